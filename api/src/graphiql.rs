@@ -1,0 +1,103 @@
+//! GraphiQL at `/graphiql`, served from the binary without any network.
+//!
+//! The bundle is made by `graphiql/build` from the sources beside it and kept in the repository. The page
+//! reads its settings from a JSON element, so that the content security policy needs no inline script.
+
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderMap},
+    web,
+};
+use rust_embed::Embed;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::state::State;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; \
+    style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+#[derive(Embed)]
+#[folder = "graphiql/dist"]
+struct Bundle;
+
+/// What GraphiQL starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GraphiQl {
+    /// Where queries go, relative to the page's origin.
+    pub url: String,
+    /// Where subscriptions go, relative to the page's origin.
+    pub subscription_url: String,
+    /// The query in the first tab.
+    pub query: String,
+    /// The headers in the first tab. Under `dev` they carry a token: never serve that on a public address.
+    pub headers: Map<String, Value>,
+}
+
+impl Default for GraphiQl {
+    fn default() -> Self {
+        Self {
+            url: "/graphql".to_owned(),
+            subscription_url: "/graphql/ws".to_owned(),
+            query: "query Hello {\n  __typename\n}\n".to_owned(),
+            headers: Map::new(),
+        }
+    }
+}
+
+/// Answers `/graphiql`.
+pub async fn page(state: web::Data<State>) -> HttpResponse {
+    let (Some(settings), Some(template)) = (&state.config.graphiql, Bundle::get("index.html")) else {
+        return HttpResponse::NotFound().finish();
+    };
+    let mut settings = settings.clone();
+    settings.headers.extend(state.graphiql_headers());
+    let settings = serde_json::to_string(&settings).unwrap_or_default().replace('<', "\\u003c");
+    let template = String::from_utf8_lossy(&template.data);
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .body(template.replacen("{\"settings\":true}", &settings, 1))
+}
+
+/// Answers `/graphiql/{file}`.
+pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
+    let name = path.into_inner();
+    let Some(file) = Bundle::get(&name).filter(|_| name != "index.html") else {
+        return HttpResponse::NotFound().finish();
+    };
+    let tag = format!("\"{:032x}\"", u128::from_be_bytes(first_half(file.metadata.sha256_hash())));
+    let mut response =
+        if is_known(request.headers(), &tag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::CONTENT_TYPE, file.metadata.mimetype()))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::ETAG, tag.clone()));
+    if is_known(request.headers(), &tag) {
+        return response.finish();
+    }
+    match file.data {
+        Cow::Borrowed(bytes) => response.body(bytes),
+        Cow::Owned(bytes) => response.body(bytes),
+    }
+}
+
+/// Half of a hash is plenty to tell two versions of a file apart.
+fn first_half(hash: [u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes())
+}

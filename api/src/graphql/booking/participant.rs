@@ -1,0 +1,79 @@
+//! Who takes part in a booking.
+
+use async_graphql::{Context, Description, Enum, Object};
+use services::entity::booking_participant::Model;
+use uuid::Uuid;
+
+use crate::graphql::{
+    failure::Result,
+    room::{self, Room},
+    scalar::EmailAddress,
+    user::{self, User},
+    words::Answer,
+};
+
+/// What somebody is to a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ParticipantKind {
+    /// The user whose appointment it is.
+    Organiser,
+    /// Another user of the tenant.
+    User,
+    /// A room.
+    Room,
+    /// Somebody from elsewhere.
+    Guest,
+}
+
+/// Somebody or some room that takes part in a booking.
+#[derive(Description)]
+pub struct Participant {
+    row: Model,
+    organises: bool,
+}
+
+impl Participant {
+    /// Somebody of a booking that this user organises.
+    pub(super) fn of(row: Model, organiser: Uuid) -> Self {
+        Self { organises: row.user_id == Some(organiser), row }
+    }
+}
+
+#[Object(use_type_description)]
+impl Participant {
+    /// What it is to the booking.
+    async fn kind(&self) -> ParticipantKind {
+        match (self.row.room_id, self.row.user_id) {
+            _ if self.organises => ParticipantKind::Organiser,
+            (Some(_), _) => ParticipantKind::Room,
+            (_, Some(_)) => ParticipantKind::User,
+            (None, None) => ParticipantKind::Guest,
+        }
+    }
+
+    /// The name, for people, as it was when the booking was made.
+    async fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    /// The address at which it is invited; null when there is none.
+    async fn address(&self) -> Option<EmailAddress> {
+        (!self.row.address.is_empty()).then(|| self.row.address.clone().into())
+    }
+
+    /// What it answered.
+    async fn answer(&self) -> Answer {
+        use domain::state::Answer as A;
+        A::parse(&self.row.answer).unwrap_or(A::None).into()
+    }
+
+    /// The user; null for rooms and guests. Needs `USER_VIEW`, or to be that user.
+    async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
+        user::referred(ctx, self.row.user_id).await
+    }
+
+    /// The room; null for people.
+    async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
+        room::referred(ctx, self.row.room_id).await
+    }
+}

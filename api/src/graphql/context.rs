@@ -1,0 +1,77 @@
+//! What a resolver asks its context for: who calls, the use cases, the loaders.
+
+use std::sync::LazyLock;
+
+use async_graphql::{Context, ID};
+use domain::{Allowed, Caller, CallerKind, Id, Kind, Permission, access::Denied};
+use services::{Refusal, Services};
+
+use super::{failure::Result, loaders::Loaders};
+
+static ANONYMOUS: LazyLock<Caller> = LazyLock::new(Caller::anonymous);
+
+/// What a resolver asks its context for.
+pub(super) trait Ask {
+    /// Who calls; nobody known where the transport said nothing.
+    fn caller(&self) -> &Caller;
+    /// The use cases.
+    fn services(&self) -> &Services;
+    /// The loaders of this request.
+    fn loaders(&self) -> &Loaders;
+}
+
+impl Ask for Context<'_> {
+    fn caller(&self) -> &Caller {
+        self.data_opt().unwrap_or(&ANONYMOUS)
+    }
+
+    fn services(&self) -> &Services {
+        self.data_unchecked()
+    }
+
+    fn loaders(&self) -> &Loaders {
+        self.data_unchecked()
+    }
+}
+
+/// Proves that the caller acts within a tenant at all: what every member may see.
+pub(super) fn member(caller: &Caller) -> Result<Allowed> {
+    if let CallerKind::User(_) = caller.kind {
+        return Ok(caller.allow_own()?.0);
+    }
+    Ok(caller.allow_any(Permission::ALL)?)
+}
+
+/// Proves that the caller may see integrations: by permission, or because the caller connects them.
+pub(super) fn sees_integrations(caller: &Caller) -> Result<Allowed> {
+    match caller.allow(Permission::ConnectionView) {
+        Err(Denied::Forbidden(_)) => Ok(caller.allow_connecting()?),
+        asked => Ok(asked?),
+    }
+}
+
+/// The caller with the permissions of this moment. Asked before every event of a subscription, because a role may be
+/// taken away while it runs.
+pub(super) async fn refreshed(services: &Services, caller: &Caller) -> Result<Caller> {
+    let (CallerKind::User(user), Some(tenant)) = (caller.kind, caller.tenant) else {
+        return Ok(caller.clone());
+    };
+    let permissions = services.roles().permissions_of(tenant, user).await?;
+    Ok(Caller { permissions: permissions.ok_or(Denied::Unauthenticated)?, ..caller.clone() })
+}
+
+/// An id of an input field. What is no id at all is answered like what does not exist.
+pub(super) fn named<K: Kind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
+    let unknown = |_| Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field);
+    Ok(id.parse().map_err(unknown)?)
+}
+
+/// Ids of an input field that is a list.
+pub(super) fn all_named<K: Kind>(ids: &[ID], what: &'static str, field: &'static str) -> Result<Vec<Id<K>>> {
+    ids.iter().map(|id| named(id, what, field)).collect()
+}
+
+/// A stored id, as the schema shows it.
+pub(super) fn shown<K: Kind>(id: uuid::Uuid) -> ID {
+    ID(Id::<K>::from_uuid(id).to_string())
+}

@@ -1,0 +1,137 @@
+//! What becomes of a use case that did not do what it was asked.
+//!
+//! Resolvers use `?` on everything; where a failure goes is decided here. A refusal becomes an entry of a mutation's
+//! `userErrors` ([`super::payload::answer`]), anything else a top-level error with `extensions {code, retryable}`.
+//! [`Failure`] has no `Display` on purpose: the engine would turn it into an error without a code.
+
+use std::future::Future;
+
+use async_graphql::ErrorExtensionValues;
+use domain::access::Denied;
+use services::{
+    Refusal,
+    bookings::{self, SlotTaken},
+};
+
+/// What every resolver answers that can fail.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Why a resolver did not answer.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// A clear no.
+    Refused(Refusal),
+    /// The time is taken.
+    SlotTaken(SlotTaken),
+    /// The caller may not.
+    Denied(Denied),
+    /// Something broke; the details are in the log.
+    Broken {
+        /// The stable code.
+        code: &'static str,
+        /// One sentence that tells nothing about our inside.
+        message: String,
+        /// Whether the same request may succeed later.
+        retryable: bool,
+    },
+}
+
+impl Failure {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code,
+            Self::SlotTaken(_) => "SLOT_TAKEN",
+            Self::Denied(denied) => denied.code(),
+            Self::Broken { code, .. } => code,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.message.clone(),
+            Self::SlotTaken(_) => "The time is taken.".to_owned(),
+            Self::Denied(denied) => denied.to_string(),
+            Self::Broken { message, .. } => message.clone(),
+        }
+    }
+
+    /// Whether what was asked for does not exist, or belongs to somebody else.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == "NOT_FOUND")
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<services::Error> for Failure {
+    fn from(error: services::Error) -> Self {
+        let (code, retryable) = (error.code(), error.is_retryable());
+        let message = match error {
+            services::Error::Refused(refusal) => return Self::Refused(refusal),
+            services::Error::Denied(denied) => return Self::Denied(denied),
+            services::Error::Provider(error) => error.message,
+            services::Error::Database(_) | services::Error::Queue(_) => {
+                tracing::error!(error = ?error, "a use case failed");
+                "This cannot be done at the moment. Try again shortly.".to_owned()
+            }
+            services::Error::Unreadable { what } => {
+                tracing::error!(what, "what is stored cannot be read");
+                "Something that is stored cannot be read. Name the request id when you report it.".to_owned()
+            }
+        };
+        Self::Broken { code, message, retryable }
+    }
+}
+
+impl From<bookings::Error> for Failure {
+    fn from(error: bookings::Error) -> Self {
+        match error {
+            bookings::Error::SlotTaken(taken) => Self::SlotTaken(taken),
+            bookings::Error::Other(error) => error.into(),
+        }
+    }
+}
+
+impl From<Failure> for async_graphql::Error {
+    fn from(failure: Failure) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", failure.code());
+        extensions.set("retryable", matches!(failure, Failure::Broken { retryable: true, .. }));
+        let mut error = Self::new(failure.message());
+        error.extensions = Some(extensions);
+        error
+    }
+}
+
+/// Answers a query of one thing: what does not exist, or belongs to somebody else, is null.
+pub(super) async fn found<T>(work: impl Future<Output = Result<T>>) -> Option<Result<T>> {
+    match work.await {
+        Err(failure) if failure.is_not_found() => None,
+        answer => Some(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_broke_inside_is_not_told() {
+        let error = services::Error::Unreadable { what: "grant" };
+        let error = async_graphql::Error::from(Failure::from(error));
+        assert!(!error.message.contains("grant"), "{}", error.message);
+        let extensions = error.extensions.unwrap();
+        assert_eq!(extensions.get("code"), Some(&"UNREADABLE".into()));
+        assert_eq!(extensions.get("retryable"), Some(&false.into()));
+    }
+}

@@ -1,0 +1,124 @@
+//! What must be there before a calendar system can be connected, shown before starting (S1.4).
+
+use async_graphql::{Context, Object, SimpleObject};
+use domain::state::Feature;
+
+use crate::graphql::{
+    context::{Ask, member},
+    failure::{Result, found},
+    scalar::Url,
+    words::ProviderKind,
+};
+
+/// One thing that must be there before a calendar system can be connected.
+#[derive(Debug, PartialEq, Eq, SimpleObject)]
+pub struct ConnectPrerequisite {
+    /// The stable name: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE`, `CREDENTIALS`.
+    name: &'static str,
+    /// Whether it is there; null when only a person can tell before the connection is tried.
+    met: Option<bool>,
+    /// One sentence for a person: what it is about and what to do.
+    hint: &'static str,
+    /// A guide that helps with it; null where none is needed.
+    guide: Option<Url>,
+}
+
+/// What the list is made of.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    provider: domain::ProviderKind,
+    feature: bool,
+    permission: bool,
+    available: bool,
+}
+
+fn list(known: Known, guide: &str) -> Vec<ConnectPrerequisite> {
+    let one = |name, met, hint| ConnectPrerequisite { name, met, hint, guide: None };
+    let guided =
+        |name, hint| ConnectPrerequisite { name, met: None, hint, guide: Some(Url(guide.to_owned())) };
+    vec![
+        one("FEATURE", Some(known.feature), "Your vendor switches on connecting the whole company for you."),
+        one(
+            "PERMISSION",
+            Some(known.permission),
+            "You may view, edit, create and delete users, or connect calendars.",
+        ),
+        one("PROVIDER", Some(known.available), "This installation is set up for your calendar system."),
+        guided("REACHABLE", reachable(known.provider)),
+        guided("CREDENTIALS", credentials(known.provider)),
+    ]
+}
+
+fn reachable(provider: domain::ProviderKind) -> &'static str {
+    use domain::ProviderKind as P;
+    match provider {
+        P::Microsoft365 | P::GoogleWorkspace => "Your organisation's calendars are in the provider's cloud.",
+        P::Exchange | P::CalDav => "Your server can be reached from the internet over HTTPS.",
+    }
+}
+
+fn credentials(provider: domain::ProviderKind) -> &'static str {
+    use domain::ProviderKind as P;
+    match provider {
+        P::Microsoft365 => {
+            "An administrator of Microsoft 365 who may consent for the organisation is at hand."
+        }
+        P::GoogleWorkspace => "A super administrator of Google Workspace is at hand.",
+        P::Exchange => "The user name and password of an account with impersonation rights are at hand.",
+        P::CalDav => "The user name and password of an account that reaches the calendars are at hand.",
+    }
+}
+
+/// Where the guide of a provider is served.
+fn guide(provider: domain::ProviderKind) -> &'static str {
+    use domain::ProviderKind as P;
+    match provider {
+        P::Microsoft365 => "/guides/microsoft-365",
+        P::Exchange => "/guides/exchange",
+        P::GoogleWorkspace => "/guides/google-workspace",
+        P::CalDav => "/guides/caldav",
+    }
+}
+
+#[derive(Default)]
+pub struct PrerequisiteQuery;
+
+#[Object]
+impl PrerequisiteQuery {
+    /// What must be there before a calendar system can be connected; shown before starting. For every member of the
+    /// tenant.
+    async fn connect_prerequisites(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The calendar system.")] provider: ProviderKind,
+    ) -> Option<Result<Vec<ConnectPrerequisite>>> {
+        found(async {
+            let (by, services) = (member(ctx.caller())?, ctx.services());
+            let provider = domain::ProviderKind::from(provider);
+            let feature = services.tenants().features(by.tenant()).await?.contains(&Feature::ServiceAccount);
+            let permission = ctx.caller().allow_connecting().is_ok();
+            let available = services.connectors.kinds().any(|kind| kind == provider);
+            let known = Known { provider, feature, permission, available };
+            Ok(list(known, &services.settings.link(guide(provider))))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_4_every_provider_has_its_prerequisites_and_its_guide() {
+        for provider in domain::ProviderKind::ALL.iter().copied() {
+            let known = Known { provider, feature: true, permission: false, available: true };
+            let shown = list(known, guide(provider));
+            let met: Vec<_> = shown.iter().map(|one| (one.name, one.met)).collect();
+            let told = [("FEATURE", Some(true)), ("PERMISSION", Some(false)), ("PROVIDER", Some(true))];
+            assert_eq!(met[..3], told, "{provider}");
+            assert_eq!(met[3..], [("REACHABLE", None), ("CREDENTIALS", None)], "{provider}");
+            assert!(shown[4].guide.as_ref().is_some_and(|url| url.0.starts_with("/guides/")), "{provider}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Gathers what the members of a list want to know one by one into one call of a use case.
+//!
+//! The first who asks opens a batch; everybody who asks before the batch is sent joins it. Nothing is kept after the
+//! answer: a subscription or a second mutation of the same request reads afresh. Whoever waits drives the batch, so
+//! one who goes away leaves nobody behind.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use uuid::Uuid;
+
+use super::failure::{Failure, Result};
+
+type Found<V> = HashMap<Uuid, V>;
+type Call<V> = Arc<dyn Fn(Vec<Uuid>) -> BoxFuture<'static, services::Result<Found<V>>> + Send + Sync>;
+type Answer<V> = Shared<BoxFuture<'static, Result<Arc<Found<V>>>>>;
+type Open<V> = Mutex<Option<Batch<V>>>;
+
+/// Loads values by id, many at a time.
+pub(super) struct Loader<V> {
+    call: Call<V>,
+    open: Arc<Open<V>>,
+}
+
+struct Batch<V> {
+    keys: BTreeSet<Uuid>,
+    answer: Answer<V>,
+}
+
+impl<V: Clone + Send + Sync + 'static> Loader<V> {
+    /// A loader over one call of a use case.
+    pub(super) fn new<F, Fut>(call: F) -> Self
+    where
+        F: Fn(Vec<Uuid>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = services::Result<Found<V>>> + Send + 'static,
+    {
+        Self { call: Arc::new(move |keys| call(keys).boxed()), open: Arc::default() }
+    }
+
+    /// The value of an id; `None` where there is none.
+    pub(super) async fn load(&self, key: Uuid) -> Result<Option<V>> {
+        let answer = self.join(key);
+        // Everybody else of the wave has a turn before anybody drives the batch.
+        tokio::task::yield_now().await;
+        Ok(answer.await?.get(&key).cloned())
+    }
+
+    /// The value of an id that may be absent itself.
+    pub(super) async fn load_some(&self, key: Option<Uuid>) -> Result<Option<V>> {
+        match key {
+            None => Ok(None),
+            Some(key) => self.load(key).await,
+        }
+    }
+
+    fn join(&self, key: Uuid) -> Answer<V> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin =
+            || Batch { keys: BTreeSet::new(), answer: send(self.call.clone(), Arc::downgrade(&self.open)) };
+        let batch = open.get_or_insert_with(begin);
+        batch.keys.insert(key);
+        batch.answer.clone()
+    }
+}
+
+/// Closes the batch that is open and sends it, when somebody drives it.
+fn send<V: Clone + Send + Sync + 'static>(call: Call<V>, open: Weak<Open<V>>) -> Answer<V> {
+    let sent = async move {
+        tokio::task::yield_now().await;
+        let batch =
+            open.upgrade().and_then(|open| open.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let keys = batch.map(|batch| batch.keys.into_iter().collect()).unwrap_or_default();
+        call(keys).await.map(Arc::new).map_err(Failure::from)
+    };
+    sent.boxed().shared()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    /// Answers every odd id with itself, and writes down how many were asked for.
+    fn odd(asked: &Arc<Mutex<Vec<usize>>>) -> Loader<u128> {
+        let asked = asked.clone();
+        Loader::new(move |keys| {
+            asked.lock().unwrap().push(keys.len());
+            let odd = keys.into_iter().map(|key| (key, key.as_u128())).filter(|(_, n)| n % 2 == 1);
+            std::future::ready(Ok(odd.collect()))
+        })
+    }
+
+    #[tokio::test]
+    async fn everybody_of_one_wave_shares_one_call() {
+        let asked = Arc::default();
+        let loader = odd(&asked);
+        let wave =
+            |range: std::ops::Range<u128>| join_all(range.map(|n| loader.load(Uuid::from_u128(n % 50))));
+        let found: Vec<_> = wave(0..100).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!((found[3], found[53], found[4]), (Some(3), Some(3), None));
+        wave(0..3).await;
+        let sizes = asked.lock().unwrap().clone();
+        assert_eq!(sizes, [50, 3], "one call per wave, each id once, nothing kept");
+    }
+
+    #[tokio::test]
+    async fn one_who_goes_away_leaves_nobody_behind() {
+        let asked = Arc::default();
+        let loader = odd(&asked);
+        let mut gone = Box::pin(loader.load(Uuid::from_u128(1)));
+        assert!(futures::poll!(&mut gone).is_pending());
+        drop(gone);
+        assert_eq!(loader.load(Uuid::from_u128(3)).await.unwrap(), Some(3));
+    }
+
+    /// A number that knows its successors.
+    struct Number(u128);
+
+    #[async_graphql::Object]
+    impl Number {
+        async fn next(&self, ctx: &async_graphql::Context<'_>) -> Vec<Self> {
+            let loader: &Loader<u128> = ctx.data_unchecked();
+            let own = loader.load(Uuid::from_u128(self.0)).await.unwrap();
+            own.map(|n| Self(n + 200)).into_iter().collect()
+        }
+    }
+
+    struct Query;
+
+    #[async_graphql::Object]
+    impl Query {
+        async fn numbers(&self, count: i32) -> Vec<Number> {
+            (0..u128::try_from(count).unwrap()).map(|n| Number(2 * n + 1)).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_costs_one_call_a_level_however_long_it_is() {
+        use async_graphql::{EmptyMutation, EmptySubscription, Schema};
+        for count in [1, 7, 100] {
+            let asked = Arc::default();
+            let schema = Schema::build(Query, EmptyMutation, EmptySubscription).data(odd(&asked)).finish();
+            let answer = schema
+                .execute(format!("{{ numbers(count: {count}) {{ next {{ next {{ __typename }} }} }} }}"));
+            assert_eq!(answer.await.errors, [], "{count}");
+            assert_eq!(*asked.lock().unwrap(), [count, count]);
+        }
+    }
+}

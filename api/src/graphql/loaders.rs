@@ -1,0 +1,135 @@
+//! The loaders of one request.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    Request, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+};
+use async_trait::async_trait;
+use domain::{Caller, Id};
+use services::{
+    Services,
+    entity::{
+        booking_change, booking_participant, connection, integration, role, room, run, service_account,
+        tenant_user,
+    },
+};
+use uuid::Uuid;
+
+use super::loader::Loader;
+
+/// The loaders of one request, each bound to the request's tenant.
+pub(super) struct Loaders {
+    pub(super) users: Loader<tenant_user::Model>,
+    pub(super) rooms: Loader<room::Model>,
+    pub(super) integrations: Loader<integration::Model>,
+    pub(super) connections: Loader<connection::Model>,
+    pub(super) runs: Loader<run::Model>,
+    /// By user or room.
+    pub(super) mailboxes: Loader<Vec<connection::Model>>,
+    /// By user.
+    pub(super) roles: Loader<Vec<role::Model>>,
+    /// By integration.
+    pub(super) service_accounts: Loader<Vec<service_account::Model>>,
+    /// By booking.
+    pub(super) participants: Loader<Vec<booking_participant::Model>>,
+    /// By booking.
+    pub(super) changes: Loader<Vec<booking_change::Model>>,
+}
+
+/// A loader of models by their own ids: `one!(services, |keys| call)`.
+macro_rules! one {
+    ($services:ident, $keys:ident => $call:expr) => {{
+        let $services = $services.clone();
+        Loader::new(move |$keys: Vec<Uuid>| {
+            let $services = $services.clone();
+            async move { Ok($call.await?.into_iter().map(|row| (row.id, row)).collect()) }
+        })
+    }};
+}
+
+/// A loader of lists of models by the id of what they belong to.
+macro_rules! many {
+    ($services:ident, $keys:ident => $call:expr, $of:expr) => {{
+        let $services = $services.clone();
+        Loader::new(move |$keys: Vec<Uuid>| {
+            let $services = $services.clone();
+            async move { Ok(grouped($call.await?, $of)) }
+        })
+    }};
+}
+
+impl Loaders {
+    /// Loaders of what the caller's tenant has. A caller without a tenant loads nothing.
+    fn new(services: &Services, caller: Option<&Caller>) -> Self {
+        let tenant = caller.and_then(|caller| caller.tenant).unwrap_or(Id::from_uuid(Uuid::nil()));
+        let row = tenant.uuid();
+        Self {
+            users: one!(services, keys => services.users().among(tenant, &ids(&keys))),
+            rooms: one!(services, keys => services.rooms().among(tenant, &ids(&keys))),
+            integrations: one!(services, keys => services.integrations().among(row, &keys)),
+            connections: one!(services, keys => services.connections().among(row, &keys)),
+            runs: one!(services, keys => services.runs().among(tenant, &ids(&keys))),
+            mailboxes: many!(services, keys => services.connections().of_holders(row, &keys), |row| {
+                row.user_id.or(row.room_id)
+            }),
+            roles: {
+                let services = services.clone();
+                Loader::new(move |keys: Vec<Uuid>| {
+                    let services = services.clone();
+                    async move {
+                        let roles = services.roles().of_users(tenant, &ids(&keys)).await?;
+                        Ok(roles.into_iter().map(|(user, roles)| (user.uuid(), roles)).collect())
+                    }
+                })
+            },
+            service_accounts: many!(services, keys => services.service_accounts().of(row, &keys), |row| {
+                Some(row.integration_id)
+            }),
+            participants: many!(services, keys => services.bookings().participants_of(tenant, &ids(&keys)), |row| {
+                Some(row.booking_id)
+            }),
+            changes: many!(services, keys => services.bookings().changes_of(tenant, &ids(&keys)), |row| {
+                Some(row.booking_id)
+            }),
+        }
+    }
+}
+
+fn ids<K: domain::Kind>(keys: &[Uuid]) -> Vec<Id<K>> {
+    keys.iter().copied().map(Id::from_uuid).collect()
+}
+
+fn grouped<V>(rows: Vec<V>, of: impl Fn(&V) -> Option<Uuid>) -> HashMap<Uuid, Vec<V>> {
+    let mut groups: HashMap<Uuid, Vec<V>> = HashMap::new();
+    for row in rows {
+        if let Some(key) = of(&row) {
+            groups.entry(key).or_default().push(row);
+        }
+    }
+    groups
+}
+
+/// Gives every request loaders of its own.
+pub(super) struct PerRequest(pub(super) Services);
+
+impl ExtensionFactory for PerRequest {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self(self.0.clone()))
+    }
+}
+
+#[async_trait]
+impl Extension for PerRequest {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        let caller = request.data.get(&std::any::TypeId::of::<Caller>());
+        let loaders = Loaders::new(&self.0, caller.and_then(|caller| caller.downcast_ref()));
+        next.run(ctx, request.data(loaders)).await
+    }
+}

@@ -1,0 +1,103 @@
+//! The GraphQL schema: one file per noun, merged here.
+//!
+//! Resolvers say who may, which, do, answer; everything else is behind [`services`]. A request brings its
+//! [`domain::Caller`]; without one everybody is anonymous.
+
+mod availability;
+mod booking;
+mod campaign;
+mod connection;
+mod context;
+mod directory;
+mod failure;
+mod integration;
+mod key;
+mod loader;
+mod loaders;
+mod node;
+mod page;
+mod payload;
+mod reason;
+mod role;
+mod room;
+mod run;
+mod scalar;
+mod subscription;
+mod tenant;
+mod user;
+mod viewer;
+mod watch;
+mod words;
+mod workflow;
+
+use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
+use services::Services;
+
+use self::{
+    availability::AvailabilityQuery,
+    booking::{BookingMutation, BookingQuery},
+    campaign::{CampaignMutation, CampaignQuery},
+    connection::{ConnectionMutation, ConnectionQuery},
+    directory::DirectoryQuery,
+    integration::{IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery},
+    key::{KeyMutation, KeyQuery},
+    loaders::PerRequest,
+    node::{Node, NodeQuery},
+    payload::UserError,
+    role::{RoleMutation, RoleQuery},
+    room::RoomQuery,
+    run::{RunMutation, RunQuery},
+    tenant::{TenantMutation, TenantQuery},
+    user::{UserMutation, UserQuery},
+    viewer::ViewerQuery,
+    workflow::WorkflowQuery,
+};
+
+pub use self::subscription::Subscription;
+
+// Merged in two steps: each noun nests the engine's futures one level deeper, and all in one row nest deeper than the
+// compiler goes without being told.
+#[derive(MergedObject, Default)]
+struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery, KeyQuery);
+
+#[derive(MergedObject, Default)]
+struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, RoomQuery, DirectoryQuery);
+
+#[derive(MergedObject, Default)]
+struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, WorkflowQuery);
+
+/// What can be asked. A field whose permission the caller lacks is null, with an error that says which permission it
+/// needs; the rest is answered.
+#[derive(MergedObject, Default)]
+pub struct Query(PeopleQuery, CalendarsQuery, WorkQuery);
+
+#[derive(MergedObject, Default)]
+struct PeopleMutation(TenantMutation, UserMutation, RoleMutation, KeyMutation);
+
+#[derive(MergedObject, Default)]
+struct WorkMutation(IntegrationMutation, ConnectionMutation, BookingMutation, CampaignMutation, RunMutation);
+
+/// What can be done. Each answers the thing it changed, or `userErrors`; long work answers the run that does it.
+#[derive(MergedObject, Default)]
+pub struct Mutation(PeopleMutation, WorkMutation);
+
+/// The schema.
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+
+/// The schema over the use cases, ready to run requests.
+pub fn schema(services: Services) -> Schema {
+    builder().extension(PerRequest(services.clone())).data(services).finish()
+}
+
+/// The schema as text. Needs no services: nothing is run.
+pub fn sdl() -> String {
+    let options =
+        SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    async_graphql::Schema::build(Query::default(), Mutation::default(), Subscription)
+        .register_output_type::<Node>()
+        .register_output_type::<UserError>()
+}

@@ -1,0 +1,143 @@
+//! What subscriptions send: the present state, then every change.
+//!
+//! The events are subscribed to before the present state is read, so that nothing falls between the two. An event says
+//! only that something changed: what is sent is read afresh, with the permissions of that moment. A subscriber that
+//! was too slow and missed events is sent everything again. A subscription ends with its first failure.
+
+use std::future::Future;
+
+use async_graphql::Context;
+use async_trait::async_trait;
+use domain::{Allowed, Caller};
+use futures::{
+    Stream, StreamExt, future,
+    stream::{self, BoxStream},
+};
+use services::{Services, events::Heard};
+use uuid::Uuid;
+
+use super::{
+    context::{Ask, refreshed},
+    failure::Result,
+};
+
+/// What a subscription sends.
+pub(super) type Sent<T> = BoxStream<'static, Result<T>>;
+
+/// Who listens.
+#[derive(Clone)]
+pub(super) struct Listener {
+    pub(super) services: Services,
+    pub(super) caller: Caller,
+}
+
+impl Listener {
+    /// Whoever subscribes.
+    pub(super) fn of(ctx: &Context<'_>) -> Self {
+        Self { services: ctx.services().clone(), caller: ctx.caller().clone() }
+    }
+
+    /// The listener with the permissions of this moment.
+    async fn now(&self) -> Result<Self> {
+        Ok(Self { services: self.services.clone(), caller: refreshed(&self.services, &self.caller).await? })
+    }
+
+    fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = Heard> + Send + use<> {
+        self.services.events().watch(by, topic)
+    }
+}
+
+/// One thing: as it stands, then whenever it changed. What cannot be read at the beginning is the answer.
+pub(super) async fn one<T, F, Fut>(
+    listener: Listener,
+    by: &Allowed,
+    topic: &'static str,
+    id: Uuid,
+    read: F,
+) -> Result<Sent<T>>
+where
+    T: Send + 'static,
+    F: Fn(Listener) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<T>> + Send + 'static,
+{
+    let heard = listener.watch(by, topic);
+    let present = read(listener.clone()).await?;
+    let concerns = move |heard: &Heard| match heard {
+        Heard::Changed { subject, .. } => *subject == id,
+        Heard::Lagged => true,
+    };
+    let changes = heard.filter(move |heard| future::ready(concerns(heard))).then(move |_| {
+        let (listener, read) = (listener.clone(), read.clone());
+        async move { read(listener.now().await?).await }
+    });
+    Ok(until_failure(stream::once(future::ready(Ok(present))).chain(changes)).boxed())
+}
+
+/// Things of one kind that are watched together.
+#[async_trait]
+pub(super) trait Watched: Clone + Send + Sync + 'static {
+    /// What is sent.
+    type Item: Send + 'static;
+
+    /// One of them, unless it is not wanted.
+    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Self::Item>>;
+
+    /// A page of those that are sent at the beginning, and what the next page comes after.
+    async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Self::Item>, Option<Uuid>)>;
+}
+
+/// Many things: all of them as they stand, then each that changed.
+pub(super) fn many<W: Watched>(
+    listener: Listener,
+    by: &Allowed,
+    topic: &'static str,
+    watched: W,
+) -> Sent<W::Item> {
+    // The beginning is like having missed everything.
+    let heard = stream::once(future::ready(Heard::Lagged)).chain(listener.watch(by, topic));
+    let items = heard.flat_map(move |heard| match heard {
+        Heard::Lagged => all(listener.clone(), watched.clone()),
+        Heard::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject),
+    });
+    until_failure(items).boxed()
+}
+
+fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> Sent<W::Item> {
+    let read = async move {
+        let read = async { watched.one(listener.now().await?, id).await }.await;
+        match read {
+            // It is gone again; there is nothing to tell of it.
+            Err(failure) if failure.is_not_found() => None,
+            read => read.transpose(),
+        }
+    };
+    stream::once(read).filter_map(future::ready).boxed()
+}
+
+/// Page by page, each read when the one before it is sent.
+fn all<W: Watched>(listener: Listener, watched: W) -> Sent<W::Item> {
+    let pages = stream::unfold(Some(None), move |place: Option<Option<Uuid>>| {
+        let (listener, watched) = (listener.clone(), watched.clone());
+        async move {
+            let after = place?;
+            let read = async { watched.page(listener.now().await?, after).await }.await;
+            Some(match read {
+                Ok((items, next)) => (items.into_iter().map(Ok).collect::<Vec<_>>(), next.map(Some)),
+                Err(failure) => (vec![Err(failure)], None),
+            })
+        }
+    });
+    pages.flat_map(stream::iter).boxed()
+}
+
+/// Ends a stream with its first failure.
+fn until_failure<T>(
+    items: impl Stream<Item = Result<T>> + Send + 'static,
+) -> impl Stream<Item = Result<T>> + Send {
+    stream::unfold(Some(items.boxed()), |items| async move {
+        let mut items = items?;
+        let item = items.next().await?;
+        let rest = item.is_ok().then_some(items);
+        Some((item, rest))
+    })
+}

@@ -1,0 +1,26 @@
+//! actix-web and async-graphql: the front door.
+//!
+//! The root composes an HTTP server from [`configure`] and a [`State`]; async-graphql is only the engine
+//! that runs a document. Which bytes are a request, whether it may run, and how an answer looks is decided
+//! by the transports here, so that the engine can be replaced by its next major version without a client
+//! noticing.
+
+pub mod authenticate;
+pub mod callers;
+pub mod engine;
+pub mod error;
+pub mod graphiql;
+pub mod graphql;
+pub mod health;
+pub mod pages;
+pub mod request;
+pub mod server;
+pub mod state;
+pub mod transport;
+
+pub use authenticate::{AuthError, Authenticate, Authenticated};
+pub use engine::Engine;
+pub use error::Error;
+pub use request::RequestId;
+pub use server::{configure, serve};
+pub use state::{Config, Introspection, State};

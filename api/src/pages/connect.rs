@@ -1,0 +1,266 @@
+//! The connect pages: read, tick, consent, authorise, done.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+use maud::{Markup, html};
+use serde::Deserialize;
+use services::{
+    Error, Refusal, Services,
+    connect::{self, Choice, Progress, RedirectAnswer, Typed, label},
+    links::OpenLink,
+};
+
+use super::{cookie, is_own_form, layout, onward};
+
+pub(super) fn configure(routes: &mut web::ServiceConfig) {
+    routes
+        .service(web::resource(connect::SIGNED_IN).get(signed_in))
+        .service(web::resource(connect::CONSENTED).get(consented))
+        .service(web::resource("/connect/credentials").get(credentials).post(typed))
+        .service(web::resource("/connect/progress").get(progress))
+        .service(web::resource("/connect/authorise").post(authorise))
+        .service(web::resource("/connect/decline").post(decline))
+        .service(web::resource("/connect/{token}").get(read))
+        .service(web::resource("/connect/{token}/choose").get(choose).post(chosen));
+}
+
+/// The first page explains what will happen before anything is sent (S1.6).
+async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
+    let open = match services.links().open(&token).await {
+        Ok(open) => open,
+        Err(error) => return layout::problem(&error),
+    };
+    let body = html! {
+        p { "You have been invited to connect the calendars of " strong { (open.tenant.name) } ". This is what will happen:" }
+        ol {
+            li { "You choose your calendar system and accept the terms. " strong { "Nothing is sent before that." } }
+            li { "You sign in there as an administrator and grant access, or enter the credentials of a technical account." }
+            li { "You come back here and authorise the use of that access. Until then no mailbox is touched." }
+            li { "The connection is verified, and the calendars of users and rooms are activated. Nobody else has to sign in." }
+        }
+        p.dim { "You need: a reachable calendar system, an administrator's account, and about five minutes. Nothing is installed." }
+        form method="get" action=(format!("/connect/{token}/choose")) data-muster-next { button { "Connect" } }
+    };
+    layout::page("Connect your calendars", false, body)
+}
+
+/// The next page offers one button for each system that the tenant may use (S1.7), and the terms (S1.8).
+async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
+    match offered(&services, &token).await {
+        Ok((_, kinds)) => layout::page("Choose your calendar system", false, choice(&token, &kinds)),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink, Vec<ProviderKind>)> {
+    let open = services.links().open(token).await?;
+    let only = match open.link.integration_id {
+        Some(id) => services.integrations().among(open.link.tenant_id, &[id]).await?.into_iter().next(),
+        None => None,
+    };
+    let fits = |kind: &ProviderKind| only.as_ref().is_none_or(|row| row.provider == kind.as_str());
+    let kinds = services.connectors.kinds().filter(fits).collect();
+    Ok((open, kinds))
+}
+
+fn choice(token: &str, kinds: &[ProviderKind]) -> Markup {
+    html! {
+        form method="post" action=(format!("/connect/{token}/choose")) data-muster-next {
+            label { input type="checkbox" name="terms" value="yes" required; " I accept the " a href="/terms" { "terms of service" } "." }
+            label { input type="checkbox" name="privacy" value="yes" required; " I have read the " a href="/privacy" { "privacy policy" } "." }
+            h2 { "How much may the technical account reach?" }
+            label { input type="radio" name="access" value="FULL" checked; " All calendars of the organisation" }
+            label { input type="radio" name="access" value="RESTRICTED"; " Only the calendars of a group, limited in the calendar system itself" }
+            label { input type="radio" name="access" value="FREE_BUSY"; " Only when people are busy" }
+            h2 { "Service mailbox" }
+            label {
+                span.dim { "Bookings for people whose mailbox cannot be reached are written here. It can be added later." }
+                input type="email" name="service_mailbox" placeholder="bookings@example.com";
+            }
+            h2 { "Your calendar system" }
+            @for kind in kinds {
+                button name="provider" value=(kind.as_str()) { (label(*kind)) }
+            }
+        }
+        p.dim {
+            "Guides: "
+            @for (index, kind) in kinds.iter().enumerate() {
+                @if index > 0 { ", " }
+                a href=(format!("/guides/{}", kind.as_str().to_lowercase().replace('_', "-"))) { (label(*kind)) }
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ChoiceForm {
+    provider: String,
+    terms: Option<String>,
+    privacy: Option<String>,
+    access: Option<String>,
+    service_mailbox: Option<String>,
+}
+
+async fn chosen(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    token: web::Path<String>,
+    form: web::Form<ChoiceForm>,
+) -> HttpResponse {
+    if !is_own_form(&request, &services) {
+        return layout::problem(&foreign_form());
+    }
+    let provider = ProviderKind::parse(&form.provider);
+    let access_level = AccessLevel::parse(form.access.as_deref().unwrap_or("FULL"));
+    let (Some(provider), Some(access_level)) = (provider, access_level) else {
+        return layout::problem(
+            &Refusal::new("BAD_REQUEST", "Choose one of the offered calendar systems.").into(),
+        );
+    };
+    let choice = Choice {
+        provider,
+        terms: form.terms.is_some(),
+        privacy: form.privacy.is_some(),
+        access_level,
+        service_mailbox: form.service_mailbox.clone().filter(|address| !address.trim().is_empty()),
+    };
+    match services.connect().choose(&token, choice).await {
+        Ok((secret, next)) => onward(&services, next, Some(secret)),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn signed_in(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    answer: web::Query<RedirectAnswer>,
+) -> HttpResponse {
+    match services.connect().signed_in(&cookie(&request, &services), answer.into_inner()).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn consented(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    answer: web::Query<RedirectAnswer>,
+) -> HttpResponse {
+    match services.connect().consented(&cookie(&request, &services), answer.into_inner()).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn credentials(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    let open = match services.connect().progress(&cookie(&request, &services)).await {
+        Ok(open) => open,
+        Err(error) => return layout::problem(&error),
+    };
+    let system = ProviderKind::parse(&open.integration.provider).map_or("calendar system", label);
+    let body = html! {
+        p { "Enter the technical account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
+        form method="post" action="/connect/credentials" data-muster-next {
+            label { "Address of the server" input type="url" name="server" required placeholder="https://calendar.example.com/"; }
+            label { "User name" input type="text" name="user" required autocomplete="off"; }
+            label { "Password" input type="password" name="password" required autocomplete="off"; }
+            button { "Connect" }
+        }
+    };
+    layout::page("Enter the credentials", false, body)
+}
+
+#[derive(Deserialize)]
+struct TypedForm {
+    server: String,
+    user: String,
+    password: String,
+}
+
+async fn typed(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    form: web::Form<TypedForm>,
+) -> HttpResponse {
+    if !is_own_form(&request, &services) {
+        return layout::problem(&foreign_form());
+    }
+    let TypedForm { server, user, password } = form.into_inner();
+    let typed = Typed { server, user, password: password.into() };
+    match services.connect().typed(&cookie(&request, &services), typed).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn progress(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    match services.connect().progress(&cookie(&request, &services)).await {
+        Ok(progress) => shown(&progress),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+fn shown(progress: &Progress) -> HttpResponse {
+    use IntegrationState as S;
+    let asks = progress.state == S::AwaitingAuthorization && !progress.answered;
+    let former =
+        progress.connecting && matches!(progress.state, S::Failing | S::Failed | S::Expired | S::Declined);
+    let under_way = matches!(progress.state, S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
+    let waits = former || (under_way && !asks);
+    let title = match progress.state {
+        _ if former => "Trying the access",
+        S::AwaitingAuthorization if !asks => "Passing on your answer",
+        S::Draft | S::AwaitingConsent => "Trying the access",
+        S::AwaitingAuthorization => "One last step",
+        S::Verifying | S::AwaitingPropagation => "The connection is being verified",
+        S::Active | S::Degraded => "Your calendars are connected",
+        _ => "The calendars are not connected",
+    };
+    let body = html! {
+        @if asks {
+            p { (progress.integration.external_name.as_deref().unwrap_or("The calendar system")) " granted access. No mailbox has been touched yet." }
+            p { "Authorise Muster to use this access for " strong { (progress.tenant) } ": to read when people and rooms are busy, and to write appointments." }
+            form method="post" action="/connect/authorise" data-muster-next { button { "Authorise" } }
+            form method="post" action="/connect/decline" data-refuse { button.quiet { "Do not authorise" } }
+        } @else {
+            @if let Some(reason) = progress.reason.as_ref().filter(|_| !former) {
+                div.box {
+                    p { (reason.message) }
+                    @if let Some(next) = &reason.next_action { p.dim { (next) } }
+                    p.dim data-muster-code=(reason.code) { "Code: " (reason.code) }
+                }
+            } @else if progress.state.is_usable() {
+                p { "Users and rooms are being activated. You are done and can close this page." }
+            }
+            @if let Some(landing) = progress.landing.as_ref().filter(|_| !waits) {
+                p { a href=(landing.as_str()) { "Back to the calendar settings" } }
+            }
+        }
+        p.dim data-muster-state=(progress.state.as_str()) { "State: " (progress.state.as_str()) }
+    };
+    layout::page(title, waits || progress.state == S::Verifying, body)
+}
+
+async fn authorise(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    if !is_own_form(&request, &services) {
+        return layout::problem(&foreign_form());
+    }
+    match services.connect().authorise(&cookie(&request, &services)).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    if !is_own_form(&request, &services) {
+        return layout::problem(&foreign_form());
+    }
+    match services.connect().decline(&cookie(&request, &services)).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+fn foreign_form() -> Error {
+    Refusal::new("ORIGIN_REFUSED", "This form was not sent from one of our pages.").into()
+}

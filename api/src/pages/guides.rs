@@ -1,0 +1,67 @@
+//! Guides for IT people, and the texts that are accepted.
+
+use actix_web::{HttpResponse, web};
+use domain::ProviderKind;
+use maud::{Markup, html};
+use services::{Refusal, Services, connect::label};
+
+use super::layout;
+
+pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
+    let word = provider.to_uppercase().replace('-', "_");
+    let body = match ProviderKind::parse(&word) {
+        Some(ProviderKind::Microsoft365) => microsoft(),
+        Some(ProviderKind::CalDav) => caldav(),
+        _ => return layout::problem(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
+    };
+    let title = ProviderKind::parse(&word).map_or("Guide", label);
+    layout::page(title, false, body)
+}
+
+fn microsoft() -> Markup {
+    html! {
+        h2 { "What you need" }
+        ul {
+            li { "An account with the role Global Administrator or Privileged Role Administrator." }
+            li { "If bookings for people without a reachable mailbox are wanted: a licensed service mailbox, such as bookings@example.com." }
+        }
+        h2 { "What is asked for" }
+        ul {
+            li { code { "Calendars.ReadWrite" } ": read busy times, write, move and cancel appointments." }
+            li { code { "User.Read.All" } " and " code { "Place.Read.All" } ": list people and rooms." }
+            li { code { "MailboxSettings.Read" } ": time zones. Mail cannot be read." }
+        }
+        h2 { "Limiting it to a group" }
+        p { "Create a mail-enabled security group that holds the service mailbox and every room, then limit the application to it with an application access policy or with RBAC for Applications. Choose restricted access on the connect page. Mailboxes outside the group are shown as unreachable; bookings for their owners go through the service mailbox. A change of the group can take up to two hours to work." }
+    }
+}
+
+fn caldav() -> Markup {
+    html! {
+        h2 { "What you need" }
+        ul {
+            li { "The address of the server, reachable over https." }
+            li { "A technical account that may read and write the calendars of all people and rooms." }
+        }
+        h2 { "How rooms are told from people" }
+        p { "A collection is a room if its name begins with " code { "room-" } ", its display name begins with “Room”, or its description says " code { "CUTYPE=ROOM" } "." }
+        h2 { "What this server does not do" }
+        p { "Plain CalDAV servers send no invitations and rooms do not answer. An appointment is written to the organiser's calendar and to the calendars of the booked rooms; guests are not told by the server." }
+    }
+}
+
+pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
+    let body = html! {
+        p.dim { "Version " (services.settings.terms_version) }
+        p { "By connecting, you confirm that you may decide for your organisation that its calendars are read and written by this service, for making appointments and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
+    };
+    layout::page("Terms of service", false, body)
+}
+
+pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
+    let body = html! {
+        p.dim { "Version " (services.settings.privacy_version) }
+        p { "Stored are: names and addresses of the users and rooms that are connected, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted under a key of your organisation. Mail is not read. What is stored is deleted with the connection." }
+    };
+    layout::page("Privacy policy", false, body)
+}

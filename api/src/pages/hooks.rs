@@ -1,0 +1,72 @@
+//! Where providers push to. Answered fast: what a push means is worked out by a run.
+
+use actix_web::{HttpResponse, http::header, web};
+use serde::Deserialize;
+use services::{Services, channels::MICROSOFT_HOOK};
+
+/// The longest validation token that is echoed.
+const LONGEST_TOKEN: usize = 1024;
+
+/// One POST may carry items of many subscriptions, of several tenants.
+const MOST_ITEMS: usize = 1000;
+
+pub(super) fn configure(routes: &mut web::ServiceConfig) {
+    routes
+        .service(web::resource(MICROSOFT_HOOK).app_data(web::PayloadConfig::new(256 * 1024)).post(microsoft));
+}
+
+#[derive(Deserialize)]
+struct Handshake {
+    #[serde(rename = "validationToken")]
+    validation_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Notifications {
+    value: Vec<Notification>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Notification {
+    subscription_id: String,
+    client_state: Option<String>,
+}
+
+/// The handshake echoes the token as plain text; notifications are answered 202 whatever is in them, so that nobody
+/// learns which channels there are.
+async fn microsoft(
+    services: web::Data<Services>,
+    query: web::Query<Handshake>,
+    body: web::Bytes,
+) -> HttpResponse {
+    if let Some(token) = &query.validation_token {
+        if token.len() > LONGEST_TOKEN || token.chars().any(char::is_control) {
+            return HttpResponse::BadRequest().finish();
+        }
+        return HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"))
+            .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .body(token.clone());
+    }
+    let Ok(notifications) = serde_json::from_slice::<Notifications>(&body) else {
+        return HttpResponse::BadRequest().finish();
+    };
+    let mut unstored = false;
+    for item in notifications.value.iter().take(MOST_ITEMS) {
+        let secret = item.client_state.as_deref().unwrap_or_default();
+        match services.channels().pushed(&item.subscription_id, secret).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!("a push came for no channel of ours"),
+            Err(error) => {
+                tracing::warn!(%error, "a push could not be stored; the provider sends it again");
+                // The other items may be other tenants'.
+                unstored = true;
+            }
+        }
+    }
+    if unstored {
+        return HttpResponse::ServiceUnavailable().finish();
+    }
+    HttpResponse::Accepted().finish()
+}

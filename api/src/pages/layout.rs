@@ -1,0 +1,83 @@
+//! What all pages share.
+
+use actix_web::{HttpResponse, http::StatusCode, http::header};
+use maud::{DOCTYPE, Markup, html};
+use services::Error;
+
+/// The addresses of pages hold tokens, so other origins get no referrer. `no-referrer` would go too far: browsers then
+/// send `Origin: null` with our own forms.
+const REFERRER: &str = "same-origin";
+
+/// Forms may lead to a provider's page by redirect, so `form-action` cannot be closed to our own origin.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+const STYLE: &str = "
+:root{color-scheme:light dark;--ink:#1c2330;--dim:#5b6577;--line:#d6dbe4;--paper:#fff;--ground:#f2f4f8;--deed:#1a56c4}
+@media(prefers-color-scheme:dark){:root{--ink:#e8ecf4;--dim:#a3adbf;--line:#39424f;--paper:#1b2028;--ground:#12161c;--deed:#7fa8f5}}
+*{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
+main{max-width:40rem;margin:6vh auto;background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:2rem 2.25rem}
+h1{font-size:1.45rem;line-height:1.25;margin:0 0 1rem}h2{font-size:1.05rem;margin:1.5rem 0 .5rem}
+ol,ul{padding-left:1.25rem}li{margin:.35rem 0}.dim{color:var(--dim);font-size:.92rem}
+button{font:inherit;font-weight:600;border:0;border-radius:8px;padding:.65rem 1.2rem;background:var(--deed);color:var(--paper);cursor:pointer;margin:.25rem .5rem .25rem 0}
+button.quiet{background:none;color:var(--dim);border:1px solid var(--line)}
+label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=email],input[type=password]{font:inherit;width:100%;padding:.5rem .65rem;border:1px solid var(--line);border-radius:8px;background:var(--ground);color:var(--ink)}
+.box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
+footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
+
+/// A page.
+pub(super) fn page(title: &str, reload: bool, body: Markup) -> HttpResponse {
+    respond(StatusCode::OK, title, reload, body)
+}
+
+fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpResponse {
+    let text = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content=(REFERRER);
+                @if reload { meta http-equiv="refresh" content="1"; }
+                title { (title) " - Muster" }
+                style { (maud::PreEscaped(STYLE)) }
+            }
+            body {
+                main data-muster-wait[reload] { h1 { (title) } (body) }
+                footer { "Muster connects the calendars of an organisation once." }
+            }
+        }
+    };
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, REFERRER))
+        .body(text.into_string())
+}
+
+/// A page that says why something was not done. Nothing has changed.
+pub(super) fn problem(error: &Error) -> HttpResponse {
+    let status = match error {
+        Error::Refused(refusal) if matches!(refusal.code, "LINK_UNKNOWN" | "NOT_FOUND") => {
+            StatusCode::NOT_FOUND
+        }
+        Error::Refused(refusal) if matches!(refusal.code, "LINK_EXPIRED" | "SESSION_OVER") => {
+            StatusCode::GONE
+        }
+        Error::Refused(_) => StatusCode::BAD_REQUEST,
+        Error::Denied(_) => StatusCode::FORBIDDEN,
+        Error::Provider(_) => StatusCode::BAD_GATEWAY,
+        Error::Database(_) | Error::Queue(_) | Error::Unreadable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let said = match error {
+        Error::Database(_) | Error::Queue(_) | Error::Unreadable { .. } => {
+            tracing::error!(%error, "a page failed");
+            "Something is not working at our end. Please try again in a moment.".to_owned()
+        }
+        error => error.to_string(),
+    };
+    let body = html! { p { (said) } p.dim data-muster-code=(error.code()) { "Code: " (error.code()) } };
+    respond(status, "This did not work", false, body)
+}

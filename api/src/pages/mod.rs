@@ -1,0 +1,83 @@
+//! Pages for browsers: the connect pages for IT people, a user's own consent, guides, and the published keys.
+//!
+//! Pages work without any script. Every page has at most one form marked `data-muster-next`: the way on. A page that
+//! only waits is marked `data-muster-wait` and reloads itself.
+
+mod connect;
+mod guides;
+mod hooks;
+mod layout;
+mod own;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use services::{Services, connect::Onward};
+
+/// The cookie that binds a browser to its connect session. On https its prefix keeps other hosts of the same domain
+/// from planting one of theirs, into whose session an administrator would type a password.
+const COOKIE: &str = "__Host-muster_connect";
+/// Its name on plain http, which only loopback speaks and where browsers refuse the prefix.
+const PLAIN_COOKIE: &str = "muster_connect";
+
+/// Puts the pages on their addresses.
+pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
+    routes
+        .app_data(web::Data::new(services.clone()))
+        .service(web::resource("/.well-known/jwks.json").get(jwks))
+        .service(web::resource("/guides/{provider}").get(guides::guide))
+        .service(web::resource("/terms").get(guides::terms))
+        .service(web::resource("/privacy").get(guides::privacy));
+    hooks::configure(routes);
+    own::configure(routes);
+    connect::configure(routes);
+}
+
+async fn jwks(services: web::Data<Services>) -> HttpResponse {
+    match services.keys().jwks().await {
+        Ok(keys) => HttpResponse::Ok().insert_header(("cache-control", "public, max-age=300")).json(keys),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+/// The cookie's name and path; the prefix wants the root.
+fn cookie_place(services: &Services) -> (&'static str, &'static str) {
+    if is_encrypted(services) { (COOKIE, "/") } else { (PLAIN_COOKIE, "/connect") }
+}
+
+fn is_encrypted(services: &Services) -> bool {
+    services.settings.public_url.scheme() == "https"
+}
+
+/// The cookie's secret; empty without one, which no session has.
+fn cookie(request: &HttpRequest, services: &Services) -> String {
+    let (name, _) = cookie_place(services);
+    request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default()
+}
+
+/// Whether a form came from one of our own pages. Browsers send `Origin` with every POST; a client without one
+/// is no browser and has no cookie to be abused.
+fn is_own_form(request: &HttpRequest, services: &Services) -> bool {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
+    origin.to_str().is_ok_and(|origin| origin == services.settings.public_url.origin().ascii_serialization())
+}
+
+/// Sends the browser on, with its session's cookie if it gets one.
+fn onward(services: &Services, onward: Onward, secret: Option<String>) -> HttpResponse {
+    let to = match onward {
+        Onward::Provider(url) | Onward::Land(url) => url.to_string(),
+        Onward::Credentials => "/connect/credentials".to_owned(),
+        Onward::Progress => "/connect/progress".to_owned(),
+    };
+    let mut answer = HttpResponse::SeeOther();
+    answer.insert_header((header::LOCATION, to)).insert_header((header::CACHE_CONTROL, "no-store"));
+    if let Some(secret) = secret {
+        let (name, path) = cookie_place(services);
+        let cookie = actix_web::cookie::Cookie::build(name, secret)
+            .path(path)
+            .http_only(true)
+            .secure(is_encrypted(services))
+            .same_site(actix_web::cookie::SameSite::Lax)
+            .finish();
+        answer.cookie(cookie);
+    }
+    answer.finish()
+}

@@ -1,0 +1,85 @@
+//! What belongs to one request: its id, who calls, and what the resolvers find in their context.
+
+use actix_web::HttpRequest;
+use domain::{Caller, Ids};
+use serde::Serialize;
+
+use crate::authenticate::Authenticated;
+
+/// The header that carries the request id, both ways.
+pub const REQUEST_ID: &str = "x-request-id";
+/// The header that names the tenant a vendor key acts for.
+pub const TENANT: &str = "muster-tenant";
+/// The longest id that is taken over from a client.
+const LONGEST: usize = 64;
+
+/// Names one request in answers and in logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestId(String);
+
+impl RequestId {
+    /// The id that the client sent, if it is short and harmless in a log; a new one otherwise.
+    pub fn of(request: &HttpRequest, ids: &Ids) -> Self {
+        header(request, REQUEST_ID)
+            .filter(|id| is_harmless(id))
+            .map_or_else(|| Self::make(ids), |id| Self(id.to_owned()))
+    }
+
+    /// A new id.
+    pub fn make(ids: &Ids) -> Self {
+        Self(format!("req_{}", ids.uuid().simple()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_harmless(id: &str) -> bool {
+    (1..=LONGEST).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// A header's value, if it is there and is text.
+pub(crate) fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Gives the resolvers what they may ask their context for: [`Caller`] and [`RequestId`].
+pub(crate) fn with_context(
+    request: async_graphql::Request,
+    by: &Authenticated,
+    id: &RequestId,
+) -> async_graphql::Request {
+    let caller: Caller = by.caller.clone();
+    request.data(caller).data(id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::test::TestRequest;
+    use domain::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn a_clients_request_id_is_kept_only_when_it_is_harmless() {
+        let ids = Ids::seeded(Arc::new(SystemClock), 1);
+        let of = |value: &str| {
+            RequestId::of(&TestRequest::default().insert_header((REQUEST_ID, value)).to_http_request(), &ids)
+        };
+        assert_eq!(of("abc-1.2_3").as_str(), "abc-1.2_3");
+        for bad in ["", "a b", "<script>", &"x".repeat(65)] {
+            assert!(of(bad).as_str().starts_with("req_"), "{bad:?} must be replaced");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What every request handler shares, and the settings of the front door.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::{Caller, Ids, Permission};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    authenticate::Authenticate,
+    engine::Engine,
+    graphiql::GraphiQl,
+    health::Readiness,
+    transport::{
+        validate::{Limits, Validator},
+        websocket::{Seats, SocketConfig},
+    },
+};
+
+/// Who may look at the schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Introspection {
+    /// Everybody, also without a token: for development.
+    Everyone,
+    /// The vendor's staff and administrators of a tenant.
+    #[default]
+    Administrators,
+    /// Nobody.
+    Nobody,
+}
+
+impl Introspection {
+    /// Whether this caller may.
+    pub fn allows(self, caller: &Caller) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Administrators => [Permission::Staff, Permission::RoleEdit]
+                .iter()
+                .any(|permission| caller.permissions.contains(permission)),
+            Self::Nobody => false,
+        }
+    }
+}
+
+/// The settings of the front door.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The limits of a document.
+    pub limits: Limits,
+    /// Who may look at the schema.
+    pub introspection: Introspection,
+    /// How many bytes a body may have.
+    pub body_limit: usize,
+    /// How long a body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a query or a mutation may run.
+    pub execution_timeout: Duration,
+    /// Origins, besides the server's own, whose pages may open a socket (`https://app.example.com`).
+    pub allowed_origins: Vec<String>,
+    /// The settings of a socket.
+    pub socket: SocketConfig,
+    /// GraphiQL, where it is served.
+    pub graphiql: Option<GraphiQl>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            introspection: Introspection::default(),
+            body_limit: 256 * 1024,
+            body_timeout: Duration::from_secs(10),
+            execution_timeout: Duration::from_secs(30),
+            allowed_origins: Vec::new(),
+            socket: SocketConfig::default(),
+            graphiql: None,
+        }
+    }
+}
+
+/// A schema text that cannot be used. It comes from our own code, so this stops the start.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema is not valid: {0}")]
+pub struct SchemaInvalid(pub String);
+
+impl SchemaInvalid {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        "SCHEMA_INVALID"
+    }
+}
+
+/// What every request handler shares. One per process.
+pub struct State {
+    pub(crate) config: Config,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) authenticate: Arc<dyn Authenticate>,
+    pub(crate) readiness: Arc<dyn Readiness>,
+    pub(crate) ids: Ids,
+    pub(crate) validator: Validator,
+    pub(crate) seats: Seats,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closing: CancellationToken,
+    graphiql_headers: std::sync::RwLock<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl State {
+    /// Reads the engine's schema and gets ready to serve it.
+    pub fn new(
+        config: Config,
+        engine: Arc<dyn Engine>,
+        authenticate: Arc<dyn Authenticate>,
+        readiness: Arc<dyn Readiness>,
+        ids: Ids,
+    ) -> Result<Self, SchemaInvalid> {
+        let validator = Validator::new(&engine.sdl(), config.limits)?;
+        let seats = Seats::new(config.socket.per_user, config.socket.per_tenant);
+        Ok(Self {
+            config,
+            engine,
+            authenticate,
+            readiness,
+            ids,
+            validator,
+            seats,
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            graphiql_headers: std::sync::RwLock::default(),
+        })
+    }
+
+    /// Fills headers into GraphiQL that became known after the start, such as a token for a tenant that was just made.
+    /// For development: whoever opens the page sees them.
+    pub fn fill_graphiql(&self, headers: serde_json::Map<String, serde_json::Value>) {
+        *self.graphiql_headers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = headers;
+    }
+
+    pub(crate) fn graphiql_headers(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.graphiql_headers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Closes every socket with 1012 and waits for sockets and begun mutations to end.
+    ///
+    /// Call it before the HTTP server is stopped; a client that gets 1012 comes back by itself.
+    pub async fn shut_down(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,192 @@
+//! What a client is sent: data, and errors in our own words.
+//!
+//! Every error leaves with `extensions.code` and `extensions.requestId`. An error that a resolver gave a code
+//! passes; one without is a defect or the engine's own, so it is logged here and its words stay here.
+
+use std::collections::BTreeMap;
+
+use async_graphql::{PathSegment, Response, ServerError, Value};
+use serde::Serialize;
+use serde_json::{Map, json};
+
+use crate::{
+    error::{Error, Location, bounded},
+    request::RequestId,
+};
+
+/// The answer to one request, or one event of a subscription.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Problem>,
+    /// Absent when nothing ran, which differs from null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extensions: BTreeMap<String, Value>,
+}
+
+/// One error of an answer.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locations: Vec<Location>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    path: Vec<PathSegment>,
+    extensions: Map<String, serde_json::Value>,
+}
+
+impl Answer {
+    /// The answer to a request that was refused before it ran.
+    pub fn refused(error: &Error, id: &RequestId) -> Self {
+        let errors = error
+            .findings()
+            .into_iter()
+            .map(|finding| Problem {
+                message: finding.message,
+                locations: finding.location.into_iter().collect(),
+                path: Vec::new(),
+                extensions: extensions(error.code(), id),
+            })
+            .collect();
+        Self { errors, data: None, extensions: BTreeMap::new() }
+    }
+
+    /// What the engine answered.
+    pub fn executed(response: Response, id: &RequestId) -> Self {
+        let ran = !refused_by_engine(&response);
+        let errors = response.errors.into_iter().map(|error| Problem::of(error, ran, id)).collect();
+        Self { errors, data: ran.then_some(response.data), extensions: response.extensions }
+    }
+
+    /// Whether anything ran.
+    pub fn ran(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// The errors, for the messages of a socket that carry nothing else.
+    pub fn into_errors(self) -> Vec<Problem> {
+        self.errors
+    }
+}
+
+/// Whether the engine turned the request away before it ran a field: what validation let through for want
+/// of knowledge, such as the text of a custom scalar.
+fn refused_by_engine(response: &Response) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty() && code_of(error).is_none())
+}
+
+fn code_of(error: &ServerError) -> Option<&Value> {
+    error.extensions.as_ref().and_then(|extensions| extensions.get("code"))
+}
+
+fn extensions(code: &str, id: &RequestId) -> Map<String, serde_json::Value> {
+    let mut extensions = Map::new();
+    extensions.insert("code".to_owned(), json!(code));
+    extensions.insert("requestId".to_owned(), json!(id));
+    extensions
+}
+
+impl Problem {
+    fn of(error: ServerError, ran: bool, id: &RequestId) -> Self {
+        let locations =
+            error.locations.iter().map(|at| Location { line: at.line, column: at.column }).collect();
+        let (message, extensions) = match (code_of(&error), bad_value(&error.message)) {
+            (Some(_), _) => (bounded(&error.message), kept(&error, id)),
+            (None, Some(message)) => (message, extensions("BAD_USER_INPUT", id)),
+            (None, None) if !ran => {
+                tracing::info!(request_id = %id, engine = %error.message, "the engine refused a document");
+                (
+                    "The document does not fit the schema.".to_owned(),
+                    extensions("GRAPHQL_VALIDATION_FAILED", id),
+                )
+            }
+            (None, None) => {
+                tracing::error!(request_id = %id, path = ?error.path, error = %error.message, "a resolver failed");
+                (Error::Internal.to_string(), extensions(Error::Internal.code(), id))
+            }
+        };
+        Self { message, locations, path: error.path, extensions }
+    }
+}
+
+/// What a resolver said about its error, with the request id added.
+fn kept(error: &ServerError, id: &RequestId) -> Map<String, serde_json::Value> {
+    let mut extensions = match serde_json::to_value(&error.extensions) {
+        Ok(serde_json::Value::Object(extensions)) => extensions,
+        _ => Map::new(),
+    };
+    extensions.insert("requestId".to_owned(), json!(id));
+    extensions
+}
+
+/// Our words for a value that a scalar refused. The scalar's own sentence is ours and is kept.
+fn bad_value(engine: &str) -> Option<String> {
+    if let Some(rest) = engine.strip_prefix("Failed to parse \"") {
+        let (name, said) = rest.split_once("\": ")?;
+        let said = said.split(" (occurred while parsing").next().unwrap_or_default();
+        return Some(bounded(&format!("A value is not a valid {name}: {said}")));
+    }
+    let starts = ["Invalid value for argument ", "Expected input type ", "Invalid value for "];
+    starts
+        .iter()
+        .any(|start| engine.starts_with(start))
+        .then(|| "An argument has a value that its type does not allow.".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_graphql::{ErrorExtensionValues, Pos};
+    use domain::{Ids, SystemClock};
+
+    use super::*;
+
+    fn answer(errors: Vec<ServerError>) -> serde_json::Value {
+        let id = RequestId::make(&Ids::seeded(Arc::new(SystemClock), 1));
+        serde_json::to_value(Answer::executed(Response::from_errors(errors), &id)).unwrap()
+    }
+
+    fn at_field(message: &str) -> ServerError {
+        let mut error = ServerError::new(message, Some(Pos { line: 1, column: 3 }));
+        error.path = vec![PathSegment::Field("a".to_owned())];
+        error
+    }
+
+    #[test]
+    fn an_error_without_a_code_keeps_its_words_to_itself() {
+        let answer = answer(vec![at_field("connection to 10.0.0.1 refused")]);
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL");
+        assert!(!answer.to_string().contains("10.0.0.1"), "the cause must not leak: {answer}");
+        assert!(answer.get("data").is_some(), "a field ran, so data is there");
+    }
+
+    #[test]
+    fn an_error_with_a_code_passes_with_its_extensions() {
+        let mut error = at_field("Taken.");
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", "SLOT_TAKEN");
+        extensions.set("retryable", false);
+        error.extensions = Some(extensions);
+        let answer = answer(vec![error]);
+        assert_eq!(answer["errors"][0]["message"], "Taken.");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "SLOT_TAKEN");
+        assert_eq!(answer["errors"][0]["extensions"]["retryable"], false);
+        assert!(answer["errors"][0]["extensions"]["requestId"].is_string(), "the request id is added");
+    }
+
+    #[test]
+    fn a_value_that_a_scalar_refuses_is_bad_input_without_data() {
+        let answer = answer(vec![ServerError::new(
+            "Failed to parse \"TimeZone\": not an IANA name (occurred while parsing \"Input\")",
+            None,
+        )]);
+        assert_eq!(answer["errors"][0]["message"], "A value is not a valid TimeZone: not an IANA name");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+        assert!(answer.get("data").is_none(), "nothing ran");
+    }
+}

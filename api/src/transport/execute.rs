@@ -1,0 +1,80 @@
+//! Runs what was validated, for a caller who is known.
+//!
+//! Called by both transports. A mutation that has begun runs to its end even when the client hangs up: it is
+//! spawned on the tasks that a shutdown waits for. A query is dropped with its request.
+
+use std::{any::Any, panic::AssertUnwindSafe};
+
+use actix_web::web;
+use async_graphql::{Request, Response, Variables};
+use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
+use tokio::time::timeout;
+use tracing::Instrument as _;
+
+use crate::{
+    authenticate::Authenticated,
+    error::Error,
+    request::{RequestId, with_context},
+    state::State,
+    transport::{
+        params::Params,
+        validate::{Checked, OperationKind},
+    },
+};
+
+/// A document that may run now.
+pub struct Ready {
+    /// What kind of operation was chosen.
+    pub kind: OperationKind,
+    request: Request,
+}
+
+/// Asks whether the caller may run this, and makes the engine's request of it.
+pub fn authorise(
+    state: &State,
+    params: Params,
+    checked: &Checked,
+    by: &Authenticated,
+    id: &RequestId,
+) -> Result<Ready, Error> {
+    let operation = checked.operation(params.operation_name.as_deref())?;
+    if operation.introspects && !state.config.introspection.allows(&by.caller) {
+        return Err(Error::IntrospectionDisabled);
+    }
+    let variables = Variables::from_json(serde_json::Value::Object(params.variables));
+    let mut request = Request::new(params.query).variables(variables);
+    if let Some(name) = params.operation_name {
+        request = request.operation_name(name);
+    }
+    request.set_parsed_query(checked.parsed.clone());
+    Ok(Ready { kind: operation.kind, request: with_context(request, by, id) })
+}
+
+/// Runs a query or a mutation, for as long as it may take.
+pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Error> {
+    let engine = state.engine.clone();
+    let running = async move { caught(AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await) };
+    let limit = state.config.execution_timeout;
+    if ready.kind != OperationKind::Mutation {
+        return timeout(limit, running).await.map_err(|_| Error::Timeout)?;
+    }
+    if state.closing.is_cancelled() {
+        return Err(Error::ShuttingDown);
+    }
+    let ended = timeout(limit, state.tasks.spawn(running.in_current_span())).await;
+    ended.map_err(|_| Error::Timeout)?.map_err(|_| Error::Internal)?
+}
+
+/// Runs a subscription.
+pub fn subscribe(state: &State, ready: Ready) -> BoxStream<'static, Result<Response, Error>> {
+    AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind().map(caught).boxed()
+}
+
+/// A panic is a defect of one resolver: it is answered as such, its words stay here, and the connection's
+/// other operations go on.
+fn caught(ended: Result<Response, Box<dyn Any + Send>>) -> Result<Response, Error> {
+    ended.map_err(|_| {
+        tracing::error!("a resolver panicked");
+        Error::Internal
+    })
+}

@@ -1,0 +1,155 @@
+//! GraphQL over HTTP: POST with a JSON body, and GET for queries.
+//!
+//! The order of the checks is the order of the answers: method, `Accept`, content type, size, JSON, shape,
+//! parse, only queries by GET, validate and coerce, authorise, execute. A request that is refused has run
+//! nothing and its answer has no `data`.
+//! <https://graphql.github.io/graphql-over-http/draft/>; released clients expect 400 and 200 where its later
+//! drafts ask for 422 and 294.
+
+use std::convert::Infallible;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::SizedStream,
+    http::{Method, StatusCode, header},
+    web,
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream};
+use tracing::Instrument as _;
+
+use crate::{
+    error::Error,
+    request::{REQUEST_ID, RequestId, TENANT, header as text_of},
+    state::State,
+    transport::{
+        accept::{self, Media},
+        answer::Answer,
+        body, execute,
+        params::Params,
+        validate::OperationKind,
+    },
+};
+
+/// Answers `/graphql`.
+pub async fn handle(request: HttpRequest, mut body: web::Payload, state: web::Data<State>) -> HttpResponse {
+    let id = RequestId::of(&request, &state.ids);
+    let span = tracing::info_span!("graphql", request_id = %id);
+    let media = accept::negotiate(request.headers());
+    let answered = answer(&request, &mut body, &state, media, &id).instrument(span).await;
+    respond(answered, media.unwrap_or(Media::Json), &id, body)
+}
+
+async fn answer(
+    request: &HttpRequest,
+    body: &mut web::Payload,
+    state: &web::Data<State>,
+    media: Option<Media>,
+    id: &RequestId,
+) -> Result<Answer, Error> {
+    let is_get = match *request.method() {
+        Method::GET => true,
+        Method::POST => false,
+        _ => return Err(Error::MethodNotAllowed),
+    };
+    if media.is_none() {
+        return Err(Error::NotAcceptable);
+    }
+    let params = if is_get {
+        Params::from_query_string(request.query_string())?
+    } else {
+        body::check_content_type(request)?;
+        let config = &state.config;
+        Params::from_json(&body::read(request, body, config.body_limit, config.body_timeout).await?)?
+    };
+    let checked = state.validator.check(&params, is_get)?;
+    if checked.operation(params.operation_name.as_deref())?.kind == OperationKind::Subscription {
+        return Err(Error::SubscriptionNeedsSocket);
+    }
+    let by =
+        state.authenticate.authenticate(text_of(request, "authorization"), text_of(request, TENANT)).await?;
+    let ready = execute::authorise(state, params, &checked, &by, id)?;
+    Ok(Answer::executed(execute::run(state, ready).await?, id))
+}
+
+fn respond(
+    answered: Result<Answer, Error>,
+    media: Media,
+    id: &RequestId,
+    unread: web::Payload,
+) -> HttpResponse {
+    let (answer, status, refused) = match answered {
+        Ok(answer) => {
+            let refused = !answer.ran() && media == Media::GraphQl;
+            let status = if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            (answer, status, None)
+        }
+        Err(error) => {
+            let hidden = media == Media::Json && error.is_well_formed();
+            let status = if hidden { StatusCode::OK } else { error.status() };
+            tracing::debug!(request_id = %id, code = error.code(), %error, "a request was refused");
+            (Answer::refused(&error, id), status, Some(error))
+        }
+    };
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::CONTENT_TYPE, media.content_type()))
+        .insert_header((header::VARY, "Accept"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((REQUEST_ID, id.as_str()));
+    if let Some(error) = &refused {
+        add_advice(&mut response, error);
+    }
+    match serde_json::to_vec(&answer) {
+        Ok(body) if refused.is_some_and(|error| leaves_body_unread(&error)) => {
+            response.body(last_words(body.into(), unread))
+        }
+        Ok(body) => response.body(body),
+        Err(failed) => {
+            tracing::error!(request_id = %id, error = %failed, "an answer could not be written");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// The headers that tell a client what would have been right.
+fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
+    match error {
+        Error::MethodNotAllowed => {
+            response.insert_header((header::ALLOW, "GET, POST"));
+        }
+        Error::OnlyQueriesByGet => {
+            response.insert_header((header::ALLOW, "POST"));
+        }
+        Error::Auth(refused) if refused.status() == StatusCode::UNAUTHORIZED => {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        _ => {}
+    }
+}
+
+/// Whether the client may still be sending the body of a request that is answered already.
+fn leaves_body_unread(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::UnsupportedMediaType
+            | Error::MethodNotAllowed
+            | Error::NotAcceptable
+            | Error::BodyTooLarge { .. }
+            | Error::BodyTimeout
+            | Error::BodyUnreadable
+    )
+}
+
+/// An answer that keeps the unread body in hand. If the body were dropped, the server would go on reading it
+/// to its end, which a client need never let come; kept, the connection is closed after the answer.
+fn last_words(
+    answer: Bytes,
+    unread: web::Payload,
+) -> SizedStream<impl Stream<Item = Result<Bytes, Infallible>>> {
+    let length = answer.len() as u64;
+    let once = stream::iter([Ok(answer)]).inspect(move |_| {
+        let _ = &unread;
+    });
+    SizedStream::new(length, once)
+}

@@ -1,0 +1,150 @@
+//! Checks the text of a document, from its bytes to the rules of the schema.
+
+use apollo_compiler::{
+    ExecutableDocument, Node, Schema,
+    ast::{self, Definition},
+    executable::Operation,
+    introspection::check_max_depth,
+    parser::Parser,
+    validation::{DiagnosticList, Valid},
+};
+
+use super::{
+    limits::{self, Limits},
+    measure::Survey,
+    rules,
+    tokens::{self, DEEPEST_NESTING},
+};
+use crate::error::{Error, Finding, Location};
+
+/// How many faults of a document are told.
+const TOLD: usize = 10;
+const NAME_MISSING: &str = "The document has several operations: name one in \"operationName\".";
+const NAME_UNKNOWN: &str = "The document has no operation of the name in \"operationName\".";
+const NO_OPERATION: &str = "The document has no operation.";
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationKind {
+    /// Reads.
+    Query,
+    /// Writes.
+    Mutation,
+    /// Watches.
+    Subscription,
+}
+
+impl From<ast::OperationType> for OperationKind {
+    fn from(kind: ast::OperationType) -> Self {
+        match kind {
+            ast::OperationType::Query => Self::Query,
+            ast::OperationType::Mutation => Self::Mutation,
+            ast::OperationType::Subscription => Self::Subscription,
+        }
+    }
+}
+
+/// What is known of an operation without its variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationFacts {
+    /// What it does.
+    pub kind: OperationKind,
+    /// Whether it looks at the schema.
+    pub introspects: bool,
+}
+
+/// A document that passed.
+#[derive(Debug)]
+pub struct Checked {
+    pub(crate) document: Valid<ExecutableDocument>,
+    /// The same in the engine's form, so that a repeated query is not parsed again.
+    pub(crate) parsed: async_graphql::parser::types::ExecutableDocument,
+}
+
+impl Checked {
+    /// What is known of the chosen operation.
+    pub fn operation(&self, name: Option<&str>) -> Result<OperationFacts, Error> {
+        let operation = self.executable(name)?;
+        let introspects = operation
+            .root_fields(&self.document)
+            .any(|field| matches!(field.name.as_str(), "__schema" | "__type"));
+        Ok(OperationFacts { kind: operation.operation_type.into(), introspects })
+    }
+
+    pub(crate) fn executable(&self, name: Option<&str>) -> Result<&Node<Operation>, Error> {
+        self.document
+            .operations
+            .get(name)
+            .map_err(|_| Error::OperationUnknown(if name.is_some() { NAME_UNKNOWN } else { NAME_MISSING }))
+    }
+}
+
+/// Checks a text; `gate` is asked about the kind of the chosen operation once that is known.
+pub fn check(
+    schema: &Valid<Schema>,
+    limits: &Limits,
+    text: &str,
+    name: Option<&str>,
+    gate: impl Fn(OperationKind) -> Result<(), Error>,
+) -> Result<Checked, Error> {
+    limits::allow("bytes", text.len() as u64, limits.text_bytes as u64)?;
+    let count = tokens::count(text);
+    limits::allow("tokens", count.tokens, limits.tokens as u64)?;
+    limits::allow("brackets within each other", count.nesting, DEEPEST_NESTING)?;
+    let syntax = Parser::new()
+        .parse_ast(text, "document")
+        .map_err(|faulty| Error::Unparsable(findings(&faulty.errors)))?;
+    gate(chosen(&syntax, name)?)?;
+    let twice = Survey::check(&syntax, limits)?;
+    if let Some(field) = twice {
+        let message = format!("An input object has the field `{field}` twice.");
+        return Err(Error::Invalid(vec![Finding::new(&message, None)]));
+    }
+    let document =
+        syntax.to_executable_validate(schema).map_err(|faulty| Error::Invalid(findings(&faulty.errors)))?;
+    let more = rules::check(schema, &document);
+    if !more.is_empty() {
+        return Err(Error::Invalid(more));
+    }
+    for operation in document.operations.iter() {
+        check_max_depth(&document, operation).map_err(|_| {
+            Error::Invalid(vec![Finding::new("Lists of the introspection are nested too deeply.", None)])
+        })?;
+    }
+    // The engine's parser is asked here and not when the document runs, so that a difference between the
+    // two is a refusal and not a failure.
+    let parsed = async_graphql::parser::parse_query(text).map_err(|_| Error::Unparsable(Vec::new()))?;
+    Ok(Checked { document, parsed })
+}
+
+/// The kind of the operation that would run, read from the syntax alone.
+fn chosen(syntax: &ast::Document, name: Option<&str>) -> Result<OperationKind, Error> {
+    let operations = || {
+        syntax.definitions.iter().filter_map(|definition| match definition {
+            Definition::OperationDefinition(operation) => Some(operation),
+            _ => None,
+        })
+    };
+    let found = match name {
+        Some(name) => operations()
+            .find(|operation| operation.name.as_ref().is_some_and(|own| own == name))
+            .ok_or(Error::OperationUnknown(NAME_UNKNOWN)),
+        None if operations().count() > 1 => Err(Error::OperationUnknown(NAME_MISSING)),
+        None => operations().next().ok_or(Error::OperationUnknown(NO_OPERATION)),
+    };
+    found.map(|operation| operation.operation_type.into())
+}
+
+/// The first faults as sentences; the validator's drawings and quotations are left out.
+fn findings(faults: &DiagnosticList) -> Vec<Finding> {
+    faults
+        .iter()
+        .take(TOLD)
+        .map(|fault| {
+            let location = fault
+                .line_column_range()
+                .map(|range| Location { line: range.start.line, column: range.start.column });
+            Finding::new(&fault.error.to_string(), location)
+        })
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! Decides whether a document may run, before the engine sees it.
+//!
+//! The engine lets through what the specification forbids (a string for an `Int!` variable runs), and has no
+//! limits on tokens, aliases or root fields. So a document is measured, parsed and validated against our own
+//! schema here, its variables are checked, and only then is it run. A document that passed is kept by the
+//! hash of its text: repeated queries pay for their variables only.
+
+mod coerce;
+mod cost;
+mod document;
+mod limits;
+mod measure;
+mod rules;
+mod tokens;
+
+use std::sync::Arc;
+
+use apollo_compiler::{Schema, validation::Valid};
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+pub use document::{Checked, OperationFacts, OperationKind};
+pub use limits::Limits;
+
+use crate::{error::Error, state::SchemaInvalid, transport::params::Params};
+
+/// How many documents are kept.
+const KEPT: u64 = 1_000;
+
+/// Validates documents against one schema.
+pub struct Validator {
+    schema: Valid<Schema>,
+    limits: Limits,
+    kept: Cache<[u8; 32], Arc<Checked>>,
+}
+
+impl Validator {
+    /// Reads the schema.
+    pub fn new(sdl: &str, limits: Limits) -> Result<Self, SchemaInvalid> {
+        let schema = Schema::parse_and_validate(sdl, "schema.graphql")
+            .map_err(|invalid| SchemaInvalid(invalid.errors.to_string()))?;
+        Ok(Self { schema, limits, kept: Cache::new(KEPT) })
+    }
+
+    /// Checks a document and the values of its variables.
+    ///
+    /// With `only_queries` (a GET) the chosen operation must be a query; that is asked after parsing and
+    /// before validation, so that a mutation is told to use POST even if there is more wrong with it.
+    pub fn check(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
+        let checked = self.document(params, only_queries)?;
+        let operation = checked.executable(params.operation_name.as_deref())?;
+        let findings = coerce::check(&self.schema, operation, &params.variables);
+        if !findings.is_empty() {
+            return Err(Error::BadVariables(findings));
+        }
+        let cost = cost::of(&checked.document, operation, &params.variables, self.limits.default_page);
+        limits::allow("units of cost", cost, self.limits.cost)?;
+        Ok(checked)
+    }
+
+    fn document(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
+        let gate = |kind: OperationKind| match (only_queries, kind) {
+            (false, _) | (true, OperationKind::Query) => Ok(()),
+            (true, OperationKind::Mutation | OperationKind::Subscription) => Err(Error::OnlyQueriesByGet),
+        };
+        let name = params.operation_name.as_deref();
+        let key: [u8; 32] = Sha256::digest(params.query.as_bytes()).into();
+        if let Some(known) = self.kept.get(&key) {
+            gate(known.operation(name)?.kind)?;
+            return Ok(known);
+        }
+        let checked = Arc::new(document::check(&self.schema, &self.limits, &params.query, name, gate)?);
+        self.kept.insert(key, checked.clone());
+        Ok(checked)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The rules of the specification that the validator does not know: `@oneOf` input objects.
+//!
+//! (Duplicate input fields, the other one, are found by `measure`, which sees every literal anyway.)
+
+use std::collections::HashSet;
+
+use apollo_compiler::{
+    ExecutableDocument, Node, Schema,
+    ast::{Argument, InputValueDefinition, Type, Value},
+    executable::{Selection, SelectionSet},
+    schema::{ExtendedType, InputObjectType},
+};
+
+use crate::error::Finding;
+
+/// Whether exactly one field of the input object must be given.
+pub fn is_one_of(object: &InputObjectType) -> bool {
+    object.directives.get("oneOf").is_some()
+}
+
+/// What is wrong with the document; empty if nothing is.
+pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
+    if !schema.types.values().any(|ty| matches!(ty, ExtendedType::InputObject(object) if is_one_of(object))) {
+        return Vec::new();
+    }
+    // A variable that is nullable in one operation is taken as nullable in all: a fragment does not say
+    // which operation it is spread in.
+    let nullable = document
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.variables)
+        .filter(|variable| !variable.ty.is_non_null())
+        .map(|variable| variable.name.as_str())
+        .collect();
+    let mut check = Check { schema, nullable, faults: Vec::new() };
+    for operation in document.operations.iter() {
+        check.set(&operation.selection_set);
+        for variable in &operation.variables {
+            variable.default_value.iter().for_each(|value| check.value(&variable.ty, value));
+        }
+    }
+    document.fragments.values().for_each(|fragment| check.set(&fragment.selection_set));
+    check.faults
+}
+
+struct Check<'a> {
+    schema: &'a Schema,
+    nullable: HashSet<&'a str>,
+    faults: Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn set(&mut self, set: &SelectionSet) {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => {
+                    self.arguments(&field.definition.arguments, &field.arguments);
+                    self.set(&field.selection_set);
+                }
+                Selection::InlineFragment(inline) => self.set(&inline.selection_set),
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+
+    fn arguments(&mut self, defined: &[Node<InputValueDefinition>], given: &[Node<Argument>]) {
+        for argument in given {
+            if let Some(definition) = defined.iter().find(|definition| definition.name == argument.name) {
+                self.value(&definition.ty, &argument.value);
+            }
+        }
+    }
+
+    fn value(&mut self, ty: &Type, value: &Value) {
+        match value {
+            Value::List(items) => items.iter().for_each(|item| self.value(ty, item)),
+            Value::Object(fields) => {
+                let Some(ExtendedType::InputObject(object)) = self.schema.types.get(ty.inner_named_type())
+                else {
+                    return;
+                };
+                for (name, inner) in fields {
+                    if let Some(field) = object.fields.get(name) {
+                        self.value(&field.ty, inner);
+                    }
+                }
+                if is_one_of(object) && !self.is_exactly_one(fields) {
+                    let message = format!("`{}` takes exactly one field, not null.", object.name);
+                    self.faults.push(Finding::new(&message, None));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_exactly_one(&self, fields: &[(apollo_compiler::Name, Node<Value>)]) -> bool {
+        match fields {
+            [(_, only)] => match &**only {
+                Value::Null => false,
+                Value::Variable(name) => !self.nullable.contains(name.as_str()),
+                _ => true,
+            },
+            _ => false,
+        }
+    }
+}

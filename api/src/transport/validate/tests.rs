@@ -1,0 +1,226 @@
+//! What the validator lets through and what it refuses.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const SDL: &str = r"
+directive @oneOf on INPUT_OBJECT
+scalar DateTime
+enum Color { RED GREEN }
+input Range { start: DateTime!, end: DateTime!, color: Color = RED, inner: Range, tags: [String!] }
+input By @oneOf { id: ID, email: String }
+type Node { id: ID!, name: String, children(first: Int, last: Int): [Node!]! }
+type Query {
+    a(n: Int, s: String, at: DateTime): Int
+    must(n: Int!): Int
+    range(input: Range!): Int
+    by(by: By!): Int
+    nodes(first: Int = 10, color: Color): [Node!]!
+    node: Node
+}
+type Mutation { m: Int }
+type Subscription { s: Int, t: Int }
+";
+
+fn validator() -> Validator {
+    Validator::new(SDL, Limits::default()).unwrap()
+}
+
+fn check(query: &str, variables: Value) -> Result<Arc<Checked>, Error> {
+    let Value::Object(variables) = variables else { panic!("variables are an object") };
+    validator().check(&Params { query: query.to_owned(), operation_name: None, variables }, false)
+}
+
+fn code(query: &str, variables: Value) -> &'static str {
+    check(query, variables).map_or_else(|error| error.code(), |_| "OK")
+}
+
+#[test]
+fn documents_that_the_specification_forbids_are_refused() {
+    for query in [
+        "{ nothing }",
+        "{ a(n: \"x\") }",
+        "{ must }",
+        "{ must(n: null) }",
+        "query ($n: String) { a(n: $n) }",
+        "query ($n: Int) { must(n: $n) }",
+        "query ($n: Int) { a }",
+        "{ a(n: $n) }",
+        "{ ...F } fragment F on Query { ...F }",
+        "{ a ...F } fragment F on Nope { a }",
+        "{ a } fragment F on Query { a }",
+        "{ nodes { id { x } } }",
+        "{ nodes }",
+        "{ x: a x: must(n: 1) }",
+        "subscription { s t }",
+        "subscription { __typename }",
+        "subscription ($b: Boolean!) { s @skip(if: $b) }",
+        "{ a @nothing }",
+        "{ a @skip(if: true) @skip(if: true) }",
+        "{ range(input: {start: \"x\", start: \"y\", end: \"z\"}) }",
+        "{ range(input: {start: \"x\"}) }",
+        "{ range(input: {start: \"x\", end: \"y\", nope: 1}) }",
+        "{ range(input: {start: \"x\", end: \"y\", color: BLUE}) }",
+        "{ nodes(color: \"RED\") { id } }",
+        "{ by(by: {}) }",
+        "{ by(by: {id: 1, email: \"x\"}) }",
+        "{ by(by: {id: null}) }",
+        "query ($id: ID) { by(by: {id: $id}) }",
+        "type X { a: Int }",
+        "{ a } { a }",
+        "query A { a } query A { a }",
+    ] {
+        let code = code(query, json!({"n": 1, "b": true, "id": "1"}));
+        assert!(matches!(code, "GRAPHQL_VALIDATION_FAILED" | "OPERATION_UNKNOWN"), "{query} gave {code}");
+    }
+}
+
+#[test]
+fn a_text_that_is_not_graphql_says_where() {
+    for query in ["", "{", "{ a(", "query {", "{ a } }", "nonsense", "{ a(s: \"x) }", "{ é }"] {
+        let error = check(query, json!({})).unwrap_err();
+        assert!(
+            matches!(error.code(), "GRAPHQL_PARSE_FAILED" | "OPERATION_UNKNOWN"),
+            "{query:?} gave {error:?}"
+        );
+    }
+    let Err(Error::Unparsable(findings)) = check("{\n  a(\n}", json!({})) else { panic!("must not parse") };
+    assert!(findings[0].location.is_some_and(|at| at.line >= 2), "{findings:?}");
+}
+
+#[test]
+fn values_of_variables_must_fit_their_types() {
+    let int = "query ($n: Int!) { must(n: $n) }";
+    assert_eq!(code(int, json!({"n": 1})), "OK");
+    assert_eq!(code(int, json!({"n": 1, "unknown": true})), "OK");
+    for bad in
+        [json!({}), json!({"n": null}), json!({"n": "1"}), json!({"n": 1.5}), json!({"n": 3_000_000_000_u64})]
+    {
+        assert_eq!(code(int, bad.clone()), "BAD_USER_INPUT", "{bad}");
+    }
+    let range = "query ($r: Range!) { range(input: $r) }";
+    assert_eq!(code(range, json!({"r": {"start": "x", "end": 7, "color": "GREEN", "tags": "one"}})), "OK");
+    for bad in [
+        json!({"r": {"start": "x"}}),
+        json!({"r": {"start": "x", "end": null}}),
+        json!({"r": {"start": "x", "end": "y", "color": "BLUE"}}),
+        json!({"r": {"start": "x", "end": "y", "extra": 1}}),
+        json!({"r": {"start": "x", "end": "y", "tags": ["a", null]}}),
+        json!({"r": {"start": "x", "end": "y", "inner": {"start": "x"}}}),
+        json!({"r": []}),
+        json!({"r": "text"}),
+    ] {
+        assert_eq!(code(range, bad.clone()), "BAD_USER_INPUT", "{bad}");
+    }
+    let by = "query ($by: By!) { by(by: $by) }";
+    assert_eq!(code(by, json!({"by": {"id": "1"}})), "OK");
+    assert_eq!(code(by, json!({"by": {"id": "1", "email": "x"}})), "BAD_USER_INPUT");
+    assert_eq!(code(by, json!({"by": {"id": null}})), "BAD_USER_INPUT");
+}
+
+#[test]
+fn a_message_names_the_place_and_never_the_value() {
+    let secret = "hunter2-hunter2";
+    let query = "query ($r: Range!) { range(input: $r) }";
+    let variables =
+        json!({"r": {"start": "x", "end": "y", "inner": {"start": "x", "end": "y", "color": secret}}});
+    let Err(Error::BadVariables(findings)) = check(query, variables) else { panic!("must be refused") };
+    assert_eq!(findings[0].message, "$r.inner.color is not a valid Color.");
+}
+
+/// The name of the limit that a document exceeds.
+fn exceeded(query: &str) -> &'static str {
+    match check(query, json!({})) {
+        Err(Error::LimitExceeded { what, .. }) => what,
+        other => panic!("{} gave {other:?}", &query[..query.len().min(60)]),
+    }
+}
+
+#[test]
+fn a_document_that_exceeds_a_limit_is_refused() {
+    let list = |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<String>();
+    assert_eq!(exceeded(&format!("{{ a }} # {}", "x".repeat(17_000))), "bytes");
+    assert_eq!(exceeded(&format!("{{ {} }}", list(2_001, &|_| "a ".to_owned()))), "tokens");
+    assert_eq!(
+        exceeded(&format!("{{ a(s: {}1{}) }}", "[".repeat(70), "]".repeat(70))),
+        "brackets within each other"
+    );
+    assert_eq!(exceeded(&format!("{{ node {{ {} }} }}", list(31, &|i| format!("x{i}: id ")))), "aliases");
+    assert_eq!(exceeded(&format!("{{ {} }}", list(21, &|_| "a ".to_owned()))), "root fields");
+    assert_eq!(exceeded("{ ...A ...A ...A } fragment A on Query { a a a a a a a }"), "root fields");
+    assert_eq!(exceeded(&format!("{{ a {} }}", "@skip(if: false) ".repeat(11))), "directives");
+    let deep = format!("{{ node {} id {} }}", "{ children(first: 1) ".repeat(9), "}".repeat(9))
+        .replacen("id", "{ id }", 1);
+    assert_eq!(exceeded(&deep), "levels of fields");
+    assert_eq!(
+        exceeded("{ nodes(first: 100) { children(first: 100) { children(first: 100) { id } } } }"),
+        "units of cost"
+    );
+}
+
+#[test]
+fn fragments_that_unfold_without_end_are_refused_quickly() {
+    let mut query = "{ node { ...F0 } }".to_owned();
+    for level in 0..60 {
+        let next = level + 1;
+        write!(query, "fragment F{level} on Node {{ ...F{next} ...F{next} }}").unwrap();
+    }
+    query += "fragment F60 on Node { id }";
+    assert_eq!(exceeded(&query), "units of cost");
+}
+
+#[test]
+fn the_page_size_of_a_variable_counts() {
+    let query =
+        "query ($n: Int = 1) { nodes(first: $n) { children(first: $n) { children(first: 20) { id } } } }";
+    assert_eq!(code(query, json!({})), "OK");
+    assert_eq!(code(query, json!({"n": 100})), "LIMIT_EXCEEDED");
+}
+
+#[test]
+fn introspection_may_be_deeper_and_is_known_as_such() {
+    let types = "ofType { ".repeat(9) + "name" + &" }".repeat(9);
+    let query = format!("{{ __schema {{ types {{ fields {{ args {{ type {{ kind {types} }} }} }} }} }} }}");
+    let checked = check(&query, json!({})).unwrap();
+    assert!(checked.operation(None).unwrap().introspects, "it looks at the schema");
+    assert!(
+        !check("{ __typename a }", json!({})).unwrap().operation(None).unwrap().introspects,
+        "it does not"
+    );
+    let loops = "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }";
+    assert_eq!(code(loops, json!({})), "GRAPHQL_VALIDATION_FAILED");
+}
+
+#[test]
+fn by_get_the_chosen_operation_must_be_a_query() {
+    let of = |query: &str, name: Option<&str>| {
+        let params =
+            Params { query: query.to_owned(), operation_name: name.map(str::to_owned), ..Params::default() };
+        let validator = validator();
+        let first = validator.check(&params, true).map(|_| ());
+        assert_eq!(
+            first,
+            validator.check(&params, true).map(|_| ()),
+            "the second time is answered from memory"
+        );
+        first
+    };
+    assert_eq!(of("mutation { m }", None), Err(Error::OnlyQueriesByGet));
+    assert_eq!(of("query A { a } mutation B { m }", Some("B")), Err(Error::OnlyQueriesByGet));
+    assert_eq!(of("query A { a } mutation B { m }", Some("A")), Ok(()));
+    assert_eq!(of("mutation { nothing }", None), Err(Error::OnlyQueriesByGet));
+    assert_eq!(of("query A { a } query B { a }", None).unwrap_err().code(), "OPERATION_UNKNOWN");
+    assert_eq!(of("query A { a }", Some("C")).unwrap_err().code(), "OPERATION_UNKNOWN");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_validator_panic(
+        text in "(query|mutation|fragment F on Query|[{}()\\[\\]:$@!=|&]|\\.\\.\\.F?|a|n|nodes|first|id|by|1|-1.5e3|\"x|\"\"\"|#| |\n|é){0,60}"
+    ) {
+        let _ = check(&text, json!({"n": 1}));
+    }
+}

@@ -1,0 +1,145 @@
+//! The messages of `graphql-transport-ws`.
+//! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::close::Close;
+use crate::transport::answer::{Answer, Problem};
+
+/// The longest id of an operation.
+const LONGEST_ID: usize = 128;
+
+/// What a client says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FromClient {
+    /// Opens the connection; may say who calls.
+    ConnectionInit(Map<String, Value>),
+    /// Asks for a pong.
+    Ping(Option<Value>),
+    /// Answers a ping.
+    Pong,
+    /// Starts an operation.
+    Subscribe {
+        /// Its id.
+        id: String,
+        /// The request, whose shape is not yet known.
+        payload: Value,
+    },
+    /// Ends an operation.
+    Complete(String),
+}
+
+/// What the server says.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromServer<'a> {
+    /// The connection is open.
+    ConnectionAck,
+    /// Asks for a sign of life.
+    Ping,
+    /// Answers a ping with what it carried.
+    Pong {
+        /// What the ping carried.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Value>,
+    },
+    /// An answer or event.
+    Next {
+        /// The operation.
+        id: &'a str,
+        /// The answer.
+        payload: &'a Answer,
+    },
+    /// The operation was refused; nothing follows for this id.
+    Error {
+        /// The operation.
+        id: &'a str,
+        /// Why.
+        payload: Vec<Problem>,
+    },
+    /// The operation has ended.
+    Complete {
+        /// The operation.
+        id: &'a str,
+    },
+}
+
+impl FromClient {
+    /// Reads a message; whatever is not one closes the socket.
+    pub fn parse(text: &str) -> Result<Self, Close> {
+        let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
+            return Err(Close::BadMessage("A message must be a JSON object"));
+        };
+        let Some(Value::String(kind)) = fields.remove("type") else {
+            return Err(Close::BadMessage("A message must have a type"));
+        };
+        let payload = fields.remove("payload");
+        match kind.as_str() {
+            "connection_init" => match payload {
+                None | Some(Value::Null) => Ok(Self::ConnectionInit(Map::new())),
+                Some(Value::Object(payload)) => Ok(Self::ConnectionInit(payload)),
+                Some(_) => Err(Close::BadMessage("The payload of connection_init must be an object")),
+            },
+            "ping" => object_or_nothing(payload).map(Self::Ping),
+            "pong" => object_or_nothing(payload).map(|_| Self::Pong),
+            "subscribe" => match payload {
+                Some(payload @ Value::Object(_)) => Ok(Self::Subscribe { id: id(&mut fields)?, payload }),
+                _ => Err(Close::BadMessage("The payload of subscribe must be an object")),
+            },
+            "complete" => Ok(Self::Complete(id(&mut fields)?)),
+            _ => Err(Close::BadMessage("The type of the message is unknown")),
+        }
+    }
+}
+
+fn object_or_nothing(payload: Option<Value>) -> Result<Option<Value>, Close> {
+    match payload {
+        None | Some(Value::Null) => Ok(None),
+        Some(payload @ Value::Object(_)) => Ok(Some(payload)),
+        Some(_) => Err(Close::BadMessage("The payload must be an object")),
+    }
+}
+
+fn id(fields: &mut Map<String, Value>) -> Result<String, Close> {
+    match fields.remove("id") {
+        Some(Value::String(id)) if (1..=LONGEST_ID).contains(&id.len()) => Ok(id),
+        _ => Err(Close::BadMessage("The id must be a string of 1 to 128 bytes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":"hello"}"#,
+            r#"{"type":"connection_init","payload":1}"#,
+            r#"{"type":"ping","payload":"x"}"#,
+            r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":"","payload":{}}"#,
+            r#"{"type":"subscribe","id":"1"}"#,
+            r#"{"type":"complete","id":7}"#,
+        ] {
+            assert!(matches!(FromClient::parse(bad), Err(Close::BadMessage(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn messages_of_the_protocol_are_read() {
+        assert_eq!(
+            FromClient::parse(r#"{"type":"connection_init"}"#),
+            Ok(FromClient::ConnectionInit(Map::new()))
+        );
+        assert_eq!(
+            FromClient::parse(r#"{"type":"complete","id":"a"}"#),
+            Ok(FromClient::Complete("a".to_owned()))
+        );
+        assert_eq!(FromClient::parse(r#"{"type":"pong"}"#), Ok(FromClient::Pong));
+    }
+}

@@ -1,0 +1,93 @@
+//! GraphQL over WebSocket: `graphql-transport-ws`, queries and mutations included.
+//!
+//! A socket speaks for one caller, told by `connection_init` (`authorization`, `tenant`) or by the headers of
+//! the upgrade, never by a cookie. Pages of other origins are turned away before the upgrade.
+
+mod close;
+mod message;
+mod origin;
+mod seats;
+mod socket;
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+
+pub use close::Close;
+pub use seats::{Seat, Seats};
+
+use crate::{
+    error::Error,
+    request::{REQUEST_ID, RequestId, TENANT, header as text_of},
+    state::State,
+    transport::answer::Answer,
+};
+
+/// The one subprotocol.
+pub const PROTOCOL: &str = "graphql-transport-ws";
+
+/// The settings of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// How long `connection_init` may take.
+    pub init_timeout: Duration,
+    /// How often the server asks for a sign of life. A client that is silent for three of these is gone.
+    pub keep_alive: Duration,
+    /// How long a client may leave an answer unread.
+    pub send_timeout: Duration,
+    /// How many bytes a message may have.
+    pub message_limit: usize,
+    /// How many operations may run on one socket.
+    pub operations: usize,
+    /// How many sockets a user may have open on a node.
+    pub per_user: usize,
+    /// How many sockets a tenant may have open on a node.
+    pub per_tenant: usize,
+}
+
+impl Default for SocketConfig {
+    fn default() -> Self {
+        Self {
+            init_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(12),
+            send_timeout: Duration::from_secs(10),
+            message_limit: 64 * 1024,
+            operations: 50,
+            per_user: 20,
+            per_tenant: 500,
+        }
+    }
+}
+
+/// Answers `/graphql/ws`.
+pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<State>) -> HttpResponse {
+    if !origin::is_allowed(&request, &state.config.allowed_origins) {
+        return refuse(&request, &state, &Error::OriginRefused);
+    }
+    if state.closing.is_cancelled() {
+        return refuse(&request, &state, &Error::ShuttingDown);
+    }
+    let Ok((response, session, stream)) = actix_ws::handle_with_protocols(&request, body, &[PROTOCOL]) else {
+        return refuse(&request, &state, &Error::UpgradeRequired);
+    };
+    let speaks = response.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL);
+    let limit = state.config.socket.message_limit;
+    let inbound = stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
+    let presented = socket::Presented {
+        authorization: text_of(&request, "authorization").map(str::to_owned),
+        tenant: text_of(&request, TENANT).map(str::to_owned),
+    };
+    let socket = socket::Socket::new(state.clone(), session, presented);
+    state.tasks.spawn_local(socket.run(inbound, speaks));
+    response
+}
+
+fn refuse(request: &HttpRequest, state: &State, error: &Error) -> HttpResponse {
+    let id = RequestId::of(request, &state.ids);
+    let mut response = HttpResponse::build(error.status());
+    response.insert_header((REQUEST_ID, id.as_str()));
+    if *error == Error::UpgradeRequired {
+        response.insert_header((header::UPGRADE, "websocket"));
+    }
+    response.json(Answer::refused(error, &id))
+}

@@ -1,0 +1,327 @@
+//! One socket: reads messages, runs operations, writes answers, and knows when to close.
+//!
+//! Everything happens in one task, so no lock is needed and nothing queues: an operation is asked for its
+//! next event only when the last one was handed to the connection, and a client that does not read is
+//! dropped after a while. What a subscription misses meanwhile is the business of its source.
+
+use std::{collections::HashMap, pin::Pin, time::Duration};
+
+use actix_web::web;
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
+use futures::{
+    Stream, StreamExt as _,
+    future::{AbortHandle, Either},
+    stream::{self, Abortable, SelectAll},
+};
+use serde_json::{Map, Value};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+use super::{
+    close::Close,
+    message::{FromClient, FromServer},
+    seats::Seat,
+};
+use crate::{
+    authenticate::{AuthError, Authenticated},
+    error::Error,
+    request::RequestId,
+    state::State,
+    transport::{
+        answer::Answer,
+        execute::{self, Ready},
+        params::Params,
+        validate::OperationKind,
+    },
+};
+
+/// Silent keep-alive periods after which a client is gone.
+const SILENT_PERIODS: u8 = 3;
+/// How long a client gets to read why it was closed.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// The farthest moment that is waited for; expiries beyond are looked at again then.
+const FARTHEST: Duration = Duration::from_hours(24);
+
+/// What the headers of the upgrade say about who calls.
+pub struct Presented {
+    /// `Authorization`.
+    pub authorization: Option<String>,
+    /// `Muster-Tenant`.
+    pub tenant: Option<String>,
+}
+
+/// An event of an operation.
+enum Event {
+    Next(Answer),
+    Error(Error, RequestId),
+    Complete,
+}
+
+type Events = Pin<Box<dyn Stream<Item = (String, Event)>>>;
+
+/// A connection that was acknowledged.
+struct Acknowledged {
+    by: Authenticated,
+    _seat: Seat,
+}
+
+/// One socket.
+pub struct Socket {
+    state: web::Data<State>,
+    session: Session,
+    presented: Presented,
+    acknowledged: Option<Acknowledged>,
+    running: HashMap<String, AbortHandle>,
+    events: SelectAll<Abortable<Events>>,
+    deadline: Instant,
+    keep_alive: Interval,
+    silent: u8,
+}
+
+/// What happened first.
+enum Happened {
+    Closing,
+    Deadline,
+    Heartbeat,
+    Inbound(Option<Result<AggregatedMessage, ProtocolError>>),
+    Event(Option<(String, Event)>),
+}
+
+impl Socket {
+    /// A socket that waits for its `connection_init`.
+    pub fn new(state: web::Data<State>, session: Session, presented: Presented) -> Self {
+        let config = state.config.socket;
+        let mut keep_alive = interval_at(Instant::now() + config.keep_alive, config.keep_alive);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            session,
+            presented,
+            acknowledged: None,
+            running: HashMap::new(),
+            events: SelectAll::new(),
+            deadline: Instant::now() + config.init_timeout,
+            keep_alive,
+            silent: 0,
+            state,
+        }
+    }
+
+    /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol.
+    pub async fn run(mut self, mut inbound: AggregatedMessageStream, speaks: bool) {
+        let close = if speaks { self.converse(&mut inbound).await } else { Close::SubprotocolNotAcceptable };
+        tracing::debug!(?close, "a socket is closed");
+        drop(self.events);
+        drop(self.acknowledged);
+        let Some(reason) = close.reason() else { return };
+        let farewell = async {
+            if self.session.close(Some(reason)).await.is_ok() {
+                // Unread bytes would make the kernel reset the connection and lose the reason.
+                while inbound.recv().await.is_some_and(|message| message.is_ok()) {}
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    }
+
+    async fn converse(&mut self, inbound: &mut AggregatedMessageStream) -> Close {
+        loop {
+            let happened = tokio::select! {
+                () = self.state.closing.cancelled() => Happened::Closing,
+                () = sleep_until(self.deadline) => Happened::Deadline,
+                _ = self.keep_alive.tick() => Happened::Heartbeat,
+                message = inbound.recv() => Happened::Inbound(message),
+                event = self.events.next(), if !self.events.is_empty() => Happened::Event(event),
+            };
+            let next = match happened {
+                Happened::Closing => Err(Close::Restart),
+                Happened::Deadline => self.on_deadline(),
+                Happened::Heartbeat => self.beat().await,
+                Happened::Inbound(message) => self.hear(message).await,
+                Happened::Event(Some((id, event))) => self.tell(id, event).await,
+                Happened::Event(None) => Ok(()),
+            };
+            if let Err(close) = next {
+                return close;
+            }
+        }
+    }
+
+    fn on_deadline(&mut self) -> Result<(), Close> {
+        match &self.acknowledged {
+            None => Err(Close::InitTimeout),
+            Some(acknowledged) => {
+                self.deadline = self.expiry(&acknowledged.by)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// The moment at which the token has to be looked at; an error when it has expired.
+    fn expiry(&self, by: &Authenticated) -> Result<Instant, Close> {
+        let left = match by.expires_at {
+            None => FARTHEST,
+            Some(at) => match (at - self.state.ids.now()).to_std() {
+                Ok(left) if !left.is_zero() => left.min(FARTHEST),
+                _ => return Err(Close::TokenExpired),
+            },
+        };
+        Ok(Instant::now() + left)
+    }
+
+    async fn beat(&mut self) -> Result<(), Close> {
+        if self.silent >= SILENT_PERIODS {
+            return Err(Close::Silent);
+        }
+        self.silent += 1;
+        if self.acknowledged.is_some() { self.send(&FromServer::Ping).await } else { Ok(()) }
+    }
+
+    async fn hear(&mut self, message: Option<Result<AggregatedMessage, ProtocolError>>) -> Result<(), Close> {
+        self.silent = 0;
+        match message {
+            None | Some(Err(ProtocolError::Io(_))) => Err(Close::Gone),
+            Some(Ok(AggregatedMessage::Close(theirs))) => Err(Close::Asked(theirs)),
+            Some(Err(ProtocolError::Overflow)) => Err(Close::TooLarge),
+            Some(Err(_)) => Err(Close::ProtocolError),
+            Some(Ok(AggregatedMessage::Ping(bytes))) => {
+                self.session.pong(&bytes).await.map_err(|_| Close::Gone)
+            }
+            Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
+            Some(Ok(AggregatedMessage::Binary(_))) => Err(Close::BadMessage("Messages must be text")),
+            Some(Ok(AggregatedMessage::Text(text))) => self.obey(FromClient::parse(&text)?).await,
+        }
+    }
+
+    async fn obey(&mut self, message: FromClient) -> Result<(), Close> {
+        match message {
+            FromClient::ConnectionInit(payload) => self.open(&payload).await,
+            FromClient::Ping(payload) => self.send(&FromServer::Pong { payload }).await,
+            FromClient::Pong => Ok(()),
+            FromClient::Subscribe { id, payload } => self.start(id, payload).await,
+            FromClient::Complete(id) => {
+                if let Some(operation) = self.running.remove(&id) {
+                    operation.abort();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn open(&mut self, payload: &Map<String, Value>) -> Result<(), Close> {
+        if self.acknowledged.is_some() {
+            return Err(Close::TooManyInits);
+        }
+        let text = |names: &[&str]| {
+            payload
+                .iter()
+                .find(|(key, _)| names.iter().any(|name| key.eq_ignore_ascii_case(name)))
+                .and_then(|(_, value)| value.as_str().map(str::to_owned))
+        };
+        let authorization = text(&["authorization"]).or_else(|| self.presented.authorization.take());
+        let tenant = text(&["tenant", "Muster-Tenant"]).or_else(|| self.presented.tenant.take());
+        let asked = self.state.authenticate.authenticate(authorization.as_deref(), tenant.as_deref());
+        let by = tokio::time::timeout_at(self.deadline, asked).await.map_err(|_| Close::TryLater)?;
+        let by = by.map_err(|refused| match refused {
+            AuthError::Expired => Close::TokenExpired,
+            AuthError::Unavailable => Close::TryLater,
+            AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
+        })?;
+        self.deadline = self.expiry(&by)?;
+        let seat = self.state.seats.take(&by.caller).ok_or(Close::TryLater)?;
+        self.acknowledged = Some(Acknowledged { by, _seat: seat });
+        self.send(&FromServer::ConnectionAck).await
+    }
+
+    async fn start(&mut self, id: String, payload: Value) -> Result<(), Close> {
+        let Some(acknowledged) = &self.acknowledged else {
+            return Err(Close::Unauthorized);
+        };
+        self.expiry(&acknowledged.by)?;
+        if self.running.contains_key(&id) {
+            return Err(Close::DuplicateId(id));
+        }
+        let request_id = RequestId::make(&self.state.ids);
+        match self.prepare(payload, &acknowledged.by, &request_id) {
+            Ok(ready) => {
+                let (handle, registration) = AbortHandle::new_pair();
+                let events = self.events_of(id.clone(), ready, request_id);
+                self.events.push(Abortable::new(events, registration));
+                self.running.insert(id, handle);
+                Ok(())
+            }
+            Err(error) => self.refuse(&id, &error, &request_id).await,
+        }
+    }
+
+    fn prepare(&self, payload: Value, by: &Authenticated, id: &RequestId) -> Result<Ready, Error> {
+        let limit = self.state.config.socket.operations;
+        if self.running.len() >= limit {
+            return Err(Error::TooManyOperations { limit });
+        }
+        let params = Params::from_value(payload)?;
+        let checked = self.state.validator.check(&params, false)?;
+        execute::authorise(&self.state, params, &checked, by, id)
+    }
+
+    /// What the operation will say: its answers, then that it has ended.
+    fn events_of(&self, id: String, ready: Ready, request_id: RequestId) -> Events {
+        let answers = if ready.kind == OperationKind::Subscription {
+            Either::Left(execute::subscribe(&self.state, ready))
+        } else {
+            let state = self.state.clone();
+            Either::Right(stream::once(async move { execute::run(&state, ready).await }))
+        };
+        let answers = answers.map(move |answered| match answered {
+            Ok(response) => Event::Next(Answer::executed(response, &request_id)),
+            Err(error) => Event::Error(error, request_id.clone()),
+        });
+        let ended = stream::once(async { Event::Complete });
+        Box::pin(answers.chain(ended).map(move |event| (id.clone(), event)))
+    }
+
+    async fn tell(&mut self, id: String, event: Event) -> Result<(), Close> {
+        if let Some(acknowledged) = &self.acknowledged {
+            self.expiry(&acknowledged.by)?;
+        }
+        match event {
+            Event::Next(answer) if answer.ran() => {
+                self.send(&FromServer::Next { id: &id, payload: &answer }).await
+            }
+            Event::Next(answer) => {
+                self.end(&id);
+                self.send(&FromServer::Error { id: &id, payload: answer.into_errors() }).await
+            }
+            Event::Error(error, request_id) => {
+                self.end(&id);
+                self.refuse(&id, &error, &request_id).await
+            }
+            Event::Complete => {
+                self.end(&id);
+                self.send(&FromServer::Complete { id: &id }).await
+            }
+        }
+    }
+
+    /// Forgets an operation; what it would still say is not heard any more.
+    fn end(&mut self, id: &str) {
+        if let Some(operation) = self.running.remove(id) {
+            operation.abort();
+        }
+    }
+
+    async fn refuse(&mut self, id: &str, error: &Error, request_id: &RequestId) -> Result<(), Close> {
+        let payload = Answer::refused(error, request_id).into_errors();
+        self.send(&FromServer::Error { id, payload }).await
+    }
+
+    async fn send(&mut self, message: &FromServer<'_>) -> Result<(), Close> {
+        let text = serde_json::to_string(message).map_err(|failed| {
+            tracing::error!(error = %failed, "a message could not be written");
+            Close::Restart
+        })?;
+        let limit = self.state.config.socket.send_timeout;
+        match tokio::time::timeout(limit, self.session.text(text)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Close::Gone),
+            Err(_) => Err(Close::Slow),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The schema, asked through the engine over the real use cases on SQLite.
+
+#![expect(clippy::unwrap_used, reason = "what a test sets up must succeed")]
+
+mod access;
+mod bookings;
+mod people;
+mod schema;
+mod stub;
+mod subscriptions;
+mod world;

@@ -1,0 +1,190 @@
+//! A schema with one field for each thing a transport must handle.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use api::RequestId;
+use async_graphql::{
+    Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
+    Result, Scalar, ScalarType, Schema, Subscription, Value,
+};
+use domain::{Caller, CallerKind};
+use futures::{Stream, StreamExt as _, stream};
+use tokio::sync::Notify;
+
+/// Signals between a test and the resolvers.
+#[derive(Debug, Default)]
+pub struct Probe {
+    /// `slowBump` has begun.
+    pub begun: Notify,
+    /// `slowBump` may go on.
+    pub go: Notify,
+    /// `slowBump` has ended.
+    pub done: Notify,
+    /// A subscription was dropped.
+    pub dropped: Notify,
+    /// How many events `flood` has made.
+    pub flooded: AtomicU64,
+}
+
+/// Tells the probe that a stream is dropped.
+struct Guard(Arc<Probe>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.dropped.notify_one();
+    }
+}
+
+/// The schema of the tests.
+pub type Small = Schema<Query, Mutation, Subscriptions>;
+
+/// Builds the schema.
+pub fn small(probe: Arc<Probe>) -> Small {
+    Schema::build(Query, Mutation, Subscriptions).data(probe).finish()
+}
+
+/// A word without spaces.
+struct Word(String);
+
+#[Scalar]
+impl ScalarType for Word {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) if !text.contains(' ') => Ok(Self(text)),
+            Value::String(_) => Err(InputValueError::custom("a word has no spaces")),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+#[derive(InputObject)]
+struct Pair {
+    left: i32,
+    right: i32,
+}
+
+#[derive(OneofObject)]
+enum Lookup {
+    Id(String),
+    Email(String),
+}
+
+pub struct Query;
+
+#[async_graphql::Object]
+impl Query {
+    async fn hello(&self, #[graphql(default = "world")] name: String) -> String {
+        format!("Hello, {name}!")
+    }
+
+    async fn double(&self, n: i32) -> i32 {
+        n * 2
+    }
+
+    async fn sum(&self, pair: Pair) -> i32 {
+        pair.left + pair.right
+    }
+
+    async fn lookup(&self, by: Lookup) -> String {
+        match by {
+            Lookup::Id(id) => format!("id {id}"),
+            Lookup::Email(email) => format!("email {email}"),
+        }
+    }
+
+    async fn shout(&self, word: Word) -> String {
+        word.0.to_uppercase()
+    }
+
+    /// Fails without a code: a defect.
+    async fn broken(&self) -> Option<Result<String>> {
+        Some(Err(Error::new("the password of the database is hunter2")))
+    }
+
+    /// Fails with a code: a refusal.
+    async fn refused(&self) -> Option<Result<String>> {
+        Some(Err(Error::new("The slot is taken.").extend_with(|_, e| e.set("code", "SLOT_TAKEN"))))
+    }
+
+    async fn me(&self, ctx: &Context<'_>) -> String {
+        match ctx.data_unchecked::<Caller>().kind {
+            CallerKind::Anonymous => "anonymous".to_owned(),
+            CallerKind::Vendor(_) => "vendor".to_owned(),
+            CallerKind::User(_) => "user".to_owned(),
+            CallerKind::Invited(_) => "invited".to_owned(),
+            CallerKind::Operator => "operator".to_owned(),
+        }
+    }
+
+    async fn request_id(&self, ctx: &Context<'_>) -> String {
+        ctx.data_unchecked::<RequestId>().to_string()
+    }
+
+    /// A defect.
+    async fn panics(&self) -> String {
+        std::env::args().nth(9_999).expect("hunter2")
+    }
+
+    /// Never answers.
+    async fn never(&self) -> String {
+        std::future::pending().await
+    }
+}
+
+pub struct Mutation;
+
+#[async_graphql::Object]
+impl Mutation {
+    async fn bump(&self) -> i32 {
+        1
+    }
+
+    async fn slow_bump(&self, ctx: &Context<'_>) -> i32 {
+        let probe = ctx.data_unchecked::<Arc<Probe>>();
+        probe.begun.notify_one();
+        probe.go.notified().await;
+        probe.done.notify_one();
+        1
+    }
+}
+
+pub struct Subscriptions;
+
+#[Subscription]
+impl Subscriptions {
+    /// Counts from 1.
+    async fn count(&self, to: i32) -> impl Stream<Item = i32> {
+        stream::iter(1..=to)
+    }
+
+    /// Says "here" once, then nothing for ever.
+    async fn forever(&self, ctx: &Context<'_>) -> impl Stream<Item = &'static str> + use<> {
+        let guard = Guard(ctx.data_unchecked::<Arc<Probe>>().clone());
+        stream::once(async { "here" }).chain(stream::pending()).inspect(move |_| {
+            let _ = &guard;
+        })
+    }
+
+    /// As many kilobytes as are taken.
+    async fn flood(&self, ctx: &Context<'_>) -> impl Stream<Item = String> + use<> {
+        let probe = ctx.data_unchecked::<Arc<Probe>>().clone();
+        let guard = Guard(probe.clone());
+        stream::repeat_with(move || {
+            let _ = &guard;
+            probe.flooded.fetch_add(1, Ordering::Relaxed);
+            "x".repeat(1024)
+        })
+    }
+
+    /// Fails when it is subscribed to.
+    async fn forbidden(&self) -> Result<stream::Empty<i32>> {
+        Err(Error::new("You may not watch this.").extend_with(|_, e| e.set("code", "FORBIDDEN")))
+    }
+}

@@ -1,0 +1,238 @@
+//! A server on a free port, and an HTTP client that says exactly what it is told to.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::Output,
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{dev::ServerHandle, web};
+use api::{
+    AuthError, Authenticate, Authenticated, Config, Introspection, State,
+    health::{Check, Readiness},
+};
+use async_trait::async_trait;
+use domain::{Caller, CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::schema::{Probe, small};
+
+/// Longer than anything here takes: only a hang reaches it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running server.
+pub struct Server {
+    pub address: SocketAddr,
+    pub state: web::Data<State>,
+    pub probe: Arc<Probe>,
+    handle: ServerHandle,
+}
+
+/// Knows a few tokens by heart.
+struct Doorman {
+    ids: Ids,
+    tenant: domain::Id<domain::ids::Tenant>,
+}
+
+#[async_trait]
+impl Authenticate for Doorman {
+    async fn authenticate(
+        &self,
+        token: Option<&str>,
+        tenant: Option<&str>,
+    ) -> Result<Authenticated, AuthError> {
+        let user = |permissions: BTreeSet<Permission>| Caller {
+            kind: CallerKind::User(self.ids.make()),
+            tenant: Some(self.tenant),
+            permissions,
+        };
+        let for_ever = |caller| Ok(Authenticated { caller, expires_at: None });
+        match token {
+            None => for_ever(Caller::anonymous()),
+            Some("Bearer user") => for_ever(user(StandardRole::HumanResources.permissions())),
+            Some("Bearer admin") => for_ever(user(StandardRole::Administrator.permissions())),
+            Some("Bearer vendor") => match tenant {
+                Some("nowhere") => Err(AuthError::TenantNotFound),
+                _ => for_ever(Caller { kind: CallerKind::Vendor(self.ids.make()), ..Caller::anonymous() }),
+            },
+            Some("Bearer short") => Ok(Authenticated {
+                caller: user(BTreeSet::new()),
+                expires_at: Some(SystemClock.now() + chrono::Duration::milliseconds(400)),
+            }),
+            Some("Bearer expired") => Err(AuthError::Expired),
+            Some("Bearer unlucky") => Err(AuthError::Unavailable),
+            Some(_) => Err(AuthError::Invalid),
+        }
+    }
+}
+
+struct Always(bool);
+
+#[async_trait]
+impl Readiness for Always {
+    async fn check(&self) -> Vec<Check> {
+        vec![Check { name: "store", ok: self.0 }]
+    }
+}
+
+/// The settings of most tests.
+pub fn open() -> Config {
+    Config { introspection: Introspection::Everyone, ..Config::default() }
+}
+
+impl Server {
+    /// Starts with everybody allowed to introspect.
+    pub fn start() -> Self {
+        Self::with(open())
+    }
+
+    /// Starts with these settings.
+    pub fn with(config: Config) -> Self {
+        Self::which_is_ready(config, true)
+    }
+
+    /// Starts with these settings and this readiness.
+    pub fn which_is_ready(config: Config, ready: bool) -> Self {
+        let ids = Ids::random(Arc::new(SystemClock));
+        let probe = Arc::new(Probe::default());
+        let doorman = Arc::new(Doorman { ids: ids.clone(), tenant: ids.make() });
+        let engine = Arc::new(small(probe.clone()));
+        let state =
+            web::Data::new(State::new(config, engine, doorman, Arc::new(Always(ready)), ids).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server = api::serve(listener, shared, 1, |_| {}).unwrap();
+                tell.send(server.handle()).unwrap();
+                server.await.unwrap();
+            });
+        });
+        Self { address, state, probe, handle: told.recv().unwrap() }
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends bytes and reads the answer to its end.
+    pub async fn send(&self, bytes: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A server that refuses a body may reset the connection after its answer.
+        let _ =
+            tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time");
+        Reply::parse(&answer)
+    }
+
+    /// Sends a request with these lines of header.
+    pub async fn request(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Reply {
+        let lines: String = headers.iter().map(|line| (*line).to_owned() + "\r\n").collect();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n{lines}\r\n",
+            self.address,
+            body.len()
+        );
+        self.send((head + body).as_bytes()).await
+    }
+
+    /// Posts a body as a modern client would.
+    pub async fn post(&self, body: &str) -> Reply {
+        self.post_as(&[], body).await
+    }
+
+    /// Posts a body as a modern client would, with further headers.
+    pub async fn post_as(&self, headers: &[&str], body: &str) -> Reply {
+        let mut all = vec!["content-type: application/json", "accept: application/graphql-response+json"];
+        all.extend(headers);
+        self.request("POST", "/graphql", &all, body).await
+    }
+
+    /// Posts a document without variables.
+    pub async fn query(&self, query: &str) -> Reply {
+        self.post(&serde_json::json!({ "query": query }).to_string()).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Reply {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Self {
+            status: status.unwrap_or_else(|| panic!("no answer: {text:?}")),
+            headers,
+            body: body.to_owned(),
+        }
+    }
+
+    /// The value of a header, empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// The code of the first error, after what must be true of every error was checked.
+    pub fn code(&self) -> String {
+        let json = self.json();
+        let errors = json["errors"].as_array().unwrap_or_else(|| panic!("no errors: {json}"));
+        for error in errors {
+            assert_eq!(error["extensions"]["requestId"], self.header("x-request-id"), "{error}");
+            assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+        }
+        errors[0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no code: {json}")).to_owned()
+    }
+}
+
+/// Runs one of the scripts of `tests/node`.
+pub async fn node(script: &str, arguments: &[&str]) -> Output {
+    let Some(folder) = std::env::var_os("MUSTER_NODE_DIR").map(PathBuf::from) else {
+        panic!(
+            "MUSTER_NODE_DIR is not set: run `npm ci` in tests/node and set it to that folder, or run scripts/test"
+        );
+    };
+    assert!(
+        folder.join("node_modules/graphql-http").is_dir(),
+        "{} has no packages: run `npm ci` there, or run scripts/test",
+        folder.display()
+    );
+    let run = tokio::process::Command::new("node")
+        .arg(folder.join(script))
+        .args(arguments)
+        .kill_on_drop(true)
+        .output();
+    tokio::time::timeout(PATIENCE * 3, run).await.expect("the script ends in time").expect("node starts")
+}

@@ -1,0 +1,245 @@
+//! The queue: the lane of hints, durable jobs, great backlogs, and how soon a job begins.
+
+use std::time::{Duration, Instant};
+
+use queue::jobs::NewRun;
+use tokio::process::Command;
+
+use crate::{
+    Result, Setup, Size, counts, lane, load,
+    node::Node,
+    peers,
+    rounds::{self, Ratio, Round},
+    toys,
+};
+
+const LIMIT_ADD: &str = "limit: XADD, pipelined by 100, entries/s";
+const LIMIT_DRAIN: &str = "limit: XREADGROUP + XACK + XDEL by 100, entries/s";
+const LANE_PUSH: &str = "hint lane: pushed by 100, hints/s";
+const LANE_DRAIN: &str = "hint lane: read and settled by 100, hints/s";
+const BULL_ADD: &str = "BullMQ: added in bulk, jobs/s";
+const BULL_DRAIN: &str = "BullMQ: drained at concurrency 100, jobs/s";
+const APALIS_ADD: &str = "apalis-redis: added in bulk, jobs/s";
+const APALIS_DRAIN: &str = "apalis-redis: drained at its best settings, jobs/s";
+const ORDER: &str = "durable queue: ordered by 100, jobs/s";
+const DRAIN: &str = "durable queue: claimed, done and committed, jobs/s";
+const SMALL: &str = "durable queue at a steady backlog of 1,000, jobs/s";
+const GREAT: &str = "durable queue at a great backlog, jobs/s";
+const DUE: &str = "durable queue, all due in one second, jobs/s";
+const RAW_WAKE: &str = "XADD to blocked XREADGROUP: p50 ms";
+const LANE_WAKE: &str = "push to waiting reader: p50 ms";
+const STEP_WAKE: &str = "order (its commit included) to step: p50 ms";
+const STEP_WAKE_99: &str = "order (its commit included) to step: p99 ms";
+
+const RATIOS: &[Ratio] = &[
+    ratio("hint lane / limit", LANE_DRAIN, LIMIT_DRAIN, ">= 0.65"),
+    ratio("hint lane / BullMQ", LANE_DRAIN, BULL_DRAIN, ">= 10"),
+    ratio("hint lane, push / XADD", LANE_PUSH, LIMIT_ADD, "-"),
+    ratio("durable queue / BullMQ", DRAIN, BULL_DRAIN, ">= 2"),
+    ratio("durable queue / apalis-redis", DRAIN, APALIS_DRAIN, "-"),
+    ratio("durable orders / BullMQ's", ORDER, BULL_ADD, "-"),
+    ratio("great backlog / backlog of 1,000", GREAT, SMALL, ">= 0.9"),
+    ratio("push to reader / XADD to XREADGROUP", LANE_WAKE, RAW_WAKE, "<= 1.5"),
+];
+
+const fn ratio(what: &'static str, over: &'static str, under: &'static str, reach: &'static str) -> Ratio {
+    Ratio { what, over, under: [under, under], less: false, times: 1.0, reach }
+}
+
+/// Its script for jobs that are due fails on more than about 8,000 of them.
+const APALIS_JOBS: usize = 6_000;
+
+/// Steps at a time, of the node that drains.
+const AT_ONCE: usize = 256;
+
+/// Runs the rounds and prints the result.
+pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
+    let mut all = Vec::new();
+    for number in 1..=size.rounds {
+        let began = Instant::now();
+        let round = round(setup, size).await?;
+        eprintln!("round {number} of {} took {:.0} s", size.rounds, began.elapsed().as_secs_f64());
+        for (name, value) in &round {
+            eprintln!("  {name}: {value:.2}");
+        }
+        all.push(round);
+    }
+    println!("{}", rounds::report(&all, LIMIT_DRAIN, RATIOS));
+    Ok(())
+}
+
+async fn round(setup: &Setup, size: &Size) -> Result<Round> {
+    let mut round = Round::new();
+    let many = if size.short { 20_000 } else { 100_000 };
+    let (added, drained) = lane::limit(&setup.redis, many).await?;
+    round.extend([(LIMIT_ADD, added), (LIMIT_DRAIN, drained)]);
+    if size.has("lane") {
+        setup.create("lane").await?;
+        let node = Node::new(&setup.database("lane"), &setup.redis, "lane", 10).await?;
+        let (pushed, drained) = lane::lane(&node, many).await?;
+        round.extend([(LANE_PUSH, pushed), (LANE_DRAIN, drained)]);
+        let times = if size.short { 100 } else { 500 };
+        round.insert(RAW_WAKE, load::percentile(&lane::raw_wake(&setup.redis, times).await?, 50));
+        round.insert(LANE_WAKE, load::percentile(&lane::lane_wake(&node, times).await?, 50));
+        node.start(AT_ONCE);
+        let took = step_wake(&node, times).await?;
+        round.insert(STEP_WAKE, load::percentile(&took, 50));
+        round.insert(STEP_WAKE_99, load::percentile(&took, 99));
+        node.stop().await;
+    }
+    if size.has("bullmq") {
+        let mut command = Command::new("node");
+        command.arg("bullmq.mjs");
+        let (added, drained) = peer(setup, "bullmq", command, many / 5).await?;
+        round.extend([(BULL_ADD, added), (BULL_DRAIN, drained)]);
+    }
+    if size.has("apalis") {
+        let (added, drained) = peer(setup, "apalis", Command::new(&setup.apalis), APALIS_JOBS).await?;
+        round.extend([(APALIS_ADD, added), (APALIS_DRAIN, drained)]);
+    }
+    if size.has("durable") {
+        let (ordered, drained) = durable(setup, many / 5).await?;
+        round.extend([(ORDER, ordered), (DRAIN, drained)]);
+    }
+    if size.has("backlog") {
+        let great = match (size.full, size.short) {
+            (true, _) => 1_000_000,
+            (_, true) => 20_000,
+            _ => 100_000,
+        };
+        for (name, backlog) in [(SMALL, 1_000), (GREAT, great)] {
+            round.insert(name, steady(setup, backlog, size.time()).await?);
+        }
+    }
+    if size.has("due") {
+        let many = if size.full { 100_000 } else { many / 5 };
+        round.insert(DUE, due(setup, many).await?);
+    }
+    Ok(round)
+}
+
+/// From an order, its commit included, to the begin of its step on an idle node, in sorted microseconds.
+async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
+    let mut took = Vec::new();
+    for _ in 0..times {
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        let run = node.a_run("timed");
+        let (id, began) = (run.id, Instant::now());
+        node.order(run).await?;
+        took.push((toys::last_step_begun(id).await? - began).as_micros() as u64);
+    }
+    took.sort_unstable();
+    Ok(took)
+}
+
+/// A peer that takes Redis and a number of jobs, and prints jobs added and jobs drained per second.
+async fn peer(setup: &Setup, name: &str, mut command: Command, many: usize) -> Result<(f64, f64)> {
+    command.current_dir(&setup.peers).args([&setup.redis, &many.to_string()]);
+    let printed = peers::output(setup, name, command).await?;
+    let mut numbers = printed.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(added), Some(drained)) => Ok((added?, drained?)),
+        _ => Err(format!("{name} said {printed}").into()),
+    }
+}
+
+/// Orders jobs, then works them off.
+async fn durable(setup: &Setup, many: usize) -> Result<(f64, f64)> {
+    setup.create("durable").await?;
+    let node = Node::new(&setup.database("durable"), &setup.redis, "durable", 10).await?;
+    let runs: Vec<NewRun> = (0..many).map(|_| node.a_run("single")).collect();
+    let began = Instant::now();
+    for runs in runs.chunks(100) {
+        node.order_all(runs).await?;
+    }
+    let ordered = many as f64 / began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    node.start(AT_ONCE);
+    until_idle(setup, "durable").await?;
+    let drained = many as f64 / began.elapsed().as_secs_f64();
+    node.stop().await;
+    counts::rows(setup, "durable").await?.prove(many as u64, 1)?;
+    Ok((ordered, drained))
+}
+
+async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
+    let until = Instant::now() + Duration::from_mins(5);
+    while counts::number(setup, database, "SELECT count(*) FROM (SELECT FROM job LIMIT 1) j").await? > 0 {
+        if Instant::now() > until {
+            return Err("jobs are left after five minutes".into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// Orders one job, and copies it straight in the tables until there are so many, in turn for each tenant: what a
+/// million orders leave behind once their hints are gone.
+async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
+    node.order_all(&[node.a_run("single")]).await?;
+    let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{id}'")).collect();
+    let (tenants, count) = (tenants.join(", "), tenants.len());
+    let sql = format!(
+        "UPDATE job SET offered_at = NULL, due_at = {due};
+        WITH ids AS (SELECT gen_random_uuid() AS id, (ARRAY[{tenants}]::uuid[])[1 + n % {count}] AS tenant
+            FROM generate_series(2, {many}) n),
+        runs AS (INSERT INTO run SELECT r.* FROM ids CROSS JOIN (SELECT run AS t FROM run) one,
+            LATERAL jsonb_populate_record(t, jsonb_build_object('id', id, 'tenant_id', tenant, 'business_key', id,
+                'subject', id)) r RETURNING id, tenant_id)
+        INSERT INTO job SELECT j.* FROM runs CROSS JOIN (SELECT job AS t FROM job) one,
+            LATERAL jsonb_populate_record(t, jsonb_build_object('run_id', id, 'tenant_id', tenant_id)) j;
+        ANALYZE"
+    );
+    setup.execute(database, &sql).await
+}
+
+/// Jobs per second while the backlog stays the same: for each that is done another is ordered.
+async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
+    setup.create("backlog").await?;
+    let node = Node::new(&setup.database("backlog"), &setup.redis, &format!("backlog-{backlog}"), 10).await?;
+    fill(setup, "backlog", &node, backlog, "now()").await?;
+    let before = toys::singles();
+    node.start(AT_ONCE);
+    let (mut ordered, began) = (0, Instant::now());
+    let (mut at_begin, mut measured) = (0, began);
+    loop {
+        let done = toys::singles() - before;
+        let now = Instant::now();
+        if at_begin == 0 && now - began >= time / 5 {
+            (at_begin, measured) = (done.max(1), now);
+        }
+        if now - began >= time / 5 + time {
+            let rate = (done - at_begin) as f64 / (now - measured).as_secs_f64();
+            node.stop().await;
+            return Ok(rate);
+        }
+        let missing = (done as usize).saturating_sub(ordered).min(500);
+        if missing > 0 {
+            let runs: Vec<NewRun> = (0..missing).map(|_| node.a_run("single")).collect();
+            node.order_all(&runs).await?;
+            ordered += missing;
+        } else {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+/// Jobs that are all due in one second: per second, from that second until all are done.
+async fn due(setup: &Setup, many: usize) -> Result<f64> {
+    setup.create("due").await?;
+    let node = Node::new(&setup.database("due"), &setup.redis, "due", 10).await?;
+    fill(setup, "due", &node, many, "now() + interval '1 hour'").await?;
+    node.start(AT_ONCE);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    if counts::rows(setup, "due").await?.done != 0 {
+        return Err("a job ran before its time".into());
+    }
+    let sql = "UPDATE job SET due_at = now() + random() * interval '1 second'";
+    setup.execute("due", sql).await?;
+    let began = Instant::now();
+    until_idle(setup, "due").await?;
+    let rate = many as f64 / began.elapsed().as_secs_f64();
+    node.stop().await;
+    counts::rows(setup, "due").await?.prove(many as u64, 1)?;
+    Ok(rate)
+}

@@ -1,0 +1,156 @@
+//! The lane of hints beside what Redis can do with the same entries.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use domain::state::Lane;
+use queue::Hint;
+use redis::{AsyncCommands, aio::MultiplexedConnection};
+use uuid::Uuid;
+
+use crate::{Result, node::Node};
+
+/// How many entries are read and settled at a time.
+const BATCH: usize = 100;
+const STREAM: &str = "limit";
+const GROUP: &str = "workers";
+
+type Entries = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
+
+/// What Redis can do: entries added and entries read, acknowledged and deleted, per second.
+pub async fn limit(redis: &str, many: usize) -> Result<(f64, f64)> {
+    let mut connection = connect(redis).await?;
+    connection.del::<_, ()>(STREAM).await?;
+    redis::cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec_async(&mut connection).await?;
+    let began = Instant::now();
+    for _ in 0..many / BATCH {
+        let mut pipe = redis::pipe();
+        for _ in 0..BATCH {
+            pipe.cmd("XADD")
+                .arg(STREAM)
+                .arg("*")
+                .arg("r")
+                .arg(&[0_u8; 16])
+                .arg("t")
+                .arg(&[1_u8; 16])
+                .ignore();
+        }
+        pipe.exec_async(&mut connection).await?;
+    }
+    let added = many as f64 / began.elapsed().as_secs_f64();
+    let (mut read, mut last) = (0, Vec::<String>::new());
+    let began = Instant::now();
+    loop {
+        // The last batch is settled in the round trip that reads the next.
+        let mut pipe = redis::pipe();
+        if !last.is_empty() {
+            pipe.cmd("XACK").arg(STREAM).arg(GROUP).arg(&last).ignore();
+            pipe.cmd("XDEL").arg(STREAM).arg(&last).ignore();
+        }
+        pipe.cmd("XREADGROUP")
+            .arg(&["GROUP", GROUP, "node", "COUNT"])
+            .arg(BATCH)
+            .arg(&["STREAMS", STREAM, ">"]);
+        let (entries,): (Entries,) = pipe.query_async(&mut connection).await?;
+        last = entries.into_iter().flatten().flat_map(|(_, entries)| entries).map(|(id, _)| id).collect();
+        if last.is_empty() {
+            break;
+        }
+        read += last.len();
+    }
+    let drained = read as f64 / began.elapsed().as_secs_f64();
+    if read != many / BATCH * BATCH || connection.xlen::<_, usize>(STREAM).await? != 0 {
+        return Err("entries were lost".into());
+    }
+    Ok((added, drained))
+}
+
+async fn connect(redis: &str) -> Result<MultiplexedConnection> {
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
+    Ok(redis::Client::open(redis)?.get_multiplexed_async_connection_with_config(&config).await?)
+}
+
+/// The lane: hints pushed, and hints read and settled, per second. Those of 64 tenants.
+pub async fn lane(node: &Node, many: usize) -> Result<(f64, f64)> {
+    let hints = hints(node, many);
+    let began = Instant::now();
+    for hints in hints.chunks(BATCH) {
+        node.services.queue.hints.push(hints).await?;
+    }
+    let pushed = many as f64 / began.elapsed().as_secs_f64();
+    let mut seen = HashSet::with_capacity(many);
+    let began = Instant::now();
+    while seen.len() < many {
+        let hints = node.services.queue.hints.next(BATCH, Duration::from_secs(5)).await?;
+        if hints.is_empty() {
+            return Err(format!("{} of {many} hints came", seen.len()).into());
+        }
+        node.services.queue.hints.settled(&hints).await?;
+        seen.extend(hints.iter().map(|hint| hint.run));
+    }
+    Ok((pushed, many as f64 / began.elapsed().as_secs_f64()))
+}
+
+fn hints(node: &Node, many: usize) -> Vec<Hint> {
+    let tenants: Vec<Uuid> = (0..64).map(|_| node.services.ids.uuid()).collect();
+    let hint = |n: usize| Hint { run: node.services.ids.uuid(), tenant: tenants[n % 64], lane: Lane::Bulk };
+    (0..many).map(hint).collect()
+}
+
+/// From XADD to the return of a blocked XREADGROUP, in sorted microseconds.
+pub async fn raw_wake(redis: &str, times: usize) -> Result<Vec<u64>> {
+    let (mut writer, mut reader) = (connect(redis).await?, connect(redis).await?);
+    writer.del::<_, ()>(STREAM).await?;
+    redis::cmd("XGROUP").arg(&["CREATE", STREAM, GROUP, "0", "MKSTREAM"]).exec_async(&mut writer).await?;
+    let mut took = Vec::new();
+    for _ in 0..times {
+        let read = async {
+            let mut command = redis::cmd("XREADGROUP");
+            command.arg(&["GROUP", GROUP, "node", "COUNT", "1", "BLOCK", "5000", "STREAMS", STREAM, ">"]);
+            let entries: Entries = command.query_async(&mut reader).await?;
+            let at = Instant::now();
+            entries.is_some_and(|entries| !entries.is_empty()).then_some(at).ok_or_else(|| "no entry".into())
+        };
+        let write = async {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            let at = Instant::now();
+            let run = [0_u8; 16];
+            writer.xadd::<_, _, _, _, ()>(STREAM, "*", &[("r", &run), ("t", &run)]).await?;
+            Ok::<_, crate::Error>(at)
+        };
+        let (read, written) = tokio::join!(read, write);
+        let read: Instant = match read {
+            Ok(read) => read,
+            Err(error) => return Err(error),
+        };
+        took.push((read - written?).as_micros() as u64);
+    }
+    took.sort_unstable();
+    Ok(took)
+}
+
+/// From a push to the return of a reader that waited, in sorted microseconds.
+pub async fn lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
+    let lane = &node.services.queue.hints;
+    let mut took = Vec::new();
+    for hint in hints(node, times) {
+        let read = async {
+            let hints = lane.next(1, Duration::from_secs(5)).await?;
+            let at = Instant::now();
+            lane.settled(&hints).await?;
+            if hints == [hint] { Ok::<_, crate::Error>(at) } else { Err("another hint came".into()) }
+        };
+        let write = async {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            let at = Instant::now();
+            lane.push(&[hint]).await?;
+            Ok::<_, crate::Error>(at)
+        };
+        let (read, written) = tokio::join!(read, write);
+        took.push((read? - written?).as_micros() as u64);
+    }
+    took.sort_unstable();
+    Ok(took)
+}

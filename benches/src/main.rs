@@ -1,0 +1,199 @@
+//! Measures the engine and the queue beside their limits and their peers. `scripts/bench` starts it.
+
+mod counts;
+mod engine;
+mod entry;
+mod jobs;
+mod lane;
+mod load;
+mod node;
+mod peers;
+mod rounds;
+mod toys;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use entity::Store;
+use sea_orm::ConnectionTrait;
+
+/// Whatever goes wrong ends the benchmark.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+/// What most functions here answer.
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The engine beside Restate, DBOS and what PostgreSQL can do.
+    Engine {
+        #[command(flatten)]
+        setup: Setup,
+        #[command(flatten)]
+        size: Size,
+    },
+    /// The queue beside BullMQ and what Redis can do.
+    Queue {
+        #[command(flatten)]
+        setup: Setup,
+        #[command(flatten)]
+        size: Size,
+    },
+    /// Requests for a server that runs already: for profiles.
+    Press {
+        /// Where it listens.
+        address: std::net::SocketAddr,
+        /// Requests in flight.
+        #[arg(long, default_value_t = 32)]
+        clients: usize,
+        /// How long.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
+    /// A node behind an HTTP entry.
+    Serve {
+        #[command(flatten)]
+        servers: Servers,
+        /// The name of its database.
+        #[arg(long)]
+        database: String,
+        /// Where it listens.
+        #[arg(long)]
+        port: u16,
+        /// Connections per pool.
+        #[arg(long, default_value_t = 10)]
+        connections: u32,
+        /// Steps at a time.
+        #[arg(long, default_value_t = 128)]
+        steps: usize,
+    },
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Args)]
+pub struct Size {
+    /// How many rounds.
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// A glance: short times, small numbers.
+    #[arg(long)]
+    pub short: bool,
+    /// Full numbers where the usual ones are smaller.
+    #[arg(long)]
+    pub full: bool,
+    /// Without the contenders whose names begin with one of these.
+    #[arg(long, value_delimiter = ',')]
+    pub without: Vec<String>,
+}
+
+impl Size {
+    /// How long each figure is measured.
+    pub fn time(&self) -> Duration {
+        Duration::from_millis(if self.short { 1_000 } else { 3_000 })
+    }
+
+    /// Whether a contender takes part.
+    pub fn has(&self, name: &str) -> bool {
+        !self.without.iter().any(|without| name.starts_with(without))
+    }
+}
+
+/// The servers of a benchmark; nothing else uses them.
+#[derive(Debug, Clone, Args)]
+pub struct Servers {
+    /// PostgreSQL, as its owner.
+    #[arg(long, env = "BENCH_POSTGRES")]
+    pub postgres: String,
+    /// Redis.
+    #[arg(long, env = "BENCH_REDIS")]
+    pub redis: String,
+}
+
+impl Servers {
+    /// The URL of a database.
+    pub fn database(&self, name: &str) -> String {
+        match self.postgres.rsplit_once('/') {
+            Some((server, _)) => format!("{server}/{name}"),
+            None => self.postgres.clone(),
+        }
+    }
+
+    /// Makes a database afresh.
+    pub async fn create(&self, name: &str) -> Result<()> {
+        let owner = Store::owner(&self.postgres).await?;
+        owner.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+        owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
+        owner.close().await?;
+        Ok(())
+    }
+
+    /// Executes statements as the owner.
+    pub async fn execute(&self, database: &str, sql: &str) -> Result<()> {
+        let owner = Store::owner(&self.database(database)).await?;
+        owner.execute_unprepared(sql).await?;
+        owner.close().await?;
+        Ok(())
+    }
+}
+
+/// What `scripts/bench` has prepared.
+#[derive(Debug, Clone, Args)]
+pub struct Setup {
+    #[command(flatten)]
+    servers: Servers,
+    /// Where PostgreSQL's programs are.
+    #[arg(long, env = "BENCH_PROGRAMS")]
+    pub programs: PathBuf,
+    /// Where the peers are installed.
+    #[arg(long, env = "BENCH_PEERS")]
+    pub peers: PathBuf,
+    /// Restate's service of three steps.
+    #[arg(long, env = "BENCH_RESTATE_SERVICE")]
+    pub restate_service: PathBuf,
+    /// The program that adds and drains jobs with apalis.
+    #[arg(long, env = "BENCH_APALIS")]
+    pub apalis: PathBuf,
+    /// The process of PostgreSQL.
+    #[arg(long, env = "BENCH_POSTGRES_PID")]
+    pub postgres_pid: u32,
+    /// The process of Redis.
+    #[arg(long, env = "BENCH_REDIS_PID")]
+    pub redis_pid: u32,
+    /// A folder for logs and for Restate's data.
+    #[arg(long, env = "BENCH_SCRATCH")]
+    pub scratch: PathBuf,
+}
+
+impl std::ops::Deref for Setup {
+    type Target = Servers;
+
+    fn deref(&self) -> &Servers {
+        &self.servers
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().command {
+        Command::Engine { setup, size } => engine::bench(&setup, &size).await,
+        Command::Queue { setup, size } => jobs::bench(&setup, &size).await,
+        Command::Press { address, clients, seconds } => {
+            let load = load::press(address, "/three", clients, Duration::from_secs(seconds)).await?;
+            println!("{:.0} runs/s, p50 {:.2} ms", load.per_second, load.percentile(50));
+            Ok(())
+        }
+        Command::Serve { servers, database, port, connections, steps } => {
+            let url = servers.database(&database);
+            let node = node::Node::new(&url, &servers.redis, &database, connections).await?;
+            entry::serve(node, port, steps).await
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A node of Muster without its API: the engine with the toys, orders that share their commits, and whoever waits
+//! for a run is told when it is over.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{
+    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, state::Lane,
+};
+use entity::Store;
+use futures::{
+    StreamExt,
+    stream::{BoxStream, select_all},
+};
+use queue::jobs::{self, NewRun};
+use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
+use services::{
+    Services, Settings, Vault,
+    events::{Heard, topic},
+    grants::Connectors,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+use workflows::engine::Engine;
+
+use crate::{
+    Result,
+    toys::{self, bell::Bell, single::Single, three::Three, timed::Timed},
+};
+
+/// How many orders one transaction takes.
+const ORDERS: usize = 128;
+/// The tenants that the runs belong to, in turn.
+const TENANTS: usize = 4;
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    /// The use cases.
+    pub services: Services,
+    /// The engine; it works once it was started.
+    pub engine: Engine,
+    /// Whose runs they are.
+    pub tenants: Arc<Vec<Uuid>>,
+    orders: mpsc::Sender<Order>,
+    waiting: Waiting,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A run that somebody wants, and whom to tell that it is ordered.
+struct Order {
+    run: NewRun,
+    ordered: oneshot::Sender<bool>,
+}
+
+/// Who waits for the end of which run.
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<HashMap<Uuid, oneshot::Sender<()>>>>);
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, oneshot::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Node {
+    /// Connects to an empty or a used database, and to a Redis under a prefix of its own.
+    pub async fn new(postgres: &str, redis: &str, prefix: &str, connections: u32) -> Result<Self> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids = Ids::random(Arc::clone(&clock));
+        let owner = Store::owner(postgres).await?;
+        migration::up(&owner).await?;
+        owner.close().await?;
+        let store = Store::connect(postgres, connections).await?;
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let queue = queue::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
+        let vault = Vault::new(ids.bytes(), ids.clone());
+        let settings = Settings::at("http://127.0.0.1:1".parse()?);
+        let services = Services::new(store, clock, ids, queue, vault, Connectors::default(), settings);
+        let name = format!("bench-{}", std::process::id());
+        let flows = vec![
+            Box::new(Three) as Box<dyn workflows::engine::Flow>,
+            Box::new(Single),
+            Box::new(Timed),
+            Box::new(Bell),
+        ];
+        let engine = Engine::new(services.clone(), name, flows);
+        let mut tenants = Vec::new();
+        for _ in 0..TENANTS {
+            tenants.push(new_tenant(&services).await?);
+        }
+        let (orders, inbox) = mpsc::channel(ORDERS * 4);
+        let waiting = Waiting::default();
+        let node = Self { services, engine, tenants: Arc::new(tenants), orders, waiting, tracker, stop };
+        node.tracker.spawn(node.clone().order_for_ever(inbox));
+        let mut heard = Vec::new();
+        for tenant in node.tenants.iter() {
+            heard.push(node.services.events().watch(&allowed(*tenant)?, topic::RUN).boxed());
+        }
+        node.tracker.spawn(node.clone().tell_for_ever(select_all(heard).ready_chunks(1024).boxed()));
+        Ok(node)
+    }
+
+    /// Begins to work, on so many steps at a time.
+    pub fn start(&self, at_once: usize) {
+        self.engine.start(&self.tracker, &self.stop, at_once);
+    }
+
+    /// Ends everything that was started.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    /// A new run of a toy.
+    pub fn a_run(&self, workflow: &'static str) -> NewRun {
+        let id = self.services.ids.uuid();
+        let tenant = self.tenants[self.services.ids.below(self.tenants.len() as u64) as usize];
+        NewRun {
+            id,
+            tenant,
+            workflow,
+            business_key: id.to_string(),
+            subject: id,
+            asked_by: "bench".to_owned(),
+            lane: Lane::Bulk,
+            memory: serde_json::json!({}),
+        }
+    }
+
+    /// Orders a run in the next transaction of orders; returns when it is committed.
+    pub async fn order(&self, run: NewRun) -> Result<()> {
+        let (ordered, answer) = oneshot::channel();
+        self.orders.send(Order { run, ordered }).await.map_err(|_| "the node has stopped")?;
+        if answer.await? { Ok(()) } else { Err("an order was not written".into()) }
+    }
+
+    /// Orders a run and waits until it is over.
+    pub async fn run(&self, workflow: &'static str) -> Result<()> {
+        let run = self.a_run(workflow);
+        let (told, over) = oneshot::channel();
+        let id = run.id;
+        self.waiting.lock().insert(id, told);
+        self.order(run).await?;
+        over.await?;
+        toys::last_step_of(id);
+        Ok(())
+    }
+
+    /// Writes orders in one transaction, then tells that there is work.
+    pub async fn order_all(&self, runs: &[NewRun]) -> Result<()> {
+        let txn = self.services.store.write_many(&self.tenants).await?;
+        let hints = jobs::order(&txn, runs, self.services.now()).await?;
+        txn.commit().await?;
+        if hints.len() != runs.len() {
+            return Err("an order was left out".into());
+        }
+        self.services.queue.hints.push(&hints).await?;
+        Ok(())
+    }
+
+    async fn order_for_ever(self, mut inbox: mpsc::Receiver<Order>) {
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                count = inbox.recv_many(&mut batch, ORDERS) => if count == 0 { return },
+                () = self.stop.cancelled() => return,
+            }
+            let (runs, told): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|order| (order.run, order.ordered)).unzip();
+            let written = self.order_all(&runs).await;
+            if let Err(error) = &written {
+                tracing::error!(%error, "orders were not written");
+            }
+            for ordered in told {
+                // Nobody waits any more: nobody has to be told.
+                let _gone = ordered.send(written.is_ok());
+            }
+        }
+    }
+
+    /// Hears of every step, reads which of the runs are over that were at their last, and tells who waits.
+    async fn tell_for_ever(self, mut heard: BoxStream<'static, Vec<Heard>>) {
+        loop {
+            let chunk = tokio::select! {
+                chunk = heard.next() => chunk,
+                () = self.stop.cancelled() => return,
+            };
+            let Some(chunk) = chunk else { return };
+            let mut runs = HashSet::new();
+            for heard in chunk {
+                match heard {
+                    Heard::Changed { subject, .. } => {
+                        runs.insert(subject);
+                    }
+                    Heard::Lagged => runs.extend(self.waiting.lock().keys().copied()),
+                }
+            }
+            runs.retain(|run| toys::is_near_its_end(*run));
+            match self.over(runs.into_iter().collect()).await {
+                Ok(over) => {
+                    let mut waiting = self.waiting.lock();
+                    for told in over.iter().filter_map(|run| waiting.remove(run)) {
+                        let _gone = told.send(());
+                    }
+                }
+                Err(error) => tracing::error!(%error, "runs could not be read"),
+            }
+        }
+    }
+
+    /// Which of these runs are over.
+    async fn over(&self, runs: Vec<Uuid>) -> Result<Vec<Uuid>> {
+        if runs.is_empty() {
+            return Ok(runs);
+        }
+        let sql = "SELECT id FROM run WHERE id = ANY($1) AND status = 'DONE'";
+        let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [runs.into()]);
+        let rows = self.services.store.engine().query_all_raw(statement).await?;
+        Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<std::result::Result<_, _>>()?)
+    }
+}
+
+fn allowed(tenant: Uuid) -> Result<Allowed> {
+    let kind = CallerKind::User(Id::from_uuid(tenant));
+    let permissions = StandardRole::Administrator.permissions();
+    let caller = Caller { kind, tenant: Some(Id::from_uuid(tenant)), permissions };
+    Ok(caller.allow(Permission::BookingEdit).map_err(|_| "an administrator may")?)
+}
+
+async fn new_tenant(services: &Services) -> Result<Uuid> {
+    let key = format!("muster_{}", services.ids.secret());
+    services.keys().ensure_first(Some(&key), "bench").await?;
+    let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await?.caller;
+    let staff = caller.allow_staff().map_err(|_| "the vendor's key may")?;
+    let name = services.ids.secret();
+    let new = services::tenants::NewTenant { name, plan: domain::state::Plan::Plus, return_urls: Vec::new() };
+    Ok(services.tenants().create(&staff, new).await?.id)
+}

@@ -1,0 +1,112 @@
+//! Rounds: all contenders one after the other, a limit with each; a round whose limit moved does not count.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+/// How far a round's limit may be from the median of all rounds' limits.
+const MOVED: f64 = 0.25;
+
+/// What one round measured, by name.
+pub type Round = BTreeMap<&'static str, f64>;
+
+/// A line of the result: one figure over another, round by round.
+#[derive(Debug)]
+pub struct Ratio {
+    /// What it says.
+    pub what: &'static str,
+    /// The name of what is above the line.
+    pub over: &'static str,
+    /// The names of what is below, maybe twice the same; the better one counts.
+    pub under: [&'static str; 2],
+    /// Whether less is better, as with times.
+    pub less: bool,
+    /// A factor for what is above.
+    pub times: f64,
+    /// What is to be reached, in words.
+    pub reach: &'static str,
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => values[n / 2],
+        n => f64::midpoint(values[n / 2 - 1], values[n / 2]),
+    }
+}
+
+/// The rounds whose limit stayed where the others' were.
+pub fn steady<'a>(rounds: &'a [Round], limit: &str) -> Vec<&'a Round> {
+    let mut limits: Vec<f64> = rounds.iter().filter_map(|round| round.get(limit).copied()).collect();
+    let middle = median(&mut limits);
+    let is_steady =
+        |round: &&Round| round.get(limit).is_some_and(|value| (value / middle - 1.0).abs() <= MOVED);
+    rounds.iter().filter(is_steady).collect()
+}
+
+/// The tables of a result: every figure, then every ratio, as Markdown.
+pub fn report(rounds: &[Round], limit: &str, ratios: &[Ratio]) -> String {
+    let kept = steady(rounds, limit);
+    let mut text = format!(
+        "{} of {} rounds count (`{limit}` within 25 % of its median).\n\n| figure | median | min | max |\n|---|---|---|---|\n",
+        kept.len(),
+        rounds.len()
+    );
+    let names: std::collections::BTreeSet<_> = kept.iter().flat_map(|round| round.keys()).collect();
+    for name in names {
+        let mut values: Vec<f64> = kept.iter().filter_map(|round| round.get(name).copied()).collect();
+        line(&mut text, name, &mut values, None);
+    }
+    text.push_str("\n| ratio | median | min | max | reach |\n|---|---|---|---|---|\n");
+    for ratio in ratios {
+        let mut values: Vec<f64> = kept.iter().filter_map(|round| value(round, ratio)).collect();
+        if !values.is_empty() {
+            line(&mut text, ratio.what, &mut values, Some(ratio.reach));
+        }
+    }
+    text
+}
+
+fn value(round: &Round, ratio: &Ratio) -> Option<f64> {
+    let under = ratio.under.iter().filter_map(|name| round.get(name).copied());
+    let best = if ratio.less { under.reduce(f64::min) } else { under.reduce(f64::max) }?;
+    Some(round.get(ratio.over)? * ratio.times / best)
+}
+
+fn line(text: &mut String, name: &str, values: &mut [f64], reach: Option<&str>) {
+    let middle = median(values);
+    let (least, most) =
+        (values.first().copied().unwrap_or(f64::NAN), values.last().copied().unwrap_or(f64::NAN));
+    let reach = reach.map(|reach| format!(" {reach} |")).unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _written =
+        writeln!(text, "| {name} | {} | {} | {} |{reach}", short(middle), short(least), short(most));
+}
+
+fn short(value: f64) -> String {
+    match value.abs() {
+        big if big >= 100.0 => format!("{value:.0}"),
+        big if big >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(limit: f64, ours: f64, theirs: f64) -> Round {
+        Round::from([("limit", limit), ("ours", ours), ("a", theirs), ("b", theirs / 2.0)])
+    }
+
+    #[test]
+    fn a_round_whose_limit_moved_does_not_count_and_ratios_are_taken_round_by_round() {
+        let rounds = [round(100.0, 10.0, 5.0), round(110.0, 30.0, 10.0), round(60.0, 1.0, 1.0)];
+        assert_eq!(steady(&rounds, "limit").len(), 2);
+        let ratio = |under, less| Ratio { what: "x", over: "ours", under, less, times: 1.0, reach: "2" };
+        assert_eq!(value(&rounds[0], &ratio(["a", "b"], false)), Some(2.0));
+        assert_eq!(value(&rounds[0], &ratio(["a", "b"], true)), Some(4.0));
+        assert_eq!(value(&rounds[0], &ratio(["absent", "absent"], true)), None);
+        let text = report(&rounds, "limit", &[ratio(["a", "a"], false)]);
+        assert!(text.contains("| x | 2.50 | 2.00 | 3.00 | 2 |"), "{text}");
+    }
+}

@@ -1,0 +1,245 @@
+//! Who calls, what they may do, and the proof that it was asked.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    ids::{self, Id},
+    words,
+};
+
+words! {
+    /// One thing that a caller may do.
+    Permission {
+        /// See users and their calendar states.
+        UserView = "USER_VIEW",
+        /// Change users.
+        UserEdit = "USER_EDIT",
+        /// Add users.
+        UserCreate = "USER_CREATE",
+        /// Remove users.
+        UserDelete = "USER_DELETE",
+        /// See and change roles.
+        RoleEdit = "ROLE_EDIT",
+        /// Connect calendars, and nothing else.
+        CalendarConnect = "CALENDAR_CONNECT",
+        /// Administer the calendar system of the whole company.
+        PlatformAdministration = "PLATFORM_ADMINISTRATION",
+        /// Add or change the service account.
+        ServiceAccountEdit = "SERVICE_ACCOUNT_EDIT",
+        /// See integrations, connections and rooms.
+        ConnectionView = "CONNECTION_VIEW",
+        /// Ask when people and rooms are free.
+        AvailabilityView = "AVAILABILITY_VIEW",
+        /// See bookings.
+        BookingView = "BOOKING_VIEW",
+        /// Make, move and cancel bookings.
+        BookingEdit = "BOOKING_EDIT",
+        /// See runs and their history.
+        RunView = "RUN_VIEW",
+        /// Retry, signal and cancel runs.
+        RunEdit = "RUN_EDIT",
+        /// Everything that only the vendor's staff may do.
+        Staff = "STAFF",
+    }
+}
+
+words! {
+    /// A role that every tenant has from the start.
+    StandardRole {
+        /// Everything within the tenant.
+        Administrator = "Administrator",
+        /// People and bookings.
+        HumanResources = "Human Resources",
+        /// Company-wide platform administration: the role of an invited IT person.
+        PlatformAdministration = "Platform Administration",
+        /// May connect calendars and sees nothing else.
+        CalendarConnector = "Calendar Connector",
+    }
+}
+
+impl StandardRole {
+    /// What the role may do.
+    pub fn permissions(self) -> BTreeSet<Permission> {
+        use Permission as P;
+        match self {
+            Self::Administrator => P::ALL.iter().copied().filter(|p| *p != P::Staff).collect(),
+            Self::HumanResources => BTreeSet::from([
+                P::UserView,
+                P::UserEdit,
+                P::UserCreate,
+                P::UserDelete,
+                P::ConnectionView,
+                P::AvailabilityView,
+                P::BookingView,
+                P::BookingEdit,
+            ]),
+            Self::PlatformAdministration => BTreeSet::from([P::PlatformAdministration]),
+            Self::CalendarConnector => BTreeSet::from([P::CalendarConnect]),
+        }
+    }
+}
+
+/// What kind of caller it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerKind {
+    /// Nobody known.
+    Anonymous,
+    /// A vendor's back end with an API key.
+    Vendor(Id<ids::ApiKey>),
+    /// A user of a tenant with an access token.
+    User(Id<ids::User>),
+    /// An IT person who followed a connect link.
+    Invited(Id<ids::ConnectLink>),
+    /// The operator, at the server's own command line.
+    Operator,
+}
+
+/// Who calls, in which tenant, with which permissions. Made by authentication, or for the operator's own commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// What kind of caller it is.
+    pub kind: CallerKind,
+    /// The one tenant of the request. A vendor key may have none.
+    pub tenant: Option<Id<ids::Tenant>>,
+    /// What the caller may do.
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// Why a caller was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No valid key or token came with the request.
+    #[error("Sign in: this request carries no valid key or token.")]
+    Unauthenticated,
+    /// The caller is known but lacks the permission.
+    #[error("You may not do this: it needs the permission {0}.")]
+    Forbidden(Permission),
+    /// A vendor key did not say for which tenant it acts.
+    #[error("Name the tenant you act for in the header Muster-Tenant.")]
+    TenantMissing,
+}
+
+impl Denied {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::TenantMissing => "TENANT_MISSING",
+        }
+    }
+}
+
+impl Caller {
+    /// A caller about whom nothing is known.
+    pub fn anonymous() -> Self {
+        Self { kind: CallerKind::Anonymous, tenant: None, permissions: BTreeSet::new() }
+    }
+
+    /// The operator looking after the runs of a tenant. Whoever holds the server's configuration holds its database.
+    pub fn operator(tenant: Id<ids::Tenant>) -> Self {
+        let permissions = [Permission::RunView, Permission::RunEdit].into();
+        Self { kind: CallerKind::Operator, tenant: Some(tenant), permissions }
+    }
+
+    /// Proves that the caller may do this within its tenant.
+    pub fn allow(&self, permission: Permission) -> Result<Allowed, Denied> {
+        self.allow_any(&[permission])
+    }
+
+    /// Proves that the caller has at least one of the permissions within its tenant.
+    pub fn allow_any(&self, permissions: &[Permission]) -> Result<Allowed, Denied> {
+        let first = *permissions.first().unwrap_or(&Permission::Staff);
+        if self.kind == CallerKind::Anonymous {
+            return Err(Denied::Unauthenticated);
+        }
+        let tenant = self.tenant.ok_or(Denied::TenantMissing)?;
+        if !permissions.iter().any(|permission| self.permissions.contains(permission)) {
+            return Err(Denied::Forbidden(first));
+        }
+        Ok(Allowed { tenant, by: self.kind, permissions: self.permissions.clone() })
+    }
+
+    /// Proves that the caller may connect calendars: by the minimal role, as platform administrator, or by holding
+    /// every permission on users (S1.3).
+    pub fn allow_connecting(&self) -> Result<Allowed, Denied> {
+        use Permission as P;
+        let by_role = self.allow_any(&[P::CalendarConnect, P::PlatformAdministration]);
+        if let Err(denied @ Denied::Forbidden(_)) = by_role {
+            for permission in [P::UserView, P::UserEdit, P::UserCreate, P::UserDelete] {
+                self.allow(permission).map_err(|_| denied)?;
+            }
+            return self.allow(P::UserEdit);
+        }
+        by_role
+    }
+
+    /// Proves that the caller is a user who acts on what is the user's own.
+    pub fn allow_own(&self) -> Result<(Allowed, Id<ids::User>), Denied> {
+        match (self.kind, self.tenant) {
+            (CallerKind::User(user), Some(tenant)) => {
+                Ok((Allowed { tenant, by: self.kind, permissions: self.permissions.clone() }, user))
+            }
+            (CallerKind::Anonymous, _) => Err(Denied::Unauthenticated),
+            _ => Err(Denied::Forbidden(Permission::UserView)),
+        }
+    }
+
+    /// Proves that the caller is the vendor's staff. Needs no tenant.
+    pub fn allow_staff(&self) -> Result<Staff, Denied> {
+        match self.kind {
+            CallerKind::Anonymous => Err(Denied::Unauthenticated),
+            CallerKind::Vendor(key) if self.permissions.contains(&Permission::Staff) => Ok(Staff { key }),
+            _ => Err(Denied::Forbidden(Permission::Staff)),
+        }
+    }
+}
+
+/// The proof that a caller was asked for a permission; only [`Caller`] makes it, services demand it.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    tenant: Id<ids::Tenant>,
+    by: CallerKind,
+    permissions: BTreeSet<Permission>,
+}
+
+impl Allowed {
+    /// The tenant within which it holds.
+    pub fn tenant(&self) -> Id<ids::Tenant> {
+        self.tenant
+    }
+
+    /// Who acts.
+    pub fn by(&self) -> CallerKind {
+        self.by
+    }
+
+    /// Whether the caller has a further permission.
+    pub fn also(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+
+    /// The name under which the act is recorded.
+    pub fn actor(&self) -> String {
+        match self.by {
+            CallerKind::Anonymous => "anonymous".to_owned(),
+            CallerKind::Vendor(id) => id.to_string(),
+            CallerKind::User(id) => id.to_string(),
+            CallerKind::Invited(id) => id.to_string(),
+            CallerKind::Operator => "operator".to_owned(),
+        }
+    }
+}
+
+/// The proof that a caller is the vendor's staff.
+#[derive(Debug, Clone, Copy)]
+pub struct Staff {
+    key: Id<ids::ApiKey>,
+}
+
+impl Staff {
+    /// The name under which the act is recorded.
+    pub fn actor(&self) -> String {
+        self.key.to_string()
+    }
+}

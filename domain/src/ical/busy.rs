@@ -1,0 +1,57 @@
+//! How an event takes its owner's time.
+
+use super::event::{BusyStatus, Event, Status};
+use crate::{state::Answer, time::BusyKind};
+
+/// How `event` blocks the calendar of somebody known by any of `addresses`; `None` leaves the time free.
+///
+/// In this order: cancelled, transparent or declined by the owner leaves it free; then Outlook's own word counts;
+/// then a tentative event, or one that the owner has not accepted, is tentative; everything else is busy.
+pub fn busy_kind(event: &Event, addresses: &[&str]) -> Option<BusyKind> {
+    let own = event.attendees.iter().find(|attendee| {
+        addresses.iter().any(|address| attendee.party.address.eq_ignore_ascii_case(address))
+    });
+    let answer = own.map(|attendee| attendee.answer);
+    let free = event.status == Status::Cancelled || event.transparent || answer == Some(Answer::Declined);
+    if free {
+        return None;
+    }
+    match event.busy_status {
+        Some(BusyStatus::Free) => return None,
+        Some(BusyStatus::Tentative) => return Some(BusyKind::Tentative),
+        Some(BusyStatus::Busy | BusyStatus::Away) => return Some(BusyKind::Busy),
+        None => {}
+    }
+    let open = event.status == Status::Tentative || matches!(answer, Some(Answer::None | Answer::Tentative));
+    Some(if open { BusyKind::Tentative } else { BusyKind::Busy })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ical::Calendar;
+
+    fn kind(lines: &str) -> Option<BusyKind> {
+        let text = format!(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20261201T100000Z\n{lines}\nEND:VEVENT\nEND:VCALENDAR"
+        );
+        let calendar = Calendar::read(text.as_bytes()).unwrap();
+        busy_kind(calendar.main().unwrap(), &["ada@corp.test"])
+    }
+
+    #[test]
+    fn every_property_counts_in_its_order() {
+        let me = |answer: &str| format!("ATTENDEE;PARTSTAT={answer}:MAILTO:Ada@corp.test");
+        assert_eq!(kind("SUMMARY:x"), Some(BusyKind::Busy));
+        assert_eq!(kind("TRANSP:TRANSPARENT"), None);
+        assert_eq!(kind("STATUS:CANCELLED"), None);
+        assert_eq!(kind("STATUS:TENTATIVE"), Some(BusyKind::Tentative));
+        assert_eq!(kind(&me("DECLINED")), None);
+        assert_eq!(kind(&me("NEEDS-ACTION")), Some(BusyKind::Tentative));
+        assert_eq!(kind(&me("ACCEPTED")), Some(BusyKind::Busy));
+        assert_eq!(kind("ATTENDEE;PARTSTAT=DECLINED:mailto:bob@corp.test"), Some(BusyKind::Busy));
+        assert_eq!(kind("X-MICROSOFT-CDO-BUSYSTATUS:FREE"), None);
+        assert_eq!(kind("STATUS:TENTATIVE\nX-MICROSOFT-CDO-BUSYSTATUS:OOF"), Some(BusyKind::Busy));
+        assert_eq!(kind("X-MICROSOFT-CDO-BUSYSTATUS:TENTATIVE"), Some(BusyKind::Tentative));
+    }
+}

@@ -1,0 +1,242 @@
+//! Content lines: folding, names, parameters, escapes (RFC 5545 section 3.1, RFC 6868).
+//!
+//! Our own and not the parser of the `icalendar` crate, because that one refuses a whole resource for one broken
+//! line and unfolds characters, where servers and clients fold in the middle of one.
+
+use std::fmt::Write;
+
+/// One property: `NAME;PARAM=value:value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    /// The name, in capitals.
+    pub name: String,
+    /// The parameters, names in capitals, each with its values decoded.
+    pub params: Vec<(String, Vec<String>)>,
+    /// The value as it stands, escapes included.
+    pub value: String,
+}
+
+impl Property {
+    /// A property whose value needs no escaping.
+    pub fn new(name: &str, value: impl Into<String>) -> Self {
+        Self { name: name.to_ascii_uppercase(), params: Vec::new(), value: value.into() }
+    }
+
+    /// A property of type TEXT.
+    pub fn text(name: &str, value: &str) -> Self {
+        Self::new(name, escape_text(value))
+    }
+
+    /// Adds a parameter.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: &str) -> Self {
+        self.params.push((name.to_ascii_uppercase(), vec![value.to_owned()]));
+        self
+    }
+
+    /// The first value of a parameter.
+    pub fn param_value(&self, name: &str) -> Option<&str> {
+        let (_, values) = self.params.iter().find(|(param, _)| param.eq_ignore_ascii_case(name))?;
+        values.first().map(String::as_str)
+    }
+
+    /// The value as TEXT.
+    pub fn as_text(&self) -> String {
+        unescape_text(&self.value)
+    }
+
+    /// Reads an unfolded line; `None` when it is not a property.
+    pub(super) fn read(line: &str) -> Option<Self> {
+        let end = line.find([';', ':'])?;
+        let name = line[..end].trim().to_ascii_uppercase();
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return None;
+        }
+        let mut rest = &line[end..];
+        let mut params = Vec::new();
+        while let Some(after) = rest.strip_prefix(';') {
+            let equals = after.find('=')?;
+            let (values, tail) = read_values(&after[equals + 1..])?;
+            params.push((after[..equals].trim().to_ascii_uppercase(), values));
+            rest = tail;
+        }
+        Some(Self { name, params, value: rest.strip_prefix(':')?.to_owned() })
+    }
+
+    /// Appends the property as folded lines.
+    pub(super) fn write(&self, into: &mut String) {
+        let mut line = self.name.clone();
+        for (name, values) in &self.params {
+            let values: Vec<String> = values.iter().map(|value| write_value(value)).collect();
+            // Writing to a String cannot fail.
+            let _ = write!(line, ";{name}={}", values.join(","));
+        }
+        line.push(':');
+        line.extend(self.value.chars().filter(|char| !matches!(char, '\r' | '\n')));
+        fold(&line, into);
+    }
+}
+
+/// Reads parameter values up to the next `;` or `:`, and returns what follows.
+fn read_values(mut rest: &str) -> Option<(Vec<String>, &str)> {
+    let mut values = Vec::new();
+    loop {
+        let value = if let Some(quoted) = rest.strip_prefix('"') {
+            let end = quoted.find('"')?;
+            rest = &quoted[end + 1..];
+            &quoted[..end]
+        } else {
+            let end = rest.find([',', ';', ':'])?;
+            let value = &rest[..end];
+            rest = &rest[end..];
+            value
+        };
+        values.push(decode_caret(value));
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return Some((values, rest)),
+        }
+    }
+}
+
+/// RFC 6868: `^n`, `^'` and `^^` in a parameter value.
+fn decode_caret(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut chars = value.chars().peekable();
+    while let Some(char) = chars.next() {
+        let decoded = match (char, chars.peek()) {
+            ('^', Some('n')) => '\n',
+            ('^', Some('\'')) => '"',
+            ('^', Some('^')) => '^',
+            _ => {
+                out.push(char);
+                continue;
+            }
+        };
+        chars.next();
+        out.push(decoded);
+    }
+    out
+}
+
+fn write_value(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for char in value.chars() {
+        match char {
+            '^' => out.push_str("^^"),
+            '"' => out.push_str("^'"),
+            '\n' => out.push_str("^n"),
+            char if char.is_control() => {}
+            char => out.push(char),
+        }
+    }
+    if out.contains([':', ';', ',']) { format!("\"{out}\"") } else { out }
+}
+
+/// Appends a line, folded at 75 octets between characters, ended by CRLF.
+fn fold(line: &str, into: &mut String) {
+    let mut room = 75;
+    for char in line.chars() {
+        if char.len_utf8() > room {
+            into.push_str("\r\n ");
+            room = 74;
+        }
+        into.push(char);
+        room -= char.len_utf8();
+    }
+    into.push_str("\r\n");
+}
+
+/// Joins folded lines, on bytes: a fold may stand inside a character.
+pub(super) fn unfold(text: &[u8]) -> Vec<String> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match (line.first(), lines.last_mut()) {
+            (Some(b' ' | b'\t'), Some(last)) => last.extend_from_slice(&line[1..]),
+            (None, _) => {}
+            _ => lines.push(line.to_vec()),
+        }
+    }
+    lines.into_iter().map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+}
+
+/// Escapes a TEXT value.
+pub fn escape_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\\' | ';' | ',' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push('\t'),
+            char if char.is_control() => {}
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// Undoes [`escape_text`].
+pub fn unescape_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => match chars.next() {
+                Some('n' | 'N') => out.push('\n'),
+                Some(escaped) => out.push(escaped),
+                None => out.push('\\'),
+            },
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_folded_inside_a_character_is_read_whole() {
+        let whole = "SUMMARY:Gespräch über Möbel".as_bytes();
+        let umlaut = whole.iter().position(|byte| *byte == 0xc3).unwrap();
+        let folded = [&whole[..=umlaut], b"\r\n ", &whole[umlaut + 1..], b"\r\n"].concat();
+        assert_eq!(unfold(&folded), ["SUMMARY:Gespräch über Möbel"]);
+    }
+
+    #[test]
+    fn long_lines_are_folded_at_75_octets_and_read_back() {
+        let property = Property::text("SUMMARY", &"Öffentliche Übung, ".repeat(20));
+        let mut text = String::new();
+        property.write(&mut text);
+        assert!(text.split("\r\n").all(|line| line.len() <= 75), "a line is too long:\n{text}");
+        let lines = unfold(text.as_bytes());
+        assert_eq!(lines.len(), 1);
+        assert_eq!(Property::read(&lines[0]), Some(property));
+    }
+
+    #[test]
+    fn parameters_keep_quotes_colons_and_carets() {
+        let property = Property::new("ATTENDEE", "mailto:a@b.test").param("CN", "A \"B\": C^D\nE");
+        let mut text = String::new();
+        property.write(&mut text);
+        assert_eq!(text, "ATTENDEE;CN=\"A ^'B^': C^^D^nE\":mailto:a@b.test\r\n");
+        assert_eq!(Property::read(text.trim_end()), Some(property));
+    }
+
+    #[test]
+    fn a_value_cannot_smuggle_in_another_line() {
+        let mut text = String::new();
+        Property::new("URL", "x\r\nATTENDEE:mailto:evil@x.test").write(&mut text);
+        Property::text("SUMMARY", "a\r\nSTATUS:CANCELLED").write(&mut text);
+        assert_eq!(unfold(text.as_bytes()).len(), 2);
+    }
+
+    #[test]
+    fn broken_lines_are_no_properties() {
+        for line in ["", "nonsense", ":x", "A B:x", "X;Y:z", "X;Y=\"z:1"] {
+            assert_eq!(Property::read(line), None, "{line} is not a property");
+        }
+    }
+}

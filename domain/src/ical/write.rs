@@ -1,0 +1,90 @@
+//! A new event as a calendar resource.
+
+use super::{line::Property, tree::Component};
+use crate::time::{TimeRange, Timestamp};
+
+/// What a new event says. Times are written in UTC, which every program reads alike and which needs no VTIMEZONE;
+/// the zone it is shown in goes along as `X-WR-TIMEZONE`.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// The lasting name of the event.
+    pub uid: &'a str,
+    /// When it is written.
+    pub stamp: Timestamp,
+    /// When it takes place.
+    pub range: TimeRange,
+    /// The IANA zone it is shown in.
+    pub zone: &'a str,
+    /// The title.
+    pub summary: &'a str,
+    /// The text.
+    pub description: &'a str,
+    /// The place.
+    pub location: Option<&'a str>,
+    /// Everything else, in order.
+    pub properties: Vec<Property>,
+}
+
+impl Draft<'_> {
+    /// The whole resource.
+    pub fn compose(self) -> Component {
+        let mut event = Component::new("VEVENT");
+        event.properties.extend([
+            Property::text("UID", self.uid),
+            Property::new("DTSTAMP", basic_utc(self.stamp)),
+            Property::new("SEQUENCE", "0"),
+            Property::new("DTSTART", basic_utc(self.range.start)),
+            Property::new("DTEND", basic_utc(self.range.end)),
+            Property::text("SUMMARY", self.summary),
+        ]);
+        if !self.description.is_empty() {
+            event.properties.push(Property::text("DESCRIPTION", self.description));
+        }
+        event.properties.extend(self.location.map(|place| Property::text("LOCATION", place)));
+        event.properties.extend(self.properties);
+        let mut calendar = Component::new("VCALENDAR");
+        calendar.properties.extend([
+            Property::new("VERSION", "2.0"),
+            Property::new("PRODID", "-//Muster//Calendar connection//EN"),
+            Property::text("X-WR-TIMEZONE", self.zone),
+        ]);
+        calendar.components.push(event);
+        calendar
+    }
+}
+
+/// `20261201T100000Z`.
+pub fn basic_utc(at: Timestamp) -> String {
+    at.format("%Y%m%dT%H%M%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ical::{Calendar, Moment};
+
+    #[test]
+    fn a_composed_event_reads_back_as_it_was_meant() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let range = TimeRange::new(at("2026-12-01T09:00:00Z"), at("2026-12-01T10:00:00Z")).unwrap();
+        let draft = Draft {
+            uid: "muster-1",
+            stamp: at("2026-11-20T09:00:00Z"),
+            range,
+            zone: "Europe/Berlin",
+            summary: "Interview; round 2, \\ über",
+            description: "First line\nSecond line",
+            location: Some("Atlas"),
+            properties: vec![Property::text("X-MUSTER-EFFECT", "1")],
+        };
+        let text = draft.compose().to_text();
+        let calendar = Calendar::read(text.as_bytes()).unwrap();
+        let event = calendar.main().unwrap();
+        assert_eq!(event.start, Moment::Utc(range.start));
+        assert_eq!(event.range(chrono_tz::UTC), Some(range));
+        assert_eq!(event.summary.as_deref(), Some("Interview; round 2, \\ über"));
+        assert_eq!(event.description.as_deref(), Some("First line\nSecond line"));
+        assert_eq!(event.extra("X-MUSTER-EFFECT"), Some("1"));
+        assert_eq!(text.matches("\r\n").count(), text.matches('\n').count());
+    }
+}

@@ -1,0 +1,266 @@
+//! Typed, prefixed identifiers over UUIDv7, and the one place that makes ids and randomness.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    str::FromStr,
+    sync::{Arc, Mutex},
+};
+
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+use crate::{clock::SharedClock, time::Timestamp};
+
+/// A noun that has ids. `PREFIX` is what its ids begin with outside the database.
+pub trait Kind: 'static {
+    /// Three letters, without the underscore.
+    const PREFIX: &'static str;
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $kind {}
+        impl Kind for $kind { const PREFIX: &'static str = $prefix; }
+    )*
+        /// Every prefix that is in use.
+        pub const PREFIXES: &[&str] = &[$($prefix),*];
+    };
+}
+
+kinds! {
+    /// A customer organisation.
+    Tenant = "ten";
+    /// A person of a tenant.
+    User = "usr";
+    /// A set of permissions.
+    Role = "rol";
+    /// A vendor's key.
+    ApiKey = "key";
+    /// A link to one calendar system.
+    Integration = "int";
+    /// The technical account an integration acts with.
+    ServiceAccount = "svc";
+    /// A stored consent.
+    Grant = "gra";
+    /// One mailbox reached through an integration.
+    Connection = "con";
+    /// A resource mailbox.
+    Room = "rom";
+    /// One climb of the ladder of checks.
+    Verification = "ver";
+    /// One bulk activation.
+    Campaign = "cmp";
+    /// An appointment written by Muster.
+    Booking = "bkg";
+    /// One execution of a workflow.
+    Run = "run";
+    /// An invitation for an IT person.
+    ConnectLink = "lnk";
+    /// A browser that follows a connect link.
+    ConnectSession = "cse";
+    /// A message to subscribers.
+    Event = "evt";
+    /// Anything that is never named outside.
+    Row = "row";
+}
+
+/// The id of a `K`. Written as `prefix_` and 32 hexadecimal digits.
+pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
+
+impl<K: Kind> Id<K> {
+    /// Gives a stored UUID its kind.
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id, PhantomData)
+    }
+
+    /// The UUID that is stored.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", K::PREFIX, self.0.simple())
+    }
+}
+
+impl<K: Kind> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an id that begins with {expected}_")]
+pub struct MalformedId {
+    /// The prefix that was wanted.
+    pub expected: &'static str,
+}
+
+impl<K: Kind> FromStr for Id<K> {
+    type Err = MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix(K::PREFIX)
+            .and_then(|rest| rest.strip_prefix('_'))
+            .filter(|hex| hex.len() == 32)
+            .and_then(|hex| Uuid::try_parse(hex).ok())
+            .map(Self::from_uuid)
+            .ok_or(MalformedId { expected: K::PREFIX })
+    }
+}
+
+impl<K: Kind> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K: Kind> Copy for Id<K> {}
+impl<K: Kind> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<K: Kind> Eq for Id<K> {}
+impl<K: Kind> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K: Kind> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<K: Kind> std::hash::Hash for Id<K> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+impl<K: Kind> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Makes ids and secrets. Cheap to clone.
+#[derive(Clone)]
+pub struct Ids {
+    clock: SharedClock,
+    source: Arc<Mutex<Source>>,
+}
+
+struct Source {
+    random: StdRng,
+    last: (u64, u16),
+}
+
+impl fmt::Debug for Ids {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ids")
+    }
+}
+
+impl Ids {
+    /// Ids from the operating system's randomness.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that makes randomness")]
+    pub fn random(clock: SharedClock) -> Self {
+        Self::with(clock, StdRng::from_rng(&mut rand::rng()))
+    }
+
+    /// The same ids for the same seed and times; for tests.
+    pub fn seeded(clock: SharedClock, seed: u64) -> Self {
+        Self::with(clock, StdRng::seed_from_u64(seed))
+    }
+
+    fn with(clock: SharedClock, random: StdRng) -> Self {
+        Self { clock, source: Arc::new(Mutex::new(Source { random, last: (0, 0) })) }
+    }
+
+    /// A new id of kind `K`. Ids of one node sort in the order in which they were made.
+    pub fn make<K: Kind>(&self) -> Id<K> {
+        Id::from_uuid(self.uuid())
+    }
+
+    /// A new UUIDv7: milliseconds, a counter within the millisecond, randomness.
+    pub fn uuid(&self) -> Uuid {
+        let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or_default();
+        let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (last, count) = source.last;
+        source.last = match (millis > last, count) {
+            (true, _) => (millis, 0),
+            (false, 0x0fff) => (last + 1, 0),
+            (false, count) => (last, count + 1),
+        };
+        let (millis, count) = source.last;
+        let mut bytes: [u8; 16] = source.random.random();
+        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        bytes[6..8].copy_from_slice(&(0x7000 | count).to_be_bytes());
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Uuid::from_bytes(bytes)
+    }
+
+    /// `N` random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    /// 256 random bits as 64 hexadecimal digits, for tokens and keys.
+    pub fn secret(&self) -> String {
+        use std::fmt::Write;
+        self.bytes::<32>().iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _written = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// A number from 0 up to, not including, `below`; 0 when `below` is 0. For jitter.
+    pub fn below(&self, below: u64) -> u64 {
+        let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if below == 0 { 0 } else { source.random.random_range(0..below) }
+    }
+
+    /// The present time of the clock that ids are made with.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::TestClock;
+
+    fn ids() -> Ids {
+        Ids::seeded(Arc::new(TestClock::at(Timestamp::UNIX_EPOCH + chrono::Duration::days(20_000))), 7)
+    }
+
+    #[test]
+    fn an_id_reads_back_only_as_its_own_kind() {
+        let id: Id<User> = ids().make();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().parse::<Id<Room>>(), Err(MalformedId { expected: "rom" }));
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_sort_in_the_order_of_their_making() {
+        let ids = ids();
+        let made: Vec<Uuid> = (0..10_000).map(|_| ids.uuid()).collect();
+        assert!(made.is_sorted(), "ids must sort");
+        assert!(made.iter().all(|id| id.get_version_num() == 7), "ids must be version 7");
+    }
+}

@@ -1,0 +1,22 @@
+//! Words and rules of Muster, without any I/O.
+//!
+//! Every other crate may use this one; it uses none of them. What is here is pure: time and randomness come
+//! in as arguments ([`Clock`], [`Ids`]), so the same input gives the same answer in every test.
+
+pub mod access;
+pub mod bitmap;
+pub mod clock;
+pub mod ical;
+pub mod ids;
+pub mod provider;
+pub mod reason;
+pub mod slots;
+pub mod state;
+pub mod time;
+
+pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};
+pub use clock::{Clock, SharedClock, SystemClock, TestClock};
+pub use ids::{Id, Ids, Kind};
+pub use provider::{AccessLevel, ProviderKind, Route, WrittenVia};
+pub use reason::Reason;
+pub use time::{Busy, BusyKind, TimeRange, Timestamp};

@@ -1,0 +1,122 @@
+//! The taken times of some participants together: bitmaps first, exact times where the grid cannot tell.
+
+use std::cell::OnceCell;
+
+use super::{Participant, Participants, Query, Refusal, Why, hours::merge};
+use crate::{
+    bitmap::{Bitmap, GRID_MINUTES, Stretch},
+    time::{Busy, BusyKind, TimeRange},
+};
+
+/// The taken times of some participants together.
+pub(super) struct Layer<'a, K> {
+    pub(super) members: Vec<&'a Participant<K>>,
+    reach: TimeRange,
+    tentative_is_taken: bool,
+    bitmap: Bitmap,
+    exact: OnceCell<Vec<TimeRange>>,
+}
+
+/// What a layer says to a piece of time.
+pub(super) enum Look {
+    Free,
+    /// Not free, nor is any later stretch of the same length that begins at or before this.
+    Taken(i64),
+}
+
+impl<'a, K> Layer<'a, K> {
+    pub(super) fn over(query: &Query, members: Vec<&'a Participant<K>>) -> Self {
+        let reach = query.reach();
+        let mut bitmap = Bitmap::free(reach, GRID_MINUTES);
+        for member in &members {
+            if bitmap.union(&member.taken).is_err() {
+                member.busy.iter().filter(|busy| query.counts(busy)).for_each(|busy| bitmap.mark(busy.range));
+            }
+            uncovered(reach, &member.taken).for_each(|range| bitmap.mark(range));
+        }
+        let tentative_is_taken = query.tentative_is_taken;
+        Self { members, reach, tentative_is_taken, bitmap, exact: OnceCell::new() }
+    }
+
+    pub(super) fn groups(query: &Query, who: &'a Participants<K>) -> Vec<Vec<Self>> {
+        let group =
+            |group: &'a Vec<Participant<K>>| group.iter().map(|one| Self::over(query, vec![one])).collect();
+        who.any_of.iter().map(group).collect()
+    }
+
+    /// What of each member is in the way of `needed`: a firm time before a tentative one.
+    pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Why<'a, K>> {
+        if matches!(self.look(needed.into()), Look::Free) {
+            return Vec::new();
+        }
+        let refusal = |member: &Participant<K>| {
+            let busy = member.busy.iter().filter(|busy| self.counts(busy) && busy.range.overlaps(&needed));
+            match busy.max_by_key(|busy| busy.kind == BusyKind::Busy) {
+                _ if uncovered(needed, &member.taken).next().is_some() => Refusal::Unknown,
+                Some(busy) => Refusal::Taken(busy.kind, Some(busy.range)),
+                None => Refusal::Taken(BusyKind::Busy, None),
+            }
+        };
+        self.members.iter().map(|one| Why { key: Some(&one.key), group, refusal: refusal(one) }).collect()
+    }
+
+    fn counts(&self, busy: &Busy) -> bool {
+        self.tentative_is_taken || busy.kind == BusyKind::Busy
+    }
+
+    /// Cells wholly inside decide by themselves: a marked one is touched by something that lies inside
+    /// `needed` too. Only a marked cell at an edge needs the exact times.
+    pub(super) fn look(&self, needed: Stretch) -> Look {
+        let cells = self.bitmap.cells(needed);
+        let (inner_from, inner_to) = cells.inside;
+        if let Some(cell) = self.bitmap.last_marked(inner_from, inner_to) {
+            return Look::Taken(self.bitmap.cell_micros(cell));
+        }
+        let (from, to) = cells.touched;
+        if cells.touched == cells.inside {
+            return Look::Free;
+        }
+        for cell in [from, to - 1] {
+            let is_edge = cell < inner_from || cell >= inner_to;
+            if is_edge && self.bitmap.last_marked(cell, cell + 1).is_some() && !self.is_free_at(needed, cell)
+            {
+                return Look::Taken(needed.from);
+            }
+        }
+        Look::Free
+    }
+
+    /// Whether the exact times leave `needed` free and also tell why `cell` is marked: a mark that nothing
+    /// explains is believed.
+    fn is_free_at(&self, needed: Stretch, cell: i64) -> bool {
+        let exact = self.exact.get_or_init(|| self.merged());
+        let cell = Stretch { from: self.bitmap.cell_micros(cell), to: self.bitmap.cell_micros(cell + 1) };
+        !touches(exact, needed.range()) && touches(exact, cell.range())
+    }
+
+    /// The exact taken times, sorted and merged, unknown ones included.
+    fn merged(&self) -> Vec<TimeRange> {
+        let every = self.members.iter().flat_map(|member| &member.busy);
+        let busy = every.filter(|busy| self.counts(busy)).map(|busy| busy.range);
+        let unknown = self.members.iter().flat_map(|member| uncovered(self.reach, &member.taken));
+        let mut ranges: Vec<TimeRange> = busy.chain(unknown).collect();
+        ranges.sort_unstable();
+        merge(ranges)
+    }
+}
+
+/// The parts of `reach` that a bitmap does not cover.
+fn uncovered(reach: TimeRange, bitmap: &Bitmap) -> impl Iterator<Item = TimeRange> {
+    let covered = bitmap.window().and_then(|window| window.intersect(&reach));
+    let (before, after) = match covered {
+        Some(covered) => (TimeRange::new(reach.start, covered.start), TimeRange::new(covered.end, reach.end)),
+        None => (Some(reach), None),
+    };
+    before.into_iter().chain(after)
+}
+
+/// Whether one of the ranges, which come sorted and apart, overlaps `range`.
+fn touches(sorted: &[TimeRange], range: TimeRange) -> bool {
+    let next = sorted.partition_point(|one| one.end <= range.start);
+    sorted.get(next).is_some_and(|one| one.overlaps(&range))
+}

@@ -1,0 +1,73 @@
+//! Instants and half-open ranges of time.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+/// An instant in UTC, with microseconds at most.
+pub type Timestamp = DateTime<Utc>;
+
+/// A half-open range `[start, end)` that is never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TimeRange {
+    /// The first instant inside.
+    pub start: Timestamp,
+    /// The first instant after.
+    pub end: Timestamp,
+}
+
+impl TimeRange {
+    /// A range, unless the end is not after the start.
+    pub fn new(start: Timestamp, end: Timestamp) -> Option<Self> {
+        (start < end).then_some(Self { start, end })
+    }
+
+    /// How long the range is.
+    pub fn duration(&self) -> Duration {
+        self.end - self.start
+    }
+
+    /// Whether the two ranges share an instant. Ranges that only touch do not.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// Whether `other` lies wholly inside.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
+    /// The part that both ranges share.
+    pub fn intersect(&self, other: &Self) -> Option<Self> {
+        Self::new(self.start.max(other.start), self.end.min(other.end))
+    }
+
+    /// The range made longer on both sides.
+    #[must_use]
+    pub fn widened(&self, before: Duration, after: Duration) -> Self {
+        Self { start: self.start - before, end: self.end + after }
+    }
+}
+
+/// How a piece of time is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BusyKind {
+    /// May still be given up.
+    Tentative,
+    /// Taken.
+    Busy,
+}
+
+/// A piece of taken time in one calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busy {
+    /// When.
+    pub range: TimeRange,
+    /// How firmly.
+    pub kind: BusyKind,
+}
+
+/// Parses an IANA time-zone name; `None` for anything else.
+pub fn zone(name: &str) -> Option<chrono_tz::Tz> {
+    name.parse().ok()
+}

@@ -1,0 +1,35 @@
+//! One mailbox reached through an integration.
+
+crate::table::tenant_table! {
+    /// One mailbox reached through an integration.
+    "connection" {
+        /// The integration.
+        integration_id: Uuid,
+        /// The user.
+        user_id: Option<Uuid>,
+        /// The room.
+        room_id: Option<Uuid>,
+        /// The mailbox address.
+        address: String,
+        /// The state, as one of the words of `domain::state`.
+        state: String,
+        /// Why: a `domain::Reason`.
+        reason: Option<Json>,
+        /// Since when it is in this state.
+        since: DateTimeUtc,
+        /// The route.
+        route: String,
+        /// The capabilities.
+        capabilities: Json,
+        /// The time zone.
+        time_zone: Option<String>,
+        /// The as of.
+        as_of: Option<DateTimeUtc>,
+        /// The read from.
+        read_from: Option<DateTimeUtc>,
+        /// The read until.
+        read_until: Option<DateTimeUtc>,
+        /// Grows with every change.
+        version: i64,
+    }
+}

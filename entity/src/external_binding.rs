@@ -1,0 +1,28 @@
+//! Which tenant of ours a tenant of the provider belongs to.
+
+use sea_orm::entity::prelude::*;
+use uuid::Uuid;
+
+/// Which tenant of ours a tenant of the provider belongs to.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "external_binding")]
+pub struct Model {
+    /// The provider.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub provider: String,
+    /// The external tenant.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub external_tenant: String,
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// The integration.
+    pub integration_id: Uuid,
+    /// The bound at.
+    pub bound_at: DateTimeUtc,
+}
+
+/// Relations are followed through loaders, by id.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,43 @@
+//! One file per table, and finders that begin with the tenant.
+//!
+//! `services` reads and writes through what stands here; the engine's set-based statements live in `queue` and
+//! `workflows`. Words such as states are stored as text and read back through `domain`, so that a row written by
+//! a newer binary never fails a whole list.
+
+pub mod store;
+mod table;
+
+pub mod api_key;
+pub mod audit;
+pub mod booking;
+pub mod booking_change;
+pub mod booking_participant;
+pub mod busy_bitmap;
+pub mod calendar_event;
+pub mod campaign;
+pub mod campaign_item;
+pub mod channel;
+pub mod connect_link;
+pub mod connect_session;
+pub mod connection;
+pub mod consent_grant;
+pub mod event_log;
+pub mod external_binding;
+pub mod idempotency;
+pub mod integration;
+pub mod occupancy;
+pub mod role;
+pub mod room;
+pub mod run;
+pub mod run_history;
+pub mod service_account;
+pub mod signal;
+pub mod signing_key;
+pub mod tenant;
+pub mod tenant_feature;
+pub mod tenant_user;
+pub mod terms_acceptance;
+pub mod user_role;
+pub mod verification;
+
+pub use store::{Store, StoreError};

@@ -1,0 +1,183 @@
+//! The connections to the database, and transactions that know whose rows they may touch.
+//!
+//! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
+//! PostgreSQL has two pools: one whose role sees the rows of the transaction's tenants only, and one whose role
+//! sees the engine's own tables of all tenants.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sea_orm::sea_query::{Expr, extension::postgres::PgFunc};
+use sea_orm::{
+    ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
+    DatabaseTransaction, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+};
+use uuid::Uuid;
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL is neither `sqlite://` nor `postgres://`.
+    #[error("The database URL must begin with sqlite:// or postgres://.")]
+    UnknownUrl,
+    /// The database refused or broke.
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+/// Says whose rows a transaction may touch.
+const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
+
+/// The same for set-based writes by key: on a table that was never analysed the planner would read all of it for a
+/// batch of any size, and it would plan anew for every length of a batch.
+const CONFINE_TO_INDEXES: &str =
+    "SELECT set_config('app.tenants', $1, true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)";
+
+/// All connections of a node to its database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: DatabaseBackend,
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+    engine: DatabaseConnection,
+}
+
+impl Store {
+    /// Connects to `sqlite://path?mode=rwc` or `postgres://...`, with at most `connections` connections a pool.
+    pub async fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            Ok(Self::sqlite(url, connections).await?)
+        } else if url.starts_with("postgres") {
+            Ok(Self::postgres(url, connections).await?)
+        } else {
+            Err(StoreError::UnknownUrl)
+        }
+    }
+
+    async fn sqlite(url: &str, connections: u32) -> Result<Self, DbErr> {
+        let options = |url: &str, size: u32, read_only: bool| {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(size).min_connections(1).sqlx_logging(false);
+            options.map_sqlx_sqlite_opts(move |sqlite| {
+                sqlite
+                    .pragma("journal_mode", "WAL")
+                    .pragma("synchronous", "FULL")
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(10))
+                    .read_only(read_only)
+            });
+            options
+        };
+        let write = Database::connect(options(url, 1, false)).await?;
+        let read =
+            Database::connect(options(&url.replace("mode=rwc", "mode=ro"), connections.max(2), true)).await?;
+        Ok(Self { backend: DatabaseBackend::Sqlite, engine: write.clone(), write, read })
+    }
+
+    async fn postgres(url: &str, connections: u32) -> Result<Self, DbErr> {
+        let pool = |role: &'static str, size: u32| {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(size).min_connections(1).sqlx_logging(false);
+            options.acquire_timeout(Duration::from_secs(10));
+            options.map_sqlx_postgres_opts(move |postgres| postgres.options([("role", role)]));
+            Database::connect(options)
+        };
+        let app = pool("muster_app", connections).await?;
+        let engine = pool("muster_engine", connections.div_ceil(2).max(2)).await?;
+        Ok(Self { backend: DatabaseBackend::Postgres, write: app.clone(), read: app, engine })
+    }
+
+    /// "The column is one of these ids". On PostgreSQL the ids are one parameter, so that a statement is the same, and
+    /// planned once, for any number of them.
+    pub fn one_of(&self, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
+        use sea_orm::sea_query::ExprTrait;
+        match self.backend {
+            DatabaseBackend::Postgres => column.into_expr().eq(PgFunc::any(ids.to_vec())),
+            _ => column.is_in(ids.iter().copied()),
+        }
+    }
+
+    /// A connection of the owner, for migrations alone.
+    pub async fn owner(url: &str) -> Result<DatabaseConnection, DbErr> {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        if url.starts_with("sqlite:") {
+            options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("journal_mode", "WAL").foreign_keys(true));
+        }
+        Database::connect(options).await
+    }
+
+    /// Counts every statement from now on; what begins and ends a transaction is none. For those who watch the cost.
+    #[must_use]
+    pub fn counted(mut self, statements: &Arc<AtomicU64>) -> Self {
+        for connection in [&mut self.write, &mut self.read, &mut self.engine] {
+            let statements = Arc::clone(statements);
+            connection.set_metric_callback(move |_| {
+                statements.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        self
+    }
+
+    /// Which store it is.
+    pub fn backend(&self) -> DatabaseBackend {
+        self.backend
+    }
+
+    /// A writing transaction that may touch the rows of one tenant.
+    pub async fn write(&self, tenant: Uuid) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_write(CONFINE, &[tenant]).await
+    }
+
+    /// A writing transaction that may touch the rows of these tenants: the committer's.
+    pub async fn write_many(&self, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_write(CONFINE_TO_INDEXES, tenants).await
+    }
+
+    async fn begin_write(&self, confine: &str, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let txn = self.write.begin_with_options(options).await?;
+        self.confine(&txn, confine, tenants).await?;
+        Ok(txn)
+    }
+
+    /// A writing transaction that touches what belongs to no tenant, or is found before its tenant is known.
+    pub async fn write_installation(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_write(CONFINE, &[]).await
+    }
+
+    /// A reading transaction that sees the rows of one tenant.
+    pub async fn read(&self, tenant: Uuid) -> Result<DatabaseTransaction, DbErr> {
+        let txn = self.read.begin().await?;
+        self.confine(&txn, CONFINE, &[tenant]).await?;
+        Ok(txn)
+    }
+
+    /// A connection that sees what belongs to no tenant, or is found before its tenant is known.
+    pub fn installation(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// A connection that sees the engine's tables of all tenants, and nothing else.
+    pub fn engine(&self) -> &DatabaseConnection {
+        &self.engine
+    }
+
+    async fn confine(&self, txn: &DatabaseTransaction, confine: &str, tenants: &[Uuid]) -> Result<(), DbErr> {
+        if self.backend == DatabaseBackend::Postgres {
+            let list = tenants.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+            txn.execute_raw(Statement::from_sql_and_values(self.backend, confine, [list.into()])).await?;
+        }
+        Ok(())
+    }
+}

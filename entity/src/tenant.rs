@@ -1,0 +1,31 @@
+//! A customer organisation.
+
+use sea_orm::entity::prelude::*;
+use uuid::Uuid;
+
+/// A customer organisation.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "tenant")]
+pub struct Model {
+    /// The id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The name, for people.
+    pub name: String,
+    /// The plan.
+    pub plan: String,
+    /// The return urls.
+    pub return_urls: Json,
+    /// The data key.
+    pub data_key: Vec<u8>,
+    /// Grows with every change.
+    pub version: i64,
+    /// When it was made.
+    pub created_at: DateTimeUtc,
+}
+
+/// Relations are followed through loaders, by id.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

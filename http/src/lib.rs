@@ -1,0 +1,237 @@
+//! The guarded HTTP client: the only way by which Muster calls anybody.
+//!
+//! Every request has time-outs, every answer a size bound. Redirects are never followed here (a caller that
+//! knows its protocol decides), plain `http` and private addresses are refused unless the operator allowed
+//! the host. Addresses are judged in the resolver that the connection itself uses, so that a name cannot
+//! answer differently the second time. Nothing of a request's query, headers or body is logged.
+
+mod guard;
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+pub use guard::Allowance;
+pub use reqwest::{
+    Method, StatusCode,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+use url::Url;
+
+/// Bounds of one client.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long a request may take until the last byte of its answer.
+    pub timeout: Duration,
+    /// The largest answer that is read, in bytes.
+    pub max_body: usize,
+    /// Hosts beyond the public internet that may be called.
+    pub allowance: Allowance,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
+            max_body: 16 * 1024 * 1024,
+            allowance: Allowance::default(),
+        }
+    }
+}
+
+/// A request that is ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method; WebDAV's own are welcome.
+    pub method: Method,
+    /// The absolute address.
+    pub url: Url,
+    /// The headers, secrets included: mark those sensitive.
+    pub headers: HeaderMap,
+    /// The body; empty for none.
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A request without headers or body.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// Adds a header; a value that is not valid in a header is left out.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Adds the `Authorization` header, marked sensitive.
+    #[must_use]
+    pub fn authorization(mut self, value: &str) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
+            value.set_sensitive(true);
+            self.headers.insert(header::AUTHORIZATION, value);
+        }
+        self
+    }
+
+    /// Sets the body and its content type.
+    #[must_use]
+    pub fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }.header(header::CONTENT_TYPE, content_type)
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The wait that a `Retry-After` header in seconds asks for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// The body as JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+
+    /// The body as text, with what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is not one that this client may call. Nothing was sent.
+    #[error("the address {host} may not be called: {why}")]
+    Forbidden {
+        /// The host of the refused address.
+        host: String,
+        /// Which rule refused it.
+        why: &'static str,
+    },
+    /// No connection came about. Nothing was sent.
+    #[error("{host} could not be reached")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// What the network said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The connection broke, or the time was up, after the request had been sent: whether it had its effect
+    /// is unknown.
+    #[error("{host} did not finish its answer")]
+    Broken {
+        /// The host.
+        host: String,
+        /// What the network said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The answer is larger than the bound; the request may have had its effect.
+    #[error("{host} answered more than {limit} bytes")]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// The bound.
+        limit: usize,
+    },
+}
+
+impl Error {
+    /// Whether the request may have had its effect.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Broken { .. } | Self::TooLarge { .. })
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Forbidden { .. } => "ADDRESS_FORBIDDEN",
+            Self::Unreachable { .. } => "PROVIDER_UNREACHABLE",
+            Self::Broken { .. } => "PROVIDER_TIMEOUT",
+            Self::TooLarge { .. } => "PROVIDER_ANSWER_TOO_LARGE",
+        }
+    }
+}
+
+/// The client. Cheap to clone; connections are shared.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: reqwest::Client,
+    config: Config,
+}
+
+impl Client {
+    /// A client within these bounds.
+    pub fn new(config: Config) -> Result<Self, reqwest::Error> {
+        let inner = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .dns_resolver(std::sync::Arc::new(guard::Resolver(config.allowance.clone())))
+            .no_proxy()
+            .user_agent(concat!("Muster/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { inner, config })
+    }
+
+    /// Sends a request and reads its answer to the end.
+    pub async fn send(&self, request: Request) -> Result<Response, Error> {
+        let host = request.url.host_str().unwrap_or_default().to_owned();
+        self.config
+            .allowance
+            .check(&request.url)
+            .map_err(|why| Error::Forbidden { host: host.clone(), why })?;
+        let broken = |source: reqwest::Error| match source.is_connect() {
+            true if guard::was_refused(&source) => {
+                Error::Forbidden { host: host.clone(), why: "it resolves to a private address" }
+            }
+            // What the network says would repeat the address, query included.
+            true => Error::Unreachable { host: host.clone(), source: source.without_url() },
+            false => Error::Broken { host: host.clone(), source: source.without_url() },
+        };
+        tracing::debug!(method = %request.method, host, path = request.url.path(), "calling");
+        let answer = self
+            .inner
+            .request(request.method, request.url)
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(broken)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = BytesMut::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(broken)?);
+            if body.len() > self.config.max_body {
+                return Err(Error::TooLarge { host, limit: self.config.max_body });
+            }
+        }
+        tracing::debug!(%status, host, bytes = body.len(), "answered");
+        Ok(Response { status, headers, body: body.freeze() })
+    }
+}

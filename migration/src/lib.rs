@@ -1,0 +1,64 @@
+//! The database schema, one file per change, for SQLite and PostgreSQL.
+//!
+//! The SQL is written once with placeholders for the few types that differ ([`ddl`]); what only one store has
+//! (row-level security, exclusion constraints, triggers) stands in the same file behind a `match`. Every change
+//! runs in a transaction, so a failed one leaves nothing. On PostgreSQL the migrations run as the owner; the
+//! server's own connections take the roles that [`m0001_tenants`] makes.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_tenants;
+mod m0002_engine;
+mod m0003_integrations;
+mod m0004_bookings;
+mod m0005_event_order;
+mod walls;
+
+/// Every change, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_tenants::Migration),
+            Box::new(m0002_engine::Migration),
+            Box::new(m0003_integrations::Migration),
+            Box::new(m0004_bookings::Migration),
+            Box::new(m0005_event_order::Migration),
+        ]
+    }
+}
+
+/// Brings a database up to date. Safe to run by several nodes one after the other.
+pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> Result<(), DbErr> {
+    Migrator::up(connection, None).await
+}
+
+/// Whether the store is PostgreSQL.
+fn is_postgres(manager: &SchemaManager<'_>) -> bool {
+    manager.get_database_backend() == sea_orm_migration::sea_orm::DatabaseBackend::Postgres
+}
+
+/// Runs statements whose types are written as `{uuid}`, `{time}`, `{json}`, `{bytes}` and `{bigint}`.
+async fn ddl(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    let types = match is_postgres(manager) {
+        true => [
+            ("{uuid}", "uuid"),
+            ("{time}", "timestamptz"),
+            ("{json}", "jsonb"),
+            ("{bytes}", "bytea"),
+            ("{bigint}", "bigint"),
+        ],
+        false => [
+            ("{uuid}", "blob"),
+            ("{time}", "text"),
+            ("{json}", "text"),
+            ("{bytes}", "blob"),
+            ("{bigint}", "integer"),
+        ],
+    };
+    let sql = types.iter().fold(sql.to_owned(), |sql, (name, ty)| sql.replace(name, ty));
+    manager.get_connection().execute_unprepared(&sql).await.map(|_| ())
+}

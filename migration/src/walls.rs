@@ -1,0 +1,55 @@
+//! Row-level security: the second wall between tenants on PostgreSQL.
+//!
+//! `app.tenants` holds the tenants of the transaction, joined by commas. After the transaction it is the empty
+//! text and not NULL, so the cast is guarded. SQLite has no such wall: there the tenant-first finders stand alone.
+
+use sea_orm_migration::prelude::*;
+
+use crate::is_postgres;
+
+const TENANTS: &str = "string_to_array(nullif(current_setting('app.tenants', true), ''), ',')::uuid[]";
+
+/// Walls a table by its `tenant_id` for requests and committers.
+pub(crate) async fn wall(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    if !is_postgres(manager) {
+        return Ok(());
+    }
+    for table in tables {
+        let sql = format!(
+            "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+             ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+             CREATE POLICY tenant_wall ON {table} TO muster_app
+                 USING (tenant_id = ANY ({TENANTS})) WITH CHECK (tenant_id = ANY ({TENANTS}));
+             GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO muster_app;"
+        );
+        manager.get_connection().execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
+
+/// Lets the engine's role see every row of a table that is the engine's own.
+pub(crate) async fn open_to_engine(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    if !is_postgres(manager) {
+        return Ok(());
+    }
+    for table in tables {
+        let sql = format!(
+            "CREATE POLICY engine ON {table} TO muster_engine USING (true) WITH CHECK (true);
+             GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO muster_engine;"
+        );
+        manager.get_connection().execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}
+
+/// Lets requests see a table that belongs to the installation and to no tenant.
+pub(crate) async fn open_to_app(manager: &SchemaManager<'_>, tables: &[&str]) -> Result<(), DbErr> {
+    if !is_postgres(manager) {
+        return Ok(());
+    }
+    for table in tables {
+        let sql = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO muster_app;");
+        manager.get_connection().execute_unprepared(&sql).await?;
+    }
+    Ok(())
+}

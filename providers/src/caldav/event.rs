@@ -1,0 +1,163 @@
+//! Events between the calendar resource and the connectors' own words.
+
+use domain::{
+    BusyKind, TimeRange,
+    ical::{self, Calendar, Class, Component, Draft, Property, busy_kind},
+    state::Answer,
+};
+
+use super::{directory::Located, href, read::Stored};
+use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
+
+/// Carries the effect key.
+pub(super) const EFFECT: &str = "X-MUSTER-EFFECT";
+/// Names a room that got a copy of the event, once per room, for as long as the event lives.
+pub(super) const ROOM: &str = "X-MUSTER-ROOM";
+
+/// The UID of the event with this effect key.
+pub(super) fn uid(effect_key: &str) -> String {
+    format!("muster-{effect_key}")
+}
+
+/// The name of its resource.
+pub(super) fn name(effect_key: &str) -> String {
+    format!("muster-{effect_key}.ics")
+}
+
+/// The addresses that the owner of a mailbox is known by.
+pub(super) fn addresses<'a>(place: &'a Located, mailbox: &'a str) -> [&'a str; 2] {
+    [place.principal.address.as_str(), mailbox]
+}
+
+/// One occurrence as it stands in a calendar.
+pub(super) fn to_event(
+    stored: &Stored,
+    event: &ical::Event,
+    range: TimeRange,
+    occurrence: Option<domain::Timestamp>,
+    addresses: &[&str],
+) -> Event {
+    let path = href::id(&stored.url);
+    Event {
+        id: occurrence.map_or(path.clone(), |at| format!("{path}#{}", ical::basic_utc(at))),
+        uid: event.uid.clone(),
+        version: stored.etag.clone(),
+        effect_key: event.extra(EFFECT).map(str::to_owned),
+        title: event.summary.clone(),
+        range,
+        all_day: event.start.is_date(),
+        busy: busy_kind(event, addresses),
+        private: event.class == Class::Private,
+        organiser: event.organiser.as_ref().map(party),
+        attendees: event.attendees.iter().map(attendee).collect(),
+    }
+}
+
+fn party(party: &ical::Party) -> Party {
+    Party { name: party.name.clone(), address: party.address.clone() }
+}
+
+fn attendee(attendee: &ical::Attendee) -> Attendee {
+    let role = match (attendee.room, attendee.optional) {
+        (true, _) => AttendeeRole::Room,
+        (false, true) => AttendeeRole::Optional,
+        (false, false) => AttendeeRole::Required,
+    };
+    Attendee { party: party(&attendee.party), role, answer: attendee.answer }
+}
+
+/// A new event as a resource.
+pub(super) fn compose(event: &NewEvent, stamp: domain::Timestamp) -> Component {
+    let (status, transparency) = match event.busy {
+        Some(BusyKind::Busy) => ("CONFIRMED", "OPAQUE"),
+        Some(BusyKind::Tentative) => ("TENTATIVE", "OPAQUE"),
+        None => ("CONFIRMED", "TRANSPARENT"),
+    };
+    let mut properties = vec![
+        Property::new("STATUS", status),
+        Property::new("TRANSP", transparency),
+        Property::text(EFFECT, &event.effect_key),
+    ];
+    properties
+        .push(with_name(Property::new("ORGANIZER", mailto(&event.organiser.address)), &event.organiser));
+    properties.extend(attendee_lines(&event.attendees, &event.organiser.address));
+    properties.extend(room_lines(event.attendees.iter()));
+    Draft {
+        uid: &uid(&event.effect_key),
+        stamp,
+        range: event.range,
+        zone: &event.zone,
+        summary: &event.title,
+        description: &event.text,
+        location: event.location.as_deref(),
+        properties,
+    }
+    .compose()
+}
+
+/// The ATTENDEE lines. Rooms are booked by writing their copies and count as accepted; so does the organiser.
+pub(super) fn attendee_lines<'a>(
+    attendees: &'a [Attendee],
+    organiser: &'a str,
+) -> impl Iterator<Item = Property> + 'a {
+    attendees.iter().map(move |attendee| {
+        let line = with_name(Property::new("ATTENDEE", mailto(&attendee.party.address)), &attendee.party);
+        if attendee.role == AttendeeRole::Room {
+            // The copy is ours to deliver, not the server's.
+            return line
+                .param("CUTYPE", "ROOM")
+                .param("ROLE", "NON-PARTICIPANT")
+                .param("PARTSTAT", "ACCEPTED")
+                .param("SCHEDULE-AGENT", "CLIENT");
+        }
+        let role =
+            if attendee.role == AttendeeRole::Optional { "OPT-PARTICIPANT" } else { "REQ-PARTICIPANT" };
+        let line = line.param("CUTYPE", "INDIVIDUAL").param("ROLE", role);
+        let own = attendee.party.address.eq_ignore_ascii_case(organiser);
+        match attendee.answer {
+            Answer::None if own => line.param("PARTSTAT", "ACCEPTED"),
+            Answer::None => line.param("PARTSTAT", "NEEDS-ACTION").param("RSVP", "TRUE"),
+            Answer::Accepted => line.param("PARTSTAT", "ACCEPTED"),
+            Answer::Tentative => line.param("PARTSTAT", "TENTATIVE"),
+            Answer::Declined => line.param("PARTSTAT", "DECLINED"),
+        }
+    })
+}
+
+/// The lines that name the rooms which have copies.
+pub(super) fn room_lines<'a>(
+    attendees: impl Iterator<Item = &'a Attendee>,
+) -> impl Iterator<Item = Property> {
+    attendees
+        .filter(|attendee| attendee.role == AttendeeRole::Room)
+        .map(|room| Property::text(ROOM, &room.party.address))
+}
+
+fn with_name(line: Property, party: &Party) -> Property {
+    if party.name.is_empty() { line } else { line.param("CN", &party.name) }
+}
+
+fn mailto(address: &str) -> String {
+    format!("mailto:{address}")
+}
+
+/// Whether two resources say the same about their event, whatever the order and the form of their lines.
+pub(super) fn same(one: &Calendar, other: &Calendar) -> bool {
+    let face = |calendar: &Calendar| {
+        calendar.main().map(|event| {
+            let mut attendees: Vec<_> =
+                event.attendees.iter().map(|all| (all.party.clone(), all.room)).collect();
+            attendees.sort_by(|a, b| a.0.address.cmp(&b.0.address));
+            let texts = (event.summary.clone(), event.description.clone(), event.location.clone());
+            (
+                event.uid.clone(),
+                event.range(chrono_tz::UTC),
+                texts,
+                attendees,
+                event.status,
+                event.transparent,
+            )
+        })
+    };
+    face(one) == face(other)
+}

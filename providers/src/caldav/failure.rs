@@ -1,0 +1,163 @@
+//! Answers that are no success, sorted by what must be done.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{
+    transport::Answer,
+    xml::{CALDAV, DAV, Element},
+};
+use crate::{Error, ErrorKind, Remedy};
+
+/// How long to wait where a server does not say.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What the request was about: the same status means different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// The server, or the service account itself.
+    Server,
+    /// One mailbox or its calendar.
+    Mailbox,
+    /// One event.
+    Object,
+}
+
+/// The error behind an answer. `write` says that the request would have changed something.
+pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
+    let status = answer.status.as_u16();
+    let code = condition(&answer.body).unwrap_or_else(|| status.to_string());
+    let wait = Remedy::RetryAfter(answer.retry_after.unwrap_or(PAUSE));
+    let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.clone(), message);
+    match (status, about) {
+        (401, _) => refused(),
+        (403 | 409, _) if write && code != status.to_string() => match code.as_str() {
+            "no-uid-conflict" => {
+                found(ErrorKind::Conflict, Remedy::Reread, "The event is in the calendar already.")
+            }
+            // `need-privileges` is how some servers say that access is not granted.
+            "need-privileges" => out_of_scope(code),
+            _ => found(ErrorKind::Invalid, Remedy::Never, "The calendar server refused the event."),
+        },
+        (403, About::Server) => found(
+            ErrorKind::GrantLost,
+            Remedy::Reconnect,
+            "The calendar server does not let the service account see itself.",
+        ),
+        (403, _) => out_of_scope(code),
+        (404 | 410, About::Server) => {
+            found(ErrorKind::Misconfigured, Remedy::Never, "There is no CalDAV service at this address.")
+        }
+        (404 | 410, About::Mailbox) => no_mailbox(code),
+        (409, _) if write => no_mailbox(code),
+        (404 | 410, About::Object) => found(ErrorKind::Gone, Remedy::Never, "The event is gone."),
+        (405 | 501, _) => found(
+            ErrorKind::Misconfigured,
+            Remedy::Never,
+            "The calendar server, or something before it, does not let CalDAV requests through.",
+        ),
+        (412, _) => found(ErrorKind::Conflict, Remedy::Reread, "The event was changed by somebody else."),
+        (429, _) => found(ErrorKind::Throttled, wait, "The calendar server asks for fewer requests."),
+        (423, _) => found(ErrorKind::Unavailable, wait, "The calendar is locked at the moment."),
+        (507, _) => {
+            found(ErrorKind::Invalid, Remedy::Never, "The calendar server has no room left for the event.")
+        }
+        (500.., _) => {
+            let error = found(ErrorKind::Unavailable, wait, "The calendar server has a fault at the moment.");
+            if write { error.unknown() } else { error }
+        }
+        (300..=399, _) => found(
+            ErrorKind::Misconfigured,
+            Remedy::Never,
+            "The calendar server sends requests on to another server; use that server's address.",
+        ),
+        _ => found(ErrorKind::Invalid, Remedy::Never, "The calendar server refused the request."),
+    }
+}
+
+/// The password is not accepted.
+pub(super) fn refused() -> Error {
+    let message = "The calendar server no longer accepts the stored user name and password.";
+    Error::new(ErrorKind::GrantLost, Remedy::Reconnect, "401", message)
+}
+
+/// The service account has no rights on this mailbox.
+pub(super) fn out_of_scope(code: impl Into<String>) -> Error {
+    let message = "The service account has no access to this calendar.";
+    Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, code, message)
+}
+
+/// Nobody is known by this address.
+pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
+    Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, "The calendar server knows no such mailbox.")
+}
+
+/// An answer that is no CalDAV.
+pub(super) fn nonsense() -> Error {
+    let message = "The server does not answer as a CalDAV server does.";
+    Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
+}
+
+/// The name of the broken condition in a `D:error` body.
+fn condition(body: &[u8]) -> Option<String> {
+    let error = Element::read(body).filter(|error| error.is(DAV, "error"))?;
+    error.children.into_iter().next().map(|condition| condition.name)
+}
+
+/// Whether a report found more than the server gives at once.
+pub(super) fn is_too_many(answer: &Answer) -> bool {
+    matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::INSUFFICIENT_STORAGE)
+        && Element::read(&answer.body).is_some_and(|error| {
+            error.children.iter().any(|is| {
+                is.is(DAV, "number-of-matches-within-limits")
+                    || is.is(CALDAV, "number-of-matches-within-limits")
+            })
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(status: u16, body: &str, about: About, write: bool) -> (ErrorKind, Remedy, bool) {
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: http::HeaderMap::new(),
+            retry_after: None,
+            body: body.to_owned().into(),
+            url: "https://cal.test/".parse().unwrap(),
+        };
+        let error = error(&answer, about, write);
+        (error.kind, error.remedy, error.unknown)
+    }
+
+    #[test]
+    fn every_status_says_what_to_do() {
+        use About::{Mailbox, Object, Server};
+        let wait = Remedy::RetryAfter(PAUSE);
+        let uid = r#"<e:error xmlns:e="DAV:"><x:no-uid-conflict xmlns:x="urn:ietf:params:xml:ns:caldav"/></e:error>"#;
+        let bad =
+            r#"<error xmlns="DAV:"><x:valid-calendar-data xmlns:x="urn:ietf:params:xml:ns:caldav"/></error>"#;
+        for (status, body, about, write, expected) in [
+            (401, "", Mailbox, false, (ErrorKind::GrantLost, Remedy::Reconnect, false)),
+            (403, "", Mailbox, false, (ErrorKind::OutOfScope, Remedy::SkipMailbox, false)),
+            (403, "", Object, true, (ErrorKind::OutOfScope, Remedy::SkipMailbox, false)),
+            (403, "", Server, false, (ErrorKind::GrantLost, Remedy::Reconnect, false)),
+            (403, bad, Object, true, (ErrorKind::Invalid, Remedy::Never, false)),
+            (404, "", Server, false, (ErrorKind::Misconfigured, Remedy::Never, false)),
+            (404, "", Mailbox, false, (ErrorKind::NoMailbox, Remedy::SkipMailbox, false)),
+            (404, "", Object, false, (ErrorKind::Gone, Remedy::Never, false)),
+            (405, "", Mailbox, false, (ErrorKind::Misconfigured, Remedy::Never, false)),
+            (409, uid, Object, true, (ErrorKind::Conflict, Remedy::Reread, false)),
+            (409, "", Object, true, (ErrorKind::NoMailbox, Remedy::SkipMailbox, false)),
+            (412, "", Object, true, (ErrorKind::Conflict, Remedy::Reread, false)),
+            (429, "", Mailbox, false, (ErrorKind::Throttled, wait, false)),
+            (500, "", Object, true, (ErrorKind::Unavailable, wait, true)),
+            (503, "", Object, false, (ErrorKind::Unavailable, wait, false)),
+            (400, "", Object, true, (ErrorKind::Invalid, Remedy::Never, false)),
+        ] {
+            assert_eq!(sorted(status, body, about, write), expected, "{status} {about:?} {write}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Any CalDAV server (RFC 4791), such as Radicale.
+//!
+//! A mailbox is a principal; its default calendar is the first of its calendars, by address, that takes events.
+//! How principals get mail addresses and which of them are rooms is set by rules, see [`Config`].
+//!
+//! What CalDAV does not have is done here. Series are expanded by `domain::ical`, because servers differ in it.
+//! Rooms do not answer and, on most servers, nobody is invited: a room of an event is booked by writing the event
+//! into the room's own calendar too, under the same UID. The organiser's event names its rooms for as long as it
+//! lives, so an update, a cancellation or a look-up after an unknown outcome finds every copy again.
+//!
+//! Events are found by their address and their UID, both made from the effect key. That holds on servers that
+//! ignore `If-None-Match` too, because the UID is searched before anything is written.
+
+mod config;
+mod directory;
+mod event;
+mod failure;
+mod href;
+mod multistatus;
+mod read;
+mod rooms;
+mod transport;
+mod write;
+mod xml;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+pub use config::{AddressRule, Config, RoomRule};
+use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
+use futures::StreamExt;
+use moka::future::Cache;
+
+use self::{directory::Located, transport::Dav};
+use crate::{
+    CalendarInfo, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind, NewEvent, Offers,
+    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+};
+
+/// How many mailboxes are asked at the same time, below the gate's own limit.
+const ABREAST: usize = 4;
+/// How long the place of a mailbox is remembered.
+const PLACES_FOR: Duration = Duration::from_mins(10);
+/// How many people or rooms make a page.
+const PAGE: usize = 200;
+
+/// The connector.
+#[derive(Debug, Clone)]
+pub struct CalDav {
+    config: Config,
+    client: http::Client,
+    clock: SharedClock,
+    /// Where mailboxes are: saves two requests per call, and is asked again when it turns out wrong.
+    places: Cache<String, Arc<Located>>,
+}
+
+impl CalDav {
+    /// A connector for every CalDAV server; the session says which.
+    pub fn new(config: Config, client: http::Client, clock: SharedClock, _ids: Ids) -> Self {
+        let places = Cache::builder().max_capacity(50_000).time_to_live(PLACES_FOR).build();
+        Self { config, client, clock, places }
+    }
+
+    fn dav<'a>(&'a self, session: &'a Session, mailbox: Option<&'a str>) -> Result<Dav<'a>> {
+        Dav::new(self, session, mailbox)
+    }
+
+    /// Whom `mailbox` names, from the memory if it is there.
+    async fn place(&self, dav: &Dav<'_>, mailbox: &str) -> Result<Arc<Located>> {
+        let key = place_key(dav, mailbox);
+        if let Some(place) = self.places.get(&key).await {
+            return Ok(place);
+        }
+        self.fresh_place(dav, mailbox).await
+    }
+
+    async fn fresh_place(&self, dav: &Dav<'_>, mailbox: &str) -> Result<Arc<Located>> {
+        let key = place_key(dav, mailbox);
+        match directory::locate(dav, mailbox).await {
+            Ok(place) => {
+                let place = Arc::new(place);
+                self.places.insert(key, place.clone()).await;
+                Ok(place)
+            }
+            Err(error) => {
+                self.places.invalidate(&key).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets the place when the answer says that it is no longer right.
+    async fn check<T>(&self, dav: &Dav<'_>, mailbox: &str, result: Result<T>) -> Result<T> {
+        if let Err(Error { kind: ErrorKind::NoMailbox | ErrorKind::OutOfScope, .. }) = &result {
+            self.places.invalidate(&place_key(dav, mailbox)).await;
+        }
+        result
+    }
+
+    async fn busy_of(&self, session: &Session, mailbox: &str, window: TimeRange) -> Result<Vec<Busy>> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let stored = self.check(&dav, mailbox, read::window(&dav, &place.calendar, window).await).await?;
+        Ok(read::busy(&stored, &place, mailbox, window))
+    }
+}
+
+#[async_trait]
+impl Provider for CalDav {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::CalDav
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            consent_pages: false,
+            own_consent: false,
+            invitations: false,
+            rooms_answer: false,
+            room_directory: false,
+            push: false,
+        }
+    }
+
+    async fn organisation(&self, session: &Session) -> Result<Organisation> {
+        let dav = self.dav(session, None)?;
+        directory::organisation(&dav).await
+    }
+
+    async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
+        let dav = self.dav(session, None)?;
+        let own = directory::own(&dav).await?;
+        let people = directory::principals(&dav, &own).await?.into_iter().filter(|found| {
+            // The service account itself is nobody's mailbox; a user's own consent stands for that user alone.
+            !found.is_room() && href::same(&found.url, &own.principal) == session.own
+        });
+        let person =
+            |found: directory::Principal| Person { id: found.id(), address: found.address, name: found.name };
+        Ok(page(people.map(person).collect(), after, |person| &person.id))
+    }
+
+    async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        let dav = self.dav(session, None)?;
+        let own = directory::own(&dav).await?;
+        let rooms = directory::principals(&dav, &own).await?;
+        let rooms = rooms.into_iter().filter_map(directory::Principal::into_room).collect();
+        Ok(page(rooms, after, |room| &room.id))
+    }
+
+    async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.fresh_place(&dav, mailbox).await?;
+        let shared = dav.is_account(mailbox) && !session.own;
+        let kind = match (&place.principal.room, shared) {
+            (Some(_), _) => MailboxKind::Room,
+            (None, true) => MailboxKind::Shared,
+            (None, false) => MailboxKind::Person,
+        };
+        Ok(Mailbox {
+            id: place.principal.id(),
+            address: place.principal.address.clone(),
+            name: place.principal.name.clone(),
+            kind,
+            zone: place.calendar.zone.map(|zone| zone.name().to_owned()),
+            // RFC 4791 has no precondition against events at the same time.
+            accepts_conflicts: Some(true),
+        })
+    }
+
+    async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.fresh_place(&dav, mailbox).await?;
+        let capabilities = directory::capabilities(&dav, &place.calendar).await?;
+        Ok(CalendarInfo { id: href::id(&place.calendar.url), capabilities })
+    }
+
+    async fn busy(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+        let mut verdicts = futures::stream::iter(mailboxes.to_vec())
+            .map(|mailbox| async move {
+                let busy = self.busy_of(session, &mailbox, window).await;
+                (mailbox, busy)
+            })
+            .buffered(ABREAST);
+        let mut all = Vec::with_capacity(mailboxes.len());
+        while let Some((mailbox, verdict)) = verdicts.next().await {
+            // A password that is refused once is refused for all: asking on would lock the account.
+            if let Err(error) = &verdict
+                && error.remedy == Remedy::Reconnect
+            {
+                return Err(error.clone());
+            }
+            all.push((mailbox, verdict));
+        }
+        Ok(all)
+    }
+
+    async fn events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        _after: Option<&str>,
+    ) -> Result<Page<Event>> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let stored = self.check(&dav, mailbox, read::window(&dav, &place.calendar, window).await).await?;
+        Ok(Page { items: read::events(&stored, &place, mailbox, window), next: None })
+    }
+
+    async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let written = write::create(self, &dav, &place, mailbox, event).await;
+        self.check(&dav, mailbox, written).await
+    }
+
+    async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let found = write::find_whole(self, &dav, &place, mailbox, effect_key).await;
+        self.check(&dav, mailbox, found).await
+    }
+
+    async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
+        let url = dav.object(&place, path)?;
+        let stored = self.check(&dav, mailbox, read::object(&dav, &url).await).await?;
+        Ok(stored.and_then(|stored| read::one(&stored, &place, mailbox, occurrence)))
+    }
+
+    async fn update_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let written = write::update(self, &dav, &place, mailbox, id, change).await;
+        self.check(&dav, mailbox, written).await
+    }
+
+    async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
+        // A server that invites tells the attendees by itself when the organiser's event is deleted.
+        self.delete_event(session, mailbox, id).await
+    }
+
+    async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let deleted = write::delete(self, &dav, &place, id).await;
+        self.check(&dav, mailbox, deleted).await
+    }
+
+    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
+        Err(no_push())
+    }
+
+    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
+        Err(no_push())
+    }
+
+    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn place_key(dav: &Dav<'_>, mailbox: &str) -> String {
+    format!("{}\n{}\n{}", dav.server, dav.session.account, mailbox.to_ascii_lowercase())
+}
+
+fn no_push() -> Error {
+    let message = "CalDAV servers do not push changes; calendars are re-read.";
+    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
+}
+
+/// The page after the member with the id `after`, of a list that is sorted by id.
+fn page<T>(all: Vec<T>, after: Option<&str>, id: impl Fn(&T) -> &String) -> Page<T> {
+    let mut rest = all.into_iter().skip_while(|item| after.is_some_and(|after| id(item).as_str() <= after));
+    let items: Vec<T> = rest.by_ref().take(PAGE).collect();
+    let more = rest.next().is_some();
+    let next = items.last().filter(|_| more).map(|item| id(item).clone());
+    Page { items, next }
+}

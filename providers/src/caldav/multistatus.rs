@@ -1,0 +1,89 @@
+//! `207 Multi-Status`: one answer about many resources (RFC 4918 section 13).
+
+use url::Url;
+
+use super::{
+    href,
+    xml::{DAV, Element},
+};
+
+/// What a server says about one resource.
+#[derive(Debug)]
+pub(super) struct Resource {
+    /// Where it is.
+    pub url: Url,
+    /// Its own status, where it has one instead of properties.
+    pub status: Option<u16>,
+    /// The properties that it has. Those of other propstats (404: not known, 403: not shown) are left out.
+    props: Vec<Element>,
+}
+
+impl Resource {
+    /// A property that it has.
+    pub(super) fn prop(&self, namespace: &str, name: &str) -> Option<&Element> {
+        self.props.iter().find(|prop| prop.is(namespace, name))
+    }
+
+    /// The text of a property; `None` when it is absent or empty.
+    pub(super) fn text(&self, namespace: &str, name: &str) -> Option<&str> {
+        self.prop(namespace, name).map(|prop| prop.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// Whether its resource type has this element.
+    pub(super) fn is_a(&self, namespace: &str, name: &str) -> bool {
+        self.prop(DAV, "resourcetype").is_some_and(|kind| kind.child(namespace, name).is_some())
+    }
+
+    /// The addresses inside a property, as they stand.
+    pub(super) fn hrefs(&self, namespace: &str, name: &str) -> Vec<&str> {
+        let hrefs = self.prop(namespace, name).into_iter().flat_map(|prop| prop.all(DAV, "href"));
+        hrefs.map(|href| href.text.trim()).collect()
+    }
+}
+
+/// Reads the resources of an answer to a request to `base`. Those of other origins are left out.
+pub(super) fn read(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
+    let mut document = Element::read(body).filter(|document| document.is(DAV, "multistatus"))?;
+    let responses = std::mem::take(&mut document.children).into_iter();
+    Some(
+        responses
+            .filter(|child| child.is(DAV, "response"))
+            .filter_map(|child| resource(base, child))
+            .collect(),
+    )
+}
+
+fn resource(base: &Url, response: Element) -> Option<Resource> {
+    let url = href::resolve(base, response.text_of(DAV, "href")?)?;
+    let status = response.text_of(DAV, "status").and_then(code);
+    let propstats = response.children.into_iter().filter(|child| child.is(DAV, "propstat"));
+    let had = propstats
+        .filter(|part| part.text_of(DAV, "status").and_then(code).is_some_and(|code| code / 100 == 2));
+    let props = had.flat_map(|part| part.children).filter(|child| child.is(DAV, "prop"));
+    Some(Resource { url, status, props: props.flat_map(|prop| prop.children).collect() })
+}
+
+/// `HTTP/1.1 200 OK`.
+fn code(line: &str) -> Option<u16> {
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn propstats_are_read_apart() {
+        let body = r#"<m:multistatus xmlns:m="DAV:"><m:response><m:href>/a%40b/</m:href>
+            <m:propstat><m:prop><m:displayname>Ada</m:displayname></m:prop><m:status>HTTP/1.1 200 OK</m:status></m:propstat>
+            <m:propstat><m:prop><m:owner/></m:prop><m:status>HTTP/1.1 404 Not Found</m:status></m:propstat></m:response>
+            <m:response><m:href>https://evil.test/</m:href></m:response>
+            <m:response><m:href>/gone.ics</m:href><m:status>HTTP/1.1 404 Not Found</m:status></m:response></m:multistatus>"#;
+        let all = read(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap();
+        assert_eq!(all.len(), 2, "the foreign one is left out");
+        assert_eq!(all[0].url.path(), "/a@b/");
+        assert_eq!(all[0].text(DAV, "displayname"), Some("Ada"));
+        assert!(all[0].prop(DAV, "owner").is_none());
+        assert_eq!(all[1].status, Some(404));
+    }
+}

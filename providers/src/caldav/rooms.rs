@@ -1,0 +1,131 @@
+//! Rooms of an event: every room has a copy in its own calendar, because nobody else would put it there.
+//!
+//! The organiser's event lists its rooms ([`super::event::ROOM`]), also those it has left; so bringing the copies
+//! into line can be repeated after any interruption and never forgets one.
+
+use std::collections::BTreeSet;
+
+use domain::ical::{Calendar, Component, Property};
+
+use super::{
+    CalDav,
+    directory::Located,
+    event::{self, ROOM},
+    href, read,
+    read::Stored,
+    transport::Dav,
+    write,
+};
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// Makes sure that these rooms have calendars that we reach, before anything is written.
+pub(super) async fn check_reach(caldav: &CalDav, dav: &Dav<'_>, rooms: &BTreeSet<String>) -> Result<()> {
+    for room in rooms {
+        caldav.place(&dav.about(room), room).await.map_err(unreachable)?;
+    }
+    Ok(())
+}
+
+/// A room that cannot be served is no reason to leave out the organiser's mailbox.
+fn unreachable(error: Error) -> Error {
+    if error.remedy != Remedy::SkipMailbox {
+        return error;
+    }
+    let message = "A room of this event cannot be reached by the service account.";
+    Error::new(ErrorKind::Invalid, Remedy::Never, "ROOM_UNREACHABLE", message)
+}
+
+/// The rooms that an event has now.
+pub(super) fn current(calendar: &Calendar) -> BTreeSet<String> {
+    let attendees = calendar.main().into_iter().flat_map(|event| &event.attendees);
+    attendees.filter(|attendee| attendee.room).map(|room| room.party.address.to_ascii_lowercase()).collect()
+}
+
+/// The rooms that may hold copies of an event, those it has left included.
+pub(super) fn ever(calendar: &Calendar) -> BTreeSet<String> {
+    let extras = calendar.main().into_iter().flat_map(|event| &event.extras);
+    extras.filter(|(name, _)| name == ROOM).map(|(_, room)| room.to_ascii_lowercase()).collect()
+}
+
+/// Makes the copies say what the organiser's event says. Nothing is done for events that are not ours.
+pub(super) async fn bring_into_line(caldav: &CalDav, dav: &Dav<'_>, organised: &Stored) -> Result<()> {
+    let Some(key) = organised.calendar.main().and_then(|main| main.extra(event::EFFECT)).map(str::to_owned)
+    else {
+        return Ok(());
+    };
+    let current = current(&organised.calendar);
+    for room in &ever(&organised.calendar) {
+        let dav = dav.about(room);
+        if current.contains(room) {
+            let place = caldav.place(&dav, room).await.map_err(unreachable)?;
+            let written = put(&dav, &place, &key, &organised.calendar.tree).await;
+            caldav.check(&dav, room, written).await.map_err(unreachable)?;
+        } else {
+            remove_one(caldav, &dav, room, &key).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn put(dav: &Dav<'_>, room: &Located, key: &str, organised: &Component) -> Result<()> {
+    let copy = copy(organised);
+    let url = href::child(&room.calendar.url, &event::name(key));
+    let wanted = Calendar::from_tree(copy.clone());
+    // Twice: somebody may change the copy between reading and writing.
+    for last in [false, true] {
+        let there = read::object(dav, &url).await?;
+        if there.as_ref().is_some_and(|there| event::same(&there.calendar, &wanted)) {
+            return Ok(());
+        }
+        let replaces = there.as_ref().map(|there| there.etag.as_str());
+        match write::put(dav, &url, &copy, replaces).await {
+            Err(error) if error.kind == ErrorKind::Conflict && !last => {}
+            done => return done.map(drop),
+        }
+    }
+    Ok(())
+}
+
+/// The room's copy: no list of rooms, and no mail from any server.
+fn copy(organised: &Component) -> Component {
+    let mut copy = organised.clone();
+    for part in copy.components.iter_mut().filter(|part| part.name == "VEVENT") {
+        part.replace(ROOM, []);
+        for line in
+            part.properties.iter_mut().filter(|line| matches!(line.name.as_str(), "ATTENDEE" | "ORGANIZER"))
+        {
+            line.params.retain(|(name, _)| name != "SCHEDULE-AGENT" && name != "SCHEDULE-STATUS");
+            *line = std::mem::replace(line, Property::new("", "")).param("SCHEDULE-AGENT", "CLIENT");
+        }
+    }
+    copy
+}
+
+/// Removes every copy of an event.
+pub(super) async fn remove(caldav: &CalDav, dav: &Dav<'_>, organised: &Calendar) -> Result<()> {
+    let Some(key) = organised.main().and_then(|main| main.extra(event::EFFECT)) else {
+        return Ok(());
+    };
+    for room in &ever(organised) {
+        remove_one(caldav, &dav.about(room), room, key).await?;
+    }
+    Ok(())
+}
+
+async fn remove_one(caldav: &CalDav, dav: &Dav<'_>, room: &str, key: &str) -> Result<()> {
+    let removed = match caldav.place(dav, room).await {
+        Ok(place) => write::remove(dav, &href::child(&place.calendar.url, &event::name(key))).await,
+        Err(error) => Err(error),
+    };
+    match caldav.check(dav, room, removed).await {
+        // A room that was taken away from us keeps its copy; the event itself must not hang on that.
+        Err(error) if error.remedy == Remedy::SkipMailbox => {
+            tracing::warn!(
+                code = error.code,
+                "a room cannot be reached any more; its copy of an event stays"
+            );
+            Ok(())
+        }
+        done => done,
+    }
+}

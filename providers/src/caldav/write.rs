@@ -1,0 +1,261 @@
+//! Writing events, so that every write can be repeated.
+//!
+//! The organiser's event is written first and names its rooms; the rooms' copies follow. A step that is interrupted
+//! in between leaves an event that says what is missing: [`find_whole`], which the engine calls after an unknown
+//! outcome, completes it. A room that refuses for good makes [`create`] take back what it wrote.
+
+use domain::{
+    Timestamp,
+    ical::{Calendar, Component, Property, basic_utc},
+    state::Answer,
+};
+use http::StatusCode;
+use url::Url;
+
+use super::{
+    CalDav,
+    directory::Located,
+    event::{self, addresses, to_event},
+    failure::{self, About},
+    href,
+    read::{self, Stored},
+    rooms,
+    transport::{Call, Dav},
+};
+use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result};
+
+/// Writes a new event, or answers the one that is there already.
+pub(super) async fn create(
+    caldav: &CalDav,
+    dav: &Dav<'_>,
+    place: &Located,
+    mailbox: &str,
+    event: &NewEvent,
+) -> Result<Event> {
+    let draft = event::compose(event, caldav.clock.now());
+    let rooms = rooms::current(&Calendar::from_tree(draft.clone()));
+    rooms::check_reach(caldav, dav, &rooms).await?;
+    let stored = match find(dav, place, &event.effect_key).await? {
+        Some(there) => usable(there)?,
+        None => put_new(dav, place, &event.effect_key, &draft).await?,
+    };
+    if let Err(error) = rooms::bring_into_line(caldav, dav, &stored).await {
+        return Err(take_back(caldav, dav, &stored, error).await);
+    }
+    answer(&stored, place, mailbox)
+}
+
+/// The event is there but its rooms are not: for good, then it goes again; for now, then it is looked up later.
+async fn take_back(caldav: &CalDav, dav: &Dav<'_>, stored: &Stored, error: Error) -> Error {
+    if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::RefreshToken) {
+        return error.unknown();
+    }
+    let removed = match rooms::remove(caldav, dav, &stored.calendar).await {
+        Ok(()) => remove(dav, &stored.url).await,
+        failed => failed,
+    };
+    if removed.is_ok() { Error { unknown: false, ..error } } else { error.unknown() }
+}
+
+async fn put_new(dav: &Dav<'_>, place: &Located, key: &str, draft: &Component) -> Result<Stored> {
+    let url = href::child(&place.calendar.url, &event::name(key));
+    match put(dav, &url, draft, None).await {
+        Ok(stored) => Ok(stored),
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            // Somebody was faster; with our key it can only have been ourselves.
+            find(dav, place, key).await?.map_or(Err(error), usable)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// An event that somebody cancelled without deleting it cannot be written again under the same key.
+fn usable(stored: Stored) -> Result<Stored> {
+    if !read::is_cancelled(&stored) {
+        return Ok(stored);
+    }
+    let message = "The event was cancelled in the calendar by somebody else.";
+    Err(Error::new(ErrorKind::Conflict, Remedy::Never, "CANCELLED", message))
+}
+
+/// Writes a resource and answers how it stands afterwards.
+pub(super) async fn put(
+    dav: &Dav<'_>,
+    url: &Url,
+    tree: &Component,
+    replaces: Option<&str>,
+) -> Result<Stored> {
+    let answer = dav.send(Call::put(url, tree.to_text(), replaces)).await?;
+    if !answer.status.is_success() {
+        return Err(failure::error(&answer, About::Object, true));
+    }
+    // With an entity tag the server kept what we sent (RFC 4791 section 5.3.4); without one it is read again.
+    if let Some(etag) = answer.etag() {
+        return Ok(Stored { url: url.clone(), etag, calendar: Calendar::from_tree(tree.clone()) });
+    }
+    let back = read::object(dav, url).await.map_err(Error::unknown)?;
+    back.ok_or_else(|| failure::nonsense().unknown())
+}
+
+/// The event with this effect key: at its address, else by its UID, in case the server moved it.
+async fn find(dav: &Dav<'_>, place: &Located, key: &str) -> Result<Option<Stored>> {
+    let url = href::child(&place.calendar.url, &event::name(key));
+    if let Some(stored) = read::object(dav, &url).await? {
+        return Ok(Some(stored));
+    }
+    Ok(read::by_uid(dav, &place.calendar, &event::uid(key)).await?.into_iter().next())
+}
+
+/// The live event with this effect key, its rooms completed.
+pub(super) async fn find_whole(
+    caldav: &CalDav,
+    dav: &Dav<'_>,
+    place: &Located,
+    mailbox: &str,
+    key: &str,
+) -> Result<Option<Event>> {
+    let Some(stored) = find(dav, place, key).await?.filter(|stored| !read::is_cancelled(stored)) else {
+        return Ok(None);
+    };
+    match rooms::bring_into_line(caldav, dav, &stored).await {
+        Ok(()) => answer(&stored, place, mailbox).map(Some),
+        Err(error) if error.remedy == Remedy::Never => {
+            // It can never be whole: it goes, and the look-up tells the truth.
+            rooms::remove(caldav, dav, &stored.calendar).await?;
+            remove(dav, &stored.url).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes an event say what the change says.
+pub(super) async fn update(
+    caldav: &CalDav,
+    dav: &Dav<'_>,
+    place: &Located,
+    mailbox: &str,
+    id: &str,
+    change: &EventChange,
+) -> Result<Event> {
+    let url = dav.object(place, whole(id)?)?;
+    let mut conflict = None;
+    // Twice: after a conflict the event is read once more.
+    for _ in 0..2 {
+        let Some(there) = read::object(dav, &url).await? else {
+            let message = "The event was deleted in the calendar.";
+            return Err(Error::new(ErrorKind::Gone, Remedy::Never, "404", message));
+        };
+        let changed = changed(&there, change, caldav.clock.now());
+        let new = rooms::current(&Calendar::from_tree(changed.clone()));
+        rooms::check_reach(caldav, dav, &new).await?;
+        let is_done = event::same(&Calendar::from_tree(changed.clone()), &there.calendar);
+        let stored = if is_done { Ok(there) } else { put(dav, &url, &changed, Some(&there.etag)).await };
+        match stored {
+            Ok(stored) => {
+                rooms::bring_into_line(caldav, dav, &stored).await.map_err(Error::unknown)?;
+                return answer(&stored, place, mailbox);
+            }
+            Err(error) if error.kind == ErrorKind::Conflict => conflict = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(conflict.unwrap_or_else(failure::nonsense))
+}
+
+/// The resource after the change; everything that the change does not name stays, also what we do not understand.
+fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
+    let mut tree = there.calendar.tree.clone();
+    let sequence = there.calendar.main().map_or(0, |event| event.sequence) + 1;
+    let organiser = there.calendar.main().and_then(|event| event.organiser.clone()).unwrap_or_default();
+    let known = rooms::ever(&there.calendar);
+    if let Some(zone) = &change.zone {
+        tree.replace("X-WR-TIMEZONE", [Property::text("X-WR-TIMEZONE", zone)]);
+    }
+    let Some(event) = tree.components.iter_mut().find(|part| part.name == "VEVENT") else {
+        return tree;
+    };
+    if let Some(range) = change.range {
+        event.replace("DTSTART", [Property::new("DTSTART", basic_utc(range.start))]);
+        event.replace("DTEND", [Property::new("DTEND", basic_utc(range.end))]);
+        event.replace("DURATION", []);
+    }
+    let texts = [("SUMMARY", &change.title), ("DESCRIPTION", &change.text), ("LOCATION", &change.location)];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            event.replace(name, (!text.is_empty()).then(|| Property::text(name, text)));
+        }
+    }
+    if let Some(attendees) = &change.attendees {
+        let attendees = with_answers(attendees, there, change.range.is_some());
+        let lines: Vec<Property> = event::attendee_lines(&attendees, &organiser.address).collect();
+        event.replace("ATTENDEE", lines);
+        let new = event::room_lines(
+            attendees.iter().filter(|one| !known.contains(&one.party.address.to_ascii_lowercase())),
+        );
+        event.properties.extend(new);
+    }
+    event.replace("SEQUENCE", [Property::new("SEQUENCE", sequence.to_string())]);
+    event.replace("DTSTAMP", [Property::new("DTSTAMP", basic_utc(now))]);
+    event.replace("LAST-MODIFIED", [Property::new("LAST-MODIFIED", basic_utc(now))]);
+    tree
+}
+
+/// Who has answered already has answered, unless the event moves: that asks everybody again.
+fn with_answers(new: &[Attendee], there: &Stored, moves: bool) -> Vec<Attendee> {
+    let known = there.calendar.main().map_or(&[][..], |event| &event.attendees);
+    let answered = |one: &Attendee| {
+        known
+            .iter()
+            .find(|old| old.party.address.eq_ignore_ascii_case(&one.party.address))
+            .map(|old| old.answer)
+    };
+    let kept = |one: &Attendee| match one.answer {
+        Answer::None if !moves => answered(one).unwrap_or(Answer::None),
+        answer => answer,
+    };
+    new.iter().map(|one| Attendee { answer: kept(one), ..one.clone() }).collect()
+}
+
+/// Removes an event and its rooms' copies; the rooms first, because the event is what names them.
+pub(super) async fn delete(caldav: &CalDav, dav: &Dav<'_>, place: &Located, id: &str) -> Result<()> {
+    let url = dav.object(place, whole(id)?)?;
+    let Some(there) = read::object(dav, &url).await? else {
+        return Ok(());
+    };
+    rooms::remove(caldav, dav, &there.calendar).await?;
+    remove(dav, &url).await
+}
+
+/// Removes one resource, whichever version it has. Gone already is fine.
+pub(super) async fn remove(dav: &Dav<'_>, url: &Url) -> Result<()> {
+    let mut failed = None;
+    for _ in 0..2 {
+        let Some(there) = read::object(dav, url).await? else {
+            return Ok(());
+        };
+        let answer = dav.send(Call::delete(url, &there.etag)).await?;
+        match answer.status {
+            status if status.is_success() => return Ok(()),
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(()),
+            StatusCode::PRECONDITION_FAILED => failed = Some(failure::error(&answer, About::Object, true)),
+            _ => return Err(failure::error(&answer, About::Object, true)),
+        }
+    }
+    Err(failed.unwrap_or_else(failure::nonsense))
+}
+
+/// Single occurrences of a series are read, never written.
+fn whole(id: &str) -> Result<&str> {
+    if id.contains('#') {
+        let message = "Single occurrences of a series cannot be changed.";
+        return Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "OCCURRENCE", message));
+    }
+    Ok(id)
+}
+
+fn answer(stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
+    let event = stored.calendar.main().ok_or_else(failure::nonsense)?;
+    let range = event.range(place.calendar.zone.unwrap_or(chrono_tz::UTC)).ok_or_else(failure::nonsense)?;
+    Ok(to_event(stored, event, range, None, &addresses(place, mailbox)))
+}

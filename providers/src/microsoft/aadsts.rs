@@ -1,0 +1,149 @@
+//! What each refusal of the identity platform means: by the AADSTS number, else by the `error` value, else by the
+//! HTTP status. The numbers may change, so no decision hangs on them alone.
+
+use std::time::Duration;
+
+use http::Response;
+use serde::Deserialize;
+
+use super::classify::{LONGEST_PAUSE, PAUSE};
+use crate::{Error, ErrorKind as Kind, Remedy};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TokenRefusal {
+    error: String,
+    error_description: String,
+    error_codes: Vec<u32>,
+    trace_id: Option<String>,
+}
+
+/// Classifies a refusal of the token endpoint: the AADSTS number first, then the `error` value, then the status.
+pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
+    let refusal: TokenRefusal = answer.json().unwrap_or_default();
+    let status = answer.status.as_u16();
+    let number = refusal.error_codes.first().copied().or_else(|| aadsts(&refusal.error_description));
+    let verdict = number
+        .and_then(by_number)
+        .or_else(|| by_error(&refusal.error))
+        .unwrap_or(if status == 429 || status >= 500 { RETRY } else { BUG });
+    let wait = answer.retry_after().unwrap_or(verdict.0.pause() + jitter).min(LONGEST_PAUSE);
+    let code = match number {
+        Some(number) => format!("AADSTS{number}"),
+        None if refusal.error.is_empty() => format!("HTTP_{status}"),
+        None => refusal.error,
+    };
+    let request_id = refusal.trace_id.or_else(|| answer.header("x-ms-request-id").map(str::to_owned));
+    let (kind, remedy) = verdict.0.express(wait);
+    Error { request_id, ..Error::new(kind, remedy, code, verdict.1) }
+}
+
+/// The number in `AADSTS700082: ...`, for answers that carry it in the text alone.
+fn aadsts(description: &str) -> Option<u32> {
+    let digits = description.split_once("AADSTS")?.1;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Reconnect,
+    Misconfigured,
+    Restart,
+    Retry,
+    Slow,
+    Bug,
+}
+
+impl Class {
+    fn pause(self) -> Duration {
+        if self == Self::Slow { Duration::from_mins(5) } else { PAUSE }
+    }
+
+    fn express(self, wait: Duration) -> (Kind, Remedy) {
+        match self {
+            Self::Reconnect => (Kind::GrantLost, Remedy::Reconnect),
+            Self::Misconfigured => (Kind::Misconfigured, Remedy::Never),
+            Self::Restart => (Kind::Invalid, Remedy::Reconnect),
+            Self::Retry => (Kind::Unavailable, Remedy::RetryAfter(wait)),
+            Self::Slow => (Kind::Throttled, Remedy::RetryAfter(wait)),
+            Self::Bug => (Kind::Invalid, Remedy::Never),
+        }
+    }
+}
+
+type Verdict = (Class, &'static str);
+
+const RETRY: Verdict =
+    (Class::Retry, "Microsoft's sign-in has a problem at the moment; Muster tries again by itself.");
+const BUG: Verdict = (Class::Bug, "Microsoft's sign-in does not accept this request.");
+const CONSENT: Verdict =
+    (Class::Reconnect, "The consent is missing or no longer holds; somebody has to consent again.");
+const BY_ADMIN: Verdict = (Class::Reconnect, "An administrator of the organisation has to consent.");
+const APP_GONE: Verdict =
+    (Class::Reconnect, "The organisation removed or blocked Muster; an administrator has to consent again.");
+const ACCOUNT: Verdict =
+    (Class::Reconnect, "The account that consented cannot sign in; consent again with an account that can.");
+const STEPS: Verdict =
+    (Class::Reconnect, "The organisation demands a further sign-in step; sign in again to take it.");
+const POLICY: Verdict = (
+    Class::Reconnect,
+    "A security rule of the organisation blocks the sign-in; an administrator has to make an exception for it.",
+);
+const OUR_KEY: Verdict = (
+    Class::Misconfigured,
+    "Microsoft does not accept Muster's own key: the operator has to renew the secret or certificate.",
+);
+const REGISTRATION: Verdict = (
+    Class::Misconfigured,
+    "Muster's registration at Microsoft is not complete; the operator has to correct it.",
+);
+const NO_TENANT: Verdict = (Class::Misconfigured, "Microsoft does not know this organisation.");
+const RESTART: Verdict = (Class::Restart, "This sign-in was used already or is too old. Start again.");
+
+fn by_number(number: u32) -> Option<Verdict> {
+    Some(match number {
+        65001 | 65004 | 70000 | 70008 | 700_082 | 700_084 | 70043 | 50173 | 50132 | 50133 | 50089 => CONSENT,
+        90094 | 90095 => BY_ADMIN,
+        700_016 | 70001 | 7_000_112 => APP_GONE,
+        50034 | 50053 | 50055 | 50057 | 50126 | 50105 => ACCOUNT,
+        50072 | 50074 | 50076 | 50078 | 50079 | 50158 => STEPS,
+        53000..=53003 | 530_032 | 530_035 => POLICY,
+        7_000_215 | 70002 | 7_000_222 | 700_027 | 50012 | 50013 | 500_133 => OUR_KEY,
+        65005 | 650_052 | 650_056 | 650_057 | 50011 | 500_011 | 50194 | 500_021 => REGISTRATION,
+        90002 => NO_TENANT,
+        54005 | 501_481 | 700_005 => RESTART,
+        50033 | 50087 | 90006 | 90012 | 90024 | 90033 | 90090 => RETRY,
+        90055 | 50196 => (Class::Slow, RETRY.1),
+        7_000_218 | 700_025 | 9_001_023 | 70011 => BUG,
+        _ => return None,
+    })
+}
+
+fn by_error(error: &str) -> Option<Verdict> {
+    Some(match error {
+        "invalid_grant" | "interaction_required" | "consent_required" | "login_required" => CONSENT,
+        "access_denied" | "permission_denied" => (Class::Reconnect, "The consent was declined."),
+        "invalid_client" => OUR_KEY,
+        "unauthorized_client" => REGISTRATION,
+        "temporarily_unavailable" | "server_error" => RETRY,
+        "invalid_scope"
+        | "invalid_request"
+        | "unsupported_grant_type"
+        | "invalid_resource"
+        | "unsupported_response_type" => BUG,
+        _ => return None,
+    })
+}
+
+/// What the error on a redirect from Microsoft means: `error` and `error_description` of its query.
+pub(super) fn redirect(error: &str, description: &str) -> Error {
+    let number = aadsts(description);
+    let (class, message) = number.and_then(by_number).or_else(|| by_error(error)).unwrap_or(BUG);
+    let (kind, remedy) = class.express(PAUSE);
+    let known = by_error(error).map_or("UNKNOWN", |_| error);
+    Error::new(kind, remedy, number.map_or_else(|| known.to_owned(), |n| format!("AADSTS{n}")), message)
+}
+
+#[cfg(test)]
+#[path = "aadsts_tests.rs"]
+mod tests;

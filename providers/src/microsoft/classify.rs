@@ -1,0 +1,208 @@
+//! What each refusal of Graph means, as tables.
+//!
+//! The order of decision is: the provider's own code, then the HTTP status. Codes are compared without regard to
+//! case, inner codes count when the outer one is not known. Messages are ours; the provider's text is never
+//! passed on.
+
+use std::time::Duration;
+
+use http::Response;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Error, ErrorKind as Kind, Remedy};
+
+/// What a request was about; decides what "not found" and "no" mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The directory or the connection as a whole.
+    Directory,
+    /// One mailbox.
+    Mailbox,
+    /// One object, such as an event.
+    Item,
+}
+
+/// What to wait when the provider does not say.
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
+/// No provider is obeyed for longer than this at a time.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// What a code means; the retry remedies get their times later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Throttled,
+    Unavailable,
+    TokenRefused,
+    GrantLost,
+    OutOfScope,
+    NoMailbox,
+    NotServed,
+    MailboxFull,
+    ItemGone,
+    Duplicate,
+    Conflict,
+    Resync,
+    Invalid,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    error: Value,
+}
+
+/// Classifies a refusal of Graph. `writes` says whether an effect may have happened.
+pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
+    let error = answer.json::<Envelope>().unwrap_or_default().error;
+    let codes = codes(&error);
+    let status = answer.status.as_u16();
+    let meaning = codes
+        .iter()
+        .find_map(|code| by_code(code, subject))
+        .filter(|meaning| *meaning != Meaning::Invalid || status < 500)
+        .unwrap_or_else(|| by_status(status, subject));
+    let wait = answer.retry_after().unwrap_or(PAUSE + jitter).min(LONGEST_PAUSE);
+    let code = codes.into_iter().next().unwrap_or_else(|| format!("HTTP_{status}"));
+    let request_id = answer.header("request-id").map(str::to_owned).or_else(|| inner_request_id(&error));
+    let named_conflict = matches!(meaning, Meaning::Duplicate) || status == 412;
+    let unknown = writes && (status >= 500 && status != 507 || status == 409 && !named_conflict);
+    Error { request_id, unknown, ..express(meaning, code, wait) }
+}
+
+/// The same refusal, after a fresh token did not help.
+pub(super) fn grant_lost(error: Error) -> Error {
+    let Error { code, request_id, .. } = error;
+    Error { request_id, ..express(Meaning::GrantLost, code, PAUSE) }
+}
+
+/// Classifies one member of a getSchedule answer, which comes inside a success.
+pub(super) fn schedule(code: &str) -> Error {
+    let meaning = match by_code(code, Subject::Mailbox) {
+        None if code == "5009" => Meaning::NoMailbox,
+        None => Meaning::Unavailable,
+        Some(meaning) => meaning,
+    };
+    express(meaning, code.to_owned(), Duration::from_mins(1))
+}
+
+fn codes(error: &Value) -> Vec<String> {
+    let mut codes = Vec::new();
+    let mut level = Some(error);
+    while let Some(value) = level {
+        codes.extend(value.get("code").and_then(Value::as_str).map(str::to_owned));
+        level = value.get("innerError").or_else(|| value.get("innererror"));
+    }
+    codes
+}
+
+fn inner_request_id(error: &Value) -> Option<String> {
+    let inner = error.get("innerError").or_else(|| error.get("innererror"))?;
+    inner.get("request-id").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn by_code(code: &str, subject: Subject) -> Option<Meaning> {
+    Some(match code.to_ascii_lowercase().as_str() {
+        "applicationthrottled" | "toomanyrequests" | "activitylimitreached" => Meaning::Throttled,
+        "errorinternalservererror"
+        | "errormailboxmoveinprogress"
+        | "servicenotavailable"
+        | "errorserverbusy"
+        | "generalexception"
+        | "errortimeoutexpired" => Meaning::Unavailable,
+        "invalidauthenticationtoken" => Meaning::TokenRefused,
+        "authorization_requestdenied" => Meaning::GrantLost,
+        "erroraccessdenied" if subject == Subject::Directory => Meaning::GrantLost,
+        "erroraccessdenied" => Meaning::OutOfScope,
+        // A calendar that is not found is one that is not shared with us.
+        "erroritemnotfound" | "itemnotfound" if subject == Subject::Mailbox => Meaning::OutOfScope,
+        "erroritemnotfound" | "itemnotfound" => Meaning::ItemGone,
+        "errorinvaliduser" | "errormailrecipientnotfound" => Meaning::NoMailbox,
+        "mailboxnotenabledforrestapi" | "mailboxnotsupportedforrestapi" => Meaning::NotServed,
+        "request_resourcenotfound" if subject != Subject::Directory => Meaning::NoMailbox,
+        "resourcenotfound" if subject != Subject::Directory => Meaning::NotServed,
+        "errorduplicatetransactionid" => Meaning::Duplicate,
+        "errorirresolvableconflict" | "namealreadyexists" => Meaning::Conflict,
+        "syncstatenotfound" | "syncstateinvalid" | "resyncrequired" => Meaning::Resync,
+        "errorinvalidrequest"
+        | "requestbodyread"
+        | "errortimeintervaltoobig"
+        | "errorinvalididmalformed"
+        | "erroroccurrencecrossingboundary" => Meaning::Invalid,
+        _ => return None,
+    })
+}
+
+fn by_status(status: u16, subject: Subject) -> Meaning {
+    match status {
+        401 => Meaning::TokenRefused,
+        403 if subject == Subject::Directory => Meaning::GrantLost,
+        403 => Meaning::OutOfScope,
+        404 if subject == Subject::Mailbox => Meaning::NoMailbox,
+        404 => Meaning::ItemGone,
+        409 | 412 => Meaning::Conflict,
+        410 => Meaning::Resync,
+        429 => Meaning::Throttled,
+        507 => Meaning::MailboxFull,
+        501 => Meaning::Invalid,
+        500.. => Meaning::Unavailable,
+        _ => Meaning::Invalid,
+    }
+}
+
+fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
+    let (kind, remedy, message) = match meaning {
+        Meaning::Throttled => (
+            Kind::Throttled,
+            Remedy::RetryAfter(wait),
+            "Microsoft 365 asks for a pause; Muster goes on by itself after it.",
+        ),
+        Meaning::Unavailable => (
+            Kind::Unavailable,
+            Remedy::RetryAfter(wait),
+            "Microsoft 365 has a problem at the moment; Muster tries again by itself.",
+        ),
+        Meaning::TokenRefused => {
+            (Kind::TokenRefused, Remedy::RefreshToken, "Microsoft 365 no longer accepts the current access.")
+        }
+        Meaning::GrantLost => (
+            Kind::GrantLost,
+            Remedy::Reconnect,
+            "Microsoft 365 no longer lets Muster in; an administrator has to consent again.",
+        ),
+        Meaning::OutOfScope => (
+            Kind::OutOfScope,
+            Remedy::SkipMailbox,
+            "Muster may not open this mailbox: it lies outside what the organisation allowed.",
+        ),
+        Meaning::NoMailbox => {
+            (Kind::NoMailbox, Remedy::SkipMailbox, "Microsoft 365 knows no mailbox with this address.")
+        }
+        Meaning::NotServed => (
+            Kind::NotServed,
+            Remedy::SkipMailbox,
+            "This mailbox cannot be reached: it has no licence, is inactive, or lies on a server of the organisation.",
+        ),
+        Meaning::MailboxFull => {
+            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and takes nothing new.")
+        }
+        Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Microsoft 365 no longer has this object."),
+        Meaning::Duplicate => {
+            (Kind::Conflict, Remedy::Reread, "Microsoft 365 has already carried out this request once.")
+        }
+        Meaning::Conflict => {
+            (Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment.")
+        }
+        Meaning::Resync => (
+            Kind::Gone,
+            Remedy::Resync,
+            "Microsoft 365 forgot where reading stopped; everything is read again.",
+        ),
+        Meaning::Invalid => (Kind::Invalid, Remedy::Never, "Microsoft 365 does not accept this request."),
+    };
+    Error::new(kind, remedy, code, message)
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

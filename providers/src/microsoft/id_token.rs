@@ -1,0 +1,246 @@
+//! Who signed in: the validation of id_tokens.
+//!
+//! The token library checks the signature and the algorithm; every claim is checked here, because the library
+//! lets absent claims pass and reads the machine's clock. Signing keys come from the published metadata of the
+//! configured authority and are kept; a key id that is not among them orders a new look at most once a minute,
+//! so that made-up tokens cannot make Muster call Microsoft.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::{SharedClock, Timestamp};
+use http::{Client, Method, Request};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::sync::Mutex;
+use url::Url;
+use uuid::{Uuid, uuid};
+
+use super::request::below;
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// The tenant of all personal accounts, which belong to no organisation.
+const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
+/// How far two clocks may differ.
+const LEEWAY_SECONDS: i64 = 60;
+/// How often an unknown key id may order a new look.
+const LOOK_AGAIN: Duration = Duration::minutes(1);
+/// After this long the keys are looked up again in any case.
+const KEEP: Duration = Duration::hours(24);
+
+/// Who signed in at Microsoft. The identity is the pair of tenant and object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The organisation, proven by the signature.
+    pub tenant_id: String,
+    /// The lasting id of the person within it.
+    pub object_id: String,
+    /// The name, for people.
+    pub name: String,
+    /// The sign-in name: for display, never for a decision.
+    pub username: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Claims {
+    aud: String,
+    iss: String,
+    exp: i64,
+    nbf: i64,
+    ver: String,
+    tid: String,
+    oid: String,
+    nonce: String,
+    name: Option<String>,
+    preferred_username: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: Url,
+}
+
+#[derive(Debug, Deserialize)]
+struct KeyList {
+    keys: Vec<Key>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Key {
+    kid: Option<String>,
+    kty: String,
+    n: Option<String>,
+    e: Option<String>,
+    /// Whose tokens the key signs, where the authority limits it.
+    issuer: Option<String>,
+}
+
+#[derive(Debug)]
+struct KeySet {
+    /// With `{tenantid}` where the tenant stands.
+    issuer: String,
+    keys: Vec<Key>,
+}
+
+impl KeySet {
+    fn find(&self, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid.as_deref() == Some(kid) && key.kty == "RSA")
+    }
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    set: Option<Arc<KeySet>>,
+    looked_at: Option<Timestamp>,
+}
+
+/// The published signing keys of one authority.
+#[derive(Debug)]
+pub(super) struct Keys {
+    login: Url,
+    client: Client,
+    clock: SharedClock,
+    kept: Mutex<Kept>,
+}
+
+impl Keys {
+    pub(super) fn new(login: Url, client: Client, clock: SharedClock) -> Self {
+        Self { login, client, clock, kept: Mutex::default() }
+    }
+
+    /// The keys, among them `kid` if the authority publishes it. One caller looks, the others wait for it.
+    async fn with(&self, kid: &str) -> Result<Arc<KeySet>> {
+        let mut kept = self.kept.lock().await;
+        let age = kept.looked_at.map_or(Duration::MAX, |at| self.clock.now() - at);
+        if let Some(set) = &kept.set
+            && (age < LOOK_AGAIN || (age < KEEP && set.find(kid).is_some()))
+        {
+            return Ok(Arc::clone(set));
+        }
+        kept.looked_at = Some(self.clock.now());
+        let found = self.look().await;
+        match (found, &kept.set) {
+            (Ok(set), _) => {
+                let set = Arc::new(set);
+                kept.set = Some(Arc::clone(&set));
+                Ok(set)
+            }
+            // Keys outlive a bad moment of the authority that publishes them.
+            (Err(_), Some(old)) => Ok(Arc::clone(old)),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn look(&self) -> Result<KeySet> {
+        let url = below(&self.login, &["organizations", "v2.0", ".well-known", "openid-configuration"])?;
+        let metadata: Metadata = self.get(url).await?;
+        if metadata.jwks_uri.origin() != self.login.origin() {
+            return Err(refused("KEYS_ELSEWHERE"));
+        }
+        let list: KeyList = self.get(metadata.jwks_uri).await?;
+        Ok(KeySet { issuer: metadata.issuer, keys: list.keys })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T> {
+        let answer = self.client.send(Request::new(Method::GET, url)).await?;
+        let unavailable = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                Remedy::RetryAfter(std::time::Duration::from_secs(5)),
+                "SIGNING_KEYS",
+                "Microsoft's sign-in has a problem at the moment; try again soon.",
+            )
+        };
+        if !answer.status.is_success() {
+            return Err(unavailable());
+        }
+        answer.json().map_err(|_| unavailable())
+    }
+
+    /// Validates an id_token that was made for `client_id` and for the sign-in that `nonce` began.
+    pub(super) async fn verify(&self, token: &str, client_id: &str, nonce: &str) -> Result<SignedIn> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| refused("ID_TOKEN_MALFORMED"))?;
+        let kid = header.kid.ok_or_else(|| refused("ID_TOKEN_KEY"))?;
+        let set = self.with(&kid).await?;
+        let key = set.find(&kid).ok_or_else(|| refused("ID_TOKEN_KEY"))?;
+        let claims = claims(token, key, client_id)?;
+        check(&claims, key, &set.issuer, client_id, nonce, self.clock.now())?;
+        let username = claims.preferred_username.unwrap_or_default();
+        Ok(SignedIn {
+            name: claims.name.unwrap_or_else(|| username.clone()),
+            tenant_id: claims.tid,
+            object_id: claims.oid,
+            username,
+        })
+    }
+}
+
+/// The claims of a token whose signature holds.
+fn claims(token: &str, key: &Key, client_id: &str) -> Result<Claims> {
+    let (Some(n), Some(e)) = (&key.n, &key.e) else {
+        return Err(refused("ID_TOKEN_KEY"));
+    };
+    let public = DecodingKey::from_rsa_components(n, e).map_err(|_| refused("ID_TOKEN_KEY"))?;
+    let mut rules = Validation::new(Algorithm::RS256);
+    rules.set_audience(&[client_id]);
+    rules.set_required_spec_claims(&["exp", "nbf", "aud", "iss"]);
+    // The times are checked against Muster's own clock.
+    rules.validate_exp = false;
+    rules.validate_nbf = false;
+    let decoded = jsonwebtoken::decode::<Claims>(token, &public, &rules).map_err(|error| {
+        use jsonwebtoken::errors::ErrorKind as E;
+        refused(match error.kind() {
+            E::InvalidSignature => "ID_TOKEN_SIGNATURE",
+            E::InvalidAlgorithm => "ID_TOKEN_ALGORITHM",
+            E::InvalidAudience => "ID_TOKEN_AUDIENCE",
+            E::MissingRequiredClaim(_) | E::Json(_) => "ID_TOKEN_CLAIMS",
+            _ => "ID_TOKEN_MALFORMED",
+        })
+    })?;
+    Ok(decoded.claims)
+}
+
+fn check(
+    claims: &Claims,
+    key: &Key,
+    issuer: &str,
+    client_id: &str,
+    nonce: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let now = now.timestamp();
+    let tenant = Uuid::try_parse(&claims.tid).map_err(|_| refused("ID_TOKEN_TENANT"))?;
+    if tenant == PERSONAL {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            Remedy::Never,
+            "PERSONAL_ACCOUNT",
+            "This is a personal Microsoft account; sign in with an account of the organisation.",
+        ));
+    }
+    let issued_by = |template: &str| claims.iss == template.replace("{tenantid}", &claims.tid);
+    let rules = [
+        ("ID_TOKEN_AUDIENCE", claims.aud == client_id),
+        ("ID_TOKEN_VERSION", claims.ver == "2.0"),
+        ("ID_TOKEN_EXPIRED", claims.exp.saturating_add(LEEWAY_SECONDS) > now),
+        ("ID_TOKEN_TOO_EARLY", claims.nbf.saturating_sub(LEEWAY_SECONDS) <= now),
+        ("ID_TOKEN_ISSUER", claims.iss.contains(&claims.tid) && issued_by(issuer)),
+        ("ID_TOKEN_KEY", key.issuer.as_deref().is_none_or(issued_by)),
+        ("ID_TOKEN_NONCE", !nonce.is_empty() && claims.nonce == nonce),
+        ("ID_TOKEN_OBJECT", !claims.oid.is_empty()),
+    ];
+    match rules.iter().find(|(_, holds)| !holds) {
+        Some((code, _)) => Err(refused(code)),
+        None => Ok(()),
+    }
+}
+
+fn refused(code: &str) -> Error {
+    let message = "The sign-in at Microsoft could not be verified. Start again.";
+    Error::new(ErrorKind::Invalid, Remedy::Never, code, message)
+}
+
+#[cfg(test)]
+#[path = "id_token_tests.rs"]
+mod tests;

@@ -1,0 +1,317 @@
+//! The Microsoft identity platform (v2.0): sign-in, consent, tokens.
+//!
+//! Called by the connect flow and by the token broker. What a redirect from Microsoft says is a claim of
+//! whoever sent the browser; what is proven comes from tokens: the tenant from [`Identity::verify_id_token`],
+//! the signer's role from [`Identity::is_administrator`], the grant from [`Identity::app_token`].
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Ids, SharedClock};
+use http::{HeaderName, Method, Request};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::{Url, form_urlencoded};
+
+pub use super::id_token::SignedIn;
+use super::{
+    ClientCredential, Config, aadsts, assertion, classify,
+    id_token::Keys,
+    request::{CLIENT_REQUEST_ID, below, with_query},
+    wire,
+};
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// The tenant segment for anybody with an account of an organisation.
+pub const ORGANIZATIONS: &str = "organizations";
+
+/// The roles (by their template ids) whose holders may consent for the whole organisation.
+const ADMINISTRATORS: [&str; 2] = [
+    // Global Administrator.
+    "62e90394-69f5-4237-9190-012177145e10",
+    // Privileged Role Administrator.
+    "e8611ab8-c189-46e8-94e1-60213ab1f814",
+];
+
+/// Nobody has more roles than fit these pages.
+const MAX_ROLE_PAGES: usize = 20;
+
+/// What a person is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Only who it is, and which roles; nothing lasting. Always with a fresh sign-in.
+    SignIn,
+    /// Lasting access to the person's own calendar.
+    OwnConsent,
+}
+
+impl Ask {
+    const fn scope(self) -> &'static str {
+        match self {
+            Self::SignIn => "openid profile email User.Read",
+            Self::OwnConsent => {
+                "openid profile email offline_access Calendars.ReadWrite User.Read MailboxSettings.Read"
+            }
+        }
+    }
+}
+
+/// What the token endpoint gave.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// Opens Graph for a while.
+    pub access_token: SecretString,
+    /// Fetches the next access token; absent without `offline_access`. The old one is forgotten when a new one
+    /// comes.
+    pub refresh_token: Option<SecretString>,
+    /// Says who signed in; not yet verified.
+    pub id_token: Option<SecretString>,
+    /// How long the access token lives from now.
+    pub expires_in: Duration,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    refresh_token: Option<String>,
+    id_token: Option<String>,
+    expires_in: u64,
+}
+
+/// Our side of the identity platform. Cheap to clone; clones share the published signing keys.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    config: Config,
+    client: http::Client,
+    clock: SharedClock,
+    ids: Ids,
+    keys: Arc<Keys>,
+}
+
+impl Identity {
+    /// The identity platform of `config`.
+    pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
+        let keys = Arc::new(Keys::new(config.login.clone(), client.clone(), Arc::clone(&clock)));
+        Self { config, client, clock, ids, keys }
+    }
+
+    /// Where a browser is sent to sign in. `challenge` is the S256 form of the PKCE verifier.
+    pub fn authorize_url(
+        &self,
+        ask: Ask,
+        redirect_uri: &str,
+        state: &str,
+        nonce: &str,
+        challenge: &str,
+        login_hint: Option<&str>,
+    ) -> Result<Url> {
+        let url = below(&self.config.login, &[ORGANIZATIONS, "oauth2", "v2.0", "authorize"])?;
+        let mut query = vec![
+            ("client_id", self.config.client_id.as_str()),
+            ("response_type", "code"),
+            ("redirect_uri", redirect_uri),
+            ("response_mode", "query"),
+            ("scope", ask.scope()),
+            ("state", state),
+            ("nonce", nonce),
+            ("code_challenge", challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        query.extend((ask == Ask::SignIn).then_some(("prompt", "login")));
+        query.extend(login_hint.map(|hint| ("login_hint", hint)));
+        Ok(with_query(url, &query))
+    }
+
+    /// Where a browser is sent so that an administrator of tenant `tid` consents for all of it.
+    pub fn admin_consent_url(&self, tid: &str, redirect_uri: &str, state: &str) -> Result<Url> {
+        let url = below(&self.config.login, &[tid, "v2.0", "adminconsent"])?;
+        let scope = self.default_scope();
+        let query = [
+            ("client_id", self.config.client_id.as_str()),
+            ("scope", &scope),
+            ("redirect_uri", redirect_uri),
+            ("state", state),
+        ];
+        Ok(with_query(url, &query))
+    }
+
+    /// What an error on a redirect means. Look for it before anything else: `admin_consent=True` comes with
+    /// errors too.
+    pub fn redirect_error(error: &str, description: &str) -> Error {
+        aadsts::redirect(error, description)
+    }
+
+    /// Exchanges the code of a redirect. `tenant` is [`ORGANIZATIONS`] where it is not known yet.
+    pub async fn redeem_code(
+        &self,
+        code: &str,
+        verifier: &SecretString,
+        redirect_uri: &str,
+        tenant: &str,
+    ) -> Result<Tokens> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("code_verifier", verifier.expose_secret()),
+            ("redirect_uri", redirect_uri),
+        ];
+        self.token(tenant, &form).await
+    }
+
+    /// Fetches fresh tokens. The answer's refresh token has to be stored before it is used.
+    pub async fn refresh(&self, tenant: &str, refresh_token: &SecretString) -> Result<Tokens> {
+        self.refresh_for(tenant, refresh_token, None).await
+    }
+
+    /// [`Identity::refresh`] after a claims challenge.
+    pub async fn refresh_for(
+        &self,
+        tenant: &str,
+        refresh_token: &SecretString,
+        claims: Option<&str>,
+    ) -> Result<Tokens> {
+        let mut form =
+            vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())];
+        form.extend(claims.map(|claims| ("claims", claims)));
+        self.token(tenant, &form).await
+    }
+
+    /// A token of the application itself within one tenant. It is given even where nobody consented: then it
+    /// carries no [`app_roles`].
+    pub async fn app_token(&self, tenant: &str) -> Result<Tokens> {
+        self.app_token_for(tenant, None).await
+    }
+
+    /// [`Identity::app_token`] after a claims challenge.
+    pub async fn app_token_for(&self, tenant: &str, claims: Option<&str>) -> Result<Tokens> {
+        let scope = self.default_scope();
+        let mut form = vec![("grant_type", "client_credentials"), ("scope", scope.as_str())];
+        form.extend(claims.map(|claims| ("claims", claims)));
+        self.token(tenant, &form).await
+    }
+
+    /// Validates an id_token; see [`SignedIn`].
+    pub async fn verify_id_token(&self, id_token: &SecretString, nonce: &str) -> Result<SignedIn> {
+        self.keys.verify(id_token.expose_secret(), &self.config.client_id, nonce).await
+    }
+
+    /// Whether the person whose token it is may consent for the whole organisation.
+    pub async fn is_administrator(&self, access_token: &SecretString) -> Result<bool> {
+        let parts = ["me", "transitiveMemberOf", "microsoft.graph.directoryRole"];
+        let url = below(&self.config.graph, &parts)?;
+        let mut next = Some(with_query(url, &[("$select", "roleTemplateId")]));
+        for _ in 0..MAX_ROLE_PAGES {
+            let Some(url) = next else { return Ok(false) };
+            let list = self.roles_page(access_token, url).await?;
+            let holds = |role: &wire::DirectoryRole| {
+                let template = role.role_template_id.as_deref().unwrap_or_default();
+                ADMINISTRATORS.iter().any(|wanted| template.eq_ignore_ascii_case(wanted))
+            };
+            if list.value.iter().any(holds) {
+                return Ok(true);
+            }
+            let ours = |url: &Url| url.origin() == self.config.graph.origin();
+            next = list.next.and_then(|link| Url::parse(&link).ok()).filter(ours);
+        }
+        Ok(false)
+    }
+
+    async fn roles_page(
+        &self,
+        access_token: &SecretString,
+        url: Url,
+    ) -> Result<wire::List<wire::DirectoryRole>> {
+        let request = Request::new(Method::GET, url)
+            .authorization(&format!("Bearer {}", access_token.expose_secret()))
+            .header(CLIENT_REQUEST_ID, &self.ids.uuid().to_string());
+        let answer = self.client.send(request).await?;
+        if !answer.status.is_success() {
+            return Err(classify::graph(&answer, classify::Subject::Directory, false, self.jitter()));
+        }
+        answer.json().map_err(|_| unreadable())
+    }
+
+    fn default_scope(&self) -> String {
+        format!("{}/.default", self.config.resource.trim_end_matches('/'))
+    }
+
+    fn jitter(&self) -> Duration {
+        Duration::from_millis(self.ids.below(2_000))
+    }
+
+    async fn token(&self, tenant: &str, grant: &[(&str, &str)]) -> Result<Tokens> {
+        let endpoint = below(&self.config.login, &[tenant, "oauth2", "v2.0", "token"])?;
+        let form = self.form(&endpoint, grant)?;
+        let request = Request::new(Method::POST, endpoint)
+            .header(HeaderName::from_static("accept"), "application/json")
+            .header(CLIENT_REQUEST_ID, &self.ids.uuid().to_string())
+            .body("application/x-www-form-urlencoded", form);
+        let answer =
+            self.client.send(request).await.map_err(|error| Error { unknown: false, ..error.into() })?;
+        if !answer.status.is_success() {
+            let error = aadsts::token(&answer, self.jitter());
+            tracing::info!(code = error.code, request_id = error.request_id, "no token was given");
+            return Err(error);
+        }
+        let given: TokenAnswer = answer.json().map_err(|_| unreadable())?;
+        Ok(Tokens {
+            access_token: given.access_token.into(),
+            refresh_token: given.refresh_token.map(SecretString::from),
+            id_token: given.id_token.map(SecretString::from),
+            expires_in: Duration::from_secs(given.expires_in),
+        })
+    }
+
+    /// A grant, together with the proof that we are who we say.
+    fn form(&self, endpoint: &Url, grant: &[(&str, &str)]) -> Result<String> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("client_id", &self.config.client_id).extend_pairs(grant);
+        match &self.config.credential {
+            ClientCredential::Secret(secret) => {
+                form.append_pair("client_secret", secret.expose_secret());
+            }
+            ClientCredential::Certificate { certificate_der, private_key_pem } => {
+                let (now, client_id) = (self.clock.now(), &self.config.client_id);
+                let endpoint = endpoint.as_str();
+                let signed =
+                    assertion::sign(endpoint, client_id, certificate_der, private_key_pem, now, &self.ids)?;
+                form.append_pair("client_assertion_type", assertion::TYPE);
+                form.append_pair("client_assertion", &signed);
+            }
+        }
+        Ok(form.finish())
+    }
+}
+
+fn unreadable() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(Duration::from_secs(5)),
+        "ANSWER_UNREADABLE",
+        "Microsoft gave an answer that cannot be understood.",
+    )
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AppClaims {
+    roles: Vec<String>,
+    tid: Option<String>,
+}
+
+/// The application permissions that an app-only token carries. A diagnosis and nothing to decide access by: a
+/// token without any, right after the consent, means that Microsoft has not yet spread the permission.
+pub fn app_roles(access_token: &SecretString) -> Vec<String> {
+    app_claims(access_token).roles
+}
+
+/// The tenant that an app-only token, fresh from the token endpoint, was made for.
+pub fn app_tenant(access_token: &SecretString) -> Option<String> {
+    app_claims(access_token).tid
+}
+
+fn app_claims(access_token: &SecretString) -> AppClaims {
+    let payload = access_token.expose_secret().split('.').nth(1).unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}

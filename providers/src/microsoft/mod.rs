@@ -1,0 +1,188 @@
+//! Microsoft 365: Exchange Online over Microsoft Graph, and the Microsoft identity platform.
+//!
+//! [`Microsoft`] is the connector; the services call it through [`Provider`]. [`identity::Identity`] is the other
+//! half: sign-in, consent and tokens, called by the connect flow and by the token broker. Both take their base
+//! URLs from [`Config`] (national clouds have other hosts) and keep no state beyond the published signing keys.
+//!
+//! Events are written with a `transactionId` and carry the effect key as an extended property of our own, so a
+//! write whose outcome is unknown can be looked up before it is repeated.
+
+mod aadsts;
+mod assertion;
+mod calendars;
+mod classify;
+mod directory;
+mod events;
+mod id_token;
+pub mod identity;
+mod request;
+mod watch;
+mod wire;
+mod zones;
+
+use async_trait::async_trait;
+use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
+use secrecy::SecretString;
+use url::Url;
+use uuid::{Uuid, uuid};
+
+use crate::{
+    CalendarInfo, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page, Person,
+    Provider, Result, RoomInfo, Session,
+};
+
+/// The property set of Muster's extended properties on events. Never changes: events in customers' calendars
+/// are found by it.
+pub const PROPERTY_SET: Uuid = uuid!("5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f");
+
+/// How our registered application proves that it is itself.
+#[derive(Debug, Clone)]
+pub enum ClientCredential {
+    /// By a client secret.
+    Secret(SecretString),
+    /// By a certificate whose public half is registered; what Microsoft recommends.
+    Certificate {
+        /// The certificate as DER.
+        certificate_der: Vec<u8>,
+        /// Its RSA private key as PEM.
+        private_key_pem: SecretString,
+    },
+}
+
+/// Where Microsoft is, and who we are there.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The identity platform: `https://login.microsoftonline.com`.
+    pub login: Url,
+    /// Graph with its version: `https://graph.microsoft.com/v1.0`.
+    pub graph: Url,
+    /// The name of Graph as a resource that permissions are asked for: `https://graph.microsoft.com`.
+    pub resource: String,
+    /// The id of our registered application.
+    pub client_id: String,
+    /// The proof that we are it.
+    pub credential: ClientCredential,
+}
+
+impl Config {
+    /// A registration in the world-wide cloud, with the hosts given.
+    pub fn new(login: Url, graph: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
+        let resource = "https://graph.microsoft.com".to_owned();
+        Self { login, graph, resource, client_id: client_id.into(), credential }
+    }
+}
+
+/// The connector. Cheap to clone; one serves every tenant.
+#[derive(Debug, Clone)]
+pub struct Microsoft {
+    config: Config,
+    client: http::Client,
+    clock: SharedClock,
+    ids: Ids,
+}
+
+impl Microsoft {
+    /// A connector to the Graph of `config`.
+    pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
+        Self { config, client, clock, ids }
+    }
+}
+
+#[async_trait]
+impl Provider for Microsoft {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Microsoft365
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            consent_pages: true,
+            own_consent: true,
+            invitations: true,
+            rooms_answer: true,
+            room_directory: true,
+            push: true,
+        }
+    }
+
+    async fn organisation(&self, session: &Session) -> Result<Organisation> {
+        self.read_organisation(session).await
+    }
+
+    async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
+        self.list_people(session, after).await
+    }
+
+    async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        self.list_rooms(session, after).await
+    }
+
+    async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        self.read_mailbox(session, mailbox).await
+    }
+
+    async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
+        self.read_calendar(session, mailbox).await
+    }
+
+    async fn busy(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+        self.read_busy(session, mailboxes, window).await
+    }
+
+    async fn events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<Page<Event>> {
+        self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
+        self.post_event(session, mailbox, event).await
+    }
+
+    async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
+        self.search_event(session, mailbox, effect_key).await
+    }
+
+    async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
+        self.read_event(session, mailbox, id).await
+    }
+
+    async fn update_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        self.patch_event(session, mailbox, id, change).await
+    }
+
+    async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()> {
+        self.call_off_event(session, mailbox, id, message).await
+    }
+
+    async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        self.remove_event(session, mailbox, id).await
+    }
+
+    async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
+        self.subscribe(session, mailbox, url, secret).await
+    }
+
+    async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
+        self.prolong(session, channel).await
+    }
+
+    async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
+        self.unsubscribe(session, channel).await
+    }
+}

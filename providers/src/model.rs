@@ -1,0 +1,200 @@
+//! What providers and Muster tell each other, in nobody's protocol.
+
+use domain::{BusyKind, TimeRange, Timestamp, provider::Capabilities, state::Answer};
+use serde::{Deserialize, Serialize};
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The members, in the provider's order.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// The organisation that credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organisation {
+    /// The provider's own id of it: Microsoft tenant id, Google customer id, CalDAV principal URL.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// Its mail domains, where the provider tells them.
+    pub domains: Vec<String>,
+}
+
+/// A person of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The provider's lasting id.
+    pub id: String,
+    /// The mailbox address.
+    pub address: String,
+    /// The name, for people.
+    pub name: String,
+}
+
+/// A room of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// The provider's lasting id.
+    pub id: String,
+    /// The mailbox address.
+    pub address: String,
+    /// The name, for people.
+    pub name: String,
+    /// How many people it holds.
+    pub capacity: Option<i32>,
+    /// The building.
+    pub building: Option<String>,
+    /// The floor, as people say it.
+    pub floor: Option<String>,
+    /// What stands in it.
+    pub equipment: Vec<String>,
+}
+
+/// Whose mailbox it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MailboxKind {
+    /// A person's.
+    Person,
+    /// A room's or a piece of equipment's.
+    Room,
+    /// One that several people share, such as a service mailbox.
+    Shared,
+    /// The provider does not tell.
+    Unknown,
+}
+
+/// A mailbox that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailbox {
+    /// The provider's lasting id.
+    pub id: String,
+    /// The address it is known by.
+    pub address: String,
+    /// The name, for people.
+    pub name: String,
+    /// Whose it is.
+    pub kind: MailboxKind,
+    /// Its time zone as an IANA name, where the provider tells it.
+    pub zone: Option<String>,
+    /// Whether two events at the same time are accepted, where the provider tells it. A service mailbox must.
+    pub accepts_conflicts: Option<bool>,
+}
+
+/// The calendar that bookings go into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarInfo {
+    /// The provider's id.
+    pub id: String,
+    /// What the session may do in it.
+    pub capabilities: Capabilities,
+}
+
+/// A name and an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// The name, for people.
+    pub name: String,
+    /// The address.
+    pub address: String,
+}
+
+/// What an attendee is to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttendeeRole {
+    /// Has to come.
+    Required,
+    /// May come.
+    Optional,
+    /// Is a room.
+    Room,
+}
+
+/// Somebody who is invited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attendee {
+    /// Who.
+    pub party: Party,
+    /// As what.
+    pub role: AttendeeRole,
+    /// What was answered so far; [`Answer::None`] in a new event.
+    pub answer: Answer,
+}
+
+/// An event to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// Identifies the effect: minted and stored before the first attempt, 1 to 64 letters, digits and hyphens.
+    pub effect_key: String,
+    /// The title.
+    pub title: String,
+    /// The description, as plain text.
+    pub text: String,
+    /// When.
+    pub range: TimeRange,
+    /// The IANA zone it is shown in.
+    pub zone: String,
+    /// Where, for people.
+    pub location: Option<String>,
+    /// Who organises it by the calendar's rules: the owner of the calendar it is written to.
+    pub organiser: Party,
+    /// Who is invited.
+    pub attendees: Vec<Attendee>,
+    /// How it blocks the calendar; `None` leaves the time free.
+    pub busy: Option<BusyKind>,
+}
+
+/// What must be true of an event after a change; absent members stay as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventChange {
+    /// The new time.
+    pub range: Option<TimeRange>,
+    /// The IANA zone of the new time.
+    pub zone: Option<String>,
+    /// The new title.
+    pub title: Option<String>,
+    /// The new description.
+    pub text: Option<String>,
+    /// The whole new list of attendees.
+    pub attendees: Option<Vec<Attendee>>,
+    /// The new place.
+    pub location: Option<String>,
+}
+
+/// An event as it stands in a calendar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The provider's id, lasting while the event stays in this mailbox.
+    pub id: String,
+    /// The iCalendar UID, the same in every attendee's calendar.
+    pub uid: String,
+    /// Changes with every change of the event.
+    pub version: String,
+    /// Our effect key, where the event is ours.
+    pub effect_key: Option<String>,
+    /// The title; absent when it may not be read.
+    pub title: Option<String>,
+    /// When.
+    pub range: TimeRange,
+    /// Whether it is shown as whole days.
+    pub all_day: bool,
+    /// How it blocks the calendar; `None` when the time is free or the event is cancelled.
+    pub busy: Option<BusyKind>,
+    /// Whether its details are hidden from us or marked private.
+    pub private: bool,
+    /// Who organises it, where that can be read.
+    pub organiser: Option<Party>,
+    /// Who is invited and what they answered.
+    pub attendees: Vec<Attendee>,
+}
+
+/// A standing request for pushes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// The provider's id.
+    pub id: String,
+    /// When it ends unless it is renewed.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,50 @@
+//! The CalDAV connector on a real Radicale, by the suite that holds for every connector.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that failed")]
+
+#[expect(dead_code, reason = "what only providers with invitations and answering rooms need stays unused")]
+mod conformance;
+#[path = "caldav_radicale/mod.rs"]
+#[expect(
+    dead_code,
+    reason = "the suite needs a server and a session; the rest is for the connector's own tests"
+)]
+mod radicale;
+
+use std::collections::BTreeSet;
+
+use conformance::Fixture;
+use domain::TimeRange;
+use providers::{Party, Provider};
+use radicale::{Radicale, at, caldav};
+
+async fn fixture() -> Fixture {
+    let (server, caldav) = (Radicale::start(), caldav());
+    let session = server.session();
+    let people = caldav.people(&session, None).await.unwrap().items;
+    let rooms = caldav.rooms(&session, None).await.unwrap().items;
+    let party = |name: &str, address: &str| Party { name: name.to_owned(), address: address.to_owned() };
+    let closed = "olga.outside@corp.test".to_owned();
+    let open = people.iter().map(|person| &person.address).filter(|address| **address != closed);
+    let crowd = open.chain(rooms.iter().map(|room| &room.address)).cloned();
+    Fixture {
+        crowd: crowd.chain(["svc@corp.test".to_owned()]).collect(),
+        people: radicale::people(),
+        rooms: BTreeSet::from(["atlas", "borealis", "cosmos"].map(|name| format!("room-{name}@corp.test"))),
+        several_pages: false,
+        organiser: party("Ada Lovelace", "ada.lovelace@corp.test"),
+        guest: party("Bo Lindqvist", "bo.lindqvist@corp.test"),
+        room: party("Atlas", "room-atlas@corp.test"),
+        missing: "nobody@corp.test".to_owned(),
+        out_of_scope: Some(closed),
+        // A Saturday before the fixture's events begin.
+        day: TimeRange::new(at("2026-11-28T00:00:00Z"), at("2026-11-29T00:00:00Z")).unwrap(),
+        many: 25,
+        settle: Box::new(|| ()),
+        keep: Box::new(server),
+        provider: Box::new(caldav),
+        session,
+    }
+}
+
+conformance!(fixture);

@@ -1,0 +1,147 @@
+//! The subscribers of one node.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Poll},
+};
+
+use futures::{Stream, task::AtomicWaker};
+use uuid::Uuid;
+
+use super::{Delivery, Message};
+
+/// Messages that may wait for one subscriber.
+pub(super) const CAPACITY: usize = 256;
+
+type Topic = (Uuid, String);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Hub {
+    topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    waiting: Mutex<Waiting>,
+    waker: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    deliveries: VecDeque<Delivery>,
+    closed: bool,
+}
+
+/// What one subscriber listens to. Ends when the node stops; dropping it ends the subscription.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Weak<Hub>,
+    topic: Topic,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Hub {
+    pub(super) fn subscribe(self: &Arc<Self>, tenant: Uuid, topic: &str) -> Subscription {
+        let (topic, mailbox) = ((tenant, topic.to_owned()), Arc::new(Mailbox::default()));
+        self.topics().entry(topic.clone()).or_default().push(mailbox.clone());
+        Subscription { hub: Arc::downgrade(self), topic, mailbox }
+    }
+
+    /// Gives each message to the subscribers of its topic.
+    pub(super) fn deliver(&self, messages: Vec<Message>) {
+        let topics = self.topics();
+        for message in messages {
+            let message = Arc::new(message);
+            let topic = (message.tenant, message.topic.clone());
+            for mailbox in topics.get(&topic).into_iter().flatten() {
+                mailbox.put(Delivery::Message(message.clone()));
+            }
+        }
+    }
+
+    /// Tells every subscriber that something may be missing.
+    pub(super) fn lag(&self) {
+        self.topics().values().flatten().for_each(|mailbox| mailbox.put(Delivery::Lagged));
+    }
+
+    /// Ends every subscription.
+    pub(super) fn close(&self) {
+        for mailbox in self.topics().drain().flat_map(|(_, mailboxes)| mailboxes) {
+            mailbox.waiting().closed = true;
+            mailbox.waker.wake();
+        }
+    }
+
+    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Vec<Arc<Mailbox>>>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.topics().is_empty()
+    }
+}
+
+impl Mailbox {
+    /// Adds a delivery. When too many wait they are given up for a notice, because the subscriber reads
+    /// afresh then anyway.
+    fn put(&self, delivery: Delivery) {
+        let mut waiting = self.waiting();
+        if waiting.deliveries.len() >= CAPACITY {
+            waiting.deliveries.clear();
+            waiting.deliveries.push_back(Delivery::Lagged);
+        }
+        let is_told = delivery == Delivery::Lagged && waiting.deliveries.back() == Some(&Delivery::Lagged);
+        if !is_told {
+            waiting.deliveries.push_back(delivery);
+        }
+        drop(waiting);
+        self.waker.wake();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Option<Delivery>> {
+        self.waker.register(context.waker());
+        let mut waiting = self.waiting();
+        match waiting.deliveries.pop_front() {
+            Some(delivery) => Poll::Ready(Some(delivery)),
+            None if waiting.closed => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Subscription {
+    /// The next delivery; `None` when the node stops. Safe to drop.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        poll_fn(|context| self.mailbox.poll(context)).await
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Delivery;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        self.mailbox.poll(context)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let Some(hub) = self.hub.upgrade() else { return };
+        let mut topics = hub.topics();
+        if let Some(mailboxes) = topics.get_mut(&self.topic) {
+            mailboxes.retain(|mailbox| !Arc::ptr_eq(mailbox, &self.mailbox));
+            if mailboxes.is_empty() {
+                topics.remove(&self.topic);
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Events within one process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use super::{Fanout, Message, Subscription, hub::Hub};
+
+/// See [`Fanout`].
+#[derive(Debug)]
+pub struct InProcess {
+    hub: Arc<Hub>,
+}
+
+impl InProcess {
+    /// A fan-out whose subscriptions end when `token` is cancelled.
+    pub fn new(tracker: &TaskTracker, token: &CancellationToken) -> Self {
+        let hub = Arc::new(Hub::default());
+        let (stopped, closing) = (token.clone().cancelled_owned(), hub.clone());
+        tracker.spawn(async move {
+            stopped.await;
+            closing.close();
+        });
+        Self { hub }
+    }
+}
+
+#[async_trait]
+impl Fanout for InProcess {
+    async fn publish(&self, messages: Vec<Message>) {
+        self.hub.deliver(messages);
+    }
+
+    fn subscribe(&self, tenant: Uuid, topic: &str) -> Subscription {
+        self.hub.subscribe(tenant, topic)
+    }
+}

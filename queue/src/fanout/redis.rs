@@ -1,0 +1,208 @@
+//! Events between nodes, over one Redis channel.
+//!
+//! A node gives its own messages to its own subscribers directly and publishes them for the others. Redis keeps
+//! nothing: a node whose connection broke tells its subscribers that they lag once it listens again, and a node
+//! that could not publish owes the others a notice, which makes them tell theirs.
+
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use domain::Ids;
+use futures::StreamExt;
+use redis::RedisResult;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::watch,
+    time::{interval, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use super::{Fanout, Message, Subscription, hub::Hub};
+use crate::{
+    Error,
+    link::{Link, back_off},
+};
+
+/// Messages that go out in one piece.
+const BATCH: usize = 200;
+/// How often the connection is tried, debts are paid and nodes are counted.
+const TICK: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// See [`Fanout`] and the module.
+#[derive(Debug)]
+pub struct Redis {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Arc<Hub>,
+    client: redis::Client,
+    commands: Arc<Link>,
+    channel: String,
+    node: Uuid,
+    ids: Ids,
+    /// Whether other nodes missed something and have not been told.
+    owes: AtomicBool,
+    nodes: Arc<AtomicU32>,
+    /// How often this node began to listen.
+    listening: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+/// What travels. Without messages it says that some are missing.
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope {
+    node: Uuid,
+    messages: Vec<Message>,
+}
+
+impl Redis {
+    /// Begins to listen, on `tracker`. `nodes` is kept at the number of nodes that listen.
+    pub(crate) fn start(
+        prefix: &str,
+        client: redis::Client,
+        commands: Arc<Link>,
+        ids: &Ids,
+        nodes: Arc<AtomicU32>,
+        tracker: &TaskTracker,
+        token: &CancellationToken,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            hub: Arc::default(),
+            client,
+            commands,
+            channel: format!("{{{prefix}:events}}"),
+            node: ids.uuid(),
+            ids: ids.clone(),
+            owes: AtomicBool::new(false),
+            nodes,
+            listening: watch::Sender::new(0),
+        });
+        let (listener, stopped) = (shared.clone(), token.clone().cancelled_owned());
+        tracker.spawn(async move {
+            tokio::select! {
+                () = listener.listen_for_ever() => {}
+                () = stopped => {}
+            }
+            listener.hub.close();
+        });
+        Self { shared }
+    }
+
+    /// Waits until this node has begun to listen more than `times` times.
+    #[cfg(test)]
+    pub(super) async fn listens(&self, times: u64) {
+        let mut listening = self.shared.listening.subscribe();
+        listening.wait_for(|begun| *begun > times).await.unwrap();
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_no_subscribers(&self) -> bool {
+        self.shared.hub.is_empty()
+    }
+}
+
+#[async_trait]
+impl Fanout for Redis {
+    async fn publish(&self, messages: Vec<Message>) {
+        for messages in messages.chunks(BATCH) {
+            self.shared.hub.deliver(messages.to_vec());
+            if self.shared.send(messages.to_vec()).await.is_err() {
+                self.shared.owes.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn subscribe(&self, tenant: Uuid, topic: &str) -> Subscription {
+        self.shared.hub.subscribe(tenant, topic)
+    }
+}
+
+impl Shared {
+    async fn send(&self, messages: Vec<Message>) -> Result<(), Error> {
+        let envelope = Envelope { node: self.node, messages };
+        let text = serde_json::to_vec(&envelope).expect("ids, strings and JSON values are JSON");
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(&self.channel).arg(text);
+        self.commands.ask(|mut connection| async move { command.query_async(&mut connection).await }).await
+    }
+
+    async fn listen_for_ever(&self) {
+        let mut failures = 0;
+        loop {
+            let begun = *self.listening.borrow();
+            // How it ended does not matter: whoever listens is told when it listens again.
+            let _ = self.listen().await;
+            failures = if *self.listening.borrow() > begun { 0 } else { failures + 1 };
+            sleep(back_off(failures, &self.ids)).await;
+        }
+    }
+
+    /// Listens until the connection breaks.
+    async fn listen(&self) -> RedisResult<()> {
+        let (mut sink, mut messages) = soon(self.client.get_async_pubsub()).await?.split();
+        soon(sink.subscribe(&self.channel)).await?;
+        // What was published before this moment did not reach this node.
+        self.hub.lag();
+        self.listening.send_modify(|begun| *begun += 1);
+        let mut tick = interval(TICK);
+        loop {
+            tokio::select! {
+                message = messages.next() => match message {
+                    Some(message) => self.receive(message.get_payload_bytes()),
+                    None => return Ok(()),
+                },
+                _ = tick.tick() => {
+                    soon(sink.ping::<redis::Value>()).await?;
+                    self.keep_house().await;
+                }
+            }
+        }
+    }
+
+    fn receive(&self, text: &[u8]) {
+        match serde_json::from_slice::<Envelope>(text) {
+            Ok(envelope) if envelope.node == self.node => {}
+            Ok(envelope) if envelope.messages.is_empty() => self.hub.lag(),
+            Ok(envelope) => self.hub.deliver(envelope.messages),
+            // A node of another version: what it said is lost on this one.
+            Err(_) => self.hub.lag(),
+        }
+    }
+
+    /// Tells the others what could not be told, and counts the nodes.
+    async fn keep_house(&self) {
+        if self.owes.swap(false, Ordering::AcqRel) && self.send(Vec::new()).await.is_err() {
+            self.owes.store(true, Ordering::Release);
+        }
+        let mut command = redis::cmd("PUBSUB");
+        command.arg("NUMSUB").arg(&self.channel);
+        let counted: Result<(String, u32), Error> = self
+            .commands
+            .ask(|mut connection| async move { command.query_async(&mut connection).await })
+            .await;
+        if let Ok((_, nodes)) = counted {
+            self.nodes.store(nodes.max(1), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The answer, unless the server takes too long.
+async fn soon<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    timeout(PATIENCE, answer).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}

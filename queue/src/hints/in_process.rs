@@ -1,0 +1,96 @@
+//! Hints within one process.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Hint, Hints, fair::Fair};
+use crate::Error;
+
+/// How many runs may wait. Beyond it the sweep brings them back.
+const CAPACITY: usize = 200_000;
+
+/// See [`Hints`]. A run that waits already is not added again.
+#[derive(Debug)]
+pub struct InProcess {
+    waiting: Mutex<Fair>,
+    capacity: usize,
+    arrived: Notify,
+    token: CancellationToken,
+}
+
+impl InProcess {
+    /// An empty lane, whose waits end when `token` is cancelled.
+    pub fn new(token: CancellationToken) -> Self {
+        Self::with_capacity(CAPACITY, token)
+    }
+
+    pub(super) fn with_capacity(capacity: usize, token: CancellationToken) -> Self {
+        Self { waiting: Mutex::default(), capacity, arrived: Notify::new(), token }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Fair> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes hints, and wakes the next waiter when some are left.
+    fn take(&self, max: usize) -> Vec<Hint> {
+        let mut waiting = self.line();
+        let taken = waiting.take(max);
+        if waiting.len() > 0 {
+            self.arrived.notify_one();
+        }
+        taken
+    }
+}
+
+#[async_trait]
+impl Hints for InProcess {
+    async fn push(&self, hints: &[Hint]) -> Result<(), Error> {
+        let mut left_out = 0;
+        {
+            let mut waiting = self.line();
+            for hint in hints {
+                if waiting.len() < self.capacity || waiting.holds(hint.run) {
+                    waiting.push(*hint);
+                } else {
+                    left_out += 1;
+                }
+            }
+        }
+        self.arrived.notify_one();
+        if left_out > 0 { Err(Error::Full { left_out }) } else { Ok(()) }
+    }
+
+    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Hint>, Error> {
+        let until = Instant::now() + wait;
+        loop {
+            let taken = self.take(max);
+            if !taken.is_empty() || max == 0 {
+                return Ok(taken);
+            }
+            tokio::select! {
+                arrived = timeout_at(until, self.arrived.notified()) => if arrived.is_err() {
+                    return Ok(self.take(max));
+                },
+                () = self.token.cancelled() => return Ok(Vec::new()),
+            }
+        }
+    }
+
+    async fn waiting(&self) -> Result<usize, Error> {
+        Ok(self.line().len())
+    }
+
+    async fn settled(&self, _: &[Hint]) -> Result<(), Error> {
+        Ok(())
+    }
+}

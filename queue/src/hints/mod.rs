@@ -1,0 +1,52 @@
+//! Which runs have work: the fast way from whoever wrote a job to a worker that is free.
+//!
+//! A hint carries no work. Whoever gets one claims the job in the database and settles the hint right after,
+//! whatever the claim said. A doubled hint finds nothing to claim; a lost one is found by the sweep.
+
+mod fair;
+mod in_process;
+mod redis;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::state::Lane;
+use uuid::Uuid;
+
+pub use self::{in_process::InProcess, redis::Redis};
+use crate::Error;
+
+/// "This run has something to do."
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hint {
+    /// The run.
+    pub run: Uuid,
+    /// Its tenant.
+    pub tenant: Uuid,
+    /// How urgent it is.
+    pub lane: Lane,
+}
+
+/// A lane of hints.
+///
+/// Interactive hints go first; the other lanes are never passed over more than a few times in a row. Within a
+/// lane tenants take turns: strictly in one process; over Redis by the stream that a tenant's hints are in.
+#[async_trait]
+pub trait Hints: Send + Sync + std::fmt::Debug {
+    /// Tells that these runs have work. An error means that some may not have been told.
+    async fn push(&self, hints: &[Hint]) -> Result<(), Error>;
+
+    /// The next hints, at most `max`, as soon as there is one; none after `wait`.
+    ///
+    /// While Redis is away it answers none after a short wait, so that the caller looks into the database.
+    /// A caller that drops the future may lose hints: end it with the token given to [`crate::connect`].
+    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Hint>, Error>;
+
+    /// About how many hints wait.
+    async fn waiting(&self) -> Result<usize, Error>;
+
+    /// Forgets hints that [`Hints::next`] gave; to be called right after the claim was decided.
+    async fn settled(&self, hints: &[Hint]) -> Result<(), Error>;
+}

@@ -1,0 +1,277 @@
+//! Hints over Redis streams, for many nodes.
+//!
+//! Each lane is some streams, and a tenant's hints go to the shorter of two of them: a read takes from all
+//! streams, so a tenant with many hints fills its own and the others' are read beside it. All keys share one
+//! hash tag, because a read names all of them. All nodes are one consumer: entries are hints, so what a dead node
+//! had read needs no claim; the bound of a stream trims it, the sweep finds the runs.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use domain::{Ids, state::Lane};
+use redis::Script;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Hint, Hints, fair::Fair};
+use crate::{
+    Error,
+    link::{LONGEST_BLOCK, Link},
+};
+
+/// Streams per lane.
+const SHARDS: usize = 16;
+/// Entries that a stream keeps, about.
+const BOUND: usize = 50_000;
+/// Hints that go out in one call.
+const BATCH: usize = 500;
+/// Hints that were read and not settled, at most; beyond it they are left to the bound of their streams.
+const UNSETTLED: usize = 100_000;
+const GROUP: &str = "workers";
+const CONSUMER: &str = "node";
+
+/// What a read answers: streams, their entries, the fields of each.
+type Answer = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
+
+/// See [`Hints`] and the module.
+#[derive(Debug)]
+pub struct Redis {
+    commands: Arc<Link>,
+    reader: Arc<Link>,
+    /// The keys of the streams, lane by lane.
+    streams: Vec<String>,
+    push: Script,
+    groups: Script,
+    ids: Ids,
+    token: CancellationToken,
+    /// What was read and not yet given out. Held while reading: one read at a time.
+    read: tokio::sync::Mutex<Fair>,
+    /// Where the hints that were read stand, by run.
+    unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>,
+}
+
+impl Redis {
+    pub(crate) fn new(
+        prefix: &str,
+        commands: Arc<Link>,
+        reader: Arc<Link>,
+        ids: Ids,
+        token: CancellationToken,
+    ) -> Self {
+        let lane = |lane: &Lane| {
+            let name = format!("{{{prefix}:hints}}:{}", lane.as_str().to_lowercase());
+            (0..SHARDS).map(move |shard| format!("{name}:{shard:02}"))
+        };
+        Self {
+            commands,
+            reader,
+            streams: Lane::ALL.iter().flat_map(lane).collect(),
+            push: Script::new(include_str!("push.lua")),
+            groups: Script::new(include_str!("groups.lua")),
+            ids,
+            token,
+            read: tokio::sync::Mutex::default(),
+            unsettled: Mutex::default(),
+        }
+    }
+
+    /// Reads what is there, for `max` hints or a little more: of each stream its part, then more of those that
+    /// had it, lane by lane.
+    async fn fill(&self, read: &mut Fair, max: usize) -> Result<(), Error> {
+        let share = max.div_ceil(8);
+        // Interactive hints are looked for every time, the others only when their stock runs low.
+        let low = |lane: &Lane| *lane == Lane::Interactive || read.len_of(*lane) <= 2 * share;
+        let streams: Vec<usize> =
+            Lane::ALL.iter().filter(|lane| low(lane)).flat_map(|lane| shards(*lane)).collect();
+        let full = self.read_from(read, &streams, max.div_ceil(SHARDS), None).await?;
+        for lane in Lane::ALL {
+            let more: Vec<usize> =
+                full.iter().copied().filter(|stream| shards(*lane).contains(stream)).collect();
+            let missing = match lane {
+                Lane::Interactive => max.saturating_sub(read.len_of(*lane)),
+                _ => max.saturating_sub(read.len()).max(share.saturating_sub(read.len_of(*lane))),
+            };
+            if missing > 0 && !more.is_empty() {
+                self.read_from(read, &more, missing.div_ceil(more.len()), None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads up to `count` hints from each stream; answers the streams that had that many.
+    async fn read_from(
+        &self,
+        read: &mut Fair,
+        streams: &[usize],
+        count: usize,
+        block: Option<Duration>,
+    ) -> Result<Vec<usize>, Error> {
+        let mut command = redis::cmd("XREADGROUP");
+        command.arg("GROUP").arg(GROUP).arg(CONSUMER).arg("COUNT").arg(count);
+        if let Some(block) = block {
+            command.arg("BLOCK").arg(block.as_millis().max(1) as u64);
+        }
+        command.arg("STREAMS");
+        for stream in streams {
+            command.arg(&self.streams[*stream]);
+        }
+        for _ in streams {
+            command.arg(">");
+        }
+        let answer: Answer = self
+            .reader
+            .ask(|mut connection| async move { command.query_async(&mut connection).await })
+            .await?;
+        let mut full = Vec::new();
+        for (key, entries) in answer.unwrap_or_default() {
+            let Some(stream) = streams.iter().copied().find(|stream| self.streams[*stream] == key) else {
+                continue;
+            };
+            if entries.len() == count {
+                full.push(stream);
+            }
+            self.keep(read, stream, entries);
+        }
+        Ok(full)
+    }
+
+    fn keep(&self, read: &mut Fair, stream: usize, entries: Vec<(String, Vec<Vec<u8>>)>) {
+        let lane = Lane::ALL[stream / SHARDS];
+        let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        if unsettled.len() > UNSETTLED {
+            unsettled.clear();
+        }
+        for (entry, fields) in entries {
+            let id = |index: usize| fields.get(index).and_then(|bytes| Uuid::from_slice(bytes).ok());
+            if let (Some(run), Some(tenant)) = (id(1), id(3)) {
+                unsettled.entry(run).or_default().push((stream, entry));
+                read.push(Hint { run, tenant, lane });
+            }
+        }
+    }
+
+    /// Makes the groups, as on an empty server.
+    async fn make_groups(&self) -> Result<(), Error> {
+        let mut script = self.groups.prepare_invoke();
+        self.streams.iter().for_each(|stream| {
+            script.key(stream);
+        });
+        script.arg(GROUP);
+        self.reader
+            .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
+            .await
+    }
+
+    /// Waits for hints until one is there.
+    async fn wait_for(&self, max: usize, until: Instant) -> Vec<Hint> {
+        let Ok(mut read) = timeout_at(until, self.read.lock()).await else { return Vec::new() };
+        let every: Vec<usize> = (0..self.streams.len()).collect();
+        loop {
+            let mut outcome = self.fill(&mut read, max).await;
+            let left = until.saturating_duration_since(Instant::now());
+            if outcome.is_ok() && read.len() == 0 && !left.is_zero() {
+                let block = Some(left.min(LONGEST_BLOCK));
+                outcome = self.read_from(&mut read, &every, 1, block).await.map(drop);
+            }
+            if outcome.as_ref().is_err_and(Error::is_no_group) {
+                outcome = self.make_groups().await;
+            }
+            let hints = read.take(max);
+            if !hints.is_empty() || Instant::now() >= until {
+                return hints;
+            }
+            if outcome.is_err() {
+                let pause = Duration::from_millis(50 + self.ids.below(100));
+                sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
+                return Vec::new();
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Hints for Redis {
+    async fn push(&self, hints: &[Hint]) -> Result<(), Error> {
+        for hints in hints.chunks(BATCH) {
+            let mut script = self.push.prepare_invoke();
+            self.streams.iter().for_each(|stream| {
+                script.key(stream);
+            });
+            script.arg(BOUND);
+            for hint in hints {
+                let (one, other) = choices(hint);
+                script.arg(one + 1).arg(other + 1).arg(hint.run.as_bytes()).arg(hint.tenant.as_bytes());
+            }
+            self.commands
+                .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Hint>, Error> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        tokio::select! {
+            hints = self.wait_for(max, Instant::now() + wait) => Ok(hints),
+            () = self.token.cancelled() => Ok(Vec::new()),
+        }
+    }
+
+    async fn waiting(&self) -> Result<usize, Error> {
+        let mut lengths = redis::pipe();
+        for key in &self.streams {
+            lengths.cmd("XLEN").arg(key);
+        }
+        let lengths: Vec<usize> = self
+            .commands
+            .ask(|mut connection| async move { lengths.query_async(&mut connection).await })
+            .await?;
+        Ok(lengths.into_iter().sum())
+    }
+
+    async fn settled(&self, hints: &[Hint]) -> Result<(), Error> {
+        let mut entries: HashMap<usize, Vec<String>> = HashMap::new();
+        {
+            let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+            for (stream, entry) in hints.iter().filter_map(|hint| unsettled.remove(&hint.run)).flatten() {
+                entries.entry(stream).or_default().push(entry);
+            }
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut commands = redis::pipe();
+        for (stream, entries) in entries {
+            let key = &self.streams[stream];
+            commands.cmd("XACK").arg(key).arg(GROUP).arg(&entries).ignore();
+            commands.cmd("XDEL").arg(key).arg(&entries).ignore();
+        }
+        self.commands.ask(|mut connection| async move { commands.query_async(&mut connection).await }).await
+    }
+}
+
+/// The streams of a lane.
+fn shards(lane: Lane) -> std::ops::Range<usize> {
+    let first = lane as usize * SHARDS;
+    first..first + SHARDS
+}
+
+/// The two streams of a tenant in a lane; never the same.
+fn choices(hint: &Hint) -> (usize, usize) {
+    // Written out, because it has to be the same on every node and in every version: the halves of the id,
+    // mixed by multiplication until every bit hangs on every other.
+    let (high, low) = hint.tenant.as_u64_pair();
+    let mix = |word: u64| (word ^ (word >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let hash = mix(mix(high).wrapping_add(mix(mix(low))));
+    let one = (hash >> 32) as usize % SHARDS;
+    let other = (one + 1 + (hash >> 48) as usize % (SHARDS - 1)) % SHARDS;
+    let first = hint.lane as usize * SHARDS;
+    (first + one, first + other)
+}

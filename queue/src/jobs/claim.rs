@@ -1,0 +1,167 @@
+//! Taking jobs, keeping them, giving them back.
+
+use std::time::Duration;
+
+use domain::{Clock, Timestamp, state::Lane};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
+use uuid::Uuid;
+
+use super::{json_list, lane, now};
+
+/// A job that this node may work on until its lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The run.
+    pub run: Uuid,
+    /// Its tenant.
+    pub tenant: Uuid,
+    /// Its lane.
+    pub lane: Lane,
+    /// The fence: a commit with another epoch is refused.
+    pub epoch: i64,
+    /// How many attempts the present state has had, this one not counted.
+    pub attempt: i32,
+    /// How many workers died over it since its last commit.
+    pub crashes: i32,
+    /// How many signals had arrived.
+    pub wakes: i64,
+    /// When it was claimed, by the clock that decides what is due: the database's, in production.
+    pub at: Timestamp,
+}
+
+/// Crashes further apart than this are no pattern.
+const CRASHES_WITHIN: Duration = Duration::from_hours(72);
+
+const POSTGRES: &str = "
+UPDATE job SET epoch = epoch + 1, leased_by = $3,
+    lease_until = coalesce($1, now()) + $2 * interval '1 millisecond',
+    crashes = CASE WHEN lease_until IS NULL THEN crashes
+        WHEN first_crash_at > coalesce($1, now()) - $5 * interval '1 millisecond' THEN crashes + 1 ELSE 1 END,
+    first_crash_at = CASE WHEN lease_until IS NULL
+        OR first_crash_at > coalesce($1, now()) - $5 * interval '1 millisecond' THEN first_crash_at
+        ELSE coalesce($1, now()) END
+WHERE run_id IN (
+    SELECT run_id FROM job
+    WHERE run_id = ANY($4) AND due_at <= coalesce($1, now())
+      AND (lease_until IS NULL OR lease_until <= coalesce($1, now()))
+    FOR UPDATE SKIP LOCKED)
+RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, coalesce($1, now()) AS at";
+
+const SQLITE: &str = "
+UPDATE job SET epoch = epoch + 1, leased_by = $3, lease_until = $2,
+    crashes = CASE WHEN lease_until IS NULL THEN crashes WHEN first_crash_at > $5 THEN crashes + 1 ELSE 1 END,
+    first_crash_at = CASE WHEN lease_until IS NULL OR first_crash_at > $5 THEN first_crash_at ELSE $1 END
+WHERE run_id IN (SELECT unhex(value, '-') FROM json_each($4))
+  AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, $1 AS at";
+
+/// Claims those of the named runs that are due and that nobody holds.
+pub async fn claim(
+    engine: &DatabaseConnection,
+    clock: &dyn Clock,
+    node: &str,
+    runs: &[Uuid],
+    lease: Duration,
+) -> Result<Vec<Claimed>, DbErr> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = engine.get_database_backend();
+    let (sql, values): (_, [Value; 5]) = match backend {
+        DatabaseBackend::Postgres => (
+            POSTGRES,
+            [now(clock, backend), millis(lease), node.into(), runs.to_vec().into(), millis(CRASHES_WITHIN)],
+        ),
+        _ => {
+            let (until, since) = (clock.now() + lease, clock.now() - CRASHES_WITHIN);
+            (SQLITE, [now(clock, backend), until.into(), node.into(), json_list(runs).into(), since.into()])
+        }
+    };
+    let rows = engine.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    let read = |row: &sea_orm::QueryResult| {
+        let word: String = row.try_get("", "lane")?;
+        Ok(Claimed {
+            run: row.try_get("", "run_id")?,
+            tenant: row.try_get("", "tenant_id")?,
+            lane: lane(&word),
+            epoch: row.try_get("", "epoch")?,
+            attempt: row.try_get("", "attempt")?,
+            crashes: row.try_get("", "crashes")?,
+            wakes: row.try_get("", "wakes")?,
+            at: row.try_get("", "at")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Makes the leases of the named claims longer; answers which of them are still this node's.
+pub async fn renew(
+    engine: &DatabaseConnection,
+    clock: &dyn Clock,
+    held: &[(Uuid, i64)],
+    lease: Duration,
+) -> Result<Vec<Uuid>, DbErr> {
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = engine.get_database_backend();
+    let (sql, values): (_, Vec<Value>) = match backend {
+        DatabaseBackend::Postgres => {
+            let (runs, epochs): (Vec<Uuid>, Vec<i64>) = held.iter().copied().unzip();
+            let sql = "UPDATE job j SET lease_until = coalesce($1, now()) + $2 * interval '1 millisecond'
+                FROM unnest($3::uuid[], $4::bigint[]) AS held(run_id, epoch)
+                WHERE j.run_id = held.run_id AND j.epoch = held.epoch AND j.lease_until IS NOT NULL
+                RETURNING j.run_id";
+            (sql, vec![now(clock, backend), millis(lease), runs.into(), epochs.into()])
+        }
+        _ => {
+            let sql = "UPDATE job SET lease_until = $1 WHERE lease_until IS NOT NULL AND (run_id, epoch) IN
+                (SELECT unhex(value ->> 0, '-'), value ->> 1 FROM json_each($2)) RETURNING run_id";
+            let held: Vec<(String, i64)> =
+                held.iter().map(|(run, epoch)| (run.to_string(), *epoch)).collect();
+            (sql, vec![(clock.now() + lease).into(), serde_json::json!(held).to_string().into()])
+        }
+    };
+    let rows = engine.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    rows.iter().map(|row| row.try_get("", "run_id")).collect()
+}
+
+/// A length of time as PostgreSQL statements take it.
+fn millis(time: Duration) -> Value {
+    (time.as_millis() as i64).into()
+}
+
+/// Gives a claim back unworked, as a node does that does not know the workflow. The sweep offers the job again after
+/// its usual pause, so that such a node does not take it at once again.
+pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Result<(), DbErr> {
+    let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
+    let backend = engine.get_database_backend();
+    engine.execute_raw(Statement::from_sql_and_values(backend, sql, [run.into(), epoch.into()])).await?;
+    Ok(())
+}
+
+/// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. Whoever held them
+/// is dead, and the next worker need not wait; a lease that ends like this counts as a crash, as one that ran out does.
+pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DbErr> {
+    let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
+        WHERE offered_at IS NOT NULL OR lease_until > $1";
+    let backend = engine.get_database_backend();
+    engine.execute_raw(Statement::from_sql_and_values(backend, sql, [clock.now().into()])).await?;
+    Ok(())
+}
+
+/// Ends the leases that a node still has, and offers their jobs again: for the end of that node, with what took too
+/// long or could not be written. What came of it is not known, so it counts as a crash, as a lease that ran out does.
+pub async fn leave(engine: &DatabaseConnection, clock: &dyn Clock, node: &str) -> Result<(), DbErr> {
+    let backend = engine.get_database_backend();
+    let sql = match backend {
+        DatabaseBackend::Postgres => {
+            "UPDATE job SET lease_until = coalesce($1, now()), offered_at = NULL
+             WHERE leased_by = $2 AND lease_until > coalesce($1, now())"
+        }
+        _ => "UPDATE job SET lease_until = $1, offered_at = NULL WHERE leased_by = $2 AND lease_until > $1",
+    };
+    let values = [now(clock, backend), node.into()];
+    engine.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+    Ok(())
+}

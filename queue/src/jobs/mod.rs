@@ -1,0 +1,39 @@
+//! Durable jobs: the rows that say which run has work, since when, and who is at it.
+//!
+//! A live run has exactly one job, re-armed in place: a wait is its due time, a signal sets it to now. A worker
+//! claims a job with a lease (for liveness) and an epoch (for safety): every claim raises the epoch, and a commit
+//! is accepted only with the epoch that it was claimed with, so a worker that lost its lease cannot commit.
+//! `wakes` counts signals; a commit that has not seen the last one leaves the job due at once, so no signal is
+//! slept through.
+
+mod claim;
+mod order;
+mod sweep;
+
+use domain::{Clock, Timestamp, state::Lane};
+use sea_orm::{DatabaseBackend, Value};
+use uuid::Uuid;
+
+pub use claim::{Claimed, claim, end_leases, leave, release, renew};
+pub use order::{NewRun, order, request_cancel, revive, signal};
+pub use sweep::{next_due, sweep};
+
+/// "Now" for a statement: the database's own clock in production on PostgreSQL (bound as NULL), the clock's
+/// value otherwise.
+fn now(clock: &dyn Clock, backend: DatabaseBackend) -> Value {
+    let bound: Option<Timestamp> = match backend {
+        DatabaseBackend::Postgres => clock.sql(),
+        _ => Some(clock.now()),
+    };
+    bound.into()
+}
+
+/// The lane of a stored word; what is unknown is nobody's hurry.
+fn lane(word: &str) -> Lane {
+    Lane::parse(word).unwrap_or(Lane::Background)
+}
+
+/// UUIDs as a SQLite statement takes them: a JSON array of their hyphenated text.
+fn json_list(ids: &[Uuid]) -> String {
+    serde_json::Value::from(ids.iter().map(Uuid::to_string).collect::<Vec<_>>()).to_string()
+}

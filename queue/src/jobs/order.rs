@@ -1,0 +1,168 @@
+//! Ordering runs, waking them, and asking them to stop: always in the transaction of the cause.
+
+use domain::{
+    Timestamp,
+    state::{Lane, RunStatus},
+};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement,
+    prelude::Json, sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use super::lane;
+use crate::Hint;
+
+/// A run that somebody wants. Version and state are set by the first worker that claims it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewRun {
+    /// Its id.
+    pub id: Uuid,
+    /// The tenant it works for.
+    pub tenant: Uuid,
+    /// The workflow's name.
+    pub workflow: &'static str,
+    /// One live run per workflow and key.
+    pub business_key: String,
+    /// What it is about: the id of an integration, connection, campaign or booking.
+    pub subject: Uuid,
+    /// Who asked.
+    pub asked_by: String,
+    /// How urgent it is.
+    pub lane: Lane,
+    /// Its first memory.
+    pub memory: Json,
+}
+
+/// Inserts runs with their jobs, due at once; the caller gives their hints away after its commit. A run whose key has a live run already is left out; the answer is
+/// one hint per run that was inserted.
+pub async fn order(txn: &DatabaseTransaction, runs: &[NewRun], at: Timestamp) -> Result<Vec<Hint>, DbErr> {
+    let mut hints = Vec::new();
+    // One statement holds a few thousand parameters at most on both stores.
+    for runs in runs.chunks(200) {
+        let rows = runs.iter().map(|run| entity::run::ActiveModel {
+            id: Set(run.id),
+            tenant_id: Set(run.tenant),
+            workflow: Set(run.workflow.to_owned()),
+            version: Set(None),
+            state: Set(None),
+            memory: Set(run.memory.clone()),
+            trail: Set(Json::Array(Vec::new())),
+            revision: Set(0),
+            status: Set(RunStatus::Ordered.to_string()),
+            lane: Set(run.lane.to_string()),
+            business_key: Set(run.business_key.clone()),
+            subject: Set(run.subject),
+            asked_by: Set(run.asked_by.clone()),
+            wait_signal: Set(None),
+            cancel_requested: Set(false),
+            undoing: Set(false),
+            reason: Set(None),
+            created_at: Set(at),
+            updated_at: Set(at),
+            finished_at: Set(None),
+        });
+        let inserted = entity::run::Entity::insert_many(rows)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_with_returning_keys(txn)
+            .await?;
+        let inserted: Vec<Uuid> = inserted.into_iter().collect();
+        for run in runs.iter().filter(|run| inserted.contains(&run.id)) {
+            hints.push(Hint { run: run.id, tenant: run.tenant, lane: run.lane });
+        }
+    }
+    for hints in hints.chunks(200) {
+        insert_jobs(txn, hints, at).await?;
+    }
+    Ok(hints)
+}
+
+async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -> Result<(), DbErr> {
+    let due = at_once(txn);
+    let mut values = Vec::with_capacity(hints.len() * 4);
+    let mut rows = Vec::with_capacity(hints.len());
+    for hint in hints {
+        let n = values.len();
+        let due = due.replace('?', &format!("${}", n + 4));
+        rows.push(format!("(${}, ${}, ${}, {due}, {due}, 0, 0, 0, 0)", n + 1, n + 2, n + 3));
+        values.extend([hint.run.into(), hint.tenant.into(), hint.lane.as_str().into(), at.into()]);
+    }
+    let sql = format!(
+        "INSERT INTO job (run_id, tenant_id, lane, due_at, offered_at, epoch, attempt, crashes, wakes) VALUES {}",
+        rows.join(", ")
+    );
+    txn.execute_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
+    Ok(())
+}
+
+/// How a statement writes "due at once", with the clock's value for the question mark. On PostgreSQL the database's
+/// clock decides what is due: a node whose own clock is ahead would wait for itself.
+fn at_once(txn: &DatabaseTransaction) -> &'static str {
+    match txn.get_database_backend() {
+        DatabaseBackend::Postgres => "least(?, now())",
+        _ => "?",
+    }
+}
+
+/// Leaves a message for a run and wakes it. A signal to a run that is over changes nothing and answers `None`.
+pub async fn signal(
+    txn: &DatabaseTransaction,
+    id: Uuid,
+    (tenant, run): (Uuid, Uuid),
+    name: &str,
+    payload: Json,
+    at: Timestamp,
+) -> Result<Option<Hint>, DbErr> {
+    let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
+    let row = entity::signal::ActiveModel {
+        id: Set(id),
+        tenant_id: Set(tenant),
+        run_id: Set(run),
+        name: Set(name.to_owned()),
+        payload: Set(payload),
+        created_at: Set(at),
+    };
+    entity::signal::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(Some(hint))
+}
+
+/// Makes a live run's job due now; `None` when the run is over.
+async fn wake(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    run: Uuid,
+    at: Timestamp,
+) -> Result<Option<Hint>, DbErr> {
+    let due = at_once(txn).replace('?', "$3");
+    let sql = format!(
+        "UPDATE job SET wakes = wakes + 1, offered_at = {due},
+         due_at = CASE WHEN due_at > {due} THEN {due} ELSE due_at END
+         WHERE tenant_id = $1 AND run_id = $2 RETURNING lane"
+    );
+    let values = [tenant.into(), run.into(), at.into()];
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    let Some(row) = txn.query_one_raw(statement).await? else { return Ok(None) };
+    let word: String = row.try_get("", "lane")?;
+    Ok(Some(Hint { run, tenant, lane: lane(&word) }))
+}
+
+/// Asks a live run to stop and to undo what it did; `None` when it is over already.
+pub async fn request_cancel(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    run: Uuid,
+    at: Timestamp,
+) -> Result<Option<Hint>, DbErr> {
+    let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
+    let sql = "UPDATE run SET cancel_requested = true WHERE tenant_id = $1 AND id = $2";
+    let statement =
+        Statement::from_sql_and_values(txn.get_database_backend(), sql, [tenant.into(), run.into()]);
+    txn.execute_raw(statement).await?;
+    Ok(Some(hint))
+}
+
+/// Gives a parked run (failed while undoing, or quarantined) its job back, due now, with fresh attempts. The caller
+/// has checked that the run is parked and has set it live again.
+pub async fn revive(txn: &DatabaseTransaction, hint: &Hint, at: Timestamp) -> Result<(), DbErr> {
+    insert_jobs(txn, std::slice::from_ref(hint), at).await
+}

@@ -1,0 +1,113 @@
+//! Durable jobs and what nodes tell each other.
+//!
+//! The database is the truth ([`jobs`]); everything else here may be lost at any moment without losing work:
+//! [`Hints`] say which runs have something to do, [`Fanout`] carries events to the subscribers of all nodes,
+//! [`Limits`] keeps all nodes together within what a provider allows. Each has an in-process form and one over
+//! Redis, behind the same tests; [`connect`] chooses by the URL. This is the only crate that names redis.
+
+pub mod fanout;
+pub mod hints;
+pub mod jobs;
+pub mod limits;
+
+mod error;
+mod link;
+#[cfg(test)]
+mod testing;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use domain::{Ids, SharedClock};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::link::{Link, Timeouts};
+pub use self::{
+    error::Error,
+    fanout::{Delivery, Fanout, Message, Subscription},
+    hints::{Hint, Hints},
+    limits::{Limit, Limits, Place, Wait},
+};
+
+/// What a node has to talk to the others.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Which runs have work.
+    pub hints: Arc<dyn Hints>,
+    /// Events for subscribers.
+    pub fanout: Arc<dyn Fanout>,
+    /// What providers allow.
+    pub limits: Arc<dyn Limits>,
+    nodes: Arc<AtomicU32>,
+}
+
+impl Queue {
+    /// How many nodes there were when they were counted last, this one included.
+    pub fn nodes(&self) -> usize {
+        self.nodes.load(Ordering::Relaxed).max(1) as usize
+    }
+}
+
+/// Makes the lanes that `url` names: `memory:` for one process, `redis://...` or `rediss://...` for many.
+///
+/// `prefix` begins every key, so that several installations share a server. A Redis that is away is no error:
+/// the lanes work without it as well as they can and come back by themselves. Background tasks run on `tracker`
+/// and end when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
+pub fn connect(
+    url: &str,
+    prefix: &str,
+    clock: SharedClock,
+    ids: Ids,
+    tracker: &TaskTracker,
+    token: &CancellationToken,
+) -> Result<Queue, Error> {
+    if url == "memory:" {
+        return Ok(Queue {
+            hints: Arc::new(hints::InProcess::new(token.clone())),
+            fanout: Arc::new(fanout::InProcess::new(tracker, token)),
+            limits: Arc::new(limits::InProcess::default()),
+            nodes: Arc::new(AtomicU32::new(1)),
+        });
+    }
+    if !url.starts_with("redis://") && !url.starts_with("rediss://") {
+        return Err(Error::Url);
+    }
+    let client = redis::Client::open(url).map_err(|_| Error::Url)?;
+    let link = |timeouts| Arc::new(Link::new(client.clone(), timeouts, clock.clone(), ids.clone()));
+    let (commands, nodes) = (link(Timeouts::Short), Arc::new(AtomicU32::new(1)));
+    let hints =
+        hints::Redis::new(prefix, commands.clone(), link(Timeouts::Blocking), ids.clone(), token.clone());
+    let fanout =
+        fanout::Redis::start(prefix, client.clone(), commands.clone(), &ids, nodes.clone(), tracker, token);
+    let limits = limits::Redis::start(prefix, commands, ids, nodes.clone(), limits::LEASE, tracker, token);
+    Ok(Queue { hints: Arc::new(hints), fanout: Arc::new(fanout), limits: Arc::new(limits), nodes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_url_that_names_no_lane_is_refused_and_not_shown() {
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        for url in ["", "memory", "http://:secret@127.0.0.1/", "redis://:secret@127.0.0.1:port/"] {
+            let refused =
+                connect(url, "muster", testing::clock(), testing::ids(), &tracker, &token).unwrap_err();
+            assert_eq!(refused.code(), "QUEUE_URL_INVALID", "{url}");
+            assert!(!format!("{refused} {refused:?}").contains("secret"), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_starts_without_its_redis() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://:secret@{}/", port.local_addr().unwrap());
+        drop(port);
+        let node = testing::Node::at(&url, "muster");
+        assert!(!format!("{:?}", node.queue).contains("secret"));
+        let limit = Limit { concurrency: 1, rate: 0, per: std::time::Duration::ZERO };
+        assert!(node.queue.limits.enter("ada", &limit, std::time::Duration::ZERO).await.is_ok());
+    }
+}

@@ -1,0 +1,163 @@
+//! The gate of each key on this node: who is next, who is inside, and until when nobody enters.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{Limit, Place, Wait};
+
+/// What a caller is told whose wait cannot be known.
+const SOME_TIME: Duration = Duration::from_millis(250);
+/// So many keys are kept before idle ones are looked for.
+const KEYS: usize = 1_024;
+
+/// The gates of a node, by key. Idle ones are forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    /// Held by the caller who is next; the others queue for it.
+    turn: tokio::sync::Mutex<()>,
+    /// A place was given back on this node.
+    freed: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inside: u32,
+    /// When the next call is due at the steady rate.
+    due: Option<Instant>,
+    closed_until: Option<Instant>,
+}
+
+/// What an attempt to enter comes to.
+pub(super) enum Attempt {
+    Inside(Place),
+    /// Not before this has passed.
+    After(Duration),
+    /// Somebody has to leave first. With a duration: it may be on another node, so look again after that.
+    Full(Option<Duration>),
+}
+
+impl Gates {
+    pub(super) fn of(&self, key: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(key) {
+            return gate.clone();
+        }
+        if gates.len() >= KEYS && gates.len() == gates.capacity() {
+            gates.retain(|_, gate| Arc::strong_count(gate) > 1 || !gate.is_idle());
+        }
+        gates.entry(key.to_owned()).or_default().clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+impl Gate {
+    /// Queues for the turn, then attempts until one succeeds or the patience is over.
+    pub(super) async fn enter<Attempts>(
+        &self,
+        patience: Duration,
+        attempt: impl Fn() -> Attempts,
+    ) -> Result<Place, Wait>
+    where
+        Attempts: Future<Output = Attempt>,
+    {
+        let until = Instant::now() + patience;
+        if let Some(closed) = self.closed_for().filter(|closed| *closed > patience) {
+            return Err(Wait(closed));
+        }
+        let Ok(_turn) = timeout_at(until, self.turn.lock()).await else { return Err(Wait(SOME_TIME)) };
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            let outcome = match self.closed_for() {
+                Some(closed) => Attempt::After(closed),
+                None => attempt().await,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            match outcome {
+                Attempt::Inside(place) => return Ok(place),
+                Attempt::After(wait) if wait > left => return Err(Wait(wait)),
+                Attempt::After(wait) => sleep(wait).await,
+                Attempt::Full(_) if left.is_zero() => return Err(Wait(SOME_TIME)),
+                Attempt::Full(again) => {
+                    let look = again.map_or(until, |again| until.min(Instant::now() + again));
+                    // Either way the next attempt shows whether somebody left.
+                    let _ = timeout_at(look, freed).await;
+                }
+            }
+        }
+    }
+
+    /// Enters by what this node knows.
+    pub(super) fn attempt(self: &Arc<Self>, limit: &Limit) -> Attempt {
+        let now = Instant::now();
+        let mut state = self.state();
+        let mut due = state.due.map_or(now, |due| due.max(now));
+        if let Some((interval, ahead)) = limit.pace() {
+            if due > now + ahead {
+                return Attempt::After(due - ahead - now);
+            }
+            due += interval;
+        }
+        if limit.concurrency > 0 && state.inside >= limit.concurrency {
+            return Attempt::Full(None);
+        }
+        state.due = Some(due);
+        state.inside += 1;
+        let gate = self.clone();
+        Attempt::Inside(Place::new(move || gate.leave()))
+    }
+
+    pub(super) fn pause(&self, for_: Duration) {
+        let mut state = self.state();
+        state.closed_until = state.closed_until.max(Some(Instant::now() + for_));
+    }
+
+    /// Tells the next caller that a place on another account of this gate is free.
+    pub(super) fn freed(&self) {
+        self.freed.notify_waiters();
+    }
+
+    fn leave(&self) {
+        let mut state = self.state();
+        state.inside = state.inside.saturating_sub(1);
+        drop(state);
+        self.freed.notify_waiters();
+    }
+
+    fn closed_for(&self) -> Option<Duration> {
+        let closed_until = self.state().closed_until?;
+        Some(closed_until.saturating_duration_since(Instant::now())).filter(|closed| !closed.is_zero())
+    }
+
+    fn is_idle(&self) -> bool {
+        let now = Instant::now();
+        let state = self.state();
+        let past = |at: Option<Instant>| at.is_none_or(|at| at <= now);
+        state.inside == 0 && past(state.due) && past(state.closed_until)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,197 @@
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use tokio::{join, time::timeout};
+
+use super::*;
+use crate::testing::{Node, Server, on_both};
+
+const HOUR: Duration = Duration::from_hours(1);
+const PATIENT: Duration = Duration::from_secs(30);
+const FOUR: Limit = Limit { concurrency: 4, rate: 0, per: HOUR };
+
+fn places(concurrency: u32) -> Limit {
+    Limit { concurrency, ..FOUR }
+}
+
+async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<Place, Wait> {
+    limits.enter(key, &limit, Duration::ZERO).await
+}
+
+/// All places of a limit, and the proof that there are no more.
+async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Place> {
+    let mut inside = Vec::new();
+    for _ in 0..places {
+        inside.push(limits.enter(key, &limit, PATIENT).await.unwrap());
+    }
+    assert!(enter_at_once(limits, key, limit).await.is_err(), "no more than {places} are inside");
+    inside
+}
+
+on_both!(
+    no_more_are_inside_than_there_are_places,
+    callers_enter_in_the_order_in_which_they_came,
+    no_more_begin_than_the_rate_allows,
+    a_pause_closes_one_gate_and_is_never_made_shorter,
+    a_pause_ends,
+    zero_is_no_limit,
+);
+
+async fn no_more_are_inside_than_there_are_places(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    let mut inside = fill(limits, "ada", FOUR, 4).await;
+    assert!(enter_at_once(limits, "bob", FOUR).await.is_ok(), "another key has its own places");
+    let (fifth, ()) = join!(biased; limits.enter("ada", &FOUR, PATIENT), async { drop(inside.pop()) });
+    assert!(fifth.is_ok(), "a place that was given back is taken by who waits");
+    assert!(enter_at_once(limits, "ada", FOUR).await.is_err());
+}
+
+async fn callers_enter_in_the_order_in_which_they_came(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    let order = std::sync::Mutex::new(Vec::new());
+    let first = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+    let enter = |number: usize| {
+        let order = &order;
+        async move {
+            let place = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+            order.lock().unwrap().push(number);
+            drop(place);
+        }
+    };
+    join!(biased; join_all((0..20).map(enter)), async { drop(first) });
+    assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
+}
+
+async fn no_more_begin_than_the_rate_allows(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    let slow = Limit { concurrency: 0, rate: 3, per: HOUR };
+    drop(limits.enter("slow", &slow, PATIENT).await.unwrap());
+    let Wait(wait) = limits.enter("slow", &slow, PATIENT).await.unwrap_err();
+    assert!(wait + PATIENT > HOUR / 3 && wait <= HOUR / 3, "{wait:?}");
+    let quick = Limit { concurrency: 0, rate: 100, per: HOUR };
+    for _ in 0..4 {
+        drop(limits.enter("quick", &quick, PATIENT).await.unwrap());
+    }
+    assert!(limits.enter("quick", &quick, PATIENT).await.is_err(), "a burst is a twenty-fifth");
+    let short = Limit { concurrency: 0, rate: 50, per: Duration::from_secs(1) };
+    for _ in 0..5 {
+        drop(limits.enter("short", &short, PATIENT).await.expect("a short wait is waited for"));
+    }
+}
+
+async fn a_pause_closes_one_gate_and_is_never_made_shorter(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    limits.pause("ada", HOUR).await;
+    limits.pause("ada", HOUR / 60).await;
+    let Wait(wait) = limits.enter("ada", &FOUR, PATIENT).await.unwrap_err();
+    assert!(wait + PATIENT > HOUR && wait <= HOUR, "{wait:?}");
+    assert!(enter_at_once(limits, "bob", FOUR).await.is_ok());
+}
+
+async fn a_pause_ends(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    limits.pause("ada", Duration::from_millis(30)).await;
+    assert!(limits.enter("ada", &FOUR, PATIENT).await.is_ok());
+}
+
+async fn zero_is_no_limit(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    let unlimited = Limit { concurrency: 0, rate: 0, per: Duration::ZERO };
+    let entered = join_all((0..50).map(|_| limits.enter("ada", &unlimited, PATIENT))).await;
+    assert!(entered.iter().all(Result::is_ok));
+}
+
+#[test]
+fn no_window_holds_more_than_the_rate() {
+    for rate in 1..3_000 {
+        let limit = Limit { concurrency: 0, rate, per: HOUR };
+        let (interval, ahead) = limit.pace().unwrap();
+        let burst = 1 + ahead.as_nanos() / interval.as_nanos();
+        let steady = (HOUR.as_nanos() - 1) / interval.as_nanos();
+        let most = if burst == 1 { steady + 1 } else { burst + steady };
+        // A division that rounds down lets one more in at the very end of an hour of thousands.
+        assert!(most <= u128::from(rate) + 1, "{most} of {rate}");
+        assert!(most * 100 >= u128::from(rate) * 96, "{most} of {rate} is too few");
+    }
+}
+
+#[tokio::test]
+async fn all_nodes_share_the_places_and_the_pause() {
+    let (server, node) = alone().await;
+    let other = node.neighbour();
+    let inside = fill(node.queue.limits.as_ref(), "ada", FOUR, 4).await;
+    assert!(enter_at_once(other.queue.limits.as_ref(), "ada", FOUR).await.is_err());
+    let (entered, ()) =
+        join!(biased; other.queue.limits.enter("ada", &FOUR, PATIENT), async { drop(inside) });
+    assert!(entered.is_ok(), "what one node gives back the other takes");
+    node.queue.limits.pause("ada", HOUR).await;
+    assert!(other.queue.limits.enter("ada", &FOUR, PATIENT).await.is_err());
+    drop(server);
+}
+
+#[tokio::test]
+async fn the_places_of_a_node_that_died_come_back() {
+    let node = Node::over_redis();
+    let lease = Duration::from_millis(100);
+    let limits = start(&node, 1, lease);
+    let place = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+    std::mem::forget(place);
+    assert!(limits.enter("ada", &places(1), PATIENT).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_caller_who_stops_waiting_takes_no_place_with_it() {
+    let node = Node::over_redis();
+    let limits = node.queue.limits.as_ref();
+    for _ in 0..20 {
+        drop(limits.enter("ada", &places(1), PATIENT).await.unwrap());
+        let _ = timeout(Duration::ZERO, limits.enter("ada", &places(1), PATIENT)).await;
+    }
+    assert!(limits.enter("ada", &places(1), PATIENT).await.is_ok(), "the lease would be longer than that");
+}
+
+#[tokio::test]
+async fn without_redis_each_node_keeps_its_share() {
+    let (mut server, node) = alone().await;
+    let limits = start(&node, 2, LEASE);
+    drop(fill(&limits, "ada", FOUR, 4).await);
+    server.kill().await;
+    let inside = fill(&limits, "bob", FOUR, 2).await;
+    limits.pause("eve", HOUR).await;
+    assert!(limits.enter("eve", &FOUR, PATIENT).await.is_err());
+    server.restart().await;
+    let mut later = Vec::new();
+    while later.len() < 3 {
+        // Two are what the node may have by itself; the third needs Redis.
+        later.extend(limits.enter("joe", &FOUR, Duration::from_millis(50)).await.ok());
+    }
+    drop(inside);
+}
+
+#[tokio::test]
+async fn gates_that_nobody_uses_are_forgotten() {
+    let gates = gate::Gates::default();
+    gates.of("kept").pause(HOUR);
+    for key in 0..20_000 {
+        gates.of(&key.to_string());
+    }
+    assert!(gates.len() < 5_000, "{} are kept", gates.len());
+    let refused =
+        gates.of("kept").enter(PATIENT, || std::future::ready(gates.of("kept").attempt(&FOUR))).await;
+    assert!(refused.is_err(), "a closed gate is not idle");
+}
+
+fn start(node: &Node, nodes: u32, lease: Duration) -> Redis {
+    let nodes = Arc::new(AtomicU32::new(nodes));
+    Redis::start(&node.prefix, node.link(), node.ids.clone(), nodes, lease, &node.tracker, &node.token)
+}
+
+/// A node with a server of its own.
+async fn alone() -> (Server, Node) {
+    let server = Server::start().await;
+    let node = Node::at(&server.url(), "muster");
+    (server, node)
+}

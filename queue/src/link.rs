@@ -1,0 +1,165 @@
+//! A connection to Redis that is made again when it broke.
+//!
+//! While Redis is away it answers [`Error::Away`] at once, so that nobody queues behind a dead server; one
+//! caller at a time tries again, after a pause that grows to two seconds, with jitter. It logs at most once per
+//! ten seconds, and once when Redis is back.
+
+use std::{
+    future::Future,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{Ids, SharedClock, Timestamp};
+use redis::{AsyncConnectionConfig, RedisError, RedisResult, aio::MultiplexedConnection};
+use tokio::time::Instant;
+
+use crate::Error;
+
+/// The longest that a blocking read may block.
+pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(2);
+
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Timeouts {
+    /// For commands that answer at once.
+    Short,
+    /// For reads that block for [`LONGEST_BLOCK`] at most.
+    Blocking,
+}
+
+/// See the module.
+pub(crate) struct Link {
+    client: redis::Client,
+    config: AsyncConnectionConfig,
+    ids: Ids,
+    state: tokio::sync::Mutex<State>,
+    away: AtomicBool,
+    complaints: Complaints,
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<MultiplexedConnection>,
+    generation: u64,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The client's own form could show a password.
+        f.write_str("Link")
+    }
+}
+
+impl Link {
+    pub(crate) fn new(client: redis::Client, timeouts: Timeouts, clock: SharedClock, ids: Ids) -> Self {
+        let second = Duration::from_secs(1);
+        let answer = match timeouts {
+            Timeouts::Short => second,
+            Timeouts::Blocking => LONGEST_BLOCK + second,
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(second))
+            .set_response_timeout(Some(answer));
+        let complaints = Complaints::new(clock);
+        Self {
+            client,
+            config,
+            ids,
+            state: tokio::sync::Mutex::default(),
+            away: AtomicBool::new(false),
+            complaints,
+        }
+    }
+
+    /// Runs commands on the connection.
+    pub(crate) async fn ask<T, F, Answer>(&self, question: F) -> Result<T, Error>
+    where
+        F: FnOnce(MultiplexedConnection) -> Answer,
+        Answer: Future<Output = RedisResult<T>>,
+    {
+        let (connection, generation) = self.connection().await?;
+        match question(connection).await {
+            Ok(answer) => Ok(answer),
+            Err(error) if error.code().is_some() => Err(Error::Refused(error)),
+            Err(error) => {
+                let mut state = self.state.lock().await;
+                if state.generation == generation {
+                    state.connection = None;
+                    self.back_off(&mut state, &error);
+                }
+                Err(Error::Away(Some(error)))
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<(MultiplexedConnection, u64), Error> {
+        let mut state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(_) if self.away.load(Ordering::Relaxed) => return Err(Error::Away(None)),
+            Err(_) => self.state.lock().await,
+        };
+        if let Some(connection) = &state.connection {
+            return Ok((connection.clone(), state.generation));
+        }
+        if state.not_before.is_some_and(|at| Instant::now() < at) {
+            return Err(Error::Away(None));
+        }
+        match self.client.get_multiplexed_async_connection_with_config(&self.config).await {
+            Ok(connection) => {
+                state.connection = Some(connection.clone());
+                state.generation += 1;
+                state.failures = 0;
+                if self.away.swap(false, Ordering::Relaxed) {
+                    tracing::info!("Redis is back");
+                }
+                Ok((connection, state.generation))
+            }
+            Err(error) => {
+                self.back_off(&mut state, &error);
+                Err(Error::Away(Some(error)))
+            }
+        }
+    }
+
+    fn back_off(&self, state: &mut State, error: &RedisError) {
+        self.away.store(true, Ordering::Relaxed);
+        state.not_before = Some(Instant::now() + back_off(state.failures, &self.ids));
+        state.failures = state.failures.saturating_add(1);
+        self.complaints.away(error);
+    }
+}
+
+/// How long to leave a server alone after `failures` before this one: 50 ms to 2 s, half of it by chance.
+pub(crate) fn back_off(failures: u32, ids: &Ids) -> Duration {
+    let longest = 50_u64 << failures.min(6);
+    let longest = longest.min(2_000);
+    Duration::from_millis(longest / 2 + ids.below(longest / 2 + 1))
+}
+
+/// Says that Redis is away, at most once per ten seconds.
+pub(crate) struct Complaints {
+    clock: SharedClock,
+    last: Mutex<Option<Timestamp>>,
+}
+
+impl Complaints {
+    pub(crate) fn new(clock: SharedClock) -> Self {
+        Self { clock, last: Mutex::new(None) }
+    }
+
+    /// Logs the error's kind, unless something was logged lately.
+    pub(crate) fn away(&self, error: &RedisError) {
+        let now = self.clock.now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| (now - last).abs() >= chrono::Duration::seconds(10)) {
+            *last = Some(now);
+            tracing::warn!(kind = ?error.kind(), "Redis is away; work goes on through the database");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What all parts of one sandbox share.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, Ordering},
+};
+
+use chrono::Duration;
+use domain::{Ids, SharedClock, Timestamp};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::{
+    Error,
+    fault::Faults,
+    gate::Gates,
+    journal::Journal,
+    microsoft::identity::keys::Signer,
+    store::{Change, Notice, Store},
+};
+
+/// Shared by every request and background task.
+#[derive(Debug)]
+pub struct App {
+    /// The record of requests.
+    pub journal: Journal,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
+    /// Concurrent requests by mailbox.
+    pub gates: Gates,
+    /// Signs tokens.
+    pub signer: Signer,
+    /// Makes ids and secrets.
+    pub ids: Ids,
+    /// For the requests that the sandbox makes itself: handshakes and notifications.
+    pub client: reqwest::Client,
+    clock: SharedClock,
+    offset_ms: AtomicI64,
+    store: Mutex<Store>,
+    notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl App {
+    /// Puts the parts together; makes the signing key when the store has none.
+    pub fn new(
+        mut store: Store,
+        journal: Journal,
+        clock: SharedClock,
+        ids: Ids,
+        notices: mpsc::UnboundedSender<Notice>,
+    ) -> Result<Arc<Self>, Error> {
+        let signer = match &store.state().signing_key {
+            Some(key) => Signer::from_text(key)?,
+            None => {
+                let (signer, key) = Signer::generate()?;
+                store.commit(vec![Change::SigningKey(key)])?;
+                signer
+            }
+        };
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(std::time::Duration::from_secs(10))
+            .build()
+            .map_err(Error::Client)?;
+        Ok(Arc::new(Self {
+            journal,
+            faults: Faults::default(),
+            gates: Gates::default(),
+            signer,
+            ids,
+            client,
+            clock,
+            offset_ms: AtomicI64::new(store.state().offset_ms),
+            store: Mutex::new(store),
+            notices,
+        }))
+    }
+
+    /// The sandbox's time: the given clock, plus what it was moved forward.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now() + Duration::milliseconds(self.offset_ms.load(Ordering::SeqCst))
+    }
+
+    /// Moves the sandbox's clock forward.
+    pub fn advance(&self, by_ms: i64) -> Result<(), Error> {
+        self.commit(&mut self.store(), vec![Change::Advanced(by_ms)])?;
+        self.offset_ms.fetch_add(by_ms, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The state. Held only while nothing is awaited.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the changes last, applies them and tells subscribers.
+    pub fn commit(&self, store: &mut Store, changes: Vec<Change>) -> Result<(), Error> {
+        for notice in store.commit(changes)? {
+            // Nobody listens any more only while the sandbox stops.
+            let _ = self.notices.send(notice);
+        }
+        Ok(())
+    }
+
+    /// A random GUID.
+    pub fn guid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.ids.bytes::<16>()).into_uuid()
+    }
+}

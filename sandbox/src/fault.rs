@@ -1,0 +1,137 @@
+//! Faults that tests plant: what goes wrong, for which requests, how often.
+
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+/// A planted fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which requests it hits; all provider requests when absent.
+    #[serde(default, rename = "match")]
+    pub when: When,
+    /// How many requests it still hits.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// How many matching requests pass unharmed before that.
+    #[serde(default)]
+    pub skip: u32,
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// Which requests a fault hits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct When {
+    /// The HTTP method.
+    pub method: Option<String>,
+    /// A part of the decoded path.
+    pub path_contains: Option<String>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// 429, with `Retry-After` when seconds are given.
+    Throttle {
+        /// Seconds.
+        retry_after: Option<u32>,
+    },
+    /// 503.
+    Outage,
+    /// The request takes effect, then the connection is cut without an answer.
+    DropAfter,
+    /// The answer comes late.
+    Slow {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Nothing happens and nothing is answered; the connection is cut in the end.
+    TimeoutBefore {
+        /// Milliseconds until the connection is cut.
+        #[serde(default = "ten_minutes")]
+        ms: u64,
+    },
+}
+
+fn ten_minutes() -> u64 {
+    600_000
+}
+
+/// The faults that are planted now.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<Vec<Fault>>);
+
+impl Faults {
+    /// Plants one more.
+    pub fn plant(&self, fault: Fault) {
+        self.lock().push(fault);
+    }
+
+    /// Removes all.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Those that are left.
+    pub fn list(&self) -> Vec<Fault> {
+        self.lock().clone()
+    }
+
+    /// The first fault that hits this request; it is used up by one.
+    pub fn take(&self, method: &str, path: &str) -> Option<Action> {
+        let mut faults = self.lock();
+        let hit = faults.iter_mut().find_map(|fault| {
+            if !fault.when.matches(method, path) {
+                return None;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                return None;
+            }
+            fault.times = fault.times.saturating_sub(1);
+            Some(fault.action.clone())
+        });
+        faults.retain(|fault| fault.times > 0);
+        hit
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl When {
+    fn matches(&self, method: &str, path: &str) -> bool {
+        self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.path_contains.as_ref().is_none_or(|part| path.contains(part.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_hits_only_its_requests_and_only_as_often_as_asked() {
+        let faults = Faults::default();
+        faults.plant(
+            serde_json::from_value(serde_json::json!({
+                "match": {"method": "POST", "path_contains": "/events"}, "times": 2, "skip": 1, "action": "outage"
+            }))
+            .unwrap(),
+        );
+        let post = || faults.take("POST", "/v1.0/users/a/events");
+        assert_eq!(faults.take("GET", "/v1.0/users/a/events"), None);
+        assert_eq!(
+            [post(), post(), post(), post()],
+            [None, Some(Action::Outage), Some(Action::Outage), None]
+        );
+    }
+}

@@ -1,0 +1,321 @@
+//! Organisations as tests describe them, and how they come into being.
+
+use std::collections::BTreeMap;
+
+use domain::{TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    microsoft::graph::{
+        events::blank,
+        meetings::{Draft, event_id},
+        zones::Zone,
+    },
+    model::{
+        Attendee, Event, Hosting, Mailbox, Organisation, Part, Party, Purpose, Response, Room, Settings,
+        ShowAs,
+    },
+    store::Change,
+};
+
+/// An organisation to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fixture {
+    /// The name, for people.
+    pub name: String,
+    /// Its domain.
+    pub domain: String,
+    /// The zone of its mailboxes; a Windows or IANA name.
+    #[serde(default = "zone")]
+    pub zone: String,
+    /// People and shared mailboxes. `it-admin@…` is added when nobody is an administrator.
+    #[serde(default)]
+    pub users: Vec<User>,
+    /// Rooms.
+    #[serde(default)]
+    pub rooms: Vec<RoomFixture>,
+    /// What stands in the calendars.
+    #[serde(default)]
+    pub events: Vec<Planted>,
+    /// Delays.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// A person or a shared mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The primary address, also the sign-in name.
+    pub address: String,
+    /// The name, for people.
+    pub name: String,
+    /// Whether it is a Global Administrator.
+    #[serde(default)]
+    pub admin: bool,
+    /// Whether it has a mailbox.
+    #[serde(default = "yes")]
+    pub licensed: bool,
+    /// Whether applications may reach the mailbox.
+    #[serde(default = "yes")]
+    pub in_scope: bool,
+    /// Whose mailbox it is.
+    #[serde(default = "user")]
+    pub purpose: Purpose,
+    /// Further addresses.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+}
+
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomFixture {
+    /// The address.
+    pub address: String,
+    /// The name, for people.
+    pub name: String,
+    /// How many people it holds.
+    pub capacity: Option<u32>,
+    /// The building.
+    pub building: Option<String>,
+    /// The floor.
+    pub floor: Option<i32>,
+    /// What stands in it.
+    #[serde(default)]
+    pub equipment: Vec<String>,
+    /// Whether it answers by itself.
+    #[serde(default = "yes")]
+    pub auto_accept: bool,
+    /// Whether it accepts overlapping meetings.
+    #[serde(default)]
+    pub allow_conflicts: bool,
+    /// Whether applications may reach the mailbox.
+    #[serde(default = "yes")]
+    pub in_scope: bool,
+}
+
+/// A meeting that everybody has already accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planted {
+    /// The organiser's address.
+    pub mailbox: String,
+    /// The title.
+    pub subject: String,
+    /// The beginning.
+    pub start: Timestamp,
+    /// The end.
+    pub end: Timestamp,
+    /// How it blocks the calendar.
+    #[serde(default = "busy")]
+    pub show_as: ShowAs,
+    /// `normal`, `personal`, `private` or `confidential`.
+    #[serde(default = "normal")]
+    pub sensitivity: String,
+    /// Whether it covers whole days.
+    #[serde(default)]
+    pub all_day: bool,
+    /// Who takes part; rooms as well.
+    #[serde(default)]
+    pub attendees: Vec<String>,
+}
+
+fn zone() -> String {
+    "W. Europe Standard Time".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn user() -> Purpose {
+    Purpose::User
+}
+
+fn busy() -> ShowAs {
+    ShowAs::Busy
+}
+
+fn normal() -> String {
+    "normal".to_owned()
+}
+
+/// A fixture that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Domains are unique.
+    #[error("the domain {0} is taken by another organisation")]
+    DomainTaken(String),
+    /// Addresses are unique.
+    #[error("the address {0} is there twice")]
+    AddressTaken(String),
+    /// Not a zone.
+    #[error("{0} is not a time zone")]
+    UnknownZone(String),
+    /// An event names somebody who is not there.
+    #[error("there is no mailbox {0}")]
+    UnknownMailbox(String),
+    /// An event ends before it begins.
+    #[error("the event {0} must end after its start")]
+    EmptyEvent(String),
+}
+
+/// Makes an organisation of a fixture: what to commit, and its record.
+pub fn build(
+    app: &App,
+    serial: u64,
+    taken: bool,
+    fixture: Fixture,
+) -> Result<(Organisation, Vec<Change>), Invalid> {
+    if taken {
+        return Err(Invalid::DomainTaken(fixture.domain));
+    }
+    Zone::find(&fixture.zone).map_err(|_| Invalid::UnknownZone(fixture.zone.clone()))?;
+    let mut organisation = Organisation {
+        id: app.guid(),
+        serial,
+        name: fixture.name,
+        domain: fixture.domain.to_lowercase(),
+        zone: fixture.zone,
+        created_at: app.now(),
+        mailboxes: BTreeMap::new(),
+        consents: BTreeMap::new(),
+        settings: fixture.settings,
+        addresses: BTreeMap::new(),
+    };
+    let administrated = fixture.users.iter().any(|user| user.admin);
+    let administrator = (!administrated).then(|| administrator(&organisation.domain));
+    let people = administrator.into_iter().chain(fixture.users).map(|user| person(app, user));
+    for mailbox in people.chain(fixture.rooms.into_iter().map(|fixture| room(app, fixture))) {
+        let known = |address: &String| organisation.addresses.contains_key(&address.to_lowercase());
+        if let Some(address) = std::iter::once(&mailbox.address).chain(&mailbox.aliases).find(|at| known(at))
+        {
+            return Err(Invalid::AddressTaken(address.clone()));
+        }
+        for address in std::iter::once(&mailbox.address).chain(&mailbox.aliases) {
+            organisation.addresses.insert(address.to_lowercase(), mailbox.id.clone());
+        }
+        organisation.mailboxes.insert(mailbox.id.clone(), mailbox);
+    }
+    let mut changes = vec![Change::Organisation(Box::new(organisation.clone()))];
+    for planted in fixture.events {
+        changes.extend(plant(app, &organisation, planted)?.1);
+    }
+    Ok((organisation, changes))
+}
+
+/// The account that is added when nobody else is an administrator.
+pub fn administrator(domain: &str) -> User {
+    User {
+        address: format!("it-admin@{domain}"),
+        name: "IT Administrator".to_owned(),
+        admin: true,
+        licensed: true,
+        in_scope: true,
+        purpose: Purpose::User,
+        aliases: Vec::new(),
+    }
+}
+
+fn person(app: &App, user: User) -> Mailbox {
+    Mailbox {
+        id: app.guid().to_string(),
+        upn: user.address.clone(),
+        address: user.address,
+        aliases: user.aliases,
+        name: user.name,
+        purpose: user.purpose,
+        admin: user.admin,
+        hosting: if user.licensed { Hosting::Normal } else { Hosting::None },
+        in_scope: user.in_scope,
+        room: None,
+    }
+}
+
+fn room(app: &App, room: RoomFixture) -> Mailbox {
+    Mailbox {
+        id: app.guid().to_string(),
+        upn: room.address.clone(),
+        address: room.address,
+        aliases: Vec::new(),
+        name: room.name,
+        purpose: Purpose::Room,
+        admin: false,
+        hosting: Hosting::Normal,
+        in_scope: room.in_scope,
+        room: Some(Room {
+            capacity: room.capacity,
+            building: room.building,
+            floor: room.floor,
+            equipment: room.equipment,
+            auto_accept: room.auto_accept,
+            allow_conflicts: room.allow_conflicts,
+        }),
+    }
+}
+
+/// Puts a meeting into everybody's calendar, as if it had been accepted long ago. Answers the organiser's id of it.
+pub fn plant(
+    app: &App,
+    organisation: &Organisation,
+    planted: Planted,
+) -> Result<(String, Vec<Change>), Invalid> {
+    let find =
+        |address: &str| organisation.find(address).ok_or_else(|| Invalid::UnknownMailbox(address.to_owned()));
+    let organizer = find(&planted.mailbox)?;
+    let range = TimeRange::new(planted.start, planted.end)
+        .ok_or_else(|| Invalid::EmptyEvent(planted.subject.clone()))?;
+    let guests = planted.attendees.iter().map(|address| find(address)).collect::<Result<Vec<_>, _>>()?;
+    let location = guests.iter().find(|guest| guest.room.is_some()).map(|room| place(room));
+    let event = Event {
+        subject: planted.subject,
+        zones: (organisation.zone.clone(), organisation.zone.clone()),
+        all_day: planted.all_day,
+        show_as: planted.show_as,
+        sensitivity: planted.sensitivity,
+        attendees: guests.iter().map(|guest| accepted(guest, app.now())).collect(),
+        location,
+        ..blank(app, organizer, range)
+    };
+    let id = event.id.clone();
+    let store = crate::store::State::default();
+    let mut draft = Draft::new(app, &store, organisation);
+    for guest in guests.into_iter().filter(|guest| guest.id != organizer.id) {
+        let subject = if guest.room.is_some() { &organizer.name } else { &event.subject };
+        let copy = Event {
+            id: event_id(app),
+            subject: subject.clone(),
+            is_organizer: false,
+            response: Response::Accepted,
+            responded_at: Some(app.now()),
+            ..event.clone()
+        };
+        draft.put(&(organisation.id, guest.id.clone()), copy);
+    }
+    draft.put(&(organisation.id, organizer.id.clone()), event);
+    Ok((id, draft.changes))
+}
+
+fn accepted(guest: &Mailbox, now: Timestamp) -> Attendee {
+    Attendee {
+        party: Party { name: guest.name.clone(), address: guest.address.clone() },
+        part: if guest.room.is_some() { Part::Resource } else { Part::Required },
+        response: Response::Accepted,
+        responded_at: Some(now),
+    }
+}
+
+fn place(room: &Mailbox) -> Value {
+    json!({
+        "displayName": room.name,
+        "locationEmailAddress": room.address,
+        "locationUri": room.address,
+        "locationType": "conferenceRoom",
+        "uniqueId": room.address,
+        "uniqueIdType": "directory",
+    })
+}

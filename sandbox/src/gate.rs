@@ -1,0 +1,48 @@
+//! How many requests of one application a mailbox serves at the same time.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::store::Owner;
+
+type Key = (String, Owner);
+
+/// Counts running requests by application and mailbox.
+#[derive(Debug, Clone, Default)]
+pub struct Gates(Arc<Mutex<HashMap<Key, u32>>>);
+
+/// A place among the running requests; given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    gates: Gates,
+    key: Key,
+}
+
+impl Gates {
+    /// Takes a place, unless `limit` requests are running.
+    pub fn enter(&self, application: &str, owner: &Owner, limit: u32) -> Option<Permit> {
+        let key = (application.to_owned(), owner.clone());
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = running.entry(key.clone()).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        drop(running);
+        Some(Permit { gates: self.clone(), key })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut running = self.gates.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.key);
+            }
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Believable organisations: the same order gives the same people, rooms and meetings.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta};
+use domain::Timestamp;
+use serde::Deserialize;
+
+use crate::{
+    fixture::{Fixture, Planted, RoomFixture, User, administrator},
+    microsoft::graph::zones::Zone,
+    model::{Purpose, Settings, ShowAs},
+};
+
+/// What is wanted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// The name, for people.
+    pub name: String,
+    /// The domain; made of the name when absent.
+    pub domain: Option<String>,
+    /// How many people, the administrator among them.
+    pub users: usize,
+    /// How many rooms.
+    pub rooms: usize,
+    /// How many weeks of meetings.
+    #[serde(default = "three")]
+    pub weeks: u64,
+    /// The first day; the Monday of this week when absent.
+    pub from: Option<NaiveDate>,
+    /// Another number, other people.
+    #[serde(default)]
+    pub seed: u64,
+    /// How many people's mailboxes applications may not reach; `true` means one.
+    #[serde(default)]
+    pub out_of_scope: Count,
+    /// The zone of the mailboxes.
+    #[serde(default = "berlin")]
+    pub zone: String,
+}
+
+fn three() -> u64 {
+    3
+}
+
+fn berlin() -> String {
+    "W. Europe Standard Time".to_owned()
+}
+
+/// A number, or whether there is one.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub enum Count {
+    /// None or one.
+    Any(bool),
+    /// So many.
+    Exactly(usize),
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::Exactly(0)
+    }
+}
+
+const GIVEN: [&str; 32] = [
+    "Ada", "Ben", "Clara", "David", "Elif", "Felix", "Grace", "Hugo", "Ines", "Jonas", "Katrin", "Liam",
+    "Mara", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Samir", "Tessa", "Umut", "Vera", "Wanda", "Xenia",
+    "Yusuf", "Zoe", "Anton", "Bianca", "Carlos", "Dana", "Emil", "Frida",
+];
+const FAMILY: [&str; 29] = [
+    "Albers", "Becker", "Costa", "Dietrich", "Ebert", "Fischer", "Gruber", "Hansen", "Ivanov", "Jansen",
+    "Keller", "Lorenz", "Moreau", "Novak", "Otto", "Petrov", "Quist", "Richter", "Sommer", "Tanaka",
+    "Ulrich", "Vogel", "Weber", "Xu", "Yilmaz", "Ziegler", "Andersen", "Bauer", "Conti",
+];
+const ROOMS: [&str; 12] = [
+    "Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ivy", "Juniper", "Linden",
+    "Maple",
+];
+const EQUIPMENT: [&str; 4] = ["Video conference", "Whiteboard", "Large display", "Speakerphone"];
+const SUBJECTS: [&str; 12] = [
+    "Roadmap",
+    "Budget review",
+    "One to one",
+    "Design session",
+    "Customer call",
+    "Hiring",
+    "Retrospective",
+    "Incident review",
+    "Planning",
+    "Quarterly numbers",
+    "Onboarding",
+    "Demo",
+];
+const TEAM: usize = 7;
+/// Half-hours between nine and five.
+const HALVES: usize = 16;
+
+/// The organisation that an order means.
+pub fn fixture(order: &Order, now: Timestamp) -> Fixture {
+    let mut random = Random(order.seed ^ 0x5eed);
+    let domain = order.domain.clone().unwrap_or_else(|| format!("{}.test", slug(&order.name)));
+    let mut users = people(order, &domain, &mut random);
+    let rooms = rooms(order.rooms, &domain, &mut random);
+    let from = order.from.unwrap_or_else(|| {
+        let today = now.date_naive();
+        today - Days::new(u64::from(today.weekday().num_days_from_monday()))
+    });
+    let zone = Zone::find(&order.zone).unwrap_or_else(|_| Zone::utc());
+    let events = Planner::new(&users, &rooms, zone, &mut random).plan(from, order.weeks);
+    users.push(User {
+        purpose: Purpose::Shared,
+        admin: false,
+        name: "Bookings".to_owned(),
+        address: format!("bookings@{domain}"),
+        ..administrator(&domain)
+    });
+    let settings = Settings::default();
+    Fixture { name: order.name.clone(), domain, zone: order.zone.clone(), users, rooms, events, settings }
+}
+
+/// A name as part of a domain.
+fn slug(name: &str) -> String {
+    let words: Vec<String> = name
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    if words.is_empty() { "organisation".to_owned() } else { words.join("-") }
+}
+
+fn people(order: &Order, domain: &str, random: &mut Random) -> Vec<User> {
+    let start = random.below(GIVEN.len() * FAMILY.len());
+    let mut users = vec![administrator(domain)];
+    for index in 0..order.users.saturating_sub(1) {
+        // The two lists share no divisor, so every pair comes once before one comes again.
+        let at = start + index;
+        let (given, family) = (GIVEN[at % GIVEN.len()], FAMILY[at % FAMILY.len()]);
+        let round = index / (GIVEN.len() * FAMILY.len());
+        let number = if round == 0 { String::new() } else { (round + 1).to_string() };
+        users.push(User {
+            address: format!("{}.{}{number}@{domain}", given.to_lowercase(), family.to_lowercase()),
+            name: format!("{given} {family}"),
+            admin: false,
+            ..administrator(domain)
+        });
+    }
+    let out = match order.out_of_scope {
+        Count::Any(any) => usize::from(any),
+        Count::Exactly(count) => count,
+    };
+    // The last ones, so that the first people that a test picks are within reach.
+    for user in users.iter_mut().skip(1).rev().take(out) {
+        user.in_scope = false;
+    }
+    users
+}
+
+fn rooms(count: usize, domain: &str, random: &mut Random) -> Vec<RoomFixture> {
+    (0..count)
+        .map(|index| {
+            let tree = ROOMS[index % ROOMS.len()];
+            let name = if index < ROOMS.len() {
+                tree.to_owned()
+            } else {
+                format!("{tree} {}", index / ROOMS.len() + 1)
+            };
+            RoomFixture {
+                address: format!("room-{}@{domain}", slug(&name)),
+                name: format!("Room {name}"),
+                capacity: Some(4 + 2 * random.below(8) as u32),
+                building: Some(if index % 2 == 0 { "North" } else { "South" }.to_owned()),
+                floor: Some(index as i32 / 4 + 1),
+                equipment: EQUIPMENT
+                    .iter()
+                    .filter(|_| random.below(2) == 0)
+                    .map(|name| (*name).to_owned())
+                    .collect(),
+                auto_accept: true,
+                allow_conflicts: false,
+                in_scope: true,
+            }
+        })
+        .collect()
+}
+
+/// Puts meetings where everybody is free.
+struct Planner<'a> {
+    users: Vec<&'a str>,
+    rooms: Vec<&'a str>,
+    zone: Zone,
+    random: &'a mut Random,
+    taken: BTreeMap<(String, NaiveDate), u32>,
+    events: Vec<Planted>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(users: &'a [User], rooms: &'a [RoomFixture], zone: Zone, random: &'a mut Random) -> Self {
+        Self {
+            users: users.iter().map(|user| user.address.as_str()).collect(),
+            rooms: rooms.iter().map(|room| room.address.as_str()).collect(),
+            zone,
+            random,
+            taken: BTreeMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn plan(mut self, from: NaiveDate, weeks: u64) -> Vec<Planted> {
+        let days = (0..weeks * 7).filter_map(|offset| from.checked_add_days(Days::new(offset)));
+        for day in days.filter(|day| day.weekday().num_days_from_monday() < 5) {
+            self.absences(day);
+            self.team_meetings(day);
+            for index in 0..self.users.len() {
+                for _ in 0..self.random.below(3) {
+                    self.meeting(index, day);
+                }
+            }
+        }
+        self.events
+    }
+
+    /// One in fifty is away for the day.
+    fn absences(&mut self, day: NaiveDate) {
+        for index in 0..self.users.len() {
+            if self.random.below(50) != 0 {
+                continue;
+            }
+            let who = self.users[index];
+            self.taken.insert((who.to_owned(), day), u32::MAX);
+            let midnight = day.and_time(NaiveTime::MIN);
+            let (start, end) =
+                (self.zone.instant(midnight), self.zone.instant(midnight + TimeDelta::days(1)));
+            let event = Self::event(who, "Out of office", (start, end));
+            self.events.push(Planted { show_as: ShowAs::Oof, all_day: true, ..event });
+        }
+    }
+
+    /// Every team meets on Mondays and Thursdays at nine.
+    fn team_meetings(&mut self, day: NaiveDate) {
+        if !matches!(day.weekday().num_days_from_monday(), 0 | 3) {
+            return;
+        }
+        let users = self.users.clone();
+        for team in users.chunks(TEAM) {
+            let here: Vec<&str> = team.iter().copied().filter(|who| self.free(who, day, 0b1)).collect();
+            if let Some((lead, guests)) = here.split_first().filter(|(_, guests)| !guests.is_empty()) {
+                self.book(lead, guests, day, (0, 1), "Team meeting");
+            }
+        }
+    }
+
+    /// A meeting of one person with some others, if there is a common free time.
+    fn meeting(&mut self, organizer: usize, day: NaiveDate) {
+        let length = 1 + self.random.below(3);
+        let start = 1 + self.random.below(HALVES - length);
+        let mask = mask(start, length);
+        let who = self.users[organizer];
+        if !self.free(who, day, mask) {
+            return;
+        }
+        let mut guests = Vec::new();
+        for _ in 0..self.random.below(4) {
+            let guest = self.users[self.random.below(self.users.len())];
+            if guest != who && !guests.contains(&guest) && self.free(guest, day, mask) {
+                guests.push(guest);
+            }
+        }
+        if !self.rooms.is_empty() && self.random.below(5) < 2 {
+            let room = self.rooms[self.random.below(self.rooms.len())];
+            if self.free(room, day, mask) {
+                guests.push(room);
+            }
+        }
+        let subject =
+            if guests.is_empty() { "Focus time" } else { SUBJECTS[self.random.below(SUBJECTS.len())] };
+        self.book(who, &guests, day, (start, length), subject);
+    }
+
+    fn book(
+        &mut self,
+        who: &str,
+        guests: &[&str],
+        day: NaiveDate,
+        (start, length): (usize, usize),
+        subject: &str,
+    ) {
+        for address in guests.iter().copied().chain([who]) {
+            *self.taken.entry((address.to_owned(), day)).or_default() |= mask(start, length);
+        }
+        let nine = day.and_time(NaiveTime::MIN) + TimeDelta::hours(9);
+        let at = |half: usize| self.zone.instant(nine + TimeDelta::minutes(30 * half as i64));
+        let event = Self::event(who, subject, (at(start), at(start + length)));
+        let alone = guests.is_empty();
+        let event = match self.random.below(12) {
+            0 if alone => {
+                Planted { sensitivity: "private".to_owned(), subject: "Doctor".to_owned(), ..event }
+            }
+            1 if alone => Planted { show_as: ShowAs::Tentative, ..event },
+            2 if alone => Planted { show_as: ShowAs::Free, ..event },
+            _ => event,
+        };
+        self.events
+            .push(Planted { attendees: guests.iter().map(|guest| (*guest).to_owned()).collect(), ..event });
+    }
+
+    fn event(who: &str, subject: &str, (start, end): (Timestamp, Timestamp)) -> Planted {
+        Planted {
+            mailbox: who.to_owned(),
+            subject: subject.to_owned(),
+            start,
+            end,
+            show_as: ShowAs::Busy,
+            sensitivity: "normal".to_owned(),
+            all_day: false,
+            attendees: Vec::new(),
+        }
+    }
+
+    fn free(&self, address: &str, day: NaiveDate, mask: u32) -> bool {
+        self.taken.get(&(address.to_owned(), day)).is_none_or(|taken| taken & mask == 0)
+    }
+}
+
+fn mask(start: usize, length: usize) -> u32 {
+    ((1 << length) - 1) << start
+}
+
+/// SplitMix64: enough for people who do not exist.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % below.max(1) as u64).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(seed: u64) -> Order {
+        serde_json::from_value(serde_json::json!({
+            "name": "Acme Works", "users": 40, "rooms": 6, "weeks": 3, "from": "2026-11-16", "seed": seed, "out_of_scope": true
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_same_order_gives_the_same_organisation_and_another_seed_another_one() {
+        let one = fixture(&order(7), Timestamp::UNIX_EPOCH);
+        assert_eq!(one, fixture(&order(7), Timestamp::MAX_UTC));
+        assert_ne!(one.users, fixture(&order(8), Timestamp::UNIX_EPOCH).users);
+    }
+
+    #[test]
+    fn an_order_is_filled_with_people_rooms_and_meetings_that_do_not_overlap() {
+        let made = fixture(&order(7), Timestamp::UNIX_EPOCH);
+        assert_eq!(made.domain, "acme-works.test");
+        assert_eq!(made.users.iter().filter(|user| user.purpose == Purpose::User).count(), 40);
+        assert_eq!(made.users.iter().filter(|user| !user.in_scope).count(), 1);
+        assert_eq!(made.rooms.len(), 6);
+        assert!(made.events.len() > 300, "{}", made.events.len());
+        let mut taken: BTreeMap<&str, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
+        for event in &made.events {
+            for address in event.attendees.iter().chain([&event.mailbox]) {
+                let held = taken.entry(address).or_default();
+                assert!(
+                    held.iter().all(|(start, end)| event.end <= *start || *end <= event.start),
+                    "{address}"
+                );
+                held.push((event.start, event.end));
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What is done to an event that is there.
+
+use serde_json::Value;
+
+use super::{
+    Call, WRITE, events,
+    failure::{Failure, Refused},
+    meetings::Draft,
+    parse,
+    zones::Zone,
+};
+use crate::{
+    model::{Event, Response},
+    store::{Owner, State},
+    wire::Answer,
+};
+
+/// `PATCH`.
+pub fn update(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, before) = find(call, state, key, id)?;
+    let zone = Zone::preferred(call.request)?;
+    current(call, before)?;
+    let mut after = before.clone();
+    parse::apply(&mut after, &events::read_body(call)?)?;
+    call.note.key = after.effect_key();
+    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    if before.is_organizer {
+        draft.update(&owner, before, after);
+    } else {
+        // Changes of an attendee's copy stay in it; who is invited is the organiser's affair.
+        draft.put(&owner, Event { attendees: before.attendees.clone(), ..after });
+    }
+    let changes = draft.changes;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("updated");
+    let event = store.state().events.get(&owner).and_then(|events| events.get(id));
+    let event = event.ok_or_else(Failure::item_not_found)?;
+    Ok(events::shown(call, 200, event, &owner.1, &zone))
+}
+
+/// `DELETE`.
+pub fn delete(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, event) = find(call, state, key, id)?;
+    current(call, event)?;
+    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    if event.is_organizer {
+        draft.cancel(&owner, event);
+    } else {
+        draft.changes.push(crate::store::Change::EventGone(owner, event.id.clone()));
+    }
+    let changes = draft.changes;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("deleted");
+    Ok(Answer::empty(204))
+}
+
+/// `POST …/cancel`.
+pub fn cancel(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, event) = find(call, state, key, id)?;
+    if !event.is_organizer {
+        let text = "Your request can't be completed. You need to be an organizer to cancel a meeting.";
+        return Err(Failure::invalid(text).into());
+    }
+    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    draft.cancel(&owner, event);
+    let changes = draft.changes;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("cancelled");
+    Ok(Answer::empty(202))
+}
+
+/// `POST …/accept`, `…/decline` and `…/tentativelyAccept`.
+pub fn respond(call: &mut Call<'_>, key: &str, id: &str, response: Response) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, copy) = find(call, state, key, id)?;
+    if copy.is_organizer {
+        let text = "Your request can't be completed. You can't respond to this meeting because you're the meeting organizer.";
+        return Err(Failure::invalid(text).into());
+    }
+    let body: Value = if call.request.body.is_empty() { Value::Null } else { events::read_body(call)? };
+    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    draft.respond(&owner, copy, response, body["sendResponse"].as_bool().unwrap_or(true));
+    let changes = draft.changes;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("responded");
+    Ok(Answer::empty(202))
+}
+
+fn find<'s>(
+    call: &mut Call<'_>,
+    state: &'s State,
+    key: &str,
+    id: &str,
+) -> Result<(Owner, &'s Event), Failure> {
+    let (owner, _) = call.mailbox(state, key, WRITE)?;
+    call.note.event_id = Some(id.to_owned());
+    let event = state.events.get(&owner).and_then(|events| events.get(id));
+    let event = event.ok_or_else(Failure::item_not_found)?;
+    call.note.key = event.effect_key();
+    Ok((owner, event))
+}
+
+/// Refuses when the caller has seen another version.
+fn current(call: &Call<'_>, event: &Event) -> Result<(), Failure> {
+    let seen = call.request.header("if-match").filter(|seen| *seen != "*");
+    if seen.is_none_or(|seen| seen == event.etag()) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        412,
+        "ErrorIrresolvableConflict",
+        "The send or update operation could not be performed because the change key passed in the request does not match the current change key for the item.",
+    ))
+}

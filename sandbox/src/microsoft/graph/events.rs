@@ -1,0 +1,199 @@
+//! Events: find, read, create, and what else is done to one of them.
+
+use domain::TimeRange;
+use serde_json::Value;
+
+use super::{
+    Call, READ, WRITE, change,
+    failure::{Failure, Refused},
+    meetings::{Draft, event_id, ical_uid},
+    odata, parse, render, view,
+    zones::{self, Zone},
+};
+use crate::{
+    model::{Event, Mailbox, Party, Response, ShowAs},
+    wire::Answer,
+};
+
+const PAGE: usize = 10;
+const PAGE_MOST: usize = 1000;
+
+/// Below `/users/{id}/events`.
+pub fn route(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) -> Result<Answer, Refused> {
+    match (method, rest) {
+        ("GET", []) => list(call, key),
+        ("POST", []) => create(call, key),
+        ("GET", [id]) => one(call, key, id),
+        ("PATCH", [id]) => change::update(call, key, id),
+        ("DELETE", [id]) => change::delete(call, key, id),
+        ("POST", [id, "cancel"]) => change::cancel(call, key, id),
+        ("POST", [id, "accept"]) => change::respond(call, key, id, Response::Accepted),
+        ("POST", [id, "decline"]) => change::respond(call, key, id, Response::Declined),
+        ("POST", [id, "tentativelyAccept"]) => change::respond(call, key, id, Response::TentativelyAccepted),
+        _ => Err(super::unknown(rest)),
+    }
+}
+
+fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+    let store = call.app.store();
+    let (owner, mailbox) = call.mailbox(store.state(), key, READ)?;
+    let zone = Zone::preferred(call.request)?;
+    let filter = call.request.query("$filter").map(Filter::read).transpose()?;
+    if let Some(Filter::Extended(_, value)) = &filter {
+        call.note.key = Some(value.clone());
+    }
+    let (skip, top) = (odata::skip(call.request, "$skip")?, odata::top(call.request, PAGE, PAGE_MOST)?);
+    let mut events: Vec<&Event> = store
+        .state()
+        .calendar(&owner)
+        .filter(|event| filter.as_ref().is_none_or(|filter| filter.matches(event)))
+        .collect();
+    events.sort_by_key(|event| (event.created_at, &event.id));
+    let values: Vec<Value> =
+        events.into_iter().map(|event| render::event(call.request, event, &zone)).collect();
+    let context = format!("users('{}')/events", mailbox.id);
+    let body = odata::page(call.request, &context, &values, (skip, top), "$skip");
+    Ok(view::applied(Answer::json(200, body), &zone))
+}
+
+fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
+    let store = call.app.store();
+    let (owner, _) = call.mailbox(store.state(), key, READ)?;
+    let zone = Zone::preferred(call.request)?;
+    call.note.event_id = Some(id.to_owned());
+    let event = store.state().events.get(&owner).and_then(|events| events.get(id));
+    let event = event.ok_or_else(Failure::item_not_found)?;
+    Ok(shown(call, 200, event, &owner.1, &zone))
+}
+
+/// An event as an answer.
+pub fn shown(call: &Call<'_>, status: u16, event: &Event, mailbox: &str, zone: &Zone) -> Answer {
+    let mut value = render::event(call.request, event, zone);
+    value["@odata.context"] = odata::context(&format!("users('{mailbox}')/events/$entity"));
+    view::applied(Answer::json(status, value), zone)
+}
+
+fn create(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, mailbox) = call.mailbox(state, key, WRITE)?;
+    let zone = Zone::preferred(call.request)?;
+    let body = read_body(call)?;
+    let event = new(call, mailbox, &body)?;
+    call.note.key = event.effect_key();
+    if let Some(transaction) = &event.transaction_id
+        && let Some(existing) = state.transactions.get(&(owner.clone(), transaction.clone()))
+    {
+        call.note.outcome = Some("duplicate");
+        call.note.event_id = Some(existing.clone());
+        return Err(Failure::new(
+            409,
+            "ErrorDuplicateTransactionId",
+            "Your request can't be completed. The TransactionId specified in the request has already been used to create a different event.",
+        )
+        .into());
+    }
+    let id = event.id.clone();
+    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    draft.create(&owner, event);
+    let changes = draft.changes;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("created");
+    call.note.event_id = Some(id.clone());
+    let event = store.state().events.get(&owner).and_then(|events| events.get(&id));
+    let event = event.ok_or_else(Failure::item_not_found)?;
+    let location = format!("{}{}/{}", call.request.origin, call.request.path, id.replace('/', "%2F"));
+    Ok(shown(call, 201, event, &owner.1, &zone).with("location", location))
+}
+
+/// The JSON of a request.
+pub fn read_body(call: &Call<'_>) -> Result<Value, Failure> {
+    call.request
+        .json()
+        .map_err(|_| Failure::new(400, "RequestBodyRead", "The request body could not be read as JSON."))
+}
+
+fn new(call: &Call<'_>, mailbox: &Mailbox, body: &Value) -> Result<Event, Failure> {
+    let missing = |name: &str| Failure::invalid(format!("The event must have the member '{name}'."));
+    let (start, _) = zones::read(body.get("start").ok_or_else(|| missing("start"))?)?;
+    let (end, _) = zones::read(body.get("end").ok_or_else(|| missing("end"))?)?;
+    let range = TimeRange::new(start, end)
+        .ok_or_else(|| Failure::invalid("The event's end must be after its start."))?;
+    let mut event = blank(call.app, mailbox, range);
+    event.transaction_id = body["transactionId"].as_str().map(str::to_owned);
+    parse::apply(&mut event, body)?;
+    Ok(event)
+}
+
+/// An event of its owner without anything in it.
+pub fn blank(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Event {
+    let now = app.now();
+    Event {
+        id: event_id(app),
+        change: 0,
+        ical_uid: ical_uid(app),
+        subject: String::new(),
+        body_type: "html".to_owned(),
+        body: String::new(),
+        range,
+        zones: ("UTC".to_owned(), "UTC".to_owned()),
+        all_day: false,
+        location: None,
+        organizer: Party { name: mailbox.name.clone(), address: mailbox.address.clone() },
+        is_organizer: true,
+        attendees: Vec::new(),
+        response: Response::Organizer,
+        responded_at: None,
+        show_as: ShowAs::Busy,
+        sensitivity: "normal".to_owned(),
+        transaction_id: None,
+        extended: std::collections::BTreeMap::new(),
+        online: false,
+        extra: std::collections::BTreeMap::new(),
+        created_at: now,
+        modified_at: now,
+    }
+}
+
+/// What `$filter` may ask of events.
+enum Filter {
+    Extended(String, String),
+    Uid(String),
+}
+
+impl Filter {
+    fn read(text: &str) -> Result<Self, Failure> {
+        let mut literals = odata::literals(text).into_iter();
+        let bare: String = odata::shape(text).chars().filter(|character| *character != '\'').collect();
+        let known = match (bare.as_str(), literals.next(), literals.next()) {
+            ("icaluideq", Some(uid), None) => Some(Self::Uid(uid)),
+            (shape, Some(id), Some(value)) => extended_shape(shape).then_some(Self::Extended(id, value)),
+            _ => None,
+        };
+        known.ok_or_else(|| {
+            Failure::new(
+                400,
+                "ErrorInvalidUrlQueryFilter",
+                "The query filter contains one or more invalid nodes.",
+            )
+        })
+    }
+
+    fn matches(&self, event: &Event) -> bool {
+        match self {
+            Self::Uid(uid) => event.ical_uid == *uid,
+            Self::Extended(id, value) => {
+                event.extended.iter().any(|(known, held)| known.eq_ignore_ascii_case(id) && held == value)
+            }
+        }
+    }
+}
+
+/// `singleValueExtendedProperties/any(x:x/id eq '' and x/value eq '')` with any variable.
+fn extended_shape(shape: &str) -> bool {
+    let inner =
+        shape.strip_prefix("singlevalueextendedproperties/any(").and_then(|rest| rest.strip_suffix(')'));
+    inner
+        .and_then(|inner| inner.split_once(':'))
+        .is_some_and(|(variable, condition)| condition == format!("{variable}/ideqand{variable}/valueeq"))
+}

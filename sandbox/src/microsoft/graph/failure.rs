@@ -1,0 +1,123 @@
+//! Refusals of Graph.
+
+use serde_json::json;
+
+use crate::{
+    Error,
+    app::App,
+    wire::{Answer, Request},
+};
+
+/// A refusal with its status, code and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// The code.
+    pub code: &'static str,
+    /// What is said about it.
+    pub message: String,
+    /// Seconds to wait, where they are told.
+    pub retry_after: Option<u32>,
+}
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum Refused {
+    /// The caller is to blame.
+    Because(Failure),
+    /// The sandbox is.
+    Broken(Error),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Because(failure)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl Failure {
+    /// A refusal.
+    pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// The request makes no sense.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(400, "ErrorInvalidRequest", message)
+    }
+
+    /// No token, or one that is not good any more.
+    pub fn unauthenticated(message: &str) -> Self {
+        Self::new(401, "InvalidAuthenticationToken", message)
+    }
+
+    /// The token may not do this in Exchange.
+    pub fn denied() -> Self {
+        Self::new(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+    }
+
+    /// The token may not do this in the directory.
+    pub fn forbidden() -> Self {
+        Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+    }
+
+    /// The event or calendar is not there.
+    pub fn item_not_found() -> Self {
+        Self::new(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+    }
+
+    /// The directory has no such object.
+    pub fn no_such_object(key: &str) -> Self {
+        Self::new(
+            404,
+            "Request_ResourceNotFound",
+            format!(
+                "Resource '{key}' does not exist or one of its queried reference-property objects are not present."
+            ),
+        )
+    }
+
+    /// Too many requests at a time.
+    pub fn throttled() -> Self {
+        Self::new(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
+    }
+
+    /// The service is away.
+    pub fn unavailable() -> Self {
+        Self::new(503, "serviceNotAvailable", "The service is temporarily unavailable.")
+    }
+
+    /// The answer.
+    pub fn answer(&self, app: &App, request: &Request) -> Answer {
+        let id = app.guid().to_string();
+        let client = request.header("client-request-id").unwrap_or(&id).to_owned();
+        let answer = Answer::json(
+            self.status,
+            json!({ "error": {
+                "code": self.code,
+                "message": self.message,
+                "innerError": {
+                    "date": app.now().format("%Y-%m-%dT%H:%M:%S").to_string(),
+                    "request-id": id,
+                    "client-request-id": client,
+                },
+            }}),
+        );
+        let answer = answer.with("request-id", id).with("client-request-id", client);
+        let answer = match self.retry_after {
+            Some(seconds) => answer.with("retry-after", seconds.to_string()),
+            None => answer,
+        };
+        if self.status == 401 {
+            return answer.with("www-authenticate", "Bearer realm=\"\"");
+        }
+        answer
+    }
+}

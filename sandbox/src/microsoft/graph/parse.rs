@@ -1,0 +1,118 @@
+//! Events as clients write them: creation and changes, both as a list of members to set.
+
+use std::collections::BTreeMap;
+
+use domain::TimeRange;
+use serde_json::Value;
+
+use super::{failure::Failure, zones};
+use crate::model::{Attendee, Event, Part, Party, Response, ShowAs};
+
+const ATTENDEES_MOST: usize = 500;
+const SENSITIVITIES: [&str; 4] = ["normal", "personal", "private", "confidential"];
+/// Members that are kept as they come.
+const KEPT: [&str; 8] = [
+    "importance",
+    "categories",
+    "reminderMinutesBeforeStart",
+    "isReminderOn",
+    "responseRequested",
+    "allowNewTimeProposals",
+    "hideAttendees",
+    "recurrence",
+];
+
+/// Sets the members of `event` that stand in `body`.
+pub fn apply(event: &mut Event, body: &Value) -> Result<(), Failure> {
+    let Value::Object(members) = body else {
+        return Err(Failure::new(400, "RequestBodyRead", "The request body must be a JSON object."));
+    };
+    times(event, body)?;
+    for (name, value) in members {
+        match name.as_str() {
+            "subject" => value.as_str().unwrap_or_default().clone_into(&mut event.subject),
+            "body" => {
+                value["content"].as_str().unwrap_or_default().clone_into(&mut event.body);
+                event.body_type = value["contentType"].as_str().unwrap_or("text").to_lowercase();
+            }
+            "location" => event.location = value.is_object().then(|| value.clone()),
+            "isAllDay" => event.all_day = value.as_bool().unwrap_or_default(),
+            "attendees" => event.attendees = attendees(&event.attendees, value)?,
+            "showAs" => event.show_as = show_as(value)?,
+            "sensitivity" => event.sensitivity = sensitivity(value)?,
+            "isOnlineMeeting" => event.online |= value.as_bool().unwrap_or_default(),
+            "singleValueExtendedProperties" => event.extended.extend(extended(value)?),
+            kept if KEPT.contains(&kept) => drop(event.extra.insert(name.clone(), value.clone())),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn times(event: &mut Event, body: &Value) -> Result<(), Failure> {
+    let mut range = (event.range.start, event.range.end);
+    if let Some(start) = body.get("start") {
+        let (at, zone) = zones::read(start)?;
+        range.0 = at;
+        event.zones.0 = zone.name;
+    }
+    if let Some(end) = body.get("end") {
+        let (at, zone) = zones::read(end)?;
+        range.1 = at;
+        event.zones.1 = zone.name;
+    }
+    event.range = TimeRange::new(range.0, range.1)
+        .ok_or_else(|| Failure::invalid("The event's end must be after its start."))?;
+    Ok(())
+}
+
+/// The new list; who was in the old one keeps the answer that was given.
+fn attendees(before: &[Attendee], value: &Value) -> Result<Vec<Attendee>, Failure> {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    if list.len() > ATTENDEES_MOST {
+        return Err(Failure::invalid("An event can have no more than 500 attendees."));
+    }
+    list.iter().map(|entry| attendee(before, entry)).collect()
+}
+
+fn attendee(before: &[Attendee], entry: &Value) -> Result<Attendee, Failure> {
+    let address = entry["emailAddress"]["address"].as_str().filter(|address| address.contains('@'));
+    let address = address.ok_or_else(|| Failure::invalid("An attendee must have an e-mail address."))?;
+    let part = match entry["type"].as_str() {
+        None | Some("required") => Part::Required,
+        Some("optional") => Part::Optional,
+        Some("resource") => Part::Resource,
+        Some(other) => {
+            return Err(Failure::invalid(format!("'{other}' is not a valid attendee type.")));
+        }
+    };
+    let known = before.iter().find(|known| known.party.address.eq_ignore_ascii_case(address));
+    let name = entry["emailAddress"]["name"].as_str().unwrap_or(address);
+    Ok(Attendee {
+        party: Party { name: name.to_owned(), address: address.to_owned() },
+        part,
+        response: known.map_or(Response::None, |known| known.response),
+        responded_at: known.and_then(|known| known.responded_at),
+    })
+}
+
+fn show_as(value: &Value) -> Result<ShowAs, Failure> {
+    serde_json::from_value(value.clone()).map_err(|_| Failure::invalid("The value of showAs is not valid."))
+}
+
+fn sensitivity(value: &Value) -> Result<String, Failure> {
+    let known = SENSITIVITIES.iter().find(|known| value == **known);
+    known
+        .map(|known| (*known).to_owned())
+        .ok_or_else(|| Failure::invalid("The value of sensitivity is not valid."))
+}
+
+fn extended(value: &Value) -> Result<BTreeMap<String, String>, Failure> {
+    let pair = |entry: &Value| Some((entry["id"].as_str()?.to_owned(), entry["value"].as_str()?.to_owned()));
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter()
+        .map(|entry| {
+            pair(entry).ok_or_else(|| Failure::invalid("An extended property must have an id and a value."))
+        })
+        .collect()
+}

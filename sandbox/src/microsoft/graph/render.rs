@@ -1,0 +1,148 @@
+//! Events as Graph shows them.
+
+use serde_json::{Map, Value, json};
+
+use super::{odata, zones, zones::Zone};
+use crate::{
+    model::{Attendee, Event, Party, Response},
+    wire::Request,
+};
+use domain::Timestamp;
+
+/// An event, with the members and extended properties that the request asks for.
+pub fn event(request: &Request, event: &Event, zone: &Zone) -> Value {
+    let mut value = all(request, event, zone);
+    if let Some(properties) = request.query("$expand").map(|expand| expanded(event, expand)) {
+        value = odata::select(request, value);
+        if !properties.is_empty() {
+            value["singleValueExtendedProperties"] = properties.into();
+        }
+        return value;
+    }
+    odata::select(request, value)
+}
+
+fn all(request: &Request, event: &Event, zone: &Zone) -> Value {
+    let mut value = json!({
+        "@odata.etag": event.etag(),
+        "id": event.id,
+        "createdDateTime": zones::zulu(event.created_at),
+        "lastModifiedDateTime": zones::zulu(event.modified_at),
+        "changeKey": event.change_key(),
+        "categories": [],
+        "originalStartTimeZone": event.zones.0,
+        "originalEndTimeZone": event.zones.1,
+        "iCalUId": event.ical_uid,
+        "reminderMinutesBeforeStart": 15,
+        "isReminderOn": true,
+        "hasAttachments": false,
+        "subject": event.subject,
+        "bodyPreview": preview(&plain(&event.body)),
+        "importance": "normal",
+        "sensitivity": event.sensitivity,
+        "isAllDay": event.all_day,
+        "isCancelled": false,
+        "isOrganizer": event.is_organizer,
+        "responseRequested": true,
+        "seriesMasterId": null,
+        "showAs": event.show_as,
+        "type": "singleInstance",
+        "webLink": "https://outlook.office365.com/owa/?itemid=sandbox",
+        "onlineMeetingUrl": null,
+        "onlineMeeting": null,
+        "isOnlineMeeting": event.online,
+        "onlineMeetingProvider": if event.online { "teamsForBusiness" } else { "unknown" },
+        "allowNewTimeProposals": true,
+        "isDraft": false,
+        "hideAttendees": false,
+        "recurrence": null,
+        "responseStatus": status(event.response, event.responded_at),
+        "body": body(request, event),
+        "start": zone.show(event.range.start),
+        "end": zone.show(event.range.end),
+        "location": location(event),
+        "locations": event.location.iter().cloned().collect::<Vec<_>>(),
+        "attendees": event.attendees.iter().map(attendee).collect::<Vec<_>>(),
+        "organizer": { "emailAddress": party(&event.organizer) },
+    });
+    if event.online {
+        let url = format!("https://teams.microsoft.com/l/meetup-join/{}", event.ical_uid);
+        value["onlineMeeting"] = json!({ "joinUrl": url });
+    }
+    if let Some(key) = &event.transaction_id {
+        value["transactionId"] = key.clone().into();
+    }
+    for (name, kept) in &event.extra {
+        value[name] = kept.clone();
+    }
+    value
+}
+
+fn body(request: &Request, event: &Event) -> Value {
+    let text = request.preferences().iter().any(|part| part == "outlook.body-content-type=\"text\"");
+    if text {
+        return json!({ "contentType": "text", "content": plain(&event.body) });
+    }
+    json!({ "contentType": event.body_type, "content": event.body })
+}
+
+fn plain(body: &str) -> String {
+    let mut text = String::new();
+    let mut tag = false;
+    for character in body.chars() {
+        match character {
+            '<' => tag = true,
+            '>' if tag => tag = false,
+            _ if tag => {}
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+fn preview(body: &str) -> String {
+    body.chars().take(255).collect()
+}
+
+fn location(event: &Event) -> Value {
+    event.location.clone().unwrap_or_else(|| {
+        json!({
+            "displayName": "", "locationType": "default", "uniqueIdType": "unknown",
+            "address": {}, "coordinates": {},
+        })
+    })
+}
+
+fn attendee(attendee: &Attendee) -> Value {
+    json!({
+        "type": attendee.part,
+        "status": status(attendee.response, attendee.responded_at),
+        "emailAddress": party(&attendee.party),
+    })
+}
+
+fn party(party: &Party) -> Value {
+    json!({ "name": party.name, "address": party.address })
+}
+
+fn status(response: Response, at: Option<Timestamp>) -> Value {
+    let time = at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), zones::zulu);
+    json!({ "response": response, "time": time })
+}
+
+/// The extended properties that `$expand` names; all when it names none.
+fn expanded(event: &Event, expand: &str) -> Vec<Value> {
+    if !expand.to_lowercase().contains("singlevalueextendedproperties") {
+        return Vec::new();
+    }
+    let wanted = odata::literals(expand);
+    event
+        .extended
+        .iter()
+        .filter(|(id, _)| wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(id)))
+        .map(|(id, value)| {
+            Map::from_iter([("id".to_owned(), id.clone().into()), ("value".to_owned(), value.clone().into())])
+                .into()
+        })
+        .collect()
+}

@@ -1,0 +1,47 @@
+//! Rooms that answer by themselves.
+
+use super::meetings::Draft;
+use crate::{
+    Error,
+    app::App,
+    model::{Event, Pending, Response},
+    store::{Change, State},
+};
+
+/// Lets every room answer whose time has come, oldest invitation first.
+pub fn settle(app: &App) -> Result<(), Error> {
+    loop {
+        let mut store = app.store();
+        let now = app.now();
+        let due = store.state().pending.values().filter(|pending| pending.due <= now);
+        let Some(pending) = due.min_by_key(|pending| (pending.due, &pending.event)).cloned() else {
+            return Ok(());
+        };
+        let changes = answer(app, store.state(), &pending);
+        app.commit(&mut store, changes)?;
+    }
+}
+
+fn answer(app: &App, state: &State, pending: &Pending) -> Vec<Change> {
+    let owner = (pending.tenant, pending.room.clone());
+    let done = Change::PendingDone(owner.clone(), pending.event.clone());
+    let organisation = state.organisations.get(&pending.tenant);
+    let copy = state.events.get(&owner).and_then(|events| events.get(&pending.event));
+    let (Some(organisation), Some(copy)) = (organisation, copy) else { return vec![done] };
+    let room = organisation.mailboxes.get(&pending.room).and_then(|mailbox| mailbox.room.as_ref());
+    let taken = room.is_none_or(|room| !room.allow_conflicts)
+        && state.calendar(&owner).any(|other| holds(other) && conflicts(other, copy));
+    let mut draft = Draft::new(app, state, organisation);
+    draft.changes.push(done);
+    draft.respond(&owner, copy, if taken { Response::Declined } else { Response::Accepted }, true);
+    draft.changes
+}
+
+/// Whether the room has said yes to it, or holds it for itself.
+fn holds(event: &Event) -> bool {
+    event.blocks() && matches!(event.response, Response::Accepted | Response::Organizer | Response::None)
+}
+
+fn conflicts(other: &Event, copy: &Event) -> bool {
+    other.ical_uid != copy.ical_uid && other.range.overlaps(&copy.range)
+}

@@ -1,0 +1,119 @@
+//! Time zones by Windows and IANA names, and date-times as Graph writes them.
+
+use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
+use chrono_tz::Tz;
+use domain::Timestamp;
+use serde_json::{Value, json};
+use windows_timezones::WindowsTimezone;
+
+use super::failure::Failure;
+use crate::wire::Request;
+
+/// A zone and the name it was asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    /// The name.
+    pub name: String,
+    /// The rules.
+    pub rules: Tz,
+}
+
+impl Zone {
+    /// Finds a zone by a name of either kind.
+    pub fn find(name: &str) -> Result<Self, Failure> {
+        let rules = match name {
+            "tzone://Microsoft/Utc" => Some(Tz::UTC),
+            _ => match name.parse::<WindowsTimezone>() {
+                Ok(windows) => windows.tzdb_id().parse().ok(),
+                Err(_) => name.parse().ok(),
+            },
+        };
+        rules.map(|rules| Self { name: name.to_owned(), rules }).ok_or_else(|| {
+            Failure::new(
+                400,
+                "TimeZoneNotSupportedException",
+                format!("A valid TimeZone value must be specified. The following TimeZone value is not supported: '{name}'."),
+            )
+        })
+    }
+
+    /// UTC.
+    pub fn utc() -> Self {
+        Self { name: "UTC".to_owned(), rules: Tz::UTC }
+    }
+
+    /// The zone that `Prefer: outlook.timezone` names, else UTC.
+    pub fn preferred(request: &Request) -> Result<Self, Failure> {
+        let preferences = request.preferences();
+        let wanted = preferences.iter().find_map(|part| part.strip_prefix("outlook.timezone="));
+        wanted.map_or_else(|| Ok(Self::utc()), |name| Self::find(name.trim_matches('"')))
+    }
+
+    /// A `dateTimeTimeZone`.
+    pub fn show(&self, at: Timestamp) -> Value {
+        json!({ "dateTime": digits(at.with_timezone(&self.rules).naive_local()), "timeZone": self.name })
+    }
+
+    /// The instant of a local date-time; what a leap of the clock leaves out counts as an hour later.
+    pub fn instant(&self, local: NaiveDateTime) -> Timestamp {
+        match self.rules.from_local_datetime(&local) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.with_timezone(&Utc),
+            LocalResult::None => {
+                let later = self.rules.from_local_datetime(&(local + Duration::hours(1))).earliest();
+                later.map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
+            }
+        }
+    }
+
+    /// Reads a date-time: with an offset of its own, else local in this zone.
+    pub fn read(&self, text: &str) -> Option<Timestamp> {
+        if let Ok(at) = DateTime::parse_from_rfc3339(text) {
+            return Some(at.with_timezone(&Utc));
+        }
+        let local = text.parse::<NaiveDateTime>().ok().or_else(|| {
+            let date = text.parse::<chrono::NaiveDate>().ok()?;
+            date.and_hms_opt(0, 0, 0)
+        })?;
+        Some(self.instant(local))
+    }
+}
+
+/// Seven digits after the point and no offset.
+pub fn digits(local: NaiveDateTime) -> String {
+    format!("{}0", local.format("%Y-%m-%dT%H:%M:%S%.6f"))
+}
+
+/// An instant with `Z`.
+pub fn zulu(at: Timestamp) -> String {
+    format!("{}0Z", at.format("%Y-%m-%dT%H:%M:%S%.6f"))
+}
+
+/// Reads a `dateTimeTimeZone`.
+pub fn read(value: &Value) -> Result<(Timestamp, Zone), Failure> {
+    let bad = || Failure::invalid("A dateTimeTimeZone must have a valid dateTime and timeZone.");
+    let zone = value["timeZone"].as_str().map_or_else(|| Ok(Zone::utc()), Zone::find)?;
+    let at = value["dateTime"].as_str().and_then(|text| zone.read(text)).ok_or_else(bad)?;
+    Ok((at, zone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_and_iana_names_mean_the_same_zone() {
+        for name in ["W. Europe Standard Time", "Europe/Berlin"] {
+            let value = json!({ "dateTime": "2026-07-01T10:00:00", "timeZone": name });
+            let (at, zone) = read(&value).unwrap();
+            assert_eq!(at.to_rfc3339(), "2026-07-01T08:00:00+00:00");
+            assert_eq!(zone.show(at), json!({ "dateTime": "2026-07-01T10:00:00.0000000", "timeZone": name }));
+        }
+        assert_eq!(Zone::find("Middle Earth Time").unwrap_err().code, "TimeZoneNotSupportedException");
+    }
+
+    #[test]
+    fn a_time_that_the_clock_leaps_over_counts_as_an_hour_later() {
+        let zone = Zone::find("Europe/Berlin").unwrap();
+        assert_eq!(zone.read("2026-03-29T02:30:00").unwrap().to_rfc3339(), "2026-03-29T01:30:00+00:00");
+    }
+}

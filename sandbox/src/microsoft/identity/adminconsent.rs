@@ -1,0 +1,179 @@
+//! Consent of an administrator for a whole organisation: the v2.0 endpoint and the older one.
+//!
+//! The redirect names the tenant, as the real one does. It proves nothing: whoever knows the redirect URI can
+//! type it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    authorize,
+    directory::{self, Tenant},
+    failure::Failure,
+    page::{self, Shown},
+    permissions::{self, Asked},
+};
+use crate::{
+    Error,
+    app::App,
+    model::{Mailbox, Organisation},
+    store::{Change, State},
+    wire::{Answer, Note, Request},
+};
+
+/// What a consent was begun with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ask {
+    tenant: String,
+    client_id: String,
+    redirect_uri: String,
+    state: Option<String>,
+    /// Single delegated permissions; absent when everything that is configured is asked for.
+    scopes: Option<BTreeSet<String>>,
+    v2: bool,
+}
+
+/// `GET /{tenant}/v2.0/adminconsent` and `GET /{tenant}/adminconsent`.
+pub fn begin(app: &App, request: &Request, tenant: &str, v2: bool, note: &mut Note) -> Answer {
+    note.app = request.query("client_id").map(str::to_owned);
+    let store = app.store();
+    let checked = authorize::client(store.state(), request, tenant).and_then(|(redirect_uri, place)| {
+        let scopes =
+            if v2 { asked(request.query("scope").ok_or_else(|| Failure::missing("scope"))?)? } else { None };
+        let client_id = request.query("client_id").unwrap_or_default().to_owned();
+        let state = request.query("state").map(str::to_owned);
+        Ok((Ask { tenant: tenant.to_owned(), client_id, redirect_uri, state, scopes, v2 }, place))
+    });
+    match checked {
+        Ok((ask, place)) => choose(store.state(), place, &request.path, &ask),
+        Err(failure) => {
+            page::error(400, "Sorry, but we're having trouble signing you in", &failure.description())
+        }
+    }
+}
+
+fn asked(scope: &str) -> Result<Option<BTreeSet<String>>, Failure> {
+    Ok(match permissions::read(scope)? {
+        Asked::Default => None,
+        Asked::These(scopes) => Some(scopes),
+    })
+}
+
+/// `POST` of one of its pages.
+pub fn go_on(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    let form = request.form();
+    let Some(ask) = form.get("flow").and_then(page::unpack::<Ask>) else {
+        return Ok(page::error(400, "Start again", "This consent was not begun here."));
+    };
+    note.app = Some(ask.client_id.clone());
+    if form.get("decision") == Some("refuse") {
+        note.outcome = Some("refused");
+        return Ok(refused(&ask));
+    }
+    let mut store = app.store();
+    let state = store.state();
+    let Ok(place) = Tenant::read(state, &ask.tenant) else {
+        return Ok(page::error(400, "Start again", "The organisation is gone."));
+    };
+    if form.get("step") == Some("choose") {
+        return Ok(choose(state, place, &request.path, &ask));
+    }
+    let Some((organisation, account)) = authorize::chosen(state, place, &form) else {
+        let text = "AADSTS50034: The user account does not exist in this directory.";
+        return Ok(page::error(400, "We couldn't find an account", text));
+    };
+    note.mailbox = Some(account.address.clone());
+    if !account.admin || form.get("decision") != Some("accept") {
+        return Ok(ask_consent(state, &request.path, &ask, organisation, account));
+    }
+    let (answer, change) = accept(app, state, &ask, organisation);
+    note.outcome = Some("consented");
+    app.commit(&mut store, vec![change])?;
+    Ok(answer)
+}
+
+fn choose(state: &State, place: Tenant, path: &str, ask: &Ask) -> Answer {
+    let accounts = directory::accounts(state, place, None, None);
+    page::accounts(path, &page::pack(ask), "Pick an administrator account", &accounts)
+}
+
+fn ask_consent(
+    state: &State,
+    path: &str,
+    ask: &Ask,
+    organisation: &Organisation,
+    account: &Mailbox,
+) -> Answer {
+    let application = state.applications.get(&ask.client_id);
+    let key = format!("{}/{}", organisation.id, account.id);
+    let shown = Shown {
+        key: &key,
+        upn: &account.upn,
+        application: application.map_or("", |found| found.name.as_str()),
+        organisation: &organisation.name,
+    };
+    let flow = page::pack(ask);
+    if !account.admin {
+        return page::needs_administrator(path, &flow, &shown);
+    }
+    let configured = application.map(|found| found.permissions.clone()).unwrap_or_default();
+    let asked: Vec<String> = ask.scopes.clone().unwrap_or(configured).into_iter().collect();
+    page::consent(path, &flow, &shown, &asked, true)
+}
+
+fn accept(app: &App, state: &State, ask: &Ask, organisation: &Organisation) -> (Answer, Change) {
+    let mut consent = organisation.consents.get(&ask.client_id).cloned().unwrap_or_default();
+    consent.present = true;
+    consent.disabled = false;
+    let granted = match &ask.scopes {
+        Some(scopes) => {
+            consent.scopes.extend(scopes.iter().cloned());
+            scopes.iter().map(|scope| format!("{}/{scope}", permissions::GRAPH)).collect::<Vec<_>>().join(" ")
+        }
+        None => {
+            let delay = Duration::seconds(i64::from(organisation.settings.consent_delay_s));
+            consent.roles = state
+                .applications
+                .get(&ask.client_id)
+                .map(|found| found.permissions.clone())
+                .unwrap_or_default();
+            consent.effective_at = Some(app.now() + delay);
+            format!("{}/.default", permissions::GRAPH)
+        }
+    };
+    let tenant = organisation.id.to_string();
+    let members: [(&str, Option<&str>); 4] = if ask.v2 {
+        [
+            ("admin_consent", Some("True")),
+            ("tenant", Some(&tenant)),
+            ("scope", Some(&granted)),
+            ("state", ask.state.as_deref()),
+        ]
+    } else {
+        [
+            ("tenant", Some(&tenant)),
+            ("state", ask.state.as_deref()),
+            ("admin_consent", Some("True")),
+            ("", None),
+        ]
+    };
+    let answer = Answer::redirect(page::target(&ask.redirect_uri, &members));
+    (answer, Change::Consent(organisation.id, ask.client_id.clone(), consent))
+}
+
+fn refused(ask: &Ask) -> Answer {
+    let failure = Failure::new(65004, "The resource owner or authorization server denied the request.");
+    let members: &[(&str, Option<&str>)] = if ask.v2 {
+        &[
+            ("admin_consent", Some("True")),
+            ("error", Some("consent_required")),
+            ("error_description", Some(&failure.description())),
+            ("state", ask.state.as_deref()),
+        ]
+    } else {
+        &[("error", Some("permission_denied")), ("error_description", Some("The admin canceled the request"))]
+    };
+    Answer::redirect(page::target(&ask.redirect_uri, members))
+}

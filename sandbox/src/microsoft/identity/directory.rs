@@ -1,0 +1,78 @@
+//! Which organisation the first segment of a path means.
+
+use uuid::Uuid;
+
+use super::failure::Failure;
+use crate::{
+    model::{Application, Mailbox, Organisation},
+    store::State,
+};
+
+/// The organisation, or any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenant {
+    /// That of the account that signs in.
+    Any,
+    /// This one.
+    One(Uuid),
+}
+
+impl Tenant {
+    /// Reads a tenant segment: a GUID, a verified domain, `organizations` or `common`.
+    pub fn read(state: &State, segment: &str) -> Result<Self, Failure> {
+        if segment == "organizations" || segment == "common" {
+            return Ok(Self::Any);
+        }
+        find(state, segment).map(|organisation| Self::One(organisation.id)).ok_or_else(|| {
+            Failure::new(
+                90002,
+                format!("Tenant '{segment}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."),
+            )
+        })
+    }
+
+    /// Whether an organisation is meant.
+    pub fn covers(self, tenant: Uuid) -> bool {
+        self == Self::Any || self == Self::One(tenant)
+    }
+}
+
+/// An organisation by GUID or domain.
+pub fn find<'a>(state: &'a State, key: &str) -> Option<&'a Organisation> {
+    match Uuid::try_parse(key) {
+        Ok(id) => state.organisations.get(&id),
+        Err(_) => {
+            state.organisations.values().find(|organisation| organisation.domain.eq_ignore_ascii_case(key))
+        }
+    }
+}
+
+/// A registered application.
+pub fn application<'a>(state: &'a State, client_id: &str, tenant: &str) -> Result<&'a Application, Failure> {
+    state.applications.get(client_id).ok_or_else(|| Failure::unknown_application(client_id, tenant))
+}
+
+/// The accounts that may sign in: the hinted one first, then organisation by organisation, newest first.
+pub fn accounts<'a>(
+    state: &'a State,
+    tenant: Tenant,
+    domain: Option<&str>,
+    hint: Option<&str>,
+) -> Vec<(&'a Organisation, &'a Mailbox)> {
+    let mut organisations: Vec<&Organisation> = state
+        .organisations
+        .values()
+        .filter(|found| tenant.covers(found.id))
+        .filter(|found| domain.is_none_or(|domain| found.domain.eq_ignore_ascii_case(domain)))
+        .collect();
+    organisations.sort_by_key(|found| std::cmp::Reverse(found.serial));
+    let mut accounts: Vec<_> = organisations
+        .into_iter()
+        .flat_map(|found| found.accounts().into_iter().map(move |account| (found, account)))
+        .collect();
+    if let Some(hint) = hint {
+        accounts
+            .sort_by_key(|(found, account)| found.find(hint).is_none_or(|hinted| hinted.id != account.id));
+    }
+    accounts
+}

@@ -1,0 +1,102 @@
+//! Refusals of the identity platform, with its `AADSTS` numbers.
+
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    wire::{Answer, Request},
+};
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The number.
+    pub code: u32,
+    /// What is said about it.
+    pub text: String,
+    /// A finer distinction, where there is one.
+    pub suberror: Option<&'static str>,
+}
+
+impl Failure {
+    /// A refusal with its text.
+    pub fn new(code: u32, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), suberror: None }
+    }
+
+    /// A parameter is missing.
+    pub fn missing(name: &str) -> Self {
+        Self::new(900_144, format!("The request body must contain the following parameter: '{name}'."))
+    }
+
+    /// No such application in this directory.
+    pub fn unknown_application(client_id: &str, tenant: &str) -> Self {
+        Self::new(
+            700_016,
+            format!(
+                "Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
+            ),
+        )
+    }
+
+    /// The application is blocked in this directory.
+    pub fn disabled_application(client_id: &str) -> Self {
+        Self::new(7_000_112, format!("Application '{client_id}' is disabled."))
+    }
+
+    /// Nobody consented.
+    pub fn no_consent(client_id: &str, name: &str) -> Self {
+        let text = format!(
+            "The user or administrator has not consented to use the application with ID '{client_id}' named '{name}'. Send an interactive authorization request for this user and resource."
+        );
+        Self { suberror: Some("consent_required"), ..Self::new(65001, text) }
+    }
+
+    /// The value of `error`.
+    pub fn error(&self) -> &'static str {
+        match self.code {
+            54005 | 65001 | 70000 | 70008 | 700_005 | 700_082 | 501_481 => "invalid_grant",
+            7_000_215 | 7_000_218 | 700_027 | 50012 | 500_133 => "invalid_client",
+            700_016 | 7_000_112 => "unauthorized_client",
+            70011 => "invalid_scope",
+            70003 => "unsupported_grant_type",
+            65004 | 90094 => "access_denied",
+            50058 => "login_required",
+            700_051 => "unsupported_response_type",
+            _ => "invalid_request",
+        }
+    }
+
+    /// The number and the text.
+    pub fn description(&self) -> String {
+        format!("AADSTS{}: {}", self.code, self.text)
+    }
+
+    /// The answer of the token endpoint.
+    pub fn answer(&self, app: &App, request: &Request) -> Answer {
+        let status = if self.error() == "invalid_client" { 401 } else { 400 };
+        let (trace, correlation) = (app.guid().to_string(), correlation(app, request));
+        let timestamp = app.now().format("%Y-%m-%d %H:%M:%SZ").to_string();
+        let description = format!(
+            "{} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
+            self.description()
+        );
+        let mut body = json!({
+            "error": self.error(),
+            "error_description": description,
+            "error_codes": [self.code],
+            "timestamp": timestamp,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": format!("{}/error?code={}", request.origin, self.code),
+        });
+        if let Some(suberror) = self.suberror {
+            body["suberror"] = Value::from(suberror);
+        }
+        Answer::json(status, body).with("cache-control", "no-store")
+    }
+}
+
+fn correlation(app: &App, request: &Request) -> String {
+    request.header("client-request-id").map_or_else(|| app.guid().to_string(), str::to_owned)
+}

@@ -1,0 +1,182 @@
+//! What an application was granted, and the tokens that carry it.
+
+use std::collections::BTreeSet;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::Timestamp;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{failure::Failure, keys::sha256, permissions};
+use crate::{
+    Error,
+    app::App,
+    model::{Consent, Mailbox, Organisation},
+    store::State,
+};
+
+/// The consent that makes an application known in an organisation and lets it work there.
+pub fn standing<'a>(organisation: &'a Organisation, client_id: &str) -> Result<&'a Consent, Failure> {
+    match organisation.consents.get(client_id) {
+        Some(consent) if consent.disabled => Err(Failure::disabled_application(client_id)),
+        Some(consent) if consent.present => Ok(consent),
+        _ => Err(Failure::unknown_application(client_id, &organisation.name)),
+    }
+}
+
+/// Issues tokens for one client in one organisation.
+#[derive(Debug)]
+pub struct Issuer<'a> {
+    /// What signs them.
+    pub app: &'a App,
+    /// Where the caller reached the sandbox.
+    pub origin: &'a str,
+    /// The organisation.
+    pub organisation: &'a Organisation,
+    /// The client.
+    pub client_id: &'a str,
+    /// All tokens issued before this count are dead.
+    pub token_epoch: u64,
+}
+
+impl Issuer<'_> {
+    /// An access token without a person. Has no `roles` while nothing is granted.
+    pub fn application(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
+        let now = self.app.now();
+        let mut claims = self.claims(now, lives_s, consent);
+        let principal = principal(self.organisation.id, self.client_id);
+        claims["idtyp"] = "app".into();
+        claims["oid"] = principal.clone().into();
+        claims["sub"] = principal.into();
+        if !consent.roles.is_empty() && consent.effective_at.is_none_or(|from| from <= now) {
+            claims["roles"] = json!(consent.roles);
+        }
+        self.app.signer.sign(&claims)
+    }
+
+    /// An access token of a person.
+    pub fn delegated(
+        &self,
+        consent: &Consent,
+        account: &Mailbox,
+        scopes: &BTreeSet<String>,
+        lives_s: i64,
+    ) -> Result<String, Error> {
+        let mut claims = self.claims(self.app.now(), lives_s, consent);
+        claims["idtyp"] = "user".into();
+        claims["oid"] = account.id.clone().into();
+        claims["sub"] = pairwise(self.client_id, &account.id).into();
+        claims["upn"] = account.upn.clone().into();
+        claims["name"] = account.name.clone().into();
+        claims["scp"] = scope_text(scopes).into();
+        self.app.signer.sign(&claims)
+    }
+
+    /// An ID token.
+    pub fn identity(
+        &self,
+        account: &Mailbox,
+        scopes: &BTreeSet<String>,
+        nonce: Option<&str>,
+    ) -> Result<String, Error> {
+        let now = self.app.now().timestamp();
+        let mut claims = json!({
+            "ver": "2.0",
+            "iss": format!("{}/{}/v2.0", self.origin, self.organisation.id),
+            "aud": self.client_id,
+            "tid": self.organisation.id,
+            "sub": pairwise(self.client_id, &account.id),
+            "iat": now, "nbf": now, "exp": now + 3600,
+        });
+        if scopes.contains("profile") {
+            claims["oid"] = account.id.clone().into();
+            claims["name"] = account.name.clone().into();
+            claims["preferred_username"] = account.upn.clone().into();
+        }
+        if scopes.contains("email") {
+            claims["email"] = account.address.clone().into();
+        }
+        if let Some(nonce) = nonce {
+            claims["nonce"] = nonce.into();
+        }
+        self.app.signer.sign(&claims)
+    }
+
+    fn claims(&self, now: Timestamp, lives_s: i64, consent: &Consent) -> Value {
+        let now = now.timestamp();
+        json!({
+            "aud": permissions::GRAPH,
+            "iss": format!("{}/{}/", self.origin, self.organisation.id),
+            "iat": now, "nbf": now, "exp": now + lives_s,
+            "appid": self.client_id,
+            "tid": self.organisation.id,
+            "uti": URL_SAFE_NO_PAD.encode(self.app.ids.bytes::<16>()),
+            "ver": "1.0",
+            "rh": format!("1.{}.{}", self.token_epoch, consent.epoch),
+        })
+    }
+}
+
+/// Who calls, by an access token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// The organisation.
+    pub tenant: Uuid,
+    /// The client id.
+    pub client_id: String,
+    /// The account's or service principal's directory id.
+    pub object: String,
+    /// Whether a person is behind it.
+    pub delegated: bool,
+    /// Its application or delegated permissions.
+    pub permissions: BTreeSet<String>,
+}
+
+impl Bearer {
+    /// Reads a token of ours that is still good.
+    pub fn read(app: &App, state: &State, token: &str) -> Option<Self> {
+        let claims = app.signer.verify(token)?;
+        let text = |name: &str| claims[name].as_str().map(str::to_owned);
+        let tenant = Uuid::try_parse(claims["tid"].as_str()?).ok()?;
+        let client_id = text("appid")?;
+        let organisation = state.organisations.get(&tenant)?;
+        let consent = standing(organisation, &client_id).ok()?;
+        let alive = claims["aud"] == permissions::GRAPH
+            && claims["exp"].as_i64()? > app.now().timestamp()
+            && text("rh")? == format!("1.{}.{}", state.token_epoch, consent.epoch);
+        alive.then_some(())?;
+        let delegated = claims["idtyp"] == "user";
+        let permissions = if delegated {
+            text("scp")?.split(' ').map(str::to_owned).collect()
+        } else {
+            serde_json::from_value(claims["roles"].clone()).unwrap_or_default()
+        };
+        Some(Self { tenant, client_id, object: text("oid")?, delegated, permissions })
+    }
+
+    /// Whether it has one of these permissions.
+    pub fn has(&self, any: &[&str]) -> bool {
+        any.iter().any(|name| self.permissions.contains(*name))
+    }
+}
+
+/// `scope` of an answer: permissions first, then what belongs to OpenID Connect.
+pub fn scope_text(scopes: &BTreeSet<String>) -> String {
+    let (openid, real): (Vec<_>, Vec<_>) = scopes
+        .iter()
+        .map(String::as_str)
+        .filter(|scope| *scope != "offline_access")
+        .partition(|scope| permissions::is_openid(scope));
+    [real, openid].concat().join(" ")
+}
+
+/// The directory id of a client's service principal: the same whenever it is asked.
+fn principal(tenant: Uuid, client_id: &str) -> String {
+    let hash = sha256(format!("{tenant}|{client_id}").as_bytes());
+    Uuid::from_slice(&hash[..16]).unwrap_or_default().to_string()
+}
+
+/// `sub`: another one for every client.
+fn pairwise(client_id: &str, account: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(format!("{client_id}|{account}").as_bytes()))
+}

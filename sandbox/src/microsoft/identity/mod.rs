@@ -1,0 +1,43 @@
+//! The Microsoft identity platform v2: discovery, sign-in, administrators' consent, tokens.
+
+pub mod adminconsent;
+pub mod assertion;
+pub mod authorize;
+pub mod certificate;
+pub mod directory;
+pub mod discovery;
+pub mod failure;
+pub mod grants;
+pub mod keys;
+pub mod page;
+pub mod permissions;
+pub mod token;
+
+use std::sync::Arc;
+
+use crate::{
+    Error,
+    app::App,
+    wire::{Answer, Note, Request},
+};
+
+/// Answers a request.
+pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    match (request.method.as_str(), request.parts().as_slice()) {
+        ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
+            Ok(discovery::configuration(app, request, tenant))
+        }
+        ("GET", [tenant, "discovery", "v2.0", "keys"]) => Ok(discovery::keys(app, request, tenant)),
+        ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => Ok(authorize::begin(app, request, tenant, note)),
+        ("POST", [_, "oauth2", "v2.0", "authorize"]) => authorize::go_on(app, request, note),
+        ("GET", [tenant, "v2.0", "adminconsent"]) => {
+            Ok(adminconsent::begin(app, request, tenant, true, note))
+        }
+        ("GET", [tenant, "adminconsent"]) => Ok(adminconsent::begin(app, request, tenant, false, note)),
+        ("POST", [_, "v2.0", "adminconsent"] | [_, "adminconsent"]) => {
+            adminconsent::go_on(app, request, note)
+        }
+        ("POST", [tenant, "oauth2", "v2.0", "token"]) => token::issue(app, request, tenant, note),
+        _ => Ok(page::error(404, "There is nothing here", "This address is not one of the sandbox's.")),
+    }
+}

@@ -1,0 +1,85 @@
+//! The permissions that the sandbox knows, and how they are asked for.
+
+use std::collections::BTreeSet;
+
+use super::failure::Failure;
+
+/// The resource that all permissions belong to.
+pub const GRAPH: &str = "https://graph.microsoft.com";
+
+/// Application permissions of an application that was registered without a list.
+pub const FULL_SERVICE: [&str; 4] =
+    ["Calendars.ReadWrite", "User.Read.All", "Place.Read.All", "MailboxSettings.Read"];
+
+/// Name, whether only administrators may grant it as a delegated permission, and what consent pages say.
+const KNOWN: [(&str, bool, &str); 16] = [
+    ("openid", false, "Sign you in"),
+    ("profile", false, "View your basic profile"),
+    ("email", false, "View your e-mail address"),
+    ("offline_access", false, "Keep the access that you give it"),
+    ("User.Read", false, "Sign in and read your profile"),
+    ("User.Read.All", true, "Read everybody's profile"),
+    ("Directory.Read.All", true, "Read the directory"),
+    ("Organization.Read.All", true, "Read information about the organisation"),
+    ("RoleManagement.Read.Directory", true, "Read who holds which role"),
+    ("Place.Read.All", true, "Read all rooms"),
+    ("MailboxSettings.Read", false, "Read mailbox settings"),
+    ("Calendars.ReadBasic", false, "Read times of calendars"),
+    ("Calendars.ReadBasic.All", true, "Read times of all calendars"),
+    ("Calendars.Read", false, "Read calendars"),
+    ("Calendars.ReadWrite", false, "Read and write calendars"),
+    ("Calendars.ReadWrite.Shared", false, "Read and write calendars that are shared"),
+];
+
+/// What a permission means, for people.
+pub fn describe(name: &str) -> &'static str {
+    KNOWN.iter().find(|known| known.0 == name).map_or("Something the sandbox does not know", |known| known.2)
+}
+
+/// Whether only an administrator may grant it.
+pub fn needs_administrator(name: &str) -> bool {
+    KNOWN.iter().any(|known| known.0 == name && known.1)
+}
+
+/// Whether it is a scope of OpenID Connect and not a permission.
+pub fn is_openid(name: &str) -> bool {
+    matches!(name, "openid" | "profile" | "email" | "offline_access")
+}
+
+/// What a `scope` parameter asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Everything the application is configured with.
+    Default,
+    /// These.
+    These(BTreeSet<String>),
+}
+
+/// Reads a `scope` parameter.
+pub fn read(scope: &str) -> Result<Asked, Failure> {
+    let mut names = BTreeSet::new();
+    let mut default = false;
+    for part in scope.split_whitespace() {
+        let name = part.strip_prefix(GRAPH).and_then(|rest| rest.strip_prefix('/')).unwrap_or(part);
+        if name == ".default" {
+            default = true;
+        } else if KNOWN.iter().any(|known| known.0 == name) {
+            names.insert(name.to_owned());
+        } else {
+            return Err(Failure::new(
+                70011,
+                format!(
+                    "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope {part} is not valid."
+                ),
+            ));
+        }
+    }
+    match (default, names.iter().all(|name| is_openid(name))) {
+        (true, true) => Ok(Asked::Default),
+        (true, false) => {
+            Err(Failure::new(70011, ".default scope can't be combined with resource-specific scopes."))
+        }
+        (false, _) if names.is_empty() => Err(Failure::missing("scope")),
+        (false, _) => Ok(Asked::These(names)),
+    }
+}

@@ -1,0 +1,40 @@
+//! Microsoft: the identity platform and Graph.
+
+pub mod graph;
+pub mod identity;
+
+use std::sync::Arc;
+
+use crate::{
+    Error,
+    app::App,
+    wire::{Answer, Note, Request},
+};
+
+/// Answers a request of either.
+pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    if request.segments.first().is_some_and(|first| first == "v1.0") {
+        graph::route(app, request, note).await
+    } else {
+        identity::route(app, request, note)
+    }
+}
+
+/// Lets rooms answer whose time has come.
+pub fn settle(app: &App) -> Result<(), Error> {
+    graph::rooms::settle(app)
+}
+
+/// What a throttled request is told.
+pub fn throttled(app: &App, request: &Request, retry_after: Option<u32>) -> Answer {
+    let answer = graph::failure::Failure::throttled().answer(app, request);
+    match retry_after {
+        Some(seconds) => answer.with("retry-after", seconds.to_string()),
+        None => answer,
+    }
+}
+
+/// What every request is told while the service is away.
+pub fn outage(app: &App, request: &Request) -> Answer {
+    graph::failure::Failure::unavailable().answer(app, request)
+}

@@ -1,0 +1,12 @@
+//! What the sandbox remembers: organisations, mailboxes, events, consents, tokens.
+//!
+//! Plain records without rules. They are written to the log of [`crate::store`] as they stand here, so every
+//! member has a stable name.
+
+mod calendar;
+mod directory;
+mod grant;
+
+pub use calendar::{Attendee, Event, Mail, MailKind, Part, Party, Pending, Response, ShowAs, Subscription};
+pub use directory::{Application, Consent, Hosting, Mailbox, Organisation, Purpose, Room, Settings};
+pub use grant::{Code, Grant, Refresh};

@@ -1,0 +1,145 @@
+//! The HTTP server: reads a request, lets a planted fault or an imitation answer, writes the journal, answers.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    App as Site, HttpRequest, HttpResponse, HttpServer,
+    web::{self, Bytes, Data, PayloadConfig},
+};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+use crate::{
+    Config, Error, Running,
+    app::App,
+    control,
+    fault::Action,
+    journal::{Entry, Journal},
+    microsoft, notices,
+    store::Store,
+    wire::{Answer, Note, Request},
+};
+
+const BODY_LIMIT: usize = 4 << 20;
+const SETTLE_EVERY: Duration = Duration::from_millis(50);
+
+pub(crate) fn start(config: Config) -> Result<Running, Error> {
+    let store = Store::open(config.data.as_deref())?;
+    let journal = Journal::open(config.journal.as_deref())?;
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let app = App::new(store, journal, config.clock, config.ids, sender)?;
+
+    let shared = Data::from(Arc::clone(&app));
+    let site = move || {
+        Site::new()
+            .app_data(shared.clone())
+            .app_data(PayloadConfig::new(BODY_LIMIT))
+            .default_service(web::to(serve))
+    };
+    let http = HttpServer::new(site).workers(2).disable_signals().shutdown_timeout(0).bind(config.listen)?;
+    let address = http.addrs().first().copied().unwrap_or(config.listen);
+    let server = http.run();
+
+    let (stopping, work) = (CancellationToken::new(), TaskTracker::new());
+    let handle = server.handle();
+    work.spawn(async move {
+        if let Err(cause) = server.await {
+            tracing::error!(%cause, "the sandbox's server failed");
+        }
+    });
+    work.spawn(stopping.clone().run_until_cancelled_owned(notices::deliver(Arc::clone(&app), receiver)));
+    work.spawn(stopping.clone().run_until_cancelled_owned(settle(app)));
+    let url = Url::parse(&format!("http://{address}/")).map_err(std::io::Error::other)?;
+    Ok(Running { url, server: handle, stopping, work })
+}
+
+/// Lets rooms answer when their time has come, also when nobody asks for anything.
+async fn settle(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(SETTLE_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(cause) = microsoft::settle(&app) {
+            tracing::error!(%cause, "the sandbox's rooms could not answer");
+        }
+    }
+}
+
+async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
+    let app = app.into_inner();
+    let request = Request::read(&http, body);
+    if request.segments.first().is_some_and(|first| first == "control") {
+        return control::route(&app, &request).await.respond();
+    }
+    match provide(&app, &request).await {
+        Ok(Some(answer)) => answer.respond(),
+        Ok(None) => cut(),
+        Err(cause) => {
+            tracing::error!(%cause, "the sandbox could not keep what it did");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// Answers a provider request; `None` cuts the connection.
+async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
+    microsoft::settle(app)?;
+    let fault = app.faults.take(&request.method, &request.segments.join("/"));
+    let mut note = Note::default();
+    let answer = match &fault {
+        Some(Action::Throttle { retry_after }) => {
+            note.outcome = Some("throttled");
+            Some(microsoft::throttled(app, request, *retry_after))
+        }
+        Some(Action::Outage) => {
+            note.outcome = Some("outage");
+            Some(microsoft::outage(app, request))
+        }
+        Some(Action::TimeoutBefore { .. }) => {
+            note.outcome = Some("timed out");
+            None
+        }
+        Some(Action::DropAfter | Action::Slow { .. }) | None => {
+            Some(microsoft::route(app, request, &mut note).await?)
+        }
+    };
+    app.journal.append(entry(app, request, answer.as_ref(), &note, fault.as_ref()))?;
+    match fault {
+        Some(Action::Slow { ms } | Action::TimeoutBefore { ms }) => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        Some(Action::DropAfter) => return Ok(None),
+        _ => {}
+    }
+    Ok(answer)
+}
+
+fn entry(
+    app: &App,
+    request: &Request,
+    answer: Option<&Answer>,
+    note: &Note,
+    fault: Option<&Action>,
+) -> Entry {
+    let status = answer.filter(|_| fault != Some(&Action::DropAfter)).map_or(0, |answer| answer.status);
+    let refused = answer.is_some_and(|answer| answer.status >= 400);
+    let fallback = if refused { "refused" } else { "read" };
+    Entry {
+        n: 0,
+        at: app.now(),
+        app: note.app.clone(),
+        method: request.method.clone(),
+        path: request.path.clone(),
+        mailbox: note.mailbox.clone(),
+        key: note.key.clone(),
+        outcome: note.outcome.unwrap_or(fallback).to_owned(),
+        status,
+        event_id: note.event_id.clone(),
+    }
+}
+
+/// A body that fails at its first byte: the connection ends before anything of the answer is sent.
+fn cut() -> HttpResponse {
+    let failure = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut by a fault")) });
+    HttpResponse::Ok().streaming(failure)
+}

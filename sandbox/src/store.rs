@@ -1,0 +1,287 @@
+//! The state, and the log that makes it last.
+//!
+//! Every mutation is a list of [`Change`]s, written as one line of JSON and fsynced before it is applied: a
+//! line is there as a whole or not at all. At start the log is replayed; a torn last line, left by a process
+//! that died while writing, is cut off. Changes carry whole records, so replaying needs no rules.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Error,
+    model::{
+        Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Refresh, Settings,
+        Subscription,
+    },
+};
+
+/// The calendar of a mailbox: organisation and directory id.
+pub type Owner = (Uuid, String);
+
+/// Everything.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Organisations by tenant id.
+    pub organisations: BTreeMap<Uuid, Organisation>,
+    /// Applications by client id.
+    pub applications: BTreeMap<String, Application>,
+    /// Events by calendar and id.
+    pub events: BTreeMap<Owner, BTreeMap<String, Event>>,
+    /// Which transaction ids were used in which calendar, for ever, and for which event.
+    pub transactions: BTreeMap<(Owner, String), String>,
+    /// Rooms that still have to answer, by their copy of the event.
+    pub pending: BTreeMap<(Owner, String), Pending>,
+    /// Mails by organisation.
+    pub mails: BTreeMap<Uuid, Vec<Mail>>,
+    /// Authorisation codes.
+    pub codes: BTreeMap<String, Code>,
+    /// Refresh tokens.
+    pub refreshes: BTreeMap<String, Refresh>,
+    /// Subscriptions by id.
+    pub subscriptions: BTreeMap<String, Subscription>,
+    /// Counts how often all access tokens were made to expire.
+    pub token_epoch: u64,
+    /// How far the sandbox's clock is ahead of the one it was given.
+    pub offset_ms: i64,
+    /// The key that signs tokens: PKCS #8, base64.
+    pub signing_key: Option<String>,
+}
+
+/// One mutation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A new organisation.
+    Organisation(Box<Organisation>),
+    /// A new or changed mailbox.
+    Mailbox(Uuid, Mailbox),
+    /// What an application has been granted.
+    Consent(Uuid, String, Consent),
+    /// An organisation's delays.
+    Settings(Uuid, Settings),
+    /// A new or changed application.
+    Application(Application),
+    /// A new or changed event.
+    Event(Owner, Box<Event>),
+    /// An event that is gone.
+    EventGone(Owner, String),
+    /// A room has to answer.
+    Pending(Pending),
+    /// A room has answered, or need not any more.
+    PendingDone(Owner, String),
+    /// A mail was sent.
+    Mail(Uuid, Mail),
+    /// A new or redeemed code.
+    Code(String, Code),
+    /// A new refresh token.
+    Refresh(String, Refresh),
+    /// All refresh tokens of a client in an organisation are dead; of all clients when there is no client.
+    RefreshesGone(Option<(Uuid, String)>),
+    /// A new or changed subscription.
+    Subscription(Subscription),
+    /// A subscription that is gone.
+    SubscriptionGone(String),
+    /// All access tokens issued so far are refused.
+    TokensExpired,
+    /// The clock was moved forward.
+    Advanced(i64),
+    /// The signing key.
+    SigningKey(String),
+}
+
+/// What happened to an event, for subscribers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Whose calendar.
+    pub owner: Owner,
+    /// Which event.
+    pub event: String,
+    /// Its ETag.
+    pub etag: String,
+    /// `created`, `updated` or `deleted`.
+    pub change: &'static str,
+}
+
+/// The state and its log.
+#[derive(Debug)]
+pub struct Store {
+    state: State,
+    log: Option<File>,
+}
+
+impl Store {
+    /// Replays the log in folder `data`, which is made if it is not there; without one nothing lasts.
+    pub fn open(data: Option<&Path>) -> Result<Self, Error> {
+        let mut store = Self { state: State::default(), log: None };
+        let Some(data) = data else { return Ok(store) };
+        std::fs::create_dir_all(data)?;
+        let (file, lines) = open_lines(&data.join("sandbox.log"))?;
+        for (number, line) in lines.iter().enumerate() {
+            let changes: Vec<Change> =
+                serde_json::from_str(line).map_err(|cause| Error::CorruptLog { line: number + 1, cause })?;
+            for change in changes {
+                store.state.apply(change);
+            }
+        }
+        store.log = Some(file);
+        Ok(store)
+    }
+
+    /// What is.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Makes the changes last, then applies them. Tells what subscribers should hear.
+    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Notice>, Error> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(log) = &mut self.log {
+            append_line(log, &changes)?;
+        }
+        Ok(changes.into_iter().filter_map(|change| self.state.apply(change)).collect())
+    }
+}
+
+impl State {
+    /// The events of a calendar.
+    pub fn calendar(&self, owner: &Owner) -> impl Iterator<Item = &Event> {
+        self.events.get(owner).into_iter().flat_map(BTreeMap::values)
+    }
+
+    fn apply(&mut self, change: Change) -> Option<Notice> {
+        match change {
+            Change::Event(owner, event) => return Some(self.put_event(owner, *event)),
+            Change::EventGone(owner, id) => return self.remove_event(owner, &id),
+            Change::Organisation(mut organisation) => {
+                organisation.index();
+                self.organisations.insert(organisation.id, *organisation);
+            }
+            Change::Mailbox(tenant, mailbox) => self.change(tenant, |organisation| {
+                organisation.mailboxes.insert(mailbox.id.clone(), mailbox);
+                organisation.index();
+            }),
+            Change::Consent(tenant, client, consent) => self.change(tenant, |organisation| {
+                organisation.consents.insert(client, consent);
+            }),
+            Change::Settings(tenant, settings) => {
+                self.change(tenant, |organisation| organisation.settings = settings);
+            }
+            Change::Application(app) => drop(self.applications.insert(app.client_id.clone(), app)),
+            Change::Pending(pending) => {
+                let key = ((pending.tenant, pending.room.clone()), pending.event.clone());
+                self.pending.insert(key, pending);
+            }
+            Change::PendingDone(owner, event) => drop(self.pending.remove(&(owner, event))),
+            Change::Mail(tenant, mail) => self.mails.entry(tenant).or_default().push(mail),
+            Change::Code(code, record) => drop(self.codes.insert(code, record)),
+            Change::Refresh(token, record) => drop(self.refreshes.insert(token, record)),
+            Change::RefreshesGone(None) => self.refreshes.clear(),
+            Change::RefreshesGone(Some((tenant, client))) => {
+                self.refreshes
+                    .retain(|_, held| held.grant.tenant != tenant || held.grant.client_id != client);
+            }
+            Change::Subscription(record) => drop(self.subscriptions.insert(record.id.clone(), record)),
+            Change::SubscriptionGone(id) => drop(self.subscriptions.remove(&id)),
+            Change::TokensExpired => self.token_epoch += 1,
+            Change::Advanced(by) => self.offset_ms += by,
+            Change::SigningKey(key) => self.signing_key = Some(key),
+        }
+        None
+    }
+
+    fn change(&mut self, tenant: Uuid, edit: impl FnOnce(&mut Organisation)) {
+        if let Some(organisation) = self.organisations.get_mut(&tenant) {
+            edit(organisation);
+        }
+    }
+
+    fn put_event(&mut self, owner: Owner, event: Event) -> Notice {
+        if let (true, Some(key)) = (event.is_organizer, &event.transaction_id) {
+            self.transactions.insert((owner.clone(), key.clone()), event.id.clone());
+        }
+        let notice =
+            Notice { owner: owner.clone(), event: event.id.clone(), etag: event.etag(), change: "updated" };
+        let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
+        Notice { change: if known.is_some() { "updated" } else { "created" }, ..notice }
+    }
+
+    fn remove_event(&mut self, owner: Owner, id: &str) -> Option<Notice> {
+        let event = self.events.get_mut(&owner)?.remove(id)?;
+        self.pending.remove(&(owner.clone(), id.to_owned()));
+        Some(Notice { owner, etag: event.etag(), event: event.id, change: "deleted" })
+    }
+}
+
+/// Opens a file of lines for appending and reads the whole ones; a torn last line is cut off.
+pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
+    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut reader = BufReader::new(&file);
+    let (mut lines, mut whole) = (Vec::new(), 0);
+    loop {
+        let mut line = Vec::new();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if read == 0 || line.pop() != Some(b'\n') {
+            break;
+        }
+        whole += read as u64;
+        lines.push(String::from_utf8_lossy(&line).into_owned());
+    }
+    if file.metadata()?.len() > whole {
+        file.set_len(whole)?;
+        file.sync_data()?;
+    }
+    Ok((file, lines))
+}
+
+/// Appends one line and waits until it is on the disk.
+pub fn append_line(file: &mut File, value: &impl Serialize) -> Result<(), Error> {
+    let mut line = serde_json::to_vec(value).map_err(std::io::Error::from)?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.sync_data()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_ends_at_any_byte_gives_every_whole_line_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("sandbox.log");
+        let mut store = Store::open(Some(folder.path())).unwrap();
+        for _ in 0..3 {
+            store.commit(vec![Change::TokensExpired, Change::Advanced(1)]).unwrap();
+        }
+        drop(store);
+        let whole = std::fs::read(&log).unwrap();
+        for length in 0..=whole.len() {
+            std::fs::write(&log, &whole[..length]).unwrap();
+            let lines = whole[..length].split(|byte| *byte == b'\n').count() as u64 - 1;
+            let mut store = Store::open(Some(folder.path())).unwrap();
+            let state = store.state();
+            assert_eq!((state.token_epoch, state.offset_ms), (lines, lines as i64), "{length} bytes");
+            store.commit(vec![Change::TokensExpired]).unwrap();
+            drop(store);
+            assert_eq!(Store::open(Some(folder.path())).unwrap().state().token_epoch, lines + 1);
+        }
+    }
+
+    #[test]
+    fn a_broken_line_in_the_middle_is_an_error_and_not_a_silent_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("sandbox.log"), "[\"tokens_expired\"]\nrubbish\n[]\n").unwrap();
+        let error = Store::open(Some(folder.path())).unwrap_err();
+        assert!(matches!(error, Error::CorruptLog { line: 2, .. }), "{error}");
+    }
+}

@@ -1,0 +1,236 @@
+//! Requests and answers, as the imitations see them.
+//!
+//! The imitations match on the decoded segments of a path instead of using a router, so each provider's
+//! surface can be read in one `match`.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header::HeaderMap},
+    web::Bytes,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use crate::gate::Permit;
+
+/// A request that was read as a whole.
+#[derive(Debug)]
+pub struct Request {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path as it came.
+    pub path: String,
+    /// Its segments, decoded; `users('x')` counts as `users/x`.
+    pub segments: Vec<String>,
+    /// The body.
+    pub body: Bytes,
+    /// Scheme, host and port that the caller used, without a slash at the end.
+    pub origin: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+}
+
+impl Request {
+    /// Takes what is needed from actix.
+    pub fn read(request: &HttpRequest, body: Bytes) -> Self {
+        let path = request.uri().path().to_owned();
+        let info = request.connection_info();
+        Self {
+            method: request.method().to_string(),
+            segments: segments(&path),
+            path,
+            query: pairs(request.query_string().as_bytes()),
+            headers: request.headers().clone(),
+            origin: format!("{}://{}", info.scheme(), info.host()),
+            body,
+        }
+    }
+
+    /// The segments, for matching.
+    pub fn parts(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
+    }
+
+    /// A member of the query.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        find(&self.query, name)
+    }
+
+    /// All members of the query.
+    pub fn query_pairs(&self) -> &[(String, String)] {
+        &self.query
+    }
+
+    /// A header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The values of all `Prefer` headers.
+    pub fn preferences(&self) -> Vec<String> {
+        self.headers
+            .get_all("prefer")
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|part| part.trim().to_owned())
+            .collect()
+    }
+
+    /// The body as a form.
+    pub fn form(&self) -> Form {
+        Form(pairs(&self.body))
+    }
+
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.body)
+    }
+}
+
+/// The members of a submitted form.
+#[derive(Debug)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// A member; an empty one counts as absent.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        find(&self.0, name).filter(|value| !value.is_empty())
+    }
+}
+
+fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text).into_owned().collect()
+}
+
+fn segments(path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for raw in path.split('/').filter(|segment| !segment.is_empty()) {
+        let segment = unescape(raw);
+        match segment.strip_suffix("')").and_then(|rest| rest.split_once("('")) {
+            Some((name, key)) => found.extend([name.to_owned(), key.replace("''", "'")]),
+            None => found.push(segment),
+        }
+    }
+    found
+}
+
+/// Decodes percent signs and nothing else: a plus stays a plus.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What is sent back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers besides the content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// The content.
+    pub body: Body,
+}
+
+/// The content of an answer.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// JSON.
+    Json(Value),
+    /// A page.
+    Html(String),
+}
+
+impl Answer {
+    /// JSON with a status.
+    pub fn json(status: u16, value: Value) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Json(value) }
+    }
+
+    /// A status without content.
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// A page.
+    pub fn html(status: u16, page: String) -> Self {
+        Self { status, headers: vec![("cache-control", "no-store".to_owned())], body: Body::Html(page) }
+    }
+
+    /// Sends a browser elsewhere.
+    pub fn redirect(to: String) -> Self {
+        Self { status: 302, headers: vec![("location", to)], body: Body::Empty }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// As actix sends it.
+    pub fn respond(self) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponseBuilder::new(status);
+        for (name, value) in self.headers {
+            response.append_header((name, value));
+        }
+        match self.body {
+            Body::Empty => response.finish(),
+            Body::Json(value) => response.json(value),
+            Body::Html(page) => response.content_type("text/html; charset=utf-8").body(page),
+        }
+    }
+}
+
+/// What the journal tells about a request besides its method and path.
+#[derive(Debug, Default)]
+pub struct Note {
+    /// The client id.
+    pub app: Option<String>,
+    /// The mailbox's address.
+    pub mailbox: Option<String>,
+    /// What identifies the effect.
+    pub key: Option<String>,
+    /// What was done; `read` or `refused` by status when absent.
+    pub outcome: Option<&'static str>,
+    /// The event.
+    pub event_id: Option<String>,
+    /// The place that the request takes among the concurrent ones of its mailbox, until it is answered.
+    pub permit: Option<Permit>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_decoded_segment_by_segment() {
+        assert_eq!(
+            segments("/v1.0/users/a%40b.test/events/AA%2FBq+c%3D"),
+            ["v1.0", "users", "a@b.test", "events", "AA/Bq+c="]
+        );
+        assert_eq!(segments("/v1.0/users('$o''x')"), ["v1.0", "users", "$o'x"]);
+    }
+}

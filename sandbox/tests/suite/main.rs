@@ -1,0 +1,13 @@
+//! The sandbox over plain HTTP, as its callers meet it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod certificates;
+mod directory;
+mod durability;
+mod events;
+mod faults;
+mod identity;
+mod meetings;
+mod schedule;
+mod subscriptions;
+mod world;

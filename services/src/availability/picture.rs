@@ -1,0 +1,381 @@
+//! What is known of calendars: copies and occupancy, read together.
+//!
+//! A search and the check of a booking read the same picture, each in one transaction of its own and with the same
+//! number of statements however many take part. It fails closed: what a fresh copy does not cover is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    Busy, BusyKind, Id, Reason, Route, TimeRange, Timestamp,
+    bitmap::{Bitmap, GRID_MINUTES},
+    ids,
+    state::ConnectionState,
+};
+use sea_orm::{ColumnTrait, DatabaseTransaction, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::Holder;
+use crate::{Refusal, Result, Services, change};
+
+/// How many rooms are looked at when any room of a capacity will do: the smallest that are large enough.
+const ROOMS_TO_CHOOSE: u64 = 100;
+
+/// What is wanted of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// The people.
+    pub users: &'a [Id<ids::User>],
+    /// The rooms.
+    pub rooms: RoomsWanted<'a>,
+    /// The time that matters, buffers included.
+    pub reach: TimeRange,
+    /// Whether exact times are needed; bits alone are read otherwise.
+    pub exact: bool,
+    /// A booking that is not in its own way.
+    pub except: Option<&'a entity::booking::Model>,
+    /// Whether tentative times count as taken.
+    pub tentative_is_busy: bool,
+}
+
+/// The rooms of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RoomsWanted<'a> {
+    /// These.
+    These(&'a [Id<ids::Room>]),
+    /// Any that hold so many.
+    Holding(i32),
+}
+
+/// What is known of one holder's time.
+#[derive(Debug, Clone)]
+pub(crate) struct Calendar {
+    /// Whose.
+    pub holder: Holder,
+    /// The name, for people.
+    pub name: String,
+    /// The address at which the holder is invited.
+    pub address: String,
+    /// The connection that was read, or the one that says best why none was.
+    pub connection: Option<entity::connection::Model>,
+    /// Whether one of its mailboxes can be reached, or soon will be.
+    pub reachable: bool,
+    /// Why not everything is known; absent when it is.
+    pub unknown: Option<(Doubt, Reason)>,
+    /// Exact times: occupancy always, events when they were wanted.
+    pub busy: Vec<Busy>,
+    /// All taken times on the grid; it covers what is known.
+    pub bits: Bitmap,
+}
+
+impl Calendar {
+    /// The state of its connection.
+    pub fn state(&self) -> Option<ConnectionState> {
+        ConnectionState::parse(&self.connection.as_ref()?.state)
+    }
+
+    /// When it was last read.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.connection.as_ref().and_then(|connection| connection.as_of)
+    }
+
+    /// The first time that is in the way.
+    pub fn in_the_way(&self, time: TimeRange) -> Option<Busy> {
+        self.busy
+            .iter()
+            .filter(|busy| busy.range.overlaps(&time))
+            .min_by_key(|busy| busy.range.start)
+            .copied()
+    }
+}
+
+/// How much is not known of a calendar, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Doubt {
+    /// The copy covers a part of the time only.
+    Partly,
+    /// The copy is too old, or was never made.
+    Stale,
+    /// The calendar cannot be read.
+    Unreadable,
+    /// Nobody has connected the calendar.
+    NotConnected,
+}
+
+impl Doubt {
+    fn because(self, message: impl Into<String>) -> (Self, Reason) {
+        (self, Reason::new(UNKNOWN, message))
+    }
+}
+
+/// The code of everything that is not known of a calendar.
+pub(crate) const UNKNOWN: &str = "CALENDAR_UNKNOWN";
+
+/// Everything that is known: people in the order asked, then rooms.
+#[derive(Debug)]
+pub(crate) struct Picture {
+    /// Whose.
+    pub tenant: Uuid,
+    /// The people.
+    pub users: Vec<Calendar>,
+    /// The rooms.
+    pub rooms: Vec<Calendar>,
+}
+
+impl Picture {
+    /// All of them.
+    pub fn calendars(&self) -> impl Iterator<Item = &Calendar> {
+        self.users.iter().chain(&self.rooms)
+    }
+}
+
+/// Reads the picture. Ids that the tenant does not have are refused at their field.
+pub(crate) async fn load(
+    services: &Services,
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    wanted: Wanted<'_>,
+) -> Result<Picture> {
+    let mut users = users(txn, tenant, wanted.users).await?;
+    let mut rooms = rooms(txn, tenant, wanted.rooms).await?;
+    let freshest = services.now() - services.settings.stale_after;
+    attach_connections(txn, tenant, users.iter_mut().chain(&mut rooms), wanted.reach, freshest).await?;
+    let connections: Vec<Uuid> = users.iter().chain(&rooms).filter_map(readable).collect();
+    let mut copies = if wanted.exact {
+        events(txn, tenant, &connections, wanted).await?
+    } else {
+        bitmaps(txn, tenant, &connections, wanted).await?
+    };
+    let holders: Vec<Uuid> = users.iter().chain(&rooms).map(|one| one.holder.uuid()).collect();
+    let occupied = occupancy(txn, tenant, &holders, wanted).await?;
+    for calendar in users.iter_mut().chain(&mut rooms) {
+        if let Some(copy) = readable(calendar).and_then(|connection| copies.remove(&connection)) {
+            calendar.busy = copy.busy;
+            calendar.bits = copy.bits.unwrap_or_else(|| drawn(calendar));
+        }
+        for range in occupied.get(&calendar.holder.uuid()).into_iter().flatten() {
+            calendar.bits.mark(*range);
+            calendar.busy.push(Busy { range: *range, kind: BusyKind::Busy });
+        }
+    }
+    Ok(Picture { tenant, users, rooms })
+}
+
+/// The connection whose copy may be believed.
+fn readable(calendar: &Calendar) -> Option<Uuid> {
+    let connection = calendar.connection.as_ref()?;
+    matches!(calendar.unknown, None | Some((Doubt::Partly, _))).then_some(connection.id)
+}
+
+/// Bits that are as wide as the copy, from its exact times.
+fn drawn(calendar: &Calendar) -> Bitmap {
+    let Some(window) = calendar.connection.as_ref().and_then(change::window) else {
+        return Bitmap::unknown();
+    };
+    Bitmap::from_busy(window, GRID_MINUTES, calendar.busy.iter().map(|busy| busy.range))
+}
+
+fn blank(holder: Holder, name: String, address: String) -> Calendar {
+    let (busy, bits) = (Vec::new(), Bitmap::unknown());
+    Calendar { holder, name, address, connection: None, reachable: false, unknown: None, busy, bits }
+}
+
+async fn users(txn: &DatabaseTransaction, tenant: Uuid, wanted: &[Id<ids::User>]) -> Result<Vec<Calendar>> {
+    let rows = entity::tenant_user::among(tenant, wanted.iter().map(|id| id.uuid())).all(txn).await?;
+    let mut rows: BTreeMap<Uuid, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let mut calendars = Vec::with_capacity(wanted.len());
+    for id in distinct(wanted) {
+        let row = rows.remove(&id.uuid()).ok_or_else(|| missing("user", "userIds"))?;
+        let address = row.calendar_address.unwrap_or(row.email);
+        calendars.push(blank(Holder::User(id), row.name, address));
+    }
+    Ok(calendars)
+}
+
+async fn rooms(txn: &DatabaseTransaction, tenant: Uuid, wanted: RoomsWanted<'_>) -> Result<Vec<Calendar>> {
+    use entity::room::{Column, among, of};
+    let calendar =
+        |row: entity::room::Model| blank(Holder::Room(Id::from_uuid(row.id)), row.name, row.address);
+    let ids = match wanted {
+        RoomsWanted::Holding(least) => {
+            let fitting = of(tenant).filter(Column::Capacity.gte(least));
+            let rows = fitting.order_by_asc(Column::Capacity).order_by_asc(Column::Id).limit(ROOMS_TO_CHOOSE);
+            return Ok(rows.all(txn).await?.into_iter().map(calendar).collect());
+        }
+        RoomsWanted::These(ids) => ids,
+    };
+    let rows = among(tenant, ids.iter().map(|id| id.uuid())).all(txn).await?;
+    let mut rows: BTreeMap<Uuid, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let one = |id: Id<ids::Room>| {
+        rows.remove(&id.uuid()).map(calendar).ok_or_else(|| missing("room", "roomIds").into())
+    };
+    distinct(ids).map(one).collect()
+}
+
+fn missing(what: &str, field: &'static str) -> Refusal {
+    Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field)
+}
+
+/// The ids in their order, each once.
+pub(crate) fn distinct<T: Copy + Ord>(ids: &[T]) -> impl Iterator<Item = T> + '_ {
+    let mut seen = BTreeSet::new();
+    ids.iter().copied().filter(move |id| seen.insert(*id))
+}
+
+async fn attach_connections(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    calendars: impl Iterator<Item = &mut Calendar>,
+    reach: TimeRange,
+    freshest: Timestamp,
+) -> Result<()> {
+    use entity::connection::{Column, of};
+    let calendars: Vec<&mut Calendar> = calendars.collect();
+    let (users, rooms): (Vec<Holder>, _) = calendars.iter().map(|one| one.holder).partition(Holder::is_user);
+    let ids = |holders: Vec<Holder>| holders.into_iter().map(Holder::uuid);
+    let theirs = Column::UserId.is_in(ids(users)).or(Column::RoomId.is_in(ids(rooms)));
+    let mut found: BTreeMap<Uuid, Vec<entity::connection::Model>> = BTreeMap::new();
+    for row in of(tenant).filter(theirs).order_by_asc(Column::Id).all(txn).await? {
+        if let Some(holder) = row.user_id.or(row.room_id) {
+            found.entry(holder).or_default().push(row);
+        }
+    }
+    for calendar in calendars {
+        let rows = found.remove(&calendar.holder.uuid()).unwrap_or_default();
+        calendar.reachable = rows.iter().any(may_be_reached);
+        let judged = rows.into_iter().map(|row| (doubt(&row, reach, freshest), row));
+        let best = judged.min_by_key(|(doubt, row)| (doubt.as_ref().map(|(doubt, _)| *doubt), rank(row)));
+        if let Some((doubt, row)) = best {
+            calendar.address.clone_from(&row.address);
+            (calendar.unknown, calendar.connection) = (doubt, Some(row));
+        } else {
+            let (doubt, reason) = Doubt::NotConnected.because("This calendar is not connected.");
+            calendar.unknown = Some((doubt, reason.act("Connect the calendar.")));
+        }
+    }
+    Ok(())
+}
+
+/// A mailbox that is being activated counts: it will be known in a moment, so nobody books around it.
+fn may_be_reached(row: &entity::connection::Model) -> bool {
+    use ConnectionState as S;
+    matches!(
+        ConnectionState::parse(&row.state),
+        Some(S::Active | S::FreeBusyOnly | S::Pending | S::Verifying)
+    )
+}
+
+/// Why a connection's copy does not answer everything; `None` when it does.
+fn doubt(row: &entity::connection::Model, reach: TimeRange, freshest: Timestamp) -> Option<(Doubt, Reason)> {
+    let state = ConnectionState::parse(&row.state);
+    if !state.is_some_and(ConnectionState::is_readable) {
+        let stored: Option<Reason> = row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
+        let message =
+            stored.as_ref().map_or("The calendar cannot be read at present.", |reason| &reason.message);
+        let (doubt, reason) = Doubt::Unreadable.because(message);
+        let next_action = stored.as_ref().and_then(|reason| reason.next_action.clone());
+        return Some((doubt, Reason { next_action, ..reason }));
+    }
+    let (Some(as_of), Some(window)) = (row.as_of, change::window(row)) else {
+        return Some(Doubt::Stale.because("The calendar has not been read yet."));
+    };
+    if as_of < freshest {
+        return Some(Doubt::Stale.because("The calendar was last read too long ago."));
+    }
+    let part = format!("The calendar is known from {} to {} only.", window.start, window.end);
+    (!window.contains(&reach)).then(|| Doubt::Partly.because(part))
+}
+
+/// A mailbox that its owner connected comes before the same mailbox through a service account.
+fn rank(row: &entity::connection::Model) -> u8 {
+    match Route::parse(&row.route) {
+        Some(Route::Own) => 0,
+        Some(Route::Delegated) => 1,
+        _ => 2,
+    }
+}
+
+/// What one connection's copy says.
+#[derive(Debug, Default)]
+struct Known {
+    busy: Vec<Busy>,
+    bits: Option<Bitmap>,
+}
+
+type Copies = BTreeMap<Uuid, Known>;
+
+async fn bitmaps(txn: &DatabaseTransaction, tenant: Uuid, of: &[Uuid], wanted: Wanted<'_>) -> Result<Copies> {
+    use entity::busy_bitmap::Column;
+    let mut select = entity::busy_bitmap::of(tenant).filter(Column::ConnectionId.is_in(of.iter().copied()));
+    if !wanted.tentative_is_busy {
+        select = select.filter(Column::Plane.eq(change::busy_word(BusyKind::Busy)));
+    }
+    let mut copies = Copies::new();
+    for row in select.all(txn).await? {
+        // Damaged or foreign bits cover nothing, so they count as unknown.
+        let plane = Bitmap::from_bytes(&row.bits).unwrap_or_else(Bitmap::unknown);
+        let copy = copies.entry(row.connection_id).or_default();
+        copy.bits = Some(match copy.bits.take() {
+            None => plane,
+            Some(bits) => both(bits, &plane),
+        });
+    }
+    // A connection that was read has its bitmaps; one without them is not known.
+    for connection in of {
+        copies.entry(*connection).or_default().bits.get_or_insert_with(Bitmap::unknown);
+    }
+    Ok(copies)
+}
+
+/// Two planes of one calendar; unknown unless they cover the same time.
+fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
+    let fits = bits.window() == plane.window() && bits.union(plane).is_ok();
+    if fits { bits } else { Bitmap::unknown() }
+}
+
+async fn events(txn: &DatabaseTransaction, tenant: Uuid, of: &[Uuid], wanted: Wanted<'_>) -> Result<Copies> {
+    use entity::calendar_event::Column;
+    let mut select = entity::calendar_event::of(tenant)
+        .filter(Column::ConnectionId.is_in(of.iter().copied()))
+        .filter(Column::StartAt.lt(wanted.reach.end))
+        .filter(Column::EndAt.gt(wanted.reach.start))
+        .filter(Column::Busy.is_not_null());
+    if let Some(uid) = wanted.except.and_then(|booking| booking.event_uid.clone()) {
+        select = select.filter(Column::Uid.ne(uid));
+    }
+    let tentative = change::busy_word(BusyKind::Tentative);
+    let mut copies: Copies = of.iter().map(|connection| (*connection, Known::default())).collect();
+    for row in select.all(txn).await? {
+        let kind = match row.busy.as_deref() == Some(&tentative) {
+            true if !wanted.tentative_is_busy => continue,
+            true => BusyKind::Tentative,
+            false => BusyKind::Busy,
+        };
+        if let (Some(range), Some(copy)) =
+            (TimeRange::new(row.start_at, row.end_at), copies.get_mut(&row.connection_id))
+        {
+            copy.busy.push(Busy { range, kind });
+        }
+    }
+    Ok(copies)
+}
+
+async fn occupancy(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    holders: &[Uuid],
+    wanted: Wanted<'_>,
+) -> Result<BTreeMap<Uuid, Vec<TimeRange>>> {
+    use entity::occupancy::Column;
+    let mut select = entity::occupancy::of(tenant)
+        .filter(Column::Holder.is_in(holders.iter().copied()))
+        .filter(Column::StartAt.lt(wanted.reach.end))
+        .filter(Column::EndAt.gt(wanted.reach.start));
+    if let Some(booking) = wanted.except {
+        select = select.filter(Column::BookingId.ne(booking.id));
+    }
+    let mut occupied: BTreeMap<Uuid, Vec<TimeRange>> = BTreeMap::new();
+    for row in select.all(txn).await? {
+        occupied.entry(row.holder).or_default().extend(TimeRange::new(row.start_at, row.end_at));
+    }
+    Ok(occupied)
+}

@@ -1,0 +1,196 @@
+//! Whether a time can be booked: locks, what is unknown, what is taken, and what else is free.
+
+use std::num::NonZeroU32;
+
+use chrono::{Days, Duration, NaiveTime, TimeZone};
+use domain::{
+    BusyKind, Id, TimeRange, Timestamp, ids,
+    slots::{self, Participant, Participants},
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QueryOrder, Statement,
+};
+use uuid::Uuid;
+
+use super::{Conflict, Outcome, SlotTaken};
+use crate::{
+    Refusal, Result, Services,
+    availability::{
+        Holder,
+        picture::{self, Calendar, Doubt, Picture, RoomsWanted, UNKNOWN, Wanted},
+        taken, zone,
+    },
+};
+
+/// How many other times are named.
+const ALTERNATIVES: usize = 3;
+/// From one alternative's start to the next, in minutes.
+const STEP_MINUTES: u32 = 15;
+
+/// Whose time is wanted, and when.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    /// The people.
+    pub users: Vec<Id<ids::User>>,
+    /// The rooms.
+    pub rooms: Vec<Id<ids::Room>>,
+    /// The time itself.
+    pub time: TimeRange,
+    /// What is blocked before it, in minutes.
+    pub before: u32,
+    /// What is blocked after it, in minutes.
+    pub after: u32,
+    /// The zone whose day counts for alternatives.
+    pub zone: String,
+    /// The booking that is moved: it is not in its own way.
+    pub except: Option<entity::booking::Model>,
+}
+
+impl Wish {
+    /// The time with its buffers.
+    pub fn blocked(&self) -> TimeRange {
+        let minutes = |minutes: u32| Duration::minutes(i64::from(minutes));
+        self.time.widened(minutes(self.before), minutes(self.after))
+    }
+
+    /// The ids of everybody and everything that is blocked, in the one order in which they are locked.
+    pub fn holders(&self) -> Vec<Uuid> {
+        let users = self.users.iter().map(|id| id.uuid());
+        let mut holders: Vec<Uuid> = users.chain(self.rooms.iter().map(|id| id.uuid())).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        holders
+    }
+
+    /// Reads the picture of a reach, with exact times.
+    pub async fn picture(
+        &self,
+        services: &Services,
+        txn: &DatabaseTransaction,
+        tenant: Uuid,
+        reach: TimeRange,
+    ) -> Result<Picture> {
+        let rooms = RoomsWanted::These(&self.rooms);
+        let (exact, tentative_is_busy) = (true, true);
+        let except = self.except.as_ref();
+        let wanted = Wanted { users: &self.users, rooms, reach, exact, except, tentative_is_busy };
+        picture::load(services, txn, tenant, wanted).await
+    }
+}
+
+/// Makes whoever books one of the same holders wait until this transaction ends. SQLite has one writer at a time
+/// anyway. Without it the constraint alone would decide, and bursts end in deadlocks.
+pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<()> {
+    if txn.get_database_backend() != DatabaseBackend::Postgres {
+        return Ok(());
+    }
+    let list = holders.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+    // OFFSET 0 keeps the planner from merging the sorted part away.
+    let sql = "SELECT pg_advisory_xact_lock(hashtextextended(holder, 0)) FROM (
+                   SELECT holder FROM unnest(string_to_array($1, ',')) WITH ORDINALITY AS h (holder, n)
+                   ORDER BY n OFFSET 0
+               ) sorted";
+    txn.query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [list.into()])).await?;
+    Ok(())
+}
+
+/// Refuses what is not known. Rooms always have to be; people may be ignored, and somebody without any mailbox that
+/// could be reached is booked through the service account where there is one.
+pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) -> Result<()> {
+    let blocks = |calendar: &&Calendar| match calendar.holder {
+        Holder::Room(_) => true,
+        Holder::User(_) => !ignore_people && (calendar.reachable || !by_service),
+    };
+    let Some(calendar) = picture.calendars().filter(|one| one.unknown.is_some()).find(blocks) else {
+        return Ok(());
+    };
+    let why = calendar.unknown.as_ref().map_or("", |(_, reason)| reason.message.as_str());
+    let field = if calendar.holder.is_user() { "userIds" } else { "roomIds" };
+    let message = format!("Whether {} is free is not known: {why}", calendar.name);
+    Err(Refusal::new(UNKNOWN, message).at(field).into())
+}
+
+/// Refuses what is taken.
+pub(super) fn free(picture: &Picture, blocked: TimeRange) -> Outcome<()> {
+    let conflict = |calendar: &Calendar| {
+        let busy = calendar.in_the_way(blocked)?;
+        let code = if busy.kind == BusyKind::Busy { "BUSY" } else { "TENTATIVE" };
+        let message = taken(&calendar.name, busy.kind, Some(busy.range));
+        Some(Conflict { holder: calendar.holder, code, message })
+    };
+    let conflicts: Vec<_> = picture.calendars().filter_map(conflict).collect();
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    Err(super::Error::SlotTaken(SlotTaken { conflicts, alternatives: Vec::new() }))
+}
+
+/// Up to three times of the same length on the same local day, the nearest to what was wished.
+pub(super) async fn alternatives(services: &Services, tenant: Uuid, wish: &Wish) -> Result<Vec<TimeRange>> {
+    let Some(window) = day_of(wish, services.now())? else { return Ok(Vec::new()) };
+    let length = u32::try_from(wish.time.duration().num_minutes()).unwrap_or_default();
+    let (Some(duration_minutes), Some(step_minutes)) =
+        (NonZeroU32::new(length), NonZeroU32::new(STEP_MINUTES))
+    else {
+        return Ok(Vec::new());
+    };
+    let search = slots::Query {
+        window,
+        duration_minutes,
+        step_minutes,
+        before_minutes: wish.before,
+        after_minutes: wish.after,
+        hours: Vec::new(),
+        tentative_is_taken: true,
+        limit: usize::MAX,
+    };
+    let txn = services.store.read(tenant).await?;
+    let picture = wish.picture(services, &txn, tenant, search.reach()).await?;
+    let who =
+        Participants { required: picture.calendars().filter_map(participant).collect(), any_of: Vec::new() };
+    let mut free: Vec<TimeRange> = slots::find(&search, &who).into_iter().map(|slot| slot.range).collect();
+    free.sort_by_key(|range| ((range.start - wish.time.start).abs(), range.start));
+    free.truncate(ALTERNATIVES);
+    free.sort_unstable();
+    Ok(free)
+}
+
+/// Somebody whose calendar nobody can know does not narrow the choice.
+fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
+    let known = !matches!(calendar.unknown, Some((Doubt::NotConnected | Doubt::Unreadable, _)));
+    (known || !calendar.holder.is_user()).then(|| Participant {
+        key: calendar.holder,
+        busy: calendar.busy.clone(),
+        taken: calendar.bits.clone(),
+    })
+}
+
+/// The local day of the wish, from the next quarter of an hour on.
+fn day_of(wish: &Wish, now: Timestamp) -> Result<Option<TimeRange>> {
+    let zone = zone(&wish.zone)?;
+    let day = wish.time.start.with_timezone(&zone).date_naive();
+    let midnight = |day: chrono::NaiveDate| {
+        // Where midnight is left out by a switch of the clock, the day begins an hour later.
+        let at = zone.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest();
+        let later = || zone.from_local_datetime(&day.and_hms_opt(1, 0, 0).unwrap_or_default()).earliest();
+        at.or_else(later).map(|at| at.to_utc())
+    };
+    let (Some(from), Some(to)) = (midnight(day), day.checked_add_days(Days::new(1)).and_then(midnight))
+    else {
+        return Ok(None);
+    };
+    let quarter = i64::from(STEP_MINUTES) * 60;
+    let next = Timestamp::from_timestamp((now.timestamp() + quarter) / quarter * quarter, 0).unwrap_or(now);
+    Ok(TimeRange::new(from.max(next), to))
+}
+
+/// The runs of a booking that are not over, oldest first.
+pub(super) async fn live_runs(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    booking: Uuid,
+) -> Result<Vec<entity::run::Model>> {
+    use entity::run::{Column, of};
+    let live = of(tenant).filter(Column::Subject.eq(booking)).filter(Column::FinishedAt.is_null());
+    Ok(live.order_by_asc(Column::Id).all(txn).await?)
+}

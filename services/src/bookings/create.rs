@@ -1,0 +1,246 @@
+//! Making a booking.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use domain::{
+    Allowed, Id, TimeRange, ids,
+    state::{Answer, BookingState, Lane},
+};
+use entity::{booking, booking_participant, occupancy};
+use sea_orm::EntityTrait;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Bookings, Error, NewBooking, Outcome, Placed, SlotTaken,
+    check::{self, Wish},
+    input, route,
+};
+use crate::{
+    Refusal, Result, Tx,
+    availability::{Holder, picture::Picture},
+    error::{is_contention, is_taken},
+    events::topic,
+    idempotency::{self, Begun},
+    orders::{Order, WriteBooking},
+};
+
+/// How often a transaction that stood in another's way goes again.
+const ATTEMPTS: u32 = 5;
+
+impl Bookings {
+    /// Makes a booking: checks, occupancy and the order for the calendar commit together. Needs `BOOKING_EDIT`.
+    ///
+    /// A repeated key answers the same booking and run, read afresh.
+    pub async fn create(&self, by: &Allowed, new: NewBooking, idempotency_key: &str) -> Outcome<Placed> {
+        let new = new.checked()?;
+        let wish = Wish {
+            users: new.people(),
+            rooms: new.rooms.clone(),
+            time: new.time(),
+            before: new.buffer_before_minutes,
+            after: new.buffer_after_minutes,
+            zone: new.zone.clone(),
+            except: None,
+        };
+        let made = self.again(|| self.place(by, &new, &wish, idempotency_key)).await;
+        self.with_alternatives(by.tenant().uuid(), &wish, made).await
+    }
+
+    async fn place(&self, by: &Allowed, new: &NewBooking, wish: &Wish, key: &str) -> Outcome<Placed> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let begun = idempotency::begin(&tx, "createBooking", &by.actor(), key, new).await?;
+        let ticket = match begun {
+            Begun::New(ticket) => ticket,
+            Begun::Replay(run) => return Ok(self.replayed(&tx, run).await?),
+        };
+        input::in_the_future(wish.time, tx.now())?;
+        check::lock(tx.conn(), &wish.holders()).await?;
+        organiser_exists(&tx, new.organiser).await?;
+        let picture = wish.picture(&self.services, tx.conn(), tx.tenant(), wish.blocked()).await?;
+        let ways = route::ways(tx.conn(), tx.tenant(), new.organiser.uuid(), &[]).await?;
+        check::known(&picture, new.ignore_unknown, ways.service.is_some())?;
+        check::free(&picture, wish.blocked())?;
+        if ways.decide().is_none() {
+            let message =
+                "There is no calendar to write to: neither the organiser's nor a service mailbox's.";
+            return Err(Refusal::new("NO_CALENDAR_TO_WRITE", message).at("organiserId").into());
+        }
+        let placed = self.write(&mut tx, by, new, &picture, wish.blocked()).await?;
+        ticket.finish(&tx, placed.run).await?;
+        tx.commit().await?;
+        Ok(placed)
+    }
+
+    /// Writes everything that a booking consists of.
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        by: &Allowed,
+        new: &NewBooking,
+        picture: &Picture,
+        blocked: TimeRange,
+    ) -> Outcome<Placed> {
+        let id: Id<ids::Booking> = self.services.ids.make();
+        let order = Order::WriteBooking(WriteBooking { booking: id.uuid() });
+        let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
+        let run = run.ok_or(crate::Error::Unreadable { what: "order" })?;
+        let booking = row(tx, id.uuid(), run, by, new);
+        booking::Entity::insert(booking::ActiveModel::from(booking.clone()))
+            .exec_without_returning(tx.conn())
+            .await?;
+        let participants = self.participants(id.uuid(), new, picture)?;
+        let participants = participants.into_iter().map(booking_participant::ActiveModel::from);
+        booking_participant::Entity::insert_many(participants).exec_without_returning(tx.conn()).await?;
+        let holders: Vec<Uuid> = picture.calendars().map(|calendar| calendar.holder.uuid()).collect();
+        self.occupy(tx, id.uuid(), &holders, blocked).await?;
+        tx.event(topic::BOOKING, id.uuid());
+        let details = json!({ "start": new.start, "end": new.end });
+        tx.audit(&by.actor(), "booking.create", id.to_string(), details).await?;
+        let notice = route::notice(tx.conn(), &booking, &[]).await?;
+        Ok(Placed { booking, run, notice })
+    }
+
+    /// The rows of everybody who takes part, the organiser first.
+    fn participants(
+        &self,
+        booking: Uuid,
+        new: &NewBooking,
+        picture: &Picture,
+    ) -> Result<Vec<booking_participant::Model>> {
+        let tenant = picture.tenant;
+        let one =
+            |kind: &str, holder: Option<Holder>, address: &str, name: &str| booking_participant::Model {
+                id: self.services.ids.uuid(),
+                tenant_id: tenant,
+                booking_id: booking,
+                kind: kind.to_owned(),
+                user_id: holder.filter(Holder::is_user).map(Holder::uuid),
+                room_id: holder.and_then(Holder::room).map(Id::uuid),
+                address: address.to_lowercase(),
+                name: name.to_owned(),
+                answer: Answer::None.to_string(),
+            };
+        let mut seen = BTreeSet::new();
+        let mut rows = Vec::new();
+        for calendar in picture.calendars() {
+            let kind = if calendar.holder.is_user() { "USER" } else { "ROOM" };
+            let row = one(kind, Some(calendar.holder), &calendar.address, &calendar.name);
+            if !seen.insert(row.address.clone()) {
+                let message = format!("{} shares a mailbox with another participant.", calendar.name);
+                return Err(Refusal::new("MAILBOX_SHARED", message).at("userIds").into());
+            }
+            rows.push(row);
+        }
+        // Somebody who is invited as a user of the tenant is not invited again as a guest.
+        let guests = new.guests.iter().filter(|guest| seen.insert(guest.email.clone()));
+        rows.extend(guests.map(|guest| one("GUEST", None, &guest.email, &guest.name)));
+        Ok(rows)
+    }
+
+    /// Blocks a time for everybody and everything that takes part.
+    pub(super) async fn occupy(
+        &self,
+        tx: &Tx,
+        booking: Uuid,
+        holders: &[Uuid],
+        time: TimeRange,
+    ) -> Result<()> {
+        let rows = holders.iter().map(|holder| {
+            occupancy::ActiveModel::from(occupancy::Model {
+                id: self.services.ids.uuid(),
+                tenant_id: tx.tenant(),
+                holder: *holder,
+                booking_id: booking,
+                start_at: time.start,
+                end_at: time.end,
+            })
+        });
+        occupancy::Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+        Ok(())
+    }
+
+    /// The answer to a repeated request: what the first one ordered, as it stands now.
+    pub(super) async fn replayed(&self, tx: &Tx, run: Uuid) -> Result<Placed> {
+        let gone = || crate::Error::not_found("booking");
+        let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
+        let row = booking::one(tx.tenant(), order.subject).one(tx.conn()).await?.ok_or_else(gone)?;
+        let notice = route::notice(tx.conn(), &row, &[]).await?;
+        Ok(Placed { booking: row, run, notice })
+    }
+
+    /// Does a transaction, and does it again when another one stood in its way.
+    pub(super) async fn again<F, T>(&self, attempt: impl Fn() -> F) -> Outcome<T>
+    where
+        F: Future<Output = Outcome<T>>,
+    {
+        for failed in 1..ATTEMPTS {
+            match attempt().await {
+                Err(Error::Other(crate::Error::Database(error)))
+                    if is_contention(&error) || is_taken(&error) =>
+                {
+                    let wait = self.services.ids.below(10 << failed);
+                    tokio::time::sleep(Duration::from_millis(wait)).await;
+                }
+                done => return done,
+            }
+        }
+        match attempt().await {
+            Err(Error::Other(crate::Error::Database(error))) if is_taken(&error) => {
+                Err(Error::SlotTaken(SlotTaken::default()))
+            }
+            done => done,
+        }
+    }
+
+    /// Names other times, outside of the transaction that was refused.
+    pub(super) async fn with_alternatives<T>(
+        &self,
+        tenant: Uuid,
+        wish: &Wish,
+        made: Outcome<T>,
+    ) -> Outcome<T> {
+        match made {
+            Err(Error::SlotTaken(taken)) => {
+                let alternatives = check::alternatives(&self.services, tenant, wish).await?;
+                Err(Error::SlotTaken(SlotTaken { alternatives, ..taken }))
+            }
+            made => made,
+        }
+    }
+}
+
+async fn organiser_exists(tx: &Tx, organiser: Id<ids::User>) -> Result<()> {
+    let row = entity::tenant_user::one(tx.tenant(), organiser.uuid()).one(tx.conn()).await?;
+    row.map(|_| ())
+        .ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such user.").at("organiserId").into())
+}
+
+fn row(tx: &Tx, id: Uuid, run: Uuid, by: &Allowed, new: &NewBooking) -> booking::Model {
+    booking::Model {
+        id,
+        tenant_id: tx.tenant(),
+        organiser_id: new.organiser.uuid(),
+        title: new.title.clone(),
+        description: new.description.clone(),
+        start_at: new.start,
+        end_at: new.end,
+        buffer_before_minutes: new.buffer_before_minutes.cast_signed(),
+        buffer_after_minutes: new.buffer_after_minutes.cast_signed(),
+        time_zone: new.zone.clone(),
+        state: BookingState::Held.to_string(),
+        reason: None,
+        since: tx.now(),
+        written_via: None,
+        integration_id: None,
+        service_account_id: None,
+        mailbox: None,
+        external_id: None,
+        event_uid: None,
+        generation: 1,
+        run_id: run,
+        created_by: by.actor(),
+        created_at: tx.now(),
+        version: 1,
+    }
+}

@@ -1,0 +1,62 @@
+//! The event that stands for a booking in a calendar.
+
+use domain::{BusyKind, WrittenVia, state::Answer};
+use entity::{booking, booking_participant};
+use providers::{Attendee, AttendeeRole, NewEvent, Party};
+
+use super::{Whole, time_of};
+use crate::change::Via;
+
+/// How the text of an event begins that was written through a service account (S4.7).
+const SERVICE_MARK: &str = "This booking has been made via a service account";
+
+/// The key under which a booking's event is found again, however often it is written.
+pub fn effect_key(booking: &booking::Model) -> String {
+    format!("{}-{}", booking.id.simple(), booking.generation)
+}
+
+/// The event to be written for a booking. Its organiser is the owner of the calendar, as calendars demand; where
+/// that is the service mailbox, the text says who really organises it, and that person is invited (S4.7 to S4.9).
+pub fn event_of(whole: &Whole, via: &Via) -> NewEvent {
+    let Whole { booking, participants } = whole;
+    let organiser = participants.iter().find(|one| one.user_id == Some(booking.organiser_id));
+    let organiser_name = organiser.map_or("", |one| one.name.as_str());
+    let by_service = via.written_via == WrittenVia::ServiceAccount;
+    let name = if by_service { via.mailbox.as_str() } else { organiser_name };
+    let is_owner = |one: &booking_participant::Model| {
+        let is_organiser = one.user_id == Some(booking.organiser_id);
+        (is_organiser && !by_service) || one.address.eq_ignore_ascii_case(&via.mailbox)
+    };
+    let attendees = participants.iter().filter(|one| !is_owner(one) && !one.address.is_empty()).map(attendee);
+    let rooms: Vec<&str> =
+        participants.iter().filter(|one| one.room_id.is_some()).map(|one| one.name.as_str()).collect();
+    NewEvent {
+        effect_key: effect_key(booking),
+        title: booking.title.clone(),
+        text: if by_service {
+            marked(&booking.description, organiser_name)
+        } else {
+            booking.description.clone()
+        },
+        range: time_of(booking),
+        zone: booking.time_zone.clone(),
+        location: (!rooms.is_empty()).then(|| rooms.join(", ")),
+        organiser: Party { name: name.to_owned(), address: via.mailbox.clone() },
+        attendees: attendees.collect(),
+        busy: Some(BusyKind::Busy),
+    }
+}
+
+fn marked(description: &str, organiser: &str) -> String {
+    let mark = format!("{SERVICE_MARK}\nOrganised by {organiser}");
+    if description.is_empty() { mark } else { format!("{mark}\n\n{description}") }
+}
+
+fn attendee(one: &booking_participant::Model) -> Attendee {
+    let role = if one.room_id.is_some() { AttendeeRole::Room } else { AttendeeRole::Required };
+    Attendee {
+        party: Party { name: one.name.clone(), address: one.address.clone() },
+        role,
+        answer: Answer::None,
+    }
+}

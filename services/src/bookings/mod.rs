@@ -1,0 +1,257 @@
+//! Appointments: made, moved, cancelled, and read.
+//!
+//! Checks, occupancy and the order for the provider commit together: whoever is answered has the slot, and what is
+//! written to calendars afterwards is a run. Two bookings of one person or room never overlap: whoever books locks
+//! the holders in one order first, and the occupancy table refuses what slips through. A booking belongs to the
+//! tenant: every caller with the permission may move and cancel it.
+
+mod check;
+mod create;
+mod event;
+mod input;
+mod revise;
+mod route;
+
+use chrono::Duration;
+use domain::{Allowed, Id, TimeRange, Timestamp, ids, state::BookingState};
+use entity::booking::Model;
+use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use uuid::Uuid;
+
+pub use self::{
+    event::{effect_key, event_of},
+    input::{Guest, NewBooking, NewTime},
+    route::{Desk, SERVICE_NOTICE},
+};
+use crate::{Page, PageArgs, Refusal, Result, availability::Holder, change::OwnEvent, page};
+
+crate::noun! {
+    /// Appointments.
+    Bookings
+}
+
+/// A booking that was made or is being changed, and the run that does it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed {
+    /// The booking as it stands.
+    pub booking: Model,
+    /// The run.
+    pub run: Uuid,
+    /// What the organiser has to know, in one sentence.
+    pub notice: Option<String>,
+}
+
+/// Why no booking was made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody or some room is taken.
+    #[error("The time is taken.")]
+    SlotTaken(SlotTaken),
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] crate::Error),
+}
+
+/// What of a wanted time is taken, and which times are not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SlotTaken {
+    /// Who is in the way; empty when somebody was faster in the same moment.
+    pub conflicts: Vec<Conflict>,
+    /// Up to three times of the same length on the same day, the nearest ones, in order.
+    pub alternatives: Vec<TimeRange>,
+}
+
+/// Somebody or some room that is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Who.
+    pub holder: Holder,
+    /// `BUSY` or `TENTATIVE`.
+    pub code: &'static str,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+impl Error {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SlotTaken(_) => "SLOT_TAKEN",
+            Self::Other(error) => error.code(),
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal.into())
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// What making, moving and cancelling answer.
+pub type Outcome<T> = std::result::Result<T, Error>;
+
+/// Which bookings are wanted; absent members do not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Organised by this user.
+    pub organiser: Option<Id<ids::User>>,
+    /// In this room.
+    pub room: Option<Id<ids::Room>>,
+    /// Not over before this.
+    pub from: Option<Timestamp>,
+    /// Beginning before this.
+    pub until: Option<Timestamp>,
+    /// In this state.
+    pub state: Option<BookingState>,
+}
+
+/// A booking with everybody who takes part, for what is written to calendars.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whole {
+    /// The booking.
+    pub booking: Model,
+    /// Everybody, the organiser included.
+    pub participants: Vec<entity::booking_participant::Model>,
+}
+
+/// The time that a booking blocks when it takes place at `time`: its buffers are part of it.
+pub(crate) fn blocked(row: &Model, time: TimeRange) -> TimeRange {
+    let minutes = |minutes: i32| Duration::minutes(i64::from(minutes));
+    time.widened(minutes(row.buffer_before_minutes), minutes(row.buffer_after_minutes))
+}
+
+/// When a booking takes place.
+pub fn time_of(row: &Model) -> TimeRange {
+    TimeRange { start: row.start_at, end: row.end_at }
+}
+
+impl Bookings {
+    /// One booking. Needs `BOOKING_VIEW`.
+    pub async fn get(&self, by: &Allowed, id: Id<ids::Booking>) -> Result<Model> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::booking::one(tenant, id.uuid()).one(&txn).await?;
+        row.ok_or_else(|| crate::Error::not_found("booking"))
+    }
+
+    /// One page of the bookings, the oldest order first. Needs `BOOKING_VIEW`.
+    pub async fn list(&self, by: &Allowed, filter: Filter, args: PageArgs) -> Result<Page<Model>> {
+        use entity::booking::{Column, of};
+        let tenant = by.tenant().uuid();
+        let mut rows = of(tenant);
+        if let Some(organiser) = filter.organiser {
+            rows = rows.filter(Column::OrganiserId.eq(organiser.uuid()));
+        }
+        if let Some(room) = filter.room {
+            use entity::booking_participant::{Column as P, of};
+            let of_room = of(tenant).filter(P::RoomId.eq(room.uuid()));
+            rows =
+                rows.filter(Column::Id.in_subquery(of_room.select_only().column(P::BookingId).into_query()));
+        }
+        if let Some(from) = filter.from {
+            rows = rows.filter(Column::EndAt.gt(from));
+        }
+        if let Some(until) = filter.until {
+            rows = rows.filter(Column::StartAt.lt(until));
+        }
+        if let Some(state) = filter.state {
+            rows = rows.filter(Column::State.eq(state.as_str()));
+        }
+        let txn = self.services.store.read(tenant).await?;
+        page::read(rows, Column::Id, args, &txn).await
+    }
+
+    /// Those bookings of the tenant that have one of these ids, for a loader.
+    pub async fn among(&self, tenant: Id<ids::Tenant>, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let ids = bookings.iter().map(|booking| booking.uuid());
+        Ok(entity::booking::among(tenant.uuid(), ids).all(&txn).await?)
+    }
+
+    /// Everybody who takes part in these bookings, for a loader. The organiser comes first in each.
+    pub async fn participants_of(
+        &self,
+        tenant: Id<ids::Tenant>,
+        bookings: &[Id<ids::Booking>],
+    ) -> Result<Vec<entity::booking_participant::Model>> {
+        use entity::booking_participant::{Column, of};
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let theirs = Column::BookingId.is_in(bookings.iter().map(|booking| booking.uuid()));
+        Ok(of(tenant.uuid()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
+    }
+
+    /// The moves and the cancellation of these bookings, oldest first, for a loader.
+    pub async fn changes_of(
+        &self,
+        tenant: Id<ids::Tenant>,
+        bookings: &[Id<ids::Booking>],
+    ) -> Result<Vec<entity::booking_change::Model>> {
+        use entity::booking_change::{Column, of};
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let theirs = Column::BookingId.is_in(bookings.iter().map(|booking| booking.uuid()));
+        Ok(of(tenant.uuid()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
+    }
+
+    /// A booking with its participants, for workflows.
+    pub async fn whole(&self, tenant: Uuid, id: Uuid) -> Result<Option<Whole>> {
+        use entity::booking_participant::{Column, of};
+        let txn = self.services.store.read(tenant).await?;
+        let Some(booking) = entity::booking::one(tenant, id).one(&txn).await? else { return Ok(None) };
+        let theirs = of(tenant).filter(Column::BookingId.eq(id));
+        let participants = theirs.order_by_asc(Column::Id).all(&txn).await?;
+        Ok(Some(Whole { booking, participants }))
+    }
+
+    /// The booking's event in the copies of its participants' calendars, for workflows: at `range`, or taken out.
+    pub async fn own_event(
+        &self,
+        whole: &Whole,
+        (external_id, uid): (&str, &str),
+        range: Option<TimeRange>,
+    ) -> Result<OwnEvent> {
+        Ok(OwnEvent {
+            external_id: external_id.to_owned(),
+            uid: uid.to_owned(),
+            title: whole.booking.title.clone(),
+            connections: self.copies(whole).await?,
+            range,
+        })
+    }
+
+    /// The connections whose calendars hold a copy of the booking's event.
+    async fn copies(&self, whole: &Whole) -> Result<Vec<Uuid>> {
+        use entity::connection::{Column, of};
+        let users = whole.participants.iter().filter_map(|one| one.user_id);
+        let rooms = whole.participants.iter().filter_map(|one| one.room_id);
+        let tenant = whole.booking.tenant_id;
+        let txn = self.services.store.read(tenant).await?;
+        let theirs = Column::UserId.is_in(users).or(Column::RoomId.is_in(rooms));
+        let rows = of(tenant).filter(theirs).filter(Column::AsOf.is_not_null()).all(&txn).await?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// Whether the booking blocks this time for everybody who takes part, for workflows.
+    pub async fn holds(&self, booking: &Model, time: TimeRange) -> Result<bool> {
+        use entity::occupancy::{Column, of};
+        let (tenant, blocked) = (booking.tenant_id, blocked(booking, time));
+        let txn = self.services.store.read(tenant).await?;
+        let held = of(tenant)
+            .filter(Column::BookingId.eq(booking.id))
+            .filter(Column::StartAt.eq(blocked.start))
+            .filter(Column::EndAt.eq(blocked.end));
+        Ok(held.one(&txn).await?.is_some())
+    }
+
+    /// The runs of a booking that are not over, oldest first, for workflows: only one of them may act at a time.
+    pub async fn live_runs(&self, tenant: Uuid, id: Uuid) -> Result<Vec<entity::run::Model>> {
+        let txn = self.services.store.read(tenant).await?;
+        check::live_runs(&txn, tenant, id).await
+    }
+}

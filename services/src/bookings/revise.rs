@@ -1,0 +1,221 @@
+//! Moving and cancelling a booking. Whoever has the permission may: a booking belongs to the tenant (B15).
+
+use domain::{
+    Allowed, Id, ids,
+    state::{BookingState, Lane},
+};
+use entity::booking;
+use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Bookings, NewTime, Outcome, Placed, blocked,
+    check::{self, Wish},
+    input, route, time_of,
+};
+use crate::{
+    Refusal, Result, Tx,
+    events::topic,
+    idempotency::{self, Begun, Ticket},
+    orders::{CancelBooking, MoveBooking, Order},
+};
+
+/// The workflows that must have ended before a booking is moved again.
+const CHANGING: [&str; 2] = ["move_booking", "cancel_booking"];
+/// The longest message to attendees, in characters.
+const LONGEST_MESSAGE: usize = 2_000;
+
+impl Bookings {
+    /// Moves a booking, unless somebody changed it since `if_version`. Needs `BOOKING_EDIT`.
+    ///
+    /// The new time is blocked beside the old one until the calendar says that the event has moved.
+    pub async fn move_to(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Booking>,
+        to: NewTime,
+        if_version: Option<i64>,
+        idempotency_key: &str,
+    ) -> Outcome<Placed> {
+        let (to, tenant) = (to.checked()?, by.tenant().uuid());
+        let Some(wish) = self.wish(tenant, id, &to).await? else {
+            return Err(crate::Error::not_found("booking").into());
+        };
+        let moved = self.again(|| self.move_once(by, &wish, &to, if_version, idempotency_key)).await;
+        self.with_alternatives(tenant, &wish, moved).await
+    }
+
+    /// Whose time a move wants. Who takes part never changes, so it may be read before anything is locked.
+    async fn wish(&self, tenant: Uuid, id: Id<ids::Booking>, to: &NewTime) -> Result<Option<Wish>> {
+        let Some(whole) = self.whole(tenant, id.uuid()).await? else { return Ok(None) };
+        let row = &whole.booking;
+        let minutes = |minutes: i32| u32::try_from(minutes).unwrap_or_default();
+        Ok(Some(Wish {
+            users: whole.participants.iter().filter_map(|one| one.user_id).map(Id::from_uuid).collect(),
+            rooms: whole.participants.iter().filter_map(|one| one.room_id).map(Id::from_uuid).collect(),
+            time: to.time(),
+            before: minutes(row.buffer_before_minutes),
+            after: minutes(row.buffer_after_minutes),
+            zone: to.zone.clone().unwrap_or_else(|| row.time_zone.clone()),
+            except: Some(whole.booking),
+        }))
+    }
+
+    async fn move_once(
+        &self,
+        by: &Allowed,
+        wish: &Wish,
+        to: &NewTime,
+        if_version: Option<i64>,
+        key: &str,
+    ) -> Outcome<Placed> {
+        let id = wish.except.as_ref().map(|row| row.id).unwrap_or_default();
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let ticket = match self.begin(&tx, by, "moveBooking", key, &(id, to, if_version)).await? {
+            Ok(ticket) => ticket,
+            Err(replay) => return Ok(replay),
+        };
+        check::lock(tx.conn(), &wish.holders()).await?;
+        let row = present(&tx, id, if_version).await?;
+        may_move(&tx, &row).await?;
+        input::in_the_future(wish.time, tx.now())?;
+        let picture = wish.picture(&self.services, tx.conn(), tx.tenant(), wish.blocked()).await?;
+        let ways = route::ways(tx.conn(), tx.tenant(), row.organiser_id, &[]).await?;
+        check::known(&picture, to.ignore_unknown, ways.service.is_some())?;
+        check::free(&picture, wish.blocked())?;
+        let (from, actor) = (time_of(&row), by.actor());
+        if blocked(&row, from) != wish.blocked() {
+            self.occupy(&tx, id, &wish.holders(), wish.blocked()).await?;
+        }
+        let order = Order::MoveBooking(MoveBooking { booking: id, from, to: wish.time, by: actor.clone() });
+        let run = tx.order(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
+        let details = json!({ "from": from, "to": wish.time });
+        tx.audit(&actor, "booking.move", Id::<ids::Booking>::from_uuid(id).to_string(), details).await?;
+        self.ordered(tx, ticket, row, run, Some(&wish.zone)).await
+    }
+
+    /// Cancels a booking and tells its attendees. Needs `BOOKING_EDIT`.
+    ///
+    /// A booking that is still being written or moved is cancelled as soon as that has ended; one that is cancelled
+    /// already is answered as it is.
+    pub async fn cancel(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Booking>,
+        message: &str,
+        idempotency_key: &str,
+    ) -> Outcome<Placed> {
+        if message.chars().count() > LONGEST_MESSAGE {
+            let too_long = format!("This has at most {LONGEST_MESSAGE} characters.");
+            return Err(Refusal::new("MESSAGE_TOO_LONG", too_long).at("message").into());
+        }
+        self.again(|| self.cancel_once(by, id, message, idempotency_key)).await
+    }
+
+    async fn cancel_once(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Booking>,
+        message: &str,
+        key: &str,
+    ) -> Outcome<Placed> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let ticket = match self.begin(&tx, by, "cancelBooking", key, &(id, message)).await? {
+            Ok(ticket) => ticket,
+            Err(replay) => return Ok(replay),
+        };
+        let row = present(&tx, id.uuid(), None).await?;
+        if row.state == BookingState::Failed.as_str() {
+            return Err(over().into());
+        }
+        let live = check::live_runs(tx.conn(), tx.tenant(), row.id).await?;
+        let cancelling = live.iter().find(|run| run.workflow == "cancel_booking").map(|run| run.id);
+        if let Some(run) =
+            cancelling.or_else(|| (row.state == BookingState::Cancelled.as_str()).then_some(row.run_id))
+        {
+            ticket.finish(&tx, run).await?;
+            tx.commit().await?;
+            return Ok(Placed { booking: row, run, notice: None });
+        }
+        let actor = by.actor();
+        let (booking, message) = (row.id, message.to_owned());
+        let order = Order::CancelBooking(CancelBooking { booking, message, by: actor.clone() });
+        let run = tx.order(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
+        tx.audit(&actor, "booking.cancel", id.to_string(), json!({ "start": row.start_at })).await?;
+        self.ordered(tx, ticket, row, run, None).await
+    }
+
+    /// Begins a request; `Err` is the answer to a repeated one.
+    async fn begin(
+        &self,
+        tx: &Tx,
+        by: &Allowed,
+        field: &str,
+        key: &str,
+        parameters: &impl serde::Serialize,
+    ) -> Result<std::result::Result<Ticket, Placed>> {
+        Ok(match idempotency::begin(tx, field, &by.actor(), key, parameters).await? {
+            Begun::New(ticket) => Ok(ticket),
+            Begun::Replay(run) => Err(self.replayed(tx, run).await?),
+        })
+    }
+
+    /// Notes on the booking which run changes it, and commits.
+    async fn ordered(
+        &self,
+        mut tx: Tx,
+        ticket: Ticket,
+        row: booking::Model,
+        run: Uuid,
+        zone: Option<&str>,
+    ) -> Outcome<Placed> {
+        use booking::{Column, update};
+        let zone = zone.unwrap_or(&row.time_zone).to_owned();
+        update(tx.tenant())
+            .filter(Column::Id.eq(row.id))
+            .col_expr(Column::RunId, Expr::value(run))
+            .col_expr(Column::TimeZone, Expr::value(zone.clone()))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .exec(tx.conn())
+            .await?;
+        tx.event(topic::BOOKING, row.id);
+        ticket.finish(&tx, run).await?;
+        tx.commit().await?;
+        let booking = booking::Model { run_id: run, time_zone: zone, version: row.version + 1, ..row };
+        Ok(Placed { booking, run, notice: None })
+    }
+}
+
+/// The booking, locked until the transaction ends.
+async fn present(tx: &Tx, id: Uuid, if_version: Option<i64>) -> Result<booking::Model> {
+    let row = booking::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
+    let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
+    if if_version.is_some_and(|version| version != row.version) {
+        let message = "Somebody changed this booking in the meantime. Read it again.";
+        return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
+    }
+    Ok(row)
+}
+
+async fn may_move(tx: &Tx, row: &booking::Model) -> Result<()> {
+    use BookingState as S;
+    match BookingState::parse(&row.state) {
+        Some(S::Failed | S::Cancelled) => return Err(over()),
+        _ if row.end_at <= tx.now() => return Err(over()),
+        Some(S::Written | S::RoomPending | S::Confirmed | S::RoomDeclined) => {}
+        _ => return Err(in_progress()),
+    }
+    let live = check::live_runs(tx.conn(), tx.tenant(), row.id).await?;
+    let changes = live.iter().any(|run| CHANGING.contains(&run.workflow.as_str()));
+    if changes { Err(in_progress()) } else { Ok(()) }
+}
+
+fn in_progress() -> crate::Error {
+    let message = "This booking is being written or changed. Try again in a moment.";
+    crate::Error::refuse("BOOKING_IN_PROGRESS", message)
+}
+
+fn over() -> crate::Error {
+    crate::Error::refuse("BOOKING_OVER", "This booking is over: it can no longer be changed.")
+}

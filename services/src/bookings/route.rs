@@ -1,0 +1,181 @@
+//! In which calendar a booking is written (S4.6).
+//!
+//! The organiser's own whenever it can be written to; the service mailbox's only when it cannot. The same rule says
+//! no when a booking is asked for, decides when it is written, and tells the organiser beforehand (S4.10).
+
+use std::sync::Arc;
+
+use domain::{
+    Route, WrittenVia,
+    provider::Capabilities,
+    state::{BookingState, ConnectionState, IntegrationState},
+};
+use entity::{booking, connection, integration, service_account};
+use providers::{Provider, Session};
+use sea_orm::{ColumnTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use super::Bookings;
+use crate::{Error, Result, change::Via};
+
+/// What an organiser is told before the first booking that goes through a service account.
+pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
+     cannot be reached: answers go to the service mailbox, the organiser does not get the mails.";
+
+/// The calendars that could hold a booking.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ways {
+    /// The organiser's own.
+    pub own: Option<Via>,
+    /// A service mailbox's.
+    pub service: Option<Via>,
+}
+
+impl Ways {
+    /// The one that is taken.
+    pub fn decide(self) -> Option<Via> {
+        self.own.or(self.service)
+    }
+}
+
+impl Bookings {
+    /// Where a booking is to be written, for workflows. `without` are mailboxes that have just refused.
+    pub async fn route(
+        &self,
+        tenant: Uuid,
+        booking: &booking::Model,
+        without: &[String],
+    ) -> Result<Option<Via>> {
+        let txn = self.services.store.read(tenant).await?;
+        Ok(ways(&txn, tenant, booking.organiser_id, without).await?.decide())
+    }
+
+    /// Opens the calendar that was decided on for a booking, for workflows: the same one for ever, whatever the
+    /// service account is today (S4.14). `None` when nothing was decided yet.
+    pub async fn desk(&self, booking: &booking::Model) -> Result<Option<Desk>> {
+        let (Some(via), tenant) = (recorded(booking), booking.tenant_id) else { return Ok(None) };
+        let (row, connection) = {
+            use connection::{Column, of};
+            let txn = self.services.store.read(tenant).await?;
+            let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));
+            let at = at.filter(Column::Address.eq(via.mailbox.to_lowercase()));
+            (integration::one(tenant, via.integration).one(&txn).await?, at.one(&txn).await?)
+        };
+        let integration = row.ok_or_else(|| Error::not_found("integration"))?;
+        let reached_by_own_consent = |row: &&connection::Model| row.route == Route::Own.as_str();
+        let own = connection.as_ref().filter(reached_by_own_consent).and_then(|row| row.user_id);
+        let (provider, session) = self.services.grants().session(&integration, own).await?;
+        Ok(Some(Desk { via, integration, connection: connection.map(|row| row.id), provider, session }))
+    }
+}
+
+/// A calendar that a booking is written to, opened.
+#[derive(Debug)]
+pub struct Desk {
+    /// Whose it is.
+    pub via: Via,
+    /// The integration that reaches it.
+    pub integration: integration::Model,
+    /// The mailbox's connection, where it has one.
+    pub connection: Option<Uuid>,
+    /// The calendar system.
+    pub provider: Arc<dyn Provider>,
+    /// The access to it.
+    pub session: Session,
+}
+
+/// What was decided for a booking.
+fn recorded(booking: &booking::Model) -> Option<Via> {
+    Some(Via {
+        written_via: WrittenVia::parse(booking.written_via.as_deref()?)?,
+        integration: booking.integration_id?,
+        service_account: booking.service_account_id,
+        mailbox: booking.mailbox.clone()?,
+    })
+}
+
+/// Reads which calendars could hold a booking of this organiser.
+pub(super) async fn ways(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    organiser: Uuid,
+    without: &[String],
+) -> Result<Ways> {
+    let integrations = integration::of(tenant).order_by_asc(integration::Column::Id).all(txn).await?;
+    let live: Vec<Uuid> = integrations.iter().filter(|one| may_write(one)).map(|one| one.id).collect();
+    let theirs = connection::of(tenant).filter(connection::Column::UserId.eq(organiser));
+    let mailboxes = theirs.order_by_asc(connection::Column::Id).all(txn).await?;
+    let own = mailboxes
+        .iter()
+        .filter(|row| live.contains(&row.integration_id) && writes(row) && !without.contains(&row.address))
+        .min_by_key(|row| Route::parse(&row.route) != Some(Route::Own));
+    let accounts = service_account::of(tenant).filter(service_account::Column::Status.eq("ACTIVE"));
+    let accounts = accounts.order_by_asc(service_account::Column::Position).all(txn).await?;
+    let service = accounts
+        .iter()
+        .filter(|account| live.contains(&account.integration_id) && !without.contains(&account.address))
+        .min_by_key(|account| {
+            let is_home = mailboxes.iter().any(|row| row.integration_id == account.integration_id);
+            (!is_home, account.position, account.id)
+        });
+    Ok(Ways { own: own.map(through_own), service: service.map(through_service) })
+}
+
+fn through_own(row: &connection::Model) -> Via {
+    Via {
+        written_via: WrittenVia::Organiser,
+        integration: row.integration_id,
+        service_account: None,
+        mailbox: row.address.clone(),
+    }
+}
+
+fn through_service(account: &service_account::Model) -> Via {
+    Via {
+        written_via: WrittenVia::ServiceAccount,
+        integration: account.integration_id,
+        service_account: Some(account.id),
+        mailbox: account.address.clone(),
+    }
+}
+
+/// A provider's bad day does not change the way of a booking; a tenant that is suspended books nothing.
+fn may_write(row: &integration::Model) -> bool {
+    use IntegrationState as S;
+    matches!(
+        IntegrationState::parse(&row.state),
+        Some(S::Active | S::Degraded | S::Failing | S::Verifying | S::AwaitingPropagation)
+    )
+}
+
+fn writes(row: &connection::Model) -> bool {
+    let measured = serde_json::from_value::<Capabilities>(row.capabilities.clone()).unwrap_or_default();
+    ConnectionState::parse(&row.state) == Some(ConnectionState::Active) && measured.writes()
+}
+
+/// What the organiser has to know about the way of a booking: said until one has gone that way.
+pub(super) async fn notice(
+    txn: &DatabaseTransaction,
+    booking: &booking::Model,
+    without: &[String],
+) -> Result<Option<String>> {
+    use booking::{Column, of};
+    let via = match booking.written_via.as_deref() {
+        Some(word) => WrittenVia::parse(word),
+        None => {
+            let ways = ways(txn, booking.tenant_id, booking.organiser_id, without).await?;
+            ways.decide().map(|via| via.written_via)
+        }
+    };
+    if via != Some(WrittenVia::ServiceAccount) {
+        return Ok(None);
+    }
+    let earlier = of(booking.tenant_id)
+        .filter(Column::OrganiserId.eq(booking.organiser_id))
+        .filter(Column::WrittenVia.eq(WrittenVia::ServiceAccount.as_str()))
+        .filter(Column::State.ne(BookingState::Failed.as_str()))
+        .filter(Column::Id.lt(booking.id))
+        .count(txn)
+        .await?;
+    Ok((earlier == 0).then(|| SERVICE_NOTICE.to_owned()))
+}

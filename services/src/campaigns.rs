@@ -1,0 +1,301 @@
+//! Bulk activations: preview, run, a result per mailbox, retry of the failed.
+
+use domain::{
+    Allowed, Id, ids,
+    state::{CampaignState, ConnectionState, Lane},
+};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Error, Page, PageArgs, Result, Services, Tx,
+    events::topic,
+    integrations,
+    orders::{self, Order},
+    page,
+};
+
+crate::noun! {
+    /// Bulk activations.
+    Campaigns
+}
+
+/// What a campaign would do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preview {
+    /// Users with a calendar address who would be activated.
+    pub users: usize,
+    /// Rooms that would be activated.
+    pub rooms: usize,
+    /// Mailboxes that are active already.
+    pub active: usize,
+    /// Mailboxes that are left out on purpose.
+    pub excluded: usize,
+}
+
+/// How far a campaign is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Mailboxes in it.
+    pub total: usize,
+    /// Mailboxes that have a result.
+    pub finished: usize,
+    /// Mailboxes that became active.
+    pub active: usize,
+    /// Mailboxes that can only be read.
+    pub free_busy_only: usize,
+    /// Mailboxes that cannot be reached.
+    pub unreachable: usize,
+}
+
+impl Campaigns {
+    /// Starts the activation of everybody who is not active yet.
+    pub async fn start(
+        &self,
+        by: &Allowed,
+        integration: Id<ids::Integration>,
+    ) -> Result<entity::campaign::Model> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = integrations::find(&tx, integration.uuid()).await?;
+        integrations::require_consented(&row)?;
+        let campaign = start(&self.services, &mut tx, row.id, &by.actor()).await?;
+        tx.audit(&by.actor(), "campaign.start", shown(campaign.id), json!({})).await?;
+        tx.commit().await?;
+        Ok(campaign)
+    }
+
+    /// Tries the mailboxes of a finished campaign again that did not become active.
+    pub async fn retry(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
+        use entity::campaign_item::{Column, Entity, of};
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let old = entity::campaign::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let old = old.ok_or_else(|| Error::not_found("campaign"))?;
+        if old.state == CampaignState::Running.as_str() {
+            return Err(Error::refuse("CAMPAIGN_RUNS", "This campaign has not finished yet."));
+        }
+        let failed = of(tx.tenant())
+            .filter(Column::CampaignId.eq(old.id))
+            .filter(Column::Result.is_null().or(Column::Result.ne(ConnectionState::Active.as_str())))
+            .all(tx.conn())
+            .await?;
+        if failed.is_empty() {
+            return Err(Error::refuse("NOTHING_TO_RETRY", "Every mailbox of this campaign is active."));
+        }
+        let campaign = insert(&self.services, &mut tx, old.integration_id, &by.actor()).await?;
+        let rows = failed.into_iter().map(|item| item_row(tx.tenant(), campaign.id, item.connection_id));
+        let rows: Vec<_> = rows.collect();
+        for rows in rows.chunks(200) {
+            Entity::insert_many(rows.to_vec()).exec_without_returning(tx.conn()).await?;
+        }
+        order(&mut tx, &campaign, true, &by.actor()).await?;
+        tx.audit(&by.actor(), "campaign.retry", shown(campaign.id), json!({ "of": shown(old.id) })).await?;
+        tx.commit().await?;
+        Ok(campaign)
+    }
+
+    /// What a campaign would do now.
+    pub async fn preview(&self, by: &Allowed, integration: Id<ids::Integration>) -> Result<Preview> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let known = entity::integration::one(tenant, integration.uuid()).one(&txn).await?;
+        known.ok_or_else(|| Error::not_found("integration"))?;
+        let rows = entity::connection::of(tenant)
+            .filter(entity::connection::Column::IntegrationId.eq(integration.uuid()))
+            .all(&txn)
+            .await?;
+        let count = |state: ConnectionState| rows.iter().filter(|row| row.state == state.as_str()).count();
+        let done = |row: &&entity::connection::Model| {
+            [ConnectionState::Active.as_str(), ConnectionState::Excluded.as_str()]
+                .contains(&row.state.as_str())
+        };
+        let users = entity::tenant_user::of(tenant)
+            .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
+            .all(&txn)
+            .await?;
+        let settled: Vec<Uuid> = rows.iter().filter(done).filter_map(|row| row.user_id).collect();
+        Ok(Preview {
+            users: users.iter().filter(|user| !settled.contains(&user.id)).count(),
+            rooms: rows.iter().filter(|row| row.room_id.is_some() && !done(row)).count(),
+            active: count(ConnectionState::Active),
+            excluded: count(ConnectionState::Excluded),
+        })
+    }
+
+    /// One campaign.
+    pub async fn get(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::campaign::one(tenant, id.uuid()).one(&txn).await?;
+        row.ok_or_else(|| Error::not_found("campaign"))
+    }
+
+    /// The campaigns of the tenant.
+    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::campaign::Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        page::read(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
+    }
+
+    /// The results of a campaign, mailbox by mailbox.
+    pub async fn items(&self, by: &Allowed, campaign: Uuid) -> Result<Vec<entity::campaign_item::Model>> {
+        use entity::campaign_item::{Column, of};
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let rows = of(tenant).filter(Column::CampaignId.eq(campaign)).order_by_asc(Column::ConnectionId);
+        Ok(rows.all(&txn).await?)
+    }
+
+    /// How far a campaign is.
+    pub async fn progress(&self, by: &Allowed, campaign: Uuid) -> Result<Progress> {
+        let items = self.items(by, campaign).await?;
+        let count = |state: ConnectionState| {
+            items.iter().filter(|item| item.result.as_deref() == Some(state.as_str())).count()
+        };
+        Ok(Progress {
+            total: items.len(),
+            finished: items.iter().filter(|item| item.result.is_some()).count(),
+            active: count(ConnectionState::Active),
+            free_busy_only: count(ConnectionState::FreeBusyOnly),
+            unreachable: count(ConnectionState::Unreachable),
+        })
+    }
+}
+
+/// Starts a campaign in a transaction.
+pub async fn start(
+    services: &Services,
+    tx: &mut Tx,
+    integration: Uuid,
+    actor: &str,
+) -> Result<entity::campaign::Model> {
+    let running = entity::campaign::of(tx.tenant())
+        .filter(entity::campaign::Column::IntegrationId.eq(integration))
+        .filter(entity::campaign::Column::State.eq(CampaignState::Running.as_str()))
+        .one(tx.conn())
+        .await?;
+    if let Some(running) = running {
+        return Ok(running);
+    }
+    let campaign = insert(services, tx, integration, actor).await?;
+    order(tx, &campaign, false, actor).await?;
+    Ok(campaign)
+}
+
+async fn insert(
+    services: &Services,
+    tx: &mut Tx,
+    integration: Uuid,
+    actor: &str,
+) -> Result<entity::campaign::Model> {
+    let row = new_row(services, tx.tenant(), integration, actor, tx.now());
+    entity::campaign::Entity::insert(entity::campaign::ActiveModel::from(row.clone()))
+        .exec_without_returning(tx.conn())
+        .await?;
+    tx.event(topic::CAMPAIGN, row.id);
+    Ok(row)
+}
+
+pub(crate) fn new_row(
+    services: &Services,
+    tenant: Uuid,
+    integration: Uuid,
+    actor: &str,
+    at: domain::Timestamp,
+) -> entity::campaign::Model {
+    entity::campaign::Model {
+        id: services.ids.make::<ids::Campaign>().uuid(),
+        tenant_id: tenant,
+        integration_id: integration,
+        state: CampaignState::Running.to_string(),
+        total: 0,
+        asked_by: actor.to_owned(),
+        started_at: at,
+        finished_at: None,
+    }
+}
+
+async fn order(
+    tx: &mut Tx,
+    campaign: &entity::campaign::Model,
+    listed_only: bool,
+    actor: &str,
+) -> Result<()> {
+    let (campaign, integration) = (campaign.id, campaign.integration_id);
+    let order = Order::Campaign(orders::Campaign { campaign, integration, listed_only });
+    tx.order(order, actor, Lane::Bulk).await?;
+    Ok(())
+}
+
+/// A mailbox without a result yet.
+pub fn item_row(tenant: Uuid, campaign: Uuid, connection: Uuid) -> entity::campaign_item::ActiveModel {
+    let row = entity::campaign_item::Model {
+        tenant_id: tenant,
+        campaign_id: campaign,
+        connection_id: connection,
+        result: None,
+        reason: None,
+        finished_at: None,
+    };
+    row.into()
+}
+
+/// Lists the mailboxes that a campaign has to activate and orders their activations, all in one transaction. Done
+/// twice it changes nothing.
+pub async fn enlist(
+    services: &Services,
+    tenant: Uuid,
+    campaign: &orders::Campaign,
+    actor: &str,
+) -> Result<usize> {
+    use entity::campaign_item::{Column, Entity};
+    use sea_orm::sea_query::OnConflict;
+    let mut tx = services.begin(tenant).await?;
+    if !campaign.listed_only {
+        let found = waiting(tx.conn(), tenant, campaign.integration).await?;
+        let rows: Vec<_> = found.into_iter().map(|id| item_row(tenant, campaign.campaign, id)).collect();
+        for rows in rows.chunks(200) {
+            Entity::insert_many(rows.to_vec())
+                .on_conflict(OnConflict::new().do_nothing().to_owned())
+                .exec_without_returning(tx.conn())
+                .await?;
+        }
+    }
+    let items = entity::campaign_item::of(tenant)
+        .filter(Column::CampaignId.eq(campaign.campaign))
+        .order_by_asc(Column::ConnectionId)
+        .all(tx.conn())
+        .await?;
+    let open = items.iter().filter(|item| item.result.is_none());
+    let activate = |item: &entity::campaign_item::Model| {
+        Order::Activate(orders::Activate {
+            connection: item.connection_id,
+            campaign: Some(campaign.campaign),
+        })
+    };
+    tx.order_all(open.map(activate), actor, Lane::Bulk).await?;
+    entity::campaign::update(tenant)
+        .filter(entity::campaign::Column::Id.eq(campaign.campaign))
+        .col_expr(entity::campaign::Column::Total, sea_orm::sea_query::Expr::value(items.len() as i32))
+        .exec(tx.conn())
+        .await?;
+    tx.event(topic::CAMPAIGN, campaign.campaign);
+    tx.commit().await?;
+    Ok(items.len())
+}
+
+/// The mailboxes of an integration that are neither active nor left out on purpose.
+async fn waiting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -> Result<Vec<Uuid>> {
+    use entity::connection::{Column, of};
+    let settled = [ConnectionState::Active.as_str(), ConnectionState::Excluded.as_str()];
+    let rows = of(tenant)
+        .filter(Column::IntegrationId.eq(integration))
+        .filter(Column::State.is_not_in(settled))
+        .all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+fn shown(id: Uuid) -> String {
+    Id::<ids::Campaign>::from_uuid(id).to_string()
+}

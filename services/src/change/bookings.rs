@@ -1,0 +1,187 @@
+//! Bookings, their answers, their occupancy, and their events in the copies of calendars.
+
+use domain::{
+    Reason, TimeRange, WrittenVia,
+    state::{Answer, BookingState},
+};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use uuid::Uuid;
+
+use super::{Writer, reason_json};
+use crate::{Result, events::topic};
+
+/// What changes about a booking; absent members stay as they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BookingChange {
+    /// Which one.
+    pub id: Uuid,
+    /// Its new state.
+    pub state: Option<BookingState>,
+    /// Its new reason; `Some(None)` takes the reason away.
+    pub reason: Option<Option<Reason>>,
+    /// Where it is written: decided once per writing.
+    pub via: Option<Via>,
+    /// The written event: the provider's id and the iCalendar UID.
+    pub event: Option<(String, String)>,
+    /// Its new time. The occupancy of any other time is freed.
+    pub time: Option<TimeRange>,
+    /// What attendees answered, by address.
+    pub answers: Vec<(String, Answer)>,
+    /// Frees every time that it blocks.
+    pub free: bool,
+    /// A line for its record: what happened, the former time, by whom.
+    pub record: Option<(&'static str, TimeRange, String)>,
+}
+
+/// The calendar that a booking is written to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Via {
+    /// Whose calendar it is.
+    pub written_via: WrittenVia,
+    /// The integration.
+    pub integration: Uuid,
+    /// The service account, if it is its calendar.
+    pub service_account: Option<Uuid>,
+    /// The mailbox.
+    pub mailbox: String,
+}
+
+/// An event of our own, in calendars that were read before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnEvent {
+    /// The provider's id, in the calendar it was written to.
+    pub external_id: String,
+    /// The iCalendar UID.
+    pub uid: String,
+    /// The title.
+    pub title: String,
+    /// The calendars it stands in.
+    pub connections: Vec<Uuid>,
+    /// When; `None` takes it out.
+    pub range: Option<TimeRange>,
+}
+
+impl Writer<'_> {
+    pub(super) async fn booking(&mut self, change: BookingChange) -> Result<()> {
+        use entity::booking::{Column, update};
+        let mut statement = update(self.tenant)
+            .filter(Column::Id.eq(change.id))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        if let Some(state) = change.state {
+            statement = statement
+                .col_expr(Column::State, Expr::value(state.as_str()))
+                .col_expr(Column::Since, Expr::value(self.at));
+        }
+        if let Some(reason) = change.reason {
+            statement = statement.col_expr(Column::Reason, Expr::value(reason_json(reason)));
+        }
+        if let Some(via) = change.via {
+            statement = statement
+                .col_expr(Column::WrittenVia, Expr::value(via.written_via.as_str()))
+                .col_expr(Column::IntegrationId, Expr::value(via.integration))
+                .col_expr(Column::ServiceAccountId, Expr::value(via.service_account))
+                .col_expr(Column::Mailbox, Expr::value(via.mailbox));
+        }
+        if let Some((id, uid)) = change.event {
+            statement = statement
+                .col_expr(Column::ExternalId, Expr::value(id))
+                .col_expr(Column::EventUid, Expr::value(uid));
+        }
+        if let Some(time) = change.time {
+            statement = statement
+                .col_expr(Column::StartAt, Expr::value(time.start))
+                .col_expr(Column::EndAt, Expr::value(time.end));
+        }
+        statement.exec(self.txn).await?;
+        if let Some(time) = change.time {
+            self.keep_only(change.id, time).await?;
+        }
+        if change.free {
+            self.free(change.id).await?;
+        }
+        self.answers(change.id, change.answers).await?;
+        if let Some((what, old, by_whom)) = change.record {
+            self.record(change.id, what, old, by_whom).await?;
+        }
+        self.event(topic::BOOKING, change.id);
+        Ok(())
+    }
+
+    /// Frees what the booking blocks outside `time` and its buffers.
+    async fn keep_only(&self, booking: Uuid, time: TimeRange) -> Result<()> {
+        use entity::occupancy::{Column, delete};
+        let row = entity::booking::one(self.tenant, booking).one(self.txn).await?;
+        let Some(row) = row else { return Ok(()) };
+        let blocked = crate::bookings::blocked(&row, time);
+        delete(self.tenant)
+            .filter(Column::BookingId.eq(booking))
+            .filter(Column::StartAt.ne(blocked.start).or(Column::EndAt.ne(blocked.end)))
+            .exec(self.txn)
+            .await?;
+        Ok(())
+    }
+
+    async fn free(&self, booking: Uuid) -> Result<()> {
+        use entity::occupancy::{Column, delete};
+        delete(self.tenant).filter(Column::BookingId.eq(booking)).exec(self.txn).await?;
+        Ok(())
+    }
+
+    async fn answers(&self, booking: Uuid, answers: Vec<(String, Answer)>) -> Result<()> {
+        use entity::booking_participant::{Column, update};
+        for (address, answer) in answers {
+            update(self.tenant)
+                .filter(Column::BookingId.eq(booking))
+                .filter(Column::Address.eq(address.to_lowercase()))
+                .col_expr(Column::Answer, Expr::value(answer.as_str()))
+                .exec(self.txn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn record(&self, booking: Uuid, what: &str, old: TimeRange, by_whom: String) -> Result<()> {
+        let row = entity::booking_change::ActiveModel {
+            id: Set(self.services.ids.uuid()),
+            tenant_id: Set(self.tenant),
+            booking_id: Set(booking),
+            what: Set(what.to_owned()),
+            old_start: Set(old.start),
+            old_end: Set(old.end),
+            by_whom: Set(by_whom),
+            at: Set(self.at),
+        };
+        entity::booking_change::Entity::insert(row).exec_without_returning(self.txn).await?;
+        Ok(())
+    }
+
+    pub(super) async fn own_event(&mut self, event: OwnEvent) -> Result<()> {
+        use entity::calendar_event::{Column, delete};
+        let calendars = self.locked(&event.connections).await?;
+        delete(self.tenant)
+            .filter(Column::ConnectionId.is_in(event.connections.iter().copied()))
+            .filter(Column::Uid.eq(event.uid.clone()))
+            .exec(self.txn)
+            .await?;
+        if let Some(range) = event.range {
+            let rows = event.connections.iter().map(|connection| entity::calendar_event::ActiveModel {
+                id: Set(self.services.ids.uuid()),
+                tenant_id: Set(self.tenant),
+                connection_id: Set(*connection),
+                external_id: Set(event.external_id.clone()),
+                uid: Set(event.uid.clone()),
+                title: Set(event.title.clone()),
+                private: Set(false),
+                start_at: Set(range.start),
+                end_at: Set(range.end),
+                all_day: Set(false),
+                busy: Set(Some(super::calendars::busy_word(domain::BusyKind::Busy))),
+            });
+            let rows: Vec<_> = rows.collect();
+            if !rows.is_empty() {
+                entity::calendar_event::Entity::insert_many(rows).exec_without_returning(self.txn).await?;
+            }
+        }
+        self.redraw_all(calendars).await
+    }
+}

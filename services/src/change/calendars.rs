@@ -1,0 +1,132 @@
+//! Copies of calendars: events and busy bitmaps, kept together in one transaction.
+
+use domain::{BusyKind, TimeRange, Timestamp, bitmap::Bitmap};
+use providers::Event;
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, LockType, OnConflict},
+};
+use uuid::Uuid;
+
+use super::{Writer, integrations::window};
+use crate::Result;
+
+/// The minutes of one bit of a busy bitmap.
+pub const GRID_MINUTES: u32 = 5;
+
+/// What is shown for an event whose details may not be read (S4.16).
+const HIDDEN_TITLE: &str = "Busy";
+
+/// A calendar's window, read anew. It replaces what was known of the window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CalendarCopy {
+    /// The connection.
+    pub connection: Uuid,
+    /// What was read.
+    pub window: TimeRange,
+    /// Everything that overlaps the window.
+    pub events: Vec<Event>,
+    /// When the reading began: the copy is at least as new as this.
+    pub as_of: Timestamp,
+}
+
+impl Writer<'_> {
+    pub(super) async fn calendar(&mut self, copy: CalendarCopy) -> Result<()> {
+        use entity::{calendar_event, connection};
+        // First, because it locks the calendar: its bitmap is drawn from all its events, so one writer at a time.
+        connection::update(self.tenant)
+            .filter(connection::Column::Id.eq(copy.connection))
+            .col_expr(connection::Column::AsOf, Expr::value(copy.as_of))
+            .col_expr(connection::Column::ReadFrom, Expr::value(copy.window.start))
+            .col_expr(connection::Column::ReadUntil, Expr::value(copy.window.end))
+            .exec(self.txn)
+            .await?;
+        calendar_event::delete(self.tenant)
+            .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
+            .exec(self.txn)
+            .await?;
+        let rows: Vec<_> = copy.events.iter().map(|event| self.copied(copy.connection, event)).collect();
+        for rows in rows.chunks(200) {
+            calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
+        }
+        self.redraw(copy.connection, copy.window).await
+    }
+
+    fn copied(&self, connection: Uuid, event: &Event) -> calendar_event::ActiveModel {
+        calendar_event::ActiveModel {
+            id: Set(self.services.ids.uuid()),
+            tenant_id: Set(self.tenant),
+            connection_id: Set(connection),
+            external_id: Set(event.id.clone()),
+            uid: Set(event.uid.clone()),
+            title: Set(event.title.clone().unwrap_or_else(|| HIDDEN_TITLE.to_owned())),
+            private: Set(event.private),
+            start_at: Set(event.range.start),
+            end_at: Set(event.range.end),
+            all_day: Set(event.all_day),
+            busy: Set(event.busy.map(busy_word)),
+        }
+    }
+
+    /// Draws both planes of a calendar's bitmap from its events.
+    pub(super) async fn redraw(&mut self, connection: Uuid, window: TimeRange) -> Result<()> {
+        use entity::{busy_bitmap, calendar_event};
+        let events = calendar_event::of(self.tenant)
+            .filter(calendar_event::Column::ConnectionId.eq(connection))
+            .filter(calendar_event::Column::Busy.is_not_null())
+            .all(self.txn)
+            .await?;
+        for plane in [BusyKind::Busy, BusyKind::Tentative] {
+            let word = busy_word(plane);
+            let taken = events.iter().filter(|event| event.busy.as_deref() == Some(&word));
+            let ranges = taken.filter_map(|event| TimeRange::new(event.start_at, event.end_at));
+            let bits = Bitmap::from_busy(window, GRID_MINUTES, ranges).to_bytes();
+            let row = busy_bitmap::ActiveModel {
+                tenant_id: Set(self.tenant),
+                connection_id: Set(connection),
+                plane: Set(word),
+                bits: Set(bits),
+            };
+            let key = [
+                busy_bitmap::Column::TenantId,
+                busy_bitmap::Column::ConnectionId,
+                busy_bitmap::Column::Plane,
+            ];
+            busy_bitmap::Entity::insert(row)
+                .on_conflict(OnConflict::columns(key).update_column(busy_bitmap::Column::Bits).to_owned())
+                .exec_without_returning(self.txn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Locks calendars, in one order: whoever changes their events has seen what the one before has written.
+    pub(super) async fn locked(&self, connections: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+        use entity::connection::{Column, among};
+        let rows = among(self.tenant, connections.iter().copied())
+            .order_by_asc(Column::Id)
+            .lock(LockType::NoKeyUpdate);
+        Ok(rows.all(self.txn).await?)
+    }
+
+    /// Draws the bitmaps of calendars anew whose events of our own have changed.
+    pub(super) async fn redraw_all(&mut self, connections: Vec<entity::connection::Model>) -> Result<()> {
+        for connection in connections {
+            if let Some(window) = window(&connection) {
+                self.redraw(connection.id, window).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+use entity::calendar_event;
+
+/// The plane of a kind of busy time, as it is stored.
+pub(crate) fn busy_word(kind: BusyKind) -> String {
+    match kind {
+        BusyKind::Busy => "BUSY".to_owned(),
+        BusyKind::Tentative => "TENTATIVE".to_owned(),
+    }
+}

@@ -1,0 +1,286 @@
+//! Integrations, their service mailboxes, rooms and connections.
+
+use domain::{
+    Reason, Route, TimeRange,
+    provider::Capabilities,
+    state::{ConnectionState, IntegrationState, Verdict},
+};
+use providers::RoomInfo;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr,
+    sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use super::{Writer, reason_json};
+use crate::{Result, events::topic};
+
+/// What changes about an integration; absent members stay as they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IntegrationChange {
+    /// Which one.
+    pub id: Uuid,
+    /// Its new state.
+    pub state: Option<IntegrationState>,
+    /// Its new reason; `Some(None)` takes the reason away.
+    pub reason: Option<Option<Reason>>,
+    /// Only if it is in one of these states now; a change that comes too late does nothing.
+    pub only_from: Option<Vec<IntegrationState>>,
+    /// The provider's id and name of the organisation.
+    pub external: Option<(String, String)>,
+    /// A mailbox that is known to work, for telling a lost consent from a narrowed scope.
+    pub known_good: Option<String>,
+}
+
+/// What changes about a connection; absent members stay as they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ConnectionChange {
+    /// Which one.
+    pub id: Uuid,
+    /// Its new state.
+    pub state: Option<ConnectionState>,
+    /// Its new reason; `Some(None)` takes the reason away.
+    pub reason: Option<Option<Reason>>,
+    /// Its new route.
+    pub route: Option<Route>,
+    /// What was measured.
+    pub capabilities: Option<Capabilities>,
+    /// The mailbox's zone.
+    pub time_zone: Option<String>,
+}
+
+/// A mailbox that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewConnection {
+    /// The integration.
+    pub integration: Uuid,
+    /// The user who owns it, if it is a person's.
+    pub user: Option<Uuid>,
+    /// The room, if it is a room's.
+    pub room: Option<Uuid>,
+    /// Its address.
+    pub address: String,
+}
+
+/// The rooms of an integration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomList {
+    /// The integration.
+    pub integration: Uuid,
+    /// The rooms, as the directory lists them.
+    pub rooms: Vec<RoomInfo>,
+}
+
+/// A climbed ladder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewVerification {
+    /// The integration.
+    pub integration: Uuid,
+    /// The verdict of the whole.
+    pub verdict: Verdict,
+    /// The checks, see [`crate::ladder::Check`].
+    pub checks: Json,
+}
+
+impl Writer<'_> {
+    pub(super) async fn integration(&mut self, change: IntegrationChange) -> Result<()> {
+        use entity::integration::{Column, update};
+        let mut statement = update(self.tenant)
+            .filter(Column::Id.eq(change.id))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        if let Some(from) = change.only_from {
+            statement = statement.filter(Column::State.is_in(from.iter().map(|state| state.as_str())));
+        }
+        if let Some(state) = change.state {
+            statement = statement
+                .col_expr(Column::State, Expr::value(state.as_str()))
+                .col_expr(Column::Since, Expr::value(self.at));
+        }
+        if let Some(reason) = change.reason {
+            statement = statement.col_expr(Column::Reason, Expr::value(reason_json(reason)));
+        }
+        if let Some((id, name)) = change.external {
+            statement = statement
+                .col_expr(Column::ExternalTenant, Expr::value(id))
+                .col_expr(Column::ExternalName, Expr::value(name));
+        }
+        if let Some(address) = change.known_good {
+            statement = statement.col_expr(Column::KnownGood, Expr::value(address));
+        }
+        if statement.exec(self.txn).await?.rows_affected == 0 {
+            return Ok(());
+        }
+        self.event(topic::INTEGRATION, change.id);
+        Ok(())
+    }
+
+    pub(super) async fn connection(&mut self, change: ConnectionChange) -> Result<()> {
+        use entity::connection::{Column, update};
+        // What an administrator left out meanwhile stays out: only a person takes it in again.
+        let mut statement = update(self.tenant)
+            .filter(Column::Id.eq(change.id))
+            .filter(Column::State.ne(ConnectionState::Excluded.as_str()))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        if let Some(state) = change.state {
+            statement = statement
+                .col_expr(Column::State, Expr::value(state.as_str()))
+                .col_expr(Column::Since, Expr::value(self.at));
+        }
+        if let Some(reason) = change.reason {
+            statement = statement.col_expr(Column::Reason, Expr::value(reason_json(reason)));
+        }
+        if let Some(route) = change.route {
+            statement = statement.col_expr(Column::Route, Expr::value(route.as_str()));
+        }
+        if let Some(capabilities) = change.capabilities {
+            let json = serde_json::to_value(capabilities).unwrap_or_default();
+            statement = statement.col_expr(Column::Capabilities, Expr::value(json));
+        }
+        if let Some(zone) = change.time_zone {
+            statement = statement.col_expr(Column::TimeZone, Expr::value(zone));
+        }
+        if statement.exec(self.txn).await?.rows_affected == 0 {
+            return Ok(());
+        }
+        self.event(topic::CONNECTION, change.id);
+        Ok(())
+    }
+
+    pub(super) async fn new_connections(&mut self, found: Vec<NewConnection>) -> Result<()> {
+        let rows: Vec<_> = found.into_iter().map(|new| self.pending(new)).collect();
+        for rows in rows.chunks(200) {
+            entity::connection::Entity::insert_many(rows.to_vec())
+                .on_conflict(OnConflict::new().do_nothing().to_owned())
+                .exec_without_returning(self.txn)
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn pending(&self, new: NewConnection) -> entity::connection::ActiveModel {
+        pending_connection(self.services.ids.uuid(), self.tenant, new, self.at).into()
+    }
+
+    pub(super) async fn rooms(&mut self, list: RoomList) -> Result<()> {
+        use entity::room::Column;
+        for room in list.rooms {
+            let row = entity::room::ActiveModel {
+                id: Set(self.services.ids.uuid()),
+                tenant_id: Set(self.tenant),
+                integration_id: Set(list.integration),
+                address: Set(room.address.to_lowercase()),
+                name: Set(room.name),
+                capacity: Set(room.capacity),
+                building: Set(room.building),
+                floor: Set(room.floor),
+                equipment: Set(serde_json::json!(room.equipment)),
+                created_at: Set(self.at),
+            };
+            let changed =
+                [Column::Name, Column::Capacity, Column::Building, Column::Floor, Column::Equipment];
+            let key = [Column::TenantId, Column::IntegrationId, Column::Address];
+            entity::room::Entity::insert(row)
+                .on_conflict(OnConflict::columns(key).update_columns(changed).to_owned())
+                .exec_without_returning(self.txn)
+                .await?;
+        }
+        let rooms = entity::room::of(self.tenant)
+            .filter(Column::IntegrationId.eq(list.integration))
+            .all(self.txn)
+            .await?;
+        let found = rooms.into_iter().map(|room| NewConnection {
+            integration: list.integration,
+            user: None,
+            room: Some(room.id),
+            address: room.address,
+        });
+        self.new_connections(found.collect()).await
+    }
+
+    pub(super) async fn verification(&mut self, new: NewVerification) -> Result<()> {
+        let row = entity::verification::ActiveModel {
+            id: Set(self.services.ids.uuid()),
+            tenant_id: Set(self.tenant),
+            integration_id: Set(new.integration),
+            verdict: Set(new.verdict.to_string()),
+            checks: Set(new.checks),
+            at: Set(self.at),
+        };
+        entity::verification::Entity::insert(row).exec_without_returning(self.txn).await?;
+        self.event(topic::INTEGRATION, new.integration);
+        Ok(())
+    }
+
+    /// Bookings keep the account they were made with, so a former account's row stays.
+    pub(super) async fn service_mailbox(
+        &mut self,
+        integration: Uuid,
+        address: String,
+        name: String,
+    ) -> Result<()> {
+        use entity::service_account::{Column, update};
+        update(self.tenant)
+            .filter(Column::IntegrationId.eq(integration))
+            .filter(Column::Status.eq("ACTIVE"))
+            .filter(Column::Address.ne(address.clone()))
+            .col_expr(Column::Status, Expr::value("RETIRED"))
+            .exec(self.txn)
+            .await?;
+        let row = entity::service_account::ActiveModel {
+            id: Set(self.services.ids.uuid()),
+            tenant_id: Set(self.tenant),
+            integration_id: Set(integration),
+            address: Set(address.clone()),
+            name: Set(name),
+            status: Set("ACTIVE".to_owned()),
+            position: Set(0),
+            verified_at: Set(Some(self.at)),
+            created_at: Set(self.at),
+        };
+        let key = [Column::TenantId, Column::IntegrationId, Column::Address];
+        let changed = [Column::Status, Column::VerifiedAt, Column::Name];
+        entity::service_account::Entity::insert(row)
+            .on_conflict(OnConflict::columns(key).update_columns(changed).to_owned())
+            .exec_without_returning(self.txn)
+            .await?;
+        entity::integration::update(self.tenant)
+            .filter(entity::integration::Column::Id.eq(integration))
+            .col_expr(entity::integration::Column::ServiceMailbox, Expr::value(address))
+            .exec(self.txn)
+            .await?;
+        self.event(topic::INTEGRATION, integration);
+        Ok(())
+    }
+}
+
+/// The row of a mailbox that waits for its activation.
+pub(crate) fn pending_connection(
+    id: Uuid,
+    tenant: Uuid,
+    new: NewConnection,
+    at: domain::Timestamp,
+) -> entity::connection::Model {
+    entity::connection::Model {
+        id,
+        tenant_id: tenant,
+        integration_id: new.integration,
+        user_id: new.user,
+        room_id: new.room,
+        address: new.address.to_lowercase(),
+        state: ConnectionState::Pending.to_string(),
+        reason: None,
+        since: at,
+        route: Route::Delegated.to_string(),
+        capabilities: serde_json::to_value(Capabilities::default()).unwrap_or_default(),
+        time_zone: None,
+        as_of: None,
+        read_from: None,
+        read_until: None,
+        version: 1,
+    }
+}
+
+/// The window that a connection's copy covers.
+pub(crate) fn window(connection: &entity::connection::Model) -> Option<TimeRange> {
+    TimeRange::new(connection.read_from?, connection.read_until?)
+}

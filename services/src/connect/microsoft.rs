@@ -1,0 +1,206 @@
+//! The administrator's way through Microsoft: a fresh sign-in, then the organisation's consent.
+
+use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    CONSENTED, Connect, Onward, SIGNED_IN, SessionRow,
+    session::{session_over, verifier_place},
+};
+use crate::{Error, Refusal, Result, Tx, grants::Secret};
+
+/// Who signed in at the provider; kept in the session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SignedIn {
+    pub(super) external: String,
+    account: String,
+}
+
+impl Connect {
+    /// Takes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends the
+    /// attempt.
+    pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
+        let (mut session, verifier) = self.expect_answer(cookie, "CONNECT", SIGNED_IN, &answer).await?;
+        let identity = self.services.connectors.microsoft()?.clone();
+        let signed = self.redeem_sign_in(&identity, &session, &verifier, &answer).await;
+        let tx = self.services.begin(session.tenant_id).await?;
+        match signed {
+            Ok(signed) => {
+                let external = signed.external.clone();
+                session = set_signed_in(&tx, session, &signed).await?;
+                let state = self.new_state(&tx, &mut session, CONSENTED).await?;
+                let url =
+                    identity.admin_consent_url(&external, &self.services.settings.link(CONSENTED), &state)?;
+                tx.commit().await?;
+                Ok(Onward::Provider(url))
+            }
+            Err(error) => self.give_up(tx, session, &error).await,
+        }
+    }
+
+    pub(super) async fn redeem_sign_in(
+        &self,
+        identity: &Identity,
+        session: &SessionRow,
+        verifier: &SecretString,
+        answer: &RedirectAnswer,
+    ) -> Result<SignedIn> {
+        let code = answer.code()?;
+        let redirect = self.services.settings.link(SIGNED_IN);
+        let tokens = identity.redeem_code(code, verifier, &redirect, ORGANIZATIONS).await?;
+        let who = self.verified(identity, session, tokens.id_token.as_ref()).await?;
+        if !identity.is_administrator(&tokens.access_token).await? {
+            let message = "Only an administrator of the organisation can connect it. Sign in as one.";
+            return Err(Refusal::new("NOT_AN_ADMINISTRATOR", message).into());
+        }
+        Ok(SignedIn { external: who.tenant_id, account: who.username })
+    }
+
+    pub(super) async fn verified(
+        &self,
+        identity: &Identity,
+        session: &SessionRow,
+        token: Option<&SecretString>,
+    ) -> Result<providers::microsoft::identity::SignedIn> {
+        let token = token
+            .ok_or_else(|| Refusal::new("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again."))?;
+        let nonce = session.nonce.as_deref().unwrap_or_default();
+        Ok(identity.verify_id_token(token, nonce).await?)
+    }
+
+    /// Takes the organisation's consent. The tenant that the redirect names is only compared with the signed-in one.
+    pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
+        let (mut session, _verifier) = self.expect_answer(cookie, "CONNECT", CONSENTED, &answer).await?;
+        let signed: Option<SignedIn> =
+            session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        let checked = answer.no_error().and_then(|()| match (&signed, answer.tenant.as_deref()) {
+            (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
+            _ => {
+                let message = "The consent came from another organisation than the one that signed in.";
+                Err(Refusal::new("TENANT_MISMATCH", message).into())
+            }
+        });
+        if let Err(error) = checked {
+            return self.give_up(tx, session, &error).await;
+        }
+        let Some(signed) = signed else { return Err(session_over()) };
+        let secret = Secret::MicrosoftApp { external: signed.external };
+        self.hand_over(&mut tx, &mut session, &signed.account, &secret, None).await?;
+        tx.commit().await?;
+        Ok(Onward::Progress)
+    }
+
+    pub(super) async fn to_microsoft(
+        &self,
+        tx: &Tx,
+        session: &mut SessionRow,
+        ask: Ask,
+        path: &str,
+        hint: Option<&str>,
+    ) -> Result<Onward> {
+        let identity = self.services.connectors.microsoft()?;
+        let verifier = self.services.ids.secret();
+        let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
+        let nonce = self.services.ids.secret();
+        let key = self.services.tenants().data_key(session.tenant_id).await?;
+        let sealed = key.seal(verifier_place(session), verifier.as_bytes())?;
+        let mut change = entity::connect_session::ActiveModel::from(session.clone());
+        change.nonce = Set(Some(nonce.clone()));
+        change.verifier = Set(Some(sealed));
+        *session = change.update(tx.conn()).await?;
+        let state = self.new_state(tx, session, path).await?;
+        let redirect = self.services.settings.link(path);
+        Ok(Onward::Provider(identity.authorize_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
+    }
+
+    /// A fresh single-use state for the step that ends at `path`.
+    pub(super) async fn new_state(&self, tx: &Tx, session: &mut SessionRow, path: &str) -> Result<String> {
+        let state = self.services.ids.secret();
+        let mut change = entity::connect_session::ActiveModel::from(session.clone());
+        change.state_hash = Set(Some(self.services.vault.digest(&format!("{path}|{state}"))));
+        change.step = Set("PROVIDER".to_owned());
+        *session = change.update(tx.conn()).await?;
+        Ok(state)
+    }
+
+    /// Takes a redirect's answer: the session is this browser's, the state is the one that was sent, for this step,
+    /// and has not been used. It is used up whatever comes of it.
+    pub(super) async fn expect_answer(
+        &self,
+        cookie: &str,
+        purpose: &str,
+        path: &str,
+        answer: &RedirectAnswer,
+    ) -> Result<(SessionRow, SecretString)> {
+        use entity::connect_session::{Column, Entity};
+        let session = self.session(cookie, purpose).await?;
+        let state = answer.state.as_deref().unwrap_or_default();
+        let hash = self.services.vault.digest(&format!("{path}|{state}"));
+        let tx = self.services.begin(session.tenant_id).await?;
+        #[expect(clippy::disallowed_methods, reason = "a compare-and-swap on a row that the cookie names")]
+        let used = Entity::update_many()
+            .filter(Column::Id.eq(session.id))
+            .filter(Column::StateHash.eq(hash))
+            .col_expr(Column::StateHash, Expr::value(Option::<Vec<u8>>::None))
+            .exec(tx.conn())
+            .await?;
+        tx.commit().await?;
+        if used.rows_affected != 1 {
+            let message = "This answer does not belong to this step, or was used before. Start again.";
+            return Err(Error::refuse("STATE_INVALID", message));
+        }
+        let key = self.services.tenants().data_key(session.tenant_id).await?;
+        let sealed = session.verifier.clone().unwrap_or_default();
+        let plain = key.open(verifier_place(&session), &sealed)?;
+        let verifier = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "connect_session" })?;
+        Ok((session, verifier.into()))
+    }
+}
+
+/// What a provider's redirect carries. Every member can be forged.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct RedirectAnswer {
+    /// Our state.
+    pub state: Option<String>,
+    /// The code.
+    pub code: Option<String>,
+    /// The tenant that is said to have consented.
+    pub tenant: Option<String>,
+    /// The provider's error. Looked at first: Microsoft sends `admin_consent=True` with errors too.
+    pub error: Option<String>,
+    /// What the provider says about it.
+    pub error_description: Option<String>,
+}
+
+impl RedirectAnswer {
+    pub(super) fn no_error(&self) -> Result<()> {
+        let Some(error) = self.error.as_deref() else { return Ok(()) };
+        let description = self.error_description.as_deref().unwrap_or_default();
+        if matches!(error, "access_denied" | "permission_denied") || description.contains("AADSTS65004") {
+            let message = "The administrator did not grant access at the provider.";
+            return Err(Error::refuse("CONSENT_DECLINED", message));
+        }
+        Err(Identity::redirect_error(error, description).into())
+    }
+
+    pub(super) fn code(&self) -> Result<&str> {
+        self.no_error()?;
+        let missing = || Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.");
+        self.code.as_deref().ok_or_else(missing)
+    }
+}
+
+pub(super) async fn set_signed_in(tx: &Tx, session: SessionRow, signed: &SignedIn) -> Result<SessionRow> {
+    let mut change = entity::connect_session::ActiveModel::from(session);
+    change.signed_in = Set(serde_json::to_value(signed).ok());
+    Ok(change.update(tx.conn()).await?)
+}
+
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}

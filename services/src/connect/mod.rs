@@ -1,0 +1,385 @@
+//! The connect page's steps: what an invited administrator's browser does, from the terms to the authorisation.
+//!
+//! The browser is bound to a session row by a cookie of which only a digest is stored. Which organisation at the
+//! provider is connected is said by a fresh sign-in's validated ID token in that same session, never by a redirect:
+//! anybody can type a redirect's address. Each `state` is ours, single-use, and good for one step of one session.
+//! Whatever ends a session early leaves the integration with a reason and nothing half-connected.
+
+mod force;
+mod microsoft;
+mod own;
+mod session;
+
+use domain::{Id, ProviderKind, Reason, ids, state::IntegrationState};
+use providers::microsoft::identity::Ask;
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+
+use self::session::{session_over, set_step};
+use crate::{
+    Error, Refusal, Result, Tx,
+    grants::Secret,
+    integrations::{self, NewIntegration},
+};
+use entity::connect_session::Model as SessionRow;
+
+pub(crate) use self::force::forget_handed_over;
+pub use self::microsoft::RedirectAnswer;
+use self::microsoft::SignedIn;
+
+/// Where Microsoft sends the browser back after the administrator's sign-in.
+pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
+/// Where Microsoft sends the browser back after the organisation's consent.
+pub const CONSENTED: &str = "/connect/microsoft/consented";
+/// Where Microsoft sends the browser back after a user's own consent.
+pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
+/// The step of a session that waits for typed credentials.
+const CREDENTIALS: &str = "CREDENTIALS";
+/// The step of a session that has left a consent for the run.
+const HANDED_OVER: &str = "PROGRESS";
+/// The step of a session whose administrator has said yes or no.
+const ANSWERED: &str = "ANSWERED";
+
+crate::noun! {
+    /// The connect page's steps.
+    Connect
+}
+
+/// What the administrator chose on the page.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The calendar system.
+    pub provider: ProviderKind,
+    /// Whether the terms of service are ticked.
+    pub terms: bool,
+    /// Whether the privacy policy is ticked.
+    pub privacy: bool,
+    /// How much the service account may reach.
+    pub access_level: domain::AccessLevel,
+    /// The service mailbox, if it is known already.
+    pub service_mailbox: Option<String>,
+}
+
+/// Credentials that are typed, for systems without consent pages.
+#[derive(Clone)]
+pub struct Typed {
+    /// Where the server is.
+    pub server: String,
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// Where the browser goes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Onward {
+    /// To a page of the provider.
+    Provider(Url),
+    /// To the form for typed credentials.
+    Credentials,
+    /// To the page that shows how far it is.
+    Progress,
+    /// Back to where the vendor wants it.
+    Land(Url),
+}
+
+/// How far a session is, for its page.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The integration.
+    pub integration: entity::integration::Model,
+    /// Its state.
+    pub state: IntegrationState,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Where the browser lands in the end.
+    pub landing: Option<Url>,
+    /// Whether the administrator has authorised or declined in this session; the run may not have heard it yet.
+    pub answered: bool,
+    /// Whether a run is at it: a state in which nothing goes on is then the former attempt's.
+    pub connecting: bool,
+}
+
+/// What the integration's run is told of a consent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Consented {
+    /// The session in which the secret lies, sealed.
+    pub session: Uuid,
+    /// The account that consented.
+    pub by: String,
+    /// Where the customer's own server is.
+    pub server: Option<Url>,
+}
+
+impl Connect {
+    /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
+    /// Answers the cookie's secret and where to go.
+    pub async fn choose(&self, token: &str, choice: Choice) -> Result<(String, Onward)> {
+        if !choice.terms || !choice.privacy {
+            let message = "Tick the terms of service and the privacy policy first.";
+            return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
+        }
+        let link = self.services.links().open(token).await?.link;
+        let mut tx = self.services.begin(link.tenant_id).await?;
+        let link = held(&tx, link.id).await?;
+        let integration = self.integration_of(&mut tx, &link, &choice).await?;
+        self.accept_terms(&mut tx, integration.id, &link.email).await?;
+        let purpose = "CONNECT";
+        let (cookie, mut session) =
+            self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
+        let onward = match choice.provider {
+            ProviderKind::Microsoft365 => {
+                self.to_microsoft(&tx, &mut session, Ask::SignIn, SIGNED_IN, Some(&link.email)).await?
+            }
+            _ => {
+                set_step(&tx, &mut session, CREDENTIALS).await?;
+                Onward::Credentials
+            }
+        };
+        integrations::signal(&mut tx, integration.id, "terms_accepted", json!({ "by": link.email })).await?;
+        tx.commit().await?;
+        Ok((cookie, onward))
+    }
+
+    /// The link's integration, or a new one; one that is over or was connected before is connected again.
+    async fn integration_of(
+        &self,
+        tx: &mut Tx,
+        link: &entity::connect_link::Model,
+        choice: &Choice,
+    ) -> Result<entity::integration::Model> {
+        use IntegrationState as S;
+        let actor = Id::<ids::ConnectLink>::from_uuid(link.id).to_string();
+        if let Some(id) = link.integration_id {
+            let row = integrations::find(tx, id).await?;
+            if row.provider != choice.provider.as_str() {
+                let message = "This link is for another calendar system.";
+                return Err(Refusal::new("PROVIDER_MISMATCH", message).at("provider").into());
+            }
+            let connecting = is_connecting(tx.conn(), tx.tenant(), row.id).await?;
+            if matches!(integrations::state(&row), S::Active | S::Degraded) && !connecting {
+                // Whoever comes by a link that has done its work could otherwise take the connection down again.
+                let message = "This calendar system is connected; there is nothing left to do here.";
+                return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
+            }
+            let waits =
+                matches!(integrations::state(&row), S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
+            if !waits && !connecting {
+                self.services.integrations().order_again(tx, &row, &actor).await?;
+            }
+            return Ok(row);
+        }
+        let new = NewIntegration {
+            provider: choice.provider,
+            name: label(choice.provider).to_owned(),
+            access_level: choice.access_level,
+            scope_group: None,
+            service_mailbox: choice.service_mailbox.clone(),
+            return_url: link.return_url.clone(),
+        };
+        let row = self.services.integrations().insert(tx, &actor, new).await?;
+        let mut change = entity::connect_link::ActiveModel::from(link.clone());
+        change.integration_id = Set(Some(row.id));
+        change.update(tx.conn()).await?;
+        Ok(row)
+    }
+
+    async fn accept_terms(&self, tx: &mut Tx, integration: Uuid, who: &str) -> Result<()> {
+        let settings = &self.services.settings;
+        for (document, version) in
+            [("TERMS_OF_SERVICE", &settings.terms_version), ("PRIVACY_POLICY", &settings.privacy_version)]
+        {
+            let row = entity::terms_acceptance::ActiveModel {
+                id: Set(self.services.ids.uuid()),
+                tenant_id: Set(tx.tenant()),
+                integration_id: Set(integration),
+                document: Set(document.to_owned()),
+                document_version: Set(version.clone()),
+                accepted_by: Set(who.to_owned()),
+                accepted_at: Set(tx.now()),
+            };
+            entity::terms_acceptance::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+        }
+        tx.audit(who, "terms.accept", integration.to_string(), json!({ "terms": settings.terms_version }))
+            .await
+    }
+
+    /// Takes credentials that the administrator typed. They are tried by the integration's run.
+    pub async fn typed(&self, cookie: &str, typed: Typed) -> Result<Onward> {
+        use secrecy::ExposeSecret;
+        let mut session = self.session(cookie, "CONNECT").await?;
+        if session.step != CREDENTIALS {
+            let message =
+                "Credentials are not asked for at this step. Open the link from your invitation again.";
+            return Err(Error::refuse("STEP_OVER", message));
+        }
+        let server: Url = typed.server.trim().parse().map_err(|_| {
+            Refusal::new("SERVER_URL_MALFORMED", "This is not the address of a server.").at("server")
+        })?;
+        let holds_secret = !server.username().is_empty() || server.password().is_some();
+        if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
+            let message = "The address of a server begins with https:// and holds no user name or password.";
+            return Err(Refusal::new("SERVER_URL_MALFORMED", message).at("server").into());
+        }
+        if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
+            return Err(Refusal::new("CREDENTIALS_MISSING", "Enter the user name and the password.")
+                .at("user")
+                .into());
+        }
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        let user = typed.user.trim().to_owned();
+        let secret =
+            Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
+        self.hand_over(&mut tx, &mut session, &user, &secret, Some(&server)).await?;
+        tx.commit().await?;
+        Ok(Onward::Progress)
+    }
+
+    /// How far the session's integration is.
+    pub async fn progress(&self, cookie: &str) -> Result<Progress> {
+        let session = self.session(cookie, "CONNECT").await?;
+        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let txn = self.services.store.read(session.tenant_id).await?;
+        let row = entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
+        let integration = row.ok_or_else(session_over)?;
+        let (state, reason) =
+            (integrations::state(&integration), integrations::reason(integration.reason.as_ref()));
+        let connecting = is_connecting(&txn, session.tenant_id, integration.id).await?;
+        drop(txn);
+        let landing = self.landing(&integration, state, reason.as_ref()).await?;
+        let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
+        let answered = session.step == ANSWERED;
+        Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
+    }
+
+    /// The second, explicit step: Muster may use what the provider granted (S3.5).
+    pub async fn authorise(&self, cookie: &str) -> Result<Onward> {
+        let mut session = self.session(cookie, "CONNECT").await?;
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        let row = integrations::find(&tx, session.integration_id).await?;
+        // Pressed twice is pressed once.
+        if session.step != ANSWERED {
+            may_authorise(&session, &row)?;
+            integrations::authorise(&mut tx, &row, &actor(&session)).await?;
+            set_step(&tx, &mut session, ANSWERED).await?;
+        }
+        tx.commit().await?;
+        let landed = self.landing(&row, IntegrationState::Verifying, None).await?;
+        Ok(landed.map_or(Onward::Progress, Onward::Land))
+    }
+
+    /// The administrator says no, before or instead of the authorisation.
+    pub async fn decline(&self, cookie: &str) -> Result<Onward> {
+        let session = self.session(cookie, "CONNECT").await?;
+        let tx = self.services.begin(session.tenant_id).await?;
+        let error = Refusal::new("CONSENT_DECLINED", "The administrator did not grant access.");
+        self.give_up(tx, session, &error.into()).await
+    }
+
+    /// Ends the attempt: the run undoes what was done, the browser lands back with the reason (S1.12).
+    async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<Onward> {
+        set_step(&tx, &mut session, ANSWERED).await?;
+        let reason = Reason::new(error.code(), error.to_string());
+        let said = json!({ "code": reason.code, "message": reason.message });
+        integrations::signal(&mut tx, session.integration_id, "declined", said).await?;
+        let row = integrations::find(&tx, session.integration_id).await?;
+        tx.audit(&actor(&session), "integration.decline", row.id.to_string(), json!({ "code": reason.code }))
+            .await?;
+        tx.commit().await?;
+        let landed = self.landing(&row, IntegrationState::Declined, Some(&reason)).await?;
+        Ok(landed.map_or(Onward::Progress, Onward::Land))
+    }
+
+    /// Where the browser lands; `None` where the vendor named no place, or no longer allows it.
+    async fn landing(
+        &self,
+        integration: &entity::integration::Model,
+        state: IntegrationState,
+        reason: Option<&Reason>,
+    ) -> Result<Option<Url>> {
+        let Some(url) = integration.return_url.as_deref() else { return Ok(None) };
+        let tenant = Id::from_uuid(integration.tenant_id);
+        let allowed = self.services.tenants().allows_return(tenant, url).await?;
+        Ok(landing(integration, state, reason).filter(|_| allowed))
+    }
+}
+
+/// Whether a run is connecting an integration at this moment.
+async fn is_connecting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -> Result<bool> {
+    use entity::run::{Column, of};
+    let run = of(tenant)
+        .filter(Column::Subject.eq(integration))
+        .filter(Column::Workflow.eq("connect_integration"))
+        .filter(Column::FinishedAt.is_null())
+        .one(conn)
+        .await?;
+    Ok(run.is_some())
+}
+
+/// Under which name the act of a session is recorded.
+fn actor(session: &SessionRow) -> String {
+    let link = |link| Id::<ids::ConnectLink>::from_uuid(link).to_string();
+    session.link_id.map_or_else(|| "connect".to_owned(), link)
+}
+
+/// The link's row, held until the transaction ends: two presses of a button make one integration.
+async fn held(tx: &Tx, link: Uuid) -> Result<entity::connect_link::Model> {
+    use entity::connect_link::{Column, Entity};
+    #[expect(clippy::disallowed_methods, reason = "links have no finders; the tenant is asked for")]
+    let row = Entity::find_by_id(link).filter(Column::TenantId.eq(tx.tenant())).lock_exclusive();
+    row.one(tx.conn()).await?.ok_or_else(session_over)
+}
+
+/// Whoever authorises has granted the access in the same session, for the organisation that the integration now has:
+/// of two people with one link, neither presses the other's last button.
+fn may_authorise(session: &SessionRow, row: &entity::integration::Model) -> Result<()> {
+    if integrations::state(row) != IntegrationState::AwaitingAuthorization {
+        return Ok(());
+    }
+    if session.step != HANDED_OVER {
+        let message = "Grant the access first: open the link from your invitation again.";
+        return Err(Error::refuse("SIGN_IN_INCOMPLETE", message));
+    }
+    let signed: Option<SignedIn> =
+        session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
+    let known = row.external_tenant.as_deref().unwrap_or_default();
+    if signed.is_some_and(|signed| !signed.external.eq_ignore_ascii_case(known)) {
+        let message = "Somebody else has connected another organisation with this link in the meantime.";
+        return Err(Error::refuse("TENANT_MISMATCH", message));
+    }
+    Ok(())
+}
+
+/// The return URL with what became of it.
+fn landing(
+    integration: &entity::integration::Model,
+    state: IntegrationState,
+    reason: Option<&Reason>,
+) -> Option<Url> {
+    let mut url: Url = integration.return_url.as_deref()?.parse().ok()?;
+    let id = Id::<ids::Integration>::from_uuid(integration.id).to_string();
+    url.query_pairs_mut().append_pair("integration", &id).append_pair("state", state.as_str());
+    if let Some(reason) = reason {
+        url.query_pairs_mut().append_pair("reason", &reason.code);
+    }
+    Some(url)
+}
+
+/// What a calendar system is called on pages.
+pub fn label(provider: ProviderKind) -> &'static str {
+    match provider {
+        ProviderKind::Microsoft365 => "Microsoft 365",
+        ProviderKind::Exchange => "Exchange",
+        ProviderKind::GoogleWorkspace => "Google Workspace",
+        ProviderKind::CalDav => "CalDAV",
+    }
+}

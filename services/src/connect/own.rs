@@ -1,0 +1,90 @@
+//! A user's own consent: one address that works once, the provider's page, and back.
+
+use domain::{Id, ids, state::IntegrationState};
+use providers::microsoft::identity::{Ask, ORGANIZATIONS};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+
+use super::{Connect, OWN_CONSENTED, Onward, RedirectAnswer, session::session_over};
+use crate::{Error, Result, grants::Secret, integrations};
+
+impl Connect {
+    /// Begins a user's own consent. Answers the address to which the user's browser is sent; it works once.
+    pub async fn own(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
+        let tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        let row = row.ok_or_else(|| Error::not_found("user"))?;
+        if row.calendar_address.is_none() {
+            let message = "This user has no calendar address. Enter it first.";
+            return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
+        }
+        let integration =
+            crate::connections::live_integration(&tx).await?.filter(|row| row.provider == "MICROSOFT_365");
+        let integration = integration.ok_or_else(|| {
+            let message =
+                "A personal connection needs a connected calendar system that has personal consent.";
+            Error::refuse("INTEGRATION_NOT_CONNECTED", message)
+        })?;
+        let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;
+        tx.commit().await?;
+        Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
+    }
+
+    /// Exchanges the address of [`Connect::own`] for a cookie and the provider's page.
+    pub async fn own_opened(&self, secret: &str) -> Result<(String, Onward)> {
+        let mut session = self.session(secret, "OWN").await?;
+        let tx = self.services.begin(session.tenant_id).await?;
+        let cookie = self.services.ids.secret();
+        let mut change = entity::connect_session::ActiveModel::from(session);
+        change.cookie_hash = Set(self.services.vault.digest(&cookie));
+        change.purpose = Set("OWN_OPEN".to_owned());
+        session = change.update(tx.conn()).await?;
+        let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
+        let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
+        let onward =
+            self.to_microsoft(&tx, &mut session, Ask::OwnConsent, OWN_CONSENTED, hint.as_deref()).await?;
+        tx.commit().await?;
+        Ok((cookie, onward))
+    }
+
+    /// Takes a user's own consent; the mailbox goes over to the user's own route and is activated anew.
+    pub async fn own_consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
+        use secrecy::ExposeSecret;
+        let (session, verifier) = self.expect_answer(cookie, "OWN_OPEN", OWN_CONSENTED, &answer).await?;
+        let identity = self.services.connectors.microsoft()?.clone();
+        let redirect = self.services.settings.link(OWN_CONSENTED);
+        let tokens = identity.redeem_code(answer.code()?, &verifier, &redirect, ORGANIZATIONS).await?;
+        let who = self.verified(&identity, &session, tokens.id_token.as_ref()).await?;
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        let integration = integrations::find(&tx, session.integration_id).await?;
+        let user = session.user_id.ok_or_else(session_over)?;
+        let row = entity::tenant_user::one(session.tenant_id, user).one(tx.conn()).await?;
+        let address = row.and_then(|row| row.calendar_address).unwrap_or_default();
+        let same = integration.external_tenant.as_deref() == Some(who.tenant_id.as_str())
+            && who.username.eq_ignore_ascii_case(&address);
+        if !same {
+            let message = format!("Sign in with the account of your own calendar, {address}.");
+            return Err(Error::refuse("ACCOUNT_MISMATCH", message));
+        }
+        let refresh_token = tokens.refresh_token.as_ref().map(|token| token.expose_secret().to_owned());
+        let refresh_token = refresh_token.ok_or_else(|| {
+            Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
+        })?;
+        let secret = Secret::MicrosoftUser { external: who.tenant_id, refresh_token };
+        self.services.grants().store(&tx, integration.id, Some(user), &address, &secret).await?;
+        let new = crate::change::NewConnection {
+            integration: integration.id,
+            user: Some(user),
+            room: None,
+            address,
+        };
+        let connection = crate::connections::find_or_insert(&self.services, &mut tx, new).await?;
+        let mut change = entity::connection::ActiveModel::from(connection.clone());
+        change.route = Set(domain::Route::Own.to_string());
+        change.update(tx.conn()).await?;
+        crate::connections::order(&mut tx, &connection, &Id::<ids::User>::from_uuid(user).to_string())
+            .await?;
+        tx.commit().await?;
+        let landed = self.landing(&integration, IntegrationState::Active, None).await?;
+        Ok(landed.map_or(Onward::Progress, Onward::Land))
+    }
+}

@@ -1,0 +1,68 @@
+//! The session that binds a browser to one integration, by a cookie of which only a digest is stored.
+
+use domain::ids;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::{Connect, SessionRow};
+use crate::{Error, Result, Tx, vault::Place};
+
+impl Connect {
+    pub(super) async fn open_session(
+        &self,
+        tx: &Tx,
+        purpose: &str,
+        integration: Uuid,
+        link: Option<Uuid>,
+        user: Option<Uuid>,
+    ) -> Result<(String, SessionRow)> {
+        let secret = self.services.ids.secret();
+        let row = SessionRow {
+            id: self.services.ids.make::<ids::ConnectSession>().uuid(),
+            tenant_id: tx.tenant(),
+            link_id: link,
+            user_id: user,
+            integration_id: integration,
+            cookie_hash: self.services.vault.digest(&secret),
+            purpose: purpose.to_owned(),
+            step: "OPEN".to_owned(),
+            state_hash: None,
+            nonce: None,
+            verifier: None,
+            signed_in: None,
+            created_at: tx.now(),
+            expires_at: tx.now() + self.services.settings.session_lifetime,
+        };
+        let row_to_store = entity::connect_session::ActiveModel::from(row.clone());
+        entity::connect_session::Entity::insert(row_to_store).exec_without_returning(tx.conn()).await?;
+        Ok((secret, row))
+    }
+
+    /// The live session of a cookie.
+    pub(super) async fn session(&self, cookie: &str, purpose: &str) -> Result<SessionRow> {
+        use entity::connect_session::{Column, Entity};
+        let hash = self.services.vault.digest(cookie);
+        #[expect(clippy::disallowed_methods, reason = "the cookie is what tells the tenant")]
+        let row = Entity::find()
+            .filter(Column::CookieHash.eq(hash))
+            .filter(Column::Purpose.eq(purpose))
+            .one(self.services.store.installation())
+            .await?;
+        row.filter(|row| row.expires_at > self.services.now()).ok_or_else(session_over)
+    }
+}
+
+pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: &str) -> Result<()> {
+    let mut change = entity::connect_session::ActiveModel::from(session.clone());
+    change.step = Set(step.to_owned());
+    *session = change.update(tx.conn()).await?;
+    Ok(())
+}
+
+pub(super) fn verifier_place(session: &SessionRow) -> Place {
+    Place { tenant: session.tenant_id, table: "connect_session", column: "verifier", row: session.id }
+}
+
+pub(super) fn session_over() -> Error {
+    Error::refuse("SESSION_OVER", "This page has expired. Open the link from your invitation again.")
+}

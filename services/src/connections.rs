@@ -1,0 +1,224 @@
+//! Mailboxes that are reached through an integration.
+
+use domain::{
+    Allowed, Id, ids,
+    provider::Capabilities,
+    state::{ConnectionState, Lane},
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, prelude::Json,
+    sea_query::Expr,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Error, Page, PageArgs, Result, Tx,
+    change::{NewConnection, pending_connection},
+    events::topic,
+    integrations,
+    orders::{Activate, Order},
+    page,
+};
+
+crate::noun! {
+    /// Mailboxes that are reached through an integration.
+    Connections
+}
+
+/// Which connections are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of this integration.
+    pub integration: Option<Uuid>,
+    /// In this state.
+    pub state: Option<ConnectionState>,
+    /// Only people's or only rooms'.
+    pub rooms: Option<bool>,
+}
+
+impl Connections {
+    /// One connection.
+    pub async fn get(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::connection::one(tenant, id.uuid()).one(&txn).await?;
+        row.ok_or_else(|| Error::not_found("connection"))
+    }
+
+    /// The tenant's connections.
+    pub async fn list(
+        &self,
+        by: &Allowed,
+        wanted: &Wanted,
+        args: PageArgs,
+    ) -> Result<Page<entity::connection::Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        page::read(select(tenant, wanted), entity::connection::Column::Id, args, &txn).await
+    }
+
+    /// How many connections there are.
+    pub async fn count(&self, by: &Allowed, wanted: &Wanted) -> Result<u64> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        Ok(select(tenant, wanted).count(&txn).await?)
+    }
+
+    /// The connections with these ids.
+    pub async fn among(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+        let txn = self.services.store.read(tenant).await?;
+        Ok(entity::connection::among(tenant, ids.iter().copied()).all(&txn).await?)
+    }
+
+    /// The connections of these users and rooms.
+    pub async fn of_holders(&self, tenant: Uuid, holders: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+        use entity::connection::{Column, of};
+        let txn = self.services.store.read(tenant).await?;
+        let either = Condition::any()
+            .add(Column::UserId.is_in(holders.iter().copied()))
+            .add(Column::RoomId.is_in(holders.iter().copied()));
+        Ok(of(tenant).filter(either).all(&txn).await?)
+    }
+
+    /// Activates one mailbox again, or for the first time (S1.13). Answers the run.
+    pub async fn activate(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<Uuid> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let row = row.ok_or_else(|| Error::not_found("connection"))?;
+        let run = order(&mut tx, &row, &by.actor()).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    /// Connects a user's calendar through the service account (S1.13), or the caller's own with one click and no
+    /// login at the provider (S3.8). Answers the run.
+    pub async fn activate_user(&self, by: &Allowed, user: Id<ids::User>) -> Result<Uuid> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let user = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        let user = user.ok_or_else(|| Error::not_found("user"))?;
+        let Some(address) = user.calendar_address.clone() else {
+            let message = "This user has no calendar address. Enter it first.";
+            return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
+        };
+        let integration = live_integration(&tx).await?.ok_or_else(|| {
+            Error::refuse("INTEGRATION_NOT_CONNECTED", "No calendar system is connected yet.")
+        })?;
+        let new = NewConnection { integration: integration.id, user: Some(user.id), room: None, address };
+        let row = find_or_insert(&self.services, &mut tx, new).await?;
+        let run = order(&mut tx, &row, &by.actor()).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    /// Leaves a mailbox out on purpose: it is not read or written any more.
+    pub async fn exclude(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
+        use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let row = row.ok_or_else(|| Error::not_found("connection"))?;
+        let reason = domain::Reason::new("EXCLUDED", "An administrator left this mailbox out.");
+        let mut change = entity::connection::ActiveModel::from(row.clone());
+        change.state = Set(ConnectionState::Excluded.to_string());
+        change.reason = Set(serde_json::to_value(reason).ok());
+        change.since = Set(tx.now());
+        change.version = Set(row.version + 1);
+        let row = change.update(tx.conn()).await?;
+        tx.event(topic::CONNECTION, row.id);
+        tx.audit(&by.actor(), "connection.exclude", id.to_string(), json!({ "old": row.state })).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+}
+
+/// The integration that new mailboxes are connected through: the oldest that works.
+pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
+    use entity::integration::{Column, of};
+    use sea_orm::QueryOrder;
+    let rows = of(tx.tenant()).filter(Column::State.is_in(["ACTIVE", "DEGRADED"])).order_by_asc(Column::Id);
+    Ok(rows.one(tx.conn()).await?)
+}
+
+/// The connection of an address, made if there is none.
+pub(crate) async fn find_or_insert(
+    services: &crate::Services,
+    tx: &mut Tx,
+    new: NewConnection,
+) -> Result<entity::connection::Model> {
+    use entity::connection::{Column, of};
+    let address = new.address.to_lowercase();
+    let known = of(tx.tenant())
+        .filter(Column::IntegrationId.eq(new.integration))
+        .filter(Column::Address.eq(address))
+        .one(tx.conn())
+        .await?;
+    if let Some(row) = known {
+        return Ok(row);
+    }
+    let row = pending_connection(services.ids.uuid(), tx.tenant(), new, tx.now());
+    entity::connection::Entity::insert(entity::connection::ActiveModel::from(row.clone()))
+        .exec_without_returning(tx.conn())
+        .await?;
+    tx.event(topic::CONNECTION, row.id);
+    Ok(row)
+}
+
+/// Orders an activation; the run that is at it already is as good.
+pub(crate) async fn order(tx: &mut Tx, row: &entity::connection::Model, actor: &str) -> Result<Uuid> {
+    let integration = integrations::find(tx, row.integration_id).await?;
+    integrations::require_consented(&integration)?;
+    if state(row) == ConnectionState::Excluded {
+        take_in(tx, row.id).await?;
+    }
+    let activate = Order::Activate(Activate { connection: row.id, campaign: None });
+    if let Some(run) = tx.order(activate, actor, Lane::Interactive).await? {
+        return Ok(run);
+    }
+    let live = entity::run::of(tx.tenant())
+        .filter(entity::run::Column::Subject.eq(row.id))
+        .filter(entity::run::Column::FinishedAt.is_null())
+        .one(tx.conn())
+        .await?;
+    live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
+}
+
+/// Takes a mailbox in again that was left out: somebody asks for it.
+async fn take_in(tx: &mut Tx, connection: Uuid) -> Result<()> {
+    use entity::connection::{Column, update};
+    update(tx.tenant())
+        .filter(Column::Id.eq(connection))
+        .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
+        .col_expr(Column::Reason, Expr::value(None::<Json>))
+        .col_expr(Column::Since, Expr::value(tx.now()))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .exec(tx.conn())
+        .await?;
+    tx.event(topic::CONNECTION, connection);
+    Ok(())
+}
+
+fn select(tenant: Uuid, wanted: &Wanted) -> sea_orm::Select<entity::connection::Entity> {
+    use entity::connection::{Column, of};
+    let mut rows = of(tenant);
+    if let Some(integration) = wanted.integration {
+        rows = rows.filter(Column::IntegrationId.eq(integration));
+    }
+    if let Some(state) = wanted.state {
+        rows = rows.filter(Column::State.eq(state.as_str()));
+    }
+    match wanted.rooms {
+        Some(true) => rows.filter(Column::RoomId.is_not_null()),
+        Some(false) => rows.filter(Column::RoomId.is_null()),
+        None => rows,
+    }
+}
+
+/// The state of a row; a word from a newer binary counts as unreachable.
+pub fn state(row: &entity::connection::Model) -> ConnectionState {
+    ConnectionState::parse(&row.state).unwrap_or(ConnectionState::Unreachable)
+}
+
+/// What was measured of a row.
+pub fn capabilities(row: &entity::connection::Model) -> Capabilities {
+    serde_json::from_value(row.capabilities.clone()).unwrap_or_default()
+}

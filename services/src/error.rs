@@ -1,0 +1,111 @@
+//! What use cases answer when they do not do what they were asked.
+
+use domain::access::Denied;
+use sea_orm::DbErr;
+
+/// A clear no: the caller asked for something that the rules or the input do not allow. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The stable code; documented in `docs/errors.md`.
+    pub code: &'static str,
+    /// One sentence for a person.
+    pub message: String,
+    /// The input field that is to blame, where there is one, as the schema spells it.
+    pub field: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal that concerns the whole request.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), field: None }
+    }
+
+    /// The same refusal, blaming one input field.
+    #[must_use]
+    pub fn at(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
+    }
+}
+
+/// Why a use case did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A clear no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// A provider failed.
+    #[error(transparent)]
+    Provider(#[from] providers::Error),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+    /// A wake-up or limit could not be reached.
+    #[error("the queue failed")]
+    Queue(#[from] queue::Error),
+    /// Something stored cannot be read back: a wrong key, or damage.
+    #[error("what is stored as {what} cannot be read")]
+    Unreadable {
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// Something that does not exist, or belongs to somebody else: the two are not told apart.
+    pub fn not_found(what: &'static str) -> Self {
+        Self::Refused(Refusal::new("NOT_FOUND", format!("There is no such {what}.")))
+    }
+
+    /// A refusal with a code.
+    pub fn refuse(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Refused(Refusal::new(code, message))
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code,
+            Self::Denied(denied) => denied.code(),
+            Self::Provider(error) => error.kind_code(),
+            Self::Database(_) | Self::Queue(_) => "UNAVAILABLE",
+            Self::Unreadable { .. } => "UNREADABLE",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Provider(error) => matches!(error.remedy, providers::Remedy::RetryAfter(_)),
+            Self::Database(_) | Self::Queue(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether two transactions stood in each other's way, so that this one should simply go again.
+    pub fn is_contention(&self) -> bool {
+        matches!(self, Self::Database(error) if is_contention(error))
+    }
+}
+
+/// Whether the database refused because a unique index holds such a row already.
+pub(crate) fn is_duplicate(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Whether the database refused because a booking holds the time already.
+pub(crate) fn is_taken(error: &DbErr) -> bool {
+    error.to_string().contains("occupancy_taken")
+}
+
+/// Whether two transactions stood in each other's way and one should simply go again (40P01, 40001).
+pub(crate) fn is_contention(error: &DbErr) -> bool {
+    let text = error.to_string();
+    text.contains("deadlock detected")
+        || text.contains("could not serialize")
+        || text.contains("database is locked")
+}

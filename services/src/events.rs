@@ -1,0 +1,143 @@
+//! What subscribers watch.
+//!
+//! An event says that something changed, not how: whoever hears it reads the present state with its own
+//! permission. Events are rows, written in the transaction of the change, and messages to all nodes after it.
+
+use domain::{Allowed, Ids, Timestamp};
+use entity::event_log::{Column, Model};
+use futures::{Stream, StreamExt, stream};
+use queue::Message;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryFilter, QueryOrder,
+    QuerySelect, Statement, TryGetable, Value, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use crate::Result;
+
+crate::noun! {
+    /// What subscribers watch.
+    Events
+}
+
+/// Topics, one per noun that has a subscription.
+pub mod topic {
+    /// An integration changed its state or reason.
+    pub const INTEGRATION: &str = "integration";
+    /// A connection changed its state, reason or route.
+    pub const CONNECTION: &str = "connection";
+    /// A campaign made progress.
+    pub const CAMPAIGN: &str = "campaign";
+    /// A booking changed.
+    pub const BOOKING: &str = "booking";
+    /// A run made a step.
+    pub const RUN: &str = "run";
+    /// A run was parked: it needs somebody.
+    pub const RUN_PARKED: &str = "run_parked";
+}
+
+/// What a watcher hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// This subject changed; `cursor` is the event's id.
+    Changed {
+        /// The id of what changed.
+        subject: Uuid,
+        /// The event's id.
+        cursor: Uuid,
+    },
+    /// Events were missed: read everything again.
+    Lagged,
+}
+
+pub(crate) fn row(
+    ids: &Ids,
+    tenant: Uuid,
+    topic: &'static str,
+    subject: Uuid,
+    at: Timestamp,
+) -> entity::event_log::Model {
+    let payload = serde_json::Value::Object(serde_json::Map::new());
+    entity::event_log::Model {
+        id: ids.uuid(),
+        tenant_id: tenant,
+        topic: topic.to_owned(),
+        subject,
+        payload,
+        at,
+    }
+}
+
+pub(crate) fn message(event: &entity::event_log::Model) -> Message {
+    let payload = serde_json::json!({ "subject": event.subject });
+    Message { tenant: event.tenant_id, topic: event.topic.clone(), id: event.id, payload }
+}
+
+impl Events {
+    /// Everything of one topic that changes in the caller's tenant from now on.
+    pub fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = Heard> + Send + use<> {
+        let subscription = self.services.queue.fanout.subscribe(by.tenant().uuid(), topic);
+        stream::unfold(subscription, |mut subscription| async move {
+            let heard = match subscription.next().await? {
+                queue::Delivery::Message(message) => {
+                    let subject = message
+                        .payload
+                        .get("subject")
+                        .and_then(|id| id.as_str())
+                        .and_then(|id| id.parse().ok());
+                    Heard::Changed { subject: subject.unwrap_or_default(), cursor: message.id }
+                }
+                queue::Delivery::Lagged => Heard::Lagged,
+            };
+            Some((heard, subscription))
+        })
+        .boxed()
+    }
+
+    /// Events of one topic after one that this answered before, in the order in which they were committed; `after` may
+    /// be nil for the beginning. Whoever goes on from the last event that was answered misses none, however late a
+    /// transaction commits: what is younger than a transaction that still writes is held back until that one ends. An
+    /// event that is kept no longer is as good as nil. What [`Self::watch`] tells comes at once and in any order: its
+    /// cursor is no place to go on from.
+    pub async fn since(&self, by: &Allowed, topic: &str, after: Uuid, max: u64) -> Result<Vec<Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let events = entity::event_log::of(tenant).filter(Column::Topic.eq(topic)).limit(max);
+        let events = match txn.get_database_backend() {
+            DatabaseBackend::Postgres => {
+                let settled = Expr::cust("event_log.xact < pg_snapshot_xmin(pg_current_snapshot())");
+                let events = events.filter(settled).order_by_asc(Expr::cust("event_log.xact"));
+                let events = events.order_by_asc(Column::Id);
+                match place::<String>(&txn, "xact::text", tenant, after).await? {
+                    None => events,
+                    Some(xact) => {
+                        let later = "(event_log.xact, event_log.id) > ($1::text::xid8, $2)";
+                        events.filter(Expr::cust_with_values(later, [Value::from(xact), after.into()]))
+                    }
+                }
+            }
+            _ => {
+                let events = events.order_by_asc(Expr::cust("event_log.rowid"));
+                match place::<i64>(&txn, "rowid", tenant, after).await? {
+                    None => events,
+                    Some(row) => events.filter(Expr::cust_with_values("event_log.rowid > ?", [row])),
+                }
+            }
+        };
+        Ok(events.all(&txn).await?)
+    }
+}
+
+/// Where an event stands in the order of the log.
+async fn place<T: TryGetable>(
+    txn: &DatabaseTransaction,
+    column: &str,
+    tenant: Uuid,
+    event: Uuid,
+) -> std::result::Result<Option<T>, DbErr> {
+    let sql = format!("SELECT {column} AS place FROM event_log WHERE tenant_id = $1 AND id = $2");
+    let values = [tenant.into(), event.into()];
+    let row =
+        txn.query_one_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
+    row.map(|row| row.try_get("", "place")).transpose()
+}

@@ -1,0 +1,78 @@
+//! Keeps each provider's limits before the provider has to say so.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::ProviderKind;
+use providers::{Error, ErrorKind, Gate, Permit, Remedy};
+use queue::{Limit, Limits};
+
+use crate::Services;
+
+/// The code of a request that was not sent, because our own limits left no room for it.
+pub const OWN_LIMIT: &str = "own_limit";
+
+/// How long a request waits for a place before its worker is set free instead.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What one integration may do, over all nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct IntegrationGate {
+    limits: Arc<dyn Limits>,
+    whole: String,
+    whole_limit: Limit,
+    mailbox_limit: Limit,
+}
+
+impl IntegrationGate {
+    /// The gate to one organisation (by the provider's id of it, so that two integrations share it).
+    pub(crate) fn new(services: &Services, provider: ProviderKind, organisation: &str) -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        // Microsoft: 130,000 per 10 s for an app as a whole, 10,000 per 10 min and 4 at once for a mailbox. Google:
+        // 600 per minute for a user. A customer's own server gets two requests at a time.
+        let (whole_limit, mailbox_limit) = match provider {
+            ProviderKind::Microsoft365 => (
+                Limit { concurrency: 64, rate: 60_000, per: minutes(1) },
+                Limit { concurrency: 4, rate: 10_000, per: minutes(10) },
+            ),
+            ProviderKind::GoogleWorkspace => (
+                Limit { concurrency: 64, rate: 10_000, per: minutes(1) },
+                Limit { concurrency: 4, rate: 600, per: minutes(1) },
+            ),
+            ProviderKind::Exchange | ProviderKind::CalDav => (
+                Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
+                Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
+            ),
+        };
+        let whole = format!("provider:{provider}:{organisation}");
+        Self { limits: Arc::clone(&services.queue.limits), whole, whole_limit, mailbox_limit }
+    }
+
+    fn mailbox_key(&self, mailbox: &str) -> String {
+        format!("{}:{}", self.whole, mailbox.to_lowercase())
+    }
+
+    async fn place(&self, key: &str, limit: &Limit) -> providers::Result<queue::Place> {
+        self.limits.enter(key, limit, PATIENCE).await.map_err(|queue::Wait(wait)| {
+            let message = "The calendar system allows no more requests for now.";
+            Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT, message)
+        })
+    }
+}
+
+#[async_trait]
+impl Gate for IntegrationGate {
+    async fn enter(&self, mailbox: Option<&str>) -> providers::Result<Permit> {
+        let mailbox = match mailbox {
+            Some(mailbox) => Some(self.place(&self.mailbox_key(mailbox), &self.mailbox_limit).await?),
+            None => None,
+        };
+        let whole = self.place(&self.whole, &self.whole_limit).await?;
+        Ok(Permit::holding((mailbox, whole)))
+    }
+
+    async fn throttled(&self, mailbox: Option<&str>, wait: Duration) {
+        let key = mailbox.map_or_else(|| self.whole.clone(), |mailbox| self.mailbox_key(mailbox));
+        self.limits.pause(&key, wait).await;
+    }
+}

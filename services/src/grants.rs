@@ -1,0 +1,443 @@
+//! The token broker: the only place that opens a stored consent.
+//!
+//! A connector asks it for a credential with every request. Access tokens are kept in memory until shortly before
+//! they end; one caller refreshes and the others wait for it. A rotated refresh token is stored before it is used,
+//! under a lock on its row, so that two nodes never refresh the same one. At every use the broker checks that the
+//! organisation at the provider still belongs to the tenant that asks.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::{ProviderKind, Timestamp, ids};
+use providers::{
+    Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
+    microsoft::identity::Identity,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Expr,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::{Error, Result, Services, gate::IntegrationGate, vault::Place};
+
+/// The connectors of an installation.
+#[derive(Debug, Clone, Default)]
+pub struct Connectors {
+    by_kind: BTreeMap<ProviderKind, Arc<dyn Provider>>,
+    microsoft: Option<Identity>,
+    tokens: Tokens,
+}
+
+impl Connectors {
+    /// Adds a connector.
+    #[must_use]
+    pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.by_kind.insert(provider.kind(), provider);
+        self
+    }
+
+    /// Adds Microsoft's identity platform.
+    #[must_use]
+    pub fn with_microsoft(mut self, identity: Identity) -> Self {
+        self.microsoft = Some(identity);
+        self
+    }
+
+    /// The kinds that this installation can connect.
+    pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
+        self.by_kind.keys().copied()
+    }
+
+    /// One connector.
+    pub fn get(&self, kind: ProviderKind) -> Result<Arc<dyn Provider>> {
+        self.by_kind.get(&kind).cloned().ok_or_else(|| {
+            Error::refuse(
+                "PROVIDER_NOT_AVAILABLE",
+                "This installation is not set up for this calendar system.",
+            )
+        })
+    }
+
+    /// Microsoft's identity platform.
+    pub fn microsoft(&self) -> Result<&Identity> {
+        self.microsoft.as_ref().ok_or_else(|| {
+            Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Microsoft 365.")
+        })
+    }
+}
+
+/// What a consent gave us; sealed at rest.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Secret {
+    /// The application itself may act in a Microsoft tenant; its own credential is the operator's configuration.
+    MicrosoftApp {
+        /// The tenant at Microsoft.
+        external: String,
+    },
+    /// A user's own consent at Microsoft.
+    MicrosoftUser {
+        /// The tenant at Microsoft.
+        external: String,
+        /// Rotates with every use.
+        refresh_token: String,
+    },
+    /// A user name and password.
+    Basic {
+        /// The user name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+impl Secret {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::MicrosoftApp { .. } => "MICROSOFT_APP",
+            Self::MicrosoftUser { .. } => "MICROSOFT_USER",
+            Self::Basic { .. } => "BASIC",
+        }
+    }
+
+    fn external(&self) -> Option<&str> {
+        match self {
+            Self::MicrosoftApp { external } | Self::MicrosoftUser { external, .. } => Some(external),
+            Self::Basic { .. } => None,
+        }
+    }
+}
+
+crate::noun! {
+    /// The token broker.
+    Grants
+}
+
+impl Grants {
+    /// Stores a consent in place of any former one of the same integration and user.
+    pub async fn store(
+        &self,
+        tx: &crate::Tx,
+        integration: Uuid,
+        user: Option<Uuid>,
+        account: &str,
+        secret: &Secret,
+    ) -> Result<Uuid> {
+        use entity::consent_grant::{ActiveModel, Entity};
+        self.remove(tx, integration, user).await?;
+        let id = self.services.ids.make::<ids::Grant>().uuid();
+        let row = ActiveModel {
+            id: Set(id),
+            tenant_id: Set(tx.tenant()),
+            integration_id: Set(integration),
+            user_id: Set(user),
+            kind: Set(secret.kind().to_owned()),
+            account: Set(account.to_owned()),
+            secret: Set(self.seal(tx.tenant(), id, secret).await?),
+            access_token: Set(None),
+            expires_at: Set(None),
+            lost: Set(false),
+            created_at: Set(tx.now()),
+            version: Set(1),
+        };
+        Entity::insert(row).exec_without_returning(tx.conn()).await?;
+        Ok(id)
+    }
+
+    /// Forgets a consent.
+    pub async fn remove(&self, tx: &crate::Tx, integration: Uuid, user: Option<Uuid>) -> Result<()> {
+        use entity::consent_grant::{Column, delete};
+        let rows = delete(tx.tenant()).filter(Column::IntegrationId.eq(integration));
+        let rows = match user {
+            Some(user) => rows.filter(Column::UserId.eq(user)),
+            None => rows.filter(Column::UserId.is_null()),
+        };
+        rows.exec(tx.conn()).await?;
+        Ok(())
+    }
+
+    /// Access to an integration's calendar system: through the service account, or through a user's own consent.
+    pub async fn session(
+        &self,
+        integration: &entity::integration::Model,
+        user: Option<Uuid>,
+    ) -> Result<(Arc<dyn Provider>, Session)> {
+        use entity::consent_grant::{Column, of};
+        let kind = crate::integrations::provider(integration)?;
+        let connector = self.services.connectors.get(kind)?;
+        let txn = self.services.store.read(integration.tenant_id).await?;
+        let rows = of(integration.tenant_id).filter(Column::IntegrationId.eq(integration.id));
+        let rows = match user {
+            Some(user) => rows.filter(Column::UserId.eq(user)),
+            None => rows.filter(Column::UserId.is_null()),
+        };
+        let grant = rows.order_by_desc(Column::Id).one(&txn).await?.ok_or_else(lost)?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
+        // An access token that is still in memory may be older than the loss of its organisation.
+        if kind == ProviderKind::Microsoft365 {
+            let external = integration.external_tenant.as_deref().unwrap_or_default();
+            if !self.is_bound(kind, external, integration.tenant_id).await? {
+                return Err(lost().into());
+            }
+        }
+        let broker = Broker {
+            services: self.services.clone(),
+            tenant: integration.tenant_id,
+            grant: grant.id,
+            provider: kind,
+        };
+        let limited = integration.external_tenant.clone().unwrap_or_else(|| integration.id.to_string());
+        let session = Session {
+            credentials: Arc::new(broker),
+            gate: Arc::new(IntegrationGate::new(&self.services, kind, &limited)),
+            server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
+            account: grant.account,
+            own: user.is_some(),
+        };
+        Ok((connector, session))
+    }
+
+    /// Access with a consent that is not in force yet, to try it.
+    pub fn trial(
+        &self,
+        integration: &entity::integration::Model,
+        secret: &Secret,
+        account: &str,
+        server: Option<url::Url>,
+    ) -> Result<(Arc<dyn Provider>, Session)> {
+        let kind = crate::integrations::provider(integration)?;
+        let credentials: Arc<dyn Credentials> = match secret {
+            Secret::Basic { user, password } => Arc::new(StaticCredentials(Credential::Basic {
+                user: user.clone(),
+                password: password.clone().into(),
+            })),
+            Secret::MicrosoftApp { external } | Secret::MicrosoftUser { external, .. } => Arc::new(Trial {
+                identity: self.services.connectors.microsoft()?.clone(),
+                external: external.clone(),
+            }),
+        };
+        let session = Session {
+            credentials,
+            gate: Arc::new(IntegrationGate::new(&self.services, kind, secret.external().unwrap_or(account))),
+            server,
+            account: account.to_owned(),
+            own: false,
+        };
+        Ok((self.services.connectors.get(kind)?, session))
+    }
+
+    async fn seal(&self, tenant: Uuid, grant: Uuid, secret: &Secret) -> Result<Vec<u8>> {
+        let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
+        self.services.tenants().data_key(tenant).await?.seal(place(tenant, grant), &plain)
+    }
+
+    async fn open(&self, row: &entity::consent_grant::Model) -> Result<Secret> {
+        let key = self.services.tenants().data_key(row.tenant_id).await?;
+        let plain = key.open(place(row.tenant_id, row.id), &row.secret)?;
+        serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
+    }
+
+    /// Whether the organisation at the provider belongs to this tenant of ours (the confused deputy's door).
+    async fn is_bound(&self, provider: ProviderKind, external: &str, tenant: Uuid) -> Result<bool> {
+        let key = (provider.to_string(), external.to_owned());
+        #[expect(clippy::disallowed_methods, reason = "the binding is what tells the tenant")]
+        let row =
+            entity::external_binding::Entity::find_by_id(key).one(self.services.store.installation()).await?;
+        Ok(row.is_some_and(|row| row.tenant_id == tenant))
+    }
+}
+
+fn place(tenant: Uuid, row: Uuid) -> Place {
+    Place { tenant, table: "consent_grant", column: "secret", row }
+}
+
+fn lost() -> ProviderError {
+    ProviderError::new(
+        ErrorKind::GrantLost,
+        Remedy::Reconnect,
+        "no_grant",
+        "The calendar system is no longer connected: the consent is gone.",
+    )
+}
+
+/// An access token and when it ends.
+type Live = (SecretString, Timestamp);
+
+/// Access tokens in memory, one slot per grant; whoever holds the slot refreshes.
+#[derive(Debug, Clone, Default)]
+struct Tokens(Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>);
+
+/// Where one grant's access token is kept.
+type Slot = Arc<Mutex<Option<Live>>>;
+
+impl Tokens {
+    fn slot(&self, grant: Uuid) -> Slot {
+        let mut slots = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(slots.entry(grant).or_default())
+    }
+}
+
+/// A token is renewed this long before it ends.
+const EARLY: Duration = Duration::from_mins(5);
+
+/// The application's own token within an organisation, before the organisation is bound.
+#[derive(Debug)]
+struct Trial {
+    identity: Identity,
+    external: String,
+}
+
+#[async_trait]
+impl Credentials for Trial {
+    async fn current(&self) -> providers::Result<Credential> {
+        Ok(Credential::Bearer(self.identity.app_token(&self.external).await?.access_token))
+    }
+
+    async fn renewed(&self, _refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
+        Ok(Credential::Bearer(self.identity.app_token_for(&self.external, claims).await?.access_token))
+    }
+}
+
+/// Credentials of one grant.
+#[derive(Debug, Clone)]
+struct Broker {
+    services: Services,
+    tenant: Uuid,
+    grant: Uuid,
+    provider: ProviderKind,
+}
+
+#[async_trait]
+impl Credentials for Broker {
+    async fn current(&self) -> providers::Result<Credential> {
+        self.token(None, None).await
+    }
+
+    async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
+        match refused {
+            Credential::Bearer(token) => self.token(Some(token), claims).await,
+            Credential::Basic { .. } => Err(ProviderError::new(
+                ErrorKind::GrantLost,
+                Remedy::Reconnect,
+                "401",
+                "The calendar system no longer accepts the stored password.",
+            )),
+        }
+    }
+}
+
+impl Broker {
+    async fn token(
+        &self,
+        refused: Option<&SecretString>,
+        claims: Option<&str>,
+    ) -> providers::Result<Credential> {
+        let slot = self.services.connectors.tokens.slot(self.grant);
+        let mut live = slot.lock().await;
+        if let Some((token, ends)) = &*live {
+            let stale = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
+            if !stale && self.services.now() + EARLY < *ends {
+                return Ok(Credential::Bearer(token.clone()));
+            }
+        }
+        *live = None;
+        let fetched = self.fetch(claims).await.map_err(|error| match error {
+            Error::Provider(error) => error,
+            other => ProviderError::new(
+                ErrorKind::Unavailable,
+                Remedy::RetryAfter(Duration::from_secs(2)),
+                other.code(),
+                "The stored consent could not be read.",
+            ),
+        })?;
+        if let Fetched::Token(token, lasts) = &fetched {
+            *live = Some((token.clone(), self.services.now() + *lasts));
+        }
+        Ok(match fetched {
+            Fetched::Token(token, _) => Credential::Bearer(token),
+            Fetched::Basic { user, password } => Credential::Basic { user, password },
+        })
+    }
+
+    async fn fetch(&self, claims: Option<&str>) -> Result<Fetched> {
+        let grants = self.services.grants();
+        let row = self.row().await?;
+        let secret = grants.open(&row).await?;
+        if let Some(external) = secret.external()
+            && !grants.is_bound(self.provider, external, self.tenant).await?
+        {
+            return Err(lost().into());
+        }
+        match secret {
+            Secret::Basic { user, password } => Ok(Fetched::Basic { user, password: password.into() }),
+            Secret::MicrosoftApp { external } => {
+                let tokens = self.services.connectors.microsoft()?.app_token_for(&external, claims).await?;
+                Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
+            }
+            Secret::MicrosoftUser { .. } => self.rotate(claims).await,
+        }
+    }
+
+    async fn row(&self) -> Result<entity::consent_grant::Model> {
+        let txn = self.services.store.read(self.tenant).await?;
+        let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;
+        Ok(row.filter(|row| !row.lost).ok_or_else(lost)?)
+    }
+
+    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and the new
+    /// refresh token is stored before anybody uses what came with it. SQLite belongs to one process, whose slot
+    /// is lock enough; holding its only writing connection while a provider thinks would stop everybody.
+    async fn rotate(&self, claims: Option<&str>) -> Result<Fetched> {
+        let postgres = self.services.store.backend() == DatabaseBackend::Postgres;
+        let lock = if postgres { Some(self.services.store.write(self.tenant).await?) } else { None };
+        let row = match &lock {
+            Some(txn) => {
+                let select = entity::consent_grant::one(self.tenant, self.grant).lock_exclusive();
+                select.one(txn).await?.filter(|row| !row.lost).ok_or_else(lost)?
+            }
+            None => self.row().await?,
+        };
+        let grants = self.services.grants();
+        let Secret::MicrosoftUser { external, refresh_token } = grants.open(&row).await? else {
+            return Err(Error::Unreadable { what: "consent" });
+        };
+        let identity = self.services.connectors.microsoft()?;
+        let tokens = identity.refresh_for(&external, &refresh_token.into(), claims).await?;
+        if let Some(next) = &tokens.refresh_token {
+            let next = Secret::MicrosoftUser { external, refresh_token: next.expose_secret().to_owned() };
+            let sealed = grants.seal(self.tenant, row.id, &next).await?;
+            match lock {
+                Some(txn) => {
+                    self.persist(&txn, sealed).await?;
+                    txn.commit().await?;
+                }
+                None => {
+                    let txn = self.services.store.write(self.tenant).await?;
+                    self.persist(&txn, sealed).await?;
+                    txn.commit().await?;
+                }
+            }
+        }
+        Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
+    }
+
+    async fn persist(&self, txn: &impl ConnectionTrait, sealed: Vec<u8>) -> Result<()> {
+        use entity::consent_grant::{Column, update};
+        update(self.tenant)
+            .filter(Column::Id.eq(self.grant))
+            .col_expr(Column::Secret, Expr::value(sealed))
+            .exec(txn)
+            .await?;
+        Ok(())
+    }
+}
+
+enum Fetched {
+    Token(SecretString, Duration),
+    Basic { user: String, password: SecretString },
+}

@@ -1,0 +1,119 @@
+//! Requests that may be sent twice and are done once.
+//!
+//! A key is remembered in the transaction of what it made: either both are there or neither. A second request with
+//! the same key waits at the key's row until the first has ended, and is then answered with what the first one made.
+//! Refusals are not remembered: nothing was done, so the same key may be tried again.
+
+use chrono::Duration;
+use entity::idempotency::{ActiveModel, Column, Entity, Model, delete, of, update};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{Error, Refusal, Result, Tx};
+
+/// How long a key is remembered.
+const KEPT: Duration = Duration::hours(24);
+const LONGEST: usize = 128;
+
+/// Whether a request is new.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is: do it, and say with the ticket what came of it.
+    New(Ticket),
+    /// It was done before and made this.
+    Replay(Uuid),
+}
+
+/// A new request's place in the memory of requests.
+#[derive(Debug)]
+#[must_use = "a ticket that is not finished keeps its key unusable for a day"]
+pub struct Ticket {
+    row: Uuid,
+}
+
+/// Begins a request. `field` is the mutation, `caller` the name under which it is recorded.
+pub async fn begin(
+    tx: &Tx,
+    field: &str,
+    caller: &str,
+    key: &str,
+    parameters: &impl Serialize,
+) -> Result<Begun> {
+    check(key)?;
+    let row = Model {
+        id: row_id(tx.tenant(), field, caller, key),
+        tenant_id: tx.tenant(),
+        field: field.to_owned(),
+        caller: caller.to_owned(),
+        key: key.to_owned(),
+        parameters: hash(parameters)?,
+        entity: Uuid::nil(),
+        expires_at: tx.now() + KEPT,
+    };
+    delete(tx.tenant()).filter(same(&row)).filter(Column::ExpiresAt.lte(tx.now())).exec(tx.conn()).await?;
+    let inserted = Entity::insert(ActiveModel::from(row.clone()))
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx.conn())
+        .await?;
+    if inserted == 1 {
+        return Ok(Begun::New(Ticket { row: row.id }));
+    }
+    let present = of(tx.tenant()).filter(same(&row)).one(tx.conn()).await?;
+    match present {
+        Some(present) if present.parameters != row.parameters => {
+            let message = "This idempotency key was used before, with other parameters. Use a new key.";
+            Err(refusal("IDEMPOTENCY_MISMATCH", message))
+        }
+        Some(present) if present.entity != Uuid::nil() => Ok(Begun::Replay(present.entity)),
+        _ => Err(refusal("IN_PROGRESS", "The same request is being worked on. Send it again shortly.")),
+    }
+}
+
+impl Ticket {
+    /// Says what the request made, to be answered to whoever repeats it.
+    pub async fn finish(self, tx: &Tx, entity: Uuid) -> Result<()> {
+        update(tx.tenant())
+            .filter(Column::Id.eq(self.row))
+            .col_expr(Column::Entity, Expr::value(entity))
+            .exec(tx.conn())
+            .await?;
+        Ok(())
+    }
+}
+
+/// Follows from what the row is found by; such rows are never listed, so nothing needs their ids to sort.
+fn row_id(tenant: Uuid, field: &str, caller: &str, key: &str) -> Uuid {
+    Uuid::new_v5(&tenant, serde_json::json!([field, caller, key]).to_string().as_bytes())
+}
+
+fn check(key: &str) -> Result<()> {
+    let length = key.chars().count();
+    if (1..=LONGEST).contains(&length) && !key.contains(char::is_control) {
+        return Ok(());
+    }
+    let message = format!("An idempotency key has 1 to {LONGEST} characters.");
+    Err(refusal("IDEMPOTENCY_KEY_MALFORMED", message))
+}
+
+fn same(row: &Model) -> sea_orm::Condition {
+    sea_orm::Condition::all()
+        .add(Column::Field.eq(row.field.as_str()))
+        .add(Column::Caller.eq(row.caller.as_str()))
+        .add(Column::Key.eq(row.key.as_str()))
+}
+
+/// The same for the same parameters: object members are sorted before they are hashed.
+fn hash(parameters: &impl Serialize) -> Result<Vec<u8>> {
+    let unreadable = |_| Error::Unreadable { what: "parameters" };
+    let value = serde_json::to_value(parameters).map_err(unreadable)?;
+    Ok(Sha256::digest(value.to_string()).to_vec())
+}
+
+fn refusal(code: &'static str, message: impl Into<String>) -> Error {
+    Refusal::new(code, message).at("idempotencyKey").into()
+}

@@ -1,0 +1,304 @@
+//! Links between a tenant and its calendar systems.
+
+use domain::{
+    AccessLevel, Allowed, Id, Permission, ProviderKind, Reason,
+    access::Denied,
+    ids,
+    state::{Feature, IntegrationState, Lane},
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx,
+    events::topic,
+    orders::{Connect, Order, Verify},
+    page, tenants,
+};
+
+/// A service account that cannot write is of no use: said wherever somebody tries (S2.3).
+const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
+                            Choose full access, or restricted access to the calendars that are needed.";
+
+crate::noun! {
+    /// Links between a tenant and its calendar systems.
+    Integrations
+}
+
+/// An integration that somebody wants.
+#[derive(Debug, Clone)]
+pub struct NewIntegration {
+    /// The calendar system.
+    pub provider: ProviderKind,
+    /// Its name, for people.
+    pub name: String,
+    /// How much the service account may reach.
+    pub access_level: AccessLevel,
+    /// The group that restricted access is limited to, as the customer calls it.
+    pub scope_group: Option<String>,
+    /// The service mailbox, if it is known already (S4.2).
+    pub service_mailbox: Option<String>,
+    /// Where the browser lands when the consent is over.
+    pub return_url: Option<String>,
+}
+
+impl Integrations {
+    /// Registers a technical account as a service account and orders its connection (S1.1). Only an administrator
+    /// names a service mailbox with it (S4.18).
+    pub async fn create(&self, by: &Allowed, new: NewIntegration) -> Result<entity::integration::Model> {
+        let tenant = by.tenant().uuid();
+        let is_administrator =
+            by.also(Permission::ServiceAccountEdit) || by.also(Permission::PlatformAdministration);
+        if new.service_mailbox.is_some() && !is_administrator {
+            return Err(Denied::Forbidden(Permission::ServiceAccountEdit).into());
+        }
+        let mut tx = self.services.begin(tenant).await?;
+        let row = self.insert(&mut tx, &by.actor(), new).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// [`Integrations::create`] within a transaction.
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut Tx,
+        actor: &str,
+        new: NewIntegration,
+    ) -> Result<entity::integration::Model> {
+        tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
+        self.services.connectors.get(new.provider)?;
+        if new.access_level == AccessLevel::FreeBusy {
+            return Err(Refusal::new("ACCESS_LEVEL_CANNOT_WRITE", CANNOT_WRITE).at("accessLevel").into());
+        }
+        let name = new.name.trim().to_owned();
+        if name.is_empty() || name.len() > 200 {
+            let message = "The name of an integration has 1 to 200 characters.";
+            return Err(Refusal::new("NAME_MALFORMED", message).at("name").into());
+        }
+        if let Some(url) = &new.return_url
+            && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?
+        {
+            let message = "This address was not allowed for returning beforehand.";
+            return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into());
+        }
+        let mailbox =
+            new.service_mailbox.map(|address| crate::service_accounts::address(&address)).transpose()?;
+        let row = entity::integration::Model {
+            id: self.services.ids.make::<ids::Integration>().uuid(),
+            tenant_id: tx.tenant(),
+            provider: new.provider.to_string(),
+            name,
+            state: IntegrationState::Draft.to_string(),
+            reason: None,
+            since: tx.now(),
+            access_level: new.access_level.to_string(),
+            scope_group: new.scope_group,
+            external_tenant: None,
+            external_name: None,
+            server_url: None,
+            service_mailbox: mailbox,
+            known_good: None,
+            consented_by: None,
+            return_url: new.return_url,
+            created_by: actor.to_owned(),
+            created_at: tx.now(),
+            version: 1,
+        };
+        entity::integration::Entity::insert(entity::integration::ActiveModel::from(row.clone()))
+            .exec_without_returning(tx.conn())
+            .await?;
+        let order = Order::Connect(Connect { integration: row.id, again: false });
+        tx.order(order, actor, Lane::Interactive).await?;
+        tx.event(topic::INTEGRATION, row.id);
+        let details = json!({ "provider": row.provider, "accessLevel": row.access_level });
+        tx.audit(actor, "integration.create", shown(row.id), details).await?;
+        Ok(row)
+    }
+
+    /// One integration.
+    pub async fn get(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::integration::one(tenant, id.uuid()).one(&txn).await?;
+        row.ok_or_else(|| Error::not_found("integration"))
+    }
+
+    /// The tenant's integrations.
+    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::integration::Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        page::read(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
+    }
+
+    /// The integrations with these ids.
+    pub async fn among(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::integration::Model>> {
+        let txn = self.services.store.read(tenant).await?;
+        Ok(entity::integration::among(tenant, ids.iter().copied()).all(&txn).await?)
+    }
+
+    /// Authorises Muster to use what the provider granted (S3.5). Before it no mailbox is touched.
+    pub async fn authorise(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Integration>,
+    ) -> Result<entity::integration::Model> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = find(&tx, id.uuid()).await?;
+        authorise(&mut tx, &row, &by.actor()).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Climbs the ladder of checks once more. Answers the run.
+    pub async fn verify(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = find(&tx, id.uuid()).await?;
+        require_consented(&row)?;
+        let order = Order::Verify(Verify { integration: row.id, candidate: None });
+        let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
+        let run = run.ok_or_else(verification_runs)?;
+        tx.audit(&by.actor(), "integration.verify", shown(row.id), json!({})).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    /// Begins the consent anew, for an integration whose consent was lost or never finished. Its mailboxes and
+    /// bookings stay as they are. Answers the run.
+    pub async fn reconnect(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = find(&tx, id.uuid()).await?;
+        let run = self.order_again(&mut tx, &row, &by.actor()).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    pub(crate) async fn order_again(
+        &self,
+        tx: &mut Tx,
+        row: &entity::integration::Model,
+        actor: &str,
+    ) -> Result<Uuid> {
+        use IntegrationState as S;
+        tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
+        let again = match state(row) {
+            S::Active | S::Degraded | S::Failing => true,
+            S::Failed | S::Expired | S::Declined => false,
+            _ => {
+                let message = "This integration is being connected already, or is no longer there.";
+                return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
+            }
+        };
+        let order = Order::Connect(Connect { integration: row.id, again });
+        let run = tx.order(order, actor, Lane::Interactive).await?;
+        let run = run.ok_or_else(|| {
+            Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is being connected already.")
+        })?;
+        tx.audit(actor, "integration.reconnect", shown(row.id), json!({})).await?;
+        Ok(run)
+    }
+
+    /// The last climbed ladders of an integration, newest first.
+    pub async fn verifications(
+        &self,
+        by: &Allowed,
+        id: Uuid,
+        max: usize,
+    ) -> Result<Vec<entity::verification::Model>> {
+        use entity::verification::{Column, of};
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let rows =
+            of(tenant).filter(Column::IntegrationId.eq(id)).order_by_desc(Column::Id).all(&txn).await?;
+        Ok(rows.into_iter().take(max).collect())
+    }
+
+    /// Which terms were accepted for an integration, by whom and when.
+    pub async fn acceptances(&self, by: &Allowed, id: Uuid) -> Result<Vec<entity::terms_acceptance::Model>> {
+        use entity::terms_acceptance::{Column, of};
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        Ok(of(tenant).filter(Column::IntegrationId.eq(id)).order_by_asc(Column::Id).all(&txn).await?)
+    }
+
+    /// The people that the calendar system lists, read from it now. Needs a connected integration.
+    pub async fn directory(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Integration>,
+        after: Option<&str>,
+    ) -> Result<providers::Page<providers::Person>> {
+        let row = self.get(by, id).await?;
+        require_consented(&row)?;
+        let (provider, session) = self.services.grants().session(&row, None).await?;
+        Ok(provider.people(&session, after).await?)
+    }
+}
+
+/// The state of a row; a word from a newer binary counts as failing, so nothing is written through it.
+pub fn state(row: &entity::integration::Model) -> IntegrationState {
+    IntegrationState::parse(&row.state).unwrap_or(IntegrationState::Failing)
+}
+
+/// The calendar system of a row.
+pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
+    ProviderKind::parse(&row.provider).ok_or(Error::Unreadable { what: "provider" })
+}
+
+/// Why a row is in its state.
+pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
+    json.and_then(|json| serde_json::from_value(json.clone()).ok())
+}
+
+pub(crate) async fn find(tx: &Tx, id: Uuid) -> Result<entity::integration::Model> {
+    let row = entity::integration::one(tx.tenant(), id).one(tx.conn()).await?;
+    row.ok_or_else(|| Error::not_found("integration"))
+}
+
+/// Signals the second, explicit step to the integration's run.
+pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, actor: &str) -> Result<()> {
+    if state(row) != IntegrationState::AwaitingAuthorization {
+        let message = "There is nothing to authorise now: the provider has not granted access, or it was authorised before.";
+        return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
+    }
+    signal(tx, row.id, "authorised", json!({ "by": actor })).await?;
+    crate::connect::forget_handed_over(tx, row.id).await?;
+    tx.audit(actor, "integration.authorise", shown(row.id), json!({})).await
+}
+
+/// Signals an integration's connect run.
+pub(crate) async fn signal(
+    tx: &mut Tx,
+    integration: Uuid,
+    name: &str,
+    payload: serde_json::Value,
+) -> Result<()> {
+    use entity::run::{Column, of};
+    let run = of(tx.tenant())
+        .filter(Column::Subject.eq(integration))
+        .filter(Column::Workflow.eq("connect_integration"))
+        .filter(Column::FinishedAt.is_null())
+        .one(tx.conn())
+        .await?;
+    let over = || Error::refuse("CONNECT_OVER", "This connection attempt is over. Start again.");
+    let run = run.ok_or_else(over)?;
+    if tx.signal(run.id, name, payload).await? { Ok(()) } else { Err(over()) }
+}
+
+/// Refuses what needs a consent that is in force.
+pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> {
+    use IntegrationState as S;
+    match state(row) {
+        S::Active | S::Degraded | S::Failing => Ok(()),
+        S::Suspended => Err(Error::refuse("INTEGRATION_SUSPENDED", "This integration is suspended.")),
+        _ => Err(Error::refuse("INTEGRATION_NOT_CONNECTED", "This integration is not connected yet.")),
+    }
+}
+
+pub(crate) fn verification_runs() -> Error {
+    Error::refuse("VERIFICATION_RUNS", "This integration is being verified at this moment.")
+}
+
+fn shown(id: Uuid) -> String {
+    Id::<ids::Integration>::from_uuid(id).to_string()
+}

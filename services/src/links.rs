@@ -1,0 +1,128 @@
+//! Invitations for IT people, who need no account in the vendor's product.
+//!
+//! A link opens the connect page with the rights of the role Platform Administration and no others. Its token has 256
+//! random bits; only a digest is kept, so a link is shown once, to whoever made it.
+
+#![expect(clippy::disallowed_methods, reason = "a link is found by its digest, which tells the tenant")]
+
+use domain::{Allowed, Id, StandardRole, ids, state::Feature};
+use entity::{
+    connect_link::{ActiveModel, Column, Entity, Model},
+    tenant_user,
+};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{Error, Result, Tx, roles, tenants::require_feature, users::checked_email};
+
+crate::noun! {
+    /// Invitations for IT people.
+    Links
+}
+
+/// An invitation to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLink {
+    /// Whom to invite.
+    pub email: String,
+    /// Where the browser goes back to at the end; a place that the vendor allowed beforehand.
+    pub return_url: Option<String>,
+    /// The integration to connect, where there is one already.
+    pub integration: Option<Id<ids::Integration>>,
+}
+
+/// A link that somebody followed in time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenLink {
+    /// The link.
+    pub link: Model,
+    /// The tenant whose calendar system it is about.
+    pub tenant: entity::tenant::Model,
+}
+
+impl Links {
+    /// Invites an IT person. The second part of the answer is the address to send; it is shown this once.
+    ///
+    /// The invited person becomes a user with the role Platform Administration, unless there is a user with this
+    /// email address, who is then given the role.
+    pub async fn invite(&self, by: &Allowed, new: NewLink) -> Result<(Model, String)> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
+        let email = checked_email(&new.email, "email")?;
+        if let Some(url) = &new.return_url {
+            self.services.tenants().require_return(tx.conn(), tx.tenant(), url).await?;
+        }
+        if let Some(integration) = new.integration {
+            let found = entity::integration::one(tx.tenant(), integration.uuid()).one(tx.conn()).await?;
+            found.ok_or_else(|| Error::not_found("integration"))?;
+        }
+        let user = self.invited(&mut tx, &email).await?;
+        let token = self.services.ids.secret();
+        let id = self.services.ids.make::<ids::ConnectLink>();
+        let link = Model {
+            id: id.uuid(),
+            tenant_id: tx.tenant(),
+            token_hash: self.services.vault.digest(&token),
+            email,
+            user_id: Some(user),
+            integration_id: new.integration.map(Id::uuid),
+            return_url: new.return_url,
+            created_by: by.actor(),
+            created_at: tx.now(),
+            expires_at: tx.now() + self.services.settings.link_lifetime,
+        };
+        Entity::insert(ActiveModel::from(link.clone())).exec_without_returning(tx.conn()).await?;
+        let details = json!({ "user": Id::<ids::User>::from_uuid(user) });
+        tx.audit(&by.actor(), "link.create", id.to_string(), details).await?;
+        tx.commit().await?;
+        Ok((link, self.services.settings.link(&format!("/connect/{token}"))))
+    }
+
+    /// The link of a token, if it may still be followed.
+    pub async fn open(&self, token: &str) -> Result<OpenLink> {
+        let unknown =
+            || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
+        let digest = self.services.vault.digest(token);
+        let found = Entity::find()
+            .filter(Column::TokenHash.eq(digest))
+            .one(self.services.store.installation())
+            .await?;
+        let link = found.ok_or_else(unknown)?;
+        if link.expires_at <= self.services.now() {
+            let message = "This link has expired. Ask whoever sent it for a new one.";
+            return Err(Error::refuse("LINK_EXPIRED", message));
+        }
+        let tenant = self.services.tenants().find(Id::from_uuid(link.tenant_id)).await?;
+        Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
+    }
+
+    /// The user with this email, made if there is none, with the role of an IT person.
+    async fn invited(&self, tx: &mut Tx, email: &str) -> Result<Uuid> {
+        let present =
+            tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
+        let user = match present {
+            Some(user) => user.id,
+            None => self.newcomer(tx, email).await?,
+        };
+        let role = roles::standard(tx, StandardRole::PlatformAdministration).await?;
+        roles::insert_holders(tx, &[user], role.id).await?;
+        Ok(user)
+    }
+
+    async fn newcomer(&self, tx: &mut Tx, email: &str) -> Result<Uuid> {
+        let user = tenant_user::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: tx.tenant(),
+            email: email.to_owned(),
+            name: email.to_owned(),
+            calendar_address: None,
+            time_zone: None,
+            version: 1,
+            created_at: tx.now(),
+        };
+        let row = tenant_user::ActiveModel::from(user.clone());
+        tenant_user::Entity::insert(row).exec_without_returning(tx.conn()).await?;
+        Ok(user.id)
+    }
+}

@@ -1,0 +1,258 @@
+//! Roles: named sets of permissions, and who has them.
+//!
+//! Nobody hands on what they do not have: a role that holds a permission which the caller lacks can neither be made
+//! nor given by that caller. What only the vendor's staff may do is in no role at all.
+
+use std::collections::{BTreeSet, HashMap};
+
+use domain::{Allowed, Id, Ids, Permission, StandardRole, Timestamp, ids};
+use entity::{
+    role::{ActiveModel, Column, Entity, Model},
+    user_role,
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    prelude::Json,
+    sea_query::{Expr, OnConflict},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{Error, Refusal, Result, Tx, error::is_duplicate, tenants::checked_name};
+
+crate::noun! {
+    /// Roles and permissions.
+    Roles
+}
+
+/// A custom role to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRole {
+    /// The name, for people; one of its kind within the tenant.
+    pub name: String,
+    /// What its holders may do.
+    pub permissions: BTreeSet<Permission>,
+}
+
+/// What of a custom role is to be changed; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleChange {
+    /// The name.
+    pub name: Option<String>,
+    /// All that its holders may do.
+    pub permissions: Option<BTreeSet<Permission>>,
+}
+
+impl Roles {
+    /// All roles of the tenant, the standard ones first.
+    pub async fn list(&self, by: &Allowed) -> Result<Vec<Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let roles = entity::role::of(tenant);
+        Ok(roles.order_by_desc(Column::Standard).order_by_asc(Column::Id).all(&txn).await?)
+    }
+
+    /// Makes a custom role.
+    pub async fn create(&self, by: &Allowed, new: NewRole) -> Result<Model> {
+        may_hand_on(by, &new.permissions)?;
+        let name = checked_name(&new.name)?;
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let id = self.services.ids.make::<ids::Role>();
+        let role = row(id.uuid(), &tx, name, false, &new.permissions);
+        let inserted =
+            Entity::insert(ActiveModel::from(role.clone())).exec_without_returning(tx.conn()).await;
+        inserted.map_err(name_taken)?;
+        tx.audit(&by.actor(), "role.create", id.to_string(), role.permissions.clone()).await?;
+        tx.commit().await?;
+        Ok(role)
+    }
+
+    /// Changes a custom role, and with it what all its holders may do.
+    pub async fn update(&self, by: &Allowed, id: Id<ids::Role>, change: RoleChange) -> Result<Model> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let role = custom(&tx, id).await?;
+        let mut statement = entity::role::update(tx.tenant()).filter(Column::Id.eq(role.id));
+        if let Some(permissions) = &change.permissions {
+            let had = permissions_in(&role);
+            may_hand_on(by, &permissions.difference(&had).copied().collect())?;
+            statement = statement.col_expr(Column::Permissions, Expr::value(words(permissions)));
+        }
+        let name = change.name.as_deref().map_or(Ok(role.name.clone()), checked_name)?;
+        statement = statement.col_expr(Column::Name, Expr::value(name));
+        statement.exec(tx.conn()).await.map_err(name_taken)?;
+        let role = custom(&tx, id).await?;
+        tx.audit(&by.actor(), "role.update", id.to_string(), role.permissions.clone()).await?;
+        tx.commit().await?;
+        Ok(role)
+    }
+
+    /// Removes a custom role; its holders lose what it allowed.
+    pub async fn delete(&self, by: &Allowed, id: Id<ids::Role>) -> Result<()> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let role = custom(&tx, id).await?;
+        entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
+        tx.audit(&by.actor(), "role.delete", id.to_string(), json!({ "name": role.name })).await?;
+        tx.commit().await
+    }
+
+    /// Gives a user a role.
+    pub async fn assign(&self, by: &Allowed, user: Id<ids::User>, role: Id<ids::Role>) -> Result<()> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let user_row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        user_row.ok_or_else(|| Error::not_found("user"))?;
+        give(&tx, by, &[user.uuid()], &[role]).await?;
+        tx.audit(&by.actor(), "role.assign", user.to_string(), json!({ "role": role })).await?;
+        tx.commit().await
+    }
+
+    /// Takes a role from a user.
+    pub async fn unassign(&self, by: &Allowed, user: Id<ids::User>, role: Id<ids::Role>) -> Result<()> {
+        use user_role::{Column, delete};
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let taken = delete(tx.tenant())
+            .filter(Column::UserId.eq(user.uuid()))
+            .filter(Column::RoleId.eq(role.uuid()))
+            .exec(tx.conn())
+            .await?;
+        if taken.rows_affected == 0 {
+            return Err(Error::not_found("user with this role"));
+        }
+        tx.audit(&by.actor(), "role.unassign", user.to_string(), json!({ "role": role })).await?;
+        tx.commit().await
+    }
+
+    /// The roles of many users, for a loader. A user without a role is left out.
+    pub async fn of_users(
+        &self,
+        tenant: Id<ids::Tenant>,
+        users: &[Id<ids::User>],
+    ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        of_users(&txn, tenant.uuid(), users.iter().map(|user| user.uuid())).await
+    }
+
+    /// What a user may do: everything that any of the user's roles allows. `None` when there is no such user.
+    pub async fn permissions_of(
+        &self,
+        tenant: Id<ids::Tenant>,
+        user: Id<ids::User>,
+    ) -> Result<Option<BTreeSet<Permission>>> {
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        if entity::tenant_user::one(tenant.uuid(), user.uuid()).one(&txn).await?.is_none() {
+            return Ok(None);
+        }
+        let roles = of_users(&txn, tenant.uuid(), [user.uuid()]).await?;
+        Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
+    }
+}
+
+/// What a role allows. Words that this binary does not know, and what only staff may do, are left out.
+pub fn permissions_in(role: &Model) -> BTreeSet<Permission> {
+    let words = role.permissions.as_array().into_iter().flatten().filter_map(Json::as_str);
+    words.filter_map(Permission::parse).filter(|permission| *permission != Permission::Staff).collect()
+}
+
+/// Inserts the roles that every tenant has from the start.
+pub(crate) async fn insert_standard(ids: &Ids, tx: &Tx) -> Result<()> {
+    let rows = StandardRole::ALL.iter().map(|standard| {
+        let id = ids.make::<ids::Role>().uuid();
+        ActiveModel::from(row(id, tx, standard.to_string(), true, &standard.permissions()))
+    });
+    Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
+    Ok(())
+}
+
+/// The tenant's row of a standard role.
+pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
+    let found = entity::role::of(tx.tenant())
+        .filter(Column::Standard.eq(true))
+        .filter(Column::Name.eq(role.as_str()))
+        .one(tx.conn())
+        .await?;
+    found.ok_or_else(|| Error::not_found("role"))
+}
+
+/// Gives users roles, if the caller has everything that the roles allow.
+pub(crate) async fn give(tx: &Tx, by: &Allowed, users: &[Uuid], roles: &[Id<ids::Role>]) -> Result<()> {
+    let wanted: BTreeSet<Uuid> = roles.iter().map(|role| role.uuid()).collect();
+    let found = entity::role::among(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
+    if found.len() != wanted.len() {
+        return Err(Error::not_found("role"));
+    }
+    may_hand_on(by, &found.iter().flat_map(permissions_in).collect())?;
+    for role in &found {
+        insert_holders(tx, users, role.id).await?;
+    }
+    Ok(())
+}
+
+/// Writes who has a role, without asking whether the caller may give it.
+pub(crate) async fn insert_holders(tx: &Tx, users: &[Uuid], role: Uuid) -> Result<()> {
+    let holder = |user: &Uuid| user_role::ActiveModel {
+        tenant_id: Set(tx.tenant()),
+        user_id: Set(*user),
+        role_id: Set(role),
+    };
+    user_role::Entity::insert_many(users.iter().map(holder))
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx.conn())
+        .await?;
+    Ok(())
+}
+
+async fn of_users(
+    conn: &impl ConnectionTrait,
+    tenant: Uuid,
+    users: impl IntoIterator<Item = Uuid>,
+) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
+    let held = user_role::of(tenant).filter(user_role::Column::UserId.is_in(users)).all(conn).await?;
+    let wanted: BTreeSet<Uuid> = held.iter().map(|held| held.role_id).collect();
+    let roles = entity::role::among(tenant, wanted).order_by_asc(Column::Id).all(conn).await?;
+    let mut of_users: HashMap<_, Vec<Model>> = HashMap::new();
+    for role in roles {
+        for held in held.iter().filter(|held| held.role_id == role.id) {
+            of_users.entry(Id::from_uuid(held.user_id)).or_default().push(role.clone());
+        }
+    }
+    Ok(of_users)
+}
+
+async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
+    let role = entity::role::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+    let role = role.ok_or_else(|| Error::not_found("role"))?;
+    if role.standard {
+        return Err(Error::refuse(
+            "ROLE_STANDARD",
+            "Standard roles stay as they are. Make a role of your own.",
+        ));
+    }
+    Ok(role)
+}
+
+fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
+    let lacking = |permission: &&Permission| **permission == Permission::Staff || !by.also(**permission);
+    match permissions.iter().find(lacking) {
+        None => Ok(()),
+        Some(permission) => {
+            let message = format!("You cannot give the permission {permission}: you do not have it to give.");
+            Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("permissions").into())
+        }
+    }
+}
+
+fn row(id: Uuid, tx: &Tx, name: String, standard: bool, permissions: &BTreeSet<Permission>) -> Model {
+    let created_at: Timestamp = tx.now();
+    Model { id, tenant_id: tx.tenant(), name, standard, permissions: words(permissions), created_at }
+}
+
+fn words(permissions: &BTreeSet<Permission>) -> Json {
+    permissions.iter().map(|permission| permission.as_str()).collect()
+}
+
+fn name_taken(error: sea_orm::DbErr) -> Error {
+    if is_duplicate(&error) {
+        return Refusal::new("NAME_TAKEN", "There is a role of this name already.").at("name").into();
+    }
+    error.into()
+}

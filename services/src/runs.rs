@@ -1,0 +1,246 @@
+//! Runs of workflows, for people: look, retry, signal, cancel.
+
+use domain::{
+    Allowed, Id, ids,
+    state::{Lane, RunStatus},
+};
+use entity::run::{Column, Model};
+use queue::{Hint, jobs};
+use sea_orm::{
+    ColumnTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany, prelude::Json, sea_query::Expr,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx, catalogue::WorkflowInfo, error::is_duplicate, events::topic,
+    page,
+};
+
+crate::noun! {
+    /// Runs of workflows.
+    Runs
+}
+
+/// Which runs are wanted; what is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// What they are about: the id of an integration, connection, campaign or booking.
+    pub subject: Option<Uuid>,
+    /// The workflow's name.
+    pub workflow: Option<String>,
+    /// Where they stand.
+    pub status: Option<RunStatus>,
+}
+
+impl Runs {
+    /// The runs of the tenant.
+    pub async fn list(&self, by: &Allowed, filter: RunFilter, args: PageArgs) -> Result<Page<Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let mut runs = entity::run::of(tenant);
+        if let Some(subject) = filter.subject {
+            runs = runs.filter(Column::Subject.eq(subject));
+        }
+        if let Some(workflow) = filter.workflow {
+            runs = runs.filter(Column::Workflow.eq(workflow));
+        }
+        if let Some(status) = filter.status {
+            runs = runs.filter(Column::Status.eq(status.as_str()));
+        }
+        page::read(runs, Column::Id, args, &txn).await
+    }
+
+    /// One run.
+    pub async fn get(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        entity::run::one(tenant, id.uuid()).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
+    }
+
+    /// The latest runs of all tenants: for the operator's own commands.
+    pub async fn latest(
+        &self,
+        status: Option<RunStatus>,
+        workflow: Option<&str>,
+        first: u64,
+    ) -> Result<Vec<Model>> {
+        let mut runs = entity::run::everywhere();
+        if let Some(status) = status {
+            runs = runs.filter(Column::Status.eq(status.as_str()));
+        }
+        if let Some(workflow) = workflow {
+            runs = runs.filter(Column::Workflow.eq(workflow));
+        }
+        Ok(runs.order_by_desc(Column::Id).limit(first).all(self.services.store.engine()).await?)
+    }
+
+    /// Whose run it is: for the operator's own commands.
+    pub async fn tenant_of(&self, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
+        let run = entity::run::everywhere().filter(Column::Id.eq(id.uuid()));
+        let run = run.one(self.services.store.engine()).await?;
+        run.map(|run| Id::from_uuid(run.tenant_id)).ok_or_else(|| Error::not_found("run"))
+    }
+
+    /// Every committed step of a run, the first one first.
+    pub async fn history(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Vec<entity::run_history::Model>> {
+        use entity::run_history::Column;
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        let steps = entity::run_history::of(tenant).filter(Column::RunId.eq(id.uuid()));
+        Ok(steps.order_by_asc(Column::Revision).all(&txn).await?)
+    }
+
+    /// Those runs of the tenant that have one of these ids, for a loader.
+    pub async fn among(&self, tenant: Id<ids::Tenant>, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        Ok(entity::run::among(tenant.uuid(), runs.iter().map(|run| run.uuid())).all(&txn).await?)
+    }
+
+    /// The workflows, with their tables.
+    pub fn workflows(&self, _by: &Allowed) -> Vec<WorkflowInfo> {
+        self.services.catalogue().map(|catalogue| catalogue.workflows()).unwrap_or_default()
+    }
+
+    /// A Mermaid diagram of a run's workflow with its present state marked. `None` before the run's first step.
+    pub fn diagram(&self, _by: &Allowed, run: &Model) -> Option<String> {
+        self.services.catalogue()?.diagram(&run.workflow, run.version?, run.state.as_deref())
+    }
+
+    /// Gives a run another chance.
+    ///
+    /// A quarantined run goes on where it stood: one that was being undone goes on with that. A failed one has undone
+    /// everything, so it begins again from its first state with the same memory.
+    pub async fn retry(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let run = present(&tx, id).await?;
+        set_live(&tx, &run).await?;
+        let lane = Lane::parse(&run.lane).unwrap_or(Lane::Background);
+        let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
+        jobs::revive(tx.conn(), &hint, tx.now()).await?;
+        tx.hint(hint);
+        self.done(tx, by, "run.retry", id, json!({ "was": run.status })).await
+    }
+
+    /// Asks a run to stop and to undo what it did. It goes on until it has heard.
+    pub async fn cancel(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        present(&tx, id).await?;
+        let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id.uuid(), tx.now()).await?;
+        tx.hint(hint.ok_or_else(over)?);
+        self.done(tx, by, "run.cancel", id, json!({})).await
+    }
+
+    /// Sends a signal to a run, as if what it waits for had happened.
+    pub async fn signal(&self, by: &Allowed, id: Id<ids::Run>, name: &str, payload: Json) -> Result<Model> {
+        if name.is_empty() || name.len() > 100 || name.contains(char::is_control) {
+            let message = "A signal's name has 1 to 100 characters.";
+            return Err(Refusal::new("NAME_MALFORMED", message).at("name").into());
+        }
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let run = present(&tx, id).await?;
+        if run.workflow == "connect_integration" {
+            // Its signals say that an administrator was there; they come from the connect page alone.
+            let message = "A connection goes on through its page or its own mutations, not by a signal.";
+            return Err(Error::refuse("SIGNAL_NOT_BY_HAND", message));
+        }
+        if !tx.signal(id.uuid(), name, payload).await? {
+            return Err(over());
+        }
+        self.done(tx, by, "run.signal", id, json!({ "name": name })).await
+    }
+
+    async fn done(
+        &self,
+        mut tx: Tx,
+        by: &Allowed,
+        action: &str,
+        id: Id<ids::Run>,
+        details: Json,
+    ) -> Result<Model> {
+        tx.audit(&by.actor(), action, id.to_string(), details).await?;
+        tx.event(topic::RUN, id.uuid());
+        let run = present(&tx, id).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+}
+
+async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
+    let run = entity::run::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+    run.ok_or_else(|| Error::not_found("run"))
+}
+
+/// Makes a parked run live again, unless somebody else just did. A new revision shuts out a worker that still holds
+/// the run from before.
+async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
+    let not_retryable =
+        || Error::refuse("RUN_NOT_RETRYABLE", "Only a run that failed or was quarantined can be retried.");
+    let mut statement = entity::run::update(tx.tenant())
+        .filter(Column::Id.eq(run.id))
+        .filter(Column::Status.eq(run.status.as_str()))
+        .filter(Column::Revision.eq(run.revision))
+        .col_expr(Column::Revision, Expr::value(run.revision + 1))
+        .col_expr(Column::UpdatedAt, Expr::value(tx.now()))
+        .col_expr(Column::FinishedAt, Expr::value(None::<domain::Timestamp>));
+    statement = match RunStatus::parse(&run.status) {
+        // Somebody who asked for it is still owed it.
+        Some(RunStatus::Quarantined) if run.undoing => {
+            let reason = undone_for(tx, run.id).await?.or_else(|| run.reason.clone());
+            let statement = statement.col_expr(Column::Reason, Expr::value(reason));
+            statement.col_expr(Column::Status, Expr::value(RunStatus::Undoing.as_str()))
+        }
+        Some(RunStatus::Quarantined) if run.state.is_some() => {
+            forwards(statement).col_expr(Column::Status, Expr::value(RunStatus::Running.as_str()))
+        }
+        Some(RunStatus::Quarantined) => {
+            forwards(statement).col_expr(Column::Status, Expr::value(RunStatus::Ordered.as_str()))
+        }
+        Some(RunStatus::Failed) => {
+            forget_signals(tx, run.id).await?;
+            forwards(statement)
+                .col_expr(Column::Status, Expr::value(RunStatus::Ordered.as_str()))
+                .col_expr(Column::State, Expr::value(None::<String>))
+                .col_expr(Column::Version, Expr::value(None::<i32>))
+                .col_expr(Column::WaitSignal, Expr::value(None::<String>))
+                .col_expr(Column::Undoing, Expr::value(false))
+                .col_expr(Column::Trail, Expr::value(json!([])))
+        }
+        _ => return Err(not_retryable()),
+    };
+    match statement.exec(tx.conn()).await {
+        Ok(done) if done.rows_affected == 1 => Ok(()),
+        Ok(_) => Err(not_retryable()),
+        Err(error) if is_duplicate(&error) => {
+            let message = "Another run does the same already. Wait for it, or cancel it first.";
+            Err(Error::refuse("RUN_ALREADY_LIVE", message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A run that goes forwards again: nothing is said against it, nor asked of it.
+fn forwards(update: UpdateMany<entity::run::Entity>) -> UpdateMany<entity::run::Entity> {
+    update
+        .col_expr(Column::Reason, Expr::value(None::<Json>))
+        .col_expr(Column::CancelRequested, Expr::value(false))
+}
+
+/// Why a run is being undone: its row says since when it is parked why that is.
+async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
+    use entity::run_history::{Column, of};
+    let turned =
+        of(tx.tenant()).filter(Column::RunId.eq(run)).filter(Column::Outcome.is_in(["FAILED", "CANCELLED"]));
+    let line = turned.order_by_desc(Column::Revision).one(tx.conn()).await?;
+    Ok(line.and_then(|line| line.reason))
+}
+
+/// What was said to the attempt that failed is not for the next one.
+async fn forget_signals(tx: &Tx, run: Uuid) -> Result<()> {
+    entity::signal::delete(tx.tenant()).filter(entity::signal::Column::RunId.eq(run)).exec(tx.conn()).await?;
+    Ok(())
+}
+
+fn over() -> Error {
+    Error::refuse("RUN_OVER", "This run is over: there is nothing left to stop or to wake.")
+}

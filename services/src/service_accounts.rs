@@ -1,0 +1,78 @@
+//! Service mailboxes: which one an integration books with, and how another takes its place.
+
+use domain::{Allowed, Id, ids, state::Lane};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Refusal, Result, integrations,
+    orders::{Order, Verify},
+};
+
+crate::noun! {
+    /// Service mailboxes.
+    ServiceAccounts
+}
+
+impl ServiceAccounts {
+    /// Adds or changes the service mailbox (S4.1, S4.2). It becomes the current one only when its verification has
+    /// succeeded (S4.3); until then, and if it fails, the former one stays. Bookings keep the account they were made
+    /// with. Answers the run. Needs `SERVICE_ACCOUNT_EDIT`.
+    pub async fn propose(
+        &self,
+        by: &Allowed,
+        integration: Id<ids::Integration>,
+        mailbox: &str,
+    ) -> Result<Uuid> {
+        let candidate = address(mailbox)?;
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = integrations::find(&tx, integration.uuid()).await?;
+        integrations::require_consented(&row)?;
+        let order = Order::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
+        let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
+        let run = run.ok_or_else(integrations::verification_runs)?;
+        let details = json!({ "old": row.service_mailbox, "new": candidate });
+        tx.audit(&by.actor(), "service_account.propose", integration.to_string(), details).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    /// The service mailboxes of integrations, current and former.
+    pub async fn of(
+        &self,
+        tenant: Uuid,
+        integrations: &[Uuid],
+    ) -> Result<Vec<entity::service_account::Model>> {
+        use entity::service_account::{Column, of};
+        let txn = self.services.store.read(tenant).await?;
+        let rows = of(tenant).filter(Column::IntegrationId.is_in(integrations.iter().copied()));
+        Ok(rows.order_by_asc(Column::Position).order_by_asc(Column::Id).all(&txn).await?)
+    }
+}
+
+/// The service account that an integration books with now.
+pub async fn current(
+    conn: &impl ConnectionTrait,
+    tenant: Uuid,
+    integration: Uuid,
+) -> Result<Option<entity::service_account::Model>> {
+    use entity::service_account::{Column, of};
+    let rows = of(tenant).filter(Column::IntegrationId.eq(integration)).filter(Column::Status.eq("ACTIVE"));
+    Ok(rows.order_by_asc(Column::Position).one(conn).await?)
+}
+
+/// A mailbox address as it is stored: lower case, with one `@` between something and something.
+pub fn address(text: &str) -> Result<String> {
+    let text = text.trim().to_lowercase();
+    let fits = text.len() <= 254
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+        && text
+            .split_once('@')
+            .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty() && !host.contains('@'));
+    if fits {
+        return Ok(text);
+    }
+    let message = "This is not the address of a mailbox.";
+    Err(Refusal::new("ADDRESS_MALFORMED", message).at("mailbox").into())
+}

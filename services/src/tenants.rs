@@ -1,0 +1,256 @@
+//! Customer organisations: their plan, their features, their data key, and where their people may be sent back to.
+//!
+//! Only the vendor's staff make and change tenants. A feature works when the plan includes it and staff have switched
+//! it on; every use case behind a feature asks [`require_feature`] before it does anything.
+
+#![expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
+
+mod return_url;
+
+use domain::{
+    Allowed, Id,
+    access::Staff,
+    ids,
+    state::{Feature, Plan},
+};
+use entity::tenant::{ActiveModel, Column, Entity, Model};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, page, roles, vault::DataKey};
+
+crate::noun! {
+    /// Customer organisations.
+    Tenants
+}
+
+/// A tenant to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTenant {
+    /// The name, for people.
+    pub name: String,
+    /// What it pays for.
+    pub plan: Plan,
+    /// Where browsers may be sent back to: everything at or below one of these.
+    pub return_urls: Vec<String>,
+}
+
+impl Tenants {
+    /// Makes a tenant with its data key and the standard roles.
+    pub async fn create(&self, by: &Staff, new: NewTenant) -> Result<Model> {
+        let return_urls = return_url::checked(&new.return_urls)?;
+        let name = checked_name(&new.name)?;
+        let id = self.services.ids.make::<ids::Tenant>();
+        let mut tx = self.services.begin(id.uuid()).await?;
+        let tenant = Model {
+            id: id.uuid(),
+            name,
+            plan: new.plan.to_string(),
+            return_urls: json!(return_urls),
+            data_key: self.services.vault.new_data_key(id.uuid())?,
+            version: 1,
+            created_at: tx.now(),
+        };
+        Entity::insert(ActiveModel::from(tenant.clone())).exec_without_returning(tx.conn()).await?;
+        roles::insert_standard(&self.services.ids, &tx).await?;
+        tx.audit(&by.actor(), "tenant.create", id.to_string(), json!({ "plan": tenant.plan })).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// The caller's own tenant.
+    pub async fn get(&self, by: &Allowed) -> Result<Model> {
+        self.find(by.tenant()).await?.ok_or_else(|| Error::not_found("tenant"))
+    }
+
+    /// All tenants.
+    pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
+        page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
+    }
+
+    /// Any tenant.
+    pub async fn by_id(&self, _by: &Staff, id: Id<ids::Tenant>) -> Result<Model> {
+        self.find(id).await?.ok_or_else(|| Error::not_found("tenant"))
+    }
+
+    /// Changes what a tenant pays for. A feature that the plan does not include stops working at once.
+    pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
+        let mut tx = self.services.begin(id.uuid()).await?;
+        let before = self.locked(&tx).await?;
+        let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
+        let details = json!({ "from": before.plan, "to": tenant.plan });
+        tx.audit(&by.actor(), "tenant.plan", id.to_string(), details).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Switches a feature on or off for a tenant.
+    pub async fn set_feature(
+        &self,
+        by: &Staff,
+        id: Id<ids::Tenant>,
+        feature: Feature,
+        on: bool,
+    ) -> Result<Model> {
+        let mut tx = self.services.begin(id.uuid()).await?;
+        let tenant = self.locked(&tx).await?;
+        if on && !includes(&tenant.plan, feature) {
+            let message =
+                format!("The plan {} does not include this. Change the plan to PLUS first.", tenant.plan);
+            return Err(Refusal::new("PLAN_LACKS_FEATURE", message).at("feature").into());
+        }
+        write_feature(&tx, by, feature, on).await?;
+        let details = json!({ "feature": feature.as_str(), "on": on });
+        tx.audit(&by.actor(), "tenant.feature", id.to_string(), details).await?;
+        let tenant = change(&tx, []).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// The features that work for a tenant now.
+    pub async fn features(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
+        let conn = self.services.store.installation();
+        let Some(model) = self.find(tenant).await? else { return Ok(Vec::new()) };
+        let rows = entity::tenant_feature::of(tenant.uuid()).all(conn).await?;
+        let known = rows.iter().filter_map(|row| Feature::parse(&row.feature));
+        Ok(known.filter(|feature| includes(&model.plan, *feature)).collect())
+    }
+
+    /// Replaces the places to which browsers may be sent back.
+    pub async fn update_return_urls(
+        &self,
+        by: &Staff,
+        id: Id<ids::Tenant>,
+        urls: Vec<String>,
+    ) -> Result<Model> {
+        let urls = return_url::checked(&urls)?;
+        let mut tx = self.services.begin(id.uuid()).await?;
+        self.locked(&tx).await?;
+        let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
+        tx.audit(&by.actor(), "tenant.return_urls", id.to_string(), json!({ "urls": urls })).await?;
+        tx.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Whether a browser may be sent back there: the same origin and the same path, or one below it, as a place that
+    /// the vendor allowed beforehand.
+    pub async fn allows_return(&self, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
+        let model = self.find(tenant).await?;
+        Ok(model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)))
+    }
+
+    /// Refuses an address that [`Self::allows_return`] does not allow.
+    pub(crate) async fn require_return(
+        &self,
+        conn: &impl ConnectionTrait,
+        tenant: Uuid,
+        url: &str,
+    ) -> Result<()> {
+        let model = Entity::find_by_id(tenant).one(conn).await?;
+        if model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)) {
+            return Ok(());
+        }
+        let message = "This return address was not allowed beforehand. The vendor can allow it.";
+        Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into())
+    }
+
+    /// Opens a tenant's data key. An opened key is kept for a minute.
+    pub async fn data_key(&self, tenant: Uuid) -> Result<DataKey> {
+        let keys = self.services.keys();
+        if let Some(key) = keys.opened().data_keys.get(&tenant) {
+            return Ok(key);
+        }
+        let model = self.find(Id::from_uuid(tenant)).await?.ok_or_else(|| Error::not_found("tenant"))?;
+        let key = self.services.vault.data_key(tenant, &model.data_key)?;
+        keys.opened().data_keys.insert(tenant, key.clone());
+        Ok(key)
+    }
+
+    pub(crate) async fn find(&self, id: Id<ids::Tenant>) -> Result<Option<Model>> {
+        Ok(Entity::find_by_id(id.uuid()).one(self.services.store.installation()).await?)
+    }
+
+    /// The transaction's own tenant, held against other changes until the transaction ends.
+    async fn locked(&self, tx: &Tx) -> Result<Model> {
+        use sea_orm::QuerySelect;
+        let found = Entity::find_by_id(tx.tenant()).lock_exclusive().one(tx.conn()).await?;
+        found.ok_or_else(|| Error::not_found("tenant"))
+    }
+}
+
+/// Refuses unless the tenant's plan includes the feature and staff have switched it on.
+pub(crate) async fn require_feature(
+    conn: &impl ConnectionTrait,
+    tenant: Uuid,
+    feature: Feature,
+) -> Result<()> {
+    let model = Entity::find_by_id(tenant).one(conn).await?.ok_or_else(|| Error::not_found("tenant"))?;
+    if !includes(&model.plan, feature) {
+        let message = "Your plan does not include connecting the whole company through a service account. \
+                       It needs the plan PLUS.";
+        return Err(Error::refuse("FEATURE_NOT_IN_PLAN", message));
+    }
+    let on = entity::tenant_feature::of(tenant)
+        .filter(entity::tenant_feature::Column::Feature.eq(feature.as_str()))
+        .one(conn)
+        .await?;
+    if on.is_none() {
+        let message = "Connecting the whole company through a service account is not switched on for you. \
+                       Ask your vendor to switch it on.";
+        return Err(Error::refuse("FEATURE_OFF", message));
+    }
+    Ok(())
+}
+
+/// A name for people: 1 to 200 characters on one line.
+pub(crate) fn checked_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
+        return Err(Refusal::new("NAME_MALFORMED", "A name has 1 to 200 characters on one line.")
+            .at("name")
+            .into());
+    }
+    Ok(name.to_owned())
+}
+
+fn includes(plan: &str, feature: Feature) -> bool {
+    match feature {
+        Feature::ServiceAccount => plan == Plan::Plus.as_str(),
+    }
+}
+
+async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Result<()> {
+    use entity::tenant_feature::{ActiveModel, Column, Entity, delete};
+    if !on {
+        delete(tx.tenant()).filter(Column::Feature.eq(feature.as_str())).exec(tx.conn()).await?;
+        return Ok(());
+    }
+    let row = ActiveModel {
+        tenant_id: Set(tx.tenant()),
+        feature: Set(feature.to_string()),
+        enabled_by: Set(by.actor()),
+        enabled_at: Set(tx.now()),
+    };
+    Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx.conn())
+        .await?;
+    Ok(())
+}
+
+async fn change(tx: &Tx, columns: impl IntoIterator<Item = (Column, Expr)>) -> Result<Model> {
+    let mut statement = Entity::update_many()
+        .filter(Column::Id.eq(tx.tenant()))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+    for (column, value) in columns {
+        statement = statement.col_expr(column, value);
+    }
+    statement.exec(tx.conn()).await?;
+    let found = Entity::find_by_id(tx.tenant()).one(tx.conn()).await?;
+    found.ok_or_else(|| Error::not_found("tenant"))
+}

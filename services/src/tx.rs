@@ -1,0 +1,169 @@
+//! One transaction, and what is told to others once it is committed.
+
+use domain::{Timestamp, ids, state::Lane};
+use queue::{Hint, jobs};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement,
+    Value, prelude::Json,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{Result, Services, orders::Order};
+
+/// A column of events, as an array.
+fn list<T>(events: &[entity::event_log::Model], column: impl Fn(&entity::event_log::Model) -> T) -> Vec<T> {
+    events.iter().map(column).collect()
+}
+
+/// A transaction of one tenant. Dropping it without [`Tx::commit`] takes everything back.
+#[derive(Debug)]
+pub struct Tx {
+    services: Services,
+    txn: DatabaseTransaction,
+    tenant: Uuid,
+    now: Timestamp,
+    after: After,
+}
+
+/// What is told to others after a commit. Losing it costs time and never work: the sweep finds the jobs, and
+/// subscribers re-read.
+#[derive(Debug, Default)]
+pub struct After {
+    /// Runs that are due.
+    pub hints: Vec<Hint>,
+    /// What changed, for subscribers: stored with the transaction, told after it.
+    pub events: Vec<entity::event_log::Model>,
+}
+
+impl After {
+    /// Stores the events, before the commit: few statements for all of them, and on PostgreSQL the same for any number.
+    pub async fn store(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DbErr> {
+        if txn.get_database_backend() == DatabaseBackend::Postgres {
+            return self.store_together(txn).await;
+        }
+        for events in self.events.chunks(1000) {
+            let rows = events.iter().cloned().map(entity::event_log::ActiveModel::from);
+            entity::event_log::Entity::insert_many(rows).exec_without_returning(txn).await?;
+        }
+        Ok(())
+    }
+
+    async fn store_together(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DbErr> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let sql = "INSERT INTO event_log (id, tenant_id, topic, subject, payload, at)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::jsonb[], $6::timestamptz[])";
+        let values: [Value; 6] = [
+            list(&self.events, |event| event.id).into(),
+            list(&self.events, |event| event.tenant_id).into(),
+            list(&self.events, |event| event.topic.clone()).into(),
+            list(&self.events, |event| event.subject).into(),
+            list(&self.events, |event| event.payload.clone()).into(),
+            list(&self.events, |event| event.at).into(),
+        ];
+        txn.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)).await?;
+        Ok(())
+    }
+
+    /// Tells it.
+    pub async fn tell(self, services: &Services) {
+        if !self.events.is_empty() {
+            services.queue.fanout.publish(self.events.iter().map(crate::events::message).collect()).await;
+        }
+        if let (false, Err(error)) = (self.hints.is_empty(), services.queue.hints.push(&self.hints).await) {
+            tracing::warn!(%error, "hints were not pushed; the sweep will find their jobs");
+        }
+    }
+}
+
+impl Tx {
+    pub(crate) fn new(services: Services, txn: DatabaseTransaction, tenant: Uuid) -> Self {
+        let now = services.now();
+        Self { services, txn, tenant, now, after: After::default() }
+    }
+
+    /// The database transaction itself.
+    pub fn conn(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+
+    /// The tenant it belongs to.
+    pub fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    /// The time at which it began: every row of it carries the same.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Orders a run. `None` when the same order is being worked on already.
+    pub async fn order(&mut self, order: Order, asked_by: &str, lane: Lane) -> Result<Option<Uuid>> {
+        let run = order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
+        let id = run.id;
+        let hints = jobs::order(&self.txn, &[run], self.now).await?;
+        let ordered = !hints.is_empty();
+        self.after.hints.extend(hints);
+        Ok(ordered.then_some(id))
+    }
+
+    /// Orders many runs in few statements; those that are being worked on already are left out.
+    pub async fn order_all(
+        &mut self,
+        orders: impl IntoIterator<Item = Order>,
+        asked_by: &str,
+        lane: Lane,
+    ) -> Result<()> {
+        let run = |order: Order| order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
+        let runs: Vec<_> = orders.into_iter().map(run).collect();
+        let hints = jobs::order(&self.txn, &runs, self.now).await?;
+        self.after.hints.extend(hints);
+        Ok(())
+    }
+
+    /// Sends a signal to a run; `false` when the run is over.
+    pub async fn signal(&mut self, run: Uuid, name: &str, payload: impl Serialize) -> Result<bool> {
+        let payload = serde_json::to_value(payload).unwrap_or(Json::Null);
+        let id = self.services.ids.uuid();
+        let hint = jobs::signal(&self.txn, id, (self.tenant, run), name, payload, self.now).await?;
+        let reached = hint.is_some();
+        self.after.hints.extend(hint);
+        Ok(reached)
+    }
+
+    /// Remembers a hint for after the commit.
+    pub fn hint(&mut self, hint: Hint) {
+        self.after.hints.push(hint);
+    }
+
+    /// Tells subscribers that something changed.
+    pub fn event(&mut self, topic: &'static str, subject: Uuid) {
+        let event = crate::events::row(&self.services.ids, self.tenant, topic, subject, self.now);
+        self.after.events.push(event);
+    }
+
+    /// Records what somebody with rights did. `details` never holds a secret.
+    pub async fn audit(&mut self, actor: &str, action: &str, subject: String, details: Json) -> Result<()> {
+        let row = entity::audit::ActiveModel {
+            id: Set(self.services.ids.make::<ids::Row>().uuid()),
+            tenant_id: Set(self.tenant),
+            actor: Set(actor.to_owned()),
+            action: Set(action.to_owned()),
+            subject: Set(subject),
+            details: Set(details),
+            at: Set(self.now),
+        };
+        entity::audit::Entity::insert(row).exec_without_returning(&self.txn).await?;
+        Ok(())
+    }
+
+    /// Commits, then tells the others.
+    pub async fn commit(self) -> Result<()> {
+        Box::pin(self.after.store(&self.txn)).await?;
+        self.txn.commit().await?;
+        self.after.tell(&self.services).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! What becomes of a user's mailbox when the user comes, changes the address, or goes.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "links and sessions have no finders: every statement asks for the tenant"
+)]
+
+use domain::{
+    Id, Ids, Reason, ids,
+    state::{ConnectionState, IntegrationState, Lane},
+};
+use entity::{
+    connection::{self, ActiveModel},
+    tenant_user,
+};
+use queue::jobs;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use uuid::Uuid;
+
+use crate::{
+    Result, Tx,
+    change::{NewConnection, pending_connection, reason_json},
+    events::topic,
+    orders::{Activate, Order},
+};
+
+/// Orders the activation of a user's mailbox through the oldest live integration, if there is one and the user has
+/// a calendar address.
+///
+/// Which integration holds the address is not known before it is tried, so the oldest is. A mailbox that is
+/// connected already, by a campaign or by the user, is left as it is.
+pub(crate) async fn connect_to_live_integrations(
+    ids: &Ids,
+    tx: &mut Tx,
+    user: &tenant_user::Model,
+) -> Result<()> {
+    use entity::integration::Column;
+    let Some(address) = &user.calendar_address else { return Ok(()) };
+    let live = [IntegrationState::Active, IntegrationState::Degraded].map(IntegrationState::as_str);
+    let integration = entity::integration::of(tx.tenant())
+        .filter(Column::State.is_in(live))
+        .order_by_asc(Column::Id)
+        .one(tx.conn())
+        .await?;
+    let Some(integration) = integration else { return Ok(()) };
+    let Some(connection) = pending(ids, tx, user, integration.id, address).await? else { return Ok(()) };
+    let order = Order::Activate(Activate { connection, campaign: None });
+    let asked_by = Id::<ids::User>::from_uuid(user.id).to_string();
+    tx.order(order, &asked_by, Lane::Interactive).await?;
+    tx.event(topic::CONNECTION, connection);
+    Ok(())
+}
+
+/// Makes the mailbox's row, or takes the one that nobody uses any more. `None` when it is in use.
+async fn pending(
+    ids: &Ids,
+    tx: &Tx,
+    user: &tenant_user::Model,
+    integration: Uuid,
+    address: &str,
+) -> Result<Option<Uuid>> {
+    use connection::Column;
+    let present = connection::of(tx.tenant())
+        .filter(Column::IntegrationId.eq(integration))
+        .filter(Column::Address.eq(address))
+        .one(tx.conn())
+        .await?;
+    let Some(present) = present else {
+        let new = NewConnection { integration, user: Some(user.id), room: None, address: address.to_owned() };
+        let row = pending_connection(ids.uuid(), tx.tenant(), new, tx.now());
+        let id = row.id;
+        connection::Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
+        return Ok(Some(id));
+    };
+    if present.user_id.is_some() || present.room_id.is_some() {
+        return Ok(None);
+    }
+    connection::update(tx.tenant())
+        .filter(Column::Id.eq(present.id))
+        .col_expr(Column::UserId, Expr::value(user.id))
+        .col_expr(Column::State, Expr::value(ConnectionState::Pending.as_str()))
+        .col_expr(Column::Reason, Expr::value(reason_json(None)))
+        .col_expr(Column::Since, Expr::value(tx.now()))
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .exec(tx.conn())
+        .await?;
+    Ok(Some(present.id))
+}
+
+/// Lets go of the mailboxes that were the user's and of the user's own consents to them, and stops what is being done
+/// for them.
+pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
+    use connection::Column;
+    use entity::consent_grant;
+    consent_grant::delete(tx.tenant())
+        .filter(consent_grant::Column::UserId.eq(user.id))
+        .exec(tx.conn())
+        .await?;
+    let mine = connection::of(tx.tenant()).filter(Column::UserId.eq(user.id)).all(tx.conn()).await?;
+    let reason = Reason::new("NOT_THE_USERS", "This mailbox no longer belongs to a user.");
+    for connection in mine {
+        connection::update(tx.tenant())
+            .filter(Column::Id.eq(connection.id))
+            .col_expr(Column::UserId, Expr::value(None::<Uuid>))
+            .col_expr(Column::State, Expr::value(ConnectionState::Disconnected.as_str()))
+            .col_expr(Column::Reason, Expr::value(reason_json(Some(reason.clone()))))
+            .col_expr(Column::Since, Expr::value(tx.now()))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .exec(tx.conn())
+            .await?;
+        cancel_runs_about(tx, connection.id).await?;
+        tx.event(topic::CONNECTION, connection.id);
+    }
+    Ok(())
+}
+
+/// Lets go of everything that is kept for the user alone.
+pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
+    use entity::{connect_link, connect_session};
+    disconnect(tx, user).await?;
+    let links = connect_link::Entity::find()
+        .filter(connect_link::Column::TenantId.eq(tx.tenant()))
+        .filter(connect_link::Column::UserId.eq(user.id))
+        .all(tx.conn())
+        .await?;
+    let through_links = connect_session::Column::LinkId.is_in(links.into_iter().map(|link| link.id));
+    connect_session::Entity::delete_many()
+        .filter(connect_session::Column::TenantId.eq(tx.tenant()))
+        .filter(connect_session::Column::UserId.eq(user.id).or(through_links))
+        .exec(tx.conn())
+        .await?;
+    connect_link::Entity::update_many()
+        .filter(connect_link::Column::TenantId.eq(tx.tenant()))
+        .filter(connect_link::Column::UserId.eq(user.id))
+        .col_expr(connect_link::Column::UserId, Expr::value(None::<Uuid>))
+        .col_expr(connect_link::Column::ExpiresAt, Expr::value(tx.now()))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+async fn cancel_runs_about(tx: &mut Tx, subject: Uuid) -> Result<()> {
+    use entity::run::Column;
+    let live = entity::run::of(tx.tenant())
+        .filter(Column::Subject.eq(subject))
+        .filter(Column::FinishedAt.is_null())
+        .all(tx.conn())
+        .await?;
+    for run in live {
+        if let Some(hint) = jobs::request_cancel(tx.conn(), tx.tenant(), run.id, tx.now()).await? {
+            tx.hint(hint);
+        }
+    }
+    Ok(())
+}

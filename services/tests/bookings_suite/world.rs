@@ -1,0 +1,364 @@
+//! One tenant with an integration, people and rooms whose calendars were read, and a clock that stands still.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use chrono::Duration;
+use domain::{
+    Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
+    TimeRange, Timestamp, ids,
+};
+use entity::Store;
+use providers::Event;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use serde_json::json;
+use services::{
+    Change, Services, Settings, Vault,
+    bookings::NewBooking,
+    change::{CalendarCopy, Writer},
+    grants::Connectors,
+    tx::After,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+/// Everything that a test stands on.
+pub struct World {
+    /// The use cases.
+    pub services: Services,
+    /// The time.
+    pub clock: TestClock,
+    /// The tenant.
+    pub tenant: Id<ids::Tenant>,
+    /// Its only integration.
+    pub integration: Uuid,
+    count: AtomicU32,
+    place: Place,
+}
+
+enum Place {
+    File(#[expect(dead_code, reason = "the folder lives as long as the world")] tempfile::TempDir),
+    Database { server: String, name: String },
+}
+
+/// Monday, the first of June 2026, six o'clock.
+fn start() -> Timestamp {
+    "2026-06-01T06:00:00Z".parse().unwrap()
+}
+
+/// A time on that Monday.
+pub fn at(hour: i64, minute: i64) -> Timestamp {
+    start() + Duration::minutes((hour - 6) * 60 + minute)
+}
+
+pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
+    TimeRange::new(from, to).unwrap()
+}
+
+/// A caller of some tenant who may do everything within it.
+pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
+    let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
+    let permissions = StandardRole::Administrator.permissions();
+    Caller { kind, tenant: Some(tenant), permissions }.allow(Permission::BookingEdit).unwrap()
+}
+
+impl World {
+    /// On a file of its own.
+    pub async fn sqlite() -> Self {
+        Self::sqlite_with(Connectors::default()).await
+    }
+
+    /// The same, with calendar systems.
+    pub async fn sqlite_with(connectors: Connectors) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
+        Self::on(&url, Place::File(folder), connectors).await
+    }
+
+    /// On a database of its own.
+    pub async fn postgres() -> Self {
+        Self::postgres_with(Connectors::default()).await
+    }
+
+    /// The same, with calendar systems.
+    pub async fn postgres_with(connectors: Connectors) -> Self {
+        let server = std::env::var("MUSTER_TEST_POSTGRES").expect(
+            "MUSTER_TEST_POSTGRES must be the URL of a PostgreSQL server on which databases may be made",
+        );
+        let ids = Ids::random(Arc::new(domain::SystemClock));
+        let name = format!("bookings_{}", ids.uuid().simple());
+        let owner = Store::owner(&server).await.unwrap();
+        owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        owner.close().await.unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        let url = format!("{base}/{name}");
+        Self::on(&url, Place::Database { server, name }, connectors).await
+    }
+
+    async fn on(url: &str, place: Place, connectors: Connectors) -> Self {
+        let owner = Store::owner(url).await.unwrap();
+        migration::up(&owner).await.unwrap();
+        owner.close().await.unwrap();
+        let clock = TestClock::at(start());
+        let shared: domain::SharedClock = Arc::new(clock.clone());
+        let ids = Ids::seeded(shared.clone(), 7);
+        let store = Store::connect(url, 8).await.unwrap();
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        let queue = queue::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
+        let vault = Vault::new([7; 32], ids.clone());
+        let settings = Settings::at("http://localhost:8080".parse().unwrap());
+        let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
+        let (tenant, integration) = (services.ids.make(), Uuid::nil());
+        let mut world = Self { services, clock, tenant, integration, count: AtomicU32::new(0), place };
+        world.tenant(tenant).await;
+        world.integration = world.integration(tenant).await;
+        world
+    }
+
+    /// Takes the database away.
+    pub async fn close(self) {
+        let Place::Database { server, name } = self.place else { return };
+        let owner = Store::owner(&server).await.unwrap();
+        owner.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    }
+
+    /// A caller of the world's tenant who may do everything within it.
+    pub fn admin(&self) -> Allowed {
+        of(self.tenant, "0190a000-0000-7000-8000-00000000000a")
+    }
+
+    /// Another one.
+    pub fn colleague(&self) -> Allowed {
+        of(self.tenant, "0190a000-0000-7000-8000-00000000000b")
+    }
+
+    pub async fn insert<A>(&self, tenant: Id<ids::Tenant>, row: A)
+    where
+        A: ActiveModelTrait + Send,
+        <A::Entity as EntityTrait>::Model: IntoActiveModel<A> + Send,
+    {
+        let txn = self.services.store.write(tenant.uuid()).await.unwrap();
+        A::Entity::insert(row).exec_without_returning(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// One more tenant.
+    pub async fn tenant(&self, id: Id<ids::Tenant>) {
+        let row = entity::tenant::Model {
+            id: id.uuid(),
+            name: "Acme".to_owned(),
+            plan: "PLUS".to_owned(),
+            return_urls: json!([]),
+            data_key: vec![1],
+            version: 1,
+            created_at: self.clock.now(),
+        };
+        self.insert(id, entity::tenant::ActiveModel::from(row)).await;
+    }
+
+    async fn integration(&self, tenant: Id<ids::Tenant>) -> Uuid {
+        let id = self.services.ids.uuid();
+        let row = entity::integration::Model {
+            id,
+            tenant_id: tenant.uuid(),
+            provider: "MICROSOFT_365".to_owned(),
+            name: "Office".to_owned(),
+            state: "ACTIVE".to_owned(),
+            reason: None,
+            since: self.clock.now(),
+            access_level: "FULL".to_owned(),
+            scope_group: None,
+            external_tenant: Some(id.to_string()),
+            external_name: None,
+            server_url: None,
+            service_mailbox: None,
+            known_good: None,
+            consented_by: None,
+            return_url: None,
+            created_by: "test".to_owned(),
+            created_at: self.clock.now(),
+            version: 1,
+        };
+        self.insert(tenant, entity::integration::ActiveModel::from(row)).await;
+        let binding = entity::external_binding::Model {
+            provider: "MICROSOFT_365".to_owned(),
+            external_tenant: id.to_string(),
+            tenant_id: tenant.uuid(),
+            integration_id: id,
+            bound_at: self.clock.now(),
+        };
+        self.insert(tenant, entity::external_binding::ActiveModel::from(binding)).await;
+        let consent = entity::consent_grant::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: tenant.uuid(),
+            integration_id: id,
+            user_id: None,
+            kind: "APP".to_owned(),
+            account: "app".to_owned(),
+            secret: vec![1],
+            access_token: None,
+            expires_at: None,
+            lost: false,
+            created_at: self.clock.now(),
+            version: 1,
+        };
+        self.insert(tenant, entity::consent_grant::ActiveModel::from(consent)).await;
+        id
+    }
+
+    /// A person without any calendar.
+    pub async fn stranger(&self, tenant: Id<ids::Tenant>) -> Id<ids::User> {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        let row = entity::tenant_user::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: tenant.uuid(),
+            email: format!("person{n}@acme.example"),
+            name: format!("Person {n}"),
+            calendar_address: None,
+            time_zone: None,
+            version: 1,
+            created_at: self.clock.now(),
+        };
+        let id = row.id;
+        self.insert(tenant, entity::tenant_user::ActiveModel::from(row)).await;
+        Id::from_uuid(id)
+    }
+
+    /// A person whose calendar was read and holds these times.
+    pub async fn person(&self, busy: &[TimeRange]) -> Id<ids::User> {
+        let user = self.stranger(self.tenant).await;
+        let connection = self.connection(Some(user), None, "ACTIVE").await;
+        self.read(connection, busy).await;
+        user
+    }
+
+    /// A room whose calendar was read and holds these times.
+    pub async fn room(&self, capacity: i32, busy: &[TimeRange]) -> Id<ids::Room> {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        let row = entity::room::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: self.tenant.uuid(),
+            integration_id: self.integration,
+            address: format!("room{n}@acme.example"),
+            name: format!("Room {n}"),
+            capacity: Some(capacity),
+            building: Some("North".to_owned()),
+            floor: None,
+            equipment: json!([]),
+            created_at: self.clock.now(),
+        };
+        let id = Id::from_uuid(row.id);
+        self.insert(self.tenant, entity::room::ActiveModel::from(row)).await;
+        let connection = self.connection(None, Some(id), "ACTIVE").await;
+        self.read(connection, busy).await;
+        id
+    }
+
+    /// A mailbox in some state, of which nothing was read yet.
+    pub async fn connection(
+        &self,
+        user: Option<Id<ids::User>>,
+        room: Option<Id<ids::Room>>,
+        state: &str,
+    ) -> Uuid {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        let row = entity::connection::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: self.tenant.uuid(),
+            integration_id: self.integration,
+            user_id: user.map(Id::uuid),
+            room_id: room.map(Id::uuid),
+            address: format!("box{n}@acme.example"),
+            state: state.to_owned(),
+            reason: None,
+            since: self.clock.now(),
+            route: "DELEGATED".to_owned(),
+            capabilities: json!({
+                "list": true, "freeBusy": true, "readDetails": true, "create": true, "update": true, "delete": true
+            }),
+            time_zone: None,
+            as_of: None,
+            read_from: None,
+            read_until: None,
+            version: 1,
+        };
+        let id = row.id;
+        self.insert(self.tenant, entity::connection::ActiveModel::from(row)).await;
+        id
+    }
+
+    /// Reads a mailbox's calendar: from the day before to thirty days on, with these times taken.
+    pub async fn read(&self, connection: Uuid, busy: &[TimeRange]) {
+        let busy: Vec<Busy> = busy.iter().map(|range| Busy { range: *range, kind: BusyKind::Busy }).collect();
+        self.read_kinds(connection, &busy).await;
+    }
+
+    /// The same, with tentative times.
+    pub async fn read_kinds(&self, connection: Uuid, busy: &[Busy]) {
+        let event = |(n, busy): (usize, &Busy)| Event {
+            id: format!("event-{n}"),
+            uid: format!("uid-{connection}-{n}"),
+            version: "1".to_owned(),
+            effect_key: None,
+            title: Some("Meeting".to_owned()),
+            range: busy.range,
+            all_day: false,
+            busy: Some(busy.kind),
+            private: false,
+            organiser: None,
+            attendees: Vec::new(),
+        };
+        let copy = CalendarCopy {
+            connection,
+            window: range(start() - Duration::days(1), start() + Duration::days(30)),
+            events: busy.iter().enumerate().map(event).collect(),
+            as_of: self.clock.now(),
+        };
+        self.change(vec![Change::Calendar(Box::new(copy))]).await;
+    }
+
+    /// Writes what a workflow's step would write.
+    pub async fn change(&self, changes: Vec<Change>) {
+        let txn = self.services.store.write(self.tenant.uuid()).await.unwrap();
+        let mut after = After::default();
+        Writer::new(&self.services, &txn, self.tenant.uuid(), "test", &mut after)
+            .write(changes)
+            .await
+            .unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// The integration gets a service mailbox.
+    pub async fn service_mailbox(&self) {
+        let (integration, address) = (self.integration, "service@acme.example".to_owned());
+        self.change(vec![Change::ServiceMailbox { integration, address, name: "Service".to_owned() }]).await;
+    }
+
+    /// How many rows of occupancy a booking has.
+    pub async fn occupied(&self, booking: Uuid) -> usize {
+        use sea_orm::{ColumnTrait, QueryFilter};
+        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
+        let rows = entity::occupancy::of(self.tenant.uuid());
+        rows.filter(entity::occupancy::Column::BookingId.eq(booking)).all(&txn).await.unwrap().len()
+    }
+}
+
+/// A booking of one person, without anything else.
+pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewBooking {
+    NewBooking {
+        organiser,
+        title: "Interview".to_owned(),
+        description: String::new(),
+        start: from,
+        end: to,
+        zone: "UTC".to_owned(),
+        users: Vec::new(),
+        rooms: Vec::new(),
+        guests: Vec::new(),
+        buffer_before_minutes: 0,
+        buffer_after_minutes: 0,
+        ignore_unknown: false,
+    }
+}

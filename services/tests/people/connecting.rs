@@ -1,0 +1,411 @@
+//! What somebody with a link, a cookie or a role may not do to a connection. Nothing here calls a provider.
+
+use chrono::Duration;
+use domain::{
+    AccessLevel, Allowed, Id, Permission, ProviderKind, StandardRole,
+    access::Denied,
+    ids,
+    state::{ConnectionState, IntegrationState},
+};
+use entity::{connect_session, connection, consent_grant, integration, service_account};
+use providers::Organisation;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use serde_json::json;
+use services::{
+    Error,
+    connect::{Choice, Consented, Onward, Typed},
+    grants::Secret,
+    integrations::NewIntegration,
+    links::NewLink,
+    users::UserChange,
+    vault::Place,
+};
+use uuid::Uuid;
+
+use crate::harness::{Harness, id, person, refused};
+
+on_both!(
+    a_consent_is_read_for_its_own_integration_alone,
+    nobody_signals_a_connection_by_hand,
+    credentials_are_taken_once_and_only_where_they_are_asked_for,
+    an_address_with_a_password_in_it_is_refused,
+    a_link_that_has_done_its_work_cannot_take_the_connection_down,
+    two_presses_of_a_button_make_one_integration,
+    only_the_browser_that_granted_the_access_authorises_it,
+    an_abandoned_consent_leaves_no_secret_and_no_organisation,
+    an_organisation_belongs_to_one_tenant_whoever_is_faster,
+    a_consent_whose_organisation_is_not_bound_gives_no_access,
+    s4_18_only_an_administrator_names_a_service_mailbox,
+    a_push_does_not_bring_back_the_mailbox_of_somebody_who_left,
+    a_place_that_is_no_longer_allowed_is_not_landed_at,
+    another_calendar_address_ends_the_users_own_consent,
+    whoever_is_removed_is_removed_from_the_connect_page_too,
+);
+
+fn choice(provider: ProviderKind) -> Choice {
+    Choice { provider, terms: true, privacy: true, access_level: AccessLevel::Full, service_mailbox: None }
+}
+
+fn typed(server: &str) -> Typed {
+    Typed { server: server.to_owned(), user: "svc".to_owned(), password: "pass".to_owned().into() }
+}
+
+async fn link(h: &Harness, tenant: Id<ids::Tenant>) -> String {
+    let new = NewLink {
+        email: "it@acme.example".to_owned(),
+        return_url: Some("https://acme.example/settings".to_owned()),
+        integration: None,
+    };
+    let (_, url) = h.services.links().invite(&h.vendor(tenant).await, new).await.unwrap();
+    url.strip_prefix("https://muster.example/connect/").unwrap().to_owned()
+}
+
+/// Follows a link as far as the form for credentials. Answers the cookie.
+async fn follow(h: &Harness, link: &str) -> String {
+    let (cookie, onward) = h.services.connect().choose(link, choice(ProviderKind::CalDav)).await.unwrap();
+    assert_eq!(onward, Onward::Credentials);
+    cookie
+}
+
+async fn only(h: &Harness, tenant: Id<ids::Tenant>) -> integration::Model {
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    let mut rows = integration::of(tenant.uuid()).all(&txn).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    rows.remove(0)
+}
+
+async fn sessions(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<connect_session::Model> {
+    let of_tenant =
+        connect_session::Entity::find().filter(connect_session::Column::TenantId.eq(tenant.uuid()));
+    of_tenant.all(h.services.store.installation()).await.unwrap()
+}
+
+/// What the integration's run does to its state.
+async fn put(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) {
+    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    integration::update(tenant.uuid())
+        .col_expr(integration::Column::State, Expr::value(state.as_str()))
+        .exec(tx.conn())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// The connect run is over.
+async fn end_runs(h: &Harness, tenant: Id<ids::Tenant>) {
+    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    entity::run::update(tenant.uuid())
+        .col_expr(entity::run::Column::FinishedAt, Expr::value(tx.now()))
+        .exec(tx.conn())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+}
+
+fn organisation(id: &str) -> Organisation {
+    Organisation { id: id.to_owned(), name: "Contoso".to_owned(), domains: Vec::new() }
+}
+
+fn wanted(provider: ProviderKind, mailbox: Option<&str>) -> NewIntegration {
+    NewIntegration {
+        provider,
+        name: "Calendars".to_owned(),
+        access_level: AccessLevel::Full,
+        scope_group: None,
+        service_mailbox: mailbox.map(str::to_owned),
+        return_url: None,
+    }
+}
+
+async fn made(h: &Harness, by: &Allowed, provider: ProviderKind) -> integration::Model {
+    h.services.integrations().create(by, wanted(provider, None)).await.unwrap()
+}
+
+/// A Microsoft integration whose consent is in force.
+async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> integration::Model {
+    let row = made(h, &h.vendor(tenant).await, ProviderKind::Microsoft365).await;
+    adopt(h, &row, external).await.unwrap();
+    put(h, tenant, IntegrationState::Active).await;
+    only(h, tenant).await
+}
+
+async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Result<(), Error> {
+    let secret = Secret::MicrosoftApp { external: external.to_owned() };
+    let said = Consented { session: Uuid::nil(), by: "admin@acme.example".to_owned(), server: None };
+    h.services.connect().adopt(row, &said, &secret, &organisation(external)).await
+}
+
+async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    h.services.connect().typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    let session = sessions(&h, tenant).await.remove(0);
+    let other = made(&h, &h.vendor(tenant).await, ProviderKind::CalDav).await;
+    let connect = h.services.connect();
+    assert!(connect.handed_over(tenant.uuid(), session.integration_id, session.id).await.is_ok());
+    assert_eq!(
+        refused(connect.handed_over(tenant.uuid(), other.id, session.id).await.map(|_| ())),
+        "SESSION_OVER"
+    );
+    let stranger = h.tenant("other").await;
+    let read = connect.handed_over(stranger.uuid(), session.integration_id, session.id).await;
+    assert_eq!(refused(read.map(|_| ())), "SESSION_OVER");
+}
+
+/// With the permission for runs alone, `consented` could send a stored password to a server of one's choice, and
+/// `authorised` press a button that needs another permission.
+async fn nobody_signals_a_connection_by_hand(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    h.services.connect().typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    let session = sessions(&h, tenant).await.remove(0);
+    let administrator = h.caller(tenant, StandardRole::Administrator).await;
+    let by = administrator.allow(Permission::RunEdit).unwrap();
+    let runs = h.services.runs();
+    let run = runs
+        .list(&by, services::runs::RunFilter::default(), services::PageArgs::default())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    let forged = json!({ "session": session.id, "by": "svc", "server": "https://evil.example/" });
+    for (name, payload) in [("consented", forged), ("authorised", json!({})), ("terms_accepted", json!({}))] {
+        let answer = runs.signal(&by, id(run.id), name, payload).await;
+        assert_eq!(refused(answer), "SIGNAL_NOT_BY_HAND", "{name}");
+    }
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    let waiting = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
+    let names: Vec<_> = waiting.iter().map(|signal| signal.name.as_str()).collect();
+    assert_eq!(names, ["terms_accepted", "consented"], "those of the page");
+}
+
+async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let connect = h.services.connect();
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    connect.typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    assert_eq!(refused(connect.typed(&cookie, typed("https://evil.example/")).await), "STEP_OVER");
+
+    let other = h.tenant("other").await;
+    let new = NewLink { email: "it@other.example".to_owned(), return_url: None, integration: None };
+    let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
+    let token = url.strip_prefix("https://muster.example/connect/").unwrap();
+    let (cookie, onward) = connect.choose(token, choice(ProviderKind::Microsoft365)).await.unwrap();
+    assert!(matches!(onward, Onward::Provider(_)));
+    assert_eq!(refused(connect.typed(&cookie, typed("https://dav.example/")).await), "STEP_OVER");
+}
+
+async fn an_address_with_a_password_in_it_is_refused(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    for server in ["https://:pass@dav.example/", "https://svc@dav.example/", "ftp://dav.example/", "dav"] {
+        let answer = h.services.connect().typed(&cookie, typed(server)).await;
+        assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
+    }
+}
+
+async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let token = link(&h, tenant).await;
+    follow(&h, &token).await;
+    put(&h, tenant, IntegrationState::Active).await;
+    end_runs(&h, tenant).await;
+    let connect = h.services.connect();
+    let again = connect.choose(&token, choice(ProviderKind::CalDav)).await;
+    assert_eq!(refused(again), "INTEGRATION_NOT_RECONNECTABLE");
+    let row = only(&h, tenant).await;
+    assert_eq!(row.state, "ACTIVE");
+    // Whoever may reconnect opens the door for the link again.
+    h.services.integrations().reconnect(&h.vendor(tenant).await, id(row.id)).await.unwrap();
+    assert!(connect.choose(&token, choice(ProviderKind::CalDav)).await.is_ok());
+}
+
+async fn two_presses_of_a_button_make_one_integration(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let token = link(&h, tenant).await;
+    let connect = h.services.connect();
+    let (one, two) = tokio::join!(
+        connect.choose(&token, choice(ProviderKind::CalDav)),
+        connect.choose(&token, choice(ProviderKind::CalDav)),
+    );
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!(sessions(&h, tenant).await.len(), 2, "two browsers");
+    only(&h, tenant).await;
+}
+
+async fn only_the_browser_that_granted_the_access_authorises_it(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let token = link(&h, tenant).await;
+    let connect = h.services.connect();
+    let granted = follow(&h, &token).await;
+    connect.typed(&granted, typed("https://dav.example/")).await.unwrap();
+    put(&h, tenant, IntegrationState::AwaitingAuthorization).await;
+    let other = follow(&h, &token).await;
+    assert_eq!(refused(connect.authorise(&other).await), "SIGN_IN_INCOMPLETE");
+    assert!(connect.authorise(&granted).await.is_ok());
+    let kept = sessions(&h, tenant).await.into_iter().filter(|row| row.verifier.is_some()).count();
+    assert_eq!(kept, 0, "the password stands in its place and nowhere else");
+}
+
+async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    let connect = h.services.connect();
+    connect.typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0));
+    let secret = connect.handed_over(tenant.uuid(), row.id, session.id).await.unwrap();
+    let server = Some("https://dav.example/".parse().unwrap());
+    let said = Consented { session: session.id, by: "svc".to_owned(), server };
+    connect.adopt(&row, &said, &secret, &organisation("https://dav.example/svc/")).await.unwrap();
+    connect.abandon(tenant.uuid(), row.id).await.unwrap();
+    connect.abandon(tenant.uuid(), row.id).await.unwrap();
+
+    let row = only(&h, tenant).await;
+    assert_eq!(
+        (row.external_tenant, row.external_name, row.server_url, row.consented_by),
+        (None, None, None, None)
+    );
+    assert_eq!(sessions(&h, tenant).await.remove(0).verifier, None);
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    assert_eq!(consent_grant::of(tenant.uuid()).all(&txn).await.unwrap(), []);
+    let bound = entity::external_binding::Entity::find().all(h.services.store.installation()).await.unwrap();
+    assert_eq!(bound, []);
+}
+
+async fn an_organisation_belongs_to_one_tenant_whoever_is_faster(h: Harness) {
+    let (one, two) = (h.tenant("one").await, h.tenant("two").await);
+    let first = made(&h, &h.vendor(one).await, ProviderKind::Microsoft365).await;
+    let second = made(&h, &h.vendor(two).await, ProviderKind::Microsoft365).await;
+    let (first_in, second_in) = tokio::join!(adopt(&h, &first, "org"), adopt(&h, &second, "org"));
+    assert_eq!(usize::from(first_in.is_ok()) + usize::from(second_in.is_ok()), 1);
+    let (won, lost) = if first_in.is_ok() { (&first, &second) } else { (&second, &first) };
+    assert_eq!(refused(adopt(&h, lost, "org").await), "ORGANISATION_TAKEN");
+    assert!(adopt(&h, won, "org").await.is_ok(), "twice is once");
+    let txn = h.services.store.read(lost.tenant_id).await.unwrap();
+    assert_eq!(consent_grant::of(lost.tenant_id).all(&txn).await.unwrap(), [], "nothing is half-connected");
+}
+
+async fn a_consent_whose_organisation_is_not_bound_gives_no_access(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let row = adopted(&h, tenant, "org").await;
+    let grants = h.services.grants();
+    assert!(grants.session(&row, None).await.is_ok());
+    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    entity::external_binding::Entity::delete_many().exec(tx.conn()).await.unwrap();
+    tx.commit().await.unwrap();
+    let error = grants.session(&row, None).await.map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::Provider(error) if error.kind == providers::ErrorKind::GrantLost));
+}
+
+async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let integrations = h.services.integrations();
+    let with_mailbox = || wanted(ProviderKind::CalDav, Some("bookings@acme.example"));
+    for role in [StandardRole::HumanResources, StandardRole::CalendarConnector] {
+        let by = h.caller(tenant, role).await.allow_connecting().unwrap();
+        let denied = integrations.create(&by, with_mailbox()).await.unwrap_err();
+        assert!(
+            matches!(denied, Error::Denied(Denied::Forbidden(Permission::ServiceAccountEdit))),
+            "{role}: {denied}"
+        );
+        assert!(integrations.create(&by, wanted(ProviderKind::CalDav, None)).await.is_ok(), "{role}");
+    }
+    for role in [StandardRole::Administrator, StandardRole::PlatformAdministration] {
+        let by = h.caller(tenant, role).await.allow_connecting().unwrap();
+        assert!(integrations.create(&by, with_mailbox()).await.is_ok(), "{role}");
+    }
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    assert_eq!(
+        service_account::of(tenant.uuid()).all(&txn).await.unwrap(),
+        [],
+        "none is in use before its proof"
+    );
+}
+
+async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    adopted(&h, tenant, "org").await;
+    let by = h.vendor(tenant).await;
+    let mut new = person("anna");
+    new.calendar_address = Some("anna@acme.example".to_owned());
+    let anna = h.services.users().create(&by, new).await.unwrap();
+    let mailbox = h.services.connections().of_holders(tenant.uuid(), &[anna.id]).await.unwrap().remove(0);
+    end_runs(&h, tenant).await;
+    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    connection::update(tenant.uuid())
+        .col_expr(connection::Column::State, Expr::value(ConnectionState::Active.as_str()))
+        .exec(tx.conn())
+        .await
+        .unwrap();
+    let place = Place { tenant: tenant.uuid(), table: "channel", column: "secret", row: mailbox.id };
+    let key = h.services.tenants().data_key(tenant.uuid()).await.unwrap();
+    let channel = entity::channel::ActiveModel {
+        id: Set(h.services.ids.uuid()),
+        tenant_id: Set(tenant.uuid()),
+        connection_id: Set(mailbox.id),
+        external_id: Set("subscription".to_owned()),
+        secret: Set(key.seal(place, b"known").unwrap()),
+        expires_at: Set(tx.now() + Duration::days(2)),
+    };
+    channel.insert(tx.conn()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let live = async || {
+        let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+        let about = entity::run::of(tenant.uuid()).filter(entity::run::Column::Subject.eq(mailbox.id));
+        about.filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap().len()
+    };
+    let channels = h.services.channels();
+    assert!(!channels.pushed("subscription", "forged").await.unwrap());
+    assert!(!channels.pushed("another", "known").await.unwrap());
+    assert_eq!(live().await, 0, "nobody else's word counts");
+    assert!(channels.pushed("subscription", "known").await.unwrap());
+    assert_eq!(live().await, 1);
+    end_runs(&h, tenant).await;
+    h.services.users().delete(&by, id(anna.id)).await.unwrap();
+    channels.pushed("subscription", "known").await.unwrap();
+    assert_eq!(live().await, 0, "the mailbox is left alone");
+}
+
+async fn a_place_that_is_no_longer_allowed_is_not_landed_at(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    let connect = h.services.connect();
+    assert!(connect.progress(&cookie).await.unwrap().landing.is_some());
+    h.services.tenants().update_return_urls(&h.staff, tenant, Vec::new()).await.unwrap();
+    assert_eq!(connect.progress(&cookie).await.unwrap().landing, None);
+    assert_eq!(connect.decline(&cookie).await.unwrap(), Onward::Progress);
+}
+
+async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let row = adopted(&h, tenant, "org").await;
+    let by = h.vendor(tenant).await;
+    let mut new = person("anna");
+    new.calendar_address = Some("anna@acme.example".to_owned());
+    let anna = h.services.users().create(&by, new).await.unwrap();
+    let secret = Secret::MicrosoftUser { external: "org".to_owned(), refresh_token: "token".to_owned() };
+    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    h.services.grants().store(&tx, row.id, Some(anna.id), "anna@acme.example", &secret).await.unwrap();
+    tx.commit().await.unwrap();
+    let grants = h.services.grants();
+    assert!(grants.session(&row, Some(anna.id)).await.is_ok());
+    let change =
+        UserChange { calendar_address: Some(Some("other@acme.example".to_owned())), ..UserChange::default() };
+    h.services.users().update(&by, id(anna.id), change, None).await.unwrap();
+    assert!(grants.session(&row, Some(anna.id)).await.is_err());
+    assert!(grants.session(&row, None).await.is_ok(), "the organisation's consent stays");
+}
+
+async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let token = link(&h, tenant).await;
+    let cookie = follow(&h, &token).await;
+    let invited = h.services.links().open(&token).await.unwrap().link.user_id.unwrap();
+    h.services.users().delete(&h.vendor(tenant).await, id(invited)).await.unwrap();
+    assert_eq!(
+        refused(h.services.connect().typed(&cookie, typed("https://dav.example/")).await),
+        "SESSION_OVER"
+    );
+    assert_eq!(refused(h.services.links().open(&token).await), "LINK_EXPIRED");
+}

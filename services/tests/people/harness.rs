@@ -1,0 +1,172 @@
+//! A whole installation on a fresh database, with a clock that stands still.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+
+use chrono::Duration;
+use domain::{
+    Allowed, Caller, Id, Ids, Permission, StandardRole, SystemClock, TestClock, Timestamp,
+    access::Staff,
+    ids,
+    state::{Feature, Plan},
+};
+use entity::Store;
+use futures::FutureExt;
+use providers::{caldav, microsoft};
+use sea_orm::ConnectionTrait;
+use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+/// Makes each of these tests twice, over SQLite and over PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $test() { $crate::harness::on_sqlite(super::$test).await; })*
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $test() { $crate::harness::on_postgres(super::$test).await; })*
+        }
+    };
+}
+
+/// Runs a test on a file of its own.
+pub async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
+    test(Harness::at(&url).await).await;
+}
+
+/// Runs a test on a database of its own, which is dropped however the test ends.
+pub async fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
+    let Ok(server) = std::env::var("MUSTER_TEST_POSTGRES") else {
+        panic!("Set MUSTER_TEST_POSTGRES to the URL of a PostgreSQL server where databases may be made.");
+    };
+    let name = format!("muster_people_{}", Ids::random(Arc::new(SystemClock)).uuid().simple());
+    let owner = Store::owner(&server).await.unwrap();
+    owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let mut url = url::Url::parse(&server).unwrap();
+    url.set_path(&name);
+    let run = async { test(Harness::at(url.as_str()).await).await };
+    let ended = AssertUnwindSafe(run).catch_unwind().await;
+    owner.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// An installation with one vendor key.
+pub struct Harness {
+    pub services: Services,
+    pub clock: TestClock,
+    pub vault: Vault,
+    pub key: String,
+    pub staff: Staff,
+}
+
+impl Harness {
+    async fn at(url: &str) -> Self {
+        migration::up(&Store::owner(url).await.unwrap()).await.unwrap();
+        let store = Store::connect(url, 4).await.unwrap();
+        let clock = TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_400));
+        let shared: domain::SharedClock = Arc::new(clock.clone());
+        let ids = Ids::random(shared.clone());
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        let queue =
+            queue::connect("memory:", "people", shared.clone(), ids.clone(), &tracker, &token).unwrap();
+        let vault = Vault::new(ids.bytes(), ids.clone());
+        let settings = Settings::at("https://muster.example".parse().unwrap());
+        let connectors = connectors(&shared, &ids);
+        let services = Services::new(store, shared, ids, queue, vault.clone(), connectors, settings);
+        let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
+        let caller =
+            services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
+        Self { services, clock, vault, key, staff: caller.allow_staff().unwrap() }
+    }
+
+    /// A tenant on the plan PLUS with the service account switched on.
+    pub async fn tenant(&self, name: &str) -> Id<ids::Tenant> {
+        let tenant = self.plain_tenant(name, Plan::Plus).await;
+        self.services
+            .tenants()
+            .set_feature(&self.staff, tenant, Feature::ServiceAccount, true)
+            .await
+            .unwrap();
+        tenant
+    }
+
+    /// A tenant for whom nothing is switched on.
+    pub async fn plain_tenant(&self, name: &str, plan: Plan) -> Id<ids::Tenant> {
+        let return_urls = vec![format!("https://{name}.example/settings")];
+        let new = NewTenant { name: name.to_owned(), plan, return_urls };
+        Id::from_uuid(self.services.tenants().create(&self.staff, new).await.unwrap().id)
+    }
+
+    /// The vendor, acting for a tenant.
+    pub async fn vendor(&self, tenant: Id<ids::Tenant>) -> Allowed {
+        let authorization = format!("Bearer {}", self.key);
+        let named = tenant.to_string();
+        let access = self.services.access();
+        let known = access.authenticate(Some(&authorization), Some(&named)).await.unwrap();
+        known.caller.allow(Permission::Staff).unwrap()
+    }
+
+    /// A new user with one role, as the user's own token shows the user.
+    pub async fn caller(&self, tenant: Id<ids::Tenant>, role: StandardRole) -> Caller {
+        let by = self.vendor(tenant).await;
+        let role = self.role(tenant, role.as_str()).await;
+        let mut new = person(&self.services.ids.uuid().simple().to_string());
+        new.roles = vec![role];
+        let user = self.services.users().create(&by, new).await.unwrap();
+        self.bearer(tenant, Id::from_uuid(user.id)).await
+    }
+
+    /// A user, as a fresh token shows the user.
+    pub async fn bearer(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Caller {
+        let access = self.services.access();
+        let token = access.issue(&self.staff, tenant, user, None).await.unwrap().token;
+        access.authenticate(Some(&format!("Bearer {token}")), None).await.unwrap().caller
+    }
+
+    /// A role of a tenant, by its name.
+    pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
+        let roles = self.services.roles().list(&self.vendor(tenant).await).await.unwrap();
+        Id::from_uuid(roles.iter().find(|role| role.name == name).unwrap().id)
+    }
+
+    /// How many jobs a tenant has.
+    pub async fn jobs(&self, tenant: Id<ids::Tenant>) -> usize {
+        let txn = self.services.store.read(tenant.uuid()).await.unwrap();
+        let sql = "SELECT run_id FROM job WHERE tenant_id = $1";
+        let backend = self.services.store.backend();
+        let statement = sea_orm::Statement::from_sql_and_values(backend, sql, [tenant.uuid().into()]);
+        txn.query_all_raw(statement).await.unwrap().len()
+    }
+}
+
+/// Calendar systems that are nowhere: what is tested here calls nobody.
+fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
+    let client = http::Client::new(http::Config::default()).unwrap();
+    let nowhere: url::Url = "https://nowhere.invalid/".parse().unwrap();
+    let secret = microsoft::ClientCredential::Secret(ids.secret().into());
+    let config = microsoft::Config::new(nowhere.clone(), nowhere, "client", secret);
+    let identity =
+        microsoft::identity::Identity::new(config.clone(), client.clone(), clock.clone(), ids.clone());
+    let graph = microsoft::Microsoft::new(config, client.clone(), clock.clone(), ids.clone());
+    let dav = caldav::CalDav::new(caldav::Config::default(), client, clock.clone(), ids.clone());
+    Connectors::default().with(Arc::new(graph)).with(Arc::new(dav)).with_microsoft(identity)
+}
+
+/// A user named `name`.
+pub fn person(name: &str) -> NewUser {
+    NewUser { email: format!("{name}@acme.example"), name: name.to_owned(), ..NewUser::default() }
+}
+
+/// The code of a refusal.
+pub fn refused<T: std::fmt::Debug>(answer: Result<T, Error>) -> &'static str {
+    answer.expect_err("this must be refused").code()
+}
+
+/// The typed id of a stored one.
+pub fn id<K: domain::Kind>(stored: Uuid) -> Id<K> {
+    Id::from_uuid(stored)
+}

@@ -1,0 +1,102 @@
+//! Plans, features and return addresses.
+
+use domain::{
+    Id, StandardRole,
+    state::{Feature, Plan},
+};
+use services::{PageArgs, roles::permissions_in, tenants::NewTenant, vault::Place};
+use uuid::Uuid;
+
+use crate::harness::{Harness, refused};
+
+on_both!(
+    a_tenant_begins_with_the_standard_roles_and_its_own_data_key,
+    s2_1_a_feature_needs_its_plan,
+    s3_2_a_feature_works_once_staff_switch_it_on,
+    s1_10_return_addresses_are_allowed_beforehand,
+    tenants_are_listed_page_by_page,
+);
+
+async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness) {
+    let (acme, other) = (h.tenant("acme").await, h.tenant("other").await);
+    let roles = h.services.roles().list(&h.vendor(acme).await).await.unwrap();
+    assert_eq!(roles.len(), StandardRole::ALL.len());
+    for (role, standard) in roles.iter().zip(StandardRole::ALL) {
+        assert_eq!((role.name.as_str(), permissions_in(role)), (standard.as_str(), standard.permissions()));
+    }
+    let place = Place { tenant: acme.uuid(), table: "x", column: "y", row: Uuid::nil() };
+    let sealed = h.services.tenants().data_key(acme.uuid()).await.unwrap().seal(place, b"secret").unwrap();
+    let again = h.services.tenants().data_key(acme.uuid()).await.unwrap();
+    assert_eq!(again.open(place, &sealed).unwrap(), b"secret");
+    let theirs = h.services.tenants().data_key(other.uuid()).await.unwrap();
+    assert!(theirs.open(place, &sealed).is_err(), "another tenant's key opens nothing");
+    assert_eq!(refused(h.services.tenants().data_key(Uuid::nil()).await), "NOT_FOUND");
+}
+
+async fn s2_1_a_feature_needs_its_plan(h: Harness) {
+    let tenants = h.services.tenants();
+    let tenant = h.plain_tenant("acme", Plan::Basic).await;
+    let feature = Feature::ServiceAccount;
+    assert_eq!(refused(tenants.set_feature(&h.staff, tenant, feature, true).await), "PLAN_LACKS_FEATURE");
+    let raised = tenants.set_plan(&h.staff, tenant, Plan::Plus).await.unwrap();
+    assert_eq!((raised.plan.as_str(), raised.version), ("PLUS", 2));
+    tenants.set_feature(&h.staff, tenant, feature, true).await.unwrap();
+    assert_eq!(tenants.features(tenant).await.unwrap(), [feature]);
+    tenants.set_plan(&h.staff, tenant, Plan::Basic).await.unwrap();
+    assert_eq!(tenants.features(tenant).await.unwrap(), [], "it stops with the plan");
+    let nobody = Id::from_uuid(Uuid::nil());
+    assert_eq!(refused(tenants.set_plan(&h.staff, nobody, Plan::Plus).await), "NOT_FOUND");
+}
+
+async fn s3_2_a_feature_works_once_staff_switch_it_on(h: Harness) {
+    let tenants = h.services.tenants();
+    let (acme, other) = (h.plain_tenant("acme", Plan::Plus).await, h.plain_tenant("other", Plan::Plus).await);
+    assert_eq!(tenants.features(acme).await.unwrap(), [], "the plan alone switches nothing on");
+    for _ in 0..2 {
+        tenants.set_feature(&h.staff, acme, Feature::ServiceAccount, true).await.unwrap();
+    }
+    assert_eq!(tenants.features(acme).await.unwrap(), [Feature::ServiceAccount]);
+    assert_eq!(tenants.features(other).await.unwrap(), [], "another tenant has nothing of it");
+    tenants.set_feature(&h.staff, acme, Feature::ServiceAccount, false).await.unwrap();
+    assert_eq!(tenants.features(acme).await.unwrap(), []);
+    let txn = h.services.store.read(acme.uuid()).await.unwrap();
+    let audit = entity::audit::of(acme.uuid()).all(&txn).await.unwrap();
+    let switched: Vec<_> = audit.iter().filter(|row| row.action == "tenant.feature").collect();
+    assert_eq!(switched.len(), 3, "every switch is recorded");
+    assert!(switched.iter().all(|row| row.actor == h.staff.actor()), "with who did it");
+}
+
+async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {
+    let tenants = h.services.tenants();
+    let tenant = h.tenant("acme").await;
+    assert!(tenants.allows_return(tenant, "https://acme.example/settings/calendar").await.unwrap());
+    assert!(!tenants.allows_return(tenant, "https://acme.example/elsewhere").await.unwrap());
+    let urls = vec!["https://new.example/".to_owned()];
+    tenants.update_return_urls(&h.staff, tenant, urls).await.unwrap();
+    assert!(tenants.allows_return(tenant, "https://new.example/anything").await.unwrap());
+    assert!(!tenants.allows_return(tenant, "https://acme.example/settings").await.unwrap());
+    let plain = vec!["http://acme.example/".to_owned()];
+    assert_eq!(
+        refused(tenants.update_return_urls(&h.staff, tenant, plain.clone()).await),
+        "RETURN_URL_MALFORMED"
+    );
+    let new = NewTenant { name: "x".to_owned(), plan: Plan::Plus, return_urls: plain };
+    assert_eq!(refused(tenants.create(&h.staff, new).await), "RETURN_URL_MALFORMED");
+}
+
+async fn tenants_are_listed_page_by_page(h: Harness) {
+    let tenants = h.services.tenants();
+    let mut made = Vec::new();
+    for name in ["a", "b", "c"] {
+        made.push(h.plain_tenant(name, Plan::Basic).await.uuid());
+    }
+    let first = PageArgs { first: Some(2), ..PageArgs::default() };
+    let page = tenants.list(&h.staff, first).await.unwrap();
+    assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[..2]);
+    assert!(page.has_next && !page.has_previous);
+    let rest = PageArgs { after: Some(made[1]), ..PageArgs::default() };
+    let page = tenants.list(&h.staff, rest).await.unwrap();
+    assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[2..]);
+    assert_eq!(tenants.get(&h.vendor(Id::from_uuid(made[0])).await).await.unwrap().name, "a");
+    assert_eq!(tenants.by_id(&h.staff, Id::from_uuid(made[1])).await.unwrap().name, "b");
+}

@@ -1,0 +1,254 @@
+//! Vendor keys and access tokens.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::Duration;
+use domain::{Caller, CallerKind, Id, Permission, StandardRole, access::Denied, ids};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+use services::{Error, vault::Place};
+use uuid::Uuid;
+
+use crate::harness::{Harness, id, person, refused};
+
+on_both!(
+    nothing_presented_is_the_anonymous_caller,
+    a_vendor_key_opens_until_it_is_revoked_or_ends,
+    a_vendor_key_acts_for_one_existing_tenant_at_a_time,
+    a_known_first_key_is_installed_once,
+    a_token_is_valid_from_its_beginning_to_its_end,
+    a_token_that_is_not_exactly_ours_opens_nothing,
+    tokens_of_a_former_signing_key_stay_valid,
+    a_token_carries_no_rights_of_its_own,
+    only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant,
+);
+
+async fn tried(h: &Harness, credential: &str) -> Result<Caller, Error> {
+    let authorization = format!("Bearer {credential}");
+    Ok(h.services.access().authenticate(Some(&authorization), None).await?.caller)
+}
+
+async fn is_dead(h: &Harness, credential: &str) -> bool {
+    matches!(tried(h, credential).await, Err(Error::Denied(Denied::Unauthenticated)))
+}
+
+async fn nothing_presented_is_the_anonymous_caller(h: Harness) {
+    let access = h.services.access();
+    assert_eq!(access.authenticate(None, None).await.unwrap().caller, Caller::anonymous());
+    for malformed in ["", "Bearer", "Bearer ", "Basic abc", "Bearer abc", "Bearer a.b.c", "Bearer muster_1"] {
+        assert_eq!(
+            refused(access.authenticate(Some(malformed), None).await),
+            "UNAUTHENTICATED",
+            "{malformed:?}"
+        );
+    }
+}
+
+async fn a_vendor_key_opens_until_it_is_revoked_or_ends(h: Harness) {
+    let keys = h.services.keys();
+    let end = h.services.now() + Duration::hours(1);
+    let (ending, ending_secret) = keys.create(&h.staff, "ending", Some(end)).await.unwrap();
+    let (revoked, revoked_secret) = keys.create(&h.staff, "revoked", None).await.unwrap();
+    assert!(
+        ending_secret.starts_with(&ending.prefix) && ending.prefix.len() == 12,
+        "the prefix tells keys apart"
+    );
+    for secret in [&ending_secret, &revoked_secret] {
+        assert!(tried(&h, secret).await.unwrap().allow_staff().is_ok(), "a live key is the staff's");
+    }
+    let after = keys.revoke(&h.staff, id(revoked.id)).await.unwrap();
+    assert_eq!(after.revoked_at, Some(h.services.now()));
+    assert!(is_dead(&h, &revoked_secret).await, "a revoked key is dead");
+    h.clock.advance(Duration::hours(1));
+    assert!(is_dead(&h, &ending_secret).await, "a key is dead from its end on");
+    let made_up = format!("muster_{}", "0".repeat(64));
+    assert!(is_dead(&h, &made_up).await, "a key that was never made is dead");
+    assert_eq!(keys.list(&h.staff, services::PageArgs::default()).await.unwrap().items.len(), 3);
+    let stored = entity::api_key::Entity::find().all(h.services.store.installation()).await.unwrap();
+    let digits = revoked_secret.strip_prefix("muster_").unwrap();
+    assert!(!format!("{stored:?}").contains(digits), "the secret itself is stored nowhere");
+}
+
+async fn a_vendor_key_acts_for_one_existing_tenant_at_a_time(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let authorization = format!("bearer {}", h.key);
+    let access = h.services.access();
+    let nowhere = access.authenticate(Some(&authorization), None).await.unwrap().caller;
+    assert_eq!(nowhere.allow(Permission::UserView).unwrap_err(), Denied::TenantMissing);
+    let there = access.authenticate(Some(&authorization), Some(&tenant.to_string())).await.unwrap().caller;
+    assert_eq!(there.tenant, Some(tenant));
+    for unknown in ["ten_1", "acme", &Id::<ids::Tenant>::from_uuid(Uuid::nil()).to_string()] {
+        let answer = access.authenticate(Some(&authorization), Some(unknown)).await;
+        assert_eq!(refused(answer), "NOT_FOUND", "{unknown}");
+    }
+}
+
+async fn a_known_first_key_is_installed_once(h: Harness) {
+    let keys = h.services.keys();
+    let secret = format!("muster_{}", h.services.ids.secret());
+    assert!(keys.ensure_first(Some(&secret), "given").await.unwrap().is_some());
+    assert!(keys.ensure_first(Some(&secret), "given").await.unwrap().is_none(), "it is there already");
+    assert!(keys.ensure_first(None, "made").await.unwrap().is_none(), "there are keys already");
+    assert!(tried(&h, &secret).await.is_ok());
+    assert_eq!(refused(keys.ensure_first(Some("muster_short"), "given").await), "KEY_MALFORMED");
+}
+
+async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
+    let tenant = h.tenant("acme").await;
+    let user = h.services.users().create(&h.vendor(tenant).await, person("anna")).await.unwrap();
+    (tenant, id(user.id))
+}
+
+async fn a_token_is_valid_from_its_beginning_to_its_end(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let access = h.services.access();
+    let lifetime = std::time::Duration::from_mins(10);
+    let issued = access.issue(&h.staff, tenant, user, Some(lifetime)).await.unwrap();
+    assert_eq!(issued.expires_at, h.services.now() + lifetime);
+    let known =
+        access.authenticate(Some(&format!("Bearer {}", issued.token)), Some(&tenant.to_string())).await;
+    let known = known.unwrap();
+    assert_eq!((known.caller.kind, known.caller.tenant), (CallerKind::User(user), Some(tenant)));
+    assert_eq!(known.expires_at, Some(issued.expires_at));
+    let other = h.tenant("other").await;
+    let elsewhere =
+        access.authenticate(Some(&format!("Bearer {}", issued.token)), Some(&other.to_string())).await;
+    assert_eq!(refused(elsewhere), "NOT_FOUND", "a token acts in its own tenant alone");
+    h.clock.advance(Duration::seconds(-31));
+    assert!(is_dead(&h, &issued.token).await, "it has not begun");
+    h.clock.advance(Duration::seconds(31 + 629));
+    assert!(tried(&h, &issued.token).await.is_ok(), "clocks may differ by 30 seconds");
+    h.clock.advance(Duration::seconds(1));
+    assert!(is_dead(&h, &issued.token).await, "it has ended");
+}
+
+/// A token with other claims or another header, signed with the installation's own key.
+async fn forged(h: &Harness, genuine: &str, change: impl FnOnce(&mut Header, &mut Value)) -> String {
+    let row =
+        entity::signing_key::Entity::find().one(h.services.store.installation()).await.unwrap().unwrap();
+    let place = Place { tenant: Uuid::nil(), table: "signing_key", column: "private_key", row: row.id };
+    let private = h.vault.open(place, &row.private_key).unwrap();
+    let mut header = jsonwebtoken::decode_header(genuine).unwrap();
+    let mut claims = part(genuine, 1);
+    change(&mut header, &mut claims);
+    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&private)).unwrap()
+}
+
+fn part(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+fn encoded(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+async fn a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let genuine = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
+    let same = forged(&h, &genuine, |_, _| ()).await;
+    assert!(tried(&h, &same).await.is_ok(), "the forger's tools work: unchanged, it is accepted");
+
+    let mut bad = Vec::new();
+    for claim in ["exp", "nbf", "iss", "aud", "sub", "tenant"] {
+        let without = forged(&h, &genuine, |_, claims| {
+            claims.as_object_mut().unwrap().remove(claim);
+        });
+        bad.push((format!("without {claim}"), without.await));
+    }
+    for (claim, value) in [
+        ("aud", json!("somebody-else")),
+        ("iss", json!("https://evil.example")),
+        ("iss", json!("https://muster.example/")),
+        ("exp", json!(h.services.now().timestamp() - 31)),
+        ("nbf", json!(h.services.now().timestamp() + 31)),
+        ("sub", json!("ten_00000000000000000000000000000000")),
+        ("sub", json!("usr_00000000000000000000000000000000")),
+        ("tenant", json!("ten_00000000000000000000000000000000")),
+    ] {
+        let wrong = forged(&h, &genuine, |_, claims| claims[claim] = value.clone()).await;
+        bad.push((format!("{claim} = {value}"), wrong));
+    }
+    let unknown = Uuid::nil().to_string();
+    for kid in [None, Some(unknown), Some("../../key".to_owned())] {
+        bad.push((format!("kid {kid:?}"), forged(&h, &genuine, |header, _| header.kid = kid).await));
+    }
+
+    let (header, claims) = (part(&genuine, 0), part(&genuine, 1));
+    let signature = genuine.rsplit('.').next().unwrap();
+    let mut none = header.clone();
+    none["alg"] = json!("none");
+    bad.push(("alg none".to_owned(), format!("{}.{}.", encoded(&none), encoded(&claims))));
+    bad.push(("alg none, signed".to_owned(), format!("{}.{}.{signature}", encoded(&none), encoded(&claims))));
+    let public =
+        entity::signing_key::Entity::find().one(h.services.store.installation()).await.unwrap().unwrap();
+    let kid = header["kid"].as_str().map(str::to_owned);
+    for secret in [public.public_key.as_slice(), b"secret"] {
+        let confused = Header { kid: kid.clone(), ..Header::new(Algorithm::HS256) };
+        let token = jsonwebtoken::encode(&confused, &claims, &EncodingKey::from_secret(secret)).unwrap();
+        bad.push(("HS256".to_owned(), token));
+    }
+    let mut tampered = claims.clone();
+    tampered["exp"] = json!(claims["exp"].as_i64().unwrap() + 1);
+    bad.push(("tampered".to_owned(), format!("{}.{}.{signature}", encoded(&header), encoded(&tampered))));
+    bad.push(("no signature".to_owned(), genuine[..genuine.len() - signature.len()].to_owned()));
+    bad.push(("cut".to_owned(), genuine[..genuine.len() - 4].to_owned()));
+
+    for (what, token) in bad {
+        assert!(is_dead(&h, &token).await, "{what}");
+    }
+    assert!(tried(&h, &genuine).await.is_ok(), "the genuine one is still accepted");
+}
+
+async fn tokens_of_a_former_signing_key_stay_valid(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let access = h.services.access();
+    let before = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
+    h.clock.advance(Duration::seconds(1));
+    h.services.keys().rotate_signing(&h.staff).await.unwrap();
+    let after = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
+    let kid = |token: &str| part(token, 0)["kid"].as_str().unwrap().to_owned();
+    assert_ne!(kid(&before), kid(&after));
+    assert!(tried(&h, &before).await.is_ok() && tried(&h, &after).await.is_ok(), "both keys are in force");
+    let jwks = h.services.keys().jwks().await.unwrap();
+    let published: Vec<_> = jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect();
+    assert_eq!(published, [json!(kid(&before)), json!(kid(&after))]);
+    let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwks["keys"][1].clone()).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(Algorithm::EdDSA);
+    validation.set_audience(&["muster"]);
+    validation.validate_exp = false;
+    let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
+    assert!(
+        jsonwebtoken::decode::<Value>(&after, &key, &validation).is_ok(),
+        "others can check it by the key set"
+    );
+    assert!(jsonwebtoken::decode::<Value>(&before, &key, &validation).is_err());
+}
+
+async fn a_token_carries_no_rights_of_its_own(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let by = h.vendor(tenant).await;
+    let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
+    assert_eq!(tried(&h, &token).await.unwrap().permissions, [].into());
+    let role = h.role(tenant, StandardRole::HumanResources.as_str()).await;
+    h.services.roles().assign(&by, user, role).await.unwrap();
+    let permissions = tried(&h, &token).await.unwrap().permissions;
+    assert_eq!(permissions, StandardRole::HumanResources.permissions(), "given while the token lives");
+    h.services.roles().unassign(&by, user, role).await.unwrap();
+    assert_eq!(tried(&h, &token).await.unwrap().permissions, [].into(), "and taken away");
+    h.services.users().delete(&by, user).await.unwrap();
+    assert!(is_dead(&h, &token).await, "a removed user's token is dead");
+}
+
+async fn only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let other = h.tenant("other").await;
+    let access = h.services.access();
+    assert_eq!(refused(access.issue(&h.staff, other, user, None).await), "NOT_FOUND");
+    let hours = |hours: u64| Some(std::time::Duration::from_secs(hours * 3600));
+    for lifetime in [hours(2), hours(0)] {
+        assert_eq!(refused(access.issue(&h.staff, tenant, user, lifetime).await), "TOKEN_LIFETIME");
+    }
+    let administrator = h.caller(tenant, StandardRole::Administrator).await;
+    assert_eq!(administrator.allow_staff().unwrap_err(), Denied::Forbidden(Permission::Staff));
+}

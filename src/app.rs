@@ -1,0 +1,237 @@
+//! Wiring: the only place that knows every crate. No rules.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use actix_web::web;
+use domain::{Ids, SharedClock};
+use entity::Store;
+use providers::{caldav::CalDav, microsoft};
+use secrecy::ExposeSecret;
+use services::{Services, Vault, grants::Connectors};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::config::{self, Config, Microsoft, Role};
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The database cannot be used.
+    #[error("The database cannot be used: {0}")]
+    Store(#[from] entity::StoreError),
+    /// The database cannot be brought up to date, or broke.
+    #[error("The database cannot be used: {0}")]
+    Database(#[from] sea_orm::DbErr),
+    /// The queue cannot be used.
+    #[error("The queue cannot be used: {0}")]
+    Queue(#[from] queue::Error),
+    /// The HTTP client cannot be made.
+    #[error("The HTTP client cannot be made: {0}")]
+    Client(String),
+    /// A use case refused.
+    #[error(transparent)]
+    Service(#[from] services::Error),
+    /// The address cannot be listened on, or a file cannot be used.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The schema is not valid.
+    #[error(transparent)]
+    Schema(#[from] api::state::SchemaInvalid),
+    /// The sandbox does not start.
+    #[error("The sandbox does not start: {0}")]
+    Sandbox(#[from] sandbox::Error),
+    /// Something of the development server is not as it must be.
+    #[error("{0}")]
+    Dev(String),
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Node {
+    /// The use cases.
+    pub services: Services,
+    /// The workflows; tests step it by hand.
+    pub engine: workflows::Engine,
+    tracker: TaskTracker,
+    /// Ends the taking of work.
+    work: CancellationToken,
+    /// Ends everything.
+    stop: CancellationToken,
+    front: Option<Front>,
+    stop_within: Duration,
+}
+
+struct Front {
+    state: web::Data<api::State>,
+    server: actix_web::dev::ServerHandle,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Front")
+    }
+}
+
+/// Brings the database up to date.
+pub async fn migrate(config: &Config) -> Result<(), Error> {
+    let url = config.migration_url.as_deref().unwrap_or(&config.database_url);
+    let owner = Store::owner(url).await?;
+    migration::up(&owner).await?;
+    owner.close().await?;
+    Ok(())
+}
+
+/// Starts a node. `graphiql` is served where it is given.
+pub async fn start(
+    config: &Config,
+    clock: SharedClock,
+    listener: Option<TcpListener>,
+    graphiql: Option<api::graphiql::GraphiQl>,
+) -> Result<Node, Error> {
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let ids = Ids::random(Arc::clone(&clock));
+    let services = services(config, clock, ids.clone(), &tracker, &stop).await?;
+    if let Some(key) = &config.vendor_key {
+        services.keys().ensure_first(Some(key.expose_secret()), "first key").await?;
+    }
+    let node = format!("{}-{}", std::process::id(), &ids.secret()[..8]);
+    let engine = workflows::engine(&services, &node);
+    let work = stop.child_token();
+    if config.roles.contains(&Role::Worker) {
+        engine.start(&tracker, &work, config.steps_at_once);
+        workflows::reconcile::start(&services, &node, &tracker, &work);
+    }
+    let front = match listener.filter(|_| config.roles.contains(&Role::Api)) {
+        Some(listener) => Some(open_front(config, &services, ids, listener, graphiql, &tracker)?),
+        None => None,
+    };
+    let stop_within = Duration::from_secs(config.stop_within_seconds);
+    Ok(Node { services, engine, tracker, work, stop, front, stop_within })
+}
+
+async fn services(
+    config: &Config,
+    clock: SharedClock,
+    ids: Ids,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Services, Error> {
+    let store = Store::connect(&config.database_url, config.connections).await?;
+    let (clock_for_queue, prefix) = (Arc::clone(&clock), &config.queue_prefix);
+    let queue = queue::connect(&config.queue_url, prefix, clock_for_queue, ids.clone(), tracker, stop)?;
+    let key = config.master_key().ok_or(config::Error::Impossible("master_key is malformed."))?;
+    let vault = Vault::new(key, ids.clone());
+    let connectors = connectors(config, &clock, &ids)?;
+    Ok(Services::new(store, clock, ids, queue, vault, connectors, config.settings()))
+}
+
+fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connectors, Error> {
+    let limits = http::Config {
+        allowance: http::Allowance::hosts(config.allowed_hosts.iter().cloned()),
+        ..http::Config::default()
+    };
+    let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
+    let mut connectors = Connectors::default();
+    if let Some(microsoft) = &config.microsoft {
+        let registration = registration(microsoft)?;
+        let connector =
+            microsoft::Microsoft::new(registration.clone(), client.clone(), Arc::clone(clock), ids.clone());
+        let identity =
+            microsoft::identity::Identity::new(registration, client.clone(), Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector)).with_microsoft(identity);
+    }
+    if config.caldav {
+        let connector =
+            CalDav::new(providers::caldav::Config::default(), client, Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
+    }
+    Ok(connectors)
+}
+
+fn registration(microsoft: &Microsoft) -> Result<microsoft::Config, Error> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).map_err(|source| config::Error::File { path: path.clone(), source })
+    };
+    let credential =
+        match (&microsoft.certificate_file, &microsoft.private_key_file, &microsoft.client_secret) {
+            (Some(certificate), Some(key), _) => microsoft::ClientCredential::Certificate {
+                certificate_der: read(certificate)?,
+                private_key_pem: String::from_utf8_lossy(&read(key)?).into_owned().into(),
+            },
+            (_, _, Some(secret)) => microsoft::ClientCredential::Secret(secret.clone()),
+            _ => return Err(config::Error::Impossible("Microsoft needs a credential.").into()),
+        };
+    let (login, graph) = (microsoft.login_url.clone(), microsoft.graph_url.clone());
+    Ok(microsoft::Config::new(login, graph, microsoft.client_id.clone(), credential))
+}
+
+fn open_front(
+    config: &Config,
+    services: &Services,
+    ids: Ids,
+    listener: TcpListener,
+    graphiql: Option<api::graphiql::GraphiQl>,
+    tracker: &TaskTracker,
+) -> Result<Front, Error> {
+    let settings = api::Config {
+        introspection: match config.open_introspection {
+            true => api::Introspection::Everyone,
+            false => api::Introspection::Administrators,
+        },
+        allowed_origins: config.allowed_origins.clone(),
+        graphiql: graphiql.or_else(|| Some(api::graphiql::GraphiQl::default())),
+        ..api::Config::default()
+    };
+    let callers = Arc::new(api::callers::Callers(services.clone()));
+    let schema = Arc::new(api::graphql::schema(services.clone()));
+    let state = web::Data::new(api::State::new(settings, schema, callers.clone(), callers, ids)?);
+    let pages = services.clone();
+    let more = move |routes: &mut web::ServiceConfig| api::pages::configure(routes, &pages);
+    let server = api::serve(listener, state.clone(), 2, more)?;
+    let handle = server.handle();
+    tracker.spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the server stopped");
+        }
+    });
+    Ok(Front { state, server: handle })
+}
+
+impl Node {
+    /// Fills headers into GraphiQL, for development.
+    pub fn fill_graphiql(&self, headers: serde_json::Map<String, serde_json::Value>) {
+        if let Some(front) = &self.front {
+            front.state.fill_graphiql(headers);
+        }
+    }
+
+    /// Stops: no new work, sockets are told to come back elsewhere, what is being done is finished or given back.
+    pub async fn stop(self) {
+        // First: requests may take as long as they are given, and nothing is begun meanwhile.
+        self.work.cancel();
+        let ended = tokio::time::timeout(self.stop_within, async {
+            if let Some(front) = &self.front {
+                front.state.shut_down().await;
+                front.server.stop(true).await;
+            }
+            self.stop.cancel();
+            self.tracker.close();
+            self.tracker.wait().await;
+        });
+        if ended.await.is_err() {
+            tracing::warn!("not everything was finished in time; it is left to other nodes");
+        }
+        self.engine.leave().await;
+    }
+}
+
+/// Waits until somebody asks the process to end.
+pub async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

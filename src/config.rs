@@ -1,0 +1,303 @@
+//! What the operator sets: a file, and environment variables over it.
+//!
+//! Every key of the file can be given as `MUSTER_<KEY>`; a nested key has two underscores
+//! (`MUSTER_MICROSOFT__CLIENT_ID`). There is no "mode": the URLs decide what a node stands on. Combinations that
+//! cannot work are refused at start with one sentence.
+
+use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Serves the API and the pages.
+    Api,
+    /// Works on runs and keeps things true.
+    Worker,
+}
+
+/// Our registration at Microsoft.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Microsoft {
+    /// The application's id.
+    pub client_id: String,
+    /// The client secret, if that is the credential.
+    pub client_secret: Option<SecretString>,
+    /// The certificate (DER), if that is the credential.
+    pub certificate_file: Option<PathBuf>,
+    /// The certificate's RSA private key (PEM).
+    pub private_key_file: Option<PathBuf>,
+    /// The identity platform; another host in a national cloud.
+    #[serde(default = "login_url")]
+    pub login_url: Url,
+    /// Graph; another host in a national cloud.
+    #[serde(default = "graph_url")]
+    pub graph_url: Url,
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `sqlite://muster.db?mode=rwc` or `postgres://user@host/database`.
+    pub database_url: String,
+    /// The database as its owner, for migrations; the same as `database_url` where that one is the owner's.
+    pub migration_url: Option<String>,
+    /// `memory:` or `redis://host/`.
+    #[serde(default = "memory")]
+    pub queue_url: String,
+    /// Begins every key in Redis, so that several installations share a server.
+    #[serde(default = "queue_prefix")]
+    pub queue_prefix: String,
+    /// Where to listen.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+    /// Under which address browsers and providers reach this server.
+    pub public_url: Url,
+    /// The key-encryption key, 64 hexadecimal digits. It never enters the database.
+    pub master_key: SecretString,
+    /// What this node does.
+    #[serde(default = "both_roles")]
+    pub roles: Vec<Role>,
+    /// A vendor key to begin with: `muster_` and 64 hexadecimal digits.
+    pub vendor_key: Option<SecretString>,
+    /// Our registration at Microsoft; without it Microsoft 365 is not offered.
+    pub microsoft: Option<Microsoft>,
+    /// Whether CalDAV servers are offered.
+    #[serde(default = "yes")]
+    pub caldav: bool,
+    /// Hosts that may be called although they are private or speak plain http.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may open a socket.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+    /// Connections per database pool.
+    #[serde(default = "connections")]
+    pub connections: u32,
+    /// Steps worked on at a time.
+    #[serde(default = "steps")]
+    pub steps_at_once: usize,
+    /// How long a node that is asked to stop goes on with what it is doing, in seconds. Give the process a little more.
+    #[serde(default = "stop_within")]
+    pub stop_within_seconds: u64,
+    /// How often consents are checked, in seconds.
+    pub health_every_seconds: Option<u64>,
+    /// How old a calendar's copy may be before it is read again, in seconds.
+    pub reread_after_seconds: Option<u64>,
+    /// How long an access token lasts, in seconds.
+    pub token_lifetime_seconds: Option<u64>,
+    /// How long a run that ended well is kept, in days.
+    pub keep_runs_days: Option<u64>,
+    /// How long a run that failed or was quarantined is kept, in days.
+    pub keep_failed_runs_days: Option<u64>,
+    /// How long events are kept, in days.
+    pub keep_events_days: Option<u64>,
+    /// How many runs of one tenant are worked on at a time, over all nodes; interactive ones are not counted.
+    pub tenant_runs_at_once: Option<usize>,
+    /// Whether providers can reach `public_url` and push changes to it.
+    #[serde(default)]
+    pub push: bool,
+    /// Whether everybody may look at the schema: for development.
+    #[serde(default)]
+    pub open_introspection: bool,
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file or a variable cannot be read.
+    #[error("The configuration cannot be read: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    /// A combination that cannot work.
+    #[error("{0}")]
+    Impossible(&'static str),
+    /// A file that the configuration names cannot be read.
+    #[error("The file {path} cannot be read: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Config {
+    /// Reads a file, if one is named, and the environment over it.
+    pub fn read(file: Option<&Path>) -> Result<Self, Error> {
+        let mut sources = config::Config::builder();
+        if let Some(file) = file {
+            sources = sources.add_source(config::File::from(file).format(config::FileFormat::Toml));
+        }
+        let environment = config::Environment::with_prefix("MUSTER")
+            .prefix_separator("_")
+            .separator("__")
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("roles")
+            .with_list_parse_key("allowed_hosts")
+            .with_list_parse_key("allowed_origins")
+            .ignore_empty(true)
+            .source(Some(known_variables(std::env::vars())));
+        let config: Self = sources.add_source(environment).build()?.try_deserialize()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses combinations that cannot work.
+    pub fn check(&self) -> Result<(), Error> {
+        let sqlite = self.database_url.starts_with("sqlite:");
+        let memory = self.queue_url == "memory:";
+        let whole = self.roles.contains(&Role::Api) && self.roles.contains(&Role::Worker);
+        if self.roles.is_empty() {
+            return Err(Error::Impossible("Give the node at least one role: api, worker, or both."));
+        }
+        if sqlite && !memory {
+            return Err(Error::Impossible(
+                "An SQLite database belongs to one process: use queue_url = \"memory:\" with it, or PostgreSQL with Redis.",
+            ));
+        }
+        if memory && !whole {
+            return Err(Error::Impossible(
+                "Without Redis a node must have both roles, api and worker: nobody else hears its hints.",
+            ));
+        }
+        if self.master_key().is_none() {
+            return Err(Error::Impossible("master_key must be 64 hexadecimal digits (32 random bytes)."));
+        }
+        let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
+        if kept.iter().flatten().any(|days| *days < 2) {
+            return Err(Error::Impossible(
+                "Keep runs and events for two days at least: repeated requests are answered with them for one.",
+            ));
+        }
+        if !matches!(self.public_url.scheme(), "http" | "https") {
+            return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
+        }
+        match &self.microsoft {
+            Some(Microsoft { client_secret: None, certificate_file: None, .. }) => Err(Error::Impossible(
+                "Microsoft needs a credential: microsoft.client_secret, or certificate_file and private_key_file.",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The key-encryption key's bytes.
+    pub fn master_key(&self) -> Option<[u8; 32]> {
+        let text = self.master_key.expose_secret();
+        let mut key = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (index, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
+        }
+        Some(key)
+    }
+
+    /// The settings of the use cases.
+    pub fn settings(&self) -> services::Settings {
+        let mut settings = services::Settings::at(self.public_url.clone());
+        let seconds = |seconds: Option<u64>, or: Duration| seconds.map_or(or, Duration::from_secs);
+        settings.health_every = seconds(self.health_every_seconds, settings.health_every);
+        settings.reread_after = seconds(self.reread_after_seconds, settings.reread_after);
+        let days = |days: Option<u64>, or: Duration| days.map_or(or, |days| Duration::from_hours(24 * days));
+        settings.keep_runs = days(self.keep_runs_days, settings.keep_runs);
+        settings.keep_failed_runs = days(self.keep_failed_runs_days, settings.keep_failed_runs);
+        settings.keep_events = days(self.keep_events_days, settings.keep_events);
+        settings.tenant_runs_at_once =
+            self.tenant_runs_at_once.unwrap_or(settings.tenant_runs_at_once).max(1);
+        settings.push = self.push;
+        settings.token_lifetime = seconds(self.token_lifetime_seconds, settings.token_lifetime);
+        settings
+    }
+}
+
+/// Only what is configuration: tests and scripts have variables of their own under the same prefix.
+fn known_variables(all: impl Iterator<Item = (String, String)>) -> config::Map<String, String> {
+    let foreign = [
+        "MUSTER_TEST_",
+        "MUSTER_PYTHON",
+        "MUSTER_NODE_DIR",
+        "MUSTER_CHROMIUM",
+        "MUSTER_CONFIG",
+        "MUSTER_LOG",
+    ];
+    all.filter(|(name, _)| !foreign.iter().any(|prefix| name.starts_with(prefix))).collect()
+}
+
+fn memory() -> String {
+    "memory:".to_owned()
+}
+
+fn queue_prefix() -> String {
+    "muster".to_owned()
+}
+
+fn listen() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 8080))
+}
+
+fn both_roles() -> Vec<Role> {
+    vec![Role::Api, Role::Worker]
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn connections() -> u32 {
+    10
+}
+
+const fn steps() -> usize {
+    16
+}
+
+const fn stop_within() -> u64 {
+    20
+}
+
+fn login_url() -> Url {
+    Url::parse("https://login.microsoftonline.com").expect("a constant URL")
+}
+
+fn graph_url() -> Url {
+    Url::parse("https://graph.microsoft.com/v1.0").expect("a constant URL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<Config, Error> {
+        let base = format!(
+            "database_url = \"sqlite://x.db?mode=rwc\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{}\"\n{text}",
+            "0a".repeat(32)
+        );
+        let source = config::File::from_str(&base, config::FileFormat::Toml);
+        let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
+        config.check().map(|()| config)
+    }
+
+    #[test]
+    fn impossible_combinations_are_refused_with_one_sentence() {
+        for (text, word) in [
+            ("queue_url = \"redis://127.0.0.1/\"", "SQLite"),
+            ("roles = [\"api\"]", "both roles"),
+            ("roles = []", "at least one role"),
+            ("keep_runs_days = 0", "two days"),
+            ("[microsoft]\nclient_id = \"x\"", "credential"),
+        ] {
+            let error = config(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        assert!(config("").is_ok());
+        assert!(config("colour = \"red\"").is_err(), "an unknown key is refused");
+    }
+}

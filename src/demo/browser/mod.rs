@@ -1,0 +1,293 @@
+//! A small browser: what the administrator's would do on the connect pages, without any script.
+//!
+//! It keeps cookies by origin, follows redirects, waits where a page waits, and sends a page's one marked form. The
+//! landing place is where a walk ends; it is not asked for, since the vendor's product is not there.
+
+mod jar;
+mod page;
+
+use std::time::Duration;
+
+use http::{Client, Method, Request, Response, header};
+pub use jar::Jar;
+pub use page::{Form, Page};
+use url::{Url, form_urlencoded};
+
+use super::{
+    error::{Result, unexpected},
+    patience::{self, Seen},
+    wire,
+};
+use crate::app;
+
+/// The answers by which everything is accepted that must be.
+pub const TICKED: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
+const MOST_REDIRECTS: usize = 20;
+const MOST_PAGES: usize = 20;
+/// How long a page may wait.
+const WAITS: Duration = Duration::from_mins(2);
+
+/// Where the browser is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On a page.
+    Page(Box<Page>),
+    /// At the place to which the vendor wants browsers to come back.
+    Landed(Url),
+}
+
+impl Place {
+    /// The page, unless the browser has landed.
+    pub fn page(self) -> Result<Page> {
+        match self {
+            Self::Page(page) => Ok(*page),
+            Self::Landed(url) => Err(unexpected(format!("the browser was sent back too early, to {url}"))),
+        }
+    }
+}
+
+/// A client for servers on this machine.
+pub fn client() -> std::result::Result<Client, app::Error> {
+    client_for(["127.0.0.1".to_owned(), "localhost".to_owned()])
+}
+
+/// A client that may call these hosts although they are private.
+pub fn client_for(hosts: impl IntoIterator<Item = String>) -> std::result::Result<Client, app::Error> {
+    let config = http::Config { allowance: http::Allowance::hosts(hosts), ..http::Config::default() };
+    Client::new(config).map_err(|error| app::Error::Client(error.to_string()))
+}
+
+/// The browser.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    answers: Vec<(String, String)>,
+    landing: Option<Url>,
+    jar: Jar,
+    /// Whether a request had to be repeated: what works once may have been used up by the first one.
+    pub repeated: bool,
+}
+
+impl Browser {
+    /// A browser whose user answers forms like this, by the names of their fields.
+    pub fn new(client: Client, answers: Vec<(String, String)>) -> Self {
+        Self { client, answers, landing: None, jar: Jar::default(), repeated: false }
+    }
+
+    /// Ends walks at this address.
+    #[must_use]
+    pub fn landing_at(self, landing: Url) -> Self {
+        Self { landing: Some(landing), ..self }
+    }
+
+    /// Walks from a connect link to the end: ticks what is to be ticked, fills in, consents, authorises. Answers the
+    /// last place: where it landed, or the page from which no way leads on.
+    pub async fn walk(&mut self, link: &str) -> Result<Place> {
+        let link = link.parse().map_err(|_| unexpected(format!("{link} is no address")))?;
+        let mut place = self.open(link).await?;
+        for _ in 0..MOST_PAGES {
+            place = self.wait(place).await?;
+            let Place::Page(page) = place else { return Ok(place) };
+            if page.next.is_none() {
+                return if page.code.is_none() { Ok(Place::Page(page)) } else { Err(page.stops()) };
+            }
+            place = self.submit(&page, TICKED).await?;
+        }
+        Err(unexpected("the pages do not end"))
+    }
+
+    /// Goes to an address.
+    pub async fn open(&mut self, url: Url) -> Result<Place> {
+        self.go(Method::GET, url, None).await
+    }
+
+    /// Sends a page's marked form with the user's answers, and with `more` of them for this page.
+    pub async fn submit(&mut self, page: &Page, more: &[(&str, &str)]) -> Result<Place> {
+        let form = page.form()?;
+        let answers = self.answers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let known: Vec<_> = more.iter().copied().chain(answers).collect();
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        pairs.extend_pairs(form.filled(&known));
+        let sent = pairs.finish();
+        if form.is_post {
+            // As the Fetch standard has it: forms of a page that keeps its address to itself come from nowhere.
+            let origin =
+                if page.is_secretive { "null".to_owned() } else { page.url.origin().ascii_serialization() };
+            return self.go(Method::POST, form.action.clone(), Some((sent, origin))).await;
+        }
+        let mut to = form.action.clone();
+        to.set_query((!sent.is_empty()).then_some(&sent));
+        self.go(Method::GET, to, None).await
+    }
+
+    /// Reads a page again for as long as it waits.
+    pub async fn wait(&mut self, place: Place) -> Result<Place> {
+        let mut place = Some(place);
+        patience::until("the page's progress", WAITS, async || match place.take() {
+            Some(Place::Page(page)) if page.waits => {
+                let state = page.state.clone().unwrap_or_else(|| page.title.clone());
+                place = Some(self.open(page.url).await?);
+                Ok(Seen::NotYet(state))
+            }
+            Some(there) => Ok(Seen::Done(there)),
+            None => Err(unexpected("the browser is on no page")),
+        })
+        .await
+    }
+
+    async fn go(&mut self, method: Method, url: Url, body: Option<(String, String)>) -> Result<Place> {
+        let (mut method, mut url, mut body) = (method, url, body);
+        for _ in 0..MOST_REDIRECTS {
+            if self.landing.as_ref().is_some_and(|landing| is_at(&url, landing)) {
+                return Ok(Place::Landed(url));
+            }
+            let answer = self.request(&method, &url, body.as_ref()).await?;
+            if !answer.status.is_redirection() {
+                let is_secretive =
+                    answer.header("referrer-policy").is_some_and(|policy| policy == "no-referrer");
+                return Ok(Place::Page(Box::new(Page::read(url, &answer.text(), is_secretive)?)));
+            }
+            let to = answer.header("location").and_then(|to| url.join(to).ok());
+            url = to.ok_or_else(|| unexpected(format!("{url} redirects to nowhere")))?;
+            if !matches!(answer.status.as_u16(), 307 | 308) {
+                (method, body) = (Method::GET, None);
+            }
+        }
+        Err(unexpected(format!("{url} redirects without end")))
+    }
+
+    async fn request(
+        &mut self,
+        method: &Method,
+        url: &Url,
+        body: Option<&(String, String)>,
+    ) -> Result<Response> {
+        let mut request = Request::new(method.clone(), url.clone()).header(header::ACCEPT, "text/html");
+        if let Some(cookies) = self.jar.header(url) {
+            request = request.header(header::COOKIE, &cookies);
+        }
+        if let Some((sent, origin)) = body {
+            let form = "application/x-www-form-urlencoded";
+            request = request.header(header::ORIGIN, origin).body(form, sent.clone());
+        }
+        let answer = wire::send_noting(&self.client, request, &mut self.repeated).await?;
+        for header in answer.headers.get_all(header::SET_COOKIE) {
+            if let Ok(header) = header.to_str() {
+                self.jar.set(url, header);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+fn is_at(url: &Url, place: &Url) -> bool {
+    url.origin() == place.origin() && url.path() == place.path()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Answers one request after the other with what the test laid out, and keeps what it was asked.
+    async fn server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, tokio::task::JoinSet<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let (asked, mut tasks) = (Arc::new(Mutex::new(Vec::new())), tokio::task::JoinSet::new());
+        let heard = Arc::clone(&asked);
+        tasks.spawn(async move {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                loop {
+                    let mut chunk = [0; 4096];
+                    let read = stream.read(&mut chunk).await.unwrap();
+                    request.extend_from_slice(&chunk[..read]);
+                    let text = String::from_utf8_lossy(&request);
+                    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+                    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+                    if text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() >= length) {
+                        break;
+                    }
+                }
+                heard.lock().unwrap().push(String::from_utf8(request).unwrap());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (url, asked, tasks)
+    }
+
+    fn answer(head: &str, body: &str) -> String {
+        format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    fn browser() -> Browser {
+        let answers = vec![("user".to_owned(), "a b".to_owned())];
+        Browser::new(client().unwrap(), answers).landing_at("https://vendor.test/settings".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn it_follows_redirects_with_its_cookies_and_sends_the_form_it_finds() {
+        let form = "<form method=\"post\" action=\"/go\" data-muster-next><input name=\"user\"></form>";
+        let (url, asked, _tasks) = server(vec![
+            answer("303 See Other\r\nlocation: /form\r\nset-cookie: s=1; Path=/", ""),
+            answer("200 OK", form),
+            answer("302 Found\r\nlocation: https://vendor.test/settings?state=VERIFYING", ""),
+        ])
+        .await;
+        let mut browser = browser();
+        let page = browser.open(url.join("/begin").unwrap()).await.unwrap().page().unwrap();
+        let place = browser.submit(&page, &[]).await.unwrap();
+        let Place::Landed(landed) = place else { panic!("it must land: {place:?}") };
+        assert_eq!(landed.query(), Some("state=VERIFYING"));
+        let asked = asked.lock().unwrap();
+        assert!(asked[1].starts_with("GET /form ") && asked[1].contains("cookie: s=1"), "{}", asked[1]);
+        assert!(asked[2].starts_with("POST /go ") && asked[2].ends_with("\r\n\r\nuser=a+b"), "{}", asked[2]);
+        let origin = format!("origin: {}", url.origin().ascii_serialization());
+        assert!(asked[2].contains(&origin), "{}", asked[2]);
+    }
+
+    #[tokio::test]
+    async fn it_reads_a_page_again_while_the_page_waits() {
+        let waits = "<main data-muster-wait><p data-muster-state=\"AWAITING_CONSENT\">State</p></main>";
+        let (url, _asked, _tasks) =
+            server(vec![answer("200 OK", waits), answer("200 OK", waits), answer("200 OK", "<h1>Done</h1>")])
+                .await;
+        let mut browser = browser();
+        let place = browser.open(url).await.unwrap();
+        let page = browser.wait(place).await.unwrap().page().unwrap();
+        assert_eq!(page.title, "Done");
+    }
+
+    #[tokio::test]
+    async fn it_walks_from_the_link_to_the_last_page() {
+        let form = "<form data-muster-next><input type=\"checkbox\" name=\"terms\" value=\"yes\"></form>";
+        let (url, asked, _tasks) =
+            server(vec![answer("200 OK", form), answer("200 OK", "<h1>Done</h1>")]).await;
+        let place = browser().walk(url.as_str()).await.unwrap();
+        assert_eq!(place.page().unwrap().title, "Done");
+        assert!(asked.lock().unwrap()[1].starts_with("GET /?terms=yes "), "the box must be ticked");
+    }
+
+    #[tokio::test]
+    async fn a_walk_that_ends_on_a_problem_is_an_error() {
+        let problem = "<h1>No</h1><p data-muster-code=\"LINK_UNKNOWN\">x</p>";
+        let (url, _asked, _tasks) = server(vec![answer("404 Not Found", problem)]).await;
+        assert_eq!(browser().walk(url.as_str()).await.unwrap_err().code(), "LINK_UNKNOWN");
+    }
+
+    #[tokio::test]
+    async fn the_forms_of_a_page_without_referrer_come_from_nowhere() {
+        let form = "<form method=\"post\" data-muster-next></form>";
+        let (url, asked, _tasks) = server(vec![
+            answer("200 OK\r\nreferrer-policy: no-referrer", form),
+            answer("200 OK", "<h1>Done</h1>"),
+        ])
+        .await;
+        let mut browser = browser();
+        let page = browser.open(url).await.unwrap().page().unwrap();
+        browser.submit(&page, &[]).await.unwrap();
+        assert!(asked.lock().unwrap()[1].contains("origin: null"), "as real browsers do");
+    }
+}

@@ -1,0 +1,174 @@
+//! The GraphQL API, as a vendor's back end calls it.
+//!
+//! A request is repeated, with the same variables and so with the same `idempotencyKey`, while the server is away or
+//! says that it works on the same request already. What has no such key is sent with [`Graph::once`], and looked up
+//! by its name before it is sent again.
+
+use http::{Client, HeaderName, Method, Request};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    error::{Error, Result, unexpected},
+    patience::{AWAY, Patience},
+    wire,
+};
+
+const TENANT: HeaderName = HeaderName::from_static("muster-tenant");
+
+/// The API, for one tenant once it is known.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    client: Client,
+    url: Url,
+    key: String,
+    tenant: Option<String>,
+}
+
+/// What one attempt came to.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It was answered.
+    Answered(Value),
+    /// The server is away: whether the request had its effect is unknown.
+    Unknown(String),
+}
+
+impl Graph {
+    /// The API at `url` for the holder of a vendor key.
+    pub fn new(client: Client, url: Url, key: String) -> Self {
+        Self { client, url, key, tenant: None }
+    }
+
+    /// Acts for a tenant from now on.
+    pub fn act_for(&mut self, tenant: &str) {
+        self.tenant = Some(tenant.to_owned());
+    }
+
+    /// Runs a document until it is answered.
+    pub async fn ask(&self, document: &str, variables: Value) -> Result<Value> {
+        let mut patience = Patience::of(AWAY);
+        loop {
+            let why = match self.once(document, variables.clone()).await? {
+                Attempt::Answered(data) => return Ok(data),
+                Attempt::Unknown(why) => why,
+            };
+            if !patience.wait().await {
+                return Err(Error::Unreachable { what: "the API".to_owned(), why });
+            }
+        }
+    }
+
+    /// Runs a mutation of one field until it is answered; what it refuses is an error.
+    pub async fn change(&self, document: &str, variables: Value) -> Result<Value> {
+        let mut patience = Patience::of(AWAY);
+        loop {
+            let payload = payload(self.ask(document, variables.clone()).await?);
+            match payload {
+                Err(error) if is_in_progress(error.code()) && patience.wait().await => {}
+                answered => return answered,
+            }
+        }
+    }
+
+    /// Runs a document once.
+    pub async fn once(&self, document: &str, variables: Value) -> Result<Attempt> {
+        let body = json!({ "query": document, "variables": variables }).to_string();
+        let mut request = Request::new(Method::POST, self.url.clone())
+            .authorization(&format!("Bearer {}", self.key))
+            .header(http::header::ACCEPT, "application/graphql-response+json, application/json")
+            .body("application/json", body);
+        if let Some(tenant) = &self.tenant {
+            request = request.header(TENANT, tenant);
+        }
+        let answer = match wire::once(&self.client, request).await? {
+            Ok(answer) => answer,
+            Err(why) => return Ok(Attempt::Unknown(why)),
+        };
+        let value: Value = answer
+            .json()
+            .map_err(|_| unexpected(format!("the API answered {} without JSON", answer.status)))?;
+        read(value)
+    }
+}
+
+fn read(mut answer: Value) -> Result<Attempt> {
+    if let Some(error) = answer["errors"].get(0) {
+        let (code, message) = code_and_message(error, "/extensions/code");
+        if is_away(&code) || is_in_progress(&code) || error["extensions"]["retryable"] == true {
+            return Ok(Attempt::Unknown(code));
+        }
+        return Err(Error::Refused { code, message });
+    }
+    Ok(Attempt::Answered(answer["data"].take()))
+}
+
+/// The payload of a mutation's one field, unless it refused.
+pub fn payload(mut data: Value) -> Result<Value> {
+    let members = data.as_object_mut().and_then(|members| members.iter_mut().next());
+    let payload = members.map(|(_, payload)| payload.take());
+    let payload = payload.ok_or_else(|| unexpected("the API answered without a payload"))?;
+    match payload["userErrors"].get(0) {
+        None => Ok(payload),
+        Some(error) => {
+            let (code, message) = code_and_message(error, "/code");
+            Err(Error::Refused { code, message })
+        }
+    }
+}
+
+fn code_and_message(error: &Value, code: &str) -> (String, String) {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("UNKNOWN").to_owned();
+    (text(error.pointer(code)), text(error.get("message")))
+}
+
+fn is_away(code: &str) -> bool {
+    matches!(code, "UNAVAILABLE" | "TIMEOUT")
+}
+
+fn is_in_progress(code: &str) -> bool {
+    matches!(code, "IN_PROGRESS" | "BOOKING_IN_PROGRESS")
+}
+
+/// A text in an answer.
+pub fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.ok_or_else(|| unexpected(format!("the answer has no text at {pointer}: {value}")))
+}
+
+/// A number in an answer.
+pub fn number(value: &Value, pointer: &str) -> Result<u64> {
+    let found = value.pointer(pointer).and_then(Value::as_u64);
+    found.ok_or_else(|| unexpected(format!("the answer has no number at {pointer}: {value}")))
+}
+
+/// A list in an answer.
+pub fn list<'a>(value: &'a Value, pointer: &str) -> Result<&'a [Value]> {
+    let found = value.pointer(pointer).and_then(Value::as_array);
+    found
+        .map(Vec::as_slice)
+        .ok_or_else(|| unexpected(format!("the answer has no list at {pointer}: {value}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_away_is_not_a_refusal() {
+        let error = |code: &str| json!({ "errors": [{ "message": "x", "extensions": { "code": code } }] });
+        for code in ["UNAVAILABLE", "TIMEOUT", "IN_PROGRESS"] {
+            assert!(matches!(read(error(code)), Ok(Attempt::Unknown(_))), "{code}");
+        }
+        assert_eq!(read(error("FORBIDDEN")).unwrap_err().code(), "FORBIDDEN");
+    }
+
+    #[test]
+    fn what_a_mutation_refuses_is_an_error_with_its_code() {
+        let refused =
+            json!({ "setFeature": { "tenant": null, "userErrors": [{ "code": "NO", "message": "No." }] } });
+        assert_eq!(payload(refused).unwrap_err().code(), "NO");
+        let done = json!({ "setFeature": { "tenant": { "id": "ten_1" }, "userErrors": [] } });
+        assert_eq!(text(&payload(done).unwrap(), "/tenant/id").unwrap(), "ten_1");
+    }
+}

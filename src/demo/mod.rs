@@ -1,0 +1,125 @@
+//! `muster demo`: the whole main job over HTTP, as a vendor's back end and an administrator's browser do it.
+//!
+//! It starts a server of its own or drives a running one, knows nothing of the server's inside, and looks at the
+//! provider behind the server's back for what must be there. Every request is repeated while the server is away, with
+//! the same keys, so that a server may be killed and started again under it. It exits with an error unless every step
+//! is as it must be.
+
+pub mod args;
+pub mod browser;
+mod dav;
+mod error;
+mod graph;
+mod patience;
+pub mod plan;
+mod report;
+mod sandbox;
+mod stage;
+mod state;
+mod steps;
+mod wire;
+
+use std::{io::Write as _, process::ExitCode, time::Instant};
+
+pub use args::Args;
+pub use error::Error;
+use serde_json::json;
+
+use self::{
+    error::Result,
+    plan::{Step, System},
+    report::{Report, Verdict},
+    stage::Stage,
+    state::State,
+};
+
+/// Runs the demo; fails unless every step is as it must be.
+pub async fn run(args: Args) -> ExitCode {
+    match play(&args).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            // Standard error may be closed; the exit code tells it all the same.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Plays the demo and prints its summary. Answers whether every step is as it must be.
+async fn play(args: &Args) -> Result<bool> {
+    let stage = Stage::set(args).await?;
+    let mut demo = stage.demo(args)?;
+    // A step that failed is in the report.
+    let _ = steps::all(&mut demo).await;
+    demo.report.close();
+    let made = json!(demo.state.made);
+    let summary = if args.json { demo.report.json(&made).to_string() } else { demo.report.table() };
+    let printed = writeln!(std::io::stdout(), "{summary}");
+    let is_fine = demo.report.is_fine();
+    // Its connections would hold up the server's end.
+    drop(demo);
+    stage.clear().await;
+    printed.map_err(|source| Error::File { path: "standard output".to_owned(), source })?;
+    Ok(is_fine)
+}
+
+/// Everything that the steps stand on.
+struct Demo {
+    graph: graph::Graph,
+    client: http::Client,
+    sandbox: Option<sandbox::Sandbox>,
+    dav: Option<dav::Dav>,
+    /// The technical account's password at the start.
+    password: String,
+    system: System,
+    users: usize,
+    landing: url::Url,
+    state: State,
+    report: Report,
+}
+
+impl Demo {
+    /// Does a step, unless the calendar system has none such or an earlier run did it.
+    async fn step(&mut self, step: Step, work: impl AsyncFnOnce(&mut Self) -> Result<String>) -> Result<()> {
+        if self.is_settled(step) {
+            return Ok(());
+        }
+        self.report.doing(step);
+        let since = Instant::now();
+        match work(self).await {
+            Ok(note) => self.finish(step, note, since),
+            Err(error) => {
+                self.report.note(step, Verdict::Failed(error.to_string()), since.elapsed());
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether nothing is to be done for a step; then that is noted.
+    fn is_settled(&mut self, step: Step) -> bool {
+        let verdict = match (step.missing(self.system), self.state.done(step)) {
+            (Some(why), _) => Verdict::NotApplicable(why),
+            (None, Some(note)) => Verdict::Done(format!("{note} (by an earlier run)")),
+            (None, None) => return false,
+        };
+        self.report.note(step, verdict, std::time::Duration::ZERO);
+        true
+    }
+
+    fn finish(&mut self, step: Step, note: String, since: Instant) -> Result<()> {
+        self.state.finish(step, &note)?;
+        self.report.note(step, Verdict::Done(note), since.elapsed());
+        Ok(())
+    }
+
+    /// Whether the provider can be looked at behind the server's back.
+    const fn sees_provider(&self) -> bool {
+        self.sandbox.is_some() || self.dav.is_some()
+    }
+
+    /// The technical account's password as it is now.
+    fn password(&self) -> &str {
+        self.state.made.password.as_deref().unwrap_or(&self.password)
+    }
+}

@@ -1,0 +1,145 @@
+//! The steps of the demo, in their order, and which of them a calendar system does not have.
+
+/// The calendar systems that the demo can connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum System {
+    /// Microsoft 365.
+    #[value(name = "microsoft-365")]
+    Microsoft365,
+    /// A CalDAV server.
+    #[value(name = "caldav")]
+    CalDav,
+}
+
+impl System {
+    /// As the API and the pages call it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Microsoft365 => "MICROSOFT_365",
+            Self::CalDav => "CALDAV",
+        }
+    }
+}
+
+macro_rules! steps {
+    ($($name:ident = $title:literal,)*) => {
+        /// One step of the demo.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Step {
+            $(#[doc = $title] $name,)*
+        }
+
+        impl Step {
+            /// All of them, in their order.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What it is called.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$name => $title,)*
+                }
+            }
+
+            /// The name by which it is written down.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+steps! {
+    CreateTenant = "Create a tenant",
+    RefusedBefore = "Be refused while the feature is off",
+    SwitchOn = "Switch the feature on",
+    Invite = "Invite an IT person",
+    OpenLink = "Open the connect link",
+    TickTerms = "Tick the terms and choose the calendar system",
+    SignIn = "Sign in at the provider as an administrator",
+    Consent = "Consent for the organisation",
+    TypeCredentials = "Type the technical account's credentials",
+    Authorise = "Authorise the use of the access",
+    Land = "Land back at the vendor",
+    Verify = "Verify the connection",
+    CreateUsers = "Create users from the directory",
+    Activate = "Activate all users and rooms",
+    AddUser = "Add a user who is activated by itself",
+    FindTime = "Find a time for three people and any of three rooms",
+    Book = "Book in the organiser's calendar",
+    RoomAnswer = "See the room accept",
+    BookByService = "Book for an organiser out of reach",
+    Marked = "Read the mark in the event",
+    Move = "Move the booking",
+    Cancel = "Cancel the booking",
+    Revoke = "Revoke the consent at the provider",
+    TurnsFailing = "Watch the status turn",
+    Reconnect = "Reconnect",
+    ActiveAgain = "See it active again",
+}
+
+impl Step {
+    /// Why a calendar system does not have this step; `None` when it has.
+    pub const fn missing(self, system: System) -> Option<&'static str> {
+        match (system, self) {
+            (System::CalDav, Self::SignIn | Self::Consent) => {
+                Some("CalDAV has no consent pages: credentials are typed")
+            }
+            (System::CalDav, Self::RoomAnswer) => {
+                Some("CalDAV rooms do not answer: they are booked by writing")
+            }
+            (System::Microsoft365, Self::TypeCredentials) => Some("Microsoft 365 has consent pages"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(system: System) -> Vec<&'static str> {
+        Step::ALL.iter().filter(|step| step.missing(system).is_some()).map(|step| step.name()).collect()
+    }
+
+    #[test]
+    fn only_what_a_calendar_system_does_not_have_is_not_applicable() {
+        assert_eq!(missing(System::Microsoft365), ["TypeCredentials"]);
+        assert_eq!(missing(System::CalDav), ["SignIn", "Consent", "RoomAnswer"]);
+    }
+
+    #[test]
+    fn the_steps_are_the_main_job_in_its_order() {
+        let titles: Vec<_> = Step::ALL.iter().map(|step| step.name()).collect();
+        let order = [
+            "CreateTenant",
+            "RefusedBefore",
+            "SwitchOn",
+            "Invite",
+            "OpenLink",
+            "TickTerms",
+            "SignIn",
+            "Consent",
+            "TypeCredentials",
+            "Authorise",
+            "Land",
+            "Verify",
+            "CreateUsers",
+            "Activate",
+            "AddUser",
+            "FindTime",
+            "Book",
+            "RoomAnswer",
+            "BookByService",
+            "Marked",
+            "Move",
+            "Cancel",
+            "Revoke",
+            "TurnsFailing",
+            "Reconnect",
+            "ActiveAgain",
+        ];
+        assert_eq!(titles, order);
+    }
+}

@@ -1,0 +1,215 @@
+//! What is shown: progress while it runs, a table at the end, or one line of JSON.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::plan::{Step, System};
+
+/// How wide the table is where there is no terminal to ask.
+const WIDTH: u16 = 150;
+/// A narrower terminal breaks lines by itself.
+const NARROWEST: u16 = 80;
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it must be.
+    Done(String),
+    /// This calendar system has no such step.
+    NotApplicable(&'static str),
+    /// Not as it must be.
+    Failed(String),
+    /// An earlier step failed.
+    NotReached,
+}
+
+impl Verdict {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::NotApplicable(_) => "not applicable",
+            Self::Failed(_) => "failed",
+            Self::NotReached => "not reached",
+        }
+    }
+
+    fn note(&self) -> &str {
+        match self {
+            Self::Done(note) | Self::Failed(note) => note,
+            Self::NotApplicable(why) => why,
+            Self::NotReached => "",
+        }
+    }
+}
+
+/// What came of every step so far.
+#[derive(Debug)]
+pub struct Report {
+    system: System,
+    rows: Vec<(Step, Verdict, Duration)>,
+    bars: MultiProgress,
+    whole: ProgressBar,
+    since: Instant,
+    is_terminal: bool,
+}
+
+impl Report {
+    /// Begins.
+    pub fn begin(system: System) -> Self {
+        let bars = MultiProgress::new();
+        let whole = bars.add(ProgressBar::new(Step::ALL.len() as u64));
+        let style = ProgressStyle::with_template("{spinner} [{bar:32}] {pos}/{len}  {msg}");
+        whole.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        whole.enable_steady_tick(Duration::from_millis(120));
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { system, rows: Vec::new(), bars, whole, since: Instant::now(), is_terminal }
+    }
+
+    /// Says what is being done.
+    pub fn doing(&self, step: Step) {
+        self.whole.set_message(step.title());
+    }
+
+    /// A bar of its own for something that has many parts.
+    pub fn bar(&self, title: &str) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(0));
+        let style = ProgressStyle::with_template("  [{bar:32}] {pos}/{len}  {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        bar.set_message(title.to_owned());
+        bar
+    }
+
+    /// Says something beside the bars.
+    pub fn say(&self, line: &str) {
+        if self.is_terminal {
+            // A terminal that went away is no reason to stop.
+            let _ = self.bars.println(line);
+        } else {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+
+    /// Notes how a step ended.
+    pub fn note(&mut self, step: Step, verdict: Verdict, took: Duration) {
+        let line = format!("{:<14} {} {}", verdict.word(), step.title(), shown(verdict.note()));
+        self.say(line.trim_end());
+        self.rows.push((step, verdict, took));
+        self.whole.inc(1);
+    }
+
+    /// Closes: what was not reached is noted as such.
+    pub fn close(&mut self) {
+        for step in Step::ALL {
+            if self.rows.iter().all(|(known, ..)| known != step) {
+                self.rows.push((*step, Verdict::NotReached, Duration::ZERO));
+            }
+        }
+        self.rows.sort_by_key(|(step, ..)| *step);
+        self.whole.finish_and_clear();
+    }
+
+    /// Whether every step is as it must be.
+    pub fn is_fine(&self) -> bool {
+        let good = |verdict: &Verdict| matches!(verdict, Verdict::Done(_) | Verdict::NotApplicable(_));
+        self.rows.len() == Step::ALL.len() && self.rows.iter().all(|(_, verdict, _)| good(verdict))
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let mut table = Table::new();
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        if table.width().is_none_or(|width| width < NARROWEST) {
+            table.set_width(WIDTH);
+        }
+        table.load_style(UTF8_FULL_CONDENSED).set_header(["", "Step", "Verdict", "Time", "What was seen"]);
+        for (index, (step, verdict, took)) in self.rows.iter().enumerate() {
+            let color = match verdict {
+                Verdict::Done(_) => Color::Green,
+                Verdict::NotApplicable(_) => Color::DarkGrey,
+                Verdict::Failed(_) | Verdict::NotReached => Color::Red,
+            };
+            let time = match verdict {
+                Verdict::Done(_) | Verdict::Failed(_) => format!("{:.2} s", took.as_secs_f64()),
+                _ => String::new(),
+            };
+            table.add_row([
+                Cell::new(index + 1),
+                Cell::new(step.title()),
+                Cell::new(verdict.word()).fg(color).add_attribute(Attribute::Bold),
+                Cell::new(time),
+                Cell::new(verdict.note()),
+            ]);
+        }
+        let end =
+            if self.is_fine() { "Everything is as it must be." } else { "Not everything is as it must be." };
+        format!("{table}\n{end} ({:.1} s)", self.since.elapsed().as_secs_f64())
+    }
+
+    /// The same for programs, with what was made.
+    pub fn json(&self, made: &Value) -> Value {
+        let steps = self.rows.iter().map(|(step, verdict, took)| {
+            json!({
+                "step": step.name(),
+                "verdict": verdict.word(),
+                "ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                "note": verdict.note(),
+            })
+        });
+        json!({
+            "ok": self.is_fine(),
+            "provider": self.system.word(),
+            "steps": steps.collect::<Vec<_>>(),
+            "made": made,
+        })
+    }
+}
+
+fn shown(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!("- {note}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(last: &Verdict) -> Report {
+        let mut report = Report::begin(System::CalDav);
+        for step in Step::ALL {
+            let verdict = match step.missing(System::CalDav) {
+                Some(why) => Verdict::NotApplicable(why),
+                None if *step == Step::ActiveAgain => last.clone(),
+                None => Verdict::Done(String::new()),
+            };
+            if verdict != Verdict::NotReached {
+                report.note(*step, verdict, Duration::from_millis(5));
+            }
+        }
+        report.close();
+        report
+    }
+
+    #[test]
+    fn it_is_fine_only_when_every_step_is() {
+        assert!(report(&Verdict::Done("ACTIVE".to_owned())).is_fine());
+        assert!(!report(&Verdict::Failed("FAILING".to_owned())).is_fine());
+        assert!(!report(&Verdict::NotReached).is_fine());
+    }
+
+    #[test]
+    fn the_summary_names_every_step_and_its_verdict() {
+        let report = report(&Verdict::Failed("it stays FAILING".to_owned()));
+        let (table, json) = (report.table(), report.json(&json!({ "tenant": "ten_1" })));
+        for step in Step::ALL {
+            assert!(table.contains(step.title()), "{}", step.title());
+        }
+        assert!(table.contains("not applicable") && table.contains("it stays FAILING"), "{table}");
+        assert_eq!(json["ok"], false);
+        assert_eq!(json["steps"].as_array().map(Vec::len), Some(Step::ALL.len()));
+    }
+}

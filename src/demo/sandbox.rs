@@ -1,0 +1,93 @@
+//! The provider sandbox, behind the provider's back: the organisation, its events, its consents.
+
+use http::{Client, Method, Request};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    error::{Result, ensure, unexpected},
+    graph::text,
+    wire,
+};
+
+/// The sandbox's control interface.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    client: Client,
+    base: Url,
+}
+
+impl Sandbox {
+    /// The sandbox at `base`.
+    pub fn new(client: Client, base: Url) -> Self {
+        Self { client, base }
+    }
+
+    /// Makes an organisation with people, rooms and three weeks of meetings; one mailbox is out of scope. One that
+    /// an earlier attempt made is found by its domain. Answers its id.
+    pub async fn organisation(&self, name: &str, users: usize, rooms: usize) -> Result<String> {
+        let domain = format!("{name}.test");
+        let all = self.get("organisations").await?;
+        let known = all.as_array().into_iter().flatten().find(|one| one["domain"] == domain.as_str());
+        if let Some(known) = known {
+            return Ok(text(known, "/id")?.to_owned());
+        }
+        let order = json!({
+            "name": format!("Organisation {name}"),
+            "domain": domain,
+            "users": users,
+            "rooms": rooms,
+            "out_of_scope": true,
+        });
+        let made = self.post("organisations/generate", &order).await?;
+        Ok(text(&made, "/id")?.to_owned())
+    }
+
+    /// The organisation with its people, rooms and consents.
+    pub async fn read(&self, organisation: &str) -> Result<Value> {
+        self.get(&format!("organisations/{organisation}")).await
+    }
+
+    /// The events of one mailbox.
+    pub async fn events(&self, organisation: &str, mailbox: &str) -> Result<Vec<Value>> {
+        let events = self.get(&format!("organisations/{organisation}/events?mailbox={mailbox}")).await?;
+        events.as_array().cloned().ok_or_else(|| unexpected("the sandbox lists no events"))
+    }
+
+    /// Takes back every consent of the organisation. Answers how many there were.
+    pub async fn revoke(&self, organisation: &str) -> Result<usize> {
+        let read = self.read(organisation).await?;
+        let consents = read["consents"].as_object().into_iter().flat_map(|consents| consents.keys());
+        let clients: Vec<&String> = consents.collect();
+        for client in &clients {
+            let path = format!("organisations/{organisation}/revoke-consent");
+            self.post(&path, &json!({ "client_id": client })).await?;
+        }
+        Ok(clients.len())
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        self.send(Request::new(Method::GET, self.at(path)?)).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = Request::new(Method::POST, self.at(path)?).body("application/json", body.to_string());
+        self.send(request).await
+    }
+
+    fn at(&self, path: &str) -> Result<Url> {
+        let at = self.base.join(&format!("/control/{path}"));
+        at.map_err(|_| unexpected(format!("the sandbox has no address {path}")))
+    }
+
+    async fn send(&self, request: Request) -> Result<Value> {
+        let path = request.url.path().to_owned();
+        let answer = wire::send(&self.client, request).await?;
+        let text = answer.text();
+        ensure(answer.status.is_success(), || {
+            format!("the sandbox answered {} to {path}: {text}", answer.status)
+        })?;
+        serde_json::from_str(&text)
+            .map_err(|_| unexpected(format!("the sandbox answered {path} without JSON")))
+    }
+}

@@ -1,0 +1,338 @@
+//! The administrator's way through the connect pages, and the verification behind it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::tenant::administrator;
+use crate::demo::{
+    Demo,
+    browser::{Browser, Page, Place, TICKED},
+    error::{Result, ensure, unexpected},
+    graph::{list, text},
+    patience::{Seen, until},
+    plan::{Step, System},
+    report::Verdict,
+};
+
+/// How long a verification may take; a permission that spreads slowly is part of it.
+const VERIFIED: Duration = Duration::from_mins(5);
+/// How long a person may take who connects by hand.
+const BY_HAND: Duration = Duration::from_hours(1);
+/// How often a walk is begun anew when the server was away in the middle of it.
+const WALKS: usize = 5;
+const MOST_FORMS: usize = 8;
+
+/// The steps of one walk through the pages, in their order.
+const WALK: [Step; 7] = [
+    Step::OpenLink,
+    Step::TickTerms,
+    Step::SignIn,
+    Step::Consent,
+    Step::TypeCredentials,
+    Step::Authorise,
+    Step::Land,
+];
+
+const INTEGRATIONS: &str = "query {
+    integrations(first: 10) { nodes { id state reason { code message } connections(first: 1) { totalCount } } } }";
+const AUTHORISE: &str = "mutation($input: AuthoriseIntegrationInput!) {
+    authoriseIntegration(input: $input) { integration { id } userErrors { code message } } }";
+const VERIFICATION: &str = "query($id: ID!) { integration(id: $id) {
+    state serviceAccounts { address isCurrent }
+    verifications(first: 1) { verdict checks { name mailbox verdict evidence } } } }";
+
+pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
+    if WALK.iter().all(|step| step.missing(demo.system).is_some() || demo.state.done(*step).is_some()) {
+        for step in WALK {
+            demo.is_settled(step);
+        }
+    } else {
+        first_walk(demo).await?;
+    }
+    demo.step(Step::Verify, verify).await
+}
+
+/// Walks, and reports every step of the walk that came to a good end.
+async fn first_walk(demo: &mut Demo) -> Result<()> {
+    let mut trail = Trail::begin();
+    let walked = connect(demo, &mut trail, false).await;
+    let mut seen = trail.seen.into_iter().peekable();
+    for step in WALK {
+        if demo.is_settled(step) {
+            continue;
+        }
+        if seen.peek().is_some_and(|(known, ..)| *known == step) {
+            let Some((_, note, took)) = seen.next() else { continue };
+            demo.state.finish(step, &note)?;
+            demo.report.note(step, Verdict::Done(note), took);
+        } else {
+            let error = walked.err().unwrap_or_else(|| unexpected("this page never came"));
+            demo.report.note(step, Verdict::Failed(error.to_string()), trail.since.elapsed());
+            return Err(error);
+        }
+    }
+    walked
+}
+
+/// What a walk has come to.
+pub(super) struct Trail {
+    seen: Vec<(Step, String, Duration)>,
+    since: Instant,
+}
+
+impl Trail {
+    pub(super) fn begin() -> Self {
+        Self { seen: Vec::new(), since: Instant::now() }
+    }
+
+    fn did(&mut self, step: Step, note: impl Into<String>) {
+        self.seen.push((step, note.into(), self.since.elapsed()));
+        self.since = Instant::now();
+    }
+
+    fn has(&self, step: Step) -> bool {
+        self.seen.iter().any(|(known, ..)| *known == step)
+    }
+}
+
+/// Walks from the invitation to the landing place. A walk during which the server was away is begun anew, for as long
+/// as nothing has come of it.
+pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> Result<()> {
+    if demo.system == System::Microsoft365 && demo.sandbox.is_none() {
+        return by_hand(demo, trail).await;
+    }
+    for walk in 1.. {
+        let mut browser = browser(demo).await?;
+        let Err(error) = follow(demo, &mut browser, trail, again).await else { return Ok(()) };
+        if !browser.repeated || walk == WALKS {
+            return Err(error);
+        }
+        match state(demo).await?.as_deref() {
+            Some("AWAITING_AUTHORIZATION") => return authorise_without_page(demo, trail).await,
+            Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED")
+                if trail.has(last_before_authorise(demo)) =>
+            {
+                beyond(demo, trail);
+                return Ok(());
+            }
+            _ => *trail = Trail::begin(),
+        }
+    }
+    Ok(())
+}
+
+const fn last_before_authorise(demo: &Demo) -> Step {
+    match demo.system {
+        System::Microsoft365 => Step::Consent,
+        System::CalDav => Step::TypeCredentials,
+    }
+}
+
+/// The server was away while the browser was on its pages; what it has to do next can be done without them.
+async fn authorise_without_page(demo: &Demo, trail: &mut Trail) -> Result<()> {
+    let (id, _) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
+    demo.graph.change(AUTHORISE, json!({ "input": { "id": id } })).await?;
+    beyond(demo, trail);
+    Ok(())
+}
+
+/// Notes the rest of the walk, which the integration's state shows to be behind it.
+fn beyond(demo: &Demo, trail: &mut Trail) {
+    for step in WALK {
+        if step.missing(demo.system).is_none() && !trail.has(step) {
+            trail.did(step, "seen in the API: the server was away while the page was sent");
+        }
+    }
+    trail.seen.sort_by_key(|(step, ..)| *step);
+}
+
+async fn browser(demo: &Demo) -> Result<Browser> {
+    let mut answers = vec![
+        ("provider", demo.system.word().to_owned()),
+        ("address", administrator(demo).await?),
+        ("service_mailbox", demo.state.made.service_mailbox.clone().unwrap_or_default()),
+    ];
+    if let Some(dav) = &demo.dav {
+        answers.push(("server", dav.url.to_string()));
+        answers.push(("user", dav.user.clone()));
+        answers.push(("password", demo.password().to_owned()));
+    }
+    let answers = answers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Ok(Browser::new(demo.client.clone(), answers).landing_at(demo.landing.clone()))
+}
+
+/// One walk.
+async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut Trail, again: bool) -> Result<()> {
+    let link: Url = demo
+        .state
+        .made
+        .link
+        .as_deref()
+        .and_then(|link| link.parse().ok())
+        .ok_or_else(|| unexpected("there is no link"))?;
+    demo.report.doing(Step::OpenLink);
+    let page = browser.open(link.clone()).await?.page()?;
+    page.form()?;
+    trail.did(Step::OpenLink, format!("\"{}\"", page.title));
+    demo.report.doing(Step::TickTerms);
+    let page = browser.submit(&page, &[]).await?.page()?;
+    let place = tick(demo, browser, &page).await?;
+    trail.did(Step::TickTerms, format!("refused without the ticks; {} chosen with them", demo.system.word()));
+    let place = match demo.system {
+        System::Microsoft365 => at_the_provider(demo, browser, trail, &link, place).await?,
+        System::CalDav => {
+            demo.report.doing(Step::TypeCredentials);
+            let page = place.page()?;
+            ensure(page.form()?.asks("password"), || format!("\"{}\" asks for no password", page.title))?;
+            let place = browser.submit(&page, &[]).await?;
+            trail.did(Step::TypeCredentials, "typed and stored encrypted");
+            place
+        }
+    };
+    authorise(demo, browser, trail, place, again).await
+}
+
+/// Sends the choice without the ticks, which must be refused, and then with them.
+async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Place> {
+    let form = page.form()?;
+    ensure(form.asks("terms") && form.asks("privacy"), || format!("\"{}\" asks for no ticks", page.title))?;
+    let offered =
+        form.fields.iter().any(|field| field.name == "provider" && field.value == demo.system.word());
+    ensure(offered, || format!("\"{}\" does not offer {}", page.title, demo.system.word()))?;
+    let refused = browser.submit(page, &[]).await?.page()?;
+    let code = refused.code.as_deref().unwrap_or("no code");
+    ensure(code == "TERMS_NOT_ACCEPTED", || format!("without the ticks the page answers {code}"))?;
+    browser.submit(page, TICKED).await
+}
+
+/// Signs in and consents on the provider's pages, until the browser is back.
+async fn at_the_provider(
+    demo: &Demo,
+    browser: &mut Browser,
+    trail: &mut Trail,
+    link: &Url,
+    place: Place,
+) -> Result<Place> {
+    demo.report.doing(Step::SignIn);
+    let mut place = place;
+    for _ in 0..MOST_FORMS {
+        let page = match place {
+            Place::Page(page) if page.url.origin() != link.origin() => page,
+            back => {
+                ensure(trail.has(Step::SignIn), || "the provider asked for no consent".to_owned())?;
+                trail.did(Step::Consent, "granted for the organisation");
+                return Ok(back);
+            }
+        };
+        if !trail.has(Step::SignIn) && page.url.path().contains("adminconsent") {
+            trail.did(Step::SignIn, administrator(demo).await?);
+            demo.report.doing(Step::Consent);
+        }
+        place = browser.submit(&page, &[]).await?;
+    }
+    Err(unexpected("the provider's pages do not end"))
+}
+
+/// Waits for the second step's page, checks that nothing was touched, authorises, and lands.
+async fn authorise(
+    demo: &Demo,
+    browser: &mut Browser,
+    trail: &mut Trail,
+    place: Place,
+    again: bool,
+) -> Result<()> {
+    demo.report.doing(Step::Authorise);
+    let page = browser.wait(place).await?.page()?;
+    page.form()?;
+    let (_, seen) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
+    let state = text(&seen, "/state")?;
+    ensure(state == "AWAITING_AUTHORIZATION", || format!("before the authorisation the state is {state}"))?;
+    let touched = seen.pointer("/connections/totalCount").and_then(Value::as_u64);
+    ensure(again || touched == Some(0), || format!("{touched:?} mailboxes before the authorisation"))?;
+    let place = browser.submit(&page, &[]).await?;
+    let Place::Landed(landed) = place else {
+        return Err(place.page()?.stops());
+    };
+    trail.did(Step::Authorise, "no mailbox was touched before");
+    let said =
+        |name: &str| landed.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let state = said("state").unwrap_or_default();
+    ensure(said("integration").is_some(), || format!("{landed} names no integration"))?;
+    trail.did(Step::Land, format!("{}{} with state {state}", landed.authority(), landed.path()));
+    Ok(())
+}
+
+/// Without a sandbox a person walks; the demo waits for what comes of it.
+async fn by_hand(demo: &Demo, trail: &mut Trail) -> Result<()> {
+    let link = demo.state.made.link.as_deref().unwrap_or_default();
+    demo.report.say(&format!("\nOpen this link in a browser and connect the organisation:\n\n  {link}\n"));
+    until("the connection by hand", BY_HAND, async || {
+        Ok(match state(demo).await?.as_deref() {
+            Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED") => Seen::Done(()),
+            other => Seen::NotYet(other.unwrap_or("no integration").to_owned()),
+        })
+    })
+    .await?;
+    for step in WALK.into_iter().filter(|step| step.missing(demo.system).is_none()) {
+        trail.did(step, "by hand");
+    }
+    Ok(())
+}
+
+/// The tenant's integration: its id and how it stands.
+pub(super) async fn integration(demo: &Demo) -> Result<Option<(String, Value)>> {
+    let read = demo.graph.ask(INTEGRATIONS, json!({})).await?;
+    let first = list(&read, "/integrations/nodes")?.first();
+    first.map(|one| Ok((text(one, "/id")?.to_owned(), one.clone()))).transpose()
+}
+
+async fn state(demo: &Demo) -> Result<Option<String>> {
+    let found = integration(demo).await?;
+    found.map(|(_, seen)| Ok(text(&seen, "/state")?.to_owned())).transpose()
+}
+
+/// Waits until the integration is in one of these states; states from which nothing leads there end it early.
+pub(super) async fn wait_for(demo: &Demo, wanted: &[&str], limit: Duration) -> Result<Value> {
+    until(&format!("the state {}", wanted.join(" or ")), limit, async || {
+        let Some((_, seen)) = integration(demo).await? else {
+            return Ok(Seen::NotYet("no integration".to_owned()));
+        };
+        let state = text(&seen, "/state")?;
+        if wanted.contains(&state) {
+            return Ok(Seen::Done(seen));
+        }
+        let reason = &seen["reason"];
+        ensure(!matches!(state, "FAILED" | "DECLINED" | "EXPIRED" | "REMOVED"), || {
+            format!("{state}: {reason}")
+        })?;
+        Ok(Seen::NotYet(format!("{state} {reason}")))
+    })
+    .await
+}
+
+async fn verify(demo: &mut Demo) -> Result<String> {
+    wait_for(demo, &["ACTIVE", "DEGRADED"], VERIFIED).await?;
+    let (id, _) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
+    let read = demo.graph.ask(VERIFICATION, json!({ "id": id })).await?;
+    demo.state.made.integration = Some(id);
+    let checks = list(&read, "/integration/verifications/0/checks")?;
+    for check in checks {
+        let verdict = text(check, "/verdict")?;
+        let mailbox = check["mailbox"].as_str().unwrap_or_default();
+        let line =
+            format!("  {verdict:<8} {:<16} {mailbox} {}", text(check, "/name")?, text(check, "/evidence")?);
+        demo.report.say(&line);
+    }
+    for name in ["REACHABLE", "ACCEPTED", "PEOPLE", "SERVICE_MAILBOX", "WRITE"] {
+        let passed = checks.iter().any(|check| check["name"] == name && check["verdict"] == "PASSED");
+        ensure(passed, || format!("the check {name} did not pass"))?;
+    }
+    let rooms = checks.iter().filter(|check| check["name"] == "ROOM" && check["verdict"] == "PASSED").count();
+    ensure(rooms > 0, || "no room was reached".to_owned())?;
+    let account = text(&read, "/integration/serviceAccounts/0/address")?;
+    // Whoever connected by hand chose it.
+    demo.state.made.service_mailbox = Some(account.to_owned());
+    Ok(format!("{} checks, {rooms} rooms reached, service mailbox {account}", checks.len()))
+}

@@ -1,0 +1,107 @@
+//! What the provider holds, seen behind the server's back.
+
+use chrono::DateTime;
+use domain::Timestamp;
+
+use crate::demo::{Demo, error::Result};
+
+/// An event as the provider holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    /// What all copies of it share.
+    pub(super) uid: String,
+    /// Its title. In a room's calendar it may be another: rooms put the organiser's name there.
+    title: String,
+    /// Its text.
+    pub(super) text: String,
+    /// When it begins, as the provider writes it.
+    start: String,
+    /// What the owner of the calendar answered, where there are answers.
+    pub(super) response: String,
+}
+
+impl Written {
+    /// Whether it begins then.
+    pub(super) fn begins_at(&self, at: Timestamp) -> bool {
+        if let Ok(start) = DateTime::parse_from_rfc3339(&self.start) {
+            return start == at;
+        }
+        let Some((name, local)) = self.start.split_once(':') else { return false };
+        let zone = name.split(';').find_map(|parameter| parameter.strip_prefix("TZID="));
+        match zone.and_then(|zone| domain::time::zone(zone.trim_matches('"'))) {
+            Some(zone) => local == at.with_timezone(&zone).format("%Y%m%dT%H%M%S").to_string(),
+            None => local == at.format("%Y%m%dT%H%M%SZ").to_string(),
+        }
+    }
+}
+
+/// By what an event is found.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Mark<'a> {
+    /// Its title, in the organiser's calendar.
+    Title(&'a str),
+    /// What all its copies share.
+    Uid(&'a str),
+}
+
+impl Mark<'_> {
+    fn fits(self, event: &Written) -> bool {
+        match self {
+            Self::Title(title) => event.title == title,
+            Self::Uid(uid) => event.uid == uid,
+        }
+    }
+}
+
+/// The events in a mailbox that bear the mark; `None` where nobody can look.
+pub(super) async fn events(demo: &Demo, mailbox: &str, mark: Mark<'_>) -> Result<Option<Vec<Written>>> {
+    let all: Vec<Written> =
+        if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
+            sandbox.events(organisation, mailbox).await?.iter().map(of_sandbox).collect()
+        } else if let Some(dav) = &demo.dav {
+            dav.events(mailbox, demo.password()).await?.into_iter().map(of_dav).collect()
+        } else {
+            return Ok(None);
+        };
+    Ok(Some(all.into_iter().filter(|event| mark.fits(event)).collect()))
+}
+
+fn of_sandbox(event: &serde_json::Value) -> Written {
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    Written {
+        uid: text("ical_uid"),
+        title: text("subject"),
+        text: text("body"),
+        start: text("start"),
+        response: text("response"),
+    }
+}
+
+fn of_dav(event: crate::demo::dav::Event) -> Written {
+    let crate::demo::dav::Event { uid, title, text, start } = event;
+    Written { uid, title, text, start, response: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_time_is_recognised_however_it_is_written() {
+        let at: Timestamp = "2026-07-01T08:30:00Z".parse().unwrap();
+        let begins = |start: &str| {
+            of_dav(crate::demo::dav::Event { start: start.to_owned(), ..Default::default() }).begins_at(at)
+        };
+        for same in [
+            "2026-07-01T08:30:00Z",
+            "2026-07-01T08:30:00.0000000Z",
+            "DTSTART:20260701T083000Z",
+            "DTSTART;TZID=Europe/Berlin:20260701T103000",
+        ] {
+            assert!(begins(same), "{same}");
+        }
+        for other in ["2026-07-01T10:30:00Z", "DTSTART;TZID=Europe/Berlin:20260701T083000", "", "DTSTART"] {
+            assert!(!begins(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! `muster dev`: everything in one process on loopback.
+//!
+//! API, worker, embedded store, and the provider sandbox on a port of its own, so that it is another origin as the
+//! real providers are. The data folder keeps the database, the sandbox's state, the master key and the vendor key, the
+//! keys readable by the owner alone.
+
+use std::{
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use domain::{Id, Ids, SharedClock, SystemClock, ids};
+use serde_json::json;
+use url::Url;
+
+use crate::{
+    app::{self, Error, Node},
+    config::{Config, Microsoft, Role},
+    seed,
+};
+
+/// The id of our application at the sandbox.
+const CLIENT_ID: &str = "11111111-2222-4333-8444-555555555555";
+
+/// `muster dev`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The port of the server; the sandbox takes the next one. 0 takes free ones.
+    #[arg(long, default_value_t = 4000)]
+    port: u16,
+    /// The folder that keeps the data.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// Starts afresh: deletes what `muster dev` put into the data folder.
+    #[arg(long)]
+    reset: bool,
+    /// Prints one line of JSON once it is ready, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a development server is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that keeps the data.
+    pub data: PathBuf,
+    /// The port of the server; 0 takes a free one.
+    pub port: u16,
+    /// The database; SQLite in the data folder by default.
+    pub database_url: Option<String>,
+    /// The queue; in-process by default.
+    pub queue_url: Option<String>,
+    /// Whether the two tenants are made.
+    pub seed: bool,
+    /// Further hosts that may be called although they are private.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// A development server that is ready.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its address.
+    pub base: Url,
+    /// Its sandbox's address.
+    pub sandbox: Url,
+    /// The vendor's key.
+    pub vendor_key: String,
+    /// What was seeded, if anything was.
+    pub seeded: Option<seed::Seeded>,
+    node: Node,
+    running: sandbox::Running,
+}
+
+impl Ready {
+    /// The GraphQL endpoint.
+    pub fn graphql(&self) -> Url {
+        self.base.join("/graphql").expect("a constant path")
+    }
+
+    /// Stops server and sandbox.
+    pub async fn stop(self) {
+        self.node.stop().await;
+        self.running.stop().await;
+    }
+}
+
+/// Runs until it is interrupted.
+pub async fn run(args: Args) -> Result<(), Error> {
+    if args.reset {
+        reset(&args.data)?;
+    }
+    let options = Options {
+        data: args.data,
+        port: args.port,
+        database_url: None,
+        queue_url: None,
+        seed: true,
+        allowed_hosts: Vec::new(),
+    };
+    let ready = start(options).await?;
+    let tokens = tokens(&ready).await?;
+    // GraphiQL asks as tenant one's administrator.
+    let header = ("Authorization".to_owned(), format!("Bearer {}", tokens.admin).into());
+    ready.node.fill_graphiql([header].into_iter().collect());
+    let mut out = std::io::stdout();
+    let text = if args.json { format!("{}\n", as_json(&ready, &tokens)) } else { as_text(&ready, &tokens) };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    app::interrupted().await?;
+    ready.stop().await;
+    Ok(())
+}
+
+/// Starts server and sandbox, and seeds what is not there yet.
+pub async fn start(options: Options) -> Result<Ready, Error> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids = Ids::random(Arc::clone(&clock));
+    std::fs::create_dir_all(&options.data)?;
+    let master_key = kept_secret(&options.data.join("master.key"), || ids.secret())?;
+    let vendor_key = kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.secret()))?;
+    let client_secret = kept_secret(&options.data.join("sandbox-client.key"), || ids.secret())?;
+    let listener = TcpListener::bind(("127.0.0.1", options.port))?;
+    let base: Url = format!("http://{}", listener.local_addr()?).parse().map_err(|_| not_a_url())?;
+    let sandbox_port = if options.port == 0 { 0 } else { options.port + 1 };
+    let folder = options.data.join("sandbox");
+    std::fs::create_dir_all(&folder)?;
+    let running = sandbox::Sandbox::start(sandbox::Config {
+        listen: ([127, 0, 0, 1], sandbox_port).into(),
+        journal: Some(folder.join("journal.jsonl")),
+        data: Some(folder),
+        clock: Arc::clone(&clock),
+        ids,
+    })
+    .await?;
+    let sandbox = running.url();
+    seed::register(&sandbox, CLIENT_ID, &client_secret, &base).await?;
+    let database = options.data.join("muster.db");
+    let config = Config {
+        database_url: options
+            .database_url
+            .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display())),
+        migration_url: None,
+        queue_url: options.queue_url.unwrap_or_else(|| "memory:".to_owned()),
+        queue_prefix: "muster".to_owned(),
+        listen: listener.local_addr()?,
+        public_url: base.clone(),
+        master_key: master_key.into(),
+        roles: vec![Role::Api, Role::Worker],
+        vendor_key: Some(vendor_key.clone().into()),
+        microsoft: Some(Microsoft {
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: Some(client_secret.into()),
+            certificate_file: None,
+            private_key_file: None,
+            login_url: sandbox.clone(),
+            graph_url: sandbox.join("/v1.0").map_err(|_| not_a_url())?,
+        }),
+        caldav: true,
+        allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
+        allowed_origins: Vec::new(),
+        connections: 10,
+        steps_at_once: 16,
+        // Short, so that whoever plays with the sandbox sees the status turn.
+        stop_within_seconds: 20,
+        health_every_seconds: Some(5),
+        reread_after_seconds: Some(60),
+        token_lifetime_seconds: Some(12 * 3600),
+        keep_runs_days: None,
+        keep_failed_runs_days: None,
+        keep_events_days: None,
+        tenant_runs_at_once: None,
+        push: true,
+        open_introspection: true,
+    };
+    config.check()?;
+    app::migrate(&config).await?;
+    let node = app::start(&config, clock, Some(listener), Some(welcome())).await?;
+    let seeded = match options.seed {
+        true => Some(seed::seed(&node.services, &sandbox, &vendor_key, &options.data).await?),
+        false => None,
+    };
+    Ok(Ready { base, sandbox, vendor_key, seeded, node, running })
+}
+
+fn welcome() -> api::graphiql::GraphiQl {
+    let query = "# The people of the tenant and whether their calendars are connected.\nquery People {\n  \
+                 users(first: 10) {\n    edges {\n      node {\n        name\n        calendar {\n          state\n        }\n      }\n    }\n  }\n}\n";
+    api::graphiql::GraphiQl { query: query.to_owned(), ..api::graphiql::GraphiQl::default() }
+}
+
+/// The tokens of the tenant's people, fresh at every start.
+struct Tokens {
+    admin: String,
+    user: String,
+}
+
+async fn tokens(ready: &Ready) -> Result<Tokens, Error> {
+    let seeded = ready.seeded.as_ref().ok_or_else(|| Error::Dev("nothing was seeded".to_owned()))?;
+    let services = &ready.node.services;
+    let authorization = format!("Bearer {}", ready.vendor_key);
+    let caller = services.access().authenticate(Some(&authorization), None).await?.caller;
+    let staff = caller.allow_staff().map_err(services::Error::from)?;
+    let token = async |user: Id<ids::User>| {
+        services.access().issue(&staff, seeded.tenant, user, None).await.map(|token| token.token)
+    };
+    Ok(Tokens { admin: token(seeded.admin).await?, user: token(seeded.user).await? })
+}
+
+fn as_json(ready: &Ready, tokens: &Tokens) -> String {
+    let at = |path: &str| ready.base.join(path).map(String::from).unwrap_or_default();
+    let seeded = ready.seeded.as_ref();
+    json!({
+        "graphql": at("/graphql"),
+        "graphql_ws": at("/graphql/ws").replacen("http", "ws", 1),
+        "graphiql": at("/graphiql"),
+        "sandbox": ready.sandbox,
+        "health": at("/health"),
+        "connect": seeded.map(|seeded| seeded.connect.clone()),
+        "tenant": seeded.map(|seeded| seeded.tenant.to_string()),
+        "tokens": { "vendor": ready.vendor_key, "admin": tokens.admin, "user": tokens.user },
+    })
+    .to_string()
+}
+
+fn as_text(ready: &Ready, tokens: &Tokens) -> String {
+    let base = ready.base.as_str().trim_end_matches('/');
+    let seeded = ready.seeded.as_ref();
+    let line = |name: &str, value: &str| format!("  {name:<14}{value}\n");
+    let mut text = String::from("\nMuster is ready.\n\n");
+    text += &line("GraphiQL", &format!("{base}/graphiql"));
+    text += &line("GraphQL", &format!("{base}/graphql"));
+    text += &line("Subscriptions", &format!("{}/graphql/ws", base.replacen("http", "ws", 1)));
+    text += &line("Connect page", seeded.map_or("", |seeded| seeded.connect.as_str()));
+    text += &line("Sandbox", ready.sandbox.as_str().trim_end_matches('/'));
+    text += &line("Health", &format!("{base}/health"));
+    text += "\nGoes behind \"Authorization: Bearer\":\n\n";
+    text += &line("vendor", &ready.vendor_key);
+    text += &line("admin", &tokens.admin);
+    text += &line("user", &tokens.user);
+    if let Some(seeded) = seeded {
+        text += "\nA vendor key acts for one tenant at a time, named in the header Muster-Tenant:\n\n";
+        text += &line(&seeded.tenant.to_string(), &format!("  {}, connected", seed::CONNECTED));
+        text += &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::WAITING));
+    }
+    text
+}
+
+/// Deletes what `muster dev` makes, and nothing else that may lie in the folder.
+fn reset(data: &Path) -> Result<(), Error> {
+    let files = [
+        "muster.db",
+        "muster.db-wal",
+        "muster.db-shm",
+        "master.key",
+        "vendor.key",
+        "sandbox-client.key",
+        seed::NOTE,
+    ];
+    for file in files {
+        match std::fs::remove_file(data.join(file)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    match std::fs::remove_dir_all(data.join("sandbox")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A secret that is made once and kept in a file that only the owner reads.
+fn kept_secret(path: &Path, make: impl FnOnce() -> String) -> Result<String, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(secret) => return Ok(secret.trim().to_owned()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        Err(_) => {}
+    }
+    let secret = make();
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    Ok(secret)
+}
+
+fn not_a_url() -> Error {
+    Error::Dev("the address of the server is not a URL".to_owned())
+}

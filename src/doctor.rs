@@ -1,0 +1,90 @@
+//! `muster doctor` and `muster token`: for operators at the keyboard.
+
+use std::{process::ExitCode, sync::Arc};
+
+use domain::{Id, Ids, SharedClock, SystemClock, ids};
+use entity::Store;
+
+use crate::{
+    app::{self, Error},
+    config::Config,
+};
+
+/// `muster token`: without a user a vendor key, with one an access token.
+#[derive(Debug, clap::Args)]
+pub struct TokenArgs {
+    /// The name of the new vendor key.
+    #[arg(long, default_value = "made by muster token")]
+    name: String,
+    /// The tenant of the user (`ten_...`).
+    #[arg(long, requires = "user")]
+    tenant: Option<Id<ids::Tenant>>,
+    /// The user (`usr_...`).
+    #[arg(long, requires = "tenant")]
+    user: Option<Id<ids::User>>,
+}
+
+/// Makes a key or a token and prints it, once.
+pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
+    let ids = Ids::random(Arc::new(SystemClock));
+    let secret = format!("muster_{}", ids.secret());
+    node.services.keys().ensure_first(Some(&secret), &args.name).await?;
+    match (args.tenant, args.user) {
+        (Some(tenant), Some(user)) => {
+            // The key exists only for as long as it takes to sign one token with it.
+            let authorization = format!("Bearer {secret}");
+            let caller = node.services.access().authenticate(Some(&authorization), None).await?.caller;
+            let staff = caller.allow_staff().map_err(services::Error::from)?;
+            let token = node.services.access().issue(&staff, tenant, user, None).await;
+            if let domain::CallerKind::Vendor(key) = caller.kind {
+                node.services.keys().revoke(&staff, key).await?;
+            }
+            println!("{}", token?.token);
+        }
+        _ => println!("{secret}"),
+    }
+    node.stop().await;
+    Ok(())
+}
+
+/// Checks the configuration and everything it names; one line each.
+pub async fn run(config: &Config) -> Result<ExitCode, Error> {
+    let mut sound = true;
+    let mut say = |name: &str, verdict: Result<String, String>| {
+        sound &= verdict.is_ok();
+        match verdict {
+            Ok(seen) => println!("ok      {name}: {seen}"),
+            Err(why) => println!("FAILED  {name}: {why}"),
+        }
+    };
+    say("configuration", Ok("readable, and the combination works".to_owned()));
+    match Store::connect(&config.database_url, 2).await {
+        Ok(store) => {
+            let ping = store.installation().ping().await.map_err(|error| error.to_string());
+            say("database", ping.map(|()| "answers".to_owned()));
+        }
+        Err(error) => say("database", Err(error.to_string())),
+    }
+    let clock: SharedClock = Arc::new(SystemClock);
+    let started = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await;
+    match started {
+        Ok(node) => {
+            let kinds: Vec<&str> =
+                node.services.connectors.kinds().map(domain::ProviderKind::as_str).collect();
+            say("calendar systems", Ok(kinds.join(", ")));
+            let keys =
+                node.services.keys().jwks().await.map(|_| "can be opened with the master key".to_owned());
+            say(
+                "keys",
+                keys.map_err(|error| {
+                    format!("{error}: run muster migrate first, or the master key is another")
+                }),
+            );
+            node.stop().await;
+        }
+        Err(error) => say("node", Err(error.to_string())),
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,9 @@
+//! What the binary is made of. Its end-to-end tests start the same parts.
+
+pub mod app;
+pub mod config;
+pub mod demo;
+pub mod dev;
+pub mod doctor;
+pub mod runs;
+pub mod seed;

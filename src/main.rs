@@ -1,0 +1,105 @@
+//! The one binary. Commands and wiring, no rules.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+use domain::{SharedClock, SystemClock};
+use muster::{
+    app,
+    config::{self, Config},
+    demo, dev, doctor, runs,
+};
+
+/// Connects the calendars of a whole organisation once, and books in them.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    /// A TOML file with the configuration; environment variables `MUSTER_...` go before it.
+    #[arg(long, global = true, env = "MUSTER_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts everything in one process on loopback, with a provider sandbox and two tenants to play with.
+    Dev(dev::Args),
+    /// Serves what the configuration's roles say: the API, a worker, or both.
+    Serve,
+    /// Works on runs only, whatever the configuration's roles say. Needs Redis.
+    Worker,
+    /// Brings the database up to date.
+    Migrate,
+    /// Prints the GraphQL schema.
+    Schema,
+    /// Checks the configuration and everything it names.
+    Doctor,
+    /// Makes a vendor key, or an access token for a user.
+    Token(doctor::TokenArgs),
+    /// Drives the whole main job over HTTP, against its own or a running server.
+    Demo(Box<demo::Args>),
+    /// Shows workflows and looks after their runs.
+    #[command(subcommand)]
+    Workflows(runs::Command),
+    /// Runs an imitation of the providers.
+    Sandbox(sandbox::cli::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(matches!(cli.command, Command::Demo(_) | Command::Dev(_) | Command::Workflows(_)));
+    match run(cli).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
+    let read = || Config::read(cli.config.as_deref());
+    match cli.command {
+        Command::Dev(args) => dev::run(args).await?,
+        Command::Serve => serve(read()?).await?,
+        Command::Worker => serve(Config { roles: vec![config::Role::Worker], ..read()? }).await?,
+        Command::Migrate => app::migrate(&read()?).await?,
+        Command::Schema => print!("{}", api::graphql::sdl()),
+        Command::Doctor => return doctor::run(&read()?).await,
+        Command::Token(args) => doctor::token(&read()?, &args).await?,
+        Command::Demo(args) => return Ok(demo::run(*args).await),
+        Command::Workflows(command) => return runs::run(command, read).await,
+        Command::Sandbox(args) => sandbox::cli::run(args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config) -> Result<(), app::Error> {
+    config.check()?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let listener = match config.roles.contains(&config::Role::Api) {
+        true => Some(std::net::TcpListener::bind(config.listen)?),
+        false => None,
+    };
+    let node = app::start(&config, clock, listener, None).await?;
+    tracing::info!(listen = %config.listen, roles = ?config.roles, "serving");
+    app::interrupted().await?;
+    tracing::info!("stopping");
+    node.stop().await;
+    Ok(())
+}
+
+/// Logs to standard error: lines for people in development, JSON in production.
+fn log(people: bool) {
+    let fallback = if people { "warn" } else { "info" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MUSTER_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(fallback));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if people {
+        lines.compact().init();
+    } else {
+        lines.json().init();
+    }
+}

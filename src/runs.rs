@@ -1,0 +1,206 @@
+//! `muster workflows`: the tables of workflows, and their runs, for operators at the keyboard.
+
+use std::{process::ExitCode, sync::Arc};
+
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use domain::{Allowed, Caller, Id, Permission, SharedClock, SystemClock, ids, state::RunStatus};
+use entity::{run::Model as Run, run_history::Model as Line};
+use services::Services;
+
+use crate::{
+    app::{self, Error},
+    config::{self, Config},
+};
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Lists the workflows that this program knows, with their states.
+    List,
+    /// Prints a workflow's table as a Mermaid diagram.
+    Diagram {
+        /// The workflow's name.
+        workflow: String,
+    },
+    /// Lists the latest runs of all tenants.
+    Runs {
+        /// Only those that stand here, such as FAILED or QUARANTINED.
+        #[arg(long, value_parser = status)]
+        status: Option<RunStatus>,
+        /// Only those of this workflow.
+        #[arg(long)]
+        workflow: Option<String>,
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        first: u64,
+    },
+    /// Shows a run: where it stands and why, what to do, its history, its diagram with the place marked.
+    Show {
+        /// The run (`run_...`).
+        run: Id<ids::Run>,
+    },
+    /// Gives a failed or quarantined run another chance.
+    Retry {
+        /// The run (`run_...`).
+        run: Id<ids::Run>,
+    },
+    /// Asks a run to stop and to undo what it did.
+    Cancel {
+        /// The run (`run_...`).
+        run: Id<ids::Run>,
+    },
+    /// Sends a signal to a run, as if what it waits for had happened.
+    Signal {
+        /// The run (`run_...`).
+        run: Id<ids::Run>,
+        /// The signal's name.
+        name: String,
+        /// What goes with it, as JSON.
+        #[arg(long, default_value = "null", value_parser = payload)]
+        payload: serde_json::Value,
+    },
+}
+
+fn status(word: &str) -> Result<RunStatus, String> {
+    let known = || RunStatus::ALL.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(", ");
+    RunStatus::parse(&word.to_uppercase()).ok_or_else(|| format!("one of {}", known()))
+}
+
+fn payload(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
+}
+
+/// Runs a command. Only those about runs read the configuration.
+pub async fn run(
+    command: Command,
+    config: impl FnOnce() -> Result<Config, config::Error>,
+) -> Result<ExitCode, Error> {
+    match command {
+        Command::List => {
+            println!("{}", tables());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Diagram { workflow } => {
+            let Some(table) = workflows::TABLES.iter().find(|table| table.name == workflow) else {
+                eprintln!("There is no workflow {workflow}. `muster workflows list` names them.");
+                return Ok(ExitCode::FAILURE);
+            };
+            print!("{}", table.mermaid(None));
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let clock: SharedClock = Arc::new(SystemClock);
+    let node = app::start(&Config { roles: Vec::new(), ..config()? }, clock, None, None).await?;
+    let done = about_runs(&node.services, command).await;
+    node.stop().await;
+    done?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn about_runs(services: &Services, command: Command) -> Result<(), Error> {
+    let runs = services.runs();
+    match command {
+        Command::List | Command::Diagram { .. } => {}
+        Command::Runs { status, workflow, first } => {
+            println!("{}", listed(&runs.latest(status, workflow.as_deref(), first).await?));
+        }
+        Command::Show { run } => {
+            let by = operator(services, run, Permission::RunView).await?;
+            let row = runs.get(&by, run).await?;
+            print!("{}", shown(&row, &runs.history(&by, run).await?));
+            print!("{}", runs.diagram(&by, &row).unwrap_or_default());
+        }
+        Command::Retry { run } => {
+            let by = operator(services, run, Permission::RunEdit).await?;
+            println!("{}", listed(&[runs.retry(&by, run).await?]));
+        }
+        Command::Cancel { run } => {
+            let by = operator(services, run, Permission::RunEdit).await?;
+            println!("{}", listed(&[runs.cancel(&by, run).await?]));
+        }
+        Command::Signal { run, name, payload } => {
+            let by = operator(services, run, Permission::RunEdit).await?;
+            println!("{}", listed(&[runs.signal(&by, run, &name, payload).await?]));
+        }
+    }
+    Ok(())
+}
+
+/// Whoever may read the configuration, and with it the database, may look after every tenant's runs.
+async fn operator(services: &Services, run: Id<ids::Run>, permission: Permission) -> Result<Allowed, Error> {
+    let tenant = services.runs().tenant_of(run).await?;
+    Ok(Caller::operator(tenant).allow(permission).map_err(services::Error::from)?)
+}
+
+fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().copied());
+    table
+}
+
+fn tables() -> Table {
+    let mut shown = new_table(&["Workflow", "Version", "States", "What it is for"]);
+    for table in &workflows::TABLES {
+        let states: Vec<&str> = table.rows.iter().map(|row| row.state).collect();
+        shown.add_row([table.name, &table.version.to_string(), &states.join(", "), table.about.trim()]);
+    }
+    shown
+}
+
+fn listed(runs: &[Run]) -> Table {
+    let mut shown = new_table(&["Run", "Tenant", "Workflow", "State", "Status", "Since", "Why"]);
+    for run in runs {
+        shown.add_row([
+            Id::<ids::Run>::from_uuid(run.id).to_string(),
+            Id::<ids::Tenant>::from_uuid(run.tenant_id).to_string(),
+            run.workflow.clone(),
+            run.state.clone().unwrap_or_default(),
+            run.status.clone(),
+            run.updated_at.to_rfc3339(),
+            reason(run.reason.as_ref()),
+        ]);
+    }
+    shown
+}
+
+fn reason(reason: Option<&serde_json::Value>) -> String {
+    let said = reason.and_then(|reason| serde_json::from_value::<domain::Reason>(reason.clone()).ok());
+    said.map(|said| format!("{}: {}", said.code, said.message)).unwrap_or_default()
+}
+
+fn shown(run: &Run, history: &[Line]) -> String {
+    let said = run.reason.clone().and_then(|reason| serde_json::from_value::<domain::Reason>(reason).ok());
+    let mut facts = vec![
+        ("run", Id::<ids::Run>::from_uuid(run.id).to_string()),
+        ("tenant", Id::<ids::Tenant>::from_uuid(run.tenant_id).to_string()),
+        (
+            "workflow",
+            format!("{} {}", run.workflow, run.version.map(|v| format!("v{v}")).unwrap_or_default()),
+        ),
+        ("asked by", run.asked_by.clone()),
+        ("status", run.status.clone()),
+        ("state", run.state.clone().unwrap_or_else(|| "not begun".to_owned())),
+    ];
+    facts.extend(run.wait_signal.clone().map(|signal| ("waits for", signal)));
+    if let Some(said) = said {
+        facts.push(("because", format!("{}: {}", said.code, said.message)));
+        facts.extend(said.next_action.map(|action| ("what to do", action)));
+    }
+    let facts: Vec<String> = facts.into_iter().map(|(name, fact)| format!("{name:>10}  {fact}")).collect();
+    let mut lines = new_table(&["", "At", "State", "Outcome", "Next", "Attempt", "Why", "Node"]);
+    for line in history {
+        lines.add_row([
+            line.revision.to_string(),
+            line.at.to_rfc3339(),
+            line.state.clone(),
+            line.outcome.clone(),
+            line.next_state.clone().unwrap_or_default(),
+            line.attempt.to_string(),
+            reason(line.reason.as_ref()),
+            line.node.clone(),
+        ]);
+    }
+    format!("{}\n{lines}\n", facts.join("\n"))
+}

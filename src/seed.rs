@@ -1,0 +1,247 @@
+//! The two tenants of `muster dev`, made as a vendor and an IT administrator make them.
+//!
+//! Tenant one is connected by the real workflow: its administrator's browser walks the connect pages and the
+//! sandbox's consent pages. Tenant two stands before its consent, with its connect link at hand. What was made is
+//! noted in the data folder; a second start finds it and makes nothing.
+
+use std::{path::Path, time::Duration};
+
+use domain::{
+    Allowed, Caller, Id,
+    access::Staff,
+    ids,
+    state::{ConnectionState, Feature, IntegrationState, Plan},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use services::{PageArgs, Services, connections::Wanted, links::NewLink, tenants::NewTenant, users::NewUser};
+use url::Url;
+
+use crate::{
+    app::Error,
+    demo::browser::{self, Browser},
+};
+
+/// The tenant that is connected.
+pub const CONNECTED: &str = "Northwind Clinics";
+/// The tenant before its consent.
+pub const WAITING: &str = "Fabrikam Studio";
+/// The file in the data folder that says what was made.
+pub const NOTE: &str = "seeded.json";
+
+/// Where its people are; the sandbox says it in Microsoft's words.
+const ZONE: &str = "Europe/Berlin";
+
+/// How long the sandbox and the workers may take for 46 mailboxes.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// What was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Seeded {
+    /// Tenant one.
+    pub tenant: Id<ids::Tenant>,
+    /// Its administrator.
+    pub admin: Id<ids::User>,
+    /// One of its ordinary users.
+    pub user: Id<ids::User>,
+    /// Tenant two.
+    pub waiting: Id<ids::Tenant>,
+    /// Its administrator's address.
+    pub invited: String,
+    /// Its connect link.
+    pub connect: String,
+}
+
+fn note(data: &Path) -> Option<Seeded> {
+    serde_json::from_slice(&std::fs::read(data.join(NOTE)).ok()?).ok()
+}
+
+/// Registers our application at the sandbox, with the addresses that its pages may send browsers back to.
+pub async fn register(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
+    let paths =
+        [services::connect::SIGNED_IN, services::connect::CONSENTED, services::connect::OWN_CONSENTED];
+    let redirects: Vec<String> =
+        paths.iter().filter_map(|path| base.join(path).ok()).map(String::from).collect();
+    let application =
+        json!({ "client_id": client_id, "name": "Muster", "secret": secret, "redirect_uris": redirects });
+    control(sandbox, "/control/apps", &application).await.map(|_| ())
+}
+
+/// Posts to the sandbox's control API.
+async fn control(sandbox: &Url, path: &str, body: &Value) -> Result<Value, Error> {
+    let url = sandbox.join(path).map_err(|error| Error::Dev(error.to_string()))?;
+    let request = http::Request::new(http::Method::POST, url).body("application/json", body.to_string());
+    let answer = browser::client()?.send(request).await;
+    let answer = answer.map_err(|error| Error::Dev(format!("the sandbox does not answer: {error}")))?;
+    if !answer.status.is_success() {
+        return Err(Error::Dev(format!("the sandbox refused {path}: {}", answer.text())));
+    }
+    answer.json().map_err(|error| Error::Dev(error.to_string()))
+}
+
+/// Makes what is not there yet.
+pub async fn seed(
+    services: &Services,
+    sandbox: &Url,
+    vendor_key: &str,
+    data: &Path,
+) -> Result<Seeded, Error> {
+    if let Some(seeded) = note(data) {
+        return still_open(services, vendor_key, seeded, data).await;
+    }
+    let staff = staff(services, vendor_key).await?;
+    let organisation = generate(sandbox, CONNECTED, 40, 6).await?;
+    let tenant = tenant(services, &staff, CONNECTED).await?;
+    let vendor = acting_for(services, vendor_key, tenant).await?;
+    let (admin, user) = people(services, &vendor, &organisation).await?;
+    connect(services, &vendor, &organisation).await?;
+    let small = generate(sandbox, WAITING, 5, 1).await?;
+    let waiting = self::tenant(services, &staff, WAITING).await?;
+    let vendor = acting_for(services, vendor_key, waiting).await?;
+    let invited = small["admin"]["address"].as_str().unwrap_or_default().to_owned();
+    let connect = invite(services, &vendor, &invited).await?;
+    let seeded = Seeded { tenant, admin, user, waiting, invited, connect };
+    keep(&seeded, data)?;
+    Ok(seeded)
+}
+
+fn keep(seeded: &Seeded, data: &Path) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(seeded).map_err(|error| Error::Dev(error.to_string()))?;
+    Ok(std::fs::write(data.join(NOTE), text)?)
+}
+
+/// What an earlier start made, with a connect link that works now: the port may be another, and links expire.
+async fn still_open(
+    services: &Services,
+    vendor_key: &str,
+    mut seeded: Seeded,
+    data: &Path,
+) -> Result<Seeded, Error> {
+    let path = seeded.connect.parse::<Url>().map(|url| url.path().to_owned()).unwrap_or_default();
+    let token = path.rsplit('/').next().unwrap_or_default();
+    seeded.connect = match services.links().open(token).await {
+        Ok(_) => services.settings.link(&path),
+        Err(_) => {
+            let vendor = acting_for(services, vendor_key, seeded.waiting).await?;
+            invite(services, &vendor, &seeded.invited).await?
+        }
+    };
+    keep(&seeded, data)?;
+    Ok(seeded)
+}
+
+async fn staff(services: &Services, vendor_key: &str) -> Result<Staff, Error> {
+    let caller = caller(services, vendor_key, None).await?;
+    Ok(caller.allow_staff().map_err(services::Error::from)?)
+}
+
+async fn caller(services: &Services, key: &str, tenant: Option<&str>) -> Result<Caller, Error> {
+    Ok(services.access().authenticate(Some(&format!("Bearer {key}")), tenant).await?.caller)
+}
+
+async fn acting_for(services: &Services, key: &str, tenant: Id<ids::Tenant>) -> Result<Allowed, Error> {
+    let caller = caller(services, key, Some(&tenant.to_string())).await?;
+    Ok(caller.allow(domain::Permission::UserEdit).map_err(services::Error::from)?)
+}
+
+/// An earlier start may have died half-way: then its organisation is there already.
+async fn generate(sandbox: &Url, name: &str, users: usize, rooms: usize) -> Result<Value, Error> {
+    let url = sandbox.join("/control/organisations").map_err(|error| Error::Dev(error.to_string()))?;
+    let answer = browser::client()?.send(http::Request::new(http::Method::GET, url)).await;
+    let all: Vec<Value> = answer
+        .map_err(|error| Error::Dev(format!("the sandbox does not answer: {error}")))?
+        .json()
+        .map_err(|error| Error::Dev(error.to_string()))?;
+    if let Some(known) = all.into_iter().find(|organisation| organisation["name"] == name) {
+        return Ok(known);
+    }
+    let order =
+        json!({ "name": name, "users": users, "rooms": rooms, "weeks": 3, "seed": 7, "out_of_scope": 1 });
+    control(sandbox, "/control/organisations/generate", &order).await
+}
+
+async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids::Tenant>, Error> {
+    let all = services.tenants().list(staff, PageArgs { first: Some(100), ..PageArgs::default() }).await?;
+    if let Some(known) = all.items.into_iter().find(|tenant| tenant.name == name) {
+        return Ok(Id::from_uuid(known.id));
+    }
+    let return_urls = vec!["http://127.0.0.1/".to_owned(), services.settings.link("/")];
+    let new = NewTenant { name: name.to_owned(), plan: Plan::Plus, return_urls };
+    let id = Id::from_uuid(services.tenants().create(staff, new).await?.id);
+    services.tenants().set_feature(staff, id, Feature::ServiceAccount, true).await?;
+    Ok(id)
+}
+
+/// The people of the directory become users; the first is the administrator.
+async fn people(
+    services: &Services,
+    vendor: &Allowed,
+    organisation: &Value,
+) -> Result<(Id<ids::User>, Id<ids::User>), Error> {
+    let known = services.users().list(vendor, PageArgs { first: Some(2), ..PageArgs::default() }).await?;
+    if let [admin, user, ..] = known.items.as_slice() {
+        return Ok((Id::from_uuid(admin.id), Id::from_uuid(user.id)));
+    }
+    let roles = services.roles().list(vendor).await?;
+    let role = |name: &str| roles.iter().find(|role| role.name == name).map(|role| Id::from_uuid(role.id));
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let listed = organisation["users"].as_array().cloned().unwrap_or_default();
+    let new = listed.iter().enumerate().map(|(index, person)| NewUser {
+        email: text(person, "address"),
+        name: text(person, "name"),
+        calendar_address: Some(text(person, "address")),
+        time_zone: Some(ZONE.to_owned()),
+        roles: match index {
+            0 => role("Administrator").into_iter().collect(),
+            1 => role("Human Resources").into_iter().collect(),
+            _ => Vec::new(),
+        },
+    });
+    let made = services.users().create_many(vendor, new.collect()).await?;
+    match made.as_slice() {
+        [admin, .., user] => Ok((Id::from_uuid(admin.id), Id::from_uuid(user.id))),
+        _ => Err(Error::Dev("the sandbox's organisation has no people".to_owned())),
+    }
+}
+
+async fn invite(services: &Services, vendor: &Allowed, email: &str) -> Result<String, Error> {
+    let new = NewLink { email: email.to_owned(), return_url: None, integration: None };
+    Ok(services.links().invite(vendor, new).await?.1)
+}
+
+/// Walks the pages as the administrator does, and waits until every mailbox has its result.
+async fn connect(services: &Services, vendor: &Allowed, organisation: &Value) -> Result<(), Error> {
+    let known = services.integrations().list(vendor, PageArgs::default()).await?;
+    let usable = |row: &entity::integration::Model| services::integrations::state(row).is_usable();
+    if !known.items.iter().any(usable) {
+        let email = organisation["admin"]["address"].as_str().unwrap_or_default();
+        let link = invite(services, vendor, email).await?;
+        let mailbox = organisation["shared"][0]["address"].as_str().unwrap_or_default().to_owned();
+        let answers = vec![
+            ("provider".to_owned(), "MICROSOFT_365".to_owned()),
+            ("service_mailbox".to_owned(), mailbox),
+        ];
+        let mut browser = Browser::new(browser::client()?, answers);
+        browser.walk(&link).await.map_err(|error| Error::Dev(error.to_string()))?;
+    }
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !is_active(services, vendor).await? {
+        if tokio::time::Instant::now() > deadline {
+            return Err(Error::Dev("tenant one did not become active in time".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+async fn is_active(services: &Services, vendor: &Allowed) -> Result<bool, Error> {
+    let rows = services.integrations().list(vendor, PageArgs::default()).await?.items;
+    let active = rows.iter().find(|row| services::integrations::state(row) == IntegrationState::Active);
+    let Some(active) = active else { return Ok(false) };
+    let count = async |state: Option<ConnectionState>| {
+        let wanted = Wanted { integration: Some(active.id), state, rooms: None };
+        services.connections().count(vendor, &wanted).await
+    };
+    let open = count(Some(ConnectionState::Pending)).await? + count(Some(ConnectionState::Verifying)).await?;
+    Ok(open == 0 && count(None).await? > 0)
+}

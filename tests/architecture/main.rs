@@ -1,0 +1,11 @@
+//! What must hold of the whole: which crate may know which, the walls between tenants in PostgreSQL, and the files
+//! that describe a small production.
+
+#![expect(clippy::unwrap_used, reason = "what a test sets up must succeed")]
+
+mod compose;
+mod direction;
+mod links;
+mod nodes;
+mod postgres;
+mod walls;

@@ -1,0 +1,100 @@
+//! Commands of the operator, as typed.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+    sync::Arc,
+};
+
+use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
+use muster::{
+    app,
+    config::{Config, Role},
+};
+use services::orders::{Order, Verify};
+
+struct Desk {
+    file: PathBuf,
+    run: Id<ids::Run>,
+    _folder: tempfile::TempDir,
+}
+
+impl Desk {
+    /// An installation with one run that nobody works on.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids = Ids::random(Arc::clone(&clock));
+        let file = folder.path().join("muster.toml");
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("m.db").display());
+        let (key, vendor) = (ids.secret(), format!("muster_{}", ids.secret()));
+        let text = format!(
+            "database_url = \"{url}\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{key}\"\nvendor_key = \"{vendor}\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        let config = Config { roles: vec![Role::Api], ..Config::read(Some(&file)).unwrap() };
+        app::migrate(&config).await.unwrap();
+        let node = app::start(&config, clock, None, None).await.unwrap();
+        let bearer = format!("Bearer {vendor}");
+        let caller = node.services.access().authenticate(Some(&bearer), None).await.unwrap().caller;
+        let new = services::tenants::NewTenant {
+            name: "Acme".to_owned(),
+            plan: domain::state::Plan::Plus,
+            return_urls: Vec::new(),
+        };
+        let tenant = node.services.tenants().create(&caller.allow_staff().unwrap(), new).await.unwrap();
+        let mut tx = node.services.begin(tenant.id).await.unwrap();
+        let order = Order::Verify(Verify { integration: ids.uuid(), candidate: None });
+        let run = tx.order(order, "test", Lane::Bulk).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        node.stop().await;
+        Self { file, run: Id::from_uuid(run), _folder: folder }
+    }
+
+    fn workflows(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        command.arg("--config").arg(&self.file).arg("workflows").args(arguments).output().unwrap()
+    }
+
+    fn says(&self, arguments: &[&str]) -> String {
+        let done = self.workflows(arguments);
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+}
+
+fn bare(arguments: &[&str]) -> (bool, String) {
+    let done = Command::new(env!("CARGO_BIN_EXE_muster")).args(arguments).output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test]
+async fn the_tables_of_workflows_are_shown_without_any_configuration() {
+    let (fine, listed) = bare(&["workflows", "list"]);
+    assert!(fine && listed.contains("write_booking") && listed.contains("connect_integration"), "{listed}");
+    let (fine, drawn) = bare(&["workflows", "diagram", "move_booking"]);
+    assert!(fine && drawn.starts_with("stateDiagram-v2") && drawn.contains("Change --> Settle"), "{drawn}");
+    let (fine, said) = bare(&["workflows", "diagram", "nonsense"]);
+    assert!(!fine && said.contains("muster workflows list"), "{said}");
+}
+
+#[tokio::test]
+async fn an_operator_looks_after_runs_from_the_keyboard() {
+    let desk = Desk::new().await;
+    let run = desk.run.to_string();
+    let shown = desk.says(&["show", &run]);
+    assert!(shown.contains("ORDERED") && shown.contains("verify_integration"), "{shown}");
+    let listed = desk.says(&["runs", "--status", "ordered"]);
+    assert!(listed.contains("verify_int"), "{listed}");
+    assert!(!desk.says(&["runs", "--status", "FAILED"]).contains("ORDERED"));
+    desk.says(&["signal", &run, "hello", "--payload", "{\"a\": 1}"]);
+    desk.says(&["cancel", &run]);
+    let refused = desk.workflows(&["retry", &run]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("Only a run that failed"), "{said}");
+    let unknown = desk.workflows(&["show", "run_00000000000000000000000000000000"]);
+    assert!(!unknown.status.success(), "there is no such run");
+    let malformed = desk.workflows(&["show", "run_1"]);
+    assert!(!malformed.status.success(), "that is no id");
+}

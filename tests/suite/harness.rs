@@ -1,0 +1,386 @@
+//! The real thing, started for one test: server, stores, sandbox, a clock that moves only when it is told to.
+//!
+//! Nothing runs by itself: [`TestApp::run_jobs`] works off what is due, [`TestApp::advance`] moves the clock. A test
+//! ends with [`TestApp::finish`], which asserts that no job is left but named waits.
+
+pub mod steps;
+
+use std::{net::TcpListener, sync::Arc};
+
+use chrono::{Duration, TimeZone, Utc};
+use domain::{Ids, SharedClock, TestClock, Timestamp};
+use muster::{
+    app::{self, Node},
+    config::{Config, Microsoft, Role},
+    demo::browser::{self, Browser},
+    seed,
+};
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use url::Url;
+
+/// What a test stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stack {
+    /// SQLite and the in-process lane.
+    Embedded,
+    /// PostgreSQL and Redis, the real ones.
+    Servers,
+}
+
+/// Declares tests once and runs them on both stacks: `both! { name, other_name }`.
+macro_rules! both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(crate::harness::TestApp::new(crate::harness::Stack::Embedded).await).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name(crate::harness::TestApp::new(crate::harness::Stack::Servers).await).await; })*
+        }
+    };
+}
+
+/// A started Muster with its sandbox.
+pub struct TestApp {
+    pub node: Node,
+    pub clock: TestClock,
+    pub base: Url,
+    pub sandbox: Url,
+    pub vendor_key: String,
+    /// The id and the secret of our application at the sandbox.
+    pub application: (String, String),
+    client: http::Client,
+    running: Option<sandbox::Running>,
+    finished: bool,
+    _folder: tempfile::TempDir,
+}
+
+/// An organisation at the sandbox and its tenant here.
+#[derive(Debug, Clone)]
+pub struct Org {
+    /// `ten_...`
+    pub tenant: String,
+    /// What the sandbox says of it: `id`, `admin`, `users`, `shared`, `rooms`.
+    pub sandbox: Value,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    base: Url,
+    client: http::Client,
+    authorization: Option<String>,
+    tenant: Option<String>,
+}
+
+fn required(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests through scripts/test"))
+}
+
+impl TestApp {
+    pub async fn new(stack: Stack) -> Self {
+        let start = Utc.with_ymd_and_hms(2026, 12, 1, 7, 0, 0).single().unwrap();
+        let clock = TestClock::at(start);
+        let shared: SharedClock = Arc::new(clock.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let ids = Ids::random(Arc::clone(&shared));
+        let running = sandbox::Sandbox::start(sandbox::Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: None,
+            journal: None,
+            clock: Arc::clone(&shared),
+            ids: ids.clone(),
+        });
+        let running = running.await.unwrap();
+        let sandbox = running.url();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let (database_url, queue_url) = match stack {
+            Stack::Embedded => {
+                (format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display()), "memory:".to_owned())
+            }
+            Stack::Servers => (fresh_database(&ids).await, required("MUSTER_TEST_REDIS")),
+        };
+        let client_id = ids.uuid().to_string();
+        let client_secret = ids.secret();
+        seed::register(&sandbox, &client_id, &client_secret, &base).await.unwrap();
+        let vendor_key = format!("muster_{}", ids.secret());
+        let application = (client_id.clone(), client_secret.clone());
+        let config = Config {
+            database_url,
+            migration_url: None,
+            queue_url,
+            queue_prefix: format!("t{}", &ids.secret()[..12]),
+            listen: listener.local_addr().unwrap(),
+            public_url: base.clone(),
+            master_key: ids.secret().into(),
+            // No worker: tests step the engine by hand.
+            roles: vec![Role::Api],
+            vendor_key: Some(vendor_key.clone().into()),
+            microsoft: Some(Microsoft {
+                client_id,
+                client_secret: Some(client_secret.into()),
+                certificate_file: None,
+                private_key_file: None,
+                login_url: sandbox.clone(),
+                graph_url: sandbox.join("/v1.0").unwrap(),
+            }),
+            caldav: true,
+            allowed_hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
+            allowed_origins: Vec::new(),
+            connections: 8,
+            steps_at_once: 8,
+            stop_within_seconds: 20,
+            health_every_seconds: None,
+            reread_after_seconds: None,
+            token_lifetime_seconds: None,
+            keep_runs_days: None,
+            keep_failed_runs_days: None,
+            keep_events_days: None,
+            tenant_runs_at_once: None,
+            push: false,
+            open_introspection: true,
+        };
+        app::migrate(&config).await.unwrap();
+        let node = app::start(&config, shared, Some(listener), None).await.unwrap();
+        let client = browser::client().unwrap();
+        Self {
+            node,
+            clock,
+            base,
+            sandbox,
+            vendor_key,
+            application,
+            client,
+            running: Some(running),
+            finished: false,
+            _folder: folder,
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        domain::Clock::now(&self.clock)
+    }
+
+    /// Works off everything that is due now.
+    pub async fn run_jobs(&self) -> usize {
+        self.node.engine.drain().await.unwrap()
+    }
+
+    /// Moves the clock, then works off what is due.
+    pub async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.run_jobs().await;
+    }
+
+    /// Does something while jobs are worked off beside it, as they are in production.
+    pub async fn beside_jobs<T>(&self, work: impl Future<Output = T>) -> T {
+        // A round that has begun is ended: one that is dropped would leave its jobs leased, and no time passes here.
+        let stop = tokio_util::sync::CancellationToken::new();
+        let jobs = async {
+            while !stop.is_cancelled() {
+                self.run_jobs().await;
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let work = async {
+            let done = work.await;
+            stop.cancel();
+            done
+        };
+        tokio::join!(work, jobs).0
+    }
+
+    /// The vendor's back end, acting for no tenant.
+    pub fn vendor(&self) -> Asker {
+        self.asker(Some(format!("Bearer {}", self.vendor_key)), None)
+    }
+
+    /// The vendor's back end, acting for a tenant.
+    pub fn vendor_for(&self, tenant: &str) -> Asker {
+        self.asker(Some(format!("Bearer {}", self.vendor_key)), Some(tenant.to_owned()))
+    }
+
+    /// Somebody without any credential.
+    pub fn anonymous(&self) -> Asker {
+        self.asker(None, None)
+    }
+
+    /// A user with an access token.
+    pub async fn user(&self, tenant: &str, user: &str) -> Asker {
+        let input = json!({ "tenantId": tenant, "userId": user });
+        let token = self.vendor().mutate("createAccessToken", "accessToken { token }", input).await;
+        let token = token["accessToken"]["token"].as_str().unwrap_or_else(|| panic!("no token: {token}"));
+        self.asker(Some(format!("Bearer {token}")), None)
+    }
+
+    fn asker(&self, authorization: Option<String>, tenant: Option<String>) -> Asker {
+        Asker { base: self.base.clone(), client: self.client.clone(), authorization, tenant }
+    }
+
+    /// Posts to the sandbox's control API.
+    pub async fn control(&self, path: &str, body: Value) -> Value {
+        let request = http::Request::new(http::Method::POST, self.sandbox.join(path).unwrap());
+        let answer = self.client.send(request.body("application/json", body.to_string())).await.unwrap();
+        assert!(answer.status.is_success(), "{path}: {}", answer.text());
+        answer.json().unwrap()
+    }
+
+    /// Reads from the sandbox's control API.
+    pub async fn observe(&self, path: &str) -> Value {
+        let request = http::Request::new(http::Method::GET, self.sandbox.join(path).unwrap());
+        let answer = self.client.send(request).await.unwrap();
+        assert!(answer.status.is_success(), "{path}: {}", answer.text());
+        answer.json().unwrap()
+    }
+
+    /// A tenant that may have a service account, and its organisation at the sandbox, not connected yet.
+    pub async fn with_tenant(&self, name: &str, users: usize, rooms: usize) -> Org {
+        let order = json!({ "name": name, "users": users, "rooms": rooms, "weeks": 1, "seed": 3, "out_of_scope": 1,
+            "from": self.now().date_naive() });
+        let sandbox = self.control("/control/organisations/generate", order).await;
+        let input = json!({ "name": name, "plan": "PLUS", "returnUrls": [steps::LANDING] });
+        let made = self.vendor().mutate("createTenant", "tenant { id }", input).await;
+        let tenant = made["tenant"]["id"].as_str().unwrap_or_else(|| panic!("no tenant: {made}")).to_owned();
+        let input = json!({ "tenantId": tenant, "feature": "SERVICE_ACCOUNT", "on": true });
+        self.vendor().mutate("setFeature", "tenant { id }", input).await;
+        Org { tenant, sandbox }
+    }
+
+    /// Makes users of the people of the organisation, in its order; answers their ids.
+    pub async fn with_users(&self, org: &Org, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for person in org.sandbox["users"].as_array().unwrap().iter().take(count) {
+            let input = json!({ "email": person["address"], "name": person["name"],
+                "calendarAddress": person["address"], "timeZone": "Europe/Berlin" });
+            let made = self.vendor_for(&org.tenant).mutate("createUser", "user { id }", input).await;
+            ids.push(made["user"]["id"].as_str().unwrap_or_else(|| panic!("no user: {made}")).to_owned());
+        }
+        ids
+    }
+
+    /// A link for the organisation's administrator.
+    pub async fn invite(&self, org: &Org) -> String {
+        let input = json!({ "email": org.sandbox["admin"]["address"], "returnUrl": steps::LANDING });
+        let made = self.vendor_for(&org.tenant).mutate("inviteAdministrator", "url", input).await;
+        made["url"].as_str().unwrap_or_else(|| panic!("no link: {made}")).to_owned()
+    }
+
+    /// The browser of the organisation's administrator, with what it types into forms.
+    pub fn browser(&self, org: &Org) -> Browser {
+        let mailbox = org.sandbox["shared"][0]["address"].as_str().unwrap_or_default().to_owned();
+        let answers = vec![
+            ("provider".to_owned(), "MICROSOFT_365".to_owned()),
+            ("service_mailbox".to_owned(), mailbox),
+        ];
+        Browser::new(self.client.clone(), answers).landing_at(steps::LANDING.parse().unwrap())
+    }
+
+    /// Connects the organisation as its administrator does, and activates every mailbox. Answers the integration's id.
+    pub async fn connect(&self, org: &Org) -> String {
+        let link = self.invite(org).await;
+        let mut browser = self.browser(org);
+        self.beside_jobs(browser.walk(&link)).await.unwrap();
+        self.run_jobs().await;
+        let rows = self
+            .vendor_for(&org.tenant)
+            .query(
+                "{ integrations(first: 1) { edges { node { id state reason { code message } } } } }",
+                json!({}),
+            )
+            .await;
+        let node = &rows["integrations"]["edges"][0]["node"];
+        assert_eq!(node["state"], "ACTIVE", "the integration is not connected: {rows}");
+        node["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts that nothing is left but named waits, and stops everything.
+    pub async fn finish(mut self) {
+        self.run_jobs().await;
+        let engine = self.node.services.store.engine();
+        let sql = "SELECT r.workflow, r.status, r.wait_signal, j.lease_until FROM job j JOIN run r ON r.id = j.run_id";
+        let rows =
+            engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
+        for row in rows {
+            let workflow: String = row.try_get("", "workflow").unwrap();
+            let status: String = row.try_get("", "status").unwrap();
+            let signal: Option<String> = row.try_get("", "wait_signal").unwrap();
+            assert!(
+                status == "WAITING" && signal.is_some(),
+                "{workflow} is left {status}, waiting for {signal:?}"
+            );
+        }
+        self.finished = true;
+        let Self { node, running, .. } = &mut self;
+        let _ = node;
+        if let Some(running) = running.take() {
+            running.stop().await;
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        assert!(self.finished || std::thread::panicking(), "a test must end with finish()");
+    }
+}
+
+impl Asker {
+    /// Posts a document; answers the whole body.
+    pub async fn ask(&self, query: &str, variables: Value) -> Value {
+        let mut request = http::Request::new(http::Method::POST, self.base.join("/graphql").unwrap())
+            .header(http::header::ACCEPT, "application/json")
+            .body("application/json", json!({ "query": query, "variables": variables }).to_string());
+        if let Some(authorization) = &self.authorization {
+            request = request.authorization(authorization);
+        }
+        if let Some(tenant) = &self.tenant {
+            request = request.header(http::HeaderName::from_static("muster-tenant"), tenant);
+        }
+        self.client.send(request).await.unwrap().json().unwrap()
+    }
+
+    /// Posts a query that must succeed; answers its data.
+    pub async fn query(&self, query: &str, variables: Value) -> Value {
+        let body = self.ask(query, variables).await;
+        assert!(body.get("errors").is_none(), "{query}: {body}");
+        body["data"].clone()
+    }
+
+    /// Calls a mutation; answers its payload with `userErrors { code message path }`, which may hold refusals.
+    pub async fn mutate(&self, field: &str, selection: &str, input: Value) -> Value {
+        let ty = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
+        let query = format!(
+            "mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message path }} }} }}"
+        );
+        let data = self.query(&query, json!({ "input": input })).await;
+        data[field].clone()
+    }
+
+    /// Calls a mutation that must be refused; answers the code of the refusal or of the error.
+    pub async fn refused(&self, field: &str, selection: &str, input: Value) -> String {
+        let ty = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
+        let query = format!(
+            "mutation($input: {ty}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code }} }} }}"
+        );
+        let body = self.ask(&query, json!({ "input": input })).await;
+        let refusal = &body["data"][field]["userErrors"][0]["code"];
+        let error = &body["errors"][0]["extensions"]["code"];
+        let code = refusal.as_str().or(error.as_str());
+        code.unwrap_or_else(|| panic!("{field} was not refused: {body}")).to_owned()
+    }
+}
+
+/// A database of its own on the private server; the server goes away with the suite.
+async fn fresh_database(ids: &Ids) -> String {
+    let server = required("MUSTER_TEST_POSTGRES");
+    let name = format!("t_{}", &ids.secret()[..16]);
+    let owner = entity::Store::owner(&server).await.unwrap();
+    owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+    owner.close().await.unwrap();
+    let mut url: Url = server.parse().unwrap();
+    url.set_path(&name);
+    url.into()
+}

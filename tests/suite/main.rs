@@ -1,0 +1,15 @@
+//! End-to-end tests, in one binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[macro_use]
+mod harness;
+mod bad_input;
+mod caldav;
+mod commands;
+mod faults;
+mod kill;
+mod radicale;
+mod s1_connecting;
+mod s2_service_account;
+mod s3_everyone;
+mod s4_rooms;

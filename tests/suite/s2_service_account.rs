@@ -1,0 +1,159 @@
+//! S2: what the service account may do, and what it must be able to do.
+
+use chrono::Duration;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    TestApp,
+    steps::{TICKED, at},
+};
+
+fn creation(access: &str) -> Value {
+    json!({ "provider": "MICROSOFT_365", "name": "Calendars", "accessLevel": access })
+}
+
+async fn s2_1_without_the_plan_the_feature_is_refused_with_a_clear_message(app: TestApp) {
+    let input =
+        json!({ "name": "Basic", "plan": "BASIC", "returnUrls": ["https://vendor.example/calendar"] });
+    let made = app.vendor().mutate("createTenant", "tenant { id plan features }", input).await;
+    let tenant = made["tenant"]["id"].as_str().unwrap().to_owned();
+    let vendor = app.vendor_for(&tenant);
+    let invitation = json!({ "email": "it@basic.test" });
+    let on = json!({ "tenantId": tenant, "feature": "SERVICE_ACCOUNT", "on": true });
+    assert_eq!(app.vendor().refused("setFeature", "tenant { id }", on.clone()).await, "PLAN_LACKS_FEATURE");
+    for (field, selection, input) in [
+        ("createIntegration", "integration { id }", creation("FULL")),
+        ("inviteAdministrator", "url", invitation.clone()),
+    ] {
+        let said = vendor.mutate(field, selection, input).await;
+        let refusal = &said["userErrors"][0];
+        assert_eq!(refusal["code"], "FEATURE_NOT_IN_PLAN", "{said}");
+        assert!(refusal["message"].as_str().unwrap().contains("plan PLUS"), "{said}");
+    }
+    let plus = json!({ "tenantId": tenant, "plan": "PLUS" });
+    app.vendor().mutate("setPlan", "tenant { id }", plus).await;
+    assert_eq!(
+        vendor.refused("createIntegration", "integration { id }", creation("FULL")).await,
+        "FEATURE_OFF"
+    );
+    app.vendor().mutate("setFeature", "tenant { id }", on).await;
+    let link = vendor.mutate("inviteAdministrator", "url", invitation).await;
+    // A plan that is taken back stops what has not begun yet, on the pages as well.
+    let basic = json!({ "tenantId": tenant, "plan": "BASIC" });
+    app.vendor().mutate("setPlan", "tenant { id }", basic).await;
+    let mut browser = app.browser(&app.with_tenant("Other", 2, 1).await);
+    let page = app.walk_to(&mut browser, link["url"].as_str().unwrap(), at::choice).await;
+    let refused = browser.submit(&page, TICKED).await.unwrap().page().unwrap();
+    assert_eq!(refused.code.as_deref(), Some("FEATURE_NOT_IN_PLAN"), "{}", refused.text);
+    let rows = vendor.query("{ integrations(first: 5) { edges { node { id } } } }", json!({})).await;
+    assert_eq!(rows["integrations"]["edges"], json!([]));
+    app.finish().await;
+}
+
+async fn s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the_reason(app: TestApp) {
+    let org = app.with_tenant("Levels", 3, 1).await;
+    let vendor = app.vendor_for(&org.tenant);
+    let said = vendor.mutate("createIntegration", "integration { id }", creation("FREE_BUSY")).await;
+    let refusal = &said["userErrors"][0];
+    assert_eq!(refusal["code"], "ACCESS_LEVEL_CANNOT_WRITE", "{said}");
+    assert!(refusal["message"].as_str().unwrap().contains("cannot write"), "{said}");
+    let link = app.invite(&org).await;
+    let mut browser = app.browser(&org);
+    let page = app.walk_to(&mut browser, &link, at::choice).await;
+    let mut free_busy = TICKED.to_vec();
+    free_busy.push(("access", "FREE_BUSY"));
+    let refused = browser.submit(&page, &free_busy).await.unwrap().page().unwrap();
+    assert_eq!(refused.code.as_deref(), Some("ACCESS_LEVEL_CANNOT_WRITE"), "{}", refused.text);
+    assert!(app.integrations(&org).await.is_empty(), "a refusal made something");
+    for access in ["FULL", "RESTRICTED"] {
+        let made = vendor.mutate("createIntegration", "integration { accessLevel }", creation(access)).await;
+        assert_eq!(made["integration"]["accessLevel"], access, "{made}");
+    }
+    app.finish().await;
+}
+
+async fn s2_6_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards(app: TestApp) {
+    let org = app.with_tenant("Proof", 3, 2).await;
+    app.with_users(&org, 3).await;
+    app.connect(&org).await;
+    assert_eq!(app.verdicts(&org, "WRITE").await.get(org.mailbox()).map(String::as_str), Some("PASSED"));
+    let journal = app.journal(0).await;
+    let keys = |outcome: &str| -> Vec<String> {
+        let of = |entry: &&Value| entry["mailbox"] == org.mailbox() && entry["outcome"] == outcome;
+        let mut keys: Vec<_> = journal.iter().filter(of).map(|entry| entry["event_id"].to_string()).collect();
+        keys.sort();
+        keys
+    };
+    let written = keys("created");
+    assert_eq!(written.len(), 2, "two probes, at the same time: {journal:?}");
+    assert_eq!(keys("deleted"), written, "each probe is removed again");
+    assert_eq!(app.calendar(&org, org.mailbox()).await, Vec::<Value>::new(), "a probe is left");
+    assert!(
+        app.mails(&org).await.iter().all(|mail| mail["from"] != org.mailbox()),
+        "somebody was told of a probe"
+    );
+    let rooms = app.verdicts(&org, "ROOM").await;
+    assert_eq!(rooms.len(), 2, "{rooms:?}");
+    assert!(rooms.values().all(|verdict| verdict == "PASSED"), "availability is read: {rooms:?}");
+    app.finish().await;
+}
+
+async fn s2_6_a_permission_that_only_reads_fails_the_check_and_is_not_used(app: TestApp) {
+    let org = app.with_tenant("Read", 3, 1).await;
+    app.with_users(&org, 3).await;
+    app.permit(&["Calendars.Read", "User.Read.All", "Place.Read.All", "MailboxSettings.Read"]).await;
+    let link = app.invite(&org).await;
+    let mut browser = app.browser(&org);
+    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.run_jobs().await;
+    // A fresh permission may still spread: it is tried again for a day before it counts as missing.
+    let waits = app.integration(&org).await;
+    assert_eq!(
+        (&waits["state"], &waits["reason"]["code"]),
+        (&json!("AWAITING_PROPAGATION"), &json!("PERMISSION_SPREADING"))
+    );
+    app.advance(Duration::days(2)).await;
+    app.advance(Duration::minutes(5)).await;
+    let failed = app.integration(&org).await;
+    assert_eq!(
+        (&failed["state"], &failed["reason"]["code"]),
+        (&json!("FAILED"), &json!("CHECK_WRITE_FAILED")),
+        "{failed}"
+    );
+    assert!(failed["reason"]["nextAction"].is_string(), "{failed}");
+    assert_eq!(failed["verifications"][0]["verdict"], "FAILED");
+    assert_eq!(app.verdicts(&org, "WRITE").await.get(org.mailbox()).map(String::as_str), Some("FAILED"));
+    let remains = app.remains(&org).await;
+    assert!(
+        !remains.iter().any(|(table, _)| matches!(
+            *table,
+            "consent_grant" | "external_binding" | "connection" | "campaign" | "live run"
+        )),
+        "{remains:?}"
+    );
+    app.finish().await;
+}
+
+async fn s2_8_each_mailbox_records_that_it_came_through_the_service_account(app: TestApp) {
+    let org = app.with_tenant("Record", 4, 2).await;
+    app.with_users(&org, 4).await;
+    app.connect(&org).await;
+    let connections = app.connections(&org).await;
+    assert_eq!(connections.len(), 6, "{connections:?}");
+    for (address, node) in &connections {
+        assert_eq!(node["viaServiceAccount"], true, "{node}");
+        let reachable = address != org.people()[org.outsider()];
+        assert_eq!(node["route"], if reachable { "DELEGATED" } else { "SERVICE_ACCOUNT" }, "{node}");
+        // What may be done there is measured, not assumed.
+        assert_eq!(node["capabilities"]["create"], reachable, "{node}");
+    }
+    app.finish().await;
+}
+
+both! {
+    s2_1_without_the_plan_the_feature_is_refused_with_a_clear_message,
+    s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the_reason,
+    s2_6_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards,
+    s2_6_a_permission_that_only_reads_fails_the_check_and_is_not_used,
+    s2_8_each_mailbox_records_that_it_came_through_the_service_account,
+}

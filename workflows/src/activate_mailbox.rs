@@ -1,0 +1,190 @@
+//! Activates one mailbox: is it there, what may be done in it, and what stands in its calendar.
+//!
+//! A mailbox that cannot be served is a result and not a failure: partial access is a normal state. It is marked
+//! `UNREACHABLE` with the reason, and bookings for its owner go through the service account. A passing error never
+//! changes a connection that is active.
+
+use domain::{Reason, Route, provider::Capabilities, state::ConnectionState};
+use providers::{Provider, Session};
+use serde::{Deserialize, Serialize};
+use services::{
+    Change, calendars,
+    change::{ConnectionChange, IntegrationChange, ItemResult},
+    connections,
+    health::{self, Judgement},
+    integrations,
+    orders::Activate,
+};
+
+use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+
+crate::workflow! {
+    /// Activates one mailbox.
+    ActivateMailbox = "activate_mailbox" v 1 (Memory);
+
+    // state   does              undone by   retry      then
+    Look:      look            | give_up   | STANDARD | [Read];
+    Read:      read_the_window | nothing   | STANDARD | [];
+}
+
+/// What the run remembers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    order: Activate,
+    /// What was measured.
+    #[serde(default)]
+    capabilities: Capabilities,
+}
+
+struct Mailbox {
+    connection: entity::connection::Model,
+    integration: entity::integration::Model,
+    provider: std::sync::Arc<dyn Provider>,
+    session: Session,
+}
+
+async fn open(world: &World, at: &Step<Memory>) -> Result<Mailbox, Trouble> {
+    let gone = || Trouble::fail("NOT_FOUND", "The mailbox is no longer known.");
+    let services = &world.services;
+    let rows = services.connections().among(at.tenant, &[at.memory.order.connection]).await?;
+    let connection = rows.into_iter().next().ok_or_else(gone)?;
+    let rows = services.integrations().among(at.tenant, &[connection.integration_id]).await?;
+    let integration = rows.into_iter().next().ok_or_else(gone)?;
+    let own = connection.user_id.filter(|_| connection.route == Route::Own.as_str());
+    let (provider, session) = services.grants().session(&integration, own).await?;
+    Ok(Mailbox { connection, integration, provider, session })
+}
+
+async fn look(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let mailbox = open(world, at).await?;
+    if left_out(at, &mailbox) {
+        return Ok(Next::Done);
+    }
+    let address = mailbox.connection.address.as_str();
+    let seen = mailbox.provider.mailbox(&mailbox.session, address).await;
+    let seen = match seen {
+        Ok(seen) => {
+            mailbox.provider.calendar(&mailbox.session, address).await.map(|calendar| (seen, calendar))
+        }
+        Err(error) => Err(error),
+    };
+    let (seen, calendar) = match seen {
+        Ok(seen) => seen,
+        Err(error) => return cannot(at, &mailbox, error).await,
+    };
+    at.memory.capabilities = calendar.capabilities;
+    let route = if mailbox.session.own { Route::Own } else { Route::Delegated };
+    let was_active = connections::state(&mailbox.connection) == ConnectionState::Active;
+    at.change(Change::Connection(ConnectionChange {
+        id: mailbox.connection.id,
+        state: (!was_active).then_some(ConnectionState::Verifying),
+        reason: Some(None),
+        route: Some(route),
+        capabilities: Some(calendar.capabilities),
+        time_zone: seen.zone,
+    }));
+    Ok(Next::Go(State::Read))
+}
+
+async fn read_the_window(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let mailbox = open(world, at).await?;
+    if left_out(at, &mailbox) {
+        return Ok(Next::Done);
+    }
+    let window = calendars::window(&world.services);
+    let read =
+        calendars::read(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now).await;
+    let copy = match read {
+        Ok(copy) => copy,
+        Err(error) => return cannot(at, &mailbox, error).await,
+    };
+    at.change(Change::Calendar(Box::new(copy)));
+    let (state, reason) = match at.memory.capabilities.writes() {
+        true => (ConnectionState::Active, None),
+        false => {
+            let reason = Reason::new(
+                "READ_ONLY",
+                "This calendar can be read, but appointments cannot be written to it.",
+            );
+            (
+                ConnectionState::FreeBusyOnly,
+                Some(reason.act("Grant the permission to write to this calendar.")),
+            )
+        }
+    };
+    if state == ConnectionState::Active && mailbox.integration.known_good.is_none() {
+        at.change(Change::Integration(IntegrationChange {
+            id: mailbox.integration.id,
+            known_good: Some(mailbox.connection.address.clone()),
+            ..IntegrationChange::default()
+        }));
+    }
+    settle(at, state, reason);
+    Ok(Next::Done)
+}
+
+/// Whether an administrator left the mailbox out after this was ordered: then it is not touched.
+fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
+    let state = connections::state(&mailbox.connection);
+    if state == ConnectionState::Excluded {
+        settle(at, state, integrations::reason(mailbox.connection.reason.as_ref()));
+    }
+    state == ConnectionState::Excluded
+}
+
+/// What an error at this mailbox means: nothing yet, this mailbox, or the whole integration.
+async fn cannot(at: &mut Step<Memory>, mailbox: &Mailbox, error: providers::Error) -> Outcome<State> {
+    let known_good = mailbox.integration.known_good.as_deref();
+    let address = &mailbox.connection.address;
+    match health::judge(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
+        Judgement::Passing => Err(error.into()),
+        Judgement::Mailbox => {
+            let reason = Reason::new(error.kind_code(), error.message)
+                .act("Add the mailbox to the agreed scope, or let bookings go through the service account.");
+            if connections::state(&mailbox.connection) == ConnectionState::Active {
+                at.change(health::degraded(mailbox.integration.id));
+            }
+            settle(at, ConnectionState::Unreachable, Some(reason));
+            Ok(Next::Done)
+        }
+        Judgement::Lost => {
+            at.change(health::lost(mailbox.integration.id, &error));
+            let state = connections::state(&mailbox.connection);
+            let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
+            settle(at, state, Some(Reason::new(error.kind_code(), error.message)));
+            Ok(Next::Done)
+        }
+    }
+}
+
+/// The mailbox could not be activated although nothing says that it cannot be served. An active one stays so.
+async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
+    let rows = world.services.connections().among(at.tenant, &[at.memory.order.connection]).await?;
+    let Some(row) = rows.into_iter().next() else { return Ok(()) };
+    let state = match connections::state(&row) {
+        ConnectionState::Active => ConnectionState::Active,
+        ConnectionState::FreeBusyOnly => ConnectionState::FreeBusyOnly,
+        ConnectionState::Excluded => ConnectionState::Excluded,
+        _ => ConnectionState::Unreachable,
+    };
+    let reason = at.failure.clone().map(|reason| reason.act("Try the activation again."));
+    settle(at, state, reason);
+    Ok(())
+}
+
+/// Writes the result where it belongs: the connection, and the campaign that counts it.
+fn settle(at: &mut Step<Memory>, state: ConnectionState, reason: Option<Reason>) {
+    let connection = at.memory.order.connection;
+    let route = (state == ConnectionState::Unreachable).then_some(Route::ServiceAccount);
+    at.change(Change::Connection(ConnectionChange {
+        id: connection,
+        state: Some(state),
+        reason: Some(reason.clone()),
+        route,
+        ..ConnectionChange::default()
+    }));
+    if let Some(campaign) = at.memory.order.campaign {
+        at.change(Change::Item(ItemResult { campaign, connection, result: state, reason }));
+    }
+}

@@ -1,0 +1,129 @@
+//! Activates every mailbox of an integration that is not active yet: rooms as the directory lists them, users by
+//! their calendar address. Each mailbox is a run of its own; the campaign counts their results.
+//!
+//! A campaign that dies goes on where it was: mailboxes are enlisted once, and a mailbox that somebody else is
+//! activating at the same moment gives its result too.
+
+use std::collections::HashSet;
+
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
+use services::{
+    Change, campaigns,
+    change::{ItemResult, NewConnection, RoomList},
+    connections, integrations, orders,
+};
+use uuid::Uuid;
+
+use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+
+crate::workflow! {
+    /// Activates every mailbox of an integration that is not active yet.
+    Campaign = "campaign" v 1 (orders::Campaign);
+
+    // state       does             undone by   retry      then
+    Discover:      discover       | finish    | STANDARD | [Enlist];
+    Enlist:        enlist         | nothing   | STANDARD | [AwaitResults];
+    AwaitResults:  count_results  | nothing   | STANDARD | [];
+}
+
+/// Mailboxes wait for their results this long before the campaign looks by itself.
+const LOOK_EVERY: chrono::Duration = chrono::Duration::seconds(3);
+
+async fn discover(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<State> {
+    if at.memory.listed_only {
+        return Ok(Next::Go(State::Enlist));
+    }
+    let integration = at.memory.integration;
+    let rows = world.services.integrations().among(at.tenant, &[integration]).await?;
+    let row =
+        rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration is gone."))?;
+    let (provider, session) = world.services.grants().session(&row, None).await?;
+    let (mut rooms, mut after) = (Vec::new(), None);
+    loop {
+        let page = provider.rooms(&session, after.as_deref()).await?;
+        rooms.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    at.change(Change::Rooms(RoomList { integration, rooms }));
+    let txn = world.services.store.read(at.tenant).await?;
+    let users = entity::tenant_user::of(at.tenant)
+        .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
+        .all(&txn)
+        .await?;
+    let found = users.into_iter().filter_map(|user| {
+        let address = user.calendar_address?;
+        Some(NewConnection { integration, user: Some(user.id), room: None, address })
+    });
+    at.change(Change::NewConnections(found.collect()));
+    Ok(Next::Go(State::Enlist))
+}
+
+/// A campaign that cannot go on is over; what has no result can be tried by the next one.
+async fn finish(_world: &World, at: &mut Step<orders::Campaign>) -> Undone {
+    at.change(Change::CampaignFinished(at.memory.campaign));
+    Ok(())
+}
+
+async fn enlist(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<State> {
+    campaigns::enlist(&world.services, at.tenant, &at.memory, &at.asked_by).await?;
+    Ok(Next::Go(State::AwaitResults))
+}
+
+async fn count_results(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<State> {
+    while at.take("results_complete").is_some() {}
+    let open = open_items(world, at).await?;
+    if open.is_empty() {
+        at.change(Change::CampaignFinished(at.memory.campaign));
+        return Ok(Next::Done);
+    }
+    let mut left = open.len();
+    for row in settled_elsewhere(world, at.tenant, &open).await? {
+        let (campaign, connection, result) = (at.memory.campaign, row.id, connections::state(&row));
+        let reason = integrations::reason(row.reason.as_ref());
+        at.change(Change::Item(ItemResult { campaign, connection, result, reason }));
+        left -= 1;
+    }
+    let until = if left == 0 { at.now } else { at.now + LOOK_EVERY };
+    Ok(Next::Wait { until: Some(until), or: Some("results_complete") })
+}
+
+async fn open_items(world: &World, at: &Step<orders::Campaign>) -> Result<Vec<Uuid>, Trouble> {
+    use entity::campaign_item::{Column, of};
+    let txn = world.services.store.read(at.tenant).await?;
+    let rows = of(at.tenant)
+        .filter(Column::CampaignId.eq(at.memory.campaign))
+        .filter(Column::Result.is_null())
+        .all(&txn)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.connection_id).collect())
+}
+
+/// Mailboxes without a result that no run is at: another activation was under way when this campaign ordered its own.
+async fn settled_elsewhere(
+    world: &World,
+    tenant: Uuid,
+    open: &[Uuid],
+) -> Result<Vec<entity::connection::Model>, Trouble> {
+    let txn = world.services.store.read(tenant).await?;
+    let live: HashSet<Uuid> = entity::run::of(tenant)
+        .filter(entity::run::Column::Workflow.eq("activate_mailbox"))
+        .filter(entity::run::Column::FinishedAt.is_null())
+        .select_only()
+        .column(entity::run::Column::Subject)
+        .into_tuple::<Uuid>()
+        .all(&txn)
+        .await?
+        .into_iter()
+        .collect();
+    drop(txn);
+    let idle: Vec<Uuid> = open.iter().copied().filter(|connection| !live.contains(connection)).collect();
+    let mut rows = Vec::new();
+    // One statement holds a few thousand parameters at most on both stores.
+    for idle in idle.chunks(1000) {
+        rows.extend(world.services.connections().among(tenant, idle).await?);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,153 @@
+//! Cancels a booking and tells its attendees.
+//!
+//! Waits until the booking is no longer being written or moved, cancels the event in the calendar where it was
+//! written, then frees the time. An event that is gone already is a success.
+
+use domain::state::BookingState;
+use providers::ErrorKind;
+use serde::{Deserialize, Serialize};
+use services::{
+    Change,
+    bookings::{Desk, Whole, effect_key, time_of},
+    change::BookingChange,
+    orders::CancelBooking as Order,
+};
+use uuid::Uuid;
+
+use crate::{
+    engine::{Next, Outcome, Step, Trouble, Undone, World, nothing},
+    move_booking::{cannot_have_changed, wait_for_others, wait_for_rooms_again},
+    write_booking::{is_over, load},
+};
+
+crate::workflow! {
+    /// Cancels a booking and tells its attendees.
+    CancelBooking = "cancel_booking" v 1 (Memory);
+
+    // state    does         undone by   retry      then
+    TakeOver:   take_over  | complain  | PATIENT  | [Cancel];
+    Cancel:     cancel     | let_go    | PATIENT  | [Settle];
+    Settle:     settle     | nothing   | STANDARD | [];
+}
+
+/// What the run remembers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    order: Order,
+    /// The runs that were told to stop.
+    #[serde(default)]
+    told: Vec<Uuid>,
+}
+
+async fn take_over(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let booking = at.memory.order.booking;
+    let mut told = std::mem::take(&mut at.memory.told);
+    let wait = wait_for_others(world, at, booking, &["write_booking", "move_booking"], &mut told).await;
+    at.memory.told = told;
+    Ok(wait?.unwrap_or(Next::Go(State::Cancel)))
+}
+
+async fn cancel(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let whole = load(world, at.tenant, at.memory.order.booking).await?;
+    if is_over(&whole) {
+        return Ok(Next::Done);
+    }
+    let Some(desk) = world.services.bookings().desk(&whole.booking).await? else {
+        return Ok(Next::Go(State::Settle));
+    };
+    match take_out(&desk, &whole, &at.memory.order.message).await {
+        // The event has gone with its mailbox.
+        Err(error) if error.kind != ErrorKind::NoMailbox => Err(error.into()),
+        _ => Ok(Next::Go(State::Settle)),
+    }
+}
+
+async fn take_out(desk: &Desk, whole: &Whole, message: &str) -> providers::Result<()> {
+    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
+    let external = match whole.booking.external_id.clone() {
+        Some(external) => Some(external),
+        // Written perhaps, but never recorded: its run was stopped half-way.
+        None => {
+            let found = desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await?;
+            found.map(|event| event.id)
+        }
+    };
+    match external {
+        Some(external) => desk.provider.cancel_event(session, mailbox, &external, message).await,
+        None => Ok(()),
+    }
+}
+
+/// An event that is cancelled cannot be brought back: when it is gone, the booking is cancelled all the same.
+async fn let_go(world: &World, at: &mut Step<Memory>) -> Undone {
+    let whole = load(world, at.tenant, at.memory.order.booking).await?;
+    if !is_over(&whole) && !stands(world, &whole).await? {
+        cancelled(world, at, &whole).await?;
+    }
+    Ok(())
+}
+
+/// Whether the event is still in the calendar. A calendar that does not let us in has not let us cancel either.
+async fn stands(world: &World, whole: &Whole) -> Result<bool, Trouble> {
+    let desk = match world.services.bookings().desk(&whole.booking).await {
+        Ok(Some(desk)) => desk,
+        Ok(None) => return Ok(false),
+        Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
+        Err(error) => return Err(error.into()),
+    };
+    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
+    let found = match whole.booking.external_id.as_deref() {
+        Some(external) => desk.provider.event(session, mailbox, external).await,
+        None => desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await,
+    };
+    match found {
+        Ok(event) => Ok(event.is_some()),
+        Err(error) if error.kind == ErrorKind::NoMailbox => Ok(false),
+        Err(error) if cannot_have_changed(&error) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let whole = load(world, at.tenant, at.memory.order.booking).await?;
+    cancelled(world, at, &whole).await?;
+    Ok(Next::Done)
+}
+
+/// The booking is over, and its time is free.
+async fn cancelled(world: &World, at: &mut Step<Memory>, whole: &Whole) -> Result<(), Trouble> {
+    let Order { booking, by, .. } = at.memory.order.clone();
+    at.change(Change::Booking(BookingChange {
+        id: booking,
+        state: Some(BookingState::Cancelled),
+        reason: Some(None),
+        free: true,
+        record: Some(("CANCELLED", time_of(&whole.booking), by)),
+        ..BookingChange::default()
+    }));
+    if let (Some(external), Some(uid)) =
+        (whole.booking.external_id.as_deref(), whole.booking.event_uid.as_deref())
+    {
+        let own = world.services.bookings().own_event(whole, (external, uid), None).await?;
+        at.change(Change::OwnEvent(own));
+    }
+    Ok(())
+}
+
+/// The booking stands as it stood, and says why it was not cancelled.
+async fn complain(world: &World, at: &mut Step<Memory>) -> Undone {
+    let whole = load(world, at.tenant, at.memory.order.booking).await?;
+    if is_over(&whole) {
+        return Ok(());
+    }
+    let again = "Cancel the booking again, once the calendar can be reached.";
+    let reason = at.failure.clone().map(|reason| reason.act(again));
+    at.change(Change::Booking(BookingChange {
+        id: whole.booking.id,
+        reason: Some(reason),
+        ..BookingChange::default()
+    }));
+    wait_for_rooms_again(at, &whole);
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! Connects an organisation's calendar system through a service account: from the terms to the first campaign.
+//!
+//! Ordered when an integration is made, and again when it is reconnected. The connect page sends the signals. Whoever
+//! refuses, fails or walks away leaves an integration with a reason and no consent in force; one that was connected
+//! before keeps its mailboxes and is `FAILING` until it is connected again.
+
+use domain::{
+    Reason, Timestamp,
+    state::{IntegrationState, Verdict},
+};
+use providers::ErrorKind;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use services::{
+    Change,
+    change::{IntegrationChange, NewVerification},
+    connect::Consented,
+    grants::Secret,
+    ladder::{self, Climb},
+    orders::Connect,
+};
+use uuid::Uuid;
+
+use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+
+crate::workflow! {
+    /// Connects an organisation's calendar system through a service account.
+    ConnectIntegration = "connect_integration" v 1 (Memory);
+
+    // state             does                  undone by        retry      then
+    AwaitTerms:          await_terms         | close          | NEVER    | [AwaitConsent];
+    AwaitConsent:        await_consent       | nothing        | NEVER    | [Obtain];
+    Obtain:              obtain_grant        | revoke_grant   | PATIENT  | [AwaitAuthorization];
+    AwaitAuthorization:  await_authorization | nothing        | NEVER    | [Verify];
+    Verify:              climb_the_ladder    | nothing        | STANDARD | [AwaitPropagation, Activate];
+    AwaitPropagation:    wait_for_permission | nothing        | NEVER    | [Verify];
+    Activate:            activate            | nothing        | STANDARD | [];
+}
+
+/// What the run remembers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    order: Connect,
+    /// When the attempt ends if nobody goes on.
+    #[serde(default)]
+    deadline: Option<Timestamp>,
+    /// What the page said of the consent.
+    #[serde(default)]
+    consented: Option<Consented>,
+    /// Begins the keys of the probe events.
+    #[serde(default)]
+    probe: Option<Uuid>,
+    /// When the permission must have spread at the provider.
+    #[serde(default)]
+    spread_by: Option<Timestamp>,
+    /// When the ladder is climbed again.
+    #[serde(default)]
+    resume_at: Option<Timestamp>,
+    /// The service mailbox that was proven, with its name.
+    #[serde(default)]
+    proven: Option<(String, String)>,
+}
+
+async fn await_terms(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let deadline = *at.memory.deadline.get_or_insert(at.now + world.services.settings.link_lifetime);
+    if at.take("terms_accepted").is_some() {
+        let reason =
+            Reason::new("CONSENT_PENDING", "The administrator has not granted access at the provider yet.")
+                .act("Finish the consent at the provider.");
+        at.change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
+        return Ok(Next::Go(State::AwaitConsent));
+    }
+    wait(at, deadline, "terms_accepted")
+}
+
+/// How it ends when it does not succeed. The last undo of all: typed credentials that were not tried go too.
+async fn close(world: &World, at: &mut Step<Memory>) -> Undone {
+    world.services.connect().forget(at.tenant, at.memory.order.integration).await?;
+    let reason =
+        at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", "The connection failed."));
+    let end = match (at.memory.order.again, reason.code.as_str()) {
+        (true, _) => IntegrationState::Failing,
+        (false, "CONNECT_EXPIRED") => IntegrationState::Expired,
+        (false, "CONSENT_DECLINED" | "RUN_CANCELLED") => IntegrationState::Declined,
+        (false, _) => IntegrationState::Failed,
+    };
+    let reason =
+        if reason.next_action.is_some() { reason } else { reason.act("Start the connection again.") };
+    at.change(state(at, end, Some(reason)));
+    Ok(())
+}
+
+async fn await_consent(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    declined(at)?;
+    // The terms may be ticked again by a second browser; that changes nothing.
+    while at.take("terms_accepted").is_some() {}
+    if let Some(said) = at.take("consented") {
+        let said = serde_json::from_value(said);
+        at.memory.consented =
+            Some(said.map_err(|_| Trouble::fail("MEMORY_UNREADABLE", "The consent cannot be read."))?);
+        return Ok(Next::Go(State::Obtain));
+    }
+    let deadline = at.memory.deadline.unwrap_or(at.now);
+    wait(at, deadline, "consented")
+}
+
+/// Tries the consent, and puts it into force: the organisation must be the one that signed in, and nobody else's.
+async fn obtain_grant(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    declined(at)?;
+    let services = &world.services;
+    let row = integration(world, at).await?;
+    let consented = at.memory.consented.clone();
+    let consented = consented.ok_or_else(|| Trouble::fail("MEMORY_UNREADABLE", "The consent is missing."))?;
+    let secret = services.connect().handed_over(at.tenant, row.id, consented.session).await?;
+    let (provider, session) =
+        services.grants().trial(&row, &secret, &consented.by, consented.server.clone())?;
+    let organisation =
+        provider.organisation(&session).await.map_err(|error| trial_trouble(&secret, error))?;
+    if let Secret::MicrosoftApp { external } = &secret
+        && !external.eq_ignore_ascii_case(&organisation.id)
+    {
+        return Err(Trouble::fail(
+            "TENANT_MISMATCH",
+            "The access belongs to another organisation than the one that signed in.",
+        ));
+    }
+    if row.external_tenant.as_deref().is_some_and(|known| known != organisation.id) {
+        let message = "This is another organisation than the one that was connected before.";
+        return Err(Trouble::fail("TENANT_MISMATCH", message));
+    }
+    services.connect().adopt(&row, &consented, &secret, &organisation).await?;
+    at.memory.probe = Some(services.ids.uuid());
+    let reason =
+        Reason::new("AUTHORISATION_PENDING", "The provider granted access. Nothing is read or written yet.")
+            .act("Authorise the use of this access.");
+    at.change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
+    Ok(Next::Go(State::AwaitAuthorization))
+}
+
+/// A fresh consent takes some minutes to spread at Microsoft: until then a refusal is no refusal.
+fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
+    let spreads = matches!(secret, Secret::MicrosoftApp { .. })
+        && matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope);
+    match spreads {
+        true => Trouble::Retry {
+            reason: Reason::new(
+                "PERMISSION_SPREADING",
+                "The provider has not spread the new permission yet.",
+            ),
+            after: None,
+        },
+        false if error.kind == ErrorKind::GrantLost => {
+            Trouble::fail("CREDENTIALS_REFUSED", "The calendar system does not accept these credentials.")
+        }
+        false => error.into(),
+    }
+}
+
+/// Nothing half-connected is left behind; a connection that was there before keeps what it had.
+async fn revoke_grant(world: &World, at: &mut Step<Memory>) -> Undone {
+    if !at.memory.order.again {
+        world.services.connect().abandon(at.tenant, at.memory.order.integration).await?;
+    }
+    Ok(())
+}
+
+async fn await_authorization(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    declined(at)?;
+    if at.take("authorised").is_some() {
+        at.memory.spread_by = Some(at.now + world.services.settings.propagation);
+        at.change(state(at, IntegrationState::Verifying, None));
+        return Ok(Next::Go(State::Verify));
+    }
+    let deadline = at.memory.deadline.unwrap_or(at.now);
+    wait(at, deadline, "authorised")
+}
+
+async fn climb_the_ladder(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let row = integration(world, at).await?;
+    let probe = at.memory.probe.unwrap_or(at.run);
+    let mailbox = ladder::mailbox_to_prove(&row, None);
+    let climb = ladder::climb(&world.services, &row, mailbox, probe).await?;
+    if let Some(error) = climb.again {
+        return Err(error.into());
+    }
+    record(at, row.id, &climb);
+    // Nothing else is written before the connection stands: what fails yet leaves nothing half-connected.
+    if climb.verdict() == Verdict::Failed {
+        let spreading = climb.spreading && at.memory.spread_by.is_some_and(|by| at.now < by);
+        if !spreading {
+            return Err(Trouble::Fail(ladder_reason(&climb)));
+        }
+        let reason =
+            Reason::new("PERMISSION_SPREADING", "The provider has not spread the new permission yet.");
+        at.change(state(at, IntegrationState::AwaitingPropagation, Some(reason)));
+        return Ok(Next::Go(State::AwaitPropagation));
+    }
+    at.memory.proven = mailbox.map(str::to_owned).zip(climb.service_name);
+    Ok(Next::Go(State::Activate))
+}
+
+/// Writes down what a climb saw.
+pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Climb) {
+    let checks = serde_json::to_value(&climb.checks).unwrap_or(Value::Null);
+    at.change(Change::Verification(NewVerification { integration, verdict: climb.verdict(), checks }));
+}
+
+/// The reason of a failed climb: its first failed check.
+pub(crate) fn ladder_reason(climb: &Climb) -> Reason {
+    let Some(check) = climb.failure() else {
+        return Reason::new("VERIFICATION_FAILED", "The verification failed.");
+    };
+    let reason = Reason::new(format!("CHECK_{}_FAILED", check.name), check.evidence.clone());
+    match &check.next_action {
+        Some(next) => reason.act(next.clone()),
+        None => reason,
+    }
+}
+
+async fn wait_for_permission(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let resume = *at.memory.resume_at.get_or_insert(at.now + chrono::Duration::minutes(2));
+    if at.now < resume {
+        return Ok(Next::Wait { until: Some(resume), or: None });
+    }
+    at.memory.resume_at = None;
+    at.change(state(at, IntegrationState::Verifying, None));
+    Ok(Next::Go(State::Verify))
+}
+
+async fn activate(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let integration = at.memory.order.integration;
+    if let Some((address, name)) = at.memory.proven.take() {
+        at.change(Change::ServiceMailbox { integration, address, name });
+    }
+    at.change(state(at, IntegrationState::Active, None));
+    // The campaign reads the rooms.
+    at.change(Change::StartCampaign(integration));
+    Ok(Next::Done)
+}
+
+fn state(at: &Step<Memory>, state: IntegrationState, reason: Option<Reason>) -> Change {
+    Change::Integration(IntegrationChange {
+        id: at.memory.order.integration,
+        state: Some(state),
+        reason: Some(reason),
+        ..IntegrationChange::default()
+    })
+}
+
+async fn integration(world: &World, at: &Step<Memory>) -> Result<entity::integration::Model, Trouble> {
+    let rows = world.services.integrations().among(at.tenant, &[at.memory.order.integration]).await?;
+    rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration is gone."))
+}
+
+/// Whether the administrator, or the provider in his name, said no.
+fn declined(at: &mut Step<Memory>) -> Result<(), Trouble> {
+    let Some(said) = at.take("declined") else { return Ok(()) };
+    let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
+    let code = text("code").unwrap_or_else(|| "CONSENT_DECLINED".to_owned());
+    let message = text("message").unwrap_or_else(|| "The administrator did not grant access.".to_owned());
+    Err(Trouble::fail(&code, message))
+}
+
+/// Waits for a signal, or for the end of the attempt.
+fn wait(at: &mut Step<Memory>, deadline: Timestamp, signal: &'static str) -> Outcome<State> {
+    declined(at)?;
+    if at.now >= deadline {
+        return Err(Trouble::fail("CONNECT_EXPIRED", "Nobody finished the connection in time."));
+    }
+    Ok(Next::Wait { until: Some(deadline), or: Some(signal) })
+}

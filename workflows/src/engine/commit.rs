@@ -1,0 +1,332 @@
+//! The committer: everything that is waiting goes into one transaction.
+//!
+//! On PostgreSQL the runs of a batch are moved by one statement, whatever their number. A run whose epoch or
+//! revision is no longer what its step saw is left out: its worker was a zombie, and nothing of it is written. A
+//! batch that fails is replayed one by one, so that one bad result never fails its neighbours.
+
+use std::{collections::HashMap, time::Duration};
+
+use domain::state::RunStatus;
+use queue::{Hint, jobs::Claimed};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Statement, Value,
+    prelude::Json,
+};
+use services::{Services, change::Writer, events::topic, tx::After};
+use uuid::Uuid;
+
+use super::{decide::Settled, worker::LEASE};
+
+/// How often one result goes again whose transaction stood in another's way.
+const ATTEMPTS: u32 = 5;
+
+/// Commits a batch; answers for each run whether it was written. No claim is kept.
+pub async fn commit(services: &Services, node: &str, mut batch: Vec<Settled>) -> Vec<(Uuid, bool)> {
+    for settled in &mut batch {
+        settled.keep = false;
+    }
+    let committed = commit_keeping(services, node, batch).await;
+    committed.into_iter().map(|(settled, kept)| (settled.run, kept != Fate::TooLate)).collect()
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was written, and the claim is still held: the worker goes on.
+    Kept,
+    /// It was written.
+    Written,
+    /// Nothing of it was written: its worker had lost the claim, or it cannot be stored.
+    TooLate,
+}
+
+/// Commits a batch and gives it back, each result with its fate. A claim that its worker would keep is kept unless a
+/// signal came meanwhile.
+pub async fn commit_keeping(
+    services: &Services,
+    node: &str,
+    mut batch: Vec<Settled>,
+) -> Vec<(Settled, Fate)> {
+    let mut outcome = write(services, node, &mut batch).await;
+    for attempt in 1..ATTEMPTS {
+        match &outcome {
+            Err(error) if batch.len() == 1 && error.is_contention() => {
+                let pause = 10 * u64::from(attempt) + services.ids.below(20);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                outcome = write(services, node, &mut batch).await;
+            }
+            _ => break,
+        }
+    }
+    match outcome {
+        Ok(fates) => batch.into_iter().zip(fates).collect(),
+        Err(error) if batch.len() == 1 => {
+            tracing::error!(%error, run = %batch[0].run, "a step's result could not be written; its lease will run out");
+            batch.into_iter().map(|settled| (settled, Fate::TooLate)).collect()
+        }
+        Err(error) => {
+            tracing::warn!(%error, size = batch.len(), "a batch failed and is written one by one");
+            let mut written = Vec::new();
+            for settled in batch {
+                written.extend(Box::pin(commit_keeping(services, node, vec![settled])).await);
+            }
+            written
+        }
+    }
+}
+
+async fn write(services: &Services, node: &str, batch: &mut [Settled]) -> services::Result<Vec<Fate>> {
+    let mut tenants: Vec<Uuid> = batch.iter().map(|settled| settled.tenant).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    // Runs in a stable order: two committers never wait for each other in a circle.
+    batch.sort_unstable_by_key(|settled| settled.run);
+    let txn = services.store.write_many(&tenants).await?;
+    let moved = match services.store.backend() {
+        DatabaseBackend::Postgres => move_together(services, &txn, node, batch).await?,
+        _ => move_each(services, &txn, node, batch).await?,
+    };
+    // A zombie's result may lie in the same batch as the one that counts.
+    let key = |settled: &Settled| (settled.run, settled.epoch, settled.revision);
+    let jobs: Vec<Option<Job>> = batch.iter().map(|settled| moved.get(&key(settled)).copied()).collect();
+    let mut after = After::default();
+    for (settled, job) in batch.iter().zip(&jobs) {
+        let Some(job) = job else { continue };
+        let mut writer = Writer::new(services, &txn, settled.tenant, &settled.asked_by, &mut after);
+        writer.write(settled.changes.clone()).await?;
+        writer.event(topic::RUN, settled.run);
+        if settled.status == RunStatus::Quarantined {
+            tracing::error!(run = %settled.run, reason = ?settled.reason, "a run is parked: it needs somebody");
+            writer.event(topic::RUN_PARKED, settled.run);
+        }
+        if job.told {
+            after.hints.push(Hint { run: settled.run, tenant: settled.tenant, lane: settled.lane });
+        }
+    }
+    after.store(&txn).await?;
+    txn.commit().await?;
+    let fate = |job: Option<Job>| match job {
+        None => Fate::TooLate,
+        Some(Job { kept: true, .. }) => Fate::Kept,
+        Some(_) => Fate::Written,
+    };
+    let fates = jobs.into_iter().map(fate).collect();
+    after.tell(services).await;
+    Ok(fates)
+}
+
+/// What a moved run's job looks like; a run that is over has none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Job {
+    /// The claim is still held.
+    kept: bool,
+    /// It is due at once, and its hint counts as given away.
+    told: bool,
+}
+
+fn job(row: &QueryResult) -> Result<Job, DbErr> {
+    let (kept, told): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "told")?);
+    Ok(Job { kept, told: told && !kept })
+}
+
+/// The runs that were moved, with the epoch and the revision that they were moved from: a zombie from before a retry
+/// may hold the epoch of the run's new life.
+type Moved = HashMap<(Uuid, i64, i64), Job>;
+
+// A claim that is kept touches no index. What is due at once is due by the database's clock, or a node whose clock is
+// ahead would wait for itself. A job is touched only with its run: a retried run has a new job, whose epoch a zombie
+// from before may hold by chance.
+const TOGETHER: &str = "
+WITH input AS (
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::text[],
+        $8::jsonb[], $9::jsonb[], $10::text[], $11::jsonb[], $12::timestamptz[], $13::int[], $14::bool[],
+        $15::uuid[], $16::text[], $17::text[], $18::text[], $19::int[], $20::jsonb[], $21::uuid[],
+        $23::timestamptz[], $26::bool[], $30::bool[])
+    AS i(run_id, epoch, revision, wakes, version, state, status, memory, trail, wait_signal, reason, due_at,
+        attempt, over, line_id, line_state, outcome, next_state, line_attempt, line_reason, tenant_id, at, keep, undoing)
+), armed AS (
+    UPDATE job j SET attempt = i.attempt, crashes = 0, first_crash_at = NULL,
+        lease_until = CASE WHEN i.keep AND j.wakes = i.wakes
+            THEN coalesce($22, now()) + $27 * interval '1 millisecond' END,
+        leased_by = CASE WHEN i.keep AND j.wakes = i.wakes THEN j.leased_by END,
+        offered_at = CASE WHEN i.keep AND j.wakes = i.wakes THEN j.offered_at
+            WHEN j.wakes <> i.wakes OR i.due_at <= i.at THEN coalesce($22, now()) END,
+        due_at = CASE WHEN i.keep AND j.wakes = i.wakes THEN j.due_at
+            WHEN j.wakes <> i.wakes OR i.due_at <= i.at THEN least(i.due_at, coalesce($22, now()))
+            ELSE i.due_at END
+    FROM input i, run r WHERE NOT i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
+        AND r.id = i.run_id AND r.revision = i.revision
+    RETURNING j.run_id, j.epoch, j.lease_until IS NOT NULL AS kept, j.offered_at IS NOT NULL AS told
+), ended AS (
+    DELETE FROM job j USING input i, run r WHERE i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
+        AND r.id = i.run_id AND r.revision = i.revision RETURNING j.run_id, j.epoch, false AS kept, false AS told
+), moved AS (
+    UPDATE run r SET version = i.version, state = i.state, status = i.status, undoing = i.undoing,
+        memory = i.memory, trail = i.trail, wait_signal = nullif(i.wait_signal, ''), reason = nullif(i.reason, 'null'::jsonb), revision = r.revision + 1,
+        updated_at = i.at, finished_at = CASE WHEN i.over THEN i.at END
+    FROM input i JOIN (SELECT * FROM armed UNION ALL SELECT * FROM ended) f ON f.run_id = i.run_id AND f.epoch = i.epoch
+    WHERE r.id = i.run_id AND r.revision = i.revision RETURNING r.id, i.epoch, i.revision, f.kept, f.told
+), history AS (
+    INSERT INTO run_history (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
+    SELECT i.line_id, i.tenant_id, i.run_id, i.revision + 1, i.line_state, i.outcome, nullif(i.next_state, ''),
+        i.line_attempt, nullif(i.line_reason, 'null'::jsonb), $24, i.at
+    FROM input i JOIN moved m ON m.id = i.run_id AND m.epoch = i.epoch AND m.revision = i.revision
+), eaten AS (
+    DELETE FROM signal s USING moved m, unnest($25::uuid[], $28::bigint[], $29::bigint[]) AS e(id, epoch, revision)
+    WHERE s.run_id = m.id AND s.id = e.id AND e.epoch = m.epoch AND e.revision = m.revision
+)
+SELECT id, epoch, revision, kept, told FROM moved";
+
+/// Moves a whole batch by one statement.
+async fn move_together(
+    services: &Services,
+    txn: &DatabaseTransaction,
+    node: &str,
+    batch: &[Settled],
+) -> Result<Moved, DbErr> {
+    fn list<T: Into<Value>>(batch: &[Settled], column: impl Fn(&Settled) -> T) -> Vec<T> {
+        batch.iter().map(column).collect()
+    }
+    // Arrays hold no NULL: the empty text and JSON null stand for it.
+    let reason =
+        |reason: &Option<domain::Reason>| -> Json { serde_json::to_value(reason).unwrap_or(Json::Null) };
+    let eaten = || batch.iter().flat_map(|settled| settled.eaten.iter().map(move |id| (*id, settled)));
+    let values: Vec<Value> = vec![
+        list(batch, |s| s.run).into(),
+        list(batch, |s| s.epoch).into(),
+        list(batch, |s| s.revision).into(),
+        list(batch, |s| s.wakes).into(),
+        list(batch, |s| s.version).into(),
+        list(batch, |s| s.state.clone()).into(),
+        list(batch, |s| s.status.to_string()).into(),
+        list(batch, |s| s.memory.clone()).into(),
+        list(batch, |s| serde_json::json!(s.trail)).into(),
+        list(batch, |s| s.wait_signal.unwrap_or_default().to_owned()).into(),
+        list(batch, |s| reason(&s.reason)).into(),
+        list(batch, |s| s.due).into(),
+        list(batch, |s| s.attempt).into(),
+        list(batch, |s| s.status.is_over()).into(),
+        list(batch, |_| services.ids.uuid()).into(),
+        list(batch, |s| s.line.state.clone()).into(),
+        list(batch, |s| s.line.outcome.to_owned()).into(),
+        list(batch, |s| s.line.next.clone().unwrap_or_default()).into(),
+        list(batch, |s| s.line.attempt).into(),
+        list(batch, |s| reason(&s.line.reason)).into(),
+        list(batch, |s| s.tenant).into(),
+        services.clock.sql().into(),
+        list(batch, |s| s.at).into(),
+        node.into(),
+        eaten().map(|(id, _)| id).collect::<Vec<_>>().into(),
+        list(batch, |s| s.keep).into(),
+        (LEASE.as_millis() as i64).into(),
+        eaten().map(|(_, settled)| settled.epoch).collect::<Vec<_>>().into(),
+        eaten().map(|(_, settled)| settled.revision).collect::<Vec<_>>().into(),
+        list(batch, |s| s.undoing).into(),
+    ];
+    let rows = txn
+        .query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, TOGETHER, values))
+        .await?;
+    let read = |row: &QueryResult| {
+        Ok(((row.try_get("", "id")?, row.try_get("", "epoch")?, row.try_get("", "revision")?), job(row)?))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Moves the runs of a batch one after the other: on SQLite there is one writer and no network, and the batch still
+/// shares one commit.
+async fn move_each(
+    services: &Services,
+    txn: &DatabaseTransaction,
+    node: &str,
+    batch: &[Settled],
+) -> Result<Moved, DbErr> {
+    let run = async |sql: &str, values: Vec<Value>| {
+        let done =
+            txn.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Sqlite, sql, values)).await?;
+        Ok::<_, DbErr>(done.rows_affected())
+    };
+    let json = |reason: &Option<domain::Reason>| -> Option<Json> {
+        reason.as_ref().and_then(|reason| serde_json::to_value(reason).ok())
+    };
+    // The step's own time may lie back: its result may have waited for its batch, or the clock may have been set.
+    let now = services.now();
+    let mut moved = Moved::new();
+    for s in batch {
+        let held: [Value; 3] = [s.run.into(), s.epoch.into(), s.revision.into()];
+        let armed = match s.status.is_over() {
+            true => (run(END, held.into()).await? == 1).then(Job::default),
+            false => {
+                let (until, is_due) = (s.keep.then(|| now + LEASE), s.due <= s.at);
+                let arm: [Value; 6] =
+                    [s.due.into(), s.attempt.into(), s.wakes.into(), now.into(), until.into(), is_due.into()];
+                let arm =
+                    Statement::from_sql_and_values(DatabaseBackend::Sqlite, ARM, held.into_iter().chain(arm));
+                txn.query_one_raw(arm).await?.as_ref().map(job).transpose()?
+            }
+        };
+        let Some(armed) = armed else { continue };
+        let finished = s.status.is_over().then_some(s.at);
+        let values = vec![
+            s.run.into(),
+            s.revision.into(),
+            s.version.into(),
+            s.state.clone().into(),
+            s.status.as_str().into(),
+            s.memory.clone().into(),
+            serde_json::json!(s.trail).into(),
+            s.wait_signal.into(),
+            json(&s.reason).into(),
+            s.at.into(),
+            finished.into(),
+            s.undoing.into(),
+        ];
+        if run(MOVE, values).await? == 0 {
+            continue;
+        }
+        let line = &s.line;
+        let values = vec![
+            services.ids.uuid().into(),
+            s.tenant.into(),
+            s.run.into(),
+            (s.revision + 1).into(),
+            line.state.clone().into(),
+            line.outcome.into(),
+            line.next.clone().into(),
+            line.attempt.into(),
+            json(&line.reason).into(),
+            node.into(),
+            s.at.into(),
+        ];
+        run(TELL, values).await?;
+        for id in &s.eaten {
+            run("DELETE FROM signal WHERE id = $1", vec![(*id).into()]).await?;
+        }
+        moved.insert((s.run, s.epoch, s.revision), armed);
+    }
+    Ok(moved)
+}
+
+const ARM: &str = "UPDATE job SET attempt = $5, crashes = 0, first_crash_at = NULL,
+    lease_until = CASE WHEN wakes = $6 THEN $8 END,
+    leased_by = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN leased_by END,
+    offered_at = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN offered_at WHEN wakes <> $6 OR $9 THEN $7 END,
+    due_at = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN due_at WHEN wakes <> $6 OR $9 THEN min($4, $7) ELSE $4 END
+    WHERE run_id = $1 AND epoch = $2 AND EXISTS (SELECT 1 FROM run WHERE id = $1 AND revision = $3)
+    RETURNING lease_until IS NOT NULL AS kept, offered_at IS NOT NULL AS told";
+
+const END: &str = "DELETE FROM job
+    WHERE run_id = $1 AND epoch = $2 AND EXISTS (SELECT 1 FROM run WHERE id = $1 AND revision = $3)";
+
+const MOVE: &str = "UPDATE run SET version = $3, state = $4, status = $5, memory = $6, trail = $7, wait_signal = $8,
+    reason = $9, revision = revision + 1, updated_at = $10, finished_at = $11, undoing = $12 WHERE id = $1 AND revision = $2";
+
+const TELL: &str = "INSERT INTO run_history
+    (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+/// Gives a claim back for which there is no workflow here: another node may have it.
+pub async fn give_back(services: &Services, claimed: &Claimed) {
+    if let Err(error) = queue::jobs::release(services.store.engine(), claimed.run, claimed.epoch).await {
+        tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");
+    }
+}

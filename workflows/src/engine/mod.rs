@@ -1,0 +1,98 @@
+//! The durable workflow engine.
+//!
+//! A run is a row, a step's result is one commit, and the database is the truth: whatever a lane, a worker or a
+//! whole node loses is found again by the sweep. [`table`] says what a workflow is, [`step`] what a step sees,
+//! [`decide`] what follows from its answer, [`commit`] how that is written, [`worker`] who does it when.
+
+mod commit;
+mod decide;
+mod hands;
+mod shares;
+mod step;
+mod suspects;
+mod sweep;
+mod table;
+mod worker;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use services::{Services, catalogue::WorkflowInfo};
+
+pub use commit::{Fate, commit, commit_keeping};
+pub use decide::{Line, MAX_CRASHES, Settled, Work};
+pub use step::{Flow, Given, Next, Outcome, Signal, Step, Taken, Trouble, Undone, World, nothing};
+pub use table::{Retry, Row, Table};
+
+/// A node's engine: the workflows it knows and what they stand on. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    world: World,
+    node: String,
+    flows: BTreeMap<(&'static str, i32), Box<dyn Flow>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("node", &self.0.node).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that knows these workflows. `node` names this process in leases and histories.
+    pub fn new(services: Services, node: impl Into<String>, flows: Vec<Box<dyn Flow>>) -> Self {
+        let flows = flows.into_iter().map(|flow| ((flow.table().name, flow.table().version), flow)).collect();
+        Self(Arc::new(Inner { world: World { services }, node: node.into(), flows }))
+    }
+
+    /// The use cases.
+    pub fn services(&self) -> &Services {
+        &self.0.world.services
+    }
+
+    /// What steps reach.
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// The name of this process.
+    pub fn node(&self) -> &str {
+        &self.0.node
+    }
+
+    /// A workflow in one version.
+    pub fn flow(&self, name: &str, version: i32) -> Option<&dyn Flow> {
+        let flow = self.0.flows.iter().find(|((flow, at), _)| *flow == name && *at == version);
+        flow.map(|(_, flow)| &**flow)
+    }
+
+    /// The table that a run goes by: of its version, or the newest for a run that has none yet.
+    pub fn table(&self, name: &str, version: Option<i32>) -> Option<&'static Table> {
+        let fits =
+            |(flow, at): &&(&'static str, i32)| *flow == name && version.is_none_or(|version| *at == version);
+        let key = self.0.flows.keys().filter(fits).max_by_key(|(_, at)| *at)?;
+        self.0.flows.get(key).map(|flow| flow.table())
+    }
+
+    /// Every table.
+    pub fn tables(&self) -> impl Iterator<Item = &'static Table> {
+        self.0.flows.values().map(|flow| flow.table())
+    }
+}
+
+impl services::Catalogue for Engine {
+    fn workflows(&self) -> Vec<WorkflowInfo> {
+        let info = |table: &'static Table| WorkflowInfo {
+            name: table.name,
+            version: table.version,
+            about: table.about,
+            states: table.states(),
+        };
+        self.tables().map(info).collect()
+    }
+
+    fn diagram(&self, workflow: &str, version: i32, present: Option<&str>) -> Option<String> {
+        self.table(workflow, Some(version)).map(|table| table.mermaid(present))
+    }
+}

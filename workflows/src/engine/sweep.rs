@@ -1,0 +1,79 @@
+//! Finds what no lane tells of: timers that are due, and jobs whose hint was lost.
+
+use std::time::Duration;
+
+use queue::{Hint, jobs};
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, hands::Hands};
+
+/// After which time without an effect a hint counts as lost.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How many jobs one sweep offers.
+const OFFERED_AT_ONCE: u32 = 2000;
+/// How many waiting hints are a crowd.
+const CROWD: usize = 10_000;
+
+impl Engine {
+    /// Offers due jobs: those of a timer at once, and every now and then those whose hint seems lost. Sleeps until the
+    /// next timer is due.
+    pub(super) async fn sweep_for_ever(self, hands: Hands, stop: CancellationToken) {
+        let (services, clock) = (self.services(), &*self.services().clock);
+        let mut looked = None::<Duration>;
+        while !stop.is_cancelled() {
+            let now = clock.steady();
+            let again = match looked {
+                Some(at) if now.saturating_sub(at) < SWEEP / 5 => None,
+                _ => {
+                    looked = Some(now);
+                    Some(self.lost_after().await)
+                }
+            };
+            let full = match jobs::sweep(services.store.engine(), clock, again, OFFERED_AT_ONCE).await {
+                Ok(hints) => {
+                    if let (false, Err(error)) = (hints.is_empty(), services.queue.hints.push(&hints).await) {
+                        tracing::debug!(%error, "the lane is away; working from the database");
+                        self.work_directly(&hints, &hands).await;
+                    }
+                    hints.len() == OFFERED_AT_ONCE as usize
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the sweep failed");
+                    false
+                }
+            };
+            let nap = match jobs::next_due(services.store.engine(), clock, SWEEP / 5).await {
+                _ if full => Duration::from_millis(5),
+                Ok(nap) => nap.max(Duration::from_millis(20)),
+                Err(_) => SWEEP / 5,
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(nap) => {}
+            }
+        }
+    }
+
+    /// After which time without an effect a hint counts as lost. Where many wait for their turn it is no wonder that one
+    /// has had no effect yet, and to tell all of them again would only make the line longer.
+    async fn lost_after(&self) -> Duration {
+        match self.services().queue.hints.waiting().await {
+            Ok(waiting) if waiting > CROWD => SWEEP * 12,
+            Ok(_) => SWEEP,
+            // The lane is away: nobody was told of anything.
+            Err(_) => SWEEP / 5,
+        }
+    }
+
+    /// Works on due jobs without any lane, as many at a time as there are places.
+    async fn work_directly(&self, mut hints: &[Hint], hands: &Hands) {
+        while !hints.is_empty() {
+            let (now, later) = hints.split_at(hands.free().await.clamp(1, hints.len()));
+            let admitted = hands.shares.admit(now, self.share());
+            if let Err(error) = self.claim_and_hand_out(&admitted, hands).await {
+                return tracing::warn!(%error, "jobs could not be claimed");
+            }
+            hints = later;
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A workflow as a table: state, step, undo, retry policy, successors.
+
+use std::time::Duration;
+
+use services::catalogue::StateInfo;
+
+/// How often and how soon a failed step is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// How many attempts a state has, the first included.
+    pub attempts: u32,
+    /// The wait after the first attempt; it doubles from there.
+    pub first: Duration,
+    /// The longest wait.
+    pub most: Duration,
+}
+
+impl Retry {
+    /// One attempt.
+    pub const NEVER: Self = Self { attempts: 1, first: Duration::ZERO, most: Duration::ZERO };
+    /// For requests that usually succeed: eight attempts over some minutes.
+    pub const STANDARD: Self =
+        Self { attempts: 8, first: Duration::from_secs(1), most: Duration::from_mins(1) };
+    /// For what may take the provider long: about a day.
+    pub const PATIENT: Self =
+        Self { attempts: 60, first: Duration::from_secs(5), most: Duration::from_mins(30) };
+
+    /// The wait before the next attempt, when `failed` attempts have failed; `None` when none is left. `jitter` is
+    /// a number from 0 to 99: it takes up to a quarter off, so that runs that failed together do not come back
+    /// together.
+    pub fn wait(&self, failed: u32, jitter: u32) -> Option<Duration> {
+        if failed >= self.attempts {
+            return None;
+        }
+        let doubled = self.first.saturating_mul(1 << failed.saturating_sub(1).min(20)).min(self.most);
+        Some(doubled.saturating_sub(doubled.mul_f64(f64::from(jitter.min(99)) / 400.0)))
+    }
+}
+
+/// One row of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The state.
+    pub state: &'static str,
+    /// The step's name.
+    pub does: &'static str,
+    /// The undo's name; `nothing` for none.
+    pub undone_by: &'static str,
+    /// The retry policy.
+    pub retry: Retry,
+    /// The states that may follow.
+    pub then: &'static [&'static str],
+}
+
+/// A whole table.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// The name that runs carry.
+    pub name: &'static str,
+    /// The version that new runs begin with.
+    pub version: i32,
+    /// What the workflow is for.
+    pub about: &'static str,
+    /// The rows; the first is where a run begins.
+    pub rows: &'static [Row],
+}
+
+impl Table {
+    /// The row of a state.
+    pub fn row(&self, state: &str) -> Option<&'static Row> {
+        self.rows.iter().find(|row| row.state == state)
+    }
+
+    /// The table for people.
+    pub fn states(&self) -> Vec<StateInfo> {
+        let info = |row: &Row| StateInfo {
+            name: row.state,
+            does: row.does,
+            undone_by: row.undone_by,
+            then: row.then,
+        };
+        self.rows.iter().map(info).collect()
+    }
+
+    /// The table as a Mermaid state diagram, with the present state marked.
+    pub fn mermaid(&self, present: Option<&str>) -> String {
+        let mut lines = vec!["stateDiagram-v2".to_owned()];
+        if let Some(first) = self.rows.first() {
+            lines.push(format!("    [*] --> {}", first.state));
+        }
+        for row in self.rows {
+            lines.extend(row.then.iter().map(|next| format!("    {} --> {next}", row.state)));
+            if row.then.is_empty() {
+                lines.push(format!("    {} --> [*]", row.state));
+            }
+        }
+        if let Some(state) = present.filter(|state| self.row(state).is_some()) {
+            lines.push("    classDef present fill:#ffd54f,stroke:#333,stroke-width:3px".to_owned());
+            lines.push(format!("    class {state} present"));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// What is wrong with the table: states that cannot be reached, or from which no end can be reached.
+    pub fn faults(&self) -> Vec<String> {
+        let mut reached: Vec<&str> = self.rows.first().map(|row| row.state).into_iter().collect();
+        let mut at = 0;
+        while let Some(state) = reached.get(at).copied() {
+            for next in self.row(state).map_or(&[][..], |row| row.then) {
+                if !reached.contains(next) {
+                    reached.push(next);
+                }
+            }
+            at += 1;
+        }
+        let lost = self.rows.iter().filter(|row| !reached.contains(&row.state));
+        let mut faults: Vec<String> = lost.map(|row| format!("{} is never reached", row.state)).collect();
+        if !self.rows.iter().any(|row| row.then.is_empty()) {
+            faults.push("no state ends the run".to_owned());
+        }
+        faults
+    }
+}
+
+/// Declares a workflow: its type, its states, and which function does what. Duplicate states, missing functions and
+/// misspelt successors do not compile. `nothing` stands for "there is nothing to undo".
+#[macro_export]
+macro_rules! workflow {
+    (
+        $(#[doc = $about:literal])+
+        $flow:ident = $name:literal v $version:literal ($memory:ty);
+        $($state:ident : $does:ident | $undo:ident | $retry:ident | [$($then:ident),*];)+
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Copy)]
+        pub struct $flow;
+
+        /// The states of the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum State { $(
+            #[doc = concat!("See `", stringify!($does), "`.")]
+            $state
+        ),+ }
+
+        impl State {
+            /// The state's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$state => stringify!($state)),+ }
+            }
+
+            fn parse(name: &str) -> Option<Self> {
+                match name { $(stringify!($state) => Some(Self::$state),)+ _ => None }
+            }
+
+            /// The state's row: its successors are checked by the compiler.
+            const fn successors(self) -> &'static [&'static str] {
+                match self { $(Self::$state => { const THEN: &[&str] = &[$(State::$then.name()),*]; THEN }),+ }
+            }
+        }
+
+        impl $flow {
+            /// The table.
+            pub const TABLE: $crate::engine::Table = $crate::engine::Table {
+                name: $name,
+                version: $version,
+                about: concat!($($about),+),
+                rows: &[$($crate::engine::Row {
+                    state: stringify!($state),
+                    does: stringify!($does),
+                    undone_by: stringify!($undo),
+                    retry: $crate::engine::Retry::$retry,
+                    then: State::$state.successors(),
+                }),+],
+            };
+        }
+
+        #[async_trait::async_trait]
+        impl $crate::engine::Flow for $flow {
+            fn table(&self) -> &'static $crate::engine::Table {
+                &Self::TABLE
+            }
+
+            async fn step(
+                &self,
+                world: &$crate::engine::World,
+                given: $crate::engine::Given<'_>,
+            ) -> $crate::engine::Taken {
+                let Some(state) = State::parse(given.state) else { return $crate::engine::Taken::unknown_state() };
+                let Some(mut at) = given.open::<$memory>() else { return $crate::engine::Taken::unreadable() };
+                let outcome = match state { $(State::$state => $does(world, &mut at).await),+ };
+                at.close(outcome.map(|next| next.map(State::name)))
+            }
+
+            async fn undo(
+                &self,
+                world: &$crate::engine::World,
+                given: $crate::engine::Given<'_>,
+            ) -> $crate::engine::Taken {
+                let Some(state) = State::parse(given.state) else { return $crate::engine::Taken::unknown_state() };
+                let Some(mut at) = given.open::<$memory>() else { return $crate::engine::Taken::unreadable() };
+                let outcome = match state { $(State::$state => $undo(world, &mut at).await),+ };
+                at.close(outcome.map(|()| $crate::engine::Next::Done))
+            }
+        }
+    };
+}

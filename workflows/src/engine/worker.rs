@@ -1,0 +1,341 @@
+//! Claims, works, hands over to the committer; and keeps doing so until it is told to stop.
+
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{FutureExt, future::join_all};
+use queue::{
+    Hint,
+    jobs::{self, Claimed},
+};
+use sea_orm::{DatabaseBackend, DbErr, QueryFilter, QueryOrder};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use super::{
+    Engine, Given, Signal,
+    commit::{Fate, commit, commit_keeping, give_back},
+    decide::{Settled, Work},
+    hands::{Handed, Hands, Held},
+    shares::Shares,
+    suspects::Suspects,
+};
+
+/// How long a claim lasts without a heartbeat.
+pub(super) const LEASE: Duration = Duration::from_secs(15);
+/// How often claims are renewed.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How many results one transaction takes.
+const BATCH: usize = 128;
+/// How many states a worker takes a run through under one claim, before others have their turn.
+const STRIDE: usize = 16;
+
+impl Engine {
+    /// Starts working: a dispatcher, a heartbeat, committers and up to `at_once` steps at a time. Ends, with its work
+    /// finished or given back, soon after `stop`.
+    pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
+        let (results, inbox) = mpsc::channel(BATCH * 4);
+        let inbox = Arc::new(tokio::sync::Mutex::new(inbox));
+        let held = Held::default();
+        let places = Arc::new(Semaphore::new(at_once));
+        let hands = Hands {
+            results,
+            held: held.clone(),
+            places,
+            shares: Shares::default(),
+            suspects: Suspects::default(),
+            tracker: tracker.clone(),
+            stop: stop.clone(),
+        };
+        // Two committers: while one waits for its disk, the other fills its batch.
+        for _ in 0..2 {
+            tracker.spawn(self.clone().commit_for_ever(Arc::clone(&inbox)));
+        }
+        tracker.spawn(self.clone().beat_for_ever(held.clone(), stop.clone()));
+        tracker.spawn(self.clone().sweep_for_ever(hands.clone(), stop.clone()));
+        tracker.spawn(self.clone().work_for_ever(hands, stop.clone()));
+    }
+
+    /// Leaves what this node still holds to the others at once: for its end, when what it was doing took too long or
+    /// could not be written.
+    pub async fn leave(&self) {
+        let services = self.services();
+        if let Err(error) = jobs::leave(services.store.engine(), &*services.clock, self.node()).await {
+            tracing::warn!(%error, "leases were not ended; they will run out");
+        }
+    }
+
+    /// Works off everything that is due now, in rounds, until nothing is: how tests step the engine. Answers how many
+    /// steps were committed.
+    pub async fn drain(&self) -> Result<usize, DbErr> {
+        let mut steps = 0;
+        loop {
+            let store = &self.services().store;
+            let hints =
+                jobs::sweep(store.engine(), &*self.services().clock, Some(Duration::ZERO), 256).await?;
+            let works = self.claim(&hints).await?;
+            if works.is_empty() {
+                return Ok(steps);
+            }
+            let settled = join_all(works.iter().map(|work| self.work(work))).await;
+            let written = commit(self.services(), self.node(), settled).await;
+            steps += written.iter().filter(|(_, written)| *written).count();
+        }
+    }
+
+    /// Claims the runs of hints and reads them.
+    pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<Work>, DbErr> {
+        let ids: Vec<Uuid> = hints.iter().map(|hint| hint.run).collect();
+        let services = self.services();
+        // Before the claim: what passes meanwhile counts as passed.
+        let since = services.clock.steady();
+        let claimed =
+            jobs::claim(services.store.engine(), &*services.clock, self.node(), &ids, LEASE).await?;
+        if claimed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.run).collect();
+        let select = entity::run::everywhere().filter(services.store.one_of(entity::run::Column::Id, &ids));
+        let (rows, signals) = tokio::join!(select.all(services.store.engine()), self.signals(&ids));
+        let mut rows: HashMap<Uuid, entity::run::Model> =
+            rows?.into_iter().map(|row| (row.id, row)).collect();
+        let mut signals = signals?;
+        let mut works = Vec::new();
+        for claimed in claimed {
+            let Some(row) = rows.remove(&claimed.run) else { continue };
+            match self.table(&row.workflow, row.version) {
+                Some(table) => {
+                    let signals = signals.remove(&claimed.run).unwrap_or_default();
+                    works.push(Work { claimed, row, table, signals, since });
+                }
+                None => self.stranger(&row, &claimed).await,
+            }
+        }
+        Ok(works)
+    }
+
+    /// A run of a workflow or version that this binary does not know: a newer or older node has to take it.
+    async fn stranger(&self, row: &entity::run::Model, claimed: &Claimed) {
+        tracing::warn!(run = %row.id, workflow = row.workflow, version = row.version, "no such workflow here");
+        give_back(self.services(), claimed).await;
+    }
+
+    /// Does one step or undo.
+    pub async fn work(&self, work: &Work) -> Settled {
+        let clock = &*self.services().clock;
+        let now = work.now(clock);
+        if let Some(settled) = work.before_any_step(now) {
+            return settled;
+        }
+        let flow = self.flow(work.table.name, work.table.version).expect("the table was found by its flow");
+        // A worker that died over this state may have done its deed: to the step that is a failed attempt too.
+        let attempt = u32::try_from(work.claimed.attempt + work.claimed.crashes).unwrap_or_default();
+        let signals = work.signals.clone();
+        let given = Given { row: &work.row, state: work.state(), attempt, signals, now };
+        let taken = match work.is_undoing() {
+            false => flow.step(self.world(), given).await,
+            true => flow.undo(self.world(), given).await,
+        };
+        let jitter = self.services().ids.below(100) as u32;
+        work.after(taken, work.now(clock), jitter)
+    }
+
+    /// The signals that wait for runs, read after their claim. A step never goes without: it would sleep through what
+    /// it did not see.
+    async fn signals(&self, runs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Signal>>, DbErr> {
+        let store = &self.services().store;
+        let select = entity::signal::everywhere().filter(store.one_of(entity::signal::Column::RunId, runs));
+        let rows = select.order_by_asc(entity::signal::Column::Id).all(store.engine()).await?;
+        let mut signals: HashMap<Uuid, Vec<Signal>> = HashMap::new();
+        for row in rows {
+            let signal = Signal { id: row.id, name: row.name, payload: row.payload };
+            signals.entry(row.run_id).or_default().push(signal);
+        }
+        Ok(signals)
+    }
+
+    async fn work_for_ever(self, hands: Hands, stop: CancellationToken) {
+        // Here, because nothing is claimed before it.
+        self.end_leases_of_the_dead().await;
+        let hints = Arc::clone(&self.services().queue.hints);
+        while !stop.is_cancelled() {
+            let free = hands.free().await;
+            // While somebody's runs wait for their share, it is looked for often.
+            let patience = Duration::from_millis(if hands.shares.wait() { 10 } else { 1000 });
+            let next = tokio::select! {
+                () = stop.cancelled() => return,
+                next = hints.next(free, patience) => next,
+            };
+            let next = next.unwrap_or_else(|error| {
+                tracing::debug!(%error, "no hints; the sweep goes on");
+                Vec::new()
+            });
+            let mut found = hands.shares.admit(&next, self.share());
+            found.extend(hands.shares.ready(free.saturating_sub(found.len()), self.share()));
+            let worked = self.claim_and_hand_out(&found, &hands).await;
+            if let (false, Err(error)) = (next.is_empty(), hints.settled(&next).await) {
+                tracing::debug!(%error, "hints were not settled; a doubled hint finds nothing to claim");
+            }
+            if let Err(error) = worked {
+                tracing::warn!(%error, "jobs could not be claimed; the sweep will offer them again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+
+    /// How many runs of one tenant this node works on at a time.
+    pub(super) fn share(&self) -> usize {
+        let services = self.services();
+        services.settings.tenant_runs_at_once.div_ceil(services.queue.nodes())
+    }
+
+    /// Claims what was admitted and works on it, each run in a task of its own. Leases are kept until their runs are
+    /// put down, and those that wait for a place are kept too.
+    pub(super) async fn claim_and_hand_out(&self, admitted: &[Hint], hands: &Hands) -> Result<(), DbErr> {
+        let works = match self.claim(admitted).await {
+            Ok(works) => works,
+            Err(error) => {
+                for hint in admitted {
+                    hands.shares.put_down(hint);
+                }
+                return Err(error);
+            }
+        };
+        let mut claimed: HashSet<Uuid> = works.iter().map(|work| work.claimed.run).collect();
+        // Whoever was told twice of a run has it once.
+        admitted
+            .iter()
+            .filter(|hint| !claimed.remove(&hint.run))
+            .for_each(|hint| hands.shares.put_down(hint));
+        let (mut fit, mut claims) = (Vec::with_capacity(works.len()), Vec::with_capacity(works.len()));
+        for work in works {
+            let hint = Hint { run: work.claimed.run, tenant: work.claimed.tenant, lane: work.claimed.lane };
+            if work.claimed.crashes > 0 && !hands.suspects.admit(hint) {
+                give_back(self.services(), &work.claimed).await;
+                hands.shares.put_down(&hint);
+                continue;
+            }
+            claims.push((work.claimed.run, work.claimed.epoch));
+            fit.push((work, hint));
+        }
+        hands.held.add(&claims);
+        for (work, hint) in fit {
+            let Ok(place) = Arc::clone(&hands.places).acquire_owned().await else { return Ok(()) };
+            let (engine, hands) = (self.clone(), hands.clone());
+            hands.tracker.clone().spawn(async move {
+                let is_suspect = work.claimed.crashes > 0;
+                engine.work_on(work, &hands).await;
+                hands.shares.put_down(&hint);
+                if is_suspect {
+                    engine.work_on_suspects(&hands).await;
+                }
+                drop(place);
+            });
+        }
+        Ok(())
+    }
+
+    /// Works on one claim until it is put down.
+    async fn work_on(&self, work: Work, hands: &Hands) {
+        let claim = (work.claimed.run, work.claimed.epoch);
+        // The lease of a step that panics has to run out, so that the next claim counts it as a crash.
+        if AssertUnwindSafe(self.walk(work, hands)).catch_unwind().await.is_err() {
+            tracing::error!(run = %claim.0, "a step panicked; its lease will run out");
+        }
+        hands.held.remove(&[claim]);
+    }
+
+    /// Works on those that waited for another suspect, one after the other.
+    async fn work_on_suspects(&self, hands: &Hands) {
+        while let Some(hint) = hands.suspects.next() {
+            if hands.stop.is_cancelled() {
+                continue;
+            }
+            match self.claim(&[hint]).await {
+                Ok(works) => {
+                    for work in works {
+                        hands.held.add(&[(work.claimed.run, work.claimed.epoch)]);
+                        self.work_on(work, hands).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a job could not be claimed; the sweep will offer it again");
+                }
+            }
+        }
+    }
+
+    /// Takes a run through its states for as long as there is something to do at once, under one claim.
+    async fn walk(&self, mut work: Work, hands: &Hands) {
+        for turn in 1..=STRIDE {
+            let mut settled = self.work(&work).await;
+            let is_due = !settled.status.is_over() && settled.due <= settled.at;
+            settled.keep = is_due && turn < STRIDE && !hands.stop.is_cancelled();
+            let (back, answer) = oneshot::channel();
+            // The receiver lives as long as any sender does.
+            if hands.results.send((settled, back)).await.is_err() {
+                return;
+            }
+            match answer.await {
+                Ok((settled, Fate::Kept)) => work.go_on(settled),
+                Ok((settled, Fate::TooLate)) => {
+                    return tracing::warn!(run = %settled.run, "a step came too late and was not written");
+                }
+                Ok((_, Fate::Written)) | Err(_) => return,
+            }
+        }
+    }
+
+    async fn commit_for_ever(self, inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>) {
+        loop {
+            let mut batch = Vec::new();
+            if inbox.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+                return;
+            }
+            let (batch, backs): (Vec<Settled>, Vec<_>) = batch.into_iter().unzip();
+            // A zombie from before a retry may hold the epoch of the run's new life.
+            let key = |settled: &Settled| (settled.run, settled.epoch, settled.revision);
+            let mut backs: HashMap<_, _> = batch.iter().map(key).zip(backs).collect();
+            for (settled, fate) in commit_keeping(self.services(), self.node(), batch).await {
+                if let Some(back) = backs.remove(&key(&settled)) {
+                    // A worker that is gone has no use for the answer: its lease runs out.
+                    drop(back.send((settled, fate)));
+                }
+            }
+        }
+    }
+
+    async fn beat_for_ever(self, held: Held, stop: CancellationToken) {
+        let mut beat = tokio::time::interval(HEARTBEAT);
+        loop {
+            tokio::select! {
+                _ = beat.tick() => {}
+                // Shutting down: what is left is looked at more often, to end as soon as nothing is.
+                () = stop.cancelled() => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+            let claims = held.all();
+            if stop.is_cancelled() && claims.is_empty() {
+                return;
+            }
+            let services = self.services();
+            if let Err(error) = jobs::renew(services.store.engine(), &*services.clock, &claims, LEASE).await {
+                tracing::warn!(%error, "leases were not renewed");
+            }
+        }
+    }
+
+    /// An SQLite database belongs to one process: at its start nobody alive holds a lease.
+    async fn end_leases_of_the_dead(&self) {
+        let services = self.services();
+        if services.store.backend() == DatabaseBackend::Sqlite
+            && let Err(error) = jobs::end_leases(services.store.engine(), &*services.clock).await
+        {
+            tracing::warn!(%error, "old leases were not ended; they will run out");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What must be kept true for ever: no input, compare wanted with actual, one node at a time.
+//!
+//! A reconciler has a row in `schedule` with a due time and a lease; whichever node finds it due takes it, does one
+//! round, and sets the next time. A round that dies is taken up by another node when the lease is over.
+
+mod calendars;
+mod channels;
+mod health;
+mod retention;
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement, Value};
+use services::Services;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// One thing that is kept true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconciler {
+    /// Consents are still accepted.
+    Health,
+    /// Copies of calendars are fresh.
+    Calendars,
+    /// Providers push what changes.
+    Channels,
+    /// What grows without end is pruned.
+    Retention,
+}
+
+impl Reconciler {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Health, Self::Calendars, Self::Channels, Self::Retention];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Calendars => "calendars",
+            Self::Channels => "channels",
+            Self::Retention => "retention",
+        }
+    }
+
+    fn every(self, services: &Services) -> Duration {
+        match self {
+            Self::Health => services.settings.health_every,
+            Self::Calendars | Self::Channels => services.settings.reread_after / 4,
+            Self::Retention => Duration::from_mins(10),
+        }
+    }
+
+    /// Does one round now.
+    pub async fn round(self, services: &Services) -> services::Result<()> {
+        match self {
+            Self::Health => health::round(services).await,
+            Self::Calendars => calendars::round(services).await,
+            Self::Channels => channels::round(services).await,
+            Self::Retention => retention::round(services).await,
+        }
+    }
+}
+
+/// Every tenant: reconcilers walk over them one by one.
+#[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
+async fn tenants(services: &Services) -> Result<Vec<uuid::Uuid>, DbErr> {
+    use sea_orm::EntityTrait;
+    let rows = entity::tenant::Entity::find().all(services.store.installation()).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// How long a round may go without a sign of life before another node takes it over.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Keeps everything true until `stop`.
+pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &CancellationToken) {
+    for reconciler in Reconciler::ALL {
+        let (services, node, stop) = (services.clone(), node.to_owned(), stop.clone());
+        tracker.spawn(async move {
+            // An SQLite database belongs to one process: whoever had a round in it is dead.
+            if services.store.backend() == DatabaseBackend::Sqlite {
+                let sql = "UPDATE schedule SET lease_until = NULL WHERE name = $1";
+                if let Err(error) = statement(&services, sql, vec![reconciler.name().into()]).await {
+                    tracing::warn!(%error, "an old lease was not ended; it will run out");
+                }
+            }
+            while !stop.is_cancelled() {
+                match take(&services, reconciler, &node).await {
+                    Ok(true) => {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = hold(&services, reconciler, &node) => {}
+                            round = reconciler.round(&services) => if let Err(error) = round {
+                                tracing::warn!(%error, reconciler = reconciler.name(), "a round failed");
+                            }
+                        }
+                        if let Err(error) = leave(&services, reconciler, &node).await {
+                            tracing::warn!(%error, "a round was not given back; its lease will run out");
+                        }
+                    }
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(%error, "the schedule could not be read"),
+                }
+                let nap = reconciler.every(&services).min(Duration::from_secs(5)) / 2;
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(nap) => {}
+                }
+            }
+        });
+    }
+}
+
+/// Takes a due round; `false` when it is not due or another node is at it. The next time is set before the round, so
+/// that a node that dies in it costs a lease or a period, whichever is longer.
+pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Result<bool, DbErr> {
+    let name = reconciler.name();
+    let first = "INSERT INTO schedule (name, due_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    statement(services, first, vec![name.into(), services.now().into()]).await?;
+    let due = "UPDATE schedule SET lease_until = {later $4}, due_at = {later $5}, leased_by = $2
+        WHERE name = $1 AND due_at <= {now} AND (lease_until IS NULL OR lease_until <= {now})";
+    timed(services, due, [name, node], &[LEASE, reconciler.every(services)]).await
+}
+
+/// Keeps a round for as long as this is polled; ends when it was lost.
+async fn hold(services: &Services, reconciler: Reconciler, node: &str) {
+    let renew = "UPDATE schedule SET lease_until = {later $4} WHERE name = $1 AND leased_by = $2";
+    loop {
+        tokio::time::sleep(LEASE / 4).await;
+        match timed(services, renew, [reconciler.name(), node], &[LEASE]).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return tracing::warn!(reconciler = reconciler.name(), "another node took the round over");
+            }
+            Err(error) => tracing::warn!(%error, "the lease of a round was not renewed"),
+        }
+    }
+}
+
+/// Gives a round back.
+async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Result<(), DbErr> {
+    let sql = "UPDATE schedule SET lease_until = NULL, leased_by = NULL WHERE name = $1 AND leased_by = $2";
+    statement(services, sql, vec![reconciler.name().into(), node.into()]).await?;
+    Ok(())
+}
+
+/// Runs a statement that compares times, all by the clock that decides what is due. After the texts and the present
+/// time the parameters are lengths of time, from `$4` on: `{later $4}` is that long from now. Answers whether the
+/// statement changed its row.
+async fn timed(
+    services: &Services,
+    sql: &str,
+    [name, node]: [&str; 2],
+    times: &[Duration],
+) -> Result<bool, DbErr> {
+    let mut values: Vec<Value> = vec![name.into(), node.into()];
+    let sql = match services.store.backend() {
+        DatabaseBackend::Postgres => {
+            values.push(services.clock.sql().into());
+            values.extend(times.iter().map(|time| Value::from(time.as_millis() as i64)));
+            let now = "coalesce($3, now())";
+            let later = format!("{now} + interval '1 millisecond' * ");
+            sql.replace("{now}", now).replace("{later ", &later).replace('}', "")
+        }
+        _ => {
+            let now = services.now();
+            values.push(now.into());
+            values.extend(times.iter().map(|time| Value::from(now + *time)));
+            sql.replace("{now}", "$3").replace("{later ", "").replace('}', "")
+        }
+    };
+    Ok(statement(services, &sql, values).await? == 1)
+}
+
+async fn statement(services: &Services, sql: &str, values: Vec<Value>) -> Result<u64, DbErr> {
+    let engine = services.store.engine();
+    let statement = Statement::from_sql_and_values(engine.get_database_backend(), sql, values);
+    Ok(engine.execute_raw(statement).await?.rows_affected())
+}

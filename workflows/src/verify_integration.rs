@@ -1,0 +1,70 @@
+//! Climbs the ladder of checks once more: by hand, or to prove a new service mailbox before it takes over.
+//!
+//! A candidate that fails changes nothing: the former service mailbox stays, and the run says why. A climb that
+//! passes heals an integration that was failing; one that cannot get in makes it `FAILING`.
+
+use domain::state::Verdict;
+use serde::{Deserialize, Serialize};
+use services::{Change, change::RoomList, health, ladder, orders::Verify};
+use uuid::Uuid;
+
+use crate::{
+    connect_integration::{ladder_reason, record},
+    engine::{Next, Outcome, Step, Trouble, World, nothing},
+};
+
+crate::workflow! {
+    /// Climbs the ladder of checks of an integration once more.
+    VerifyIntegration = "verify_integration" v 1 (Memory);
+
+    // state   does        undone by   retry      then
+    Prepare:   mint      | nothing   | STANDARD | [Climb];
+    Climb:     climb     | nothing   | STANDARD | [];
+}
+
+/// What the run remembers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    order: Verify,
+    /// Begins the keys of the probe events.
+    #[serde(default)]
+    probe: Option<Uuid>,
+}
+
+/// The keys of the probe events are stored before the first one is written.
+async fn mint(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    at.memory.probe = Some(world.services.ids.uuid());
+    Ok(Next::Go(State::Climb))
+}
+
+async fn climb(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let order = at.memory.order.clone();
+    let rows = world.services.integrations().among(at.tenant, &[order.integration]).await?;
+    let row =
+        rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration is gone."))?;
+    let mailbox = ladder::mailbox_to_prove(&row, order.candidate.as_deref());
+    let climb = ladder::climb(&world.services, &row, mailbox, at.memory.probe.unwrap_or(at.run)).await?;
+    if let Some(error) = climb.again {
+        return Err(error.into());
+    }
+    record(at, row.id, &climb);
+    let reached = climb.organisation.is_some();
+    if climb.verdict() == Verdict::Failed {
+        let reason = ladder_reason(&climb);
+        if !reached {
+            at.change(health::lost_because(row.id, reason.clone()));
+        }
+        return match order.candidate {
+            Some(_) => Err(Trouble::Fail(reason)),
+            None => Ok(Next::Done),
+        };
+    }
+    at.change(Change::Rooms(RoomList { integration: row.id, rooms: climb.rooms }));
+    if let (Some(address), Some(name)) = (mailbox, climb.service_name) {
+        let (integration, address) = (row.id, address.to_owned());
+        at.change(Change::ServiceMailbox { integration, address, name });
+    }
+    at.change(health::healed(row.id));
+    Ok(Next::Done)
+}

@@ -1,0 +1,239 @@
+//! Writes a booking to a calendar, and waits for its rooms.
+//!
+//! Ordered when a booking is made; its time is held already. The organiser's own calendar is written to whenever it
+//! can be, the service mailbox's otherwise: the decision is recorded before anything is sent. When it cannot be
+//! written at all, nothing is left at the provider, the time is free again and the booking says why. A booking that
+//! has moved comes back here to wait for its rooms once more.
+
+mod rooms;
+
+use domain::{
+    Reason, Route as Reached, WrittenVia,
+    state::{BookingState, ConnectionState},
+};
+use providers::{Event, Remedy};
+use serde::{Deserialize, Serialize};
+use services::{
+    Change,
+    bookings::{Desk, Whole, effect_key, event_of},
+    change::{BookingChange, ConnectionChange},
+    health::{self, Judgement},
+    orders::WriteBooking as Order,
+};
+
+use self::rooms::await_rooms;
+use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+
+crate::workflow! {
+    /// Writes a booking to a calendar and waits for its rooms.
+    WriteBooking = "write_booking" v 1 (Memory);
+
+    // state      does            undone by   retry      then
+    Route:        route         | give_up   | STANDARD | [Write, AwaitRooms];
+    Write:        write         | take_back | STANDARD | [Route, AwaitRooms, Abandon];
+    Abandon:      abandon       | nothing   | NEVER    | [];
+    AwaitRooms:   await_rooms   | nothing   | PATIENT  | [];
+}
+
+/// The signal that somebody else takes over the booking.
+pub(crate) const SUPERSEDED: &str = "superseded";
+
+/// What the run remembers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {
+    #[serde(flatten)]
+    order: Order,
+    /// Mailboxes that refused this booking.
+    #[serde(default)]
+    without: Vec<String>,
+    /// Whether this run has written the event.
+    #[serde(default)]
+    wrote: bool,
+    /// Why no further mailbox is tried.
+    #[serde(default)]
+    abandoned: Option<Reason>,
+    /// Since when the rooms are waited for.
+    #[serde(default)]
+    asked_at: Option<domain::Timestamp>,
+}
+
+async fn route(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let whole = whole(world, at).await?;
+    if is_over(&whole) {
+        return Ok(Next::Done);
+    }
+    if whole.booking.external_id.is_some() {
+        return Ok(Next::Go(State::AwaitRooms));
+    }
+    let via = world.services.bookings().route(at.tenant, &whole.booking, &at.memory.without).await?;
+    let via = via.ok_or_else(|| {
+        Trouble::Fail(
+            Reason::new(
+                "NO_CALENDAR_TO_WRITE",
+                "Neither the organiser's calendar nor a service mailbox can be written to.",
+            )
+            .act("Activate the organiser's calendar, or give the integration a service mailbox."),
+        )
+    })?;
+    at.change(Change::Booking(BookingChange {
+        id: whole.booking.id,
+        via: Some(via),
+        ..BookingChange::default()
+    }));
+    Ok(Next::Go(State::Write))
+}
+
+async fn write(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let whole = whole(world, at).await?;
+    let desk = match desk(world, &whole).await {
+        Ok(desk) => desk,
+        // Without any consent there is nobody to ask.
+        Err(Trouble::Fail(reason)) => return Ok(abandon_because(at, reason)),
+        Err(passing) => return Err(passing),
+    };
+    match put(&desk, &whole, at.attempt > 0).await {
+        Ok(event) => written(world, at, &whole, &event).await,
+        Err(error) => refused(at, &desk, error).await,
+    }
+}
+
+/// Writes the event. An attempt whose outcome is unknown may have succeeded: then the event is there already.
+async fn put(desk: &Desk, whole: &Whole, again: bool) -> providers::Result<Event> {
+    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
+    if again
+        && let Some(event) = desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await?
+    {
+        return Ok(event);
+    }
+    desk.provider.create_event(session, mailbox, &event_of(whole, &desk.via)).await
+}
+
+async fn written(world: &World, at: &mut Step<Memory>, whole: &Whole, event: &Event) -> Outcome<State> {
+    let range = services::bookings::time_of(&whole.booking);
+    let ids = (event.id.as_str(), event.uid.as_str());
+    let own = world.services.bookings().own_event(whole, ids, Some(range)).await?;
+    at.change(Change::Booking(BookingChange {
+        id: whole.booking.id,
+        state: Some(BookingState::Written),
+        reason: Some(None),
+        event: Some((event.id.clone(), event.uid.clone())),
+        ..BookingChange::default()
+    }));
+    at.change(Change::OwnEvent(own));
+    at.memory.wrote = true;
+    Ok(Next::Go(State::AwaitRooms))
+}
+
+/// A passing error is tried again. Only a mailbox that cannot be reached at all leads to the service account (S4.6).
+async fn refused(at: &mut Step<Memory>, desk: &Desk, error: providers::Error) -> Outcome<State> {
+    let (integration, mailbox) = (&desk.integration, desk.via.mailbox.as_str());
+    let known_good = integration.known_good.as_deref();
+    match health::judge(&*desk.provider, &desk.session, known_good, mailbox, &error).await {
+        Judgement::Passing => Err(error.into()),
+        Judgement::Lost if !desk.session.own => {
+            at.change(health::lost(integration.id, &error));
+            Ok(abandon_because(at, Reason::new(error.kind_code(), error.message)))
+        }
+        Judgement::Mailbox if error.remedy != Remedy::SkipMailbox => Err(error.into()),
+        Judgement::Lost | Judgement::Mailbox => {
+            at.memory.without.push(mailbox.to_owned());
+            if let (WrittenVia::Organiser, Some(connection)) = (desk.via.written_via, desk.connection) {
+                at.change(unreachable(connection, &error));
+            }
+            Ok(Next::Go(State::Route))
+        }
+    }
+}
+
+fn unreachable(connection: uuid::Uuid, error: &providers::Error) -> Change {
+    let reason = Reason::new(error.kind_code(), error.message.clone())
+        .act("Add the mailbox to the agreed scope, or let bookings go through the service account.");
+    Change::Connection(ConnectionChange {
+        id: connection,
+        state: Some(ConnectionState::Unreachable),
+        reason: Some(Some(reason)),
+        route: Some(Reached::ServiceAccount),
+        ..ConnectionChange::default()
+    })
+}
+
+fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
+    at.memory.abandoned = Some(reason.act("Connect the calendar system again, then book again."));
+    Next::Go(State::Abandon)
+}
+
+/// Fails in a step of its own, so that what was found out before is written.
+async fn abandon(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", "The booking could not be written.");
+    Err(Trouble::Fail(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
+}
+
+/// Cancels what may have been written, so that nothing is left at the provider.
+async fn take_back(world: &World, at: &mut Step<Memory>) -> Undone {
+    let whole = whole(world, at).await?;
+    let desk = match world.services.bookings().desk(&whole.booking).await {
+        Ok(Some(desk)) => desk,
+        Ok(None) => return Ok(()),
+        Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
+    let undone = match desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await {
+        Ok(Some(event)) => desk.provider.cancel_event(session, mailbox, &event.id, "").await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    match undone {
+        // A mailbox that never let us in holds nothing of ours.
+        Err(error) if !at.memory.wrote && health::is_refusal(&error) => {}
+        other => other?,
+    }
+    if let (true, Some(uid)) = (at.memory.wrote, whole.booking.event_uid.as_deref()) {
+        let external = whole.booking.external_id.as_deref().unwrap_or_default();
+        let own = world.services.bookings().own_event(&whole, (external, uid), None).await?;
+        at.change(Change::OwnEvent(own));
+    }
+    Ok(())
+}
+
+/// The booking failed: its time is free again and it says why. One that somebody else has written stays.
+async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
+    let whole = whole(world, at).await?;
+    if is_over(&whole) || (whole.booking.external_id.is_some() && !at.memory.wrote) {
+        return Ok(());
+    }
+    at.change(Change::Booking(BookingChange {
+        id: whole.booking.id,
+        state: Some(BookingState::Failed),
+        reason: Some(at.failure.clone()),
+        free: true,
+        ..BookingChange::default()
+    }));
+    Ok(())
+}
+
+async fn whole(world: &World, at: &Step<Memory>) -> Result<Whole, Trouble> {
+    load(world, at.tenant, at.memory.order.booking).await
+}
+
+/// A booking with everybody who takes part.
+pub(crate) async fn load(world: &World, tenant: uuid::Uuid, booking: uuid::Uuid) -> Result<Whole, Trouble> {
+    let whole = world.services.bookings().whole(tenant, booking).await?;
+    whole.ok_or_else(|| Trouble::fail("NOT_FOUND", "The booking is no longer known."))
+}
+
+/// The calendar that was decided on.
+pub(crate) async fn desk(world: &World, whole: &Whole) -> Result<Desk, Trouble> {
+    let desk = world.services.bookings().desk(&whole.booking).await?;
+    desk.ok_or_else(|| Trouble::fail("NO_CALENDAR_TO_WRITE", "No calendar was decided on for this booking."))
+}
+
+pub(crate) fn state(whole: &Whole) -> BookingState {
+    BookingState::parse(&whole.booking.state).unwrap_or(BookingState::Held)
+}
+
+pub(crate) fn is_over(whole: &Whole) -> bool {
+    !state(whole).blocks()
+}

@@ -1,0 +1,174 @@
+//! Waiting for the answers of rooms (B16).
+//!
+//! The event is in the calendar whatever happens here: an answer that cannot be read never takes a booking back.
+
+use chrono::Duration;
+use domain::{
+    Reason,
+    state::{Answer, BookingState},
+};
+use providers::{AttendeeRole, Event};
+use services::{Change, bookings::Whole, change::BookingChange};
+
+use super::{Memory, SUPERSEDED, State, WriteBooking, desk, is_over, whole};
+use crate::engine::{Next, Outcome, Step, Trouble, World};
+
+/// The pauses between two looks at the event grow from the one to the other, in seconds.
+const PAUSES: (i64, i64) = (2, 60);
+
+/// What was found at the provider.
+enum Found {
+    /// What was answered so far.
+    Answers(Vec<(String, Answer)>),
+    /// Somebody has removed it.
+    Gone,
+    /// It could not be read this time.
+    Unread,
+    /// Rooms of this calendar system do not answer.
+    NoAnswers,
+}
+
+/// Asks the event what the rooms have answered, ever less often, until all have or patience is over.
+pub(super) async fn await_rooms(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    let whole = whole(world, at).await?;
+    let superseded = at.take(SUPERSEDED).is_some();
+    if superseded || is_over(&whole) || others(world, at, &whole).await? {
+        return Ok(Next::Done);
+    }
+    let found = if rooms(&whole).next().is_some() { find(world, &whole).await } else { Found::NoAnswers };
+    let answers = match found {
+        Found::Answers(answers) => answers,
+        Found::Unread => Vec::new(),
+        Found::NoAnswers => {
+            settle(at, &whole, confirmed());
+            return Ok(Next::Done);
+        }
+        Found::Gone => {
+            settle(at, &whole, gone());
+            return Ok(Next::Done);
+        }
+    };
+    let asked_at = *at.memory.asked_at.get_or_insert(at.now);
+    let patience = Duration::from_std(world.services.settings.room_patience).unwrap_or(Duration::days(1));
+    let verdict = verdict(&whole, &answers, at.now - asked_at >= patience);
+    let waits = verdict == Verdict::Waits;
+    settle(at, &whole, BookingChange { answers, ..following(&verdict) });
+    if !waits {
+        return Ok(Next::Done);
+    }
+    let pause = ((at.now - asked_at) / 2).clamp(Duration::seconds(PAUSES.0), Duration::seconds(PAUSES.1));
+    Ok(Next::Wait { until: Some((at.now + pause).min(asked_at + patience)), or: Some(SUPERSEDED) })
+}
+
+fn rooms(whole: &Whole) -> impl Iterator<Item = &entity::booking_participant::Model> {
+    whole.participants.iter().filter(|one| one.room_id.is_some())
+}
+
+async fn find(world: &World, whole: &Whole) -> Found {
+    let Ok(desk) = desk(world, whole).await else { return Found::Unread };
+    if !desk.provider.offers().rooms_answer {
+        return Found::NoAnswers;
+    }
+    let external = whole.booking.external_id.as_deref().unwrap_or_default();
+    match desk.provider.event(&desk.session, &desk.via.mailbox, external).await {
+        Ok(Some(event)) => Found::Answers(answers_of(&event)),
+        Ok(None) => Found::Gone,
+        Err(error) => {
+            tracing::warn!(booking = %whole.booking.id, code = error.code, "the rooms' answers could not be read");
+            Found::Unread
+        }
+    }
+}
+
+/// What the rooms' answers come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    Declined(String),
+    Silent,
+    Waits,
+}
+
+fn verdict(whole: &Whole, answers: &[(String, Answer)], is_late: bool) -> Verdict {
+    let answer = |address: &str| {
+        let given = answers.iter().find(|(from, _)| from.eq_ignore_ascii_case(address));
+        given.map_or(Answer::None, |(_, answer)| *answer)
+    };
+    if let Some(room) = rooms(whole).find(|room| answer(&room.address) == Answer::Declined) {
+        return Verdict::Declined(room.name.clone());
+    }
+    let all = rooms(whole).all(|room| answer(&room.address) == Answer::Accepted);
+    match (all, is_late) {
+        (true, _) => Verdict::Accepted,
+        (false, true) => Verdict::Silent,
+        (false, false) => Verdict::Waits,
+    }
+}
+
+fn confirmed() -> BookingChange {
+    BookingChange { state: Some(BookingState::Confirmed), reason: Some(None), ..BookingChange::default() }
+}
+
+fn gone() -> BookingChange {
+    let reason = Reason::new("EVENT_GONE", "Somebody has removed the event from the calendar.");
+    let reason = reason.act("Cancel this booking, or book again.");
+    BookingChange { reason: Some(Some(reason)), ..BookingChange::default() }
+}
+
+/// What a verdict makes of the booking. While rooms are waited for, a reason that it has stays.
+fn following(verdict: &Verdict) -> BookingChange {
+    let because = |state, code, message: &str, next_action| BookingChange {
+        state: Some(state),
+        reason: Some(Some(Reason::new(code, message).act(next_action))),
+        ..BookingChange::default()
+    };
+    match verdict {
+        Verdict::Accepted => confirmed(),
+        Verdict::Declined(room) => because(
+            BookingState::RoomDeclined,
+            "ROOM_DECLINED",
+            &format!("{room} has declined the booking."),
+            "Move the booking to another time, or book another room.",
+        ),
+        // Saying that it is confirmed would be wrong, and so would be taking it back.
+        Verdict::Silent => because(
+            BookingState::RoomPending,
+            "ROOM_SILENT",
+            "A room has not answered yet.",
+            "Ask whoever approves bookings of the room.",
+        ),
+        Verdict::Waits => {
+            BookingChange { state: Some(BookingState::RoomPending), ..BookingChange::default() }
+        }
+    }
+}
+
+/// Writes what has changed, and nothing when nothing has.
+fn settle(at: &mut Step<Memory>, whole: &Whole, change: BookingChange) {
+    let is_new = |(address, answer): &(String, Answer)| {
+        let known = whole.participants.iter().find(|one| one.address.eq_ignore_ascii_case(address));
+        known.is_some_and(|one| one.answer != answer.as_str())
+    };
+    let change = BookingChange {
+        id: whole.booking.id,
+        state: change.state.filter(|state| whole.booking.state != state.as_str()),
+        reason: change.reason.filter(|reason| reason.is_some() || whole.booking.reason.is_some()),
+        answers: change.answers.into_iter().filter(is_new).collect(),
+        ..change
+    };
+    if change.state.is_some() || change.reason.is_some() || !change.answers.is_empty() {
+        at.change(Change::Booking(change));
+    }
+}
+
+/// What everybody has answered, and that rooms have not.
+fn answers_of(event: &Event) -> Vec<(String, Answer)> {
+    let counts = |one: &&providers::Attendee| one.answer != Answer::None || one.role == AttendeeRole::Room;
+    event.attendees.iter().filter(counts).map(|one| (one.party.address.to_lowercase(), one.answer)).collect()
+}
+
+/// Whether the booking is being moved or cancelled.
+async fn others(world: &World, at: &Step<Memory>, whole: &Whole) -> Result<bool, Trouble> {
+    let live = world.services.bookings().live_runs(at.tenant, whole.booking.id).await?;
+    Ok(live.iter().any(|other| other.id != at.run && other.workflow != WriteBooking::TABLE.name))
+}

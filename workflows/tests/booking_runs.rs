@@ -1,0 +1,570 @@
+//! Bookings from the order to the calendar, through the engine, against a calendar system in memory.
+//!
+//! The PostgreSQL half needs `MUSTER_TEST_POSTGRES`, the URL of a server on which databases may be made.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "booking_runs/calendar.rs"]
+mod calendar;
+#[expect(dead_code, reason = "the tests of the use cases need the rest")]
+#[path = "../../services/tests/bookings_suite/world.rs"]
+mod world;
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::{
+    Id, ids,
+    state::{Answer, RunStatus},
+};
+use services::{
+    bookings::{NewBooking, NewTime, Placed},
+    grants::Connectors,
+};
+use uuid::Uuid;
+use workflows::Engine;
+
+use crate::{
+    calendar::{Calendars, When, busy, lost, out_of_scope, refused},
+    world::{World, at, booking, range},
+};
+
+/// A world whose calendar system is at hand.
+struct App {
+    world: World,
+    calendars: Calendars,
+    engine: Engine,
+}
+
+/// Makes worlds on one of the stores.
+#[derive(Clone, Copy)]
+enum Apps {
+    Sqlite,
+    Postgres,
+}
+
+impl Apps {
+    async fn make(self) -> App {
+        let calendars = Calendars::default();
+        let connectors = Connectors::default().with(Arc::new(calendars.clone()));
+        let world = match self {
+            Self::Sqlite => World::sqlite_with(connectors).await,
+            Self::Postgres => World::postgres_with(connectors).await,
+        };
+        let engine = workflows::engine(&world.services, "node");
+        App { world, calendars, engine }
+    }
+}
+
+impl App {
+    /// Takes the database away.
+    async fn close(self) {
+        self.world.close().await;
+    }
+
+    async fn book(&self, new: NewBooking) -> Placed {
+        self.world.services.bookings().create(&self.world.admin(), new, "create").await.unwrap()
+    }
+
+    async fn move_to(&self, id: Uuid, from: i64, to: i64, key: &str) -> Placed {
+        let (start, end) = (at(from, 0), at(to, 0));
+        let to = NewTime { start, end, zone: None, ignore_unknown: false };
+        self.world
+            .services
+            .bookings()
+            .move_to(&self.world.admin(), Id::from_uuid(id), to, None, key)
+            .await
+            .unwrap()
+    }
+
+    async fn cancel(&self, id: Uuid) -> Placed {
+        let bookings = self.world.services.bookings();
+        bookings.cancel(&self.world.colleague(), Id::from_uuid(id), "Sorry", "cancel").await.unwrap()
+    }
+
+    /// Works off what is due now.
+    async fn work(&self) {
+        self.engine.drain().await.unwrap();
+    }
+
+    /// Works until nothing is left to do, moving the clock second by second.
+    async fn work_through(&self, booking: Uuid) {
+        for _ in 0..3_600 {
+            self.work().await;
+            let tenant = self.world.tenant.uuid();
+            if self.world.services.bookings().live_runs(tenant, booking).await.unwrap().is_empty() {
+                return;
+            }
+            self.world.clock.advance(Duration::seconds(1));
+        }
+        panic!("the booking's runs do not end");
+    }
+
+    async fn booking(&self, id: Uuid) -> entity::booking::Model {
+        self.world.services.bookings().get(&self.world.admin(), Id::from_uuid(id)).await.unwrap()
+    }
+
+    async fn state(&self, id: Uuid) -> String {
+        self.booking(id).await.state
+    }
+
+    async fn code(&self, id: Uuid) -> Option<String> {
+        let reason = self.booking(id).await.reason?;
+        Some(reason["code"].as_str().unwrap().to_owned())
+    }
+
+    async fn status(&self, run: Uuid) -> String {
+        let tenant = self.world.tenant.uuid();
+        let txn = self.world.services.store.read(tenant).await.unwrap();
+        entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status
+    }
+
+    async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
+        let connections = self.world.services.connections();
+        connections.of_holders(self.world.tenant.uuid(), &[user.uuid()]).await.unwrap().remove(0)
+    }
+
+    /// How many events the copies of all calendars hold.
+    async fn copies(&self) -> usize {
+        let tenant = self.world.tenant.uuid();
+        let txn = self.world.services.store.read(tenant).await.unwrap();
+        entity::calendar_event::of(tenant).all(&txn).await.unwrap().len()
+    }
+}
+
+async fn a_booking_is_written_to_the_organisers_calendar_and_to_every_copy(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, other) = (app.world.person(&[]).await, app.world.person(&[]).await);
+    let placed =
+        app.book(NewBooking { users: vec![other], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    app.work().await;
+    let row = app.booking(placed.booking.id).await;
+    assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("ORGANISER")));
+    let events = app.calendars.events();
+    let mailbox = app.mailbox_of(organiser).await.address;
+    assert_eq!(events.len(), 1);
+    assert_eq!((&events[0].0, events[0].1.range), (&mailbox, range(at(10, 0), at(11, 0))));
+    assert_eq!(
+        (row.external_id, row.event_uid),
+        (Some(events[0].1.id.clone()), Some(events[0].1.uid.clone()))
+    );
+    assert_eq!(app.copies().await, 2);
+    assert_eq!(app.status(placed.run).await, RunStatus::Done.as_str());
+    app.close().await;
+}
+
+async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
+    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = placed.booking.id;
+    app.work().await;
+    assert_eq!(app.state(id).await, "ROOM_PENDING");
+    app.calendars.fail("read", When::Before, busy());
+    app.world.clock.advance(Duration::seconds(2));
+    app.work().await;
+    assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
+    let bookings = app.world.services.bookings();
+    let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
+    let rows = bookings.participants_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    app.calendars.answer(&address(&rows), Answer::Accepted);
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CONFIRMED");
+    let rows = bookings.participants_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    assert_eq!(rows[1].answer, "ACCEPTED");
+    app.close().await;
+}
+
+async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
+    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = placed.booking.id;
+    app.work_through(id).await;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+        ("ROOM_PENDING", Some("ROOM_SILENT"))
+    );
+    app.move_to(id, 12, 13, "move").await;
+    app.work().await;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await),
+        ("ROOM_PENDING", None),
+        "it is asked again"
+    );
+    let rows =
+        app.world.services.bookings().participants_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    app.calendars.answer(&rows[1].address, Answer::Declined);
+    app.work_through(id).await;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+        ("ROOM_DECLINED", Some("ROOM_DECLINED"))
+    );
+    app.close().await;
+}
+
+async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account(apps: Apps) {
+    let app = apps.make().await;
+    app.world.service_mailbox().await;
+    let organiser = app.world.person(&[]).await;
+    let mailbox = app.mailbox_of(organiser).await.address;
+    app.calendars.close(&mailbox, out_of_scope());
+    app.calendars.fail("create", When::Before, busy());
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(placed.booking.id).await;
+    let row = app.booking(placed.booking.id).await;
+    assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("SERVICE_ACCOUNT")));
+    let (at_mailbox, event) = app.calendars.events().remove(0);
+    assert_eq!(at_mailbox, "service@acme.example");
+    assert_eq!(event.attendees[0].party.address, mailbox, "S4.8: the organiser is invited");
+    assert!(
+        app.calendars
+            .text()
+            .starts_with("This booking has been made via a service account\nOrganised by Person")
+    );
+    let connection = app.mailbox_of(organiser).await;
+    assert_eq!((connection.state.as_str(), connection.route.as_str()), ("UNREACHABLE", "SERVICE_ACCOUNT"));
+    app.close().await;
+}
+
+async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
+    let app = apps.make().await;
+    app.world.service_mailbox().await;
+    let organiser = app.world.person(&[]).await;
+    for _ in 0..3 {
+        app.calendars.fail("create", When::Before, busy());
+    }
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(placed.booking.id).await;
+    let row = app.booking(placed.booking.id).await;
+    assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("ORGANISER")));
+    assert_eq!(app.calendars.calls("create"), 4);
+    assert_eq!(app.mailbox_of(organiser).await.state, "ACTIVE");
+    app.close().await;
+}
+
+async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.world.person(&[]).await;
+    app.calendars.fail("create", When::After, busy());
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(placed.booking.id).await;
+    assert_eq!(app.state(placed.booking.id).await, "CONFIRMED");
+    assert_eq!((app.calendars.events().len(), app.calendars.calls("create")), (1, 1));
+    app.close().await;
+}
+
+async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
+    for (when, error) in
+        [(When::Before, refused()), (When::After, refused()), (When::Before, lost()), (When::After, lost())]
+    {
+        let app = apps.make().await;
+        let organiser = app.world.person(&[]).await;
+        app.calendars.fail("create", when, error.clone());
+        let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+        app.work_through(placed.booking.id).await;
+        let id = placed.booking.id;
+        assert_eq!(
+            (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+            ("FAILED", Some(error.kind_code()))
+        );
+        assert_eq!(app.calendars.events(), [], "{when:?} {error:?}");
+        assert_eq!((app.world.occupied(id).await, app.copies().await), (0, 0));
+        assert_eq!(app.status(placed.run).await, RunStatus::Failed.as_str());
+        app.close().await;
+    }
+}
+
+async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
+    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    app.work().await;
+    assert_eq!(app.calendars.events().len(), 1);
+    let (tenant, now) = (app.world.tenant.uuid(), app.world.services.now());
+    let txn = app.world.services.store.write(tenant).await.unwrap();
+    queue::jobs::request_cancel(&txn, tenant, placed.run, now).await.unwrap();
+    txn.commit().await.unwrap();
+    app.work_through(placed.booking.id).await;
+    assert_eq!(app.state(placed.booking.id).await, "FAILED");
+    assert_eq!(
+        (app.calendars.events().len(), app.world.occupied(placed.booking.id).await, app.copies().await),
+        (0, 0, 0)
+    );
+    app.close().await;
+}
+
+async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.world.person(&[]).await;
+    app.calendars.close(&app.mailbox_of(organiser).await.address, lost());
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(placed.booking.id).await;
+    let id = placed.booking.id;
+    assert_eq!(
+        (app.state(id).await.as_str(), app.code(id).await.as_deref()),
+        ("FAILED", Some("CONSENT_LOST"))
+    );
+    let rows =
+        app.world.services.integrations().among(app.world.tenant.uuid(), &[app.world.integration]).await;
+    assert_eq!(rows.unwrap()[0].state, "FAILING");
+    app.close().await;
+}
+
+async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
+    let app = apps.make().await;
+    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
+    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = placed.booking.id;
+    app.work().await;
+    assert_eq!(app.state(id).await, "ROOM_PENDING");
+    let moved = app.move_to(id, 14, 15, "move").await;
+    app.work().await;
+    app.world.clock.advance(Duration::seconds(1));
+    app.work().await;
+    assert_eq!(app.status(moved.run).await, RunStatus::Done.as_str(), "who waited for the room made way");
+    assert_eq!(app.status(placed.run).await, RunStatus::Done.as_str());
+    let row = app.booking(id).await;
+    assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
+    assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
+    assert_eq!((app.world.occupied(id).await, app.copies().await), (2, 2));
+    let changes =
+        app.world.services.bookings().changes_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
+    assert_eq!(changes, [("MOVED", at(10, 0))]);
+    app.move_to(id, 16, 17, "again").await;
+    app.work_through(id).await;
+    assert_eq!(app.booking(id).await.start_at, at(16, 0), "it may be moved while the room is waited for");
+    app.close().await;
+}
+
+async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
+    for when in [When::Before, When::After] {
+        let app = apps.make().await;
+        let organiser = app.world.person(&[]).await;
+        let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+        let id = placed.booking.id;
+        app.work().await;
+        app.calendars.fail("update", when, refused());
+        let moved = app.move_to(id, 14, 15, "move").await;
+        app.work_through(id).await;
+        let row = app.booking(id).await;
+        assert_eq!((row.start_at, row.state.as_str()), (at(10, 0), "CONFIRMED"), "{when:?}");
+        assert_eq!(app.code(id).await.as_deref(), Some("PROVIDER_REFUSED"));
+        assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)), "{when:?}");
+        assert_eq!(app.world.occupied(id).await, 1);
+        assert_eq!(app.status(moved.run).await, RunStatus::Failed.as_str());
+        let again = app.world.services.bookings();
+        again.create(&app.world.admin(), booking(organiser, at(14, 0), at(15, 0)), "free").await.unwrap();
+        app.close().await;
+    }
+}
+
+async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.world.person(&[]).await;
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = placed.booking.id;
+    app.work().await;
+    app.calendars.fail("update", When::Before, refused());
+    let moved = app.move_to(id, 14, 15, "move").await;
+    app.work_through(id).await;
+    let (bookings, admin) = (app.world.services.bookings(), app.world.admin());
+    bookings.create(&admin, booking(organiser, at(14, 0), at(15, 0)), "faster").await.unwrap();
+    app.world.services.runs().retry(&admin, Id::from_uuid(moved.run)).await.unwrap();
+    app.work_through(id).await;
+    assert_eq!(
+        (app.status(moved.run).await.as_str(), app.code(id).await.as_deref()),
+        ("FAILED", Some("SLOT_TAKEN"))
+    );
+    assert_eq!((app.booking(id).await.start_at, app.world.occupied(id).await), (at(10, 0), 1));
+    assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)));
+    app.close().await;
+}
+
+async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(apps: Apps) {
+    let app = apps.make().await;
+    let user = app.world.person(&[]).await;
+    let (admin, connections) = (app.world.admin(), app.world.services.connections());
+    let mailbox = app.mailbox_of(user).await;
+    connections.exclude(&admin, Id::from_uuid(mailbox.id)).await.unwrap();
+    let mut tx = app.world.services.begin(app.world.tenant.uuid()).await.unwrap();
+    let order = services::orders::Activate { connection: mailbox.id, campaign: None };
+    tx.order(services::orders::Order::Activate(order), "push", domain::state::Lane::Background)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    app.work_through(mailbox.id).await;
+    assert_eq!((app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")), ("EXCLUDED", 0));
+    connections.activate(&admin, Id::from_uuid(mailbox.id)).await.unwrap();
+    app.work_through(mailbox.id).await;
+    assert_eq!(
+        (app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")),
+        ("UNREACHABLE", 1)
+    );
+    app.close().await;
+}
+
+async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(apps: Apps) {
+    use workflows::reconcile::Reconciler;
+    let app = apps.make().await;
+    let (services, tenant) = (&app.world.services, app.world.tenant.uuid());
+    let (known, other) = (app.world.person(&[]).await, app.world.person(&[]).await);
+    let (known, other) = (app.mailbox_of(known).await, app.mailbox_of(other).await);
+    let change = services::change::IntegrationChange {
+        id: app.world.integration,
+        known_good: Some(known.address.clone()),
+        ..Default::default()
+    };
+    app.world.change(vec![services::Change::Integration(change)]).await;
+    let row =
+        async || services.integrations().among(tenant, &[app.world.integration]).await.unwrap().remove(0);
+    app.calendars.close(&known.address, out_of_scope());
+    Reconciler::Health.round(services).await.unwrap();
+    assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
+    app.calendars.close(&other.address, out_of_scope());
+    Reconciler::Health.round(services).await.unwrap();
+    assert_eq!(row().await.state, "FAILING", "nobody is in scope");
+    app.calendars.open(&other.address);
+    Reconciler::Health.round(services).await.unwrap();
+    assert_eq!(row().await.state, "ACTIVE");
+    app.close().await;
+}
+
+async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out(apps: Apps) {
+    use workflows::reconcile::Reconciler;
+    let app = apps.make().await;
+    let (services, tenant) = (&app.world.services, app.world.tenant.uuid());
+    let mailbox = app.world.person(&[]).await;
+    let mailbox = app.mailbox_of(mailbox).await;
+    let row =
+        async || services.integrations().among(tenant, &[app.world.integration]).await.unwrap().remove(0);
+    app.calendars.close(&mailbox.address, out_of_scope());
+    app.world.services.connections().activate(&app.world.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
+    app.work_through(mailbox.id).await;
+    Reconciler::Health.round(services).await.unwrap();
+    assert_eq!(row().await.state, "DEGRADED", "a mailbox that was active is not");
+    services.connections().exclude(&app.world.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
+    Reconciler::Health.round(services).await.unwrap();
+    assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
+    app.close().await;
+}
+
+async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it(apps: Apps) {
+    let app = apps.make().await;
+    app.world.service_mailbox().await;
+    let organiser = app.world.stranger(app.world.tenant).await;
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = placed.booking.id;
+    app.work().await;
+    let (integration, address) = (app.world.integration, "new@acme.example".to_owned());
+    let change = services::Change::ServiceMailbox { integration, address, name: "New".to_owned() };
+    app.world.change(vec![change]).await;
+    app.move_to(id, 14, 15, "move").await;
+    app.work_through(id).await;
+    let (mailbox, event) = app.calendars.events().remove(0);
+    assert_eq!((mailbox.as_str(), event.range), ("service@acme.example", range(at(14, 0), at(15, 0))));
+    app.cancel(id).await;
+    app.work_through(id).await;
+    assert_eq!((app.state(id).await.as_str(), app.calendars.events().len()), ("CANCELLED", 0));
+    app.close().await;
+}
+
+async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.world.person(&[]).await;
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = placed.booking.id;
+    app.calendars.fail("cancel", When::After, busy());
+    let cancelled = app.cancel(id).await;
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
+    assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
+    assert_eq!((app.calendars.events().len(), app.world.occupied(id).await, app.copies().await), (0, 0, 0));
+    let changes =
+        app.world.services.bookings().changes_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
+    assert_eq!(app.calendars.calls("create"), 1, "the write had ended before");
+    app.close().await;
+}
+
+async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.world.person(&[]).await;
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = placed.booking.id;
+    app.work().await;
+    app.calendars.wipe();
+    app.move_to(id, 14, 15, "move").await;
+    app.work_through(id).await;
+    assert_eq!(
+        (app.booking(id).await.start_at, app.code(id).await.as_deref()),
+        (at(10, 0), Some("EVENT_GONE"))
+    );
+    app.cancel(id).await;
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CANCELLED");
+    app.close().await;
+}
+
+async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Apps) {
+    let app = apps.make().await;
+    let organiser = app.world.person(&[]).await;
+    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = placed.booking.id;
+    app.work().await;
+    let mailbox = app.mailbox_of(organiser).await.address;
+    app.calendars.close(&mailbox, out_of_scope());
+    app.cancel(id).await;
+    app.work_through(id).await;
+    let state = (app.state(id).await, app.code(id).await);
+    assert_eq!(state, ("CONFIRMED".to_owned(), Some("MAILBOX_OUT_OF_SCOPE".to_owned())));
+    assert_eq!(app.world.occupied(id).await, 1);
+    app.calendars.open(&mailbox);
+    let bookings = app.world.services.bookings();
+    bookings.cancel(&app.world.admin(), Id::from_uuid(id), "", "once more").await.unwrap();
+    app.work_through(id).await;
+    assert_eq!(app.state(id).await, "CANCELLED");
+    app.close().await;
+}
+
+/// Runs every test on both stores.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Sqlite).await;
+            }
+        )+ }
+
+        mod postgres { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Postgres).await;
+            }
+        )+ }
+    };
+}
+
+on_both_stores! {
+    a_booking_is_written_to_the_organisers_calendar_and_to_every_copy,
+    b16_a_room_is_pending_until_it_has_answered,
+    b16_a_room_that_declines_or_is_silent_is_not_called_confirmed,
+    s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account,
+    s4_6_a_passing_error_changes_no_route,
+    an_answer_that_was_lost_does_not_write_the_event_twice,
+    a_booking_that_cannot_be_written_leaves_nothing_behind,
+    a_run_that_is_stopped_after_writing_takes_the_event_back,
+    a_lost_consent_is_said_of_the_integration_and_of_the_booking,
+    a_move_changes_the_event_and_frees_the_old_time,
+    a_move_that_is_refused_leaves_everything_where_it_was,
+    a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away,
+    a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it,
+    one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration,
+    a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out,
+    s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it,
+    a_cancellation_takes_the_event_out_and_frees_the_time,
+    an_event_that_is_gone_is_cancelled_and_is_not_moved,
+    a_cancellation_that_is_refused_leaves_the_booking_and_says_why,
+}

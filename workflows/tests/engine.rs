@@ -1,0 +1,476 @@
+//! The engine on both stores: fences, leases, signals, batches, poison.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "engine/bench.rs"]
+mod bench;
+#[path = "engine/model.rs"]
+mod model;
+#[path = "engine/outbox.rs"]
+mod outbox;
+#[path = "engine/time.rs"]
+mod time;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use domain::{Clock, Id, TestClock, Timestamp};
+use entity::Store;
+use futures::future::join_all;
+use queue::jobs;
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
+use serde::{Deserialize, Serialize};
+use services::{Change, change::OwnEvent};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+use workflows::engine::{Next, Outcome, Step, Trouble, Undone, World, commit, nothing};
+use workflows::reconcile::{self, Reconciler};
+
+use crate::bench::{Bench, Wrong, new_tenant};
+
+workflows::workflow! {
+    /// Waits for a bell, then ends; or does what its memory says.
+    Toy = "toy" v 1 (Memory);
+
+    Begin:  begin | undo_begin | STANDARD | [Ring];
+    Ring:   ring  | nothing    | STANDARD | [];
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    mode: String,
+    #[serde(default)]
+    undone: bool,
+}
+
+async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    match at.memory.mode.as_str() {
+        "audit" => {
+            let (actor, action, subject) = (at.asked_by.clone(), "toy", at.run.to_string());
+            at.change(Change::Audit { actor, action, subject, details: serde_json::Value::Null });
+            Ok(Next::Go(State::Ring))
+        }
+        "done" => Ok(Next::Done),
+        "panic" => {
+            PANICKING.notify_one();
+            panic!("this step is broken");
+        }
+        "fail" | "stuck" => Err(Trouble::fail("TOY_FAILED", "It failed.")),
+        "poison" => {
+            // A row that cannot be stored: no connection has this id.
+            let (external_id, uid, title) = ("x".to_owned(), "x".to_owned(), "x".to_owned());
+            let range = domain::TimeRange::new(at.now, at.now + chrono::Duration::hours(1));
+            at.change(Change::OwnEvent(OwnEvent {
+                external_id,
+                uid,
+                title,
+                connections: vec![at.run],
+                range,
+            }));
+            Ok(Next::Go(State::Ring))
+        }
+        _ => Ok(Next::Go(State::Ring)),
+    }
+}
+
+/// Tells that a step is about to panic.
+static PANICKING: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+async fn undo_begin(_world: &World, at: &mut Step<Memory>) -> Undone {
+    if at.memory.mode == "stuck" {
+        return Err(Trouble::fail("TOY_STUCK", "It cannot be taken back."));
+    }
+    at.memory.undone = true;
+    Ok(())
+}
+
+async fn ring(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    if at.take("bell").is_some() { Ok(Next::Done) } else { Ok(Next::Wait { until: None, or: Some("bell") }) }
+}
+
+async fn bench(postgres: bool) -> Bench {
+    bench::still(postgres, vec![Box::new(Toy)]).await
+}
+
+async fn a_run_waits_for_its_signal_and_ends(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    assert_eq!(
+        (row.status.as_str(), row.wait_signal.as_deref(), row.version),
+        ("WAITING", Some("bell"), Some(1))
+    );
+    assert!(bench.signal(run).await);
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "DONE");
+    assert!(!bench.signal(run).await, "a signal to a finished run changes nothing");
+    assert_eq!(bench.engine.drain().await.unwrap(), 0);
+}
+
+async fn a_signal_that_comes_early_is_kept(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    assert!(bench.signal(run).await);
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "DONE");
+}
+
+async fn a_signal_during_the_step_is_not_slept_through(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    // The first step goes to Ring; the second begins without a signal.
+    for _ in 0..2 {
+        let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
+        let mut settled = Vec::new();
+        for work in works {
+            settled.push(bench.engine.work(&work).await);
+        }
+        bench.signal(run).await;
+        commit(&bench.services, "here", settled).await;
+    }
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "DONE", "the signal woke the run after its commit");
+}
+
+async fn a_worker_that_lost_its_lease_cannot_commit(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    assert!(bench.sweep().await.is_empty(), "a leased job is not offered");
+    bench.clock.advance(chrono::Duration::seconds(16));
+    let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
+    assert_eq!(commit(&bench.services, "zombie", vec![late]).await, [(run, false)]);
+    assert_eq!(bench.run(run).await.revision, 0, "nothing of the zombie is written");
+    assert_eq!(commit(&bench.services, "here", vec![good]).await, [(run, true)]);
+    assert_eq!(bench.run(run).await.revision, 1);
+}
+
+async fn a_zombie_beside_its_successor_in_one_batch_writes_nothing(bench: Bench) {
+    let run = bench.order(bench.tenant, "audit").await;
+    let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    bench.clock.advance(chrono::Duration::seconds(16));
+    let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
+    let mut written = commit(&bench.services, "here", vec![late, good]).await;
+    written.sort_unstable();
+    assert_eq!(written, [(run, false), (run, true)]);
+    let txn = bench.services.store.read(bench.tenant).await.unwrap();
+    let audits = entity::audit::of(bench.tenant).all(&txn).await.unwrap();
+    assert_eq!(
+        audits.iter().filter(|audit| audit.action == "toy").count(),
+        1,
+        "only one of them changed something"
+    );
+}
+
+async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench) {
+    let run = bench.order(bench.tenant, "done").await;
+    let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    for _ in 0..2 {
+        bench.clock.advance(chrono::Duration::seconds(16));
+        assert_eq!(bench.engine.claim(&bench.sweep().await).await.unwrap().len(), 1);
+    }
+    bench.clock.advance(chrono::Duration::seconds(16));
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "QUARANTINED");
+    bench.services.runs().retry(&bench.admin(), Id::from_uuid(run)).await.unwrap();
+    let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    assert_eq!(second.claimed.epoch, zombie.claimed.epoch, "the danger is there");
+    let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
+    assert_eq!(commit(&bench.services, "zombie", vec![late]).await, [(run, false)]);
+    assert_eq!(commit(&bench.services, "here", vec![good]).await, [(run, true)]);
+    assert_eq!(bench.run(run).await.status, "DONE");
+}
+
+async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    bench.engine.drain().await.unwrap();
+    bench.signal(run).await;
+    let owner = Store::owner(&bench.url).await.unwrap();
+    owner.execute_unprepared("ALTER TABLE signal RENAME TO elsewhere").await.unwrap();
+    assert!(bench.engine.claim(&bench.sweep().await).await.is_err());
+    owner.execute_unprepared("ALTER TABLE elsewhere RENAME TO signal").await.unwrap();
+    owner.close().await.unwrap();
+    bench.clock.advance(chrono::Duration::seconds(16));
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "DONE");
+}
+
+async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    bench.engine.start(&tracker, &stop, 2);
+    let run = bench.order(bench.tenant, "panic").await;
+    PANICKING.notified().await;
+    stop.cancel();
+    tracker.close();
+    // The heartbeat ends only when no claim is left that it would renew.
+    let ended = tokio::time::timeout(Duration::from_secs(30), tracker.wait()).await;
+    assert!(ended.is_ok(), "the claim of the broken step was kept for ever");
+    bench.clock.advance(chrono::Duration::seconds(16));
+    let again = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    assert_eq!((again.row.id, again.claimed.crashes), (run, 1));
+}
+
+async fn a_run_goes_through_its_states_under_one_claim(bench: Bench) {
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let mut heard = bench.services.queue.fanout.subscribe(bench.tenant, services::events::topic::RUN);
+    let run = bench.order(bench.tenant, "").await;
+    bench.engine.start(&tracker, &stop, 2);
+    let waits = async {
+        while bench.run(run).await.status != "WAITING" {
+            heard.next().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waits).await.expect("the run came to its wait");
+    stop.cancel();
+    tracker.close();
+    tracker.wait().await;
+    assert_eq!(bench.run(run).await.revision, 2, "two steps");
+    let engine = bench.services.store.engine();
+    let sql = "SELECT epoch, lease_until IS NULL AS free FROM job";
+    let job = engine.query_one_raw(Statement::from_string(engine.get_database_backend(), sql)).await;
+    let job = job.unwrap().unwrap();
+    assert_eq!(job.try_get::<i64>("", "epoch").unwrap(), 1, "one claim");
+    assert!(job.try_get::<bool>("", "free").unwrap(), "a run that waits is nobody's");
+}
+
+async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench) {
+    let (done, failed, live) = (
+        bench.order(bench.tenant, "done").await,
+        bench.order(bench.tenant, "fail").await,
+        bench.order(bench.tenant, "").await,
+    );
+    bench.engine.drain().await.unwrap();
+    let lines = async || {
+        let txn = bench.services.store.read(bench.tenant).await.unwrap();
+        let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
+        let mut runs: Vec<Uuid> = history.iter().map(|line| line.run_id).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let events = entity::event_log::of(bench.tenant).all(&txn).await.unwrap();
+        (runs, events.len())
+    };
+    let sorted = |mut runs: Vec<Uuid>| {
+        runs.sort_unstable();
+        runs
+    };
+    let (_, events) = lines().await;
+    assert!(events > 0);
+    let prune = async |days: i64| {
+        bench.clock.advance(chrono::Duration::days(days));
+        Reconciler::Retention.round(&bench.services).await.unwrap();
+        lines().await
+    };
+    assert_eq!(prune(6).await, (sorted(vec![done, failed, live]), events), "nothing is old yet");
+    assert_eq!(prune(2).await, (sorted(vec![done, failed, live]), 0), "events are kept for a week");
+    assert_eq!(prune(23).await.0, sorted(vec![failed, live]), "a run that ended well is kept for a month");
+    assert_eq!(prune(60).await.0, [live], "a failed one for three");
+    assert!(bench.signal(live).await, "what waits is never too old");
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(live).await.status, "DONE");
+}
+
+async fn a_round_is_one_nodes_until_its_lease_is_over(bench: Bench) {
+    let take =
+        async |node: &str| reconcile::take(&bench.services, Reconciler::Retention, node).await.unwrap();
+    assert!(take("one").await);
+    assert!(!take("other").await, "it is not due");
+    // The round takes longer than its period, and the first node is dead.
+    bench.clock.advance(chrono::Duration::seconds(20));
+    assert!(!take("other").await);
+    bench.clock.advance(chrono::Duration::minutes(10));
+    assert!(take("other").await, "due, and the lease is over");
+    assert!(!take("one").await);
+}
+
+async fn crashes_that_lie_days_apart_park_nothing(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    for _ in 0..4 {
+        assert_eq!(bench.engine.claim(&bench.sweep().await).await.unwrap().len(), 1, "and its worker dies");
+        bench.clock.advance(chrono::Duration::hours(40));
+    }
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "WAITING");
+}
+
+/// SQLite has no clock of its own.
+#[tokio::test]
+async fn a_node_whose_clock_is_ahead_does_not_wait_for_itself() {
+    let bench =
+        bench::at(true, TestClock::at(Timestamp::UNIX_EPOCH), Arc::new(Wrong(1)), vec![Box::new(Toy)]).await;
+    let run = bench.order(bench.tenant, "").await;
+    assert_eq!(bench.engine.drain().await.unwrap(), 2, "both steps were due at once");
+    bench.signal(run).await;
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "DONE");
+}
+
+async fn one_bad_result_never_fails_its_neighbours(bench: Bench) {
+    let (good, bad) = (bench.order(bench.tenant, "").await, bench.order(bench.tenant, "poison").await);
+    let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
+    assert_eq!(works.len(), 2);
+    let mut settled = Vec::new();
+    for work in works {
+        settled.push(bench.engine.work(&work).await);
+    }
+    let mut written = commit(&bench.services, "here", settled).await;
+    written.sort_by_key(|(run, _)| *run != good);
+    assert_eq!(written, [(good, true), (bad, false)]);
+    assert_eq!((bench.run(good).await.revision, bench.run(bad).await.revision), (1, 0));
+}
+
+/// What a step costs where many are committed together: counts, which no machine changes. A transaction's beginning
+/// and end are statements too.
+#[tokio::test]
+async fn a_batch_of_steps_costs_few_statements_and_one_commit() {
+    let bench = bench(true).await;
+    for (size, most) in [(32, 0.2), (128, 0.05)] {
+        for _ in 0..size {
+            bench.order(bench.tenant, "").await;
+        }
+        let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
+        let settled = join_all(works.iter().map(|work| bench.engine.work(work))).await;
+        assert_eq!(settled.len(), size);
+        let before = bench.statements.load(Ordering::Relaxed);
+        let written = commit(&bench.services, "here", settled).await;
+        let statements = bench.statements.load(Ordering::Relaxed) - before + 2;
+        assert!(written.iter().all(|(_, written)| *written));
+        let each = statements as f64 / size as f64;
+        assert!(each <= most, "{statements} statements for {size} steps");
+        assert!(statements >= 4, "they are counted: {statements}");
+        bench.engine.drain().await.unwrap();
+    }
+}
+
+async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
+    let run = bench.order(bench.tenant, "fail").await;
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    assert_eq!(row.status, "FAILED");
+    assert_eq!(row.reason.unwrap()["code"], "TOY_FAILED");
+    assert_eq!(row.memory["undone"], true);
+    assert!(row.finished_at.is_some());
+}
+
+async fn work_that_kills_three_workers_is_parked(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    for _ in 0..3 {
+        let dead = bench.engine.claim(&bench.sweep().await).await.unwrap();
+        assert_eq!(dead.len(), 1);
+        bench.clock.advance(chrono::Duration::seconds(16));
+    }
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    assert_eq!(
+        (row.status.as_str(), row.reason.unwrap()["code"].clone()),
+        ("QUARANTINED", "RUN_QUARANTINED".into())
+    );
+    let alerts = async || {
+        // From the table: a reader of the log may have to wait for what other databases of the server write.
+        let txn = bench.services.store.read(bench.tenant).await.unwrap();
+        let parked = entity::event_log::Column::Topic.eq(services::events::topic::RUN_PARKED);
+        entity::event_log::of(bench.tenant).filter(parked).all(&txn).await.unwrap()
+    };
+    let told: Vec<Uuid> = alerts().await.iter().map(|event| event.subject).collect();
+    assert_eq!(told, [run], "somebody is told");
+    bench.services.runs().retry(&bench.admin(), Id::from_uuid(run)).await.unwrap();
+    bench.engine.drain().await.unwrap();
+    assert_eq!((bench.run(run).await.status.as_str(), alerts().await.len()), ("WAITING", 1));
+}
+
+async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
+    let run = bench.order(bench.tenant, "stuck").await;
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    let code = |row: &entity::run::Model| row.reason.clone().unwrap()["code"].clone();
+    assert_eq!((row.status.as_str(), code(&row), row.undoing), ("QUARANTINED", "TOY_STUCK".into(), true));
+    bench.services.runs().retry(&bench.admin(), Id::from_uuid(run)).await.unwrap();
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "QUARANTINED", "its step was not done once more");
+    let txn = bench.services.store.read(bench.tenant).await.unwrap();
+    let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
+    let steps: Vec<_> = history.iter().map(|line| line.outcome.as_str()).collect();
+    assert_eq!(steps, ["FAILED", "QUARANTINED", "QUARANTINED"]);
+}
+
+async fn what_a_node_holds_when_it_leaves_is_there_for_the_others_at_once(bench: Bench) {
+    let run = bench.order(bench.tenant, "audit").await;
+    let left = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    let late = bench.engine.work(&left).await;
+    assert!(bench.sweep().await.is_empty(), "a leased job is not offered");
+    bench.engine.leave().await;
+    // No time has passed.
+    let next = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    assert_eq!((next.row.id, next.claimed.crashes), (run, 1), "what came of it is not known");
+    assert_eq!(commit(&bench.services, "gone", vec![late]).await, [(run, false)]);
+}
+
+async fn one_tenants_many_jobs_do_not_hide_anothers_single_one(bench: Bench) {
+    for _ in 0..50 {
+        bench.order(bench.tenant, "").await;
+    }
+    let other = new_tenant(&bench.services).await;
+    let single = bench.order(other, "").await;
+    let first =
+        jobs::sweep(bench.services.store.engine(), &bench.clock, Some(Duration::ZERO), 8).await.unwrap();
+    assert!(first.iter().any(|hint| hint.run == single), "the single job is among the first eight");
+}
+
+async fn a_run_asked_to_stop_undoes_what_it_did(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    bench.engine.drain().await.unwrap();
+    let txn = bench.services.store.write(bench.tenant).await.unwrap();
+    jobs::request_cancel(&txn, bench.tenant, run, bench.clock.now()).await.unwrap().unwrap();
+    txn.commit().await.unwrap();
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    assert_eq!((row.status.as_str(), &row.memory["undone"]), ("CANCELLED", &serde_json::Value::Bool(true)));
+}
+
+async fn the_history_holds_one_line_per_commit_and_no_job_is_left(bench: Bench) {
+    let run = bench.order(bench.tenant, "").await;
+    bench.signal(run).await;
+    let steps = bench.engine.drain().await.unwrap();
+    let txn = bench.services.store.read(bench.tenant).await.unwrap();
+    let history = entity::run_history::of(bench.tenant);
+    let lines = sea_orm::PaginatorTrait::count(history, &txn).await.unwrap();
+    assert_eq!((steps as u64, lines), (2, 2));
+    drop(txn);
+    let engine = bench.services.store.engine();
+    let sql = "SELECT count(*) AS n FROM job";
+    let row = engine
+        .query_one_raw(Statement::from_string(engine.get_database_backend(), sql))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(row.try_get::<i64>("", "n").unwrap(), 0);
+}
+
+macro_rules! both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(super::bench(false).await).await; })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name(super::bench(true).await).await; })* }
+    };
+}
+
+both! {
+    a_run_waits_for_its_signal_and_ends,
+    a_signal_that_comes_early_is_kept,
+    a_signal_during_the_step_is_not_slept_through,
+    a_worker_that_lost_its_lease_cannot_commit,
+    a_zombie_beside_its_successor_in_one_batch_writes_nothing,
+    a_zombie_from_before_a_retry_cannot_take_the_new_job_away,
+    signals_that_cannot_be_read_are_not_slept_through,
+    a_step_that_panics_does_not_keep_its_lease,
+    a_run_goes_through_its_states_under_one_claim,
+    what_is_over_is_pruned_by_policy_and_what_lives_stays,
+    a_round_is_one_nodes_until_its_lease_is_over,
+    crashes_that_lie_days_apart_park_nothing,
+    one_bad_result_never_fails_its_neighbours,
+    a_failed_run_is_undone_and_says_why,
+    work_that_kills_three_workers_is_parked,
+    a_run_parked_while_undoing_goes_on_undoing,
+    what_a_node_holds_when_it_leaves_is_there_for_the_others_at_once,
+    one_tenants_many_jobs_do_not_hide_anothers_single_one,
+    a_run_asked_to_stop_undoes_what_it_did,
+    the_history_holds_one_line_per_commit_and_no_job_is_left,
+}

@@ -1,0 +1,391 @@
+//! The ways through every workflow, those that fail too.
+//!
+//! What people and rooms do depends on what they see, never on how often anything was tried: the same scenario must
+//! come to the same end whatever is planted on its way.
+
+use domain::{
+    Id,
+    state::{Answer, BookingState, IntegrationState},
+};
+use providers::ErrorKind;
+
+use crate::{
+    acts::{Answers, hour},
+    hands::{Hands, Place},
+    office::{ROOMS, SERVICE, lost, out_of_scope, refused},
+    world::{On, PEOPLE, Template, World},
+};
+
+const ANNA: &str = PEOPLE[0];
+const CARL: &str = PEOPLE[2];
+const RED: &str = ROOMS[1];
+/// Another service mailbox.
+const DESK: &str = "desk@acme.example";
+/// People who join later: one whose mailbox can only be read, and one whose mailbox is never reached.
+const LATECOMERS: [&str; 2] = ["dora@acme.example", "erik@acme.example"];
+
+/// One way. Bookings begin in a connected organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// From the terms to everybody's mailbox.
+    Connect,
+    /// The permission takes a while to spread.
+    Spreading,
+    /// The administrator says no.
+    Declined,
+    /// The administrator walks away.
+    Expired,
+    /// The checks fail.
+    Unproven,
+    /// The organisation connects again.
+    Reconnect,
+    /// It does, and the checks fail.
+    ReconnectUnproven,
+    /// The checks are made once more.
+    Verify,
+    /// Another service mailbox takes over.
+    Candidate,
+    /// It does not pass.
+    CandidateRefused,
+    /// The checks find that the consent is lost.
+    ConsentLost,
+    /// Everybody who is not active is tried: one becomes so, one can only be read, one is not reached.
+    Campaign,
+    /// The failed ones of a campaign are tried again.
+    CampaignRetried,
+    /// One mailbox is activated once more.
+    Activate,
+    /// It is found to be gone.
+    ActivateGone,
+    /// The consent is found to be lost.
+    ActivateLost,
+    /// A booking in its organiser's calendar.
+    Write,
+    /// With a room that accepts.
+    RoomAccepts,
+    /// With a room that declines.
+    RoomDeclines,
+    /// With a room that never answers.
+    RoomSilent,
+    /// Through the service account.
+    Service,
+    /// The organiser's mailbox is found lost, and the service account takes over.
+    FoundLost,
+    /// Nobody's calendar can be written to.
+    NoCalendar,
+    /// The consent is found to be lost.
+    Abandoned,
+    /// The calendar refuses.
+    Refused,
+    /// A booking moves.
+    Move,
+    /// It moves while its room is waited for.
+    MoveBesideRoom,
+    /// The calendar refuses.
+    MoveRefused,
+    /// A move that failed is tried again, and somebody else has the time by now.
+    SlotLost,
+    /// Somebody has thrown the event away.
+    MoveGone,
+    /// A booking is cancelled.
+    Cancel,
+    /// It is, while its room is waited for.
+    CancelBesideRoom,
+    /// It is, before it is written.
+    CancelEarly,
+    /// The calendar refuses.
+    CancelRefused,
+}
+
+impl Scenario {
+    /// Every one.
+    pub const ALL: [Self; 34] = [
+        Self::Connect,
+        Self::Spreading,
+        Self::Declined,
+        Self::Expired,
+        Self::Unproven,
+        Self::Reconnect,
+        Self::ReconnectUnproven,
+        Self::Verify,
+        Self::Candidate,
+        Self::CandidateRefused,
+        Self::ConsentLost,
+        Self::Campaign,
+        Self::CampaignRetried,
+        Self::Activate,
+        Self::ActivateGone,
+        Self::ActivateLost,
+        Self::Write,
+        Self::RoomAccepts,
+        Self::RoomDeclines,
+        Self::RoomSilent,
+        Self::Service,
+        Self::FoundLost,
+        Self::NoCalendar,
+        Self::Abandoned,
+        Self::Refused,
+        Self::Move,
+        Self::MoveBesideRoom,
+        Self::MoveRefused,
+        Self::SlotLost,
+        Self::MoveGone,
+        Self::Cancel,
+        Self::CancelBesideRoom,
+        Self::CancelEarly,
+        Self::CancelRefused,
+    ];
+
+    pub fn is_connecting(self) -> bool {
+        matches!(self, Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven)
+    }
+
+    /// The world in which it begins.
+    pub async fn template(self, on: On) -> Template {
+        let world = Self::organisation(on).await;
+        if !self.is_connecting() {
+            Self::connected(&world).await;
+        }
+        self.prepare(&world).await;
+        world.leave().await
+    }
+
+    /// An organisation that has not connected anything.
+    pub async fn organisation(on: On) -> World {
+        let world = World::new(on).await;
+        world.office.refuse("*", CARL, out_of_scope());
+        world.office.human(ANNA, hour(12));
+        world.office.human(RED, hour(12));
+        world
+    }
+
+    /// Connects it.
+    pub async fn connected(world: &World) {
+        world.register().await;
+        Hands::new(world, Self::Connect, Vec::new()).work_through().await;
+        assert_eq!(world.integration().await.state, IntegrationState::Active.as_str());
+        world.notes().done.clear();
+    }
+
+    /// What has happened before.
+    pub async fn prepare(self, world: &World) {
+        let office = &world.office;
+        let settle = async || Hands::new(world, Self::Write, Vec::new()).work_through().await;
+        match self {
+            Self::Campaign | Self::CampaignRetried => {
+                for address in LATECOMERS {
+                    office.refuse("*", address, out_of_scope());
+                    world.join(address).await;
+                }
+                settle().await;
+                office.relent(CARL);
+                office.relent(LATECOMERS[0]);
+                office.lock_for_writing(LATECOMERS[0]);
+                if self == Self::CampaignRetried {
+                    let integration = Id::from_uuid(world.notes().integration);
+                    office.refuse("*", CARL, out_of_scope());
+                    world.services.campaigns().start(&world.admin(), integration).await.unwrap();
+                    settle().await;
+                    office.relent(CARL);
+                }
+            }
+            Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
+                world.book(&[0, 1], None, 10).await;
+                settle().await;
+            }
+            Self::SlotLost => {
+                world.book(&[0], None, 10).await;
+                settle().await;
+                office.refuse("update", ANNA, refused());
+                world.move_to(14).await;
+                settle().await;
+                world.book(&[0], None, 14).await;
+                settle().await;
+                office.relent(ANNA);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether faults are planted at a place: where the same step in the same situation is another scenario's, they
+    /// are not.
+    pub fn is_about(self, at: &Place) -> bool {
+        let connects = at.workflow == "connect_integration";
+        match self {
+            Self::Spreading => connects && matches!(at.state.as_str(), "Verify" | "AwaitPropagation"),
+            Self::Declined | Self::Expired => connects && (at.undoing || at.state == "AwaitAuthorization"),
+            Self::Unproven | Self::ReconnectUnproven => connects && (at.undoing || at.state == "Verify"),
+            Self::Reconnect => connects && matches!(at.state.as_str(), "Obtain" | "Verify" | "Activate"),
+            Self::Connect => connects,
+            Self::CampaignRetried => at.workflow == "campaign",
+            Self::CancelEarly | Self::CancelBesideRoom => {
+                at.workflow == "cancel_booking" || at.state == "AwaitRooms"
+            }
+            Self::MoveBesideRoom => {
+                at.workflow == "move_booking"
+                    || at.state == "AwaitRooms"
+                    || (at.state == "Route" && at.turn > 1)
+            }
+            Self::RoomSilent | Self::RoomDeclines => at.state == "AwaitRooms",
+            _ => true,
+        }
+    }
+
+    /// Whether its requests are cut: the same ones at the same step are another scenario's otherwise.
+    pub fn cuts(self) -> bool {
+        !matches!(self, Self::Spreading | Self::Reconnect | Self::Verify | Self::CandidateRefused)
+    }
+
+    /// What begins it.
+    pub async fn begin(self, world: &World) {
+        let (services, admin, office) = (&world.services, world.admin(), &world.office);
+        let integration = Id::from_uuid(world.notes().integration);
+        match self {
+            Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
+                match self {
+                    Self::Unproven => office.refuse("people", "", refused()),
+                    Self::Spreading => office.refuse("people", "", out_of_scope()),
+                    _ => {}
+                }
+                world.register().await;
+            }
+            Self::Reconnect | Self::ReconnectUnproven => {
+                if self == Self::ReconnectUnproven {
+                    office.refuse("people", "", refused());
+                }
+                services.integrations().reconnect(&admin, integration).await.unwrap();
+            }
+            Self::Verify | Self::ConsentLost => {
+                if self == Self::ConsentLost {
+                    office.refuse("*", "*", lost());
+                }
+                services.integrations().verify(&admin, integration).await.unwrap();
+            }
+            Self::Candidate | Self::CandidateRefused => {
+                if self == Self::CandidateRefused {
+                    office.refuse("create", DESK, refused());
+                }
+                services.service_accounts().propose(&admin, integration, DESK).await.unwrap();
+            }
+            Self::Campaign => drop(services.campaigns().start(&admin, integration).await.unwrap()),
+            Self::CampaignRetried => {
+                let all = services.campaigns().list(&admin, services::PageArgs::default()).await.unwrap();
+                let last = Id::from_uuid(all.items.iter().map(|campaign| campaign.id).max().unwrap());
+                services.campaigns().retry(&admin, last).await.unwrap();
+            }
+            Self::Activate | Self::ActivateGone | Self::ActivateLost => {
+                match self {
+                    Self::ActivateGone => office.refuse("*", ANNA, gone_mailbox()),
+                    Self::ActivateLost => office.refuse("*", "*", lost()),
+                    _ => {}
+                }
+                let mailbox = Id::from_uuid(world.mailbox(ANNA).await);
+                services.connections().activate(&admin, mailbox).await.unwrap();
+            }
+            other => other.begin_booking(world).await,
+        }
+    }
+
+    async fn begin_booking(self, world: &World) {
+        let office = &world.office;
+        match self {
+            Self::RoomAccepts
+            | Self::RoomDeclines
+            | Self::RoomSilent
+            | Self::MoveBesideRoom
+            | Self::CancelBesideRoom => world.book(&[0, 1], Some(RED), 10).await,
+            Self::Service => world.book(&[2, 1], None, 10).await,
+            Self::Move => world.move_to(14).await,
+            Self::MoveRefused => {
+                office.refuse("update", ANNA, refused());
+                world.move_to(14).await;
+            }
+            Self::MoveGone => {
+                office.wipe();
+                world.move_to(14).await;
+            }
+            Self::SlotLost => {
+                use entity::run::{Column, of};
+                use sea_orm::{ColumnTrait, QueryFilter};
+                let txn = world.services.store.read(world.tenant.uuid()).await.unwrap();
+                let moves = of(world.tenant.uuid()).filter(Column::Workflow.eq("move_booking"));
+                let run = moves.one(&txn).await.unwrap().unwrap();
+                drop(txn);
+                world.services.runs().retry(&world.admin(), Id::from_uuid(run.id)).await.unwrap();
+            }
+            Self::Cancel => world.cancel().await,
+            Self::CancelRefused => {
+                office.refuse("cancel", ANNA, refused());
+                world.cancel().await;
+            }
+            Self::CancelEarly => {
+                world.book(&[0, 1], None, 10).await;
+                world.cancel().await;
+            }
+            _ => {
+                match self {
+                    Self::FoundLost => office.refuse("*", ANNA, out_of_scope()),
+                    Self::NoCalendar => {
+                        office.refuse("*", ANNA, out_of_scope());
+                        office.refuse("*", SERVICE, out_of_scope());
+                    }
+                    Self::Abandoned => office.refuse("*", "*", lost()),
+                    Self::Refused => office.refuse("create", "*", refused()),
+                    _ => {}
+                }
+                world.book(&[0, 1], None, 10).await;
+            }
+        }
+    }
+
+    /// What people and rooms do when nothing moves; `false` when they do nothing either.
+    pub async fn react(self, world: &World) -> bool {
+        match self {
+            Self::Connect | Self::Unproven | Self::Reconnect | Self::ReconnectUnproven => {
+                world.go_on_connecting(Answers::Yes).await
+            }
+            Self::Spreading => {
+                if world.go_on_connecting(Answers::Yes).await {
+                    return true;
+                }
+                let state = IntegrationState::AwaitingPropagation;
+                let spreads = world.integration().await.state == state.as_str();
+                if spreads {
+                    world.office.relent("");
+                }
+                spreads && world.once("spread")
+            }
+            Self::Declined => world.go_on_connecting(Answers::No).await,
+            Self::Expired => world.go_on_connecting(Answers::Nothing).await,
+            Self::RoomAccepts => world.office.rooms_say(Answer::Accepted),
+            Self::RoomDeclines => world.office.rooms_say(Answer::Declined),
+            Self::MoveBesideRoom => {
+                if waits_for_its_room(world).await && world.once("move") {
+                    world.move_to(14).await;
+                    return true;
+                }
+                world.notes().done.contains("move")
+                    && world.live("move_booking").await.is_empty()
+                    && world.office.rooms_say(Answer::Accepted)
+            }
+            Self::CancelBesideRoom => {
+                let cancels = waits_for_its_room(world).await && world.once("cancel");
+                if cancels {
+                    world.cancel().await;
+                }
+                cancels
+            }
+            _ => false,
+        }
+    }
+}
+
+async fn waits_for_its_room(world: &World) -> bool {
+    world.booking().await.state == BookingState::RoomPending.as_str()
+}
+
+/// The mailbox is not there.
+fn gone_mailbox() -> providers::Error {
+    let message = "There is no such mailbox.";
+    providers::Error::new(ErrorKind::NoMailbox, providers::Remedy::SkipMailbox, "404", message)
+}
