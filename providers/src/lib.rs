@@ -16,8 +16,8 @@ use domain::{Busy, ProviderKind, TimeRange};
 
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
-    Attendee, AttendeeRole, CalendarInfo, Channel, Event, EventChange, Mailbox, MailboxKind, NewEvent,
-    Organisation, Page, Party, Person, RoomInfo,
+    Attendee, AttendeeRole, CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, MailboxKind,
+    NewEvent, Organisation, Page, Party, Person, RoomInfo,
 };
 pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
 
@@ -88,6 +88,17 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<Page<Event>>;
+
+    /// One page of what has changed in a calendar since a cursor. Without a cursor everything that overlaps the
+    /// window, series expanded; a cursor goes on in the mailbox and the window that it was begun in.
+    /// [`ErrorKind::Gone`] with [`Remedy::Resync`] when the provider has forgotten the cursor: begin without one.
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes>;
 
     /// Writes a new event. Safe to repeat with the same `effect_key`: a repeat answers the event that is there.
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event>;

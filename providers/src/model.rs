@@ -172,6 +172,8 @@ pub struct Event {
     pub uid: String,
     /// Changes with every change of the event.
     pub version: String,
+    /// The id of the series that it is an occurrence of.
+    pub series: Option<String>,
     /// Our effect key, where the event is ours.
     pub effect_key: Option<String>,
     /// The title; absent when it may not be read.
@@ -188,6 +190,20 @@ pub struct Event {
     pub organiser: Option<Party>,
     /// Who is invited and what they answered.
     pub attendees: Vec<Attendee>,
+}
+
+/// What has changed in a calendar since a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Events and series that are gone, and series that are told anew: whatever bears one of these ids, or belongs to
+    /// a series that does, is to be forgotten before `changed` is taken in.
+    pub gone: Vec<String>,
+    /// Events that are new or different; a series that changed comes with all its occurrences in the window.
+    pub changed: Vec<Event>,
+    /// Where to go on.
+    pub cursor: String,
+    /// Whether the next page is there already; otherwise the cursor waits for what changes later.
+    pub more: bool,
 }
 
 /// A standing request for pushes.

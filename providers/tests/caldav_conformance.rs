@@ -41,6 +41,7 @@ async fn fixture() -> Fixture {
         day: TimeRange::new(at("2026-11-28T00:00:00Z"), at("2026-11-29T00:00:00Z")).unwrap(),
         many: 25,
         settle: Box::new(|| ()),
+        forget_cursors: Box::new(|| {}),
         keep: Box::new(server),
         provider: Box::new(caldav),
         session,

@@ -55,6 +55,7 @@ async fn fixture() -> Fixture {
         day: TimeRange::new(start, start + Duration::days(1)).unwrap(),
         many: EVENTS,
         settle: Box::new(move || clock.advance(Duration::seconds(31))),
+        forget_cursors: Box::new(|| {}),
         keep: Box::new(world),
     }
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange};
 use services::providers::{
-    CalendarInfo, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers, Organisation,
-    Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
+    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
 };
 
 #[derive(Debug)]
@@ -53,6 +53,9 @@ impl Provider for Stub {
         nothing()
     }
     async fn events(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Page<Event>> {
+        nothing()
+    }
+    async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {
         nothing()
     }
     async fn create_event(&self, _: &Session, _: &str, _: &NewEvent) -> Result<Event> {

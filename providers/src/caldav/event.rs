@@ -42,6 +42,7 @@ pub(super) fn to_event(
         id: occurrence.map_or(path.clone(), |at| format!("{path}#{}", ical::basic_utc(at))),
         uid: event.uid.clone(),
         version: stored.etag.clone(),
+        series: occurrence.map(|_| path.clone()),
         effect_key: event.extra(EFFECT).map(str::to_owned),
         title: event.summary.clone(),
         range,

@@ -33,8 +33,8 @@ use moka::future::Cache;
 
 use self::{directory::Located, transport::Dav};
 use crate::{
-    CalendarInfo, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind, NewEvent, Offers,
-    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind, NewEvent,
+    Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
 };
 
 /// How many mailboxes are asked at the same time, below the gate's own limit.
@@ -210,6 +210,16 @@ impl Provider for CalDav {
         let place = self.place(&dav, mailbox).await?;
         let stored = self.check(&dav, mailbox, read::window(&dav, &place.calendar, window).await).await?;
         Ok(Page { items: read::events(&stored, &place, mailbox, window), next: None })
+    }
+
+    async fn changes(
+        &self,
+        _session: &Session,
+        _mailbox: &str,
+        _window: TimeRange,
+        _cursor: Option<&str>,
+    ) -> Result<Changes> {
+        Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "CHANGES", "Changes are not told yet."))
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

@@ -17,8 +17,7 @@ use crate::{
     Session,
 };
 
-const FIELDS: &str =
-    "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type";
+const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type,seriesMasterId";
 
 /// The id of the extended property that carries the effect key.
 fn property() -> String {
@@ -271,6 +270,7 @@ fn event(raw: wire::Event) -> Result<Option<Event>> {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.change_key.or(raw.etag).unwrap_or_default(),
         id: raw.id,
+        series: raw.series_master_id,
         effect_key,
         title: raw.subject,
         range,

@@ -27,8 +27,8 @@ use url::Url;
 use uuid::{Uuid, uuid};
 
 use crate::{
-    CalendarInfo, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page, Person,
-    Provider, Result, RoomInfo, Session,
+    CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
+    Person, Provider, Result, RoomInfo, Session,
 };
 
 /// The property set of Muster's extended properties on events. Never changes: events in customers' calendars
@@ -142,6 +142,21 @@ impl Provider for Microsoft {
         after: Option<&str>,
     ) -> Result<Page<Event>> {
         self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn changes(
+        &self,
+        _session: &Session,
+        _mailbox: &str,
+        _window: TimeRange,
+        _cursor: Option<&str>,
+    ) -> Result<Changes> {
+        Err(crate::Error::new(
+            crate::ErrorKind::Unsupported,
+            crate::Remedy::Never,
+            "CHANGES",
+            "Changes are not told yet.",
+        ))
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

@@ -127,6 +127,7 @@ pub(super) struct Event {
     pub organizer: Option<Recipient>,
     pub attendees: Option<Vec<Attendee>>,
     pub single_value_extended_properties: Option<Vec<Property>>,
+    pub series_master_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,8 @@
 //! A connector's own test file makes a [`Fixture`] and lists the suite with [`conformance!`]. Each test gets a
 //! fixture of its own.
 
+mod changes;
+
 use std::{any::Any, collections::BTreeSet};
 
 use domain::{BusyKind, TimeRange, state::Answer};
@@ -10,6 +12,8 @@ use providers::{
     Attendee, AttendeeRole, ErrorKind, Event, EventChange, NewEvent, Page, Party, Provider, Remedy, Result,
     Session,
 };
+
+pub use changes::{a_cursor_that_was_forgotten_is_said_so, changes_since_a_cursor_bring_a_copy_up_to_date};
 
 /// A provider with known mailboxes.
 pub struct Fixture {
@@ -41,6 +45,8 @@ pub struct Fixture {
     pub many: usize,
     /// Lets the provider's own slow work, such as rooms' answers, be done.
     pub settle: Box<dyn Fn() + Send + Sync>,
+    /// Makes the provider forget every cursor that it has given away.
+    pub forget_cursors: Box<dyn Fn() + Send + Sync>,
     /// What has to live as long as the fixture.
     pub keep: Box<dyn Any + Send + Sync>,
 }
@@ -64,6 +70,8 @@ macro_rules! conformance {
             an_event_without_attendees_is_deleted_quietly,
             an_event_that_never_was_is_none,
             pushes_are_offered_or_refused_plainly,
+            changes_since_a_cursor_bring_a_copy_up_to_date,
+            a_cursor_that_was_forgotten_is_said_so,
         );
     };
     ($fixture:path: $($test:ident),* $(,)?) => {$(

@@ -301,6 +301,7 @@ impl World {
             id: format!("event-{n}"),
             uid: format!("uid-{connection}-{n}"),
             version: "1".to_owned(),
+            series: None,
             effect_key: None,
             title: Some("Meeting".to_owned()),
             range: busy.range,

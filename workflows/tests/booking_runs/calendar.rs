@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange, state::Answer};
 use providers::{
-    CalendarInfo, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers, Organisation,
-    Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
+    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
 };
 
 /// When a fault strikes.
@@ -187,6 +187,10 @@ impl Provider for Calendars {
         not_here()
     }
 
+    async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {
+        not_here()
+    }
+
     async fn create_event(&self, _: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
         self.call("create", mailbox, |inner| {
             let id = format!("event-{}", inner.events.len() + 1);
@@ -194,6 +198,7 @@ impl Provider for Calendars {
                 id: id.clone(),
                 uid: format!("uid-{}", new.effect_key),
                 version: "1".to_owned(),
+                series: None,
                 effect_key: Some(new.effect_key.clone()),
                 title: Some(new.title.clone()),
                 range: new.range,

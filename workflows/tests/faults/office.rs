@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange, provider::Capabilities, state::Answer};
 use providers::{
-    AttendeeRole, CalendarInfo, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind,
+    AttendeeRole, CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind,
     NewEvent, Offers, Organisation, Page, Party, Person, Provider, Remedy, Result, RoomInfo, Session,
 };
 use tokio::sync::Notify;
@@ -273,6 +273,7 @@ fn event(id: &str, new: &NewEvent) -> Event {
         id: id.to_owned(),
         uid: format!("uid-{}", new.effect_key),
         version: "1".to_owned(),
+        series: None,
         effect_key: Some(new.effect_key.clone()),
         title: Some(new.title.clone()),
         range: new.range,
@@ -377,6 +378,10 @@ impl Provider for Office {
             Ok(Page { items: here.map(|(_, event)| event.clone()).collect(), next: None })
         })
         .await
+    }
+
+    async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {
+        unsupported()
     }
 
     async fn create_event(&self, _: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
