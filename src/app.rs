@@ -54,6 +54,8 @@ pub struct Node {
     pub services: Services,
     /// The workflows; tests step it by hand.
     pub engine: workflows::Engine,
+    /// What works on runs; it ends before what it works with.
+    workers: TaskTracker,
     tracker: TaskTracker,
     /// Ends the taking of work.
     work: CancellationToken,
@@ -90,7 +92,7 @@ pub async fn start(
     listener: Option<TcpListener>,
     graphiql: Option<api::graphiql::GraphiQl>,
 ) -> Result<Node, Error> {
-    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let (workers, tracker, stop) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
     let ids = Ids::random(Arc::clone(&clock));
     let services = services(config, clock, ids.clone(), &tracker, &stop).await?;
     if let Some(key) = &config.vendor_key {
@@ -100,15 +102,15 @@ pub async fn start(
     let engine = workflows::engine(&services, &node);
     let work = stop.child_token();
     if config.roles.contains(&Role::Worker) {
-        engine.start(&tracker, &work, config.steps_at_once);
-        workflows::reconcile::start(&services, &node, &tracker, &work);
+        engine.start(&workers, &work, config.steps_at_once);
+        workflows::reconcile::start(&services, &node, &workers, &work);
     }
     let front = match listener.filter(|_| config.roles.contains(&Role::Api)) {
         Some(listener) => Some(open_front(config, &services, ids, listener, graphiql, &tracker)?),
         None => None,
     };
     let stop_within = Duration::from_secs(config.stop_within_seconds);
-    Ok(Node { services, engine, tracker, work, stop, front, stop_within })
+    Ok(Node { services, engine, workers, tracker, work, stop, front, stop_within })
 }
 
 async fn services(
@@ -216,6 +218,8 @@ impl Node {
                 front.state.shut_down().await;
                 front.server.stop(true).await;
             }
+            self.workers.close();
+            self.workers.wait().await;
             self.stop.cancel();
             self.tracker.close();
             self.tracker.wait().await;

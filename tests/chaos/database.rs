@@ -71,6 +71,11 @@ impl Database {
         .await
     }
 
+    /// Everything that is left to be done, or waited for.
+    pub async fn jobs(&self) -> u64 {
+        self.count("SELECT count(*) AS n FROM job").await
+    }
+
     /// What is left to be done, for a failure's message.
     pub async fn what_is_open(&self) -> Vec<String> {
         let sql = "SELECT concat_ws(' ', r.workflow, r.state, r.status, r.reason ->> 'code', 'due', j.due_at - now(),

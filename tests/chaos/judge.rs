@@ -81,7 +81,7 @@ async fn runs(stage: &Stage, verdict: &mut Verdict) {
             _ => verdict.violations.push(format!("not over: {said}")),
         }
     }
-    let left = stage.database.count("SELECT count(*) AS n FROM job").await;
+    let left = stage.database.jobs().await;
     if left > 0 {
         verdict.violations.push(format!("{left} jobs are left"));
     }

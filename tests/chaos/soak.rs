@@ -429,7 +429,8 @@ impl Soak {
         let orders = self.load.orders();
         let ledger = self.load.ledger().await;
         let ended = Instant::now();
-        let quiet = async |stage: &Stage| stage.database.open_jobs().await == 0;
+        // What waits for an answer of a room, too.
+        let quiet = async |stage: &Stage| stage.database.jobs().await == 0;
         self.stage.until_within("all is quiet", QUIET, quiet).await;
         let quiet_after = ended.elapsed();
         let retried = retry_parked(&mut self.stage).await;
@@ -504,7 +505,7 @@ async fn retry_parked(stage: &mut Stage) -> usize {
         let id: domain::Id<domain::ids::Run> = domain::Id::from_uuid(row.try_get("", "id").unwrap());
         stage.api.change("retryRun", "run { id }", json!({ "id": id })).await;
     }
-    stage.until("all is quiet again", async |stage| stage.database.open_jobs().await == 0).await;
+    stage.until("all is quiet again", async |stage| stage.database.jobs().await == 0).await;
     parked.len()
 }
 

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 
 pub use self::{in_process::InProcess, redis::Redis};
 
-/// How long a place is kept for a node that does not give it back, because it died.
-pub const LEASE: Duration = Duration::from_mins(2);
+/// How long a place is kept for a node that died: whoever is inside renews it.
+pub const LEASE: Duration = Duration::from_secs(15);
 
 /// What is allowed for a key. Zero means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,14 @@
 //! Limits that all nodes keep together, by Redis' clock.
 //!
-//! Only the caller who is next on its node asks Redis, so a long queue is no load. Places are leases: those of a
-//! node that died end by themselves. While Redis is away each node keeps its share of the limit by itself; it
+//! Only the caller who is next on its node asks Redis, so a long queue is no load. Places are leases that their node
+//! renews: those of a node that died end by themselves, and soon. What could not be given back, because Redis was
+//! away, is given back later: otherwise a mailbox would stand still although nobody calls it. While Redis is away each node keeps its share of the limit by itself; it
 //! knows how many nodes there were last.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -15,7 +17,10 @@ use std::{
 use async_trait::async_trait;
 use domain::Ids;
 use redis::Script;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -29,6 +34,8 @@ use crate::{Error, link::Link};
 const LOOK_AGAIN_MS: u64 = 20;
 /// Places that are given back in one call.
 const BATCH: usize = 256;
+/// How long until places that could not be given back are tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// See [`Limits`] and the module.
 #[derive(Debug)]
@@ -42,6 +49,7 @@ pub struct Redis {
     pause: Script,
     gates: Gates,
     left: UnboundedSender<Left>,
+    held: Arc<Held>,
 }
 
 /// A place that was given back: its set and its name.
@@ -49,6 +57,16 @@ struct Left {
     places: String,
     lease: String,
     gate: Arc<Gate>,
+}
+
+/// The places of this node that somebody is inside of: their sets, by their names.
+#[derive(Debug, Default)]
+struct Held(Mutex<HashMap<String, String>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Redis {
@@ -64,7 +82,9 @@ impl Redis {
     ) -> Self {
         // Unbounded, because a place is dropped where nobody can wait; there are no more than places.
         let (left, leaving) = unbounded_channel();
-        tracker.spawn(give_back(commands.clone(), leaving, token.clone()));
+        let held = Arc::new(Held::default());
+        let tending = Tending { commands: commands.clone(), held: held.clone(), lease };
+        tracker.spawn(tending.run(leaving, token.clone()));
         Self {
             prefix: prefix.to_owned(),
             commands,
@@ -75,6 +95,7 @@ impl Redis {
             pause: Script::new(include_str!("pause.lua")),
             gates: Gates::default(),
             left,
+            held,
         }
     }
 
@@ -90,13 +111,19 @@ impl Redis {
         script.arg(limit.concurrency).arg(micros(interval)).arg(micros(ahead));
         script.arg(&lease).arg(micros(self.lease));
         // Made before the answer is known: a caller who stops waiting for it gives the place back as well.
-        let place = self.place(Left { places, lease, gate: gate.clone() }, limit);
+        let left = Left { places: places.clone(), lease: lease.clone(), gate: gate.clone() };
+        let place = self.place(left, limit);
         let answer: Result<(u8, u64), Error> = self
             .commands
             .ask(|mut connection| async move { script.invoke_async(&mut connection).await })
             .await;
         match answer {
-            Ok((0, _)) => Attempt::Inside(place),
+            Ok((0, _)) => {
+                if limit.concurrency > 0 {
+                    self.held.lock().insert(lease, places);
+                }
+                Attempt::Inside(place)
+            }
             Ok((refusal, wait)) => {
                 place.forget();
                 let again = LOOK_AGAIN_MS + self.ids.below(LOOK_AGAIN_MS);
@@ -113,9 +140,12 @@ impl Redis {
         if limit.concurrency == 0 {
             return Place::new(|| ());
         }
-        let leaving = self.left.clone();
-        // When the node's tasks have ended nobody receives, and the lease ends by itself.
-        Place::new(move || drop(leaving.send(left)))
+        let (leaving, held) = (self.left.clone(), self.held.clone());
+        Place::new(move || {
+            held.lock().remove(&left.lease);
+            // When the node's tasks have ended nobody receives, and the lease ends by itself.
+            drop(leaving.send(left));
+        })
     }
 }
 
@@ -140,28 +170,76 @@ impl Limits for Redis {
     }
 }
 
-/// Gives back what was left, until the node stops.
-async fn give_back(commands: Arc<Link>, mut leaving: UnboundedReceiver<Left>, token: CancellationToken) {
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        tokio::select! {
-            biased;
-            count = leaving.recv_many(&mut batch, BATCH) => if count == 0 { return },
-            () = token.cancelled() => return,
+/// Looks after the places of this node at Redis, one thing after another: a place is never renewed after it was given
+/// back.
+struct Tending {
+    commands: Arc<Link>,
+    held: Arc<Held>,
+    lease: Duration,
+}
+
+impl Tending {
+    async fn run(self, mut leaving: UnboundedReceiver<Left>, token: CancellationToken) {
+        let every = self.lease / 3;
+        let mut renewal = Instant::now() + every;
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let again = if batch.is_empty() { renewal } else { renewal.min(Instant::now() + TRY_AGAIN) };
+            tokio::select! {
+                count = leaving.recv_many(&mut batch, BATCH) => if count == 0 { return },
+                () = tokio::time::sleep_until(again) => {}
+                () = token.cancelled() => break,
+            }
+            self.give_back(&mut batch).await;
+            if Instant::now() >= renewal {
+                self.renew().await;
+                renewal = Instant::now() + every;
+            }
+        }
+        // Nobody is inside any more; what was left last is given back before the node ends.
+        while let Ok(left) = leaving.try_recv() {
+            batch.push(left);
+        }
+        self.give_back(&mut batch).await;
+    }
+
+    /// Empties the batch, unless Redis is away.
+    async fn give_back(&self, batch: &mut Vec<Left>) {
+        if batch.is_empty() {
+            return;
         }
         let mut removal = redis::pipe();
-        for left in &batch {
+        for left in batch.iter() {
             removal.zrem(&left.places, &left.lease).ignore();
         }
-        let removed: Result<(), Error> =
-            commands.ask(|mut connection| async move { removal.query_async(&mut connection).await }).await;
-        if let Err(error) = removed {
-            tracing::debug!(
-                code = error.code(),
-                "places were not given back; their leases end by themselves"
-            );
+        let removed: Result<(), Error> = self
+            .commands
+            .ask(|mut connection| async move { removal.query_async(&mut connection).await })
+            .await;
+        match removed {
+            Ok(()) => batch.drain(..).for_each(|left| left.gate.freed()),
+            Err(error) => tracing::debug!(code = error.code(), "places are given back later"),
         }
-        batch.drain(..).for_each(|left| left.gate.freed());
+    }
+
+    async fn renew(&self) {
+        let held: Vec<(String, String)> =
+            self.held.lock().iter().map(|(lease, places)| (lease.clone(), places.clone())).collect();
+        if held.is_empty() {
+            return;
+        }
+        let script = include_str!("renew.lua");
+        let mut renewals = redis::pipe();
+        for (lease, places) in &held {
+            renewals.cmd("EVAL").arg(script).arg(1).arg(places).arg(lease).arg(micros(self.lease)).ignore();
+        }
+        let renewed: Result<(), Error> = self
+            .commands
+            .ask(|mut connection| async move { renewals.query_async(&mut connection).await })
+            .await;
+        if let Err(error) = renewed {
+            tracing::debug!(code = error.code(), "places were not renewed");
+        }
     }
 }
 

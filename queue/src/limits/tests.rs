@@ -136,10 +136,52 @@ async fn all_nodes_share_the_places_and_the_pause() {
 async fn the_places_of_a_node_that_died_come_back() {
     let node = Node::over_redis();
     let lease = Duration::from_millis(100);
-    let limits = start(&node, 1, lease);
-    let place = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+    let dying = node.neighbour();
+    let (limits, lost) = (start(&node, 1, lease), start(&dying, 1, lease));
+    let place = lost.enter("ada", &places(1), PATIENT).await.unwrap();
     std::mem::forget(place);
+    dying.token.cancel();
     assert!(limits.enter("ada", &places(1), PATIENT).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_place_is_kept_for_as_long_as_somebody_is_inside() {
+    let node = Node::over_redis();
+    let other = node.neighbour();
+    let lease = Duration::from_millis(150);
+    let (limits, others) = (start(&node, 1, lease), start(&other, 1, lease));
+    let place = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+    let patience = lease * 4;
+    assert!(others.enter("ada", &places(1), patience).await.is_err(), "the lease was renewed");
+    drop(place);
+    assert!(others.enter("ada", &places(1), PATIENT).await.is_ok());
+}
+
+#[tokio::test]
+async fn places_that_could_not_be_given_back_are_given_back_later() {
+    let (server, node) = alone().await;
+    let limits = start(&node, 1, HOUR);
+    let inside = fill(&limits, "ada", FOUR, 4).await;
+    server.run(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    drop(inside);
+    for _ in 0..4 {
+        assert!(limits.enter("bob", &FOUR, PATIENT).await.is_ok(), "the node keeps its share by itself");
+    }
+    server.run(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    assert!(limits.enter("ada", &FOUR, PATIENT).await.is_ok(), "the lease would be longer than that");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_gives_its_places_back() {
+    let node = Node::over_redis();
+    let other = node.neighbour();
+    let (limits, others) = (start(&node, 1, HOUR), start(&other, 1, HOUR));
+    let inside = fill(&limits, "ada", FOUR, 4).await;
+    drop(inside);
+    node.token.cancel();
+    node.tracker.close();
+    node.tracker.wait().await;
+    assert!(others.enter("ada", &FOUR, PATIENT).await.is_ok());
 }
 
 #[tokio::test]
