@@ -39,7 +39,7 @@ async fn fixture() -> Fixture {
     let (open, closed): (Vec<&Value>, Vec<&Value>) =
         users.iter().partition(|user| user["in_scope"].as_bool().unwrap());
     let start = "2026-12-01T00:00:00Z".parse().unwrap();
-    let clock = world.clock.clone();
+    let (clock, url) = (world.clock.clone(), world.url.clone());
     Fixture {
         provider: Box::new(world.microsoft.clone()),
         session: world.session(&organisation),
@@ -55,7 +55,7 @@ async fn fixture() -> Fixture {
         day: TimeRange::new(start, start + Duration::days(1)).unwrap(),
         many: EVENTS,
         settle: Box::new(move || clock.advance(Duration::seconds(31))),
-        forget_cursors: Box::new(|| {}),
+        forget_cursors: Box::new(move || conformance::tell(&url, "cursors/forget")),
         keep: Box::new(world),
     }
 }

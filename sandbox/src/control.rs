@@ -91,6 +91,10 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
         ("GET", ["clock"]) => Ok(json!({ "now": app.now() })),
         ("POST", ["clock", "advance"]) => advance(app, &body(request)?),
         ("POST", ["tokens", "expire"]) => expire(app, request),
+        ("POST", ["cursors", "forget"]) => {
+            app.commit(&mut app.store(), vec![Change::CursorsForgotten])?;
+            Ok(json!({ "forgotten": true }))
+        }
         _ => Err(Refused::NotFound("control")),
     }
 }

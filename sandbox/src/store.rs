@@ -34,6 +34,12 @@ pub struct State {
     pub applications: BTreeMap<String, Application>,
     /// Events by calendar and id.
     pub events: BTreeMap<Owner, BTreeMap<String, Event>>,
+    /// When each event was last written or removed, in the count of [`Self::sequence`], by calendar and id.
+    pub touched: BTreeMap<Owner, BTreeMap<String, u64>>,
+    /// Counts writes and removals of events.
+    pub sequence: u64,
+    /// Counts how often all cursors of changes were forgotten.
+    pub sync_epoch: u64,
     /// Which transaction ids were used in which calendar, for ever, and for which event.
     pub transactions: BTreeMap<(Owner, String), String>,
     /// Rooms that still have to answer, by their copy of the event.
@@ -90,6 +96,8 @@ pub enum Change {
     SubscriptionGone(String),
     /// All access tokens issued so far are refused.
     TokensExpired,
+    /// All cursors of changes given away so far are refused.
+    CursorsForgotten,
     /// The clock was moved forward.
     Advanced(i64),
     /// The signing key.
@@ -192,6 +200,7 @@ impl State {
             Change::Subscription(record) => drop(self.subscriptions.insert(record.id.clone(), record)),
             Change::SubscriptionGone(id) => drop(self.subscriptions.remove(&id)),
             Change::TokensExpired => self.token_epoch += 1,
+            Change::CursorsForgotten => self.sync_epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,
             Change::SigningKey(key) => self.signing_key = Some(key),
         }
@@ -204,10 +213,26 @@ impl State {
         }
     }
 
+    fn touch(&mut self, owner: &Owner, event: &str) {
+        self.sequence += 1;
+        self.touched.entry(owner.clone()).or_default().insert(event.to_owned(), self.sequence);
+    }
+
+    /// The events of a calendar that were touched after `since`, oldest touch first; `None` for one that is gone.
+    pub fn touched_since(&self, owner: &Owner, since: u64) -> Vec<(u64, &str, Option<&Event>)> {
+        let events = self.events.get(owner);
+        let touched = self.touched.get(owner).into_iter().flatten().filter(|(_, at)| **at > since);
+        let mut list: Vec<_> =
+            touched.map(|(id, at)| (*at, id.as_str(), events.and_then(|events| events.get(id)))).collect();
+        list.sort_unstable_by_key(|(at, ..)| *at);
+        list
+    }
+
     fn put_event(&mut self, owner: Owner, event: Event) -> Notice {
         if let (true, Some(key)) = (event.is_organizer, &event.transaction_id) {
             self.transactions.insert((owner.clone(), key.clone()), event.id.clone());
         }
+        self.touch(&owner, &event.id);
         let notice =
             Notice { owner: owner.clone(), event: event.id.clone(), etag: event.etag(), change: "updated" };
         let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
@@ -216,6 +241,7 @@ impl State {
 
     fn remove_event(&mut self, owner: Owner, id: &str) -> Option<Notice> {
         let event = self.events.get_mut(&owner)?.remove(id)?;
+        self.touch(&owner, id);
         self.pending.remove(&(owner.clone(), id.to_owned()));
         Some(Notice { owner, etag: event.etag(), event: event.id, change: "deleted" })
     }

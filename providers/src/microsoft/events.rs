@@ -178,7 +178,7 @@ fn check_key(key: &str) -> Result<()> {
     })
 }
 
-fn not_understood() -> Error {
+pub(super) fn not_understood() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),
@@ -256,7 +256,7 @@ fn attendees(list: &[Attendee]) -> Value {
 }
 
 /// `None` for an event without any length: it takes no time from anybody.
-fn event(raw: wire::Event) -> Result<Option<Event>> {
+pub(super) fn event(raw: wire::Event) -> Result<Option<Event>> {
     let (Some(start), Some(end)) = (raw.start.instant(), raw.end.instant()) else {
         return Err(not_understood());
     };

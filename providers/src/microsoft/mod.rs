@@ -11,6 +11,7 @@ mod aadsts;
 mod assertion;
 mod calendars;
 mod classify;
+mod delta;
 mod directory;
 mod events;
 mod id_token;
@@ -146,17 +147,12 @@ impl Provider for Microsoft {
 
     async fn changes(
         &self,
-        _session: &Session,
-        _mailbox: &str,
-        _window: TimeRange,
-        _cursor: Option<&str>,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
     ) -> Result<Changes> {
-        Err(crate::Error::new(
-            crate::ErrorKind::Unsupported,
-            crate::Remedy::Never,
-            "CHANGES",
-            "Changes are not told yet.",
-        ))
+        self.read_changes(session, mailbox, window, cursor).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

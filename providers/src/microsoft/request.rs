@@ -33,11 +33,13 @@ pub(super) struct Call<'a> {
     mailbox: Option<&'a str>,
     /// Whether "not found" means a single object and not the whole mailbox.
     item: bool,
+    /// How many members a page may have, where the query cannot say it.
+    page: Option<usize>,
 }
 
 impl<'a> Call<'a> {
     pub(super) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, writes: false, mailbox: None, item: false }
+        Self { method: Method::GET, url, body: None, writes: false, mailbox: None, item: false, page: None }
     }
 
     pub(super) fn post(url: Url, body: Value) -> Self {
@@ -62,9 +64,18 @@ impl<'a> Call<'a> {
         Self { item: true, ..self }
     }
 
+    /// Asks for pages of so many members.
+    pub(super) fn pages_of(self, members: usize) -> Self {
+        Self { page: Some(members), ..self }
+    }
+
     /// It is a question although its method is POST.
     pub(super) fn asks(self) -> Self {
         Self { writes: false, ..self }
+    }
+
+    fn preferences(&self) -> String {
+        self.page.map_or_else(|| PREFER.to_owned(), |page| format!("{PREFER}, odata.maxpagesize={page}"))
     }
 
     pub(super) fn subject(&self) -> classify::Subject {
@@ -129,7 +140,7 @@ impl Microsoft {
             .authorization(&format!("Bearer {}", token.expose_secret()))
             .header(CLIENT_REQUEST_ID, &self.ids.uuid().to_string())
             .header(http::header::ACCEPT, "application/json")
-            .header(HeaderName::from_static("prefer"), PREFER);
+            .header(HeaderName::from_static("prefer"), &call.preferences());
         if let Some(body) = &call.body {
             request = request.body("application/json", body.to_string());
         }

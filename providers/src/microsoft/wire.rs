@@ -12,6 +12,16 @@ pub(super) struct List<T> {
     pub next: Option<String>,
 }
 
+/// One page of what has changed. Entries differ: what is gone is only an id.
+#[derive(Debug, Deserialize)]
+pub(super) struct Delta {
+    pub value: Vec<serde_json::Value>,
+    #[serde(rename = "@odata.nextLink")]
+    pub next: Option<String>,
+    #[serde(rename = "@odata.deltaLink")]
+    pub delta: Option<String>,
+}
+
 /// A user of the directory.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,13 +5,19 @@
 
 mod changes;
 
-use std::{any::Any, collections::BTreeSet};
+use std::{
+    any::Any,
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
 
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
     Attendee, AttendeeRole, ErrorKind, Event, EventChange, NewEvent, Page, Party, Provider, Remedy, Result,
     Session,
 };
+use url::Url;
 
 pub use changes::{a_cursor_that_was_forgotten_is_said_so, changes_since_a_cursor_bring_a_copy_up_to_date};
 
@@ -80,6 +86,20 @@ macro_rules! conformance {
             conformance::$test(&$fixture().await).await;
         }
     )*};
+}
+
+/// Tells a sandbox's control API to do something. The suite's hooks are no async functions, so this is a plain
+/// request.
+pub fn tell(sandbox: &Url, path: &str) {
+    let host = format!("{}:{}", sandbox.host_str().unwrap(), sandbox.port().unwrap());
+    let mut stream = TcpStream::connect(&host).unwrap();
+    let request = format!(
+        "POST /control/{path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 impl Fixture {

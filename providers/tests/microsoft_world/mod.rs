@@ -34,7 +34,8 @@ pub struct World {
     pub microsoft: Microsoft,
     /// The identity platform.
     pub identity: Identity,
-    url: Url,
+    /// Where the sandbox is.
+    pub url: Url,
     _running: sandbox::Running,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod calendars;
 pub mod change;
+pub mod delta;
 pub mod directory;
 pub mod events;
 pub mod failure;
@@ -115,6 +116,7 @@ fn user(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) -> Result<A
         }
         (_, ["calendar", tail @ ..]) => calendar(call, method, key, tail),
         ("GET", ["calendarView"]) => view::list(call, key),
+        ("GET", ["calendarView", "delta" | "microsoft.graph.delta"]) => delta::list(call, key),
         (_, ["events", tail @ ..]) => events::route(call, method, key, tail),
         _ => Err(unknown(rest)),
     }
@@ -124,6 +126,7 @@ fn calendar(call: &mut Call<'_>, method: &str, key: &str, tail: &[&str]) -> Resu
     match (method, tail) {
         ("GET", []) => calendars::one(call, key),
         ("GET", ["calendarView"]) => view::list(call, key),
+        ("GET", ["calendarView", "delta" | "microsoft.graph.delta"]) => delta::list(call, key),
         ("POST", ["getSchedule" | "microsoft.graph.getSchedule"]) => schedule::get(call, key),
         (_, ["events", rest @ ..]) => events::route(call, method, key, rest),
         _ => Err(unknown(tail)),

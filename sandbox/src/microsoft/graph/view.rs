@@ -41,7 +41,8 @@ pub fn applied(answer: Answer, zone: &Zone) -> Answer {
     answer.with("preference-applied", format!("outlook.timezone=\"{}\"", zone.name))
 }
 
-fn window(call: &Call<'_>) -> Result<TimeRange, Failure> {
+/// The window that the query names.
+pub fn window(call: &Call<'_>) -> Result<TimeRange, Failure> {
     let (start, end) = (instant(call, "startDateTime")?, instant(call, "endDateTime")?);
     let window = TimeRange::new(start, end)
         .ok_or_else(|| Failure::invalid("The end of the view must be after its start."))?;

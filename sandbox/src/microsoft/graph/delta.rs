@@ -1,0 +1,135 @@
+//! `calendarView/delta`: what has changed in a window since a token.
+//!
+//! Tokens are opaque to clients; here they carry the window, what has been told, and where a page ended. A token of
+//! another mailbox, one that was not made here, and one that was forgotten are all refused with 410.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::TimeRange;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Call, READ,
+    failure::{Failure, Refused},
+    odata, render,
+    view::{applied, window},
+    zones::Zone,
+};
+use crate::{
+    store::{Owner, State},
+    wire::Answer,
+};
+
+const PAGE: usize = 10;
+const PAGE_MOST: usize = 1000;
+const SKIP: &str = "$skiptoken";
+const DELTA: &str = "$deltatoken";
+/// Options of OData that this function does not take.
+const UNSUPPORTED: [&str; 6] = ["$select", "$expand", "$filter", "$orderby", "$search", "$top"];
+
+/// Where a client stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Token {
+    mailbox: String,
+    window: TimeRange,
+    epoch: u64,
+    /// Changes up to here have been told; absent in the first round, which tells everything that is there.
+    since: Option<u64>,
+    /// Changes up to here are told in this round.
+    until: u64,
+    /// The last change that a page of this round has told. What is touched again meanwhile leaves the round and is
+    /// told in the next one, so a count of entries would lose some.
+    after: u64,
+}
+
+/// `GET /users/{id}/calendarView/delta` and its longer forms.
+pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+    let store = call.app.store();
+    let state = store.state();
+    let (owner, _) = call.mailbox(state, key, READ)?;
+    if let Some(option) = UNSUPPORTED.iter().find(|option| call.request.query(option).is_some()) {
+        return Err(Failure::new(
+            400,
+            "ErrorInvalidUrlQuery",
+            format!("The query option '{option}' is not supported for delta."),
+        )
+        .into());
+    }
+    let zone = Zone::preferred(call.request)?;
+    let token = token(call, state, &owner)?;
+    let mut entries = entries(call, state, &owner, &token, &zone);
+    let left = entries.len() > page_size(call);
+    entries.truncate(page_size(call));
+    let after = entries.last().map_or(token.until, |(at, _)| *at);
+    let values: Vec<Value> = entries.into_iter().map(|(_, value)| value).collect();
+    let mut body = Map::new();
+    body.insert("@odata.context".to_owned(), odata::context("Collection(event)"));
+    body.insert("value".to_owned(), values.into());
+    let (name, cursor, next) = if left {
+        ("@odata.nextLink", SKIP, Token { after, ..token })
+    } else {
+        ("@odata.deltaLink", DELTA, Token { after: token.until, since: Some(token.until), ..token })
+    };
+    body.insert(name.to_owned(), link(call, cursor, &next).into());
+    Ok(applied(Answer::json(200, Value::Object(body)), &zone))
+}
+
+fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure> {
+    let gone = || {
+        Failure::new(
+            410,
+            "SyncStateNotFound",
+            "The sync state generation is not found; a full sync is needed.",
+        )
+    };
+    let epoch = state.sync_epoch;
+    let given = |name| call.request.query(name);
+    match (given(SKIP), given(DELTA)) {
+        (None, None) => Ok(Token {
+            mailbox: owner.1.clone(),
+            window: window(call)?,
+            epoch,
+            since: None,
+            until: state.sequence,
+            after: 0,
+        }),
+        (Some(text), _) | (None, Some(text)) => {
+            let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| gone())?;
+            let token: Token = serde_json::from_slice(&bytes).map_err(|_| gone())?;
+            if token.mailbox != owner.1 || token.epoch != epoch {
+                return Err(gone());
+            }
+            // A round that begins tells everything up to now; one that goes on ends where it was to end.
+            let until = if given(SKIP).is_some() { token.until } else { state.sequence };
+            Ok(Token { until, ..token })
+        }
+    }
+}
+
+/// What this round still has to tell, by its place in the count of changes.
+fn entries(call: &Call<'_>, state: &State, owner: &Owner, token: &Token, zone: &Zone) -> Vec<(u64, Value)> {
+    let touched = state.touched_since(owner, token.after);
+    let touched = touched.into_iter().filter(|(at, ..)| *at <= token.until);
+    touched
+        .filter_map(|(at, id, event)| match event.filter(|event| event.range.overlaps(&token.window)) {
+            Some(event) => Some((at, render::event(call.request, event, zone))),
+            // What has left the window is told as what is gone.
+            None if token.since.is_some() => {
+                Some((at, json!({ "id": id, "@removed": { "reason": "deleted" } })))
+            }
+            None => None,
+        })
+        .collect()
+}
+
+fn page_size(call: &Call<'_>) -> usize {
+    let mut wanted = call.request.header("prefer").into_iter().flat_map(|prefer| prefer.split(','));
+    let wanted = wanted.find_map(|one| one.trim().strip_prefix("odata.maxpagesize=")?.parse().ok());
+    wanted.map_or(PAGE, |wanted: usize| wanted.clamp(1, PAGE_MOST))
+}
+
+fn link(call: &Call<'_>, cursor: &str, token: &Token) -> String {
+    // A token consists of text and numbers.
+    let text = serde_json::to_vec(token).unwrap_or_default();
+    format!("{}{}?{cursor}={}", call.request.origin, call.request.path, URL_SAFE_NO_PAD.encode(text))
+}
