@@ -1,5 +1,7 @@
 //! `/control`: what tests do to the sandbox behind the providers' backs. Never written to the journal.
 
+mod technical;
+
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -91,6 +93,10 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
         ("GET", ["clock"]) => Ok(json!({ "now": app.now() })),
         ("POST", ["clock", "advance"]) => advance(app, &body(request)?),
         ("POST", ["tokens", "expire"]) => expire(app, request),
+        ("POST", ["sync-states", "forget"]) => {
+            app.commit(&mut app.store(), vec![Change::SyncForgotten])?;
+            Ok(json!({ "forgotten": true }))
+        }
         _ => Err(Refused::NotFound("control")),
     }
 }
@@ -115,6 +121,7 @@ fn organisation(
         ("POST", ["revoke-consent"]) => revoke(app, id, body(request)?),
         ("POST", ["scope"]) => scope(app, id, &body(request)?),
         ("POST", ["mailbox"]) => host(app, id, &body(request)?),
+        ("POST", ["technical-account"]) => technical::keep(app, id, body(request)?),
         ("POST", ["settings"]) => {
             let settings: Settings = body(request)?;
             find(app.store().state(), id)?;

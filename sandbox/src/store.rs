@@ -18,7 +18,7 @@ use crate::{
     Error,
     model::{
         Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Refresh, Settings,
-        Subscription,
+        Subscription, Technical,
     },
 };
 
@@ -52,6 +52,25 @@ pub struct State {
     pub offset_ms: i64,
     /// The key that signs tokens: PKCS #8, base64.
     pub signing_key: Option<String>,
+    /// Technical accounts of Exchange servers, by organisation.
+    pub technical: BTreeMap<Uuid, Technical>,
+    /// What happened to every event that ever was, by calendar and id.
+    pub touched: BTreeMap<Owner, BTreeMap<String, Touched>>,
+    /// Counts what happened to events.
+    pub happened: u64,
+    /// Counts how often all sync states were forgotten.
+    pub sync_epoch: u64,
+}
+
+/// What happened to an event, for those who follow a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    /// When it came into being, as [`State::happened`] counted.
+    pub made: u64,
+    /// When it was last changed or removed.
+    pub last: u64,
+    /// Whether it is gone.
+    pub gone: bool,
 }
 
 /// One mutation.
@@ -94,6 +113,10 @@ pub enum Change {
     Advanced(i64),
     /// The signing key.
     SigningKey(String),
+    /// A new or changed technical account of an Exchange server.
+    Technical(Uuid, Technical),
+    /// All sync states given away so far are refused.
+    SyncForgotten,
 }
 
 /// What happened to an event, for subscribers.
@@ -194,6 +217,8 @@ impl State {
             Change::TokensExpired => self.token_epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,
             Change::SigningKey(key) => self.signing_key = Some(key),
+            Change::Technical(tenant, account) => drop(self.technical.insert(tenant, account)),
+            Change::SyncForgotten => self.sync_epoch += 1,
         }
         None
     }
@@ -208,6 +233,7 @@ impl State {
         if let (true, Some(key)) = (event.is_organizer, &event.transaction_id) {
             self.transactions.insert((owner.clone(), key.clone()), event.id.clone());
         }
+        self.touch(&owner, &event.id, false);
         let notice =
             Notice { owner: owner.clone(), event: event.id.clone(), etag: event.etag(), change: "updated" };
         let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
@@ -216,8 +242,19 @@ impl State {
 
     fn remove_event(&mut self, owner: Owner, id: &str) -> Option<Notice> {
         let event = self.events.get_mut(&owner)?.remove(id)?;
+        self.touch(&owner, id, true);
         self.pending.remove(&(owner.clone(), id.to_owned()));
         Some(Notice { owner, etag: event.etag(), event: event.id, change: "deleted" })
+    }
+}
+
+impl State {
+    fn touch(&mut self, owner: &Owner, event: &str, gone: bool) {
+        self.happened += 1;
+        let now = self.happened;
+        let touched = self.touched.entry(owner.clone()).or_default();
+        let entry = touched.entry(event.to_owned()).or_insert(Touched { made: now, last: now, gone });
+        *entry = Touched { last: now, gone, ..*entry };
     }
 }
 
