@@ -125,7 +125,7 @@ fn body(batch: &[String], window: TimeRange) -> String {
                 soap::element("t:Address", mailbox)
             )
         })
-        .collect();
+        .collect::<Vec<_>>().concat();
     // Seconds are the finest that is asked: the window is widened to whole ones and cut again afterwards.
     let end = window.end + Duration::milliseconds(999);
     format!(

@@ -132,7 +132,7 @@ impl Sorted {
                 self.gone.push(id);
             }
             Some(Read { event: Some(event), .. }) if event.range.overlaps(&window) => {
-                self.changed.push(event)
+                self.changed.push(event);
             }
             _ => self.gone.push(id),
         }

@@ -39,7 +39,8 @@ pub(super) fn service(server: &Url) -> Url {
     url.set_fragment(None);
     let path = url.path().trim_end_matches('/').to_owned();
     let lower = path.to_ascii_lowercase();
-    if !lower.ends_with(".asmx") {
+    let is_service = lower.rsplit('/').next().is_some_and(|file| file.contains(".asmx"));
+    if !is_service {
         let folder = if lower.ends_with("/ews") { &path[..path.len() - "/ews".len()] } else { &path };
         url.set_path(&format!("{folder}/EWS/Exchange.asmx"));
     }

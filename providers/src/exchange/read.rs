@@ -195,8 +195,11 @@ impl Exchange {
     ) -> Result<Vec<Result<Option<Read>>>> {
         let mut all = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
-            let named: String =
-                batch.iter().map(|id| format!(r#"<t:ItemId Id="{}"/>"#, soap::text(id))).collect();
+            let named: String = batch
+                .iter()
+                .map(|id| format!(r#"<t:ItemId Id="{}"/>"#, soap::text(id)))
+                .collect::<Vec<_>>()
+                .concat();
             let shape = soap::shape("ItemShape", item::FIELDS, &soap::effect_field());
             let read = self.get(session, mailbox, &shape, &named).await?;
             if read.len() != batch.len() {
@@ -246,7 +249,8 @@ impl Exchange {
             let ids: String = batch
                 .iter()
                 .map(|(_, id)| format!(r#"<t:RecurringMasterItemId OccurrenceId="{}"/>"#, soap::text(id)))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             let masters = self.get(session, mailbox, shape, &ids).await?;
             for ((uid, _), master) in batch.iter().zip(masters) {
                 if let Some(handle) = master.ok().as_ref().and_then(item::handle) {

@@ -72,7 +72,11 @@ pub(super) fn effect_field() -> String {
 
 /// The shape of an answer: ids, and these properties.
 pub(super) fn shape(around: &str, fields: &[&str], more: &str) -> String {
-    let fields: String = fields.iter().map(|field| format!(r#"<t:FieldURI FieldURI="{field}"/>"#)).collect();
+    let fields: String = fields
+        .iter()
+        .map(|field| format!(r#"<t:FieldURI FieldURI="{field}"/>"#))
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "<m:{around}><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>{fields}{more}</t:AdditionalProperties></m:{around}>"
     )

@@ -212,7 +212,8 @@ fn list(name: &str, role: AttendeeRole, attendees: &[Attendee]) -> String {
             let address = soap::element("t:EmailAddress", &attendee.party.address);
             format!("<t:Attendee><t:Mailbox>{name}{address}</t:Mailbox></t:Attendee>")
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     if those.is_empty() { those } else { format!("<t:{name}>{those}</t:{name}>") }
 }
 
@@ -223,33 +224,36 @@ fn updates(change: &EventChange) -> String {
             r#"<t:SetItemField><t:FieldURI FieldURI="{field}"/><t:CalendarItem>{inside}</t:CalendarItem></t:SetItemField>"#
         )
     };
-    let mut all = String::new();
+    let mut all = Vec::new();
     if let Some(title) = &change.title {
-        all += &set("item:Subject", soap::element("t:Subject", title));
+        all.push(set("item:Subject", soap::element("t:Subject", title)));
     }
     if let Some(text) = &change.text {
-        all += &set("item:Body", format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::text(text)));
+        all.push(set("item:Body", format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::text(text))));
     }
     if let Some(range) = change.range {
-        all += &set("calendar:Start", soap::element("t:Start", &soap::instant(range.start)));
-        all += &set("calendar:End", soap::element("t:End", &soap::instant(range.end)));
+        all.push(set("calendar:Start", soap::element("t:Start", &soap::instant(range.start))));
+        all.push(set("calendar:End", soap::element("t:End", &soap::instant(range.end))));
         if let Some(zone) = change.zone.as_deref().and_then(zones::windows) {
             for name in ["StartTimeZone", "EndTimeZone"] {
-                all += &set(&format!("calendar:{name}"), format!(r#"<t:{name} Id="{}"/>"#, soap::text(zone)));
+                all.push(set(
+                    &format!("calendar:{name}"),
+                    format!(r#"<t:{name} Id="{}"/>"#, soap::text(zone)),
+                ));
             }
         }
     }
     if let Some(place) = &change.location {
-        all += &set("calendar:Location", soap::element("t:Location", place));
+        all.push(set("calendar:Location", soap::element("t:Location", place)));
     }
     if let Some(attendees) = &change.attendees {
         for (field, name, role) in LISTS {
             let list = list(name, role, attendees);
-            all += &match list.is_empty() {
+            all.push(match list.is_empty() {
                 true => format!(r#"<t:DeleteItemField><t:FieldURI FieldURI="{field}"/></t:DeleteItemField>"#),
                 false => set(field, list),
-            };
+            });
         }
     }
-    all
+    all.concat()
 }

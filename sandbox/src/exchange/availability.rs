@@ -45,7 +45,7 @@ pub fn route(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
             };
             format!("<m:FreeBusyResponse>{verdict}</m:FreeBusyResponse>")
         })
-        .collect();
+        .collect::<Vec<_>>().concat();
     Ok(format!(
         "<m:GetUserAvailabilityResponse><m:FreeBusyResponseArray>{verdicts}</m:FreeBusyResponseArray></m:GetUserAvailabilityResponse>"
     ))

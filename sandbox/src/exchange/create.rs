@@ -112,8 +112,8 @@ pub fn apply(call: &Call<'_>, event: &mut Event, child: &Element) -> Result<(), 
         "Subject" => text.clone_into(&mut event.subject),
         "Sensitivity" => event.sensitivity = text.to_lowercase(),
         "Body" => {
-            event.body_type =
-                if child.attribute("BodyType") == Some("Text") { "text" } else { "html" }.to_owned();
+            let kind = if child.attribute("BodyType") == Some("Text") { "text" } else { "html" };
+            kind.clone_into(&mut event.body_type);
             event.body.clone_from(&child.text);
         }
         "ExtendedProperty" => {
@@ -125,7 +125,7 @@ pub fn apply(call: &Call<'_>, event: &mut Event, child: &Element) -> Result<(), 
         "End" => event.range.end = time()?,
         "IsAllDayEvent" => event.all_day = text == "true",
         "LegacyFreeBusyStatus" => {
-            event.show_as = show_as(text).ok_or_else(|| Failure::schema(&child.name))?
+            event.show_as = show_as(text).ok_or_else(|| Failure::schema(&child.name))?;
         }
         "Location" => event.location = Some(json!({ "displayName": text })),
         "RequiredAttendees" => replace(call, event, child, Part::Required)?,

@@ -53,9 +53,9 @@ fn one(call: &Call<'_>, wanted: &Element) -> Result<String, Failure> {
 
 /// FindFolder: the calendar is the only folder below the others.
 pub fn find(call: &Call<'_>, operation: &Element) -> String {
-    let Ok(owner) = call.owner() else {
-        let failure = call.owner().expect_err("the account has no mailbox");
-        return response("FindFolder", &[failure.about_item("FindFolder")]);
+    let owner = match call.owner() {
+        Ok(owner) => owner,
+        Err(failure) => return response("FindFolder", &[failure.about_item("FindFolder")]),
     };
     let messages: Vec<String> = operation
         .members("ParentFolderIds")

@@ -32,7 +32,8 @@ pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> 
     let all: String = found
         .iter()
         .map(|mailbox| format!("<t:Resolution><t:Mailbox>{}</t:Mailbox></t:Resolution>", address(mailbox)))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let (class, code) = match found.len() {
         1 => ("Success", "<m:ResponseCode>NoError</m:ResponseCode>".to_owned()),
         _ => (

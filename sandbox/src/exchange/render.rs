@@ -134,15 +134,20 @@ pub fn instant(at: Timestamp) -> String {
 
 fn zone(name: &str, zone: &str) -> String {
     // An event of another system may have an IANA name, which Exchange cannot tell.
-    let known = zone.parse::<windows_timezones::WindowsTimezone>().ok().map(|known| known.name());
+    let known =
+        zone.parse::<windows_timezones::WindowsTimezone>().ok().map(windows_timezones::WindowsTimezone::name);
     known.map(|known| format!(r#"<t:{name} Id="{0}" Name="{0}"/>"#, quoted(known))).unwrap_or_default()
 }
 
 fn extended(field: &Element, event: &Event) -> Option<String> {
     let id = property(field)?;
     let (_, held) = event.extended.iter().find(|(known, _)| known.eq_ignore_ascii_case(&id))?;
-    let attributes: String =
-        field.attributes.iter().map(|(name, value)| format!(r#" {name}="{}""#, quoted(value))).collect();
+    let attributes: String = field
+        .attributes
+        .iter()
+        .map(|(name, value)| format!(r#" {name}="{}""#, quoted(value)))
+        .collect::<Vec<_>>()
+        .concat();
     Some(format!(
         "<t:ExtendedProperty><t:ExtendedFieldURI{attributes}/>{}</t:ExtendedProperty>",
         element("t:Value", held)

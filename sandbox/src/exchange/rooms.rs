@@ -38,7 +38,8 @@ pub fn lists(call: &Call<'_>) -> Result<String, Failure> {
     let lists: String = all(call.organisation(store.state())?)
         .into_iter()
         .map(|(list, (name, _))| format!("<t:Address>{}</t:Address>", named(&name, &list, "PublicDL")))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     Ok(format!(
         r#"<m:GetRoomListsResponse ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode><m:RoomLists>{lists}</m:RoomLists></m:GetRoomListsResponse>"#
     ))
@@ -53,8 +54,11 @@ pub fn rooms(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
         let failure = Failure::new("ErrorNameResolutionNoResults", "No results were found.");
         return Ok(failure.as_message("m:GetRoomsResponse"));
     };
-    let rooms: String =
-        rooms.iter().map(|room| format!("<t:Room><t:Id>{}</t:Id></t:Room>", address(room))).collect();
+    let rooms: String = rooms
+        .iter()
+        .map(|room| format!("<t:Room><t:Id>{}</t:Id></t:Room>", address(room)))
+        .collect::<Vec<_>>()
+        .concat();
     Ok(format!(
         r#"<m:GetRoomsResponse ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode><m:Rooms>{rooms}</m:Rooms></m:GetRoomsResponse>"#
     ))

@@ -56,7 +56,7 @@ fn definition(zone: &Zone, year: i32) -> String {
         rules += &recurring(kind, *at, *offset, &changes);
     }
     if rules.is_empty() {
-        rules = r#"<t:Transition><t:To Kind="Period">trule:Standard</t:To></t:Transition>"#.to_owned();
+        rules += r#"<t:Transition><t:To Kind="Period">trule:Standard</t:To></t:Transition>"#;
     }
     format!(
         r#"<t:TimeZoneDefinition Id="{name}" Name="{name}"><t:Periods>{periods}</t:Periods><t:TransitionsGroups><t:TransitionsGroup Id="0">{rules}</t:TransitionsGroup></t:TransitionsGroups><t:Transitions><t:Transition><t:To Kind="Group">0</t:To></t:Transition></t:Transitions></t:TimeZoneDefinition>"#
