@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use actix_web::web;
 use domain::{Ids, SharedClock};
 use entity::Store;
-use providers::{caldav::CalDav, microsoft};
+use providers::{caldav::CalDav, exchange, microsoft};
 use secrecy::ExposeSecret;
 use services::{Services, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -143,6 +143,14 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         let identity =
             microsoft::identity::Identity::new(registration, client.clone(), Arc::clone(clock), ids.clone());
         connectors = connectors.with(Arc::new(connector)).with_microsoft(identity);
+    }
+    if config.exchange {
+        let mut places = exchange::Config::default();
+        if !config.exchange_autodiscover.is_empty() {
+            places.autodiscover.clone_from(&config.exchange_autodiscover);
+        }
+        let connector = exchange::Exchange::new(places, client.clone(), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
     }
     if config.caldav {
         let connector =

@@ -71,6 +71,13 @@ pub struct Config {
     /// Whether CalDAV servers are offered.
     #[serde(default = "yes")]
     pub caldav: bool,
+    /// Whether Exchange servers on-premises are offered.
+    #[serde(default = "yes")]
+    pub exchange: bool,
+    /// Where Autodiscover is asked for an Exchange server; `{domain}` stands for the account's domain. Empty: at the
+    /// usual places.
+    #[serde(default)]
+    pub exchange_autodiscover: Vec<String>,
     /// Hosts that may be called although they are private or speak plain http.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,
@@ -141,6 +148,7 @@ impl Config {
             .list_separator(",")
             .with_list_parse_key("roles")
             .with_list_parse_key("allowed_hosts")
+            .with_list_parse_key("exchange_autodiscover")
             .with_list_parse_key("allowed_origins")
             .ignore_empty(true)
             .source(Some(known_variables(std::env::vars())));

@@ -159,6 +159,8 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
             graph_url: sandbox.join("/v1.0").map_err(|_| not_a_url())?,
         }),
         caldav: true,
+        exchange: true,
+        exchange_autodiscover: vec![format!("{sandbox}autodiscover/autodiscover.xml")],
         allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
         allowed_origins: Vec::new(),
         connections: 10,

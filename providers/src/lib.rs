@@ -7,9 +7,11 @@
 
 pub mod caldav;
 mod error;
+pub mod exchange;
 pub mod microsoft;
 mod model;
 mod session;
+mod xml;
 
 use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange};

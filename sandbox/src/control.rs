@@ -1,5 +1,7 @@
 //! `/control`: what tests do to the sandbox behind the providers' backs. Never written to the journal.
 
+mod technical;
+
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
@@ -119,6 +121,7 @@ fn organisation(
         ("POST", ["revoke-consent"]) => revoke(app, id, body(request)?),
         ("POST", ["scope"]) => scope(app, id, &body(request)?),
         ("POST", ["mailbox"]) => host(app, id, &body(request)?),
+        ("POST", ["technical-account"]) => technical::keep(app, id, body(request)?),
         ("POST", ["settings"]) => {
             let settings: Settings = body(request)?;
             find(app.store().state(), id)?;

@@ -32,6 +32,8 @@ pub struct When {
     pub method: Option<String>,
     /// A part of the decoded path.
     pub path_contains: Option<String>,
+    /// A part of the body; tells operations apart where all have one path, as in Exchange.
+    pub body_contains: Option<String>,
 }
 
 /// What goes wrong.
@@ -85,10 +87,10 @@ impl Faults {
     }
 
     /// The first fault that hits this request; it is used up by one.
-    pub fn take(&self, method: &str, path: &str) -> Option<Action> {
+    pub fn take(&self, method: &str, path: &str, body: &[u8]) -> Option<Action> {
         let mut faults = self.lock();
         let hit = faults.iter_mut().find_map(|fault| {
-            if !fault.when.matches(method, path) {
+            if !fault.when.matches(method, path, body) {
                 return None;
             }
             if fault.skip > 0 {
@@ -108,9 +110,11 @@ impl Faults {
 }
 
 impl When {
-    fn matches(&self, method: &str, path: &str) -> bool {
+    fn matches(&self, method: &str, path: &str, body: &[u8]) -> bool {
+        let holds = |part: &String| String::from_utf8_lossy(body).contains(part.as_str());
         self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path_contains.as_ref().is_none_or(|part| path.contains(part.as_str()))
+            && self.body_contains.as_ref().is_none_or(holds)
     }
 }
 
@@ -127,11 +131,23 @@ mod tests {
             }))
             .unwrap(),
         );
-        let post = || faults.take("POST", "/v1.0/users/a/events");
-        assert_eq!(faults.take("GET", "/v1.0/users/a/events"), None);
+        let post = || faults.take("POST", "/v1.0/users/a/events", b"");
+        assert_eq!(faults.take("GET", "/v1.0/users/a/events", b""), None);
         assert_eq!(
             [post(), post(), post(), post()],
             [None, Some(Action::Outage), Some(Action::Outage), None]
         );
+    }
+    #[test]
+    fn operations_of_one_path_are_told_apart_by_their_body() {
+        let faults = Faults::default();
+        faults.plant(
+            serde_json::from_value(
+                serde_json::json!({ "match": { "body_contains": "CreateItem" }, "action": "outage" }),
+            )
+            .unwrap(),
+        );
+        assert_eq!(faults.take("POST", "/EWS/Exchange.asmx", b"<m:GetItem/>"), None);
+        assert_eq!(faults.take("POST", "/EWS/Exchange.asmx", b"<m:CreateItem/>"), Some(Action::Outage));
     }
 }

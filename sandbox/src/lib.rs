@@ -1,4 +1,5 @@
-//! An imitation of the providers' HTTP endpoints: today the Microsoft identity platform and Microsoft Graph.
+//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform, Microsoft Graph and Exchange
+//! on-premises.
 //!
 //! A [`Sandbox`] is a server of its own, on a port of its own, so that browsers and clients meet it as another
 //! origin. It is written from the providers' documents and shares no code with the connectors, so that a
@@ -9,10 +10,12 @@
 pub mod app;
 pub mod cli;
 pub mod control;
+pub mod exchange;
 pub mod fault;
 pub mod fixture;
 pub mod gate;
 pub mod generate;
+pub mod history;
 pub mod journal;
 pub mod microsoft;
 pub mod model;

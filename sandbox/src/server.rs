@@ -13,7 +13,7 @@ use url::Url;
 use crate::{
     Config, Error, Running,
     app::App,
-    control,
+    control, exchange,
     fault::Action,
     journal::{Entry, Journal},
     microsoft, notices,
@@ -84,24 +84,29 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
 /// Answers a provider request; `None` cuts the connection.
 async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
     microsoft::settle(app)?;
-    let fault = app.faults.take(&request.method, &request.segments.join("/"));
+    let fault = app.faults.take(&request.method, &request.segments.join("/"), &request.body);
+    let is_exchange = exchange::is_asked(request);
     let mut note = Note::default();
     let answer = match &fault {
         Some(Action::Throttle { retry_after }) => {
             note.outcome = Some("throttled");
-            Some(microsoft::throttled(app, request, *retry_after))
+            Some(match is_exchange {
+                true => exchange::throttled(*retry_after),
+                false => microsoft::throttled(app, request, *retry_after),
+            })
         }
         Some(Action::Outage) => {
             note.outcome = Some("outage");
-            Some(microsoft::outage(app, request))
+            Some(if is_exchange { exchange::outage() } else { microsoft::outage(app, request) })
         }
         Some(Action::TimeoutBefore { .. }) => {
             note.outcome = Some("timed out");
             None
         }
-        Some(Action::DropAfter | Action::Slow { .. }) | None => {
-            Some(microsoft::route(app, request, &mut note).await?)
-        }
+        Some(Action::DropAfter | Action::Slow { .. }) | None => Some(match is_exchange {
+            true => exchange::route(app, request, &mut note)?,
+            false => microsoft::route(app, request, &mut note).await?,
+        }),
     };
     app.journal.append(entry(app, request, answer.as_ref(), &note, fault.as_ref()))?;
     match fault {

@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    history::History,
     model::{
         Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Refresh, Settings,
-        Subscription,
+        Subscription, Technical,
     },
 };
 
@@ -34,12 +35,8 @@ pub struct State {
     pub applications: BTreeMap<String, Application>,
     /// Events by calendar and id.
     pub events: BTreeMap<Owner, BTreeMap<String, Event>>,
-    /// When each event was last written or removed, in the count of [`Self::sequence`], by calendar and id.
-    pub touched: BTreeMap<Owner, BTreeMap<String, u64>>,
-    /// Counts writes and removals of events.
-    pub sequence: u64,
-    /// Counts how often all cursors of changes were forgotten.
-    pub sync_epoch: u64,
+    /// What was touched when.
+    pub history: History,
     /// Which transaction ids were used in which calendar, for ever, and for which event.
     pub transactions: BTreeMap<(Owner, String), String>,
     /// Rooms that still have to answer, by their copy of the event.
@@ -58,6 +55,8 @@ pub struct State {
     pub offset_ms: i64,
     /// The key that signs tokens: PKCS #8, base64.
     pub signing_key: Option<String>,
+    /// Technical accounts of Exchange servers, by organisation.
+    pub technical: BTreeMap<Uuid, Technical>,
 }
 
 /// One mutation.
@@ -102,6 +101,8 @@ pub enum Change {
     Advanced(i64),
     /// The signing key.
     SigningKey(String),
+    /// A new or changed technical account of an Exchange server.
+    Technical(Uuid, Technical),
 }
 
 /// What happened to an event, for subscribers.
@@ -200,9 +201,10 @@ impl State {
             Change::Subscription(record) => drop(self.subscriptions.insert(record.id.clone(), record)),
             Change::SubscriptionGone(id) => drop(self.subscriptions.remove(&id)),
             Change::TokensExpired => self.token_epoch += 1,
-            Change::CursorsForgotten => self.sync_epoch += 1,
+            Change::CursorsForgotten => self.history.epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,
             Change::SigningKey(key) => self.signing_key = Some(key),
+            Change::Technical(tenant, account) => drop(self.technical.insert(tenant, account)),
         }
         None
     }
@@ -213,26 +215,11 @@ impl State {
         }
     }
 
-    fn touch(&mut self, owner: &Owner, event: &str) {
-        self.sequence += 1;
-        self.touched.entry(owner.clone()).or_default().insert(event.to_owned(), self.sequence);
-    }
-
-    /// The events of a calendar that were touched after `since`, oldest touch first; `None` for one that is gone.
-    pub fn touched_since(&self, owner: &Owner, since: u64) -> Vec<(u64, &str, Option<&Event>)> {
-        let events = self.events.get(owner);
-        let touched = self.touched.get(owner).into_iter().flatten().filter(|(_, at)| **at > since);
-        let mut list: Vec<_> =
-            touched.map(|(id, at)| (*at, id.as_str(), events.and_then(|events| events.get(id)))).collect();
-        list.sort_unstable_by_key(|(at, ..)| *at);
-        list
-    }
-
     fn put_event(&mut self, owner: Owner, event: Event) -> Notice {
         if let (true, Some(key)) = (event.is_organizer, &event.transaction_id) {
             self.transactions.insert((owner.clone(), key.clone()), event.id.clone());
         }
-        self.touch(&owner, &event.id);
+        self.history.touch(&owner, &event.id, None);
         let notice =
             Notice { owner: owner.clone(), event: event.id.clone(), etag: event.etag(), change: "updated" };
         let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
@@ -241,7 +228,7 @@ impl State {
 
     fn remove_event(&mut self, owner: Owner, id: &str) -> Option<Notice> {
         let event = self.events.get_mut(&owner)?.remove(id)?;
-        self.touch(&owner, id);
+        self.history.touch(&owner, id, Some(event.clone()));
         self.pending.remove(&(owner.clone(), id.to_owned()));
         Some(Notice { owner, etag: event.etag(), event: event.id, change: "deleted" })
     }

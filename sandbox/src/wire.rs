@@ -159,12 +159,19 @@ pub enum Body {
     Json(Value),
     /// A page.
     Html(String),
+    /// XML.
+    Xml(String),
 }
 
 impl Answer {
     /// JSON with a status.
     pub fn json(status: u16, value: Value) -> Self {
         Self { status, headers: Vec::new(), body: Body::Json(value) }
+    }
+
+    /// XML with a status.
+    pub fn xml(status: u16, text: String) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Xml(text) }
     }
 
     /// A status without content.
@@ -199,6 +206,7 @@ impl Answer {
         match self.body {
             Body::Empty => response.finish(),
             Body::Json(value) => response.json(value),
+            Body::Xml(text) => response.content_type("text/xml; charset=utf-8").body(text),
             Body::Html(page) => response.content_type("text/html; charset=utf-8").body(page),
         }
     }

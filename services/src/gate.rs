@@ -39,7 +39,12 @@ impl IntegrationGate {
                 Limit { concurrency: 64, rate: 10_000, per: minutes(1) },
                 Limit { concurrency: 4, rate: 600, per: minutes(1) },
             ),
-            ProviderKind::Exchange | ProviderKind::CalDav => (
+            // An Exchange server gives one account ten connections, three of them to one mailbox.
+            ProviderKind::Exchange => (
+                Limit { concurrency: 8, rate: 6_000, per: minutes(1) },
+                Limit { concurrency: 3, rate: 6_000, per: minutes(1) },
+            ),
+            ProviderKind::CalDav => (
                 Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
                 Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
             ),

@@ -9,6 +9,9 @@ pub enum System {
     /// A CalDAV server.
     #[value(name = "caldav")]
     CalDav,
+    /// An Exchange server on-premises.
+    #[value(name = "exchange")]
+    Exchange,
 }
 
 impl System {
@@ -17,6 +20,7 @@ impl System {
         match self {
             Self::Microsoft365 => "MICROSOFT_365",
             Self::CalDav => "CALDAV",
+            Self::Exchange => "EXCHANGE",
         }
     }
 }
@@ -89,6 +93,9 @@ impl Step {
             (System::CalDav, Self::RoomAnswer) => {
                 Some("CalDAV rooms do not answer: they are booked by writing")
             }
+            (System::Exchange, Self::SignIn | Self::Consent) => {
+                Some("Exchange has no consent pages: credentials are typed")
+            }
             (System::Microsoft365, Self::TypeCredentials) => Some("Microsoft 365 has consent pages"),
             _ => None,
         }
@@ -107,6 +114,7 @@ mod tests {
     fn only_what_a_calendar_system_does_not_have_is_not_applicable() {
         assert_eq!(missing(System::Microsoft365), ["TypeCredentials"]);
         assert_eq!(missing(System::CalDav), ["SignIn", "Consent", "RoomAnswer"]);
+        assert_eq!(missing(System::Exchange), ["SignIn", "Consent"]);
     }
 
     #[test]

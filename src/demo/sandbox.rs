@@ -54,6 +54,19 @@ impl Sandbox {
         events.as_array().cloned().ok_or_else(|| unexpected("the sandbox lists no events"))
     }
 
+    /// Where it is.
+    pub const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Gives the organisation's Exchange server a technical account, or the account it has another password. Answers
+    /// its user name.
+    pub async fn technical_account(&self, organisation: &str, password: &str) -> Result<String> {
+        let path = format!("organisations/{organisation}/technical-account");
+        let made = self.post(&path, &json!({ "password": password })).await?;
+        Ok(text(&made, "/user")?.to_owned())
+    }
+
     /// Takes back every consent of the organisation. Answers how many there were.
     pub async fn revoke(&self, organisation: &str) -> Result<usize> {
         let read = self.read(organisation).await?;

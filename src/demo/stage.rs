@@ -71,7 +71,7 @@ impl Stage {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(clock);
         let state = State::open(args.state.clone(), || format!("demo-{}", &ids.secret()[..12]))?;
-        let sandbox = self.sandbox.clone().filter(|_| args.provider == System::Microsoft365);
+        let sandbox = self.sandbox.clone().filter(|_| args.provider != System::CalDav);
         let mut graph = Graph::new(self.client.clone(), self.graphql.clone(), self.key.clone());
         if let Some(tenant) = &state.made.tenant {
             graph.act_for(tenant);
@@ -81,7 +81,11 @@ impl Stage {
             client: self.client.clone(),
             sandbox: sandbox.map(|base| Sandbox::new(self.client.clone(), base)),
             dav: self.dav(args)?,
-            password: self.account.as_ref().map(|account| account.password.clone()).unwrap_or_default(),
+            password: self.account.as_ref().map_or_else(
+                // The same whenever a demo goes on.
+                || format!("first-{}", state.made.name),
+                |account| account.password.clone(),
+            ),
             system: args.provider,
             users: usize::from(args.users),
             landing: LANDING.parse().map_err(|_| unexpected("the landing place is no address"))?,

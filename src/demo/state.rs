@@ -93,6 +93,9 @@ pub struct Made {
     pub bookings: BTreeMap<String, Booked>,
     /// The keys of everything that is written at the provider, by what they are for.
     pub keys: BTreeMap<String, String>,
+    /// The technical account of the organisation at the provider's sandbox, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The technical account's password, once the demo changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,

@@ -128,6 +128,8 @@ impl TestApp {
                 graph_url: sandbox.join("/v1.0").unwrap(),
             }),
             caldav: true,
+            exchange: true,
+            exchange_autodiscover: Vec::new(),
             allowed_hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
             allowed_origins: Vec::new(),
             connections: 8,

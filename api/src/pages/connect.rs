@@ -157,11 +157,16 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
         Ok(open) => open,
         Err(error) => return layout::problem(&error),
     };
-    let system = ProviderKind::parse(&open.integration.provider).map_or("calendar system", label);
+    let provider = ProviderKind::parse(&open.integration.provider);
+    let system = provider.map_or("calendar system", label);
+    let is_found = provider == Some(ProviderKind::Exchange);
     let body = html! {
         p { "Enter the technical account of " strong { (open.tenant) } " on your " (system) " server. The password is stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
-            label { "Address of the server" input type="url" name="server" required placeholder="https://calendar.example.com/"; }
+            label { "Address of the server" input type="url" name="server" required[!is_found] placeholder="https://calendar.example.com/"; }
+            @if is_found {
+                p.dim { "Leave the address empty if the user name is an address such as service@example.com and Autodiscover is set up: the server is found by itself." }
+            }
             label { "User name" input type="text" name="user" required autocomplete="off"; }
             label { "Password" input type="password" name="password" required autocomplete="off"; }
             button { "Connect" }

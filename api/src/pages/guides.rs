@@ -12,6 +12,7 @@ pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
     let body = match ProviderKind::parse(&word) {
         Some(ProviderKind::Microsoft365) => microsoft(),
         Some(ProviderKind::CalDav) => caldav(),
+        Some(ProviderKind::Exchange) => exchange(),
         _ => return layout::problem(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
     };
     let title = ProviderKind::parse(&word).map_or("Guide", label);
@@ -33,6 +34,25 @@ fn microsoft() -> Markup {
         }
         h2 { "Limiting it to a group" }
         p { "Create a mail-enabled security group that holds the service mailbox and every room, then limit the application to it with an application access policy or with RBAC for Applications. Choose restricted access on the connect page. Mailboxes outside the group are shown as unreachable; bookings for their owners go through the service mailbox. A change of the group can take up to two hours to work." }
+    }
+}
+
+fn exchange() -> Markup {
+    html! {
+        h2 { "What you need" }
+        ul {
+            li { "An Exchange server of your own: 2013 SP1, 2016, 2019 or Subscription Edition. Mailboxes in Exchange Online are connected as Microsoft 365: Microsoft has been switching off Exchange Web Services there since 1 October 2026 and ends them on 1 April 2027." }
+            li { "Exchange Web Services reachable over HTTPS with a certificate that is publicly trusted, and Basic authentication switched on for them. NTLM and Kerberos are not spoken." }
+            li { "A technical account with a mailbox, whose password does not expire." }
+        }
+        h2 { "Letting the account act" }
+        p { "The account acts in the mailboxes of its scope by the role ApplicationImpersonation. Limit it to the people, rooms and the service mailbox concerned, in the Exchange Management Shell:" }
+        pre { "New-ManagementScope -Name \"Calendars\" -RecipientRestrictionFilter \"MemberOfGroup -eq 'CN=Calendars,OU=Groups,DC=example,DC=com'\"\nNew-ManagementRoleAssignment -Name \"Calendars\" -Role ApplicationImpersonation -User service@example.com -CustomRecipientWriteScope \"Calendars\"\nSet-WebServicesVirtualDirectory -Identity \"SERVER\\EWS (Default Web Site)\" -BasicAuthentication $true" }
+        p { "Mailboxes outside the scope are shown as unreachable; bookings for their owners go through the service mailbox." }
+        h2 { "What is found" }
+        p { "The server is found by Autodiscover if you leave its address empty. Rooms are found by the room lists of your organisation: a room that is in none of them cannot be found. People are found by their addresses unless they are hidden from the address lists. Seats and equipment of rooms are not told by Exchange Web Services." }
+        h2 { "Ending it" }
+        p { "Remove the role assignment or change the account's password: the access ends at once." }
     }
 }
 

@@ -21,7 +21,6 @@ mod read;
 mod rooms;
 mod transport;
 mod write;
-mod xml;
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +33,7 @@ use moka::future::Cache;
 use self::{directory::Located, transport::Dav};
 use crate::{
     CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind, NewEvent,
-    Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session, xml,
 };
 
 /// How many mailboxes are asked at the same time, below the gate's own limit.

@@ -149,6 +149,8 @@ pub enum Hosting {
     None,
     /// On a server of the organisation.
     OnPrem,
+    /// In the cloud or on a server; but its account is disabled, and Exchange lets nobody act in it.
+    Disabled,
 }
 
 /// What a room has and how it answers.

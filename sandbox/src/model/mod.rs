@@ -6,7 +6,9 @@
 mod calendar;
 mod directory;
 mod grant;
+mod technical;
 
 pub use calendar::{Attendee, Event, Mail, MailKind, Part, Party, Pending, Response, ShowAs, Subscription};
 pub use directory::{Application, Consent, Hosting, Mailbox, Organisation, Purpose, Room, Settings};
 pub use grant::{Code, Grant, Refresh};
+pub use technical::Technical;

@@ -69,7 +69,7 @@ pub struct Choice {
 /// Credentials that are typed, for systems without consent pages.
 #[derive(Clone)]
 pub struct Typed {
-    /// Where the server is.
+    /// Where the server is; may be empty where it can be found by the user name (Exchange).
     pub server: String,
     /// The user name.
     pub user: String,
@@ -222,24 +222,18 @@ impl Connect {
                 "Credentials are not asked for at this step. Open the link from your invitation again.";
             return Err(Error::refuse("STEP_OVER", message));
         }
-        let server: Url = typed.server.trim().parse().map_err(|_| {
-            Refusal::new("SERVER_URL_MALFORMED", "This is not the address of a server.").at("server")
-        })?;
-        let holds_secret = !server.username().is_empty() || server.password().is_some();
-        if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
-            let message = "The address of a server begins with https:// and holds no user name or password.";
-            return Err(Refusal::new("SERVER_URL_MALFORMED", message).at("server").into());
-        }
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        let row = integrations::find(&tx, session.integration_id).await?;
+        let server = server_of(integrations::provider(&row)?, &typed)?;
         if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
             return Err(Refusal::new("CREDENTIALS_MISSING", "Enter the user name and the password.")
                 .at("user")
                 .into());
         }
-        let mut tx = self.services.begin(session.tenant_id).await?;
         let user = typed.user.trim().to_owned();
         let secret =
             Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
-        self.hand_over(&mut tx, &mut session, &user, &secret, Some(&server)).await?;
+        self.hand_over(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
         tx.commit().await?;
         Ok(Onward::Progress)
     }
@@ -311,6 +305,30 @@ impl Connect {
         let allowed = self.services.tenants().allows_return(tenant, url).await?;
         Ok(landing(integration, state, reason).filter(|_| allowed))
     }
+}
+
+/// The server that was typed. An Exchange server may be left out: it is found by the account's address then.
+fn server_of(provider: ProviderKind, typed: &Typed) -> Result<Option<Url>> {
+    let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
+    let text = typed.server.trim();
+    if text.is_empty() && provider == ProviderKind::Exchange && typed.user.contains('@') {
+        return Ok(None);
+    }
+    let malformed = "SERVER_URL_MALFORMED";
+    let Ok(server) = text.parse::<Url>() else {
+        return refuse(malformed, "This is not the address of a server.".to_owned());
+    };
+    let holds_secret = !server.username().is_empty() || server.password().is_some();
+    if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
+        let message = "The address of a server begins with https:// and holds no user name or password.";
+        return refuse(malformed, message.to_owned());
+    }
+    if provider == ProviderKind::Exchange
+        && let Err(online) = providers::exchange::check_server(&server)
+    {
+        return refuse("SERVER_IS_EXCHANGE_ONLINE", online.message);
+    }
+    Ok(Some(server))
 }
 
 /// Whether a run is connecting an integration at this moment.

@@ -100,7 +100,7 @@ impl Trail {
 /// Walks from the invitation to the landing place. A walk during which the server was away is begun anew, for as long
 /// as nothing has come of it.
 pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> Result<()> {
-    if demo.system == System::Microsoft365 && demo.sandbox.is_none() {
+    if demo.system != System::CalDav && demo.sandbox.is_none() {
         return by_hand(demo, trail).await;
     }
     for walk in 1.. {
@@ -126,7 +126,7 @@ pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> 
 const fn last_before_authorise(demo: &Demo) -> Step {
     match demo.system {
         System::Microsoft365 => Step::Consent,
-        System::CalDav => Step::TypeCredentials,
+        System::CalDav | System::Exchange => Step::TypeCredentials,
     }
 }
 
@@ -159,6 +159,13 @@ async fn browser(demo: &Demo) -> Result<Browser> {
         answers.push(("user", dav.user.clone()));
         answers.push(("password", demo.password().to_owned()));
     }
+    if let (System::Exchange, Some(sandbox), Some(user)) =
+        (demo.system, &demo.sandbox, &demo.state.made.account)
+    {
+        answers.push(("server", sandbox.base().to_string()));
+        answers.push(("user", user.clone()));
+        answers.push(("password", demo.password().to_owned()));
+    }
     let answers = answers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Ok(Browser::new(demo.client.clone(), answers).landing_at(demo.landing.clone()))
 }
@@ -182,7 +189,7 @@ async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut Trail, again: bo
     trail.did(Step::TickTerms, format!("refused without the ticks; {} chosen with them", demo.system.word()));
     let place = match demo.system {
         System::Microsoft365 => at_the_provider(demo, browser, trail, &link, place).await?,
-        System::CalDav => {
+        System::CalDav | System::Exchange => {
             demo.report.doing(Step::TypeCredentials);
             let page = place.page()?;
             ensure(page.form()?.asks("password"), || format!("\"{}\" asks for no password", page.title))?;

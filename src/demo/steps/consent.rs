@@ -32,6 +32,13 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
 }
 
 async fn revoke(demo: &mut Demo) -> Result<String> {
+    if let (System::Exchange, Some(sandbox)) = (demo.system, demo.sandbox.clone()) {
+        let fresh = format!("changed-{}", demo.state.made.name);
+        let organisation = demo.state.made.organisation.clone().unwrap_or_default();
+        sandbox.technical_account(&organisation, &fresh).await?;
+        demo.state.made.password = Some(fresh);
+        return Ok("the technical account's password was changed".to_owned());
+    }
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
         let revoked = sandbox.revoke(organisation).await?;
         ensure(revoked > 0, || "there was no consent at the provider".to_owned())?;
@@ -51,7 +58,7 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
 }
 
 async fn turns(demo: &mut Demo) -> Result<String> {
-    let limit = if demo.system == System::Microsoft365 && demo.sandbox.is_none() { BY_HAND } else { TURNS };
+    let limit = if demo.system != System::CalDav && demo.sandbox.is_none() { BY_HAND } else { TURNS };
     let seen = match wait_for(demo, &["FAILING"], NUDGE).await {
         Ok(seen) => seen,
         Err(_) => {

@@ -55,6 +55,9 @@ async fn organisation(demo: &mut Demo) -> Result<()> {
     if demo.state.made.service_mailbox.is_none() {
         demo.state.made.service_mailbox = Some(text(&read, "/shared/0/address")?.to_owned());
     }
+    if demo.system == System::Exchange {
+        demo.state.made.account = Some(sandbox.technical_account(&id, demo.password()).await?);
+    }
     demo.state.made.organisation = Some(id);
     demo.state.keep()
 }

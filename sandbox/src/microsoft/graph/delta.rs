@@ -82,7 +82,7 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
             "The sync state generation is not found; a full sync is needed.",
         )
     };
-    let epoch = state.sync_epoch;
+    let epoch = state.history.epoch;
     let given = |name| call.request.query(name);
     match (given(SKIP), given(DELTA)) {
         (None, None) => Ok(Token {
@@ -90,7 +90,7 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
             window: window(call)?,
             epoch,
             since: None,
-            until: state.sequence,
+            until: state.history.count,
             after: 0,
         }),
         (Some(text), _) | (None, Some(text)) => {
@@ -100,7 +100,7 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
                 return Err(gone());
             }
             // A round that begins tells everything up to now; one that goes on ends where it was to end.
-            let until = if given(SKIP).is_some() { token.until } else { state.sequence };
+            let until = if given(SKIP).is_some() { token.until } else { state.history.count };
             Ok(Token { until, ..token })
         }
     }
@@ -108,16 +108,20 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
 
 /// What this round still has to tell, by its place in the count of changes.
 fn entries(call: &Call<'_>, state: &State, owner: &Owner, token: &Token, zone: &Zone) -> Vec<(u64, Value)> {
-    let touched = state.touched_since(owner, token.after);
-    let touched = touched.into_iter().filter(|(at, ..)| *at <= token.until);
+    let events = state.events.get(owner);
+    let in_window = |id: &str| {
+        events.and_then(|events| events.get(id)).filter(|event| event.range.overlaps(&token.window))
+    };
+    let touched = state.history.since(owner, token.after).into_iter();
     touched
-        .filter_map(|(at, id, event)| match event.filter(|event| event.range.overlaps(&token.window)) {
-            Some(event) => Some((at, render::event(call.request, event, zone))),
-            // What has left the window is told as what is gone.
-            None if token.since.is_some() => {
-                Some((at, json!({ "id": id, "@removed": { "reason": "deleted" } })))
-            }
-            None => None,
+        .filter(|(_, touched)| touched.last <= token.until)
+        .filter_map(|(id, touched)| match in_window(id) {
+            Some(event) => Some((touched.last, render::event(call.request, event, zone))),
+            // What has left the window is told as what is gone; what was never told is not.
+            None => token
+                .since
+                .filter(|since| touched.made <= *since)
+                .map(|_| (touched.last, json!({ "id": id, "@removed": { "reason": "deleted" } }))),
         })
         .collect()
 }

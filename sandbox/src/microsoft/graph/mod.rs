@@ -162,7 +162,8 @@ impl Call<'_> {
         })?;
         self.note.mailbox = Some(mailbox.address.clone());
         match mailbox.hosting {
-            Hosting::Normal => {}
+            // Graph serves mailboxes of disabled accounts: shared mailboxes are such.
+            Hosting::Normal | Hosting::Disabled => {}
             Hosting::None => {
                 return Err(Failure::new(404, "ResourceNotFound", "Resource could not be discovered."));
             }

@@ -8,16 +8,16 @@ use quick_xml::{
 };
 
 /// The namespace of WebDAV.
-pub(super) const DAV: &str = "DAV:";
+pub(crate) const DAV: &str = "DAV:";
 /// The namespace of CalDAV.
-pub(super) const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+pub(crate) const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
 
 const DEPTH: usize = 64;
 const ELEMENTS: usize = 500_000;
 
 /// An element.
-#[derive(Debug, Default)]
-pub(super) struct Element {
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Element {
     /// The namespace; empty for none.
     pub namespace: String,
     /// The name without prefix.
@@ -32,7 +32,7 @@ pub(super) struct Element {
 
 impl Element {
     /// Reads a document; `None` when it is not one that we accept.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?);
         let (mut open, mut count) = (vec![Self::default()], 0_usize);
         loop {
@@ -84,27 +84,27 @@ impl Element {
     }
 
     /// Whether it is this element.
-    pub(super) fn is(&self, namespace: &str, name: &str) -> bool {
+    pub(crate) fn is(&self, namespace: &str, name: &str) -> bool {
         self.namespace == namespace && self.name == name
     }
 
     /// The children of this name.
-    pub(super) fn all<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Self> {
+    pub(crate) fn all<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.is(namespace, name))
     }
 
     /// The first child of this name.
-    pub(super) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.is(namespace, name))
     }
 
     /// The text of the first child of this name, trimmed.
-    pub(super) fn text_of(&self, namespace: &str, name: &str) -> Option<&str> {
+    pub(crate) fn text_of(&self, namespace: &str, name: &str) -> Option<&str> {
         self.child(namespace, name).map(|child| child.text.trim())
     }
 
     /// An attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }

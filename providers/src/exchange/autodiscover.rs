@@ -1,0 +1,189 @@
+//! Autodiscover: which server holds the mailboxes of a domain (POX, "plain old XML").
+//!
+//! The places of [`super::Config::autodiscover`] are asked one after the other. The account's password goes only to
+//! hosts of the account's own mail domain: a redirect to anywhere else ends the search with the name of the host, so
+//! that a person can type it. The name in the final settings comes from such a host and is believed. SRV records and
+//! plain http are not used.
+
+use http::{Response, header};
+use url::Url;
+
+use super::{Exchange, endpoint, failure, soap};
+use crate::{Error, ErrorKind, Remedy, Result, Session, xml::Element};
+
+/// How often a search may be sent on.
+const HOPS: usize = 5;
+const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
+
+/// What one place says.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    /// Where the service is.
+    Service(Url),
+    /// Ask there.
+    Place(Url),
+    /// Ask about this address.
+    Address(String),
+    /// Nothing.
+    Nothing,
+}
+
+impl Exchange {
+    /// The service for the account of a session.
+    pub(super) async fn discover(&self, session: &Session) -> Result<Url> {
+        let mut address = session.account.clone();
+        let mut places = self.places(&address)?;
+        let (mut hops, mut last) = (0, None);
+        while let Some(place) = places.pop() {
+            let told = match self.ask(session, &place, &address).await {
+                Ok(told) => told,
+                // A password that is refused is not tried elsewhere: accounts get locked.
+                Err(error) if error.remedy == Remedy::Reconnect => return Err(error),
+                Err(error) => {
+                    last = Some(error);
+                    continue;
+                }
+            };
+            match told {
+                Told::Service(url) => {
+                    endpoint::check_server(&url)?;
+                    return Ok(url);
+                }
+                Told::Nothing => {}
+                Told::Place(_) | Told::Address(_) if hops == HOPS => break,
+                Told::Place(url) => {
+                    hops += 1;
+                    self.check_place(session, &url)?;
+                    places.push(url);
+                }
+                Told::Address(other) => {
+                    hops += 1;
+                    places = self.places(&other)?;
+                    for place in &places {
+                        self.check_place(session, place)?;
+                    }
+                    address = other;
+                }
+            }
+        }
+        Err(not_found(last))
+    }
+
+    /// The places to ask, the first one last.
+    fn places(&self, address: &str) -> Result<Vec<Url>> {
+        let domain = domain_of(address).ok_or_else(|| {
+            let message = "The server can only be found by the address of the technical account, such as service@example.com.";
+            Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_ADDRESS", message)
+        })?;
+        let templates = self.config.autodiscover.iter().rev();
+        Ok(templates.filter_map(|place| place.replace("{domain}", domain).parse().ok()).collect())
+    }
+
+    async fn ask(&self, session: &Session, place: &Url, address: &str) -> Result<Told> {
+        let body = format!(
+            r#"<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>{}<AcceptableResponseSchema>{RESPONSE}</AcceptableResponseSchema></Request></Autodiscover>"#,
+            soap::element("EMailAddress", address)
+        );
+        let answer = self.post(session, place, body).await?;
+        match answer.status.as_u16() {
+            200 => Ok(Element::read(&answer.body).map_or(Told::Nothing, |root| read(&root))),
+            301 | 302 | 307 | 308 => Ok(location(place, &answer).map_or(Told::Nothing, Told::Place)),
+            401 => Err(failure::refused_login(&answer)),
+            _ => Ok(Told::Nothing),
+        }
+    }
+
+    /// Whether the account's password may go to a place that an answer named.
+    fn check_place(&self, session: &Session, place: &Url) -> Result<()> {
+        endpoint::check_server(place)?;
+        let host = place.host_str().unwrap_or_default().to_ascii_lowercase();
+        let domain = domain_of(&session.account).unwrap_or_default().to_ascii_lowercase();
+        let own = host == domain || host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'));
+        let configured = self.places(&session.account)?.iter().any(|known| known.host() == place.host());
+        if own || configured {
+            return Ok(());
+        }
+        let message = format!(
+            "Autodiscover sends Muster on to {host}, which is no host of the account's own domain. If that is right, type the address of the Exchange server."
+        );
+        Err(Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_REDIRECT", message))
+    }
+}
+
+fn domain_of(address: &str) -> Option<&str> {
+    let (_, domain) = address.rsplit_once('@')?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    (!domain.is_empty() && domain.chars().all(fits)).then_some(domain)
+}
+
+fn location(place: &Url, answer: &Response) -> Option<Url> {
+    place.join(answer.headers.get(header::LOCATION)?.to_str().ok()?).ok()
+}
+
+fn read(root: &Element) -> Told {
+    let account = root.child(RESPONSE, "Response").and_then(|response| response.child(RESPONSE, "Account"));
+    let Some(account) = account else { return Told::Nothing };
+    let text = |name: &str| account.text_of(RESPONSE, name).filter(|text| !text.is_empty());
+    let named = |url: Option<&str>| url.and_then(|url| url.parse().ok());
+    match text("Action") {
+        Some("redirectAddr") => text("RedirectAddr").map_or(Told::Nothing, |to| Told::Address(to.to_owned())),
+        Some("redirectUrl") => named(text("RedirectUrl")).map_or(Told::Nothing, Told::Place),
+        Some("settings") => {
+            // EXPR is how the server is reached from outside, EXCH from inside.
+            let of = |kind: &str| {
+                let all = account.all(RESPONSE, "Protocol");
+                let mut those = all.into_iter().filter(|one| one.text_of(RESPONSE, "Type") == Some(kind));
+                those.find_map(|one| named(one.text_of(RESPONSE, "EwsUrl")))
+            };
+            of("EXPR").or_else(|| of("EXCH")).map_or(Told::Nothing, Told::Service)
+        }
+        _ => Told::Nothing,
+    }
+}
+
+/// Nobody named a server. A network that is away is told as such: it may come back.
+fn not_found(last: Option<Error>) -> Error {
+    if let Some(error) = last.filter(|error| matches!(error.remedy, Remedy::RetryAfter(_))) {
+        return error;
+    }
+    let message = "Autodiscover does not name an Exchange server for the account's domain; type the address of the server.";
+    Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_FAILED", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(account: &str) -> Told {
+        let text = format!(
+            r#"<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"><Response xmlns="{RESPONSE}"><Account>{account}</Account></Response></Autodiscover>"#
+        );
+        read(&Element::read(text.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn the_way_in_from_outside_goes_before_the_one_from_inside() {
+        let inside = "<Protocol><Type>EXCH</Type><EwsUrl>https://inside.corp.test/EWS/Exchange.asmx</EwsUrl></Protocol>";
+        let outside =
+            "<Protocol><Type>EXPR</Type><EwsUrl>https://mail.corp.test/EWS/Exchange.asmx</EwsUrl></Protocol>";
+        let service = |text: &str| Told::Service(text.parse().unwrap());
+        let settings = "<Action>settings</Action>";
+        assert_eq!(
+            told(&format!("{settings}{inside}{outside}")),
+            service("https://mail.corp.test/EWS/Exchange.asmx")
+        );
+        assert_eq!(
+            told(&format!("{settings}{inside}")),
+            service("https://inside.corp.test/EWS/Exchange.asmx")
+        );
+        assert_eq!(told(settings), Told::Nothing);
+    }
+
+    #[test]
+    fn both_kinds_of_redirect_are_read() {
+        let address = "<Action>redirectAddr</Action><RedirectAddr>svc@other.test</RedirectAddr>";
+        assert_eq!(told(address), Told::Address("svc@other.test".to_owned()));
+        let place = "<Action>redirectUrl</Action><RedirectUrl>https://a.corp.test/x.xml</RedirectUrl>";
+        assert_eq!(told(place), Told::Place("https://a.corp.test/x.xml".parse().unwrap()));
+    }
+}

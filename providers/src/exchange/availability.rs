@@ -1,0 +1,230 @@
+//! Busy times of many mailboxes, as every colleague sees them: asked for by the technical account, without acting in
+//! anybody's mailbox.
+
+use chrono::Duration;
+use domain::{Busy, TimeRange};
+use futures::future::BoxFuture;
+
+use super::{
+    Exchange,
+    failure::{self, About},
+    item,
+    soap::{self, MESSAGES, TYPES},
+    transport::{Answer, Call},
+};
+use crate::{Result, Session, xml::Element};
+
+/// Exchange refuses more mailboxes in one request.
+const BATCH: usize = 100;
+/// Exchange refuses windows of more than 42 days, counted by a zone's days; two days are left for that.
+const LONGEST_WINDOW: Duration = Duration::days(40);
+/// More than a thousand entries in the window: a shorter one may pass.
+const TOO_MANY_ENTRIES: &str = "ErrorResultSetTooBig";
+/// No shorter window is tried.
+const SHORTEST_WINDOW: Duration = Duration::hours(1);
+/// The slots of the merged view, which some servers tell in place of entries.
+const SLOT_MINUTES: i64 = 15;
+
+/// UTC, said as a zone whose rules change nothing: a zone without rules is refused.
+const UTC: &str = "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>10</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
+
+type Verdicts = Vec<Result<Vec<Busy>>>;
+
+impl Exchange {
+    pub(super) async fn read_busy(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+        let mut answers = Vec::with_capacity(mailboxes.len());
+        for batch in mailboxes.chunks(BATCH) {
+            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
+            for part in parts(window) {
+                for (verdict, part) in
+                    verdicts.iter_mut().zip(self.busy_of_batch(session, batch, part).await?)
+                {
+                    match (verdict.as_mut(), part) {
+                        (Ok(all), Ok(part)) => all.extend(part),
+                        (Ok(_), Err(error)) => *verdict = Err(error),
+                        (Err(_), _) => {}
+                    }
+                }
+            }
+            answers
+                .extend(batch.iter().cloned().zip(verdicts.into_iter().map(|verdict| verdict.map(joined))));
+        }
+        Ok(answers)
+    }
+
+    /// One verdict per mailbox, in the order asked: answers hold no addresses. Boxed because it asks again for half of
+    /// the window when a mailbox has too many entries in it.
+    fn busy_of_batch<'a>(
+        &'a self,
+        session: &'a Session,
+        batch: &'a [String],
+        window: TimeRange,
+    ) -> BoxFuture<'a, Result<Verdicts>> {
+        Box::pin(async move {
+            let answer = self.call(session, Call::new("GetUserAvailability", body(batch, window))).await?;
+            let array = answer.response.child(MESSAGES, "FreeBusyResponseArray");
+            let told: Vec<&Element> =
+                array.into_iter().flat_map(|all| all.all(MESSAGES, "FreeBusyResponse")).collect();
+            if told.len() != batch.len() {
+                return Err(failure::not_understood());
+            }
+            let mut verdicts = Vec::with_capacity(batch.len());
+            for (mailbox, told) in batch.iter().zip(told) {
+                verdicts.push(match verdict(&answer, told, window) {
+                    Err(error) if error.code == TOO_MANY_ENTRIES && window.duration() > SHORTEST_WINDOW => {
+                        self.busy_in_halves(session, mailbox, window).await?
+                    }
+                    verdict => verdict,
+                });
+            }
+            Ok(verdicts)
+        })
+    }
+
+    async fn busy_in_halves(
+        &self,
+        session: &Session,
+        mailbox: &String,
+        window: TimeRange,
+    ) -> Result<Result<Vec<Busy>>> {
+        let middle = window.start + Duration::seconds(window.duration().num_seconds() / 2);
+        let halves = [TimeRange::new(window.start, middle), TimeRange::new(middle, window.end)];
+        let mut all = Vec::new();
+        for half in halves.into_iter().flatten() {
+            match self.busy_of_batch(session, std::slice::from_ref(mailbox), half).await?.pop() {
+                Some(Ok(part)) => all.extend(part),
+                Some(Err(error)) => return Ok(Err(error)),
+                None => return Ok(Err(failure::not_understood())),
+            }
+        }
+        Ok(Ok(all))
+    }
+}
+
+fn parts(window: TimeRange) -> Vec<TimeRange> {
+    let mut parts = Vec::new();
+    let mut start = window.start;
+    while let Some(part) = TimeRange::new(start, window.end.min(start + LONGEST_WINDOW)) {
+        parts.push(part);
+        start = part.end;
+    }
+    parts
+}
+
+fn body(batch: &[String], window: TimeRange) -> String {
+    let mailboxes: String = batch
+        .iter()
+        .map(|mailbox| {
+            format!(
+                "<t:MailboxData><t:Email>{}</t:Email><t:AttendeeType>Required</t:AttendeeType><t:ExcludeConflicts>false</t:ExcludeConflicts></t:MailboxData>",
+                soap::element("t:Address", mailbox)
+            )
+        })
+        .collect::<Vec<_>>().concat();
+    // Seconds are the finest that is asked: the window is widened to whole ones and cut again afterwards.
+    let end = window.end + Duration::milliseconds(999);
+    format!(
+        "<m:GetUserAvailabilityRequest>{UTC}<m:MailboxDataArray>{mailboxes}</m:MailboxDataArray><t:FreeBusyViewOptions><t:TimeWindow>{}{}</t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>{SLOT_MINUTES}</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView></t:FreeBusyViewOptions></m:GetUserAvailabilityRequest>",
+        soap::element("t:StartTime", &soap::local(window.start)),
+        soap::element("t:EndTime", &soap::local(end)),
+    )
+}
+
+fn verdict(answer: &Answer, told: &Element, window: TimeRange) -> Result<Vec<Busy>> {
+    let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::not_understood)?;
+    // The request is the technical account's, a verdict in it is about one mailbox.
+    answer.judge_as(message, About::Mailbox)?;
+    let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::not_understood)?;
+    match view.text_of(TYPES, "FreeBusyViewType").unwrap_or("None") {
+        "None" => Err(failure::no_access("ErrorNoFreeBusyAccess")),
+        "MergedOnly" => {
+            let digits = view.text_of(TYPES, "MergedFreeBusy").ok_or_else(failure::not_understood)?;
+            Ok(merged(digits, window))
+        }
+        _ => {
+            let events = view.child(TYPES, "CalendarEventArray");
+            let events = events.into_iter().flat_map(|all| all.all(TYPES, "CalendarEvent"));
+            events.filter_map(|event| busy(event, window).transpose()).collect()
+        }
+    }
+}
+
+fn busy(event: &Element, window: TimeRange) -> Result<Option<Busy>> {
+    let Some(kind) = item::busy_kind(event.text_of(TYPES, "BusyType")) else { return Ok(None) };
+    let at = |name: &str| event.text_of(TYPES, name).and_then(item::instant);
+    let (Some(start), Some(end)) = (at("StartTime"), at("EndTime")) else {
+        return Err(failure::not_understood());
+    };
+    let range = TimeRange::new(start, end).and_then(|range| range.intersect(&window));
+    Ok(range.map(|range| Busy { range, kind }))
+}
+
+/// One digit per slot: 0 is free, 1 tentative; all others, "no data" among them, block.
+fn merged(digits: &str, window: TimeRange) -> Vec<Busy> {
+    let slot = Duration::minutes(SLOT_MINUTES);
+    let mut start = window.start;
+    let mut all = Vec::new();
+    for digit in digits.chars() {
+        let status = match digit {
+            '0' => "Free",
+            '1' => "Tentative",
+            _ => "Busy",
+        };
+        let range = TimeRange::new(start, start + slot).and_then(|range| range.intersect(&window));
+        all.extend(range.zip(item::busy_kind(Some(status))).map(|(range, kind)| Busy { range, kind }));
+        start += slot;
+    }
+    all
+}
+
+/// Sorted, with overlapping and touching pieces of one kind joined.
+fn joined(mut all: Vec<Busy>) -> Vec<Busy> {
+    all.sort_by_key(|busy| (busy.kind, busy.range));
+    let mut joined: Vec<Busy> = Vec::with_capacity(all.len());
+    for busy in all {
+        match joined.last_mut() {
+            Some(last) if last.kind == busy.kind && busy.range.start <= last.range.end => {
+                last.range.end = last.range.end.max(busy.range.end);
+            }
+            _ => joined.push(busy),
+        }
+    }
+    joined.sort_by_key(|busy| (busy.range, busy.kind));
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::BusyKind;
+
+    use super::*;
+
+    fn window(start: &str, end: &str) -> TimeRange {
+        TimeRange::new(start.parse().unwrap(), end.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn merged_digits_are_pieces_of_time_and_no_data_blocks() {
+        let asked = window("2026-12-01T09:00:00Z", "2026-12-01T10:30:00Z");
+        let found: Vec<_> =
+            joined(merged("012234", asked)).into_iter().map(|busy| (busy.range, busy.kind)).collect();
+        let tentative = window("2026-12-01T09:15:00Z", "2026-12-01T09:30:00Z");
+        let busy = window("2026-12-01T09:30:00Z", "2026-12-01T10:30:00Z");
+        assert_eq!(found, [(tentative, BusyKind::Tentative), (busy, BusyKind::Busy)]);
+    }
+
+    #[test]
+    fn long_windows_are_asked_in_parts_that_leave_nothing_out() {
+        let whole = window("2026-01-01T00:00:00Z", "2026-04-11T00:00:00Z");
+        let parts = parts(whole);
+        assert_eq!(parts.len(), 3);
+        assert_eq!((parts[0].start, parts[2].end), (whole.start, whole.end));
+        assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+        assert!(parts.iter().all(|part| part.duration() <= LONGEST_WINDOW));
+    }
+}

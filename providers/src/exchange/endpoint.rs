@@ -1,0 +1,114 @@
+//! Where the server is: typed by the administrator or discovered, and never in Microsoft's cloud.
+
+use url::{Host, Url};
+
+use super::Exchange;
+use crate::{Error, ErrorKind, Remedy, Result, Session};
+
+/// Domains of Exchange Online, in all clouds.
+const ONLINE: [&str; 6] =
+    ["outlook.com", "office365.com", "office.com", "office365.us", "outlook.cn", "outlook.de"];
+
+/// Refuses an address of Exchange Online. Its EWS has been switched off tenant by tenant since 1 October 2026 and ends
+/// on 1 April 2027; the way in is Microsoft Graph.
+pub fn check_server(server: &Url) -> Result<()> {
+    let is_online = match server.host() {
+        Some(Host::Domain(host)) => {
+            let host = host.trim_end_matches('.').to_ascii_lowercase();
+            ONLINE.iter().any(|known| host.strip_suffix(known).is_some_and(ends_a_label))
+        }
+        _ => false,
+    };
+    if is_online { Err(online("EXCHANGE_ONLINE")) } else { Ok(()) }
+}
+
+fn ends_a_label(rest: &str) -> bool {
+    rest.is_empty() || rest.ends_with('.')
+}
+
+/// The mailbox is in Microsoft's cloud.
+pub(super) fn online(code: &str) -> Error {
+    let message = "This is Exchange Online: connect it as Microsoft 365. Microsoft has been switching off Exchange Web Services there since 1 October 2026 and ends them on 1 April 2027.";
+    Error::new(ErrorKind::Misconfigured, Remedy::Never, code, message)
+}
+
+/// The address of the service on a server: as it was given when it names the service, else at its usual place.
+pub(super) fn service(server: &Url) -> Url {
+    let mut url = server.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().trim_end_matches('/').to_owned();
+    let lower = path.to_ascii_lowercase();
+    let is_service = lower.rsplit('/').next().is_some_and(|file| file.contains(".asmx"));
+    if !is_service {
+        let folder = if lower.ends_with("/ews") { &path[..path.len() - "/ews".len()] } else { &path };
+        url.set_path(&format!("{folder}/EWS/Exchange.asmx"));
+    }
+    url
+}
+
+impl Exchange {
+    /// The service that a session talks to.
+    pub(super) async fn endpoint(&self, session: &Session) -> Result<Url> {
+        if let Some(server) = &session.server {
+            check_server(server)?;
+            return Ok(service(server));
+        }
+        let key = session.account.to_ascii_lowercase();
+        if let Some(known) = self.servers.get(&key).await {
+            return Ok(known);
+        }
+        let found = self.discover(session).await?;
+        self.servers.insert(key, found.clone()).await;
+        Ok(found)
+    }
+
+    /// Lets the server be discovered anew, after the known one turned out wrong.
+    pub(super) async fn forget_endpoint(&self, session: &Session) {
+        self.servers.invalidate(&session.account.to_ascii_lowercase()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn exchange_online_is_refused_with_the_way_to_go_and_the_dates() {
+        for text in [
+            "https://outlook.office365.com/EWS/Exchange.asmx",
+            "https://OUTLOOK.office.com./",
+            "https://outlook.office365.us/",
+            "https://partner.outlook.cn/",
+            "https://eas.outlook.com/",
+        ] {
+            let error = check_server(&url(text)).unwrap_err();
+            assert_eq!((error.kind, error.remedy), (ErrorKind::Misconfigured, Remedy::Never), "{text}");
+            for word in ["Microsoft 365", "1 October 2026", "1 April 2027"] {
+                assert!(error.message.contains(word), "{text}: {}", error.message);
+            }
+        }
+        for text in ["https://mail.corp.test/", "https://myoutlook.com/", "https://10.0.0.7/"] {
+            assert!(check_server(&url(text)).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_service_is_found_below_whatever_address_was_typed() {
+        for (typed, meant) in [
+            ("https://mail.corp.test", "https://mail.corp.test/EWS/Exchange.asmx"),
+            ("https://mail.corp.test/ews/", "https://mail.corp.test/EWS/Exchange.asmx"),
+            ("https://mail.corp.test/x/", "https://mail.corp.test/x/EWS/Exchange.asmx"),
+            (
+                "https://mail.corp.test:444/ews/exchange.asmx?a=b",
+                "https://mail.corp.test:444/ews/exchange.asmx",
+            ),
+        ] {
+            assert_eq!(service(&url(typed)).as_str(), meant, "{typed}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What each refusal of Exchange means, as a table.
+//!
+//! The order of decision is: the response code of a fault or an item, then the HTTP status. Messages are ours; the
+//! server's text is never passed on.
+
+use std::time::Duration;
+
+use http::Response;
+
+use super::{
+    endpoint,
+    soap::{ERRORS, SOAP, TYPES},
+};
+use crate::{Error, ErrorKind as Kind, Remedy, xml::Element};
+
+/// What to wait when the server does not say.
+const PAUSE: Duration = Duration::from_secs(5);
+/// What to wait when the server is busy and does not say for how long.
+const BUSY: Duration = Duration::from_mins(1);
+/// A mailbox that moves to another database is away for long.
+const MOVE: Duration = Duration::from_mins(10);
+/// No server is obeyed for longer than this at a time.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// What a request was about: the same code means different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    /// The server, or the technical account itself.
+    Server,
+    /// One mailbox or its calendar.
+    Mailbox,
+    /// One event.
+    Item,
+}
+
+/// What is known of a refused request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused {
+    /// What it was about.
+    pub about: About,
+    /// Whether it would have changed something.
+    pub writes: bool,
+    /// Added to pauses that the server did not ask for.
+    pub jitter: Duration,
+}
+
+/// The code of a refusal, and how long the server wants to be left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Code {
+    /// `ErrorServerBusy` and the like.
+    pub name: String,
+    /// `BackOffMilliseconds`.
+    pub back_off: Option<Duration>,
+}
+
+impl Code {
+    /// The code of a SOAP fault (HTTP 500).
+    pub(super) fn of_fault(envelope: &Element) -> Option<Self> {
+        let fault = envelope.child(SOAP, "Body")?.child(SOAP, "Fault")?;
+        let detail = fault.child("", "detail");
+        let told = detail.and_then(|detail| detail.text_of(ERRORS, "ResponseCode"));
+        // Some faults have no detail: the fault code, without its prefix, is all there is.
+        let plain = || fault.text_of("", "faultcode").map(|code| code.rsplit(':').next().unwrap_or(code));
+        let name = told.or_else(plain)?.to_owned();
+        Some(Self { name, back_off: detail.and_then(back_off) })
+    }
+
+    /// The code of a response message that is an error.
+    pub(super) fn of_message(message: &Element) -> Self {
+        let name =
+            message.text_of(super::soap::MESSAGES, "ResponseCode").unwrap_or("ErrorUnknown").to_owned();
+        Self { name, back_off: back_off(message) }
+    }
+}
+
+/// `BackOffMilliseconds` in a `MessageXml`, whichever namespace that stands in.
+fn back_off(parent: &Element) -> Option<Duration> {
+    let details = parent.children.iter().find(|child| child.name == "MessageXml")?;
+    let values = details.all(TYPES, "Value");
+    let told = values.into_iter().find(|value| value.attribute("Name") == Some("BackOffMilliseconds"))?;
+    told.text.trim().parse().ok().map(Duration::from_millis)
+}
+
+/// The error behind a code. `fault` says that it came as a fault and not within an answer.
+pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
+    let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.name.clone(), message);
+    let wait = |pause: Duration| {
+        Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter).min(LONGEST_PAUSE))
+    };
+    let later = |pause| {
+        let error = found(
+            Kind::Unavailable,
+            wait(pause),
+            "The Exchange server has a problem at the moment; Muster tries again by itself.",
+        );
+        if refused.writes { error.unknown() } else { error }
+    };
+    match (code.name.as_str(), refused.about) {
+        (
+            "ErrorServerBusy"
+            | "ErrorExceededConnectionCount"
+            | "ErrorExceededSubscriptionCount"
+            | "ErrorExceededFindCountLimit",
+            _,
+        ) => found(
+            Kind::Throttled,
+            wait(BUSY),
+            "The Exchange server asks for a pause; Muster goes on by itself after it.",
+        ),
+        ("ErrorMailboxMoveInProgress", _) => later(MOVE),
+        ("ErrorBatchProcessingStopped", _) => Error { unknown: false, ..later(PAUSE) },
+        (name, _) if is_transient(name) => later(PAUSE),
+        ("ErrorImpersonationDenied" | "ErrorImpersonationFailed", _) => found(
+            Kind::GrantLost,
+            Remedy::Reconnect,
+            "The technical account has lost the role ApplicationImpersonation; an administrator has to assign it again.",
+        ),
+        ("ErrorImpersonateUserDenied", _) => found(
+            Kind::OutOfScope,
+            Remedy::SkipMailbox,
+            "The technical account may not act in this mailbox: it lies outside the scope of its impersonation.",
+        ),
+        ("ErrorAccountDisabled", About::Server) => {
+            found(Kind::GrantLost, Remedy::Reconnect, "The technical account is disabled.")
+        }
+        ("ErrorAccountDisabled", _) => {
+            found(Kind::NotServed, Remedy::SkipMailbox, "The account of this mailbox is disabled.")
+        }
+        ("ErrorNonExistentMailbox" | "ErrorMissingEmailAddress", About::Server) => found(
+            Kind::Misconfigured,
+            Remedy::Never,
+            "The technical account needs a mailbox of its own on the Exchange server.",
+        ),
+        (
+            "ErrorNonExistentMailbox"
+            | "ErrorMissingEmailAddress"
+            | "ErrorMailRecipientNotFound"
+            | "ErrorNameResolutionNoResults"
+            | "ErrorNameResolutionNoMailbox",
+            _,
+        ) => no_mailbox(&code.name),
+        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess", About::Server) => found(
+            Kind::GrantLost,
+            Remedy::Reconnect,
+            "The Exchange server does not let the technical account do this.",
+        ),
+        ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess" | "ErrorFolderNotFound", _) => no_access(&code.name),
+        ("ErrorItemNotFound", _) => gone(),
+        ("ErrorInvalidSyncStateData" | "ErrorInvalidWatermark", _) => found(
+            Kind::Gone,
+            Remedy::Resync,
+            "The Exchange server forgot where reading stopped; everything is read again.",
+        ),
+        (
+            "ErrorIrresolvableConflict"
+            | "ErrorStaleObject"
+            | "ErrorChangeKeyRequired"
+            | "ErrorChangeKeyRequiredForWriteOperations",
+            _,
+        ) => found(Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment."),
+        ("ErrorQuotaExceeded", _) => {
+            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and takes nothing new.")
+        }
+        ("ErrorInvalidServerVersion", _) => found(
+            Kind::Misconfigured,
+            Remedy::Never,
+            "The Exchange server is older than Exchange 2013 SP1, which is the oldest that can be connected.",
+        ),
+        (name, _) if fault && !is_ours_to_blame(name) => later(PAUSE),
+        _ => found(Kind::Invalid, Remedy::Never, "The Exchange server does not accept this request."),
+    }
+}
+
+fn is_transient(code: &str) -> bool {
+    matches!(
+        code,
+        "ErrorTimeoutExpired"
+            | "ErrorConnectionFailed"
+            | "ErrorConnectionFailedTransientError"
+            | "ErrorInsufficientResources"
+            | "ErrorInternalServerError"
+            | "ErrorInternalServerTransientError"
+            | "ErrorADUnavailable"
+            | "ErrorADOperation"
+            | "ErrorMailboxStoreUnavailable"
+            | "ErrorMailboxFailover"
+            | "ErrorProxyRequestProcessingFailed"
+            | "ErrorFreeBusyGenerationFailed"
+    )
+}
+
+/// Faults that no repetition cures.
+fn is_ours_to_blame(code: &str) -> bool {
+    let starts = ["ErrorInvalid", "ErrorIncorrect", "ErrorUnsupported", "ErrorCalendar", "ErrorSend"];
+    starts.iter().any(|start| code.starts_with(start))
+        || code.ends_with("TooBig")
+        || matches!(code, "ErrorSchemaValidation" | "ErrorTimeZone")
+}
+
+/// The error behind an answer of the web server that holds no response code.
+pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
+    let status = answer.status.as_u16();
+    let found = |kind, remedy, message: &str| Error::new(kind, remedy, format!("HTTP_{status}"), message);
+    let misconfigured = |message: &str| found(Kind::Misconfigured, Remedy::Never, message);
+    match status {
+        401 => refused_login(answer),
+        403 if answer.header("x-ews-policy-reason").is_some() => endpoint::online("EWS_POLICY"),
+        403 => misconfigured("The Exchange server does not let the technical account use its web services."),
+        404 | 405 => misconfigured("There are no Exchange Web Services at this address."),
+        300..=399 => misconfigured(
+            "The Exchange server sends requests on to another server; use that server's address.",
+        ),
+        429 | 500.. => {
+            let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter).min(LONGEST_PAUSE);
+            let (kind, message) = match status {
+                429 => (
+                    Kind::Throttled,
+                    "The Exchange server asks for a pause; Muster goes on by itself after it.",
+                ),
+                _ => (
+                    Kind::Unavailable,
+                    "The Exchange server is not available at the moment; Muster tries again by itself.",
+                ),
+            };
+            let error = found(kind, Remedy::RetryAfter(wait), message);
+            if refused.writes && status >= 500 { error.unknown() } else { error }
+        }
+        200..=299 => {
+            let error = misconfigured("The server does not answer as an Exchange server does.");
+            if refused.writes { error.unknown() } else { error }
+        }
+        _ => found(Kind::Invalid, Remedy::Never, "The Exchange server does not accept this request."),
+    }
+}
+
+/// The login is not accepted. A server that does not take this kind of login at all says so in its challenges.
+pub(super) fn refused_login(answer: &Response) -> Error {
+    let challenges = answer.headers.get_all("www-authenticate");
+    let offered: Vec<&str> = challenges.iter().filter_map(|value| value.to_str().ok()).collect();
+    let takes = |scheme: &str| {
+        offered
+            .iter()
+            .any(|offer| offer.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+    };
+    if !offered.is_empty() && !takes("Basic") && !takes("Bearer") {
+        let message = "The Exchange server takes no user name and password over HTTPS: Basic authentication has to be switched on for its web services.";
+        return Error::new(Kind::Misconfigured, Remedy::Never, "NO_USABLE_LOGIN", message);
+    }
+    let message = "The Exchange server no longer accepts the stored login of the technical account.";
+    Error::new(Kind::GrantLost, Remedy::Reconnect, "401", message)
+}
+
+/// Nobody is known by this address.
+pub(super) fn no_mailbox(code: &str) -> Error {
+    let message = "The Exchange server knows no mailbox with this address.";
+    Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)
+}
+
+/// The calendar is closed to the technical account.
+pub(super) fn no_access(code: &str) -> Error {
+    let message = "The technical account has no access to this calendar.";
+    Error::new(Kind::OutOfScope, Remedy::SkipMailbox, code, message)
+}
+
+/// The event is gone.
+pub(super) fn gone() -> Error {
+    Error::new(Kind::Gone, Remedy::Never, "ErrorItemNotFound", "This appointment no longer exists.")
+}
+
+/// An answer that is well-formed and says something else than it should.
+pub(super) fn not_understood() -> Error {
+    let message = "The Exchange server gave an answer that cannot be understood.";
+    Error::new(Kind::Unavailable, Remedy::RetryAfter(PAUSE), "ANSWER_UNREADABLE", message)
+}
+
+#[cfg(test)]
+#[path = "failure_tests.rs"]
+mod tests;

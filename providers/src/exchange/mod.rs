@@ -1,0 +1,197 @@
+//! Exchange on-premises (2013, 2016, 2019, Subscription Edition) over Exchange Web Services.
+//!
+//! One technical account with the role ApplicationImpersonation acts in every mailbox of its scope: each request
+//! about a mailbox names it in `ExchangeImpersonation` and in `X-AnchorMailbox`. Only the directory, rooms and busy
+//! times are asked for as the account itself. Where the server is, is typed by the administrator or found by
+//! Autodiscover ([`Config::autodiscover`]). Exchange Online is refused: it is Microsoft 365, see [`check_server`].
+//!
+//! Exchange has no idempotent write. Every event of ours carries its effect key as an extended property and is
+//! searched by it before anything is written ([`write`]); it is the property that the Microsoft 365 connector uses, so
+//! an event keeps its key when its mailbox moves to the cloud.
+//!
+//! Source: "Exchange Web Services (EWS) reference", web-service-reference of the Office developer documents.
+
+mod autodiscover;
+mod availability;
+mod changes;
+mod endpoint;
+mod failure;
+mod item;
+mod names;
+mod read;
+mod rooms;
+mod soap;
+mod transport;
+mod walk;
+mod write;
+mod zones;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use domain::{Busy, Ids, ProviderKind, TimeRange};
+use moka::future::Cache;
+use url::Url;
+
+pub use self::endpoint::check_server;
+use crate::{
+    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
+    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+};
+
+/// How long the list of rooms and a discovered server are remembered.
+const REMEMBERED: Duration = Duration::from_mins(10);
+/// How many rooms or events make a page.
+const PAGE: usize = 100;
+
+/// What an installation may set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Autodiscover is asked, in this order; `{domain}` stands for the domain of the account's address.
+    pub autodiscover: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let paths = [
+            "https://{domain}/autodiscover/autodiscover.xml",
+            "https://autodiscover.{domain}/autodiscover/autodiscover.xml",
+        ];
+        Self { autodiscover: paths.map(str::to_owned).into() }
+    }
+}
+
+/// The connector. Cheap to clone; the session says which server.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    config: Config,
+    client: http::Client,
+    ids: Ids,
+    /// Servers that Autodiscover named, by account.
+    servers: Cache<String, Url>,
+    /// The rooms, by server and account: they tell whose a mailbox is, and pages of them stay in line.
+    rooms: Cache<String, Arc<Vec<RoomInfo>>>,
+}
+
+impl Exchange {
+    /// A connector for every Exchange server on-premises.
+    pub fn new(config: Config, client: http::Client, ids: Ids) -> Self {
+        let servers = Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build();
+        let rooms = Cache::builder().max_capacity(10_000).time_to_live(REMEMBERED).build();
+        Self { config, client, ids, servers, rooms }
+    }
+}
+
+#[async_trait]
+impl Provider for Exchange {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Exchange
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            consent_pages: false,
+            own_consent: false,
+            invitations: true,
+            rooms_answer: true,
+            room_directory: true,
+            push: false,
+        }
+    }
+
+    async fn organisation(&self, session: &Session) -> Result<Organisation> {
+        self.read_organisation(session).await
+    }
+
+    async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
+        self.walk_people(session, after).await
+    }
+
+    async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        self.list_rooms(session, after).await
+    }
+
+    async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        self.read_mailbox(session, mailbox).await
+    }
+
+    async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
+        self.read_calendar(session, mailbox).await
+    }
+
+    async fn busy(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+        self.read_busy(session, mailboxes, window).await
+    }
+
+    async fn events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<Page<Event>> {
+        self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        self.follow_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
+        self.write_event(session, mailbox, event).await
+    }
+
+    async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
+        self.search_event(session, mailbox, effect_key).await
+    }
+
+    async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
+        Ok(self.read_item(session, mailbox, id).await?.and_then(|read| read.event))
+    }
+
+    async fn update_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        self.change_event(session, mailbox, id, change).await
+    }
+
+    async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()> {
+        self.call_off_event(session, mailbox, id, message).await
+    }
+
+    async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        self.remove_event(session, mailbox, id, write::Removal::Quiet).await
+    }
+
+    async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
+        Err(no_push())
+    }
+
+    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
+        Err(no_push())
+    }
+
+    async fn unwatch(&self, _session: &Session, _channel: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn no_push() -> Error {
+    let message = "A server on-premises has no way to push changes to Muster; calendars are re-read.";
+    Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
+}

@@ -1,0 +1,153 @@
+//! Names and addresses: the organisation, and single mailboxes.
+
+use domain::provider::Capabilities;
+
+use super::{
+    Exchange, failure,
+    soap::{self, CALENDAR, MESSAGES, TYPES},
+    transport::Call,
+};
+use crate::{
+    CalendarInfo, Error, ErrorKind, Mailbox, MailboxKind, Organisation, Remedy, Result, Session, xml::Element,
+};
+
+/// A mailbox that a name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    /// The primary address.
+    pub address: String,
+    /// The name, for people.
+    pub name: String,
+}
+
+/// The mailboxes that a name may stand for.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Those that were told, without groups and contacts.
+    pub found: Vec<Resolved>,
+    /// Whether there are more than the server tells.
+    pub cut: bool,
+}
+
+/// ResolveNames tells no more candidates than this.
+const MOST: usize = 100;
+
+impl Exchange {
+    /// The account is looked up in the directory: that proves that the server answers and accepts the login. An
+    /// organisation is a mail domain on a server, because nothing else is the same for all its accounts.
+    pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
+        let account = session.account.trim();
+        let domain = if let Some((_, domain)) = account.rsplit_once('@') {
+            self.resolve(session, &format!("smtp:{account}")).await?;
+            domain.to_owned()
+        } else {
+            let name = account.rsplit('\\').next().unwrap_or(account);
+            let found = self.resolve(session, name).await?.found;
+            let domain = match found.as_slice() {
+                [one] => one.address.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
+                _ => None,
+            };
+            domain.ok_or_else(|| {
+                let message = "The directory does not tell the account's mail domain; type the user name as an address, such as service@example.com.";
+                Error::new(ErrorKind::Misconfigured, Remedy::Never, "ACCOUNT_WITHOUT_DOMAIN", message)
+            })?
+        };
+        let domain = domain.to_ascii_lowercase();
+        let endpoint = self.endpoint(session).await?;
+        let host = endpoint.host_str().unwrap_or_default();
+        let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Ok(Organisation { id: format!("{host}{port}/{domain}"), name: domain.clone(), domains: vec![domain] })
+    }
+
+    /// Asks the directory whom a name stands for. With `smtp:` before it, all addresses are compared from their
+    /// beginning on.
+    pub(super) async fn resolve(&self, session: &Session, name: &str) -> Result<Candidates> {
+        let body = format!(
+            r#"<m:ResolveNames ReturnFullContactData="false" SearchScope="ActiveDirectory">{}</m:ResolveNames>"#,
+            soap::element("m:UnresolvedEntry", name)
+        );
+        let answer = self.call(session, Call::new("ResolveNames", body)).await?;
+        let message = match answer.message() {
+            Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Candidates::default()),
+            message => message?,
+        };
+        let set = message.child(MESSAGES, "ResolutionSet").ok_or_else(|| answer.unreadable())?;
+        let told: Vec<&Element> = set.all(TYPES, "Resolution").collect();
+        let cut = told.len() >= MOST || set.attribute("IncludesLastItemInRange") == Some("false");
+        Ok(Candidates { found: told.into_iter().filter_map(resolved).collect(), cut })
+    }
+
+    /// The directory tells who it is; a mailbox that is hidden from it is opened instead.
+    pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        let found = self.resolve(session, &format!("smtp:{mailbox}")).await?.found;
+        let exact = found.iter().position(|one| one.address.eq_ignore_ascii_case(mailbox));
+        // Another address of the same mailbox; but what merely begins alike is another mailbox.
+        let other = (found.len() == 1 && !begins_with(&found[0].address, mailbox)).then_some(0);
+        let Some(position) = exact.or(other) else {
+            self.read_calendar(session, mailbox).await?;
+            let (id, name) = (mailbox.to_ascii_lowercase(), mailbox.to_owned());
+            let address = mailbox.to_owned();
+            return Ok(Mailbox {
+                id,
+                address,
+                name,
+                kind: MailboxKind::Unknown,
+                zone: None,
+                accepts_conflicts: None,
+            });
+        };
+        let Resolved { address, name } = found[position].clone();
+        let rooms = self.known_rooms(session).await?;
+        let is_room = rooms.iter().any(|room| room.address.eq_ignore_ascii_case(&address));
+        // People and shared mailboxes look the same to Exchange's web services.
+        let kind = if is_room { MailboxKind::Room } else { MailboxKind::Unknown };
+        let id = address.to_ascii_lowercase();
+        Ok(Mailbox { id, address, name, kind, zone: None, accepts_conflicts: None })
+    }
+
+    /// The default calendar. Rights on single items are not told; whoever may create in a calendar may do the rest to
+    /// what was created.
+    pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
+        let body = format!(
+            r#"<m:GetFolder><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:EffectiveRights"/></t:AdditionalProperties></m:FolderShape><m:FolderIds>{CALENDAR}</m:FolderIds></m:GetFolder>"#
+        );
+        let answer = self.call(session, Call::new("GetFolder", body).of(mailbox)).await?;
+        let folder = answer
+            .message()?
+            .child(MESSAGES, "Folders")
+            .and_then(|folders| folders.children.first())
+            .ok_or_else(failure::not_understood)?;
+        let id = folder.child(TYPES, "FolderId").and_then(|id| id.attribute("Id"));
+        let rights = folder.child(TYPES, "EffectiveRights");
+        let may = |name: &str| rights.is_some_and(|all| all.text_of(TYPES, name) == Some("true"));
+        let writes = may("CreateContents");
+        Ok(CalendarInfo {
+            id: id.ok_or_else(failure::not_understood)?.to_owned(),
+            capabilities: Capabilities {
+                list: true,
+                free_busy: true,
+                read_details: may("Read"),
+                create: writes,
+                update: writes,
+                delete: writes,
+            },
+        })
+    }
+}
+
+fn begins_with(address: &str, start: &str) -> bool {
+    address.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
+}
+
+/// A mailbox among the candidates; groups, contacts and public folders are none.
+fn resolved(resolution: &Element) -> Option<Resolved> {
+    let mailbox = resolution.child(TYPES, "Mailbox")?;
+    mailbox_of(mailbox).filter(|_| mailbox.text_of(TYPES, "MailboxType").is_none_or(|kind| kind == "Mailbox"))
+}
+
+/// A name with an SMTP address.
+pub(super) fn mailbox_of(mailbox: &Element) -> Option<Resolved> {
+    let address = mailbox.text_of(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;
+    let name = mailbox.text_of(TYPES, "Name").filter(|name| !name.is_empty()).unwrap_or(address);
+    Some(Resolved { address: address.to_owned(), name: name.to_owned() })
+}

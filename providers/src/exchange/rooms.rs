@@ -1,0 +1,78 @@
+//! Rooms: the members of the organisation's room lists. A room outside every list cannot be found; what a room holds
+//! is not told.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Exchange, PAGE,
+    names::mailbox_of,
+    soap::{self, MESSAGES, TYPES},
+    transport::Call,
+};
+use crate::{Page, Result, RoomInfo, Session};
+
+impl Exchange {
+    /// One page, by address. The first page reads all rooms, the others go on in what it read.
+    pub(super) async fn list_rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        let all = match after {
+            None => self.fresh_rooms(session).await?,
+            Some(_) => self.known_rooms(session).await?,
+        };
+        let mut rest = all.iter().filter(|room| after.is_none_or(|after| room.id.as_str() > after));
+        let items: Vec<RoomInfo> = rest.by_ref().take(PAGE).cloned().collect();
+        let next = rest.next().and(items.last()).map(|room| room.id.clone());
+        Ok(Page { items, next })
+    }
+
+    /// The rooms, from the memory if they are there.
+    pub(super) async fn known_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
+        match self.rooms.get(&self.rooms_key(session).await?).await {
+            Some(known) => Ok(known),
+            None => self.fresh_rooms(session).await,
+        }
+    }
+
+    /// The rooms as they are now, sorted by address.
+    pub(super) async fn fresh_rooms(&self, session: &Session) -> Result<Arc<Vec<RoomInfo>>> {
+        let answer = self.call(session, Call::new("GetRoomLists", "<m:GetRoomLists/>".to_owned())).await?;
+        let lists = answer.judge(&answer.response)?.child(MESSAGES, "RoomLists");
+        let lists = lists.map(|lists| lists.children.as_slice()).unwrap_or_default();
+        let mut all = BTreeMap::new();
+        for list in lists.iter().filter_map(mailbox_of) {
+            for room in self.rooms_of(session, &list.address).await? {
+                all.insert(room.id.clone(), room);
+            }
+        }
+        let all = Arc::new(all.into_values().collect::<Vec<_>>());
+        self.rooms.insert(self.rooms_key(session).await?, Arc::clone(&all)).await;
+        Ok(all)
+    }
+
+    async fn rooms_of(&self, session: &Session, list: &str) -> Result<Vec<RoomInfo>> {
+        let address = soap::element("t:EmailAddress", list);
+        let body = format!("<m:GetRooms><m:RoomList>{address}</m:RoomList></m:GetRooms>");
+        let answer = self.call(session, Call::new("GetRooms", body)).await?;
+        let told = match answer.judge(&answer.response) {
+            // The list went away since it was named.
+            Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Vec::new()),
+            told => told?,
+        };
+        let rooms = told.child(MESSAGES, "Rooms").map(|rooms| rooms.children.as_slice()).unwrap_or_default();
+        let found = rooms.iter().filter_map(|room| mailbox_of(room.child(TYPES, "Id")?));
+        Ok(found
+            .map(|room| RoomInfo {
+                id: room.address.to_ascii_lowercase(),
+                address: room.address,
+                name: room.name,
+                capacity: None,
+                building: None,
+                floor: None,
+                equipment: Vec::new(),
+            })
+            .collect())
+    }
+
+    async fn rooms_key(&self, session: &Session) -> Result<String> {
+        Ok(format!("{}\n{}", self.endpoint(session).await?, session.account.to_ascii_lowercase()))
+    }
+}

@@ -1,0 +1,107 @@
+//! Requests as text, and the namespaces of answers.
+//!
+//! The order of elements is part of the schema: whoever adds one looks it up.
+
+use std::fmt::Write as _;
+
+use chrono::SecondsFormat;
+use domain::Timestamp;
+use quick_xml::escape::escape;
+
+use crate::microsoft::PROPERTY_SET;
+
+/// SOAP 1.1.
+pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+/// Operations and their answers.
+pub(super) const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
+/// Items, folders and mailboxes.
+pub(super) const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
+/// Details of faults.
+pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
+/// The default calendar of the mailbox that is acted in.
+pub(super) const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
+
+/// A whole request: an operation, as the technical account or as the owner of a mailbox. Times are UTC.
+pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
+    let mut text = format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="{SOAP}" xmlns:t="{TYPES}" xmlns:m="{MESSAGES}"><soap:Header><t:RequestServerVersion Version="Exchange2013_SP1"/>"#
+    );
+    if let Some(mailbox) = impersonated {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "<t:ExchangeImpersonation><t:ConnectingSID>{}</t:ConnectingSID></t:ExchangeImpersonation>",
+            element("t:PrimarySmtpAddress", mailbox)
+        );
+    }
+    let _ = write!(
+        text,
+        r#"<t:TimeZoneContext><t:TimeZoneDefinition Id="UTC"/></t:TimeZoneContext></soap:Header><soap:Body>{operation}</soap:Body></soap:Envelope>"#
+    );
+    text
+}
+
+/// An element with a text inside.
+pub(super) fn element(name: &str, content: &str) -> String {
+    format!("<{name}>{}</{name}>", text(content))
+}
+
+/// A text as it may stand inside an element or an attribute: what XML 1.0 cannot hold is left out.
+pub(super) fn text(content: &str) -> String {
+    let fits = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    escape(content.chars().filter(fits).collect::<String>()).into_owned()
+}
+
+/// An instant.
+pub(super) fn instant(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A time in the request's own zone, which is UTC.
+pub(super) fn local(at: Timestamp) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// The extended property that carries the effect key.
+pub(super) fn effect_field() -> String {
+    format!(
+        r#"<t:ExtendedFieldURI PropertySetId="{}" PropertyName="effectKey" PropertyType="String"/>"#,
+        PROPERTY_SET.hyphenated()
+    )
+}
+
+/// The shape of an answer: ids, and these properties.
+pub(super) fn shape(around: &str, fields: &[&str], more: &str) -> String {
+    let fields: String = fields
+        .iter()
+        .map(|field| format!(r#"<t:FieldURI FieldURI="{field}"/>"#))
+        .collect::<Vec<_>>()
+        .concat();
+    format!(
+        "<m:{around}><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>{fields}{more}</t:AdditionalProperties></m:{around}>"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::xml::Element;
+
+    #[test]
+    fn whatever_a_title_holds_is_a_well_formed_request_and_comes_back() {
+        let title = "a < b & \"c\" 'd' ]]> \u{1f600} ü\u{0}\u{b}";
+        let request = envelope(Some("o'neil&co@corp.test"), &element("t:Subject", title));
+        let read = Element::read(request.as_bytes()).unwrap();
+        let body = read.child(SOAP, "Body").unwrap();
+        assert_eq!(body.text_of(TYPES, "Subject"), Some("a < b & \"c\" 'd' ]]> \u{1f600} ü"));
+        let header = read.child(SOAP, "Header").unwrap();
+        let sid =
+            header.child(TYPES, "ExchangeImpersonation").unwrap().child(TYPES, "ConnectingSID").unwrap();
+        assert_eq!(sid.text_of(TYPES, "PrimarySmtpAddress"), Some("o'neil&co@corp.test"));
+    }
+
+    #[test]
+    fn the_account_itself_impersonates_nobody() {
+        assert!(!envelope(None, "").contains("ExchangeImpersonation"));
+    }
+}

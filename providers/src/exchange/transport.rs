@@ -1,0 +1,243 @@
+//! The one way by which the connector calls Exchange.
+//!
+//! Every request asks the gate first, carries an id of ours, names the mailbox that it is routed by, and is repeated
+//! at most once after a refused token. A login by password is never repeated: accounts get locked.
+
+use std::time::Duration;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{HeaderName, Method, Request, Response, StatusCode, header};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::{
+    Exchange,
+    failure::{self, About, Code, Refused},
+    soap::{self, MESSAGES, SOAP},
+};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, xml::Element};
+
+const XML: &str = "text/xml; charset=utf-8";
+/// Routes a request to the server that holds the mailbox.
+const ANCHOR: HeaderName = HeaderName::from_static("x-anchormailbox");
+/// The header by which our logs and the server's are matched.
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+/// One operation, before it has a login.
+#[derive(Debug, Clone)]
+pub(super) struct Call<'a> {
+    name: &'static str,
+    body: String,
+    mailbox: Option<&'a str>,
+    about: About,
+    writes: bool,
+}
+
+impl<'a> Call<'a> {
+    /// An operation as the technical account itself. `name` is the operation's, `body` the whole element.
+    pub(super) fn new(name: &'static str, body: String) -> Self {
+        Self { name, body, mailbox: None, about: About::Server, writes: false }
+    }
+
+    /// The same inside a mailbox, as its owner.
+    pub(super) fn of(self, mailbox: &'a str) -> Self {
+        Self { mailbox: Some(mailbox), about: About::Mailbox, ..self }
+    }
+
+    /// It is about single events.
+    pub(super) fn items(self) -> Self {
+        Self { about: About::Item, ..self }
+    }
+
+    /// It changes something.
+    pub(super) fn writes(self) -> Self {
+        Self { writes: true, ..self }
+    }
+}
+
+/// An answer with what is needed to judge the messages in it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The response element of the operation.
+    pub response: Element,
+    refused: Refused,
+    request_id: Option<String>,
+}
+
+impl Answer {
+    /// The response messages, one per item that was asked about, each a success or an error.
+    pub(super) fn messages(&self) -> impl Iterator<Item = Result<&Element>> {
+        let all = self.response.child(MESSAGES, "ResponseMessages");
+        all.into_iter().flat_map(|all| &all.children).map(|message| self.judge(message))
+    }
+
+    /// The one response message.
+    pub(super) fn message(&self) -> Result<&Element> {
+        self.messages().next().unwrap_or_else(|| Err(self.unreadable()))
+    }
+
+    /// A message that says it is an error, or was not worked on.
+    pub(super) fn judge<'e>(&self, message: &'e Element) -> Result<&'e Element> {
+        self.judge_as(message, self.refused.about)
+    }
+
+    /// The same for a message that is about something else than the request as a whole.
+    pub(super) fn judge_as<'e>(&self, message: &'e Element, about: About) -> Result<&'e Element> {
+        let stopped = || message.text_of(MESSAGES, "ResponseCode") == Some("ErrorBatchProcessingStopped");
+        match message.attribute("ResponseClass") {
+            Some("Success") => Ok(message),
+            Some("Warning") if !stopped() => Ok(message),
+            Some("Warning" | "Error") => {
+                let error =
+                    failure::by_code(&Code::of_message(message), Refused { about, ..self.refused }, false);
+                Err(Error { request_id: self.request_id.clone(), ..error })
+            }
+            _ => Err(self.unreadable()),
+        }
+    }
+
+    /// What was answered makes no sense; a write may have happened.
+    pub(super) fn unreadable(&self) -> Error {
+        let error = Error { request_id: self.request_id.clone(), ..failure::not_understood() };
+        if self.refused.writes { error.unknown() } else { error }
+    }
+}
+
+impl Exchange {
+    /// Sends an operation and answers its response element. Items inside it may still be errors.
+    pub(super) async fn call(&self, session: &Session, call: Call<'_>) -> Result<Answer> {
+        let endpoint = self.endpoint(session).await?;
+        let credential = session.credentials.current().await?;
+        let mut answer = self.once(session, &endpoint, &call, &credential).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            if let Credential::Basic { .. } = credential {
+                return Err(failure::refused_login(&answer));
+            }
+            let fresh = session.credentials.renewed(&credential, None).await?;
+            answer = self.once(session, &endpoint, &call, &fresh).await?;
+        }
+        let judged = self.judge(&call, &answer);
+        match &judged {
+            Err(error) => self.heed(session, error).await,
+            // A busy server may say so in an item as well.
+            Ok(answer) => {
+                if let Some(Err(error)) =
+                    answer.messages().find(|message| is_throttled(message.as_ref().err()))
+                {
+                    self.heed(session, &error).await;
+                }
+            }
+        }
+        judged
+    }
+
+    /// Asks Autodiscover or the like: no mailbox, no impersonation. Every status is the caller's to judge.
+    pub(super) async fn post(&self, session: &Session, url: &Url, body: String) -> Result<Response> {
+        let credential = session.credentials.current().await?;
+        let call = Call::new("Autodiscover", body);
+        self.send(session, url, &call, call.body.clone(), &credential).await
+    }
+
+    async fn once(
+        &self,
+        session: &Session,
+        endpoint: &Url,
+        call: &Call<'_>,
+        credential: &Credential,
+    ) -> Result<Response> {
+        let owner = call.mailbox.filter(|mailbox| !is_login(session, credential, mailbox));
+        let body = soap::envelope(owner, &call.body);
+        match self.send(session, endpoint, call, body, credential).await {
+            Err(error) if error.code == "PROVIDER_UNREACHABLE" => {
+                self.forget_endpoint(session).await;
+                Err(error)
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send(
+        &self,
+        session: &Session,
+        url: &Url,
+        call: &Call<'_>,
+        body: String,
+        credential: &Credential,
+    ) -> Result<Response> {
+        let _permit = session.gate.enter(call.mailbox).await?;
+        let account = Some(session.account.as_str()).filter(|account| account.contains('@'));
+        let mut request = Request::new(Method::POST, url.clone())
+            .authorization(&authorization(credential))
+            .header(header::ACCEPT, "text/xml")
+            .header(CLIENT_REQUEST_ID, &self.ids.uuid().to_string())
+            .body(XML, body);
+        if let Some(anchor) = call.mailbox.or(account) {
+            request = request.header(ANCHOR, anchor);
+        }
+        self.client.send(request).await.map_err(|error| {
+            let error = Error::from(error);
+            Error { unknown: error.unknown && call.writes, ..error }
+        })
+    }
+
+    fn judge(&self, call: &Call<'_>, answer: &Response) -> Result<Answer> {
+        let jitter = Duration::from_millis(self.ids.below(2_000));
+        let refused = Refused { about: call.about, writes: call.writes, jitter };
+        let request_id = answer.header("request-id").map(str::to_owned);
+        let envelope = Element::read(&answer.body);
+        let response = format!("{}Response", call.name);
+        let found = envelope.as_ref().filter(|_| answer.status.is_success()).and_then(|envelope| {
+            envelope.child(SOAP, "Body")?.children.iter().position(|one| one.is(MESSAGES, &response))
+        });
+        let error = match (found, envelope) {
+            (Some(position), Some(mut envelope)) => {
+                let body = envelope.children.iter_mut().find(|one| one.is(SOAP, "Body"));
+                let response = body.map(|body| body.children.swap_remove(position)).unwrap_or_default();
+                return Ok(Answer { response, refused, request_id });
+            }
+            (_, envelope) => match envelope.as_ref().and_then(Code::of_fault) {
+                Some(code) => failure::by_code(&code, refused, true),
+                None => failure::by_status(answer, refused),
+            },
+        };
+        tracing::info!(
+            status = answer.status.as_u16(),
+            code = error.code,
+            request_id,
+            operation = call.name,
+            "Exchange refused a request"
+        );
+        Err(Error { request_id, ..error })
+    }
+
+    /// A busy server wants a pause from the whole account; one that is no longer there is looked for anew.
+    async fn heed(&self, session: &Session, error: &Error) {
+        match (error.kind, error.remedy) {
+            (ErrorKind::Throttled, Remedy::RetryAfter(wait)) => session.gate.throttled(None, wait).await,
+            (ErrorKind::Misconfigured, _) => self.forget_endpoint(session).await,
+            _ => {}
+        }
+    }
+}
+
+fn is_throttled(error: Option<&Error>) -> bool {
+    error.is_some_and(|error| error.kind == ErrorKind::Throttled)
+}
+
+/// Whether the login is the mailbox's own: then there is nobody to impersonate.
+fn is_login(session: &Session, credential: &Credential, mailbox: &str) -> bool {
+    let user = match credential {
+        Credential::Basic { user, .. } => user,
+        Credential::Bearer(_) => return session.own,
+    };
+    session.own || user.eq_ignore_ascii_case(mailbox)
+}
+
+fn authorization(credential: &Credential) -> String {
+    match credential {
+        Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+        Credential::Basic { user, password } => {
+            format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret())))
+        }
+    }
+}

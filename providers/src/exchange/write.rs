@@ -1,0 +1,259 @@
+//! Writing events, so that every write can be repeated.
+//!
+//! Exchange carries out a repeated request once more. So a new event is searched by its key before it is created, a
+//! change names the version that it was made from, and what is gone already counts as removed. The elements of a
+//! calendar item stand in the order of the schema, which servers check.
+
+use domain::BusyKind;
+
+use super::{
+    Exchange, failure, item,
+    read::Read,
+    soap::{self, CALENDAR, MESSAGES},
+    transport::Call,
+    zones,
+};
+use crate::{Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Result, Session};
+
+/// How an event is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// For ever, and nobody is told.
+    Quiet,
+    /// To the deleted items; attendees are told, if there are any.
+    Told,
+}
+
+impl Exchange {
+    /// Writes a new event, or answers the one that is there already.
+    pub(super) async fn write_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        new: &NewEvent,
+    ) -> Result<Event> {
+        if let Some(there) = self.search_event(session, mailbox, &new.effect_key).await? {
+            return Ok(there);
+        }
+        let call = Call::new("CreateItem", creation(new)).of(mailbox).writes();
+        let answer = self.call(session, call).await?;
+        let message = answer.message()?;
+        let made = message.child(MESSAGES, "Items").and_then(|items| items.children.first());
+        let made = made.and_then(item::handle).ok_or_else(|| answer.unreadable())?;
+        let read = self.read_item(session, mailbox, &made.id).await.map_err(Error::unknown)?;
+        read.and_then(|read| read.event).ok_or_else(|| failure::not_understood().unknown())
+    }
+
+    /// Makes an event say what the change says. A conflict certainly changed nothing: then the event is read and
+    /// changed once more.
+    pub(super) async fn change_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        let mut conflict = None;
+        for _ in 0..2 {
+            let there = self.read_item(session, mailbox, id).await?.ok_or_else(failure::gone)?;
+            let updates = updates(change);
+            if updates.is_empty() {
+                return there.event.ok_or_else(failure::not_understood);
+            }
+            match self.update(session, mailbox, &there, change, &updates).await {
+                Ok(()) => {
+                    let read = self.read_item(session, mailbox, id).await.map_err(Error::unknown)?;
+                    return read.ok_or_else(failure::gone)?.event.ok_or_else(failure::not_understood);
+                }
+                Err(error) if error.kind == ErrorKind::Conflict => conflict = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(conflict.unwrap_or_else(failure::not_understood))
+    }
+
+    async fn update(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        there: &Read,
+        change: &EventChange,
+        updates: &str,
+    ) -> Result<()> {
+        let moves = change.range.is_some()
+            || change.title.is_some()
+            || change.text.is_some()
+            || change.location.is_some();
+        let alone = there.attendees.is_empty() && change.attendees.as_ref().is_none_or(Vec::is_empty);
+        let told = match (alone, moves) {
+            (true, _) => "SendToNone",
+            (false, true) => "SendToAllAndSaveCopy",
+            (false, false) => "SendToChangedAndSaveCopy",
+        };
+        let body = format!(
+            r#"<m:UpdateItem MessageDisposition="SaveOnly" ConflictResolution="NeverOverwrite" SendMeetingInvitationsOrCancellations="{told}"><m:ItemChanges><t:ItemChange>{}<t:Updates>{updates}</t:Updates></t:ItemChange></m:ItemChanges></m:UpdateItem>"#,
+            named("t:ItemId", there)
+        );
+        let call = Call::new("UpdateItem", body).of(mailbox).items().writes();
+        self.call(session, call).await?.message().map(drop)
+    }
+
+    /// Only the organiser's copy of a meeting can be cancelled with a message; whatever else it is, is deleted.
+    pub(super) async fn call_off_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        message: &str,
+    ) -> Result<()> {
+        let Some(there) = self.read_item(session, mailbox, id).await? else { return Ok(()) };
+        if there.attendees.is_empty() {
+            return self.remove(session, mailbox, &there, Removal::Told).await;
+        }
+        let body = format!(
+            r#"<m:CreateItem MessageDisposition="SendAndSaveCopy"><m:Items><t:CancelCalendarItem>{}<t:NewBodyContent BodyType="Text">{}</t:NewBodyContent></t:CancelCalendarItem></m:Items></m:CreateItem>"#,
+            named("t:ReferenceItemId", &there),
+            soap::text(message)
+        );
+        let call = Call::new("CreateItem", body).of(mailbox).items().writes();
+        match self.call(session, call).await.and_then(|answer| answer.message().map(drop)) {
+            Err(error) if error.kind == ErrorKind::Gone => Ok(()),
+            Err(error) if error.code == "ErrorCalendarIsNotOrganizer" => {
+                self.remove(session, mailbox, &there, Removal::Quiet).await
+            }
+            done => done,
+        }
+    }
+
+    /// Removes an event, whichever version it has. Gone already is fine.
+    pub(super) async fn remove_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        removal: Removal,
+    ) -> Result<()> {
+        match self.read_item(session, mailbox, id).await? {
+            Some(there) => self.remove(session, mailbox, &there, removal).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn remove(&self, session: &Session, mailbox: &str, there: &Read, removal: Removal) -> Result<()> {
+        let (kind, told) = match removal {
+            Removal::Quiet => ("HardDelete", "SendToNone"),
+            Removal::Told if there.attendees.is_empty() => ("MoveToDeletedItems", "SendToNone"),
+            Removal::Told => ("MoveToDeletedItems", "SendToAllAndSaveCopy"),
+        };
+        let body = format!(
+            r#"<m:DeleteItem DeleteType="{kind}" SendMeetingCancellations="{told}"><m:ItemIds>{}</m:ItemIds></m:DeleteItem>"#,
+            named("t:ItemId", there)
+        );
+        let call = Call::new("DeleteItem", body).of(mailbox).items().writes();
+        match self.call(session, call).await.and_then(|answer| answer.message().map(drop)) {
+            Err(error) if error.kind == ErrorKind::Gone => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// A version of an item, as a request names it.
+fn named(element: &str, there: &Read) -> String {
+    let (id, key) = (soap::text(&there.handle.id), soap::text(&there.handle.key));
+    format!(r#"<{element} Id="{id}" ChangeKey="{key}"/>"#)
+}
+
+fn creation(new: &NewEvent) -> String {
+    let told = if new.attendees.is_empty() { "SendToNone" } else { "SendToAllAndSaveCopy" };
+    let status = match new.busy {
+        Some(BusyKind::Busy) => "Busy",
+        Some(BusyKind::Tentative) => "Tentative",
+        None => "Free",
+    };
+    let zone = zones::windows(&new.zone).map(soap::text);
+    let zoned =
+        |name: &str| zone.as_ref().map(|zone| format!(r#"<t:{name} Id="{zone}"/>"#)).unwrap_or_default();
+    let item = [
+        soap::element("t:Subject", &new.title),
+        format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::text(&new.text)),
+        format!(
+            "<t:ExtendedProperty>{}{}</t:ExtendedProperty>",
+            soap::effect_field(),
+            soap::element("t:Value", &new.effect_key)
+        ),
+        soap::element("t:Start", &soap::instant(new.range.start)),
+        soap::element("t:End", &soap::instant(new.range.end)),
+        "<t:IsAllDayEvent>false</t:IsAllDayEvent>".to_owned(),
+        soap::element("t:LegacyFreeBusyStatus", status),
+        new.location.as_ref().map(|place| soap::element("t:Location", place)).unwrap_or_default(),
+        LISTS.iter().map(|(_, name, role)| list(name, *role, &new.attendees)).collect(),
+        zoned("StartTimeZone"),
+        zoned("EndTimeZone"),
+    ]
+    .concat();
+    format!(
+        r#"<m:CreateItem SendMeetingInvitations="{told}"><m:SavedItemFolderId>{CALENDAR}</m:SavedItemFolderId><m:Items><t:CalendarItem>{item}</t:CalendarItem></m:Items></m:CreateItem>"#
+    )
+}
+
+/// The lists of attendees: field, element and who is in it.
+const LISTS: [(&str, &str, AttendeeRole); 3] = [
+    ("calendar:RequiredAttendees", "RequiredAttendees", AttendeeRole::Required),
+    ("calendar:OptionalAttendees", "OptionalAttendees", AttendeeRole::Optional),
+    ("calendar:Resources", "Resources", AttendeeRole::Room),
+];
+
+/// Those of one role; nothing where there are none, because an empty list is no valid element.
+fn list(name: &str, role: AttendeeRole, attendees: &[Attendee]) -> String {
+    let those = attendees.iter().filter(|attendee| attendee.role == role);
+    let those: String = those
+        .map(|attendee| {
+            let name = soap::element("t:Name", &attendee.party.name);
+            let address = soap::element("t:EmailAddress", &attendee.party.address);
+            format!("<t:Attendee><t:Mailbox>{name}{address}</t:Mailbox></t:Attendee>")
+        })
+        .collect::<Vec<_>>()
+        .concat();
+    if those.is_empty() { those } else { format!("<t:{name}>{those}</t:{name}>") }
+}
+
+/// One update per property that the change names.
+fn updates(change: &EventChange) -> String {
+    let set = |field: &str, inside: String| {
+        format!(
+            r#"<t:SetItemField><t:FieldURI FieldURI="{field}"/><t:CalendarItem>{inside}</t:CalendarItem></t:SetItemField>"#
+        )
+    };
+    let mut all = Vec::new();
+    if let Some(title) = &change.title {
+        all.push(set("item:Subject", soap::element("t:Subject", title)));
+    }
+    if let Some(text) = &change.text {
+        all.push(set("item:Body", format!(r#"<t:Body BodyType="Text">{}</t:Body>"#, soap::text(text))));
+    }
+    if let Some(range) = change.range {
+        all.push(set("calendar:Start", soap::element("t:Start", &soap::instant(range.start))));
+        all.push(set("calendar:End", soap::element("t:End", &soap::instant(range.end))));
+        if let Some(zone) = change.zone.as_deref().and_then(zones::windows) {
+            for name in ["StartTimeZone", "EndTimeZone"] {
+                all.push(set(
+                    &format!("calendar:{name}"),
+                    format!(r#"<t:{name} Id="{}"/>"#, soap::text(zone)),
+                ));
+            }
+        }
+    }
+    if let Some(place) = &change.location {
+        all.push(set("calendar:Location", soap::element("t:Location", place)));
+    }
+    if let Some(attendees) = &change.attendees {
+        for (field, name, role) in LISTS {
+            let list = list(name, role, attendees);
+            all.push(match list.is_empty() {
+                true => format!(r#"<t:DeleteItemField><t:FieldURI FieldURI="{field}"/></t:DeleteItemField>"#),
+                false => set(field, list),
+            });
+        }
+    }
+    all.concat()
+}

@@ -1,0 +1,37 @@
+//! Technical accounts of Exchange servers: made, given another password, and their role taken away.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Refused, find};
+use crate::{app::App, model::Technical, store::Change};
+
+/// What is said of a technical account; what is not said stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Account {
+    user: Option<String>,
+    password: Option<String>,
+    impersonates: Option<bool>,
+}
+
+/// Makes or changes the technical account of an organisation's Exchange server.
+pub(super) fn keep(app: &App, id: Uuid, account: Account) -> Result<Value, Refused> {
+    let mut store = app.store();
+    let domain = &find(store.state(), id)?.domain;
+    let known = store.state().technical.get(&id);
+    let user = account.user.or_else(|| known.map(|known| known.user.clone()));
+    let user = user.unwrap_or_else(|| format!("svc-calendar@{domain}"));
+    let password = account.password.or_else(|| known.map(|known| known.password.clone()));
+    let password = password.ok_or_else(|| Refused::Invalid("a new account needs a password".to_owned()))?;
+    let impersonates = account.impersonates.or_else(|| known.map(|known| known.impersonates)).unwrap_or(true);
+    let mut others = store.state().technical.iter().filter(|(other, _)| **other != id);
+    if others.any(|(_, other)| other.user.eq_ignore_ascii_case(&user)) {
+        return Err(Refused::Invalid(format!("the user name {user} is taken by another organisation")));
+    }
+    let answer = json!({ "user": user, "impersonates": impersonates });
+    let account = Technical { user, password, impersonates };
+    app.commit(&mut store, vec![Change::Technical(id, account)])?;
+    Ok(answer)
+}

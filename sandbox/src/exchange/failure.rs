@@ -1,0 +1,111 @@
+//! Refusals of Exchange.
+
+use super::xml::{ERRORS, SOAP, TYPES, element, quoted};
+use crate::{Error, wire::Answer};
+
+/// A refusal with its response code and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The response code.
+    pub code: &'static str,
+    /// What is said about it.
+    pub message: String,
+    /// How long to stay away, in milliseconds.
+    pub back_off_ms: Option<u64>,
+}
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum Refused {
+    /// The caller is to blame.
+    Because(Failure),
+    /// Name and password are not good.
+    NotLoggedIn,
+    /// The sandbox is to blame.
+    Broken(Error),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Because(failure)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl Failure {
+    /// A refusal.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), back_off_ms: None }
+    }
+
+    /// There is no such event.
+    pub fn item_not_found() -> Self {
+        Self::new("ErrorItemNotFound", "The specified object was not found in the store.")
+    }
+
+    /// The caller may not.
+    pub fn denied() -> Self {
+        Self::new("ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+    }
+
+    /// An element stands where the schema has none such.
+    pub fn schema(element: &str) -> Self {
+        Self::new(
+            "ErrorSchemaValidation",
+            format!("The request failed schema validation: the element '{element}' is not expected here."),
+        )
+    }
+
+    fn message_xml(&self) -> String {
+        self.back_off_ms.map_or_else(String::new, |ms| {
+            format!(r#"<t:MessageXml xmlns:t="{TYPES}"><t:Value Name="BackOffMilliseconds">{ms}</t:Value></t:MessageXml>"#)
+        })
+    }
+
+    /// As an answer to the whole request.
+    pub fn fault(&self) -> Answer {
+        let text = format!(
+            r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Body><s:Fault><faultcode xmlns:a="{TYPES}">a:{code}</faultcode><faultstring xml:lang="en-US">{message}</faultstring><detail><e:ResponseCode xmlns:e="{ERRORS}">{code}</e:ResponseCode><e:Message xmlns:e="{ERRORS}">{message}</e:Message>{more}</detail></s:Fault></s:Body></s:Envelope>"#,
+            code = self.code,
+            message = quoted(&self.message),
+            more = self.message_xml(),
+        );
+        Answer::xml(500, text)
+    }
+
+    /// As the message about one item.
+    pub fn about_item(&self, operation: &str) -> String {
+        self.as_message(&format!("m:{operation}ResponseMessage"))
+    }
+
+    /// As a message of any name.
+    pub fn as_message(&self, name: &str) -> String {
+        format!(r#"<{name} ResponseClass="Error">{}</{name}>"#, self.inside())
+    }
+
+    /// What stands inside a message.
+    pub fn inside(&self) -> String {
+        format!(
+            "{}<m:ResponseCode>{}</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>",
+            element("m:MessageText", &self.message),
+            self.code
+        )
+    }
+}
+
+/// What a throttled request is told. `retry_after` is in seconds.
+pub fn throttled(retry_after: Option<u32>) -> Answer {
+    let message = "The server cannot service this request right now. Try again later.";
+    let back_off_ms = retry_after.map(|seconds| u64::from(seconds) * 1_000);
+    Failure { back_off_ms, ..Failure::new("ErrorServerBusy", message) }.fault()
+}
+
+/// What every request is told while the web server is away.
+pub fn outage() -> Answer {
+    Answer::html(503, "<html><body>Service Unavailable</body></html>".to_owned())
+}

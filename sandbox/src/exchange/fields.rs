@@ -1,0 +1,115 @@
+//! The properties of a calendar item, in the order of the schema.
+
+/// `CalendarItemType` and what it inherits, as types.xsd orders it.
+pub const ORDER: &[&str] = &[
+    "MimeContent",
+    "ItemId",
+    "ParentFolderId",
+    "ItemClass",
+    "Subject",
+    "Sensitivity",
+    "Body",
+    "Attachments",
+    "DateTimeReceived",
+    "Size",
+    "Categories",
+    "Importance",
+    "InReplyTo",
+    "IsSubmitted",
+    "IsDraft",
+    "IsFromMe",
+    "IsResend",
+    "IsUnmodified",
+    "InternetMessageHeaders",
+    "DateTimeSent",
+    "DateTimeCreated",
+    "ResponseObjects",
+    "ReminderDueBy",
+    "ReminderIsSet",
+    "ReminderNextTime",
+    "ReminderMinutesBeforeStart",
+    "DisplayCc",
+    "DisplayTo",
+    "DisplayBcc",
+    "HasAttachments",
+    "ExtendedProperty",
+    "Culture",
+    "EffectiveRights",
+    "LastModifiedName",
+    "LastModifiedTime",
+    "IsAssociated",
+    "WebClientReadFormQueryString",
+    "WebClientEditFormQueryString",
+    "ConversationId",
+    "UniqueBody",
+    "UID",
+    "RecurrenceId",
+    "DateTimeStamp",
+    "Start",
+    "End",
+    "OriginalStart",
+    "IsAllDayEvent",
+    "LegacyFreeBusyStatus",
+    "Location",
+    "When",
+    "IsMeeting",
+    "IsCancelled",
+    "IsRecurring",
+    "MeetingRequestWasSent",
+    "IsResponseRequested",
+    "CalendarItemType",
+    "MyResponseType",
+    "Organizer",
+    "RequiredAttendees",
+    "OptionalAttendees",
+    "Resources",
+    "ConflictingMeetingCount",
+    "AdjacentMeetingCount",
+    "ConflictingMeetings",
+    "AdjacentMeetings",
+    "Duration",
+    "TimeZone",
+    "AppointmentReplyTime",
+    "AppointmentSequenceNumber",
+    "AppointmentState",
+    "Recurrence",
+    "FirstOccurrence",
+    "LastOccurrence",
+    "ModifiedOccurrences",
+    "DeletedOccurrences",
+    "MeetingTimeZone",
+    "StartTimeZone",
+    "EndTimeZone",
+    "ConferenceType",
+    "AllowNewTimeProposal",
+    "IsOnlineMeeting",
+    "MeetingWorkspaceUrl",
+    "NetShowUrl",
+];
+
+/// The first element that the schema does not have, or has further up.
+pub fn misplaced<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let mut last = 0;
+    for name in names {
+        match ORDER.iter().position(|known| *known == name) {
+            // Extended properties may come several times in a row.
+            Some(at) if at > last || (at == last && (name == "ExtendedProperty" || last == 0)) => last = at,
+            _ => return Some(name),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_order_of_the_schema_is_taken() {
+        assert_eq!(misplaced(["Subject", "Body", "Start", "End", "Location"].into_iter()), None);
+        assert_eq!(misplaced(["ExtendedProperty", "ExtendedProperty", "UID"].into_iter()), None);
+        assert_eq!(misplaced(["Start", "Subject"].into_iter()), Some("Subject"));
+        assert_eq!(misplaced(["Start", "Start"].into_iter()), Some("Start"));
+        assert_eq!(misplaced(["Subject", "Colour"].into_iter()), Some("Colour"));
+    }
+}

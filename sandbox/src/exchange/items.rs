@@ -1,0 +1,130 @@
+//! FindItem and GetItem.
+
+use chrono::Duration;
+use domain::TimeRange;
+
+use super::{
+    account::Call,
+    failure::Failure,
+    folders,
+    render::Shape,
+    restriction,
+    xml::{Element, MESSAGES, response, success},
+    zones,
+};
+use crate::model::Event;
+
+/// No more items are told at once.
+const MOST: usize = 1_000;
+/// No more with a restriction.
+const MOST_RESTRICTED: usize = 250;
+const DAYS_MOST: i64 = 731;
+
+/// FindItem.
+pub fn find(call: &Call<'_>, operation: &Element) -> String {
+    let message = match found(call, operation) {
+        Ok(inside) => success("FindItem", &inside),
+        Err(failure) => failure.about_item("FindItem"),
+    };
+    response("FindItem", &[message])
+}
+
+fn found(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
+    let folder = folders::named(operation, "ParentFolderIds").ok_or_else(|| Failure::schema("FindItem"))?;
+    let owner = call.calendar(folder)?;
+    let shape = Shape::read(operation, true);
+    let store = call.app.store();
+    let mut events: Vec<&Event> = store.state().calendar(&owner).collect();
+    let view = operation.child(MESSAGES, "CalendarView");
+    let (offset, most) = match view {
+        Some(view) => {
+            let window = window(call, view)?;
+            events.retain(|event| event.range.overlaps(&window));
+            events.sort_by_key(|event| &event.id);
+            (0, number(view, "MaxEntriesReturned").unwrap_or(MOST).min(MOST))
+        }
+        None => {
+            events.sort_by_key(|event| (event.created_at, &event.id));
+            let page = operation.child(MESSAGES, "IndexedPageItemView");
+            let number = |name: &str| page.and_then(|page| number(page, name));
+            (number("Offset").unwrap_or(0), number("MaxEntriesReturned").unwrap_or(MOST).min(MOST))
+        }
+    };
+    let most = match operation.child(MESSAGES, "Restriction").and_then(|inside| inside.children.first()) {
+        Some(condition) => {
+            let mut kept = Vec::new();
+            for event in events {
+                if restriction::matches(condition, event)? {
+                    kept.push(event);
+                }
+            }
+            events = kept;
+            most.min(MOST_RESTRICTED)
+        }
+        None => most,
+    };
+    let total = events.len();
+    let items: String =
+        events.iter().skip(offset).take(most).map(|event| shape.item(&owner, event)).collect();
+    let end = total.min(offset + most);
+    let paging = view.map_or_else(|| format!(r#" IndexedPagingOffset="{end}""#), |_| String::new());
+    Ok(format!(
+        r#"<m:RootFolder{paging} TotalItemsInView="{total}" IncludesLastItemInRange="{}"><t:Items>{items}</t:Items></m:RootFolder>"#,
+        end == total
+    ))
+}
+
+fn number(element: &Element, name: &str) -> Option<usize> {
+    element.attribute(name)?.parse().ok()
+}
+
+fn window(call: &Call<'_>, view: &Element) -> Result<TimeRange, Failure> {
+    let at = |name: &str| view.attribute(name).and_then(|text| call.zone.read(text));
+    let window = at("StartDate").zip(at("EndDate")).and_then(|(start, end)| TimeRange::new(start, end));
+    let window = window.ok_or_else(|| {
+        Failure::new("ErrorCalendarEndDateIsEarlierThanStartDate", "EndDate is earlier than StartDate.")
+    })?;
+    if window.duration() > Duration::days(DAYS_MOST) {
+        let message = "The specified view range exceeds the maximum range of two years.";
+        return Err(Failure::new("ErrorCalendarViewRangeTooBig", message));
+    }
+    Ok(window)
+}
+
+/// GetItem: one message per id.
+pub fn get(call: &Call<'_>, operation: &Element) -> String {
+    let shape = Shape::read(operation, false);
+    let messages: Vec<String> = operation
+        .members("ItemIds")
+        .iter()
+        .map(|wanted| match one(call, wanted, &shape) {
+            Ok(item) => success("GetItem", &format!("<m:Items>{item}</m:Items>")),
+            Err(failure) => failure.about_item("GetItem"),
+        })
+        .collect();
+    response("GetItem", &messages)
+}
+
+fn one(call: &Call<'_>, wanted: &Element, shape: &Shape<'_>) -> Result<String, Failure> {
+    let owner = call.owner()?;
+    let store = call.app.store();
+    let events = store.state().events.get(&owner);
+    let event = wanted.attribute("Id").and_then(|id| events?.get(id)).ok_or_else(Failure::item_not_found)?;
+    Ok(shape.item(&owner, event))
+}
+
+/// ConvertId: ids of this server have one form only.
+pub fn convert(operation: &Element) -> String {
+    let ids = operation.members("SourceIds");
+    let messages: Vec<String> = ids
+        .iter()
+        .map(|_| Failure::new("ErrorInvalidIdMalformed", "Id is malformed.").about_item("ConvertId"))
+        .collect();
+    response("ConvertId", &messages)
+}
+
+/// A zone that an item names.
+pub fn zone_name(element: &Element) -> Result<String, Failure> {
+    let name = element.attribute("Id").unwrap_or_default();
+    zones::find(name).map(|zone| zone.name)
+}

@@ -1,0 +1,136 @@
+//! Exchange on-premises: Exchange Web Services and Autodiscover, over the same organisations as the cloud.
+//!
+//! A request is authenticated as the technical account of one organisation, acts as the mailbox that it impersonates,
+//! and is answered operation by operation. What concerns the whole request leaves as a SOAP fault with HTTP 500, what
+//! concerns one item as an error inside a 200.
+
+mod account;
+mod autodiscover;
+mod availability;
+mod bias;
+mod create;
+mod failure;
+mod fields;
+mod folders;
+mod items;
+mod names;
+mod remove;
+mod render;
+mod restriction;
+mod rooms;
+mod sync;
+mod update;
+mod xml;
+mod zones;
+
+use std::sync::Arc;
+
+pub use self::failure::{outage, throttled};
+use self::{
+    account::Call,
+    failure::{Failure, Refused},
+    xml::{Element, SOAP, TYPES},
+};
+use crate::{
+    Error,
+    app::App,
+    wire::{Answer, Note, Request},
+};
+
+/// Whether a request is meant for Exchange.
+pub fn is_asked(request: &Request) -> bool {
+    let first = request.segments.first().map(|first| first.to_ascii_lowercase());
+    matches!(first.as_deref(), Some("ews" | "autodiscover"))
+}
+
+/// Answers a request to Exchange.
+pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    let answered = match path(request).as_slice() {
+        ["ews", "exchange.asmx"] if request.method == "POST" => serve(app, request, note),
+        ["autodiscover", "autodiscover.xml"] if request.method == "POST" => {
+            autodiscover::answer(app, request, note)
+        }
+        _ => Ok(Answer::empty(404)),
+    };
+    match answered {
+        Ok(answer) => Ok(answer.with("request-id", app.guid().to_string())),
+        Err(Refused::Because(failure)) => Ok(failure.fault()),
+        Err(Refused::NotLoggedIn) => {
+            Ok(Answer::empty(401).with("www-authenticate", "Basic realm=\"exchange.test\""))
+        }
+        Err(Refused::Broken(error)) => Err(error),
+    }
+}
+
+/// The segments of the path, which IIS compares without regard to case.
+fn path(request: &Request) -> Vec<&'static str> {
+    const KNOWN: [&str; 4] = ["ews", "exchange.asmx", "autodiscover", "autodiscover.xml"];
+    let known = |segment: &String| {
+        KNOWN.into_iter().find(|known| segment.eq_ignore_ascii_case(known)).unwrap_or_default()
+    };
+    request.segments.iter().map(known).collect()
+}
+
+fn serve(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Refused> {
+    let (tenant, account) = account::log_in(app, request)?;
+    note.app = Some(account.user.clone());
+    let schema = |text: &str| Failure::new("ErrorSchemaValidation", text);
+    let envelope = Element::read(&request.body)
+        .filter(|root| root.is(SOAP, "Envelope"))
+        .ok_or_else(|| schema("The request failed schema validation: it is no SOAP envelope."))?;
+    let operation = envelope
+        .child(SOAP, "Body")
+        .and_then(|body| body.children.first())
+        .ok_or_else(|| schema("The request failed schema validation: the body is empty."))?;
+    let header = envelope.child(SOAP, "Header").cloned().unwrap_or_default();
+    check_version(&header)?;
+    let mut call = Call::begin(app, note, tenant, account, &header)?;
+    let response = dispatch(&mut call, operation)?;
+    Ok(Answer::xml(200, xml::envelope(&response)))
+}
+
+const VERSIONS: [&str; 8] = [
+    "Exchange2007",
+    "Exchange2007_SP1",
+    "Exchange2010",
+    "Exchange2010_SP1",
+    "Exchange2010_SP2",
+    "Exchange2013",
+    "Exchange2013_SP1",
+    "Exchange2016",
+];
+
+fn check_version(header: &Element) -> Result<(), Failure> {
+    let version = header.child(TYPES, "RequestServerVersion").and_then(|one| one.attribute("Version"));
+    // A request without a version speaks the oldest one.
+    match version {
+        Some(version) if !VERSIONS.contains(&version) => {
+            Err(Failure::new("ErrorInvalidServerVersion", "The specified server version is invalid."))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn dispatch(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused> {
+    match operation.name.as_str() {
+        "GetFolder" => Ok(folders::get(call, operation)),
+        "FindFolder" => Ok(folders::find(call, operation)),
+        "FindItem" => Ok(items::find(call, operation)),
+        "GetItem" => Ok(items::get(call, operation)),
+        "ConvertId" => Ok(items::convert(operation)),
+        "CreateItem" => create::route(call, operation),
+        "UpdateItem" => update::route(call, operation),
+        "DeleteItem" => remove::route(call, operation),
+        "SyncFolderItems" => Ok(sync::route(call, operation)),
+        "GetUserAvailabilityRequest" => Ok(availability::route(call, operation)?),
+        "ResolveNames" => Ok(names::resolve(call, operation)?),
+        "GetRoomLists" => Ok(rooms::lists(call)?),
+        "GetRooms" => Ok(rooms::rooms(call, operation)?),
+        "GetServerTimeZones" => Ok(zones::route(call, operation)),
+        name => Err(Failure::new(
+            "ErrorInvalidRequest",
+            format!("The request is invalid: this server has no operation {name}."),
+        )
+        .into()),
+    }
+}

@@ -1,0 +1,78 @@
+//! ResolveNames: whom a name may stand for.
+
+use super::{
+    account::Call,
+    failure::Failure,
+    xml::{Element, MESSAGES, element, response},
+};
+use crate::model::{Hosting, Mailbox};
+
+/// No more candidates are told.
+const MOST: usize = 100;
+
+/// The answer. With `smtp:` before it, all addresses are compared from their beginning on; without, the words of the
+/// name and the primary address are.
+pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
+    let entry = operation.child(MESSAGES, "UnresolvedEntry").map(|entry| entry.text.trim().to_lowercase());
+    let entry = entry.filter(|entry| !entry.is_empty()).ok_or_else(|| Failure::schema("UnresolvedEntry"))?;
+    let store = call.app.store();
+    let organisation = call.organisation(store.state())?;
+    let mut found: Vec<&Mailbox> = organisation
+        .mailboxes
+        .values()
+        .filter(|mailbox| mailbox.hosting != Hosting::None && matches(mailbox, &entry))
+        .collect();
+    found.sort_by_key(|mailbox| &mailbox.address);
+    let whole = found.len() <= MOST;
+    found.truncate(MOST);
+    if found.is_empty() {
+        let failure = Failure::new("ErrorNameResolutionNoResults", "No results were found.");
+        return Ok(response("ResolveNames", &[failure.about_item("ResolveNames")]));
+    }
+    let all: String = found
+        .iter()
+        .map(|mailbox| format!("<t:Resolution><t:Mailbox>{}</t:Mailbox></t:Resolution>", address(mailbox)))
+        .collect::<Vec<_>>()
+        .concat();
+    let (class, code) = match found.len() {
+        1 => ("Success", "<m:ResponseCode>NoError</m:ResponseCode>".to_owned()),
+        _ => (
+            "Warning",
+            "<m:MessageText>Multiple results were found.</m:MessageText><m:ResponseCode>ErrorNameResolutionMultipleResults</m:ResponseCode><m:DescriptiveLinkKey>0</m:DescriptiveLinkKey>".to_owned(),
+        ),
+    };
+    let message = format!(
+        r#"<m:ResolveNamesResponseMessage ResponseClass="{class}">{code}<m:ResolutionSet TotalItemsInView="{}" IncludesLastItemInRange="{whole}">{all}</m:ResolutionSet></m:ResolveNamesResponseMessage>"#,
+        found.len()
+    );
+    Ok(response("ResolveNames", &[message]))
+}
+
+fn matches(mailbox: &Mailbox, entry: &str) -> bool {
+    let begins = |text: &String, start: &str| text.to_lowercase().starts_with(start);
+    match entry.strip_prefix("smtp:") {
+        Some(start) => {
+            std::iter::once(&mailbox.address).chain(&mailbox.aliases).any(|known| begins(known, start))
+        }
+        None => {
+            let words = mailbox.name.to_lowercase();
+            words.starts_with(entry)
+                || words.split(' ').any(|word| word.starts_with(entry))
+                || begins(&mailbox.address, entry)
+        }
+    }
+}
+
+/// The inside of a mailbox element.
+pub fn address(mailbox: &Mailbox) -> String {
+    named(&mailbox.name, &mailbox.address, "Mailbox")
+}
+
+/// The same for anything with a name and an address.
+pub fn named(name: &str, address: &str, kind: &str) -> String {
+    format!(
+        "{}{}<t:RoutingType>SMTP</t:RoutingType><t:MailboxType>{kind}</t:MailboxType>",
+        element("t:Name", name),
+        element("t:EmailAddress", address)
+    )
+}

@@ -1,0 +1,185 @@
+//! Calendar items as XML, with the properties that were asked for, in the order of the schema.
+
+use chrono::SecondsFormat;
+use domain::Timestamp;
+
+use super::{
+    availability::status,
+    fields::ORDER,
+    folders,
+    names::named,
+    restriction::property,
+    xml::{Element, MESSAGES, TYPES, element, quoted},
+};
+use crate::{
+    model::{Attendee, Event, Part, Response},
+    store::Owner,
+};
+
+/// Which properties are told.
+#[derive(Debug)]
+pub struct Shape<'e> {
+    names: Vec<&'e str>,
+    extended: Vec<&'e Element>,
+    /// Lists know neither texts nor attendees.
+    listed: bool,
+}
+
+/// What the base shape "Default" tells of a calendar item.
+const DEFAULT: &[&str] =
+    &["Subject", "Start", "End", "LegacyFreeBusyStatus", "Location", "HasAttachments", "CalendarItemType"];
+
+impl<'e> Shape<'e> {
+    /// The shape that an operation asks for.
+    pub fn read(operation: &'e Element, listed: bool) -> Self {
+        let shape = operation.child(MESSAGES, "ItemShape");
+        let base = shape.and_then(|shape| shape.typed("BaseShape")).unwrap_or("IdOnly");
+        let mut names = match base {
+            "AllProperties" => ORDER.to_vec(),
+            "Default" => DEFAULT.to_vec(),
+            _ => Vec::new(),
+        };
+        let more = shape.and_then(|shape| shape.child(TYPES, "AdditionalProperties"));
+        let more = more.map(|more| more.children.as_slice()).unwrap_or_default();
+        let uris = more
+            .iter()
+            .filter(|field| field.name == "FieldURI")
+            .filter_map(|field| field.attribute("FieldURI"));
+        names.extend(uris.filter_map(|uri| uri.split_once(':').map(|(_, name)| name)));
+        let extended = more.iter().filter(|field| field.name == "ExtendedFieldURI").collect();
+        Self { names, extended, listed }
+    }
+
+    /// An event as an item.
+    pub fn item(&self, owner: &Owner, event: &Event) -> String {
+        let inside: String = ORDER
+            .iter()
+            .map(|name| match *name {
+                "ItemId" => id("t:ItemId", event),
+                "ExtendedProperty" => {
+                    self.extended.iter().filter_map(|field| extended(field, event)).collect()
+                }
+                _ if !self.names.contains(name) => String::new(),
+                _ if self.listed
+                    && matches!(*name, "Body" | "RequiredAttendees" | "OptionalAttendees" | "Resources") =>
+                {
+                    String::new()
+                }
+                name => self.one(name, owner, event),
+            })
+            .collect();
+        format!("<t:CalendarItem>{inside}</t:CalendarItem>")
+    }
+
+    fn one(&self, name: &str, owner: &Owner, event: &Event) -> String {
+        let text = |value: &str| element(&format!("t:{name}"), value);
+        let is = |value: bool| text(if value { "true" } else { "false" });
+        let list = |part: Part| attendees(name, event, part);
+        match name {
+            "ParentFolderId" => {
+                format!(
+                    r#"<t:ParentFolderId Id="{}" ChangeKey="AgAAAA=="/>"#,
+                    quoted(&folders::id(owner, "calendar"))
+                )
+            }
+            "ItemClass" => text("IPM.Appointment"),
+            "Subject" => text(&event.subject),
+            "Sensitivity" => text(&capital(&event.sensitivity)),
+            "Body" => {
+                let kind = if event.body_type == "text" { "Text" } else { "HTML" };
+                format!(r#"<t:Body BodyType="{kind}">{}</t:Body>"#, quoted(&event.body))
+            }
+            "DateTimeCreated" | "DateTimeReceived" | "DateTimeSent" => text(&instant(event.created_at)),
+            "LastModifiedTime" | "DateTimeStamp" => text(&instant(event.modified_at)),
+            "HasAttachments" | "IsRecurring" | "IsCancelled" | "IsAssociated" => is(false),
+            "UID" => text(&event.ical_uid),
+            "Start" => text(&instant(event.range.start)),
+            "End" => text(&instant(event.range.end)),
+            "IsAllDayEvent" => is(event.all_day),
+            "LegacyFreeBusyStatus" => text(status(event.show_as)),
+            "Location" => {
+                let place = event.location.as_ref().and_then(|place| place["displayName"].as_str());
+                place.map(text).unwrap_or_default()
+            }
+            "IsMeeting" => is(!event.attendees.is_empty() || !event.is_organizer),
+            "CalendarItemType" => text("Single"),
+            "MyResponseType" => text(answer(event.response)),
+            "Organizer" => {
+                let (name, address) = (&event.organizer.name, &event.organizer.address);
+                let inside = match self.listed {
+                    true => element("t:Name", name),
+                    false => named(name, address, "Mailbox"),
+                };
+                format!("<t:Organizer><t:Mailbox>{inside}</t:Mailbox></t:Organizer>")
+            }
+            "RequiredAttendees" => list(Part::Required),
+            "OptionalAttendees" => list(Part::Optional),
+            "Resources" => list(Part::Resource),
+            "StartTimeZone" => zone(name, &event.zones.0),
+            "EndTimeZone" => zone(name, &event.zones.1),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The id and version of an event.
+pub fn id(name: &str, event: &Event) -> String {
+    format!(r#"<{name} Id="{}" ChangeKey="{}"/>"#, quoted(&event.id), quoted(&event.change_key()))
+}
+
+/// An instant with `Z`.
+pub fn instant(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn zone(name: &str, zone: &str) -> String {
+    // An event of another system may have an IANA name, which Exchange cannot tell.
+    let known =
+        zone.parse::<windows_timezones::WindowsTimezone>().ok().map(windows_timezones::WindowsTimezone::name);
+    known.map(|known| format!(r#"<t:{name} Id="{0}" Name="{0}"/>"#, quoted(known))).unwrap_or_default()
+}
+
+fn extended(field: &Element, event: &Event) -> Option<String> {
+    let id = property(field)?;
+    let (_, held) = event.extended.iter().find(|(known, _)| known.eq_ignore_ascii_case(&id))?;
+    let attributes: String = field
+        .attributes
+        .iter()
+        .map(|(name, value)| format!(r#" {name}="{}""#, quoted(value)))
+        .collect::<Vec<_>>()
+        .concat();
+    Some(format!(
+        "<t:ExtendedProperty><t:ExtendedFieldURI{attributes}/>{}</t:ExtendedProperty>",
+        element("t:Value", held)
+    ))
+}
+
+fn attendees(name: &str, event: &Event, part: Part) -> String {
+    let those: String = event.attendees.iter().filter(|one| one.part == part).map(attendee).collect();
+    if those.is_empty() { those } else { format!("<t:{name}>{those}</t:{name}>") }
+}
+
+fn attendee(one: &Attendee) -> String {
+    let at = one.responded_at.map(|at| element("t:LastResponseTime", &instant(at))).unwrap_or_default();
+    format!(
+        "<t:Attendee><t:Mailbox>{}</t:Mailbox>{}{at}</t:Attendee>",
+        named(&one.party.name, &one.party.address, "Mailbox"),
+        element("t:ResponseType", answer(one.response))
+    )
+}
+
+fn answer(response: Response) -> &'static str {
+    match response {
+        Response::None => "Unknown",
+        Response::Organizer => "Organizer",
+        Response::TentativelyAccepted => "Tentative",
+        Response::Accepted => "Accept",
+        Response::Declined => "Decline",
+        Response::NotResponded => "NoResponseReceived",
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,78 @@
+//! SyncFolderItems: what happened in a calendar since a state.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use super::{
+    account::Call,
+    failure::Failure,
+    folders,
+    render::Shape,
+    xml::{Element, MESSAGES, element, quoted, response, success},
+};
+use crate::store::Owner;
+
+/// No more changes are told at once.
+const MOST: usize = 512;
+
+/// SyncFolderItems.
+pub fn route(call: &Call<'_>, operation: &Element) -> String {
+    let message = match told(call, operation) {
+        Ok(inside) => success("SyncFolderItems", &inside),
+        Err(failure) => failure.about_item("SyncFolderItems"),
+    };
+    response("SyncFolderItems", &[message])
+}
+
+fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
+    let folder =
+        folders::named(operation, "SyncFolderId").ok_or_else(|| Failure::schema("SyncFolderItems"))?;
+    let owner = call.calendar(folder)?;
+    let text = |name: &str| operation.child(MESSAGES, name).map(|one| one.text.trim());
+    let most = text("MaxChangesReturned").and_then(|most| most.parse().ok());
+    let most =
+        most.filter(|most| (1..=MOST).contains(most)).ok_or_else(|| Failure::schema("MaxChangesReturned"))?;
+    let store = call.app.store();
+    let state = store.state();
+    let since = match text("SyncState").filter(|text| !text.is_empty()) {
+        None => 0,
+        Some(text) => since(text, &owner, state.history.epoch).ok_or_else(|| {
+            Failure::new(
+                "ErrorInvalidSyncStateData",
+                "Synchronization state data is corrupt or otherwise invalid.",
+            )
+        })?,
+    };
+    let mut all = state.history.since(&owner, since);
+    all.retain(|(_, touched)| touched.gone.is_none() || touched.made <= since);
+    let shape = Shape::read(operation, true);
+    let events = state.events.get(&owner);
+    let changes: String = all
+        .iter()
+        .take(most)
+        .map(|(id, touched)| match events.and_then(|events| events.get(*id)) {
+            None => format!(r#"<t:Delete><t:ItemId Id="{}" ChangeKey=""/></t:Delete>"#, quoted(id)),
+            Some(event) => {
+                let kind = if touched.made > since { "Create" } else { "Update" };
+                format!("<t:{kind}>{}</t:{kind}>", shape.item(&owner, event))
+            }
+        })
+        .collect();
+    let whole = all.len() <= most;
+    let until = if whole { state.history.count } else { all[most - 1].1.last };
+    Ok(format!(
+        "{}<m:IncludesLastItemInRange>{whole}</m:IncludesLastItemInRange><m:Changes>{changes}</m:Changes>",
+        element("m:SyncState", &token(until, &owner, state.history.epoch))
+    ))
+}
+
+fn token(until: u64, owner: &Owner, epoch: u64) -> String {
+    BASE64_STANDARD.encode(format!("{epoch}:{until}:{}", owner.1))
+}
+
+/// Where a state stands; `None` for one that is forgotten, or of another calendar.
+fn since(text: &str, owner: &Owner, epoch: u64) -> Option<u64> {
+    let plain = String::from_utf8(BASE64_STANDARD.decode(text).ok()?).ok()?;
+    let (known, rest) = plain.split_once(':')?;
+    let (until, mailbox) = rest.split_once(':')?;
+    (known == epoch.to_string() && mailbox == owner.1).then(|| until.parse().ok())?
+}

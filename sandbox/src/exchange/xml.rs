@@ -1,0 +1,136 @@
+//! XML as a tree, and the pieces that answers are made of.
+
+use quick_xml::{
+    NsReader, XmlVersion,
+    escape::{escape, resolve_predefined_entity},
+    events::Event,
+    name::ResolveResult,
+};
+
+/// SOAP 1.1.
+pub const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+/// Operations and their answers.
+pub const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
+/// Items, folders and mailboxes.
+pub const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
+/// Details of faults.
+pub const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
+
+/// An element.
+#[derive(Debug, Clone, Default)]
+pub struct Element {
+    /// The namespace; empty for none.
+    pub namespace: String,
+    /// The name without prefix.
+    pub name: String,
+    /// The attributes, without prefixes.
+    pub attributes: Vec<(String, String)>,
+    /// The text directly inside.
+    pub text: String,
+    /// The elements inside.
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    /// Reads a document.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?);
+        let mut open = vec![Self::default()];
+        loop {
+            let (namespace, event) = reader.read_resolved_event().ok()?;
+            let namespace = match namespace {
+                ResolveResult::Bound(namespace) => namespace.as_ref().to_owned(),
+                _ => String::new(),
+            };
+            match event {
+                Event::Start(ref start) | Event::Empty(ref start) => {
+                    let mut element =
+                        Self { namespace, name: start.local_name().as_ref().to_owned(), ..Self::default() };
+                    for attribute in start.attributes() {
+                        let attribute = attribute.ok()?;
+                        let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned();
+                        element.attributes.push((attribute.key.local_name().as_ref().to_owned(), value));
+                    }
+                    match event {
+                        Event::Empty(_) => open.last_mut()?.children.push(element),
+                        _ => open.push(element),
+                    }
+                }
+                Event::End(_) => {
+                    let done = open.pop()?;
+                    open.last_mut()?.children.push(done);
+                }
+                Event::Text(text) => open.last_mut()?.text.push_str(&text.xml10_content()),
+                Event::CData(text) => open.last_mut()?.text.push_str(&text.xml10_content()),
+                Event::GeneralRef(reference) => {
+                    let text = &mut open.last_mut()?.text;
+                    match reference.resolve_char_ref().ok()? {
+                        Some(char) => text.push(char),
+                        None => text.push_str(resolve_predefined_entity(&reference.xml10_content())?),
+                    }
+                }
+                Event::DocType(_) => return None,
+                Event::Eof => break,
+                Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            }
+        }
+        open.pop().filter(|_| open.is_empty())?.children.pop()
+    }
+
+    /// Whether it is this element.
+    pub fn is(&self, namespace: &str, name: &str) -> bool {
+        self.namespace == namespace && self.name == name
+    }
+
+    /// The first child of this name.
+    pub fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.is(namespace, name))
+    }
+
+    /// The children of the first child of this name in the namespace of messages.
+    pub fn members(&self, name: &str) -> &[Self] {
+        self.child(MESSAGES, name).map(|child| child.children.as_slice()).unwrap_or_default()
+    }
+
+    /// The trimmed text of a child in the namespace of types.
+    pub fn typed(&self, name: &str) -> Option<&str> {
+        self.child(TYPES, name).map(|child| child.text.trim())
+    }
+
+    /// An attribute.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A whole answer.
+pub fn envelope(body: &str) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Header><h:ServerVersionInfo MajorVersion="15" MinorVersion="2" MajorBuildNumber="1544" MinorBuildNumber="4" Version="V2017_07_11" xmlns:h="{TYPES}"/></s:Header><s:Body xmlns:m="{MESSAGES}" xmlns:t="{TYPES}">{body}</s:Body></s:Envelope>"#
+    )
+}
+
+/// An element with a text inside.
+pub fn element(name: &str, text: &str) -> String {
+    format!("<{name}>{}</{name}>", escape(text))
+}
+
+/// A text as it may stand in an attribute.
+pub fn quoted(text: &str) -> String {
+    escape(text).into_owned()
+}
+
+/// The answer of an operation: one message per item.
+pub fn response(operation: &str, messages: &[String]) -> String {
+    format!(
+        "<m:{operation}Response><m:ResponseMessages>{}</m:ResponseMessages></m:{operation}Response>",
+        messages.concat()
+    )
+}
+
+/// A message that all is well, with what follows from it.
+pub fn success(operation: &str, inside: &str) -> String {
+    format!(
+        r#"<m:{operation}ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>{inside}</m:{operation}ResponseMessage>"#
+    )
+}
