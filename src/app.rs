@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use actix_web::web;
 use domain::{Ids, SharedClock};
 use entity::Store;
-use providers::{caldav::CalDav, microsoft};
+use providers::{caldav::CalDav, google, microsoft};
 use secrecy::ExposeSecret;
 use services::{Services, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -141,6 +141,17 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         let identity =
             microsoft::identity::Identity::new(registration, client.clone(), Arc::clone(clock), ids.clone());
         connectors = connectors.with(Arc::new(connector)).with_microsoft(identity);
+    }
+    if let Some(places) = &config.google {
+        let config = google::Config {
+            token: places.token_url.clone(),
+            accounts: places.accounts_url.clone(),
+            calendar: places.calendar_url.clone(),
+            directory: places.directory_url.clone(),
+            application: None,
+        };
+        let connector = google::Google::new(config, client.clone(), Arc::clone(clock), ids.clone());
+        connectors = connectors.with(Arc::new(connector));
     }
     if config.caldav {
         let connector =

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Config, Microsoft, Role},
+    config::{Config, Google, Microsoft, Role},
     seed,
 };
 
@@ -158,6 +158,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
             login_url: sandbox.clone(),
             graph_url: sandbox.join("/v1.0").map_err(|_| not_a_url())?,
         }),
+        google: Some(google(&sandbox)?),
         caldav: true,
         allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
         allowed_origins: Vec::new(),
@@ -183,6 +184,17 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         false => None,
     };
     Ok(Ready { base, sandbox, vendor_key, seeded, node, running })
+}
+
+/// Google, as the sandbox imitates it.
+pub fn google(sandbox: &Url) -> Result<Google, Error> {
+    let at = |path: &str| sandbox.join(path).map_err(|_| not_a_url());
+    Ok(Google {
+        token_url: at("/google/token")?,
+        accounts_url: at("/google")?,
+        calendar_url: at("/google/calendar/v3")?,
+        directory_url: at("/google/admin/directory/v1")?,
+    })
 }
 
 fn welcome() -> api::graphiql::GraphiQl {

@@ -7,6 +7,7 @@
 
 pub mod caldav;
 mod error;
+pub mod google;
 pub mod microsoft;
 mod model;
 mod session;

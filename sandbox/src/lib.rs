@@ -1,4 +1,5 @@
-//! An imitation of the providers' HTTP endpoints: today the Microsoft identity platform and Microsoft Graph.
+//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform and Microsoft Graph, Google's sign-in,
+//! Directory and Calendar.
 //!
 //! A [`Sandbox`] is a server of its own, on a port of its own, so that browsers and clients meet it as another
 //! origin. It is written from the providers' documents and shares no code with the connectors, so that a
@@ -13,6 +14,7 @@ pub mod fault;
 pub mod fixture;
 pub mod gate;
 pub mod generate;
+pub mod google;
 pub mod journal;
 pub mod microsoft;
 pub mod model;

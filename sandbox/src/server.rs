@@ -15,6 +15,7 @@ use crate::{
     app::App,
     control,
     fault::Action,
+    google,
     journal::{Entry, Journal},
     microsoft, notices,
     store::Store,
@@ -84,20 +85,36 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
 /// Answers a provider request; `None` cuts the connection.
 async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
     microsoft::settle(app)?;
+    let google = google::serves(request);
     let fault = app.faults.take(&request.method, &request.segments.join("/"));
     let mut note = Note::default();
     let answer = match &fault {
         Some(Action::Throttle { retry_after }) => {
             note.outcome = Some("throttled");
-            Some(microsoft::throttled(app, request, *retry_after))
+            Some(if google {
+                google::throttled(*retry_after)
+            } else {
+                microsoft::throttled(app, request, *retry_after)
+            })
         }
         Some(Action::Outage) => {
             note.outcome = Some("outage");
-            Some(microsoft::outage(app, request))
+            Some(if google { google::outage() } else { microsoft::outage(app, request) })
         }
         Some(Action::TimeoutBefore { .. }) => {
             note.outcome = Some("timed out");
             None
+        }
+        Some(Action::Refuse { status, reason }) => {
+            note.outcome = Some("refused");
+            Some(if google {
+                google::refused(*status, reason)
+            } else {
+                microsoft::refused(app, request, *status, reason)
+            })
+        }
+        Some(Action::DropAfter | Action::Slow { .. }) | None if google => {
+            Some(google::route(app, request, &mut note)?)
         }
         Some(Action::DropAfter | Action::Slow { .. }) | None => {
             Some(microsoft::route(app, request, &mut note).await?)

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    google::state as google,
     model::{
         Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Refresh, Settings,
         Subscription,
@@ -52,6 +53,8 @@ pub struct State {
     pub offset_ms: i64,
     /// The key that signs tokens: PKCS #8, base64.
     pub signing_key: Option<String>,
+    /// What Google alone has.
+    pub google: google::State,
 }
 
 /// One mutation.
@@ -84,6 +87,8 @@ pub enum Change {
     Refresh(String, Refresh),
     /// All refresh tokens of a client in an organisation are dead; of all clients when there is no client.
     RefreshesGone(Option<(Uuid, String)>),
+    /// A refresh token that was withdrawn.
+    RefreshGone(String),
     /// A new or changed subscription.
     Subscription(Subscription),
     /// A subscription that is gone.
@@ -94,6 +99,8 @@ pub enum Change {
     Advanced(i64),
     /// The signing key.
     SigningKey(String),
+    /// Something of Google's.
+    Google(google::Change),
 }
 
 /// What happened to an event, for subscribers.
@@ -105,7 +112,7 @@ pub struct Notice {
     pub event: String,
     /// Its ETag.
     pub etag: String,
-    /// `created`, `updated` or `deleted`.
+    /// `created`, `updated` or `deleted`; `sync` for a new channel, which then stands for the event.
     pub change: &'static str,
 }
 
@@ -194,6 +201,12 @@ impl State {
             Change::TokensExpired => self.token_epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,
             Change::SigningKey(key) => self.signing_key = Some(key),
+            Change::RefreshGone(token) => drop(self.refreshes.remove(&token)),
+            Change::Google(change) => {
+                let channel = self.google.apply(change)?;
+                let etag = String::new();
+                return Some(Notice { owner: channel.owner, event: channel.id, etag, change: "sync" });
+            }
         }
         None
     }
@@ -210,6 +223,7 @@ impl State {
         }
         let notice =
             Notice { owner: owner.clone(), event: event.id.clone(), etag: event.etag(), change: "updated" };
+        self.google.touch(&owner, &event.id, None);
         let known = self.events.entry(owner).or_default().insert(event.id.clone(), event);
         Notice { change: if known.is_some() { "updated" } else { "created" }, ..notice }
     }
@@ -217,6 +231,7 @@ impl State {
     fn remove_event(&mut self, owner: Owner, id: &str) -> Option<Notice> {
         let event = self.events.get_mut(&owner)?.remove(id)?;
         self.pending.remove(&(owner.clone(), id.to_owned()));
+        self.google.touch(&owner, id, Some(event.clone()));
         Some(Notice { owner, etag: event.etag(), event: event.id, change: "deleted" })
     }
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use domain::{ProviderKind, Timestamp, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
-    microsoft::identity::Identity,
+    google::ServiceAccountKey, microsoft::identity::Identity,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
@@ -93,6 +93,11 @@ pub enum Secret {
         /// The password.
         password: String,
     },
+    /// The key of a Google service account, which acts on behalf of an administrator.
+    ServiceAccount {
+        /// The key file.
+        key: String,
+    },
 }
 
 impl Secret {
@@ -101,13 +106,14 @@ impl Secret {
             Self::MicrosoftApp { .. } => "MICROSOFT_APP",
             Self::MicrosoftUser { .. } => "MICROSOFT_USER",
             Self::Basic { .. } => "BASIC",
+            Self::ServiceAccount { .. } => "SERVICE_ACCOUNT",
         }
     }
 
     fn external(&self) -> Option<&str> {
         match self {
             Self::MicrosoftApp { external } | Self::MicrosoftUser { external, .. } => Some(external),
-            Self::Basic { .. } => None,
+            Self::Basic { .. } | Self::ServiceAccount { .. } => None,
         }
     }
 }
@@ -179,7 +185,7 @@ impl Grants {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         // An access token that is still in memory may be older than the loss of its organisation.
-        if kind == ProviderKind::Microsoft365 {
+        if matches!(kind, ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace) {
             let external = integration.external_tenant.as_deref().unwrap_or_default();
             if !self.is_bound(kind, external, integration.tenant_id).await? {
                 return Err(lost().into());
@@ -216,6 +222,7 @@ impl Grants {
                 user: user.clone(),
                 password: password.clone().into(),
             })),
+            Secret::ServiceAccount { key } => Arc::new(StaticCredentials(service_account(key)?)),
             Secret::MicrosoftApp { external } | Secret::MicrosoftUser { external, .. } => Arc::new(Trial {
                 identity: self.services.connectors.microsoft()?.clone(),
                 external: external.clone(),
@@ -250,6 +257,11 @@ impl Grants {
             entity::external_binding::Entity::find_by_id(key).one(self.services.store.installation()).await?;
         Ok(row.is_some_and(|row| row.tenant_id == tenant))
     }
+}
+
+/// The credential of a key file.
+fn service_account(key: &str) -> Result<Credential> {
+    Ok(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
 }
 
 fn place(tenant: Uuid, row: Uuid) -> Place {
@@ -321,7 +333,7 @@ impl Credentials for Broker {
     async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
         match refused {
             Credential::Bearer(token) => self.token(Some(token), claims).await,
-            Credential::Basic { .. } => Err(ProviderError::new(
+            Credential::Basic { .. } | Credential::ServiceAccount(_) => Err(ProviderError::new(
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
                 "401",
@@ -360,7 +372,7 @@ impl Broker {
         }
         Ok(match fetched {
             Fetched::Token(token, _) => Credential::Bearer(token),
-            Fetched::Basic { user, password } => Credential::Basic { user, password },
+            Fetched::Key(credential) => credential,
         })
     }
 
@@ -374,7 +386,10 @@ impl Broker {
             return Err(lost().into());
         }
         match secret {
-            Secret::Basic { user, password } => Ok(Fetched::Basic { user, password: password.into() }),
+            Secret::Basic { user, password } => {
+                Ok(Fetched::Key(Credential::Basic { user, password: password.into() }))
+            }
+            Secret::ServiceAccount { key } => Ok(Fetched::Key(service_account(&key)?)),
             Secret::MicrosoftApp { external } => {
                 let tokens = self.services.connectors.microsoft()?.app_token_for(&external, claims).await?;
                 Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
@@ -439,5 +454,19 @@ impl Broker {
 
 enum Fetched {
     Token(SecretString, Duration),
-    Basic { user: String, password: SecretString },
+    /// What never changes.
+    Key(Credential),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_system_that_the_installation_is_not_set_up_for_is_refused() {
+        for kind in ProviderKind::ALL.iter().copied() {
+            let error = Connectors::default().get(kind).unwrap_err();
+            assert_eq!(error.code(), "PROVIDER_NOT_AVAILABLE", "{kind}");
+        }
+    }
 }

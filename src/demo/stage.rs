@@ -71,7 +71,7 @@ impl Stage {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(clock);
         let state = State::open(args.state.clone(), || format!("demo-{}", &ids.secret()[..12]))?;
-        let sandbox = self.sandbox.clone().filter(|_| args.provider == System::Microsoft365);
+        let sandbox = self.sandbox.clone().filter(|_| args.provider != System::CalDav);
         let mut graph = Graph::new(self.client.clone(), self.graphql.clone(), self.key.clone());
         if let Some(tenant) = &state.made.tenant {
             graph.act_for(tenant);

@@ -3,7 +3,10 @@
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;
 use maud::{Markup, html};
-use services::{Refusal, Services, connect::label};
+use services::{
+    Refusal, Services,
+    connect::{GOOGLE_SCOPES, label},
+};
 
 use super::layout;
 
@@ -11,6 +14,7 @@ pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
     let word = provider.to_uppercase().replace('-', "_");
     let body = match ProviderKind::parse(&word) {
         Some(ProviderKind::Microsoft365) => microsoft(),
+        Some(ProviderKind::GoogleWorkspace) => google(),
         Some(ProviderKind::CalDav) => caldav(),
         _ => return layout::problem(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
     };
@@ -33,6 +37,31 @@ fn microsoft() -> Markup {
         }
         h2 { "Limiting it to a group" }
         p { "Create a mail-enabled security group that holds the service mailbox and every room, then limit the application to it with an application access policy or with RBAC for Applications. Choose restricted access on the connect page. Mailboxes outside the group are shown as unreachable; bookings for their owners go through the service mailbox. A change of the group can take up to two hours to work." }
+    }
+}
+
+fn google() -> Markup {
+    html! {
+        h2 { "What you need" }
+        ul {
+            li { "A super administrator of Google Workspace, who authorises the service account." }
+            li { "A project in Google Cloud with the Google Calendar API and the Admin SDK API switched on. Use one project and one service account for this connection alone." }
+            li { "The address of an administrator for whom the service account acts in the directory. A role of its own that may read users, resources and the customer is enough." }
+            li { "If bookings for people without a reachable calendar are wanted: a licensed account for them, such as bookings@example.com." }
+        }
+        h2 { "Steps" }
+        ol {
+            li { "In Google Cloud, under IAM, Service accounts: create a service account without any role. Under Keys: add a key of the type JSON and keep the file." }
+            li { "In Google's admin console, under Security, Access and data control, API controls, Domain-wide delegation: add the service account's numeric client id with the scopes below." }
+            li { "On the connect page: choose Google Workspace, enter the administrator's address and paste the whole file." }
+        }
+        h2 { "What is asked for" }
+        pre { @for scope in GOOGLE_SCOPES { (scope) "\n" } }
+        p { "Events are read, written, moved and cancelled; busy times, people, rooms and the organisation's name are read. Mail and files cannot be read. If one scope is missing, Google refuses that part altogether." }
+        h2 { "When it takes a while" }
+        p { "Google takes up to a day to spread a delegation, usually minutes. Until then the connection waits by itself." }
+        h2 { "Ending it" }
+        p { "Remove the client id from domain-wide delegation, or delete the key: both take effect within the hour, usually at once." }
     }
 }
 

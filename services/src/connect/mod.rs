@@ -6,6 +6,7 @@
 //! Whatever ends a session early leaves the integration with a reason and nothing half-connected.
 
 mod force;
+mod google;
 mod microsoft;
 mod own;
 mod session;
@@ -32,6 +33,8 @@ use entity::connect_session::Model as SessionRow;
 pub(crate) use self::force::forget_handed_over;
 pub use self::microsoft::RedirectAnswer;
 use self::microsoft::SignedIn;
+/// What an administrator of Google Workspace allows the service account.
+pub use providers::google::DELEGATED as GOOGLE_SCOPES;
 
 /// Where Microsoft sends the browser back after the administrator's sign-in.
 pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
@@ -71,9 +74,9 @@ pub struct Choice {
 pub struct Typed {
     /// Where the server is.
     pub server: String,
-    /// The user name.
+    /// The user name; with Google the administrator for whom the service account acts.
     pub user: String,
-    /// The password.
+    /// The password; with Google the key file.
     pub password: SecretString,
 }
 
@@ -221,6 +224,9 @@ impl Connect {
             let message =
                 "Credentials are not asked for at this step. Open the link from your invitation again.";
             return Err(Error::refuse("STEP_OVER", message));
+        }
+        if self.provider_of(&session).await? == ProviderKind::GoogleWorkspace {
+            return self.typed_key(session, &typed).await;
         }
         let server: Url = typed.server.trim().parse().map_err(|_| {
             Refusal::new("SERVER_URL_MALFORMED", "This is not the address of a server.").at("server")

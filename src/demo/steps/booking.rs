@@ -201,7 +201,7 @@ async fn create(demo: &mut Demo, wish: &Wish<'_>) -> Result<(Booked, Value)> {
 /// The states of a booking whose event is written.
 const fn first_state(system: System) -> &'static [&'static str] {
     match system {
-        System::Microsoft365 => &["WRITTEN", "ROOM_PENDING", "CONFIRMED"],
+        System::Microsoft365 | System::GoogleWorkspace => &["WRITTEN", "ROOM_PENDING", "CONFIRMED"],
         System::CalDav => &["CONFIRMED"],
     }
 }

@@ -100,7 +100,7 @@ impl Trail {
 /// Walks from the invitation to the landing place. A walk during which the server was away is begun anew, for as long
 /// as nothing has come of it.
 pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> Result<()> {
-    if demo.system == System::Microsoft365 && demo.sandbox.is_none() {
+    if demo.system != System::CalDav && demo.sandbox.is_none() {
         return by_hand(demo, trail).await;
     }
     for walk in 1.. {
@@ -126,7 +126,7 @@ pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> 
 const fn last_before_authorise(demo: &Demo) -> Step {
     match demo.system {
         System::Microsoft365 => Step::Consent,
-        System::CalDav => Step::TypeCredentials,
+        System::GoogleWorkspace | System::CalDav => Step::TypeCredentials,
     }
 }
 
@@ -159,6 +159,12 @@ async fn browser(demo: &Demo) -> Result<Browser> {
         answers.push(("user", dav.user.clone()));
         answers.push(("password", demo.password().to_owned()));
     }
+    if let (System::GoogleWorkspace, Some(sandbox), Some(organisation)) =
+        (demo.system, &demo.sandbox, &demo.state.made.organisation)
+    {
+        answers.push(("user", administrator(demo).await?));
+        answers.push(("key", sandbox.service_account(organisation, &demo.state.made.name).await?));
+    }
     let answers = answers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Ok(Browser::new(demo.client.clone(), answers).landing_at(demo.landing.clone()))
 }
@@ -182,10 +188,11 @@ async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut Trail, again: bo
     trail.did(Step::TickTerms, format!("refused without the ticks; {} chosen with them", demo.system.word()));
     let place = match demo.system {
         System::Microsoft365 => at_the_provider(demo, browser, trail, &link, place).await?,
-        System::CalDav => {
+        System::GoogleWorkspace | System::CalDav => {
             demo.report.doing(Step::TypeCredentials);
             let page = place.page()?;
-            ensure(page.form()?.asks("password"), || format!("\"{}\" asks for no password", page.title))?;
+            let secret = if demo.system == System::CalDav { "password" } else { "key" };
+            ensure(page.form()?.asks(secret), || format!("\"{}\" asks for no {secret}", page.title))?;
             let place = browser.submit(&page, &[]).await?;
             trail.did(Step::TypeCredentials, "typed and stored encrypted");
             place

@@ -33,6 +33,11 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
 
 async fn revoke(demo: &mut Demo) -> Result<String> {
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
+        if demo.system == System::GoogleWorkspace {
+            let revoked = sandbox.withdraw(organisation).await?;
+            ensure(revoked > 0, || "there was no delegation at the provider".to_owned())?;
+            return Ok("the administrator removed the client from domain-wide delegation".to_owned());
+        }
         let revoked = sandbox.revoke(organisation).await?;
         ensure(revoked > 0, || "there was no consent at the provider".to_owned())?;
         return Ok("the administrator removed the application".to_owned());
@@ -51,7 +56,7 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
 }
 
 async fn turns(demo: &mut Demo) -> Result<String> {
-    let limit = if demo.system == System::Microsoft365 && demo.sandbox.is_none() { BY_HAND } else { TURNS };
+    let limit = if demo.system != System::CalDav && demo.sandbox.is_none() { BY_HAND } else { TURNS };
     let seen = match wait_for(demo, &["FAILING"], NUDGE).await {
         Ok(seen) => seen,
         Err(_) => {
