@@ -121,7 +121,6 @@ fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
         "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => Meaning::GrantLost,
         "accessNotConfigured" | "SERVICE_DISABLED" => Meaning::Api,
         "forbiddenForServiceAccounts" => Meaning::Delegation,
-        "forbiddenForNonOrganizer" => Meaning::Invalid,
         "notACalendarUser" => Meaning::NotServed,
         "forbidden" | "requiredAccessLevel" | "PERMISSION_DENIED" if subject == Subject::Directory => {
             Meaning::GrantLost
@@ -131,12 +130,17 @@ fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
         "duplicate" => Meaning::Duplicate,
         "conflict" => Meaning::Conflict,
         "conditionNotMet" => Meaning::Changed,
-        "deleted" => Meaning::ItemGone,
+        "deleted" | "channelUnknown" => Meaning::ItemGone,
         "fullSyncRequired" | "updatedMinTooLongAgo" => Meaning::Resync,
-        "channelUnknown" => Meaning::ItemGone,
         "push.webhookUrlUnauthorized" | "push.webhookUrlNotHttps" => Meaning::Push,
-        "badRequest" | "invalid" | "required" | "parseError" | "timeRangeEmpty" | "timeRangeTooLong"
-        | "channelIdNotUnique" => Meaning::Invalid,
+        "badRequest"
+        | "invalid"
+        | "required"
+        | "parseError"
+        | "timeRangeEmpty"
+        | "timeRangeTooLong"
+        | "channelIdNotUnique"
+        | "forbiddenForNonOrganizer" => Meaning::Invalid,
         _ => return None,
     })
 }

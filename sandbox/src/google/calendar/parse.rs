@@ -67,12 +67,8 @@ pub fn apply(event: &mut Event, body: &Value, organisation: &Organisation) -> Re
             "end" => event.zones.1 = named(value, &event.zones.1),
             "attendees" => event.attendees = attendees(&event.attendees, value, organisation)?,
             "visibility" => {
-                event.sensitivity = if matches!(value.as_str(), Some("private" | "confidential")) {
-                    "private"
-                } else {
-                    "normal"
-                }
-                .to_owned();
+                let private = matches!(value.as_str(), Some("private" | "confidential"));
+                if private { "private" } else { "normal" }.clone_into(&mut event.sensitivity);
             }
             "extendedProperties" => event.extended.extend(extended(value)?),
             kept if KEPT.contains(&kept) => drop(event.extra.insert(name.clone(), value.clone())),
@@ -81,10 +77,8 @@ pub fn apply(event: &mut Event, body: &Value, organisation: &Organisation) -> Re
     }
     if body.get("transparency").is_some() || body.get("status").is_some() {
         event.show_as = match (body["transparency"].as_str(), body["status"].as_str(), event.show_as) {
-            (Some("transparent"), _, _) => ShowAs::Free,
-            (None, _, ShowAs::Free) => ShowAs::Free,
-            (_, Some("tentative"), _) => ShowAs::Tentative,
-            (_, None, ShowAs::Tentative) => ShowAs::Tentative,
+            (Some("transparent"), _, _) | (None, _, ShowAs::Free) => ShowAs::Free,
+            (_, Some("tentative"), _) | (_, None, ShowAs::Tentative) => ShowAs::Tentative,
             _ => ShowAs::Busy,
         };
     }
