@@ -148,10 +148,18 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
             accounts: places.accounts_url.clone(),
             calendar: places.calendar_url.clone(),
             directory: places.directory_url.clone(),
-            application: None,
+            application: places
+                .client_id
+                .clone()
+                .zip(places.client_secret.clone())
+                .map(|(client_id, secret)| google::Application { client_id, secret }),
         };
-        let connector = google::Google::new(config, client.clone(), Arc::clone(clock), ids.clone());
-        connectors = connectors.with(Arc::new(connector));
+        connectors = connectors.with_google(google::Google::new(
+            config,
+            client.clone(),
+            Arc::clone(clock),
+            ids.clone(),
+        ));
     }
     if config.caldav {
         let connector =

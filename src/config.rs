@@ -40,10 +40,15 @@ pub struct Microsoft {
     pub graph_url: Url,
 }
 
-/// Where Google is. Every customer has a service account of its own, so nothing of ours is registered there.
+/// Where Google is. Every customer has a service account of its own; an application of ours is only needed for people
+/// who connect their own calendar.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Google {
+    /// The id of our application, for personal consents.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<SecretString>,
     /// The token endpoint.
     #[serde(default = "google_token_url")]
     pub token_url: Url,
@@ -199,6 +204,15 @@ impl Config {
         if !matches!(self.public_url.scheme(), "http" | "https") {
             return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
         }
+        if self
+            .google
+            .as_ref()
+            .is_some_and(|google| google.client_id.is_some() != google.client_secret.is_some())
+        {
+            return Err(Error::Impossible(
+                "google.client_id and google.client_secret belong together: give both or neither.",
+            ));
+        }
         match &self.microsoft {
             Some(Microsoft { client_secret: None, certificate_file: None, .. }) => Err(Error::Impossible(
                 "Microsoft needs a credential: microsoft.client_secret, or certificate_file and private_key_file.",
@@ -329,6 +343,7 @@ mod tests {
             ("roles = []", "at least one role"),
             ("keep_runs_days = 0", "two days"),
             ("[microsoft]\nclient_id = \"x\"", "credential"),
+            ("[google]\nclient_id = \"x\"", "belong together"),
         ] {
             let error = config(text).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");

@@ -152,13 +152,13 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         vendor_key: Some(vendor_key.clone().into()),
         microsoft: Some(Microsoft {
             client_id: CLIENT_ID.to_owned(),
-            client_secret: Some(client_secret.into()),
+            client_secret: Some(client_secret.clone().into()),
             certificate_file: None,
             private_key_file: None,
             login_url: sandbox.clone(),
             graph_url: sandbox.join("/v1.0").map_err(|_| not_a_url())?,
         }),
-        google: Some(google(&sandbox)?),
+        google: Some(google(&sandbox, CLIENT_ID, &client_secret)?),
         caldav: true,
         allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
         allowed_origins: Vec::new(),
@@ -187,9 +187,11 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
 }
 
 /// Google, as the sandbox imitates it.
-pub fn google(sandbox: &Url) -> Result<Google, Error> {
+pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Google, Error> {
     let at = |path: &str| sandbox.join(path).map_err(|_| not_a_url());
     Ok(Google {
+        client_id: Some(client_id.to_owned()),
+        client_secret: Some(client_secret.to_owned().into()),
         token_url: at("/google/token")?,
         accounts_url: at("/google")?,
         calendar_url: at("/google/calendar/v3")?,

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use domain::{ProviderKind, Timestamp, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
-    google::ServiceAccountKey, microsoft::identity::Identity,
+    google::{Google, ServiceAccountKey},
+    microsoft::identity::Identity,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
@@ -29,6 +30,7 @@ use crate::{Error, Result, Services, gate::IntegrationGate, vault::Place};
 pub struct Connectors {
     by_kind: BTreeMap<ProviderKind, Arc<dyn Provider>>,
     microsoft: Option<Identity>,
+    google: Option<Google>,
     tokens: Tokens,
 }
 
@@ -47,6 +49,13 @@ impl Connectors {
         self
     }
 
+    /// Adds Google's connector, which is also where people consent for themselves.
+    #[must_use]
+    pub fn with_google(mut self, google: Google) -> Self {
+        self.google = Some(google.clone());
+        self.with(Arc::new(google))
+    }
+
     /// The kinds that this installation can connect.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
         self.by_kind.keys().copied()
@@ -59,6 +68,13 @@ impl Connectors {
                 "PROVIDER_NOT_AVAILABLE",
                 "This installation is not set up for this calendar system.",
             )
+        })
+    }
+
+    /// Google's sign-in.
+    pub fn google(&self) -> Result<&Google> {
+        self.google.as_ref().ok_or_else(|| {
+            Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Google Workspace.")
         })
     }
 
@@ -93,6 +109,13 @@ pub enum Secret {
         /// The password.
         password: String,
     },
+    /// A user's own consent at Google.
+    GoogleUser {
+        /// The customer at Google.
+        external: String,
+        /// Stays the same as a rule.
+        refresh_token: String,
+    },
     /// The key of a Google service account, which acts on behalf of an administrator.
     ServiceAccount {
         /// The key file.
@@ -106,13 +129,16 @@ impl Secret {
             Self::MicrosoftApp { .. } => "MICROSOFT_APP",
             Self::MicrosoftUser { .. } => "MICROSOFT_USER",
             Self::Basic { .. } => "BASIC",
+            Self::GoogleUser { .. } => "GOOGLE_USER",
             Self::ServiceAccount { .. } => "SERVICE_ACCOUNT",
         }
     }
 
     fn external(&self) -> Option<&str> {
         match self {
-            Self::MicrosoftApp { external } | Self::MicrosoftUser { external, .. } => Some(external),
+            Self::MicrosoftApp { external }
+            | Self::MicrosoftUser { external, .. }
+            | Self::GoogleUser { external, .. } => Some(external),
             Self::Basic { .. } | Self::ServiceAccount { .. } => None,
         }
     }
@@ -223,6 +249,8 @@ impl Grants {
                 password: password.clone().into(),
             })),
             Secret::ServiceAccount { key } => Arc::new(StaticCredentials(service_account(key)?)),
+            // A person's consent is in force at once.
+            Secret::GoogleUser { .. } => return Err(lost().into()),
             Secret::MicrosoftApp { external } | Secret::MicrosoftUser { external, .. } => Arc::new(Trial {
                 identity: self.services.connectors.microsoft()?.clone(),
                 external: external.clone(),
@@ -394,7 +422,7 @@ impl Broker {
                 let tokens = self.services.connectors.microsoft()?.app_token_for(&external, claims).await?;
                 Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
             }
-            Secret::MicrosoftUser { .. } => self.rotate(claims).await,
+            Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } => self.rotate(claims).await,
         }
     }
 
@@ -418,13 +446,8 @@ impl Broker {
             None => self.row().await?,
         };
         let grants = self.services.grants();
-        let Secret::MicrosoftUser { external, refresh_token } = grants.open(&row).await? else {
-            return Err(Error::Unreadable { what: "consent" });
-        };
-        let identity = self.services.connectors.microsoft()?;
-        let tokens = identity.refresh_for(&external, &refresh_token.into(), claims).await?;
-        if let Some(next) = &tokens.refresh_token {
-            let next = Secret::MicrosoftUser { external, refresh_token: next.expose_secret().to_owned() };
+        let (fetched, next) = self.exchange(grants.open(&row).await?, claims).await?;
+        if let Some(next) = next {
             let sealed = grants.seal(self.tenant, row.id, &next).await?;
             match lock {
                 Some(txn) => {
@@ -438,7 +461,29 @@ impl Broker {
                 }
             }
         }
-        Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
+        Ok(fetched)
+    }
+
+    /// Exchanges a person's refresh token; answers what replaces the stored consent, if anything does.
+    async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<(Fetched, Option<Secret>)> {
+        let connectors = &self.services.connectors;
+        let text = |token: &SecretString| token.expose_secret().to_owned();
+        match secret {
+            Secret::MicrosoftUser { external, refresh_token } => {
+                let tokens =
+                    connectors.microsoft()?.refresh_for(&external, &refresh_token.into(), claims).await?;
+                let next = tokens.refresh_token.as_ref().map(text);
+                let next = next.map(|refresh_token| Secret::MicrosoftUser { external, refresh_token });
+                Ok((Fetched::Token(tokens.access_token, tokens.expires_in), next))
+            }
+            Secret::GoogleUser { external, refresh_token } => {
+                let tokens = connectors.google()?.refresh(&refresh_token.into()).await?;
+                let next = tokens.refresh_token.as_ref().map(text);
+                let next = next.map(|refresh_token| Secret::GoogleUser { external, refresh_token });
+                Ok((Fetched::Token(tokens.access_token, tokens.expires_in), next))
+            }
+            _ => Err(Error::Unreadable { what: "consent" }),
+        }
     }
 
     async fn persist(&self, txn: &impl ConnectionTrait, sealed: Vec<u8>) -> Result<()> {

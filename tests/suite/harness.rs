@@ -127,7 +127,7 @@ impl TestApp {
                 login_url: sandbox.clone(),
                 graph_url: sandbox.join("/v1.0").unwrap(),
             }),
-            google: Some(muster::dev::google(&sandbox).unwrap()),
+            google: Some(muster::dev::google(&sandbox, &client_id, &client_secret).unwrap()),
             caldav: true,
             allowed_hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
             allowed_origins: Vec::new(),

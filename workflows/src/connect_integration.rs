@@ -148,7 +148,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
         Secret::ServiceAccount { .. } => {
             matches!(error.code.as_str(), "unauthorized_client" | "access_denied")
         }
-        Secret::MicrosoftUser { .. } | Secret::Basic { .. } => false,
+        Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } | Secret::Basic { .. } => false,
     };
     match spreads {
         true => Trouble::Retry {

@@ -42,6 +42,8 @@ pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
 pub const CONSENTED: &str = "/connect/microsoft/consented";
 /// Where Microsoft sends the browser back after a user's own consent.
 pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
+/// Where Google sends the browser back after a user's own consent.
+pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
 /// The step of a session that waits for typed credentials.
 const CREDENTIALS: &str = "CREDENTIALS";
 /// The step of a session that has left a consent for the run.
