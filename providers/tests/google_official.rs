@@ -2,7 +2,6 @@
 //! URL changed, and the documents against everything that the connector sends.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-#[expect(dead_code, reason = "other suites use the rest")]
 mod google_recorded;
 #[expect(dead_code, reason = "other suites use the rest")]
 mod google_world;

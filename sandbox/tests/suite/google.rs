@@ -114,7 +114,9 @@ async fn a_consent_can_be_refused_or_given_in_part() {
         let members: Vec<(String, String)> = members
             .map(|(key, old)| if key == name { (key, value.to_owned()) } else { (key, old) })
             .collect();
-        let answer = world.client.get(world.url(path)).query(&members).send().await.unwrap();
+        let members: Vec<(&str, &str)> =
+            members.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let answer = world.client.get(world.url(&with(path, &members))).send().await.unwrap();
         assert!(answer.status().is_client_error(), "{name}: an error page and no redirect");
     }
 }
