@@ -40,13 +40,12 @@ fn run(command: &mut Command) -> Value {
 #[tokio::test]
 async fn googles_own_client_works_with_the_sandbox() {
     let world = World::start().await;
-    let organisation = world.organisation("Acme", 5, 2).await;
-    let scopes: Vec<&str> = providers::google::DELEGATED.to_vec();
-    world.authorise_for(&organisation, &scopes, 0).await;
     // The client's clock is the machine's.
     let ahead = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
         - domain::Clock::now(&world.clock).timestamp();
     world.clock.advance(Duration::seconds(ahead));
+    let organisation = world.organisation("Acme", 5, 2).await;
+    world.authorise(&organisation, 0).await;
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.json");
     std::fs::write(&key, world.key.to_string()).unwrap();
