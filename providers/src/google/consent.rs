@@ -119,7 +119,7 @@ impl Google {
         let granted = answer.scope.as_deref().unwrap_or_default();
         let lacks =
             |wanted: &&str| wanted.starts_with("https://") && !granted.split(' ').any(|one| one == *wanted);
-        if OWN.iter().any(|wanted| lacks(wanted)) {
+        if OWN.iter().any(lacks) {
             return Err(Error::new(
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
