@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use actix_web::web;
 use domain::{Ids, SharedClock};
 use entity::Store;
-use providers::{caldav::CalDav, exchange, microsoft};
+use providers::{caldav::CalDav, exchange, google, microsoft};
 use secrecy::ExposeSecret;
 use services::{Services, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -151,6 +151,25 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         }
         let connector = exchange::Exchange::new(places, client.clone(), ids.clone());
         connectors = connectors.with(Arc::new(connector));
+    }
+    if let Some(places) = &config.google {
+        let config = google::Config {
+            token: places.token_url.clone(),
+            accounts: places.accounts_url.clone(),
+            calendar: places.calendar_url.clone(),
+            directory: places.directory_url.clone(),
+            application: places
+                .client_id
+                .clone()
+                .zip(places.client_secret.clone())
+                .map(|(client_id, secret)| google::Application { client_id, secret }),
+        };
+        connectors = connectors.with_google(google::Google::new(
+            config,
+            client.clone(),
+            Arc::clone(clock),
+            ids.clone(),
+        ));
     }
     if config.caldav {
         let connector =

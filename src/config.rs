@@ -40,6 +40,29 @@ pub struct Microsoft {
     pub graph_url: Url,
 }
 
+/// Where Google is. Every customer has a service account of its own; an application of ours is only needed for people
+/// who connect their own calendar.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Google {
+    /// The id of our application, for personal consents.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<SecretString>,
+    /// The token endpoint.
+    #[serde(default = "google_token_url")]
+    pub token_url: Url,
+    /// The sign-in pages.
+    #[serde(default = "google_accounts_url")]
+    pub accounts_url: Url,
+    /// The Calendar API.
+    #[serde(default = "google_calendar_url")]
+    pub calendar_url: Url,
+    /// The Directory API.
+    #[serde(default = "google_directory_url")]
+    pub directory_url: Url,
+}
+
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +91,8 @@ pub struct Config {
     pub vendor_key: Option<SecretString>,
     /// Our registration at Microsoft; without it Microsoft 365 is not offered.
     pub microsoft: Option<Microsoft>,
+    /// Where Google is; without it Google Workspace is not offered. An empty table means Google itself.
+    pub google: Option<Google>,
     /// Whether CalDAV servers are offered.
     #[serde(default = "yes")]
     pub caldav: bool,
@@ -187,6 +212,15 @@ impl Config {
         if !matches!(self.public_url.scheme(), "http" | "https") {
             return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
         }
+        if self
+            .google
+            .as_ref()
+            .is_some_and(|google| google.client_id.is_some() != google.client_secret.is_some())
+        {
+            return Err(Error::Impossible(
+                "google.client_id and google.client_secret belong together: give both or neither.",
+            ));
+        }
         match &self.microsoft {
             Some(Microsoft { client_secret: None, certificate_file: None, .. }) => Err(Error::Impossible(
                 "Microsoft needs a credential: microsoft.client_secret, or certificate_file and private_key_file.",
@@ -279,6 +313,22 @@ fn graph_url() -> Url {
     Url::parse("https://graph.microsoft.com/v1.0").expect("a constant URL")
 }
 
+fn google_token_url() -> Url {
+    Url::parse("https://oauth2.googleapis.com/token").expect("a constant URL")
+}
+
+fn google_accounts_url() -> Url {
+    Url::parse("https://accounts.google.com").expect("a constant URL")
+}
+
+fn google_calendar_url() -> Url {
+    Url::parse("https://www.googleapis.com/calendar/v3").expect("a constant URL")
+}
+
+fn google_directory_url() -> Url {
+    Url::parse("https://admin.googleapis.com/admin/directory/v1").expect("a constant URL")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,11 +351,14 @@ mod tests {
             ("roles = []", "at least one role"),
             ("keep_runs_days = 0", "two days"),
             ("[microsoft]\nclient_id = \"x\"", "credential"),
+            ("[google]\nclient_id = \"x\"", "belong together"),
         ] {
             let error = config(text).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");
         }
-        assert!(config("").is_ok());
+        assert!(config("").is_ok_and(|config| config.google.is_none()));
+        let google = config("[google]").unwrap().google.unwrap();
+        assert_eq!(google.token_url.as_str(), "https://oauth2.googleapis.com/token");
         assert!(config("colour = \"red\"").is_err(), "an unknown key is refused");
     }
 }

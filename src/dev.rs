@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Config, Microsoft, Role},
+    config::{Config, Google, Microsoft, Role},
     seed,
 };
 
@@ -152,12 +152,13 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         vendor_key: Some(vendor_key.clone().into()),
         microsoft: Some(Microsoft {
             client_id: CLIENT_ID.to_owned(),
-            client_secret: Some(client_secret.into()),
+            client_secret: Some(client_secret.clone().into()),
             certificate_file: None,
             private_key_file: None,
             login_url: sandbox.clone(),
             graph_url: sandbox.join("/v1.0").map_err(|_| not_a_url())?,
         }),
+        google: Some(google(&sandbox, CLIENT_ID, &client_secret)?),
         caldav: true,
         exchange: true,
         exchange_autodiscover: vec![format!("{sandbox}autodiscover/autodiscover.xml")],
@@ -185,6 +186,19 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         false => None,
     };
     Ok(Ready { base, sandbox, vendor_key, seeded, node, running })
+}
+
+/// Google, as the sandbox imitates it.
+pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Google, Error> {
+    let at = |path: &str| sandbox.join(path).map_err(|_| not_a_url());
+    Ok(Google {
+        client_id: Some(client_id.to_owned()),
+        client_secret: Some(client_secret.to_owned().into()),
+        token_url: at("/google/token")?,
+        accounts_url: at("/google")?,
+        calendar_url: at("/google/calendar/v3")?,
+        directory_url: at("/google/admin/directory/v1")?,
+    })
 }
 
 fn welcome() -> api::graphiql::GraphiQl {

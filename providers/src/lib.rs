@@ -8,6 +8,7 @@
 pub mod caldav;
 mod error;
 pub mod exchange;
+pub mod google;
 pub mod microsoft;
 mod model;
 mod session;

@@ -20,6 +20,8 @@ pub enum Credential {
         /// The password.
         password: SecretString,
     },
+    /// A service account's key: the connector makes tokens of it, one for each mailbox that it acts for.
+    ServiceAccount(Arc<crate::google::ServiceAccountKey>),
 }
 
 /// Where a session's secrets come from. The token broker implements it: it refreshes, persists and never lets

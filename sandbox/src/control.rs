@@ -14,6 +14,7 @@ use crate::{
     fault::Fault,
     fixture::{self, Fixture, Invalid, Planted},
     generate::{self, Order},
+    google,
     microsoft::{
         self,
         graph::zones::zulu,
@@ -81,6 +82,13 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
         }
         (method, ["organisations", id, rest @ ..]) => organisation(app, request, method, id, rest),
         ("POST", ["apps"]) => register(app, body(request)?),
+        ("POST", ["google", "service-accounts"]) => {
+            Ok(google::control::create(app, &request.origin, &body(request)?)?)
+        }
+        ("POST", ["google", "service-accounts", email, "rotate"]) => {
+            let key = google::control::rotate(app, &request.origin, email)?;
+            key.ok_or(Refused::NotFound("service account"))
+        }
         ("POST", ["faults"]) => {
             app.faults.plant(body::<Fault>(request)?);
             Ok(json!({ "planted": app.faults.list().len() }))
@@ -118,6 +126,18 @@ fn organisation(
         }
         ("GET", ["events"]) => events(app, id, request.query("mailbox")),
         ("POST", ["events"]) => plant(app, id, body(request)?),
+        ("GET", ["google"]) => {
+            let store = app.store();
+            Ok(google::control::show(store.state(), find(store.state(), id)?))
+        }
+        ("POST", ["google", "delegations"]) => {
+            find(app.store().state(), id)?;
+            Ok(google::control::authorise(app, id, body(request)?)?)
+        }
+        ("POST", ["google", "delegations", "revoke"]) => {
+            find(app.store().state(), id)?;
+            Ok(google::control::revoke(app, id, body(request)?)?)
+        }
         ("POST", ["revoke-consent"]) => revoke(app, id, body(request)?),
         ("POST", ["scope"]) => scope(app, id, &body(request)?),
         ("POST", ["mailbox"]) => host(app, id, &body(request)?),

@@ -47,6 +47,13 @@ pub enum Action {
     },
     /// 503.
     Outage,
+    /// A refusal in the provider's own words; nothing happens.
+    Refuse {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's code or reason.
+        reason: String,
+    },
     /// The request takes effect, then the connection is cut without an answer.
     DropAfter,
     /// The answer comes late.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     fixture::{Fixture, Planted, RoomFixture, User, administrator},
-    microsoft::graph::zones::Zone,
+    microsoft::{graph::zones::Zone, identity::keys::sha256},
     model::{Purpose, Settings, ShowAs},
 };
 
@@ -38,6 +38,9 @@ pub struct Order {
     /// The zone of the mailboxes.
     #[serde(default = "berlin")]
     pub zone: String,
+    /// Rooms have the addresses that Google gives them, in place of addresses in the domain.
+    #[serde(default)]
+    pub resource_calendars: bool,
 }
 
 fn three() -> u64 {
@@ -102,7 +105,10 @@ pub fn fixture(order: &Order, now: Timestamp) -> Fixture {
     let mut random = Random(order.seed ^ 0x5eed);
     let domain = order.domain.clone().unwrap_or_else(|| format!("{}.test", slug(&order.name)));
     let mut users = people(order, &domain, &mut random);
-    let rooms = rooms(order.rooms, &domain, &mut random);
+    let mut rooms = rooms(order.rooms, &domain, &mut random);
+    for room in rooms.iter_mut().filter(|_| order.resource_calendars) {
+        room.address = resource_address(&room.address);
+    }
     let from = order.from.unwrap_or_else(|| {
         let today = now.date_naive();
         today - Days::new(u64::from(today.weekday().num_days_from_monday()))
@@ -118,6 +124,13 @@ pub fn fixture(order: &Order, now: Timestamp) -> Fixture {
     });
     let settings = Settings::default();
     Fixture { name: order.name.clone(), domain, zone: order.zone.clone(), users, rooms, events, settings }
+}
+
+/// What Google calls the calendar of a room.
+fn resource_address(room: &str) -> String {
+    let hash = sha256(room.as_bytes());
+    let digits = hash.iter().take(12).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    format!("c_188{digits}@resource.calendar.google.com")
 }
 
 /// A name as part of a domain.

@@ -40,6 +40,16 @@ impl History {
         self.calendars.get(owner).into_iter().flatten().map(|(id, touched)| (id.as_str(), touched))
     }
 
+    /// When an event was touched last; 0 for one that never was.
+    pub fn last(&self, owner: &Owner, id: &str) -> u64 {
+        self.calendars.get(owner).and_then(|all| all.get(id)).map_or(0, |touched| touched.last)
+    }
+
+    /// The events of a calendar that are gone.
+    pub fn gone<'a>(&'a self, owner: &Owner) -> impl Iterator<Item = &'a Event> + use<'a> {
+        self.of(owner).filter_map(|(_, touched)| touched.gone.as_deref())
+    }
+
     /// What was touched in a calendar after `count`, oldest touch first.
     pub fn since<'a>(&'a self, owner: &Owner, count: u64) -> Vec<(&'a str, &'a Touched)> {
         let mut touched: Vec<_> = self.of(owner).filter(|(_, touched)| touched.last > count).collect();

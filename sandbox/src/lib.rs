@@ -1,5 +1,5 @@
-//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform, Microsoft Graph and Exchange
-//! on-premises.
+//! An imitation of the providers' HTTP endpoints: the Microsoft identity platform and Microsoft Graph, Google's sign-in,
+//! Directory and Calendar, and Exchange on-premises.
 //!
 //! A [`Sandbox`] is a server of its own, on a port of its own, so that browsers and clients meet it as another
 //! origin. It is written from the providers' documents and shares no code with the connectors, so that a
@@ -15,7 +15,9 @@ pub mod fault;
 pub mod fixture;
 pub mod gate;
 pub mod generate;
+pub mod google;
 pub mod history;
+pub mod house;
 pub mod journal;
 pub mod microsoft;
 pub mod model;

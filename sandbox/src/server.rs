@@ -13,8 +13,9 @@ use url::Url;
 use crate::{
     Config, Error, Running,
     app::App,
-    control, exchange,
+    control,
     fault::Action,
+    house::House,
     journal::{Entry, Journal},
     microsoft, notices,
     store::Store,
@@ -84,29 +85,29 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
 /// Answers a provider request; `None` cuts the connection.
 async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
     microsoft::settle(app)?;
+    let house = House::of(request);
     let fault = app.faults.take(&request.method, &request.segments.join("/"), &request.body);
-    let is_exchange = exchange::is_asked(request);
     let mut note = Note::default();
     let answer = match &fault {
         Some(Action::Throttle { retry_after }) => {
             note.outcome = Some("throttled");
-            Some(match is_exchange {
-                true => exchange::throttled(*retry_after),
-                false => microsoft::throttled(app, request, *retry_after),
-            })
+            Some(house.throttled(app, request, *retry_after))
         }
         Some(Action::Outage) => {
             note.outcome = Some("outage");
-            Some(if is_exchange { exchange::outage() } else { microsoft::outage(app, request) })
+            Some(house.outage(app, request))
         }
         Some(Action::TimeoutBefore { .. }) => {
             note.outcome = Some("timed out");
             None
         }
-        Some(Action::DropAfter | Action::Slow { .. }) | None => Some(match is_exchange {
-            true => exchange::route(app, request, &mut note)?,
-            false => microsoft::route(app, request, &mut note).await?,
-        }),
+        Some(Action::Refuse { status, reason }) => {
+            note.outcome = Some("refused");
+            Some(house.refused(app, request, *status, reason))
+        }
+        Some(Action::DropAfter | Action::Slow { .. }) | None => {
+            Some(house.route(app, request, &mut note).await?)
+        }
     };
     app.journal.append(entry(app, request, answer.as_ref(), &note, fault.as_ref()))?;
     match fault {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    google::state as google,
     history::History,
     model::{
         Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Refresh, Settings,
@@ -57,6 +58,8 @@ pub struct State {
     pub signing_key: Option<String>,
     /// Technical accounts of Exchange servers, by organisation.
     pub technical: BTreeMap<Uuid, Technical>,
+    /// What Google alone has.
+    pub google: google::State,
 }
 
 /// One mutation.
@@ -89,6 +92,8 @@ pub enum Change {
     Refresh(String, Refresh),
     /// All refresh tokens of a client in an organisation are dead; of all clients when there is no client.
     RefreshesGone(Option<(Uuid, String)>),
+    /// A refresh token that was withdrawn.
+    RefreshGone(String),
     /// A new or changed subscription.
     Subscription(Subscription),
     /// A subscription that is gone.
@@ -103,6 +108,8 @@ pub enum Change {
     SigningKey(String),
     /// A new or changed technical account of an Exchange server.
     Technical(Uuid, Technical),
+    /// Something of Google's.
+    Google(google::Change),
 }
 
 /// What happened to an event, for subscribers.
@@ -114,7 +121,7 @@ pub struct Notice {
     pub event: String,
     /// Its ETag.
     pub etag: String,
-    /// `created`, `updated` or `deleted`.
+    /// `created`, `updated` or `deleted`; `sync` for a new channel, which then stands for the event.
     pub change: &'static str,
 }
 
@@ -205,6 +212,12 @@ impl State {
             Change::Advanced(by) => self.offset_ms += by,
             Change::SigningKey(key) => self.signing_key = Some(key),
             Change::Technical(tenant, account) => drop(self.technical.insert(tenant, account)),
+            Change::RefreshGone(token) => drop(self.refreshes.remove(&token)),
+            Change::Google(change) => {
+                let channel = self.google.apply(change)?;
+                let etag = String::new();
+                return Some(Notice { owner: channel.owner, event: channel.id, etag, change: "sync" });
+            }
         }
         None
     }

@@ -97,6 +97,11 @@ impl Form {
     pub fn get(&self, name: &str) -> Option<&str> {
         find(&self.0, name).filter(|value| !value.is_empty())
     }
+
+    /// All members of a name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
 }
 
 fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {

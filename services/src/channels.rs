@@ -3,10 +3,10 @@
 //! A push is a hint: it says that a mailbox changed, and the mailbox is read again with our own consent. Nothing in
 //! it is believed but the secret that only the provider was given.
 
-use domain::{ids, state::Lane};
+use domain::{ProviderKind, ids, state::Lane};
 use entity::channel::{ActiveModel, Column, Entity, Model};
 use providers::{Channel, ErrorKind};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 
 /// Where Microsoft pushes to.
 pub const MICROSOFT_HOOK: &str = "/hooks/microsoft";
+
+/// Where Google pushes to.
+pub const GOOGLE_HOOK: &str = "/hooks/google";
 
 /// A channel is renewed this long before it ends.
 const EARLY: chrono::Duration = chrono::Duration::hours(24);
@@ -84,7 +87,11 @@ impl Channels {
             }
         }
         let (id, secret) = (self.services.ids.make::<ids::Row>().uuid(), self.services.ids.secret());
-        let url = self.services.settings.link(MICROSOFT_HOOK);
+        let hook = match provider.kind() {
+            ProviderKind::GoogleWorkspace => GOOGLE_HOOK,
+            _ => MICROSOFT_HOOK,
+        };
+        let url = self.services.settings.link(hook);
         let channel = provider.watch(&session, &connection.address, &url, &secret).await?;
         let sealed = self
             .services
@@ -127,7 +134,7 @@ impl Channels {
     /// secret is another; then nothing happens.
     pub async fn pushed(&self, external_id: &str, secret: &str) -> Result<bool> {
         #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
-        let found = Entity::find().filter(Column::ExternalId.eq(external_id));
+        let found = Entity::find().filter(named(external_id));
         let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(false) };
         let key = self.services.tenants().data_key(channel.tenant_id).await?;
         let known = key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)?;
@@ -152,4 +159,14 @@ impl Channels {
 /// Sealed under the connection, which stays while channels come and go.
 fn place(tenant: Uuid, connection: Uuid) -> Place {
     Place { tenant, table: "channel", column: "secret", row: connection }
+}
+
+/// The channel of this name. Ids of Google's go on behind a bar with what notices do not carry; what comes before it is
+/// an id of ours, so nothing else is looked for that way.
+fn named(external_id: &str) -> Condition {
+    let whole = Condition::any().add(Column::ExternalId.eq(external_id));
+    match Uuid::try_parse(external_id) {
+        Ok(id) => whole.add(Column::ExternalId.starts_with(format!("{}|", id.hyphenated()))),
+        Err(_) => whole,
+    }
 }

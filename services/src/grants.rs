@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use domain::{ProviderKind, Timestamp, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
+    google::{Google, ServiceAccountKey},
     microsoft::identity::Identity,
 };
 use sea_orm::{
@@ -29,6 +30,7 @@ use crate::{Error, Result, Services, gate::IntegrationGate, vault::Place};
 pub struct Connectors {
     by_kind: BTreeMap<ProviderKind, Arc<dyn Provider>>,
     microsoft: Option<Identity>,
+    google: Option<Google>,
     tokens: Tokens,
 }
 
@@ -47,6 +49,13 @@ impl Connectors {
         self
     }
 
+    /// Adds Google's connector, which is also where people consent for themselves.
+    #[must_use]
+    pub fn with_google(mut self, google: Google) -> Self {
+        self.google = Some(google.clone());
+        self.with(Arc::new(google))
+    }
+
     /// The kinds that this installation can connect.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
         self.by_kind.keys().copied()
@@ -59,6 +68,13 @@ impl Connectors {
                 "PROVIDER_NOT_AVAILABLE",
                 "This installation is not set up for this calendar system.",
             )
+        })
+    }
+
+    /// Google's sign-in.
+    pub fn google(&self) -> Result<&Google> {
+        self.google.as_ref().ok_or_else(|| {
+            Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Google Workspace.")
         })
     }
 
@@ -93,6 +109,18 @@ pub enum Secret {
         /// The password.
         password: String,
     },
+    /// A user's own consent at Google.
+    GoogleUser {
+        /// The customer at Google.
+        external: String,
+        /// Stays the same as a rule.
+        refresh_token: String,
+    },
+    /// The key of a Google service account, which acts on behalf of an administrator.
+    ServiceAccount {
+        /// The key file.
+        key: String,
+    },
 }
 
 impl Secret {
@@ -101,13 +129,17 @@ impl Secret {
             Self::MicrosoftApp { .. } => "MICROSOFT_APP",
             Self::MicrosoftUser { .. } => "MICROSOFT_USER",
             Self::Basic { .. } => "BASIC",
+            Self::GoogleUser { .. } => "GOOGLE_USER",
+            Self::ServiceAccount { .. } => "SERVICE_ACCOUNT",
         }
     }
 
     fn external(&self) -> Option<&str> {
         match self {
-            Self::MicrosoftApp { external } | Self::MicrosoftUser { external, .. } => Some(external),
-            Self::Basic { .. } => None,
+            Self::MicrosoftApp { external }
+            | Self::MicrosoftUser { external, .. }
+            | Self::GoogleUser { external, .. } => Some(external),
+            Self::Basic { .. } | Self::ServiceAccount { .. } => None,
         }
     }
 }
@@ -179,7 +211,7 @@ impl Grants {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         // An access token that is still in memory may be older than the loss of its organisation.
-        if kind == ProviderKind::Microsoft365 {
+        if matches!(kind, ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace) {
             let external = integration.external_tenant.as_deref().unwrap_or_default();
             if !self.is_bound(kind, external, integration.tenant_id).await? {
                 return Err(lost().into());
@@ -216,6 +248,9 @@ impl Grants {
                 user: user.clone(),
                 password: password.clone().into(),
             })),
+            Secret::ServiceAccount { key } => Arc::new(StaticCredentials(service_account(key)?)),
+            // A person's consent is in force at once.
+            Secret::GoogleUser { .. } => return Err(lost().into()),
             Secret::MicrosoftApp { external } | Secret::MicrosoftUser { external, .. } => Arc::new(Trial {
                 identity: self.services.connectors.microsoft()?.clone(),
                 external: external.clone(),
@@ -250,6 +285,11 @@ impl Grants {
             entity::external_binding::Entity::find_by_id(key).one(self.services.store.installation()).await?;
         Ok(row.is_some_and(|row| row.tenant_id == tenant))
     }
+}
+
+/// The credential of a key file.
+fn service_account(key: &str) -> Result<Credential> {
+    Ok(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
 }
 
 fn place(tenant: Uuid, row: Uuid) -> Place {
@@ -321,7 +361,7 @@ impl Credentials for Broker {
     async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
         match refused {
             Credential::Bearer(token) => self.token(Some(token), claims).await,
-            Credential::Basic { .. } => Err(ProviderError::new(
+            Credential::Basic { .. } | Credential::ServiceAccount(_) => Err(ProviderError::new(
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
                 "401",
@@ -360,7 +400,7 @@ impl Broker {
         }
         Ok(match fetched {
             Fetched::Token(token, _) => Credential::Bearer(token),
-            Fetched::Basic { user, password } => Credential::Basic { user, password },
+            Fetched::Key(credential) => credential,
         })
     }
 
@@ -374,12 +414,15 @@ impl Broker {
             return Err(lost().into());
         }
         match secret {
-            Secret::Basic { user, password } => Ok(Fetched::Basic { user, password: password.into() }),
+            Secret::Basic { user, password } => {
+                Ok(Fetched::Key(Credential::Basic { user, password: password.into() }))
+            }
+            Secret::ServiceAccount { key } => Ok(Fetched::Key(service_account(&key)?)),
             Secret::MicrosoftApp { external } => {
                 let tokens = self.services.connectors.microsoft()?.app_token_for(&external, claims).await?;
                 Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
             }
-            Secret::MicrosoftUser { .. } => self.rotate(claims).await,
+            Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } => self.rotate(claims).await,
         }
     }
 
@@ -403,13 +446,8 @@ impl Broker {
             None => self.row().await?,
         };
         let grants = self.services.grants();
-        let Secret::MicrosoftUser { external, refresh_token } = grants.open(&row).await? else {
-            return Err(Error::Unreadable { what: "consent" });
-        };
-        let identity = self.services.connectors.microsoft()?;
-        let tokens = identity.refresh_for(&external, &refresh_token.into(), claims).await?;
-        if let Some(next) = &tokens.refresh_token {
-            let next = Secret::MicrosoftUser { external, refresh_token: next.expose_secret().to_owned() };
+        let (fetched, next) = self.exchange(grants.open(&row).await?, claims).await?;
+        if let Some(next) = next {
             let sealed = grants.seal(self.tenant, row.id, &next).await?;
             match lock {
                 Some(txn) => {
@@ -423,7 +461,29 @@ impl Broker {
                 }
             }
         }
-        Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
+        Ok(fetched)
+    }
+
+    /// Exchanges a person's refresh token; answers what replaces the stored consent, if anything does.
+    async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<(Fetched, Option<Secret>)> {
+        let connectors = &self.services.connectors;
+        let text = |token: &SecretString| token.expose_secret().to_owned();
+        match secret {
+            Secret::MicrosoftUser { external, refresh_token } => {
+                let tokens =
+                    connectors.microsoft()?.refresh_for(&external, &refresh_token.into(), claims).await?;
+                let next = tokens.refresh_token.as_ref().map(text);
+                let next = next.map(|refresh_token| Secret::MicrosoftUser { external, refresh_token });
+                Ok((Fetched::Token(tokens.access_token, tokens.expires_in), next))
+            }
+            Secret::GoogleUser { external, refresh_token } => {
+                let tokens = connectors.google()?.refresh(&refresh_token.into()).await?;
+                let next = tokens.refresh_token.as_ref().map(text);
+                let next = next.map(|refresh_token| Secret::GoogleUser { external, refresh_token });
+                Ok((Fetched::Token(tokens.access_token, tokens.expires_in), next))
+            }
+            _ => Err(Error::Unreadable { what: "consent" }),
+        }
     }
 
     async fn persist(&self, txn: &impl ConnectionTrait, sealed: Vec<u8>) -> Result<()> {
@@ -439,5 +499,19 @@ impl Broker {
 
 enum Fetched {
     Token(SecretString, Duration),
-    Basic { user: String, password: SecretString },
+    /// What never changes.
+    Key(Credential),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_system_that_the_installation_is_not_set_up_for_is_refused() {
+        for kind in ProviderKind::ALL.iter().copied() {
+            let error = Connectors::default().get(kind).unwrap_err();
+            assert_eq!(error.code(), "PROVIDER_NOT_AVAILABLE", "{kind}");
+        }
+    }
 }

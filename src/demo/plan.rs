@@ -6,6 +6,9 @@ pub enum System {
     /// Microsoft 365.
     #[value(name = "microsoft-365")]
     Microsoft365,
+    /// Google Workspace.
+    #[value(name = "google-workspace")]
+    GoogleWorkspace,
     /// A CalDAV server.
     #[value(name = "caldav")]
     CalDav,
@@ -19,6 +22,7 @@ impl System {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Microsoft365 => "MICROSOFT_365",
+            Self::GoogleWorkspace => "GOOGLE_WORKSPACE",
             Self::CalDav => "CALDAV",
             Self::Exchange => "EXCHANGE",
         }
@@ -96,6 +100,9 @@ impl Step {
             (System::Exchange, Self::SignIn | Self::Consent) => {
                 Some("Exchange has no consent pages: credentials are typed")
             }
+            (System::GoogleWorkspace, Self::SignIn | Self::Consent) => {
+                Some("Google has no consent page for a service account: its key is typed")
+            }
             (System::Microsoft365, Self::TypeCredentials) => Some("Microsoft 365 has consent pages"),
             _ => None,
         }
@@ -113,6 +120,7 @@ mod tests {
     #[test]
     fn only_what_a_calendar_system_does_not_have_is_not_applicable() {
         assert_eq!(missing(System::Microsoft365), ["TypeCredentials"]);
+        assert_eq!(missing(System::GoogleWorkspace), ["SignIn", "Consent"]);
         assert_eq!(missing(System::CalDav), ["SignIn", "Consent", "RoomAnswer"]);
         assert_eq!(missing(System::Exchange), ["SignIn", "Consent"]);
     }

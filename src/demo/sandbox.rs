@@ -1,12 +1,14 @@
 //! The provider sandbox, behind the provider's back: the organisation, its events, its consents.
 
 use http::{Client, Method, Request};
+use providers::google::DELEGATED;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::{
     error::{Result, ensure, unexpected},
     graph::text,
+    plan::System,
     wire,
 };
 
@@ -25,7 +27,13 @@ impl Sandbox {
 
     /// Makes an organisation with people, rooms and three weeks of meetings; one mailbox is out of scope. One that
     /// an earlier attempt made is found by its domain. Answers its id.
-    pub async fn organisation(&self, name: &str, users: usize, rooms: usize) -> Result<String> {
+    pub async fn organisation(
+        &self,
+        name: &str,
+        users: usize,
+        rooms: usize,
+        system: System,
+    ) -> Result<String> {
         let domain = format!("{name}.test");
         let all = self.get("organisations").await?;
         let known = all.as_array().into_iter().flatten().find(|one| one["domain"] == domain.as_str());
@@ -38,6 +46,7 @@ impl Sandbox {
             "users": users,
             "rooms": rooms,
             "out_of_scope": true,
+            "resource_calendars": system == System::GoogleWorkspace,
         });
         let made = self.post("organisations/generate", &order).await?;
         Ok(text(&made, "/id")?.to_owned())
@@ -74,6 +83,28 @@ impl Sandbox {
         let clients: Vec<&String> = consents.collect();
         for client in &clients {
             let path = format!("organisations/{organisation}/revoke-consent");
+            self.post(&path, &json!({ "client_id": client })).await?;
+        }
+        Ok(clients.len())
+    }
+
+    /// A service account of this name at Google, which the organisation's administrator authorises; one that is there
+    /// gets one more key. Answers the key file.
+    pub async fn service_account(&self, organisation: &str, name: &str) -> Result<String> {
+        let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
+        let path = format!("organisations/{organisation}/google/delegations");
+        let order = json!({ "client_id": text(&key, "/client_id")?, "scopes": DELEGATED });
+        self.post(&path, &order).await?;
+        Ok(key.to_string())
+    }
+
+    /// Takes back every domain-wide delegation of the organisation. Answers how many there were.
+    pub async fn withdraw(&self, organisation: &str) -> Result<usize> {
+        let read = self.get(&format!("organisations/{organisation}/google")).await?;
+        let held = read["delegations"].as_object().into_iter().flat_map(|held| held.keys());
+        let clients: Vec<&String> = held.collect();
+        for client in &clients {
+            let path = format!("organisations/{organisation}/google/delegations/revoke");
             self.post(&path, &json!({ "client_id": client })).await?;
         }
         Ok(clients.len())

@@ -108,6 +108,7 @@ impl TestApp {
         seed::register(&sandbox, &client_id, &client_secret, &base).await.unwrap();
         let vendor_key = format!("muster_{}", ids.secret());
         let application = (client_id.clone(), client_secret.clone());
+        let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
             database_url,
             migration_url: None,
@@ -127,6 +128,7 @@ impl TestApp {
                 login_url: sandbox.clone(),
                 graph_url: sandbox.join("/v1.0").unwrap(),
             }),
+            google: Some(google),
             caldav: true,
             exchange: true,
             exchange_autodiscover: Vec::new(),

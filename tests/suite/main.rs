@@ -7,6 +7,7 @@ mod bad_input;
 mod caldav;
 mod commands;
 mod faults;
+mod google;
 mod kill;
 mod radicale;
 mod s1_connecting;

@@ -138,10 +138,18 @@ async fn obtain_grant(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
-/// A fresh consent takes some minutes to spread at Microsoft: until then a refusal is no refusal.
+/// A fresh consent takes some minutes to spread at Microsoft, a delegation up to a day at Google: until then a refusal is no refusal.
 fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
-    let spreads = matches!(secret, Secret::MicrosoftApp { .. })
-        && matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope);
+    let spreads = match secret {
+        Secret::MicrosoftApp { .. } => {
+            matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
+        }
+        // Google says with these two words that it does not know the delegation, or not all of it, yet.
+        Secret::ServiceAccount { .. } => {
+            matches!(error.code.as_str(), "unauthorized_client" | "access_denied")
+        }
+        Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } | Secret::Basic { .. } => false,
+    };
     match spreads {
         true => Trouble::Retry {
             reason: Reason::new(

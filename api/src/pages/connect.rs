@@ -158,6 +158,9 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
         Err(error) => return layout::problem(&error),
     };
     let provider = ProviderKind::parse(&open.integration.provider);
+    if provider == Some(ProviderKind::GoogleWorkspace) {
+        return layout::page("Enter the service account's key", false, key(&open.tenant));
+    }
     let system = provider.map_or("calendar system", label);
     let is_found = provider == Some(ProviderKind::Exchange);
     let body = html! {
@@ -175,10 +178,26 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     layout::page("Enter the credentials", false, body)
 }
 
+/// The form for a service account's key.
+fn key(tenant: &str) -> Markup {
+    html! {
+        p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
+        pre { @for scope in connect::GOOGLE_SCOPES { (scope) "\n" } }
+        p.dim { "Google may take up to a day to spread this; Muster waits for it. The key is stored encrypted and shown to nobody." }
+        form method="post" action="/connect/credentials" data-muster-next {
+            label { "Address of an administrator, for whom the service account acts in the directory" input type="email" name="user" required autocomplete="off"; }
+            label { "Key of the service account, the whole JSON file" textarea name="key" required rows="8" autocomplete="off" {} }
+            button { "Connect" }
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct TypedForm {
+    #[serde(default)]
     server: String,
     user: String,
+    #[serde(alias = "key")]
     password: String,
 }
 

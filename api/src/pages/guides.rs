@@ -3,7 +3,10 @@
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;
 use maud::{Markup, html};
-use services::{Refusal, Services, connect::label};
+use services::{
+    Refusal, Services,
+    connect::{GOOGLE_SCOPES, label},
+};
 
 use super::layout;
 
@@ -11,6 +14,7 @@ pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
     let word = provider.to_uppercase().replace('-', "_");
     let body = match ProviderKind::parse(&word) {
         Some(ProviderKind::Microsoft365) => microsoft(),
+        Some(ProviderKind::GoogleWorkspace) => google(),
         Some(ProviderKind::CalDav) => caldav(),
         Some(ProviderKind::Exchange) => exchange(),
         _ => return layout::problem(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
@@ -53,6 +57,31 @@ fn exchange() -> Markup {
         p { "The server is found by Autodiscover if you leave its address empty. Rooms are found by the room lists of your organisation: a room that is in none of them cannot be found. People are found by their addresses unless they are hidden from the address lists. Seats and equipment of rooms are not told by Exchange Web Services." }
         h2 { "Ending it" }
         p { "Remove the role assignment or change the account's password: the access ends at once." }
+    }
+}
+
+fn google() -> Markup {
+    html! {
+        h2 { "What you need" }
+        ul {
+            li { "A super administrator of Google Workspace, who authorises the service account." }
+            li { "A project in Google Cloud with the Google Calendar API and the Admin SDK API switched on. Use one project and one service account for this connection alone." }
+            li { "The address of an administrator for whom the service account acts in the directory. A role of its own that may read users, resources and the customer is enough." }
+            li { "If bookings for people without a reachable calendar are wanted: a licensed account for them, such as bookings@example.com." }
+        }
+        h2 { "Steps" }
+        ol {
+            li { "In Google Cloud, under IAM, Service accounts: create a service account without any role. Under Keys: add a key of the type JSON and keep the file." }
+            li { "In Google's admin console, under Security, Access and data control, API controls, Domain-wide delegation: add the service account's numeric client id with the scopes below." }
+            li { "On the connect page: choose Google Workspace, enter the administrator's address and paste the whole file." }
+        }
+        h2 { "What is asked for" }
+        pre { @for scope in GOOGLE_SCOPES { (scope) "\n" } }
+        p { "Events are read, written, moved and cancelled; busy times, people, rooms and the organisation's name are read. Mail and files cannot be read. If one scope is missing, Google refuses that part altogether." }
+        h2 { "When it takes a while" }
+        p { "Google takes up to a day to spread a delegation, usually minutes. Until then the connection waits by itself." }
+        h2 { "Ending it" }
+        p { "Remove the client id from domain-wide delegation, or delete the key: both take effect within the hour, usually at once." }
     }
 }
 

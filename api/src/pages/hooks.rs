@@ -1,8 +1,11 @@
 //! Where providers push to. Answered fast: what a push means is worked out by a run.
 
-use actix_web::{HttpResponse, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
-use services::{Services, channels::MICROSOFT_HOOK};
+use services::{
+    Services,
+    channels::{GOOGLE_HOOK, MICROSOFT_HOOK},
+};
 
 /// The longest validation token that is echoed.
 const LONGEST_TOKEN: usize = 1024;
@@ -12,7 +15,8 @@ const MOST_ITEMS: usize = 1000;
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
-        .service(web::resource(MICROSOFT_HOOK).app_data(web::PayloadConfig::new(256 * 1024)).post(microsoft));
+        .service(web::resource(MICROSOFT_HOOK).app_data(web::PayloadConfig::new(256 * 1024)).post(microsoft))
+        .service(web::resource(GOOGLE_HOOK).app_data(web::PayloadConfig::new(1024)).post(google));
 }
 
 #[derive(Deserialize)]
@@ -67,6 +71,25 @@ async fn microsoft(
     }
     if unstored {
         return HttpResponse::ServiceUnavailable().finish();
+    }
+    HttpResponse::Accepted().finish()
+}
+
+/// A notice of Google's has no body: its headers name the channel and repeat our secret. The first one of a channel
+/// (`sync`) only says that it is open. Answered 202 whatever is in it; 503 is sent again.
+async fn google(services: web::Data<Services>, request: HttpRequest) -> HttpResponse {
+    let header =
+        |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if header("x-goog-resource-state") == "sync" {
+        return HttpResponse::Accepted().finish();
+    }
+    match services.channels().pushed(header("x-goog-channel-id"), header("x-goog-channel-token")).await {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("a push came for no channel of ours"),
+        Err(error) => {
+            tracing::warn!(%error, "a push could not be stored; the provider sends it again");
+            return HttpResponse::ServiceUnavailable().finish();
+        }
     }
     HttpResponse::Accepted().finish()
 }

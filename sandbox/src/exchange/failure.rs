@@ -1,5 +1,7 @@
 //! Refusals of Exchange.
 
+use std::borrow::Cow;
+
 use super::xml::{ERRORS, SOAP, TYPES, element, quoted};
 use crate::{Error, wire::Answer};
 
@@ -7,7 +9,7 @@ use crate::{Error, wire::Answer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The response code.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What is said about it.
     pub message: String,
     /// How long to stay away, in milliseconds.
@@ -39,8 +41,8 @@ impl From<Error> for Refused {
 
 impl Failure {
     /// A refusal.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), back_off_ms: None }
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), back_off_ms: None }
     }
 
     /// There is no such event.
@@ -103,6 +105,11 @@ pub fn throttled(retry_after: Option<u32>) -> Answer {
     let message = "The server cannot service this request right now. Try again later.";
     let back_off_ms = retry_after.map(|seconds| u64::from(seconds) * 1_000);
     Failure { back_off_ms, ..Failure::new("ErrorServerBusy", message) }.fault()
+}
+
+/// A refusal of the whole request with any response code.
+pub fn refused(code: &str) -> Answer {
+    Failure::new(code.to_owned(), "The request was refused.").fault()
 }
 
 /// What every request is told while the web server is away.

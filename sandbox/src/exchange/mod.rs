@@ -25,7 +25,7 @@ mod zones;
 
 use std::sync::Arc;
 
-pub use self::failure::{outage, throttled};
+pub use self::failure::{outage, refused, throttled};
 use self::{
     account::Call,
     failure::{Failure, Refused},

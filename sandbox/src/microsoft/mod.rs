@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     Error,
     app::App,
-    wire::{Answer, Note, Request},
+    wire::{Answer, Body, Note, Request},
 };
 
 /// Answers a request of either.
@@ -32,6 +32,16 @@ pub fn throttled(app: &App, request: &Request, retry_after: Option<u32>) -> Answ
         Some(seconds) => answer.with("retry-after", seconds.to_string()),
         None => answer,
     }
+}
+
+/// A refusal in Graph's form.
+pub fn refused(app: &App, request: &Request, status: u16, code: &str) -> Answer {
+    let failure = graph::failure::Failure::unavailable();
+    let mut answer = graph::failure::Failure { status, ..failure }.answer(app, request);
+    if let Body::Json(value) = &mut answer.body {
+        value["error"]["code"] = code.into();
+    }
+    answer
 }
 
 /// What every request is told while the service is away.

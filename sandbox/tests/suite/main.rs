@@ -6,6 +6,7 @@ mod directory;
 mod durability;
 mod events;
 mod faults;
+mod google;
 mod identity;
 mod meetings;
 mod schedule;

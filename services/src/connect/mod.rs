@@ -6,6 +6,7 @@
 //! Whatever ends a session early leaves the integration with a reason and nothing half-connected.
 
 mod force;
+mod google;
 mod microsoft;
 mod own;
 mod session;
@@ -32,6 +33,8 @@ use entity::connect_session::Model as SessionRow;
 pub(crate) use self::force::forget_handed_over;
 pub use self::microsoft::RedirectAnswer;
 use self::microsoft::SignedIn;
+/// What an administrator of Google Workspace allows the service account.
+pub use providers::google::DELEGATED as GOOGLE_SCOPES;
 
 /// Where Microsoft sends the browser back after the administrator's sign-in.
 pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
@@ -39,6 +42,8 @@ pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
 pub const CONSENTED: &str = "/connect/microsoft/consented";
 /// Where Microsoft sends the browser back after a user's own consent.
 pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
+/// Where Google sends the browser back after a user's own consent.
+pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
 /// The step of a session that waits for typed credentials.
 const CREDENTIALS: &str = "CREDENTIALS";
 /// The step of a session that has left a consent for the run.
@@ -71,9 +76,9 @@ pub struct Choice {
 pub struct Typed {
     /// Where the server is; may be empty where it can be found by the user name (Exchange).
     pub server: String,
-    /// The user name.
+    /// The user name; with Google the administrator for whom the service account acts.
     pub user: String,
-    /// The password.
+    /// The password; with Google the key file.
     pub password: SecretString,
 }
 
@@ -221,6 +226,9 @@ impl Connect {
             let message =
                 "Credentials are not asked for at this step. Open the link from your invitation again.";
             return Err(Error::refuse("STEP_OVER", message));
+        }
+        if self.provider_of(&session).await? == ProviderKind::GoogleWorkspace {
+            return self.typed_key(session, &typed).await;
         }
         let mut tx = self.services.begin(session.tenant_id).await?;
         let row = integrations::find(&tx, session.integration_id).await?;

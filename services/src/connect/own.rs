@@ -1,11 +1,12 @@
 //! A user's own consent: one address that works once, the provider's page, and back.
 
-use domain::{Id, ids, state::IntegrationState};
+use domain::{Id, ProviderKind, ids, state::IntegrationState};
 use providers::microsoft::identity::{Ask, ORGANIZATIONS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use uuid::Uuid;
 
 use super::{Connect, OWN_CONSENTED, Onward, RedirectAnswer, session::session_over};
-use crate::{Error, Result, grants::Secret, integrations};
+use crate::{Error, Result, Tx, grants::Secret, integrations};
 
 impl Connect {
     /// Begins a user's own consent. Answers the address to which the user's browser is sent; it works once.
@@ -18,7 +19,7 @@ impl Connect {
             return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
         }
         let integration =
-            crate::connections::live_integration(&tx).await?.filter(|row| row.provider == "MICROSOFT_365");
+            crate::connections::live_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
         let integration = integration.ok_or_else(|| {
             let message =
                 "A personal connection needs a connected calendar system that has personal consent.";
@@ -40,10 +41,20 @@ impl Connect {
         session = change.update(tx.conn()).await?;
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
-        let onward =
-            self.to_microsoft(&tx, &mut session, Ask::OwnConsent, OWN_CONSENTED, hint.as_deref()).await?;
+        let onward = match self.provider_of(&session).await? {
+            ProviderKind::GoogleWorkspace => self.to_google(&tx, &mut session, hint.as_deref()).await?,
+            _ => {
+                self.to_microsoft(&tx, &mut session, Ask::OwnConsent, OWN_CONSENTED, hint.as_deref()).await?
+            }
+        };
         tx.commit().await?;
         Ok((cookie, onward))
+    }
+
+    fn takes_own_consent(&self, integration: &entity::integration::Model) -> bool {
+        let kind = integrations::provider(integration);
+        let connector = kind.and_then(|kind| self.services.connectors.get(kind));
+        connector.is_ok_and(|connector| connector.offers().own_consent)
     }
 
     /// Takes a user's own consent; the mailbox goes over to the user's own route and is activated anew.
@@ -54,7 +65,7 @@ impl Connect {
         let redirect = self.services.settings.link(OWN_CONSENTED);
         let tokens = identity.redeem_code(answer.code()?, &verifier, &redirect, ORGANIZATIONS).await?;
         let who = self.verified(&identity, &session, tokens.id_token.as_ref()).await?;
-        let mut tx = self.services.begin(session.tenant_id).await?;
+        let tx = self.services.begin(session.tenant_id).await?;
         let integration = integrations::find(&tx, session.integration_id).await?;
         let user = session.user_id.ok_or_else(session_over)?;
         let row = entity::tenant_user::one(session.tenant_id, user).one(tx.conn()).await?;
@@ -70,7 +81,19 @@ impl Connect {
             Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
         })?;
         let secret = Secret::MicrosoftUser { external: who.tenant_id, refresh_token };
-        self.services.grants().store(&tx, integration.id, Some(user), &address, &secret).await?;
+        self.own_in_force(tx, &integration, user, address, &secret).await
+    }
+
+    /// Stores a user's own consent; the mailbox goes over to the user's own route and is activated anew.
+    pub(super) async fn own_in_force(
+        &self,
+        mut tx: Tx,
+        integration: &entity::integration::Model,
+        user: Uuid,
+        address: String,
+        secret: &Secret,
+    ) -> Result<Onward> {
+        self.services.grants().store(&tx, integration.id, Some(user), &address, secret).await?;
         let new = crate::change::NewConnection {
             integration: integration.id,
             user: Some(user),
@@ -84,7 +107,7 @@ impl Connect {
         crate::connections::order(&mut tx, &connection, &Id::<ids::User>::from_uuid(user).to_string())
             .await?;
         tx.commit().await?;
-        let landed = self.landing(&integration, IntegrationState::Active, None).await?;
+        let landed = self.landing(integration, IntegrationState::Active, None).await?;
         Ok(landed.map_or(Onward::Progress, Onward::Land))
     }
 }

@@ -11,7 +11,7 @@ use domain::{
 };
 use entity::Store;
 use futures::FutureExt;
-use providers::{caldav, microsoft};
+use providers::{caldav, google, microsoft};
 use sea_orm::ConnectionTrait;
 use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -148,12 +148,24 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
     let client = http::Client::new(http::Config::default()).unwrap();
     let nowhere: url::Url = "https://nowhere.invalid/".parse().unwrap();
     let secret = microsoft::ClientCredential::Secret(ids.secret().into());
-    let config = microsoft::Config::new(nowhere.clone(), nowhere, "client", secret);
+    let config = microsoft::Config::new(nowhere.clone(), nowhere.clone(), "client", secret);
     let identity =
         microsoft::identity::Identity::new(config.clone(), client.clone(), clock.clone(), ids.clone());
     let graph = microsoft::Microsoft::new(config, client.clone(), clock.clone(), ids.clone());
-    let dav = caldav::CalDav::new(caldav::Config::default(), client, clock.clone(), ids.clone());
-    Connectors::default().with(Arc::new(graph)).with(Arc::new(dav)).with_microsoft(identity)
+    let dav = caldav::CalDav::new(caldav::Config::default(), client.clone(), clock.clone(), ids.clone());
+    let config = google::Config {
+        token: nowhere.clone(),
+        accounts: nowhere.clone(),
+        calendar: nowhere.clone(),
+        directory: nowhere,
+        application: None,
+    };
+    let google = google::Google::new(config, client.clone(), clock.clone(), ids.clone());
+    Connectors::default()
+        .with_google(google)
+        .with(Arc::new(graph))
+        .with(Arc::new(dav))
+        .with_microsoft(identity)
 }
 
 /// A user named `name`.

@@ -10,6 +10,7 @@
 mod harness;
 
 mod connecting;
+mod google;
 mod idempotency;
 mod links;
 mod roles;

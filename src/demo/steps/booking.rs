@@ -201,7 +201,9 @@ async fn create(demo: &mut Demo, wish: &Wish<'_>) -> Result<(Booked, Value)> {
 /// The states of a booking whose event is written.
 const fn first_state(system: System) -> &'static [&'static str] {
     match system {
-        System::Microsoft365 | System::Exchange => &["WRITTEN", "ROOM_PENDING", "CONFIRMED"],
+        System::Microsoft365 | System::GoogleWorkspace | System::Exchange => {
+            &["WRITTEN", "ROOM_PENDING", "CONFIRMED"]
+        }
         System::CalDav => &["CONFIRMED"],
     }
 }

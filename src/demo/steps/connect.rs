@@ -126,7 +126,7 @@ pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> 
 const fn last_before_authorise(demo: &Demo) -> Step {
     match demo.system {
         System::Microsoft365 => Step::Consent,
-        System::CalDav | System::Exchange => Step::TypeCredentials,
+        System::GoogleWorkspace | System::CalDav | System::Exchange => Step::TypeCredentials,
     }
 }
 
@@ -166,6 +166,12 @@ async fn browser(demo: &Demo) -> Result<Browser> {
         answers.push(("user", user.clone()));
         answers.push(("password", demo.password().to_owned()));
     }
+    if let (System::GoogleWorkspace, Some(sandbox), Some(organisation)) =
+        (demo.system, &demo.sandbox, &demo.state.made.organisation)
+    {
+        answers.push(("user", administrator(demo).await?));
+        answers.push(("key", sandbox.service_account(organisation, &demo.state.made.name).await?));
+    }
     let answers = answers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Ok(Browser::new(demo.client.clone(), answers).landing_at(demo.landing.clone()))
 }
@@ -189,10 +195,11 @@ async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut Trail, again: bo
     trail.did(Step::TickTerms, format!("refused without the ticks; {} chosen with them", demo.system.word()));
     let place = match demo.system {
         System::Microsoft365 => at_the_provider(demo, browser, trail, &link, place).await?,
-        System::CalDav | System::Exchange => {
+        System::GoogleWorkspace | System::CalDav | System::Exchange => {
             demo.report.doing(Step::TypeCredentials);
             let page = place.page()?;
-            ensure(page.form()?.asks("password"), || format!("\"{}\" asks for no password", page.title))?;
+            let secret = if demo.system == System::GoogleWorkspace { "key" } else { "password" };
+            ensure(page.form()?.asks(secret), || format!("\"{}\" asks for no {secret}", page.title))?;
             let place = browser.submit(&page, &[]).await?;
             trail.did(Step::TypeCredentials, "typed and stored encrypted");
             place

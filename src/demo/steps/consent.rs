@@ -40,6 +40,11 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
         return Ok("the technical account's password was changed".to_owned());
     }
     if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {
+        if demo.system == System::GoogleWorkspace {
+            let revoked = sandbox.withdraw(organisation).await?;
+            ensure(revoked > 0, || "there was no delegation at the provider".to_owned())?;
+            return Ok("the administrator removed the client from domain-wide delegation".to_owned());
+        }
         let revoked = sandbox.revoke(organisation).await?;
         ensure(revoked > 0, || "there was no consent at the provider".to_owned())?;
         return Ok("the administrator removed the application".to_owned());

@@ -50,7 +50,8 @@ async fn create(demo: &mut Demo) -> Result<String> {
 /// At the sandbox the organisation to be connected is made first, as any customer has one.
 async fn organisation(demo: &mut Demo) -> Result<()> {
     let Some(sandbox) = demo.sandbox.clone() else { return Ok(()) };
-    let id = sandbox.organisation(&demo.state.made.name, demo.users + BESIDE, ROOMS).await?;
+    let name = &demo.state.made.name;
+    let id = sandbox.organisation(name, demo.users + BESIDE, ROOMS, demo.system).await?;
     let read = sandbox.read(&id).await?;
     if demo.state.made.service_mailbox.is_none() {
         demo.state.made.service_mailbox = Some(text(&read, "/shared/0/address")?.to_owned());
@@ -128,7 +129,7 @@ pub(super) async fn invite(demo: &mut Demo, integration: Option<&str>) -> Result
 /// The IT person's address: at the sandbox an administrator's, who can consent.
 pub(super) async fn administrator(demo: &Demo) -> Result<String> {
     match (&demo.sandbox, &demo.state.made.organisation, demo.system) {
-        (Some(sandbox), Some(organisation), System::Microsoft365) => {
+        (Some(sandbox), Some(organisation), System::Microsoft365 | System::GoogleWorkspace) => {
             Ok(text(&sandbox.read(organisation).await?, "/admin/address")?.to_owned())
         }
         _ => Ok(format!("it-department@{}.test", demo.state.made.name)),

@@ -381,7 +381,7 @@ impl Provider for Office {
     }
 
     async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {
-        unsupported()
+        not_here()
     }
 
     async fn create_event(&self, _: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {

@@ -63,7 +63,9 @@ fn credentials(provider: domain::ProviderKind) -> &'static str {
         P::Microsoft365 => {
             "An administrator of Microsoft 365 who may consent for the organisation is at hand."
         }
-        P::GoogleWorkspace => "A super administrator of Google Workspace is at hand.",
+        P::GoogleWorkspace => {
+            "A super administrator of Google Workspace and the key of a service account are at hand."
+        }
         P::Exchange => "The user name and password of an account with impersonation rights are at hand.",
         P::CalDav => "The user name and password of an account that reaches the calendars are at hand.",
     }

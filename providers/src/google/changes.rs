@@ -1,0 +1,108 @@
+//! What has changed in a calendar since a cursor, by Google's sync tokens.
+//!
+//! The first list is bounded by the window, every later one by the token alone, so what comes then may lie anywhere: an
+//! event that left the window is told as gone.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{TimeRange, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Google,
+    calendars::instant,
+    classify::Subject,
+    event,
+    events::PAGE,
+    request::{Call, unreadable, with_query},
+    scopes::Scope,
+    wire,
+};
+use crate::{Changes, Error, ErrorKind, Remedy, Result, Session};
+
+/// Where reading stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    /// The window that it was begun with.
+    from: Timestamp,
+    until: Timestamp,
+    /// The token of the last complete list.
+    sync: Option<String>,
+    /// The next page of this list.
+    page: Option<String>,
+}
+
+impl Cursor {
+    fn read(text: &str) -> Result<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Gone,
+                Remedy::Resync,
+                "CURSOR_UNREADABLE",
+                "The place to read on from cannot be understood; everything is read again.",
+            )
+        })
+    }
+
+    fn write(&self) -> Result<String> {
+        Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).map_err(|_| unreadable())?))
+    }
+}
+
+impl Google {
+    pub(super) async fn list_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        let begun = Cursor { from: window.start, until: window.end, sync: None, page: None };
+        let at = cursor.map_or(Ok(begun), Cursor::read)?;
+        let (from, until) = (instant(at.from), instant(at.until));
+        let mut query = vec![("singleEvents", "true"), ("maxResults", PAGE)];
+        match &at.sync {
+            Some(token) => query.push(("syncToken", token)),
+            None => query.extend([("timeMin", from.as_str()), ("timeMax", until.as_str())]),
+        }
+        query.extend(at.page.as_deref().map(|token| ("pageToken", token)));
+        let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
+        let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Changes);
+        let list: wire::Events = self.call_json(session, &call).await?;
+
+        let (mut gone, mut changed) = (Vec::new(), Vec::new());
+        let window = TimeRange::new(at.from, at.until);
+        for raw in list.items {
+            let id = raw.id.clone();
+            let event = event::event(raw, list.time_zone.as_deref())?;
+            match event.filter(|event| window.is_some_and(|window| event.range.overlaps(&window))) {
+                Some(event) => changed.push(event),
+                None => gone.push(id),
+            }
+        }
+        let (next, more) = match (list.next_page_token, list.next_sync_token) {
+            (Some(page), _) => (Cursor { page: Some(page), ..at }, true),
+            (None, Some(sync)) => (Cursor { sync: Some(sync), page: None, ..at }, false),
+            (None, None) => return Err(unreadable()),
+        };
+        Ok(Changes { gone, changed, cursor: next.write()?, more })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_went_and_anything_else_is_begun_anew() {
+        let at = |text: &str| text.parse().unwrap();
+        let cursor = Cursor {
+            from: at("2026-12-01T00:00:00Z"),
+            until: at("2026-12-02T00:00:00Z"),
+            sync: Some("CPDAlvWDx70CEPDAlvWDx70CGAU=".to_owned()),
+            page: None,
+        };
+        assert_eq!(Cursor::read(&cursor.write().unwrap()).unwrap(), cursor);
+        assert_eq!(Cursor::read("rubbish").unwrap_err().remedy, Remedy::Resync);
+    }
+}

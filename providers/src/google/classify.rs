@@ -1,0 +1,248 @@
+//! What each refusal of Google's APIs means, as tables.
+//!
+//! The order of decision is: the reason of the first error, the reasons of newer front ends (`details`), the gRPC
+//! status word, then the HTTP status. Messages are ours; the provider's text is never passed on.
+//!
+//! Source: Google's "Handle API errors" for Calendar and Directory.
+
+use std::time::Duration;
+
+use http::Response;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Error, ErrorKind as Kind, Remedy};
+
+/// What a request was about; decides what "not found" and "no" mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The directory or the connection as a whole.
+    Directory,
+    /// One person of the directory.
+    Person,
+    /// The calendar of a mailbox.
+    Calendar,
+    /// The changes of a calendar since a cursor.
+    Changes,
+    /// One object, such as an event.
+    Item,
+}
+
+/// What to wait when the provider does not say.
+pub(super) const PAUSE: Duration = Duration::from_secs(5);
+/// No provider is obeyed for longer than this at a time.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+/// "Calendar usage limits exceeded": too many invitations by one account lately.
+const QUOTA_PAUSE: Duration = Duration::from_hours(1);
+/// The day's quota is used up.
+const DAY_PAUSE: Duration = Duration::from_hours(4);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Throttled,
+    Quota,
+    Day,
+    Unavailable,
+    TokenRefused,
+    GrantLost,
+    Api,
+    Delegation,
+    Push,
+    OutOfScope,
+    NoMailbox,
+    NotServed,
+    ItemGone,
+    Duplicate,
+    Changed,
+    Conflict,
+    Resync,
+    Invalid,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    error: Value,
+}
+
+/// Classifies a refusal. `writes` says whether an effect may have happened.
+pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
+    let error = answer.json::<Envelope>().unwrap_or_default().error;
+    let reasons = reasons(&error);
+    let status = answer.status.as_u16();
+    let meaning = reasons
+        .iter()
+        .find_map(|reason| by_reason(reason, subject))
+        .filter(|meaning| *meaning != Meaning::Invalid || status < 500)
+        .unwrap_or_else(|| by_status(status, subject));
+    let pause = match meaning {
+        Meaning::Quota => QUOTA_PAUSE,
+        Meaning::Day => DAY_PAUSE,
+        _ => PAUSE,
+    };
+    let wait = answer.retry_after().unwrap_or(pause + jitter).min(LONGEST_PAUSE);
+    let code = reasons.into_iter().next().unwrap_or_else(|| format!("HTTP_{status}"));
+    let unknown = writes && (status >= 500 && status != 501 || meaning == Meaning::Conflict);
+    Error { unknown, ..express(meaning, code, wait) }
+}
+
+/// The same refusal, after a fresh token did not help.
+pub(super) fn grant_lost(error: Error) -> Error {
+    express(Meaning::GrantLost, error.code, PAUSE)
+}
+
+/// Classifies the error of one calendar in an answer about busy times, which comes inside a success.
+pub(super) fn busy(reason: &str) -> Error {
+    let meaning = match reason {
+        "notFound" => Meaning::NoMailbox,
+        "internalError" | "backendError" => Meaning::Unavailable,
+        "groupTooBig" | "tooManyCalendarsRequested" => Meaning::Invalid,
+        other => by_reason(other, Subject::Calendar).unwrap_or(Meaning::Unavailable),
+    };
+    express(meaning, reason.to_owned(), Duration::from_mins(1))
+}
+
+fn reasons(error: &Value) -> Vec<String> {
+    let list = |name: &str| error[name].as_array().cloned().unwrap_or_default();
+    let reason = |entry: Value| entry["reason"].as_str().map(str::to_owned);
+    let listed = list("errors").into_iter().chain(list("details")).filter_map(reason);
+    listed.chain(error["status"].as_str().map(str::to_owned)).collect()
+}
+
+fn by_reason(reason: &str, subject: Subject) -> Option<Meaning> {
+    Some(match reason {
+        "rateLimitExceeded" | "userRateLimitExceeded" | "RATE_LIMIT_EXCEEDED" | "RESOURCE_EXHAUSTED" => {
+            Meaning::Throttled
+        }
+        "quotaExceeded" => Meaning::Quota,
+        "dailyLimitExceeded" => Meaning::Day,
+        "backendError" | "internalError" | "INTERNAL" | "UNAVAILABLE" => Meaning::Unavailable,
+        "authError" | "UNAUTHENTICATED" => Meaning::TokenRefused,
+        "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => Meaning::GrantLost,
+        "accessNotConfigured" | "SERVICE_DISABLED" => Meaning::Api,
+        "forbiddenForServiceAccounts" => Meaning::Delegation,
+        "notACalendarUser" => Meaning::NotServed,
+        "forbidden" | "requiredAccessLevel" | "PERMISSION_DENIED" if subject == Subject::Directory => {
+            Meaning::GrantLost
+        }
+        "forbidden" | "requiredAccessLevel" | "PERMISSION_DENIED" => Meaning::OutOfScope,
+        "notFound" | "NOT_FOUND" => missing(subject),
+        "duplicate" => Meaning::Duplicate,
+        "conflict" => Meaning::Conflict,
+        "conditionNotMet" => Meaning::Changed,
+        "deleted" | "channelUnknown" => Meaning::ItemGone,
+        "fullSyncRequired" | "updatedMinTooLongAgo" => Meaning::Resync,
+        "push.webhookUrlUnauthorized" | "push.webhookUrlNotHttps" => Meaning::Push,
+        "badRequest"
+        | "invalid"
+        | "required"
+        | "parseError"
+        | "timeRangeEmpty"
+        | "timeRangeTooLong"
+        | "channelIdNotUnique"
+        | "forbiddenForNonOrganizer" => Meaning::Invalid,
+        _ => return None,
+    })
+}
+
+/// "Not found" means "gone" or "not for you", and never proves that a calendar was deleted.
+const fn missing(subject: Subject) -> Meaning {
+    match subject {
+        Subject::Directory => Meaning::GrantLost,
+        Subject::Person => Meaning::NoMailbox,
+        Subject::Calendar | Subject::Changes => Meaning::OutOfScope,
+        Subject::Item => Meaning::ItemGone,
+    }
+}
+
+fn by_status(status: u16, subject: Subject) -> Meaning {
+    match status {
+        401 => Meaning::TokenRefused,
+        403 if subject == Subject::Directory => Meaning::GrantLost,
+        403 => Meaning::OutOfScope,
+        404 => missing(subject),
+        409 => Meaning::Conflict,
+        410 if subject == Subject::Changes => Meaning::Resync,
+        410 => Meaning::ItemGone,
+        412 => Meaning::Changed,
+        429 => Meaning::Throttled,
+        501 => Meaning::Invalid,
+        500.. => Meaning::Unavailable,
+        _ => Meaning::Invalid,
+    }
+}
+
+fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
+    let (kind, remedy, message) = match meaning {
+        Meaning::Throttled => (
+            Kind::Throttled,
+            Remedy::RetryAfter(wait),
+            "Google asks for a pause; Muster goes on by itself after it.",
+        ),
+        Meaning::Quota => (
+            Kind::Throttled,
+            Remedy::RetryAfter(wait),
+            "This account has sent as many invitations as Google allows for now; Muster goes on by itself later.",
+        ),
+        Meaning::Day => (
+            Kind::Throttled,
+            Remedy::RetryAfter(wait),
+            "The installation has used up its requests to Google for today; the operator can ask Google for more.",
+        ),
+        Meaning::Unavailable => (
+            Kind::Unavailable,
+            Remedy::RetryAfter(wait),
+            "Google has a problem at the moment; Muster tries again by itself.",
+        ),
+        Meaning::TokenRefused => {
+            (Kind::TokenRefused, Remedy::RefreshToken, "Google no longer accepts the current access.")
+        }
+        Meaning::GrantLost => (
+            Kind::GrantLost,
+            Remedy::Reconnect,
+            "Google no longer lets Muster in; an administrator has to authorise it again.",
+        ),
+        Meaning::Api => (
+            Kind::Misconfigured,
+            Remedy::Never,
+            "The project of the service account has the Calendar or the Admin API switched off; switch it on.",
+        ),
+        Meaning::Delegation => (
+            Kind::Misconfigured,
+            Remedy::Never,
+            "The service account may invite nobody: it has no domain-wide delegation.",
+        ),
+        Meaning::Push => {
+            (Kind::Misconfigured, Remedy::Never, "Google does not accept the address for notices of changes.")
+        }
+        Meaning::OutOfScope => (
+            Kind::OutOfScope,
+            Remedy::SkipMailbox,
+            "Muster may not open this calendar: it lies outside what the organisation allowed.",
+        ),
+        Meaning::NoMailbox => (
+            Kind::NoMailbox,
+            Remedy::SkipMailbox,
+            "Google knows no calendar with this address, or does not show it.",
+        ),
+        Meaning::NotServed => {
+            (Kind::NotServed, Remedy::SkipMailbox, "Google Calendar is switched off for this account.")
+        }
+        Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Google no longer has this object."),
+        Meaning::Duplicate => {
+            (Kind::Conflict, Remedy::Reread, "Google has already carried out this request once.")
+        }
+        Meaning::Changed | Meaning::Conflict => {
+            (Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment.")
+        }
+        Meaning::Resync => {
+            (Kind::Gone, Remedy::Resync, "Google forgot where reading stopped; everything is read again.")
+        }
+        Meaning::Invalid => (Kind::Invalid, Remedy::Never, "Google does not accept this request."),
+    };
+    Error::new(kind, remedy, code, message)
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -1,0 +1,182 @@
+//! A person's own consent: Google's pages, the code they send back, and the tokens for it.
+//!
+//! Called by the connect flow and by the token broker. The ID token comes straight from the token endpoint over TLS, so
+//! by OpenID Connect Core, section 3.1.3.7, its issuer is proven by the connection; its claims are checked all the same.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    Application, Google,
+    request::{below, with_query},
+    scopes::OWN,
+    tokens,
+};
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// Who consented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Google's lasting id of the account.
+    pub id: String,
+    /// The address.
+    pub email: String,
+    /// The organisation's domain; an account without one belongs to no organisation.
+    pub domain: String,
+}
+
+/// What the token endpoint gave.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// Opens the calendar for a while.
+    pub access_token: SecretString,
+    /// Fetches the next access token. Google gives one at the consent and, as a rule, never again: keep it.
+    pub refresh_token: Option<SecretString>,
+    /// Who consented; only with a code.
+    pub person: Option<Person>,
+    /// How long the access token lives from now.
+    pub expires_in: Duration,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    exp: i64,
+    #[serde(default)]
+    nonce: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    email_verified: bool,
+    #[serde(default)]
+    hd: String,
+}
+
+impl Google {
+    fn application(&self) -> Result<&Application> {
+        self.config.application.as_ref().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Misconfigured,
+                Remedy::Never,
+                "NO_APPLICATION",
+                "The operator has registered no application for personal consent at Google.",
+            )
+        })
+    }
+
+    /// Where a browser is sent to consent. `challenge` is the S256 form of the PKCE verifier.
+    pub fn consent_url(
+        &self,
+        redirect_uri: &str,
+        state: &str,
+        nonce: &str,
+        challenge: &str,
+        login_hint: Option<&str>,
+    ) -> Result<Url> {
+        let url = below(&self.config.accounts, &["o", "oauth2", "v2", "auth"])?;
+        let scope = OWN.join(" ");
+        let mut query = vec![
+            ("client_id", self.application()?.client_id.as_str()),
+            ("redirect_uri", redirect_uri),
+            ("response_type", "code"),
+            ("scope", &scope),
+            ("state", state),
+            ("nonce", nonce),
+            ("access_type", "offline"),
+            // Without it Google gives no refresh token to somebody who consented before.
+            ("prompt", "consent"),
+            ("code_challenge", challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        query.extend(login_hint.map(|hint| ("login_hint", hint)));
+        Ok(with_query(url, &query))
+    }
+
+    /// Exchanges the code of a redirect. A consent that leaves out a scope is refused: people can untick them.
+    pub async fn redeem_code(
+        &self,
+        code: &str,
+        verifier: &SecretString,
+        redirect_uri: &str,
+        nonce: &str,
+    ) -> Result<Tokens> {
+        let application = self.application()?;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("code_verifier", verifier.expose_secret()),
+            ("redirect_uri", redirect_uri),
+            ("client_id", &application.client_id),
+            ("client_secret", application.secret.expose_secret()),
+        ];
+        let answer = tokens::fetch(self, &form).await?;
+        let granted = answer.scope.as_deref().unwrap_or_default();
+        let lacks =
+            |wanted: &&str| wanted.starts_with("https://") && !granted.split(' ').any(|one| one == *wanted);
+        if OWN.iter().any(lacks) {
+            return Err(Error::new(
+                ErrorKind::GrantLost,
+                Remedy::Reconnect,
+                "SCOPE_UNTICKED",
+                "The consent leaves out a part of what Muster needs; consent again with everything ticked.",
+            ));
+        }
+        let id_token = answer.id_token.as_deref().ok_or_else(|| doubtful("MISSING"))?;
+        let person = self.person(id_token, &application.client_id, nonce)?;
+        Ok(Tokens { person: Some(person), ..given(&answer) })
+    }
+
+    /// Fetches a fresh access token.
+    pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens> {
+        let application = self.application()?;
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose_secret()),
+            ("client_id", &application.client_id),
+            ("client_secret", application.secret.expose_secret()),
+        ];
+        Ok(given(&tokens::fetch(self, &form).await?))
+    }
+
+    fn person(&self, id_token: &str, client_id: &str, nonce: &str) -> Result<Person> {
+        let payload = id_token.split('.').nth(1).unwrap_or_default();
+        let bytes =
+            URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).map_err(|_| doubtful("MALFORMED"))?;
+        let claims: Claims = serde_json::from_slice(&bytes).map_err(|_| doubtful("MALFORMED"))?;
+        let issuer = self.config.accounts.as_str().trim_end_matches('/');
+        let host = issuer.split_once("://").map_or(issuer, |(_, host)| host);
+        match () {
+            () if claims.iss != issuer && claims.iss != host => Err(doubtful("ISSUER")),
+            () if claims.aud != client_id => Err(doubtful("AUDIENCE")),
+            () if claims.exp <= self.clock.now().timestamp() => Err(doubtful("EXPIRED")),
+            () if claims.nonce != nonce || nonce.is_empty() => Err(doubtful("NONCE")),
+            () if !claims.email_verified || claims.email.is_empty() => Err(doubtful("EMAIL")),
+            () if claims.hd.is_empty() => Err(doubtful("NO_ORGANISATION")),
+            () => Ok(Person { id: claims.sub, email: claims.email, domain: claims.hd }),
+        }
+    }
+}
+
+fn given(answer: &tokens::TokenAnswer) -> Tokens {
+    Tokens {
+        access_token: answer.access_token.clone().into(),
+        refresh_token: answer.refresh_token.clone().map(SecretString::from),
+        person: None,
+        expires_in: Duration::from_secs(answer.expires_in),
+    }
+}
+
+fn doubtful(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Invalid,
+        Remedy::Reconnect,
+        format!("ID_TOKEN_{what}"),
+        "Google's sign-in does not prove who signed in with an account of an organisation. Start again.",
+    )
+}

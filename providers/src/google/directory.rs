@@ -1,0 +1,174 @@
+//! The organisation, its people and rooms, and single mailboxes, through the Admin SDK's Directory.
+
+use std::collections::HashMap;
+
+use super::{
+    Google,
+    request::{Call, MAX_PAGES, endless, is_resource, with_query},
+    scopes::Scope,
+    wire,
+};
+use crate::{
+    Error, ErrorKind, Mailbox, MailboxKind, Organisation, Page, Person, Remedy, Result, RoomInfo, Session,
+};
+
+/// How the directory names the administrator's own organisation.
+const OWN_CUSTOMER: &str = "my_customer";
+/// The longest page.
+const PAGE: &str = "500";
+
+impl Google {
+    /// Acting as the administrator in the directory is the proof that the key and the delegation hold.
+    pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
+        let call = Call::get(self.directory_url(&["customers", OWN_CUSTOMER])?, Scope::Customer);
+        let customer: wire::Customer = self.call_json(session, &call).await?;
+        let name = customer.postal_address.and_then(|address| address.organization_name);
+        let name = name.filter(|name| !name.is_empty()).or_else(|| customer.customer_domain.clone());
+        Ok(Organisation {
+            name: name.unwrap_or_else(|| customer.id.clone()),
+            id: customer.id,
+            domains: customer.customer_domain.into_iter().collect(),
+        })
+    }
+
+    pub(super) async fn list_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
+        let mut query = vec![
+            ("customer", OWN_CUSTOMER),
+            ("maxResults", PAGE),
+            ("projection", "basic"),
+            ("orderBy", "email"),
+            ("query", "isSuspended=false"),
+        ];
+        query.extend(after.map(|token| ("pageToken", token)));
+        let url = with_query(self.directory_url(&["users"])?, &query);
+        let page: wire::Users = self.call_json(session, &Call::get(url, Scope::People)).await?;
+        let alive = page.users.into_iter().filter(|user| !user.suspended && !user.archived);
+        Ok(Page { items: alive.map(person).collect(), next: page.next_page_token })
+    }
+
+    pub(super) async fn list_rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        let mut query = vec![("maxResults", PAGE)];
+        query.extend(after.map(|token| ("pageToken", token)));
+        let url = self.directory_url(&["customer", OWN_CUSTOMER, "resources", "calendars"])?;
+        let call = Call::get(with_query(url, &query), Scope::Rooms);
+        let page: wire::Resources = self.call_json(session, &call).await?;
+        let buildings = match page.items.iter().any(|room| room.building_id.is_some()) {
+            true => self.buildings(session).await?,
+            false => HashMap::new(),
+        };
+        let items = page.items.into_iter().filter_map(|resource| room(resource, &buildings)).collect();
+        Ok(Page { items, next: page.next_page_token })
+    }
+
+    /// The names of all buildings by their ids.
+    async fn buildings(&self, session: &Session) -> Result<HashMap<String, String>> {
+        let mut names = HashMap::new();
+        let mut token: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("maxResults", PAGE)];
+            query.extend(token.as_deref().map(|token| ("pageToken", token)));
+            let url = self.directory_url(&["customer", OWN_CUSTOMER, "resources", "buildings"])?;
+            let call = Call::get(with_query(url, &query), Scope::Rooms);
+            let page: wire::Buildings = self.call_json(session, &call).await?;
+            names.extend(
+                page.buildings
+                    .into_iter()
+                    .filter_map(|found| Some((found.building_id, found.building_name?))),
+            );
+            token = page.next_page_token;
+            if token.is_none() {
+                return Ok(names);
+            }
+        }
+        Err(endless())
+    }
+
+    /// The directory says who it is; the calendar says whether it is served, and in which zone it lives.
+    pub(super) async fn read_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        if session.own {
+            return self.own_mailbox(session, mailbox).await;
+        }
+        if is_resource(mailbox) {
+            let calendar = self.glance(session, mailbox).await?;
+            return Ok(Mailbox {
+                id: mailbox.to_owned(),
+                address: mailbox.to_owned(),
+                name: calendar.summary.unwrap_or_else(|| mailbox.to_owned()),
+                kind: MailboxKind::Room,
+                zone: calendar.time_zone,
+                accepts_conflicts: None,
+            });
+        }
+        let url = with_query(self.directory_url(&["users", mailbox])?, &[("projection", "basic")]);
+        let user: wire::User = self.call_json(session, &Call::get(url, Scope::People).about(mailbox)).await?;
+        if user.suspended || user.archived {
+            return Err(Error::new(
+                ErrorKind::NotServed,
+                Remedy::SkipMailbox,
+                "ACCOUNT_SUSPENDED",
+                "This account is suspended or archived at Google.",
+            ));
+        }
+        let calendar = self.glance(session, mailbox).await?;
+        let Person { id, address, name } = person(user);
+        Ok(Mailbox {
+            id,
+            address,
+            name,
+            kind: MailboxKind::Person,
+            zone: calendar.time_zone,
+            // Google Calendar takes any number of events at the same time in a person's calendar.
+            accepts_conflicts: Some(true),
+        })
+    }
+
+    /// A token of a person's own reads that person's own calendar, whose id is the address.
+    async fn own_mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        let call = Call::get(self.calendar_url("primary", &[])?, Scope::Events).of(mailbox);
+        let calendar: wire::Calendar = self.call_json(session, &call).await?;
+        if !calendar.id.eq_ignore_ascii_case(mailbox) {
+            return Err(Error::new(
+                ErrorKind::OutOfScope,
+                Remedy::SkipMailbox,
+                "ANOTHER_ACCOUNT",
+                "This consent was given by another account than the one this mailbox belongs to.",
+            ));
+        }
+        Ok(Mailbox {
+            address: calendar.id.clone(),
+            name: calendar.id.clone(),
+            id: calendar.id,
+            kind: MailboxKind::Person,
+            zone: calendar.time_zone,
+            accepts_conflicts: Some(true),
+        })
+    }
+}
+
+fn person(user: wire::User) -> Person {
+    let name = user.name.and_then(|name| name.full_name).filter(|name| !name.is_empty());
+    Person {
+        name: name.unwrap_or_else(|| user.primary_email.clone()),
+        id: user.id,
+        address: user.primary_email,
+    }
+}
+
+/// Cars and projectors are resources too; what is not said to be one of them is a room.
+fn room(resource: wire::Resource, buildings: &HashMap<String, String>) -> Option<RoomInfo> {
+    let filled = |text: &String| !text.is_empty();
+    if resource.resource_category.as_deref() == Some("OTHER") {
+        return None;
+    }
+    let address = resource.resource_email.filter(filled)?;
+    let building = resource.building_id.map(|id| buildings.get(&id).cloned().unwrap_or(id));
+    Some(RoomInfo {
+        id: resource.resource_id,
+        name: resource.resource_name.unwrap_or_else(|| address.clone()),
+        address,
+        capacity: resource.capacity,
+        building: building.filter(filled),
+        floor: resource.floor_name.filter(filled),
+        equipment: resource.feature_instances.into_iter().map(|instance| instance.feature.name).collect(),
+    })
+}

@@ -1,0 +1,165 @@
+//! Events: read, written under an id of ours, changed, called off.
+
+use domain::TimeRange;
+use serde_json::Map;
+
+use super::{
+    Google,
+    calendars::instant,
+    classify::Subject,
+    event::{self, body, changed, id_of, is_gone, not_understood},
+    request::{Call, with_query},
+    scopes::Scope,
+    wire,
+};
+use crate::{Error, ErrorKind, Event, EventChange, NewEvent, Page, Remedy, Result, Session};
+
+/// The longest page that is asked for.
+pub(super) const PAGE: &str = "250";
+
+/// Whether the guests of an event hear of a change.
+const ALL: (&str, &str) = ("sendUpdates", "all");
+const NOBODY: (&str, &str) = ("sendUpdates", "none");
+
+impl Google {
+    pub(super) async fn list_events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<Page<Event>> {
+        let (from, until) = (instant(window.start), instant(window.end));
+        let mut query = vec![
+            ("timeMin", from.as_str()),
+            ("timeMax", until.as_str()),
+            ("singleEvents", "true"),
+            ("orderBy", "startTime"),
+            ("maxResults", PAGE),
+        ];
+        query.extend(after.map(|token| ("pageToken", token)));
+        let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
+        let list: wire::Events = self.call_json(session, &Call::get(url, Scope::Events).of(mailbox)).await?;
+        let mut items = Vec::with_capacity(list.items.len());
+        for raw in list.items {
+            items.extend(event::event(raw, list.time_zone.as_deref())?);
+        }
+        Ok(Page { items, next: list.next_page_token })
+    }
+
+    /// The id is ours, so a repeated write finds what the first one left. A deleted event keeps its id for ever.
+    pub(super) async fn insert_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        new: &NewEvent,
+    ) -> Result<Event> {
+        let url = with_query(self.calendar_url(mailbox, &["events"])?, &[ALL]);
+        let call = Call::post(url, Scope::Events, body(new)?).of(mailbox);
+        match self.call_json(session, &call).await {
+            Ok(raw) => event::event(raw, None)
+                .and_then(|event| event.ok_or_else(not_understood))
+                .map_err(Error::unknown),
+            Err(error) if error.code == "duplicate" => {
+                self.find_by_key(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
+                    kind: ErrorKind::Gone,
+                    remedy: Remedy::Never,
+                    message: "This appointment was written once and has been removed since.".to_owned(),
+                    ..error
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The id is made of the key, so looking up needs no search, which might be late.
+    pub(super) async fn find_by_key(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        effect_key: &str,
+    ) -> Result<Option<Event>> {
+        let found = self.read_event(session, mailbox, &id_of(effect_key)?).await?;
+        Ok(found.filter(|event| event.effect_key.as_deref() == Some(effect_key)))
+    }
+
+    pub(super) async fn read_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+    ) -> Result<Option<Event>> {
+        match self.raw_event(session, mailbox, id).await? {
+            Some(raw) => event::event(raw, None),
+            None => Ok(None),
+        }
+    }
+
+    /// A deleted event is still told, as one that is cancelled.
+    async fn raw_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<wire::Event>> {
+        let url = self.calendar_url(mailbox, &["events", id])?;
+        let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Item);
+        match self.call_json::<wire::Event>(session, &call).await {
+            Err(error) if error.kind == ErrorKind::Gone => Ok(None),
+            Err(error) => Err(error),
+            Ok(raw) => Ok(Some(raw).filter(|raw| !is_gone(raw))),
+        }
+    }
+
+    /// Lists are replaced as a whole, so the event is read first and changed only as it was read. A conflict certainly
+    /// changed nothing, and the change says what must be true and not how to get there: so it is tried once more.
+    pub(super) async fn patch_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        match self.patch_as_read(session, mailbox, id, change).await {
+            Err(error) if error.kind == ErrorKind::Conflict && !error.unknown => {
+                self.patch_as_read(session, mailbox, id, change).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn patch_as_read(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        let stands = self.raw_event(session, mailbox, id).await?.ok_or_else(gone)?;
+        let body = changed(change, &stands);
+        if body.as_object().is_some_and(Map::is_empty) {
+            return event::event(stands, None)?.ok_or_else(gone);
+        }
+        let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[ALL]);
+        let version = stands.etag.unwrap_or_default();
+        let call = Call::patch(url, body, &version).of(mailbox).on(Subject::Item);
+        let raw = self.call_json(session, &call).await?;
+        event::event(raw, None).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
+    }
+
+    /// Google tells the guests in its own words: a cancellation carries no message.
+    pub(super) async fn call_off_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        self.delete(session, mailbox, id, ALL).await
+    }
+
+    pub(super) async fn remove_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        self.delete(session, mailbox, id, NOBODY).await
+    }
+
+    async fn delete(&self, session: &Session, mailbox: &str, id: &str, tell: (&str, &str)) -> Result<()> {
+        let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[tell]);
+        match self.call(session, &Call::delete(url).of(mailbox).on(Subject::Item)).await {
+            Err(error) if error.kind != ErrorKind::Gone => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Gone, Remedy::Never, "notFound", "This appointment no longer exists.")
+}

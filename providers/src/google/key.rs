@@ -1,0 +1,114 @@
+//! A service account's key, as Google's console gives it to download.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::Timestamp;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// How long a signed statement holds, in seconds. Google takes an hour at most.
+const LIFE: i64 = 3_600;
+
+/// The members of the key file that matter. Where the file says tokens are to be fetched (`token_uri`) is not
+/// followed: a file that somebody pastes must not choose whom Muster calls.
+#[derive(Debug, Clone)]
+pub struct ServiceAccountKey {
+    /// The service account's address.
+    pub email: String,
+    /// Its numeric client id, which an administrator authorises.
+    pub client_id: String,
+    id: String,
+    private_key: SecretString,
+    fingerprint: String,
+}
+
+#[derive(Deserialize)]
+struct KeyFile {
+    #[serde(rename = "type")]
+    kind: String,
+    client_email: String,
+    #[serde(default)]
+    client_id: String,
+    private_key_id: String,
+    private_key: String,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    scope: &'a str,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+}
+
+impl ServiceAccountKey {
+    /// Reads a key file. [`ErrorKind::Misconfigured`] when it is not one of a service account.
+    pub fn read(json: &str) -> Result<Self> {
+        let file: KeyFile = serde_json::from_str(json).map_err(|_| unusable())?;
+        if file.kind != "service_account" || file.client_email.is_empty() || file.private_key_id.is_empty() {
+            return Err(unusable());
+        }
+        EncodingKey::from_rsa_pem(file.private_key.as_bytes()).map_err(|_| unusable())?;
+        Ok(Self {
+            fingerprint: URL_SAFE_NO_PAD.encode(Sha256::digest(file.private_key.as_bytes())),
+            email: file.client_email,
+            client_id: file.client_id,
+            id: file.private_key_id,
+            private_key: file.private_key.into(),
+        })
+    }
+
+    /// Tells keys apart: two files are the same only when their private halves are, whatever else they claim.
+    pub(super) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// A statement (RS256) that asks the token endpoint `audience` for a token to act as `subject`.
+    pub(super) fn sign(
+        &self,
+        subject: &str,
+        scope: &str,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<SecretString> {
+        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::RS256) };
+        let now = now.timestamp();
+        let claims =
+            Claims { iss: &self.email, sub: subject, scope, aud: audience, iat: now, exp: now + LIFE };
+        let key =
+            EncodingKey::from_rsa_pem(self.private_key.expose_secret().as_bytes()).map_err(|_| unusable())?;
+        let signed = jsonwebtoken::encode(&header, &claims, &key).map_err(|_| unusable())?;
+        Ok(signed.into())
+    }
+}
+
+fn unusable() -> Error {
+    Error::new(
+        ErrorKind::Misconfigured,
+        Remedy::Never,
+        "KEY_UNREADABLE",
+        "This is not the key file of a service account. Download it from Google as JSON and paste all of it.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_key_file_of_a_service_account_is_taken() {
+        let user =
+            r#"{"type":"authorized_user","client_email":"a@b.test","private_key_id":"1","private_key":"x"}"#;
+        let broken =
+            r#"{"type":"service_account","client_email":"a@b.test","private_key_id":"1","private_key":"x"}"#;
+        for text in ["", "{}", "not json", user, broken] {
+            let error = ServiceAccountKey::read(text).unwrap_err();
+            assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "KEY_UNREADABLE"));
+        }
+    }
+}

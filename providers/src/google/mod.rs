@@ -1,0 +1,192 @@
+//! Google Workspace: Calendar and the Admin SDK's Directory.
+//!
+//! An organisation is connected through a service account of its own, whose client id an administrator authorises for
+//! domain-wide delegation. With its key ([`ServiceAccountKey`], as [`Credential::ServiceAccount`]) the connector signs a
+//! statement for each mailbox that it acts for, and keeps the tokens it gets for them. [`Session::account`] is the
+//! administrator, as whom it acts in the directory, in the calendars of rooms, and when it asks for busy times. A
+//! person's own consent ([`consent`]) is one token for that person's calendar.
+//!
+//! Events are written under an id that is made of the effect key, so a repeat is refused by Google itself and looking up
+//! needs no search. Google tells of one kind of busy only: what is tentative counts as busy in [`Provider::busy`], and is
+//! told apart in events. A cancellation carries no message of ours: Google tells the guests in its own words.
+//!
+//! [`Credential::ServiceAccount`]: crate::Credential::ServiceAccount
+//! [`Session::account`]: crate::Session::account
+
+mod calendars;
+mod changes;
+mod classify;
+pub mod consent;
+mod directory;
+mod event;
+mod events;
+mod key;
+mod refusal;
+mod request;
+mod scopes;
+mod tokens;
+mod watch;
+mod wire;
+
+use async_trait::async_trait;
+use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
+pub use event::EFFECT_KEY;
+pub use key::ServiceAccountKey;
+pub use scopes::{DELEGATED, OWN};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{
+    CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
+    Person, Provider, Result, RoomInfo, Session,
+};
+
+/// Our registered application, for personal consents. A service account needs none.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// The client id.
+    pub client_id: String,
+    /// The client secret.
+    pub secret: SecretString,
+}
+
+/// Where Google is, and who we are there.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The token endpoint, which is the audience of signed statements too: `https://oauth2.googleapis.com/token`.
+    pub token: Url,
+    /// The pages where people consent, and the issuer of ID tokens: `https://accounts.google.com`.
+    pub accounts: Url,
+    /// The Calendar API: `https://www.googleapis.com/calendar/v3`.
+    pub calendar: Url,
+    /// The Directory API: `https://admin.googleapis.com/admin/directory/v1`.
+    pub directory: Url,
+    /// The application for personal consents, where there is one.
+    pub application: Option<Application>,
+}
+
+/// The connector. Cheap to clone; clones share their tokens, and one serves every tenant.
+#[derive(Debug, Clone)]
+pub struct Google {
+    config: Config,
+    client: http::Client,
+    clock: SharedClock,
+    ids: Ids,
+    tokens: tokens::Tokens,
+}
+
+impl Google {
+    /// A connector to the APIs of `config`.
+    pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
+        Self { config, client, clock, ids, tokens: tokens::Tokens::default() }
+    }
+}
+
+#[async_trait]
+impl Provider for Google {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::GoogleWorkspace
+    }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            consent_pages: false,
+            own_consent: self.config.application.is_some(),
+            invitations: true,
+            rooms_answer: true,
+            room_directory: true,
+            push: true,
+        }
+    }
+
+    async fn organisation(&self, session: &Session) -> Result<Organisation> {
+        self.read_organisation(session).await
+    }
+
+    async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
+        self.list_people(session, after).await
+    }
+
+    async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        self.list_rooms(session, after).await
+    }
+
+    async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
+        self.read_mailbox(session, mailbox).await
+    }
+
+    async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
+        self.read_calendar(session, mailbox).await
+    }
+
+    async fn busy(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+        self.read_busy(session, mailboxes, window).await
+    }
+
+    async fn events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<Page<Event>> {
+        self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
+    ) -> Result<Changes> {
+        self.list_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
+        self.insert_event(session, mailbox, event).await
+    }
+
+    async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>> {
+        self.find_by_key(session, mailbox, effect_key).await
+    }
+
+    async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>> {
+        self.read_event(session, mailbox, id).await
+    }
+
+    async fn update_event(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        change: &EventChange,
+    ) -> Result<Event> {
+        self.patch_event(session, mailbox, id, change).await
+    }
+
+    async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, _message: &str) -> Result<()> {
+        self.call_off_event(session, mailbox, id).await
+    }
+
+    async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()> {
+        self.remove_event(session, mailbox, id).await
+    }
+
+    async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
+        self.open_channel(session, mailbox, url, secret).await
+    }
+
+    async fn renew(&self, _session: &Session, _channel: &str) -> Result<Channel> {
+        Err(watch::fixed())
+    }
+
+    async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {
+        self.close_channel(session, channel).await
+    }
+}

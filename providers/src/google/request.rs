@@ -1,0 +1,248 @@
+//! The one way by which the connector calls Google's APIs.
+//!
+//! Every request asks the gate first, names the mailbox whose quota it uses (`quotaUser`: otherwise the service account
+//! would be charged for everybody), is repeated at most once after a refused token, and leaves either as a success or
+//! as a classified [`Error`]. A write whose answer is missing is marked unknown.
+
+use http::{Method, Request, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    Google,
+    classify::{self, Subject},
+    scopes::Scope,
+};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
+
+/// No list that Muster reads to its end is longer than this many pages; a longer one is a loop.
+pub(super) const MAX_PAGES: usize = 2_000;
+
+/// Addresses of resource calendars end like this; they are rooms and cannot be acted for.
+const RESOURCE: &str = "@resource.calendar.google.com";
+
+/// One request, before it has a token.
+#[derive(Debug, Clone)]
+pub(super) struct Call<'a> {
+    method: Method,
+    url: Url,
+    body: Option<Value>,
+    version: Option<String>,
+    scope: Scope,
+    subject: Subject,
+    writes: bool,
+    /// The mailbox it is about; absent for the directory.
+    mailbox: Option<&'a str>,
+    /// Whom the service account acts for; the administrator when absent.
+    acts: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn get(url: Url, scope: Scope) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            body: None,
+            version: None,
+            scope,
+            subject: Subject::Directory,
+            writes: false,
+            mailbox: None,
+            acts: None,
+        }
+    }
+
+    pub(super) fn post(url: Url, scope: Scope, body: Value) -> Self {
+        Self { method: Method::POST, body: Some(body), writes: true, ..Self::get(url, scope) }
+    }
+
+    /// A change of what stands at `version`.
+    pub(super) fn patch(url: Url, body: Value, version: &str) -> Self {
+        let version = Some(version.to_owned()).filter(|version| !version.is_empty());
+        Self { method: Method::PATCH, version, ..Self::post(url, Scope::Events, body) }
+    }
+
+    pub(super) fn delete(url: Url) -> Self {
+        Self { method: Method::DELETE, writes: true, ..Self::get(url, Scope::Events) }
+    }
+
+    /// Names the mailbox it is about, whose owner it acts for. A room has no owner: the administrator acts.
+    pub(super) fn of(self, mailbox: &'a str) -> Self {
+        let acts = Some(mailbox).filter(|mailbox| !is_resource(mailbox));
+        Self { mailbox: Some(mailbox), acts, subject: Subject::Calendar, ..self }
+    }
+
+    /// It is about a person of the directory, whom the administrator looks up.
+    pub(super) fn about(self, mailbox: &'a str) -> Self {
+        Self { mailbox: Some(mailbox), acts: None, subject: Subject::Person, ..self }
+    }
+
+    /// What "not found" and "no" are about.
+    pub(super) fn on(self, subject: Subject) -> Self {
+        Self { subject, ..self }
+    }
+
+    /// It is a question although its method is POST.
+    pub(super) fn asks(self) -> Self {
+        Self { writes: false, ..self }
+    }
+}
+
+/// Whether an address is a room's or a piece of equipment's.
+pub(super) fn is_resource(mailbox: &str) -> bool {
+    mailbox.to_ascii_lowercase().ends_with(RESOURCE)
+}
+
+impl Google {
+    /// Sends a request and answers its success.
+    pub(super) async fn call(&self, session: &Session, call: &Call<'_>) -> Result<Response> {
+        let permit = session.gate.enter(call.mailbox).await?;
+        let credential = session.credentials.current().await?;
+        let token = self.token(session, call, &credential, None).await?;
+        let answer = self.send(session, call, &token).await?;
+        drop(permit);
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return self.judge(session, call, answer).await;
+        }
+        let fresh = self.token(session, call, &credential, Some(&token)).await?;
+        let _permit = session.gate.enter(call.mailbox).await?;
+        let answer = self.send(session, call, &fresh).await?;
+        self.judge(session, call, answer).await.map_err(|error| match error.kind {
+            // A fresh token that is refused too is not a question of age.
+            ErrorKind::TokenRefused => classify::grant_lost(error),
+            _ => error,
+        })
+    }
+
+    /// Sends a request and reads the JSON of its success.
+    pub(super) async fn call_json<T: DeserializeOwned>(
+        &self,
+        session: &Session,
+        call: &Call<'_>,
+    ) -> Result<T> {
+        let answer = self.call(session, call).await?;
+        answer.json().map_err(|_| Error { unknown: call.writes, ..unreadable() })
+    }
+
+    /// A service account's key makes a token for whom the request acts; a person's own consent has one for all.
+    async fn token(
+        &self,
+        session: &Session,
+        call: &Call<'_>,
+        credential: &Credential,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString> {
+        let fresh = match (credential, refused) {
+            (Credential::ServiceAccount(key), refused) => {
+                let subject = call.acts.unwrap_or(&session.account);
+                return self.acting_as(key, subject, call.scope, refused).await;
+            }
+            (credential, Some(_)) => session.credentials.renewed(credential, None).await?,
+            (credential, None) => credential.clone(),
+        };
+        match fresh {
+            Credential::Bearer(token) => Ok(token),
+            _ => Err(Error::new(
+                ErrorKind::Misconfigured,
+                Remedy::Never,
+                "KEY_NEEDED",
+                "Google Workspace is reached with a service account's key and not with a password.",
+            )),
+        }
+    }
+
+    async fn send(&self, session: &Session, call: &Call<'_>, token: &SecretString) -> Result<Response> {
+        let mut url = call.url.clone();
+        let quota = call.acts.unwrap_or(&session.account);
+        url.query_pairs_mut().append_pair("quotaUser", quota);
+        let mut request = Request::new(call.method.clone(), url)
+            .authorization(&format!("Bearer {}", token.expose_secret()))
+            .header(http::header::ACCEPT, "application/json");
+        if let Some(body) = &call.body {
+            request = request.body("application/json", body.to_string());
+        }
+        if let Some(version) = &call.version {
+            request = request.header(http::header::IF_MATCH, version);
+        }
+        self.client.send(request).await.map_err(|error| {
+            let error = Error::from(error);
+            Error { unknown: error.unknown && call.writes, ..error }
+        })
+    }
+
+    async fn judge(&self, session: &Session, call: &Call<'_>, answer: Response) -> Result<Response> {
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let jitter = std::time::Duration::from_millis(self.ids.below(2_000));
+        let error = classify::refusal(&answer, call.subject, call.writes, jitter);
+        tracing::info!(
+            status = answer.status.as_u16(),
+            code = error.code,
+            method = %call.method,
+            "Google refused a request"
+        );
+        if let (Remedy::RetryAfter(wait), true) =
+            (error.remedy, error.kind == ErrorKind::Throttled || answer.retry_after().is_some())
+        {
+            session.gate.throttled(call.mailbox, wait).await;
+        }
+        Err(error)
+    }
+
+    /// The address of something in the calendar of a mailbox.
+    pub(super) fn calendar_url(&self, mailbox: &str, parts: &[&str]) -> Result<Url> {
+        below(&self.config.calendar, &[&["calendars", mailbox], parts].concat())
+    }
+
+    /// The address of something in the directory.
+    pub(super) fn directory_url(&self, parts: &[&str]) -> Result<Url> {
+        below(&self.config.directory, parts)
+    }
+}
+
+/// An address below `base`, each part percent-encoded as one segment.
+pub(super) fn below(base: &Url, parts: &[&str]) -> Result<Url> {
+    let malformed = || {
+        Error::new(
+            ErrorKind::Invalid,
+            Remedy::Never,
+            "MALFORMED_ADDRESS",
+            "This is not a valid address or id.",
+        )
+    };
+    // Dot segments would vanish and turn a request about one thing into a request about another.
+    if parts.iter().any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
+        return Err(malformed());
+    }
+    let mut url = base.clone();
+    url.path_segments_mut().map_err(|()| malformed())?.pop_if_empty().extend(parts);
+    Ok(url)
+}
+
+/// The address with a query.
+pub(super) fn with_query(mut url: Url, query: &[(&str, &str)]) -> Url {
+    url.query_pairs_mut().extend_pairs(query);
+    url
+}
+
+pub(super) fn unreadable() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(std::time::Duration::from_secs(5)),
+        "ANSWER_UNREADABLE",
+        "Google gave an answer that cannot be understood.",
+    )
+}
+
+/// A list that leads back to itself.
+pub(super) fn endless() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(std::time::Duration::from_mins(1)),
+        "ENDLESS_LIST",
+        "Google gave a list that does not end.",
+    )
+}

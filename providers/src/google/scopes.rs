@@ -1,0 +1,44 @@
+//! What is asked for with each request: small sets, because one scope that the administrator did not allow fails the
+//! whole token.
+
+const CALENDAR_EVENTS: &str = "https://www.googleapis.com/auth/calendar.events";
+const CALENDAR_BUSY: &str = "https://www.googleapis.com/auth/calendar.events.freebusy";
+const CALENDAR_NAMES: &str = "https://www.googleapis.com/auth/calendar.calendars.readonly";
+const DIRECTORY_CUSTOMER: &str = "https://www.googleapis.com/auth/admin.directory.customer.readonly";
+const DIRECTORY_RESOURCES: &str =
+    "https://www.googleapis.com/auth/admin.directory.resource.calendar.readonly";
+const DIRECTORY_USERS: &str = "https://www.googleapis.com/auth/admin.directory.user.readonly";
+
+/// Everything that an administrator allows the service account's client id under "Domain-wide delegation".
+pub const DELEGATED: [&str; 5] =
+    [CALENDAR_EVENTS, CALENDAR_BUSY, DIRECTORY_CUSTOMER, DIRECTORY_RESOURCES, DIRECTORY_USERS];
+
+/// What a person is asked for who consents for the own calendar alone.
+pub const OWN: [&str; 5] = ["openid", "email", CALENDAR_EVENTS, CALENDAR_BUSY, CALENDAR_NAMES];
+
+/// The scopes of one kind of request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Scope {
+    /// Events of a calendar: read, written, watched.
+    Events,
+    /// Busy times alone.
+    Busy,
+    /// The organisation.
+    Customer,
+    /// People of the directory.
+    People,
+    /// Rooms and buildings.
+    Rooms,
+}
+
+impl Scope {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Events => CALENDAR_EVENTS,
+            Self::Busy => CALENDAR_BUSY,
+            Self::Customer => DIRECTORY_CUSTOMER,
+            Self::People => DIRECTORY_USERS,
+            Self::Rooms => DIRECTORY_RESOURCES,
+        }
+    }
+}

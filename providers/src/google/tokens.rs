@@ -1,0 +1,107 @@
+//! Access tokens that the connector fetches itself: one for each mailbox it acts for and each kind of request.
+//!
+//! A stored consent is one secret and one token for Microsoft and for a person's own consent; the token broker keeps
+//! those. A service account's key is one secret and as many tokens as there are mailboxes, so they are kept here, in
+//! memory, for as long as they hold. Whoever holds a slot fetches, the others wait for it.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::Timestamp;
+use http::{HeaderName, Method, Request};
+use moka::sync::Cache;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::form_urlencoded;
+
+use super::{Google, key::ServiceAccountKey, refusal, scopes::Scope};
+use crate::{Error, ErrorKind, Remedy, Result};
+
+/// What the grant is called.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// A token is renewed this long before it ends.
+const EARLY: chrono::Duration = chrono::Duration::minutes(5);
+/// How many tokens are kept.
+const CAPACITY: u64 = 100_000;
+
+/// The tokens in memory.
+#[derive(Debug, Clone)]
+pub(super) struct Tokens(Cache<(String, String, Scope), Slot>);
+
+type Slot = Arc<Mutex<Option<Live>>>;
+
+#[derive(Debug)]
+struct Live {
+    token: SecretString,
+    ends: Timestamp,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(CAPACITY).build())
+    }
+}
+
+/// What the token endpoint gives.
+#[derive(Deserialize)]
+pub(super) struct TokenAnswer {
+    pub access_token: String,
+    pub expires_in: u64,
+    pub refresh_token: Option<String>,
+    pub id_token: Option<String>,
+    pub scope: Option<String>,
+}
+
+impl Google {
+    /// A token to act as `subject`; another one than `refused`.
+    pub(super) async fn acting_as(
+        &self,
+        key: &ServiceAccountKey,
+        subject: &str,
+        scope: Scope,
+        refused: Option<&SecretString>,
+    ) -> Result<SecretString> {
+        let place = (key.fingerprint().to_owned(), subject.to_lowercase(), scope);
+        let slot = self.tokens.0.get_with(place, Slot::default);
+        let mut live = slot.lock().await;
+        let now = self.clock.now();
+        if let Some(Live { token, ends }) = &*live {
+            let stale = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
+            if !stale && now + EARLY < *ends {
+                return Ok(token.clone());
+            }
+        }
+        *live = None;
+        let endpoint = self.config.token.as_str();
+        let assertion = key.sign(subject, scope.name(), endpoint, now)?;
+        let form = [("grant_type", JWT_BEARER), ("assertion", assertion.expose_secret())];
+        let answer = fetch(self, &form).await?;
+        let ends = now + chrono::Duration::seconds(answer.expires_in.min(3_600) as i64);
+        let token = SecretString::from(answer.access_token);
+        *live = Some(Live { token: token.clone(), ends });
+        Ok(token)
+    }
+}
+
+/// Asks the token endpoint for something.
+pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<TokenAnswer> {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let request = Request::new(Method::POST, google.config.token.clone())
+        .header(HeaderName::from_static("accept"), "application/json")
+        .body("application/x-www-form-urlencoded", body);
+    let answer =
+        google.client.send(request).await.map_err(|error| Error { unknown: false, ..error.into() })?;
+    if !answer.status.is_success() {
+        let error = refusal::token(&answer, Duration::from_millis(google.ids.below(2_000)));
+        tracing::info!(code = error.code, status = answer.status.as_u16(), "Google gave no token");
+        return Err(error);
+    }
+    answer.json().map_err(|_| {
+        Error::new(
+            ErrorKind::Unavailable,
+            Remedy::RetryAfter(Duration::from_secs(5)),
+            "ANSWER_UNREADABLE",
+            "Google gave an answer that cannot be understood.",
+        )
+    })
+}

@@ -1,0 +1,84 @@
+//! Notices of changes: one channel per calendar.
+//!
+//! A channel cannot be made longer, so renewing one says at once that a new one is to be opened. Ending one needs more
+//! than its id: [`Channel::id`] is `{channel id}|{resource id}|{mailbox}`, and notices name the first two of them in
+//! `X-Goog-Channel-ID` and `X-Goog-Resource-ID`.
+
+use chrono::{DateTime, Duration, SubsecRound};
+use serde_json::json;
+
+use super::{
+    Google,
+    classify::Subject,
+    request::{Call, below, unreadable},
+    scopes::Scope,
+    wire,
+};
+use crate::{Channel, Error, ErrorKind, Remedy, Result, Session};
+
+/// What is asked for; Google may give less and says what it gave.
+const LIFE: Duration = Duration::days(7);
+/// The longest token that Google takes.
+const MAX_SECRET: usize = 256;
+
+impl Google {
+    pub(super) async fn open_channel(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        url: &str,
+        secret: &str,
+    ) -> Result<Channel> {
+        if secret.is_empty() || secret.len() > MAX_SECRET {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                Remedy::Never,
+                "SECRET_LENGTH",
+                "The secret of a channel has 1 to 256 characters.",
+            ));
+        }
+        let body = json!({
+            "id": self.ids.uuid().to_string(),
+            "type": "web_hook",
+            "address": url,
+            "token": secret,
+            "params": { "ttl": LIFE.num_seconds().to_string() },
+        });
+        let call = Call::post(self.calendar_url(mailbox, &["events", "watch"])?, Scope::Events, body);
+        let opened: wire::Channel = self.call_json(session, &call.of(mailbox)).await?;
+        let expires = opened.expiration.as_deref().and_then(|text| text.parse().ok());
+        let expires = expires.and_then(DateTime::from_timestamp_millis).ok_or_else(unreadable)?;
+        Ok(Channel {
+            id: format!("{}|{}|{mailbox}", opened.id, opened.resource_id),
+            expires_at: expires.trunc_subsecs(6),
+        })
+    }
+
+    pub(super) async fn close_channel(&self, session: &Session, channel: &str) -> Result<()> {
+        let mut parts = channel.splitn(3, '|');
+        let (Some(id), Some(resource), Some(mailbox)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                Remedy::Never,
+                "CHANNEL_MALFORMED",
+                "This is not the id of one of Google's channels.",
+            ));
+        };
+        let url = below(&self.config.calendar, &["channels", "stop"])?;
+        let call = Call::post(url, Scope::Events, json!({ "id": id, "resourceId": resource }));
+        match self.call(session, &call.of(mailbox).on(Subject::Item)).await {
+            Err(error) if error.kind != ErrorKind::Gone => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What renewing a channel comes to.
+pub(super) fn fixed() -> Error {
+    Error::new(
+        ErrorKind::Gone,
+        Remedy::Never,
+        "CHANNEL_FIXED",
+        "Google's channels cannot be made longer; a new one is opened.",
+    )
+}

@@ -1,0 +1,163 @@
+//! Events as Google shows them.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{SecondsFormat, SubsecRound as _};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    google::caller::Role,
+    microsoft::{graph::zones::Zone, identity::keys::sha256},
+    model::{Attendee, Event, Mailbox, Part, Party, Response, ShowAs},
+};
+
+/// What the ids of events that Google made end with in their iCalendar UIDs.
+const MADE_HERE: &str = "@google.com";
+/// How a private extended property is kept.
+pub const PRIVATE: &str = "google.private.";
+
+/// The id of an event: the same in all calendars that it stands in.
+pub fn id(event: &Event) -> String {
+    match event.ical_uid.strip_suffix(MADE_HERE) {
+        Some(id) => id.to_owned(),
+        None => foreign(&event.ical_uid),
+    }
+}
+
+/// The UID of an event with an id of Google's.
+pub fn uid(id: &str) -> String {
+    format!("{id}{MADE_HERE}")
+}
+
+/// The id of an event that came from elsewhere.
+fn foreign(uid: &str) -> String {
+    let hash = sha256(uid.as_bytes());
+    hash.iter()
+        .take(26)
+        .map(|byte| char::from(b"0123456789abcdefghijklmnopqrstuv"[usize::from(byte & 31)]))
+        .collect()
+}
+
+/// The ETag.
+pub fn etag(event: &Event) -> String {
+    let text = format!("{}|{}|{}", event.ical_uid, event.change, event.modified_at.timestamp_micros());
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..12]))
+}
+
+/// An event that is gone.
+pub fn cancelled(event: &Event) -> Value {
+    json!({ "kind": "calendar#event", "etag": etag(event), "id": id(event), "status": "cancelled" })
+}
+
+/// An event in a calendar, for somebody with this role.
+pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role) -> Value {
+    let mut value = json!({
+        "kind": "calendar#event",
+        "etag": etag(event),
+        "id": id(event),
+        "status": status(event),
+        "iCalUID": event.ical_uid,
+        "eventType": kind(event),
+        "start": time(event, zone, event.range.start, 0),
+        "end": time(event, zone, event.range.end, 1),
+    });
+    if event.show_as == ShowAs::Free || event.show_as == ShowAs::WorkingElsewhere {
+        value["transparency"] = "transparent".into();
+    }
+    let private = event.sensitivity != "normal";
+    if role < Role::Reader || role < Role::Owner && private {
+        value["visibility"] = "private".into();
+        return value;
+    }
+    if private {
+        value["visibility"] = "private".into();
+    }
+    details(&mut value, event, owner);
+    value
+}
+
+fn details(value: &mut Value, event: &Event, owner: &Mailbox) {
+    let stamp = |at: domain::Timestamp| at.trunc_subsecs(3).to_rfc3339_opts(SecondsFormat::Millis, true);
+    value["htmlLink"] = format!("https://www.google.com/calendar/event?eid={}", id(event)).into();
+    value["created"] = stamp(event.created_at).into();
+    value["updated"] = stamp(event.modified_at).into();
+    value["sequence"] = event.change.into();
+    value["summary"] = event.subject.clone().into();
+    value["reminders"] = json!({ "useDefault": true });
+    value["creator"] = person(&event.organizer, owner);
+    value["organizer"] = person(&event.organizer, owner);
+    if !event.body.is_empty() {
+        value["description"] = event.body.clone().into();
+    }
+    if let Some(place) = event.location.as_ref().and_then(|place| place["displayName"].as_str()) {
+        value["location"] = place.into();
+    }
+    if !event.attendees.is_empty() {
+        let list = event.attendees.iter().map(|one| attendee(one, event, owner));
+        value["attendees"] = list.collect();
+    }
+    let properties: Map<String, Value> = event
+        .extended
+        .iter()
+        .filter_map(|(name, held)| Some((name.strip_prefix(PRIVATE)?.to_owned(), held.clone().into())))
+        .collect();
+    if !properties.is_empty() {
+        value["extendedProperties"] = json!({ "private": properties });
+    }
+    for (name, kept) in &event.extra {
+        value[name] = kept.clone();
+    }
+}
+
+/// Whether an event is certain is the organiser's to say.
+fn status(event: &Event) -> &'static str {
+    if event.is_organizer && event.show_as == ShowAs::Tentative { "tentative" } else { "confirmed" }
+}
+
+fn kind(event: &Event) -> &'static str {
+    match event.show_as {
+        ShowAs::Oof => "outOfOffice",
+        ShowAs::WorkingElsewhere => "workingLocation",
+        _ => "default",
+    }
+}
+
+fn time(event: &Event, zone: &Zone, at: domain::Timestamp, which: usize) -> Value {
+    let local = at.with_timezone(&zone.rules);
+    if event.all_day {
+        return json!({ "date": local.date_naive().to_string() });
+    }
+    let named = if which == 0 { &event.zones.0 } else { &event.zones.1 };
+    let named = Zone::find(named).map_or("UTC", |zone| zone.rules.name());
+    json!({ "dateTime": local.to_rfc3339_opts(SecondsFormat::Secs, true), "timeZone": named })
+}
+
+fn person(party: &Party, owner: &Mailbox) -> Value {
+    let mut value = json!({ "email": party.address, "displayName": party.name });
+    if party.address.eq_ignore_ascii_case(&owner.address) {
+        value["self"] = true.into();
+    }
+    value
+}
+
+fn attendee(attendee: &Attendee, event: &Event, owner: &Mailbox) -> Value {
+    let mut value = person(&attendee.party, owner);
+    // The owner's own answer stands in the owner's copy.
+    let own = value["self"] == true && !event.is_organizer;
+    let response = if own { event.response } else { attendee.response };
+    value["responseStatus"] = match response {
+        Response::Accepted | Response::Organizer => "accepted",
+        Response::TentativelyAccepted => "tentative",
+        Response::Declined => "declined",
+        Response::None | Response::NotResponded => "needsAction",
+    }
+    .into();
+    match attendee.part {
+        Part::Resource => value["resource"] = true.into(),
+        Part::Optional => value["optional"] = true.into(),
+        Part::Required => {}
+    }
+    if attendee.party.address.eq_ignore_ascii_case(&event.organizer.address) {
+        value["organizer"] = true.into();
+    }
+    value
+}

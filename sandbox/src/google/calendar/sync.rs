@@ -1,0 +1,60 @@
+//! Page tokens and sync tokens: opaque to clients.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    google::failure::Failure,
+    microsoft::identity::keys::sha256,
+    store::{Owner, State},
+};
+
+/// Where a list goes on.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Page {
+    /// How many rows were told already.
+    pub skip: usize,
+    /// The count of touches when the list was begun.
+    pub clock: u64,
+}
+
+impl Page {
+    /// As clients carry it.
+    pub fn write(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// What a client brought back.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Token {
+    clock: u64,
+    epoch: u64,
+    about: String,
+}
+
+fn about(owner: &Owner, parameters: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&sha256(format!("{}|{}|{parameters}", owner.0, owner.1).as_bytes())[..12])
+}
+
+/// The token of a list that told everything up to `clock`.
+pub fn token(state: &State, owner: &Owner, clock: u64, parameters: String) -> String {
+    let token = Token { clock, epoch: state.history.epoch, about: about(owner, &parameters) };
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
+}
+
+/// Up to where a token's list told everything. One that was forgotten, or belongs to another calendar or other
+/// parameters, demands a full list.
+pub fn since(state: &State, owner: &Owner, token: &str, parameters: String) -> Result<u64, Failure> {
+    let read =
+        |text: &str| -> Option<Token> { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok() };
+    let good = |token: &Token| token.epoch == state.history.epoch && token.about == about(owner, &parameters);
+    read(token).filter(good).map(|token| token.clock).ok_or_else(|| {
+        let text = "Sync token is no longer valid, a full sync is required.";
+        Failure::new(410, "calendar", "fullSyncRequired", text)
+    })
+}

@@ -1,0 +1,202 @@
+//! Events: inserted, changed, deleted.
+
+use serde_json::Value;
+
+use super::{WRITE, calendars, events, parse, render};
+use crate::{
+    google::{
+        caller::{Call, Role},
+        failure::{Failure, Refused},
+    },
+    microsoft::graph::{events::blank, meetings::Draft},
+    model::{Event, Mailbox},
+    store::{Change, Owner, State},
+    wire::Answer,
+};
+
+const ID_SHORTEST: usize = 5;
+const ID_LONGEST: usize = 1024;
+
+/// `POST /calendars/{id}/events`.
+pub fn insert(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, mailbox) = writable(call, state, key)?;
+    let body = body(call)?;
+    let organisation = call.organisation(state)?;
+    let zone = calendars::zone(organisation);
+    let (range, all_day) = parse::range(&body, &zone, None)?;
+    let mut event = blank(call.app, mailbox, range);
+    event.all_day = all_day;
+    event.id = match body["id"].as_str() {
+        Some(id) => chosen(id)?,
+        None => render::id(&event),
+    };
+    event.ical_uid = render::uid(&event.id);
+    parse::apply(&mut event, &body, organisation)?;
+    call.note.key = event.effect_key();
+    call.note.event_id = Some(event.id.clone());
+    let id = event.id.clone();
+    if events::find(state, &owner, &id).is_some()
+        || state.history.gone(&owner).any(|gone| render::id(gone) == id)
+    {
+        call.note.outcome = Some("duplicate");
+        let text = "The requested identifier already exists.";
+        return Err(Failure::new(409, "global", "duplicate", text).into());
+    }
+    let mut draft = Draft::new(call.app, state, organisation);
+    draft.create(&owner, event);
+    let changes = told(call, draft.changes)?;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("created");
+    shown(call, store.state(), &owner, &id)
+}
+
+/// An id that a client chose.
+fn chosen(id: &str) -> Result<String, Failure> {
+    let fits = (ID_SHORTEST..=ID_LONGEST).contains(&id.len())
+        && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'));
+    fits.then(|| id.to_owned()).ok_or_else(|| Failure::invalid("Invalid resource id value."))
+}
+
+/// `PATCH` and `PUT /calendars/{id}/events/{event}`.
+pub fn update(call: &mut Call<'_>, key: &str, id: &str, whole: bool) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, mailbox) = writable(call, state, key)?;
+    let before = find(call, state, &owner, id)?;
+    current(call, before)?;
+    let body = body(call)?;
+    let organisation = call.organisation(state)?;
+    let zone = calendars::zone(organisation);
+    let (range, all_day) = parse::range(&body, &zone, Some(before).filter(|_| !whole))?;
+    let mut after = if whole {
+        let empty = blank(call.app, mailbox, range);
+        Event {
+            id: before.id.clone(),
+            change: before.change,
+            ical_uid: before.ical_uid.clone(),
+            organizer: before.organizer.clone(),
+            is_organizer: before.is_organizer,
+            response: before.response,
+            created_at: before.created_at,
+            ..empty
+        }
+    } else {
+        before.clone()
+    };
+    (after.range, after.all_day) = (range, all_day);
+    parse::apply(&mut after, &body, organisation)?;
+    call.note.key = after.effect_key();
+    let mut draft = Draft::new(call.app, state, organisation);
+    if before.is_organizer {
+        draft.update(&owner, before, after);
+    } else if shared(before, &after) {
+        let text = "Shared properties can only be changed by the organizer of the event.";
+        return Err(Failure::new(403, "calendar", "forbiddenForNonOrganizer", text).into());
+    } else {
+        answer(&mut draft, &owner, mailbox, before, after);
+    }
+    let changes = told(call, draft.changes)?;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some("updated");
+    shown(call, store.state(), &owner, id)
+}
+
+/// Whether a change of an attendee's copy touches what all share.
+fn shared(before: &Event, after: &Event) -> bool {
+    before.range != after.range
+        || before.subject != after.subject
+        || before.body != after.body
+        || before.location != after.location
+        || before.attendees.len() != after.attendees.len()
+}
+
+/// An attendee's own answer; everything else of the copy is the attendee's own too.
+fn answer(draft: &mut Draft<'_>, owner: &Owner, mailbox: &Mailbox, before: &Event, after: Event) {
+    let own = after.attendees.iter().find(|one| one.party.address.eq_ignore_ascii_case(&mailbox.address));
+    let response = own.map(|own| own.response).filter(|response| *response != before.response);
+    match response {
+        Some(response) => draft.respond(owner, before, response, true),
+        None => draft.put(owner, after),
+    }
+}
+
+/// `DELETE /calendars/{id}/events/{event}`.
+pub fn delete(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
+    let mut store = call.app.store();
+    let state = store.state();
+    let (owner, _) = writable(call, state, key)?;
+    let event = find(call, state, &owner, id)?;
+    current(call, event)?;
+    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    if event.is_organizer {
+        draft.cancel(&owner, event);
+    } else {
+        draft.respond(&owner, event, crate::model::Response::Declined, true);
+    }
+    let quiet = call.request.query("sendUpdates") == Some("none");
+    let changes = told(call, draft.changes)?;
+    call.app.commit(&mut store, changes)?;
+    call.note.outcome = Some(if quiet { "deleted" } else { "cancelled" });
+    Ok(Answer::empty(204))
+}
+
+fn writable<'s>(call: &mut Call<'_>, state: &'s State, key: &str) -> Result<(Owner, &'s Mailbox), Failure> {
+    call.scope(WRITE)?;
+    let (owner, mailbox, role) = call.calendar(state, key)?;
+    if role < Role::Owner {
+        let text = "You need to have writer access to this calendar.";
+        return Err(Failure::new(403, "calendar", "requiredAccessLevel", text));
+    }
+    Ok((owner, mailbox))
+}
+
+fn find<'s>(call: &mut Call<'_>, state: &'s State, owner: &Owner, id: &str) -> Result<&'s Event, Failure> {
+    call.note.event_id = Some(id.to_owned());
+    if let Some(event) = events::find(state, owner, id) {
+        call.note.key = event.effect_key();
+        return Ok(event);
+    }
+    let gone = state.history.gone(owner).find(|event| render::id(event) == id);
+    let Some(gone) = gone else { return Err(Failure::not_found()) };
+    call.note.key = gone.effect_key();
+    Err(Failure::new(410, "global", "deleted", "Resource has been deleted"))
+}
+
+/// Refuses when the caller has seen another version.
+fn current(call: &Call<'_>, event: &Event) -> Result<(), Failure> {
+    let seen = call.request.header("if-match").filter(|seen| *seen != "*");
+    if seen.is_none_or(|seen| seen == render::etag(event)) {
+        return Ok(());
+    }
+    Err(Failure::new(412, "global", "conditionNotMet", "Precondition Failed"))
+}
+
+fn body(call: &Call<'_>) -> Result<Value, Failure> {
+    call.request.json().map_err(|_| Failure::new(400, "global", "parseError", "Parse Error"))
+}
+
+/// Without `sendUpdates` nobody hears of it.
+fn told(call: &Call<'_>, changes: Vec<Change>) -> Result<Vec<Change>, Failure> {
+    match call.request.query("sendUpdates") {
+        Some("all" | "externalOnly") => Ok(changes),
+        None | Some("none") => {
+            Ok(changes.into_iter().filter(|change| !matches!(change, Change::Mail(..))).collect())
+        }
+        Some(_) => Err(Failure::invalid("Invalid value for: sendUpdates")),
+    }
+}
+
+fn shown(call: &Call<'_>, state: &State, owner: &Owner, id: &str) -> Result<Answer, Refused> {
+    let organisation = call.organisation(state)?;
+    let mailbox = organisation.mailboxes.get(&owner.1).ok_or_else(Failure::not_found)?;
+    let event = events::find(state, owner, id);
+    let zone = calendars::zone(organisation);
+    let value = match event {
+        Some(event) => render::event(event, mailbox, &zone, Role::Owner),
+        // Declined by its own change: the copy is gone.
+        None => serde_json::json!({ "kind": "calendar#event", "id": id, "status": "cancelled" }),
+    };
+    Ok(Answer::json(200, value))
+}

@@ -1,0 +1,177 @@
+//! Access tokens, and who calls with one.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::Duration;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::failure::Failure;
+use crate::{
+    Error,
+    app::App,
+    model::{Hosting, Mailbox, Organisation, Purpose},
+    store::{Owner, State},
+    wire::{Note, Request},
+};
+
+/// What access tokens begin with.
+const MARK: &str = "ya29.";
+/// How long one holds, in seconds.
+pub const LIFE_S: i64 = 3_599;
+/// Requests of one client that a mailbox serves at a time.
+const CONCURRENT: u32 = 16;
+
+/// Whom a token stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The organisation of the account.
+    pub organisation: Uuid,
+    /// The account's directory id.
+    pub account: String,
+    /// The client: a service account's numeric id, or an application's.
+    pub client_id: String,
+    /// Whether a service account acts for the account.
+    pub delegated: bool,
+    /// What the token is for.
+    pub scopes: BTreeSet<String>,
+    /// Counts the consents that were withdrawn before it, for an application.
+    pub epoch: u64,
+}
+
+/// What a caller may do in a calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// See when it is busy.
+    FreeBusyReader,
+    /// See its events.
+    Reader,
+    /// Everything.
+    Owner,
+}
+
+impl Role {
+    /// As lists say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FreeBusyReader => "freeBusyReader",
+            Self::Reader => "reader",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl Caller {
+    /// A token for this caller.
+    pub fn token(&self, app: &App, token_epoch: u64) -> Result<String, Error> {
+        let claims = json!({
+            "org": self.organisation, "sub": self.account, "azp": self.client_id, "dwd": self.delegated,
+            "scope": self.scopes, "epoch": self.epoch, "all": token_epoch, "jti": app.guid(),
+            "exp": (app.now() + Duration::seconds(LIFE_S)).timestamp(),
+        });
+        Ok(format!("{MARK}{}", app.signer.sign(&claims)?))
+    }
+
+    /// Who calls; refused when the token is not good any more.
+    pub fn authenticate(app: &App, request: &Request) -> Result<Self, Failure> {
+        let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let store = app.store();
+        token.and_then(|token| Self::read(app, store.state(), token)).ok_or_else(Failure::unauthenticated)
+    }
+
+    fn read(app: &App, state: &State, token: &str) -> Option<Self> {
+        let claims = app.signer.verify(token.strip_prefix(MARK)?)?;
+        let text = |name: &str| claims[name].as_str().map(str::to_owned);
+        let caller = Self {
+            organisation: Uuid::try_parse(claims["org"].as_str()?).ok()?,
+            account: text("sub")?,
+            client_id: text("azp")?,
+            delegated: claims["dwd"].as_bool()?,
+            scopes: serde_json::from_value(claims["scope"].clone()).ok()?,
+            epoch: claims["epoch"].as_u64()?,
+        };
+        let organisation = state.organisations.get(&caller.organisation)?;
+        let alive = claims["exp"].as_i64()? > app.now().timestamp() && claims["all"] == state.token_epoch;
+        let granted = if caller.delegated {
+            let key = (caller.organisation, caller.client_id.clone());
+            state.google.delegations.get(&key).is_some_and(|held| caller.scopes.is_subset(&held.scopes))
+        } else {
+            let consent = organisation.consents.get(&caller.client_id);
+            consent
+                .is_some_and(|consent| consent.present && !consent.disabled && consent.epoch == caller.epoch)
+        };
+        (alive && granted).then_some(caller)
+    }
+}
+
+/// A request with a good token.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The sandbox.
+    pub app: &'a Arc<App>,
+    /// The request.
+    pub request: &'a Request,
+    /// What the journal will tell.
+    pub note: &'a mut Note,
+    /// Who calls.
+    pub caller: Caller,
+}
+
+impl Call<'_> {
+    /// Refuses a token with none of these scopes; given without Google's prefix.
+    pub fn scope(&self, any: &[&str]) -> Result<(), Failure> {
+        let held =
+            |name: &&str| self.caller.scopes.contains(&format!("https://www.googleapis.com/auth/{name}"));
+        if any.iter().any(held) { Ok(()) } else { Err(Failure::scope()) }
+    }
+
+    /// The caller's organisation.
+    pub fn organisation<'s>(&self, state: &'s State) -> Result<&'s Organisation, Failure> {
+        state.organisations.get(&self.caller.organisation).ok_or_else(Failure::unauthenticated)
+    }
+
+    /// The account that calls.
+    pub fn account<'s>(&self, state: &'s State) -> Result<&'s Mailbox, Failure> {
+        let account = self.organisation(state)?.mailboxes.get(&self.caller.account);
+        account.ok_or_else(Failure::unauthenticated)
+    }
+
+    /// The calendar that `key` names and what the caller may do in it. The owner may do everything, an administrator
+    /// everything in the calendars of rooms, others see rooms' events and when people are busy.
+    pub fn calendar<'s>(
+        &mut self,
+        state: &'s State,
+        key: &str,
+    ) -> Result<(Owner, &'s Mailbox, Role), Failure> {
+        let account = self.account(state)?;
+        check(account)?;
+        let mailbox = match key {
+            "primary" => account,
+            key => self.organisation(state)?.find(key).ok_or_else(Failure::not_found)?,
+        };
+        self.note.mailbox = Some(mailbox.address.clone());
+        let role = match (mailbox.id == account.id, mailbox.purpose) {
+            (true, _) => Role::Owner,
+            (false, Purpose::Room) if account.admin => Role::Owner,
+            (false, Purpose::Room) => Role::Reader,
+            (false, _) => Role::FreeBusyReader,
+        };
+        check(mailbox)?;
+        let owner = (self.caller.organisation, mailbox.id.clone());
+        if self.note.permit.is_none() {
+            let permit = self.app.gates.enter(&self.caller.client_id, &owner, CONCURRENT);
+            let limit = || Failure::limit(403, "rateLimitExceeded", "Rate Limit Exceeded");
+            self.note.permit = Some(permit.ok_or_else(limit)?);
+        }
+        Ok((owner, mailbox, role))
+    }
+}
+
+/// Whether a mailbox has a calendar, and lets anybody in.
+fn check(mailbox: &Mailbox) -> Result<(), Failure> {
+    match (mailbox.hosting, mailbox.in_scope) {
+        (Hosting::Normal, true) => Ok(()),
+        (Hosting::Normal, false) => Err(Failure::forbidden()),
+        _ => Err(Failure::no_calendar()),
+    }
+}

@@ -1,0 +1,146 @@
+//! What tests do to the imitation of Google behind its back: `/control/google` and `/control/organisations/{id}/google`.
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
+    rsa::KeySize,
+    signature::{KeyPair, RsaKeyPair},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::Duration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    PREFIX,
+    state::{Change, Delegation, ServiceAccount},
+};
+use crate::{
+    Error,
+    app::App,
+    model::Organisation,
+    store::{self, State},
+};
+
+/// A service account to be made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// What stands before the `@` of its address.
+    #[serde(default = "muster")]
+    name: String,
+    /// The project.
+    #[serde(default = "project")]
+    project: String,
+}
+
+fn muster() -> String {
+    "muster".to_owned()
+}
+
+fn project() -> String {
+    "calendar-project".to_owned()
+}
+
+/// Makes a service account with a first key; answers its key file. One of this name keeps its id and gets one more key.
+pub fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
+    let email = format!("{}@{}.iam.gserviceaccount.com", new.name, new.project);
+    let known = app.store().state().google.accounts.get(&email).cloned();
+    let account = known.unwrap_or_else(|| ServiceAccount {
+        client_id: super::directory::number(&email),
+        project: new.project.clone(),
+        keys: std::collections::BTreeMap::new(),
+        disabled: false,
+        email,
+    });
+    give_key(app, origin, account)
+}
+
+/// Deletes all keys of a service account and answers a new key file.
+pub fn rotate(app: &App, origin: &str, email: &str) -> Result<Option<Value>, Error> {
+    let known = app.store().state().google.accounts.get(email).cloned();
+    let Some(mut account) = known else { return Ok(None) };
+    account.keys.clear();
+    give_key(app, origin, account).map(Some)
+}
+
+fn give_key(app: &App, origin: &str, mut account: ServiceAccount) -> Result<Value, Error> {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::SigningKey)?;
+    let der = AsDer::<Pkcs8V1Der<'static>>::as_der(&pair).map_err(|_| Error::SigningKey)?;
+    let id = app.ids.bytes::<20>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
+    account.keys.insert(id.clone(), STANDARD.encode(pair.public_key().as_ref()));
+    let file = json!({
+        "type": "service_account",
+        "project_id": account.project,
+        "private_key_id": id,
+        "private_key": pem(der.as_ref()),
+        "client_email": account.email,
+        "client_id": account.client_id,
+        "auth_uri": format!("{origin}/{PREFIX}/o/oauth2/v2/auth"),
+        "token_uri": format!("{origin}/{PREFIX}/token"),
+        "universe_domain": "googleapis.com",
+    });
+    let mut store = app.store();
+    app.commit(&mut store, vec![store::Change::Google(Change::Account(account))])?;
+    Ok(file)
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
+/// What an administrator allows a client.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorise {
+    client_id: String,
+    scopes: Vec<String>,
+    /// Seconds until Google has spread it.
+    #[serde(default)]
+    delay_s: i64,
+}
+
+/// Authorises a client for domain-wide delegation.
+pub fn authorise(app: &App, organisation: uuid::Uuid, order: Authorise) -> Result<Value, Error> {
+    let delegation = Delegation {
+        scopes: order.scopes.into_iter().collect(),
+        effective_at: app.now() + Duration::seconds(order.delay_s),
+    };
+    let answer = json!(delegation);
+    let change = Change::Delegation(organisation, order.client_id, delegation);
+    app.commit(&mut app.store(), vec![store::Change::Google(change)])?;
+    Ok(answer)
+}
+
+/// A client that loses its delegation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    client_id: String,
+}
+
+/// Takes a delegation away.
+pub fn revoke(app: &App, organisation: uuid::Uuid, order: Revoke) -> Result<Value, Error> {
+    let change = Change::DelegationGone(organisation, order.client_id);
+    app.commit(&mut app.store(), vec![store::Change::Google(change)])?;
+    Ok(json!({ "revoked": true }))
+}
+
+/// What Google knows of an organisation.
+pub fn show(state: &State, organisation: &Organisation) -> Value {
+    let delegations: serde_json::Map<String, Value> = state
+        .google
+        .delegations
+        .iter()
+        .filter(|((owner, _), _)| *owner == organisation.id)
+        .map(|((_, client), delegation)| (client.clone(), json!(delegation)))
+        .collect();
+    let channels = state.google.channels.values().filter(|channel| channel.owner.0 == organisation.id);
+    json!({
+        "customer": super::directory::customer_id(organisation),
+        "delegations": delegations,
+        "channels": channels.map(|channel| channel.id.clone()).collect::<Vec<_>>(),
+    })
+}

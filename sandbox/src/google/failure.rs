@@ -1,0 +1,112 @@
+//! Refusals of Google's APIs.
+
+use serde_json::json;
+
+use crate::{Error, wire::Answer};
+
+/// A refusal with its status, reason and message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// `global`, `calendar` or `usageLimits`.
+    pub domain: &'static str,
+    /// The reason.
+    pub reason: String,
+    /// What is said about it.
+    pub message: String,
+}
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum Refused {
+    /// The caller is to blame.
+    Because(Failure),
+    /// The sandbox is.
+    Broken(Error),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Because(failure)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl Failure {
+    /// A refusal.
+    pub fn new(status: u16, domain: &'static str, reason: &str, message: impl Into<String>) -> Self {
+        Self { status, domain, reason: reason.to_owned(), message: message.into() }
+    }
+
+    /// One of the limits was met.
+    pub fn limit(status: u16, reason: &str, message: &str) -> Self {
+        Self::new(status, "usageLimits", reason, message)
+    }
+
+    /// The request makes no sense.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(400, "global", "invalid", message)
+    }
+
+    /// Something is missing in the request.
+    pub fn required(message: impl Into<String>) -> Self {
+        Self::new(400, "global", "required", message)
+    }
+
+    /// No token, or one that is not good any more.
+    pub fn unauthenticated() -> Self {
+        Self::new(401, "global", "authError", "Invalid Credentials")
+    }
+
+    /// The token lacks a scope.
+    pub fn scope() -> Self {
+        let message = "Request had insufficient authentication scopes.";
+        Self::new(403, "global", "insufficientPermissions", message)
+    }
+
+    /// The caller may not do this.
+    pub fn forbidden() -> Self {
+        Self::new(403, "global", "forbidden", "Forbidden")
+    }
+
+    /// The caller is no administrator.
+    pub fn not_authorized() -> Self {
+        Self::new(403, "global", "forbidden", "Not Authorized to access this resource/api")
+    }
+
+    /// Calendar is switched off for the account.
+    pub fn no_calendar() -> Self {
+        let message = "The user must be signed up for Google Calendar.";
+        Self::new(403, "calendar", "notACalendarUser", message)
+    }
+
+    /// It is not there, or not for the caller.
+    pub fn not_found() -> Self {
+        Self::new(404, "global", "notFound", "Not Found")
+    }
+
+    /// The answer.
+    pub fn answer(&self) -> Answer {
+        let answer = Answer::json(
+            self.status,
+            json!({ "error": {
+                "errors": [{ "domain": self.domain, "reason": self.reason, "message": self.message }],
+                "code": self.status,
+                "message": self.message,
+            }}),
+        );
+        match self.status {
+            401 => answer.with(
+                "www-authenticate",
+                "Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"",
+            ),
+            _ => answer,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the imitation of Google remembers beside organisations and events: service accounts, what they may, channels, and
+//! the order in which calendars changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::store::Owner;
+
+/// Everything of Google's.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Service accounts by their addresses.
+    pub accounts: BTreeMap<String, ServiceAccount>,
+    /// Domain-wide delegations by organisation and numeric client id.
+    pub delegations: BTreeMap<(Uuid, String), Delegation>,
+    /// Open channels by their ids.
+    pub channels: BTreeMap<String, Channel>,
+}
+
+/// One mutation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A new or changed service account.
+    Account(ServiceAccount),
+    /// What a client may in an organisation.
+    Delegation(Uuid, String, Delegation),
+    /// A client may nothing more in an organisation.
+    DelegationGone(Uuid, String),
+    /// A new channel.
+    Channel(Channel),
+    /// A channel was stopped.
+    ChannelGone(String),
+}
+
+/// A service account of a vendor's or a customer's project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// The address.
+    pub email: String,
+    /// The numeric client id.
+    pub client_id: String,
+    /// The project.
+    pub project: String,
+    /// The public halves of its living keys (PKCS #1, DER, base64) by key id.
+    pub keys: BTreeMap<String, String>,
+    /// Whether it was disabled.
+    #[serde(default)]
+    pub disabled: bool,
+}
+
+/// What an administrator allowed a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// The scopes.
+    pub scopes: BTreeSet<String>,
+    /// From when on it works.
+    pub effective_at: Timestamp,
+}
+
+/// A standing request for notices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// The client's id of it.
+    pub id: String,
+    /// Google's id of what is watched.
+    pub resource_id: String,
+    /// The address of what is watched.
+    pub resource_uri: String,
+    /// Whose calendar.
+    pub owner: Owner,
+    /// Who opened it: client id and subject.
+    pub opener: (String, String),
+    /// Where notices go.
+    pub address: String,
+    /// The client's secret word.
+    pub token: Option<String>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl State {
+    /// Applies a mutation. Answers the channel whose first notice is due.
+    pub fn apply(&mut self, change: Change) -> Option<Channel> {
+        match change {
+            Change::Account(account) => drop(self.accounts.insert(account.email.clone(), account)),
+            Change::Delegation(organisation, client, delegation) => {
+                self.delegations.insert((organisation, client), delegation);
+            }
+            Change::DelegationGone(organisation, client) => {
+                self.delegations.remove(&(organisation, client));
+            }
+            Change::Channel(channel) => {
+                self.channels.insert(channel.id.clone(), channel.clone());
+                return Some(channel);
+            }
+            Change::ChannelGone(id) => drop(self.channels.remove(&id)),
+        }
+        None
+    }
+}
