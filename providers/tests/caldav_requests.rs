@@ -239,16 +239,52 @@ async fn too_many_matches_are_asked_for_in_halves() {
 #[tokio::test]
 async fn rights_are_what_the_server_says_and_else_what_it_lets_through() {
     let read = "<current-user-privilege-set><privilege><read/></privilege></current-user-privilege-set>";
-    let script = Script::play([ada(read)]);
+    let script = Script::play([ada(read), multistatus("")]);
     let found = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities;
     assert!(found.read_details && !found.writes());
     let allow = (200, vec![("Allow", "GET, PUT, DELETE, REPORT".to_owned())], String::new());
-    let script = Script::play([ada(""), allow]);
+    let script = Script::play([ada(""), allow.clone(), multistatus("")]);
     assert!(caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities.writes());
+    // What is stated is not what is let through: neither events nor times.
+    let script = Script::play([ada(""), allow, plain(403), plain(404)]);
+    let error = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap_err();
+    assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
     let none = "<current-user-privilege-set/>";
     let script = Script::play([ada(none)]);
     let error = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
+}
+
+#[tokio::test]
+async fn a_calendar_that_tells_no_more_than_busy_times_is_asked_for_them() {
+    let closed =
+        "<current-user-privilege-set><privilege><C:read-free-busy/></privilege></current-user-privilege-set>";
+    let told = |body: &str| (200, Vec::new(), format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n"));
+    let asked = format!("REPORT /ada@corp.test/work/ {BASIC} 1");
+    let by_the_standard = "BEGIN:VFREEBUSY\nDTSTART:20261204T000000Z\nDTEND:20261207T000000Z\n\
+        FREEBUSY:20261204T230000Z/PT2H,20261205T010000Z/PT1H\nFREEBUSY;FBTYPE=BUSY-TENTATIVE:20261205T090000Z/PT1H\nEND:VFREEBUSY";
+    let one_by_one = "BEGIN:VFREEBUSY\nDTSTART:20261204T230000Z\nDTEND:20261205T020000Z\nFBTYPE:BUSY\nEND:VFREEBUSY\n\
+        BEGIN:VFREEBUSY\nDTSTART:20261205T090000Z\nDTEND:20261205T100000Z\nFBTYPE:BUSY-TENTATIVE\nEND:VFREEBUSY";
+    for form in [by_the_standard, one_by_one] {
+        let script = Script::play([ada(closed), told(form)]);
+        let events =
+            caldav().events(&session(&script), "ada@corp.test", saturday(), None).await.unwrap().items;
+        let show = |event: &providers::Event| {
+            (event.range.start.format("%d %H").to_string(), event.range.duration().num_hours(), event.busy)
+        };
+        let expected = [
+            ("05 00".to_owned(), 2, Some(BusyKind::Busy)),
+            ("05 09".to_owned(), 1, Some(BusyKind::Tentative)),
+        ];
+        assert_eq!(events.iter().map(show).collect::<Vec<_>>(), expected, "cut to the window and joined");
+        assert!(events.iter().all(|event| event.private && event.title.is_none()));
+        assert_eq!(script.heard()[1..], *std::slice::from_ref(&asked), "events are not even asked for");
+    }
+    for refusal in [plain(404), plain(403), plain(400), plain(501)] {
+        let script = Script::play([ada(closed), refusal]);
+        let error = caldav().events(&session(&script), "ada@corp.test", saturday(), None).await.unwrap_err();
+        assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
+    }
 }
 
 #[tokio::test]
@@ -267,9 +303,11 @@ async fn principals_that_are_not_listed_are_searched_and_found_by_their_publishe
         multistatus(&response("/principals/17/", published)),
         multistatus(&response("/principals/17/", published)),
         multistatus(&response("/calendars/17/default/", calendar)),
+        plain(200),
+        multistatus(""),
     ]);
     let found = caldav().calendar(&session(&script), "ada@corp.test").await;
-    assert_eq!(script.heard().len(), 8, "the last is the question what may be done: {:?}", script.heard());
+    assert_eq!(script.heard().len(), 9, "the last two ask what may be done: {:?}", script.heard());
     assert_eq!(found.unwrap().id, "/calendars/17/default/");
     assert_eq!(script.heard()[4], format!("REPORT /principals/ {BASIC} 0"));
 }

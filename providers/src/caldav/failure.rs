@@ -100,7 +100,7 @@ pub(super) fn nonsense() -> Error {
 }
 
 /// The name of the broken condition in a `D:error` body.
-fn condition(body: &[u8]) -> Option<String> {
+pub(super) fn condition(body: &[u8]) -> Option<String> {
     let error = Element::read(body).filter(|error| error.is(DAV, "error"))?;
     error.children.into_iter().next().map(|condition| condition.name)
 }
