@@ -99,9 +99,15 @@ async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Er
             note.outcome = Some("timed out");
             None
         }
-        Some(Action::DropAfter | Action::Slow { .. }) | None => {
-            Some(microsoft::route(app, request, &mut note).await?)
-        }
+        Some(
+            Action::DropAfter
+            | Action::Slow { .. }
+            | Action::LoseNotice
+            | Action::DuplicateNotice
+            | Action::ReorderNotice
+            | Action::ForgeNotice,
+        )
+        | None => Some(microsoft::route(app, request, &mut note).await?),
     };
     app.journal.append(entry(app, request, answer.as_ref(), &note, fault.as_ref()))?;
     match fault {

@@ -50,6 +50,11 @@ pub struct State {
     pub token_epoch: u64,
     /// How far the sandbox's clock is ahead of the one it was given.
     pub offset_ms: i64,
+    /// How far the clock of the token endpoints is ahead of the sandbox's; behind it when negative.
+    pub token_skew_s: i64,
+    /// Counts how often all sync cursors were forgotten: one that was given away at another count is not known any
+    /// more, whichever provider's it is.
+    pub sync_epoch: u64,
     /// The key that signs tokens: PKCS #8, base64.
     pub signing_key: Option<String>,
 }
@@ -92,6 +97,10 @@ pub enum Change {
     TokensExpired,
     /// The clock was moved forward.
     Advanced(i64),
+    /// The clock of the token endpoints goes wrong by so many seconds.
+    TokenSkew(i64),
+    /// All sync cursors given away so far are refused.
+    CursorsForgotten,
     /// The signing key.
     SigningKey(String),
 }
@@ -193,6 +202,8 @@ impl State {
             Change::SubscriptionGone(id) => drop(self.subscriptions.remove(&id)),
             Change::TokensExpired => self.token_epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,
+            Change::TokenSkew(seconds) => self.token_skew_s = seconds,
+            Change::CursorsForgotten => self.sync_epoch += 1,
             Change::SigningKey(key) => self.signing_key = Some(key),
         }
         None
