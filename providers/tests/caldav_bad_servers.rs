@@ -5,41 +5,15 @@
 #[path = "caldav_script/mod.rs"]
 mod script;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use domain::{BusyKind, Ids, SharedClock, TestClock, TimeRange};
-use providers::{
-    Changes, Credential, ErrorKind, NewEvent, OpenGate, Party, Provider, Remedy, Result, Session,
-    StaticCredentials,
-    caldav::{CalDav, Config},
-};
-use script::{Reply, Script, multistatus, plain, response};
+use domain::{BusyKind, TimeRange};
+use providers::{Changes, ErrorKind, NewEvent, Party, Provider, Remedy, Result};
+use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
 const ADA: &str = "ada@corp.test";
 const CALENDAR: &str = "/ada@corp.test/work/";
 const RESYNC: (ErrorKind, Remedy) = (ErrorKind::Gone, Remedy::Resync);
-
-fn caldav() -> CalDav {
-    let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
-    let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
-    CalDav::new(Config::default(), client, clock.clone(), Ids::seeded(clock, 1))
-}
-
-fn session(script: &Script) -> Session {
-    let credential = Credential::Basic { user: "svc".to_owned(), password: "pw".to_owned().into() };
-    Session {
-        credentials: Arc::new(StaticCredentials(credential)),
-        gate: Arc::new(OpenGate),
-        server: Some(script.url.clone()),
-        account: "svc@corp.test".to_owned(),
-        own: false,
-    }
-}
-
-fn saturday() -> TimeRange {
-    TimeRange::new("2026-12-05T00:00:00Z".parse().unwrap(), "2026-12-06T00:00:00Z".parse().unwrap()).unwrap()
-}
 
 /// The answer to the look at Ada's principal.
 fn ada() -> Reply {
@@ -184,7 +158,7 @@ async fn a_dead_token_that_is_answered_with_nothing_is_recognised_by_the_tag() {
 
 #[tokio::test]
 async fn an_answer_that_was_cut_goes_on_at_its_token() {
-    let cut = r#"<response><href>/ada%40corp.test/work/</href><status>HTTP/1.1 507 Insufficient Storage</status></response>"#;
+    let cut = "<response><href>/ada%40corp.test/work/</href><status>HTTP/1.1 507 Insufficient Storage</status></response>";
     let script = Script::play(begun().into_iter().chain([
         told(&(gone("one") + cut), "t2"),
         told(&there("two", "1"), "t3"),
@@ -203,10 +177,10 @@ async fn an_answer_that_was_cut_goes_on_at_its_token() {
 
 #[tokio::test]
 async fn members_that_a_report_leaves_out_or_that_vanish_are_read_one_by_one() {
-    let changed = there("two", "1") + &gone("one") + &there("three", "1") + &there("four", "1");
+    let members = there("two", "1") + &gone("one") + &there("three", "1") + &there("four", "1");
     let single = (200, vec![("ETag", "\"1\"".to_owned())], "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:3\nDTSTART:20261205T100000Z\nDURATION:PT1H\nSUMMARY:alone\nEND:VEVENT\nEND:VCALENDAR\n".to_owned());
     let (changes, heard) = next([
-        told(&changed, "t2"),
+        told(&members, "t2"),
         state(None, None),
         multistatus(&(event("two", "1") + &gone("four"))),
         single,

@@ -14,40 +14,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{BusyKind, Ids, SharedClock, TestClock, TimeRange, state::Answer};
+use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Credential, Credentials, ErrorKind, EventChange, Gate, NewEvent, OpenGate, Party,
-    Permit, Provider, Remedy, Result, Session, StaticCredentials,
-    caldav::{CalDav, Config},
+    Attendee, AttendeeRole, Credential, Credentials, ErrorKind, EventChange, Gate, NewEvent, Party, Permit,
+    Provider, Remedy, Result, Session,
 };
-use script::{Reply, Script, multistatus, plain, response};
+use script::{Reply, Script, basic, caldav, multistatus, plain, response, saturday, session};
 
 const BASIC: &str = "Basic c3ZjOnB3";
-
-fn caldav() -> CalDav {
-    let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
-    let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
-    CalDav::new(Config::default(), client, clock.clone(), Ids::seeded(clock, 1))
-}
-
-fn basic(password: &str) -> Credential {
-    Credential::Basic { user: "svc".to_owned(), password: password.to_owned().into() }
-}
-
-fn session(script: &Script) -> Session {
-    Session {
-        credentials: Arc::new(StaticCredentials(basic("pw"))),
-        gate: Arc::new(OpenGate),
-        server: Some(script.url.clone()),
-        account: "svc@corp.test".to_owned(),
-        own: false,
-    }
-}
-
-fn saturday() -> TimeRange {
-    TimeRange::new("2026-12-05T00:00:00Z".parse().unwrap(), "2026-12-06T00:00:00Z".parse().unwrap()).unwrap()
-}
 
 /// A principal with one calendar, as the answer to the look at its address.
 fn ada(privileges: &str) -> Reply {
@@ -253,38 +227,6 @@ async fn rights_are_what_the_server_says_and_else_what_it_lets_through() {
     let script = Script::play([ada(none)]);
     let error = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
-}
-
-#[tokio::test]
-async fn a_calendar_that_tells_no_more_than_busy_times_is_asked_for_them() {
-    let closed =
-        "<current-user-privilege-set><privilege><C:read-free-busy/></privilege></current-user-privilege-set>";
-    let told = |body: &str| (200, Vec::new(), format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n"));
-    let asked = format!("REPORT /ada@corp.test/work/ {BASIC} 1");
-    let by_the_standard = "BEGIN:VFREEBUSY\nDTSTART:20261204T000000Z\nDTEND:20261207T000000Z\n\
-        FREEBUSY:20261204T230000Z/PT2H,20261205T010000Z/PT1H\nFREEBUSY;FBTYPE=BUSY-TENTATIVE:20261205T090000Z/PT1H\nEND:VFREEBUSY";
-    let one_by_one = "BEGIN:VFREEBUSY\nDTSTART:20261204T230000Z\nDTEND:20261205T020000Z\nFBTYPE:BUSY\nEND:VFREEBUSY\n\
-        BEGIN:VFREEBUSY\nDTSTART:20261205T090000Z\nDTEND:20261205T100000Z\nFBTYPE:BUSY-TENTATIVE\nEND:VFREEBUSY";
-    for form in [by_the_standard, one_by_one] {
-        let script = Script::play([ada(closed), told(form)]);
-        let events =
-            caldav().events(&session(&script), "ada@corp.test", saturday(), None).await.unwrap().items;
-        let show = |event: &providers::Event| {
-            (event.range.start.format("%d %H").to_string(), event.range.duration().num_hours(), event.busy)
-        };
-        let expected = [
-            ("05 00".to_owned(), 2, Some(BusyKind::Busy)),
-            ("05 09".to_owned(), 1, Some(BusyKind::Tentative)),
-        ];
-        assert_eq!(events.iter().map(show).collect::<Vec<_>>(), expected, "cut to the window and joined");
-        assert!(events.iter().all(|event| event.private && event.title.is_none()));
-        assert_eq!(script.heard()[1..], *std::slice::from_ref(&asked), "events are not even asked for");
-    }
-    for refusal in [plain(404), plain(403), plain(400), plain(501)] {
-        let script = Script::play([ada(closed), refusal]);
-        let error = caldav().events(&session(&script), "ada@corp.test", saturday(), None).await.unwrap_err();
-        assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
-    }
 }
 
 #[tokio::test]

@@ -6,8 +6,11 @@
 #[expect(dead_code, reason = "what only the connector's other tests need stays unused")]
 mod server;
 
-use domain::{BusyKind, TimeRange};
-use providers::{Changes, ErrorKind, Event, Provider, Remedy, Session, caldav::CalDav};
+use domain::{BusyKind, TimeRange, state::Answer};
+use providers::{
+    Attendee, AttendeeRole, Changes, ErrorKind, Event, EventChange, NewEvent, Party, Provider, Remedy,
+    Session, caldav::CalDav,
+};
 use server::{Kind, Server, at, caldav};
 
 const ADA: &str = "ada.lovelace@corp.test";
@@ -60,7 +63,7 @@ async fn a_series_that_another_program_changed_is_told_as_a_whole() {
         let changed = format!("{daily}\nEXDATE:20261208T120000Z").replace("Daily", "Stand-up");
         assert!(matches!(server.put(ADA, "daily.ics", &resource("daily", &changed)).await, 201 | 204));
         let next = changes(&caldav, &session, ADA, Some(&first.cursor)).await;
-        assert_eq!(next.gone, [series.clone()], "{kind:?}: the whole series is told anew");
+        assert_eq!(next.gone, *std::slice::from_ref(&series), "{kind:?}: the whole series is told anew");
         assert_eq!(days(&next.changed, "Stand-up"), ["07 12:00", "09 12:00"], "{kind:?}");
         assert_eq!(next.changed.len(), 2, "{kind:?}: and nothing else");
         assert!(next.changed.iter().all(|event| event.series.as_deref() == Some(series.as_str())));
@@ -126,14 +129,57 @@ async fn s4_16_a_calendar_that_shows_no_more_than_busy_times_is_still_read_and_f
 }
 
 #[tokio::test]
-async fn who_may_not_be_looked_at_is_asked_through_the_outbox() {
+async fn an_outbox_that_answers_for_its_owner_alone_leaves_others_out_of_reach() {
     let (server, caldav) = (Server::xandikos(), caldav());
     let session = server.session();
-    let asked = [OLGA.to_owned(), "nobody@corp.test".to_owned()];
+    let asked = [OLGA.to_owned(), "nobody@corp.test".to_owned(), ADA.to_owned()];
     let verdicts = caldav.busy(&session, &asked, weeks()).await.unwrap();
-    let olga = verdicts[0].1.as_ref().unwrap();
-    assert!(olga.len() > 3 && olga.iter().all(|busy| weeks().contains(&busy.range)), "{olga:?}");
-    assert_eq!(verdicts[1].1.as_ref().unwrap_err().kind, ErrorKind::NoMailbox);
-    let error = caldav.events(&session, OLGA, weeks(), None).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::OutOfScope, "her events stay closed");
+    let kinds: Vec<_> = verdicts.iter().map(|(_, one)| one.as_ref().err().map(|error| error.kind)).collect();
+    assert_eq!(kinds, [Some(ErrorKind::OutOfScope), Some(ErrorKind::NoMailbox), None]);
+}
+
+#[tokio::test]
+async fn rooms_follow_a_booking_on_every_server() {
+    let hour = |hour: u32| {
+        TimeRange::new(
+            at(&format!("2026-12-05T{hour:02}:00:00Z")),
+            at(&format!("2026-12-05T{hour:02}:30:00Z")),
+        )
+        .unwrap()
+    };
+    let invited = |address: &str, role| Attendee {
+        party: Party { name: address.to_owned(), address: address.to_owned() },
+        role,
+        answer: Answer::None,
+    };
+    for kind in SERVERS {
+        let (server, caldav) = (Server::start(kind), caldav());
+        let session = server.session();
+        let room = "room-atlas@corp.test".to_owned();
+        let event = NewEvent {
+            effect_key: "rooms".to_owned(),
+            title: "Interview".to_owned(),
+            text: "Agenda".to_owned(),
+            range: hour(9),
+            zone: "Europe/Berlin".to_owned(),
+            location: Some("Atlas".to_owned()),
+            organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
+            attendees: vec![invited(BO, AttendeeRole::Required), invited(&room, AttendeeRole::Room)],
+            busy: Some(BusyKind::Busy),
+        };
+        let taken = async || {
+            let day = TimeRange::new(at("2026-12-05T00:00:00Z"), at("2026-12-06T00:00:00Z")).unwrap();
+            let verdict = caldav.busy(&session, std::slice::from_ref(&room), day).await.unwrap().remove(0).1;
+            verdict.unwrap().into_iter().map(|busy| busy.range).collect::<Vec<_>>()
+        };
+        let written = caldav.create_event(&session, ADA, &event).await.unwrap();
+        assert_eq!(taken().await, [hour(9)], "{kind:?}");
+        let change = EventChange { range: Some(hour(14)), ..EventChange::default() };
+        for _ in 0..2 {
+            let moved = caldav.update_event(&session, ADA, &written.id, &change).await.unwrap();
+            assert_eq!((moved.range, taken().await), (hour(14), vec![hour(14)]), "{kind:?}");
+        }
+        caldav.cancel_event(&session, ADA, &written.id, "It is off.").await.unwrap();
+        assert!(taken().await.is_empty(), "{kind:?}");
+    }
 }

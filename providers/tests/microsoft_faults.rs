@@ -1,8 +1,9 @@
 //! What goes wrong at Microsoft, planted in the sandbox, and what the connector says must be done about it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[expect(dead_code, reason = "nobody refuses a consent here")]
 mod microsoft_browser;
-#[expect(dead_code, reason = "what only sign-ins and notifications need stays unused")]
+#[expect(dead_code, unused_imports, reason = "what only sign-ins and notifications need stays unused")]
 mod microsoft_world;
 
 use chrono::Duration;
@@ -27,6 +28,11 @@ fn party(mailbox: &Value) -> Party {
     Party { name: text(&mailbox["name"]).to_owned(), address: text(&mailbox["address"]).to_owned() }
 }
 
+fn hour() -> TimeRange {
+    let start = "2026-12-01T09:00:00Z".parse().unwrap();
+    TimeRange::new(start, start + Duration::hours(1)).unwrap()
+}
+
 impl Acme {
     async fn start() -> Self {
         let world = World::start().await;
@@ -46,11 +52,6 @@ impl Acme {
         self.world.control(&format!("organisations/{}/{path}", self.domain), &body).await;
     }
 
-    fn hour(&self) -> TimeRange {
-        let start = "2026-12-01T09:00:00Z".parse().unwrap();
-        TimeRange::new(start, start + Duration::hours(1)).unwrap()
-    }
-
     /// A meeting of Ada's in the room.
     async fn book(&self) -> Event {
         let room = Attendee { party: self.room.clone(), role: AttendeeRole::Room, answer: Answer::None };
@@ -58,7 +59,7 @@ impl Acme {
             effect_key: "key".to_owned(),
             title: "Interview".to_owned(),
             text: "Agenda".to_owned(),
-            range: self.hour(),
+            range: hour(),
             zone: "Europe/Berlin".to_owned(),
             location: None,
             organiser: self.ada.clone(),
@@ -74,7 +75,7 @@ impl Acme {
     }
 
     async fn events(&self) -> Result<Vec<Event>> {
-        let page = self.world.microsoft.events(&self.session, &self.ada.address, self.hour(), None).await;
+        let page = self.world.microsoft.events(&self.session, &self.ada.address, hour(), None).await;
         page.map(|page| page.items)
     }
 }
@@ -103,7 +104,7 @@ async fn a_mailbox_that_is_gone_or_on_premises_is_skipped_and_the_others_served(
         let (error, remedy, _) = verdict(acme.events().await);
         assert_eq!(remedy, Remedy::SkipMailbox, "{kind}");
         assert!(matches!(error, ErrorKind::NotServed | ErrorKind::NoMailbox), "{kind}: {error:?}");
-        let room = acme.world.microsoft.events(&acme.session, &acme.room.address, acme.hour(), None).await;
+        let room = acme.world.microsoft.events(&acme.session, &acme.room.address, hour(), None).await;
         assert!(room.is_ok(), "{kind}: {room:?}");
     }
 }
@@ -114,7 +115,7 @@ async fn s4_16_hidden_details_are_private_and_their_times_count() {
     acme.book().await;
     acme.tell("mailbox", json!({ "address": acme.ada.address, "hides_details": true })).await;
     let events = acme.events().await.unwrap();
-    assert_eq!((events.len(), events[0].range, events[0].busy), (1, acme.hour(), Some(BusyKind::Busy)));
+    assert_eq!((events.len(), events[0].range, events[0].busy), (1, hour(), Some(BusyKind::Busy)));
     assert!(events[0].private && events[0].title.as_deref() != Some("Interview"), "{:?}", events[0]);
     assert!(events[0].attendees.is_empty());
 }

@@ -33,7 +33,7 @@ sys.dont_write_bytecode = True  # the repository stays clean
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "radicale"))
 
 import fixture  # noqa: E402
-from aiohttp import web  # noqa: E402
+from aiohttp import StreamReader, web  # noqa: E402
 from dulwich.repo import Repo  # noqa: E402
 from xandikos import webdav  # noqa: E402
 from xandikos.store import STORE_TYPE_CALENDAR, STORE_TYPE_SCHEDULE_OUTBOX  # noqa: E402
@@ -127,8 +127,19 @@ async def may(request, user, closed):
         return False
     if f"{owner}@{fixture.DOMAIN}" not in closed.read_text().split():
         return True
-    asks_busy = request.method == "REPORT" and b"free-busy-query" in await request.read()
-    return asks_busy or request.method in ("PROPFIND", "OPTIONS")
+    if request.method == "REPORT":
+        return b"free-busy-query" in await peek(request)
+    return request.method in ("PROPFIND", "OPTIONS")
+
+
+async def peek(request):
+    """The body of a request, which stays to be read by whoever answers it."""
+    body = await request.read()
+    again = StreamReader(request.protocol, 1 << 16, loop=asyncio.get_running_loop())
+    again.feed_data(body)
+    again.feed_eof()
+    request._payload = again
+    return body
 
 
 def gate(data):

@@ -23,6 +23,8 @@ use crate::{Changes, Error, ErrorKind, Event, Remedy, Result};
 
 /// How long changes are followed before everything is read again.
 const TRUST: Duration = Duration::days(14);
+/// The same for calendars that show no more than busy times: they may have been opened meanwhile.
+const TRUST_CLOSED: Duration = Duration::days(1);
 
 /// One page of changes.
 pub(super) async fn page(
@@ -38,7 +40,8 @@ pub(super) async fn page(
         return begin(caldav, dav, place, mailbox, window, now).await;
     };
     let cursor = Cursor::read(text)
-        .filter(|cursor| cursor.calendar == href::id(&place.calendar.url) && now - cursor.begun < TRUST)
+        .filter(|cursor| cursor.calendar == href::id(&place.calendar.url))
+        .filter(|cursor| now - cursor.begun < trust(&cursor.position))
         .ok_or_else(forgotten)?;
     let Some(step) = follow(dav, place, mailbox, &cursor).await? else {
         let cursor = text.to_owned();
@@ -46,6 +49,13 @@ pub(super) async fn page(
     };
     let Step { gone, changed, position, more } = step;
     Ok(Changes { gone, changed, cursor: Cursor { position, ..cursor }.write(), more })
+}
+
+const fn trust(position: &Position) -> Duration {
+    match position {
+        Position::Token { .. } | Position::Members { .. } => TRUST,
+        Position::Busy(_) => TRUST_CLOSED,
+    }
 }
 
 /// The cursor cannot be followed.

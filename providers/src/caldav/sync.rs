@@ -19,7 +19,7 @@ use super::{
     transport::{Answer, Call, Dav},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
-use crate::{ErrorKind, Result};
+use crate::{Error, ErrorKind, Remedy, Result};
 
 const STATE: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:prop><D:sync-token/><CS:getctag/><D:supported-report-set/></D:prop></D:propfind>"#;
 const ETAGS: &str =
@@ -125,7 +125,11 @@ pub(super) async fn begin(dav: &Dav<'_>, calendar: &Collection, state: &State) -
         None => None,
     };
     let Some(token) = token else { return Ok(None) };
-    let tried = report(dav, calendar, &token).await?;
+    let tried = match report(dav, calendar, &token).await {
+        // Whoever may not ask, or finds nobody to ask, may still be shown the list of tags.
+        Err(error) if error.remedy == Remedy::SkipMailbox => return Ok(None),
+        tried => tried?,
+    };
     // Nothing can have changed since a moment ago: a server that tells something does not look at the token. Where
     // somebody really was that fast, the list of tags does as well.
     Ok(tried.filter(Told::is_empty).map(|told| told.token))
@@ -158,7 +162,10 @@ pub(super) async fn is_replay(dav: &Dav<'_>, calendar: &Collection, told: &Told)
 pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
     let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
         // Some servers answer with a bare 507 when a calendar is too large to be listed.
-        Err(error) if error.kind == ErrorKind::Invalid => return Err(failure::nonsense()),
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            let message = "This calendar holds more events than its server lists.";
+            return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, error.code, message));
+        }
         found => found?,
     };
     let members = found.into_iter().filter_map(|one| {

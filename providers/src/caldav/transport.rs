@@ -94,9 +94,11 @@ impl Call {
         Self { headers: vec![guard], body: Some((CALENDAR, text)), ..Self::new(b"PUT", url) }
     }
 
-    /// DELETE of exactly this version.
+    /// DELETE of exactly this version. An attendee's copy goes without a word to the organiser (RFC 6638
+    /// section 8.1); of an organiser's event the attendees are told all the same.
     pub(super) fn delete(url: &Url, etag: &str) -> Self {
-        Self { headers: vec![(header::IF_MATCH, etag.to_owned())], ..Self::new(b"DELETE", url) }
+        let quietly = (header::HeaderName::from_static("schedule-reply"), "F".to_owned());
+        Self { headers: vec![(header::IF_MATCH, etag.to_owned()), quietly], ..Self::new(b"DELETE", url) }
     }
 
     /// POST of a question to a scheduling outbox.

@@ -1,6 +1,7 @@
 //! What can be asked of a running sandbox and told to it.
 
 mod say;
+mod values;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{ArgAction::Set, Subcommand, ValueEnum};
 use domain::{Clock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
+use self::values::{Fault, Kind, Reach, Verdict};
 use super::{
     client::Request,
     folder::{self, Reading},
@@ -245,29 +247,6 @@ pub(super) enum FaultOrder {
     Clear,
 }
 
-/// What goes wrong; see `docs/sandbox.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Fault {
-    /// 429.
-    Throttle,
-    /// 503.
-    Outage,
-    /// The request takes effect, then the connection is cut.
-    DropAfter,
-    /// The answer comes late.
-    Slow,
-    /// Nothing happens, and the connection is cut in the end.
-    TimeoutBefore,
-    /// A notification is never sent.
-    LoseNotice,
-    /// A notification is sent twice.
-    DuplicateNotice,
-    /// A notification comes after the next one.
-    ReorderNotice,
-    /// A notification by somebody else comes before it.
-    ForgeNotice,
-}
-
 /// `clock`.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum ClockOrder {
@@ -284,35 +263,6 @@ pub(super) enum ClockOrder {
         /// By so many seconds.
         seconds: i64,
     },
-}
-
-/// Whether applications may reach a mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Reach {
-    /// They may.
-    In,
-    /// They may not.
-    Out,
-}
-
-/// Where a mailbox lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
-    /// In the cloud.
-    Normal,
-    /// Nowhere: the account has no licence.
-    None,
-    /// On a server of the organisation.
-    Onprem,
-}
-
-/// What is decided about a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Verdict {
-    /// Yes.
-    Accept,
-    /// No.
-    Decline,
 }
 
 /// The name of a value as it stands on the command line.
