@@ -11,6 +11,8 @@ use quick_xml::{
 pub(crate) const DAV: &str = "DAV:";
 /// The namespace of CalDAV.
 pub(crate) const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+/// The namespace of what Apple's server brought along, such as `getctag`.
+pub(crate) const CALENDARSERVER: &str = "http://calendarserver.org/ns/";
 
 const DEPTH: usize = 64;
 const ELEMENTS: usize = 500_000;

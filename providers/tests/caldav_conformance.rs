@@ -1,25 +1,25 @@
-//! The CalDAV connector on a real Radicale, by the suite that holds for every connector.
+//! The CalDAV connector on two real servers, by the suite that holds for every connector.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that failed")]
 
 #[expect(dead_code, reason = "what only providers with invitations and answering rooms need stays unused")]
 mod conformance;
-#[path = "caldav_radicale/mod.rs"]
+#[path = "caldav_server/mod.rs"]
 #[expect(
     dead_code,
     reason = "the suite needs a server and a session; the rest is for the connector's own tests"
 )]
-mod radicale;
+mod server;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use conformance::Fixture;
 use domain::TimeRange;
 use providers::{Party, Provider};
-use radicale::{Radicale, at, caldav};
+use server::{Kind, Server, at, caldav};
 
-async fn fixture() -> Fixture {
-    let (server, caldav) = (Radicale::start(), caldav());
+async fn fixture(kind: Kind) -> Fixture {
+    let (server, caldav) = (Arc::new(Server::start(kind)), caldav());
     let session = server.session();
     let people = caldav.people(&session, None).await.unwrap().items;
     let rooms = caldav.rooms(&session, None).await.unwrap().items;
@@ -27,9 +27,10 @@ async fn fixture() -> Fixture {
     let closed = "olga.outside@corp.test".to_owned();
     let open = people.iter().map(|person| &person.address).filter(|address| **address != closed);
     let crowd = open.chain(rooms.iter().map(|room| &room.address)).cloned();
+    let forgetful = server.clone();
     Fixture {
         crowd: crowd.chain(["svc@corp.test".to_owned()]).collect(),
-        people: radicale::people(),
+        people: server::people(),
         rooms: BTreeSet::from(["atlas", "borealis", "cosmos"].map(|name| format!("room-{name}@corp.test"))),
         several_pages: false,
         organiser: party("Ada Lovelace", "ada.lovelace@corp.test"),
@@ -41,11 +42,29 @@ async fn fixture() -> Fixture {
         day: TimeRange::new(at("2026-11-28T00:00:00Z"), at("2026-11-29T00:00:00Z")).unwrap(),
         many: 25,
         settle: Box::new(|| ()),
-        forget_cursors: Box::new(|| {}),
+        forget_cursors: Box::new(move || forgetful.forget_tokens("ada.lovelace@corp.test")),
         keep: Box::new(server),
         provider: Box::new(caldav),
         session,
     }
 }
 
-conformance!(fixture);
+mod radicale {
+    use super::{Fixture, Kind, conformance};
+
+    async fn fixture() -> Fixture {
+        super::fixture(Kind::Radicale).await
+    }
+
+    conformance!(fixture);
+}
+
+mod xandikos {
+    use super::{Fixture, Kind, conformance};
+
+    async fn fixture() -> Fixture {
+        super::fixture(Kind::Xandikos).await
+    }
+
+    conformance!(fixture);
+}

@@ -2,14 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics is a test that failed")]
 
-#[path = "caldav_radicale/mod.rs"]
-mod radicale;
+#[path = "caldav_server/mod.rs"]
+#[expect(dead_code, reason = "what only other servers and synchronisation need stays unused")]
+mod server;
 
 use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
     Attendee, AttendeeRole, Error, ErrorKind, EventChange, MailboxKind, NewEvent, Party, Provider, Remedy,
 };
-use radicale::{Radicale, at, caldav};
+use server::{Server, at, caldav};
 
 const ADA: &str = "ada.lovelace@corp.test";
 const BO: &str = "bo.lindqvist@corp.test";
@@ -57,7 +58,7 @@ fn what_to_do<T: std::fmt::Debug>(result: Result<T, Error>) -> (ErrorKind, Remed
 
 #[tokio::test]
 async fn the_organisation_its_people_and_its_rooms_are_discovered() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let organisation = caldav.organisation(&session).await.unwrap();
     assert_eq!(organisation.id, server.url.join("svc/").unwrap().to_string());
@@ -65,7 +66,7 @@ async fn the_organisation_its_people_and_its_rooms_are_discovered() {
 
     let people = caldav.people(&session, None).await.unwrap();
     assert_eq!((people.items.len(), people.next), (21, None));
-    assert!(people.items.iter().map(|person| &person.address).eq(&radicale::people()), "everybody, in order");
+    assert!(people.items.iter().map(|person| &person.address).eq(&server::people()), "everybody, in order");
     let ada = people.items.iter().find(|person| person.address == ADA).unwrap();
     assert_eq!(ada.name, "Ada Lovelace");
 
@@ -81,7 +82,7 @@ async fn the_organisation_its_people_and_its_rooms_are_discovered() {
 
 #[tokio::test]
 async fn a_mailbox_says_whose_it_is_and_what_may_be_done() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let ada = caldav.mailbox(&session, "Ada.Lovelace@corp.test").await.unwrap();
     assert_eq!(
@@ -101,7 +102,7 @@ async fn a_mailbox_says_whose_it_is_and_what_may_be_done() {
 
 #[tokio::test]
 async fn s4_12_a_mailbox_out_of_reach_is_skipped_and_the_others_are_served() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let skipped = (ErrorKind::OutOfScope, Remedy::SkipMailbox);
     let unknown = (ErrorKind::NoMailbox, Remedy::SkipMailbox);
@@ -124,7 +125,7 @@ async fn s4_12_a_mailbox_out_of_reach_is_skipped_and_the_others_are_served() {
 
 #[tokio::test]
 async fn series_whole_days_and_free_times_are_read_as_their_owner_sees_them() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     // Bo is the third principal of the fixture: his series is on Wednesdays, moved once, cancelled once.
     let events = caldav.events(&session, BO, three_weeks(), None).await.unwrap();
@@ -157,7 +158,7 @@ async fn series_whole_days_and_free_times_are_read_as_their_owner_sees_them() {
 
 #[tokio::test]
 async fn an_event_written_twice_under_one_key_is_there_once_and_its_room_is_taken() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     assert_eq!(caldav.find_event(&session, ADA, "key-1").await.unwrap(), None);
     let first = caldav.create_event(&session, ADA, &booking("key-1")).await.unwrap();
@@ -180,7 +181,7 @@ async fn an_event_written_twice_under_one_key_is_there_once_and_its_room_is_take
 
 #[tokio::test]
 async fn s4_5_a_booking_is_read_back_by_an_independent_client() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let event = booking("key-2");
     let written = caldav.create_event(&server.session(), ADA, &event).await.unwrap();
     for principal in [ADA, ATLAS] {
@@ -203,7 +204,7 @@ async fn s4_5_a_booking_is_read_back_by_an_independent_client() {
 
 #[tokio::test]
 async fn a_move_takes_the_rooms_along_and_repeating_it_changes_nothing() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let written = caldav.create_event(&session, ADA, &booking("key-3")).await.unwrap();
     let later = range("2026-12-05T13:00:00Z", "2026-12-05T14:00:00Z");
@@ -231,7 +232,7 @@ async fn a_move_takes_the_rooms_along_and_repeating_it_changes_nothing() {
 
 #[tokio::test]
 async fn cancelling_twice_is_fine_and_frees_the_room() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let written = caldav.create_event(&session, ADA, &booking("key-4")).await.unwrap();
     for _ in 0..2 {
@@ -248,7 +249,7 @@ async fn cancelling_twice_is_fine_and_frees_the_room() {
 
 #[tokio::test]
 async fn a_look_up_after_an_interrupted_write_completes_the_rooms() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let written = caldav.create_event(&session, ADA, &booking("key-5")).await.unwrap();
     let copy = caldav.find_event(&session, ATLAS, "key-5").await.unwrap().unwrap();
@@ -264,7 +265,7 @@ async fn a_look_up_after_an_interrupted_write_completes_the_rooms() {
 
 #[tokio::test]
 async fn a_room_out_of_reach_fails_the_booking_and_leaves_nothing_behind() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let mut event = booking("key-6");
     event.attendees.push(invited("room-nowhere@corp.test", AttendeeRole::Room));
@@ -277,7 +278,7 @@ async fn a_room_out_of_reach_fails_the_booking_and_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn ids_of_other_mailboxes_are_refused() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let written = caldav.create_event(&session, ADA, &booking("key-7")).await.unwrap();
     for id in [written.id.as_str(), "https://evil.test/x.ics", "/", "", "../../svc/x.ics"] {
@@ -289,7 +290,7 @@ async fn ids_of_other_mailboxes_are_refused() {
 
 #[tokio::test]
 async fn s4_1_the_service_account_books_in_its_own_calendar() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let mut event = booking("key-8");
     event.organiser = Party { name: "Calendar service".to_owned(), address: "svc@corp.test".to_owned() };
@@ -300,7 +301,7 @@ async fn s4_1_the_service_account_books_in_its_own_calendar() {
 
 #[tokio::test]
 async fn a_changed_password_asks_for_a_new_connection_and_nothing_is_written() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let session = server.session();
     let written = caldav.create_event(&session, ADA, &booking("key-9")).await.unwrap();
     server.change_password("changed-meanwhile");
@@ -319,7 +320,7 @@ async fn a_changed_password_asks_for_a_new_connection_and_nothing_is_written() {
 
 #[tokio::test]
 async fn a_server_that_is_down_is_retried_and_a_wrong_address_is_not() {
-    let (server, caldav) = (Radicale::start(), caldav());
+    let (server, caldav) = (Server::radicale(), caldav());
     let mut session = server.session();
     session.server = Some(server.url.join("no/such/place/").unwrap());
     // The root is looked at too, so a path that is a little off still works.

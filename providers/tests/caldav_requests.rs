@@ -14,40 +14,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{BusyKind, Ids, SharedClock, TestClock, TimeRange, state::Answer};
+use domain::{BusyKind, TimeRange, state::Answer};
 use providers::{
-    Attendee, AttendeeRole, Credential, Credentials, ErrorKind, EventChange, Gate, NewEvent, OpenGate, Party,
-    Permit, Provider, Remedy, Result, Session, StaticCredentials,
-    caldav::{CalDav, Config},
+    Attendee, AttendeeRole, Credential, Credentials, ErrorKind, EventChange, Gate, NewEvent, Party, Permit,
+    Provider, Remedy, Result, Session,
 };
-use script::{Reply, Script, multistatus, plain, response};
+use script::{Reply, Script, basic, caldav, multistatus, plain, response, saturday, session};
 
 const BASIC: &str = "Basic c3ZjOnB3";
-
-fn caldav() -> CalDav {
-    let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
-    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
-    let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
-    CalDav::new(Config::default(), client, clock.clone(), Ids::seeded(clock, 1))
-}
-
-fn basic(password: &str) -> Credential {
-    Credential::Basic { user: "svc".to_owned(), password: password.to_owned().into() }
-}
-
-fn session(script: &Script) -> Session {
-    Session {
-        credentials: Arc::new(StaticCredentials(basic("pw"))),
-        gate: Arc::new(OpenGate),
-        server: Some(script.url.clone()),
-        account: "svc@corp.test".to_owned(),
-        own: false,
-    }
-}
-
-fn saturday() -> TimeRange {
-    TimeRange::new("2026-12-05T00:00:00Z".parse().unwrap(), "2026-12-06T00:00:00Z".parse().unwrap()).unwrap()
-}
 
 /// A principal with one calendar, as the answer to the look at its address.
 fn ada(privileges: &str) -> Reply {
@@ -239,12 +213,16 @@ async fn too_many_matches_are_asked_for_in_halves() {
 #[tokio::test]
 async fn rights_are_what_the_server_says_and_else_what_it_lets_through() {
     let read = "<current-user-privilege-set><privilege><read/></privilege></current-user-privilege-set>";
-    let script = Script::play([ada(read)]);
+    let script = Script::play([ada(read), multistatus("")]);
     let found = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities;
     assert!(found.read_details && !found.writes());
     let allow = (200, vec![("Allow", "GET, PUT, DELETE, REPORT".to_owned())], String::new());
-    let script = Script::play([ada(""), allow]);
+    let script = Script::play([ada(""), allow.clone(), multistatus("")]);
     assert!(caldav().calendar(&session(&script), "ada@corp.test").await.unwrap().capabilities.writes());
+    // What is stated is not what is let through: neither events nor times.
+    let script = Script::play([ada(""), allow, plain(403), plain(404)]);
+    let error = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap_err();
+    assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
     let none = "<current-user-privilege-set/>";
     let script = Script::play([ada(none)]);
     let error = caldav().calendar(&session(&script), "ada@corp.test").await.unwrap_err();
@@ -267,9 +245,11 @@ async fn principals_that_are_not_listed_are_searched_and_found_by_their_publishe
         multistatus(&response("/principals/17/", published)),
         multistatus(&response("/principals/17/", published)),
         multistatus(&response("/calendars/17/default/", calendar)),
+        plain(200),
+        multistatus(""),
     ]);
     let found = caldav().calendar(&session(&script), "ada@corp.test").await;
-    assert_eq!(script.heard().len(), 8, "the last is the question what may be done: {:?}", script.heard());
+    assert_eq!(script.heard().len(), 9, "the last two ask what may be done: {:?}", script.heard());
     assert_eq!(found.unwrap().id, "/calendars/17/default/");
     assert_eq!(script.heard()[4], format!("REPORT /principals/ {BASIC} 0"));
 }

@@ -1,15 +1,31 @@
-//! The `sandbox` command of the `muster` binary.
+//! The `sandbox` command of the `muster` binary: serves a sandbox, and plants and looks in one that runs.
+//!
+//! Everything but `serve` is a thin client of `/control`: it sends one request, and says in words what came of it.
+//! What each does is shown by example in `docs/sandbox.md`.
+
+mod client;
+mod folder;
+mod orders;
+mod table;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Subcommand;
 use domain::{Ids, SharedClock, SystemClock};
+use url::Url;
 
+use self::{client::Client, orders::Order};
 use crate::{Config, Error, Sandbox};
 
 /// Runs an imitation of the providers.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Where the running sandbox is that is to be told or asked something.
+    #[arg(long, global = true, env = "MUSTER_SANDBOX_URL")]
+    url: Option<Url>,
+    /// Prints what the sandbox answers as JSON.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -28,11 +44,56 @@ enum Command {
         #[arg(long)]
         journal: Option<PathBuf>,
     },
+    #[command(flatten)]
+    Order(Order),
 }
 
-/// Runs the command until it is interrupted.
+/// Runs the command; `serve` until it is interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
-    let Command::Serve { listen, data, journal } = args.command;
+    match args.command {
+        Command::Serve { listen, data, journal } => serve(listen, data, journal).await,
+        Command::Order(order) => {
+            print!("{}", answer(order, args.url, args.json).await?);
+            Ok(())
+        }
+    }
+}
+
+/// What a command that asks or tells prints.
+async fn answer(order: Order, url: Option<Url>, json: bool) -> Result<String, Error> {
+    let url = url.ok_or_else(|| {
+        Error::Order("Say where the sandbox is, with --url or in MUSTER_SANDBOX_URL.".to_owned())
+    })?;
+    let client = Client::new(url)?;
+    let request = order.request()?;
+    let told = client.send(&request).await?;
+    if json {
+        return Ok(format!("{told}\n"));
+    }
+    Ok(order.tell(&told))
+}
+
+/// Reads a command line, such as `sandbox journal --after 3`, and answers what it would print.
+///
+/// # Errors
+///
+/// [`Error::Order`] for a line that is not understood, and whatever the sandbox refuses.
+pub async fn answer_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
+    #[derive(clap::Parser)]
+    #[command(name = "muster sandbox")]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    let line = <Line as clap::Parser>::try_parse_from(words);
+    let args = line.map_err(|error| Error::Order(error.to_string()))?.args;
+    match args.command {
+        Command::Serve { .. } => Err(Error::Order("A sandbox is served by the program alone.".to_owned())),
+        Command::Order(order) => answer(order, args.url, args.json).await,
+    }
+}
+
+async fn serve(listen: SocketAddr, data: Option<PathBuf>, journal: Option<PathBuf>) -> Result<(), Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     let running = Sandbox::start(Config { listen, data, journal, clock, ids }).await?;
@@ -71,10 +132,19 @@ mod tests {
     #[test]
     fn serve_takes_an_address_a_folder_and_a_journal() {
         let line = ["muster", "serve", "--listen", "127.0.0.1:8", "--data", "d", "--journal", "d/j.jsonl"];
-        let Command::Serve { listen, data, journal } = Program::try_parse_from(line).unwrap().args.command;
+        let read = |line: &[&str]| Program::try_parse_from(line).unwrap().args.command;
+        let Command::Serve { listen, data, journal } = read(&line) else { panic!("it is serve") };
         assert_eq!((listen.port(), data, journal), (8, Some("d".into()), Some("d/j.jsonl".into())));
-        let Command::Serve { listen, data, journal } =
-            Program::try_parse_from(["muster", "serve"]).unwrap().args.command;
+        let Command::Serve { listen, data, journal } = read(&["muster", "serve"]) else {
+            panic!("it is serve")
+        };
         assert_eq!((listen.port(), data, journal), (0, None, None));
+    }
+
+    #[tokio::test]
+    async fn without_an_address_nothing_is_asked_and_the_cure_is_said() {
+        let error = answer(Order::Organisations, None, false).await.unwrap_err();
+        assert_eq!(error.code(), "SANDBOX_ORDER");
+        assert!(error.to_string().contains("MUSTER_SANDBOX_URL"), "{error}");
     }
 }

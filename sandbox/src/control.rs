@@ -1,9 +1,13 @@
 //! `/control`: what tests do to the sandbox behind the providers' backs. Never written to the journal.
 
+mod mailboxes;
+mod secrets;
 mod technical;
+mod time;
 
 use std::{sync::Arc, time::Duration};
 
+use domain::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -89,6 +93,7 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             let key = google::control::rotate(app, &request.origin, email)?;
             key.ok_or(Refused::NotFound("service account"))
         }
+        ("POST", ["apps", client, "secret"]) => secrets::change(app, client, body(request)?),
         ("POST", ["faults"]) => {
             app.faults.plant(body::<Fault>(request)?);
             Ok(json!({ "planted": app.faults.list().len() }))
@@ -98,13 +103,11 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             app.faults.clear();
             Ok(json!({ "planted": 0 }))
         }
-        ("GET", ["clock"]) => Ok(json!({ "now": app.now() })),
-        ("POST", ["clock", "advance"]) => advance(app, &body(request)?),
-        ("POST", ["tokens", "expire"]) => expire(app, request),
-        ("POST", ["cursors", "forget"]) => {
-            app.commit(&mut app.store(), vec![Change::CursorsForgotten])?;
-            Ok(json!({ "forgotten": true }))
-        }
+        ("GET", ["clock"]) => Ok(time::show(app)),
+        ("POST", ["clock", "advance"]) => time::advance(app, &body(request)?),
+        ("POST", ["clock", "skew"]) => time::skew(app, &body(request)?),
+        ("POST", ["tokens", "expire"]) => time::expire(app, request),
+        ("POST", ["cursors", "forget"]) => time::forget_cursors(app),
         _ => Err(Refused::NotFound("control")),
     }
 }
@@ -116,7 +119,7 @@ fn organisation(
     id: &str,
     rest: &[&str],
 ) -> Result<Value, Refused> {
-    let id = Uuid::try_parse(id).map_err(|_| Refused::NotFound("organisation"))?;
+    let id = identify(app, id)?;
     match (method, rest) {
         ("GET", []) => Ok(show(find(app.store().state(), id)?)),
         ("GET", ["mails"]) => {
@@ -139,9 +142,11 @@ fn organisation(
             Ok(google::control::revoke(app, id, body(request)?)?)
         }
         ("POST", ["revoke-consent"]) => revoke(app, id, body(request)?),
-        ("POST", ["scope"]) => scope(app, id, &body(request)?),
-        ("POST", ["mailbox"]) => host(app, id, &body(request)?),
         ("POST", ["technical-account"]) => technical::keep(app, id, body(request)?),
+        ("POST", ["scope"]) => mailboxes::scope(app, id, &body(request)?),
+        ("POST", ["mailbox"]) => mailboxes::change(app, id, &body(request)?),
+        ("POST", ["room"]) => mailboxes::change_room(app, id, &body(request)?),
+        ("POST", ["room", "answer"]) => mailboxes::answer(app, id, &body(request)?),
         ("POST", ["settings"]) => {
             let settings: Settings = body(request)?;
             find(app.store().state(), id)?;
@@ -150,6 +155,17 @@ fn organisation(
         }
         _ => Err(Refused::NotFound("control")),
     }
+}
+
+/// An organisation by its id or its domain.
+fn identify(app: &App, key: &str) -> Result<Uuid, Refused> {
+    if let Ok(id) = Uuid::try_parse(key) {
+        return Ok(id);
+    }
+    let store = app.store();
+    let mut all = store.state().organisations.values();
+    let found = all.find(|organisation| organisation.domain.eq_ignore_ascii_case(key));
+    found.map(|organisation| organisation.id).ok_or(Refused::NotFound("organisation"))
 }
 
 fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
@@ -211,6 +227,7 @@ fn mailbox(mailbox: &Mailbox) -> Value {
         "name": mailbox.name,
         "kind": mailbox.hosting,
         "in_scope": mailbox.in_scope,
+        "hides_details": mailbox.hides_details,
     });
     match &mailbox.room {
         Some(room) => value["room"] = json!(room),
@@ -276,6 +293,7 @@ struct NewApplication {
     #[serde(default = "unnamed")]
     name: String,
     secret: Option<String>,
+    secret_expires_at: Option<Timestamp>,
     #[serde(default)]
     redirect_uris: Vec<String>,
     #[serde(default)]
@@ -303,6 +321,7 @@ fn register(app: &App, new: NewApplication) -> Result<Value, Refused> {
         client_id: new.client_id.unwrap_or_else(|| app.guid().to_string()),
         name: new.name,
         secret: new.secret,
+        secret_expires_at: new.secret_expires_at,
         redirect_uris: new.redirect_uris,
         certificates,
         permissions,
@@ -344,28 +363,6 @@ fn revoke(app: &App, id: Uuid, revoke: Revoke) -> Result<Value, Refused> {
     Ok(json!({ "revoked": true }))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scope {
-    mailbox: String,
-    in_scope: bool,
-}
-
-fn scope(app: &App, id: Uuid, scope: &Scope) -> Result<Value, Refused> {
-    edit(app, id, &scope.mailbox, |mailbox| mailbox.in_scope = scope.in_scope)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Host {
-    address: String,
-    kind: Hosting,
-}
-
-fn host(app: &App, id: Uuid, host: &Host) -> Result<Value, Refused> {
-    edit(app, id, &host.address, |mailbox| mailbox.hosting = host.kind)
-}
-
 fn edit(app: &App, id: Uuid, address: &str, change: impl FnOnce(&mut Mailbox)) -> Result<Value, Refused> {
     let mut store = app.store();
     let found = find(store.state(), id)?.find(address).ok_or(Refused::NotFound("mailbox"))?;
@@ -374,40 +371,4 @@ fn edit(app: &App, id: Uuid, address: &str, change: impl FnOnce(&mut Mailbox)) -
     let answer = mailbox(&changed);
     app.commit(&mut store, vec![Change::Mailbox(id, changed)])?;
     Ok(answer)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Advance {
-    #[serde(default)]
-    seconds: i64,
-    #[serde(default)]
-    ms: i64,
-}
-
-fn advance(app: &App, by: &Advance) -> Result<Value, Refused> {
-    let by = by.seconds.saturating_mul(1000).saturating_add(by.ms);
-    if by <= 0 {
-        return Err(Refused::Invalid("the clock only moves forward".to_owned()));
-    }
-    app.advance(by)?;
-    microsoft::settle(app)?;
-    Ok(json!({ "now": app.now() }))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Expire {
-    /// Refresh tokens as well.
-    refresh: bool,
-}
-
-fn expire(app: &App, request: &Request) -> Result<Value, Refused> {
-    let expire: Expire = if request.body.is_empty() { Expire::default() } else { body(request)? };
-    let mut changes = vec![Change::TokensExpired];
-    if expire.refresh {
-        changes.push(Change::RefreshesGone(None));
-    }
-    app.commit(&mut app.store(), changes)?;
-    Ok(json!({ "expired": true }))
 }

@@ -28,9 +28,9 @@ fn once() -> u32 {
 /// Which requests a fault hits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
-    /// The HTTP method.
+    /// The HTTP method; for a notification, what happened: `created`, `updated` or `deleted`.
     pub method: Option<String>,
-    /// A part of the decoded path.
+    /// A part of the decoded path; for a notification, of the mailbox's address.
     pub path_contains: Option<String>,
     /// A part of the body; tells operations apart where all have one path, as in Exchange.
     pub body_contains: Option<String>,
@@ -67,6 +67,21 @@ pub enum Action {
         #[serde(default = "ten_minutes")]
         ms: u64,
     },
+    /// A notification is never sent.
+    LoseNotice,
+    /// A notification is sent twice.
+    DuplicateNotice,
+    /// A notification is held back until after the next one about the same mailbox.
+    ReorderNotice,
+    /// Before a notification another one arrives that bears a wrong word (`clientState`).
+    ForgeNotice,
+}
+
+impl Action {
+    /// Whether it happens to notifications, which the sandbox sends, and not to requests, which it is sent.
+    pub const fn is_about_notices(&self) -> bool {
+        matches!(self, Self::LoseNotice | Self::DuplicateNotice | Self::ReorderNotice | Self::ForgeNotice)
+    }
 }
 
 fn ten_minutes() -> u64 {
@@ -95,9 +110,18 @@ impl Faults {
 
     /// The first fault that hits this request; it is used up by one.
     pub fn take(&self, method: &str, path: &str, body: &[u8]) -> Option<Action> {
+        self.hit(method, path, body, false)
+    }
+
+    /// The first fault that hits a notification of this change (`created`, `updated` or `deleted`) of this resource.
+    pub fn take_notice(&self, change: &str, resource: &str) -> Option<Action> {
+        self.hit(change, resource, b"", true)
+    }
+
+    fn hit(&self, method: &str, path: &str, body: &[u8], notices: bool) -> Option<Action> {
         let mut faults = self.lock();
         let hit = faults.iter_mut().find_map(|fault| {
-            if !fault.when.matches(method, path, body) {
+            if fault.action.is_about_notices() != notices || !fault.when.matches(method, path, body) {
                 return None;
             }
             if fault.skip > 0 {

@@ -62,6 +62,9 @@ pub struct User {
     /// Whether applications may reach the mailbox.
     #[serde(default = "yes")]
     pub in_scope: bool,
+    /// Whether others see when the owner is busy and nothing more.
+    #[serde(default)]
+    pub hides_details: bool,
     /// Whose mailbox it is.
     #[serde(default = "user")]
     pub purpose: Purpose,
@@ -93,6 +96,12 @@ pub struct RoomFixture {
     /// Whether it accepts overlapping meetings.
     #[serde(default)]
     pub allow_conflicts: bool,
+    /// Who decides about its meetings.
+    #[serde(default)]
+    pub approver: Option<String>,
+    /// Whether its calendar shows who booked it in place of what for.
+    #[serde(default = "yes")]
+    pub replaces_titles: bool,
     /// Whether applications may reach the mailbox.
     #[serde(default = "yes")]
     pub in_scope: bool,
@@ -156,7 +165,7 @@ pub enum Invalid {
     /// Not a zone.
     #[error("{0} is not a time zone")]
     UnknownZone(String),
-    /// An event names somebody who is not there.
+    /// An event or a room names somebody who is not there.
     #[error("there is no mailbox {0}")]
     UnknownMailbox(String),
     /// An event ends before it begins.
@@ -201,6 +210,10 @@ pub fn build(
         }
         organisation.mailboxes.insert(mailbox.id.clone(), mailbox);
     }
+    let rooms = organisation.mailboxes.values().filter_map(|mailbox| mailbox.room.as_ref());
+    for approver in rooms.filter_map(|room| room.approver.as_ref()) {
+        organisation.find(approver).ok_or_else(|| Invalid::UnknownMailbox(approver.clone()))?;
+    }
     let mut changes = vec![Change::Organisation(Box::new(organisation.clone()))];
     for planted in fixture.events {
         changes.extend(plant(app, &organisation, planted)?.1);
@@ -216,6 +229,7 @@ pub fn administrator(domain: &str) -> User {
         admin: true,
         licensed: true,
         in_scope: true,
+        hides_details: false,
         purpose: Purpose::User,
         aliases: Vec::new(),
     }
@@ -232,6 +246,7 @@ fn person(app: &App, user: User) -> Mailbox {
         admin: user.admin,
         hosting: if user.licensed { Hosting::Normal } else { Hosting::None },
         in_scope: user.in_scope,
+        hides_details: user.hides_details,
         room: None,
     }
 }
@@ -247,6 +262,7 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
         admin: false,
         hosting: Hosting::Normal,
         in_scope: room.in_scope,
+        hides_details: false,
         room: Some(Room {
             capacity: room.capacity,
             building: room.building,
@@ -254,6 +270,8 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
             equipment: room.equipment,
             auto_accept: room.auto_accept,
             allow_conflicts: room.allow_conflicts,
+            approver: room.approver,
+            replaces_titles: room.replaces_titles,
         }),
     }
 }
@@ -285,7 +303,8 @@ pub fn plant(
     let store = crate::store::State::default();
     let mut draft = Draft::new(app, &store, organisation);
     for guest in guests.into_iter().filter(|guest| guest.id != organizer.id) {
-        let subject = if guest.room.is_some() { &organizer.name } else { &event.subject };
+        let replaces = guest.room.as_ref().is_some_and(|room| room.replaces_titles);
+        let subject = if replaces { &organizer.name } else { &event.subject };
         let copy = Event {
             id: event_id(app),
             subject: subject.clone(),

@@ -192,6 +192,8 @@ fn rooms(count: usize, domain: &str, random: &mut Random) -> Vec<RoomFixture> {
                     .collect(),
                 auto_accept: true,
                 allow_conflicts: false,
+                approver: None,
+                replaces_titles: true,
                 in_scope: true,
             }
         })

@@ -103,6 +103,9 @@ pub enum Error {
     /// The HTTP client could not be made.
     #[error("the HTTP client of the sandbox cannot be made: {0}")]
     Client(#[source] reqwest::Error),
+    /// A command for a running sandbox was not carried out.
+    #[error("{0}")]
+    Order(String),
 }
 
 impl Error {
@@ -113,6 +116,7 @@ impl Error {
             Self::CorruptLog { .. } => "SANDBOX_LOG_CORRUPT",
             Self::SigningKey => "SANDBOX_KEY_INVALID",
             Self::Client(_) => "SANDBOX_CLIENT_FAILED",
+            Self::Order(_) => "SANDBOX_ORDER",
         }
     }
 }

@@ -105,9 +105,15 @@ async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Er
             note.outcome = Some("refused");
             Some(house.refused(app, request, *status, reason))
         }
-        Some(Action::DropAfter | Action::Slow { .. }) | None => {
-            Some(house.route(app, request, &mut note).await?)
-        }
+        Some(
+            Action::DropAfter
+            | Action::Slow { .. }
+            | Action::LoseNotice
+            | Action::DuplicateNotice
+            | Action::ReorderNotice
+            | Action::ForgeNotice,
+        )
+        | None => Some(house.route(app, request, &mut note).await?),
     };
     app.journal.append(entry(app, request, answer.as_ref(), &note, fault.as_ref()))?;
     match fault {

@@ -54,6 +54,8 @@ pub struct State {
     pub token_epoch: u64,
     /// How far the sandbox's clock is ahead of the one it was given.
     pub offset_ms: i64,
+    /// How far the clock of the token endpoints is ahead of the sandbox's; behind it when negative.
+    pub token_skew_s: i64,
     /// The key that signs tokens: PKCS #8, base64.
     pub signing_key: Option<String>,
     /// Technical accounts of Exchange servers, by organisation.
@@ -100,10 +102,12 @@ pub enum Change {
     SubscriptionGone(String),
     /// All access tokens issued so far are refused.
     TokensExpired,
-    /// All cursors of changes given away so far are refused.
-    CursorsForgotten,
     /// The clock was moved forward.
     Advanced(i64),
+    /// The clock of the token endpoints goes wrong by so many seconds.
+    TokenSkew(i64),
+    /// All sync cursors given away so far are refused.
+    CursorsForgotten,
     /// The signing key.
     SigningKey(String),
     /// A new or changed technical account of an Exchange server.
@@ -210,6 +214,7 @@ impl State {
             Change::TokensExpired => self.token_epoch += 1,
             Change::CursorsForgotten => self.history.epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,
+            Change::TokenSkew(seconds) => self.token_skew_s = seconds,
             Change::SigningKey(key) => self.signing_key = Some(key),
             Change::Technical(tenant, account) => drop(self.technical.insert(tenant, account)),
             Change::RefreshGone(token) => drop(self.refreshes.remove(&token)),

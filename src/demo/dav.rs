@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Client, HeaderName, Method, Request, StatusCode};
-use quick_xml::{Reader, events::Event as Xml};
+use quick_xml::{
+    Reader,
+    escape::resolve_predefined_entity,
+    events::{BytesRef, Event as Xml},
+};
 use url::Url;
 
 use super::{
@@ -13,6 +17,8 @@ use super::{
 };
 
 const DEPTH: HeaderName = HeaderName::from_static("depth");
+const KINDS: &str = r#"<propfind xmlns="DAV:"><prop><resourcetype/><C:calendar-home-set xmlns:C="urn:ietf:params:xml:ns:caldav"/></prop></propfind>"#;
+const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"/></C:comp-filter></C:filter></C:calendar-query>"#;
 
 /// How the technical account's access is taken away and given back.
 #[derive(Debug, Clone)]
@@ -76,37 +82,49 @@ impl Dav {
     pub async fn events(&self, mailbox: &str, password: &str) -> Result<Vec<Event>> {
         let mut found = Vec::new();
         for calendar in self.calendars(mailbox, password).await? {
-            let request = self.request(b"GET", &calendar, password)?;
-            let answer = wire::send(&self.client, request).await?;
+            let request = self.request(b"REPORT", &calendar, password)?.header(DEPTH, "1");
+            let answer = wire::send(&self.client, request.body("application/xml", EVERYTHING)).await?;
             let status = answer.status;
             ensure(status.is_success(), || format!("the calendar server answered {status} to {calendar}"))?;
-            found.extend(read(&answer.text()));
+            found.extend(Listing::read(&answer.text())?.texts.iter().flat_map(|text| read(text)));
         }
         Ok(found)
     }
 
-    /// The calendars of a mailbox, as its principal's collection lists them. A mailbox of the server's own host has
-    /// no domain there.
+    /// The calendars of a mailbox: those that its principal's collection lists, else those in the homes that its
+    /// principal names. A mailbox of the server's own host has no domain there.
     async fn calendars(&self, mailbox: &str, password: &str) -> Result<Vec<Url>> {
         let local = mailbox.split('@').next().unwrap_or(mailbox);
         for name in [mailbox, local] {
-            let home = self.url.join(&format!("{name}/"));
-            let home = home.map_err(|_| unexpected(format!("{name} is no part of an address")))?;
-            let (status, text) = self.propfind(&home, password).await?;
-            if status.is_success() {
-                let calendars = collections(&text)?.into_iter().filter_map(|href| home.join(&href).ok());
-                return Ok(calendars.collect());
+            let place = self.url.join(&format!("{name}/"));
+            let place = place.map_err(|_| unexpected(format!("{name} is no part of an address")))?;
+            let listing = self.listing(&place, password).await?;
+            let mut calendars = joined(&place, &listing.calendars);
+            if calendars.is_empty() {
+                for home in joined(&place, &listing.homes) {
+                    calendars.extend(joined(&home, &self.listing(&home, password).await?.calendars));
+                }
             }
-            let absent = matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN);
-            ensure(absent, || format!("the calendar server answered {status} to {home}"))?;
+            if !calendars.is_empty() {
+                return Ok(calendars);
+            }
         }
         Ok(Vec::new())
     }
 
+    async fn listing(&self, place: &Url, password: &str) -> Result<Listing> {
+        let (status, text) = self.propfind(place, password).await?;
+        if status.is_success() {
+            return Listing::read(&text);
+        }
+        let absent = matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN);
+        ensure(absent, || format!("the calendar server answered {status} to {place}"))?;
+        Ok(Listing::default())
+    }
+
     async fn propfind(&self, url: &Url, password: &str) -> Result<(StatusCode, String)> {
-        let body = "<propfind xmlns=\"DAV:\"><prop><resourcetype/></prop></propfind>";
         let request =
-            self.request(b"PROPFIND", url, password)?.header(DEPTH, "1").body("application/xml", body);
+            self.request(b"PROPFIND", url, password)?.header(DEPTH, "1").body("application/xml", KINDS);
         let answer = wire::send(&self.client, request).await?;
         Ok((answer.status, answer.text()))
     }
@@ -157,31 +175,62 @@ async fn shell(command: &str) -> Result<()> {
     ensure(status.success(), || format!("the command `{command}` ended with {status}"))
 }
 
-/// The addresses of the calendars in a multistatus answer.
-fn collections(xml: &str) -> Result<Vec<String>> {
-    let mut reader = Reader::from_str(xml);
-    let (mut found, mut href, mut is_calendar, mut in_href) = (Vec::new(), String::new(), false, false);
-    loop {
-        let event = reader
-            .read_event()
-            .map_err(|error| unexpected(format!("the server's XML is broken: {error}")))?;
-        match event {
-            Xml::Eof => return Ok(found),
-            Xml::Start(tag) => match tag.local_name().as_ref() {
-                "response" => (href, is_calendar) = (String::new(), false),
-                "href" if href.is_empty() => in_href = true,
-                "calendar" => is_calendar = true,
+fn joined(base: &Url, hrefs: &[String]) -> Vec<Url> {
+    hrefs.iter().filter_map(|href| base.join(href).ok()).collect()
+}
+
+/// What a multistatus answer lists.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Listing {
+    /// The addresses of calendars.
+    calendars: Vec<String>,
+    /// The homes that a principal names.
+    homes: Vec<String>,
+    /// The texts of calendar resources.
+    texts: Vec<String>,
+}
+
+impl Listing {
+    fn read(xml: &str) -> Result<Self> {
+        let broken = |error: quick_xml::Error| unexpected(format!("the server's XML is broken: {error}"));
+        let mut reader = Reader::from_str(xml);
+        let (mut found, mut open, mut text) = (Self::default(), Vec::<String>::new(), String::new());
+        let mut href = None;
+        loop {
+            match reader.read_event().map_err(broken)? {
+                Xml::Eof => return Ok(found),
+                Xml::Start(tag) => {
+                    text.clear();
+                    open.push(tag.local_name().as_ref().to_owned());
+                }
+                Xml::Empty(tag) if tag.local_name().as_ref() == "calendar" => {
+                    found.calendars.extend(href.take());
+                }
+                Xml::Text(piece) => text.push_str(&piece),
+                Xml::CData(piece) => text.push_str(&piece),
+                Xml::GeneralRef(reference) => text.push_str(&resolved(&reference)),
+                Xml::End(_) => {
+                    let name = open.pop().unwrap_or_default();
+                    match (name.as_str(), open.last().map(String::as_str)) {
+                        ("href", Some("response")) => href = Some(std::mem::take(&mut text)),
+                        ("href", Some("calendar-home-set")) => found.homes.push(std::mem::take(&mut text)),
+                        ("calendar-data", _) => found.texts.push(std::mem::take(&mut text)),
+                        ("calendar", Some("resourcetype")) => found.calendars.extend(href.take()),
+                        ("response", _) => href = None,
+                        _ => {}
+                    }
+                }
                 _ => {}
-            },
-            Xml::Empty(tag) if tag.local_name().as_ref() == "calendar" => is_calendar = true,
-            Xml::Text(text) if in_href => href.push_str(&text),
-            Xml::End(tag) => match tag.local_name().as_ref() {
-                "href" => in_href = false,
-                "response" if is_calendar => found.push(std::mem::take(&mut href)),
-                _ => {}
-            },
-            _ => {}
+            }
         }
+    }
+}
+
+/// The character that an entity of XML's own, or a number, stands for.
+fn resolved(reference: &BytesRef<'_>) -> String {
+    match reference.resolve_char_ref() {
+        Ok(Some(character)) => character.to_string(),
+        _ => resolve_predefined_entity(reference).unwrap_or_default().to_owned(),
     }
 }
 
@@ -229,8 +278,18 @@ mod tests {
             <response><href>/ada/</href><propstat><prop><resourcetype><collection/></resourcetype></prop></propstat></response>
             <response><href>/ada/calendar/</href><propstat><prop><resourcetype><collection/><C:calendar/></resourcetype></prop></propstat></response>
             </multistatus>"#;
-        assert_eq!(collections(xml).unwrap(), ["/ada/calendar/"]);
-        assert!(collections("<multistatus><response>").unwrap().is_empty());
+        assert_eq!(Listing::read(xml).unwrap().calendars, ["/ada/calendar/"]);
+        assert_eq!(Listing::read("<multistatus><response>").unwrap(), Listing::default());
+    }
+
+    #[test]
+    fn homes_and_texts_are_found_in_what_a_server_lists() {
+        let xml = r#"<m:multistatus xmlns:m="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><m:response>
+            <m:href>/ada/</m:href><m:propstat><m:prop><C:calendar-home-set><m:href>/ada/c&amp;d/</m:href>
+            </C:calendar-home-set></m:prop></m:propstat></m:response><m:response><m:href>/x.ics</m:href><m:propstat>
+            <m:prop><C:calendar-data>A&#13;&lt;B</C:calendar-data></m:prop></m:propstat></m:response></m:multistatus>"#;
+        let listing = Listing::read(xml).unwrap();
+        assert_eq!((listing.homes, listing.texts), (vec!["/ada/c&d/".to_owned()], vec!["A\r<B".to_owned()]));
     }
 
     #[test]

@@ -173,7 +173,9 @@ impl Event {
 
 /// DTEND, else DURATION, else a day for a DATE and nothing for a time.
 fn span(event: &Component, start: &Moment, zones: &Zones) -> Span {
-    let end = event.get("DTEND").and_then(|property| Moment::read(property, zones)).map(Span::Until);
+    let end = event.get("DTEND").and_then(|property| Moment::read(property, zones));
+    // Several programs end a whole day on the day it begins.
+    let end = end.filter(|end| !start.is_date() || end.wall() > start.wall()).map(Span::Until);
     let length = || event.value("DURATION").and_then(Span::read);
     end.or_else(length).unwrap_or(Span::Length { days: i64::from(start.is_date()), seconds: 0 })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 
 use super::{
@@ -17,13 +17,18 @@ use crate::time::{TimeRange, Timestamp};
 pub struct Limits {
     /// Occurrences within the window, per series.
     pub instances: usize,
-    /// Occurrences looked at, those before the window included, per series.
+    /// Occurrences looked at, those before the window included, per rule.
     pub steps: usize,
+    /// Occurrences looked at in the whole resource.
+    pub budget: usize,
 }
+
+/// How many rules one event may have; the standard advises one.
+const RULES: usize = 8;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { instances: 2_000, steps: 50_000 }
+        Self { instances: 2_000, steps: 50_000, budget: 1_000_000 }
     }
 }
 
@@ -53,12 +58,14 @@ pub struct Expansion<'a> {
 /// Expands the events of one resource. `owner` is the zone of whole days and of times without a zone.
 pub fn expand(events: &[Event], window: TimeRange, owner: Tz, limits: Limits) -> Expansion<'_> {
     let mut found = Expansion::default();
+    let mut budget = limits.budget;
     let mut uids = HashSet::new();
     for uid in events.iter().map(|event| event.uid.as_str()).filter(|uid| uids.insert(*uid)) {
         let series = Series::of(events.iter().filter(|event| event.uid == uid), owner);
-        series.overridden(window, owner, &mut found);
+        series.overridden(window, owner, limits, &mut found);
         for master in &series.masters {
-            series.expand(master, window, owner, limits, &mut found);
+            let limits = Limits { steps: limits.steps.min(budget), ..limits };
+            budget -= series.expand(master, window, owner, limits, &mut found).min(budget);
         }
     }
     found.instances.sort_by_key(|instance| instance.range);
@@ -75,14 +82,10 @@ struct Series<'a> {
 impl<'a> Series<'a> {
     fn of(events: impl Iterator<Item = &'a Event>, owner: Tz) -> Self {
         let mut series = Self { masters: Vec::new(), overrides: HashMap::new(), onwards: Vec::new() };
-        for event in events {
-            let Some(original) = &event.recurrence_id else {
-                series.masters.push(event);
-                continue;
-            };
-            let Some(original) = original.instant(owner) else {
-                continue;
-            };
+        let (masters, overrides): (Vec<_>, Vec<_>) = events.partition(|event| event.recurrence_id.is_none());
+        for event in overrides {
+            let original = event.recurrence_id.as_ref().and_then(|id| original(id, masters.first(), owner));
+            let Some(original) = original else { continue };
             if event.and_future {
                 series.onwards.push((original, event));
             }
@@ -91,19 +94,35 @@ impl<'a> Series<'a> {
                 series.overrides.insert(original, event);
             }
         }
+        series.masters = masters;
         series.onwards.sort_by_key(|(original, _)| *original);
         series
     }
 
     /// Adds the overrides themselves: they may have moved into the window from outside, and may have no master.
-    fn overridden(&self, window: TimeRange, owner: Tz, found: &mut Expansion<'a>) {
-        for (original, event) in &self.overrides {
-            if let Some(range) = event.range(owner) {
-                add(event, Some(*original), range, window, found);
+    fn overridden(&self, window: TimeRange, owner: Tz, limits: Limits, found: &mut Expansion<'a>) {
+        let mut overrides: Vec<_> = self.overrides.iter().collect();
+        overrides.sort_by_key(|(original, _)| **original);
+        let before = found.instances.len();
+        for (original, event) in overrides {
+            let Some(range) = event.range(owner) else { continue };
+            if found.instances.len() - before >= limits.instances {
+                found.cut(range.start, event, window);
+                return;
             }
+            add(event, Some(*original), range, window, found);
         }
     }
 
+    /// How much earlier than by the rule an occurrence may take place, because an override moved all that follow it.
+    fn ahead(&self) -> TimeDelta {
+        let moved = |(_, event): &(Timestamp, &Event)| {
+            Some(event.recurrence_id.as_ref()?.wall() - event.start.wall())
+        };
+        self.onwards.iter().filter_map(moved).max().unwrap_or_default().max(TimeDelta::zero())
+    }
+
+    /// Answers how many occurrences were looked at.
     fn expand(
         &self,
         master: &'a Event,
@@ -111,7 +130,7 @@ impl<'a> Series<'a> {
         owner: Tz,
         limits: Limits,
         found: &mut Expansion<'a>,
-    ) {
+    ) -> usize {
         let before = found.instances.len();
         let single = master.rules.is_empty() && master.also.is_empty();
         let except = Except::of(master, owner);
@@ -137,65 +156,100 @@ impl<'a> Series<'a> {
             }
         };
         occur(&master.start, &master.span, found);
-        for (start, span) in &master.also {
+        let mut also: Vec<_> =
+            master.also.iter().filter_map(|one| Some((one.0.instant(owner)?, one))).collect();
+        also.sort_by_key(|(original, _)| *original);
+        for (original, (start, span)) in also {
+            if found.instances.len() - before >= limits.instances {
+                found.cut(original, master, window);
+                break;
+            }
             match span {
                 // A length of its own is measured from its own start.
                 Some(span) => {
-                    let end = span.end(start, start, owner);
-                    let range = start.instant(owner).zip(end).and_then(|(from, to)| TimeRange::new(from, to));
-                    if let Some((range, original)) = range.zip(start.instant(owner))
-                        && !except.covers(start, original)
-                    {
+                    let taken = self.overrides.contains_key(&original) || except.covers(start, original);
+                    let end = span.end(start, start, owner).filter(|_| !taken);
+                    if let Some(range) = end.and_then(|end| TimeRange::new(original, end)) {
                         add(master, Some(original), range, window, found);
                     }
                 }
                 None => occur(start, &master.span, found),
             }
         }
-        for rule in &master.rules {
-            let cut = follow(rule, master, window, owner, limits.steps, |start| {
+        if master.rules.len() > RULES {
+            found.cut(window.start, master, window);
+        }
+        let (mut looked, ahead) = (0, self.ahead());
+        for rule in master.rules.iter().take(RULES) {
+            let steps = limits.steps.saturating_sub(looked);
+            let (walked, cut) = follow(rule, master, window.end + ahead, owner, steps, |start| {
                 let room = found.instances.len() - before < limits.instances;
                 if room {
                     occur(start, &master.span, found);
                 }
                 room
             });
-            if let Some(at) = cut.filter(|at| *at < window.end)
-                && found.cut_at.is_none_or(|(earlier, _)| at < earlier)
-            {
-                found.cut_at = Some((at.max(window.start), master));
+            looked += walked;
+            if let Some(at) = cut {
+                found.cut(at - ahead, master, window);
             }
+        }
+        looked
+    }
+}
+
+impl<'a> Expansion<'a> {
+    /// Nothing is known of an event from here on; the earliest such point is kept.
+    fn cut(&mut self, at: Timestamp, event: &'a Event, window: TimeRange) {
+        if at < window.end && self.cut_at.is_none_or(|(earlier, _)| at < earlier) {
+            self.cut_at = Some((at.max(window.start), event));
         }
     }
 }
 
-/// Walks along a rule until the window is passed; answers where it had to stop before that.
+/// The start of the occurrence that an override is about. Where its form differs from that of the series, it is read
+/// as the series is: a time without a zone on the wall of the series, a day as that day's occurrence.
+fn original(id: &Moment, master: Option<&&Event>, owner: Tz) -> Option<Timestamp> {
+    let start = master.map(|master| &master.start);
+    match (id, start) {
+        (Moment::Floating(wall), Some(start)) if !start.is_date() => start.moved_to(*wall).instant(owner),
+        (Moment::Date(day), Some(start)) if !start.is_date() => {
+            start.moved_to(day.and_time(start.wall().time())).instant(owner)
+        }
+        (id, Some(Moment::Date(_))) => Moment::Date(id.wall().date()).instant(owner),
+        (id, _) => id.instant(owner),
+    }
+}
+
+/// Walks along a rule until `end` is passed; answers how far it went, and where it had to stop before that.
 fn follow(
     rule: &str,
     master: &Event,
-    window: TimeRange,
+    end: Timestamp,
     owner: Tz,
     steps: usize,
     mut occur: impl FnMut(&Moment) -> bool,
-) -> Option<Timestamp> {
+) -> (usize, Option<Timestamp>) {
+    let Some(mut reached) = master.start.instant(owner) else { return (0, None) };
     let rule = match Rule::read(rule, master.start.wall()) {
         Rule::Usable(rule) => rule,
-        Rule::Hostile => return master.start.instant(owner),
-        Rule::Unreadable => return None,
+        Rule::Hostile => return (0, Some(reached)),
+        Rule::Unreadable => return (0, None),
     };
-    let mut reached = master.start.instant(owner)?;
-    for (step, wall) in rule.occurrences(&master.start, owner).enumerate() {
+    let mut walked = 0;
+    for wall in rule.occurrences(&master.start, owner) {
         let start = master.start.moved_to(wall);
         let Some(at) = start.instant(owner) else { continue };
         reached = at;
-        if at >= window.end {
-            return None;
+        if at >= end {
+            return (walked, None);
         }
-        if step >= steps || !occur(&start) {
-            return Some(at);
+        if walked >= steps || !occur(&start) {
+            return (walked, Some(at));
         }
+        walked += 1;
     }
-    rule.is_endless().then_some(reached)
+    (walked, rule.is_endless().then_some(reached))
 }
 
 /// An occurrence under an override that also holds for the future: moved by as much as the override was.
@@ -248,5 +302,7 @@ impl Except {
     }
 }
 
+#[cfg(test)]
+mod real_data;
 #[cfg(test)]
 mod tests;

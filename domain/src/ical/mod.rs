@@ -11,6 +11,7 @@
 mod busy;
 mod event;
 mod expand;
+mod free_busy;
 mod line;
 mod moment;
 mod recurrence;
@@ -21,6 +22,7 @@ mod zone;
 pub use busy::busy_kind;
 pub use event::{Attendee, BusyStatus, Class, Event, Party, Status};
 pub use expand::{Expansion, Instance, Limits, expand};
+pub use free_busy::free_busy;
 pub use line::{Property, escape_text, unescape_text};
 pub use moment::{Moment, Span};
 pub use tree::{Component, Error};

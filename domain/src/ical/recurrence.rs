@@ -31,7 +31,7 @@ enum End {
 pub(super) enum Rule {
     /// Can be followed.
     Usable(Box<Usable>),
-    /// Names more times than any calendar needs; it must not be followed.
+    /// Names more times than any calendar needs, or counts in another calendar; it must not be followed.
     Hostile,
     /// Not a rule; there is the first occurrence only.
     Unreadable,
@@ -63,6 +63,8 @@ impl Rule {
                 },
                 "BYHOUR" | "BYMINUTE" | "BYSECOND" => times *= value.split(',').count(),
                 "COUNT" => end = End::Count,
+                // Another calendar's years and months (RFC 7529) cannot be counted here.
+                "RSCALE" if !value.trim().eq_ignore_ascii_case("GREGORIAN") => return Self::Hostile,
                 "FREQ" | "INTERVAL" | "BYDAY" | "BYMONTHDAY" | "BYYEARDAY" | "BYWEEKNO" | "BYMONTH"
                 | "BYSETPOS" | "WKST" => {}
                 _ => continue,

@@ -116,6 +116,14 @@ impl Principal {
 }
 
 impl Collection {
+    /// Whether the server says that times may be asked for but events not read.
+    pub(super) fn is_closed(&self) -> bool {
+        let has = |all: &[String], name: &str| all.iter().any(|privilege| privilege == name);
+        self.privileges.as_deref().is_some_and(|all| {
+            has(all, "read-free-busy") && !["all", "read"].iter().any(|name| has(all, name))
+        })
+    }
+
     fn of(found: &Resource) -> Option<Self> {
         let components = found.prop(CALDAV, "supported-calendar-component-set");
         let takes_events = components.is_none_or(|set| {

@@ -32,7 +32,11 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.clone(), message);
     match (status, about) {
         (401, _) => refused(),
-        (403 | 409, _) if write && code != status.to_string() => match code.as_str() {
+        // Some servers say 412 to what has nothing to do with the version that was asked for.
+        (412, _) if write && !is_about_content(&code) => {
+            found(ErrorKind::Conflict, Remedy::Reread, "The event was changed by somebody else.")
+        }
+        (403 | 409 | 412, _) if write && code != status.to_string() => match code.as_str() {
             "no-uid-conflict" => {
                 found(ErrorKind::Conflict, Remedy::Reread, "The event is in the calendar already.")
             }
@@ -76,6 +80,26 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
     }
 }
 
+/// Whether a condition is about what was written, and not about when.
+fn is_about_content(condition: &str) -> bool {
+    let beginnings = [
+        "attendee-",
+        "allowed-",
+        "valid-",
+        "supported-",
+        "max-",
+        "min-",
+        "same-organizer-",
+        "unique-scheduling-",
+    ];
+    beginnings.iter().any(|beginning| condition.starts_with(beginning))
+}
+
+/// Whether a server that schedules refused to let an attendee's copy be changed (RFC 6638 section 3.2.2.1).
+pub(super) fn is_organisers_alone(error: &Error) -> bool {
+    matches!(error.code.as_str(), "attendee-allowed" | "allowed-attendee-scheduling-object-change")
+}
+
 /// The password is not accepted.
 pub(super) fn refused() -> Error {
     let message = "The calendar server no longer accepts the stored user name and password.";
@@ -100,7 +124,7 @@ pub(super) fn nonsense() -> Error {
 }
 
 /// The name of the broken condition in a `D:error` body.
-fn condition(body: &[u8]) -> Option<String> {
+pub(super) fn condition(body: &[u8]) -> Option<String> {
     let error = Element::read(body).filter(|error| error.is(DAV, "error"))?;
     error.children.into_iter().next().map(|condition| condition.name)
 }
@@ -151,6 +175,8 @@ mod tests {
             (405, "", Mailbox, false, (ErrorKind::Misconfigured, Remedy::Never, false)),
             (409, uid, Object, true, (ErrorKind::Conflict, Remedy::Reread, false)),
             (409, "", Object, true, (ErrorKind::NoMailbox, Remedy::SkipMailbox, false)),
+            (412, uid, Object, true, (ErrorKind::Conflict, Remedy::Reread, false)),
+            (412, bad, Object, true, (ErrorKind::Invalid, Remedy::Never, false)),
             (412, "", Object, true, (ErrorKind::Conflict, Remedy::Reread, false)),
             (429, "", Mailbox, false, (ErrorKind::Throttled, wait, false)),
             (500, "", Object, true, (ErrorKind::Unavailable, wait, true)),

@@ -8,17 +8,25 @@
 //! into the room's own calendar too, under the same UID. The organiser's event names its rooms for as long as it
 //! lives, so an update, a cancellation or a look-up after an unknown outcome finds every copy again.
 //!
+//! What changed since a cursor is asked of the server where it can be believed, and compared tag by tag where not.
+//! Who shows no more than busy times, or nothing at all, is still known to be busy, see [`free_busy`].
+//!
 //! Events are found by their address and their UID, both made from the effect key. That holds on servers that
 //! ignore `If-None-Match` too, because the UID is searched before anything is written.
 
+mod changes;
 mod config;
+mod cursor;
 mod directory;
 mod event;
 mod failure;
+mod free_busy;
 mod href;
+mod multiget;
 mod multistatus;
 mod read;
 mod rooms;
+mod sync;
 mod transport;
 mod write;
 
@@ -26,7 +34,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 pub use config::{AddressRule, Config, RoomRule};
-use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
+use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
 use futures::StreamExt;
 use moka::future::Cache;
 
@@ -51,13 +59,16 @@ pub struct CalDav {
     clock: SharedClock,
     /// Where mailboxes are: saves two requests per call, and is asked again when it turns out wrong.
     places: Cache<String, Arc<Located>>,
+    /// Where accounts ask for the free and busy times of others, where they can.
+    outboxes: Cache<String, Option<Arc<free_busy::Outbox>>>,
 }
 
 impl CalDav {
     /// A connector for every CalDAV server; the session says which.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, _ids: Ids) -> Self {
         let places = Cache::builder().max_capacity(50_000).time_to_live(PLACES_FOR).build();
-        Self { config, client, clock, places }
+        let outboxes = Cache::builder().max_capacity(1_000).time_to_live(PLACES_FOR).build();
+        Self { config, client, clock, places, outboxes }
     }
 
     fn dav<'a>(&'a self, session: &'a Session, mailbox: Option<&'a str>) -> Result<Dav<'a>> {
@@ -98,9 +109,76 @@ impl CalDav {
 
     async fn busy_of(&self, session: &Session, mailbox: &str, window: TimeRange) -> Result<Vec<Busy>> {
         let dav = self.dav(session, Some(mailbox))?;
-        let place = self.place(&dav, mailbox).await?;
-        let stored = self.check(&dav, mailbox, read::window(&dav, &place.calendar, window).await).await?;
-        Ok(read::busy(&stored, &place, mailbox, window))
+        let seen = match self.place(&dav, mailbox).await {
+            Ok(place) => self.look(&dav, &place, mailbox, window).await.map(|seen| (place, seen)),
+            Err(error) => Err(error),
+        };
+        match seen {
+            Ok((place, Seen::Stored(stored))) => Ok(read::busy(&stored, &place, mailbox, window)),
+            Ok((_, Seen::Busy(busy))) => Ok(busy),
+            // Who may not be looked at may still be asked through the account's own outbox.
+            Err(error) if error.kind == ErrorKind::OutOfScope => {
+                free_busy::ask(self, &dav, mailbox, window).await?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What may be seen of a window: the events, and where those are closed, when it is busy.
+    async fn look(&self, dav: &Dav<'_>, place: &Located, mailbox: &str, window: TimeRange) -> Result<Seen> {
+        let stored = if place.calendar.is_closed() {
+            Err(failure::out_of_scope("FREE_BUSY_ONLY"))
+        } else {
+            read::window(dav, &place.calendar, window).await.map(Seen::Stored)
+        };
+        let seen = match stored {
+            Err(error) if error.kind == ErrorKind::OutOfScope => {
+                match free_busy::query(dav, &place.calendar, window).await {
+                    Ok(busy) => Ok(Seen::Busy(busy)),
+                    // The first refusal says more.
+                    Err(second) if second.remedy == Remedy::SkipMailbox => Err(error),
+                    Err(second) => Err(second),
+                }
+            }
+            stored => stored,
+        };
+        self.check(dav, mailbox, seen).await
+    }
+
+    /// What is left of the capabilities that the server states when a look is taken: some state what they do not
+    /// let through.
+    async fn measured(
+        &self,
+        dav: &Dav<'_>,
+        place: &Located,
+        mailbox: &str,
+        stated: Capabilities,
+    ) -> Result<Capabilities> {
+        let now = self.clock.now();
+        let hour = TimeRange { start: now, end: now + chrono::Duration::hours(1) };
+        match self.look(dav, place, mailbox, hour).await? {
+            Seen::Stored(_) => Ok(stated),
+            Seen::Busy(_) => Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() }),
+        }
+    }
+}
+
+/// What may be seen of a calendar.
+#[derive(Debug)]
+enum Seen {
+    /// Its events.
+    Stored(Vec<read::Stored>),
+    /// Only when it is busy.
+    Busy(Vec<Busy>),
+}
+
+impl Seen {
+    /// What is seen, as events.
+    fn events(&self, place: &Located, mailbox: &str, window: TimeRange) -> Vec<Event> {
+        match self {
+            Self::Stored(stored) => read::events(stored, place, mailbox, window),
+            Self::Busy(busy) => busy.iter().map(|busy| free_busy::event(place, busy)).collect(),
+        }
     }
 }
 
@@ -170,6 +248,7 @@ impl Provider for CalDav {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.fresh_place(&dav, mailbox).await?;
         let capabilities = directory::capabilities(&dav, &place.calendar).await?;
+        let capabilities = self.measured(&dav, &place, mailbox, capabilities).await?;
         Ok(CalendarInfo { id: href::id(&place.calendar.url), capabilities })
     }
 
@@ -207,18 +286,21 @@ impl Provider for CalDav {
     ) -> Result<Page<Event>> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let stored = self.check(&dav, mailbox, read::window(&dav, &place.calendar, window).await).await?;
-        Ok(Page { items: read::events(&stored, &place, mailbox, window), next: None })
+        let seen = self.look(&dav, &place, mailbox, window).await?;
+        Ok(Page { items: seen.events(&place, mailbox, window), next: None })
     }
 
     async fn changes(
         &self,
-        _session: &Session,
-        _mailbox: &str,
-        _window: TimeRange,
-        _cursor: Option<&str>,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        cursor: Option<&str>,
     ) -> Result<Changes> {
-        Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "CHANGES", "Changes are not told yet."))
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let page = changes::page(self, &dav, &place, mailbox, window, cursor).await;
+        self.check(&dav, mailbox, page).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
@@ -239,6 +321,11 @@ impl Provider for CalDav {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
+        if let Some(busy) = occurrence.and_then(free_busy::read_id) {
+            let seen = self.look(&dav, &place, mailbox, busy.range).await?;
+            let all = seen.events(&place, mailbox, busy.range);
+            return Ok(all.into_iter().find(|event| event.id == id));
+        }
         let url = dav.object(&place, path)?;
         let stored = self.check(&dav, mailbox, read::object(&dav, &url).await).await?;
         Ok(stored.and_then(|stored| read::one(&stored, &place, mailbox, occurrence)))

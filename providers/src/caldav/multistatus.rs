@@ -43,14 +43,15 @@ impl Resource {
 
 /// Reads the resources of an answer to a request to `base`. Those of other origins are left out.
 pub(super) fn read(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
-    let mut document = Element::read(body).filter(|document| document.is(DAV, "multistatus"))?;
-    let responses = std::mem::take(&mut document.children).into_iter();
-    Some(
-        responses
-            .filter(|child| child.is(DAV, "response"))
-            .filter_map(|child| resource(base, child))
-            .collect(),
-    )
+    synced(base, body).map(|(resources, _)| resources)
+}
+
+/// The same, with the sync token that stands beside the resources (RFC 6578 section 6.4).
+pub(super) fn synced(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
+    let document = Element::read(body).filter(|document| document.is(DAV, "multistatus"))?;
+    let token = document.text_of(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);
+    let responses = document.children.into_iter().filter(|child| child.is(DAV, "response"));
+    Some((responses.filter_map(|child| resource(base, child)).collect(), token))
 }
 
 fn resource(base: &Url, response: Element) -> Option<Resource> {

@@ -106,7 +106,8 @@ pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
     }
 }
 
-fn parsed(url: Url, etag: String, text: &[u8]) -> Option<Stored> {
+/// A resource that was sent along; `None` when it cannot be read.
+pub(super) fn parsed(url: Url, etag: String, text: &[u8]) -> Option<Stored> {
     match Calendar::read(text) {
         Ok(calendar) => Some(Stored { url: href::normalise(url), etag, calendar }),
         Err(error) => {
@@ -152,7 +153,7 @@ pub(super) fn busy(stored: &[Stored], place: &Located, mailbox: &str, window: Ti
 }
 
 /// Pieces of one kind that touch are one piece.
-fn joined(mut busy: Vec<Busy>) -> Vec<Busy> {
+pub(super) fn joined(mut busy: Vec<Busy>) -> Vec<Busy> {
     busy.sort_by_key(|busy| (busy.kind, busy.range));
     let mut joined: Vec<Busy> = Vec::with_capacity(busy.len());
     for piece in busy {

@@ -11,7 +11,7 @@ use super::{
     CalDav,
     directory::Located,
     event::{self, ROOM},
-    href, read,
+    failure, href, read,
     read::Stored,
     transport::Dav,
     write,
@@ -79,6 +79,12 @@ async fn put(dav: &Dav<'_>, room: &Located, key: &str, organised: &Component) ->
         }
         let replaces = there.as_ref().map(|there| there.etag.as_str());
         match write::put(dav, &url, &copy, replaces).await {
+            // A server that schedules lets nobody but the organiser change what an attendee has; but an attendee may
+            // throw it away, and then it is new.
+            Err(error) if failure::is_organisers_alone(&error) && there.is_some() => {
+                write::remove(dav, &url).await?;
+                return write::put(dav, &url, &copy, None).await.map(drop);
+            }
             Err(error) if error.kind == ErrorKind::Conflict && !last => {}
             done => return done.map(drop),
         }

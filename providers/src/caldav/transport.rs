@@ -94,9 +94,16 @@ impl Call {
         Self { headers: vec![guard], body: Some((CALENDAR, text)), ..Self::new(b"PUT", url) }
     }
 
-    /// DELETE of exactly this version.
+    /// DELETE of exactly this version. An attendee's copy goes without a word to the organiser (RFC 6638
+    /// section 8.1); of an organiser's event the attendees are told all the same.
     pub(super) fn delete(url: &Url, etag: &str) -> Self {
-        Self { headers: vec![(header::IF_MATCH, etag.to_owned())], ..Self::new(b"DELETE", url) }
+        let quietly = (header::HeaderName::from_static("schedule-reply"), "F".to_owned());
+        Self { headers: vec![(header::IF_MATCH, etag.to_owned()), quietly], ..Self::new(b"DELETE", url) }
+    }
+
+    /// POST of a question to a scheduling outbox.
+    pub(super) fn post(url: &Url, text: String) -> Self {
+        Self { body: Some((CALENDAR, text)), ..Self::new(b"POST", url) }
     }
 
     fn writes(&self) -> bool {
@@ -156,7 +163,15 @@ impl<'a> Dav<'a> {
         let answer = self.send(Call::xml(b"PROPFIND", url, depth, body.to_owned())).await?;
         match answer.status {
             StatusCode::MULTI_STATUS => {
-                multistatus::read(&answer.url, &answer.body).ok_or_else(failure::nonsense)
+                let found = multistatus::read(&answer.url, &answer.body).ok_or_else(failure::nonsense)?;
+                // Some servers wrap the refusal of the whole request into a list of one.
+                let own = found.iter().find(|one| href::same(&one.url, &href::normalise(url.clone())));
+                match own.and_then(|own| own.status).and_then(|code| StatusCode::from_u16(code).ok()) {
+                    Some(status) if !status.is_success() => {
+                        Err(failure::error(&Answer { status, ..answer }, about, false))
+                    }
+                    _ => Ok(found),
+                }
             }
             status if status.is_success() => Err(failure::nonsense()),
             _ => Err(failure::error(&answer, about, false)),

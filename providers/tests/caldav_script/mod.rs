@@ -7,6 +7,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use domain::{Ids, SharedClock, TestClock, TimeRange};
+use providers::{
+    Credential, OpenGate, Session, StaticCredentials,
+    caldav::{CalDav, Config},
+};
 use url::Url;
 
 /// One answer: status, headers, body. Status 0 breaks the connection off after the request was read.
@@ -93,4 +98,33 @@ pub fn response(href: &str, props: &str) -> String {
 /// An answer without anything.
 pub fn plain(status: u16) -> Reply {
     (status, Vec::new(), String::new())
+}
+
+/// A connector whose clock stands still in the week before.
+pub fn caldav() -> CalDav {
+    let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
+    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
+    CalDav::new(Config::default(), client, clock.clone(), Ids::seeded(clock, 1))
+}
+
+/// The service account's password.
+pub fn basic(password: &str) -> Credential {
+    Credential::Basic { user: "svc".to_owned(), password: password.to_owned().into() }
+}
+
+/// Access as the service account.
+pub fn session(script: &Script) -> Session {
+    Session {
+        credentials: Arc::new(StaticCredentials(basic("pw"))),
+        gate: Arc::new(OpenGate),
+        server: Some(script.url.clone()),
+        account: "svc@corp.test".to_owned(),
+        own: false,
+    }
+}
+
+/// The window of the tests.
+pub fn saturday() -> TimeRange {
+    TimeRange::new("2026-12-05T00:00:00Z".parse().unwrap(), "2026-12-06T00:00:00Z".parse().unwrap()).unwrap()
 }

@@ -7,6 +7,7 @@ pub mod consent;
 pub mod control;
 pub mod directory;
 pub mod failure;
+pub(crate) mod notices;
 pub mod page;
 pub mod state;
 pub mod token;

@@ -15,6 +15,9 @@ pub struct Application {
     pub name: String,
     /// The client secret, where it has one.
     pub secret: Option<String>,
+    /// From when on the secret is no longer taken; never when absent.
+    #[serde(default)]
+    pub secret_expires_at: Option<Timestamp>,
     /// Where browsers may be sent back to; compared as text.
     pub redirect_uris: Vec<String>,
     /// Certificates (DER, base64) whose keys may sign client assertions.
@@ -59,6 +62,8 @@ pub struct Settings {
     pub room_delay_s: u32,
     /// Seconds until a consent reaches newly issued tokens.
     pub consent_delay_s: u32,
+    /// The earliest instant at which a consent reaches newly issued tokens, whatever the delay.
+    pub consent_from: Option<Timestamp>,
 }
 
 impl Organisation {
@@ -117,6 +122,9 @@ pub struct Mailbox {
     pub hosting: Hosting,
     /// Whether applications may reach it.
     pub in_scope: bool,
+    /// Whether others see when its owner is busy and nothing more.
+    #[serde(default)]
+    pub hides_details: bool,
     /// What a room has; only with [`Purpose::Room`].
     pub room: Option<Room>,
 }
@@ -168,6 +176,16 @@ pub struct Room {
     pub auto_accept: bool,
     /// Whether it accepts overlapping meetings.
     pub allow_conflicts: bool,
+    /// Who decides about its meetings: the room says "perhaps" until then.
+    #[serde(default)]
+    pub approver: Option<String>,
+    /// Whether its calendar shows who booked it in place of what for.
+    #[serde(default = "yes")]
+    pub replaces_titles: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What an application was granted in an organisation. Its being there means the service principal exists.

@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 use crate::world::{World, answer, meeting, segment, text};
 
 /// A listener that takes part in handshakes at `/good` and not at `/bad`, and hands on what it is told.
-struct Listener {
-    base: String,
-    told: mpsc::UnboundedReceiver<Value>,
+pub struct Listener {
+    pub base: String,
+    pub told: mpsc::UnboundedReceiver<Value>,
     handle: actix_web::dev::ServerHandle,
     task: tokio::task::JoinSet<()>,
 }
 
 impl Listener {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (sender, told) = mpsc::unbounded_channel();
         let site =
             move || App::new().app_data(web::Data::new(sender.clone())).default_service(web::to(listen));
@@ -29,7 +29,7 @@ impl Listener {
         Self { base, told, handle, task }
     }
 
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.handle.stop(false).await;
         self.task.join_next().await;
     }
@@ -54,7 +54,7 @@ async fn listen(
     }
 }
 
-fn asked(url: &str, minutes: i64) -> Value {
+pub fn asked(url: &str, minutes: i64) -> Value {
     let end = crate::world::start() + chrono::Duration::minutes(minutes);
     json!({
         "changeType": "created,updated,deleted", "notificationUrl": url, "resource": "/users/ada@acme.test/events",

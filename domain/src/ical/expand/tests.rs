@@ -1,7 +1,7 @@
 use super::*;
 use crate::ical::Calendar;
 
-fn window(from: &str, to: &str) -> TimeRange {
+pub(super) fn window(from: &str, to: &str) -> TimeRange {
     let at = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
     TimeRange::new(at(from), at(to)).unwrap()
 }

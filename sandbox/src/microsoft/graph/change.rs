@@ -35,9 +35,8 @@ pub fn update(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refuse
     let changes = draft.changes;
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("updated");
-    let event = store.state().events.get(&owner).and_then(|events| events.get(id));
-    let event = event.ok_or_else(Failure::item_not_found)?;
-    Ok(events::shown(call, 200, event, &owner.1, &zone))
+    let (event, mailbox) = events::found(store.state(), &owner, id)?;
+    Ok(events::shown(call, 200, event, mailbox, &zone))
 }
 
 /// `DELETE`.

@@ -16,6 +16,7 @@ use super::{
     zones::Zone,
 };
 use crate::{
+    model::Mailbox,
     store::{Owner, State},
     wire::Answer,
 };
@@ -46,7 +47,7 @@ struct Token {
 pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
     let state = store.state();
-    let (owner, _) = call.mailbox(state, key, READ)?;
+    let (owner, mailbox) = call.mailbox(state, key, READ)?;
     if let Some(option) = UNSUPPORTED.iter().find(|option| call.request.query(option).is_some()) {
         return Err(Failure::new(
             400,
@@ -57,7 +58,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     }
     let zone = Zone::preferred(call.request)?;
     let token = token(call, state, &owner)?;
-    let mut entries = entries(call, state, &owner, &token, &zone);
+    let mut entries = entries(call, state, (&owner, mailbox), &token, &zone);
     let left = entries.len() > page_size(call);
     entries.truncate(page_size(call));
     let after = entries.last().map_or(token.until, |(at, _)| *at);
@@ -107,7 +108,13 @@ fn token(call: &Call<'_>, state: &State, owner: &Owner) -> Result<Token, Failure
 }
 
 /// What this round still has to tell, by its place in the count of changes.
-fn entries(call: &Call<'_>, state: &State, owner: &Owner, token: &Token, zone: &Zone) -> Vec<(u64, Value)> {
+fn entries(
+    call: &Call<'_>,
+    state: &State,
+    (owner, mailbox): (&Owner, &Mailbox),
+    token: &Token,
+    zone: &Zone,
+) -> Vec<(u64, Value)> {
     let events = state.events.get(owner);
     let in_window = |id: &str| {
         events.and_then(|events| events.get(id)).filter(|event| event.range.overlaps(&token.window))
@@ -116,7 +123,7 @@ fn entries(call: &Call<'_>, state: &State, owner: &Owner, token: &Token, zone: &
     touched
         .filter(|(_, touched)| touched.last <= token.until)
         .filter_map(|(id, touched)| match in_window(id) {
-            Some(event) => Some((touched.last, render::event(call.request, event, zone))),
+            Some(event) => Some((touched.last, render::event(call.request, mailbox, event, zone))),
             // What has left the window is told as what is gone; what was never told is not.
             None => token
                 .since

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     model::{Event, Mailbox, Party, Response, ShowAs},
+    store::{Owner, State},
     wire::Answer,
 };
 
@@ -50,7 +51,7 @@ fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         .collect();
     events.sort_by_key(|event| (event.created_at, &event.id));
     let values: Vec<Value> =
-        events.into_iter().map(|event| render::event(call.request, event, &zone)).collect();
+        events.into_iter().map(|event| render::event(call.request, mailbox, event, &zone)).collect();
     let context = format!("users('{}')/events", mailbox.id);
     let body = odata::page(call.request, &context, &values, (skip, top), "$skip");
     Ok(view::applied(Answer::json(200, body), &zone))
@@ -58,18 +59,18 @@ fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
 
 fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     let store = call.app.store();
-    let (owner, _) = call.mailbox(store.state(), key, READ)?;
+    let (owner, mailbox) = call.mailbox(store.state(), key, READ)?;
     let zone = Zone::preferred(call.request)?;
     call.note.event_id = Some(id.to_owned());
     let event = store.state().events.get(&owner).and_then(|events| events.get(id));
     let event = event.ok_or_else(Failure::item_not_found)?;
-    Ok(shown(call, 200, event, &owner.1, &zone))
+    Ok(shown(call, 200, event, mailbox, &zone))
 }
 
 /// An event as an answer.
-pub fn shown(call: &Call<'_>, status: u16, event: &Event, mailbox: &str, zone: &Zone) -> Answer {
-    let mut value = render::event(call.request, event, zone);
-    value["@odata.context"] = odata::context(&format!("users('{mailbox}')/events/$entity"));
+pub fn shown(call: &Call<'_>, status: u16, event: &Event, mailbox: &Mailbox, zone: &Zone) -> Answer {
+    let mut value = render::event(call.request, mailbox, event, zone);
+    value["@odata.context"] = odata::context(&format!("users('{}')/events/$entity", mailbox.id));
     view::applied(Answer::json(status, value), zone)
 }
 
@@ -100,10 +101,17 @@ fn create(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     call.app.commit(&mut store, changes)?;
     call.note.outcome = Some("created");
     call.note.event_id = Some(id.clone());
-    let event = store.state().events.get(&owner).and_then(|events| events.get(&id));
-    let event = event.ok_or_else(Failure::item_not_found)?;
+    let (event, mailbox) = found(store.state(), &owner, &id)?;
     let location = format!("{}{}/{}", call.request.origin, call.request.path, id.replace('/', "%2F"));
-    Ok(shown(call, 201, event, &owner.1, &zone).with("location", location))
+    Ok(shown(call, 201, event, mailbox, &zone).with("location", location))
+}
+
+/// An event that is there, and whose it is.
+pub fn found<'s>(state: &'s State, owner: &Owner, id: &str) -> Result<(&'s Event, &'s Mailbox), Failure> {
+    let event = state.events.get(owner).and_then(|events| events.get(id));
+    let organisation = state.organisations.get(&owner.0);
+    let mailbox = organisation.and_then(|organisation| organisation.mailboxes.get(&owner.1));
+    event.zip(mailbox).ok_or_else(Failure::item_not_found)
 }
 
 /// The JSON of a request.

@@ -111,8 +111,8 @@ impl<'a> Draft<'a> {
             id: known.map_or_else(|| event_id(self.app), |known| known.id.clone()),
             change: known.map_or(0, |known| known.change),
             created_at: known.map_or(self.now, |known| known.created_at),
-            // A room's calendar shows who booked it instead of what for.
-            subject: if mailbox.room.is_some() {
+            // Most rooms' calendars show who booked them instead of what for.
+            subject: if mailbox.room.as_ref().is_some_and(|room| room.replaces_titles) {
                 event.organizer.name.clone()
             } else {
                 event.subject.clone()
@@ -142,6 +142,13 @@ impl<'a> Draft<'a> {
             event: copy.id.clone(),
             due: self.now + delay,
         }));
+    }
+
+    /// Tells whoever decides about a room that it was asked for.
+    pub fn ask_approver(&mut self, room: &Owner, approver: &str, copy: &Event) {
+        if let Some(room) = self.organisation.mailboxes.get(&room.1) {
+            self.mail(MailKind::Request, &room.address, approver, copy);
+        }
     }
 
     fn uninvite(&mut self, event: &Event, attendee: &Attendee) {

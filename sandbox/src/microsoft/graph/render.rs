@@ -4,13 +4,16 @@ use serde_json::{Map, Value, json};
 
 use super::{odata, zones, zones::Zone};
 use crate::{
-    model::{Attendee, Event, Party, Response},
+    model::{Attendee, Event, Mailbox, Party, Response},
     wire::Request,
 };
 use domain::Timestamp;
 
-/// An event, with the members and extended properties that the request asks for.
-pub fn event(request: &Request, event: &Event, zone: &Zone) -> Value {
+/// An event, with the members and extended properties that the request asks for. Of a mailbox that hides its
+/// details only the times are shown, as of a private appointment.
+pub fn event(request: &Request, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
+    let hidden = mailbox.hides_details.then(|| hidden(event));
+    let event = hidden.as_ref().unwrap_or(event);
     let mut value = all(request, event, zone);
     if let Some(properties) = request.query("$expand").map(|expand| expanded(event, expand)) {
         value = odata::select(request, value);
@@ -20,6 +23,21 @@ pub fn event(request: &Request, event: &Event, zone: &Zone) -> Value {
         return value;
     }
     odata::select(request, value)
+}
+
+fn hidden(event: &Event) -> Event {
+    Event {
+        subject: "Private Appointment".to_owned(),
+        body: String::new(),
+        location: None,
+        organizer: Party { name: String::new(), address: String::new() },
+        attendees: Vec::new(),
+        sensitivity: "private".to_owned(),
+        extended: std::collections::BTreeMap::new(),
+        transaction_id: None,
+        extra: std::collections::BTreeMap::new(),
+        ..event.clone()
+    }
 }
 
 fn all(request: &Request, event: &Event, zone: &Zone) -> Value {

@@ -1,5 +1,7 @@
 //! Rooms that answer by themselves.
 
+use uuid::Uuid;
+
 use super::meetings::Draft;
 use crate::{
     Error,
@@ -33,8 +35,44 @@ fn answer(app: &App, state: &State, pending: &Pending) -> Vec<Change> {
         && state.calendar(&owner).any(|other| holds(other) && conflicts(other, copy));
     let mut draft = Draft::new(app, state, organisation);
     draft.changes.push(done);
-    draft.respond(&owner, copy, if taken { Response::Declined } else { Response::Accepted }, true);
+    let approver = room.and_then(|room| room.approver.as_ref());
+    match (taken, approver) {
+        (true, _) => draft.respond(&owner, copy, Response::Declined, true),
+        (false, None) => draft.respond(&owner, copy, Response::Accepted, true),
+        (false, Some(approver)) => {
+            draft.respond(&owner, copy, Response::TentativelyAccepted, true);
+            draft.ask_approver(&owner, approver, copy);
+        }
+    }
     draft.changes
+}
+
+/// Lets whoever decides about a room answer for it: about one event of its calendar, or about all that wait.
+/// Answers how many there were.
+pub fn decide(
+    app: &App,
+    organisation: Uuid,
+    room: &str,
+    event: Option<&str>,
+    response: Response,
+) -> Result<usize, Error> {
+    let mut store = app.store();
+    let state = store.state();
+    let owner = (organisation, room.to_owned());
+    let Some(found) = state.organisations.get(&organisation) else { return Ok(0) };
+    let waits = |copy: &&Event| {
+        let open = matches!(copy.response, Response::TentativelyAccepted | Response::NotResponded);
+        !copy.is_organizer && open && event.is_none_or(|id| id == copy.id || id == copy.ical_uid)
+    };
+    let mut draft = Draft::new(app, state, found);
+    let mut decided = 0;
+    for copy in state.calendar(&owner).filter(waits) {
+        draft.respond(&owner, copy, response, true);
+        decided += 1;
+    }
+    let changes = draft.changes;
+    app.commit(&mut store, changes)?;
+    Ok(decided)
 }
 
 /// Whether the room has said yes to it, or holds it for itself.

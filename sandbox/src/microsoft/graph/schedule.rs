@@ -118,7 +118,7 @@ fn one(
     }
     events.sort_by_key(|event| (event.range.start, &event.id));
     // An application that may not open the mailbox still sees when it is busy, as every colleague does.
-    let details = details && mailbox.in_scope;
+    let details = details && mailbox.in_scope && !mailbox.hides_details;
     json!({
         "scheduleId": address,
         "availabilityView": slots(&events, asked),

@@ -139,7 +139,9 @@ fn accept(app: &App, state: &State, ask: &Ask, organisation: &Organisation) -> (
                 .get(&ask.client_id)
                 .map(|found| found.permissions.clone())
                 .unwrap_or_default();
-            consent.effective_at = Some(app.now() + delay);
+            let soonest = app.now() + delay;
+            let from = organisation.settings.consent_from;
+            consent.effective_at = Some(from.map_or(soonest, |from| from.max(soonest)));
             format!("{}/.default", permissions::GRAPH)
         }
     };

@@ -44,6 +44,16 @@ impl Failure {
         Self::new(7_000_112, format!("Application '{client_id}' is disabled."))
     }
 
+    /// The secret was good once.
+    pub fn expired_secret(client_id: &str) -> Self {
+        Self::new(
+            7_000_222,
+            format!(
+                "The provided client secret keys for app '{client_id}' are expired. Create new keys for your app."
+            ),
+        )
+    }
+
     /// Nobody consented.
     pub fn no_consent(client_id: &str, name: &str) -> Self {
         let text = format!(
@@ -56,7 +66,7 @@ impl Failure {
     pub fn error(&self) -> &'static str {
         match self.code {
             54005 | 65001 | 70000 | 70008 | 700_005 | 700_082 | 501_481 => "invalid_grant",
-            7_000_215 | 7_000_218 | 700_027 | 50012 | 500_133 => "invalid_client",
+            7_000_215 | 7_000_218 | 7_000_222 | 700_027 | 50012 | 500_133 => "invalid_client",
             700_016 | 7_000_112 => "unauthorized_client",
             70011 => "invalid_scope",
             70003 => "unsupported_grant_type",

@@ -37,6 +37,8 @@ pub struct Issuer<'a> {
     pub client_id: &'a str,
     /// All tokens issued before this count are dead.
     pub token_epoch: u64,
+    /// Seconds by which the clock of the tokens is ahead.
+    pub skew_s: i64,
 }
 
 impl Issuer<'_> {
@@ -79,7 +81,7 @@ impl Issuer<'_> {
         scopes: &BTreeSet<String>,
         nonce: Option<&str>,
     ) -> Result<String, Error> {
-        let now = self.app.now().timestamp();
+        let now = self.app.now().timestamp() + self.skew_s;
         let mut claims = json!({
             "ver": "2.0",
             "iss": format!("{}/{}/v2.0", self.origin, self.organisation.id),
@@ -103,7 +105,7 @@ impl Issuer<'_> {
     }
 
     fn claims(&self, now: Timestamp, lives_s: i64, consent: &Consent) -> Value {
-        let now = now.timestamp();
+        let now = now.timestamp() + self.skew_s;
         json!({
             "aud": permissions::GRAPH,
             "iss": format!("{}/{}/", self.origin, self.organisation.id),

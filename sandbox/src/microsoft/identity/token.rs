@@ -105,7 +105,10 @@ impl Endpoint<'_> {
             return assertion::check(application, assertion, &self.endpoints(state), self.app.now());
         }
         match self.form.get("client_secret").map(str::to_owned).or(basic) {
-            Some(secret) if application.secret.as_ref() == Some(&secret) => Ok(()),
+            Some(secret) if application.secret.as_ref() == Some(&secret) => {
+                let expired = application.secret_expires_at.is_some_and(|end| end <= self.app.now());
+                if expired { Err(Failure::expired_secret(self.client_id)) } else { Ok(()) }
+            }
             Some(_) => Err(Failure::new(
                 7_000_215,
                 format!(
@@ -271,6 +274,7 @@ impl Endpoint<'_> {
             organisation,
             client_id: self.client_id,
             token_epoch: state.token_epoch,
+            skew_s: state.token_skew_s,
         }
     }
 

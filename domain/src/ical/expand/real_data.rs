@@ -1,0 +1,178 @@
+//! Resources in the shapes that programs really write, and rules that were made to hurt.
+
+use super::{tests::window, *};
+use crate::ical::Calendar;
+
+fn calendar(body: &str) -> Calendar {
+    Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap()
+}
+
+/// Starts in UTC, as an owner in Berlin sees them.
+fn starts(body: &str, from: &str, to: &str) -> Vec<String> {
+    let calendar = calendar(body);
+    let found = expand(&calendar.events, window(from, to), Tz::Europe__Berlin, Limits::default());
+    assert_eq!(found.cut_at, None, "nothing may be cut");
+    found.instances.iter().map(|one| one.range.start.format("%m-%d %H:%M").to_string()).collect()
+}
+
+fn event(lines: &str) -> String {
+    format!("BEGIN:VEVENT\nUID:1\nDTSTAMP:20260101T000000Z\n{lines}\nEND:VEVENT")
+}
+
+/// An Outlook export: a zone of its own making, a series, one occurrence moved, one deleted.
+const OUTLOOK: &str = "METHOD:PUBLISH\nPRODID:Microsoft Exchange Server 2010\nBEGIN:VTIMEZONE\n\
+    TZID:Customized Time Zone\nBEGIN:STANDARD\nDTSTART:16010101T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n\
+    RRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=-1SU;BYMONTH=10\nEND:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:16010101T020000\n\
+    TZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nRRULE:FREQ=YEARLY;INTERVAL=1;BYDAY=-1SU;BYMONTH=3\nEND:DAYLIGHT\n\
+    END:VTIMEZONE\nBEGIN:VEVENT\nUID:040000008200E00074C5B7101A82E008\nDTSTAMP:20261001T080000Z\n\
+    RRULE:FREQ=WEEKLY;UNTIL=20261106T080000Z;INTERVAL=1;BYDAY=FR;WKST=MO\n\
+    EXDATE;TZID=Customized Time Zone:20261023T090000\nDTSTART;TZID=Customized Time Zone:20261016T090000\n\
+    DTEND;TZID=Customized Time Zone:20261016T093000\nX-MICROSOFT-CDO-BUSYSTATUS:BUSY\nEND:VEVENT\nBEGIN:VEVENT\n\
+    UID:040000008200E00074C5B7101A82E008\nDTSTAMP:20261001T080000Z\n\
+    RECURRENCE-ID;TZID=Customized Time Zone:20261030T090000\nDTSTART;TZID=Customized Time Zone:20261029T150000\n\
+    DTEND;TZID=Customized Time Zone:20261029T153000\nSEQUENCE:1\nEND:VEVENT";
+
+#[test]
+fn a_series_in_a_zone_of_its_own_keeps_its_wall_when_summer_time_ends() {
+    assert_eq!(
+        starts(OUTLOOK, "2026-10-01", "2026-12-01"),
+        ["10-16 07:00", "10-29 14:00", "11-06 08:00"],
+        "one was deleted, one moved, and the clocks went back on the 25th"
+    );
+}
+
+#[test]
+fn all_that_follow_may_be_moved_into_the_window_from_after_it() {
+    let master = event("DTSTART:20261201T090000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=4");
+    let earlier =
+        event("RECURRENCE-ID;RANGE=THISANDFUTURE:20261208T090000Z\nDTSTART:20261205T100000Z\nDURATION:PT1H");
+    let body = [master, earlier].join("\n");
+    assert_eq!(
+        starts(&body, "2026-12-01", "2026-12-21"),
+        ["12-01 09:00", "12-05 10:00", "12-12 10:00", "12-19 10:00"]
+    );
+    assert_eq!(starts(&body, "2026-12-19", "2026-12-20"), ["12-19 10:00"], "the rule itself says the 22nd");
+}
+
+#[test]
+fn all_that_follow_may_be_called_off_or_changed_once_more() {
+    let master = event("DTSTART:20261201T090000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=6");
+    let later =
+        event("RECURRENCE-ID;RANGE=THISANDFUTURE:20261203T090000Z\nDTSTART:20261203T120000Z\nDURATION:PT1H");
+    let off = event(
+        "RECURRENCE-ID;RANGE=THISANDFUTURE:20261205T090000Z\nDTSTART:20261205T090000Z\nDURATION:PT1H\nSTATUS:CANCELLED",
+    );
+    let one = event("RECURRENCE-ID:20261204T090000Z\nDTSTART:20261204T070000Z\nDURATION:PT1H");
+    assert_eq!(
+        starts(&[master, later, off, one].join("\n"), "2026-12-01", "2026-12-31"),
+        ["12-01 09:00", "12-02 09:00", "12-03 12:00", "12-04 07:00"]
+    );
+}
+
+#[test]
+fn an_override_is_found_whatever_form_its_original_start_has() {
+    let master =
+        event("DTSTART;TZID=America/New_York:20261201T090000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=3");
+    for form in [
+        "RECURRENCE-ID:20261202T140000Z",
+        "RECURRENCE-ID:20261202T090000",
+        "RECURRENCE-ID;VALUE=DATE:20261202",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20261202T150000",
+    ] {
+        let moved = event(&format!("{form}\nDTSTART:20261202T200000Z\nDURATION:PT1H"));
+        let body = [master.clone(), moved].join("\n");
+        assert_eq!(
+            starts(&body, "2026-12-01", "2026-12-31"),
+            ["12-01 14:00", "12-02 20:00", "12-03 14:00"],
+            "{form}"
+        );
+    }
+    let days = event("DTSTART;VALUE=DATE:20261201\nRRULE:FREQ=DAILY;COUNT=2");
+    let moved = event("RECURRENCE-ID:20261202T000000\nDTSTART;VALUE=DATE:20261209");
+    assert_eq!(starts(&[days, moved].join("\n"), "2026-11-01", "2026-12-31"), ["11-30 23:00", "12-08 23:00"]);
+}
+
+#[test]
+fn an_additional_date_can_be_overridden_and_excepted_like_any_other() {
+    let master = event(
+        "DTSTART:20261201T090000Z\nDURATION:PT1H\nRDATE:20261202T090000Z,20261203T090000Z\n\
+         RDATE;VALUE=PERIOD:20261204T090000Z/PT3H,20261205T090000Z/20261205T100000Z\nEXDATE:20261203T090000Z",
+    );
+    let moved = event("RECURRENCE-ID:20261204T090000Z\nDTSTART:20261204T150000Z\nDURATION:PT1H");
+    assert_eq!(
+        starts(&[master, moved].join("\n"), "2026-12-01", "2026-12-31"),
+        ["12-01 09:00", "12-02 09:00", "12-04 15:00", "12-05 09:00"]
+    );
+}
+
+#[test]
+fn a_whole_day_that_ends_on_the_day_it_begins_is_one_day() {
+    let body = event("DTSTART;VALUE=DATE:20261201\nDTEND;VALUE=DATE:20261201");
+    assert_eq!(starts(&body, "2026-11-01", "2026-12-31"), ["11-30 23:00"]);
+}
+
+#[test]
+fn a_daily_series_skips_no_day_and_doubles_none_when_clocks_change() {
+    let body = event("DTSTART;TZID=Europe/Berlin:20260327T023000\nDURATION:PT15M\nRRULE:FREQ=DAILY;COUNT=4");
+    assert_eq!(
+        starts(&body, "2026-03-01", "2026-04-30"),
+        ["03-27 01:30", "03-28 01:30", "03-29 01:30", "03-30 00:30"],
+        "half past two is skipped on the 29th and read with the offset before"
+    );
+}
+
+#[test]
+fn the_last_working_day_of_the_month_and_the_29th_of_february_are_found() {
+    let last =
+        event("DTSTART:20261030T160000Z\nDURATION:PT1H\nRRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1");
+    assert_eq!(starts(&last, "2026-10-01", "2027-01-01"), ["10-30 16:00", "11-30 16:00", "12-31 16:00"]);
+    let leap = event("DTSTART:20240229T090000Z\nDURATION:PT1H\nRRULE:FREQ=YEARLY");
+    assert_eq!(starts(&leap, "2025-01-01", "2029-01-01"), ["02-29 09:00"]);
+}
+
+/// Where it was cut, and how many occurrences there are all the same.
+fn cut(body: &str, limits: Limits) -> (bool, usize) {
+    let calendar = calendar(body);
+    let found = expand(&calendar.events, window("2026-12-01", "2027-12-01"), Tz::UTC, limits);
+    (found.cut_at.is_some(), found.instances.len())
+}
+
+#[test]
+fn what_was_made_to_hurt_is_cut_and_the_cut_is_told() {
+    let limits = Limits { instances: 50, steps: 400, budget: 1_000 };
+    let dates: Vec<String> =
+        (0..28).map(|day| format!("202701{:02}T{:02}0000Z", day + 1, day % 24)).collect();
+    let many = (0..5)
+        .map(|month| format!("RDATE:{}", dates.join(",").replace("202701", &format!("20270{}", month + 1))));
+    let many =
+        event(&format!("DTSTART:20261201T000000Z\nDURATION:PT1H\n{}", many.collect::<Vec<_>>().join("\n")));
+    assert_eq!(cut(&many, limits), (true, 50), "a list of dates");
+
+    let rules = ["RRULE:FREQ=MONTHLY;COUNT=2"; 9].join("\n");
+    let rules = event(&format!("DTSTART:20261201T000000Z\nDURATION:PT1H\n{rules}"));
+    assert_eq!(cut(&rules, limits), (true, 2), "a heap of rules");
+
+    let overrides: Vec<String> = (0..60)
+        .map(|n| {
+            event(&format!(
+                "RECURRENCE-ID:20261201T{:02}{:02}00Z\nDTSTART:20261202T000000Z\nDURATION:PT1H",
+                n / 60,
+                n
+            ))
+        })
+        .collect();
+    assert_eq!(cut(&overrides.join("\n"), limits), (true, 50), "a heap of overrides");
+
+    let series: Vec<String> = (0..10)
+        .map(|n| format!("BEGIN:VEVENT\nUID:s{n}\nDTSTART:20200101T000000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=300\nEND:VEVENT"))
+        .collect();
+    assert_eq!(cut(&series.join("\n"), limits), (true, 0), "a heap of old series");
+    assert_eq!(cut(&series[..2].join("\n"), limits), (false, 0), "two of them are nothing");
+
+    let chinese = event("DTSTART:20261201T000000Z\nDURATION:PT1H\nRRULE:RSCALE=CHINESE;FREQ=YEARLY");
+    assert_eq!(cut(&chinese, limits), (true, 1), "years that nobody here can count");
+    let gregorian = event(
+        "DTSTART:20261201T000000Z\nDURATION:PT1H\nRRULE:RSCALE=GREGORIAN;FREQ=YEARLY;COUNT=2;SKIP=OMIT",
+    );
+    assert_eq!(cut(&gregorian, limits), (false, 1));
+}

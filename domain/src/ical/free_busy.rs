@@ -1,0 +1,110 @@
+//! VFREEBUSY: when somebody is busy, without saying why (RFC 5545 section 3.6.4).
+
+use chrono_tz::Tz;
+
+use super::{
+    line::Property,
+    moment::{Moment, Span},
+    tree::{Component, Error},
+    zone::Zones,
+};
+use crate::time::{Busy, BusyKind, TimeRange, Timestamp};
+
+/// The busy times that a text tells, in its order, overlaps included.
+///
+/// Read are the periods of FREEBUSY lines, as points or with a length, and, as some servers write them, components
+/// that are themselves one period each: FBTYPE is a property of theirs then.
+pub fn free_busy(text: &[u8]) -> Result<Vec<Busy>, Error> {
+    let calendar = Component::read(text)?;
+    let zones = Zones::of(&calendar);
+    let mut busy = Vec::new();
+    for component in calendar.named("VFREEBUSY") {
+        for line in component.all("FREEBUSY") {
+            let Some(kind) = kind(line.param_value("FBTYPE")) else { continue };
+            let periods = Moment::read_list(line, &zones).filter_map(|(start, span)| period(&start, &span?));
+            busy.extend(periods.map(|range| Busy { range, kind }));
+        }
+        if let Some(own) = component.get("FBTYPE") {
+            let range = whole(component, &zones);
+            busy.extend(range.zip(kind(Some(&own.value))).map(|(range, kind)| Busy { range, kind }));
+        }
+    }
+    Ok(busy)
+}
+
+/// The default is BUSY, and so is every name that is not known (RFC 5545 section 3.2.9).
+fn kind(name: Option<&str>) -> Option<BusyKind> {
+    match name.map(|name| name.trim().to_ascii_uppercase()).as_deref() {
+        Some("FREE") => None,
+        Some("BUSY-TENTATIVE") => Some(BusyKind::Tentative),
+        _ => Some(BusyKind::Busy),
+    }
+}
+
+fn whole(component: &Component, zones: &Zones) -> Option<TimeRange> {
+    let at = |name| component.get(name).and_then(|line: &Property| Moment::read(line, zones));
+    let start = at("DTSTART")?;
+    let span = at("DTEND").map(Span::Until).or_else(|| component.value("DURATION").and_then(Span::read))?;
+    period(&start, &span)
+}
+
+fn period(start: &Moment, span: &Span) -> Option<TimeRange> {
+    // All times are in UTC by the standard; a local one without a zone is read as such.
+    let from: Timestamp = start.instant(Tz::UTC)?;
+    TimeRange::new(from, span.end(start, start, Tz::UTC)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(body: &str) -> Vec<String> {
+        let text = format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n");
+        let show = |busy: Busy| {
+            let at = |at: Timestamp| at.format("%dT%H:%M").to_string();
+            format!("{}/{} {:?}", at(busy.range.start), at(busy.range.end), busy.kind)
+        };
+        free_busy(text.as_bytes()).unwrap().into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn periods_are_read_in_every_form_and_free_ones_left_out() {
+        let body = "BEGIN:VFREEBUSY\nDTSTART:20261201T000000Z\nDTEND:20261208T000000Z\n\
+                    FREEBUSY;FBTYPE=BUSY-TENTATIVE:20261201T150000Z/PT1H\n\
+                    FREEBUSY:20261201T190000Z/20261201T200000Z,20261202T080000Z/PT30M\n\
+                    FREEBUSY;FBTYPE=FREE:20261203T080000Z/PT8H\n\
+                    FREEBUSY;FBTYPE=BUSY-UNAVAILABLE:20261204T000000Z/P1D\n\
+                    FREEBUSY;FBTYPE=X-LUNCH:20261205T110000Z/PT1H\n\
+                    FREEBUSY:20261206T110000Z/20261206T100000Z,rubbish,20261206T120000Z\nEND:VFREEBUSY";
+        assert_eq!(
+            told(body),
+            [
+                "01T15:00/01T16:00 Tentative",
+                "01T19:00/01T20:00 Busy",
+                "02T08:00/02T08:30 Busy",
+                "04T00:00/05T00:00 Busy",
+                "05T11:00/05T12:00 Busy"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_week_without_appointments_is_not_one_long_appointment() {
+        let body = "BEGIN:VFREEBUSY\nDTSTART:20261201T000000Z\nDTEND:20261208T000000Z\nEND:VFREEBUSY";
+        assert!(told(body).is_empty());
+        assert!(told("").is_empty());
+    }
+
+    #[test]
+    fn one_component_for_each_appointment_is_read_too() {
+        let one = |kind: &str, start: &str, end: &str| {
+            format!(
+                "BEGIN:VFREEBUSY\nDTSTAMP:20261120T090000Z\nDTSTART:{start}\nDTEND:{end}\nFBTYPE:{kind}\nEND:VFREEBUSY\n"
+            )
+        };
+        let body = one("BUSY", "20261201T090000Z", "20261201T100000Z")
+            + &one("FREE", "20261202T090000Z", "20261202T100000Z")
+            + &one("BUSY-TENTATIVE", "20261203T090000Z", "20261203T100000Z");
+        assert_eq!(told(&body), ["01T09:00/01T10:00 Busy", "03T09:00/03T10:00 Tentative"]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Asking a server what has changed: `sync-collection` (RFC 6578), and the list of entity tags where a server does
+//! not know it or cannot be believed.
+//!
+//! What servers say to a token that they have forgotten differs: 403, 409 and 412 are common, 400 and 500 happen,
+//! and some answer 207 as if nothing were wrong. [`report`] answers `None` to all that is no clear answer, and
+//! [`is_replay`] recognises a server that tells everything anew and keeps silent about what was deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::StatusCode;
+use quick_xml::escape::escape;
+use url::Url;
+
+use super::{
+    cursor::mark,
+    directory::Collection,
+    failure::{self, About},
+    href, multistatus,
+    transport::{Answer, Call, Dav},
+    xml::{CALDAV, CALENDARSERVER, DAV},
+};
+use crate::{Error, ErrorKind, Remedy, Result};
+
+const STATE: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:CS="http://calendarserver.org/ns/"><D:prop><D:sync-token/><CS:getctag/><D:supported-report-set/></D:prop></D:propfind>"#;
+const ETAGS: &str =
+    r#"<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/><D:resourcetype/></D:prop></D:propfind>"#;
+/// How many pages of a first answer are asked for to find the token at its end.
+const PAGES: usize = 1_000;
+
+/// What a calendar says about its own state.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The sync token of now.
+    pub token: Option<String>,
+    /// The tag that changes with every change.
+    pub ctag: Option<String>,
+    /// Whether `sync-collection` is among the reports that it offers.
+    pub offers_sync: bool,
+}
+
+/// An answer to `sync-collection`.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Members that are new or different.
+    pub changed: Vec<Url>,
+    /// Members that are gone.
+    pub gone: Vec<Url>,
+    /// Where to go on.
+    pub token: String,
+    /// Whether the server has more to tell already.
+    pub more: bool,
+}
+
+impl Told {
+    /// Whether nothing was told.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.gone.is_empty() && !self.more
+    }
+}
+
+/// The state of a calendar.
+pub(super) async fn state(dav: &Dav<'_>, calendar: &Collection) -> Result<State> {
+    let found = dav.propfind(&calendar.url, "0", STATE, About::Mailbox).await?;
+    let Some(own) = found.iter().find(|one| href::same(&one.url, &calendar.url)) else {
+        return Ok(State::default());
+    };
+    let reports = own.prop(DAV, "supported-report-set").into_iter();
+    let reports = reports.flat_map(|set| set.all(DAV, "supported-report"));
+    let mut reports = reports.filter_map(|one| one.child(DAV, "report"));
+    Ok(State {
+        token: own.text(DAV, "sync-token").map(str::to_owned),
+        ctag: own.text(CALENDARSERVER, "getctag").map(str::to_owned),
+        offers_sync: reports.any(|report| report.child(DAV, "sync-collection").is_some()),
+    })
+}
+
+/// What has changed since a token; an empty one stands for the beginning. `None` when the server does not know the
+/// token, or the report, or gives an answer that cannot be believed.
+pub(super) async fn report(dav: &Dav<'_>, calendar: &Collection, token: &str) -> Result<Option<Told>> {
+    let token = escape(token);
+    let body = format!(
+        r#"<D:sync-collection xmlns:D="DAV:"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>"#
+    );
+    let mut answer = dav.send(Call::xml(b"REPORT", &calendar.url, "0", body.clone())).await?;
+    if answer.status == StatusCode::BAD_REQUEST {
+        // Before RFC 6578 was finished the depth of this report was one.
+        answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
+    }
+    match answer.status.as_u16() {
+        207 => Ok(told(calendar, &answer)),
+        404 | 423 | 429 | 502..=504 => Err(failure::error(&answer, About::Mailbox, false)),
+        403 if failure::condition(&answer.body).as_deref() == Some("need-privileges") => {
+            Err(failure::error(&answer, About::Mailbox, false))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn told(calendar: &Collection, answer: &Answer) -> Option<Told> {
+    let (resources, token) = multistatus::synced(&answer.url, &answer.body)?;
+    let mut told = Told { changed: Vec::new(), gone: Vec::new(), token: token?, more: false };
+    for one in resources {
+        if href::same(&one.url, &calendar.url) {
+            // The calendar itself: 507 says that the answer was cut (RFC 6578 section 3.6).
+            told.more |= one.status == Some(507);
+            continue;
+        }
+        if !href::is_below(&calendar.url, &one.url) || one.url.path().ends_with('/') {
+            continue;
+        }
+        match one.status {
+            Some(404 | 410) => told.gone.push(one.url),
+            // A member that is told without its tag is looked at all the same.
+            _ => told.changed.push(one.url),
+        }
+    }
+    Some(told)
+}
+
+/// A token from which changes are told reliably, tried before it is trusted; `None` where the server has none.
+pub(super) async fn begin(dav: &Dav<'_>, calendar: &Collection, state: &State) -> Result<Option<String>> {
+    let token = match &state.token {
+        Some(token) => Some(token.clone()),
+        None if state.offers_sync => last_token(dav, calendar).await?,
+        None => None,
+    };
+    let Some(token) = token else { return Ok(None) };
+    let tried = match report(dav, calendar, &token).await {
+        // Whoever may not ask, or finds nobody to ask, may still be shown the list of tags.
+        Err(error) if error.remedy == Remedy::SkipMailbox => return Ok(None),
+        tried => tried?,
+    };
+    // Nothing can have changed since a moment ago: a server that tells something does not look at the token. Where
+    // somebody really was that fast, the list of tags does as well.
+    Ok(tried.filter(Told::is_empty).map(|told| told.token))
+}
+
+async fn last_token(dav: &Dav<'_>, calendar: &Collection) -> Result<Option<String>> {
+    let mut token = String::new();
+    for _ in 0..PAGES {
+        match report(dav, calendar, &token).await? {
+            Some(told) if told.more && told.token != token => token = told.token,
+            Some(told) if !told.more => return Ok(Some(told.token)),
+            _ => break,
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an answer tells every member as changed and none as gone: what a server does that takes a token it does
+/// not know for no token at all. Then nobody knows what was deleted.
+pub(super) async fn is_replay(dav: &Dav<'_>, calendar: &Collection, told: &Told) -> Result<bool> {
+    if told.changed.len() < 2 || !told.gone.is_empty() || told.more {
+        return Ok(false);
+    }
+    let changed: BTreeSet<String> = told.changed.iter().map(href::id).collect();
+    let members = members(dav, calendar).await?;
+    Ok(members.keys().all(|member| changed.contains(member)))
+}
+
+/// The members of a calendar by path, with their entity tags shortened.
+pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
+    let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
+        // Some servers answer with a bare 507 when a calendar is too large to be listed.
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            let message = "This calendar holds more events than its server lists.";
+            return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, error.code, message));
+        }
+        found => found?,
+    };
+    let members = found.into_iter().filter_map(|one| {
+        let is_member = href::is_below(&calendar.url, &one.url)
+            && !one.is_a(DAV, "collection")
+            && !one.is_a(CALDAV, "calendar");
+        let etag = one.text(DAV, "getetag").filter(|_| is_member)?;
+        Some((href::id(&one.url), mark(etag)))
+    });
+    Ok(members.collect())
+}

@@ -1,0 +1,108 @@
+//! What becomes of single mailboxes and rooms.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Refused, edit, find};
+use crate::{
+    app::App,
+    microsoft::graph::rooms,
+    model::{Hosting, Response, Room},
+};
+
+/// `scope`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scope {
+    mailbox: String,
+    in_scope: bool,
+}
+
+/// Moves a mailbox into or out of the applications' reach.
+pub(super) fn scope(app: &App, id: Uuid, scope: &Scope) -> Result<Value, Refused> {
+    edit(app, id, &scope.mailbox, |mailbox| mailbox.in_scope = scope.in_scope)
+}
+
+/// `mailbox`; absent members stay as they are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hosted {
+    address: String,
+    kind: Option<Hosting>,
+    hides_details: Option<bool>,
+}
+
+/// Changes where a mailbox lives and what it shows.
+pub(super) fn change(app: &App, id: Uuid, new: &Hosted) -> Result<Value, Refused> {
+    edit(app, id, &new.address, |mailbox| {
+        mailbox.hosting = new.kind.unwrap_or(mailbox.hosting);
+        mailbox.hides_details = new.hides_details.unwrap_or(mailbox.hides_details);
+    })
+}
+
+/// `room`; absent members stay as they are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RoomChange {
+    address: String,
+    auto_accept: Option<bool>,
+    allow_conflicts: Option<bool>,
+    replaces_titles: Option<bool>,
+    /// Nobody decides any more when it is empty.
+    approver: Option<String>,
+}
+
+/// Changes how a room answers.
+pub(super) fn change_room(app: &App, id: Uuid, new: &RoomChange) -> Result<Value, Refused> {
+    {
+        let store = app.store();
+        let organisation = find(store.state(), id)?;
+        let known = organisation.find(&new.address).ok_or(Refused::NotFound("mailbox"))?;
+        if known.room.is_none() {
+            return Err(Refused::NotFound("room"));
+        }
+        let approver = new.approver.as_ref().filter(|approver| !approver.is_empty());
+        if approver.is_some_and(|approver| organisation.find(approver).is_none()) {
+            return Err(Refused::NotFound("approver"));
+        }
+    }
+    edit(app, id, &new.address, |mailbox| {
+        if let Some(room) = &mut mailbox.room {
+            apply(room, new);
+        }
+    })
+}
+
+fn apply(room: &mut Room, new: &RoomChange) {
+    room.auto_accept = new.auto_accept.unwrap_or(room.auto_accept);
+    room.allow_conflicts = new.allow_conflicts.unwrap_or(room.allow_conflicts);
+    room.replaces_titles = new.replaces_titles.unwrap_or(room.replaces_titles);
+    match &new.approver {
+        Some(nobody) if nobody.is_empty() => room.approver = None,
+        Some(approver) => room.approver = Some(approver.clone()),
+        None => {}
+    }
+}
+
+/// `room/answer`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decision {
+    room: String,
+    /// The event's id in the room's calendar, or its iCalUId; every one that waits when absent.
+    event: Option<String>,
+    accept: bool,
+}
+
+/// Whoever looks after a room answers for it.
+pub(super) fn answer(app: &App, id: Uuid, decision: &Decision) -> Result<Value, Refused> {
+    let room = {
+        let store = app.store();
+        let found = find(store.state(), id)?.find(&decision.room).filter(|found| found.room.is_some());
+        found.ok_or(Refused::NotFound("room"))?.id.clone()
+    };
+    let response = if decision.accept { Response::Accepted } else { Response::Declined };
+    let decided = rooms::decide(app, id, &room, decision.event.as_deref(), response)?;
+    Ok(json!({ "answered": decided }))
+}

@@ -1,0 +1,31 @@
+//! Applications' secrets.
+
+use domain::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Refused;
+use crate::{app::App, model::Application, store::Change};
+
+/// `apps/{client}/secret`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secret {
+    /// The new one; the old one stays when absent.
+    secret: Option<String>,
+    /// When it expires; never when absent.
+    expires_at: Option<Timestamp>,
+}
+
+/// Gives an application another secret, or an end to the one it has.
+pub(super) fn change(app: &App, client: &str, new: Secret) -> Result<Value, Refused> {
+    let mut store = app.store();
+    let known = store.state().applications.get(client).ok_or(Refused::NotFound("application"))?;
+    let changed = Application {
+        secret: new.secret.or_else(|| known.secret.clone()),
+        secret_expires_at: new.expires_at,
+        ..known.clone()
+    };
+    app.commit(&mut store, vec![Change::Application(changed)])?;
+    Ok(json!({ "client_id": client, "secret_expires_at": new.expires_at }))
+}

@@ -1,0 +1,74 @@
+//! The clocks, and what dies by them.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Refused, body};
+use crate::{app::App, microsoft, store::Change, wire::Request};
+
+/// The time, and how wrong the token endpoints' clock is.
+pub(super) fn show(app: &App) -> Value {
+    json!({ "now": app.now(), "token_skew_s": app.store().state().token_skew_s })
+}
+
+/// `clock/advance`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Advance {
+    #[serde(default)]
+    seconds: i64,
+    #[serde(default)]
+    ms: i64,
+}
+
+/// Moves the clock forward.
+pub(super) fn advance(app: &App, by: &Advance) -> Result<Value, Refused> {
+    let by = by.seconds.saturating_mul(1000).saturating_add(by.ms);
+    if by <= 0 {
+        return Err(Refused::Invalid("the clock only moves forward".to_owned()));
+    }
+    app.advance(by)?;
+    microsoft::settle(app)?;
+    Ok(json!({ "now": app.now() }))
+}
+
+/// `clock/skew`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Skew {
+    seconds: i64,
+}
+
+/// Lets the token endpoints' clock go wrong.
+pub(super) fn skew(app: &App, by: &Skew) -> Result<Value, Refused> {
+    if by.seconds.unsigned_abs() > 366 * 86_400 {
+        return Err(Refused::Invalid("no clock is wrong by more than a year".to_owned()));
+    }
+    app.commit(&mut app.store(), vec![Change::TokenSkew(by.seconds)])?;
+    Ok(show(app))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Expire {
+    /// Refresh tokens as well.
+    refresh: bool,
+}
+
+/// Makes every token that was issued so far expire.
+pub(super) fn expire(app: &App, request: &Request) -> Result<Value, Refused> {
+    let expire: Expire = if request.body.is_empty() { Expire::default() } else { body(request)? };
+    let mut changes = vec![Change::TokensExpired];
+    if expire.refresh {
+        changes.push(Change::RefreshesGone(None));
+    }
+    app.commit(&mut app.store(), changes)?;
+    Ok(json!({ "expired": true }))
+}
+
+/// Forgets every sync cursor that was given away so far, whichever provider's.
+pub(super) fn forget_cursors(app: &App) -> Result<Value, Refused> {
+    let mut store = app.store();
+    app.commit(&mut store, vec![Change::CursorsForgotten])?;
+    Ok(json!({ "sync_epoch": store.state().history.epoch }))
+}

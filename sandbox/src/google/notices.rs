@@ -1,0 +1,46 @@
+//! What the channels of Google are told: that something changed, and nothing of what it was.
+
+use domain::Timestamp;
+
+use super::state::Channel;
+use crate::{
+    notices::Letter,
+    store::{Notice, State},
+};
+
+/// The header with the channel's secret word.
+pub(crate) const TOKEN: &str = "x-goog-channel-token";
+
+/// What the open channels are told about a notice.
+pub(crate) fn letters<'a>(
+    state: &'a State,
+    notice: &'a Notice,
+    now: Timestamp,
+) -> impl Iterator<Item = Letter> + 'a {
+    let channels = state.google.channels.values().filter(move |channel| channel.expires_at > now);
+    let channels = channels.filter(|channel| match notice.change {
+        "sync" => channel.id == notice.event,
+        _ => channel.owner == notice.owner,
+    });
+    channels.map(|channel| Letter {
+        url: channel.address.clone(),
+        headers: headers(channel, state.history.count, notice),
+        body: None,
+    })
+}
+
+/// The first notice of a channel only says that it is open.
+fn headers(channel: &Channel, count: u64, notice: &Notice) -> Vec<(&'static str, String)> {
+    let first = notice.change == "sync";
+    let number = if first { 1 } else { count + 1 };
+    let mut headers = vec![
+        ("x-goog-channel-id", channel.id.clone()),
+        ("x-goog-message-number", number.to_string()),
+        ("x-goog-resource-id", channel.resource_id.clone()),
+        ("x-goog-resource-state", if first { "sync" } else { "exists" }.to_owned()),
+        ("x-goog-resource-uri", channel.resource_uri.clone()),
+        ("x-goog-channel-expiration", channel.expires_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+    ];
+    headers.extend(channel.token.clone().map(|token| (TOKEN, token)));
+    headers
+}
