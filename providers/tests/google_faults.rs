@@ -87,7 +87,7 @@ async fn a_key_that_was_deleted_and_a_clock_that_is_wrong_are_ours_to_mend() {
     let fresh = world.control(&path, &json!({})).await;
     let error = world.google.organisation(&session).await.unwrap_err();
     assert_eq!(told(&error), OURS, "{error:?}");
-    let session = world.session_with(&fresh, &organisation);
+    let session = World::session_with(&fresh, &organisation);
     world.google.organisation(&session).await.unwrap();
     // Google's clock runs ahead of ours from here on.
     world.control("clock/advance", &json!({ "seconds": 7_200 })).await;

@@ -14,7 +14,7 @@ use std::{
     process::Command,
 };
 
-use chrono::Duration;
+use domain::Clock;
 use google_recorded::everything;
 use google_world::{World, text};
 use recorder::Asked;
@@ -41,9 +41,8 @@ fn run(command: &mut Command) -> Value {
 async fn googles_own_client_works_with_the_sandbox() {
     let world = World::start().await;
     // The client's clock is the machine's.
-    let ahead = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64
-        - domain::Clock::now(&world.clock).timestamp();
-    world.clock.advance(Duration::seconds(ahead));
+    let ahead = domain::SystemClock.now() - world.clock.now();
+    world.clock.advance(ahead);
     let organisation = world.organisation("Acme", 5, 2).await;
     world.authorise(&organisation, 0).await;
     let folder = tempfile::tempdir().unwrap();

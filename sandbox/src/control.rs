@@ -33,10 +33,14 @@ use crate::{
 const WAIT_MOST_MS: u64 = 60_000;
 
 /// Why an order was not carried out.
-enum Refused {
+pub(crate) enum Refused {
+    /// It cannot be read.
     Unreadable(serde_json::Error),
+    /// It makes no sense.
     Invalid(String),
+    /// There is no such thing.
     NotFound(&'static str),
+    /// The sandbox is to blame.
     Broken(Error),
 }
 
@@ -86,14 +90,8 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
         }
         (method, ["organisations", id, rest @ ..]) => organisation(app, request, method, id, rest),
         ("POST", ["apps"]) => register(app, body(request)?),
-        ("POST", ["google", "service-accounts"]) => {
-            Ok(google::control::create(app, &request.origin, &body(request)?)?)
-        }
-        ("POST", ["google", "service-accounts", email, "rotate"]) => {
-            let key = google::control::rotate(app, &request.origin, email)?;
-            key.ok_or(Refused::NotFound("service account"))
-        }
         ("POST", ["apps", client, "secret"]) => secrets::change(app, client, body(request)?),
+        (method, ["google", rest @ ..]) => google::control::installation(app, request, method, rest),
         ("POST", ["faults"]) => {
             app.faults.plant(body::<Fault>(request)?);
             Ok(json!({ "planted": app.faults.list().len() }))
@@ -129,18 +127,7 @@ fn organisation(
         }
         ("GET", ["events"]) => events(app, id, request.query("mailbox")),
         ("POST", ["events"]) => plant(app, id, body(request)?),
-        ("GET", ["google"]) => {
-            let store = app.store();
-            Ok(google::control::show(store.state(), find(store.state(), id)?))
-        }
-        ("POST", ["google", "delegations"]) => {
-            find(app.store().state(), id)?;
-            Ok(google::control::authorise(app, id, body(request)?)?)
-        }
-        ("POST", ["google", "delegations", "revoke"]) => {
-            find(app.store().state(), id)?;
-            Ok(google::control::revoke(app, id, body(request)?)?)
-        }
+        (method, ["google", rest @ ..]) => google::control::organisation(app, request, method, id, rest),
         ("POST", ["revoke-consent"]) => revoke(app, id, body(request)?),
         ("POST", ["technical-account"]) => technical::keep(app, id, body(request)?),
         ("POST", ["scope"]) => mailboxes::scope(app, id, &body(request)?),
@@ -168,11 +155,11 @@ fn identify(app: &App, key: &str) -> Result<Uuid, Refused> {
     found.map(|organisation| organisation.id).ok_or(Refused::NotFound("organisation"))
 }
 
-fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
+pub(crate) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Refused> {
     request.json().map_err(Refused::Unreadable)
 }
 
-fn find(state: &State, id: Uuid) -> Result<&Organisation, Refused> {
+pub(crate) fn find(state: &State, id: Uuid) -> Result<&Organisation, Refused> {
     state.organisations.get(&id).ok_or(Refused::NotFound("organisation"))
 }
 

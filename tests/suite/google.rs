@@ -42,7 +42,7 @@ async fn connect(app: &TestApp, org: &Org, integration: Option<&str>, delay_s: i
     let link = text(&made["url"]);
     let walk = browser.walk(&link);
     // Time passes while the page waits for the delegation to spread.
-    let mut walk = std::pin::pin!(app.beside_jobs(walk));
+    let mut walk = Box::pin(app.beside_jobs(walk));
     loop {
         tokio::select! {
             walked = &mut walk => break drop(walked.unwrap()),

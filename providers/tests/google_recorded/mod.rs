@@ -78,7 +78,7 @@ pub async fn everything() -> Vec<Asked> {
         "extendedProperties": { "private": { "musterEffectKey": "bkg-1" } },
     });
     let list = json!({ "items": [event], "accessRole": "owner", "timeZone": "Europe/Berlin", "nextPageToken": "p2" });
-    let last = json!({ "items": [], "nextSyncToken": "s1" });
+    let end = json!({ "items": [], "nextSyncToken": "s1" });
     let user = json!({ "id": "1", "primaryEmail": "ada@acme.test", "name": { "fullName": "Ada" } });
     let room = json!({ "resourceId": "r", "resourceEmail": ROOM, "buildingId": "b" });
     let answers = [
@@ -93,10 +93,10 @@ pub async fn everything() -> Vec<Asked> {
         list.clone(),
         json!({ "calendars": { "ada@acme.test": { "busy": [] } } }),
         list.clone(),
-        last.clone(),
+        end.clone(),
         list.clone(),
-        last.clone(),
-        last,
+        end.clone(),
+        end,
         event.clone(),
         event.clone(),
         event.clone(),

@@ -101,11 +101,11 @@ impl World {
 
     /// Access through the service account, on behalf of the organisation's administrator.
     pub fn session(&self, organisation: &Value) -> Session {
-        self.session_with(&self.key, organisation)
+        Self::session_with(&self.key, organisation)
     }
 
     /// The same with another key file.
-    pub fn session_with(&self, key: &Value, organisation: &Value) -> Session {
+    pub fn session_with(key: &Value, organisation: &Value) -> Session {
         let key = ServiceAccountKey::read(&key.to_string()).unwrap();
         Session {
             credentials: Arc::new(StaticCredentials(Credential::ServiceAccount(Arc::new(key)))),

@@ -9,6 +9,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     PREFIX,
@@ -17,14 +18,52 @@ use super::{
 use crate::{
     Error,
     app::App,
+    control::{Refused, body, find},
     model::Organisation,
     store::{self, State},
+    wire::Request,
 };
+
+/// Answers what is asked below `/control/google`.
+pub(crate) fn installation(
+    app: &App,
+    request: &Request,
+    method: &str,
+    rest: &[&str],
+) -> Result<Value, Refused> {
+    match (method, rest) {
+        ("POST", ["service-accounts"]) => Ok(create(app, &request.origin, &body(request)?)?),
+        ("POST", ["service-accounts", email, "rotate"]) => {
+            rotate(app, &request.origin, email)?.ok_or(Refused::NotFound("service account"))
+        }
+        _ => Err(Refused::NotFound("control")),
+    }
+}
+
+/// Answers what is asked below `/control/organisations/{id}/google`.
+pub(crate) fn organisation(
+    app: &App,
+    request: &Request,
+    method: &str,
+    id: Uuid,
+    rest: &[&str],
+) -> Result<Value, Refused> {
+    find(app.store().state(), id)?;
+    match (method, rest) {
+        ("GET", []) => {
+            let store = app.store();
+            Ok(show(store.state(), find(store.state(), id)?))
+        }
+        ("POST", ["delegations"]) => Ok(authorise(app, id, body(request)?)?),
+        ("POST", ["delegations", "revoke"]) => Ok(revoke(app, id, body(request)?)?),
+        _ => Err(Refused::NotFound("control")),
+    }
+}
 
 /// A service account to be made.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewAccount {
+struct NewAccount {
     /// What stands before the `@` of its address.
     #[serde(default = "muster")]
     name: String,
@@ -42,7 +81,7 @@ fn project() -> String {
 }
 
 /// Makes a service account with a first key; answers its key file. One of this name keeps its id and gets one more key.
-pub fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
+fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
     let email = format!("{}@{}.iam.gserviceaccount.com", new.name, new.project);
     let known = app.store().state().google.accounts.get(&email).cloned();
     let account = known.unwrap_or_else(|| ServiceAccount {
@@ -56,7 +95,7 @@ pub fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error>
 }
 
 /// Deletes all keys of a service account and answers a new key file.
-pub fn rotate(app: &App, origin: &str, email: &str) -> Result<Option<Value>, Error> {
+fn rotate(app: &App, origin: &str, email: &str) -> Result<Option<Value>, Error> {
     let known = app.store().state().google.accounts.get(email).cloned();
     let Some(mut account) = known else { return Ok(None) };
     account.keys.clear();
@@ -94,7 +133,7 @@ fn pem(der: &[u8]) -> String {
 /// What an administrator allows a client.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Authorise {
+struct Authorise {
     client_id: String,
     scopes: Vec<String>,
     /// Seconds until Google has spread it.
@@ -103,7 +142,7 @@ pub struct Authorise {
 }
 
 /// Authorises a client for domain-wide delegation.
-pub fn authorise(app: &App, organisation: uuid::Uuid, order: Authorise) -> Result<Value, Error> {
+fn authorise(app: &App, organisation: Uuid, order: Authorise) -> Result<Value, Error> {
     let delegation = Delegation {
         scopes: order.scopes.into_iter().collect(),
         effective_at: app.now() + Duration::seconds(order.delay_s),
@@ -117,19 +156,19 @@ pub fn authorise(app: &App, organisation: uuid::Uuid, order: Authorise) -> Resul
 /// A client that loses its delegation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Revoke {
+struct Revoke {
     client_id: String,
 }
 
 /// Takes a delegation away.
-pub fn revoke(app: &App, organisation: uuid::Uuid, order: Revoke) -> Result<Value, Error> {
+fn revoke(app: &App, organisation: Uuid, order: Revoke) -> Result<Value, Error> {
     let change = Change::DelegationGone(organisation, order.client_id);
     app.commit(&mut app.store(), vec![store::Change::Google(change)])?;
     Ok(json!({ "revoked": true }))
 }
 
 /// What Google knows of an organisation.
-pub fn show(state: &State, organisation: &Organisation) -> Value {
+fn show(state: &State, organisation: &Organisation) -> Value {
     let delegations: serde_json::Map<String, Value> = state
         .google
         .delegations
