@@ -8,6 +8,11 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp, state::Answer};
+use providers::{
+    Attendee, AttendeeRole, Credential, NewEvent, OpenGate, Party, Session, StaticCredentials,
+    exchange::{Config, Exchange},
+};
 use url::Url;
 
 /// One answer: status, header lines and body. Status 0 breaks the connection off after the request was read.
@@ -127,3 +132,78 @@ pub fn refused(operation: &str, code: &str) -> String {
         r#"<m:{operation}ResponseMessage ResponseClass="Error"><m:MessageText>-</m:MessageText><m:ResponseCode>{code}</m:ResponseCode></m:{operation}ResponseMessage>"#
     )
 }
+
+/// The mailbox that is asked about.
+pub const MAILBOX: &str = "ada@corp.test";
+pub const EFFECT: &str = r#"<t:ExtendedFieldURI PropertySetId="5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f" PropertyName="effectKey" PropertyType="String"/>"#;
+pub const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
+
+pub fn exchange(autodiscover: &[String]) -> Exchange {
+    let clock = Arc::new(TestClock::at(at("2026-11-25T09:00:00Z")));
+    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
+    Exchange::new(Config { autodiscover: autodiscover.to_vec() }, client, Ids::seeded(clock, 1))
+}
+
+pub fn session(script: &Script) -> Session {
+    let basic = Credential::Basic { user: "svc@corp.test".to_owned(), password: "pw".to_owned().into() };
+    Session {
+        credentials: Arc::new(StaticCredentials(basic)),
+        gate: Arc::new(OpenGate),
+        server: Some(script.url.clone()),
+        account: "svc@corp.test".to_owned(),
+        own: false,
+    }
+}
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub fn window(start: &str, end: &str) -> TimeRange {
+    TimeRange::new(at(start), at(end)).unwrap()
+}
+
+pub fn day() -> TimeRange {
+    window("2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z")
+}
+
+pub fn interview() -> NewEvent {
+    let party = |name: &str, address: &str| Party { name: name.to_owned(), address: address.to_owned() };
+    let attendee = |party, role| Attendee { party, role, answer: Answer::None };
+    NewEvent {
+        effect_key: "bkg-1".to_owned(),
+        title: "Interview".to_owned(),
+        text: "Agenda".to_owned(),
+        range: window("2026-12-01T09:00:00Z", "2026-12-01T10:00:00Z"),
+        zone: "Europe/Berlin".to_owned(),
+        location: Some("Room 1".to_owned()),
+        organiser: party("Ada", MAILBOX),
+        attendees: vec![
+            attendee(party("Bob", "bob@corp.test"), AttendeeRole::Required),
+            attendee(party("Room 1", "room-1@corp.test"), AttendeeRole::Room),
+        ],
+        busy: Some(BusyKind::Busy),
+    }
+}
+
+/// A list that FindItem answers.
+pub fn found(items: &str, whole: bool) -> Reply {
+    let root = format!(
+        r#"<m:RootFolder TotalItemsInView="1" IncludesLastItemInRange="{whole}"><t:Items>{items}</t:Items></m:RootFolder>"#
+    );
+    messages("FindItem", &fine("FindItem", &root))
+}
+
+/// What GetItem answers about one item.
+pub fn got(item: &str) -> String {
+    fine("GetItem", &format!("<m:Items>{item}</m:Items>"))
+}
+
+pub fn item(id: &str, key: &str, inside: &str) -> String {
+    format!(
+        r#"<t:CalendarItem><t:ItemId Id="{id}" ChangeKey="{key}"/><t:Subject>Interview</t:Subject><t:ExtendedProperty>{EFFECT}<t:Value>bkg-1</t:Value></t:ExtendedProperty><t:UID>uid-1</t:UID><t:Start>2026-12-01T09:00:00Z</t:Start><t:End>2026-12-01T10:00:00Z</t:End>{inside}</t:CalendarItem>"#
+    )
+}
+
+pub const GUEST: &str = "<t:RequiredAttendees><t:Attendee><t:Mailbox><t:Name>Bob</t:Name><t:EmailAddress>bob@corp.test</t:EmailAddress></t:Mailbox><t:ResponseType>Unknown</t:ResponseType></t:Attendee></t:RequiredAttendees>";

@@ -1,4 +1,5 @@
-//! Folders. Every mailbox has a root, what people see of it, and one calendar.
+//! Folders. Every mailbox has a root, what people see of it, one calendar, and the usual folders for mail, which stay
+//! empty: mails stand in the record of what was sent.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -9,8 +10,18 @@ use super::{
 };
 use crate::store::Owner;
 
-const KNOWN: [(&str, &str); 3] =
-    [("root", "Root"), ("msgfolderroot", "Top of Information Store"), ("calendar", "Calendar")];
+/// A folder: its distinguished name, its title, and the class of what lies in it.
+type Folder = (&'static str, &'static str, &'static str);
+
+const ROOT: Folder = ("root", "Root", "");
+const TOP: Folder = ("msgfolderroot", "Top of Information Store", "");
+/// The folders that people see.
+const SEEN: [Folder; 4] = [
+    ("calendar", "Calendar", "IPF.Appointment"),
+    ("inbox", "Inbox", "IPF.Note"),
+    ("sentitems", "Sent Items", "IPF.Note"),
+    ("deleteditems", "Deleted Items", "IPF.Note"),
+];
 
 /// The id of a folder.
 pub fn id(owner: &Owner, folder: &str) -> String {
@@ -35,63 +46,65 @@ pub fn get(call: &Call<'_>, operation: &Element) -> String {
 
 fn one(call: &Call<'_>, wanted: &Element) -> Result<String, Failure> {
     let owner = call.owner()?;
-    let name = wanted.attribute("Id").unwrap_or_default();
-    let known = KNOWN.into_iter().find(|(known, _)| match wanted.name.as_str() {
-        "DistinguishedFolderId" => *known == name,
-        _ => id(&owner, known) == name,
-    });
-    match known {
-        Some(("calendar", _)) => {
-            call.calendar(wanted).map(|owner| show(call, &owner, "calendar", "Calendar"))
-        }
-        Some((known, title)) => Ok(show(call, &owner, known, title)),
-        None => {
-            Err(Failure::new("ErrorFolderNotFound", "The specified folder could not be found in the store."))
-        }
+    let folder = [ROOT, TOP].into_iter().chain(SEEN).find(|folder| is(wanted, &owner, folder.0));
+    let folder = folder.ok_or_else(|| {
+        Failure::new("ErrorFolderNotFound", "The specified folder could not be found in the store.")
+    })?;
+    if folder.0 == "calendar" {
+        call.calendar(wanted)?;
     }
+    Ok(show(call, &owner, folder))
 }
 
-/// FindFolder: the calendar is the only folder below the others.
+/// Whether an element names a folder, by its distinguished name or by its id.
+fn is(wanted: &Element, owner: &Owner, folder: &str) -> bool {
+    let name = wanted.attribute("Id").unwrap_or_default();
+    if wanted.name == "DistinguishedFolderId" { name == folder } else { name == id(owner, folder) }
+}
+
+/// FindFolder: all folders lie below the others.
 pub fn find(call: &Call<'_>, operation: &Element) -> String {
     let owner = match call.owner() {
         Ok(owner) => owner,
         Err(failure) => return response("FindFolder", &[failure.about_item("FindFolder")]),
     };
+    let below = |parent: &Element| [ROOT, TOP].iter().any(|(name, ..)| is(parent, &owner, name));
     let messages: Vec<String> = operation
         .members("ParentFolderIds")
         .iter()
         .map(|parent| {
-            let holds = parent.attribute("Id").is_some_and(|wanted| {
-                wanted == "root" || wanted == "msgfolderroot" || wanted == id(&owner, "root") || wanted == id(&owner, "msgfolderroot")
-            });
-            let (count, inside) = match holds {
-                true => (1, show(call, &owner, "calendar", "Calendar")),
-                false => (0, String::new()),
-            };
-            success("FindFolder", &format!(
-                r#"<m:RootFolder IndexedPagingOffset="{count}" TotalItemsInView="{count}" IncludesLastItemInRange="true"><t:Folders>{inside}</t:Folders></m:RootFolder>"#
-            ))
+            let found = if below(parent) { &SEEN[..] } else { &[] };
+            let inside = found.iter().map(|folder| show(call, &owner, *folder)).collect::<Vec<_>>().concat();
+            let count = found.len();
+            success(
+                "FindFolder",
+                &format!(
+                    r#"<m:RootFolder IndexedPagingOffset="{count}" TotalItemsInView="{count}" IncludesLastItemInRange="true"><t:Folders>{inside}</t:Folders></m:RootFolder>"#
+                ),
+            )
         })
         .collect();
     response("FindFolder", &messages)
 }
 
-fn show(call: &Call<'_>, owner: &Owner, folder: &str, title: &str) -> String {
+fn show(call: &Call<'_>, owner: &Owner, (folder, title, class): Folder) -> String {
     let is_calendar = folder == "calendar";
     let kind = if is_calendar { "t:CalendarFolder" } else { "t:Folder" };
-    let parent = if is_calendar { "msgfolderroot" } else { "root" };
-    let class = if is_calendar { "IPF.Appointment" } else { "" };
+    let (parent, children) = match folder {
+        "root" => ("root", 1),
+        "msgfolderroot" => ("root", SEEN.len()),
+        _ => ("msgfolderroot", 0),
+    };
     let store = call.app.store();
     let events = if is_calendar { store.state().calendar(owner).count() } else { 0 };
     // Acting as its owner, one may do everything.
     let rights = "<t:EffectiveRights><t:CreateAssociated>true</t:CreateAssociated><t:CreateContents>true</t:CreateContents><t:CreateHierarchy>true</t:CreateHierarchy><t:Delete>true</t:Delete><t:Modify>true</t:Modify><t:Read>true</t:Read><t:ViewPrivateItems>true</t:ViewPrivateItems></t:EffectiveRights>";
     format!(
-        r#"<{kind}><t:FolderId Id="{}" ChangeKey="AgAAAA=="/><t:ParentFolderId Id="{}" ChangeKey="AQAAAA=="/>{}{}<t:TotalCount>{events}</t:TotalCount><t:ChildFolderCount>{}</t:ChildFolderCount>{rights}</{kind}>"#,
+        r#"<{kind}><t:FolderId Id="{}" ChangeKey="AgAAAA=="/><t:ParentFolderId Id="{}" ChangeKey="AQAAAA=="/>{}{}<t:TotalCount>{events}</t:TotalCount><t:ChildFolderCount>{children}</t:ChildFolderCount>{rights}</{kind}>"#,
         quoted(&id(owner, folder)),
         quoted(&id(owner, parent)),
         element("t:FolderClass", class),
         element("t:DisplayName", title),
-        u8::from(!is_calendar),
     )
 }
 

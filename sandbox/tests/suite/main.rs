@@ -5,6 +5,7 @@ mod certificates;
 mod directory;
 mod durability;
 mod events;
+mod exchange;
 mod faults;
 mod google;
 mod identity;

@@ -29,6 +29,7 @@ on_both!(
     nobody_signals_a_connection_by_hand,
     credentials_are_taken_once_and_only_where_they_are_asked_for,
     an_address_with_a_password_in_it_is_refused,
+    an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused,
     a_link_that_has_done_its_work_cannot_take_the_connection_down,
     two_presses_of_a_button_make_one_integration,
     only_the_browser_that_granted_the_access_authorises_it,
@@ -202,6 +203,26 @@ async fn an_address_with_a_password_in_it_is_refused(h: Harness) {
         let answer = h.services.connect().typed(&cookie, typed(server)).await;
         assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
     }
+}
+
+async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let connect = h.services.connect();
+    let (cookie, _) = connect.choose(&link(&h, tenant).await, choice(ProviderKind::Exchange)).await.unwrap();
+    let online = connect.typed(&cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx")).await;
+    assert_eq!(refused(online), "SERVER_IS_EXCHANGE_ONLINE");
+    let nameless = connect.typed(&cookie, Typed { user: "ACME\\svc".to_owned(), ..typed("") }).await;
+    assert_eq!(refused(nameless), "SERVER_URL_MALFORMED", "nothing tells where the server is");
+    connect.typed(&cookie, Typed { user: "svc@acme.example".to_owned(), ..typed(" ") }).await.unwrap();
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    let told = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
+    let consented = told.iter().find(|signal| signal.name == "consented").unwrap();
+    assert_eq!(consented.payload["server"], json!(null), "{:?}", consented.payload);
+    drop(txn);
+    let other = h.tenant("other").await;
+    let cookie = follow(&h, &link(&h, other).await).await;
+    let empty = connect.typed(&cookie, Typed { user: "svc@acme.example".to_owned(), ..typed("") }).await;
+    assert_eq!(refused(empty), "SERVER_URL_MALFORMED", "a CalDAV server is not found by an address");
 }
 
 async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harness) {

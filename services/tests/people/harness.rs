@@ -11,7 +11,7 @@ use domain::{
 };
 use entity::Store;
 use futures::FutureExt;
-use providers::{caldav, google, microsoft};
+use providers::{caldav, exchange, google, microsoft};
 use sea_orm::ConnectionTrait;
 use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -152,6 +152,7 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
     let identity =
         microsoft::identity::Identity::new(config.clone(), client.clone(), clock.clone(), ids.clone());
     let graph = microsoft::Microsoft::new(config, client.clone(), clock.clone(), ids.clone());
+    let ews = exchange::Exchange::new(exchange::Config::default(), client.clone(), ids.clone());
     let dav = caldav::CalDav::new(caldav::Config::default(), client.clone(), clock.clone(), ids.clone());
     let config = google::Config {
         token: nowhere.clone(),
@@ -160,10 +161,11 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
         directory: nowhere,
         application: None,
     };
-    let google = google::Google::new(config, client.clone(), clock.clone(), ids.clone());
+    let google = google::Google::new(config, client, clock.clone(), ids.clone());
     Connectors::default()
         .with_google(google)
         .with(Arc::new(graph))
+        .with(Arc::new(ews))
         .with(Arc::new(dav))
         .with_microsoft(identity)
 }
