@@ -39,8 +39,8 @@ pub enum Error {
     /// The schema is not valid.
     #[error(transparent)]
     Schema(#[from] api::state::SchemaInvalid),
-    /// The sandbox does not start.
-    #[error("The sandbox does not start: {0}")]
+    /// The sandbox does not start, or did not do what it was told.
+    #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
     /// Something of the development server is not as it must be.
     #[error("{0}")]

@@ -108,7 +108,7 @@ async fn the_page_names_every_command_and_every_fault() {
 async fn a_folder_of_calendars_becomes_an_organisation() {
     let world = empty().await;
     let said = world.types("load docs/sandbox/calendars --from 2026-11-30 --weeks 4").await;
-    assert!(said.contains("pine.test is there: 2 people"), "{said}");
+    assert!(said.contains("pine.test is there. People: 2"), "{said}");
     let events = world.ask("organisations/pine.test/events?mailbox=ada@pine.test").await;
     let ada: Vec<(String, String, String)> = events
         .as_array()

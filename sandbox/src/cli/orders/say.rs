@@ -21,7 +21,7 @@ impl Order {
             ),
             Self::Show { .. } | Self::Settings { .. } => pretty(told),
             Self::Generate { .. } | Self::Load { .. } => format!(
-                "{} is there: {} people, {} shared mailboxes, {} rooms. Its id is {}; {} is its administrator.\n",
+                "{} is there. People: {}, shared mailboxes: {}, rooms: {}. Its id is {}; {} is its administrator.\n",
                 text(&told["domain"]),
                 count(&told["users"]),
                 count(&told["shared"]),
@@ -67,10 +67,10 @@ impl Order {
                     ("PATH", "match.path_contains"),
                 ],
             ),
-            Self::Fault(_) => format!("{} faults wait.\n", told["planted"]),
+            Self::Fault(_) => format!("Faults that wait: {}.\n", told["planted"]),
             Self::Clock(ClockOrder::Advance { .. }) => format!("It is {} now.\n", text(&told["now"])),
             Self::Clock(_) => format!(
-                "It is {} now; the token endpoints' clock is {} seconds ahead.\n",
+                "It is {} now; the token endpoints' clock is off by {} seconds.\n",
                 text(&told["now"]),
                 told["token_skew_s"]
             ),
@@ -78,7 +78,7 @@ impl Order {
             Self::Scope { .. } | Self::Mailbox { .. } | Self::Room { .. } => {
                 format!("{} is now:\n{}", text(&told["address"]), pretty(told))
             }
-            Self::Answer { .. } => format!("Answered for {} meetings.\n", told["answered"]),
+            Self::Answer { .. } => format!("Meetings answered: {}.\n", told["answered"]),
             Self::App { .. } => format!("{} is registered.\n", text(&told["client_id"])),
             Self::Secret { .. } => match told["secret_expires_at"].as_str() {
                 Some(end) => format!("The secret of {} expires at {end}.\n", text(&told["client_id"])),
@@ -86,7 +86,7 @@ impl Order {
             },
             Self::Expire { .. } => "Every token that was issued so far is refused.\n".to_owned(),
             Self::Forget => {
-                format!("Every sync cursor is forgotten, for the {}. time.\n", told["sync_epoch"])
+                format!("Every sync cursor is forgotten; times so far: {}.\n", told["sync_epoch"])
             }
         }
     }
