@@ -115,6 +115,9 @@ async fn an_outbox_that_does_not_tell_leaves_the_mailbox_out_of_reach() {
     let script = Script::play(closed().into_iter().take(3).chain([multistatus(&response("/svc/", ""))]));
     let error = ask(&script).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), out, "an account without an outbox");
+    let hidden = closed().into_iter().take(2).chain([plain(405), plain(405), plain(405)]);
+    let error = ask(&Script::play(hidden)).await.unwrap_err();
+    assert_eq!((error.kind, error.remedy), out, "an account that cannot even be found");
     let later = about_olga("5.1;Could not complete", "");
     let error = ask(&Script::play(closed().into_iter().chain([later]))).await.unwrap_err();
     assert_eq!(error.remedy, Remedy::RetryAfter(Duration::from_secs(5)), "and this passes");

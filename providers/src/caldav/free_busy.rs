@@ -66,7 +66,11 @@ pub(super) async fn ask(
     mailbox: &str,
     window: TimeRange,
 ) -> Result<Option<Vec<Busy>>> {
-    let Some(outbox) = outbox(caldav, dav).await? else { return Ok(None) };
+    let outbox = match outbox(caldav, dav).await {
+        Err(error) if passes_or_concerns_all(&error) => return Err(error),
+        outbox => outbox.unwrap_or_default(),
+    };
+    let Some(outbox) = outbox else { return Ok(None) };
     let text = request(&outbox.organiser, mailbox, window, caldav.clock.now());
     let answer = dav.send(Call::post(&outbox.url, text)).await?;
     if answer.status == StatusCode::OK {
@@ -74,9 +78,14 @@ pub(super) async fn ask(
     }
     // A server that offers an outbox and does not take questions is no reason to fail.
     match failure::error(&answer, About::Object, false) {
-        error if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::Reconnect) => Err(error),
+        error if passes_or_concerns_all(&error) => Err(error),
         _ => Ok(None),
     }
+}
+
+/// Other errors say no more than that nobody can be asked this way.
+const fn passes_or_concerns_all(error: &Error) -> bool {
+    matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::Reconnect)
 }
 
 async fn outbox(caldav: &CalDav, dav: &Dav<'_>) -> Result<Option<Arc<Outbox>>> {
