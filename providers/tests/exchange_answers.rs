@@ -79,7 +79,7 @@ async fn busy_times_are_matched_by_their_order_and_read_with_and_without_offsets
     );
     let heard = script.heard();
     assert!(!heard[0].body.contains("ExchangeImpersonation"), "it is the account's own view");
-    let time = r#"<t:FreeBusyViewOptions><t:TimeWindow><t:StartTime>2026-12-01T00:00:00</t:StartTime><t:EndTime>2026-12-02T00:00:00</t:EndTime></t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>15</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView></t:FreeBusyViewOptions>"#;
+    let time = "<t:FreeBusyViewOptions><t:TimeWindow><t:StartTime>2026-12-01T00:00:00</t:StartTime><t:EndTime>2026-12-02T00:00:00</t:EndTime></t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>15</t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView></t:FreeBusyViewOptions>";
     assert!(heard[0].operation().contains(time), "{}", heard[0].operation());
 }
 
@@ -153,7 +153,7 @@ async fn a_changed_series_is_told_as_gone_and_anew_with_its_occurrences() {
     let elsewhere = |id: &str| item(id, "k", "").replace("2026-12-01T", "2027-12-01T");
     let of_another = item("X1", "k", occurrence).replace("uid-1", "uid-2");
     let deleted = r#"<t:Delete><t:ItemId Id="D" ChangeKey="k"/></t:Delete><t:ReadFlagChange><t:ItemId Id="R"/><t:IsRead>true</t:IsRead></t:ReadFlagChange>"#;
-    let changes =
+    let page_told =
         told("Update", "M") + &told("Update", "S") + &told("Update", "L") + &told("Create", "G") + deleted;
     let read = [
         got(&item("M", "k", master)),
@@ -163,16 +163,16 @@ async fn a_changed_series_is_told_as_gone_and_anew_with_its_occurrences() {
     ]
     .concat();
     let script = Script::play([
-        synced("two", true, &changes),
+        synced("two", true, &page_told),
         messages("GetItem", &read),
         found(&(item("O1", "k", occurrence) + &of_another + &item("S", "k", "")), true),
         messages("GetItem", &got(&item("O1", "k", occurrence))),
     ]);
     let page = exchange(&[]).changes(&session(&script), MAILBOX, day(), Some("n:one")).await.unwrap();
     assert_eq!(page.gone, ["D", "M", "L", "G"]);
-    let changed: Vec<_> =
+    let seen: Vec<_> =
         page.changed.iter().map(|event| (event.id.as_str(), event.series.as_deref())).collect();
-    assert_eq!(changed, [("S", None), ("O1", Some("M"))]);
+    assert_eq!(seen, [("S", None), ("O1", Some("M"))]);
     assert_eq!((page.cursor.as_str(), page.more), ("n:two", false));
     assert_eq!(
         script.heard()[0].operation(),

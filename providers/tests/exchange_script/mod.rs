@@ -85,7 +85,7 @@ fn serve(stream: TcpStream, (status, headers, body): &Reply, record: &Mutex<Vec<
         match (line.trim_end(), line.trim_end().split_once(": ")) {
             ("", _) => break,
             (_, Some((name, value))) => heard.headers.push((name.to_ascii_lowercase(), value.to_owned())),
-            (line, None) => heard.line = line.trim_end_matches(" HTTP/1.1").to_owned(),
+            (line, None) => line.trim_end_matches(" HTTP/1.1").clone_into(&mut heard.line),
         }
     }
     let length = heard.header("content-length").map_or(0, |length| length.parse().unwrap());

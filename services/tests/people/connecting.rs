@@ -220,7 +220,9 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
     assert_eq!(consented.payload["server"], json!(null), "{:?}", consented.payload);
     drop(txn);
     let other = h.tenant("other").await;
-    let cookie = follow(&h, &link(&h, other).await).await;
+    let new = NewLink { email: "it@other.example".to_owned(), return_url: None, integration: None };
+    let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
+    let cookie = follow(&h, url.strip_prefix("https://muster.example/connect/").unwrap()).await;
     let empty = connect.typed(&cookie, Typed { user: "svc@acme.example".to_owned(), ..typed("") }).await;
     assert_eq!(refused(empty), "SERVER_URL_MALFORMED", "a CalDAV server is not found by an address");
 }
