@@ -192,7 +192,7 @@ async fn the_limits_of_free_busy_and_sync_are_kept() {
     }
     let expected = [(2, "false".to_owned()), (1, "true".to_owned()), (0, "true".to_owned())];
     assert_eq!(pages, expected);
-    world.control("sync-states/forget", json!({})).await;
+    world.control("cursors/forget", json!({})).await;
     assert_eq!(code(&ask(&world, &ada, &sync(2, &state)).await.1), "ErrorInvalidSyncStateData");
 }
 
