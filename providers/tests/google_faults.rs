@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod google_hooks;
-#[expect(dead_code, reason = "the conformance suite uses the rest")]
 mod google_world;
 
 use chrono::Duration;
