@@ -17,9 +17,10 @@ const MAKERS: [&str; 6] =
     ["refuse(", "refusal(", "Refusal::new(", "Reason::new(", "Trouble::fail(", "Self::failed("];
 
 /// Words that look like codes: of the database, of documents, of outcomes, of the environment.
-const NOT_CODES: [&str; 10] = [
+const NOT_CODES: [&str; 11] = [
     "CARGO_PKG_VERSION",
     "EFFECT_KEY",
+    "GOOGLE_USER",
     "MICROSOFT_APP",
     "MICROSOFT_USER",
     "OWN_OPEN",

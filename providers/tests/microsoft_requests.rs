@@ -325,18 +325,34 @@ async fn busy_asks_in_batches_from_a_mailbox_that_can_ask() {
     let bench = bench().await;
     let mailboxes: Vec<String> = (0..21).map(|n| format!("u{n}@acme.test")).collect();
     let schedule = |n: usize| json!({"scheduleId": format!("U{n}@acme.test"), "scheduleItems": []});
-    bench.server.tell(403, &refusal("ErrorAccessDenied"));
-    bench.server.tell(200, &json!({"value": (0..19).rev().map(schedule).collect::<Vec<_>>()}));
     let unknown =
         json!({"scheduleId": "u20@acme.test", "error": {"responseCode": "ErrorMailRecipientNotFound"}});
-    bench.server.tell(200, &json!({"value": [unknown]}));
+    bench.server.tell(
+        200,
+        &json!({"responses": [
+            {"id": "1", "status": 200, "headers": {}, "body": {"value": [unknown]}},
+            {"id": "0", "status": 403, "headers": {}, "body": refusal("ErrorAccessDenied")},
+        ]}),
+    );
+    bench.server.tell(403, &refusal("ErrorAccessDenied"));
+    bench.server.tell(200, &json!({"value": (0..19).rev().map(schedule).collect::<Vec<_>>()}));
     let answers = bench.connector.busy(&bench.session, &mailboxes, window()).await.unwrap();
     let asked = bench.server.asked();
-    assert_eq!(asked[0].line, "POST /v1.0/users/svc@acme.test/calendar/getSchedule");
-    assert_eq!(asked[1].line, "POST /v1.0/users/u0@acme.test/calendar/getSchedule");
-    assert_eq!(body_of(&asked[1])["schedules"].as_array().unwrap().len(), 20);
+    assert_eq!(asked[0].line, "POST /v1.0/$batch");
+    let together = body_of(&asked[0])["requests"].clone();
+    let [first, second] = together.as_array().unwrap().as_slice() else { panic!("{together}") };
     assert_eq!(
-        body_of(&asked[1])["startTime"],
+        (&first["id"], &first["method"], &first["url"]),
+        (&json!("0"), &json!("POST"), &json!("/users/svc@acme.test/calendar/getSchedule"))
+    );
+    assert_eq!(first["headers"]["Content-Type"], "application/json", "Graph wants it beside every body");
+    assert_eq!(second["body"]["schedules"], json!(["u20@acme.test"]));
+    assert_eq!(asked[1].line, "POST /v1.0/users/svc@acme.test/calendar/getSchedule");
+    assert_eq!(asked[2].line, "POST /v1.0/users/u0@acme.test/calendar/getSchedule");
+    assert_eq!(asked.len(), 3, "what was answered is not asked again");
+    assert_eq!(body_of(&asked[2])["schedules"].as_array().unwrap().len(), 20);
+    assert_eq!(
+        body_of(&asked[2])["startTime"],
         json!({"dateTime": "2026-12-01T00:00:00", "timeZone": "UTC"})
     );
     assert!(
@@ -419,4 +435,62 @@ async fn a_subscription_names_its_mailbox_and_an_end_that_is_granted_everywhere(
     assert_eq!((error.kind, error.remedy), (ErrorKind::Gone, Remedy::Never));
     bench.server.tell(404, &refusal("ResourceNotFound"));
     bench.connector.unwatch(&bench.session, "s1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_throttled_member_of_a_batch_says_how_long_to_wait() {
+    let bench = bench().await;
+    let mailboxes: Vec<String> = (0..21).map(|n| format!("u{n}@acme.test")).collect();
+    bench.server.tell(
+        200,
+        &json!({"responses": [
+            {"id": "0", "status": 429, "headers": {"Retry-After": "7"}, "body": refusal("ApplicationThrottled")},
+            {"id": "1", "status": 200, "headers": {}, "body": {"value": []}},
+        ]}),
+    );
+    let error = bench.connector.busy(&bench.session, &mailboxes, window()).await.unwrap_err();
+    let Remedy::RetryAfter(wait) = error.remedy else { panic!("{error:?}") };
+    assert_eq!((error.kind, wait.as_secs()), (ErrorKind::Throttled, 7));
+}
+
+#[tokio::test]
+async fn a_series_that_changed_comes_with_all_its_occurrences() {
+    let bench = bench().await;
+    let time = |text: &str| json!({"dateTime": text, "timeZone": "UTC"});
+    let link = bench.server.url("v1.0/users/ada@acme.test/calendarView/delta?$deltatoken=t1");
+    bench.server.tell(
+        200,
+        &json!({"value": [
+            {"id": "master", "type": "seriesMaster", "start": time("2026-12-01T09:00:00"), "end": time("2026-12-01T10:00:00")},
+            {"id": "short", "type": "occurrence", "seriesMasterId": "other",
+                "start": time("2026-12-01T11:00:00"), "end": time("2026-12-01T12:00:00")},
+            {"id": "gone", "@removed": {"reason": "deleted"}},
+        ], "@odata.deltaLink": link}),
+    );
+    let occurrence = |id: &str, master: &str| {
+        json!({"id": id, "type": "occurrence", "seriesMasterId": master, "subject": "Weekly", "showAs": "busy",
+            "start": time("2026-12-01T09:00:00"), "end": time("2026-12-01T10:00:00")})
+    };
+    bench.server.tell(200, &json!({"value": [occurrence("m1", "master"), occurrence("m2", "master")]}));
+    bench.server.tell(404, &refusal("ErrorItemNotFound"));
+    let changes = bench.connector.changes(&bench.session, "ada@acme.test", window(), None).await.unwrap();
+    let ids: Vec<&str> = changes.changed.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids, ["m1", "m2"]);
+    assert!(changes.changed.iter().all(|event| event.series.as_deref() == Some("master")));
+    assert_eq!(changes.gone, ["gone", "master", "other"], "a series that is gone by now leaves nothing");
+    assert_eq!((changes.more, changes.cursor.as_str()), (false, link.as_str()));
+    let asked = bench.server.asked();
+    let window = "startDateTime=2026-12-01T00%3A00%3A00Z&endDateTime=";
+    assert!(asked[0].line.starts_with(&format!("GET /v1.0/users/ada@acme.test/calendarView/delta?{window}")));
+    assert!(asked[0].header("prefer").unwrap().ends_with("odata.maxpagesize=200"), "delta takes no $top");
+    assert!(asked[1].line.starts_with(&format!("GET /v1.0/users/ada@acme.test/events/master/instances?{window}")));
+    bench.server.tell(410, &refusal("SyncStateNotFound"));
+    let cursor = Some(changes.cursor.as_str());
+    let error = bench.connector.changes(&bench.session, "ada@acme.test", self::window(), cursor).await.unwrap_err();
+    assert_eq!((error.kind, error.remedy), (ErrorKind::Gone, Remedy::Resync));
+    assert_eq!(bench.server.asked()[0].line, "GET /v1.0/users/ada@acme.test/calendarView/delta?$deltatoken=t1");
+    let foreign = Some("https://graph.evil.test/v1.0/users/ada@acme.test/calendarView/delta");
+    let error = bench.connector.changes(&bench.session, "ada@acme.test", self::window(), foreign).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.remedy), ("FOREIGN_LINK", Remedy::Resync));
+    assert!(bench.server.asked().is_empty(), "no token goes to another host");
 }

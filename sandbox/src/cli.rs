@@ -15,7 +15,7 @@ use domain::{Ids, SharedClock, SystemClock};
 use url::Url;
 
 use self::{client::Client, orders::Order};
-use crate::{Config, Error, Sandbox};
+use crate::{Config, Error, Sandbox, Tls};
 
 /// Runs an imitation of the providers.
 #[derive(Debug, clap::Args)]
@@ -43,6 +43,12 @@ enum Command {
         /// The file of its journal; in memory without one.
         #[arg(long)]
         journal: Option<PathBuf>,
+        /// The file of a certificate (PEM), to serve https as official clients demand it.
+        #[arg(long, requires = "key")]
+        certificate: Option<PathBuf>,
+        /// The file of the certificate's key (PEM).
+        #[arg(long, requires = "certificate")]
+        key: Option<PathBuf>,
     },
     #[command(flatten)]
     Order(Order),
@@ -51,7 +57,17 @@ enum Command {
 /// Runs the command; `serve` until it is interrupted.
 pub async fn run(args: Args) -> Result<(), Error> {
     match args.command {
-        Command::Serve { listen, data, journal } => serve(listen, data, journal).await,
+        Command::Serve { listen, data, journal, certificate, key } => {
+            let tls = match certificate.zip(key) {
+                None => None,
+                Some((certificate, key)) => {
+                    Some(Tls { certificate: std::fs::read(certificate)?, key: std::fs::read(key)? })
+                }
+            };
+            let clock: SharedClock = Arc::new(SystemClock);
+            let ids = Ids::random(Arc::clone(&clock));
+            serve(Config { listen, data, journal, clock, ids }, tls).await
+        }
         Command::Order(order) => {
             print!("{}", answer(order, args.url, args.json).await?);
             Ok(())
@@ -93,10 +109,11 @@ pub async fn answer_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result
     }
 }
 
-async fn serve(listen: SocketAddr, data: Option<PathBuf>, journal: Option<PathBuf>) -> Result<(), Error> {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let ids = Ids::random(Arc::clone(&clock));
-    let running = Sandbox::start(Config { listen, data, journal, clock, ids }).await?;
+async fn serve(config: Config, tls: Option<Tls>) -> Result<(), Error> {
+    let running = match tls {
+        None => Sandbox::start(config).await?,
+        Some(tls) => Sandbox::start_tls(config, &tls).await?,
+    };
     println!("{}", serde_json::json!({ "url": running.url() }));
     interrupted().await?;
     running.stop().await;

@@ -1,5 +1,6 @@
 //! `/control`: what tests do to the sandbox behind the providers' backs. Never written to the journal.
 
+mod lifecycle;
 mod mailboxes;
 mod secrets;
 mod technical;
@@ -87,6 +88,9 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             let mut all: Vec<&Organisation> = store.state().organisations.values().collect();
             all.sort_by_key(|organisation| organisation.serial);
             Ok(all.into_iter().map(show).collect())
+        }
+        ("POST", ["organisations", id, "lifecycle"]) => {
+            lifecycle::happen(app, identify(app, id)?, body(request)?).await
         }
         (method, ["organisations", id, rest @ ..]) => organisation(app, request, method, id, rest),
         ("POST", ["apps"]) => register(app, body(request)?),

@@ -24,6 +24,7 @@ pub mod model;
 mod notices;
 mod server;
 pub mod store;
+mod tls;
 pub mod wire;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -31,6 +32,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use domain::{Ids, SharedClock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
+
+pub use tls::Tls;
 
 /// Where a sandbox listens and what it remembers.
 #[derive(Debug)]
@@ -54,7 +57,12 @@ pub struct Sandbox;
 impl Sandbox {
     /// Starts one and answers when it listens. Needs a tokio runtime around it.
     pub async fn start(config: Config) -> Result<Running, Error> {
-        server::start(config)
+        server::start(config, None)
+    }
+
+    /// The same over https.
+    pub async fn start_tls(config: Config, tls: &Tls) -> Result<Running, Error> {
+        server::start(config, Some(tls))
     }
 }
 
@@ -100,6 +108,9 @@ pub enum Error {
     /// The signing key could not be made or read.
     #[error("the signing key of the sandbox cannot be used")]
     SigningKey,
+    /// The certificate or its key cannot be used.
+    #[error("the certificate or its key cannot be used: {0}")]
+    Certificate(String),
     /// The HTTP client could not be made.
     #[error("the HTTP client of the sandbox cannot be made: {0}")]
     Client(#[source] reqwest::Error),
@@ -115,6 +126,7 @@ impl Error {
             Self::Io(_) => "SANDBOX_IO",
             Self::CorruptLog { .. } => "SANDBOX_LOG_CORRUPT",
             Self::SigningKey => "SANDBOX_KEY_INVALID",
+            Self::Certificate(_) => "SANDBOX_CERTIFICATE_INVALID",
             Self::Client(_) => "SANDBOX_CLIENT_FAILED",
             Self::Order(_) => "SANDBOX_ORDER",
         }

@@ -145,7 +145,7 @@ fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
 }
 
 /// Sends one notification; again after a while when it is not taken.
-async fn send(app: &App, letter: &Letter) {
+pub(crate) async fn send(app: &App, letter: &Letter) {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {
         let mut request = app.client.post(&letter.url);

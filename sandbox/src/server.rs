@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 use crate::{
-    Config, Error, Running,
+    Config, Error, Running, Tls,
     app::App,
     control,
     fault::Action,
@@ -25,7 +25,7 @@ use crate::{
 const BODY_LIMIT: usize = 4 << 20;
 const SETTLE_EVERY: Duration = Duration::from_millis(50);
 
-pub(crate) fn start(config: Config) -> Result<Running, Error> {
+pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error> {
     let store = Store::open(config.data.as_deref())?;
     let journal = Journal::open(config.journal.as_deref())?;
     let (sender, receiver) = mpsc::unbounded_channel();
@@ -38,7 +38,11 @@ pub(crate) fn start(config: Config) -> Result<Running, Error> {
             .app_data(PayloadConfig::new(BODY_LIMIT))
             .default_service(web::to(serve))
     };
-    let http = HttpServer::new(site).workers(2).disable_signals().shutdown_timeout(0).bind(config.listen)?;
+    let http = HttpServer::new(site).workers(2).disable_signals().shutdown_timeout(0);
+    let (http, scheme) = match tls {
+        None => (http.bind(config.listen)?, "http"),
+        Some(tls) => (http.bind_rustls_0_23(config.listen, tls.config()?)?, "https"),
+    };
     let address = http.addrs().first().copied().unwrap_or(config.listen);
     let server = http.run();
 
@@ -51,7 +55,7 @@ pub(crate) fn start(config: Config) -> Result<Running, Error> {
     });
     work.spawn(stopping.clone().run_until_cancelled_owned(notices::deliver(Arc::clone(&app), receiver)));
     work.spawn(stopping.clone().run_until_cancelled_owned(settle(app)));
-    let url = Url::parse(&format!("http://{address}/")).map_err(std::io::Error::other)?;
+    let url = Url::parse(&format!("{scheme}://{address}/")).map_err(std::io::Error::other)?;
     Ok(Running { url, server: handle, stopping, work })
 }
 
@@ -83,7 +87,7 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
 }
 
 /// Answers a provider request; `None` cuts the connection.
-async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
+pub(crate) async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
     microsoft::settle(app)?;
     let house = House::of(request);
     let fault = app.faults.take(&request.method, &request.segments.join("/"), &request.body);

@@ -3,9 +3,14 @@
 //! The imitations match on the decoded segments of a path instead of using a router, so each provider's
 //! surface can be read in one `match`.
 
+use std::collections::BTreeMap;
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header::HeaderMap},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+    },
     web::Bytes,
 };
 use serde::de::DeserializeOwned;
@@ -44,6 +49,37 @@ impl Request {
             headers: request.headers().clone(),
             origin: format!("{}://{}", info.scheme(), info.host()),
             body,
+        }
+    }
+
+    /// A request inside of this one, with its token unless it brings one. `url` is relative to this one's first segment.
+    pub fn within(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &BTreeMap<String, String>,
+        body: Option<&Value>,
+    ) -> Self {
+        let root = self.segments.first().map(String::as_str).unwrap_or_default();
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let path = format!("/{root}/{}", path.trim_start_matches('/'));
+        let mut own = HeaderMap::new();
+        if let Some(token) = self.headers.get(AUTHORIZATION) {
+            own.insert(AUTHORIZATION, token.clone());
+        }
+        for (name, value) in headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                own.insert(name, value);
+            }
+        }
+        Self {
+            method: method.to_uppercase(),
+            segments: segments(&path),
+            path,
+            query: pairs(query.as_bytes()),
+            headers: own,
+            origin: self.origin.clone(),
+            body: body.map(Value::to_string).unwrap_or_default().into(),
         }
     }
 

@@ -6,7 +6,12 @@
 use domain::{ProviderKind, ids, state::Lane};
 use entity::channel::{ActiveModel, Column, Entity, Model};
 use providers::{Channel, ErrorKind};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, Condition, EntityTrait, QueryFilter,
+    sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -130,17 +135,33 @@ impl Channels {
         tx.commit().await
     }
 
+    /// The channel of this name, when whoever names it knows its secret.
+    async fn known(&self, external_id: &str, secret: &str) -> Result<Option<Model>> {
+        #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
+        let found = Entity::find().filter(named(external_id));
+        let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(None) };
+        let key = self.services.tenants().data_key(channel.tenant_id).await?;
+        let known = key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)?;
+        let is_same = aws_lc_rs::constant_time::verify_slices_are_equal(&known, secret.as_bytes()).is_ok();
+        Ok(Some(channel).filter(|_| is_same))
+    }
+
+    /// Takes the word that a channel has ended, or ends soon: it is renewed or made anew in the next round. Pushes may
+    /// have been lost, so the mailbox is read again as well. `false` as with [`Self::pushed`].
+    pub async fn lapsed(&self, external_id: &str, secret: &str) -> Result<bool> {
+        let Some(channel) = self.known(external_id, secret).await? else { return Ok(false) };
+        let tx = self.services.begin(channel.tenant_id).await?;
+        let ended =
+            ActiveModel { id: Unchanged(channel.id), expires_at: Set(tx.now()), ..Default::default() };
+        ended.update(tx.conn()).await?;
+        tx.commit().await?;
+        self.pushed(external_id, secret).await
+    }
+
     /// Takes a push: the mailbox of the channel is read again soon. `false` when the channel is not known or the
     /// secret is another; then nothing happens.
     pub async fn pushed(&self, external_id: &str, secret: &str) -> Result<bool> {
-        #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
-        let found = Entity::find().filter(named(external_id));
-        let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(false) };
-        let key = self.services.tenants().data_key(channel.tenant_id).await?;
-        let known = key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)?;
-        if aws_lc_rs::constant_time::verify_slices_are_equal(&known, secret.as_bytes()).is_err() {
-            return Ok(false);
-        }
+        let Some(channel) = self.known(external_id, secret).await? else { return Ok(false) };
         let mut tx = self.services.begin(channel.tenant_id).await?;
         let connection =
             entity::connection::one(channel.tenant_id, channel.connection_id).one(tx.conn()).await?;

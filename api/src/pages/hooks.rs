@@ -35,6 +35,8 @@ struct Notifications {
 struct Notification {
     subscription_id: String,
     client_state: Option<String>,
+    /// Set when it is about the subscription itself.
+    lifecycle_event: Option<String>,
 }
 
 /// The handshake echoes the token as plain text; notifications are answered 202 whatever is in them, so that nobody
@@ -59,7 +61,14 @@ async fn microsoft(
     let mut unstored = false;
     for item in notifications.value.iter().take(MOST_ITEMS) {
         let secret = item.client_state.as_deref().unwrap_or_default();
-        match services.channels().pushed(&item.subscription_id, secret).await {
+        let taken = match item.lifecycle_event.as_deref() {
+            Some("reauthorizationRequired" | "subscriptionRemoved") => {
+                services.channels().lapsed(&item.subscription_id, secret).await
+            }
+            // `missed` says no more than that the mailbox is to be read.
+            _ => services.channels().pushed(&item.subscription_id, secret).await,
+        };
+        match taken {
             Ok(true) => {}
             Ok(false) => tracing::info!("a push came for no channel of ours"),
             Err(error) => {

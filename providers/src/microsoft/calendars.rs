@@ -7,7 +7,12 @@ use domain::{Busy, BusyKind, TimeRange, provider::Capabilities};
 use futures::future::BoxFuture;
 use serde_json::json;
 
-use super::{Microsoft, classify, request::Call, wire, zones::DateTimeZone};
+use super::{
+    Microsoft, batch, classify,
+    request::{self, Call},
+    wire,
+    zones::DateTimeZone,
+};
 use crate::{CalendarInfo, Error, ErrorKind, Remedy, Result, Session};
 
 /// Graph refuses more mailboxes in one request.
@@ -48,10 +53,11 @@ impl Microsoft {
         window: TimeRange,
     ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
+        let mut told = self.told_together(session, mailboxes, window).await?.into_iter();
         for batch in mailboxes.chunks(BATCH) {
             let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
             for part in parts(window) {
-                let read = self.busy_of_batch(session, batch, part).await?;
+                let read = self.busy_of_batch(session, batch, part, told.next().flatten()).await?;
                 for (verdict, part) in verdicts.iter_mut().zip(read) {
                     match (verdict.as_mut(), part) {
                         (Ok(all), Ok(part)) => all.extend(part),
@@ -66,6 +72,35 @@ impl Microsoft {
         Ok(answers)
     }
 
+    /// What the service mailbox is told about every batch and part, where one request is not enough; `None` for what it
+    /// may not ask, which is asked otherwise.
+    async fn told_together(
+        &self,
+        session: &Session,
+        mailboxes: &[String],
+        window: TimeRange,
+    ) -> Result<Vec<Option<Vec<wire::Schedule>>>> {
+        let Some(account) = Some(session.account.as_str()).filter(|account| account.contains('@')) else {
+            return Ok(Vec::new());
+        };
+        let asks = mailboxes.chunks(BATCH).flat_map(|batch| parts(window).into_iter().map(move |part| (batch, part)));
+        let calls = asks.map(|(batch, part)| self.question(account, batch, part));
+        let calls: Vec<Call<'_>> = calls.collect::<Result<_>>()?;
+        if calls.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let mut told = Vec::with_capacity(calls.len());
+        for together in calls.chunks(batch::MOST) {
+            for (call, answer) in together.iter().zip(self.ask_together(session, together).await?) {
+                told.push(match answer {
+                    Err(error) if error.remedy == Remedy::SkipMailbox => None,
+                    answer => Some(read_list(call, &answer?)?),
+                });
+            }
+        }
+        Ok(told)
+    }
+
     /// At most 20 mailboxes in at most 61 days, one verdict per mailbox. Boxed because it asks again for half of
     /// the window when a mailbox has too many entries in it.
     fn busy_of_batch<'a>(
@@ -73,9 +108,14 @@ impl Microsoft {
         session: &'a Session,
         batch: &'a [String],
         window: TimeRange,
+        told: Option<Vec<wire::Schedule>>,
     ) -> BoxFuture<'a, Result<Verdicts>> {
         Box::pin(async move {
-            let schedules = match self.schedules(session, batch, window).await {
+            let asked = match told {
+                Some(told) => Ok(told),
+                None => self.schedules(session, batch, window).await,
+            };
+            let schedules = match asked {
                 Err(error) if error.remedy == Remedy::SkipMailbox => {
                     return Ok(batch.iter().map(|_| Err(error.clone())).collect());
                 }
@@ -111,7 +151,7 @@ impl Microsoft {
             [TimeRange::new(window.start, middle), TimeRange::new(middle, window.end)].into_iter().flatten()
         {
             let one = std::slice::from_ref(mailbox);
-            match self.busy_of_batch(session, one, half).await?.pop() {
+            match self.busy_of_batch(session, one, half, None).await?.pop() {
                 Some(Ok(part)) => all.extend(part),
                 Some(Err(error)) => return Ok(Err(error)),
                 None => return Ok(Err(missing())),
@@ -128,25 +168,34 @@ impl Microsoft {
         batch: &[String],
         window: TimeRange,
     ) -> Result<Vec<wire::Schedule>> {
-        let body = json!({
-            "schedules": batch,
-            "startTime": DateTimeZone::utc(window.start),
-            "endTime": DateTimeZone::utc(window.end),
-            "availabilityViewInterval": 30,
-        });
         let account = Some(session.account.as_str()).filter(|account| account.contains('@'));
         let members = batch.iter().map(String::as_str).filter(|member| Some(*member) != account);
         let mut last = missing();
         for asker in account.into_iter().chain(members).take(ASKERS) {
-            let url = self.mailbox_url(asker, &["calendar", "getSchedule"])?;
-            let call = Call::post(url, body.clone()).asks().of(asker);
-            match self.call_list(session, &call).await {
+            match self.call_list(session, &self.question(asker, batch, window)?).await {
                 Err(error) if error.remedy == Remedy::SkipMailbox => last = error,
                 answer => return answer.map(|list| list.value),
             }
         }
         Err(last)
     }
+
+    /// `asker` wants to know when these mailboxes are busy.
+    fn question<'a>(&self, asker: &'a str, batch: &[String], window: TimeRange) -> Result<Call<'a>> {
+        let body = json!({
+            "schedules": batch,
+            "startTime": DateTimeZone::utc(window.start),
+            "endTime": DateTimeZone::utc(window.end),
+            "availabilityViewInterval": 30,
+        });
+        Ok(Call::post(self.mailbox_url(asker, &["calendar", "getSchedule"])?, body).asks().of(asker))
+    }
+}
+
+fn read_list(call: &Call<'_>, answer: &http::Response) -> Result<Vec<wire::Schedule>> {
+    let list: wire::List<wire::Schedule> =
+        answer.json().map_err(|_| request::unreadable(call, Some(answer)))?;
+    Ok(list.value)
 }
 
 /// A mailbox that was asked about and is not in the answer is unknown, never free.

@@ -9,6 +9,7 @@
 
 mod aadsts;
 mod assertion;
+mod batch;
 mod calendars;
 mod classify;
 mod delta;

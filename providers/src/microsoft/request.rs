@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::{Microsoft, classify, wire};
@@ -74,6 +74,27 @@ impl<'a> Call<'a> {
         Self { writes: false, ..self }
     }
 
+    /// The mailbox it is about.
+    pub(super) fn mailbox(&self) -> Option<&'a str> {
+        self.mailbox
+    }
+
+    /// As the `n`th member of a batch; its address is relative to Graph's root.
+    pub(super) fn in_batch(&self, n: usize, root: &Url) -> Value {
+        let address = &self.url[url::Position::BeforePath..];
+        let address = address.strip_prefix(root.path().trim_end_matches('/')).unwrap_or(address);
+        let mut headers = json!({ "Prefer": self.preferences() });
+        if self.body.is_some() {
+            headers["Content-Type"] = "application/json".into();
+        }
+        let mut item =
+            json!({ "id": n.to_string(), "method": self.method.as_str(), "url": address, "headers": headers });
+        if let Some(body) = &self.body {
+            item["body"] = body.clone();
+        }
+        item
+    }
+
     fn preferences(&self) -> String {
         self.page.map_or_else(|| PREFER.to_owned(), |page| format!("{PREFER}, odata.maxpagesize={page}"))
     }
@@ -115,7 +136,7 @@ impl Microsoft {
         call: &Call<'_>,
     ) -> Result<T> {
         let answer = self.call(session, call).await?;
-        answer.json().map_err(|_| unreadable(call, &answer))
+        answer.json().map_err(|_| unreadable(call, Some(&answer)))
     }
 
     /// Reads one page of a list.
@@ -150,7 +171,7 @@ impl Microsoft {
         })
     }
 
-    async fn judge(&self, session: &Session, call: &Call<'_>, answer: Response) -> Result<Response> {
+    pub(super) async fn judge(&self, session: &Session, call: &Call<'_>, answer: Response) -> Result<Response> {
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -246,13 +267,13 @@ fn claims_challenge(answer: &Response) -> Option<String> {
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
 }
 
-fn unreadable(call: &Call<'_>, answer: &Response) -> Error {
+pub(super) fn unreadable(call: &Call<'_>, answer: Option<&Response>) -> Error {
     let error = Error::new(
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),
         "ANSWER_UNREADABLE",
         "Microsoft 365 gave an answer that cannot be understood.",
     );
-    let request_id = answer.header("request-id").map(str::to_owned);
+    let request_id = answer.and_then(|answer| answer.header("request-id")).map(str::to_owned);
     Error { request_id, unknown: call.writes, ..error }
 }

@@ -22,6 +22,21 @@ pub(super) struct Delta {
     pub delta: Option<String>,
 }
 
+/// The answers of a batch, in any order.
+#[derive(Debug, Deserialize)]
+pub(super) struct Batch {
+    pub responses: Vec<BatchAnswer>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct BatchAnswer {
+    pub id: String,
+    pub status: u16,
+    #[serde(default)]
+    pub headers: std::collections::BTreeMap<String, String>,
+    pub body: Option<serde_json::Value>,
+}
+
 /// A user of the directory.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,6 +1,7 @@
 //! The sandbox over plain HTTP, as its callers meet it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod batch;
 mod certificates;
 mod directory;
 mod durability;
@@ -11,6 +12,7 @@ mod google;
 mod identity;
 mod meetings;
 mod notices;
+mod official;
 mod rooms;
 mod schedule;
 mod subscriptions;

@@ -127,3 +127,30 @@ async fn a_subscription_is_renewed_listed_and_ended() {
     assert_eq!(answer(world.graph(&token, Method::PATCH, &path).json(&renewal)).await.0, 404, "it has ended");
     listener.stop().await;
 }
+
+#[tokio::test]
+async fn subscribers_are_told_what_happens_to_their_subscriptions() {
+    let world = World::consented().await;
+    let token = world.application().await;
+    let mut listener = Listener::new();
+    let good = format!("{}/good", listener.base);
+    let mut wanted = asked(&good, 60);
+    wanted["lifecycleNotificationUrl"] = json!(good);
+    let (_, made) = world.post(&token, "subscriptions", wanted).await;
+    world.post(&token, "subscriptions", asked(&good, 60)).await;
+    let path = format!("organisations/{}/lifecycle", world.tenant);
+    for event in ["reauthorizationRequired", "missed", "subscriptionRemoved"] {
+        let order = json!({ "event": event, "mailbox": "ada@acme.test" });
+        let told = world.control(&path, order).await;
+        assert_eq!(told["told"], 1, "only who gave a URL for it");
+        let told = listener.told.recv().await.unwrap();
+        let item = &told["value"][0];
+        assert_eq!(
+            (&item["subscriptionId"], &item["clientState"], &item["lifecycleEvent"]),
+            (&made["id"], &json!("a secret word"), &json!(event))
+        );
+    }
+    let path = format!("subscriptions/{}", text(&made["id"]));
+    assert_eq!(world.get(&token, &path).await.0, 404, "it was removed");
+    listener.stop().await;
+}

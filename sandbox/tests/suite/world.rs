@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use domain::{Ids, SharedClock, TestClock};
-use reqwest::{Client, Method, RequestBuilder, Response, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, redirect::Policy};
 use sandbox::{Config, Running, Sandbox, microsoft::identity::keys::sha256};
 use serde_json::{Value, json};
 use url::Url;
@@ -43,7 +43,11 @@ impl World {
     }
 
     pub async fn furnish(running: Running) -> Self {
-        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        Self::furnish_over(running, Client::builder()).await
+    }
+
+    pub async fn furnish_over(running: Running, client: ClientBuilder) -> Self {
+        let client = client.redirect(Policy::none()).build().unwrap();
         let base = running.url().as_str().trim_end_matches('/').to_owned();
         let mut world = Self { running, client, base, tenant: String::new(), organisation: Value::Null };
         world

@@ -34,7 +34,7 @@ impl Connect {
         }
         let key = typed.password.expose_secret().trim();
         if let Err(error) = ServiceAccountKey::read(key) {
-            return Err(Refusal::new("KEY_MALFORMED", error.message).at("key").into());
+            return Err(Refusal::new("SERVICE_KEY_MALFORMED", error.message).at("key").into());
         }
         let secret = Secret::ServiceAccount { key: key.to_owned() };
         let mut tx = self.services.begin(session.tenant_id).await?;

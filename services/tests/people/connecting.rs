@@ -384,6 +384,14 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert_eq!(live().await, 0, "nobody else's word counts");
     assert!(channels.pushed("subscription", "known").await.unwrap());
     assert_eq!(live().await, 1);
+    let wanting = async || {
+        let wanting = channels.wanting(tenant.uuid(), 10).await.unwrap();
+        wanting.iter().any(|connection| connection.id == mailbox.id)
+    };
+    assert!(!channels.lapsed("subscription", "forged").await.unwrap());
+    assert!(!wanting().await, "nobody else's word ends a channel");
+    assert!(channels.lapsed("subscription", "known").await.unwrap());
+    assert!(wanting().await, "a channel that has ended is made anew");
     end_runs(&h, tenant).await;
     h.services.users().delete(&by, id(anna.id)).await.unwrap();
     channels.pushed("subscription", "known").await.unwrap();

@@ -77,9 +77,9 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
     for (user, key, code) in [
         ("", key.as_str(), "CREDENTIALS_MISSING"),
         ("administrator", key.as_str(), "CREDENTIALS_MISSING"),
-        ("it@acme.example", "", "KEY_MALFORMED"),
-        ("it@acme.example", "{\"type\":\"authorized_user\"}", "KEY_MALFORMED"),
-        ("it@acme.example", &key.replace("BEGIN", "SPOILT"), "KEY_MALFORMED"),
+        ("it@acme.example", "", "SERVICE_KEY_MALFORMED"),
+        ("it@acme.example", "{\"type\":\"authorized_user\"}", "SERVICE_KEY_MALFORMED"),
+        ("it@acme.example", &key.replace("BEGIN", "SPOILT"), "SERVICE_KEY_MALFORMED"),
     ] {
         assert_eq!(refused(connect.typed(&cookie, typed(user, key)).await), code);
     }

@@ -1,5 +1,6 @@
 //! Microsoft Graph v1.0: directory, rooms, calendars, events, subscriptions.
 
+pub mod batch;
 pub mod calendars;
 pub mod change;
 pub mod delta;
@@ -54,6 +55,9 @@ pub struct Call<'a> {
 
 /// Answers a request below `/v1.0`.
 pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    if request.method == "POST" && request.parts()[1..] == ["$batch"] {
+        return batch::run(app, request).await;
+    }
     let result = match authenticate(app, request) {
         Ok(bearer) => {
             note.app = Some(bearer.client_id.clone());

@@ -1,0 +1,77 @@
+//! What Graph tells a subscriber about a subscription itself, and not about a mailbox.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Refused, find};
+use crate::{
+    app::App,
+    microsoft::graph::zones::zulu,
+    model::Subscription,
+    notices::{self, Letter},
+    store::Change,
+};
+
+/// What happens to the subscriptions of an organisation, or of one of its mailboxes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Happening {
+    event: LifecycleEvent,
+    /// An address; all mailboxes when absent.
+    mailbox: Option<String>,
+}
+
+/// The words of `lifecycleEvent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum LifecycleEvent {
+    /// It ends soon unless it is renewed.
+    ReauthorizationRequired,
+    /// It is gone.
+    SubscriptionRemoved,
+    /// Notifications were lost.
+    Missed,
+}
+
+/// Lets it happen, and answers once every subscriber with a URL for it has been told.
+pub(super) async fn happen(app: &Arc<App>, organisation: Uuid, order: Happening) -> Result<Value, Refused> {
+    let concerned = {
+        let store = app.store();
+        let mailboxes = find(store.state(), organisation)?;
+        let wanted = match &order.mailbox {
+            Some(address) => Some(mailboxes.find(address).ok_or(Refused::NotFound("mailbox"))?.id.clone()),
+            None => None,
+        };
+        let all = store.state().subscriptions.values();
+        let of_organisation = all.filter(|found| found.tenant == organisation);
+        of_organisation
+            .filter(|found| wanted.as_ref().is_none_or(|mailbox| found.mailbox == *mailbox))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    if order.event == LifecycleEvent::SubscriptionRemoved {
+        let gone = concerned.iter().map(|found| Change::SubscriptionGone(found.id.clone()));
+        app.commit(&mut app.store(), gone.collect())?;
+    }
+    let mut told = 0;
+    for letter in concerned.iter().filter_map(|found| letter(found, order.event)) {
+        notices::send(app, &letter).await;
+        told += 1;
+    }
+    Ok(json!({ "told": told }))
+}
+
+fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<Letter> {
+    let item = json!({
+        "subscriptionId": subscription.id,
+        "subscriptionExpirationDateTime": zulu(subscription.expires_at),
+        "tenantId": subscription.tenant,
+        "clientState": subscription.client_state,
+        "lifecycleEvent": event,
+    });
+    let url = subscription.lifecycle_url.clone()?;
+    Some(Letter { url, headers: Vec::new(), body: Some(json!({ "value": [item] })) })
+}

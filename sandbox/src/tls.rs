@@ -1,0 +1,34 @@
+//! https, as the providers' official clients demand it.
+
+use std::sync::Arc;
+
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+
+use crate::Error;
+
+/// A certificate that clients trust, with its key. Both as PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificate, and those above it.
+    pub certificate: Vec<u8>,
+    /// Its key.
+    pub key: Vec<u8>,
+}
+
+impl Tls {
+    pub(crate) fn config(&self) -> Result<ServerConfig, Error> {
+        let unusable = |cause: String| Error::Certificate(cause);
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&self.certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|cause| unusable(cause.to_string()))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|cause| unusable(cause.to_string()))?;
+        ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|cause| unusable(cause.to_string()))
+    }
+}
