@@ -483,14 +483,21 @@ async fn a_series_that_changed_comes_with_all_its_occurrences() {
     let window = "startDateTime=2026-12-01T00%3A00%3A00Z&endDateTime=";
     assert!(asked[0].line.starts_with(&format!("GET /v1.0/users/ada@acme.test/calendarView/delta?{window}")));
     assert!(asked[0].header("prefer").unwrap().ends_with("odata.maxpagesize=200"), "delta takes no $top");
-    assert!(asked[1].line.starts_with(&format!("GET /v1.0/users/ada@acme.test/events/master/instances?{window}")));
+    assert!(
+        asked[1].line.starts_with(&format!("GET /v1.0/users/ada@acme.test/events/master/instances?{window}"))
+    );
     bench.server.tell(410, &refusal("SyncStateNotFound"));
     let cursor = Some(changes.cursor.as_str());
-    let error = bench.connector.changes(&bench.session, "ada@acme.test", self::window(), cursor).await.unwrap_err();
+    let error =
+        bench.connector.changes(&bench.session, "ada@acme.test", self::window(), cursor).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::Gone, Remedy::Resync));
-    assert_eq!(bench.server.asked()[0].line, "GET /v1.0/users/ada@acme.test/calendarView/delta?$deltatoken=t1");
+    assert_eq!(
+        bench.server.asked()[0].line,
+        "GET /v1.0/users/ada@acme.test/calendarView/delta?$deltatoken=t1"
+    );
     let foreign = Some("https://graph.evil.test/v1.0/users/ada@acme.test/calendarView/delta");
-    let error = bench.connector.changes(&bench.session, "ada@acme.test", self::window(), foreign).await.unwrap_err();
+    let error =
+        bench.connector.changes(&bench.session, "ada@acme.test", self::window(), foreign).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.remedy), ("FOREIGN_LINK", Remedy::Resync));
     assert!(bench.server.asked().is_empty(), "no token goes to another host");
 }

@@ -150,9 +150,9 @@ mod tests {
     fn serve_takes_an_address_a_folder_and_a_journal() {
         let line = ["muster", "serve", "--listen", "127.0.0.1:8", "--data", "d", "--journal", "d/j.jsonl"];
         let read = |line: &[&str]| Program::try_parse_from(line).unwrap().args.command;
-        let Command::Serve { listen, data, journal } = read(&line) else { panic!("it is serve") };
+        let Command::Serve { listen, data, journal, .. } = read(&line) else { panic!("it is serve") };
         assert_eq!((listen.port(), data, journal), (8, Some("d".into()), Some("d/j.jsonl".into())));
-        let Command::Serve { listen, data, journal } = read(&["muster", "serve"]) else {
+        let Command::Serve { listen, data, journal, .. } = read(&["muster", "serve"]) else {
             panic!("it is serve")
         };
         assert_eq!((listen.port(), data, journal), (0, None, None));

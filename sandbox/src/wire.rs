@@ -53,6 +53,7 @@ impl Request {
     }
 
     /// A request inside of this one, with its token unless it brings one. `url` is relative to this one's first segment.
+    #[must_use]
     pub fn within(
         &self,
         method: &str,

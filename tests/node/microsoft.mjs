@@ -58,7 +58,7 @@ console.log("msal: a wrong secret is refused");
 
 const signingIn = application(world.secret);
 const { verifier, challenge } = await new CryptoProvider().generatePkceCodes();
-const asked = ["Calendars.ReadWrite", "offline_access", "openid", "profile"];
+const asked = ["Calendars.ReadWrite", "User.Read", "offline_access", "openid", "profile"];
 const place = await signingIn.getAuthCodeUrl({
   scopes: asked, redirectUri: world.redirect, codeChallenge: challenge, codeChallengeMethod: "S256", state: "s",
 });

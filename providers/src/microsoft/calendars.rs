@@ -83,7 +83,9 @@ impl Microsoft {
         let Some(account) = Some(session.account.as_str()).filter(|account| account.contains('@')) else {
             return Ok(Vec::new());
         };
-        let asks = mailboxes.chunks(BATCH).flat_map(|batch| parts(window).into_iter().map(move |part| (batch, part)));
+        let asks = mailboxes
+            .chunks(BATCH)
+            .flat_map(|batch| parts(window).into_iter().map(move |part| (batch, part)));
         let calls = asks.map(|(batch, part)| self.question(account, batch, part));
         let calls: Vec<Call<'_>> = calls.collect::<Result<_>>()?;
         if calls.len() < 2 {

@@ -87,8 +87,7 @@ impl<'a> Call<'a> {
         if self.body.is_some() {
             headers["Content-Type"] = "application/json".into();
         }
-        let mut item =
-            json!({ "id": n.to_string(), "method": self.method.as_str(), "url": address, "headers": headers });
+        let mut item = json!({ "id": n.to_string(), "method": self.method.as_str(), "url": address, "headers": headers });
         if let Some(body) = &self.body {
             item["body"] = body.clone();
         }
@@ -171,7 +170,12 @@ impl Microsoft {
         })
     }
 
-    pub(super) async fn judge(&self, session: &Session, call: &Call<'_>, answer: Response) -> Result<Response> {
+    pub(super) async fn judge(
+        &self,
+        session: &Session,
+        call: &Call<'_>,
+        answer: Response,
+    ) -> Result<Response> {
         if answer.status.is_success() {
             return Ok(answer);
         }
