@@ -7,6 +7,8 @@ mod bench;
 mod model;
 #[path = "engine/outbox.rs"]
 mod outbox;
+#[path = "engine/shares.rs"]
+mod shares;
 #[path = "engine/time.rs"]
 mod time;
 
