@@ -68,11 +68,17 @@ pub async fn at(postgres: bool, clock: TestClock, shared: SharedClock, flows: Ve
 
 /// The use cases of one node.
 pub fn services(store: Store, clock: SharedClock) -> Services {
+    services_with(store, clock, |_| ())
+}
+
+/// The same with other settings.
+pub fn services_with(store: Store, clock: SharedClock, set: impl FnOnce(&mut Settings)) -> Services {
     let ids = Ids::random(Arc::clone(&clock));
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let queue = queue::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
     let vault = Vault::new(ids.bytes(), ids.clone());
-    let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
+    let mut settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
+    set(&mut settings);
     Services::new(store, clock, ids, queue, vault, Connectors::default(), settings)
 }
 

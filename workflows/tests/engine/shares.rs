@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
+use entity::Store;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -48,10 +49,10 @@ async fn hold(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 }
 
 async fn a_tenants_bulk_runs_take_no_more_than_its_share(postgres: bool) {
-    let bench = bench::still(postgres, Vec::new()).await;
-    let mut services = bench.services.clone();
-    services.settings.tenant_runs_at_once = 1;
-    let engine = Engine::new(services, "sharing", vec![Box::new(Holder)]);
+    let mut bench = bench::still(postgres, Vec::new()).await;
+    let (store, clock) = (Store::connect(&bench.url, 4).await.unwrap(), Arc::new(bench.clock.clone()));
+    bench.services = bench::services_with(store, clock, |settings| settings.tenant_runs_at_once = 1);
+    let engine = Engine::new(bench.services.clone(), "sharing", vec![Box::new(Holder)]);
     let (busy, other) = (bench.tenant, new_tenant(&bench.services).await);
     for tenant in [busy, busy, busy, other] {
         bench.order(tenant, "").await;
