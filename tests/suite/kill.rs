@@ -21,7 +21,7 @@ const MUSTER: &str = env!("CARGO_BIN_EXE_muster");
 
 /// Kills in one walk through the main job: fewer than park a run that is met by each of them.
 const KILLS_A_WALK: usize = 2;
-/// A walk writes about this many entries; later kills are drawn within it.
+/// A walk writes about this many entries. Kills are drawn within the shortest walk so far.
 const ENTRIES: u64 = 150;
 
 /// A child process that does not outlive its test.
@@ -111,6 +111,11 @@ impl Walk {
     async fn get(&self, path: &str) -> Value {
         let request = http::Request::new(http::Method::GET, self.sandbox.join(path).unwrap());
         self.client.send(request).await.unwrap().json().unwrap()
+    }
+
+    /// How many entries stand in the journal.
+    async fn written(&self) -> u64 {
+        self.get("/control/journal").await.as_array().map_or(0, Vec::len) as u64
     }
 
     /// Whether the n-th entry stands in the journal; waits for it a moment.
@@ -216,18 +221,19 @@ async fn killing_the_server_at_any_moment_loses_nothing_and_writes_no_event_twic
     let seed = number("MUSTER_TEST_KILL_SEED", fresh.below(1_000_000));
     let wanted = usize::try_from(number("MUSTER_TEST_KILLS", 10)).unwrap();
     let draw = Ids::seeded(clock, seed);
-    let (mut killed, mut walks) = (0, 0);
+    let (mut killed, mut walks, mut entries) = (0, 0, ENTRIES);
     while killed < wanted {
         walks += 1;
-        assert!(walks <= wanted, "the walks are over before they can be killed");
+        assert!(walks <= 2 * wanted, "the walks are over before they can be killed");
         let mut at: Vec<u64> =
-            (0..KILLS_A_WALK.min(wanted - killed)).map(|_| 1 + draw.below(ENTRIES)).collect();
+            (0..KILLS_A_WALK.min(wanted - killed)).map(|_| 1 + draw.below(entries)).collect();
         at.sort_unstable();
         at.dedup();
         println!("seed {seed}, walk {walks}: killing after entries {at:?}");
         let walk = Walk::begin(&fresh).await;
         killed += walk.with_kills(&at).await;
         walk.judge().await;
+        entries = entries.min(walk.written().await);
     }
     println!("seed {seed}: {killed} kills in {walks} walks, nothing lost, nothing doubled");
 }
