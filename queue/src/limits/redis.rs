@@ -2,8 +2,8 @@
 //!
 //! Only the caller who is next on its node asks Redis, so a long queue is no load. Places are leases that their node
 //! renews: those of a node that died end by themselves, and soon. What could not be given back, because Redis was
-//! away, is given back later: otherwise a mailbox would stand still although nobody calls it. While Redis is away each node keeps its share of the limit by itself; it
-//! knows how many nodes there were last.
+//! away, is given back later: otherwise a mailbox would stand still although nobody calls it. While Redis is away
+//! each node keeps its share of the limit by itself; it knows how many nodes there were last.
 
 use std::{
     collections::HashMap,
@@ -52,11 +52,12 @@ pub struct Redis {
     held: Arc<Held>,
 }
 
-/// A place that was given back: its set and its name.
+/// A place that was given back: its set and its name, and since when at the latest nobody renews it.
 struct Left {
     places: String,
     lease: String,
     gate: Arc<Gate>,
+    since: Instant,
 }
 
 /// The places of this node that somebody is inside of: their sets, by their names.
@@ -111,7 +112,8 @@ impl Redis {
         script.arg(limit.concurrency).arg(micros(interval)).arg(micros(ahead));
         script.arg(&lease).arg(micros(self.lease));
         // Made before the answer is known: a caller who stops waiting for it gives the place back as well.
-        let left = Left { places: places.clone(), lease: lease.clone(), gate: gate.clone() };
+        let since = Instant::now();
+        let left = Left { places: places.clone(), lease: lease.clone(), gate: gate.clone(), since };
         let place = self.place(left, limit);
         let answer: Result<(u8, u64), Error> = self
             .commands
@@ -143,6 +145,7 @@ impl Redis {
         let (leaving, held) = (self.left.clone(), self.held.clone());
         Place::new(move || {
             held.lock().remove(&left.lease);
+            let left = Left { since: Instant::now(), ..left };
             // When the node's tasks have ended nobody receives, and the lease ends by itself.
             drop(leaving.send(left));
         })
@@ -218,7 +221,11 @@ impl Tending {
             .await;
         match removed {
             Ok(()) => batch.drain(..).for_each(|left| left.gate.freed()),
-            Err(error) => tracing::debug!(code = error.code(), "places are given back later"),
+            Err(error) => {
+                tracing::debug!(code = error.code(), "places are given back later");
+                // Those whose leases are over by now are free without us: a long absence must not fill the memory.
+                batch.retain(|left| left.since.elapsed() < self.lease);
+            }
         }
     }
 
