@@ -192,8 +192,7 @@ fn registration(microsoft: &Microsoft) -> Result<microsoft::Config, Error> {
             (_, _, Some(secret)) => microsoft::ClientCredential::Secret(secret.clone()),
             _ => return Err(config::Error::Impossible("Microsoft needs a credential.").into()),
         };
-    let (login, graph) = (microsoft.login_url.clone(), microsoft.graph_url.clone());
-    Ok(microsoft::Config::new(login, graph, microsoft.client_id.clone(), credential))
+    Ok(microsoft.registration(credential))
 }
 
 fn open_front(

@@ -6,6 +6,8 @@
 
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
+pub use providers::microsoft::Cloud;
+use providers::microsoft::{self, ClientCredential};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -32,12 +34,25 @@ pub struct Microsoft {
     pub certificate_file: Option<PathBuf>,
     /// The certificate's RSA private key (PEM).
     pub private_key_file: Option<PathBuf>,
-    /// The identity platform; another host in a national cloud.
-    #[serde(default = "login_url")]
-    pub login_url: Url,
-    /// Graph; another host in a national cloud.
-    #[serde(default = "graph_url")]
-    pub graph_url: Url,
+    /// The cloud that we are registered in: it has its own customers, its own sign-in and its own Graph.
+    #[serde(default)]
+    pub cloud: Cloud,
+    /// The identity platform, if it is not the cloud's.
+    pub login_url: Option<Url>,
+    /// Graph, if it is not the cloud's.
+    pub graph_url: Option<Url>,
+}
+
+impl Microsoft {
+    /// Our registration, proven by `credential`.
+    pub fn registration(&self, credential: ClientCredential) -> microsoft::Config {
+        let cloud = microsoft::Config::of(self.cloud, self.client_id.clone(), credential);
+        microsoft::Config {
+            login: self.login_url.clone().unwrap_or(cloud.login),
+            graph: self.graph_url.clone().unwrap_or(cloud.graph),
+            ..cloud
+        }
+    }
 }
 
 /// Where Google is. Every customer has a service account of its own; an application of ours is only needed for people
@@ -305,14 +320,6 @@ const fn stop_within() -> u64 {
     20
 }
 
-fn login_url() -> Url {
-    Url::parse("https://login.microsoftonline.com").expect("a constant URL")
-}
-
-fn graph_url() -> Url {
-    Url::parse("https://graph.microsoft.com/v1.0").expect("a constant URL")
-}
-
 fn google_token_url() -> Url {
     Url::parse("https://oauth2.googleapis.com/token").expect("a constant URL")
 }
@@ -360,5 +367,36 @@ mod tests {
         let google = config("[google]").unwrap().google.unwrap();
         assert_eq!(google.token_url.as_str(), "https://oauth2.googleapis.com/token");
         assert!(config("colour = \"red\"").is_err(), "an unknown key is refused");
+    }
+
+    #[test]
+    fn a_cloud_names_its_hosts_and_addresses_that_are_given_override_them() {
+        let registration = |text: &str| {
+            let text = format!("[microsoft]\nclient_id = \"x\"\nclient_secret = \"y\"\n{text}");
+            let microsoft = config(&text)?.microsoft.unwrap();
+            let at = microsoft.registration(ClientCredential::Secret("y".into()));
+            Ok::<_, Error>([at.login.to_string(), at.graph.to_string(), at.resource])
+        };
+        let (world, us) = ("https://login.microsoftonline.com/", "https://login.microsoftonline.us/");
+        for (cloud, login, graph) in [
+            ("", world, "https://graph.microsoft.com"),
+            ("cloud = \"global\"", world, "https://graph.microsoft.com"),
+            ("cloud = \"us-gov\"", us, "https://graph.microsoft.us"),
+            ("cloud = \"us-dod\"", us, "https://dod-graph.microsoft.us"),
+            (
+                "cloud = \"china\"",
+                "https://login.partner.microsoftonline.cn/",
+                "https://microsoftgraph.chinacloudapi.cn",
+            ),
+        ] {
+            let expected = [login.to_owned(), format!("{graph}/v1.0"), graph.to_owned()];
+            assert_eq!(registration(cloud).unwrap(), expected, "{cloud}");
+        }
+        let given = "cloud = \"us-gov\"\ngraph_url = \"https://relay.example.com/graph/v1.0\"";
+        let [login, graph, resource] = registration(given).unwrap();
+        assert_eq!((login.as_str(), graph.as_str()), (us, "https://relay.example.com/graph/v1.0"));
+        assert_eq!(resource, "https://graph.microsoft.us", "permissions are the cloud's all the same");
+        let error = registration("cloud = \"moon\"").unwrap_err().to_string();
+        assert!(error.contains("us-dod") && error.contains("china"), "it names those there are: {error}");
     }
 }

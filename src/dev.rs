@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Config, Google, Microsoft, Role},
+    config::{Cloud, Config, Google, Microsoft, Role},
     seed,
 };
 
@@ -155,8 +155,9 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
             client_secret: Some(client_secret.clone().into()),
             certificate_file: None,
             private_key_file: None,
-            login_url: sandbox.clone(),
-            graph_url: sandbox.join("/v1.0").map_err(|_| not_a_url())?,
+            cloud: Cloud::Global,
+            login_url: Some(sandbox.clone()),
+            graph_url: Some(sandbox.join("/v1.0").map_err(|_| not_a_url())?),
         }),
         google: Some(google(&sandbox, CLIENT_ID, &client_secret)?),
         caldav: true,

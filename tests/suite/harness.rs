@@ -11,7 +11,7 @@ use chrono::{Duration, TimeZone, Utc};
 use domain::{Ids, SharedClock, TestClock, Timestamp};
 use muster::{
     app::{self, Node},
-    config::{Config, Microsoft, Role},
+    config::{Cloud, Config, Microsoft, Role},
     demo::browser::{self, Browser},
     seed,
 };
@@ -125,8 +125,9 @@ impl TestApp {
                 client_secret: Some(client_secret.into()),
                 certificate_file: None,
                 private_key_file: None,
-                login_url: sandbox.clone(),
-                graph_url: sandbox.join("/v1.0").unwrap(),
+                cloud: Cloud::Global,
+                login_url: Some(sandbox.clone()),
+                graph_url: Some(sandbox.join("/v1.0").unwrap()),
             }),
             google: Some(google),
             caldav: true,

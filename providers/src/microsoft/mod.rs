@@ -12,6 +12,7 @@ mod assertion;
 mod batch;
 mod calendars;
 mod classify;
+mod cloud;
 mod delta;
 mod directory;
 mod events;
@@ -27,6 +28,8 @@ use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
 use secrecy::SecretString;
 use url::Url;
 use uuid::{Uuid, uuid};
+
+pub use cloud::Cloud;
 
 use crate::{
     CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
@@ -54,11 +57,11 @@ pub enum ClientCredential {
 /// Where Microsoft is, and who we are there.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The identity platform: `https://login.microsoftonline.com`.
+    /// The identity platform: [`Cloud::login`].
     pub login: Url,
-    /// Graph with its version: `https://graph.microsoft.com/v1.0`.
+    /// Graph with its version: [`Cloud::graph`].
     pub graph: Url,
-    /// The name of Graph as a resource that permissions are asked for: `https://graph.microsoft.com`.
+    /// The name of Graph as a resource that permissions are asked for: [`Cloud::resource`].
     pub resource: String,
     /// The id of our registered application.
     pub client_id: String,
@@ -67,10 +70,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// A registration in a cloud.
+    pub fn of(cloud: Cloud, client_id: impl Into<String>, credential: ClientCredential) -> Self {
+        Self {
+            login: cloud.login(),
+            graph: cloud.graph(),
+            resource: cloud.resource().to_owned(),
+            client_id: client_id.into(),
+            credential,
+        }
+    }
+
     /// A registration in the world-wide cloud, with the hosts given.
     pub fn new(login: Url, graph: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
-        let resource = "https://graph.microsoft.com".to_owned();
-        Self { login, graph, resource, client_id: client_id.into(), credential }
+        Self { login, graph, ..Self::of(Cloud::Global, client_id, credential) }
     }
 }
 
