@@ -219,6 +219,7 @@ fn mailbox(mailbox: &Mailbox) -> Value {
         "kind": mailbox.hosting,
         "in_scope": mailbox.in_scope,
         "hides_details": mailbox.hides_details,
+        "online_meetings": mailbox.online_meetings,
     });
     match &mailbox.room {
         Some(room) => value["room"] = json!(room),

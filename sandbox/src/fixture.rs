@@ -247,6 +247,7 @@ fn person(app: &App, user: User) -> Mailbox {
         hosting: if user.licensed { Hosting::Normal } else { Hosting::None },
         in_scope: user.in_scope,
         hides_details: user.hides_details,
+        online_meetings: true,
         room: None,
     }
 }
@@ -263,6 +264,7 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
         hosting: Hosting::Normal,
         in_scope: room.in_scope,
         hides_details: false,
+        online_meetings: true,
         room: Some(Room {
             capacity: room.capacity,
             building: room.building,

@@ -137,6 +137,9 @@ pub(super) enum Order {
         /// Whether others see when the owner is busy and nothing more.
         #[arg(long, action = Set)]
         hide_details: Option<bool>,
+        /// Whether its calendar may have online meetings.
+        #[arg(long, action = Set)]
+        online_meetings: Option<bool>,
     },
     /// Changes how a room answers.
     Room {
@@ -173,6 +176,9 @@ pub(super) enum Order {
         /// Seconds until rooms answer.
         #[arg(long, default_value_t = 0)]
         room_delay_s: u32,
+        /// Seconds until an online meeting can be joined.
+        #[arg(long, default_value_t = 0)]
+        meeting_delay_s: u32,
         /// Seconds until a consent reaches new tokens.
         #[arg(long, default_value_t = 0)]
         consent_delay_s: u32,
@@ -324,10 +330,11 @@ impl Order {
             Self::Scope { organisation, mailbox, reach } => {
                 of(organisation, &["scope"], json!({ "mailbox": mailbox, "in_scope": *reach == Reach::In }))
             }
-            Self::Mailbox { organisation, address, kind, hide_details } => of(
+            Self::Mailbox { organisation, address, kind, hide_details, online_meetings } => of(
                 organisation,
                 &["mailbox"],
-                json!({ "address": address, "kind": kind.map(name), "hides_details": hide_details }),
+                json!({ "address": address, "kind": kind.map(name), "hides_details": hide_details,
+                    "online_meetings": online_meetings }),
             ),
             Self::Room { organisation, address, auto_accept, allow_conflicts, replaces_titles, approver } => {
                 of(
@@ -342,12 +349,11 @@ impl Order {
                 &["room", "answer"],
                 json!({ "room": room, "event": event, "accept": *verdict == Verdict::Accept }),
             ),
-            Self::Settings { organisation, room_delay_s, consent_delay_s, consent_from } => of(
-                organisation,
-                &["settings"],
-                json!({ "room_delay_s": room_delay_s, "consent_delay_s": consent_delay_s,
-                    "consent_from": consent_from }),
-            ),
+            Self::Settings { organisation, room_delay_s, meeting_delay_s, consent_delay_s, consent_from } => {
+                let delays = json!({ "room_delay_s": room_delay_s, "meeting_delay_s": meeting_delay_s,
+                    "consent_delay_s": consent_delay_s, "consent_from": consent_from });
+                of(organisation, &["settings"], delays)
+            }
             Self::App { client, name, secret, redirect_uri } => Request::post(
                 ["apps"],
                 json!({ "client_id": client, "name": name, "secret": secret, "redirect_uris": redirect_uri }),

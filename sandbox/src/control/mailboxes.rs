@@ -31,6 +31,7 @@ pub(super) struct Hosted {
     address: String,
     kind: Option<Hosting>,
     hides_details: Option<bool>,
+    online_meetings: Option<bool>,
 }
 
 /// Changes where a mailbox lives and what it shows.
@@ -38,6 +39,7 @@ pub(super) fn change(app: &App, id: Uuid, new: &Hosted) -> Result<Value, Refused
     edit(app, id, &new.address, |mailbox| {
         mailbox.hosting = new.kind.unwrap_or(mailbox.hosting);
         mailbox.hides_details = new.hides_details.unwrap_or(mailbox.hides_details);
+        mailbox.online_meetings = new.online_meetings.unwrap_or(mailbox.online_meetings);
     })
 }
 

@@ -118,14 +118,24 @@ pub struct Event {
     pub transaction_id: Option<String>,
     /// Extended properties, by their ids.
     pub extended: BTreeMap<String, String>,
-    /// Whether it has an online meeting.
-    pub online: bool,
+    /// Its online meeting.
+    #[serde(default)]
+    pub meeting: Option<Meeting>,
     /// Members that are kept as they came: importance, reminder and the like.
     pub extra: BTreeMap<String, serde_json::Value>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub modified_at: Timestamp,
+}
+
+/// The online meeting of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// From when on it can be joined.
+    pub ready_at: Timestamp,
+    /// The client's id of the request for it, where there is such a thing.
+    pub request: Option<String>,
 }
 
 impl Event {

@@ -60,6 +60,8 @@ pub struct Organisation {
 pub struct Settings {
     /// Seconds until rooms answer.
     pub room_delay_s: u32,
+    /// Seconds until an online meeting can be joined.
+    pub meeting_delay_s: u32,
     /// Seconds until a consent reaches newly issued tokens.
     pub consent_delay_s: u32,
     /// The earliest instant at which a consent reaches newly issued tokens, whatever the delay.
@@ -125,6 +127,9 @@ pub struct Mailbox {
     /// Whether others see when its owner is busy and nothing more.
     #[serde(default)]
     pub hides_details: bool,
+    /// Whether its calendar may have online meetings.
+    #[serde(default = "yes")]
+    pub online_meetings: bool,
     /// What a room has; only with [`Purpose::Room`].
     pub room: Option<Room>,
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{LISTS, NAMES, SETTINGS};
+use super::{LISTS, NAMES, SETTINGS, conference};
 use crate::{
     google::{
         caller::Call,
@@ -60,7 +60,7 @@ fn listed(organisation: &Organisation, mailbox: &Mailbox) -> Value {
         "primary": true,
         "selected": true,
         "defaultReminders": [],
-        "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
+        "conferenceProperties": { "allowedConferenceSolutionTypes": conference::permitted(mailbox) },
     })
 }
 
@@ -91,7 +91,7 @@ pub fn one(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         "id": mailbox.address,
         "summary": summary(mailbox),
         "timeZone": zone(call.organisation(state)?).rules.name(),
-        "conferenceProperties": { "allowedConferenceSolutionTypes": ["hangoutsMeet"] },
+        "conferenceProperties": { "allowedConferenceSolutionTypes": conference::permitted(mailbox) },
     });
     Ok(Answer::json(200, body))
 }

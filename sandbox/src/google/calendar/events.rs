@@ -45,7 +45,8 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let (owner, mailbox, role) = call.calendar(state, key)?;
     let asked = read(call, state, &owner)?;
     let zone = calendars::zone(call.organisation(state)?);
-    let shown = |event: &Event| render::event(event, mailbox, &zone, role);
+    let now = call.app.now();
+    let shown = |event: &Event| render::event(event, mailbox, &zone, role, now);
     let mut rows = rows(call, state, &owner, &asked, shown);
     let most = asked.most;
     let total = rows.len();
@@ -177,14 +178,14 @@ pub fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> 
         return Err(Failure::not_found().into());
     }
     call.note.event_id = Some(id.to_owned());
-    let zone = calendars::zone(call.organisation(state)?);
+    let (zone, now) = (calendars::zone(call.organisation(state)?), call.app.now());
     if let Some(event) = find(state, &owner, id) {
         call.note.key = event.effect_key();
-        return Ok(Answer::json(200, render::event(event, mailbox, &zone, role)));
+        return Ok(Answer::json(200, render::event(event, mailbox, &zone, role, now)));
     }
     let gone = state.history.gone(&owner).find(|event| render::id(event) == id);
     let gone = gone.ok_or_else(Failure::not_found)?;
-    let mut value = render::event(gone, mailbox, &zone, role);
+    let mut value = render::event(gone, mailbox, &zone, role, now);
     value["status"] = "cancelled".into();
     Ok(Answer::json(200, value))
 }

@@ -3,6 +3,7 @@
 pub mod busy;
 pub mod calendars;
 pub mod channels;
+pub mod conference;
 pub mod events;
 pub mod parse;
 pub mod render;

@@ -2,8 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{SecondsFormat, SubsecRound as _};
+use domain::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::conference;
 use crate::{
     google::caller::Role,
     microsoft::{graph::zones::Zone, identity::keys::sha256},
@@ -48,8 +50,8 @@ pub fn cancelled(event: &Event) -> Value {
     json!({ "kind": "calendar#event", "etag": etag(event), "id": id(event), "status": "cancelled" })
 }
 
-/// An event in a calendar, for somebody with this role.
-pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role) -> Value {
+/// An event in a calendar, for somebody with this role, as it stands at `now`.
+pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role, now: Timestamp) -> Value {
     let mut value = json!({
         "kind": "calendar#event",
         "etag": etag(event),
@@ -72,11 +74,12 @@ pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role) -> Value {
         value["visibility"] = "private".into();
     }
     details(&mut value, event, owner);
+    conference::show(&mut value, event, now);
     value
 }
 
 fn details(value: &mut Value, event: &Event, owner: &Mailbox) {
-    let stamp = |at: domain::Timestamp| at.trunc_subsecs(3).to_rfc3339_opts(SecondsFormat::Millis, true);
+    let stamp = |at: Timestamp| at.trunc_subsecs(3).to_rfc3339_opts(SecondsFormat::Millis, true);
     value["htmlLink"] = format!("https://www.google.com/calendar/event?eid={}", id(event)).into();
     value["created"] = stamp(event.created_at).into();
     value["updated"] = stamp(event.modified_at).into();
@@ -121,7 +124,7 @@ fn kind(event: &Event) -> &'static str {
     }
 }
 
-fn time(event: &Event, zone: &Zone, at: domain::Timestamp, which: usize) -> Value {
+fn time(event: &Event, zone: &Zone, at: Timestamp, which: usize) -> Value {
     let local = at.with_timezone(&zone.rules);
     if event.all_day {
         return json!({ "date": local.date_naive().to_string() });

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{WRITE, calendars, events, parse, render};
+use super::{WRITE, calendars, conference, events, parse, render};
 use crate::{
     google::{
         caller::{Call, Role},
@@ -34,6 +34,7 @@ pub fn insert(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     };
     event.ical_uid = render::uid(&event.id);
     parse::apply(&mut event, &body, organisation)?;
+    conference::apply(call, &mut event, &body, mailbox, organisation.settings)?;
     call.note.key = event.effect_key();
     call.note.event_id = Some(event.id.clone());
     let id = event.id.clone();
@@ -80,6 +81,7 @@ pub fn update(call: &mut Call<'_>, key: &str, id: &str, whole: bool) -> Result<A
             is_organizer: before.is_organizer,
             response: before.response,
             created_at: before.created_at,
+            meeting: before.meeting.clone(),
             ..empty
         }
     } else {
@@ -87,6 +89,7 @@ pub fn update(call: &mut Call<'_>, key: &str, id: &str, whole: bool) -> Result<A
     };
     (after.range, after.all_day) = (range, all_day);
     parse::apply(&mut after, &body, organisation)?;
+    conference::apply(call, &mut after, &body, mailbox, organisation.settings)?;
     call.note.key = after.effect_key();
     let mut draft = Draft::new(call.app, state, organisation);
     if before.is_organizer {
@@ -194,7 +197,7 @@ fn shown(call: &Call<'_>, state: &State, owner: &Owner, id: &str) -> Result<Answ
     let event = events::find(state, owner, id);
     let zone = calendars::zone(organisation);
     let value = match event {
-        Some(event) => render::event(event, mailbox, &zone, Role::Owner),
+        Some(event) => render::event(event, mailbox, &zone, Role::Owner, call.app.now()),
         // Declined by its own change: the copy is gone.
         None => serde_json::json!({ "kind": "calendar#event", "id": id, "status": "cancelled" }),
     };

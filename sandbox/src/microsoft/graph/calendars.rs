@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Call, READ_BASIC,
     failure::{Failure, Refused},
-    odata,
+    odata, online,
 };
 use crate::{model::Mailbox, wire::Answer};
 
@@ -50,8 +50,8 @@ fn show(mailbox: &Mailbox) -> Value {
         "canShare": true,
         "canViewPrivateItems": true,
         "canEdit": true,
-        "allowedOnlineMeetingProviders": ["teamsForBusiness"],
-        "defaultOnlineMeetingProvider": "teamsForBusiness",
+        "allowedOnlineMeetingProviders": online::permitted(mailbox),
+        "defaultOnlineMeetingProvider": online::permitted(mailbox).first().unwrap_or(&"unknown"),
         "isTallyingResponses": true,
         "isRemovable": false,
         "owner": { "name": mailbox.name, "address": mailbox.address },

@@ -6,7 +6,7 @@ use super::{
     Call, WRITE, events,
     failure::{Failure, Refused},
     meetings::Draft,
-    parse,
+    online, parse,
     zones::Zone,
 };
 use crate::{
@@ -23,9 +23,14 @@ pub fn update(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refuse
     let zone = Zone::preferred(call.request)?;
     current(call, before)?;
     let mut after = before.clone();
-    parse::apply(&mut after, &events::read_body(call)?)?;
+    let body = events::read_body(call)?;
+    parse::apply(&mut after, &body)?;
     call.note.key = after.effect_key();
-    let mut draft = Draft::new(call.app, state, call.organisation(state)?);
+    let organisation = call.organisation(state)?;
+    if let Some(mailbox) = organisation.mailboxes.get(&owner.1) {
+        online::apply(&mut after, &body, mailbox, organisation.settings, call.app.now());
+    }
+    let mut draft = Draft::new(call.app, state, organisation);
     if before.is_organizer {
         draft.update(&owner, before, after);
     } else {

@@ -123,7 +123,7 @@ fn entries(
     touched
         .filter(|(_, touched)| touched.last <= token.until)
         .filter_map(|(id, touched)| match in_window(id) {
-            Some(event) => Some((touched.last, render::event(call.request, mailbox, event, zone))),
+            Some(event) => Some((touched.last, render::event(call, mailbox, event, zone))),
             // What has left the window is told as what is gone; what was never told is not.
             None => token
                 .since

@@ -7,11 +7,11 @@ use super::{
     Call, READ, WRITE, change,
     failure::{Failure, Refused},
     meetings::{Draft, event_id, ical_uid},
-    odata, parse, render, view,
+    odata, online, parse, render, view,
     zones::{self, Zone},
 };
 use crate::{
-    model::{Event, Mailbox, Party, Response, ShowAs},
+    model::{Event, Mailbox, Party, Response, Settings, ShowAs},
     store::{Owner, State},
     wire::Answer,
 };
@@ -51,7 +51,7 @@ fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         .collect();
     events.sort_by_key(|event| (event.created_at, &event.id));
     let values: Vec<Value> =
-        events.into_iter().map(|event| render::event(call.request, mailbox, event, &zone)).collect();
+        events.into_iter().map(|event| render::event(call, mailbox, event, &zone)).collect();
     let context = format!("users('{}')/events", mailbox.id);
     let body = odata::page(call.request, &context, &values, (skip, top), "$skip");
     Ok(view::applied(Answer::json(200, body), &zone))
@@ -69,7 +69,7 @@ fn one(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
 
 /// An event as an answer.
 pub fn shown(call: &Call<'_>, status: u16, event: &Event, mailbox: &Mailbox, zone: &Zone) -> Answer {
-    let mut value = render::event(call.request, mailbox, event, zone);
+    let mut value = render::event(call, mailbox, event, zone);
     value["@odata.context"] = odata::context(&format!("users('{}')/events/$entity", mailbox.id));
     view::applied(Answer::json(status, value), zone)
 }
@@ -80,7 +80,7 @@ fn create(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
     let (owner, mailbox) = call.mailbox(state, key, WRITE)?;
     let zone = Zone::preferred(call.request)?;
     let body = read_body(call)?;
-    let event = new(call, mailbox, &body)?;
+    let event = new(call, mailbox, &body, call.organisation(state)?.settings)?;
     call.note.key = event.effect_key();
     if let Some(transaction) = &event.transaction_id
         && let Some(existing) = state.transactions.get(&(owner.clone(), transaction.clone()))
@@ -121,7 +121,7 @@ pub fn read_body(call: &Call<'_>) -> Result<Value, Failure> {
         .map_err(|_| Failure::new(400, "RequestBodyRead", "The request body could not be read as JSON."))
 }
 
-fn new(call: &Call<'_>, mailbox: &Mailbox, body: &Value) -> Result<Event, Failure> {
+fn new(call: &Call<'_>, mailbox: &Mailbox, body: &Value, settings: Settings) -> Result<Event, Failure> {
     let missing = |name: &str| Failure::invalid(format!("The event must have the member '{name}'."));
     let (start, _) = zones::read(body.get("start").ok_or_else(|| missing("start"))?)?;
     let (end, _) = zones::read(body.get("end").ok_or_else(|| missing("end"))?)?;
@@ -130,6 +130,7 @@ fn new(call: &Call<'_>, mailbox: &Mailbox, body: &Value) -> Result<Event, Failur
     let mut event = blank(call.app, mailbox, range);
     event.transaction_id = body["transactionId"].as_str().map(str::to_owned);
     parse::apply(&mut event, body)?;
+    online::apply(&mut event, body, mailbox, settings, call.app.now());
     Ok(event)
 }
 
@@ -156,7 +157,7 @@ pub fn blank(app: &crate::app::App, mailbox: &Mailbox, range: TimeRange) -> Even
         sensitivity: "normal".to_owned(),
         transaction_id: None,
         extended: std::collections::BTreeMap::new(),
-        online: false,
+        meeting: None,
         extra: std::collections::BTreeMap::new(),
         created_at: now,
         modified_at: now,

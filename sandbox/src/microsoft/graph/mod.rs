@@ -9,6 +9,7 @@ pub mod events;
 pub mod failure;
 pub mod meetings;
 pub mod odata;
+pub mod online;
 pub mod parse;
 pub mod places;
 pub mod render;

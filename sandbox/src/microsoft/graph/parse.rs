@@ -40,7 +40,6 @@ pub fn apply(event: &mut Event, body: &Value) -> Result<(), Failure> {
             "attendees" => event.attendees = attendees(&event.attendees, value)?,
             "showAs" => event.show_as = show_as(value)?,
             "sensitivity" => event.sensitivity = sensitivity(value)?,
-            "isOnlineMeeting" => event.online |= value.as_bool().unwrap_or_default(),
             "singleValueExtendedProperties" => event.extended.extend(extended(value)?),
             kept if KEPT.contains(&kept) => drop(event.extra.insert(name.clone(), value.clone())),
             _ => {}

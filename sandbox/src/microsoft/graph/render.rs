@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{odata, zones, zones::Zone};
+use super::{Call, odata, online, zones, zones::Zone};
 use crate::{
     model::{Attendee, Event, Mailbox, Party, Response},
     wire::Request,
@@ -11,10 +11,12 @@ use domain::Timestamp;
 
 /// An event, with the members and extended properties that the request asks for. Of a mailbox that hides its
 /// details only the times are shown, as of a private appointment.
-pub fn event(request: &Request, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
+pub fn event(call: &Call<'_>, mailbox: &Mailbox, event: &Event, zone: &Zone) -> Value {
+    let request = call.request;
     let hidden = mailbox.hides_details.then(|| hidden(event));
     let event = hidden.as_ref().unwrap_or(event);
     let mut value = all(request, event, zone);
+    online::show(&mut value, event, call.app.now());
     if let Some(properties) = request.query("$expand").map(|expand| expanded(event, expand)) {
         value = odata::select(request, value);
         if !properties.is_empty() {
@@ -35,6 +37,7 @@ fn hidden(event: &Event) -> Event {
         sensitivity: "private".to_owned(),
         extended: std::collections::BTreeMap::new(),
         transaction_id: None,
+        meeting: None,
         extra: std::collections::BTreeMap::new(),
         ..event.clone()
     }
@@ -68,8 +71,8 @@ fn all(request: &Request, event: &Event, zone: &Zone) -> Value {
         "webLink": "https://outlook.office365.com/owa/?itemid=sandbox",
         "onlineMeetingUrl": null,
         "onlineMeeting": null,
-        "isOnlineMeeting": event.online,
-        "onlineMeetingProvider": if event.online { "teamsForBusiness" } else { "unknown" },
+        "isOnlineMeeting": false,
+        "onlineMeetingProvider": "unknown",
         "allowNewTimeProposals": true,
         "isDraft": false,
         "hideAttendees": false,
@@ -83,10 +86,6 @@ fn all(request: &Request, event: &Event, zone: &Zone) -> Value {
         "attendees": event.attendees.iter().map(attendee).collect::<Vec<_>>(),
         "organizer": { "emailAddress": party(&event.organizer) },
     });
-    if event.online {
-        let url = format!("https://teams.microsoft.com/l/meetup-join/{}", event.ical_uid);
-        value["onlineMeeting"] = json!({ "joinUrl": url });
-    }
     if let Some(key) = &event.transaction_id {
         value["transactionId"] = key.clone().into();
     }

@@ -27,7 +27,7 @@ pub fn list(call: &mut Call<'_>, key: &str) -> Result<Answer, Refused> {
         store.state().calendar(&owner).filter(|event| event.range.overlaps(&window)).collect();
     events.sort_by_key(|event| (event.range.start, &event.id));
     let values: Vec<Value> =
-        events.into_iter().map(|event| render::event(call.request, mailbox, event, &zone)).collect();
+        events.into_iter().map(|event| render::event(call, mailbox, event, &zone)).collect();
     let context = format!("users('{}')/calendarView", mailbox.id);
     let answer = Answer::json(200, odata::page(call.request, &context, &values, (skip, top), "$skip"));
     Ok(applied(answer, &zone))

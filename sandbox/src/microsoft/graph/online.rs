@@ -1,0 +1,61 @@
+//! Teams meetings: made with an event, joined a while later, and lost with the text that says how to join.
+
+use chrono::Duration;
+use domain::Timestamp;
+use serde_json::{Value, json};
+
+use crate::model::{Event, Mailbox, Meeting, Settings};
+
+/// What Teams is called.
+pub const TEAMS: &str = "teamsForBusiness";
+/// The line above and below Teams' part of a text.
+const RULE: &str = "________________________________________________________________________________";
+
+/// The providers of meetings that a mailbox's calendar permits.
+pub fn permitted(mailbox: &Mailbox) -> Vec<&'static str> {
+    if mailbox.online_meetings { vec![TEAMS] } else { Vec::new() }
+}
+
+/// Makes `event` an online meeting where `body` asks for one. It stays one, unless a new text leaves out how to join.
+pub fn apply(event: &mut Event, body: &Value, mailbox: &Mailbox, settings: Settings, now: Timestamp) {
+    if event.meeting.is_some() && body.get("body").is_some() && !event.body.contains(&url(event)) {
+        event.meeting = None;
+        return;
+    }
+    let provider = body["onlineMeetingProvider"].as_str().unwrap_or(TEAMS);
+    let asked = body["isOnlineMeeting"] == true && permitted(mailbox).contains(&provider);
+    if asked && event.meeting.is_none() {
+        let ready_at = now + Duration::seconds(i64::from(settings.meeting_delay_s));
+        event.meeting = Some(Meeting { ready_at, request: None });
+        event.body = with_join_part(event);
+        "html".clone_into(&mut event.body_type);
+    }
+}
+
+/// Where it is joined.
+fn url(event: &Event) -> String {
+    format!("https://teams.microsoft.com/l/meetup-join/{}", event.ical_uid)
+}
+
+fn with_join_part(event: &Event) -> String {
+    let text = match event.body_type.as_str() {
+        "html" => event.body.clone(),
+        _ => event.body.replace('&', "&amp;").replace('<', "&lt;").replace('\n', "<br>\n"),
+    };
+    let rule = format!("<div style=\"width:100%\"><span>{RULE}</span></div>");
+    let join = format!(
+        "<div class=\"me-email-text\"><a class=\"me-email-headline\" href=\"{}\">Join the meeting now</a></div>",
+        url(event)
+    );
+    format!("<html><body>\n<div>{text}</div>\n{rule}\n{join}\n{rule}\n</body></html>")
+}
+
+/// Adds what is told about the meeting of `event` at `now`.
+pub fn show(value: &mut Value, event: &Event, now: Timestamp) {
+    let Some(meeting) = &event.meeting else { return };
+    value["isOnlineMeeting"] = true.into();
+    value["onlineMeetingProvider"] = TEAMS.into();
+    if meeting.ready_at <= now {
+        value["onlineMeeting"] = json!({ "joinUrl": url(event) });
+    }
+}
