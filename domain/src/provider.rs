@@ -97,6 +97,9 @@ pub struct Capabilities {
     pub update: bool,
     /// Events can be deleted.
     pub delete: bool,
+    /// Events can have an online meeting. What was stored before this was measured has none.
+    #[serde(default)]
+    pub online_meetings: bool,
 }
 
 impl Capabilities {

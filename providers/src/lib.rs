@@ -20,7 +20,7 @@ use domain::{Busy, ProviderKind, TimeRange};
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, MailboxKind,
-    NewEvent, Organisation, Page, Party, Person, RoomInfo,
+    NewEvent, OnlineMeeting, Organisation, Page, Party, Person, RoomInfo,
 };
 pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
 
@@ -43,6 +43,8 @@ pub struct Offers {
     pub room_directory: bool,
     /// Changes can be pushed to a URL.
     pub push: bool,
+    /// Events can have an online meeting of the provider's, where their calendar permits it.
+    pub online_meetings: bool,
 }
 
 /// One calendar system.

@@ -3,6 +3,8 @@
 use domain::{BusyKind, TimeRange, Timestamp, provider::Capabilities, state::Answer};
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, ErrorKind, Remedy};
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -144,6 +146,21 @@ pub struct NewEvent {
     pub attendees: Vec<Attendee>,
     /// How it blocks the calendar; `None` leaves the time free.
     pub busy: Option<BusyKind>,
+    /// Whether it is to have an online meeting of the provider's. [`ErrorKind::Unsupported`] where
+    /// [`crate::Offers::online_meetings`] is false; where only this calendar permits none, the event is written
+    /// without and says so.
+    pub online_meeting: bool,
+}
+
+impl NewEvent {
+    /// Refuses an event that wants an online meeting, for providers that have none.
+    pub(crate) fn wants_no_meeting(&self) -> crate::Result<()> {
+        let message = "This calendar system has no online meetings of its own.";
+        match self.online_meeting {
+            true => Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_ONLINE_MEETINGS", message)),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What must be true of an event after a change; absent members stay as they are.
@@ -190,6 +207,27 @@ pub struct Event {
     pub organiser: Option<Party>,
     /// Who is invited and what they answered.
     pub attendees: Vec<Attendee>,
+    /// Its online meeting. Lists may leave it out.
+    pub online_meeting: Option<OnlineMeeting>,
+}
+
+/// The online meeting of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnlineMeeting {
+    /// The provider is making it: read the event again.
+    Pending,
+    /// It is joined at this https address.
+    Ready(String),
+    /// The provider has made none, and will not.
+    Failed,
+}
+
+impl OnlineMeeting {
+    /// The meeting at an address, pending while there is none. Browsers are sent there, so it has to be https.
+    pub(crate) fn at(url: Option<String>) -> Self {
+        let https = |url: &String| url::Url::parse(url).is_ok_and(|url| url.scheme() == "https");
+        url.filter(https).map_or(Self::Pending, Self::Ready)
+    }
 }
 
 /// What has changed in a calendar since a cursor.

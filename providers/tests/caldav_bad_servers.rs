@@ -296,6 +296,7 @@ async fn a_server_that_overwrites_and_tells_no_tag_still_holds_one_event() {
         organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
         attendees: Vec::new(),
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     };
     let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:muster-k\nDTSTART:20261205T090000Z\nDTEND:20261205T100000Z\nSUMMARY:Talk\nX-MUSTER-EFFECT:k\nEND:VEVENT\nEND:VCALENDAR\n";
     let stored = (200, vec![("ETag", "\"5\"".to_owned())], text.to_owned());

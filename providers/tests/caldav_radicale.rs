@@ -44,6 +44,7 @@ fn booking(key: &str) -> NewEvent {
         organiser: Party { name: "Ada Lovelace".to_owned(), address: ADA.to_owned() },
         attendees: vec![invited(BO, AttendeeRole::Required), invited(ATLAS, AttendeeRole::Room)],
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     }
 }
 

@@ -56,6 +56,7 @@ fn event() -> NewEvent {
         organiser: Party { name: "Ada".to_owned(), address: "ada@corp.test".to_owned() },
         attendees: Vec::new(),
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     }
 }
 

@@ -166,6 +166,7 @@ async fn rooms_follow_a_booking_on_every_server() {
             organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
             attendees: vec![invited(BO, AttendeeRole::Required), invited(&room, AttendeeRole::Room)],
             busy: Some(BusyKind::Busy),
+            online_meeting: false,
         };
         let taken = async || {
             let day = TimeRange::new(at("2026-12-05T00:00:00Z"), at("2026-12-06T00:00:00Z")).unwrap();

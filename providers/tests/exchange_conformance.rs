@@ -80,6 +80,7 @@ fn meeting(key: &str, organisation: &Value) -> NewEvent {
         organiser: party(&organisation["users"][1]),
         attendees: Vec::new(),
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     }
 }
 

@@ -65,6 +65,7 @@ impl Acme {
             organiser: self.ada.clone(),
             attendees: vec![room],
             busy: Some(BusyKind::Busy),
+            online_meeting: false,
         };
         self.world.microsoft.create_event(&self.session, &self.ada.address, &event).await.unwrap()
     }

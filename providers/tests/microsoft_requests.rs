@@ -113,6 +113,7 @@ fn interview() -> NewEvent {
             attendee(party("Room 1", "room-1@acme.test"), AttendeeRole::Room),
         ],
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     }
 }
 

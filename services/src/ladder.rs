@@ -299,6 +299,7 @@ impl Ladder<'_> {
             organiser: Party { name: name.to_owned(), address: address.to_owned() },
             attendees: Vec::new(),
             busy: Some(BusyKind::Busy),
+            online_meeting: false,
         }
     }
 

@@ -27,6 +27,7 @@ impl Provider for Stub {
             rooms_answer: true,
             room_directory: true,
             push: false,
+            online_meetings: false,
         }
     }
     async fn organisation(&self, _: &Session) -> Result<Organisation> {

@@ -214,6 +214,7 @@ impl World {
             create: true,
             update: true,
             delete: true,
+            online_meetings: false,
         };
         let active = ConnectionChange {
             id: rows[0].id,

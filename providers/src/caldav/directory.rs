@@ -306,6 +306,7 @@ pub(super) async fn capabilities(dav: &Dav<'_>, calendar: &Collection) -> Result
             create: put,
             update: put,
             delete,
+            online_meetings: false,
         });
     };
     let may = |names: &[&str]| privileges.iter().any(|privilege| names.contains(&privilege.as_str()));
@@ -316,6 +317,7 @@ pub(super) async fn capabilities(dav: &Dav<'_>, calendar: &Collection) -> Result
         create: may(&["all", "write", "bind"]),
         update: may(&["all", "write", "write-content"]),
         delete: may(&["all", "write", "unbind"]),
+        online_meetings: false,
     };
     if found.free_busy {
         Ok(found)

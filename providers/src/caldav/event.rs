@@ -51,6 +51,7 @@ pub(super) fn to_event(
         private: event.class == Class::Private,
         organiser: event.organiser.as_ref().map(party),
         attendees: event.attendees.iter().map(attendee).collect(),
+        online_meeting: None,
     }
 }
 

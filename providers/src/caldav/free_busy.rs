@@ -176,6 +176,7 @@ pub(super) fn event(place: &Located, busy: &Busy) -> Event {
         private: true,
         organiser: None,
         attendees: Vec::new(),
+        online_meeting: None,
     }
 }
 

@@ -196,6 +196,7 @@ impl Provider for CalDav {
             rooms_answer: false,
             room_directory: false,
             push: false,
+            online_meetings: false,
         }
     }
 
@@ -304,6 +305,7 @@ impl Provider for CalDav {
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
+        event.wants_no_meeting()?;
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let written = write::create(self, &dav, &place, mailbox, event).await;

@@ -117,6 +117,7 @@ pub(super) fn event(item: &Element, series: Option<String>) -> Option<Event> {
         private: matches!(text("Sensitivity"), Some("Private" | "Confidential")),
         organiser: item.child(TYPES, "Organizer").and_then(party),
         attendees: attendees(item),
+        online_meeting: None,
     })
 }
 

@@ -96,6 +96,7 @@ impl Provider for Exchange {
             rooms_answer: true,
             room_directory: true,
             push: false,
+            online_meetings: false,
         }
     }
 
@@ -149,6 +150,7 @@ impl Provider for Exchange {
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {
+        event.wants_no_meeting()?;
         self.write_event(session, mailbox, event).await
     }
 

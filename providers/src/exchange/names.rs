@@ -130,6 +130,7 @@ impl Exchange {
                 create: writes,
                 update: writes,
                 delete: writes,
+                online_meetings: false,
             },
         })
     }

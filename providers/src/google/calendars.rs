@@ -44,6 +44,8 @@ impl Google {
                 create: writes,
                 update: writes,
                 delete: writes,
+                // Whether Meet is switched off is only said when a conference is asked for.
+                online_meetings: writes,
             },
         })
     }

@@ -11,6 +11,7 @@ use http::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::online;
 use crate::{Error, ErrorKind as Kind, Remedy};
 
 /// What a request was about; decides what "not found" and "no" mean.
@@ -81,7 +82,8 @@ pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter:
         _ => PAUSE,
     };
     let wait = answer.retry_after().unwrap_or(pause + jitter).min(LONGEST_PAUSE);
-    let code = reasons.into_iter().next().unwrap_or_else(|| format!("HTTP_{status}"));
+    let code = online::code(&error).or_else(|| reasons.into_iter().next());
+    let code = code.unwrap_or_else(|| format!("HTTP_{status}"));
     let unknown = writes && (status >= 500 && status != 501 || meaning == Meaning::Conflict);
     Error { unknown, ..express(meaning, code, wait) }
 }

@@ -5,7 +5,7 @@ use domain::{BusyKind, TimeRange, Timestamp, state::Answer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::wire;
+use super::{online, wire};
 use crate::{Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result};
 
 /// The private extended property that carries the effect key. Never changes: events in customers' calendars are
@@ -56,6 +56,9 @@ pub(super) fn body(new: &NewEvent) -> Result<Value> {
     });
     if let Some(place) = &new.location {
         body["location"] = json!(place);
+    }
+    if new.online_meeting {
+        body["conferenceData"] = online::ask(&new.effect_key);
     }
     Ok(body)
 }
@@ -137,7 +140,7 @@ pub(super) fn event(raw: wire::Event, zone: Option<&str>) -> Result<Option<Event
         return Err(not_understood());
     };
     let Some(range) = TimeRange::new(start, end) else { return Ok(None) };
-    let busy = busy(&raw);
+    let (busy, online_meeting) = (busy(&raw), online::told(&raw));
     Ok(Some(Event {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.etag.unwrap_or_default(),
@@ -151,6 +154,7 @@ pub(super) fn event(raw: wire::Event, zone: Option<&str>) -> Result<Option<Event
         private: matches!(raw.visibility.as_deref(), Some("private" | "confidential")),
         organiser: raw.organizer.and_then(party),
         attendees: raw.attendees.into_iter().flatten().filter_map(attendee).collect(),
+        online_meeting,
     }))
 }
 

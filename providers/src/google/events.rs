@@ -8,11 +8,12 @@ use super::{
     calendars::instant,
     classify::Subject,
     event::{self, body, changed, id_of, is_gone, not_understood},
+    online,
     request::{Call, with_query},
     scopes::Scope,
     wire,
 };
-use crate::{Error, ErrorKind, Event, EventChange, NewEvent, Page, Remedy, Result, Session};
+use crate::{Error, ErrorKind, Event, EventChange, NewEvent, OnlineMeeting, Page, Remedy, Result, Session};
 
 /// The longest page that is asked for.
 pub(super) const PAGE: &str = "250";
@@ -54,9 +55,16 @@ impl Google {
         mailbox: &str,
         new: &NewEvent,
     ) -> Result<Event> {
-        let url = with_query(self.calendar_url(mailbox, &["events"])?, &[ALL]);
+        let query: &[_] = if new.online_meeting { &[ALL, online::VERSION] } else { &[ALL] };
+        let url = with_query(self.calendar_url(mailbox, &["events"])?, query);
         let call = Call::post(url, Scope::Events, body(new)?).of(mailbox);
         match self.call_json(session, &call).await {
+            // Nothing was written: the event is worth more than its conference.
+            Err(error) if new.online_meeting && online::is_refused(&error) => {
+                let without = NewEvent { online_meeting: false, ..new.clone() };
+                let written = Box::pin(self.insert_event(session, mailbox, &without)).await?;
+                Ok(Event { online_meeting: Some(OnlineMeeting::Failed), ..written })
+            }
             Ok(raw) => event::event(raw, None)
                 .and_then(|event| event.ok_or_else(not_understood))
                 .map_err(Error::unknown),

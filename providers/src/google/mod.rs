@@ -21,6 +21,7 @@ mod directory;
 mod event;
 mod events;
 mod key;
+mod online;
 mod refusal;
 mod request;
 mod scopes;
@@ -96,6 +97,7 @@ impl Provider for Google {
             rooms_answer: true,
             room_directory: true,
             push: true,
+            online_meetings: true,
         }
     }
 

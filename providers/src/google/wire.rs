@@ -159,6 +159,34 @@ pub(super) struct Event {
     pub organizer: Option<Person>,
     pub attendees: Option<Vec<Attendee>>,
     pub extended_properties: Option<ExtendedProperties>,
+    pub hangout_link: Option<String>,
+    pub conference_data: Option<ConferenceData>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConferenceData {
+    pub create_request: Option<ConferenceRequest>,
+    #[serde(default)]
+    pub entry_points: Vec<EntryPoint>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ConferenceRequest {
+    pub status: Option<ConferenceStatus>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConferenceStatus {
+    pub status_code: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct EntryPoint {
+    #[serde(rename = "entryPointType")]
+    pub kind: Option<String>,
+    pub uri: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::{
-    Microsoft, batch, classify,
+    Microsoft, batch, classify, online,
     request::{self, Call},
     wire,
     zones::DateTimeZone,
@@ -34,7 +34,6 @@ impl Microsoft {
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
         let writes = calendar.can_edit;
         Ok(CalendarInfo {
-            id: calendar.id,
             capabilities: Capabilities {
                 list: true,
                 free_busy: true,
@@ -42,7 +41,9 @@ impl Microsoft {
                 create: writes,
                 update: writes,
                 delete: writes,
+                online_meetings: writes && online::permitted(&calendar),
             },
+            id: calendar.id,
         })
     }
 

@@ -9,6 +9,7 @@ use super::{
     Microsoft, PROPERTY_SET,
     calendars::busy_kind,
     directory::endless,
+    online,
     request::{Call, MAX_PAGES, with_query},
     wire, zones,
 };
@@ -59,12 +60,17 @@ impl Microsoft {
 
     pub(super) async fn post_event(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
         check_key(&new.effect_key)?;
+        let may_meet = self.may_meet(session, mailbox, new).await?;
+        let mut body = body(new);
+        if may_meet {
+            online::ask(&mut body);
+        }
         let url = self.mailbox_url(mailbox, &["calendar", "events"])?;
-        match self.call_json(session, &Call::post(url, body(new)).of(mailbox)).await {
+        let written = match self.call_json(session, &Call::post(url, body).of(mailbox)).await {
             Ok(raw) => {
                 let written = event(raw).and_then(|event| event.ok_or_else(not_understood));
                 let written = written.map_err(Error::unknown)?;
-                Ok(Event { effect_key: Some(new.effect_key.clone()), ..written })
+                Event { effect_key: Some(new.effect_key.clone()), ..written }
             }
             Err(error) if error.code.eq_ignore_ascii_case("ErrorDuplicateTransactionId") => {
                 self.search_event(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
@@ -72,10 +78,11 @@ impl Microsoft {
                     remedy: Remedy::Never,
                     message: "This appointment was written once and has been removed since.".to_owned(),
                     ..error
-                })
+                })?
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        Ok(online::answered(new, may_meet, written))
     }
 
     pub(super) async fn search_event(
@@ -129,7 +136,10 @@ impl Microsoft {
         id: &str,
         change: &EventChange,
     ) -> Result<Event> {
-        let body = changed(change);
+        let mut body = changed(change);
+        if let Some(text) = &change.text {
+            body["body"] = self.text_beside_meeting(session, mailbox, id, text).await?;
+        }
         if body.as_object().is_some_and(Map::is_empty) {
             return self.read_event(session, mailbox, id).await?.ok_or_else(gone);
         }
@@ -205,7 +215,7 @@ fn body(new: &NewEvent) -> Value {
     };
     let mut body = json!({
         "subject": new.title,
-        "body": { "contentType": "text", "content": new.text },
+        "body": online::plain(&new.text),
         "start": start,
         "end": end,
         "attendees": attendees(&new.attendees),
@@ -229,9 +239,6 @@ fn changed(change: &EventChange) -> Value {
     }
     if let Some(title) = &change.title {
         body.insert("subject".to_owned(), json!(title));
-    }
-    if let Some(text) = &change.text {
-        body.insert("body".to_owned(), json!({ "contentType": "text", "content": text }));
     }
     if let Some(list) = &change.attendees {
         body.insert("attendees".to_owned(), attendees(list));
@@ -263,6 +270,7 @@ pub(super) fn event(raw: wire::Event) -> Result<Option<Event>> {
     let Some(range) = TimeRange::new(start, end) else {
         return Ok(None);
     };
+    let online_meeting = online::told(&raw);
     let effect_key = raw.single_value_extended_properties.into_iter().flatten();
     let effect_key = effect_key.filter(|p| p.id.eq_ignore_ascii_case(&property())).map(|p| p.value).next();
     let sensitivity = raw.sensitivity.unwrap_or_default().to_ascii_lowercase();
@@ -279,6 +287,7 @@ pub(super) fn event(raw: wire::Event) -> Result<Option<Event>> {
         private: matches!(sensitivity.as_str(), "private" | "confidential"),
         organiser: raw.organizer.and_then(|organiser| party(organiser.email_address)),
         attendees: raw.attendees.into_iter().flatten().filter_map(attendee).collect(),
+        online_meeting,
     }))
 }
 

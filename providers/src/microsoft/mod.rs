@@ -18,6 +18,7 @@ mod directory;
 mod events;
 mod id_token;
 pub mod identity;
+mod online;
 mod request;
 mod watch;
 mod wire;
@@ -117,6 +118,7 @@ impl Provider for Microsoft {
             rooms_answer: true,
             room_directory: true,
             push: true,
+            online_meetings: true,
         }
     }
 

@@ -105,6 +105,7 @@ pub(super) struct Calendar {
     pub id: String,
     #[serde(default)]
     pub can_edit: bool,
+    pub allowed_online_meeting_providers: Option<Vec<String>>,
 }
 
 /// One member of a getSchedule answer.
@@ -153,6 +154,29 @@ pub(super) struct Event {
     pub attendees: Option<Vec<Attendee>>,
     pub single_value_extended_properties: Option<Vec<Property>>,
     pub series_master_id: Option<String>,
+    pub is_online_meeting: Option<bool>,
+    pub online_meeting: Option<OnlineMeeting>,
+}
+
+/// How an event is joined, once that is known.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OnlineMeeting {
+    pub join_url: Option<String>,
+}
+
+/// The text of an event, and its online meeting.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Text {
+    pub body: Option<Body>,
+    pub is_online_meeting: Option<bool>,
+    pub online_meeting: Option<OnlineMeeting>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Body {
+    pub content: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@
 //! fixture of its own.
 
 mod changes;
+mod online;
 
 use std::{
     any::Any,
@@ -20,6 +21,7 @@ use providers::{
 use url::Url;
 
 pub use changes::{a_cursor_that_was_forgotten_is_said_so, changes_since_a_cursor_bring_a_copy_up_to_date};
+pub use online::an_online_meeting_is_joined_at_an_address_or_refused_plainly;
 
 /// A provider with known mailboxes.
 pub struct Fixture {
@@ -78,6 +80,7 @@ macro_rules! conformance {
             pushes_are_offered_or_refused_plainly,
             changes_since_a_cursor_bring_a_copy_up_to_date,
             a_cursor_that_was_forgotten_is_said_so,
+            an_online_meeting_is_joined_at_an_address_or_refused_plainly,
         );
     };
     ($fixture:path: $($test:ident),* $(,)?) => {$(
@@ -120,6 +123,7 @@ impl Fixture {
             organiser: self.organiser.clone(),
             attendees: Vec::new(),
             busy: Some(BusyKind::Busy),
+            online_meeting: false,
         }
     }
 

@@ -184,6 +184,7 @@ pub fn interview() -> NewEvent {
             attendee(party("Room 1", "room-1@corp.test"), AttendeeRole::Room),
         ],
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     }
 }
 

@@ -65,6 +65,7 @@ pub fn interview() -> NewEvent {
             attendee(party("Room 1", ROOM), AttendeeRole::Room),
         ],
         busy: Some(BusyKind::Busy),
+        online_meeting: false,
     }
 }
 
@@ -101,6 +102,7 @@ pub async fn everything() -> Vec<Asked> {
         event.clone(),
         event.clone(),
         event.clone(),
+        event.clone(),
         event,
         json!({ "id": "ch", "resourceId": "res", "expiration": "1798000000000" }),
         Value::Null,
@@ -129,6 +131,8 @@ pub async fn everything() -> Vec<Asked> {
         cursor = Some(google.changes(&session, ada, window, cursor.as_deref()).await.unwrap().cursor);
     }
     google.create_event(&session, ada, &interview()).await.unwrap();
+    let online = NewEvent { online_meeting: true, ..interview() };
+    google.create_event(&session, ada, &online).await.unwrap();
     google.find_event(&session, ada, "bkg-1").await.unwrap();
     google.event(&session, ada, "e1").await.unwrap();
     let change = EventChange {

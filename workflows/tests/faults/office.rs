@@ -265,6 +265,7 @@ fn new_event(mailbox: &str, range: TimeRange) -> NewEvent {
         organiser: party,
         attendees: Vec::new(),
         busy: Some(domain::BusyKind::Busy),
+        online_meeting: false,
     }
 }
 
@@ -282,6 +283,7 @@ fn event(id: &str, new: &NewEvent) -> Event {
         private: false,
         organiser: Some(new.organiser.clone()),
         attendees: new.attendees.clone(),
+        online_meeting: None,
     }
 }
 
@@ -311,6 +313,7 @@ impl Provider for Office {
             rooms_answer: true,
             room_directory: true,
             push: false,
+            online_meetings: false,
         }
     }
 
@@ -350,6 +353,7 @@ impl Provider for Office {
                 create: writes,
                 update: writes,
                 delete: writes,
+                online_meetings: false,
             };
             Ok(CalendarInfo { id: "default".to_owned(), capabilities })
         })

@@ -1,0 +1,50 @@
+//! Meet conferences of events: asked for with the event, pending at first.
+//!
+//! The request carries an id made of the effect key: Google ignores the same request when it comes again. Where the
+//! calendar permits no conference Google refuses the whole event; that refusal certainly wrote nothing.
+//!
+//! Source: developers.google.com/workspace/calendar/api/guides/create-events, section "Add video and phone conferences".
+
+use serde_json::{Value, json};
+
+use super::wire;
+use crate::{Error, OnlineMeeting};
+
+/// Says that we know of conferences; without it Google ignores what is asked about them.
+pub(super) const VERSION: (&str, &str) = ("conferenceDataVersion", "1");
+const MEET: &str = "hangoutsMeet";
+
+/// What asks for a conference.
+pub(super) fn ask(effect_key: &str) -> Value {
+    json!({ "createRequest": {
+        "requestId": effect_key,
+        "conferenceSolutionKey": { "type": MEET },
+    } })
+}
+
+/// The code of the refusal of a conference that the calendar does not permit.
+const REFUSED: &str = "invalidConferenceType";
+
+/// The code of what Google only tells by its sentence; its own reason is the same for everything that is invalid.
+pub(super) fn code(refusal: &Value) -> Option<String> {
+    let sentence = refusal["message"].as_str()?;
+    sentence.starts_with("Invalid conference type").then(|| REFUSED.to_owned())
+}
+
+/// Whether a new event was refused because its calendar permits no conference.
+pub(super) fn is_refused(error: &Error) -> bool {
+    error.code == REFUSED
+}
+
+/// The conference of an event.
+pub(super) fn told(raw: &wire::Event) -> Option<OnlineMeeting> {
+    let data = raw.conference_data.as_ref();
+    let points = data.into_iter().flat_map(|data| &data.entry_points);
+    let video = points.filter(|point| point.kind.as_deref() == Some("video"));
+    let mut url = video.filter_map(|point| point.uri.clone());
+    if let Some(url) = url.next().or_else(|| raw.hangout_link.clone()) {
+        return Some(OnlineMeeting::at(Some(url)));
+    }
+    let status = data?.create_request.as_ref()?.status.as_ref()?.status_code.as_deref();
+    Some(if status == Some("failure") { OnlineMeeting::Failed } else { OnlineMeeting::Pending })
+}

@@ -1,0 +1,139 @@
+//! Teams meetings of events.
+//!
+//! A meeting is asked for with the event and only where the calendar permits it; it cannot be unset again. The address
+//! to join at may come a moment later. Microsoft writes how to join into the event's text, and whoever replaces the
+//! text without that part takes the meeting away: so a new text is put in front of it.
+//!
+//! Source: learn.microsoft.com/graph/outlook-calendar-online-meetings, …/api/event-update.
+
+use serde_json::{Value, json};
+
+use super::{
+    Microsoft,
+    request::{Call, with_query},
+    wire,
+};
+use crate::{Error, ErrorKind, Event, NewEvent, OnlineMeeting, Remedy, Result, Session};
+
+/// What Teams is called.
+const TEAMS: &str = "teamsForBusiness";
+/// Microsoft's part of a text begins with a line of underscores.
+const RULE: &str = "______________________________";
+
+/// Whether a calendar permits Teams meetings.
+pub(super) fn permitted(calendar: &wire::Calendar) -> bool {
+    calendar.allowed_online_meeting_providers.iter().flatten().any(|provider| provider == TEAMS)
+}
+
+/// The meeting of an event, as far as it is told.
+pub(super) fn told(raw: &wire::Event) -> Option<OnlineMeeting> {
+    let url = raw.online_meeting.as_ref().and_then(|meeting| meeting.join_url.clone());
+    raw.is_online_meeting.unwrap_or_default().then(|| OnlineMeeting::at(url))
+}
+
+impl Microsoft {
+    /// Whether the meeting that `new` wants may be asked for.
+    pub(super) async fn may_meet(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<bool> {
+        match new.online_meeting {
+            true => Ok(self.read_calendar(session, mailbox).await?.capabilities.online_meetings),
+            false => Ok(false),
+        }
+    }
+
+    /// The body that a new text becomes: beside it stands how to join, where the event has a meeting.
+    pub(super) async fn text_beside_meeting(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+        text: &str,
+    ) -> Result<Value> {
+        let fields = [("$select", "body,isOnlineMeeting,onlineMeeting")];
+        let url = with_query(self.mailbox_url(mailbox, &["events", id])?, &fields);
+        let stands: wire::Text = self.call_json(session, &Call::get(url).of(mailbox).item()).await?;
+        let url = stands.online_meeting.and_then(|meeting| meeting.join_url);
+        let html = stands.body.and_then(|body| body.content).unwrap_or_default();
+        match (stands.is_online_meeting.unwrap_or_default(), join_part(&html, url.as_deref())) {
+            (true, Some(part)) => {
+                let content = format!("<html><body><div>{}</div>{part}</body></html>", escaped(text));
+                Ok(json!({ "contentType": "html", "content": content }))
+            }
+            (true, None) if url.is_some() => Err(Error::new(
+                ErrorKind::Conflict,
+                Remedy::Never,
+                "JOIN_TEXT_UNKNOWN",
+                "The text of this appointment cannot be changed without taking its online meeting away.",
+            )),
+            _ => Ok(plain(text)),
+        }
+    }
+}
+
+/// A text of ours as a body.
+pub(super) fn plain(text: &str) -> Value {
+    json!({ "contentType": "text", "content": text })
+}
+
+/// Asks for a meeting with a new event.
+pub(super) fn ask(body: &mut Value) {
+    body["isOnlineMeeting"] = true.into();
+    body["onlineMeetingProvider"] = TEAMS.into();
+}
+
+/// What was written, with what became of the meeting that was wanted.
+pub(super) fn answered(new: &NewEvent, may_meet: bool, written: Event) -> Event {
+    match new.online_meeting && !may_meet {
+        true => Event { online_meeting: Some(OnlineMeeting::Failed), ..written },
+        false => written,
+    }
+}
+
+/// Microsoft's part of a text, from the element that holds its first line on: the last such line before the address to
+/// join at, because people draw lines too.
+fn join_part<'a>(html: &'a str, url: Option<&str>) -> Option<&'a str> {
+    let end = html.find("</body>").unwrap_or(html.len());
+    let html = &html[..end];
+    let join = url.and_then(|url| html.find(url).or_else(|| html.find(&url.replace('&', "&amp;"))));
+    let line = match join {
+        Some(join) => html[..join].rfind(RULE),
+        None => html.find(RULE),
+    }?;
+    let line = html[..line].trim_end_matches('_').len();
+    let start = html[..line].rfind("<div").filter(|start| !html[*start..line].contains("</div"));
+    Some(&html[start.unwrap_or(line)..])
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('\n', "<br>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://teams.microsoft.com/l/meetup-join/1?a=1&b=2";
+
+    #[test]
+    fn the_part_on_how_to_join_begins_with_its_line_and_ends_with_the_text() {
+        let part = format!("<div><span>{RULE}__</span></div>\n<a href=\"{URL}\">Join</a>\n<div>{RULE}</div>");
+        let html = format!("<html><body><div>Agenda</div>{part}</body></html>");
+        assert_eq!(join_part(&html, Some(URL)), Some(part.as_str()));
+        assert_eq!(join_part(&html, None), Some(part.as_str()));
+    }
+
+    #[test]
+    fn a_line_that_a_person_drew_is_not_the_part_on_how_to_join() {
+        let part = format!("<div>{RULE}</div><a href=\"{}\">Join</a>", URL.replace('&', "&amp;"));
+        let html = format!("<body><div>One<br>{RULE}____<br>Two</div>{part}</body>");
+        assert_eq!(join_part(&html, Some(URL)), Some(part.as_str()));
+        let bare = format!("Agenda<br>{RULE}____<br>Join at {URL}");
+        assert_eq!(join_part(&bare, Some(URL)), Some(&bare["Agenda<br>".len()..]));
+        assert_eq!(join_part("<div>Agenda</div>", Some(URL)), None);
+    }
+
+    #[test]
+    fn a_text_of_ours_is_no_markup() {
+        assert_eq!(escaped("a < b & c\nd"), "a &lt; b &amp; c<br>\nd");
+    }
+}
