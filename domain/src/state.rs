@@ -192,6 +192,18 @@ words! {
 }
 
 words! {
+    /// What became of the online meeting that a booking was asked to have.
+    OnlineMeetingState {
+        /// The calendar system is making it.
+        Pending = "PENDING",
+        /// It can be joined.
+        Ready = "READY",
+        /// There is none: the calendar permits none, the calendar system made none, or the booking is over.
+        Unavailable = "UNAVAILABLE",
+    }
+}
+
+words! {
     /// What an attendee or a room answered.
     Answer {
         /// Nothing yet.

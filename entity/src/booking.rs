@@ -37,6 +37,10 @@ crate::table::tenant_table! {
         external_id: Option<String>,
         /// The iCalendar UID of the written event.
         event_uid: Option<String>,
+        /// What became of the online meeting that was asked for, as one of the words of `domain::state`.
+        online_meeting: Option<String>,
+        /// Where the online meeting is joined.
+        online_meeting_url: Option<String>,
         /// The generation.
         generation: i32,
         /// The run.

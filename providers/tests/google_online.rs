@@ -50,7 +50,7 @@ async fn a_conference_is_asked_for_once_per_key_and_is_what_its_status_says() {
         let event = google.create_event(&session, "ada@acme.test", &online).await.unwrap();
         assert_eq!(event.online_meeting, Some(expected));
         let asked = server.asked().remove(0);
-        assert!(asked.line.ends_with("?sendUpdates=all&conferenceDataVersion=1"), "{}", asked.line);
+        assert!(asked.line.contains("?sendUpdates=all&conferenceDataVersion=1&"), "{}", asked.line);
         let body: Value = serde_json::from_str(&asked.body).unwrap();
         let wanted = json!({ "createRequest": {
             "requestId": "bkg-1", "conferenceSolutionKey": { "type": "hangoutsMeet" },
@@ -60,7 +60,7 @@ async fn a_conference_is_asked_for_once_per_key_and_is_what_its_status_says() {
     server.tell(200, &written(json!({})));
     google.create_event(&session, "ada@acme.test", &interview()).await.unwrap();
     let asked = server.asked().remove(0);
-    assert!(asked.line.ends_with("?sendUpdates=all") && !asked.body.contains("conferenceData"));
+    assert!(!asked.line.contains("conference") && !asked.body.contains("conference"), "{}", asked.line);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{Desk, Whole, effect_key, time_of},
+    bookings::{Desk, Whole, effect_key, meeting_over, time_of},
     change::BookingChange,
     orders::CancelBooking as Order,
 };
@@ -122,6 +122,7 @@ async fn cancelled(world: &World, at: &mut Step<Memory>, whole: &Whole) -> Resul
         id: booking,
         state: Some(BookingState::Cancelled),
         reason: Some(None),
+        meeting: meeting_over(&whole.booking),
         free: true,
         record: Some(("CANCELLED", time_of(&whole.booking), by)),
         ..BookingChange::default()

@@ -13,7 +13,7 @@ use providers::{ErrorKind, EventChange};
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::Whole,
+    bookings::{Whole, awaits_meeting},
     change::BookingChange,
     health,
     orders::{self, MoveBooking as Order},
@@ -133,7 +133,7 @@ async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
         let own = world.services.bookings().own_event(&whole, (external, uid), Some(to)).await?;
         at.change(Change::OwnEvent(own));
     }
-    if asks {
+    if asks || awaits_meeting(&whole.booking) {
         at.change(Change::Order(
             orders::Order::WriteBooking(orders::WriteBooking { booking }),
             Lane::Interactive,
@@ -196,7 +196,8 @@ async fn stay(world: &World, at: &mut Step<Memory>) -> Undone {
 
 /// Whoever waited for the rooms was told to stop: somebody has to wait again.
 pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, whole: &Whole) {
-    if matches!(state(whole), BookingState::Written | BookingState::RoomPending) {
+    let waited = matches!(state(whole), BookingState::Written | BookingState::RoomPending);
+    if waited || awaits_meeting(&whole.booking) {
         let order = orders::WriteBooking { booking: whole.booking.id };
         at.change(Change::Order(orders::Order::WriteBooking(order), Lane::Interactive));
     }

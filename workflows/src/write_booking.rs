@@ -1,21 +1,22 @@
-//! Writes a booking to a calendar, and waits for its rooms.
+//! Writes a booking to a calendar, and waits for its rooms and its online meeting.
 //!
 //! Ordered when a booking is made; its time is held already. The organiser's own calendar is written to whenever it
 //! can be, the service mailbox's otherwise: the decision is recorded before anything is sent. When it cannot be
 //! written at all, nothing is left at the provider, the time is free again and the booking says why. A booking that
-//! has moved comes back here to wait for its rooms once more.
+//! has moved comes back here to wait once more.
 
+mod meeting;
 mod rooms;
 
 use domain::{
     Reason, Route as Reached, WrittenVia,
     state::{BookingState, ConnectionState},
 };
-use providers::{Event, Remedy};
+use providers::{Event, NewEvent, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{Desk, Whole, effect_key, event_of},
+    bookings::{Desk, Whole, effect_key, event_of, meeting_of, meeting_over},
     change::{BookingChange, ConnectionChange},
     health::{self, Judgement},
     orders::WriteBooking as Order,
@@ -92,7 +93,7 @@ async fn write(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
         Err(passing) => return Err(passing),
     };
     match put(&desk, &whole, at.attempt > 0).await {
-        Ok(event) => written(world, at, &whole, &event).await,
+        Ok(event) => written(world, at, &desk, &whole, &event).await,
         Err(error) => refused(at, &desk, error).await,
     }
 }
@@ -105,10 +106,19 @@ async fn put(desk: &Desk, whole: &Whole, again: bool) -> providers::Result<Event
     {
         return Ok(event);
     }
-    desk.provider.create_event(session, mailbox, &event_of(whole, &desk.via)).await
+    let event = event_of(whole, &desk.via);
+    // The calendar that it was asked for may have become unreachable: the booking is worth more than its meeting.
+    let online_meeting = event.online_meeting && desk.provider.offers().online_meetings;
+    desk.provider.create_event(session, mailbox, &NewEvent { online_meeting, ..event }).await
 }
 
-async fn written(world: &World, at: &mut Step<Memory>, whole: &Whole, event: &Event) -> Outcome<State> {
+async fn written(
+    world: &World,
+    at: &mut Step<Memory>,
+    desk: &Desk,
+    whole: &Whole,
+    event: &Event,
+) -> Outcome<State> {
     let range = services::bookings::time_of(&whole.booking);
     let ids = (event.id.as_str(), event.uid.as_str());
     let own = world.services.bookings().own_event(whole, ids, Some(range)).await?;
@@ -117,6 +127,7 @@ async fn written(world: &World, at: &mut Step<Memory>, whole: &Whole, event: &Ev
         state: Some(BookingState::Written),
         reason: Some(None),
         event: Some((event.id.clone(), event.uid.clone())),
+        meeting: meeting_of(&whole.booking, desk.provider.offers(), event.online_meeting.as_ref()),
         ..BookingChange::default()
     }));
     at.change(Change::OwnEvent(own));
@@ -208,6 +219,7 @@ async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
         id: whole.booking.id,
         state: Some(BookingState::Failed),
         reason: Some(at.failure.clone()),
+        meeting: meeting_over(&whole.booking),
         free: true,
         ..BookingChange::default()
     }));

@@ -6,6 +6,8 @@
 
 #[path = "booking_runs/calendar.rs"]
 mod calendar;
+#[path = "booking_runs/online.rs"]
+mod online;
 #[expect(dead_code, reason = "the tests of the use cases need the rest")]
 #[path = "../../services/tests/bookings_suite/world.rs"]
 mod world;
@@ -26,6 +28,12 @@ use workflows::Engine;
 
 use crate::{
     calendar::{Calendars, When, busy, lost, out_of_scope, refused},
+    online::{
+        a_booking_outlives_an_online_meeting_that_does_not_come, a_booking_that_fails_has_no_meeting,
+        a_calendar_that_permits_no_meetings_refuses_before_anything_is_held,
+        an_address_that_comes_later_is_waited_for_over_a_move,
+        an_address_that_comes_with_the_event_is_there_at_once,
+    },
     world::{World, at, booking, range},
 };
 
@@ -567,4 +575,9 @@ on_both_stores! {
     a_cancellation_takes_the_event_out_and_frees_the_time,
     an_event_that_is_gone_is_cancelled_and_is_not_moved,
     a_cancellation_that_is_refused_leaves_the_booking_and_says_why,
+    an_address_that_comes_with_the_event_is_there_at_once,
+    an_address_that_comes_later_is_waited_for_over_a_move,
+    a_booking_outlives_an_online_meeting_that_does_not_come,
+    a_booking_that_fails_has_no_meeting,
+    a_calendar_that_permits_no_meetings_refuses_before_anything_is_held,
 }

@@ -128,13 +128,22 @@ pub struct Capabilities {
     update: bool,
     /// Events can be deleted.
     delete: bool,
+    /// Events can have an online meeting: offer `onlineMeeting` of `createBooking` to this user.
+    online_meetings: bool,
 }
 
 impl From<domain::provider::Capabilities> for Capabilities {
     fn from(measured: domain::provider::Capabilities) -> Self {
-        let domain::provider::Capabilities { list, free_busy, read_details, create, update, delete } =
-            measured;
-        Self { list, free_busy, read_details, create, update, delete }
+        let domain::provider::Capabilities {
+            list,
+            free_busy,
+            read_details,
+            create,
+            update,
+            delete,
+            online_meetings,
+        } = measured;
+        Self { list, free_busy, read_details, create, update, delete, online_meetings }
     }
 }
 

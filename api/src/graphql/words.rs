@@ -200,6 +200,16 @@ mirror! {
         Quarantined = "QUARANTINED",
     }
 
+    /// What became of the online meeting that a booking was asked to have.
+    OnlineMeetingState of domain::state::OnlineMeetingState {
+        /// The calendar system is making it; `bookingChanged` tells when it is done.
+        Pending = "PENDING",
+        /// It can be joined at `onlineMeetingUrl`.
+        Ready = "READY",
+        /// There is none: the calendar permits none, the calendar system made none, or the booking is over.
+        Unavailable = "UNAVAILABLE",
+    }
+
     /// The verdict of one check of a verification.
     Verdict of domain::state::Verdict {
         /// As it must be.

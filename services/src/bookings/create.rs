@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     Allowed, Id, TimeRange, ids,
-    state::{Answer, BookingState, Lane},
+    state::{Answer, BookingState, Lane, OnlineMeetingState},
 };
 use entity::{booking, booking_participant, occupancy};
 use sea_orm::EntityTrait;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     Bookings, Error, NewBooking, Outcome, Placed, SlotTaken,
     check::{self, Wish},
-    input, route,
+    input, online, route,
 };
 use crate::{
     Refusal, Result, Tx,
@@ -61,10 +61,13 @@ impl Bookings {
         let ways = route::ways(tx.conn(), tx.tenant(), new.organiser.uuid(), &[]).await?;
         check::known(&picture, new.ignore_unknown, ways.service.is_some())?;
         check::free(&picture, wish.blocked())?;
-        if ways.decide().is_none() {
+        let Some(via) = ways.decide() else {
             let message =
                 "There is no calendar to write to: neither the organiser's nor a service mailbox's.";
             return Err(Refusal::new("NO_CALENDAR_TO_WRITE", message).at("organiserId").into());
+        };
+        if new.online_meeting {
+            online::check(&self.services, tx.conn(), tx.tenant(), &via).await?;
         }
         let placed = self.write(&mut tx, by, new, &picture, wish.blocked()).await?;
         ticket.finish(&tx, placed.run).await?;
@@ -237,6 +240,8 @@ fn row(tx: &Tx, id: Uuid, run: Uuid, by: &Allowed, new: &NewBooking) -> booking:
         mailbox: None,
         external_id: None,
         event_uid: None,
+        online_meeting: new.online_meeting.then(|| OnlineMeetingState::Pending.to_string()),
+        online_meeting_url: None,
         generation: 1,
         run_id: run,
         created_by: by.actor(),

@@ -44,6 +44,7 @@ pub fn event_of(whole: &Whole, via: &Via) -> NewEvent {
         organiser: Party { name: name.to_owned(), address: via.mailbox.clone() },
         attendees: attendees.collect(),
         busy: Some(BusyKind::Busy),
+        online_meeting: booking.online_meeting.is_some(),
     }
 }
 

@@ -47,6 +47,10 @@ pub struct NewBooking {
     pub buffer_after_minutes: u32,
     /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
     pub ignore_unknown: bool,
+    /// Whether it is to have an online meeting. Left out of a request's digest where it is not: a request of before
+    /// there were any stays the same request.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub online_meeting: bool,
 }
 
 /// Somebody from elsewhere.

@@ -9,6 +9,7 @@ mod check;
 mod create;
 mod event;
 mod input;
+mod online;
 mod revise;
 mod route;
 
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use self::{
     event::{effect_key, event_of},
     input::{Guest, NewBooking, NewTime},
+    online::{awaits_meeting, meeting_of, meeting_over},
     route::{Desk, SERVICE_NOTICE},
 };
 use crate::{Page, PageArgs, Refusal, Result, availability::Holder, change::OwnEvent, page};

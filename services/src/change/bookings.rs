@@ -2,7 +2,7 @@
 
 use domain::{
     Reason, TimeRange, WrittenVia,
-    state::{Answer, BookingState},
+    state::{Answer, BookingState, OnlineMeetingState},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
@@ -23,6 +23,8 @@ pub struct BookingChange {
     pub via: Option<Via>,
     /// The written event: the provider's id and the iCalendar UID.
     pub event: Option<(String, String)>,
+    /// Its online meeting: where it is joined, or that there is none.
+    pub meeting: Option<Option<String>>,
     /// Its new time. The occupancy of any other time is freed.
     pub time: Option<TimeRange>,
     /// What attendees answered, by address.
@@ -86,6 +88,13 @@ impl Writer<'_> {
             statement = statement
                 .col_expr(Column::ExternalId, Expr::value(id))
                 .col_expr(Column::EventUid, Expr::value(uid));
+        }
+        if let Some(url) = change.meeting {
+            let state =
+                if url.is_some() { OnlineMeetingState::Ready } else { OnlineMeetingState::Unavailable };
+            statement = statement
+                .col_expr(Column::OnlineMeeting, Expr::value(state.as_str()))
+                .col_expr(Column::OnlineMeetingUrl, Expr::value(url));
         }
         if let Some(time) = change.time {
             statement = statement

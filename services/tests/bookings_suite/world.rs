@@ -276,7 +276,8 @@ impl World {
             since: self.clock.now(),
             route: "DELEGATED".to_owned(),
             capabilities: json!({
-                "list": true, "freeBusy": true, "readDetails": true, "create": true, "update": true, "delete": true
+                "list": true, "freeBusy": true, "readDetails": true, "create": true, "update": true, "delete": true,
+                "onlineMeetings": true
             }),
             time_zone: None,
             as_of: None,
@@ -310,6 +311,7 @@ impl World {
             private: false,
             organiser: None,
             attendees: Vec::new(),
+            online_meeting: None,
         };
         let copy = CalendarCopy {
             connection,
@@ -361,5 +363,6 @@ pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewB
         buffer_before_minutes: 0,
         buffer_after_minutes: 0,
         ignore_unknown: false,
+        online_meeting: false,
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting for the answers of rooms (B16).
+//! Waiting for what comes after the event: the answers of rooms (B16), and where an online meeting is joined.
 //!
 //! The event is in the calendar whatever happens here: an answer that cannot be read never takes a booking back.
 
@@ -7,10 +7,18 @@ use domain::{
     Reason,
     state::{Answer, BookingState},
 };
-use providers::{AttendeeRole, Event};
-use services::{Change, bookings::Whole, change::BookingChange};
+use providers::{AttendeeRole, Event, Offers};
+use services::{
+    Change,
+    bookings::{Whole, awaits_meeting, meeting_over},
+    change::BookingChange,
+};
 
-use super::{Memory, SUPERSEDED, State, WriteBooking, desk, is_over, whole};
+use super::{
+    Memory, SUPERSEDED, State, WriteBooking, desk, is_over,
+    meeting::{self, Meeting},
+    whole,
+};
 use crate::engine::{Next, Outcome, Step, Trouble, World};
 
 /// The pauses between two looks at the event grow from the one to the other, in seconds.
@@ -18,41 +26,48 @@ const PAUSES: (i64, i64) = (2, 60);
 
 /// What was found at the provider.
 enum Found {
-    /// What was answered so far.
-    Answers(Vec<(String, Answer)>),
+    /// The event as it stands, and what its calendar system has.
+    Event(Box<Event>, Offers),
     /// Somebody has removed it.
     Gone,
     /// It could not be read this time.
     Unread,
-    /// Rooms of this calendar system do not answer.
-    NoAnswers,
+    /// Nothing is waited for.
+    NothingToCome,
 }
 
-/// Asks the event what the rooms have answered, ever less often, until all have or patience is over.
+/// Asks the event what the rooms have answered and where it is joined, ever less often, until all is known or patience
+/// is over.
 pub(super) async fn await_rooms(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     let whole = whole(world, at).await?;
     let superseded = at.take(SUPERSEDED).is_some();
     if superseded || is_over(&whole) || others(world, at, &whole).await? {
         return Ok(Next::Done);
     }
-    let found = if rooms(&whole).next().is_some() { find(world, &whole).await } else { Found::NoAnswers };
-    let answers = match found {
-        Found::Answers(answers) => answers,
-        Found::Unread => Vec::new(),
-        Found::NoAnswers => {
+    let seen = match find(world, &whole).await {
+        Found::Event(event, offers) => Some((event, offers)),
+        Found::Unread => None,
+        Found::NothingToCome => {
             settle(at, &whole, confirmed());
             return Ok(Next::Done);
         }
         Found::Gone => {
-            settle(at, &whole, gone());
+            settle(at, &whole, BookingChange { meeting: meeting_over(&whole.booking), ..gone() });
             return Ok(Next::Done);
         }
     };
     let asked_at = *at.memory.asked_at.get_or_insert(at.now);
     let patience = Duration::from_std(world.services.settings.room_patience).unwrap_or(Duration::days(1));
-    let verdict = verdict(&whole, &answers, at.now - asked_at >= patience);
-    let waits = verdict == Verdict::Waits;
-    settle(at, &whole, BookingChange { answers, ..following(&verdict) });
+    let is_late = at.now - asked_at >= patience;
+    let seen = seen.as_ref().map(|(event, offers)| (&**event, *offers));
+    let answers = seen.map_or_else(Vec::new, |(event, _)| answers_of(event));
+    let verdict = match seen {
+        Some((_, offers)) if !offers.rooms_answer => Verdict::Accepted,
+        _ => verdict(&whole, &answers, is_late),
+    };
+    let Meeting { news: meeting, waits } = meeting::look(&whole, seen, is_late);
+    let waits = waits || verdict == Verdict::Waits;
+    settle(at, &whole, BookingChange { answers, meeting, ..following(&verdict) });
     if !waits {
         return Ok(Next::Done);
     }
@@ -65,13 +80,18 @@ fn rooms(whole: &Whole) -> impl Iterator<Item = &entity::booking_participant::Mo
 }
 
 async fn find(world: &World, whole: &Whole) -> Found {
+    let (has_rooms, awaits) = (rooms(whole).next().is_some(), awaits_meeting(&whole.booking));
+    if !has_rooms && !awaits {
+        return Found::NothingToCome;
+    }
     let Ok(desk) = desk(world, whole).await else { return Found::Unread };
-    if !desk.provider.offers().rooms_answer {
-        return Found::NoAnswers;
+    let offers = desk.provider.offers();
+    if !awaits && !offers.rooms_answer {
+        return Found::NothingToCome;
     }
     let external = whole.booking.external_id.as_deref().unwrap_or_default();
     match desk.provider.event(&desk.session, &desk.via.mailbox, external).await {
-        Ok(Some(event)) => Found::Answers(answers_of(&event)),
+        Ok(Some(event)) => Found::Event(Box::new(event), offers),
         Ok(None) => Found::Gone,
         Err(error) => {
             tracing::warn!(booking = %whole.booking.id, code = error.code, "the rooms' answers could not be read");
@@ -156,7 +176,8 @@ fn settle(at: &mut Step<Memory>, whole: &Whole, change: BookingChange) {
         answers: change.answers.into_iter().filter(is_new).collect(),
         ..change
     };
-    if change.state.is_some() || change.reason.is_some() || !change.answers.is_empty() {
+    let is_news = change.state.is_some() || change.reason.is_some() || change.meeting.is_some();
+    if is_news || !change.answers.is_empty() {
         at.change(Change::Booking(change));
     }
 }

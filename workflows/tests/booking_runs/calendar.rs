@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange, state::Answer};
 use providers::{
     CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
-    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    OnlineMeeting, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
 };
 
 /// When a fault strikes.
@@ -32,6 +32,7 @@ struct Inner {
     texts: BTreeMap<String, String>,
     faults: VecDeque<(&'static str, When, Error)>,
     closed: BTreeMap<String, Error>,
+    meets: Option<OnlineMeeting>,
     calls: Vec<String>,
 }
 
@@ -93,6 +94,19 @@ impl Calendars {
         attendees.filter(|one| one.party.address == address).for_each(|one| one.answer = answer);
     }
 
+    /// There are online meetings from now on, and so it stands with all of them.
+    pub fn meet(&self, meeting: OnlineMeeting) {
+        let mut inner = self.lock();
+        let known = inner.events.values_mut().filter_map(|event| event.online_meeting.as_mut());
+        known.for_each(|known| *known = meeting.clone());
+        inner.meets = Some(meeting);
+    }
+
+    /// There are no online meetings any more.
+    pub fn meet_no_more(&self) {
+        self.lock().meets = None;
+    }
+
     /// Somebody throws every event away.
     pub fn wipe(&self) {
         self.lock().events.clear();
@@ -148,6 +162,7 @@ impl Provider for Calendars {
             rooms_answer: true,
             room_directory: true,
             push: false,
+            online_meetings: self.lock().meets.is_some(),
         }
     }
 
@@ -207,6 +222,7 @@ impl Provider for Calendars {
                 private: false,
                 organiser: Some(new.organiser.clone()),
                 attendees: new.attendees.clone(),
+                online_meeting: inner.meets.clone().filter(|_| new.online_meeting),
             };
             inner.texts.insert(id.clone(), new.text.clone());
             inner.events.insert((mailbox.to_owned(), id), event.clone());

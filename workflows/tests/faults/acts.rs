@@ -174,6 +174,7 @@ impl World {
             buffer_before_minutes: 0,
             buffer_after_minutes: 0,
             ignore_unknown: false,
+            online_meeting: false,
         };
         let key = format!("book {from}");
         let placed = self.services.bookings().create(&self.admin(), new, &key).await.unwrap();

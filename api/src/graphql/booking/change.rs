@@ -48,6 +48,10 @@ pub struct CreateBookingInput {
     /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
     #[graphql(default)]
     ignore_unknown: bool,
+    /// Whether it is to have an online meeting of the calendar system's. Refused with `ONLINE_MEETING_UNAVAILABLE` where
+    /// the calendar that it goes to has none.
+    #[graphql(default)]
+    online_meeting: bool,
     /// Made up by the caller, 1 to 128 characters: the same request with the same key, within 24 hours, makes one
     /// booking and answers it again, read afresh.
     idempotency_key: String,
@@ -85,6 +89,7 @@ impl TryFrom<CreateBookingInput> for NewBooking {
             buffer_before_minutes: minutes(input.buffer_before_minutes),
             buffer_after_minutes: minutes(input.buffer_after_minutes),
             ignore_unknown: input.ignore_unknown,
+            online_meeting: input.online_meeting,
         })
     }
 }

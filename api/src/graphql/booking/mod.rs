@@ -22,7 +22,7 @@ use super::{
     run::Run,
     scalar::{DateTime, EmailAddress, TimeZone},
     user::{self, User},
-    words::{BookingState, WrittenVia},
+    words::{BookingState, OnlineMeetingState, WrittenVia},
 };
 
 /// How a booking is marked that was written through a service account (S4.7).
@@ -155,6 +155,17 @@ impl Booking {
     /// The mailbox in whose calendar it stands; null before it is decided.
     async fn mailbox(&self) -> Option<EmailAddress> {
         self.0.mailbox.clone().map(EmailAddress)
+    }
+
+    /// What became of the online meeting that it was asked to have; null when none was asked for.
+    async fn online_meeting(&self) -> Option<OnlineMeetingState> {
+        use domain::state::OnlineMeetingState as S;
+        self.0.online_meeting.as_deref().map(|word| S::parse(word).unwrap_or(S::Unavailable).into())
+    }
+
+    /// Where the online meeting is joined: an https address, there when `onlineMeeting` is `READY`.
+    async fn online_meeting_url(&self) -> Option<&str> {
+        self.0.online_meeting_url.as_deref()
     }
 
     /// The run that writes it, or that last changed it.
