@@ -129,12 +129,12 @@ async fn an_online_meeting_stays_until_a_text_leaves_out_how_to_join() {
     let (url, content) = (event["onlineMeeting"]["joinUrl"].clone(), text(&event["body"]["content"]));
     assert!(content.contains(&text(&url)) && event["body"]["contentType"] == "html", "{event}");
     let path = format!("users/ada@acme.test/events/{}", segment(&event["id"]));
-    let patch = async |body| answer(world.graph(&token, Method::PATCH, &path).json(&body)).await.1;
-    let same = patch(json!({ "isOnlineMeeting": false, "subject": "Later" })).await;
+    let change = async |body| answer(world.graph(&token, Method::PATCH, &path).json(&body)).await.1;
+    let same = change(json!({ "isOnlineMeeting": false, "subject": "Later" })).await;
     assert_eq!((&same["isOnlineMeeting"], &same["onlineMeeting"]["joinUrl"]), (&json!(true), &url));
     let kept = format!("<p>More</p>{content}");
-    let kept = patch(json!({ "body": { "contentType": "html", "content": kept } })).await;
+    let kept = change(json!({ "body": { "contentType": "html", "content": kept } })).await;
     assert_eq!(kept["onlineMeeting"]["joinUrl"], url);
-    let lost = patch(json!({ "body": { "contentType": "text", "content": "Agenda" } })).await;
+    let lost = change(json!({ "body": { "contentType": "text", "content": "Agenda" } })).await;
     assert_eq!((&lost["isOnlineMeeting"], &lost["onlineMeeting"]), (&json!(false), &json!(null)));
 }
