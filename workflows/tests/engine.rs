@@ -21,7 +21,7 @@ use domain::{Clock, Id, TestClock, Timestamp};
 use entity::Store;
 use futures::future::join_all;
 use queue::jobs;
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, Statement, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use services::{Change, change::OwnEvent};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -320,12 +320,12 @@ async fn one_bad_result_never_fails_its_neighbours(bench: Bench) {
     assert_eq!((bench.run(good).await.revision, bench.run(bad).await.revision), (1, 0));
 }
 
-/// What a step costs where many are committed together: counts, which no machine changes. A transaction's beginning
-/// and end are statements too.
+/// What a step costs where many are committed together: counts, which no machine changes. Steps that want nothing else
+/// written are one statement, which is its own transaction.
 #[tokio::test]
-async fn a_batch_of_steps_costs_few_statements_and_one_commit() {
+async fn a_batch_of_plain_steps_is_one_statement() {
     let bench = bench(true).await;
-    for (size, most) in [(32, 0.2), (128, 0.05)] {
+    for size in [1, 32, 128] {
         for _ in 0..size {
             bench.order(bench.tenant, "").await;
         }
@@ -334,12 +334,35 @@ async fn a_batch_of_steps_costs_few_statements_and_one_commit() {
         assert_eq!(settled.len(), size);
         let before = bench.statements.load(Ordering::Relaxed);
         let written = commit(&bench.services, "here", settled).await;
-        let statements = bench.statements.load(Ordering::Relaxed) - before + 2;
+        let statements = bench.statements.load(Ordering::Relaxed) - before;
         assert!(written.iter().all(|(_, written)| *written));
-        let each = statements as f64 / size as f64;
-        assert!(each <= most, "{statements} statements for {size} steps");
-        assert!(statements >= 4, "they are counted: {statements}");
+        assert_eq!(statements, 1, "for {size} steps");
         bench.engine.drain().await.unwrap();
+    }
+}
+
+/// A plan that is made while the tables are nearly empty is kept for long: it has to go by the keys even then, for the
+/// committer's own role and behind the walls between tenants.
+#[tokio::test]
+async fn a_batch_goes_by_the_keys_on_tables_without_statistics() {
+    let bench = bench(true).await;
+    bench.order(bench.tenant, "").await;
+    let alone = bench.services.store.by_key().begin().await.unwrap();
+    let walled = bench.services.store.write_many(&[bench.tenant]).await.unwrap();
+    for txn in [alone, walled] {
+        let values = vec!["NULL"; 32].join(", ");
+        txn.execute_unprepared(&format!("PREPARE move AS {}", workflows::engine::TOGETHER)).await.unwrap();
+        let explain =
+            Statement::from_string(DatabaseBackend::Postgres, format!("EXPLAIN EXECUTE move ({values})"));
+        let rows = txn.query_all_raw(explain).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "QUERY PLAN").unwrap()).collect();
+        let reads: Vec<&String> =
+            plan.iter().filter(|line| line.contains("Scan using") || line.contains("Seq Scan")).collect();
+        assert!(reads.len() >= 6, "{plan:#?}");
+        for read in reads {
+            let by_key = ["run_pkey", "job_pkey", "signal_pkey"].iter().any(|key| read.contains(key));
+            assert!(by_key, "{read}\n{plan:#?}");
+        }
     }
 }
 
