@@ -3,7 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use crate::{
-    Result, Setup, Size, counts, load,
+    Result, Setup, Size, aged, counts, load,
     node::Node,
     peers::{self, Limit},
     rounds::{self, Ratio, Round},
@@ -139,7 +139,8 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
     }
     println!("{}", rounds::report(&all, LIMIT_1, RATIOS));
     spendings(setup, size).await?;
-    waiting(setup, size).await
+    waiting(setup, size).await?;
+    aged::bench(setup, size).await
 }
 
 async fn round(setup: &Setup, size: &Size) -> Result<Round> {

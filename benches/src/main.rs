@@ -1,5 +1,6 @@
 //! Measures the engine and the queue beside their limits and their peers. `scripts/bench` starts it.
 
+mod aged;
 mod counts;
 mod engine;
 mod entry;

@@ -1,12 +1,12 @@
 //! The connections to the database, and transactions that know whose rows they may touch.
 //!
 //! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
-//! PostgreSQL has two pools: one whose role sees the rows of the transaction's tenants only, and one whose role
-//! sees the engine's own tables of all tenants.
+//! PostgreSQL has three pools: one whose role sees the rows of the transaction's tenants only, and two whose role
+//! sees the engine's own tables of all tenants, one of them for statements over sets of keys.
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,12 +33,20 @@ pub enum StoreError {
 /// Says whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
-/// The same for set-based writes by key: on a table that was never analysed the planner would read all of it for a
-/// batch of any size, and it would plan anew for every length of a batch.
-const CONFINE_TO_INDEXES: &str =
-    "SELECT set_config('app.tenants', $1, true), set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true)";
+/// How set-based statements by key are planned: on a table that was never analysed the planner would read all of it for
+/// a batch of any size, and it would plan anew for every length of a batch.
+const BY_KEY: [(&str, &str); 4] = [
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
+
+/// Says whose rows a transaction of set-based statements by key may touch.
+static CONFINE_BY_KEY: LazyLock<String> = LazyLock::new(|| {
+    let by_key = BY_KEY.map(|(name, value)| format!(", set_config('{name}', '{value}', true)"));
+    CONFINE.to_owned() + &by_key.concat()
+});
 
 /// All connections of a node to its database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,6 +55,7 @@ pub struct Store {
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: DatabaseConnection,
+    by_key: DatabaseConnection,
 }
 
 impl Store {
@@ -78,20 +87,29 @@ impl Store {
         let write = Database::connect(options(url, 1, false)).await?;
         let read =
             Database::connect(options(&url.replace("mode=rwc", "mode=ro"), connections.max(2), true)).await?;
-        Ok(Self { backend: DatabaseBackend::Sqlite, engine: write.clone(), write, read })
+        Ok(Self {
+            backend: DatabaseBackend::Sqlite,
+            engine: write.clone(),
+            by_key: write.clone(),
+            write,
+            read,
+        })
     }
 
     async fn postgres(url: &str, connections: u32) -> Result<Self, DbErr> {
-        let pool = |role: &'static str, size: u32| {
+        let pool = |role: &'static str, size: u32, settings: &'static [(&str, &str)]| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(size).min_connections(1).sqlx_logging(false);
             options.acquire_timeout(Duration::from_secs(10));
-            options.map_sqlx_postgres_opts(move |postgres| postgres.options([("role", role)]));
+            options.map_sqlx_postgres_opts(move |postgres| {
+                postgres.options([("role", role)]).options(settings.iter().copied())
+            });
             Database::connect(options)
         };
-        let app = pool("muster_app", connections).await?;
-        let engine = pool("muster_engine", connections.div_ceil(2).max(2)).await?;
-        Ok(Self { backend: DatabaseBackend::Postgres, write: app.clone(), read: app, engine })
+        let app = pool("muster_app", connections, &[]).await?;
+        let engine = pool("muster_engine", connections.div_ceil(4).max(2), &[]).await?;
+        let by_key = pool("muster_engine", connections.div_ceil(2).max(2), &BY_KEY).await?;
+        Ok(Self { backend: DatabaseBackend::Postgres, write: app.clone(), read: app, engine, by_key })
     }
 
     /// "The column is one of these ids". On PostgreSQL the ids are one parameter, so that a statement is the same, and
@@ -117,7 +135,7 @@ impl Store {
     /// Counts every statement from now on; what begins and ends a transaction is none. For those who watch the cost.
     #[must_use]
     pub fn counted(mut self, statements: &Arc<AtomicU64>) -> Self {
-        for connection in [&mut self.write, &mut self.read, &mut self.engine] {
+        for connection in [&mut self.write, &mut self.read, &mut self.engine, &mut self.by_key] {
             let statements = Arc::clone(statements);
             connection.set_metric_callback(move |_| {
                 statements.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +156,7 @@ impl Store {
 
     /// A writing transaction that may touch the rows of these tenants: the committer's.
     pub async fn write_many(&self, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
-        self.begin_write(CONFINE_TO_INDEXES, tenants).await
+        self.begin_write(&CONFINE_BY_KEY, tenants).await
     }
 
     async fn begin_write(&self, confine: &str, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
@@ -171,6 +189,11 @@ impl Store {
     /// A connection that sees the engine's tables of all tenants, and nothing else.
     pub fn engine(&self) -> &DatabaseConnection {
         &self.engine
+    }
+
+    /// The same for statements over sets of keys: they go by the keys' indexes, and are planned once.
+    pub fn by_key(&self) -> &DatabaseConnection {
+        &self.by_key
     }
 
     async fn confine(&self, txn: &DatabaseTransaction, confine: &str, tenants: &[Uuid]) -> Result<(), DbErr> {

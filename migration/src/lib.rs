@@ -12,6 +12,7 @@ mod m0002_engine;
 mod m0003_integrations;
 mod m0004_bookings;
 mod m0005_event_order;
+mod m0006_committer;
 mod m0008_online_meetings;
 mod walls;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_integrations::Migration),
             Box::new(m0004_bookings::Migration),
             Box::new(m0005_event_order::Migration),
+            Box::new(m0006_committer::Migration),
             Box::new(m0008_online_meetings::Migration),
         ]
     }

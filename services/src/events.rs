@@ -50,7 +50,8 @@ pub enum Heard {
     Lagged,
 }
 
-pub(crate) fn row(
+/// An event, not stored yet.
+pub fn row(
     ids: &Ids,
     tenant: Uuid,
     topic: &'static str,

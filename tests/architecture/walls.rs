@@ -16,8 +16,11 @@ use crate::postgres::on_a_database;
 const FOUND_FIRST: &[&str] =
     &["tenant_feature", "external_binding", "connect_link", "connect_session", "channel"];
 
-/// What the engine's role may see: every tenant's runs and jobs, and nothing else.
+/// What the engine's role may see and change: every tenant's runs and jobs, and nothing else.
 const ENGINE: &[&str] = &["run", "run_history", "job", "signal", "schedule"];
+
+/// What it may add to.
+const TOLD: &str = "event_log";
 
 #[derive(Debug, FromQueryResult)]
 struct Table {
@@ -27,6 +30,7 @@ struct Table {
     forced: bool,
     walled: bool,
     engine: bool,
+    engine_adds: bool,
 }
 
 const TABLES: &str = "
@@ -35,7 +39,8 @@ SELECT c.relname::text AS name,
        c.relrowsecurity AS secured, c.relforcerowsecurity AS forced,
        EXISTS (SELECT 1 FROM pg_policies p WHERE p.tablename = c.relname AND 'muster_app' = ANY (p.roles)
                AND p.qual LIKE '%app.tenants%' AND p.with_check LIKE '%app.tenants%') AS walled,
-       has_table_privilege('muster_engine', c.oid, 'SELECT, INSERT, UPDATE, DELETE') AS engine
+       has_table_privilege('muster_engine', c.oid, 'SELECT, UPDATE, DELETE, TRUNCATE') AS engine,
+       has_table_privilege('muster_engine', c.oid, 'INSERT') AS engine_adds
 FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1";
 
 /// Writes a row for each tenant into every walled table, past foreign keys: only the walls are looked at here.
@@ -163,9 +168,14 @@ async fn a_tenants_transaction_cannot_write_into_another_tenant() {
 async fn the_engines_role_sees_the_engines_tables_of_all_tenants_and_no_others() {
     on_a_database(async |url| {
         let Filled { owner, store, ours, theirs } = filled(&url).await;
-        let open: BTreeSet<_> =
-            tables(&owner).await.into_iter().filter(|table| table.engine).map(|table| table.name).collect();
-        assert_eq!(open, ENGINE.iter().map(|name| (*name).to_owned()).collect());
+        let tables = tables(&owner).await;
+        let named = |may: fn(&Table) -> bool| -> BTreeSet<&str> {
+            tables.iter().filter(|table| may(table)).map(|table| table.name.as_str()).collect()
+        };
+        let mut open: BTreeSet<&str> = ENGINE.iter().copied().collect();
+        assert_eq!(named(|table| table.engine), open);
+        open.insert(TOLD);
+        assert_eq!(named(|table| table.engine_adds), open);
         assert_eq!(seen(store.engine(), "job").await, [ours, theirs]);
         for forbidden in ["booking", "consent_grant", "signing_key"] {
             let sql = format!("SELECT 1 FROM {forbidden}");

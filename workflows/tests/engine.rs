@@ -3,33 +3,41 @@
 
 #[path = "engine/bench.rs"]
 mod bench;
+#[path = "engine/cost.rs"]
+mod cost;
 #[path = "engine/model.rs"]
 mod model;
 #[path = "engine/outbox.rs"]
 mod outbox;
+#[path = "engine/poison.rs"]
+mod poison;
+#[path = "engine/retention.rs"]
+mod retention;
 #[path = "engine/shares.rs"]
 mod shares;
 #[path = "engine/time.rs"]
 mod time;
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use domain::{Clock, Id, TestClock, Timestamp};
 use entity::Store;
-use futures::future::join_all;
 use queue::jobs;
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use services::{Change, change::OwnEvent};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Next, Outcome, Step, Trouble, Undone, World, commit, nothing};
 use workflows::reconcile::{self, Reconciler};
 
 use crate::bench::{Bench, Wrong, new_tenant};
+use crate::poison::{
+    a_run_parked_while_undoing_goes_on_undoing, crashes_that_lie_days_apart_park_nothing,
+    work_that_kills_three_workers_is_parked,
+};
+use crate::retention::{
+    pruning_goes_on_until_nothing_old_is_left, what_is_over_is_pruned_by_policy_and_what_lives_stays,
+};
 
 workflows::workflow! {
     /// Waits for a bell, then ends; or does what its memory says.
@@ -235,42 +243,6 @@ async fn a_run_goes_through_its_states_under_one_claim(bench: Bench) {
     assert!(job.try_get::<bool>("", "free").unwrap(), "a run that waits is nobody's");
 }
 
-async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench) {
-    let (done, failed, live) = (
-        bench.order(bench.tenant, "done").await,
-        bench.order(bench.tenant, "fail").await,
-        bench.order(bench.tenant, "").await,
-    );
-    bench.engine.drain().await.unwrap();
-    let lines = async || {
-        let txn = bench.services.store.read(bench.tenant).await.unwrap();
-        let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
-        let mut runs: Vec<Uuid> = history.iter().map(|line| line.run_id).collect();
-        runs.sort_unstable();
-        runs.dedup();
-        let events = entity::event_log::of(bench.tenant).all(&txn).await.unwrap();
-        (runs, events.len())
-    };
-    let sorted = |mut runs: Vec<Uuid>| {
-        runs.sort_unstable();
-        runs
-    };
-    let (_, events) = lines().await;
-    assert!(events > 0);
-    let prune = async |days: i64| {
-        bench.clock.advance(chrono::Duration::days(days));
-        Reconciler::Retention.round(&bench.services).await.unwrap();
-        lines().await
-    };
-    assert_eq!(prune(6).await, (sorted(vec![done, failed, live]), events), "nothing is old yet");
-    assert_eq!(prune(2).await, (sorted(vec![done, failed, live]), 0), "events are kept for a week");
-    assert_eq!(prune(23).await.0, sorted(vec![failed, live]), "a run that ended well is kept for a month");
-    assert_eq!(prune(60).await.0, [live], "a failed one for three");
-    assert!(bench.signal(live).await, "what waits is never too old");
-    bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(live).await.status, "DONE");
-}
-
 async fn a_round_is_one_nodes_until_its_lease_is_over(bench: Bench) {
     let take =
         async |node: &str| reconcile::take(&bench.services, Reconciler::Retention, node).await.unwrap();
@@ -282,16 +254,6 @@ async fn a_round_is_one_nodes_until_its_lease_is_over(bench: Bench) {
     bench.clock.advance(chrono::Duration::minutes(10));
     assert!(take("other").await, "due, and the lease is over");
     assert!(!take("one").await);
-}
-
-async fn crashes_that_lie_days_apart_park_nothing(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
-    for _ in 0..4 {
-        assert_eq!(bench.engine.claim(&bench.sweep().await).await.unwrap().len(), 1, "and its worker dies");
-        bench.clock.advance(chrono::Duration::hours(40));
-    }
-    bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "WAITING");
 }
 
 /// SQLite has no clock of its own.
@@ -320,29 +282,6 @@ async fn one_bad_result_never_fails_its_neighbours(bench: Bench) {
     assert_eq!((bench.run(good).await.revision, bench.run(bad).await.revision), (1, 0));
 }
 
-/// What a step costs where many are committed together: counts, which no machine changes. A transaction's beginning
-/// and end are statements too.
-#[tokio::test]
-async fn a_batch_of_steps_costs_few_statements_and_one_commit() {
-    let bench = bench(true).await;
-    for (size, most) in [(32, 0.2), (128, 0.05)] {
-        for _ in 0..size {
-            bench.order(bench.tenant, "").await;
-        }
-        let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
-        let settled = join_all(works.iter().map(|work| bench.engine.work(work))).await;
-        assert_eq!(settled.len(), size);
-        let before = bench.statements.load(Ordering::Relaxed);
-        let written = commit(&bench.services, "here", settled).await;
-        let statements = bench.statements.load(Ordering::Relaxed) - before + 2;
-        assert!(written.iter().all(|(_, written)| *written));
-        let each = statements as f64 / size as f64;
-        assert!(each <= most, "{statements} statements for {size} steps");
-        assert!(statements >= 4, "they are counted: {statements}");
-        bench.engine.drain().await.unwrap();
-    }
-}
-
 async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
     let run = bench.order(bench.tenant, "fail").await;
     bench.engine.drain().await.unwrap();
@@ -351,47 +290,6 @@ async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
     assert_eq!(row.reason.unwrap()["code"], "TOY_FAILED");
     assert_eq!(row.memory["undone"], true);
     assert!(row.finished_at.is_some());
-}
-
-async fn work_that_kills_three_workers_is_parked(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
-    for _ in 0..3 {
-        let dead = bench.engine.claim(&bench.sweep().await).await.unwrap();
-        assert_eq!(dead.len(), 1);
-        bench.clock.advance(chrono::Duration::seconds(16));
-    }
-    bench.engine.drain().await.unwrap();
-    let row = bench.run(run).await;
-    assert_eq!(
-        (row.status.as_str(), row.reason.unwrap()["code"].clone()),
-        ("QUARANTINED", "RUN_QUARANTINED".into())
-    );
-    let alerts = async || {
-        // From the table: a reader of the log may have to wait for what other databases of the server write.
-        let txn = bench.services.store.read(bench.tenant).await.unwrap();
-        let parked = entity::event_log::Column::Topic.eq(services::events::topic::RUN_PARKED);
-        entity::event_log::of(bench.tenant).filter(parked).all(&txn).await.unwrap()
-    };
-    let told: Vec<Uuid> = alerts().await.iter().map(|event| event.subject).collect();
-    assert_eq!(told, [run], "somebody is told");
-    bench.services.runs().retry(&bench.admin(), Id::from_uuid(run)).await.unwrap();
-    bench.engine.drain().await.unwrap();
-    assert_eq!((bench.run(run).await.status.as_str(), alerts().await.len()), ("WAITING", 1));
-}
-
-async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
-    let run = bench.order(bench.tenant, "stuck").await;
-    bench.engine.drain().await.unwrap();
-    let row = bench.run(run).await;
-    let code = |row: &entity::run::Model| row.reason.clone().unwrap()["code"].clone();
-    assert_eq!((row.status.as_str(), code(&row), row.undoing), ("QUARANTINED", "TOY_STUCK".into(), true));
-    bench.services.runs().retry(&bench.admin(), Id::from_uuid(run)).await.unwrap();
-    bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "QUARANTINED", "its step was not done once more");
-    let txn = bench.services.store.read(bench.tenant).await.unwrap();
-    let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
-    let steps: Vec<_> = history.iter().map(|line| line.outcome.as_str()).collect();
-    assert_eq!(steps, ["FAILED", "QUARANTINED", "QUARANTINED"]);
 }
 
 async fn what_a_node_holds_when_it_leaves_is_there_for_the_others_at_once(bench: Bench) {
@@ -465,6 +363,7 @@ both! {
     a_step_that_panics_does_not_keep_its_lease,
     a_run_goes_through_its_states_under_one_claim,
     what_is_over_is_pruned_by_policy_and_what_lives_stays,
+    pruning_goes_on_until_nothing_old_is_left,
     a_round_is_one_nodes_until_its_lease_is_over,
     crashes_that_lie_days_apart_park_nothing,
     one_bad_result_never_fails_its_neighbours,

@@ -2,9 +2,10 @@
 
 use domain::{
     Id, StandardRole, ids,
-    state::{BookingState, ConnectionState, IntegrationState},
+    state::{BookingState, ConnectionState, IntegrationState, RunStatus},
 };
 use futures::StreamExt;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 use serde_json::json;
 use services::{
     Change, PageArgs,
@@ -132,6 +133,17 @@ async fn parked_runs_are_told_to_those_who_look_after_runs() {
     tx.event(topic::RUN_PARKED, run.uuid());
     tx.commit().await.unwrap();
     assert!(futures::poll!(told.next()).is_pending(), "it was, and somebody has retried it");
+    let txn = world.services.store.write(tenant.uuid()).await.unwrap();
+    let row = entity::run::one(tenant.uuid(), run.uuid()).one(&txn).await.unwrap().unwrap();
+    let mut row = row.into_active_model();
+    row.status = Set(RunStatus::Quarantined.to_string());
+    row.update(&txn).await.unwrap();
+    txn.commit().await.unwrap();
+    let mut tx = world.services.begin(tenant.uuid()).await.unwrap();
+    tx.event(topic::RUN_PARKED, run.uuid());
+    tx.commit().await.unwrap();
+    let it = json!({ "runParked": { "id": run.to_string(), "status": "QUARANTINED" } });
+    assert_eq!(told.next().await.unwrap(), it);
     let hr = world.user(tenant, StandardRole::HumanResources).await;
     assert_eq!(world.listen(&hr, parked, json!({})).next().await.unwrap(), json!({ "code": "FORBIDDEN" }));
 }

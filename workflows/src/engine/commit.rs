@@ -1,18 +1,25 @@
-//! The committer: everything that is waiting goes into one transaction.
+//! The committer: everything that is waiting is written together.
 //!
-//! On PostgreSQL the runs of a batch are moved by one statement, whatever their number. A run whose epoch or
-//! revision is no longer what its step saw is left out: its worker was a zombie, and nothing of it is written. A
-//! batch that fails is replayed one by one, so that one bad result never fails its neighbours.
+//! On PostgreSQL the runs of a batch are moved by one statement, whatever their number. Where a step wants nothing else
+//! written that statement is all: it is its own transaction. A run whose epoch or revision is no longer what its step
+//! saw is left out: its worker was a zombie, and nothing of it is written. A batch that fails is replayed one by one,
+//! so that one bad result never fails its neighbours.
 
 use std::{collections::HashMap, time::Duration};
 
 use domain::state::RunStatus;
+use entity::event_log::Model as Event;
 use queue::{Hint, jobs::Claimed};
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryResult, Statement, Value,
-    prelude::Json,
+    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryResult,
+    Statement, Value, prelude::Json,
 };
-use services::{Services, change::Writer, events::topic, tx::After};
+use services::{
+    Services,
+    change::Writer,
+    events::{self, topic},
+    tx::After,
+};
 use uuid::Uuid;
 
 use super::{decide::Settled, worker::LEASE};
@@ -42,18 +49,35 @@ pub enum Fate {
 
 /// Commits a batch and gives it back, each result with its fate. A claim that its worker would keep is kept unless a
 /// signal came meanwhile.
-pub async fn commit_keeping(
-    services: &Services,
-    node: &str,
-    mut batch: Vec<Settled>,
-) -> Vec<(Settled, Fate)> {
-    let mut outcome = write(services, node, &mut batch).await;
+pub async fn commit_keeping(services: &Services, node: &str, batch: Vec<Settled>) -> Vec<(Settled, Fate)> {
+    if services.store.backend() != DatabaseBackend::Postgres {
+        return commit_part(services, node, batch).await;
+    }
+    let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_plain);
+    let (mut plain, rich) =
+        tokio::join!(commit_part(services, node, plain), commit_part(services, node, rich));
+    plain.extend(rich);
+    plain
+}
+
+/// Whether nothing is written but the run, its job, its history and that it changed.
+fn is_plain(settled: &Settled) -> bool {
+    settled.changes.is_empty() && settled.status != RunStatus::Quarantined
+}
+
+async fn commit_part(services: &Services, node: &str, mut batch: Vec<Settled>) -> Vec<(Settled, Fate)> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
+    // Runs in a stable order: two committers never wait for each other in a circle.
+    batch.sort_unstable_by_key(|settled| settled.run);
+    let mut outcome = write(services, node, &batch).await;
     for attempt in 1..ATTEMPTS {
         match &outcome {
             Err(error) if batch.len() == 1 && error.is_contention() => {
                 let pause = 10 * u64::from(attempt) + services.ids.below(20);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
-                outcome = write(services, node, &mut batch).await;
+                outcome = write(services, node, &batch).await;
             }
             _ => break,
         }
@@ -68,51 +92,64 @@ pub async fn commit_keeping(
             tracing::warn!(%error, size = batch.len(), "a batch failed and is written one by one");
             let mut written = Vec::new();
             for settled in batch {
-                written.extend(Box::pin(commit_keeping(services, node, vec![settled])).await);
+                written.extend(Box::pin(commit_part(services, node, vec![settled])).await);
             }
             written
         }
     }
 }
 
-async fn write(services: &Services, node: &str, batch: &mut [Settled]) -> services::Result<Vec<Fate>> {
-    let mut tenants: Vec<Uuid> = batch.iter().map(|settled| settled.tenant).collect();
-    tenants.sort_unstable();
-    tenants.dedup();
-    // Runs in a stable order: two committers never wait for each other in a circle.
-    batch.sort_unstable_by_key(|settled| settled.run);
-    let txn = services.store.write_many(&tenants).await?;
-    let moved = match services.store.backend() {
-        DatabaseBackend::Postgres => move_together(services, &txn, node, batch).await?,
-        _ => move_each(services, &txn, node, batch).await?,
-    };
-    // A zombie's result may lie in the same batch as the one that counts.
-    let key = |settled: &Settled| (settled.run, settled.epoch, settled.revision);
-    let jobs: Vec<Option<Job>> = batch.iter().map(|settled| moved.get(&key(settled)).copied()).collect();
+async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::Result<Vec<Fate>> {
+    let changed = |s: &Settled| events::row(&services.ids, s.tenant, topic::RUN, s.run, services.now());
+    let told: Vec<Event> = batch.iter().map(changed).collect();
+    let is_postgres = services.store.backend() == DatabaseBackend::Postgres;
     let mut after = After::default();
-    for (settled, job) in batch.iter().zip(&jobs) {
-        let Some(job) = job else { continue };
-        let mut writer = Writer::new(services, &txn, settled.tenant, &settled.asked_by, &mut after);
-        writer.write(settled.changes.clone()).await?;
-        writer.event(topic::RUN, settled.run);
-        if settled.status == RunStatus::Quarantined {
-            tracing::error!(run = %settled.run, reason = ?settled.reason, "a run is parked: it needs somebody");
-            writer.event(topic::RUN_PARKED, settled.run);
+    let jobs = if is_postgres && batch.iter().all(is_plain) {
+        let moved = move_together(services, services.store.by_key(), node, batch, &told).await?;
+        jobs_of(batch, &moved)
+    } else {
+        let mut tenants: Vec<Uuid> = batch.iter().map(|settled| settled.tenant).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        let txn = services.store.write_many(&tenants).await?;
+        let moved = match is_postgres {
+            true => move_together(services, &txn, node, batch, &told).await?,
+            false => move_each(services, &txn, node, batch, &told).await?,
+        };
+        let jobs = jobs_of(batch, &moved);
+        for (settled, _) in batch.iter().zip(&jobs).filter(|(_, job)| job.is_some()) {
+            let mut writer = Writer::new(services, &txn, settled.tenant, &settled.asked_by, &mut after);
+            writer.write(settled.changes.clone()).await?;
+            if settled.status == RunStatus::Quarantined {
+                tracing::error!(run = %settled.run, reason = ?settled.reason, "a run is parked: it needs somebody");
+                writer.event(topic::RUN_PARKED, settled.run);
+            }
         }
+        after.store(&txn).await?;
+        txn.commit().await?;
+        jobs
+    };
+    for ((settled, job), told) in batch.iter().zip(&jobs).zip(told) {
+        let Some(job) = job else { continue };
+        after.events.push(told);
         if job.told {
             after.hints.push(Hint { run: settled.run, tenant: settled.tenant, lane: settled.lane });
         }
     }
-    after.store(&txn).await?;
-    txn.commit().await?;
+    after.tell(services).await;
     let fate = |job: Option<Job>| match job {
         None => Fate::TooLate,
         Some(Job { kept: true, .. }) => Fate::Kept,
         Some(_) => Fate::Written,
     };
-    let fates = jobs.into_iter().map(fate).collect();
-    after.tell(services).await;
-    Ok(fates)
+    Ok(jobs.into_iter().map(fate).collect())
+}
+
+/// For each result the job that it left, if it was written. A zombie's result may lie in the same batch as the one that
+/// counts.
+fn jobs_of(batch: &[Settled], moved: &Moved) -> Vec<Option<Job>> {
+    let job = |settled: &Settled| moved.get(&(settled.run, settled.epoch, settled.revision)).copied();
+    batch.iter().map(job).collect()
 }
 
 /// What a moved run's job looks like; a run that is over has none.
@@ -133,17 +170,19 @@ fn job(row: &QueryResult) -> Result<Job, DbErr> {
 /// may hold the epoch of the run's new life.
 type Moved = HashMap<(Uuid, i64, i64), Job>;
 
+/// The statement that moves a batch on PostgreSQL; named for the test of its plan.
 // A claim that is kept touches no index. What is due at once is due by the database's clock, or a node whose clock is
 // ahead would wait for itself. A job is touched only with its run: a retried run has a new job, whose epoch a zombie
-// from before may hold by chance.
-const TOGETHER: &str = "
+// from before may hold by chance. What is written later goes from hand to hand by RETURNING: joined to the input again
+// it would cost the square of the batch. The tenant is that of the run as it is stored, never the caller's word.
+pub const TOGETHER: &str = "
 WITH input AS (
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::text[],
         $8::jsonb[], $9::jsonb[], $10::text[], $11::jsonb[], $12::timestamptz[], $13::int[], $14::bool[],
         $15::uuid[], $16::text[], $17::text[], $18::text[], $19::int[], $20::jsonb[], $21::uuid[],
         $23::timestamptz[], $26::bool[], $30::bool[])
     AS i(run_id, epoch, revision, wakes, version, state, status, memory, trail, wait_signal, reason, due_at,
-        attempt, over, line_id, line_state, outcome, next_state, line_attempt, line_reason, tenant_id, at, keep, undoing)
+        attempt, over, line_id, line_state, outcome, next_state, line_attempt, line_reason, event_id, at, keep, undoing)
 ), armed AS (
     UPDATE job j SET attempt = i.attempt, crashes = 0, first_crash_at = NULL,
         lease_until = CASE WHEN i.keep AND j.wakes = i.wakes
@@ -156,33 +195,39 @@ WITH input AS (
             ELSE i.due_at END
     FROM input i, run r WHERE NOT i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
         AND r.id = i.run_id AND r.revision = i.revision
-    RETURNING j.run_id, j.epoch, j.lease_until IS NOT NULL AS kept, j.offered_at IS NOT NULL AS told
+    RETURNING i.*, j.lease_until IS NOT NULL AS kept, j.offered_at IS NOT NULL AS told
 ), ended AS (
     DELETE FROM job j USING input i, run r WHERE i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
-        AND r.id = i.run_id AND r.revision = i.revision RETURNING j.run_id, j.epoch, false AS kept, false AS told
+        AND r.id = i.run_id AND r.revision = i.revision RETURNING i.*, false AS kept, false AS told
 ), moved AS (
     UPDATE run r SET version = i.version, state = i.state, status = i.status, undoing = i.undoing,
-        memory = i.memory, trail = i.trail, wait_signal = nullif(i.wait_signal, ''), reason = nullif(i.reason, 'null'::jsonb), revision = r.revision + 1,
+        memory = i.memory, trail = i.trail, wait_signal = nullif(i.wait_signal, ''),
+        reason = nullif(i.reason, 'null'::jsonb), revision = r.revision + 1,
         updated_at = i.at, finished_at = CASE WHEN i.over THEN i.at END
-    FROM input i JOIN (SELECT * FROM armed UNION ALL SELECT * FROM ended) f ON f.run_id = i.run_id AND f.epoch = i.epoch
-    WHERE r.id = i.run_id AND r.revision = i.revision RETURNING r.id, i.epoch, i.revision, f.kept, f.told
+    FROM (SELECT * FROM armed UNION ALL SELECT * FROM ended) i
+    WHERE r.id = i.run_id AND r.revision = i.revision
+    RETURNING r.id, r.tenant_id, i.epoch, i.revision, i.kept, i.told, i.line_id, i.line_state, i.outcome, i.next_state,
+        i.line_attempt, i.line_reason, i.event_id, i.at
 ), history AS (
     INSERT INTO run_history (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
-    SELECT i.line_id, i.tenant_id, i.run_id, i.revision + 1, i.line_state, i.outcome, nullif(i.next_state, ''),
-        i.line_attempt, nullif(i.line_reason, 'null'::jsonb), $24, i.at
-    FROM input i JOIN moved m ON m.id = i.run_id AND m.epoch = i.epoch AND m.revision = i.revision
+    SELECT line_id, tenant_id, id, revision + 1, line_state, outcome, nullif(next_state, ''), line_attempt,
+        nullif(line_reason, 'null'::jsonb), $24, at FROM moved
+), told AS (
+    INSERT INTO event_log (id, tenant_id, topic, subject, payload, at)
+    SELECT event_id, tenant_id, $31, id, '{}', $32 FROM moved
 ), eaten AS (
     DELETE FROM signal s USING moved m, unnest($25::uuid[], $28::bigint[], $29::bigint[]) AS e(id, epoch, revision)
     WHERE s.run_id = m.id AND s.id = e.id AND e.epoch = m.epoch AND e.revision = m.revision
 )
 SELECT id, epoch, revision, kept, told FROM moved";
 
-/// Moves a whole batch by one statement.
+/// Moves a whole batch by one statement, and stores that its runs changed.
 async fn move_together(
     services: &Services,
-    txn: &DatabaseTransaction,
+    connection: &impl ConnectionTrait,
     node: &str,
     batch: &[Settled],
+    told: &[Event],
 ) -> Result<Moved, DbErr> {
     fn list<T: Into<Value>>(batch: &[Settled], column: impl Fn(&Settled) -> T) -> Vec<T> {
         batch.iter().map(column).collect()
@@ -212,7 +257,7 @@ async fn move_together(
         list(batch, |s| s.line.next.clone().unwrap_or_default()).into(),
         list(batch, |s| s.line.attempt).into(),
         list(batch, |s| reason(&s.line.reason)).into(),
-        list(batch, |s| s.tenant).into(),
+        told.iter().map(|event| event.id).collect::<Vec<_>>().into(),
         services.clock.sql().into(),
         list(batch, |s| s.at).into(),
         node.into(),
@@ -222,8 +267,10 @@ async fn move_together(
         eaten().map(|(_, settled)| settled.epoch).collect::<Vec<_>>().into(),
         eaten().map(|(_, settled)| settled.revision).collect::<Vec<_>>().into(),
         list(batch, |s| s.undoing).into(),
+        topic::RUN.into(),
+        services.now().into(),
     ];
-    let rows = txn
+    let rows = connection
         .query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, TOGETHER, values))
         .await?;
     let read = |row: &QueryResult| {
@@ -239,6 +286,7 @@ async fn move_each(
     txn: &DatabaseTransaction,
     node: &str,
     batch: &[Settled],
+    told: &[Event],
 ) -> Result<Moved, DbErr> {
     let run = async |sql: &str, values: Vec<Value>| {
         let done =
@@ -251,7 +299,7 @@ async fn move_each(
     // The step's own time may lie back: its result may have waited for its batch, or the clock may have been set.
     let now = services.now();
     let mut moved = Moved::new();
-    for s in batch {
+    for (s, told) in batch.iter().zip(told) {
         let held: [Value; 3] = [s.run.into(), s.epoch.into(), s.revision.into()];
         let armed = match s.status.is_over() {
             true => (run(END, held.into()).await? == 1).then(Job::default),
@@ -301,6 +349,9 @@ async fn move_each(
         for id in &s.eaten {
             run("DELETE FROM signal WHERE id = $1", vec![(*id).into()]).await?;
         }
+        entity::event_log::Entity::insert(told.clone().into_active_model())
+            .exec_without_returning(txn)
+            .await?;
         moved.insert((s.run, s.epoch, s.revision), armed);
     }
     Ok(moved)
@@ -326,7 +377,7 @@ const TELL: &str = "INSERT INTO run_history
 
 /// Gives a claim back for which there is no workflow here: another node may have it.
 pub async fn give_back(services: &Services, claimed: &Claimed) {
-    if let Err(error) = queue::jobs::release(services.store.engine(), claimed.run, claimed.epoch).await {
+    if let Err(error) = queue::jobs::release(services.store.by_key(), claimed.run, claimed.epoch).await {
         tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");
     }
 }

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use services::{Services, catalogue::WorkflowInfo};
 
-pub use commit::{Fate, commit, commit_keeping};
+pub use commit::{Fate, TOGETHER, commit, commit_keeping};
 pub use decide::{Line, MAX_CRASHES, Settled, Work};
 pub use step::{Flow, Given, Next, Outcome, Signal, Step, Taken, Trouble, Undone, World, nothing};
 pub use table::{Retry, Row, Table};

@@ -95,13 +95,13 @@ impl Engine {
         // Before the claim: what passes meanwhile counts as passed.
         let since = services.clock.steady();
         let claimed =
-            jobs::claim(services.store.engine(), &*services.clock, self.node(), &ids, LEASE).await?;
+            jobs::claim(services.store.by_key(), &*services.clock, self.node(), &ids, LEASE).await?;
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
         let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.run).collect();
         let select = entity::run::everywhere().filter(services.store.one_of(entity::run::Column::Id, &ids));
-        let (rows, signals) = tokio::join!(select.all(services.store.engine()), self.signals(&ids));
+        let (rows, signals) = tokio::join!(select.all(services.store.by_key()), self.signals(&ids));
         let mut rows: HashMap<Uuid, entity::run::Model> =
             rows?.into_iter().map(|row| (row.id, row)).collect();
         let mut signals = signals?;
@@ -150,7 +150,7 @@ impl Engine {
     async fn signals(&self, runs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Signal>>, DbErr> {
         let store = &self.services().store;
         let select = entity::signal::everywhere().filter(store.one_of(entity::signal::Column::RunId, runs));
-        let rows = select.order_by_asc(entity::signal::Column::Id).all(store.engine()).await?;
+        let rows = select.order_by_asc(entity::signal::Column::Id).all(store.by_key()).await?;
         let mut signals: HashMap<Uuid, Vec<Signal>> = HashMap::new();
         for row in rows {
             let signal = Signal { id: row.id, name: row.name, payload: row.payload };
@@ -323,7 +323,7 @@ impl Engine {
                 return;
             }
             let services = self.services();
-            if let Err(error) = jobs::renew(services.store.engine(), &*services.clock, &claims, LEASE).await {
+            if let Err(error) = jobs::renew(services.store.by_key(), &*services.clock, &claims, LEASE).await {
                 tracing::warn!(%error, "leases were not renewed");
             }
         }

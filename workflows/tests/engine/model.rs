@@ -3,8 +3,8 @@
 //!
 //! - No run is lost, and none is in two places: what is claimed, kept, renewed and offered is what the model says, a
 //!   run that lives has exactly one job, one that is over has none, and a result is written once or not at all.
-//! - No step is committed twice: every commit writes its number into the audit log, and in the end the numbers of a
-//!   run are 1, 2, 3 and so on, as many as its history says.
+//! - No step is committed twice: two commits of three write their number into the audit log, the others are plain; in
+//!   the end the numbers of a run are 1, 2, 4, 5 and so on, as many as its history says.
 //! - A run waits for something that is named: in the end every signal that is waited for is sent, every time is let
 //!   come, and then each run is over and says why.
 //!
@@ -62,7 +62,7 @@ use self::{
     op::Op,
     reference::{Answer, Job, Line, Model, Run, Stored, WORKERS, origin},
     tally::Tally,
-    toy::Walk,
+    toy::{Walk, has_changes},
 };
 use crate::bench::{self, Bench};
 
@@ -414,7 +414,8 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
                 (*at, state.clone(), (*outcome).to_owned(), next.clone(), *attempt)
             };
             assert_eq!(lines, run.history.iter().map(line).collect::<Vec<_>>(), "the history of run {index}");
-            let once: Vec<u64> = (1..=u64::from(run.stored.memory.count)).collect();
+            let all = 1..=run.stored.memory.count;
+            let once: Vec<u64> = all.filter(|count| has_changes(*count)).map(u64::from).collect();
             assert_eq!(counts, once, "every committed step of run {index} did its deed once");
             assert!(run.stored.is_explained || run.stored.status == "DONE", "run {index} says why it ended");
         }

