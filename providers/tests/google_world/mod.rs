@@ -6,7 +6,7 @@ use domain::{Ids, TestClock};
 use http::{Client, Method, Request};
 use providers::{
     Credential, OpenGate, Session, StaticCredentials,
-    google::{Application, Config, DELEGATED, Google, ServiceAccountKey},
+    google::{Application, Config, DELEGATED, Google, Keyless, ServiceAccountKey, Source},
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -116,6 +116,21 @@ impl World {
         }
     }
 
+    /// A service account whose key Google keeps; it takes the place of the one with a key.
+    pub async fn without_key(&mut self) -> Session {
+        self.key =
+            self.control("google/service-accounts", &json!({ "name": "keyless", "keyless": true })).await;
+        Session {
+            credentials: Arc::new(StaticCredentials(Credential::Keyless(
+                text(&self.key["client_email"]).into(),
+            ))),
+            gate: Arc::new(OpenGate),
+            server: None,
+            account: String::new(),
+            own: false,
+        }
+    }
+
     /// A planted fault.
     pub async fn fault(&self, method: &str, path: &str, action: Value) {
         let mut fault = action;
@@ -131,8 +146,26 @@ pub fn config(base: &Url) -> Config {
         accounts: base.as_str().trim_end_matches('/').parse().unwrap(),
         calendar: base.join("calendar/v3").unwrap(),
         directory: base.join("admin/directory/v1").unwrap(),
+        keyless: Some(keyless(base)),
         application: Some(Application { client_id: CLIENT_ID.to_owned(), secret: SECRET.into() }),
     }
+}
+
+/// Where the machine's tokens are, below Google.
+pub const METADATA: &str = "computeMetadata/v1/instance/service-accounts/default/token";
+
+/// Signatures for service accounts that are named without a key.
+pub fn keyless(base: &Url) -> Keyless {
+    let header = (http::HeaderName::from_static("metadata-flavor"), "Google".into());
+    let source = Source::Url { url: base.join(METADATA).unwrap(), header: Some(header) };
+    keyless_from(source, base)
+}
+
+/// The same from another source.
+pub fn keyless_from(source: Source, base: &Url) -> Keyless {
+    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let client = Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
+    Keyless::new(source, base.join("iam/v1").unwrap(), client)
 }
 
 /// A member of a JSON answer that is a text.
