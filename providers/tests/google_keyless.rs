@@ -10,7 +10,7 @@ use chrono::Duration;
 use domain::Ids;
 use google_world::{METADATA, World, config, keyless_from, text};
 use providers::{
-    Error, ErrorKind, Provider, Remedy, Session,
+    Credential, Error, ErrorKind, OpenGate, Provider, Remedy, Session, StaticCredentials,
     google::{Google, Source},
 };
 use serde_json::{Value, json};
@@ -18,10 +18,18 @@ use serde_json::{Value, json};
 /// An organisation that authorised a service account without a key, and access through it.
 async fn acme() -> (World, Value, Session) {
     let mut world = World::start().await;
-    let mut session = world.without_key().await;
+    let order = json!({ "name": "keyless", "keyless": true });
+    world.key = world.control("google/service-accounts", &order).await;
     let organisation = world.organisation("Acme", 5, 2).await;
     world.authorise(&organisation, 0).await;
-    text(&organisation["admin"]["address"]).clone_into(&mut session.account);
+    let credential = Credential::Keyless(text(&world.key["client_email"]).into());
+    let session = Session {
+        credentials: Arc::new(StaticCredentials(credential)),
+        gate: Arc::new(OpenGate),
+        server: None,
+        account: text(&organisation["admin"]["address"]).to_owned(),
+        own: false,
+    };
     (world, organisation, session)
 }
 

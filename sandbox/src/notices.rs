@@ -179,7 +179,8 @@ pub(crate) async fn send(app: &App, letter: &Letter) -> Option<u16> {
             None => request.header("content-length", "0"),
         };
         let sent = request.send().await;
-        if let Some(status) = sent.ok().map(|answer| answer.status()).filter(|status| status.is_success()) {
+        let status = sent.map(|answer| answer.status()).ok();
+        if let Some(status) = status.filter(reqwest::StatusCode::is_success) {
             return Some(status.as_u16());
         }
         tokio::time::sleep(pause).await;

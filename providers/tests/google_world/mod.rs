@@ -116,21 +116,6 @@ impl World {
         }
     }
 
-    /// A service account whose key Google keeps; it takes the place of the one with a key.
-    pub async fn without_key(&mut self) -> Session {
-        self.key =
-            self.control("google/service-accounts", &json!({ "name": "keyless", "keyless": true })).await;
-        Session {
-            credentials: Arc::new(StaticCredentials(Credential::Keyless(
-                text(&self.key["client_email"]).into(),
-            ))),
-            gate: Arc::new(OpenGate),
-            server: None,
-            account: String::new(),
-            own: false,
-        }
-    }
-
     /// A planted fault.
     pub async fn fault(&self, method: &str, path: &str, action: Value) {
         let mut fault = action;
