@@ -8,6 +8,7 @@ use services::{
     Error, Refusal, Services,
     connect::{self, Choice, Progress, RedirectAnswer, Typed, label},
     links::OpenLink,
+    providers::google::Google,
 };
 
 use super::{cookie, is_own_form, layout, onward};
@@ -160,7 +161,7 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     };
     let provider = ProviderKind::parse(&open.integration.provider);
     if provider == Some(ProviderKind::GoogleWorkspace) {
-        let is_keyless = services.connectors.google().is_ok_and(|google| google.is_keyless());
+        let is_keyless = services.connectors.google().is_ok_and(Google::is_keyless);
         return layout::page("Enter the service account", false, service_account(&open.tenant, is_keyless));
     }
     let system = provider.map_or("calendar system", label);
