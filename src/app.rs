@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use services::{Services, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{self, Config, Microsoft, Role};
+use crate::config::{self, Config, Keyless, Microsoft, Role};
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +153,12 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         connectors = connectors.with(Arc::new(connector));
     }
     if let Some(places) = &config.google {
+        let keyless = match &places.keyless {
+            Some(source) => Some(keyless(source, &config.allowed_hosts)?),
+            None => None,
+        };
         let config = google::Config {
+            keyless,
             token: places.token_url.clone(),
             accounts: places.accounts_url.clone(),
             calendar: places.calendar_url.clone(),
@@ -177,6 +182,26 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         connectors = connectors.with(Arc::new(connector));
     }
     Ok(connectors)
+}
+
+/// Signatures for service accounts without keys. The source is called by a client of its own: the metadata server must
+/// not become reachable for the servers that customers name.
+fn keyless(places: &Keyless, allowed_hosts: &[String]) -> Result<google::Keyless, Error> {
+    let named = places.token_url.iter().chain([&places.iam_url]).filter_map(|url| url.host_str());
+    let hosts = allowed_hosts.iter().cloned().chain(named.map(str::to_owned));
+    let limits = http::Config {
+        timeout: Duration::from_secs(10),
+        max_body: 64 * 1024,
+        allowance: http::Allowance::hosts(hosts),
+        ..http::Config::default()
+    };
+    let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
+    let source = match (&places.token_url, &places.token_file) {
+        (Some(url), _) => google::Source::Url { url: url.clone(), header: places.header() },
+        (None, Some(file)) => google::Source::File(file.clone()),
+        (None, None) => return Err(config::Error::Impossible("google.keyless names no source.").into()),
+    };
+    Ok(google::Keyless::new(source, places.iam_url.clone(), client))
 }
 
 fn registration(microsoft: &Microsoft) -> Result<microsoft::Config, Error> {

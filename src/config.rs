@@ -4,8 +4,11 @@
 //! (`MUSTER_MICROSOFT__CLIENT_ID`). There is no "mode": the URLs decide what a node stands on. Combinations that
 //! cannot work are refused at start with one sentence.
 
+mod google;
+
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
+pub use google::{Google, Keyless};
 pub use providers::microsoft::Cloud;
 use providers::microsoft::{self, ClientCredential};
 use secrecy::{ExposeSecret, SecretString};
@@ -53,29 +56,6 @@ impl Microsoft {
             ..cloud
         }
     }
-}
-
-/// Where Google is. Every customer has a service account of its own; an application of ours is only needed for people
-/// who connect their own calendar.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Google {
-    /// The id of our application, for personal consents.
-    pub client_id: Option<String>,
-    /// Its secret.
-    pub client_secret: Option<SecretString>,
-    /// The token endpoint.
-    #[serde(default = "google_token_url")]
-    pub token_url: Url,
-    /// The sign-in pages.
-    #[serde(default = "google_accounts_url")]
-    pub accounts_url: Url,
-    /// The Calendar API.
-    #[serde(default = "google_calendar_url")]
-    pub calendar_url: Url,
-    /// The Directory API.
-    #[serde(default = "google_directory_url")]
-    pub directory_url: Url,
 }
 
 /// The whole configuration.
@@ -227,14 +207,8 @@ impl Config {
         if !matches!(self.public_url.scheme(), "http" | "https") {
             return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
         }
-        if self
-            .google
-            .as_ref()
-            .is_some_and(|google| google.client_id.is_some() != google.client_secret.is_some())
-        {
-            return Err(Error::Impossible(
-                "google.client_id and google.client_secret belong together: give both or neither.",
-            ));
+        if let Some(google) = &self.google {
+            google.check().map_err(Error::Impossible)?;
         }
         match &self.microsoft {
             Some(Microsoft { client_secret: None, certificate_file: None, .. }) => Err(Error::Impossible(
@@ -320,22 +294,6 @@ const fn stop_within() -> u64 {
     20
 }
 
-fn google_token_url() -> Url {
-    Url::parse("https://oauth2.googleapis.com/token").expect("a constant URL")
-}
-
-fn google_accounts_url() -> Url {
-    Url::parse("https://accounts.google.com").expect("a constant URL")
-}
-
-fn google_calendar_url() -> Url {
-    Url::parse("https://www.googleapis.com/calendar/v3").expect("a constant URL")
-}
-
-fn google_directory_url() -> Url {
-    Url::parse("https://admin.googleapis.com/admin/directory/v1").expect("a constant URL")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +308,10 @@ mod tests {
         config.check().map(|()| config)
     }
 
+    fn keyless(text: &str) -> String {
+        format!("[google]\nclient_id = \"x\"\nclient_secret = \"y\"\n[google.keyless]\n{text}")
+    }
+
     #[test]
     fn impossible_combinations_are_refused_with_one_sentence() {
         for (text, word) in [
@@ -359,13 +321,31 @@ mod tests {
             ("keep_runs_days = 0", "two days"),
             ("[microsoft]\nclient_id = \"x\"", "credential"),
             ("[google]\nclient_id = \"x\"", "belong together"),
+            ("[google.keyless]\ntoken_file = \"t\"", "signing in"),
         ] {
             let error = config(text).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        for (text, word) in [
+            ("", "one source"),
+            ("token_file = \"t\"\ntoken_url = \"http://m/\"", "one source"),
+            ("token_file = \"t\"\ntoken_header = \"A: b\"", "one header"),
+            ("token_url = \"http://m/\"\ntoken_header = \"b\"", "one header"),
+            ("token_url = \"http://m/\"\ntoken_header = \"A b: c\"", "one header"),
+            ("token_url = \"file:///t\"", "https://"),
+            ("token_file = \"t\"\niam_url = \"ftp://iam/\"", "https://"),
+        ] {
+            let error = config(&keyless(text)).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");
         }
         assert!(config("").is_ok_and(|config| config.google.is_none()));
         let google = config("[google]").unwrap().google.unwrap();
         assert_eq!(google.token_url.as_str(), "https://oauth2.googleapis.com/token");
+        let text = keyless("token_url = \"http://m/\"\ntoken_header = \"Metadata-Flavor: Google\"");
+        let keyless = config(&text).unwrap().google.unwrap().keyless.unwrap();
+        assert_eq!(keyless.iam_url.as_str(), "https://iamcredentials.googleapis.com/v1");
+        let (name, value) = keyless.header().unwrap();
+        assert_eq!((name.as_str(), value.expose_secret()), ("metadata-flavor", "Google"));
         assert!(config("colour = \"red\"").is_err(), "an unknown key is refused");
     }
 

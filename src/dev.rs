@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Cloud, Config, Google, Microsoft, Role},
+    config::{Cloud, Config, Google, Keyless, Microsoft, Role},
     seed,
 };
 
@@ -199,6 +199,12 @@ pub fn google(sandbox: &Url, client_id: &str, client_secret: &str) -> Result<Goo
         accounts_url: at("/google")?,
         calendar_url: at("/google/calendar/v3")?,
         directory_url: at("/google/admin/directory/v1")?,
+        keyless: Some(Keyless {
+            token_url: Some(at("/google/computeMetadata/v1/instance/service-accounts/default/token")?),
+            token_header: Some("Metadata-Flavor: Google".to_owned().into()),
+            token_file: None,
+            iam_url: at("/google/iam/v1")?,
+        }),
     })
 }
 

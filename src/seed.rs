@@ -58,8 +58,8 @@ fn note(data: &Path) -> Option<Seeded> {
 
 /// Registers our application at the sandbox, with the addresses that its pages may send browsers back to.
 pub async fn register(sandbox: &Url, client_id: &str, secret: &str, base: &Url) -> Result<(), Error> {
-    use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, SIGNED_IN};
-    let paths = [SIGNED_IN, CONSENTED, OWN_CONSENTED, GOOGLE_OWN_CONSENTED];
+    use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, OWN_CONSENTED, SIGNED_IN};
+    let paths = [SIGNED_IN, CONSENTED, OWN_CONSENTED, GOOGLE_SIGNED_IN, GOOGLE_OWN_CONSENTED];
     let redirects: Vec<String> =
         paths.iter().filter_map(|path| base.join(path).ok()).map(String::from).collect();
     let application =

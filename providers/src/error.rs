@@ -15,6 +15,8 @@ pub enum ErrorKind {
     GrantLost,
     /// Our registration or the customer's set-up is wrong.
     Misconfigured,
+    /// The operator's source of signatures does not serve: nothing that the customer could mend.
+    Signing,
     /// The mailbox lies outside the agreed scope.
     OutOfScope,
     /// There is no such mailbox.
@@ -82,6 +84,16 @@ impl Error {
         self
     }
 
+    /// What has to be done about it, where that is not the customer's.
+    pub const fn operators_action(&self) -> Option<&'static str> {
+        match self.kind {
+            ErrorKind::Signing => Some(
+                "Whoever operates this installation has to look after its source of signatures; it goes on by itself then.",
+            ),
+            _ => None,
+        }
+    }
+
     /// The stable code of the kind, for our own API.
     pub const fn kind_code(&self) -> &'static str {
         match self.kind {
@@ -90,6 +102,7 @@ impl Error {
             ErrorKind::TokenRefused => "PROVIDER_TOKEN_REFUSED",
             ErrorKind::GrantLost => "CONSENT_LOST",
             ErrorKind::Misconfigured => "PROVIDER_MISCONFIGURED",
+            ErrorKind::Signing => "SIGNING_FAILED",
             ErrorKind::OutOfScope => "MAILBOX_OUT_OF_SCOPE",
             ErrorKind::NoMailbox => "MAILBOX_NOT_FOUND",
             ErrorKind::NotServed => "MAILBOX_NOT_SERVED",

@@ -22,6 +22,8 @@ pub enum Credential {
     },
     /// A service account's key: the connector makes tokens of it, one for each mailbox that it acts for.
     ServiceAccount(Arc<crate::google::ServiceAccountKey>),
+    /// A service account's address: the operator's source signs for it ([`crate::google::Keyless`]).
+    Keyless(Arc<str>),
 }
 
 /// Where a session's secrets come from. The token broker implements it: it refreshes, persists and never lets

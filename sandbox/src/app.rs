@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     Error,
+    deliveries::Deliveries,
     fault::Faults,
     gate::Gates,
     journal::Journal,
@@ -24,6 +25,8 @@ use crate::{
 pub struct App {
     /// The record of requests.
     pub journal: Journal,
+    /// The record of change notifications.
+    pub deliveries: Deliveries,
     /// What goes wrong on purpose.
     pub faults: Faults,
     /// Concurrent requests by mailbox.
@@ -64,6 +67,7 @@ impl App {
             .map_err(Error::Client)?;
         Ok(Arc::new(Self {
             journal,
+            deliveries: Deliveries::default(),
             faults: Faults::default(),
             gates: Gates::default(),
             signer,

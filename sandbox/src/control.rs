@@ -77,7 +77,21 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
     microsoft::settle(app)?;
     let parts = request.parts();
     match (request.method.as_str(), &parts[1..]) {
-        ("GET", ["journal"]) => journal(app, request).await,
+        ("GET", ["journal"]) => {
+            let (after, limit) = wanted(request)?;
+            if !limit.is_zero() {
+                // Not an error: the list is empty then.
+                let _ = tokio::time::timeout(limit, app.journal.wait_after(after)).await;
+            }
+            Ok(json!(app.journal.after(after)))
+        }
+        ("GET", ["notices"]) => {
+            let (after, limit) = wanted(request)?;
+            if !limit.is_zero() {
+                let _ = tokio::time::timeout(limit, app.deliveries.wait_after(after)).await;
+            }
+            Ok(json!(app.deliveries.after(after)))
+        }
         ("POST", ["organisations"]) => create(app, body(request)?),
         ("POST", ["organisations", "generate"]) => {
             let order: Order = body(request)?;
@@ -167,18 +181,13 @@ pub(crate) fn find(state: &State, id: Uuid) -> Result<&Organisation, Refused> {
     state.organisations.get(&id).ok_or(Refused::NotFound("organisation"))
 }
 
-/// Entries after `after`; with `wait_ms`, waits for the first of them.
-async fn journal(app: &App, request: &Request) -> Result<Value, Refused> {
+/// Which entries of a list are wanted, and how long the first of them is waited for.
+fn wanted(request: &Request) -> Result<(u64, Duration), Refused> {
     let number = |name: &str| request.query(name).map_or(Ok(0), str::parse::<u64>);
-    let (after, wait) = number("after")
-        .and_then(|after| Ok((after, number("wait_ms")?)))
-        .map_err(|_| Refused::Invalid("after and wait_ms must be numbers".to_owned()))?;
-    if wait > 0 {
-        let limit = Duration::from_millis(wait.min(WAIT_MOST_MS));
-        // Not an error: the list is empty then.
-        let _ = tokio::time::timeout(limit, app.journal.wait_after(after)).await;
-    }
-    Ok(json!(app.journal.after(after)))
+    let numbers = number("after").and_then(|after| Ok((after, number("wait_ms")?)));
+    let (after, wait) =
+        numbers.map_err(|_| Refused::Invalid("after and wait_ms must be numbers".to_owned()))?;
+    Ok((after, Duration::from_millis(wait.min(WAIT_MOST_MS))))
 }
 
 fn create(app: &App, fixture: Fixture) -> Result<Value, Refused> {

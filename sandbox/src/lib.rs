@@ -10,6 +10,7 @@
 pub mod app;
 pub mod cli;
 pub mod control;
+pub mod deliveries;
 pub mod exchange;
 pub mod fault;
 pub mod fixture;

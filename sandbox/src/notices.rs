@@ -9,6 +9,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     app::App,
+    deliveries::Delivery,
     fault::Action,
     google,
     microsoft::graph::zones,
@@ -31,6 +32,8 @@ pub(crate) struct Letter {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// JSON; Google's have none.
     pub(crate) body: Option<Value>,
+    /// Whether it bears a wrong word.
+    pub(crate) forged: bool,
 }
 
 /// Delivers notices until nobody makes any more. A receiver that is away does not hold up the others.
@@ -38,12 +41,14 @@ pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<
     let mut running = JoinSet::new();
     let mut held: HashMap<Owner, Vec<Letter>> = HashMap::new();
     while let Some(notice) = notices.recv().await {
-        for letters in queued(&app, &notice, &mut held) {
-            let app = Arc::clone(&app);
+        let mailbox = address(&app, &notice);
+        for letters in queued(&app, &notice, &mailbox, &mut held) {
+            let (app, mailbox, change) = (Arc::clone(&app), mailbox.clone(), notice.change);
             // What goes to one receiver keeps its order.
             running.spawn(async move {
                 for letter in letters {
-                    send(&app, &letter).await;
+                    let status = send(&app, &letter).await;
+                    note(&app, &mailbox, change, letter.forged, status);
                 }
             });
         }
@@ -51,14 +56,30 @@ pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<
     }
 }
 
+/// Writes down what came of a letter.
+fn note(app: &App, mailbox: &str, change: &'static str, forged: bool, status: Option<u16>) {
+    let (at, mailbox) = (app.now(), mailbox.to_owned());
+    app.deliveries.append(Delivery { n: 0, at, mailbox, change, forged, status });
+}
+
 /// What is to be sent about a notice, one list per receiver.
-fn queued(app: &App, notice: &Notice, held: &mut HashMap<Owner, Vec<Letter>>) -> Vec<Vec<Letter>> {
+fn queued(
+    app: &App,
+    notice: &Notice,
+    mailbox: &str,
+    held: &mut HashMap<Owner, Vec<Letter>>,
+) -> Vec<Vec<Letter>> {
     let letters = letters(app, app.store().state(), notice);
     if letters.is_empty() {
         return Vec::new();
     }
-    match app.faults.take_notice(notice.change, &address(app, notice)) {
-        Some(Action::LoseNotice) => Vec::new(),
+    match app.faults.take_notice(notice.change, mailbox) {
+        Some(Action::LoseNotice) => {
+            for _ in &letters {
+                note(app, mailbox, notice.change, false, None);
+            }
+            Vec::new()
+        }
         Some(Action::DuplicateNotice) => {
             letters.into_iter().map(|letter| vec![letter.clone(), letter]).collect()
         }
@@ -92,7 +113,7 @@ fn address(app: &App, notice: &Notice) -> String {
 impl Letter {
     /// The same about an event that never was, by somebody who does not know the word.
     fn forged(&self, app: &App) -> Self {
-        let mut forged = self.clone();
+        let mut forged = Self { forged: true, ..self.clone() };
         if let Some(item) = forged.body.as_mut().and_then(|body| body["value"].get_mut(0)) {
             item["id"] = json!(app.guid());
             item["clientState"] = json!(GUESSED);
@@ -121,6 +142,7 @@ fn graph(app: &App, state: &State, notice: &Notice, now: Timestamp) -> Vec<Lette
             url: found.notification_url.clone(),
             headers: Vec::new(),
             body: Some(json!({ "value": [item(app, found, notice)] })),
+            forged: false,
         })
         .collect()
 }
@@ -144,8 +166,8 @@ fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
     })
 }
 
-/// Sends one notification; again after a while when it is not taken.
-pub(crate) async fn send(app: &App, letter: &Letter) {
+/// Sends one notification; again after a while when it is not taken. Answers with which status it was.
+pub(crate) async fn send(app: &App, letter: &Letter) -> Option<u16> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {
         let mut request = app.client.post(&letter.url);
@@ -157,11 +179,13 @@ pub(crate) async fn send(app: &App, letter: &Letter) {
             None => request.header("content-length", "0"),
         };
         let sent = request.send().await;
-        if sent.is_ok_and(|answer| answer.status().is_success()) {
-            return;
+        let status = sent.map(|answer| answer.status()).ok();
+        if let Some(status) = status.filter(reqwest::StatusCode::is_success) {
+            return Some(status.as_u16());
         }
         tokio::time::sleep(pause).await;
         pause *= 4;
     }
     tracing::warn!(attempts = ATTEMPTS, "a change notification was not taken");
+    None
 }

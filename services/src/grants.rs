@@ -118,6 +118,11 @@ pub enum Secret {
         /// The key file.
         key: String,
     },
+    /// The same without its key: the operator's source of signatures signs for it.
+    Keyless {
+        /// The service account's address.
+        service_account: String,
+    },
 }
 
 impl Secret {
@@ -128,6 +133,7 @@ impl Secret {
             Self::Basic { .. } => "BASIC",
             Self::GoogleUser { .. } => "GOOGLE_USER",
             Self::ServiceAccount { .. } => "SERVICE_ACCOUNT",
+            Self::Keyless { .. } => "KEYLESS",
         }
     }
 
@@ -136,7 +142,7 @@ impl Secret {
             Self::MicrosoftApp { external }
             | Self::MicrosoftUser { external, .. }
             | Self::GoogleUser { external, .. } => Some(external),
-            Self::Basic { .. } | Self::ServiceAccount { .. } => None,
+            Self::Basic { .. } | Self::ServiceAccount { .. } | Self::Keyless { .. } => None,
         }
     }
 }
@@ -246,6 +252,9 @@ impl Grants {
                 password: password.clone().into(),
             })),
             Secret::ServiceAccount { key } => Arc::new(StaticCredentials(service_account(key)?)),
+            Secret::Keyless { service_account } => {
+                Arc::new(StaticCredentials(Credential::Keyless(service_account.as_str().into())))
+            }
             // A person's consent is in force at once.
             Secret::GoogleUser { .. } => return Err(lost().into()),
             Secret::MicrosoftApp { external } | Secret::MicrosoftUser { external, .. } => Arc::new(Trial {

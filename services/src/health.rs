@@ -8,7 +8,7 @@ use crate::change::{Change, IntegrationChange};
 /// What an error of one mailbox means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
-    /// The connection as a whole is gone: a person has to consent again.
+    /// The connection as a whole is gone: a person has to consent again, or the operator to mend something.
     Lost,
     /// Only this mailbox cannot be served.
     Mailbox,
@@ -40,16 +40,29 @@ pub async fn judge(
             }
             _ => Judgement::Mailbox,
         },
-        Remedy::Never if error.kind == ErrorKind::Misconfigured => Judgement::Lost,
+        Remedy::Never if matches!(error.kind, ErrorKind::Misconfigured | ErrorKind::Signing) => {
+            Judgement::Lost
+        }
         Remedy::SkipMailbox | Remedy::Never => Judgement::Mailbox,
         Remedy::RetryAfter(_) | Remedy::RefreshToken | Remedy::Resync | Remedy::Reread => Judgement::Passing,
     }
 }
 
+/// Why a provider did not serve. What the operator has to do stands with it; what the customer has to do is known where
+/// the error was met.
+pub fn reason(error: &Error) -> Reason {
+    let reason = Reason::new(error.kind_code(), error.message.clone());
+    match error.operators_action() {
+        Some(next) => reason.act(next),
+        None => reason,
+    }
+}
+
 /// The integration no longer works as a whole. Only one that was in use changes.
 pub fn lost(integration: uuid::Uuid, error: &Error) -> Change {
-    let reason = Reason::new(error.kind_code(), error.message.clone());
-    lost_because(integration, reason.act("Connect the calendar system again, as an administrator."))
+    let reason = reason(error);
+    let again = "Connect the calendar system again, as an administrator.";
+    lost_because(integration, if reason.next_action.is_some() { reason } else { reason.act(again) })
 }
 
 /// [`lost`], for a reason that is known already.
@@ -101,5 +114,6 @@ pub fn whole_again(integration: uuid::Uuid) -> Change {
 /// Whether the provider clearly refuses, as against having a bad moment.
 pub fn is_refusal(error: &Error) -> bool {
     error.remedy == Remedy::Reconnect
+        || (error.kind == ErrorKind::Signing && error.remedy == Remedy::Never)
         || matches!(error.kind, ErrorKind::Misconfigured | ErrorKind::OutOfScope | ErrorKind::TokenRefused)
 }

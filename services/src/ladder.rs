@@ -147,7 +147,11 @@ impl Ladder<'_> {
                     ErrorKind::Unavailable | ErrorKind::Throttled => {
                         ("REACHABLE", "Check that the calendar system can be reached from the internet.")
                     }
-                    _ => ("ACCEPTED", "Connect the calendar system again, as an administrator."),
+                    _ => {
+                        let next = error.operators_action();
+                        let again = "Connect the calendar system again, as an administrator.";
+                        ("ACCEPTED", next.unwrap_or(again))
+                    }
                 };
                 self.fail(name, None, &error, next);
                 return false;

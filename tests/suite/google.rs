@@ -1,15 +1,19 @@
-//! The main job on Google Workspace: a service account's key is typed, the delegation spreads, rooms answer.
+//! The main job on Google Workspace: a service account's key is typed or the account named, the delegation spreads, rooms
+//! answer; and a person's own consent.
 
 use chrono::Duration;
-use muster::demo::browser::Browser;
+use muster::demo::browser::{Browser, Page, Place};
 use providers::google::DELEGATED;
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
 
-use crate::harness::{Org, Stack, TestApp};
+use crate::harness::{
+    Org, Stack, TestApp,
+    steps::{TICKED, member},
+};
 
 /// A tenant whose organisation lives at Google, and its users.
-async fn organisation(app: &TestApp) -> (Org, Vec<String>) {
+pub async fn organisation(app: &TestApp) -> (Org, Vec<String>) {
     let order = json!({ "name": "Gmbh", "users": 6, "rooms": 2, "weeks": 1, "seed": 3, "out_of_scope": 1,
         "from": app.now().date_naive(), "resource_calendars": true });
     let sandbox = app.control("/control/organisations/generate", order).await;
@@ -24,35 +28,63 @@ async fn organisation(app: &TestApp) -> (Org, Vec<String>) {
 }
 
 /// Walks the pages and types the key; the administrator's authorisation takes `delay_s` to spread.
-async fn connect(app: &TestApp, org: &Org, integration: Option<&str>, delay_s: i64) -> String {
+pub async fn connect(app: &TestApp, org: &Org, integration: Option<&str>, delay_s: i64) -> String {
     let key = app.control("/control/google/service-accounts", json!({})).await;
-    let order = json!({ "client_id": key["client_id"], "scopes": DELEGATED, "delay_s": delay_s });
-    app.control(&format!("{}/delegations", at(org)), order).await;
-    let input = json!({ "email": org.sandbox["admin"]["address"], "integrationId": integration });
-    let made = app.vendor_for(&org.tenant).mutate("inviteAdministrator", "url", input).await;
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let answers = [
-        ("provider", "GOOGLE_WORKSPACE".to_owned()),
-        ("user", text(&org.sandbox["admin"]["address"])),
-        ("key", key.to_string()),
-        ("service_mailbox", text(&org.sandbox["shared"][0]["address"])),
-    ];
-    let answers = answers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let mut browser = Browser::new(muster::demo::browser::client().unwrap(), answers);
-    let link = text(&made["url"]);
+    delegate(app, org, &key, delay_s).await;
+    let mut browser = browser(org, &[("key", key.to_string())]);
+    let link = invite(app, org, integration).await;
     let walk = browser.walk(&link);
-    // Time passes while the page waits for the delegation to spread.
     let mut walk = Box::pin(app.beside_jobs(walk));
+    // Time passes once Google has refused what it has not spread yet.
+    let refused = refusals(app).await;
     loop {
         tokio::select! {
             walked = &mut walk => break drop(walked.unwrap()),
-            () = tokio::time::sleep(std::time::Duration::from_millis(50)) => app.clock.advance(Duration::seconds(20)),
+            () = tokio::time::sleep(std::time::Duration::from_millis(50)) => {
+                if refusals(app).await > refused {
+                    app.clock.advance(Duration::seconds(20));
+                }
+            }
         }
     }
     app.run_jobs().await;
     let row = app.integration(org).await;
     assert_eq!(row["state"], "ACTIVE", "{row}");
     text(&row["id"])
+}
+
+/// How often Google refused a token.
+async fn refusals(app: &TestApp) -> usize {
+    let journal = app.journal(0).await;
+    journal.iter().filter(|entry| entry["path"] == "/google/token" && entry["status"] == 401).count()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// The organisation's administrator authorises a service account.
+async fn delegate(app: &TestApp, org: &Org, account: &Value, delay_s: i64) {
+    let order = json!({ "client_id": account["client_id"], "scopes": DELEGATED, "delay_s": delay_s });
+    app.control(&format!("{}/delegations", at(org)), order).await;
+}
+
+async fn invite(app: &TestApp, org: &Org, integration: Option<&str>) -> String {
+    let input = json!({ "email": org.sandbox["admin"]["address"], "integrationId": integration });
+    let made = app.vendor_for(&org.tenant).mutate("inviteAdministrator", "url", input).await;
+    text(&made["url"])
+}
+
+/// The administrator's browser, which types this besides.
+fn browser(org: &Org, more: &[(&str, String)]) -> Browser {
+    let answers = [
+        ("provider", "GOOGLE_WORKSPACE".to_owned()),
+        ("user", text(&org.sandbox["admin"]["address"])),
+        ("service_mailbox", text(&org.sandbox["shared"][0]["address"])),
+    ];
+    let answers = answers.into_iter().chain(more.iter().cloned());
+    let answers = answers.map(|(name, value)| (name.to_owned(), value)).collect();
+    Browser::new(muster::demo::browser::client().unwrap(), answers)
 }
 
 fn at(org: &Org) -> String {
@@ -89,13 +121,152 @@ async fn a_slow_delegation(stack: Stack) {
     let app = TestApp::new(stack).await;
     let (org, _) = organisation(&app).await;
     connect(&app, &org, None, 90).await;
-    let refused = app
-        .journal(0)
-        .await
-        .iter()
-        .filter(|entry| entry["path"] == "/google/token" && entry["status"] == 401)
-        .count();
-    assert!(refused > 0, "it was refused before it spread");
+    assert!(refusals(&app).await > 0, "it was refused before it spread");
+    app.finish().await;
+}
+
+/// A service account whose key Google keeps, authorised by the organisation; and a browser that names it.
+async fn named(app: &TestApp, org: &Org) -> (Value, Browser) {
+    let order = json!({ "name": "keyless", "keyless": true });
+    let account = app.control("/control/google/service-accounts", order).await;
+    delegate(app, org, &account, 0).await;
+    let browser = browser(org, &[("service_account", text(&account["client_email"]))]);
+    (account, browser)
+}
+
+/// The integration's state, and the code and the next action of its reason.
+async fn standing(app: &TestApp, org: &Org) -> (String, String, String) {
+    let row = app.integration(org).await;
+    let member = |name: &str| row["reason"][name].as_str().unwrap_or_default().to_owned();
+    (text(&row["state"]), member("code"), member("nextAction"))
+}
+
+async fn no_key(stack: Stack) {
+    let app = TestApp::new(stack).await;
+    let (org, users) = organisation(&app).await;
+    let (account, mut browser) = named(&app, &org).await;
+    let link = invite(&app, &org, None).await;
+    app.beside_jobs(browser.walk(&link)).await.unwrap();
+    app.run_jobs().await;
+    assert_eq!(standing(&app, &org).await.0, "ACTIVE");
+    let booking = app.book(&org, &users[org.insider()], "first", json!({})).await;
+    assert_eq!((&booking["state"], &booking["writtenVia"]), (&json!("CONFIRMED"), &json!("ORGANISER")));
+    let signed = app.journal(0).await.iter().filter(|entry| entry["outcome"] == "signed").count();
+    assert!(signed > 0, "Google signed");
+
+    // A source that is away for a while turns nothing.
+    let health = async || Reconciler::Health.round(&app.node.services).await.unwrap();
+    let away = json!({ "match": { "path_contains": "computeMetadata" }, "times": 100, "action": "outage" });
+    app.fault(away).await;
+    app.control("/control/tokens/expire", json!({})).await;
+    health().await;
+    assert_eq!(standing(&app, &org).await.0, "ACTIVE");
+    app.clear_faults().await;
+    // One that may not sign any more does, and nobody is told to connect again: it heals by itself.
+    let path = format!("/control/google/service-accounts/{}/signers", text(&account["client_email"]));
+    app.control(&path, json!({ "signers": [] })).await;
+    health().await;
+    let (state, code, next) = standing(&app, &org).await;
+    assert_eq!((state.as_str(), code.as_str()), ("FAILING", "SIGNING_FAILED"));
+    assert!(next.contains("operates this installation") && !next.contains("again"), "{next}");
+    app.control(&path, json!({ "signers": account["signers"] })).await;
+    health().await;
+    assert_eq!(standing(&app, &org).await.0, "ACTIVE");
+    app.finish().await;
+}
+
+async fn somebody_elses_service_account(stack: Stack) {
+    let app = TestApp::new(stack).await;
+    let (org, _) = organisation(&app).await;
+    let (_, mut browser) = named(&app, &org).await;
+    let link = invite(&app, &org, None).await;
+    let page = app.walk_to(&mut browser, &link, at_google).await;
+    assert_eq!(member(&page, "scope"), "openid email", "no more than who it is");
+    let place = answer_as(&app, &mut browser, page, org.people()[org.insider()]).await;
+    let page = place.page().unwrap();
+    assert_eq!(page.code.as_deref(), Some("ACCOUNT_MISMATCH"), "{page:?}");
+    app.run_jobs().await;
+    let (state, code, _) = standing(&app, &org).await;
+    assert_eq!((state.as_str(), code.as_str()), ("FAILED", "ACCOUNT_MISMATCH"));
+    assert_eq!(app.remains(&org).await, [], "nothing is half-connected");
+    let signed = app.journal(0).await.iter().filter(|entry| entry["outcome"] == "signed").count();
+    assert_eq!(signed, 0, "nothing was tried");
+    app.finish().await;
+}
+
+/// The pages at which Google asks who is there and what may be done.
+fn at_google(page: &Page) -> bool {
+    page.url.path().ends_with("/o/oauth2/v2/auth")
+}
+
+/// Goes through Google's pages as whoever has this account.
+async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account: &str) -> Place {
+    let mut place = app.send(browser, &page, &[("address", account)]).await;
+    while let Place::Page(page) = &place
+        && at_google(page)
+    {
+        place = app.send(browser, page, TICKED).await;
+    }
+    place
+}
+
+/// Begins a user's own consent; answers the browser and the page at which Google asks who is there.
+async fn own_consent(app: &TestApp, org: &Org, user: &str) -> (Browser, Page) {
+    let user = app.user(&org.tenant, user).await;
+    let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
+    let begun = user.query(query, json!({})).await;
+    let url = text(&begun["connectOwnCalendar"]["url"]);
+    let mut browser = app.browser(org);
+    let page = app.walk_to(&mut browser, &url, at_google).await;
+    (browser, page)
+}
+
+async fn an_own_consent(stack: Stack) {
+    let app = TestApp::new(stack).await;
+    let (org, users) = organisation(&app).await;
+    connect(&app, &org, None, 0).await;
+    let address = org.people()[org.insider()];
+    let before = app.connections(&org).await[address].clone();
+    assert_eq!((&before["state"], &before["route"]), (&json!("ACTIVE"), &json!("DELEGATED")));
+    let (mut browser, page) = own_consent(&app, &org, &users[org.insider()]).await;
+    let asked = ["code_challenge_method", "access_type"].map(|name| member(&page, name));
+    assert_eq!(asked, ["S256", "offline"], "bound to this session, and for good");
+    let place = answer_as(&app, &mut browser, page, address).await;
+    assert_eq!(place.page().unwrap().title, "Your calendar is connected");
+    app.run_jobs().await;
+    let own = app.connections(&org).await[address].clone();
+    assert_eq!((&own["state"], &own["route"]), (&json!("ACTIVE"), &json!("OWN")), "{own}");
+
+    // Two hours later the first token is over.
+    app.advance(Duration::hours(2)).await;
+    let before = app.journal(0).await.len();
+    let booking = app.book(&org, &users[org.insider()], "own", json!({})).await;
+    assert_eq!(
+        (&booking["writtenVia"], &booking["mailbox"]),
+        (&json!("ORGANISER"), &json!(address)),
+        "{booking}"
+    );
+    assert_eq!(app.interviews(&org, address).await.len(), 1);
+    let since = app.journal(before).await;
+    let ours = |entry: &&Value| entry["app"] == app.application.0.as_str();
+    let tokens = since.iter().filter(|entry| entry["path"] == "/google/token").filter(ours).count();
+    assert_eq!(tokens, 1, "the consent lasts: {since:#?}");
+    let written = since.iter().find(|entry| entry["outcome"] == "created" && entry["mailbox"] == address);
+    assert!(written.is_some_and(|entry| ours(&entry)), "by the own consent: {since:#?}");
+    app.finish().await;
+}
+
+async fn anothers_consent(stack: Stack) {
+    let app = TestApp::new(stack).await;
+    let (org, users) = organisation(&app).await;
+    connect(&app, &org, None, 0).await;
+    let (mut browser, page) = own_consent(&app, &org, &users[org.insider()]).await;
+    let place = answer_as(&app, &mut browser, page, org.admin()).await;
+    assert_eq!(place.page().unwrap().code.as_deref(), Some("ACCOUNT_MISMATCH"));
+    app.run_jobs().await;
+    let mailbox = app.connections(&org).await[org.people()[org.insider()]].clone();
+    assert_eq!(mailbox["route"], "DELEGATED", "{mailbox}");
+    assert!(app.remains(&org).await.contains(&("consent_grant", 1)), "only the organisation's");
     app.finish().await;
 }
 
@@ -112,6 +283,26 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn a_delegation_that_spreads_slowly_is_waited_for() {
                 super::a_slow_delegation($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_service_account_without_a_key_is_signed_for_and_a_failing_source_is_the_operators() {
+                super::no_key($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn whoever_names_a_service_account_signs_in_as_its_administrator() {
+                super::somebody_elses_service_account($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_person_connects_the_own_calendar_at_google_by_a_consent_that_lasts() {
+                super::an_own_consent($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_consent_of_somebody_else_at_google_connects_nobodys_calendar() {
+                super::anothers_consent($stack).await;
             }
         }
     };

@@ -145,7 +145,8 @@ impl TestApp {
             keep_failed_runs_days: None,
             keep_events_days: None,
             tenant_runs_at_once: None,
-            push: false,
+            // Channels are made only when a test lets the reconciler have a round.
+            push: true,
             open_introspection: true,
         };
         app::migrate(&config).await.unwrap();

@@ -10,6 +10,7 @@ mod demo;
 mod faults;
 mod google;
 mod kill;
+mod notices;
 mod online;
 mod radicale;
 mod s1_connecting;

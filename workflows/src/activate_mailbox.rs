@@ -152,7 +152,7 @@ async fn cannot(at: &mut Step<Memory>, mailbox: &Mailbox, error: providers::Erro
             at.change(health::lost(mailbox.integration.id, &error));
             let state = connections::state(&mailbox.connection);
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
-            settle(at, state, Some(Reason::new(error.kind_code(), error.message)));
+            settle(at, state, Some(health::reason(&error)));
             Ok(Next::Done)
         }
     }

@@ -145,7 +145,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
             matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
         }
         // Google says with these two words that it does not know the delegation, or not all of it, yet.
-        Secret::ServiceAccount { .. } => {
+        Secret::ServiceAccount { .. } | Secret::Keyless { .. } => {
             matches!(error.code.as_str(), "unauthorized_client" | "access_denied")
         }
         Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } | Secret::Basic { .. } => false,

@@ -143,7 +143,7 @@ async fn refused(at: &mut Step<Memory>, desk: &Desk, error: providers::Error) ->
         Judgement::Passing => Err(error.into()),
         Judgement::Lost if !desk.session.own => {
             at.change(health::lost(integration.id, &error));
-            Ok(abandon_because(at, Reason::new(error.kind_code(), error.message)))
+            Ok(abandon_because(at, health::reason(&error)))
         }
         Judgement::Mailbox if error.remedy != Remedy::SkipMailbox => Err(error.into()),
         Judgement::Lost | Judgement::Mailbox => {
@@ -169,7 +169,10 @@ fn unreachable(connection: uuid::Uuid, error: &providers::Error) -> Change {
 }
 
 fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
-    at.memory.abandoned = Some(reason.act("Connect the calendar system again, then book again."));
+    at.memory.abandoned = Some(match reason.next_action {
+        Some(_) => reason,
+        None => reason.act("Connect the calendar system again, then book again."),
+    });
     Next::Go(State::Abandon)
 }
 

@@ -8,6 +8,7 @@ use services::{
     Error, Refusal, Services,
     connect::{self, Choice, Progress, RedirectAnswer, Typed, label},
     links::OpenLink,
+    providers::google::Google,
 };
 
 use super::{cookie, is_own_form, layout, onward};
@@ -16,6 +17,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
         .service(web::resource(connect::SIGNED_IN).get(signed_in))
         .service(web::resource(connect::CONSENTED).get(consented))
+        .service(web::resource(connect::GOOGLE_SIGNED_IN).get(signed_in_at_google))
         .service(web::resource("/connect/credentials").get(credentials).post(typed))
         .service(web::resource("/connect/progress").get(progress))
         .service(web::resource("/connect/authorise").post(authorise))
@@ -159,7 +161,8 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     };
     let provider = ProviderKind::parse(&open.integration.provider);
     if provider == Some(ProviderKind::GoogleWorkspace) {
-        return layout::page("Enter the service account's key", false, key(&open.tenant));
+        let is_keyless = services.connectors.google().is_ok_and(Google::is_keyless);
+        return layout::page("Enter the service account", false, service_account(&open.tenant, is_keyless));
     }
     let system = provider.map_or("calendar system", label);
     let is_found = provider == Some(ProviderKind::Exchange);
@@ -178,15 +181,19 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     layout::page("Enter the credentials", false, body)
 }
 
-/// The form for a service account's key.
-fn key(tenant: &str) -> Markup {
+/// The form for a service account: its key, or its address where the installation signs for those without.
+fn service_account(tenant: &str, is_keyless: bool) -> Markup {
     html! {
         p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
         pre { @for scope in connect::GOOGLE_SCOPES { (scope) "\n" } }
         p.dim { "Google may take up to a day to spread this; Muster waits for it. The key is stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
             label { "Address of an administrator, for whom the service account acts in the directory" input type="email" name="user" required autocomplete="off"; }
-            label { "Key of the service account, the whole JSON file" textarea name="key" required rows="8" autocomplete="off" {} }
+            label { "Key of the service account, the whole JSON file" textarea name="key" required[!is_keyless] rows="8" autocomplete="off" {} }
+            @if is_keyless {
+                label { "Or its address alone, if no key may leave Google" input type="email" name="service_account" autocomplete="off" placeholder="calendars@project.iam.gserviceaccount.com"; }
+                p.dim { "Without a key, the identity of this installation needs the role Service Account Token Creator on the service account, and you sign in at Google as the administrator above." }
+            }
             button { "Connect" }
         }
     }
@@ -199,6 +206,7 @@ struct TypedForm {
     user: String,
     #[serde(alias = "key")]
     password: String,
+    service_account: Option<String>,
 }
 
 async fn typed(
@@ -209,9 +217,23 @@ async fn typed(
     if !is_own_form(&request, &services) {
         return layout::problem(&foreign_form());
     }
-    let TypedForm { server, user, password } = form.into_inner();
-    let typed = Typed { server, user, password: password.into() };
+    let TypedForm { server, user, password, service_account } = form.into_inner();
+    // A key says by itself whose it is.
+    let service_account =
+        service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
+    let typed = Typed { server, user, password: password.into(), service_account };
     match services.connect().typed(&cookie(&request, &services), typed).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+async fn signed_in_at_google(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    answer: web::Query<RedirectAnswer>,
+) -> HttpResponse {
+    match services.connect().signed_in_at_google(&cookie(&request, &services), answer.into_inner()).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::problem(&error),
     }

@@ -75,13 +75,15 @@ fn google() -> Markup {
             li { "In Google's admin console, under Security, Access and data control, API controls, Domain-wide delegation: add the service account's numeric client id with the scopes below." }
             li { "On the connect page: choose Google Workspace, enter the administrator's address and paste the whole file." }
         }
+        h2 { "Without a key" }
+        p { "If your organisation allows no keys and the connect page offers it: give the identity that whoever operates this installation names the role Service Account Token Creator on the service account, and enter the service account's address in place of the key. You sign in at Google as the administrator, once, so that nobody else can name your service account." }
         h2 { "What is asked for" }
         pre { @for scope in GOOGLE_SCOPES { (scope) "\n" } }
         p { "Events are read, written, moved and cancelled; busy times, people, rooms and the organisation's name are read. Mail and files cannot be read. If one scope is missing, Google refuses that part altogether." }
         h2 { "When it takes a while" }
         p { "Google takes up to a day to spread a delegation, usually minutes. Until then the connection waits by itself." }
         h2 { "Ending it" }
-        p { "Remove the client id from domain-wide delegation, or delete the key: both take effect within the hour, usually at once." }
+        p { "Remove the client id from domain-wide delegation, delete the key, or take the role away: each takes effect within the hour, usually at once." }
     }
 }
 

@@ -243,6 +243,6 @@ fn authorization(credential: &Credential) -> String {
             format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret())))
         }
         // A key signs tokens for providers that take them; what a CalDAV server makes of none is its refusal.
-        Credential::ServiceAccount(_) => String::new(),
+        Credential::ServiceAccount(_) | Credential::Keyless(_) => String::new(),
     }
 }

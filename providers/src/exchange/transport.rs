@@ -229,7 +229,7 @@ fn is_login(session: &Session, credential: &Credential, mailbox: &str) -> bool {
     let user = match credential {
         Credential::Basic { user, .. } => user,
         Credential::Bearer(_) => return session.own,
-        Credential::ServiceAccount(_) => return false,
+        Credential::ServiceAccount(_) | Credential::Keyless(_) => return false,
     };
     session.own || user.eq_ignore_ascii_case(mailbox)
 }
@@ -237,7 +237,7 @@ fn is_login(session: &Session, credential: &Credential, mailbox: &str) -> bool {
 fn authorization(credential: &Credential) -> String {
     match credential {
         // A key signs tokens for providers that take them; what the server makes of none is its refusal.
-        Credential::ServiceAccount(_) => String::new(),
+        Credential::ServiceAccount(_) | Credential::Keyless(_) => String::new(),
         Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
         Credential::Basic { user, password } => {
             format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret())))

@@ -13,7 +13,7 @@ use url::Url;
 use super::{
     Application, Google,
     request::{below, with_query},
-    scopes::OWN,
+    scopes::{OWN, SIGN_IN},
     tokens,
 };
 use crate::{Error, ErrorKind, Remedy, Result};
@@ -27,6 +27,15 @@ pub struct Person {
     pub email: String,
     /// The organisation's domain; an account without one belongs to no organisation.
     pub domain: String,
+}
+
+/// What a browser is sent to Google for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// To prove who is there, and nothing else.
+    SignIn,
+    /// To consent for the own calendar, for good.
+    OwnConsent,
 }
 
 /// What the token endpoint gave.
@@ -70,9 +79,10 @@ impl Google {
         })
     }
 
-    /// Where a browser is sent to consent. `challenge` is the S256 form of the PKCE verifier.
+    /// Where a browser is sent. `challenge` is the S256 form of the PKCE verifier.
     pub fn consent_url(
         &self,
+        ask: Ask,
         redirect_uri: &str,
         state: &str,
         nonce: &str,
@@ -80,7 +90,10 @@ impl Google {
         login_hint: Option<&str>,
     ) -> Result<Url> {
         let url = below(&self.config.accounts, &["o", "oauth2", "v2", "auth"])?;
-        let scope = OWN.join(" ");
+        let scope = match ask {
+            Ask::SignIn => SIGN_IN.join(" "),
+            Ask::OwnConsent => OWN.join(" "),
+        };
         let mut query = vec![
             ("client_id", self.application()?.client_id.as_str()),
             ("redirect_uri", redirect_uri),
@@ -88,12 +101,14 @@ impl Google {
             ("scope", &scope),
             ("state", state),
             ("nonce", nonce),
-            ("access_type", "offline"),
-            // Without it Google gives no refresh token to somebody who consented before.
-            ("prompt", "consent"),
             ("code_challenge", challenge),
             ("code_challenge_method", "S256"),
         ];
+        query.extend(match ask {
+            Ask::SignIn => [("access_type", "online"), ("prompt", "select_account")],
+            // Without `prompt` Google gives no refresh token to somebody who consented before.
+            Ask::OwnConsent => [("access_type", "offline"), ("prompt", "consent")],
+        });
         query.extend(login_hint.map(|hint| ("login_hint", hint)));
         Ok(with_query(url, &query))
     }
@@ -106,16 +121,7 @@ impl Google {
         redirect_uri: &str,
         nonce: &str,
     ) -> Result<Tokens> {
-        let application = self.application()?;
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("code_verifier", verifier.expose_secret()),
-            ("redirect_uri", redirect_uri),
-            ("client_id", &application.client_id),
-            ("client_secret", application.secret.expose_secret()),
-        ];
-        let answer = tokens::fetch(self, &form).await?;
+        let (answer, person) = self.redeem(code, verifier, redirect_uri, nonce).await?;
         let granted = answer.scope.as_deref().unwrap_or_default();
         let lacks =
             |wanted: &&str| wanted.starts_with("https://") && !granted.split(' ').any(|one| one == *wanted);
@@ -127,9 +133,40 @@ impl Google {
                 "The consent leaves out a part of what Muster needs; consent again with everything ticked.",
             ));
         }
+        Ok(Tokens { person: Some(person), ..given(&answer) })
+    }
+
+    /// Exchanges the code of a sign-in: who is there. What else came with it is not kept.
+    pub async fn redeem_sign_in(
+        &self,
+        code: &str,
+        verifier: &SecretString,
+        redirect_uri: &str,
+        nonce: &str,
+    ) -> Result<Person> {
+        Ok(self.redeem(code, verifier, redirect_uri, nonce).await?.1)
+    }
+
+    async fn redeem(
+        &self,
+        code: &str,
+        verifier: &SecretString,
+        redirect_uri: &str,
+        nonce: &str,
+    ) -> Result<(tokens::TokenAnswer, Person)> {
+        let application = self.application()?;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("code_verifier", verifier.expose_secret()),
+            ("redirect_uri", redirect_uri),
+            ("client_id", &application.client_id),
+            ("client_secret", application.secret.expose_secret()),
+        ];
+        let answer = tokens::fetch(self, &form).await?;
         let id_token = answer.id_token.as_deref().ok_or_else(|| doubtful("MISSING"))?;
         let person = self.person(id_token, &application.client_id, nonce)?;
-        Ok(Tokens { person: Some(person), ..given(&answer) })
+        Ok((answer, person))
     }
 
     /// Fetches a fresh access token.

@@ -36,14 +36,29 @@ struct KeyFile {
     private_key: String,
 }
 
+/// What a statement says: who asks to act for whom, what for, and for how long.
 #[derive(Serialize)]
-struct Claims<'a> {
+pub(super) struct Claims<'a> {
     iss: &'a str,
     sub: &'a str,
     scope: &'a str,
     aud: &'a str,
     iat: i64,
     exp: i64,
+}
+
+impl<'a> Claims<'a> {
+    /// The service account `issuer` asks the token endpoint `audience` for a token to act as `subject`.
+    pub(super) fn new(
+        issuer: &'a str,
+        subject: &'a str,
+        scope: &'a str,
+        audience: &'a str,
+        now: Timestamp,
+    ) -> Self {
+        let now = now.timestamp();
+        Self { iss: issuer, sub: subject, scope, aud: audience, iat: now, exp: now + LIFE }
+    }
 }
 
 impl ServiceAccountKey {
@@ -77,9 +92,7 @@ impl ServiceAccountKey {
         now: Timestamp,
     ) -> Result<SecretString> {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::RS256) };
-        let now = now.timestamp();
-        let claims =
-            Claims { iss: &self.email, sub: subject, scope, aud: audience, iat: now, exp: now + LIFE };
+        let claims = Claims::new(&self.email, subject, scope, audience, now);
         let key =
             EncodingKey::from_rsa_pem(self.private_key.expose_secret().as_bytes()).map_err(|_| unusable())?;
         let signed = jsonwebtoken::encode(&header, &claims, &key).map_err(|_| unusable())?;

@@ -2,7 +2,8 @@
 //!
 //! An organisation is connected through a service account of its own, whose client id an administrator authorises for
 //! domain-wide delegation. With its key ([`ServiceAccountKey`], as [`Credential::ServiceAccount`]) the connector signs a
-//! statement for each mailbox that it acts for, and keeps the tokens it gets for them. [`Session::account`] is the
+//! statement for each mailbox that it acts for, and keeps the tokens it gets for them; for one that is named without its
+//! key ([`Credential::Keyless`]) the operator's source has Google sign ([`Keyless`]). [`Session::account`] is the
 //! administrator, as whom it acts in the directory, in the calendars of rooms, and when it asks for busy times. A
 //! person's own consent ([`consent`]) is one token for that person's calendar.
 //!
@@ -10,6 +11,7 @@
 //! needs no search. Google tells of one kind of busy only: what is tentative counts as busy in [`Provider::busy`], and is
 //! told apart in events. A cancellation carries no message of ours: Google tells the guests in its own words.
 //!
+//! [`Credential::Keyless`]: crate::Credential::Keyless
 //! [`Credential::ServiceAccount`]: crate::Credential::ServiceAccount
 //! [`Session::account`]: crate::Session::account
 
@@ -21,6 +23,7 @@ mod directory;
 mod event;
 mod events;
 mod key;
+mod keyless;
 mod online;
 mod refusal;
 mod request;
@@ -33,6 +36,7 @@ use async_trait::async_trait;
 use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
 pub use event::EFFECT_KEY;
 pub use key::ServiceAccountKey;
+pub use keyless::{Keyless, Source};
 pub use scopes::{DELEGATED, OWN};
 use secrecy::SecretString;
 use url::Url;
@@ -64,6 +68,8 @@ pub struct Config {
     pub directory: Url,
     /// The application for personal consents, where there is one.
     pub application: Option<Application>,
+    /// Who signs for service accounts that are named without a key, where that is offered.
+    pub keyless: Option<Keyless>,
 }
 
 /// The connector. Cheap to clone; clones share their tokens, and one serves every tenant.
@@ -80,6 +86,12 @@ impl Google {
     /// A connector to the APIs of `config`.
     pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
         Self { config, client, clock, ids, tokens: tokens::Tokens::default() }
+    }
+
+    /// Whether a service account may be named without its key. Whoever names one signs in, for which an application is
+    /// needed.
+    pub fn is_keyless(&self) -> bool {
+        self.config.keyless.is_some() && self.config.application.is_some()
     }
 }
 

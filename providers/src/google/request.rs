@@ -14,6 +14,7 @@ use super::{
     Google,
     classify::{self, Subject},
     scopes::Scope,
+    tokens::Account,
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
@@ -126,7 +127,7 @@ impl Google {
         answer.json().map_err(|_| Error { unknown: call.writes, ..unreadable() })
     }
 
-    /// A service account's key makes a token for whom the request acts; a person's own consent has one for all.
+    /// A service account has a token for whom the request acts; a person's own consent has one for all.
     async fn token(
         &self,
         session: &Session,
@@ -134,11 +135,16 @@ impl Google {
         credential: &Credential,
         refused: Option<&SecretString>,
     ) -> Result<SecretString> {
+        let account = match credential {
+            Credential::ServiceAccount(key) => Some(Account::Key(key)),
+            Credential::Keyless(address) => Some(Account::Keyless(address)),
+            _ => None,
+        };
+        if let Some(account) = account {
+            let subject = call.acts.unwrap_or(&session.account);
+            return self.acting_as(account, subject, call.scope, refused).await;
+        }
         let fresh = match (credential, refused) {
-            (Credential::ServiceAccount(key), refused) => {
-                let subject = call.acts.unwrap_or(&session.account);
-                return self.acting_as(key, subject, call.scope, refused).await;
-            }
             (credential, Some(_)) => session.credentials.renewed(credential, None).await?,
             (credential, None) => credential.clone(),
         };

@@ -16,6 +16,9 @@ pub const DELEGATED: [&str; 5] =
 /// What a person is asked for who consents for the own calendar alone.
 pub const OWN: [&str; 5] = ["openid", "email", CALENDAR_EVENTS, CALENDAR_BUSY, CALENDAR_NAMES];
 
+/// What is asked for who has only to prove who they are.
+pub const SIGN_IN: [&str; 2] = ["openid", "email"];
+
 /// The scopes of one kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Scope {

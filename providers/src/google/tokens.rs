@@ -2,7 +2,8 @@
 //!
 //! A stored consent is one secret and one token for Microsoft and for a person's own consent; the token broker keeps
 //! those. A service account's key is one secret and as many tokens as there are mailboxes, so they are kept here, in
-//! memory, for as long as they hold. Whoever holds a slot fetches, the others wait for it.
+//! memory, for as long as they hold. Whoever holds a slot fetches, the others wait for it. A service account without a
+//! key has as many; only its statements are signed elsewhere ([`super::keyless`]).
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +15,12 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::form_urlencoded;
 
-use super::{Google, key::ServiceAccountKey, refusal, scopes::Scope};
+use super::{
+    Google,
+    key::{Claims, ServiceAccountKey},
+    keyless, refusal,
+    scopes::Scope,
+};
 use crate::{Error, ErrorKind, Remedy, Result};
 
 /// What the grant is called.
@@ -42,6 +48,25 @@ impl Default for Tokens {
     }
 }
 
+/// Who acts, and with what its statements are signed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Account<'a> {
+    /// A service account with its key.
+    Key(&'a ServiceAccountKey),
+    /// The address of one without; the operator's source signs.
+    Keyless(&'a str),
+}
+
+impl Account<'_> {
+    /// Tells accounts apart. A digest has no `@`, so that nobody's key is taken for somebody's address.
+    fn mark(self) -> String {
+        match self {
+            Self::Key(key) => key.fingerprint().to_owned(),
+            Self::Keyless(address) => address.to_lowercase(),
+        }
+    }
+}
+
 /// What the token endpoint gives.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
@@ -56,12 +81,12 @@ impl Google {
     /// A token to act as `subject`; another one than `refused`.
     pub(super) async fn acting_as(
         &self,
-        key: &ServiceAccountKey,
+        account: Account<'_>,
         subject: &str,
         scope: Scope,
         refused: Option<&SecretString>,
     ) -> Result<SecretString> {
-        let place = (key.fingerprint().to_owned(), subject.to_lowercase(), scope);
+        let place = (account.mark(), subject.to_lowercase(), scope);
         let slot = self.tokens.0.get_with(place, Slot::default);
         let mut live = slot.lock().await;
         let now = self.clock.now();
@@ -72,14 +97,41 @@ impl Google {
             }
         }
         *live = None;
-        let endpoint = self.config.token.as_str();
-        let assertion = key.sign(subject, scope.name(), endpoint, now)?;
+        let assertion = self.statement(account, subject, scope, now).await?;
         let form = [("grant_type", JWT_BEARER), ("assertion", assertion.expose_secret())];
-        let answer = fetch(self, &form).await?;
+        let answer = fetch(self, &form).await.map_err(|error| match account {
+            // Nobody has a key that could be entered anew.
+            Account::Keyless(_)
+                if error.kind == ErrorKind::Misconfigured && error.code == "invalid_grant" =>
+            {
+                keyless::own_statement_refused(&error.code)
+            }
+            _ => error,
+        })?;
         let ends = now + chrono::Duration::seconds(answer.expires_in.min(3_600) as i64);
         let token = SecretString::from(answer.access_token);
         *live = Some(Live { token: token.clone(), ends });
         Ok(token)
+    }
+
+    async fn statement(
+        &self,
+        account: Account<'_>,
+        subject: &str,
+        scope: Scope,
+        now: Timestamp,
+    ) -> Result<SecretString> {
+        let (audience, scope) = (self.config.token.as_str(), scope.name());
+        match account {
+            Account::Key(key) => key.sign(subject, scope, audience, now),
+            Account::Keyless(address) => {
+                let keyless = self.config.keyless.as_ref().ok_or_else(keyless::absent)?;
+                let claims = Claims::new(address, subject, scope, audience, now);
+                let claims = serde_json::to_string(&claims).map_err(|_| keyless::absent())?;
+                let jitter = Duration::from_millis(self.ids.below(2_000));
+                keyless.sign(address, &claims, now, jitter).await
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use domain::{Ids, TestClock};
 use http::{Client, Method, Request};
 use providers::{
     Credential, OpenGate, Session, StaticCredentials,
-    google::{Application, Config, DELEGATED, Google, ServiceAccountKey},
+    google::{Application, Config, DELEGATED, Google, Keyless, ServiceAccountKey, Source},
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -131,8 +131,26 @@ pub fn config(base: &Url) -> Config {
         accounts: base.as_str().trim_end_matches('/').parse().unwrap(),
         calendar: base.join("calendar/v3").unwrap(),
         directory: base.join("admin/directory/v1").unwrap(),
+        keyless: Some(keyless(base)),
         application: Some(Application { client_id: CLIENT_ID.to_owned(), secret: SECRET.into() }),
     }
+}
+
+/// Where the machine's tokens are, below Google.
+pub const METADATA: &str = "computeMetadata/v1/instance/service-accounts/default/token";
+
+/// Signatures for service accounts that are named without a key.
+pub fn keyless(base: &Url) -> Keyless {
+    let header = (http::HeaderName::from_static("metadata-flavor"), "Google".into());
+    let source = Source::Url { url: base.join(METADATA).unwrap(), header: Some(header) };
+    keyless_from(source, base)
+}
+
+/// The same from another source.
+pub fn keyless_from(source: Source, base: &Url) -> Keyless {
+    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let client = Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
+    Keyless::new(source, base.join("iam/v1").unwrap(), client)
 }
 
 /// A member of a JSON answer that is a text.

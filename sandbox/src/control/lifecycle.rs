@@ -73,5 +73,5 @@ fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<Letter> 
         "lifecycleEvent": event,
     });
     let url = subscription.lifecycle_url.clone()?;
-    Some(Letter { url, headers: Vec::new(), body: Some(json!({ "value": [item] })) })
+    Some(Letter { url, headers: Vec::new(), body: Some(json!({ "value": [item] })), forged: false })
 }

@@ -1,5 +1,7 @@
 //! What tests do to the imitation of Google behind its back: `/control/google` and `/control/organisations/{id}/google`.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
     rsa::KeySize,
@@ -13,12 +15,14 @@ use uuid::Uuid;
 
 use super::{
     PREFIX,
+    iam::{MACHINE, Managed},
     state::{Change, Delegation, ServiceAccount},
 };
 use crate::{
     Error,
     app::App,
     control::{Refused, body, find},
+    microsoft::identity::keys::Signer,
     model::Organisation,
     store::{self, State},
     wire::Request,
@@ -35,6 +39,11 @@ pub(crate) fn installation(
         ("POST", ["service-accounts"]) => Ok(create(app, &request.origin, &body(request)?)?),
         ("POST", ["service-accounts", email, "rotate"]) => {
             rotate(app, &request.origin, email)?.ok_or(Refused::NotFound("service account"))
+        }
+        ("POST", ["service-accounts", email, "signers"]) => {
+            let Signers { signers } = body(request)?;
+            let allowed = allow(app, email, signers.into_iter().collect())?;
+            allowed.ok_or(Refused::NotFound("service account without a key"))
         }
         _ => Err(Refused::NotFound("control")),
     }
@@ -70,6 +79,16 @@ struct NewAccount {
     /// The project.
     #[serde(default = "project")]
     project: String,
+    /// It gets no key: Google keeps one, with which the machine that Muster runs on may have it sign.
+    #[serde(default)]
+    keyless: bool,
+}
+
+/// Who may create tokens for a service account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signers {
+    signers: Vec<String>,
 }
 
 fn muster() -> String {
@@ -89,9 +108,33 @@ fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
         project: new.project.clone(),
         keys: std::collections::BTreeMap::new(),
         disabled: false,
+        managed: None,
         email,
     });
-    give_key(app, origin, account)
+    if new.keyless { manage_key(app, account) } else { give_key(app, origin, account) }
+}
+
+/// Lets Google keep a key of a service account; answers what its owner knows of it.
+fn manage_key(app: &App, mut account: ServiceAccount) -> Result<Value, Error> {
+    let (signer, private) = Signer::generate()?;
+    account.keys.insert(signer.kid().to_owned(), STANDARD.encode(signer.public_half()));
+    account.managed = Some(Managed { private, signers: [MACHINE.to_owned()].into() });
+    let known =
+        json!({ "client_email": account.email, "client_id": account.client_id, "signers": [MACHINE] });
+    let mut store = app.store();
+    app.commit(&mut store, vec![store::Change::Google(Change::Account(account))])?;
+    Ok(known)
+}
+
+/// Changes who may have a service account sign; `None` when there is none that Google keeps a key for.
+fn allow(app: &App, email: &str, signers: BTreeSet<String>) -> Result<Option<Value>, Error> {
+    let mut store = app.store();
+    let Some(mut account) = store.state().google.accounts.get(email).cloned() else { return Ok(None) };
+    let Some(managed) = &mut account.managed else { return Ok(None) };
+    let answer = json!({ "signers": signers });
+    managed.signers = signers;
+    app.commit(&mut store, vec![store::Change::Google(Change::Account(account))])?;
+    Ok(Some(answer))
 }
 
 /// Deletes all keys of a service account and answers a new key file.

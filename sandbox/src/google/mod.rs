@@ -7,6 +7,7 @@ pub mod consent;
 pub mod control;
 pub mod directory;
 pub mod failure;
+pub mod iam;
 pub(crate) mod notices;
 pub mod page;
 pub mod state;
@@ -43,6 +44,15 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
         ("GET", [".well-known", "openid-configuration"]) => Ok(discovery(request)),
         ("GET", ["oauth2", "v3", "certs"]) => {
             Ok(Answer::json(200, json!({ "keys": [app.signer.public(&origin(request))] })))
+        }
+        ("GET", ["computeMetadata", "v1", "instance", "service-accounts", "default", "token"]) => {
+            iam::token(app, request, note)
+        }
+        ("POST", ["iam", "v1", "projects", "-", "serviceAccounts", call]) => {
+            match call.strip_suffix(":signJwt") {
+                Some(account) => iam::sign(app, request, account, note),
+                None => Ok(Failure::not_found().answer()),
+            }
         }
         (_, [api @ ("calendar" | "admin"), rest @ ..]) => {
             let caller = match Caller::authenticate(app, request) {

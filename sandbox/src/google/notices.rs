@@ -26,6 +26,7 @@ pub(crate) fn letters<'a>(
         url: channel.address.clone(),
         headers: headers(channel, state.history.count, notice),
         body: None,
+        forged: false,
     })
 }
 

@@ -7,6 +7,7 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::iam::Managed;
 use crate::store::Owner;
 
 /// Everything of Google's.
@@ -50,6 +51,9 @@ pub struct ServiceAccount {
     /// Whether it was disabled.
     #[serde(default)]
     pub disabled: bool,
+    /// The key that Google keeps for it, if it signs without one of its owner's.
+    #[serde(default)]
+    pub managed: Option<Managed>,
 }
 
 /// What an administrator allowed a client.

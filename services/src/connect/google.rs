@@ -1,21 +1,30 @@
-//! The key of a Google service account, typed on the connect page, with the administrator for whom it acts; and a user's
-//! own consent at Google.
+//! The key of a Google service account, typed on the connect page, with the administrator for whom it acts; a service
+//! account that is named without its key; and a user's own consent at Google.
 //!
 //! That the key may act for that administrator in the directory is the proof of the organisation, and the integration's
-//! run asks for it; here only what cannot be a key is refused.
+//! run asks for it; here only what cannot be a key is refused. A name is no secret: whoever names a service account signs
+//! in as that administrator, or anybody could connect an organisation that trusts it.
 
 use domain::ProviderKind;
-use providers::google::ServiceAccountKey;
+use providers::google::{ServiceAccountKey, consent::Ask};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Connect, GOOGLE_OWN_CONSENTED, Onward, RedirectAnswer, SessionRow, Typed,
+    Connect, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, Onward, RedirectAnswer, SessionRow, Typed,
     microsoft::base64url,
     session::{session_over, verifier_place},
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret, integrations};
+
+/// What an administrator named before the sign-in that proves who it was; kept in the session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Named {
+    service_account: String,
+    administrator: String,
+}
 
 impl Connect {
     /// The calendar system of a session.
@@ -27,11 +36,7 @@ impl Connect {
 
     /// Takes a key file and the address of an administrator.
     pub(super) async fn typed_key(&self, mut session: SessionRow, typed: &Typed) -> Result<Onward> {
-        let administrator = typed.user.trim();
-        if !administrator.contains('@') {
-            let message = "Enter the address of an administrator of your organisation.";
-            return Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into());
-        }
+        let administrator = administrator(typed)?;
         let key = typed.password.expose_secret().trim();
         if let Err(error) = ServiceAccountKey::read(key) {
             return Err(Refusal::new("SERVICE_KEY_MALFORMED", error.message).at("key").into());
@@ -43,11 +48,77 @@ impl Connect {
         Ok(Onward::Progress)
     }
 
-    /// Sends a user's browser to Google's consent page.
+    /// Takes the address of a service account that the installation signs for, and that of an administrator, who has to
+    /// sign in before anything is tried.
+    pub(super) async fn named_service_account(
+        &self,
+        mut session: SessionRow,
+        typed: &Typed,
+        address: &str,
+    ) -> Result<Onward> {
+        let administrator = administrator(typed)?.to_owned();
+        let named = Named { service_account: service_account(address)?, administrator };
+        if !self.services.connectors.google()?.is_keyless() {
+            let message =
+                "This installation does not sign for service accounts without their keys. Paste the key.";
+            return Err(Refusal::new("KEYLESS_NOT_OFFERED", message).at("serviceAccount").into());
+        }
+        let tx = self.services.begin(session.tenant_id).await?;
+        let mut change = entity::connect_session::ActiveModel::from(session);
+        change.signed_in = Set(serde_json::to_value(&named).ok());
+        session = change.update(tx.conn()).await?;
+        let hint = Some(named.administrator.as_str());
+        let onward = self.to_google(&tx, &mut session, Ask::SignIn, GOOGLE_SIGNED_IN, hint).await?;
+        tx.commit().await?;
+        Ok(onward)
+    }
+
+    /// Takes the sign-in of the administrator who was named. Anything else ends the attempt.
+    pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
+        let (mut session, verifier) =
+            self.expect_answer(cookie, "CONNECT", GOOGLE_SIGNED_IN, &answer).await?;
+        let named: Option<Named> =
+            session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
+        let named = named.ok_or_else(session_over)?;
+        let proven = self.is_administrator_there(&session, &named, &verifier, &answer).await;
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        if let Err(error) = proven {
+            return self.give_up(tx, session, &error).await;
+        }
+        let secret = Secret::Keyless { service_account: named.service_account };
+        self.hand_over(&mut tx, &mut session, &named.administrator, &secret, None).await?;
+        tx.commit().await?;
+        Ok(Onward::Progress)
+    }
+
+    async fn is_administrator_there(
+        &self,
+        session: &SessionRow,
+        named: &Named,
+        verifier: &SecretString,
+        answer: &RedirectAnswer,
+    ) -> Result<()> {
+        let google = self.services.connectors.google()?;
+        let redirect = self.services.settings.link(GOOGLE_SIGNED_IN);
+        let nonce = session.nonce.as_deref().unwrap_or_default();
+        let person = google.redeem_sign_in(answer.code()?, verifier, &redirect, nonce).await?;
+        match person.email.eq_ignore_ascii_case(&named.administrator) {
+            true => Ok(()),
+            false => {
+                let message =
+                    format!("Sign in as the administrator that you entered, {}.", named.administrator);
+                Err(Error::refuse("ACCOUNT_MISMATCH", message))
+            }
+        }
+    }
+
+    /// Sends a browser to Google, to come back at `path`.
     pub(super) async fn to_google(
         &self,
         tx: &Tx,
         session: &mut SessionRow,
+        ask: Ask,
+        path: &str,
         hint: Option<&str>,
     ) -> Result<Onward> {
         let google = self.services.connectors.google()?;
@@ -59,9 +130,9 @@ impl Connect {
         change.nonce = Set(Some(nonce.clone()));
         change.verifier = Set(Some(key.seal(verifier_place(session), verifier.as_bytes())?));
         *session = change.update(tx.conn()).await?;
-        let state = self.new_state(tx, session, GOOGLE_OWN_CONSENTED).await?;
-        let redirect = self.services.settings.link(GOOGLE_OWN_CONSENTED);
-        Ok(Onward::Provider(google.consent_url(&redirect, &state, &nonce, &challenge, hint)?))
+        let state = self.new_state(tx, session, path).await?;
+        let redirect = self.services.settings.link(path);
+        Ok(Onward::Provider(google.consent_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
     }
 
     /// Takes a user's own consent at Google. The account is the one whose calendar it is: its address, which Google has
@@ -90,4 +161,27 @@ impl Connect {
         let secret = Secret::GoogleUser { external, refresh_token };
         self.own_in_force(tx, &integration, user, address, &secret).await
     }
+}
+
+/// The administrator for whom the service account acts.
+fn administrator(typed: &Typed) -> Result<&str> {
+    let administrator = typed.user.trim();
+    if administrator.contains('@') {
+        return Ok(administrator);
+    }
+    let message = "Enter the address of an administrator of your organisation.";
+    Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into())
+}
+
+/// The address of a service account, as Google gives them.
+fn service_account(address: &str) -> Result<String> {
+    let address = address.trim().to_ascii_lowercase();
+    let (name, domain) = address.split_once('@').unwrap_or_default();
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    let is_one = !name.is_empty() && domain.ends_with(".gserviceaccount.com");
+    if is_one && plain(name) && plain(domain) {
+        return Ok(address);
+    }
+    let message = "This is not the address of a service account; it ends with .gserviceaccount.com.";
+    Err(Refusal::new("SERVICE_ACCOUNT_MALFORMED", message).at("serviceAccount").into())
 }

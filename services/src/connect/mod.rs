@@ -10,6 +10,7 @@ mod google;
 mod microsoft;
 mod own;
 mod session;
+mod typed;
 
 use domain::{Id, ProviderKind, Reason, ids, state::IntegrationState};
 use providers::microsoft::identity::Ask;
@@ -25,7 +26,6 @@ use uuid::Uuid;
 use self::session::{session_over, set_step};
 use crate::{
     Error, Refusal, Result, Tx,
-    grants::Secret,
     integrations::{self, NewIntegration},
 };
 use entity::connect_session::Model as SessionRow;
@@ -42,6 +42,8 @@ pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
 pub const CONSENTED: &str = "/connect/microsoft/consented";
 /// Where Microsoft sends the browser back after a user's own consent.
 pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
+/// Where Google sends the browser back after the sign-in of an administrator who named a service account.
+pub const GOOGLE_SIGNED_IN: &str = "/connect/google/signed-in";
 /// Where Google sends the browser back after a user's own consent.
 pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
 /// The step of a session that waits for typed credentials.
@@ -80,6 +82,8 @@ pub struct Typed {
     pub user: String,
     /// The password; with Google the key file.
     pub password: SecretString,
+    /// With Google: the service account's address, in place of its key.
+    pub service_account: Option<String>,
 }
 
 /// Where the browser goes next.
@@ -218,34 +222,6 @@ impl Connect {
             .await
     }
 
-    /// Takes credentials that the administrator typed. They are tried by the integration's run.
-    pub async fn typed(&self, cookie: &str, typed: Typed) -> Result<Onward> {
-        use secrecy::ExposeSecret;
-        let mut session = self.session(cookie, "CONNECT").await?;
-        if session.step != CREDENTIALS {
-            let message =
-                "Credentials are not asked for at this step. Open the link from your invitation again.";
-            return Err(Error::refuse("STEP_OVER", message));
-        }
-        if self.provider_of(&session).await? == ProviderKind::GoogleWorkspace {
-            return self.typed_key(session, &typed).await;
-        }
-        let mut tx = self.services.begin(session.tenant_id).await?;
-        let row = integrations::find(&tx, session.integration_id).await?;
-        let server = server_of(integrations::provider(&row)?, &typed)?;
-        if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
-            return Err(Refusal::new("CREDENTIALS_MISSING", "Enter the user name and the password.")
-                .at("user")
-                .into());
-        }
-        let user = typed.user.trim().to_owned();
-        let secret =
-            Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
-        self.hand_over(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
-        tx.commit().await?;
-        Ok(Onward::Progress)
-    }
-
     /// How far the session's integration is.
     pub async fn progress(&self, cookie: &str) -> Result<Progress> {
         let session = self.session(cookie, "CONNECT").await?;
@@ -313,30 +289,6 @@ impl Connect {
         let allowed = self.services.tenants().allows_return(tenant, url).await?;
         Ok(landing(integration, state, reason).filter(|_| allowed))
     }
-}
-
-/// The server that was typed. An Exchange server may be left out: it is found by the account's address then.
-fn server_of(provider: ProviderKind, typed: &Typed) -> Result<Option<Url>> {
-    let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
-    let text = typed.server.trim();
-    if text.is_empty() && provider == ProviderKind::Exchange && typed.user.contains('@') {
-        return Ok(None);
-    }
-    let malformed = "SERVER_URL_MALFORMED";
-    let Ok(server) = text.parse::<Url>() else {
-        return refuse(malformed, "This is not the address of a server.".to_owned());
-    };
-    let holds_secret = !server.username().is_empty() || server.password().is_some();
-    if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
-        let message = "The address of a server begins with https:// and holds no user name or password.";
-        return refuse(malformed, message.to_owned());
-    }
-    if provider == ProviderKind::Exchange
-        && let Err(online) = providers::exchange::check_server(&server)
-    {
-        return refuse("SERVER_IS_EXCHANGE_ONLINE", online.message);
-    }
-    Ok(Some(server))
 }
 
 /// Whether a run is connecting an integration at this moment.

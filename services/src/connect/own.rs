@@ -1,11 +1,14 @@
 //! A user's own consent: one address that works once, the provider's page, and back.
 
 use domain::{Id, ProviderKind, ids, state::IntegrationState};
-use providers::microsoft::identity::{Ask, ORGANIZATIONS};
+use providers::{
+    google::consent::Ask as GoogleAsk,
+    microsoft::identity::{Ask, ORGANIZATIONS},
+};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use uuid::Uuid;
 
-use super::{Connect, OWN_CONSENTED, Onward, RedirectAnswer, session::session_over};
+use super::{Connect, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, Onward, RedirectAnswer, session::session_over};
 use crate::{Error, Result, Tx, grants::Secret, integrations};
 
 impl Connect {
@@ -42,7 +45,10 @@ impl Connect {
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
         let onward = match self.provider_of(&session).await? {
-            ProviderKind::GoogleWorkspace => self.to_google(&tx, &mut session, hint.as_deref()).await?,
+            ProviderKind::GoogleWorkspace => {
+                let (ask, path) = (GoogleAsk::OwnConsent, GOOGLE_OWN_CONSENTED);
+                self.to_google(&tx, &mut session, ask, path, hint.as_deref()).await?
+            }
             _ => {
                 self.to_microsoft(&tx, &mut session, Ask::OwnConsent, OWN_CONSENTED, hint.as_deref()).await?
             }

@@ -71,12 +71,14 @@ impl Credentials for Broker {
     async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
         match refused {
             Credential::Bearer(token) => self.token(Some(token), claims).await,
-            Credential::Basic { .. } | Credential::ServiceAccount(_) => Err(ProviderError::new(
-                ErrorKind::GrantLost,
-                Remedy::Reconnect,
-                "401",
-                "The calendar system no longer accepts the stored password.",
-            )),
+            Credential::Basic { .. } | Credential::ServiceAccount(_) | Credential::Keyless(_) => {
+                Err(ProviderError::new(
+                    ErrorKind::GrantLost,
+                    Remedy::Reconnect,
+                    "401",
+                    "The calendar system no longer accepts the stored password.",
+                ))
+            }
         }
     }
 }
@@ -128,6 +130,9 @@ impl Broker {
                 Ok(Fetched::Key(Credential::Basic { user, password: password.into() }))
             }
             Secret::ServiceAccount { key } => Ok(Fetched::Key(service_account(&key)?)),
+            Secret::Keyless { service_account } => {
+                Ok(Fetched::Key(Credential::Keyless(service_account.into())))
+            }
             Secret::MicrosoftApp { external } => {
                 let tokens = self.services.connectors.microsoft()?.app_token_for(&external, claims).await?;
                 Ok(Fetched::Token(tokens.access_token, tokens.expires_in))

@@ -48,7 +48,12 @@ fn choice(provider: ProviderKind) -> Choice {
 }
 
 fn typed(server: &str) -> Typed {
-    Typed { server: server.to_owned(), user: "svc".to_owned(), password: "pass".to_owned().into() }
+    Typed {
+        server: server.to_owned(),
+        user: "svc".to_owned(),
+        password: "pass".to_owned().into(),
+        service_account: None,
+    }
 }
 
 async fn link(h: &Harness, tenant: Id<ids::Tenant>) -> String {

@@ -26,6 +26,7 @@ use crate::harness::{Harness, person, refused};
 
 on_both!(
     only_a_key_file_and_an_administrators_address_are_taken,
+    a_service_account_is_named_by_its_address_and_only_where_that_is_offered,
     a_key_gives_a_session_only_while_its_organisation_is_bound,
     a_notice_is_believed_by_the_channels_own_id_and_secret,
 );
@@ -53,7 +54,8 @@ fn wanted() -> NewIntegration {
     }
 }
 
-async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
+/// Follows a link as far as the form for the service account. Answers the cookie.
+async fn follow(h: &Harness) -> String {
     let tenant = h.tenant("acme").await;
     let new = NewLink { email: "it@acme.example".to_owned(), return_url: None, integration: None };
     let (_, url) = h.services.links().invite(&h.vendor(tenant).await, new).await.unwrap();
@@ -65,14 +67,45 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
         access_level: AccessLevel::Full,
         service_mailbox: None,
     };
-    let connect = h.services.connect();
-    let (cookie, onward) = connect.choose(link, choice).await.unwrap();
+    let (cookie, onward) = h.services.connect().choose(link, choice).await.unwrap();
     assert_eq!(onward, Onward::Credentials);
+    cookie
+}
+
+async fn a_service_account_is_named_by_its_address_and_only_where_that_is_offered(h: Harness) {
+    let cookie = follow(&h).await;
+    let name = async |user: &str, address: &str| {
+        let typed = Typed {
+            server: String::new(),
+            user: user.to_owned(),
+            password: String::new().into(),
+            service_account: Some(address.to_owned()),
+        };
+        refused(h.services.connect().typed(&cookie, typed).await)
+    };
+    let good = "calendars@project.iam.gserviceaccount.com";
+    assert_eq!(name("administrator", good).await, "CREDENTIALS_MISSING");
+    for address in [
+        "calendars",
+        "it@acme.example",
+        "@project.iam.gserviceaccount.com",
+        "calendars@evil.example/.gserviceaccount.com",
+        "../calendars@project.iam.gserviceaccount.com",
+    ] {
+        assert_eq!(name("it@acme.example", address).await, "SERVICE_ACCOUNT_MALFORMED", "{address}");
+    }
+    assert_eq!(name("it@acme.example", good).await, "KEYLESS_NOT_OFFERED");
+}
+
+async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
+    let cookie = follow(&h).await;
+    let connect = h.services.connect();
     let key = key_file();
     let typed = |user: &str, key: &str| Typed {
         server: String::new(),
         user: user.to_owned(),
         password: key.to_owned().into(),
+        service_account: None,
     };
     for (user, key, code) in [
         ("", key.as_str(), "CREDENTIALS_MISSING"),

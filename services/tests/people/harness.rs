@@ -160,6 +160,7 @@ fn connectors(clock: &domain::SharedClock, ids: &Ids) -> Connectors {
         calendar: nowhere.clone(),
         directory: nowhere,
         application: None,
+        keyless: None,
     };
     let google = google::Google::new(config, client, clock.clone(), ids.clone());
     Connectors::default()

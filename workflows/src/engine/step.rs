@@ -87,7 +87,7 @@ impl Trouble {
 
 impl From<providers::Error> for Trouble {
     fn from(error: providers::Error) -> Self {
-        let reason = Reason::new(error.kind_code(), error.message.clone());
+        let reason = services::health::reason(&error);
         match error.remedy {
             Remedy::RetryAfter(after) if error.code == services::OWN_LIMIT => Self::Later { reason, after },
             Remedy::RetryAfter(after) => Self::Retry { reason, after: Some(after) },

@@ -100,7 +100,12 @@ impl World {
     pub async fn consent(&self) {
         let cookie = self.notes().cookie.clone();
         let server = "https://calendar.acme.example/".to_owned();
-        let typed = Typed { server, user: "muster".to_owned(), password: "secret".to_owned().into() };
+        let typed = Typed {
+            server,
+            user: "muster".to_owned(),
+            password: "secret".to_owned().into(),
+            service_account: None,
+        };
         self.services.connect().typed(&cookie, typed).await.unwrap();
     }
 

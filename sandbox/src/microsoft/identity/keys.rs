@@ -64,6 +64,16 @@ impl Signer {
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
+    /// The key's id.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public half (PKCS #1, DER).
+    pub fn public_half(&self) -> &[u8] {
+        self.pair.public_key().as_ref()
+    }
+
     /// The claims of a token that this key signed.
     pub fn verify(&self, token: &str) -> Option<Value> {
         let token = Parsed::read(token)?;

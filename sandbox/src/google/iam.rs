@@ -1,0 +1,103 @@
+//! Signing without a key: the token source of the machine that Muster runs on, and the IAM Credentials API's `signJwt`.
+//!
+//! A service account that was made for it has a key that Google keeps; those who may create tokens for it have it sign.
+//!
+//! Sources: Google's "Service account credentials API" and "Access VM metadata".
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{caller::LIFE_S, state::ServiceAccount};
+use crate::{
+    Error,
+    app::App,
+    microsoft::identity::keys::Signer,
+    wire::{Answer, Note, Request},
+};
+
+/// Whom the machine's tokens stand for.
+pub const MACHINE: &str = "machine@operator-project.iam.gserviceaccount.com";
+/// What they begin with.
+const MARK: &str = "ya29.c.";
+/// The longest time that a signed statement may hold, in seconds.
+const LONGEST_S: i64 = 12 * 3_600;
+
+/// A key that Google keeps for a service account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Managed {
+    /// The private half, as it is stored; the public one stands among the account's keys.
+    pub private: String,
+    /// Who may have it sign.
+    pub signers: BTreeSet<String>,
+}
+
+/// `GET /computeMetadata/v1/instance/service-accounts/default/token`.
+pub fn token(app: &App, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+    if request.header("metadata-flavor") != Some("Google") {
+        return Ok(refusal(403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."));
+    }
+    let epoch = app.store().state().token_epoch;
+    let ends = app.now() + Duration::seconds(LIFE_S);
+    let claims = json!({ "machine": MACHINE, "all": epoch, "jti": app.guid(), "exp": ends.timestamp() });
+    note.outcome = Some("token");
+    let token = format!("{MARK}{}", app.signer.sign(&claims)?);
+    Ok(Answer::json(200, json!({ "access_token": token, "expires_in": LIFE_S, "token_type": "Bearer" })))
+}
+
+/// Who calls with a token of the machine.
+fn machine(app: &App, request: &Request) -> Option<String> {
+    let token = request.header("authorization")?.strip_prefix("Bearer ")?.strip_prefix(MARK)?;
+    let claims = app.signer.verify(token)?;
+    let epoch = app.store().state().token_epoch;
+    let alive = claims["exp"].as_i64()? > app.now().timestamp() && claims["all"] == epoch;
+    claims["machine"].as_str().filter(|_| alive).map(str::to_owned)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sign {
+    payload: String,
+}
+
+/// `POST /v1/projects/-/serviceAccounts/{email}:signJwt`.
+pub fn sign(app: &Arc<App>, request: &Request, account: &str, note: &mut Note) -> Result<Answer, Error> {
+    let Some(caller) = machine(app, request) else {
+        let message = "Request had invalid authentication credentials.";
+        return Ok(refusal(401, "UNAUTHENTICATED", message));
+    };
+    note.app = Some(caller.clone());
+    let found = app.store().state().google.accounts.get(account).cloned();
+    let found = found.and_then(|found| may_sign(found, &caller));
+    let Some((account, managed)) = found else {
+        let message = "Permission 'iam.serviceAccounts.signJwt' denied on resource (or it may not exist).";
+        return Ok(refusal(403, "PERMISSION_DENIED", message));
+    };
+    let Some(claims) = payload(app, request) else {
+        return Ok(refusal(400, "INVALID_ARGUMENT", "Request contains an invalid argument."));
+    };
+    note.mailbox = claims["sub"].as_str().map(str::to_owned);
+    note.key = Some(account.client_id);
+    note.outcome = Some("signed");
+    let signer = Signer::from_text(&managed.private)?;
+    Ok(Answer::json(200, json!({ "keyId": signer.kid(), "signedJwt": signer.sign(&claims)? })))
+}
+
+fn may_sign(account: ServiceAccount, caller: &str) -> Option<(ServiceAccount, Managed)> {
+    let managed = account.managed.clone().filter(|managed| managed.signers.contains(caller))?;
+    (!account.disabled).then_some((account, managed))
+}
+
+/// The claims that are to be signed: a JSON object that does not hold for too long.
+fn payload(app: &App, request: &Request) -> Option<Value> {
+    let order: Sign = request.json().ok()?;
+    let claims: Value = serde_json::from_str(&order.payload).ok().filter(Value::is_object)?;
+    let ends = claims.get("exp").map_or(Some(0), Value::as_i64)?;
+    (ends <= app.now().timestamp() + LONGEST_S).then_some(claims)
+}
+
+fn refusal(status: u16, word: &str, message: &str) -> Answer {
+    Answer::json(status, json!({ "error": { "code": status, "message": message, "status": word } }))
+}

@@ -1,0 +1,112 @@
+//! Google's part of the configuration.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+/// Where Google is. Every customer has a service account of its own; an application of ours is only needed for people
+/// who connect their own calendar.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Google {
+    /// The id of our application, for personal consents.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<SecretString>,
+    /// The token endpoint.
+    #[serde(default = "google_token_url")]
+    pub token_url: Url,
+    /// The sign-in pages.
+    #[serde(default = "google_accounts_url")]
+    pub accounts_url: Url,
+    /// The Calendar API.
+    #[serde(default = "google_calendar_url")]
+    pub calendar_url: Url,
+    /// The Directory API.
+    #[serde(default = "google_directory_url")]
+    pub directory_url: Url,
+    /// Who signs for service accounts that are named without their keys; not offered without it.
+    pub keyless: Option<Keyless>,
+}
+
+/// Where the tokens come from with which Google signs for service accounts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keyless {
+    /// An address that answers with a token, such as the metadata server's.
+    pub token_url: Option<Url>,
+    /// A header that it asks for: `Metadata-Flavor: Google`.
+    pub token_header: Option<SecretString>,
+    /// A file with a token, which something else keeps fresh.
+    pub token_file: Option<PathBuf>,
+    /// The IAM Credentials API.
+    #[serde(default = "google_iam_url")]
+    pub iam_url: Url,
+}
+
+impl Google {
+    /// Refuses combinations that cannot work, each with one sentence.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if self.client_id.is_some() != self.client_secret.is_some() {
+            return Err("google.client_id and google.client_secret belong together: give both or neither.");
+        }
+        let Some(keyless) = &self.keyless else { return Ok(()) };
+        if self.client_id.is_none() {
+            return Err(
+                "google.keyless needs google.client_id and google.client_secret: whoever brings no key proves by signing in who it is.",
+            );
+        }
+        keyless.check()
+    }
+}
+
+impl Keyless {
+    fn check(&self) -> Result<(), &'static str> {
+        if self.token_url.is_some() == self.token_file.is_some() {
+            return Err("google.keyless needs one source of tokens: token_url or token_file.");
+        }
+        if self.token_header.is_some() && (self.token_url.is_none() || self.header().is_none()) {
+            return Err(
+                "google.keyless.token_header is one header for token_url, such as \"Metadata-Flavor: Google\".",
+            );
+        }
+        let mut urls = self.token_url.iter().chain([&self.iam_url]);
+        if urls.any(|url| !matches!(url.scheme(), "http" | "https") || !url.has_host()) {
+            return Err(
+                "The addresses of google.keyless begin with https:// (or http:// on a network of its own).",
+            );
+        }
+        Ok(())
+    }
+
+    /// The header's name and value.
+    pub fn header(&self) -> Option<(HeaderName, SecretString)> {
+        let (name, value) = self.token_header.as_ref()?.expose_secret().split_once(':')?;
+        let value = value.trim();
+        HeaderValue::from_str(value).ok().filter(|value| !value.is_empty())?;
+        Some((name.trim().parse().ok()?, value.to_owned().into()))
+    }
+}
+
+fn google_token_url() -> Url {
+    Url::parse("https://oauth2.googleapis.com/token").expect("a constant URL")
+}
+
+fn google_accounts_url() -> Url {
+    Url::parse("https://accounts.google.com").expect("a constant URL")
+}
+
+fn google_calendar_url() -> Url {
+    Url::parse("https://www.googleapis.com/calendar/v3").expect("a constant URL")
+}
+
+fn google_directory_url() -> Url {
+    Url::parse("https://admin.googleapis.com/admin/directory/v1").expect("a constant URL")
+}
+
+fn google_iam_url() -> Url {
+    Url::parse("https://iamcredentials.googleapis.com/v1").expect("a constant URL")
+}
