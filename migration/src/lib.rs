@@ -12,6 +12,7 @@ mod m0002_engine;
 mod m0003_integrations;
 mod m0004_bookings;
 mod m0005_event_order;
+mod m0007_cursors;
 mod walls;
 
 /// Every change, in order.
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_integrations::Migration),
             Box::new(m0004_bookings::Migration),
             Box::new(m0005_event_order::Migration),
+            Box::new(m0007_cursors::Migration),
         ]
     }
 }

@@ -19,6 +19,7 @@ mod id_token;
 pub mod identity;
 mod request;
 mod watch;
+mod watermark;
 mod wire;
 mod zones;
 
@@ -30,7 +31,7 @@ use uuid::{Uuid, uuid};
 
 use crate::{
     CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
-    Person, Provider, Result, RoomInfo, Session,
+    Person, Provider, Result, RoomInfo, Session, Since,
 };
 
 /// The property set of Muster's extended properties on events. Never changes: events in customers' calendars
@@ -154,6 +155,16 @@ impl Provider for Microsoft {
         cursor: Option<&str>,
     ) -> Result<Changes> {
         self.read_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn changed(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<Since> {
+        self.ask_for_changes(session, mailbox, window, watermark).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

@@ -19,7 +19,7 @@ use providers::{
 };
 use url::Url;
 
-pub use changes::{a_cursor_that_was_forgotten_is_said_so, changes_since_a_cursor_bring_a_copy_up_to_date};
+pub use changes::*;
 
 /// A provider with known mailboxes.
 pub struct Fixture {
@@ -78,6 +78,8 @@ macro_rules! conformance {
             pushes_are_offered_or_refused_plainly,
             changes_since_a_cursor_bring_a_copy_up_to_date,
             a_cursor_that_was_forgotten_is_said_so,
+            a_watermark_tells_whether_anything_has_changed,
+            a_watermark_that_was_forgotten_or_is_anothers_is_replaced,
         );
     };
     ($fixture:path: $($test:ident),* $(,)?) => {$(

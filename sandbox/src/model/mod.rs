@@ -8,7 +8,9 @@ mod directory;
 mod grant;
 mod technical;
 
-pub use calendar::{Attendee, Event, Mail, MailKind, Part, Party, Pending, Response, ShowAs, Subscription};
+pub use calendar::{
+    Attendee, Event, Mail, MailKind, Part, Party, Pending, Pull, Response, ShowAs, Subscription,
+};
 pub use directory::{Application, Consent, Hosting, Mailbox, Organisation, Purpose, Room, Settings};
 pub use grant::{Code, Grant, Refresh};
 pub use technical::Technical;
