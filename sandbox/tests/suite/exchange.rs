@@ -254,7 +254,9 @@ async fn a_pull_subscription_tells_what_happened_until_nobody_listens_any_more()
     let id = between(&made, "<m:SubscriptionId>", "<").to_owned();
     let first = between(&made, "<m:Watermark>", "<").to_owned();
     let listen = |mark: &str| {
-        format!("<m:GetEvents><m:SubscriptionId>{id}</m:SubscriptionId><m:Watermark>{mark}</m:Watermark></m:GetEvents>")
+        format!(
+            "<m:GetEvents><m:SubscriptionId>{id}</m:SubscriptionId><m:Watermark>{mark}</m:Watermark></m:GetEvents>"
+        )
     };
     let (_, quiet) = ask(&world, &ada, &listen(&first)).await;
     assert!(quiet.contains("<t:MoreEvents>false</t:MoreEvents><t:StatusEvent>"), "{quiet}");
