@@ -97,7 +97,7 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     let at = |count| Mark { subscription: pull.id.clone(), count, at: now }.write();
     let time = element("t:TimeStamp", &now.to_rfc3339_opts(SecondsFormat::Secs, true));
     let folder = quoted(&folders::id(&pull.owner, "calendar"));
-    let mut events: String = all
+    let mut events: Vec<String> = all
         .iter()
         .map(|(id, touched)| {
             format!(
@@ -109,13 +109,14 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
         })
         .collect();
     if all.is_empty() {
-        events =
-            format!("<t:StatusEvent>{}</t:StatusEvent>", element("t:Watermark", &at(state.history.count)));
+        let mark = element("t:Watermark", &at(state.history.count));
+        events.push(format!("<t:StatusEvent>{mark}</t:StatusEvent>"));
     }
     Ok(format!(
-        "<m:Notification>{}{}<t:MoreEvents>{more}</t:MoreEvents>{events}</m:Notification>",
+        "<m:Notification>{}{}<t:MoreEvents>{more}</t:MoreEvents>{}</m:Notification>",
         element("t:SubscriptionId", &pull.id),
         element("t:PreviousWatermark", text),
+        events.concat(),
     ))
 }
 
