@@ -256,7 +256,7 @@ async fn a_subscription_is_listened_to_and_let_go_when_it_has_too_much_to_tell()
         "<m:Subscribe><m:PullSubscriptionRequest><t:FolderIds>{CALENDAR}</t:FolderIds><t:EventTypes><t:EventType>CopiedEvent</t:EventType><t:EventType>CreatedEvent</t:EventType><t:EventType>DeletedEvent</t:EventType><t:EventType>ModifiedEvent</t:EventType><t:EventType>MovedEvent</t:EventType></t:EventTypes><t:Timeout>360</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>"
     );
     let unsubscribe = "<m:Unsubscribe><m:SubscriptionId>s1</m:SubscriptionId></m:Unsubscribe>".to_owned();
-    let asked: Vec<&str> = heard.iter().map(|one| one.operation()).collect();
+    let asked: Vec<&str> = heard.iter().map(script::Heard::operation).collect();
     assert_eq!(
         asked,
         [
