@@ -29,6 +29,9 @@ crate::table::tenant_table! {
         read_from: Option<DateTimeUtc>,
         /// The read until.
         read_until: Option<DateTimeUtc>,
+        /// From where its changes are asked: what the provider said before the copy was read. Absent when the copy is
+        /// no longer just what was read.
+        watermark: Option<String>,
         /// Grows with every change.
         version: i64,
     }

@@ -13,6 +13,7 @@ mod m0003_integrations;
 mod m0004_bookings;
 mod m0005_event_order;
 mod m0006_committer;
+mod m0007_cursors;
 mod m0008_online_meetings;
 mod walls;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_bookings::Migration),
             Box::new(m0005_event_order::Migration),
             Box::new(m0006_committer::Migration),
+            Box::new(m0007_cursors::Migration),
             Box::new(m0008_online_meetings::Migration),
         ]
     }

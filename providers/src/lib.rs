@@ -20,7 +20,7 @@ use domain::{Busy, ProviderKind, TimeRange};
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, MailboxKind,
-    NewEvent, OnlineMeeting, Organisation, Page, Party, Person, RoomInfo,
+    NewEvent, OnlineMeeting, Organisation, Page, Party, Person, RoomInfo, Since,
 };
 pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
 
@@ -104,6 +104,20 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         window: TimeRange,
         cursor: Option<&str>,
     ) -> Result<Changes>;
+
+    /// Whether anything has changed in a calendar since a watermark, and nothing more than that: one request when
+    /// nothing has. Without a watermark, or with one that is forgotten or belongs to another window, the answer is
+    /// [`Since::Changed`] with a new one. A change that concerns no event of the window may be told as well; one that
+    /// does is never kept silent about.
+    async fn changed(
+        &self,
+        _session: &Session,
+        _mailbox: &str,
+        _window: TimeRange,
+        _watermark: Option<&str>,
+    ) -> Result<Since> {
+        Ok(Since::Changed(None))
+    }
 
     /// Writes a new event. Safe to repeat with the same `effect_key`: a repeat answers the event that is there.
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event>;

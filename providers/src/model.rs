@@ -244,6 +244,28 @@ pub struct Changes {
     pub more: bool,
 }
 
+/// Whether a calendar has changed since a watermark.
+///
+/// The watermark in it is from before the answer was given: whoever reads the window after the answer and keeps the
+/// watermark beside what was read will be told of everything that the reading missed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// Nothing has changed; this watermark is the next one to ask with.
+    Same(String),
+    /// Something has changed, or nobody can tell; without a watermark the provider cannot be asked that way.
+    Changed(Option<String>),
+}
+
+impl Since {
+    /// The watermark to ask with next time.
+    pub fn watermark(self) -> Option<String> {
+        match self {
+            Self::Same(watermark) => Some(watermark),
+            Self::Changed(watermark) => watermark,
+        }
+    }
+}
+
 /// A standing request for pushes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {

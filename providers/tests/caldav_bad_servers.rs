@@ -8,7 +8,7 @@ mod script;
 use std::time::Duration;
 
 use domain::{BusyKind, TimeRange};
-use providers::{Changes, ErrorKind, NewEvent, Party, Provider, Remedy, Result};
+use providers::{Changes, ErrorKind, NewEvent, Party, Provider, Remedy, Result, Since};
 use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
 const ADA: &str = "ada@corp.test";
@@ -314,4 +314,38 @@ async fn a_server_that_overwrites_and_tells_no_tag_still_holds_one_event() {
     let script = Script::play([ada(), plain(404), multistatus(""), plain(204), plain(500)]);
     let error = caldav().create_event(&session(&script), ADA, &wanted).await.unwrap_err();
     assert!(error.unknown && matches!(error.remedy, Remedy::RetryAfter(_)));
+}
+
+#[tokio::test]
+async fn a_calendars_own_word_about_its_state_says_whether_anything_has_changed() {
+    let script = Script::play([
+        ada(),
+        state(Some("t1"), Some("c1")),
+        state(Some("t1"), Some("c1")),
+        // A server that has forgotten its tokens gives the same one again; its tag betrays it.
+        state(Some("t1"), Some("c2")),
+        state(Some("t2"), Some("c2")),
+        state(None, Some("c2")),
+        state(None, Some("c2")),
+        state(None, None),
+        multistatus(&there("one", "1")),
+        state(None, None),
+        multistatus(&there("one", "1")),
+        state(None, None),
+        multistatus(&there("one", "2")),
+    ]);
+    let (caldav, session) = (caldav(), session(&script));
+    let (mut at, mut same) = (None, Vec::new());
+    for _ in 0..9 {
+        let since = caldav.changed(&session, ADA, saturday(), at.as_deref()).await.unwrap();
+        same.push(matches!(since, Since::Same(_)));
+        at = since.watermark();
+        assert!(at.is_some());
+    }
+    assert_eq!(same, [false, true, false, false, false, true, false, true, false]);
+    assert_eq!(
+        script.heard().len(),
+        13,
+        "one question each, and a list where a calendar says nothing of itself"
+    );
 }

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{Busy, BusyKind};
-use providers::{Credential, Credentials, ErrorKind, Gate, Permit, Provider, Remedy, Result, Session};
+use providers::{Credential, Credentials, ErrorKind, Gate, Permit, Provider, Remedy, Result, Session, Since};
 use script::{
     CALENDAR, MAILBOX, Reply, Script, day, exchange, fine, found, got, item, messages, refused, session,
     soap, window,
@@ -205,6 +205,101 @@ async fn a_first_reading_goes_on_over_pages_and_nothing_is_gone_before_it_is_ove
         (gone.iter().map(|id| (*id).to_owned()).collect(), cursor.to_owned(), more)
     };
     assert_eq!(seen, [page(&[], "f:one", true), page(&[], "n:two", false), page(&["B"], "n:three", false)]);
+}
+
+fn subscribed(subscription: &str, mark: &str) -> Reply {
+    let inside =
+        format!("<m:SubscriptionId>{subscription}</m:SubscriptionId><m:Watermark>{mark}</m:Watermark>");
+    messages("Subscribe", &fine("Subscribe", &inside))
+}
+
+fn happened(events: &[(&str, &str)], more: bool) -> Reply {
+    let events: Vec<String> = events
+        .iter()
+        .map(|(kind, mark)| format!("<t:{kind}><t:Watermark>{mark}</t:Watermark></t:{kind}>"))
+        .collect();
+    let inside = format!(
+        "<m:Notification><t:SubscriptionId>s1</t:SubscriptionId><t:PreviousWatermark>-</t:PreviousWatermark><t:MoreEvents>{more}</t:MoreEvents>{}</m:Notification>",
+        events.concat()
+    );
+    messages("GetEvents", &fine("GetEvents", &inside))
+}
+
+/// What is asked with a watermark that was given before.
+fn listening(subscription: &str, mark: &str) -> String {
+    format!(
+        "<m:GetEvents><m:SubscriptionId>{subscription}</m:SubscriptionId><m:Watermark>{mark}</m:Watermark></m:GetEvents>"
+    )
+}
+
+#[tokio::test]
+async fn a_subscription_is_listened_to_and_let_go_when_it_has_too_much_to_tell() {
+    let script = Script::play([
+        subscribed("s1", "a&amp;b"),
+        happened(&[("StatusEvent", "m2")], false),
+        happened(&[("CreatedEvent", "m3"), ("ModifiedEvent", "m4")], false),
+        happened(&[("DeletedEvent", "m5")], true),
+        messages("Unsubscribe", &refused("Unsubscribe", "ErrorSubscriptionNotFound")),
+        subscribed("s2", "n1"),
+        happened(&[("StatusEvent", "n2")], false),
+    ]);
+    let (exchange, session) = (exchange(&[]), session(&script));
+    let (mut at, mut same) = (None, Vec::new());
+    for _ in 0..5 {
+        let since = exchange.changed(&session, MAILBOX, day(), at.as_deref()).await.unwrap();
+        same.push(matches!(since, Since::Same(_)));
+        at = since.watermark();
+    }
+    assert_eq!(same, [false, true, false, false, true]);
+    let heard = script.heard();
+    let subscribe = format!(
+        "<m:Subscribe><m:PullSubscriptionRequest><t:FolderIds>{CALENDAR}</t:FolderIds><t:EventTypes><t:EventType>CopiedEvent</t:EventType><t:EventType>CreatedEvent</t:EventType><t:EventType>DeletedEvent</t:EventType><t:EventType>ModifiedEvent</t:EventType><t:EventType>MovedEvent</t:EventType></t:EventTypes><t:Timeout>360</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>"
+    );
+    let unsubscribe = "<m:Unsubscribe><m:SubscriptionId>s1</m:SubscriptionId></m:Unsubscribe>".to_owned();
+    let asked: Vec<&str> = heard.iter().map(script::Heard::operation).collect();
+    assert_eq!(
+        asked,
+        [
+            subscribe.clone(),
+            listening("s1", "a&amp;b"),
+            listening("s1", "m2"),
+            listening("s1", "m4"),
+            unsubscribe,
+            subscribe,
+            listening("s2", "n1"),
+        ]
+    );
+    assert!(heard.iter().all(|one| one.header("x-anchormailbox") == Some(MAILBOX)), "it lives where he does");
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_lost_is_made_anew_and_one_too_many_pauses_nobody() {
+    for code in [
+        "ErrorExpiredSubscription",
+        "ErrorInvalidSubscription",
+        "ErrorInvalidWatermark",
+        "ErrorMissedNotificationEvents",
+        "ErrorReadEventsFailed",
+        "ErrorSubscriptionAccessDenied",
+        "ErrorSubscriptionNotFound",
+    ] {
+        let lost = messages("GetEvents", &refused("GetEvents", code));
+        let script = Script::play([subscribed("s1", "m1"), lost, subscribed("s2", "n1")]);
+        let (exchange, session) = (exchange(&[]), session(&script));
+        let first = exchange.changed(&session, MAILBOX, day(), None).await.unwrap().watermark();
+        let next = exchange.changed(&session, MAILBOX, day(), first.as_deref()).await.unwrap();
+        assert!(
+            matches!(&next, Since::Changed(Some(mark)) if Some(mark) != first.as_ref()),
+            "{code}: {next:?}"
+        );
+    }
+    let many = messages("Subscribe", &refused("Subscribe", "ErrorExceededSubscriptionCount"));
+    let script = Script::play([many]);
+    let gate = Arc::new(Watched::default());
+    let session = Session { gate: gate.clone(), ..session(&script) };
+    let error = exchange(&[]).changed(&session, MAILBOX, day(), None).await.unwrap_err();
+    assert_eq!((error.kind, error.remedy), (ErrorKind::Unsupported, Remedy::Never));
+    assert!(gate.0.lock().unwrap().is_empty(), "calendars can still be read");
 }
 
 /// A gate that remembers who asked for a pause.

@@ -15,7 +15,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use google_recorded::{Bench, NOW, ROOM, at, bench, everything, interview};
-use providers::{Credential, ErrorKind, Provider, Remedy, google::ServiceAccountKey};
+use providers::{Credential, ErrorKind, Provider, Remedy, Since, google::ServiceAccountKey};
 use recorder::Asked;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -197,4 +197,59 @@ async fn an_id_that_would_change_the_address_is_refused_before_anything_is_sent(
         assert_eq!(error.code, "MALFORMED_ADDRESS");
     }
     assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn whether_anything_has_changed_is_asked_by_ids_alone_and_to_the_end() {
+    let Bench { server, google, session } = bench(Credential::Bearer(SecretString::from("t1"))).await;
+    let ask = async |at: Option<String>| {
+        google.changed(&session, "ada@acme.test", interview().range, at.as_deref()).await.unwrap()
+    };
+    server.tell(200, &json!({ "items": [{ "id": "e1" }], "nextPageToken": "p2" }));
+    server.tell(200, &json!({ "nextSyncToken": "s1" }));
+    let first = ask(None).await;
+    server.tell(200, &json!({ "items": [], "nextSyncToken": "s2" }));
+    let same = ask(first.watermark()).await;
+    assert!(matches!(same, Since::Same(_)), "{same:?}");
+    server.tell(200, &json!({ "items": [{ "id": "e1" }], "nextPageToken": "p3" }));
+    server.tell(200, &json!({ "items": [], "nextSyncToken": "s3" }));
+    let changed = ask(same.watermark()).await;
+    assert!(matches!(changed, Since::Changed(Some(_))), "{changed:?}");
+    server.tell(410, &json!({ "error": { "errors": [{ "reason": "fullSyncRequired" }], "code": 410 } }));
+    server.tell(200, &json!({ "items": [], "nextSyncToken": "s4" }));
+    let anew = ask(changed.watermark()).await;
+    assert!(matches!(anew, Since::Changed(Some(_))), "{anew:?}");
+    let told = |asked: &Asked| {
+        let (_, query) = asked.line.split_once('?').unwrap();
+        let pairs: Vec<(String, String)> =
+            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let (fixed, own) = pairs.split_at(3);
+        let own = own.iter().filter(|(name, _)| name != "quotaUser");
+        let always = [
+            ("singleEvents", "true"),
+            ("maxResults", "2500"),
+            ("fields", "items(id),nextPageToken,nextSyncToken"),
+        ];
+        assert!(fixed.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(always), "{fixed:?}");
+        own.map(
+            |(name, value)| {
+                if name.starts_with("time") { name.clone() } else { format!("{name}={value}") }
+            },
+        )
+        .collect::<Vec<_>>()
+        .join("&")
+    };
+    let asked: Vec<String> = server.asked().iter().map(told).collect();
+    assert_eq!(
+        asked,
+        [
+            "timeMin&timeMax",
+            "timeMin&timeMax&pageToken=p2",
+            "syncToken=s1",
+            "syncToken=s2",
+            "syncToken=s2&pageToken=p3",
+            "syncToken=s3",
+            "timeMin&timeMax",
+        ]
+    );
 }

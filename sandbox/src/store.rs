@@ -19,7 +19,7 @@ use crate::{
     google::state as google,
     history::History,
     model::{
-        Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Refresh, Settings,
+        Application, Code, Consent, Event, Mail, Mailbox, Organisation, Pending, Pull, Refresh, Settings,
         Subscription, Technical,
     },
 };
@@ -50,6 +50,8 @@ pub struct State {
     pub refreshes: BTreeMap<String, Refresh>,
     /// Subscriptions by id.
     pub subscriptions: BTreeMap<String, Subscription>,
+    /// Pull subscriptions by id.
+    pub pulls: BTreeMap<String, Pull>,
     /// Counts how often all access tokens were made to expire.
     pub token_epoch: u64,
     /// How far the sandbox's clock is ahead of the one it was given.
@@ -100,6 +102,10 @@ pub enum Change {
     Subscription(Subscription),
     /// A subscription that is gone.
     SubscriptionGone(String),
+    /// A new pull subscription.
+    Pull(Pull),
+    /// A pull subscription that is gone.
+    PullGone(String),
     /// All access tokens issued so far are refused.
     TokensExpired,
     /// The clock was moved forward.
@@ -211,6 +217,8 @@ impl State {
             }
             Change::Subscription(record) => drop(self.subscriptions.insert(record.id.clone(), record)),
             Change::SubscriptionGone(id) => drop(self.subscriptions.remove(&id)),
+            Change::Pull(record) => drop(self.pulls.insert(record.id.clone(), record)),
+            Change::PullGone(id) => drop(self.pulls.remove(&id)),
             Change::TokensExpired => self.token_epoch += 1,
             Change::CursorsForgotten => self.history.epoch += 1,
             Change::Advanced(by) => self.offset_ms += by,

@@ -1,14 +1,23 @@
 //! Copies of calendars: reading a window from the provider, and what was read.
+//!
+//! A copy carries the provider's watermark from before its reading, so nothing that happens beside the reading is lost:
+//! the next question tells it. Two readers at the same time write a copy and its watermark together, one after the
+//! other; whichever stays is true to itself.
 
 use domain::{Allowed, TimeRange, Timestamp};
-use providers::{Error, ErrorKind, Event, Provider, Remedy, Session};
+use providers::{Error, ErrorKind, Event, Provider, Remedy, Session, Since};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use crate::{Result, Services, change::CalendarCopy};
+use crate::{
+    Change, Result, Services,
+    change::{CalendarCopy, SameCalendar, window as covered},
+};
 
 /// A calendar with more events than this in its window is not believed: something is wrong with it.
 const MOST_EVENTS: usize = 20_000;
+/// A longer watermark is not kept; then the window is read every time.
+const LONGEST_WATERMARK: usize = 8_000;
 
 crate::noun! {
     /// Copies of calendars.
@@ -58,7 +67,34 @@ pub fn window(services: &Services) -> TimeRange {
     TimeRange { start, end: today + horizon }
 }
 
-/// Reads a mailbox's whole window from the provider.
+/// Brings a copy up to date: asks whether anything has changed since it was read, and reads the window if so, if nobody
+/// can tell, or if the copy covers another window by now. So every calendar is read once a day at least.
+pub async fn refresh(
+    provider: &dyn Provider,
+    session: &Session,
+    connection: &entity::connection::Model,
+    window: TimeRange,
+    as_of: Timestamp,
+) -> providers::Result<Change> {
+    let asked = connection.watermark.clone();
+    let since = ask(provider, session, connection, window).await?;
+    let is_copied = covered(connection) == Some(window);
+    let id = connection.id;
+    match (since, asked) {
+        (Since::Same(watermark), Some(asked)) if is_copied => {
+            let watermark = storable(Some(watermark));
+            Ok(Change::SameCalendar(SameCalendar { connection: id, asked, window, as_of, watermark }))
+        }
+        (since, _) => {
+            let events = events(provider, session, connection, window).await?;
+            let watermark = storable(since.watermark());
+            Ok(Change::Calendar(Box::new(CalendarCopy { connection: id, window, events, as_of, watermark })))
+        }
+    }
+}
+
+/// Reads a mailbox's whole window from the provider. Where changes were followed already, they go on being followed
+/// from before this reading.
 pub async fn read(
     provider: &dyn Provider,
     session: &Session,
@@ -66,6 +102,45 @@ pub async fn read(
     window: TimeRange,
     as_of: Timestamp,
 ) -> providers::Result<CalendarCopy> {
+    let watermark = match connection.watermark {
+        Some(_) => ask(provider, session, connection, window).await?.watermark(),
+        // The next reading begins to follow: the first one is waited for.
+        None => None,
+    };
+    let events = events(provider, session, connection, window).await?;
+    Ok(CalendarCopy { connection: connection.id, window, events, as_of, watermark: storable(watermark) })
+}
+
+/// Asks what is to be known before the window is read. That a provider cannot be asked is no reason not to read; that
+/// it wants to be left alone, or lets nobody in, is.
+async fn ask(
+    provider: &dyn Provider,
+    session: &Session,
+    connection: &entity::connection::Model,
+    window: TimeRange,
+) -> providers::Result<Since> {
+    let known = connection.watermark.as_deref();
+    match provider.changed(session, &connection.address, window, known).await {
+        Err(error) if error.remedy == Remedy::Reconnect || error.kind == ErrorKind::Throttled => Err(error),
+        Err(error) => {
+            tracing::debug!(code = error.code, connection = %connection.id, "changes cannot be asked for");
+            Ok(Since::Changed(None))
+        }
+        answer => answer,
+    }
+}
+
+/// A watermark, when it is no longer than what is worth keeping beside every mailbox.
+fn storable(watermark: Option<String>) -> Option<String> {
+    watermark.filter(|text| text.len() <= LONGEST_WATERMARK)
+}
+
+async fn events(
+    provider: &dyn Provider,
+    session: &Session,
+    connection: &entity::connection::Model,
+    window: TimeRange,
+) -> providers::Result<Vec<Event>> {
     let mut events: Vec<Event> = Vec::new();
     let mut after = None;
     loop {
@@ -77,7 +152,7 @@ pub async fn read(
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "too_many_events", message));
         }
         if after.is_none() {
-            return Ok(CalendarCopy { connection: connection.id, window, events, as_of });
+            return Ok(events);
         }
     }
 }

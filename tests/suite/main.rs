@@ -6,6 +6,7 @@ mod harness;
 mod bad_input;
 mod caldav;
 mod commands;
+mod copies;
 mod demo;
 mod faults;
 mod google;

@@ -223,7 +223,8 @@ impl World {
             ..ConnectionChange::default()
         };
         let window = TimeRange { start: at(-24), end: at(24 * 30) };
-        let copy = CalendarCopy { connection: rows[0].id, window, events: Vec::new(), as_of: at(0) };
+        let connection = rows[0].id;
+        let copy = CalendarCopy { connection, window, events: Vec::new(), as_of: at(0), watermark: None };
         self.change(tenant, vec![Change::Connection(active), Change::Calendar(Box::new(copy))]).await;
     }
 

@@ -13,10 +13,12 @@ use domain::{TimeRange, Timestamp};
 use url::Url;
 
 use super::{
-    CalDav, Seen,
+    CalDav,
     cursor::{Cursor, Position},
     directory::Located,
-    free_busy, href, multiget, read, sync,
+    free_busy, href, multiget, read,
+    seen::Seen,
+    sync,
     transport::Dav,
 };
 use crate::{Changes, Error, ErrorKind, Event, Remedy, Result};

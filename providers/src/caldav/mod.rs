@@ -26,8 +26,10 @@ mod multiget;
 mod multistatus;
 mod read;
 mod rooms;
+mod seen;
 mod sync;
 mod transport;
+mod watermark;
 mod write;
 
 use std::{sync::Arc, time::Duration};
@@ -38,10 +40,10 @@ use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange, provider::Capabili
 use futures::StreamExt;
 use moka::future::Cache;
 
-use self::{directory::Located, transport::Dav};
+use self::{directory::Located, seen::Seen, transport::Dav};
 use crate::{
     CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind, NewEvent,
-    Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session, xml,
+    Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session, Since, xml,
 };
 
 /// How many mailboxes are asked at the same time, below the gate's own limit.
@@ -159,25 +161,6 @@ impl CalDav {
         match self.look(dav, place, mailbox, hour).await? {
             Seen::Stored(_) => Ok(stated),
             Seen::Busy(_) => Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() }),
-        }
-    }
-}
-
-/// What may be seen of a calendar.
-#[derive(Debug)]
-enum Seen {
-    /// Its events.
-    Stored(Vec<read::Stored>),
-    /// Only when it is busy.
-    Busy(Vec<Busy>),
-}
-
-impl Seen {
-    /// What is seen, as events.
-    fn events(&self, place: &Located, mailbox: &str, window: TimeRange) -> Vec<Event> {
-        match self {
-            Self::Stored(stored) => read::events(stored, place, mailbox, window),
-            Self::Busy(busy) => busy.iter().map(|busy| free_busy::event(place, busy)).collect(),
         }
     }
 }
@@ -302,6 +285,18 @@ impl Provider for CalDav {
         let place = self.place(&dav, mailbox).await?;
         let page = changes::page(self, &dav, &place, mailbox, window, cursor).await;
         self.check(&dav, mailbox, page).await
+    }
+
+    async fn changed(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<Since> {
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        self.check(&dav, mailbox, watermark::ask(&dav, &place, watermark).await).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

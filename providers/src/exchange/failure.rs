@@ -96,13 +96,7 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         if refused.writes { error.unknown() } else { error }
     };
     match (code.name.as_str(), refused.about) {
-        (
-            "ErrorServerBusy"
-            | "ErrorExceededConnectionCount"
-            | "ErrorExceededSubscriptionCount"
-            | "ErrorExceededFindCountLimit",
-            _,
-        ) => found(
+        ("ErrorServerBusy" | "ErrorExceededConnectionCount" | "ErrorExceededFindCountLimit", _) => found(
             Kind::Throttled,
             wait(BUSY),
             "The Exchange server asks for a pause; Muster goes on by itself after it.",
@@ -146,7 +140,19 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         ),
         ("ErrorAccessDenied" | "ErrorNoFreeBusyAccess" | "ErrorFolderNotFound", _) => no_access(&code.name),
         ("ErrorItemNotFound", _) => gone(),
-        ("ErrorInvalidSyncStateData" | "ErrorInvalidWatermark", _) => found(
+        (
+            "ErrorInvalidSyncStateData"
+            | "ErrorInvalidWatermark"
+            | "ErrorInvalidSubscription"
+            | "ErrorInvalidPullSubscriptionId"
+            | "ErrorSubscriptionNotFound"
+            | "ErrorSubscriptionAccessDenied"
+            | "ErrorSubscriptionUnsubscribed"
+            | "ErrorExpiredSubscription"
+            | "ErrorReadEventsFailed"
+            | "ErrorMissedNotificationEvents",
+            _,
+        ) => found(
             Kind::Gone,
             Remedy::Resync,
             "The Exchange server forgot where reading stopped; everything is read again.",
@@ -158,6 +164,11 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             | "ErrorChangeKeyRequiredForWriteOperations",
             _,
         ) => found(Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment."),
+        ("ErrorExceededSubscriptionCount", _) => found(
+            Kind::Unsupported,
+            Remedy::Never,
+            "The Exchange server keeps no more subscriptions for this mailbox.",
+        ),
         ("ErrorQuotaExceeded", _) => {
             found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and takes nothing new.")
         }

@@ -18,6 +18,7 @@ mod endpoint;
 mod failure;
 mod item;
 mod names;
+mod pull;
 mod read;
 mod rooms;
 mod soap;
@@ -36,7 +37,7 @@ use url::Url;
 pub use self::endpoint::check_server;
 use crate::{
     CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
-    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session, Since,
 };
 
 /// How long the list of rooms and a discovered server are remembered.
@@ -147,6 +148,16 @@ impl Provider for Exchange {
         cursor: Option<&str>,
     ) -> Result<Changes> {
         self.follow_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn changed(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<Since> {
+        self.ask_for_changes(session, mailbox, watermark).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

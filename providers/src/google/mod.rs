@@ -30,6 +30,7 @@ mod request;
 mod scopes;
 mod tokens;
 mod watch;
+mod watermark;
 mod wire;
 
 use async_trait::async_trait;
@@ -43,7 +44,7 @@ use url::Url;
 
 use crate::{
     CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
-    Person, Provider, Result, RoomInfo, Session,
+    Person, Provider, Result, RoomInfo, Session, Since,
 };
 
 /// Our registered application, for personal consents. A service account needs none.
@@ -160,6 +161,16 @@ impl Provider for Google {
         cursor: Option<&str>,
     ) -> Result<Changes> {
         self.list_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn changed(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<Since> {
+        self.ask_for_changes(session, mailbox, window, watermark).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

@@ -139,6 +139,16 @@ pub(super) struct Events {
     pub next_sync_token: Option<String>,
 }
 
+/// One page of events of which only the number counts.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Touched {
+    #[serde(default)]
+    pub items: Vec<serde::de::IgnoredAny>,
+    pub next_page_token: Option<String>,
+    pub next_sync_token: Option<String>,
+}
+
 /// An event. One that was deleted has an id, a status and possibly nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chrono::SecondsFormat;
 use domain::TimeRange;
 use serde_json::Value;
+use url::Url;
 
 use super::{
     Microsoft,
@@ -28,10 +29,7 @@ impl Microsoft {
     ) -> Result<Changes> {
         let url = match cursor {
             Some(link) => self.follow(link)?,
-            None => with_query(
-                self.mailbox_url(mailbox, &["calendarView", "delta"])?,
-                &between(window).as_pairs(),
-            ),
+            None => begin(self, mailbox, window)?,
         };
         let call = Call::get(url).of(mailbox).pages_of(200);
         let page: wire::Delta = self.call_json(session, &call).await?;
@@ -82,6 +80,12 @@ impl Microsoft {
         }
         Err(endless())
     }
+}
+
+/// The address of a first round.
+pub(super) fn begin(microsoft: &Microsoft, mailbox: &str, window: TimeRange) -> Result<Url> {
+    let url = microsoft.mailbox_url(mailbox, &["calendarView", "delta"])?;
+    Ok(with_query(url, &between(window).as_pairs()))
 }
 
 /// A window as Graph's query wants it.

@@ -21,6 +21,7 @@ pub mod identity;
 mod online;
 mod request;
 mod watch;
+mod watermark;
 mod wire;
 mod zones;
 
@@ -34,7 +35,7 @@ pub use cloud::Cloud;
 
 use crate::{
     CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
-    Person, Provider, Result, RoomInfo, Session,
+    Person, Provider, Result, RoomInfo, Session, Since,
 };
 
 /// The property set of Muster's extended properties on events. Never changes: events in customers' calendars
@@ -169,6 +170,16 @@ impl Provider for Microsoft {
         cursor: Option<&str>,
     ) -> Result<Changes> {
         self.read_changes(session, mailbox, window, cursor).await
+    }
+
+    async fn changed(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        window: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<Since> {
+        self.ask_for_changes(session, mailbox, window, watermark).await
     }
 
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event> {

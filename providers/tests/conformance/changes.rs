@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use providers::{Attendee, AttendeeRole, ErrorKind, Event, EventChange, NewEvent, Remedy};
+use providers::{Attendee, AttendeeRole, ErrorKind, Event, EventChange, NewEvent, Remedy, Since};
 
 use super::{Fixture, invited};
 
@@ -97,4 +97,66 @@ pub async fn a_cursor_that_was_forgotten_is_said_so(f: &Fixture) {
     let mut again = Copy::default();
     again.follow(f).await;
     assert_eq!(again.titles(), ["Meeting there"]);
+}
+
+/// Asks whether the organiser's calendar has changed.
+async fn since(f: &Fixture, watermark: Option<&str>) -> Since {
+    f.provider.changed(&f.session, &f.organiser.address, f.day, watermark).await.unwrap()
+}
+
+/// The watermark of an answer that something has changed.
+fn changed(answer: Since) -> String {
+    match answer {
+        Since::Changed(Some(watermark)) => watermark,
+        other => panic!("nothing new to ask with: {other:?}"),
+    }
+}
+
+/// The watermark of an answer that nothing has.
+fn same(answer: Since) -> String {
+    match answer {
+        Since::Same(watermark) => watermark,
+        Since::Changed(_) => panic!("nothing has changed"),
+    }
+}
+
+pub async fn a_watermark_tells_whether_anything_has_changed(f: &Fixture) {
+    let mailbox = f.organiser.address.as_str();
+    f.create(&f.meeting("there", f.hours(8, 9))).await;
+    let mut at = changed(since(f, None).await);
+    at = same(since(f, Some(&at)).await);
+    at = same(since(f, Some(&at)).await);
+    let event = f.create(&f.meeting("comes", f.hours(9, 10))).await;
+    // The answer may be lost: it is given again.
+    changed(since(f, Some(&at)).await);
+    let created = changed(since(f, Some(&at)).await);
+    at = same(since(f, Some(&created)).await);
+    let to = EventChange {
+        range: Some(f.hours(10, 11)),
+        zone: Some("Europe/Berlin".to_owned()),
+        ..EventChange::default()
+    };
+    f.provider.update_event(&f.session, mailbox, &event.id, &to).await.unwrap();
+    at = changed(since(f, Some(&at)).await);
+    at = same(since(f, Some(&at)).await);
+    f.provider.delete_event(&f.session, mailbox, &event.id).await.unwrap();
+    at = changed(since(f, Some(&at)).await);
+    same(since(f, Some(&at)).await);
+}
+
+pub async fn a_watermark_that_was_forgotten_or_is_anothers_is_replaced(f: &Fixture) {
+    f.create(&f.meeting("there", f.hours(8, 9))).await;
+    let at = changed(since(f, None).await);
+    (f.forget_cursors)();
+    f.create(&f.meeting("unseen", f.hours(9, 10))).await;
+    let mut next = changed(since(f, Some(&at)).await);
+    next = same(since(f, Some(&next)).await);
+    let guest = f.guest.address.as_str();
+    let of_another = f.provider.changed(&f.session, guest, f.day, Some(&next)).await.unwrap();
+    let of_another = changed(of_another);
+    let again = f.provider.changed(&f.session, guest, f.day, Some(&of_another)).await.unwrap();
+    same(again);
+    for nonsense in ["", "nonsense", "{}", r#"{"link":"https://graph.evil.test/v1.0/x"}"#] {
+        changed(since(f, Some(nonsense)).await);
+    }
 }

@@ -20,7 +20,7 @@ use providers::{
 };
 use url::Url;
 
-pub use changes::{a_cursor_that_was_forgotten_is_said_so, changes_since_a_cursor_bring_a_copy_up_to_date};
+pub use changes::*;
 pub use online::an_online_meeting_is_joined_at_an_address_or_refused_plainly;
 
 /// A provider with known mailboxes.
@@ -81,6 +81,8 @@ macro_rules! conformance {
             changes_since_a_cursor_bring_a_copy_up_to_date,
             a_cursor_that_was_forgotten_is_said_so,
             an_online_meeting_is_joined_at_an_address_or_refused_plainly,
+            a_watermark_tells_whether_anything_has_changed,
+            a_watermark_that_was_forgotten_or_is_anothers_is_replaced,
         );
     };
     ($fixture:path: $($test:ident),* $(,)?) => {$(

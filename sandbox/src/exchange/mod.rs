@@ -14,6 +14,7 @@ mod fields;
 mod folders;
 mod items;
 mod names;
+mod pull;
 mod remove;
 mod render;
 mod restriction;
@@ -122,6 +123,9 @@ fn dispatch(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused>
         "UpdateItem" => update::route(call, operation),
         "DeleteItem" => remove::route(call, operation),
         "SyncFolderItems" => Ok(sync::route(call, operation)),
+        "Subscribe" => pull::subscribe(call, operation),
+        "GetEvents" => Ok(pull::events(call, operation)),
+        "Unsubscribe" => pull::unsubscribe(call, operation),
         "GetUserAvailabilityRequest" => Ok(availability::route(call, operation)?),
         "ResolveNames" => Ok(names::resolve(call, operation)?),
         "GetRoomLists" => Ok(rooms::lists(call)?),

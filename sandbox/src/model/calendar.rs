@@ -231,3 +231,18 @@ pub struct Subscription {
     /// When it ends.
     pub expires_at: Timestamp,
 }
+
+/// A standing request to keep in mind what happens in a calendar until it is asked for, as Exchange has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// The id.
+    pub id: String,
+    /// Whose calendar: the organisation and the mailbox's directory id.
+    pub owner: (Uuid, String),
+    /// Which kinds of events are told.
+    pub kinds: Vec<String>,
+    /// How long it lives after it was asked last.
+    pub timeout_minutes: i64,
+    /// How often all cursors had been forgotten when it was made.
+    pub epoch: u64,
+}

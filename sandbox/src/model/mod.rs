@@ -9,7 +9,7 @@ mod grant;
 mod technical;
 
 pub use calendar::{
-    Attendee, Event, Mail, MailKind, Meeting, Part, Party, Pending, Response, ShowAs, Subscription,
+    Attendee, Event, Mail, MailKind, Meeting, Part, Party, Pending, Pull, Response, ShowAs, Subscription,
 };
 pub use directory::{Application, Consent, Hosting, Mailbox, Organisation, Purpose, Room, Settings};
 pub use grant::{Code, Grant, Refresh};

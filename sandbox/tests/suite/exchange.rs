@@ -244,3 +244,37 @@ async fn an_independent_client_does_the_main_job_with_nothing_but_the_server_cha
     assert_eq!((&seen["body"], &seen["organizer"]), (&json!("Agenda"), &json!(organiser)));
     assert_eq!(seen["cancelled"], json!({ "organiser": [], "guest": [], "changes": ["delete"] }));
 }
+
+#[tokio::test]
+async fn a_pull_subscription_tells_what_happened_until_nobody_listens_any_more() {
+    let world = world().await;
+    let ada = ada(&world);
+    let subscribe = "<m:Subscribe><m:PullSubscriptionRequest><t:FolderIds><t:DistinguishedFolderId Id=\"calendar\"/></t:FolderIds><t:EventTypes><t:EventType>CreatedEvent</t:EventType></t:EventTypes><t:Timeout>30</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>";
+    let (_, made) = ask(&world, &ada, subscribe).await;
+    let id = between(&made, "<m:SubscriptionId>", "<").to_owned();
+    let first = between(&made, "<m:Watermark>", "<").to_owned();
+    let listen = |mark: &str| {
+        format!(
+            "<m:GetEvents><m:SubscriptionId>{id}</m:SubscriptionId><m:Watermark>{mark}</m:Watermark></m:GetEvents>"
+        )
+    };
+    let (_, quiet) = ask(&world, &ada, &listen(&first)).await;
+    assert!(quiet.contains("<t:MoreEvents>false</t:MoreEvents><t:StatusEvent>"), "{quiet}");
+    for _ in 0..51 {
+        ask(&world, &ada, &create(TIMES)).await;
+    }
+    let (_, told) = ask(&world, &ada, &listen(&first)).await;
+    assert_eq!((told.matches("<t:CreatedEvent>").count(), told.contains("<t:MoreEvents>true")), (50, true));
+    let mark = told.rsplit_once("<t:Watermark>").unwrap().1.split_once('<').unwrap().0.to_owned();
+    let (_, rest) = ask(&world, &ada, &listen(&mark)).await;
+    assert_eq!((rest.matches("<t:CreatedEvent>").count(), rest.contains("<t:MoreEvents>false")), (1, true));
+
+    let (_, foreign) = ask(&world, USER, &listen(&mark)).await;
+    assert_ne!(code(&foreign), "NoError", "{foreign}");
+    assert_eq!(code(&ask(&world, &ada, &listen("bm9uc2Vuc2U=")).await.1), "ErrorInvalidWatermark");
+    world.control("clock/advance", json!({"seconds": 31 * 60})).await;
+    assert_eq!(code(&ask(&world, &ada, &listen(&mark)).await.1), "ErrorSubscriptionNotFound");
+    let end = format!("<m:Unsubscribe><m:SubscriptionId>{id}</m:SubscriptionId></m:Unsubscribe>");
+    assert_eq!(code(&ask(&world, &ada, &end).await.1), "NoError");
+    assert_eq!(code(&ask(&world, &ada, &end).await.1), "ErrorSubscriptionNotFound");
+}

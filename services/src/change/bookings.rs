@@ -167,6 +167,7 @@ impl Writer<'_> {
     pub(super) async fn own_event(&mut self, event: OwnEvent) -> Result<()> {
         use entity::calendar_event::{Column, delete};
         let calendars = self.locked(&event.connections).await?;
+        self.mixed(&event.connections).await?;
         delete(self.tenant)
             .filter(Column::ConnectionId.is_in(event.connections.iter().copied()))
             .filter(Column::Uid.eq(event.uid.clone()))

@@ -29,6 +29,23 @@ pub struct CalendarCopy {
     pub events: Vec<Event>,
     /// When the reading began: the copy is at least as new as this.
     pub as_of: Timestamp,
+    /// What the provider said before the reading; asked with it, the provider tells what the reading missed.
+    pub watermark: Option<String>,
+}
+
+/// The word that nothing has changed in a calendar since its copy was read: the copy is as good as a new one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SameCalendar {
+    /// The connection.
+    pub connection: Uuid,
+    /// What was asked with. It says which copy is meant: another one is not touched.
+    pub asked: String,
+    /// What that copy covers.
+    pub window: TimeRange,
+    /// When it was asked.
+    pub as_of: Timestamp,
+    /// What to ask with next time.
+    pub watermark: Option<String>,
 }
 
 impl Writer<'_> {
@@ -40,6 +57,7 @@ impl Writer<'_> {
             .col_expr(connection::Column::AsOf, Expr::value(copy.as_of))
             .col_expr(connection::Column::ReadFrom, Expr::value(copy.window.start))
             .col_expr(connection::Column::ReadUntil, Expr::value(copy.window.end))
+            .col_expr(connection::Column::Watermark, Expr::value(copy.watermark))
             .exec(self.txn)
             .await?;
         calendar_event::delete(self.tenant)
@@ -51,6 +69,33 @@ impl Writer<'_> {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
         }
         self.redraw(copy.connection, copy.window).await
+    }
+
+    /// Renews the age of a copy, unless another copy, or an event of our own, was written since it was asked about.
+    pub(super) async fn same_calendar(&mut self, same: SameCalendar) -> Result<()> {
+        use entity::connection::{Column, update};
+        update(self.tenant)
+            .filter(Column::Id.eq(same.connection))
+            .filter(Column::Watermark.eq(same.asked))
+            .filter(Column::ReadFrom.eq(same.window.start))
+            .filter(Column::ReadUntil.eq(same.window.end))
+            .filter(Column::AsOf.lt(same.as_of))
+            .col_expr(Column::AsOf, Expr::value(same.as_of))
+            .col_expr(Column::Watermark, Expr::value(same.watermark))
+            .exec(self.txn)
+            .await?;
+        Ok(())
+    }
+
+    /// These copies are no longer just what was read: whatever the provider says, they are read again next time.
+    pub(super) async fn mixed(&mut self, connections: &[Uuid]) -> Result<()> {
+        use entity::connection::{Column, update};
+        update(self.tenant)
+            .filter(Column::Id.is_in(connections.iter().copied()))
+            .col_expr(Column::Watermark, Expr::value(None::<String>))
+            .exec(self.txn)
+            .await?;
+        Ok(())
     }
 
     fn copied(&self, connection: Uuid, event: &Event) -> calendar_event::ActiveModel {

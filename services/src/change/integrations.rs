@@ -276,6 +276,7 @@ pub(crate) fn pending_connection(
         as_of: None,
         read_from: None,
         read_until: None,
+        watermark: None,
         version: 1,
     }
 }

@@ -15,8 +15,8 @@ use sea_orm::{DatabaseTransaction, EntityTrait, prelude::Json};
 use uuid::Uuid;
 
 pub use bookings::{BookingChange, OwnEvent, Via};
-pub use calendars::CalendarCopy;
 pub(crate) use calendars::busy_word;
+pub use calendars::{CalendarCopy, SameCalendar};
 pub use campaigns::ItemResult;
 pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVerification, RoomList};
 pub(crate) use integrations::{pending_connection, window};
@@ -47,6 +47,8 @@ pub enum Change {
     },
     /// A calendar's window, read anew.
     Calendar(Box<CalendarCopy>),
+    /// Nothing has changed in a calendar since its copy was read.
+    SameCalendar(SameCalendar),
     /// An event of our own in calendars that were read before: put there, moved, or taken out.
     OwnEvent(OwnEvent),
     /// One mailbox's result in a campaign.
@@ -122,6 +124,7 @@ impl<'a> Writer<'a> {
                 self.service_mailbox(integration, address, name).await
             }
             Change::Calendar(copy) => self.calendar(*copy).await,
+            Change::SameCalendar(same) => self.same_calendar(same).await,
             Change::OwnEvent(event) => self.own_event(event).await,
             Change::Item(result) => self.item(result).await,
             Change::StartCampaign(integration) => self.start_campaign(integration).await,

@@ -283,6 +283,7 @@ impl World {
             as_of: None,
             read_from: None,
             read_until: None,
+            watermark: None,
             version: 1,
         };
         let id = row.id;
@@ -318,6 +319,7 @@ impl World {
             window: range(start() - Duration::days(1), start() + Duration::days(30)),
             events: busy.iter().enumerate().map(event).collect(),
             as_of: self.clock.now(),
+            watermark: None,
         };
         self.change(vec![Change::Calendar(Box::new(copy))]).await;
     }

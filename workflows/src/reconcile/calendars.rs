@@ -1,4 +1,5 @@
-//! Copies of calendars are fresh: whatever a push did not tell is read again before it is too old.
+//! Copies of calendars are fresh: before a copy is too old its provider is asked whether anything has changed since it was
+//! read, and only what has is read again. That finds what a push did not tell, and serves where nobody pushes.
 
 use domain::{Reason, Route, state::ConnectionState};
 use services::{
@@ -35,8 +36,8 @@ async fn reread(
     let own = connection.user_id.filter(|_| connection.route == Route::Own.as_str());
     let (provider, session) = services.grants().session(&integration, own).await?;
     let window = calendars::window(services);
-    let error = match calendars::read(&*provider, &session, connection, window, services.now()).await {
-        Ok(copy) => return services.write(tenant, "calendars", vec![Change::Calendar(Box::new(copy))]).await,
+    let error = match calendars::refresh(&*provider, &session, connection, window, services.now()).await {
+        Ok(change) => return services.write(tenant, "calendars", vec![change]).await,
         Err(error) => error,
     };
     let known_good = integration.known_good.as_deref();

@@ -1,0 +1,23 @@
+//! From where a calendar's changes are asked: the watermark that belongs to its copy.
+
+use sea_orm_migration::prelude::*;
+
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0007_cursors"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = "ALTER TABLE connection ADD COLUMN watermark text";
+        manager.get_connection().execute_unprepared(sql).await.map(|_| ())
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether anything has changed in a calendar: a pull subscription.
+//!
+//! A server on-premises cannot reach us, but it keeps in mind for us what happens: Subscribe begins that, GetEvents asks
+//! for it. The watermark is the subscription and the server's own mark in it. SyncFolderItems would say the same only
+//! after the whole folder was told once, with everything in it that is long over.
+//!
+//! A server forgets a subscription when nobody asked for [`TIMEOUT_MINUTES`], when it restarts, and when the mailbox
+//! moves. Then nobody knows what happened meanwhile, and a new one is made.
+//!
+//! Source: "Subscribe operation" and "GetEvents operation" of the EWS reference.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Exchange, failure,
+    soap::{self, CALENDAR, MESSAGES, TYPES},
+    transport::{Answer, Call},
+};
+use crate::{Remedy, Result, Session, Since};
+
+/// How long a subscription outlives the last question. A copy that was not asked about for longer is not believed.
+const TIMEOUT_MINUTES: u32 = 360;
+/// Everything that can happen to an appointment.
+const KINDS: [&str; 5] = ["CopiedEvent", "CreatedEvent", "DeletedEvent", "ModifiedEvent", "MovedEvent"];
+/// Says that nothing has happened.
+const NOTHING: &str = "StatusEvent";
+
+/// How far a subscription was listened to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Watermark {
+    subscription: String,
+    mark: String,
+}
+
+impl Watermark {
+    fn write(&self) -> String {
+        // Two texts are always JSON.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// What GetEvents tells.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    mark: String,
+    anything: bool,
+    more: bool,
+}
+
+impl Exchange {
+    pub(super) async fn ask_for_changes(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        watermark: Option<&str>,
+    ) -> Result<Since> {
+        if let Some(known) = watermark.and_then(|text| serde_json::from_str::<Watermark>(text).ok()) {
+            match self.listen(session, mailbox, &known).await {
+                Ok(Told { more: true, .. }) => self.unsubscribe(session, mailbox, &known).await,
+                Ok(Told { mark, anything, .. }) => {
+                    let next = Watermark { mark, ..known }.write();
+                    return Ok(if anything { Since::Changed(Some(next)) } else { Since::Same(next) });
+                }
+                Err(error) if error.remedy == Remedy::Resync => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Since::Changed(Some(self.subscribe(session, mailbox).await?.write())))
+    }
+
+    async fn subscribe(&self, session: &Session, mailbox: &str) -> Result<Watermark> {
+        let kinds = KINDS.map(|kind| soap::element("t:EventType", kind)).concat();
+        let body = format!(
+            "<m:Subscribe><m:PullSubscriptionRequest><t:FolderIds>{CALENDAR}</t:FolderIds><t:EventTypes>{kinds}</t:EventTypes><t:Timeout>{TIMEOUT_MINUTES}</t:Timeout></m:PullSubscriptionRequest></m:Subscribe>"
+        );
+        let answer = self.call(session, Call::new("Subscribe", body).of(mailbox)).await?;
+        let message = answer.message()?;
+        let text = |name: &str| {
+            message.text_of(MESSAGES, name).map(str::to_owned).ok_or_else(failure::not_understood)
+        };
+        Ok(Watermark { subscription: text("SubscriptionId")?, mark: text("Watermark")? })
+    }
+
+    async fn listen(&self, session: &Session, mailbox: &str, known: &Watermark) -> Result<Told> {
+        let subscription = soap::element("m:SubscriptionId", &known.subscription);
+        let body =
+            format!("<m:GetEvents>{subscription}{}</m:GetEvents>", soap::element("m:Watermark", &known.mark));
+        told(&self.call(session, Call::new("GetEvents", body).of(mailbox)).await?)
+    }
+
+    /// Lets a subscription go of which more is to be told than is worth listening to. It would end by itself too.
+    async fn unsubscribe(&self, session: &Session, mailbox: &str, known: &Watermark) {
+        let subscription = soap::element("m:SubscriptionId", &known.subscription);
+        let body = format!("<m:Unsubscribe>{subscription}</m:Unsubscribe>");
+        let answer = self.call(session, Call::new("Unsubscribe", body).of(mailbox)).await;
+        if let Err(error) = answer.as_ref().map_err(Clone::clone).and_then(Answer::message) {
+            tracing::debug!(code = error.code, "a subscription was not ended; it will end by itself");
+        }
+    }
+}
+
+fn told(answer: &Answer) -> Result<Told> {
+    let said = answer.message()?.child(MESSAGES, "Notification").ok_or_else(failure::not_understood)?;
+    let more = said.text_of(TYPES, "MoreEvents") == Some("true");
+    let events: Vec<_> = said.children.iter().filter(|one| one.name.ends_with("Event")).collect();
+    // Each event carries the mark behind it.
+    let mark = events.last().and_then(|last| last.text_of(TYPES, "Watermark"));
+    let mark = mark.ok_or_else(failure::not_understood)?.to_owned();
+    Ok(Told { mark, anything: events.iter().any(|one| one.name != NOTHING), more })
+}
