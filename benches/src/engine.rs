@@ -150,6 +150,7 @@ async fn round(setup: &Setup, size: &Size) -> Result<Round> {
     round.insert(LIMIT_100, peers::limit(setup, Limit::Hundred, time).await?);
     if size.has("muster") {
         setup.create("muster").await?;
+        setup.settle().await?;
         let server = peers::muster(setup, "muster", &[]).await?;
         let mut answers = 0;
         for level in &LEVELS {
@@ -162,6 +163,7 @@ async fn round(setup: &Setup, size: &Size) -> Result<Round> {
     }
     for (name, partitions) in [("restate-4", 4), ("restate-24", 24)] {
         if size.has(name) {
+            setup.settle().await?;
             let server = peers::restate(setup, partitions).await?;
             for level in &LEVELS {
                 let load = load::press(server.address, "/Three/go", level.clients, time).await?;
@@ -171,6 +173,7 @@ async fn round(setup: &Setup, size: &Size) -> Result<Round> {
     }
     if size.has("dbos") {
         setup.create("dbos").await?;
+        setup.settle().await?;
         let server = peers::dbos(setup, "dbos").await?;
         for level in &LEVELS {
             note(&mut round, &level.dbos, &load::press(server.address, "/", level.clients, time).await?);

@@ -29,6 +29,8 @@ pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
             .route("/timed", web::post().to(timed))
     })
     .workers(2)
+    // Connections that press slowly lie still for a while.
+    .keep_alive(std::time::Duration::from_mins(1))
     .bind(("127.0.0.1", port))?
     .run();
     println!("ready");

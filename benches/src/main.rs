@@ -134,6 +134,13 @@ impl Servers {
         Ok(())
     }
 
+    /// Brings to the disk what whoever was measured before has left: nobody is to wait for another's writes.
+    pub async fn settle(&self) -> Result<()> {
+        self.execute("postgres", "CHECKPOINT").await?;
+        tokio::process::Command::new("sync").status().await?;
+        Ok(())
+    }
+
     /// Executes statements as the owner.
     pub async fn execute(&self, database: &str, sql: &str) -> Result<()> {
         let owner = Store::owner(&self.database(database)).await?;

@@ -221,7 +221,7 @@ impl Node {
         }
         let sql = "SELECT id FROM run WHERE id = ANY($1) AND status = 'DONE'";
         let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, [runs.into()]);
-        let rows = self.services.store.engine().query_all_raw(statement).await?;
+        let rows = self.services.store.by_key().query_all_raw(statement).await?;
         Ok(rows.iter().map(|row| row.try_get("", "id")).collect::<std::result::Result<_, _>>()?)
     }
 }

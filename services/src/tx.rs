@@ -67,6 +67,12 @@ impl After {
         Ok(())
     }
 
+    /// Takes in what is to be told of another commit.
+    pub fn join(&mut self, other: Self) {
+        self.hints.extend(other.hints);
+        self.events.extend(other.events);
+    }
+
     /// Tells it.
     pub async fn tell(self, services: &Services) {
         if !self.events.is_empty() {

@@ -10,10 +10,7 @@ use std::{collections::HashMap, time::Duration};
 use domain::state::RunStatus;
 use entity::event_log::Model as Event;
 use queue::{Hint, jobs::Claimed};
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryResult,
-    Statement, Value, prelude::Json,
-};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Statement, Value, prelude::Json};
 use services::{
     Services,
     change::Writer,
@@ -22,7 +19,7 @@ use services::{
 };
 use uuid::Uuid;
 
-use super::{decide::Settled, worker::LEASE};
+use super::{decide::Settled, one_by_one::move_each, worker::LEASE};
 
 /// How often one result goes again whose transaction stood in another's way.
 const ATTEMPTS: u32 = 5;
@@ -50,13 +47,36 @@ pub enum Fate {
 /// Commits a batch and gives it back, each result with its fate. A claim that its worker would keep is kept unless a
 /// signal came meanwhile.
 pub async fn commit_keeping(services: &Services, node: &str, batch: Vec<Settled>) -> Vec<(Settled, Fate)> {
+    let Committed { fates, after } = commit_untold(services, node, batch).await;
+    after.tell(services).await;
+    fates
+}
+
+/// What became of a batch, and what is still to be told of it.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// Each result with its fate.
+    pub(super) fates: Vec<(Settled, Fate)>,
+    /// What is to be told.
+    pub(super) after: After,
+}
+
+impl Committed {
+    fn join(&mut self, other: Self) {
+        self.fates.extend(other.fates);
+        self.after.join(other.after);
+    }
+}
+
+/// [`commit_keeping`], but nobody is told yet.
+pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Settled>) -> Committed {
     if services.store.backend() != DatabaseBackend::Postgres {
         return commit_part(services, node, batch).await;
     }
     let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_plain);
     let (mut plain, rich) =
         tokio::join!(commit_part(services, node, plain), commit_part(services, node, rich));
-    plain.extend(rich);
+    plain.join(rich);
     plain
 }
 
@@ -65,9 +85,9 @@ fn is_plain(settled: &Settled) -> bool {
     settled.changes.is_empty() && settled.status != RunStatus::Quarantined
 }
 
-async fn commit_part(services: &Services, node: &str, mut batch: Vec<Settled>) -> Vec<(Settled, Fate)> {
+async fn commit_part(services: &Services, node: &str, mut batch: Vec<Settled>) -> Committed {
     if batch.is_empty() {
-        return Vec::new();
+        return Committed::default();
     }
     // Runs in a stable order: two committers never wait for each other in a circle.
     batch.sort_unstable_by_key(|settled| settled.run);
@@ -83,23 +103,24 @@ async fn commit_part(services: &Services, node: &str, mut batch: Vec<Settled>) -
         }
     }
     match outcome {
-        Ok(fates) => batch.into_iter().zip(fates).collect(),
+        Ok((fates, after)) => Committed { fates: batch.into_iter().zip(fates).collect(), after },
         Err(error) if batch.len() == 1 => {
             tracing::error!(%error, run = %batch[0].run, "a step's result could not be written; its lease will run out");
-            batch.into_iter().map(|settled| (settled, Fate::TooLate)).collect()
+            let fates = batch.into_iter().map(|settled| (settled, Fate::TooLate)).collect();
+            Committed { fates, after: After::default() }
         }
         Err(error) => {
             tracing::warn!(%error, size = batch.len(), "a batch failed and is written one by one");
-            let mut written = Vec::new();
+            let mut committed = Committed::default();
             for settled in batch {
-                written.extend(Box::pin(commit_part(services, node, vec![settled])).await);
+                committed.join(Box::pin(commit_part(services, node, vec![settled])).await);
             }
-            written
+            committed
         }
     }
 }
 
-async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::Result<Vec<Fate>> {
+async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::Result<(Vec<Fate>, After)> {
     let changed = |s: &Settled| events::row(&services.ids, s.tenant, topic::RUN, s.run, services.now());
     let told: Vec<Event> = batch.iter().map(changed).collect();
     let is_postgres = services.store.backend() == DatabaseBackend::Postgres;
@@ -136,13 +157,12 @@ async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::
             after.hints.push(Hint { run: settled.run, tenant: settled.tenant, lane: settled.lane });
         }
     }
-    after.tell(services).await;
     let fate = |job: Option<Job>| match job {
         None => Fate::TooLate,
         Some(Job { kept: true, .. }) => Fate::Kept,
         Some(_) => Fate::Written,
     };
-    Ok(jobs.into_iter().map(fate).collect())
+    Ok((jobs.into_iter().map(fate).collect(), after))
 }
 
 /// For each result the job that it left, if it was written. A zombie's result may lie in the same batch as the one that
@@ -154,21 +174,21 @@ fn jobs_of(batch: &[Settled], moved: &Moved) -> Vec<Option<Job>> {
 
 /// What a moved run's job looks like; a run that is over has none.
 #[derive(Debug, Clone, Copy, Default)]
-struct Job {
+pub(super) struct Job {
     /// The claim is still held.
     kept: bool,
     /// It is due at once, and its hint counts as given away.
     told: bool,
 }
 
-fn job(row: &QueryResult) -> Result<Job, DbErr> {
+pub(super) fn job(row: &QueryResult) -> Result<Job, DbErr> {
     let (kept, told): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "told")?);
     Ok(Job { kept, told: told && !kept })
 }
 
 /// The runs that were moved, with the epoch and the revision that they were moved from: a zombie from before a retry
 /// may hold the epoch of the run's new life.
-type Moved = HashMap<(Uuid, i64, i64), Job>;
+pub(super) type Moved = HashMap<(Uuid, i64, i64), Job>;
 
 /// The statement that moves a batch on PostgreSQL; named for the test of its plan.
 // A claim that is kept touches no index. What is due at once is due by the database's clock, or a node whose clock is
@@ -278,102 +298,6 @@ async fn move_together(
     };
     rows.iter().map(read).collect()
 }
-
-/// Moves the runs of a batch one after the other: on SQLite there is one writer and no network, and the batch still
-/// shares one commit.
-async fn move_each(
-    services: &Services,
-    txn: &DatabaseTransaction,
-    node: &str,
-    batch: &[Settled],
-    told: &[Event],
-) -> Result<Moved, DbErr> {
-    let run = async |sql: &str, values: Vec<Value>| {
-        let done =
-            txn.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Sqlite, sql, values)).await?;
-        Ok::<_, DbErr>(done.rows_affected())
-    };
-    let json = |reason: &Option<domain::Reason>| -> Option<Json> {
-        reason.as_ref().and_then(|reason| serde_json::to_value(reason).ok())
-    };
-    // The step's own time may lie back: its result may have waited for its batch, or the clock may have been set.
-    let now = services.now();
-    let mut moved = Moved::new();
-    for (s, told) in batch.iter().zip(told) {
-        let held: [Value; 3] = [s.run.into(), s.epoch.into(), s.revision.into()];
-        let armed = match s.status.is_over() {
-            true => (run(END, held.into()).await? == 1).then(Job::default),
-            false => {
-                let (until, is_due) = (s.keep.then(|| now + LEASE), s.due <= s.at);
-                let arm: [Value; 6] =
-                    [s.due.into(), s.attempt.into(), s.wakes.into(), now.into(), until.into(), is_due.into()];
-                let arm =
-                    Statement::from_sql_and_values(DatabaseBackend::Sqlite, ARM, held.into_iter().chain(arm));
-                txn.query_one_raw(arm).await?.as_ref().map(job).transpose()?
-            }
-        };
-        let Some(armed) = armed else { continue };
-        let finished = s.status.is_over().then_some(s.at);
-        let values = vec![
-            s.run.into(),
-            s.revision.into(),
-            s.version.into(),
-            s.state.clone().into(),
-            s.status.as_str().into(),
-            s.memory.clone().into(),
-            serde_json::json!(s.trail).into(),
-            s.wait_signal.into(),
-            json(&s.reason).into(),
-            s.at.into(),
-            finished.into(),
-            s.undoing.into(),
-        ];
-        if run(MOVE, values).await? == 0 {
-            continue;
-        }
-        let line = &s.line;
-        let values = vec![
-            services.ids.uuid().into(),
-            s.tenant.into(),
-            s.run.into(),
-            (s.revision + 1).into(),
-            line.state.clone().into(),
-            line.outcome.into(),
-            line.next.clone().into(),
-            line.attempt.into(),
-            json(&line.reason).into(),
-            node.into(),
-            s.at.into(),
-        ];
-        run(TELL, values).await?;
-        for id in &s.eaten {
-            run("DELETE FROM signal WHERE id = $1", vec![(*id).into()]).await?;
-        }
-        entity::event_log::Entity::insert(told.clone().into_active_model())
-            .exec_without_returning(txn)
-            .await?;
-        moved.insert((s.run, s.epoch, s.revision), armed);
-    }
-    Ok(moved)
-}
-
-const ARM: &str = "UPDATE job SET attempt = $5, crashes = 0, first_crash_at = NULL,
-    lease_until = CASE WHEN wakes = $6 THEN $8 END,
-    leased_by = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN leased_by END,
-    offered_at = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN offered_at WHEN wakes <> $6 OR $9 THEN $7 END,
-    due_at = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN due_at WHEN wakes <> $6 OR $9 THEN min($4, $7) ELSE $4 END
-    WHERE run_id = $1 AND epoch = $2 AND EXISTS (SELECT 1 FROM run WHERE id = $1 AND revision = $3)
-    RETURNING lease_until IS NOT NULL AS kept, offered_at IS NOT NULL AS told";
-
-const END: &str = "DELETE FROM job
-    WHERE run_id = $1 AND epoch = $2 AND EXISTS (SELECT 1 FROM run WHERE id = $1 AND revision = $3)";
-
-const MOVE: &str = "UPDATE run SET version = $3, state = $4, status = $5, memory = $6, trail = $7, wait_signal = $8,
-    reason = $9, revision = revision + 1, updated_at = $10, finished_at = $11, undoing = $12 WHERE id = $1 AND revision = $2";
-
-const TELL: &str = "INSERT INTO run_history
-    (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 /// Gives a claim back for which there is no workflow here: another node may have it.
 pub async fn give_back(services: &Services, claimed: &Claimed) {

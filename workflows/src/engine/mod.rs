@@ -7,6 +7,7 @@
 mod commit;
 mod decide;
 mod hands;
+mod one_by_one;
 mod shares;
 mod step;
 mod suspects;

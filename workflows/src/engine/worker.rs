@@ -13,13 +13,14 @@ use queue::{
     jobs::{self, Claimed},
 };
 use sea_orm::{DatabaseBackend, DbErr, QueryFilter, QueryOrder};
+use services::tx::After;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
     Engine, Given, Signal,
-    commit::{Fate, commit, commit_keeping, give_back},
+    commit::{Fate, commit, commit_untold, give_back},
     decide::{Settled, Work},
     hands::{Handed, Hands, Held},
     shares::Shares,
@@ -32,6 +33,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(15);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How many results one transaction takes.
 const BATCH: usize = 128;
+/// How many commits may wait to be told of, before the committers wait too.
+const UNTOLD: usize = 16;
 /// How many states a worker takes a run through under one claim, before others have their turn.
 const STRIDE: usize = 16;
 
@@ -52,10 +55,12 @@ impl Engine {
             tracker: tracker.clone(),
             stop: stop.clone(),
         };
+        let (told, to_tell) = mpsc::channel(UNTOLD);
         // Two committers: while one waits for its disk, the other fills its batch.
         for _ in 0..2 {
-            tracker.spawn(self.clone().commit_for_ever(Arc::clone(&inbox)));
+            tracker.spawn(self.clone().commit_for_ever(Arc::clone(&inbox), told.clone()));
         }
+        tracker.spawn(self.clone().tell_for_ever(to_tell));
         tracker.spawn(self.clone().beat_for_ever(held.clone(), stop.clone()));
         tracker.spawn(self.clone().sweep_for_ever(hands.clone(), stop.clone()));
         tracker.spawn(self.clone().work_for_ever(hands, stop.clone()));
@@ -291,7 +296,11 @@ impl Engine {
         }
     }
 
-    async fn commit_for_ever(self, inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>) {
+    async fn commit_for_ever(
+        self,
+        inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>,
+        told: mpsc::Sender<After>,
+    ) {
         loop {
             let mut batch = Vec::new();
             if inbox.lock().await.recv_many(&mut batch, BATCH).await == 0 {
@@ -301,12 +310,27 @@ impl Engine {
             // A zombie from before a retry may hold the epoch of the run's new life.
             let key = |settled: &Settled| (settled.run, settled.epoch, settled.revision);
             let mut backs: HashMap<_, _> = batch.iter().map(key).zip(backs).collect();
-            for (settled, fate) in commit_keeping(self.services(), self.node(), batch).await {
+            let committed = commit_untold(self.services(), self.node(), batch).await;
+            for (settled, fate) in committed.fates {
                 if let Some(back) = backs.remove(&key(&settled)) {
                     // A worker that is gone has no use for the answer: its lease runs out.
                     drop(back.send((settled, fate)));
                 }
             }
+            // The receiver lives as long as any sender does.
+            if told.send(committed.after).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Tells the others what was committed, so that no step waits for that: as much at once as has come together.
+    async fn tell_for_ever(self, mut committed: mpsc::Receiver<After>) {
+        let mut waiting = Vec::new();
+        while committed.recv_many(&mut waiting, UNTOLD).await > 0 {
+            let mut all = After::default();
+            waiting.drain(..).for_each(|after| all.join(after));
+            all.tell(self.services()).await;
         }
     }
 
