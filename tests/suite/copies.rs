@@ -79,6 +79,7 @@ impl<'a> Mailbox<'a> {
             organiser: Party { name: self.address.clone(), address: self.address.clone() },
             attendees: Vec::new(),
             busy: Some(BusyKind::Busy),
+            online_meeting: false,
         };
         self.provider.create_event(&self.session, &self.address, &event).await.unwrap().id
     }
