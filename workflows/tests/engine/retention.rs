@@ -2,7 +2,9 @@
 
 use domain::{AccessLevel, ProviderKind, state::IntegrationState};
 use queue::jobs;
-use sea_orm::{EntityTrait, IntoActiveModel, PaginatorTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, Statement,
+};
 use uuid::Uuid;
 use workflows::reconcile::Reconciler;
 
@@ -42,6 +44,13 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
     assert!(bench.signal(live).await, "what waits is never too old");
     bench.engine.drain().await.unwrap();
     assert_eq!(bench.run(live).await.status, "DONE");
+}
+
+/// Sessions are found before their tenant is known: there is no finder that begins with it.
+async fn sessions_of(txn: &DatabaseTransaction) -> u64 {
+    let sql = "SELECT count(*) AS n FROM connect_session";
+    let row = txn.query_one_raw(Statement::from_string(txn.get_database_backend(), sql)).await.unwrap();
+    row.unwrap().try_get::<i64>("", "n").unwrap().unsigned_abs()
 }
 
 /// One transaction takes five hundred rows: here are more of each kind, and as many that stay.
@@ -118,7 +127,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
             entity::run_history::of(bench.tenant).count(&txn).await.unwrap(),
             entity::event_log::of(bench.tenant).count(&txn).await.unwrap(),
             entity::idempotency::of(bench.tenant).count(&txn).await.unwrap(),
-            entity::connect_session::Entity::find().count(&txn).await.unwrap(),
+            sessions_of(&txn).await,
         ]
     };
     let many = MANY as u64;
