@@ -71,11 +71,11 @@ impl Committed {
 /// [`commit_keeping`], but nobody is told yet.
 pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Settled>) -> Committed {
     if services.store.backend() != DatabaseBackend::Postgres {
-        return commit_part(services, node, batch).await;
+        return Box::pin(commit_part(services, node, batch)).await;
     }
     let (plain, rich): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_plain);
-    let (mut plain, rich) =
-        tokio::join!(commit_part(services, node, plain), commit_part(services, node, rich));
+    let part = |batch| Box::pin(commit_part(services, node, batch));
+    let (mut plain, rich) = tokio::join!(part(plain), part(rich));
     plain.join(rich);
     plain
 }
