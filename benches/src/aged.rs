@@ -9,7 +9,7 @@ use crate::{
     Result, Setup, Size, counts,
     load::{self, Load},
     node::Node,
-    peers,
+    peers, rounds,
 };
 
 /// Copies one finished run with its history until there are so many: what a year leaves behind. They ended 40 days ago,
@@ -49,8 +49,9 @@ pub async fn bench(setup: &Setup, size: &Size) -> Result<()> {
     }
     let [rate, slowest] = [0, 1].map(|at| {
         let mut column: Vec<f64> = ratios.iter().map(|ratios| ratios[at]).collect();
-        column.sort_unstable_by(f64::total_cmp);
-        (column[column.len() / 2], column[0], column[column.len() - 1])
+        // It sorts them as well.
+        let middle = rounds::median(&mut column);
+        (middle, column[0], column[column.len() - 1])
     });
     println!(
         "{many} finished runs, beside none, at 32 in flight: runs/s {:.2} ({:.2} to {:.2}), p99 {:.2} ({:.2} to {:.2})",

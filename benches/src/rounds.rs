@@ -25,7 +25,8 @@ pub struct Ratio {
     pub reach: &'static str,
 }
 
-fn median(values: &mut [f64]) -> f64 {
+/// Sorts values and answers the one in the middle.
+pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,
