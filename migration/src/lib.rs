@@ -15,6 +15,7 @@ mod m0005_event_order;
 mod m0006_committer;
 mod m0007_cursors;
 mod m0008_online_meetings;
+mod m0009_unchecked;
 mod walls;
 
 /// Every change, in order.
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_committer::Migration),
             Box::new(m0007_cursors::Migration),
             Box::new(m0008_online_meetings::Migration),
+            Box::new(m0009_unchecked::Migration),
         ]
     }
 }
