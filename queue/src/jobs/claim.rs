@@ -32,6 +32,8 @@ pub struct Claimed {
 /// Crashes further apart than this are no pattern.
 const CRASHES_WITHIN: Duration = Duration::from_hours(72);
 
+// A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another
+// worker may get the same epoch, and of two results the run's revision lets one through.
 const POSTGRES: &str = "
 UPDATE job SET epoch = epoch + 1, leased_by = $3,
     lease_until = coalesce($1, now()) + $2 * interval '1 millisecond',
@@ -40,7 +42,7 @@ UPDATE job SET epoch = epoch + 1, leased_by = $3,
     first_crash_at = CASE WHEN lease_until IS NULL
         OR first_crash_at > coalesce($1, now()) - $5 * interval '1 millisecond' THEN first_crash_at
         ELSE coalesce($1, now()) END
-WHERE run_id IN (
+WHERE (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL AND run_id IN (
     SELECT run_id FROM job
     WHERE run_id = ANY($4) AND due_at <= coalesce($1, now())
       AND (lease_until IS NULL OR lease_until <= coalesce($1, now()))

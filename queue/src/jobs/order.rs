@@ -1,17 +1,22 @@
 //! Ordering runs, waking them, and asking them to stop: always in the transaction of the cause.
 
+use std::collections::HashSet;
+
 use domain::{
     Timestamp,
     state::{Lane, RunStatus},
 };
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement,
-    prelude::Json, sea_query::OnConflict,
+    Value, prelude::Json, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
 use super::lane;
 use crate::Hint;
+
+/// How many runs one statement inserts: it holds a few thousand parameters at most on SQLite.
+const AT_ONCE: usize = 200;
 
 /// A run that somebody wants. Version and state are set by the first worker that claims it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,47 +39,97 @@ pub struct NewRun {
     pub memory: Json,
 }
 
-/// Inserts runs with their jobs, due at once; the caller gives their hints away after its commit. A run whose key has a live run already is left out; the answer is
-/// one hint per run that was inserted.
+/// Inserts runs with their jobs, due at once; the caller gives their hints away after its commit. A run whose key has
+/// a live run already is left out; the answer is one hint per run that was inserted.
 pub async fn order(txn: &DatabaseTransaction, runs: &[NewRun], at: Timestamp) -> Result<Vec<Hint>, DbErr> {
     let mut hints = Vec::new();
-    // One statement holds a few thousand parameters at most on both stores.
-    for runs in runs.chunks(200) {
-        let rows = runs.iter().map(|run| entity::run::ActiveModel {
-            id: Set(run.id),
-            tenant_id: Set(run.tenant),
-            workflow: Set(run.workflow.to_owned()),
-            version: Set(None),
-            state: Set(None),
-            memory: Set(run.memory.clone()),
-            trail: Set(Json::Array(Vec::new())),
-            revision: Set(0),
-            status: Set(RunStatus::Ordered.to_string()),
-            lane: Set(run.lane.to_string()),
-            business_key: Set(run.business_key.clone()),
-            subject: Set(run.subject),
-            asked_by: Set(run.asked_by.clone()),
-            wait_signal: Set(None),
-            cancel_requested: Set(false),
-            undoing: Set(false),
-            reason: Set(None),
-            created_at: Set(at),
-            updated_at: Set(at),
-            finished_at: Set(None),
-        });
-        let inserted = entity::run::Entity::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_with_returning_keys(txn)
-            .await?;
-        let inserted: Vec<Uuid> = inserted.into_iter().collect();
-        for run in runs.iter().filter(|run| inserted.contains(&run.id)) {
-            hints.push(Hint { run: run.id, tenant: run.tenant, lane: run.lane });
-        }
-    }
-    for hints in hints.chunks(200) {
-        insert_jobs(txn, hints, at).await?;
+    for runs in runs.chunks(AT_ONCE) {
+        let inserted: HashSet<Uuid> = match txn.get_database_backend() {
+            DatabaseBackend::Postgres => order_together(txn, runs, at).await?,
+            _ => order_each(txn, runs, at).await?,
+        };
+        let ordered = runs.iter().filter(|run| inserted.contains(&run.id));
+        hints.extend(ordered.map(|run| Hint { run: run.id, tenant: run.tenant, lane: run.lane }));
     }
     Ok(hints)
+}
+
+/// One statement, the same for any number of runs.
+async fn order_together(
+    txn: &DatabaseTransaction,
+    runs: &[NewRun],
+    at: Timestamp,
+) -> Result<HashSet<Uuid>, DbErr> {
+    fn list<T: Into<Value>>(runs: &[NewRun], column: impl Fn(&NewRun) -> T) -> Vec<T> {
+        runs.iter().map(column).collect()
+    }
+    let values: [Value; 10] = [
+        list(runs, |run| run.id).into(),
+        list(runs, |run| run.tenant).into(),
+        list(runs, |run| run.workflow.to_owned()).into(),
+        list(runs, |run| run.memory.clone()).into(),
+        list(runs, |run| run.lane.to_string()).into(),
+        list(runs, |run| run.business_key.clone()).into(),
+        list(runs, |run| run.subject).into(),
+        list(runs, |run| run.asked_by.clone()).into(),
+        RunStatus::Ordered.as_str().into(),
+        at.into(),
+    ];
+    let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, TOGETHER, values);
+    txn.query_all_raw(statement).await?.iter().map(|row| row.try_get("", "run_id")).collect()
+}
+
+/// A job is due by the database's clock: a node whose own clock is ahead would wait for itself.
+const TOGETHER: &str = "
+WITH ordered AS (
+    INSERT INTO run (id, tenant_id, workflow, memory, trail, revision, status, lane, business_key, subject, asked_by,
+        cancel_requested, undoing, created_at, updated_at)
+    SELECT id, tenant_id, workflow, memory, '[]', 0, $9, lane, business_key, subject, asked_by, false, false, $10, $10
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[], $5::text[], $6::text[], $7::uuid[], $8::text[])
+        AS i(id, tenant_id, workflow, memory, lane, business_key, subject, asked_by)
+    ON CONFLICT DO NOTHING RETURNING id, tenant_id, lane
+)
+INSERT INTO job (run_id, tenant_id, lane, due_at, offered_at, epoch, attempt, crashes, wakes)
+SELECT id, tenant_id, lane, least($10, now()), least($10, now()), 0, 0, 0, 0 FROM ordered RETURNING run_id";
+
+async fn order_each(
+    txn: &DatabaseTransaction,
+    runs: &[NewRun],
+    at: Timestamp,
+) -> Result<HashSet<Uuid>, DbErr> {
+    let rows = runs.iter().map(|run| entity::run::ActiveModel {
+        id: Set(run.id),
+        tenant_id: Set(run.tenant),
+        workflow: Set(run.workflow.to_owned()),
+        version: Set(None),
+        state: Set(None),
+        memory: Set(run.memory.clone()),
+        trail: Set(Json::Array(Vec::new())),
+        revision: Set(0),
+        status: Set(RunStatus::Ordered.to_string()),
+        lane: Set(run.lane.to_string()),
+        business_key: Set(run.business_key.clone()),
+        subject: Set(run.subject),
+        asked_by: Set(run.asked_by.clone()),
+        wait_signal: Set(None),
+        cancel_requested: Set(false),
+        undoing: Set(false),
+        reason: Set(None),
+        created_at: Set(at),
+        updated_at: Set(at),
+        finished_at: Set(None),
+    });
+    let inserted = entity::run::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_with_returning_keys(txn)
+        .await?;
+    let inserted: HashSet<Uuid> = inserted.into_iter().collect();
+    let hint = |run: &NewRun| Hint { run: run.id, tenant: run.tenant, lane: run.lane };
+    let hints: Vec<Hint> = runs.iter().filter(|run| inserted.contains(&run.id)).map(hint).collect();
+    if !hints.is_empty() {
+        insert_jobs(txn, &hints, at).await?;
+    }
+    Ok(inserted)
 }
 
 async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -> Result<(), DbErr> {

@@ -2,8 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use entity::Store;
 use futures::future::join_all;
-use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, TransactionTrait};
+use queue::jobs;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, TransactionTrait};
+use serde_json::json;
 use workflows::engine::commit;
 
 /// What a step costs where many are committed together: counts, which no machine changes. Steps that want nothing else
@@ -49,5 +52,48 @@ async fn a_batch_goes_by_the_keys_on_tables_without_statistics() {
             let by_key = ["run_pkey", "job_pkey", "signal_pkey"].iter().any(|key| read.contains(key));
             assert!(by_key, "{read}\n{plan:#?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn orders_of_any_number_are_one_statement() {
+    let bench = crate::bench(true).await;
+    for size in [1, 7, 128] {
+        let run = |_| {
+            let id = bench.services.ids.uuid();
+            crate::bench::wanted(id, bench.tenant, "toy", id.to_string(), json!({}))
+        };
+        let runs: Vec<_> = (0..size).map(run).collect();
+        let txn = bench.services.store.write(bench.tenant).await.unwrap();
+        let before = bench.statements.load(Ordering::Relaxed);
+        let hints = jobs::order(&txn, &runs, bench.services.now()).await.unwrap();
+        assert_eq!(bench.statements.load(Ordering::Relaxed) - before, 1, "for {size} runs");
+        assert_eq!(hints.len(), size);
+        assert!(hints.iter().zip(&runs).all(|(hint, run)| hint.run == run.id && hint.tenant == run.tenant));
+        txn.commit().await.unwrap();
+    }
+}
+
+/// What PostgreSQL asks for a foreign key it asks with a plan that it keeps, made when the tables were nearly empty.
+#[tokio::test]
+async fn a_run_is_found_by_its_id_on_tables_without_statistics() {
+    let bench = crate::bench(true).await;
+    bench.order(bench.tenant, "").await;
+    let owner: DatabaseConnection = Store::owner(&bench.url).await.unwrap();
+    owner
+        .execute_unprepared(
+            "PREPARE ask(uuid, uuid) AS SELECT 1 FROM ONLY run x WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE OF x",
+        )
+        .await
+        .unwrap();
+    for mode in ["force_generic_plan", "force_custom_plan"] {
+        owner.execute_unprepared(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+        let id = bench.tenant;
+        let explain = format!("EXPLAIN EXECUTE ask ('{id}', '{id}')");
+        let rows =
+            owner.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, explain)).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "QUERY PLAN").unwrap()).collect();
+        let by_key = ["run_pkey", "run_tenant_id_id_key"].iter().any(|key| plan[1].contains(key));
+        assert!(by_key, "{plan:#?}");
     }
 }
