@@ -30,6 +30,10 @@ pub enum StoreError {
     Database(#[from] DbErr),
 }
 
+/// A connection that lay still for so long is asked whether it is alive before it is used. One in steady use is not: the
+/// question would double what a short statement takes.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// Says whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
@@ -100,7 +104,7 @@ impl Store {
         let pool = |role: &'static str, size: u32, settings: &'static [(&str, &str)]| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(size).min_connections(1).sqlx_logging(false);
-            options.acquire_timeout(Duration::from_secs(10));
+            options.acquire_timeout(Duration::from_secs(10)).test_before_acquire_if_idle_for(IDLE);
             options.map_sqlx_postgres_opts(move |postgres| {
                 postgres.options([("role", role)]).options(settings.iter().copied())
             });

@@ -75,12 +75,20 @@ impl After {
 
     /// Tells it.
     pub async fn tell(self, services: &Services) {
-        if !self.events.is_empty() {
-            services.queue.fanout.publish(self.events.iter().map(crate::events::message).collect()).await;
-        }
-        if let (false, Err(error)) = (self.hints.is_empty(), services.queue.hints.push(&self.hints).await) {
-            tracing::warn!(%error, "hints were not pushed; the sweep will find their jobs");
-        }
+        let events = async {
+            if !self.events.is_empty() {
+                let messages = self.events.iter().map(crate::events::message).collect();
+                services.queue.fanout.publish(messages).await;
+            }
+        };
+        let hints = async {
+            if !self.hints.is_empty()
+                && let Err(error) = services.queue.hints.push(&self.hints).await
+            {
+                tracing::warn!(%error, "hints were not pushed; the sweep will find their jobs");
+            }
+        };
+        tokio::join!(events, hints);
     }
 }
 

@@ -176,7 +176,7 @@ impl Redis {
             let left = until.saturating_duration_since(Instant::now());
             if outcome.is_ok() && read.len() == 0 && !left.is_zero() {
                 let block = Some(left.min(LONGEST_BLOCK));
-                outcome = self.read_from(&mut read, &every, 1, block).await.map(drop);
+                outcome = self.read_from(&mut read, &every, max.div_ceil(SHARDS), block).await.map(drop);
             }
             if outcome.as_ref().is_err_and(Error::is_no_group) {
                 outcome = self.make_groups().await;
