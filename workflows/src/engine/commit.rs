@@ -81,7 +81,7 @@ pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Se
 }
 
 /// Whether nothing is written but the run, its job, its history and that it changed.
-fn is_plain(settled: &Settled) -> bool {
+pub(super) fn is_plain(settled: &Settled) -> bool {
     settled.changes.is_empty() && settled.status != RunStatus::Quarantined
 }
 
@@ -191,18 +191,24 @@ pub(super) fn job(row: &QueryResult) -> Result<Job, DbErr> {
 pub(super) type Moved = HashMap<(Uuid, i64, i64), Job>;
 
 /// The statement that moves a batch on PostgreSQL; named for the test of its plan.
-// A claim that is kept touches no index. What is due at once is due by the database's clock, or a node whose clock is
-// ahead would wait for itself. A job is touched only with its run: a retried run has a new job, whose epoch a zombie
-// from before may hold by chance. What is written later goes from hand to hand by RETURNING: joined to the input again
-// it would cost the square of the batch. The tenant is that of the run as it is stored, never the caller's word.
+// A claim that is kept is not written while half of its lease is left: whoever would take it from its worker moves the
+// epoch on, and a signal moves the wakes on, which the worker's next result is held against. Whether that is so is seen
+// once, as one column: asked again of a row that has changed meanwhile, it would fall between the two. What is due at
+// once is due by the database's clock, or a node whose clock is ahead would wait for itself. A job is touched only with
+// its run: a retried run has a new job, whose epoch a zombie from before may hold by chance. What is written later goes
+// from hand to hand by RETURNING: joined to the input again it would cost the square of the batch. The tenant is that of
+// the run as it is stored, never the caller's word.
 pub const TOGETHER: &str = "
-WITH input AS (
-    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::text[],
+WITH seen AS (
+    SELECT i.*, (i.keep AND j.wakes = i.wakes AND j.attempt = i.attempt AND j.crashes = 0
+        AND j.lease_until > coalesce($22, now()) + $27 / 2 * interval '1 millisecond') IS TRUE AS untouched
+    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::text[],
         $8::jsonb[], $9::jsonb[], $10::text[], $11::jsonb[], $12::timestamptz[], $13::int[], $14::bool[],
         $15::uuid[], $16::text[], $17::text[], $18::text[], $19::int[], $20::jsonb[], $21::uuid[],
         $23::timestamptz[], $26::bool[], $30::bool[])
     AS i(run_id, epoch, revision, wakes, version, state, status, memory, trail, wait_signal, reason, due_at,
         attempt, over, line_id, line_state, outcome, next_state, line_attempt, line_reason, event_id, at, keep, undoing)
+    JOIN job j ON j.run_id = i.run_id AND j.epoch = i.epoch
 ), armed AS (
     UPDATE job j SET attempt = i.attempt, crashes = 0, first_crash_at = NULL,
         lease_until = CASE WHEN i.keep AND j.wakes = i.wakes
@@ -213,18 +219,19 @@ WITH input AS (
         due_at = CASE WHEN i.keep AND j.wakes = i.wakes THEN j.due_at
             WHEN j.wakes <> i.wakes OR i.due_at <= i.at THEN least(i.due_at, coalesce($22, now()))
             ELSE i.due_at END
-    FROM input i, run r WHERE NOT i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
+    FROM seen i, run r WHERE NOT i.untouched AND NOT i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
         AND r.id = i.run_id AND r.revision = i.revision
     RETURNING i.*, j.lease_until IS NOT NULL AS kept, j.offered_at IS NOT NULL AS told
 ), ended AS (
-    DELETE FROM job j USING input i, run r WHERE i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
+    DELETE FROM job j USING seen i, run r WHERE i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
         AND r.id = i.run_id AND r.revision = i.revision RETURNING i.*, false AS kept, false AS told
 ), moved AS (
     UPDATE run r SET version = i.version, state = i.state, status = i.status, undoing = i.undoing,
         memory = i.memory, trail = i.trail, wait_signal = nullif(i.wait_signal, ''),
         reason = nullif(i.reason, 'null'::jsonb), revision = r.revision + 1,
         updated_at = i.at, finished_at = CASE WHEN i.over THEN i.at END
-    FROM (SELECT * FROM armed UNION ALL SELECT * FROM ended) i
+    FROM (SELECT *, true AS kept, false AS told FROM seen WHERE untouched
+        UNION ALL SELECT * FROM armed UNION ALL SELECT * FROM ended) i
     WHERE r.id = i.run_id AND r.revision = i.revision
     RETURNING r.id, r.tenant_id, i.epoch, i.revision, i.kept, i.told, i.line_id, i.line_state, i.outcome, i.next_state,
         i.line_attempt, i.line_reason, i.event_id, i.at

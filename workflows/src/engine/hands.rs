@@ -5,16 +5,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{commit::Fate, decide::Settled, shares::Shares, suspects::Suspects};
+use super::{committers::Committers, shares::Shares, suspects::Suspects};
 
 /// What steps are done with: places to work in, and where their results go.
 #[derive(Debug, Clone)]
 pub(super) struct Hands {
-    pub(super) results: mpsc::Sender<Handed>,
+    pub(super) committers: Committers,
     pub(super) held: Held,
     pub(super) places: Arc<Semaphore>,
     pub(super) shares: Shares,
@@ -23,14 +23,17 @@ pub(super) struct Hands {
     pub(super) stop: CancellationToken,
 }
 
-/// A result on its way to the committers, and where its fate is told.
-pub(super) type Handed = (Settled, oneshot::Sender<(Settled, Fate)>);
-
 impl Hands {
     /// How many places are free, as soon as one is.
     pub(super) async fn free(&self) -> usize {
         let place = self.places.acquire().await;
         self.places.available_permits() + usize::from(place.is_ok())
+    }
+
+    /// Takes so many places, as soon as they are free.
+    pub(super) async fn take(&self, many: usize) -> Option<OwnedSemaphorePermit> {
+        let many = u32::try_from(many).unwrap_or(u32::MAX);
+        Arc::clone(&self.places).acquire_many_owned(many).await.ok()
     }
 }
 

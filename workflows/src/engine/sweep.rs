@@ -70,7 +70,8 @@ impl Engine {
         while !hints.is_empty() {
             let (now, later) = hints.split_at(hands.free().await.clamp(1, hints.len()));
             let admitted = hands.shares.admit(now, self.share());
-            if let Err(error) = self.claim_and_hand_out(&admitted, hands).await {
+            let Some(places) = hands.take(admitted.len()).await else { return };
+            if let Err(error) = self.claim_and_hand_out(&admitted, places, hands).await {
                 return tracing::warn!(%error, "jobs could not be claimed");
             }
             hints = later;

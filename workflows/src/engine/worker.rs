@@ -13,16 +13,16 @@ use queue::{
     jobs::{self, Claimed},
 };
 use sea_orm::{DatabaseBackend, DbErr, QueryFilter, QueryOrder};
-use services::tx::After;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
     Engine, Given, Signal,
-    commit::{Fate, commit, commit_untold, give_back},
+    commit::{Fate, commit, give_back},
+    committers::Committers,
     decide::{Settled, Work},
-    hands::{Handed, Hands, Held},
+    hands::{Hands, Held},
     shares::Shares,
     suspects::Suspects,
 };
@@ -31,10 +31,8 @@ use super::{
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// How often claims are renewed.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// How many results one transaction takes.
-const BATCH: usize = 128;
-/// How many commits may wait to be told of, before the committers wait too.
-const UNTOLD: usize = 16;
+/// How many claims of a node are under way at a time: while one waits for the database, the next hints are read.
+const CLAIMS: usize = 2;
 /// How many states a worker takes a run through under one claim, before others have their turn.
 const STRIDE: usize = 16;
 
@@ -42,12 +40,10 @@ impl Engine {
     /// Starts working: a dispatcher, a heartbeat, committers and up to `at_once` steps at a time. Ends, with its work
     /// finished or given back, soon after `stop`.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
-        let (results, inbox) = mpsc::channel(BATCH * 4);
-        let inbox = Arc::new(tokio::sync::Mutex::new(inbox));
         let held = Held::default();
         let places = Arc::new(Semaphore::new(at_once));
         let hands = Hands {
-            results,
+            committers: Committers::start(self, tracker),
             held: held.clone(),
             places,
             shares: Shares::default(),
@@ -55,12 +51,6 @@ impl Engine {
             tracker: tracker.clone(),
             stop: stop.clone(),
         };
-        let (told, to_tell) = mpsc::channel(UNTOLD);
-        // Two committers: while one waits for its disk, the other fills its batch.
-        for _ in 0..2 {
-            tracker.spawn(self.clone().commit_for_ever(Arc::clone(&inbox), told.clone()));
-        }
-        tracker.spawn(self.clone().tell_for_ever(to_tell));
         tracker.spawn(self.clone().beat_for_ever(held.clone(), stop.clone()));
         tracker.spawn(self.clone().sweep_for_ever(hands.clone(), stop.clone()));
         tracker.spawn(self.clone().work_for_ever(hands, stop.clone()));
@@ -168,7 +158,9 @@ impl Engine {
         // Here, because nothing is claimed before it.
         self.end_leases_of_the_dead().await;
         let hints = Arc::clone(&self.services().queue.hints);
+        let claims = Arc::new(Semaphore::new(CLAIMS));
         while !stop.is_cancelled() {
+            let Ok(turn) = Arc::clone(&claims).acquire_owned().await else { return };
             let free = hands.free().await;
             // While somebody's runs wait for their share, it is looked for often.
             let patience = Duration::from_millis(if hands.shares.wait() { 10 } else { 1000 });
@@ -182,14 +174,19 @@ impl Engine {
             });
             let mut found = hands.shares.admit(&next, self.share());
             found.extend(hands.shares.ready(free.saturating_sub(found.len()), self.share()));
-            let worked = self.claim_and_hand_out(&found, &hands).await;
-            if let (false, Err(error)) = (next.is_empty(), hints.settled(&next).await) {
-                tracing::debug!(%error, "hints were not settled; a doubled hint finds nothing to claim");
-            }
-            if let Err(error) = worked {
-                tracing::warn!(%error, "jobs could not be claimed; the sweep will offer them again");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+            let Some(places) = hands.take(found.len()).await else { return };
+            let (engine, hands, hints) = (self.clone(), hands.clone(), Arc::clone(&hints));
+            hands.tracker.clone().spawn(async move {
+                let worked = engine.claim_and_hand_out(&found, places, &hands).await;
+                if let (false, Err(error)) = (next.is_empty(), hints.settled(&next).await) {
+                    tracing::debug!(%error, "hints were not settled; a doubled hint finds nothing to claim");
+                }
+                if let Err(error) = worked {
+                    tracing::warn!(%error, "jobs could not be claimed; the sweep will offer them again");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                drop(turn);
+            });
         }
     }
 
@@ -199,9 +196,13 @@ impl Engine {
         services.settings.tenant_runs_at_once.div_ceil(services.queue.nodes())
     }
 
-    /// Claims what was admitted and works on it, each run in a task of its own. Leases are kept until their runs are
-    /// put down, and those that wait for a place are kept too.
-    pub(super) async fn claim_and_hand_out(&self, admitted: &[Hint], hands: &Hands) -> Result<(), DbErr> {
+    /// Claims what was admitted and works on it, each run in a task of its own, in the places that were taken for them.
+    pub(super) async fn claim_and_hand_out(
+        &self,
+        admitted: &[Hint],
+        mut places: OwnedSemaphorePermit,
+        hands: &Hands,
+    ) -> Result<(), DbErr> {
         let works = match self.claim(admitted).await {
             Ok(works) => works,
             Err(error) => {
@@ -230,7 +231,7 @@ impl Engine {
         }
         hands.held.add(&claims);
         for (work, hint) in fit {
-            let Ok(place) = Arc::clone(&hands.places).acquire_owned().await else { return Ok(()) };
+            let place = places.split(1);
             let (engine, hands) = (self.clone(), hands.clone());
             hands.tracker.clone().spawn(async move {
                 let is_suspect = work.claimed.crashes > 0;
@@ -281,56 +282,13 @@ impl Engine {
             let mut settled = self.work(&work).await;
             let is_due = !settled.status.is_over() && settled.due <= settled.at;
             settled.keep = is_due && turn < STRIDE && !hands.stop.is_cancelled();
-            let (back, answer) = oneshot::channel();
-            // The receiver lives as long as any sender does.
-            if hands.results.send((settled, back)).await.is_err() {
-                return;
-            }
-            match answer.await {
-                Ok((settled, Fate::Kept)) => work.go_on(settled),
-                Ok((settled, Fate::TooLate)) => {
+            match hands.committers.commit(settled).await {
+                Some((settled, Fate::Kept)) => work.go_on(settled),
+                Some((settled, Fate::TooLate)) => {
                     return tracing::warn!(run = %settled.run, "a step came too late and was not written");
                 }
-                Ok((_, Fate::Written)) | Err(_) => return,
+                Some((_, Fate::Written)) | None => return,
             }
-        }
-    }
-
-    async fn commit_for_ever(
-        self,
-        inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Handed>>>,
-        told: mpsc::Sender<After>,
-    ) {
-        loop {
-            let mut batch = Vec::new();
-            if inbox.lock().await.recv_many(&mut batch, BATCH).await == 0 {
-                return;
-            }
-            let (batch, backs): (Vec<Settled>, Vec<_>) = batch.into_iter().unzip();
-            // A zombie from before a retry may hold the epoch of the run's new life.
-            let key = |settled: &Settled| (settled.run, settled.epoch, settled.revision);
-            let mut backs: HashMap<_, _> = batch.iter().map(key).zip(backs).collect();
-            let committed = commit_untold(self.services(), self.node(), batch).await;
-            for (settled, fate) in committed.fates {
-                if let Some(back) = backs.remove(&key(&settled)) {
-                    // A worker that is gone has no use for the answer: its lease runs out.
-                    drop(back.send((settled, fate)));
-                }
-            }
-            // The receiver lives as long as any sender does.
-            if told.send(committed.after).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Tells the others what was committed, so that no step waits for that: as much at once as has come together.
-    async fn tell_for_ever(self, mut committed: mpsc::Receiver<After>) {
-        let mut waiting = Vec::new();
-        while committed.recv_many(&mut waiting, UNTOLD).await > 0 {
-            let mut all = After::default();
-            waiting.drain(..).for_each(|after| all.join(after));
-            all.tell(self.services()).await;
         }
     }
 
