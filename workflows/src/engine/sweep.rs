@@ -9,8 +9,11 @@ use super::{Engine, hands::Hands};
 
 /// After which time without an effect a hint counts as lost.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How many jobs one sweep offers.
+/// How many jobs one sweep offers, and how many when the lane is full: then enough that every tenant has its turn.
 const OFFERED_AT_ONCE: u32 = 2000;
+const OFFERED_TO_A_FULL_LANE: u32 = 100;
+/// How many waiting hints keep every node busy until the next sweep: the lane is full.
+const ENOUGH: usize = 2000;
 /// How many waiting hints are a crowd.
 const CROWD: usize = 10_000;
 
@@ -20,22 +23,28 @@ impl Engine {
     pub(super) async fn sweep_for_ever(self, hands: Hands, stop: CancellationToken) {
         let (services, clock) = (self.services(), &*self.services().clock);
         let mut looked = None::<Duration>;
+        // While a sweep finds as many as it may offer.
+        let mut is_behind = false;
         while !stop.is_cancelled() {
             let now = clock.steady();
-            let again = match looked {
-                Some(at) if now.saturating_sub(at) < SWEEP / 5 => None,
-                _ => {
-                    looked = Some(now);
-                    Some(self.lost_after().await)
-                }
+            let is_time = looked.is_none_or(|at| now.saturating_sub(at) >= SWEEP / 5);
+            let waiting = match is_time || is_behind {
+                true => services.queue.hints.waiting().await.ok(),
+                false => Some(0),
             };
-            let full = match jobs::sweep(services.store.engine(), clock, again, OFFERED_AT_ONCE).await {
+            let again = is_time.then(|| lost_after(waiting));
+            if is_time {
+                looked = Some(now);
+            }
+            let is_full = waiting.is_some_and(|waiting| waiting > ENOUGH);
+            let most = if is_full { OFFERED_TO_A_FULL_LANE } else { OFFERED_AT_ONCE };
+            is_behind = match jobs::sweep(services.store.engine(), clock, again, most).await {
                 Ok(hints) => {
                     if let (false, Err(error)) = (hints.is_empty(), services.queue.hints.push(&hints).await) {
                         tracing::debug!(%error, "the lane is away; working from the database");
                         self.work_directly(&hints, &hands).await;
                     }
-                    hints.len() == OFFERED_AT_ONCE as usize
+                    hints.len() == most as usize
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the sweep failed");
@@ -43,7 +52,7 @@ impl Engine {
                 }
             };
             let nap = match jobs::next_due(services.store.engine(), clock, SWEEP / 5).await {
-                _ if full => Duration::from_millis(5),
+                _ if is_behind && !is_full => Duration::from_millis(5),
                 Ok(nap) => nap.max(Duration::from_millis(20)),
                 Err(_) => SWEEP / 5,
             };
@@ -51,17 +60,6 @@ impl Engine {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(nap) => {}
             }
-        }
-    }
-
-    /// After which time without an effect a hint counts as lost. Where many wait for their turn it is no wonder that one
-    /// has had no effect yet, and to tell all of them again would only make the line longer.
-    async fn lost_after(&self) -> Duration {
-        match self.services().queue.hints.waiting().await {
-            Ok(waiting) if waiting > CROWD => SWEEP * 12,
-            Ok(_) => SWEEP,
-            // The lane is away: nobody was told of anything.
-            Err(_) => SWEEP / 5,
         }
     }
 
@@ -76,5 +74,16 @@ impl Engine {
             }
             hints = later;
         }
+    }
+}
+
+/// After which time without an effect a hint counts as lost. Where many wait for their turn it is no wonder that one has
+/// had no effect yet, and to tell all of them again would only make the line longer.
+fn lost_after(waiting: Option<usize>) -> Duration {
+    match waiting {
+        Some(waiting) if waiting > CROWD => SWEEP * 12,
+        Some(_) => SWEEP,
+        // The lane is away: nobody was told of anything.
+        None => SWEEP / 5,
     }
 }
