@@ -39,8 +39,15 @@ pub(super) async fn move_each(
             true => (run(END, held.into()).await? == 1).then(Job::default),
             false => {
                 let (until, is_due) = (s.keep.then(|| now + LEASE), s.due <= s.at);
-                let arm: [Value; 6] =
-                    [s.due.into(), s.attempt.into(), s.wakes.into(), now.into(), until.into(), is_due.into()];
+                let arm: [Value; 7] = [
+                    s.due.into(),
+                    s.attempt.into(),
+                    s.wakes.into(),
+                    now.into(),
+                    until.into(),
+                    is_due.into(),
+                    (now + LEASE / 2).into(),
+                ];
                 let arm =
                     Statement::from_sql_and_values(DatabaseBackend::Sqlite, ARM, held.into_iter().chain(arm));
                 txn.query_one_raw(arm).await?.as_ref().map(job).transpose()?
@@ -91,8 +98,10 @@ pub(super) async fn move_each(
     Ok(moved)
 }
 
+// A claim that is kept is made longer when half of its lease is gone, as on PostgreSQL.
 const ARM: &str = "UPDATE job SET attempt = $5, crashes = 0, first_crash_at = NULL,
-    lease_until = CASE WHEN wakes = $6 THEN $8 END,
+    lease_until = CASE WHEN wakes = $6 AND $8 IS NOT NULL AND attempt = $5 AND crashes = 0 AND lease_until > $10
+        THEN lease_until WHEN wakes = $6 THEN $8 END,
     leased_by = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN leased_by END,
     offered_at = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN offered_at WHEN wakes <> $6 OR $9 THEN $7 END,
     due_at = CASE WHEN wakes = $6 AND $8 IS NOT NULL THEN due_at WHEN wakes <> $6 OR $9 THEN min($4, $7) ELSE $4 END

@@ -344,10 +344,18 @@ impl Model {
             (false, true) => (result.due.min(now), Some(now)),
             (false, false) => (result.due, None),
         };
+        // A claim that is kept is made longer when half of its lease is gone.
+        let half = now + chrono::Duration::milliseconds(LEASE_S * 500);
+        let is_untouched = job.attempt == result.attempt && job.crashes == 0;
+        let lease = job.lease.filter(|until| is_untouched && *until > half);
+        if is_kept {
+            let longer = "a kept claim that is made longer";
+            self.met.count(if lease.is_some() { "a kept claim that stays as it is" } else { longer });
+        }
         let armed = Job {
             due,
             offered,
-            lease: is_kept.then(|| now + seconds(LEASE_S)),
+            lease: is_kept.then(|| lease.unwrap_or(now + seconds(LEASE_S))),
             attempt: result.attempt,
             crashes: 0,
             first_crash: None,
@@ -373,6 +381,8 @@ impl Model {
         let stored = &mut run.stored;
         stored.revision += 1;
         stored.job = Some(new_job(now));
+        let state = stored.state.clone().unwrap_or_default();
+        run.history.push((stored.revision, state, "REVIVED", None, 0));
         if status == "QUARANTINED" && stored.undoing {
             "UNDOING".clone_into(&mut stored.status);
             return Answer::Done(true);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Everything that has to be met.
-const DANGERS: [&str; 26] = [
+const DANGERS: [&str; 28] = [
     "an order whose key is live",
     "a hint with nothing to claim",
     "a claim over a lease that ran out",
@@ -15,6 +15,8 @@ const DANGERS: [&str; 26] = [
     "a result that comes late and is still awaited",
     "a wake while the step was in hand",
     "a claim that is kept",
+    "a kept claim that is made longer",
+    "a kept claim that stays as it is",
     "a failed run retried",
     "a parked run retried",
     "a signal to a run that is over",
