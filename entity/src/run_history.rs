@@ -1,7 +1,7 @@
-//! One committed step of a run.
+//! One committed step of a run, or a person's retry: one line a revision.
 
 crate::table::tenant_table! {
-    /// One committed step of a run.
+    /// One committed step of a run, or a person's retry: one line a revision.
     "run_history" {
         /// The run.
         run_id: Uuid,

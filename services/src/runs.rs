@@ -7,7 +7,8 @@ use domain::{
 use entity::run::{Column, Model};
 use queue::{Hint, jobs};
 use sea_orm::{
-    ColumnTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany, prelude::Json, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    prelude::Json, sea_query::Expr,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -115,6 +116,7 @@ impl Runs {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let run = present(&tx, id).await?;
         set_live(&tx, &run).await?;
+        remember_retry(&tx, &run, self.services.ids.uuid(), by.actor()).await?;
         let lane = Lane::parse(&run.lane).unwrap_or(Lane::Background);
         let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
         jobs::revive(tx.conn(), &hint, tx.now()).await?;
@@ -217,6 +219,25 @@ async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Another chance is a line of the history, as every change of a run is: one line a revision.
+async fn remember_retry(tx: &Tx, run: &Model, id: Uuid, by: String) -> Result<()> {
+    let line = entity::run_history::ActiveModel {
+        id: Set(id),
+        tenant_id: Set(run.tenant_id),
+        run_id: Set(run.id),
+        revision: Set(run.revision + 1),
+        state: Set(run.state.clone().unwrap_or_default()),
+        outcome: Set("REVIVED".to_owned()),
+        next_state: Set(None),
+        attempt: Set(0),
+        reason: Set(None),
+        node: Set(by),
+        at: Set(tx.now()),
+    };
+    entity::run_history::Entity::insert(line).exec_without_returning(tx.conn()).await?;
+    Ok(())
 }
 
 /// A run that goes forwards again: nothing is said against it, nor asked of it.

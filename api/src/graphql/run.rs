@@ -168,7 +168,7 @@ impl RunStep {
         &self.0.state
     }
 
-    /// What came of it, in one word.
+    /// What came of it, in one word; `REVIVED` where a person gave the run another chance.
     async fn outcome(&self) -> &str {
         &self.0.outcome
     }
@@ -178,7 +178,7 @@ impl RunStep {
         self.0.next_state.as_deref()
     }
 
-    /// Which attempt it was, counted from 1.
+    /// Which attempt it was, counted from 1; 0 where it was no step.
     async fn attempt(&self) -> i32 {
         self.0.attempt
     }
@@ -188,7 +188,7 @@ impl RunStep {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// The node that did it.
+    /// The node that did it, or the person.
     async fn node(&self) -> &str {
         &self.0.node
     }

@@ -44,7 +44,7 @@ pub async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
     let txn = bench.services.store.read(bench.tenant).await.unwrap();
     let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
     let steps: Vec<_> = history.iter().map(|line| line.outcome.as_str()).collect();
-    assert_eq!(steps, ["FAILED", "QUARANTINED", "QUARANTINED"]);
+    assert_eq!(steps, ["FAILED", "QUARANTINED", "REVIVED", "QUARANTINED"]);
 }
 
 pub async fn crashes_that_lie_days_apart_park_nothing(bench: Bench) {

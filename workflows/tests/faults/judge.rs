@@ -219,7 +219,7 @@ impl Left {
             must(!lines.is_empty(), format!("{name} has no history"));
             let expected: Vec<i64> = (1..).take(lines.len()).collect();
             must(
-                revisions == expected && revisions.last() == Some(&run.revision) || self.was_retried(run),
+                revisions == expected && revisions.last() == Some(&run.revision),
                 format!("{name} has the history {revisions:?} at revision {}", run.revision),
             );
             let table = engine.table(name, run.version).unwrap();
@@ -229,18 +229,6 @@ impl Left {
                 must(leads, format!("{name} went from {} to {next}", line.state));
             }
         }
-    }
-
-    /// A person's retry is a revision of its own.
-    fn was_retried(&self, run: &entity::run::Model) -> bool {
-        let lines: BTreeSet<i64> =
-            self.history.iter().filter(|line| line.run_id == run.id).map(|line| line.revision).collect();
-        let ended = |line: &entity::run_history::Model| {
-            line.run_id == run.id && (line.outcome == "UNDONE" || line.outcome == "QUARANTINED")
-        };
-        let missing: Vec<i64> = (1..=run.revision).filter(|revision| !lines.contains(revision)).collect();
-        missing.iter().all(|gap| self.history.iter().any(|line| ended(line) && line.revision == gap - 1))
-            && lines.len() + missing.len() == usize::try_from(run.revision).unwrap()
     }
 
     fn judge_bookings(&self, must: &mut impl FnMut(bool, String)) {
