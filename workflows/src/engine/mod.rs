@@ -2,7 +2,8 @@
 //!
 //! A run is a row, a step's result is one commit, and the database is the truth: whatever a lane, a worker or a
 //! whole node loses is found again by the sweep. [`table`] says what a workflow is, [`step`] what a step sees,
-//! [`decide`] what follows from its answer, [`commit`] how that is written, [`committers`] by whom, [`worker`] who does it when.
+//! [`decide`] what follows from its answer, [`commit`] how that is written, [`committers`] by whom, [`worker`] who does
+//! it when.
 
 mod commit;
 mod committers;

@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use domain::state::Lane;
@@ -68,9 +69,16 @@ impl Shares {
         ready
     }
 
-    /// Whether hints wait here.
-    pub(super) fn wait(&self) -> bool {
-        !self.inner().turns.is_empty()
+    /// How long a worker may wait for other hints: not at all while one that waits here may go, and not for long while
+    /// one waits for its tenant's share.
+    pub(super) fn patience(&self, share: usize) -> Duration {
+        let inner = self.inner();
+        let has_room = |tenant| inner.at_work.get(tenant).is_none_or(|at_work| *at_work < share);
+        match inner.turns.is_empty() {
+            true => Duration::from_secs(1),
+            false if inner.turns.iter().any(has_room) => Duration::ZERO,
+            false => Duration::from_millis(2),
+        }
     }
 
     /// A run that was admitted was put down, or was not there to be claimed.
@@ -147,10 +155,11 @@ mod tests {
         shares.put_down(&many[2]);
         assert_eq!(runs(&shares.ready(1, 2)), [3], "as many as were asked for");
         assert_eq!(runs(&shares.ready(10, 2)), [4]);
-        assert!(shares.wait());
+        assert_eq!(shares.patience(2), Duration::from_millis(2), "for its share");
         shares.put_down(&many[3]);
+        assert_eq!(shares.patience(2), Duration::ZERO, "it has its share");
         assert_eq!(runs(&shares.ready(10, 2)), [11]);
-        assert!(!shares.wait());
+        assert_eq!(shares.patience(2), Duration::from_secs(1), "nobody waits");
     }
 
     #[test]
@@ -163,6 +172,6 @@ mod tests {
             assert!(shares.admit(&more, 1).is_empty() && shares.admit(&more, 1).is_empty());
         }
         assert_eq!(runs(&shares.ready(10, 3)), [10, 20, 11, 21]);
-        assert!(!shares.wait());
+        assert_eq!(shares.ready(10, 3), []);
     }
 }

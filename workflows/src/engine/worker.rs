@@ -162,8 +162,7 @@ impl Engine {
         while !stop.is_cancelled() {
             let Ok(turn) = Arc::clone(&claims).acquire_owned().await else { return };
             let free = hands.free().await;
-            // While somebody's runs wait for their share, it is looked for often.
-            let patience = Duration::from_millis(if hands.shares.wait() { 10 } else { 1000 });
+            let patience = hands.shares.patience(self.share());
             let next = tokio::select! {
                 () = stop.cancelled() => return,
                 next = hints.next(free, patience) => next,
