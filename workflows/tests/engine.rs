@@ -3,6 +3,8 @@
 
 #[path = "engine/bench.rs"]
 mod bench;
+#[path = "engine/committers.rs"]
+mod committers;
 #[path = "engine/cost.rs"]
 mod cost;
 #[path = "engine/model.rs"]
