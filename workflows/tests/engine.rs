@@ -33,6 +33,7 @@ use workflows::engine::{Next, Outcome, Step, Trouble, Undone, World, commit, not
 use workflows::reconcile::{self, Reconciler};
 
 use crate::bench::{Bench, Wrong, new_tenant};
+use crate::committers::of_a_claim_that_the_database_forgot_and_the_next_one_result_is_written;
 use crate::poison::{
     a_run_parked_while_undoing_goes_on_undoing, crashes_that_lie_days_apart_park_nothing,
     work_that_kills_three_workers_is_parked,
@@ -376,4 +377,5 @@ both! {
     one_tenants_many_jobs_do_not_hide_anothers_single_one,
     a_run_asked_to_stop_undoes_what_it_did,
     the_history_holds_one_line_per_commit_and_no_job_is_left,
+    of_a_claim_that_the_database_forgot_and_the_next_one_result_is_written,
 }

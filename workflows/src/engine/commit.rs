@@ -5,7 +5,10 @@
 //! saw is left out: its worker was a zombie, and nothing of it is written. A batch that fails is replayed one by one,
 //! so that one bad result never fails its neighbours.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use domain::state::RunStatus;
 use entity::event_log::Model as Event;
@@ -91,6 +94,16 @@ async fn commit_part(services: &Services, node: &str, mut batch: Vec<Settled>) -
     }
     // Runs in a stable order: two committers never wait for each other in a circle.
     batch.sort_unstable_by_key(|settled| settled.run);
+    // Where the database forgot a claim in a crash, a second one may have its epoch: of two results one counts.
+    let mut known = HashSet::new();
+    let (batch, doubles): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|settled| known.insert(key(settled)));
+    let mut committed = commit_distinct(services, node, batch).await;
+    committed.fates.extend(doubles.into_iter().map(|settled| (settled, Fate::TooLate)));
+    committed
+}
+
+async fn commit_distinct(services: &Services, node: &str, batch: Vec<Settled>) -> Committed {
     let mut outcome = write(services, node, &batch).await;
     for attempt in 1..ATTEMPTS {
         match &outcome {
@@ -165,11 +178,15 @@ async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::
     Ok((jobs.into_iter().map(fate).collect(), after))
 }
 
+/// By what a result is known: a zombie from before a retry may hold the epoch of the run's new life.
+pub(super) fn key(settled: &Settled) -> (Uuid, i64, i64) {
+    (settled.run, settled.epoch, settled.revision)
+}
+
 /// For each result the job that it left, if it was written. A zombie's result may lie in the same batch as the one that
 /// counts.
 fn jobs_of(batch: &[Settled], moved: &Moved) -> Vec<Option<Job>> {
-    let job = |settled: &Settled| moved.get(&(settled.run, settled.epoch, settled.revision)).copied();
-    batch.iter().map(job).collect()
+    batch.iter().map(|settled| moved.get(&key(settled)).copied()).collect()
 }
 
 /// What a moved run's job looks like; a run that is over has none.
@@ -186,8 +203,7 @@ pub(super) fn job(row: &QueryResult) -> Result<Job, DbErr> {
     Ok(Job { kept, told: told && !kept })
 }
 
-/// The runs that were moved, with the epoch and the revision that they were moved from: a zombie from before a retry
-/// may hold the epoch of the run's new life.
+/// The runs that were moved, with the epoch and the revision that they were moved from.
 pub(super) type Moved = HashMap<(Uuid, i64, i64), Job>;
 
 /// The statement that moves a batch on PostgreSQL; named for the test of its plan.

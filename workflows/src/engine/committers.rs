@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Engine,
-    commit::{Fate, commit_untold, is_plain},
+    commit::{Fate, commit_untold, is_plain, key},
     decide::Settled,
 };
 
@@ -75,8 +75,6 @@ impl Engine {
                 return;
             }
             let (batch, backs): (Vec<Settled>, Vec<_>) = batch.into_iter().unzip();
-            // A zombie from before a retry may hold the epoch of the run's new life.
-            let key = |settled: &Settled| (settled.run, settled.epoch, settled.revision);
             let mut backs: HashMap<_, _> = batch.iter().map(key).zip(backs).collect();
             let committed = commit_untold(self.services(), self.node(), batch).await;
             for (settled, fate) in committed.fates {

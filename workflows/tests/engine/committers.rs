@@ -1,13 +1,14 @@
-//! A step that wants nothing else written waits for nobody's changes.
+//! What committers owe each other: a plain step waits for nobody's changes, and a claim that was not on the disk when
+//! the database crashed does no harm.
 
 use entity::Store;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, TransactionTrait};
 use serde::{Deserialize, Serialize};
 use services::change::Change;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::engine::{Next, Outcome, Step, World, nothing};
+use workflows::engine::{Next, Outcome, Step, World, commit, nothing};
 
-use crate::bench;
+use crate::bench::{self, Bench};
 
 workflows::workflow! {
     /// Leaves a line in the audit log, if it is told to.
@@ -64,4 +65,33 @@ async fn a_plain_step_waits_for_nobodys_changes() {
     stop.cancel();
     tracker.close();
     tracker.wait().await;
+}
+
+pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_written(bench: Bench) {
+    for is_together in [false, true] {
+        let run = bench.order(bench.tenant, "audit").await;
+        let hints = bench.sweep().await;
+        let claim = async || bench.engine.claim(&hints).await.unwrap().pop().unwrap();
+        let forgotten = claim().await;
+        let forget =
+            "UPDATE job SET epoch = epoch - 1, lease_until = NULL, leased_by = NULL WHERE leased_by = 'here'";
+        bench.services.store.engine().execute_unprepared(forget).await.unwrap();
+        let next = claim().await;
+        assert_eq!(forgotten.claimed.epoch, next.claimed.epoch);
+        let (one, other) = (bench.engine.work(&forgotten).await, bench.engine.work(&next).await);
+        let written = if is_together {
+            commit(&bench.services, "here", vec![one, other]).await
+        } else {
+            let mut written = commit(&bench.services, "here", vec![other]).await;
+            written.extend(commit(&bench.services, "here", vec![one]).await);
+            written
+        };
+        assert_eq!(written.iter().filter(|(_, written)| *written).count(), 1, "{written:?}");
+        let done = bench.run(run).await;
+        assert_eq!((done.revision, done.state.as_deref()), (1, Some("Ring")));
+        bench.engine.drain().await.unwrap();
+        assert!(bench.signal(run).await);
+        bench.engine.drain().await.unwrap();
+        assert_eq!(bench.run(run).await.status, "DONE", "and the run goes on");
+    }
 }
