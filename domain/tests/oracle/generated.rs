@@ -112,7 +112,7 @@ impl Draft {
         let start = self.start();
         let weekday =
             ["MO", "TU", "WE", "TH", "FR", "SA", "SU"][start.weekday().num_days_from_monday() as usize];
-        let mut rule = match (self.frequency, self.parts % 4) {
+        let rule = match (self.frequency, self.parts % 4) {
             ("", _) => return None,
             ("WEEKLY", 1) => {
                 format!("FREQ=WEEKLY;BYDAY={weekday},{}", if weekday == "TH" { "FR" } else { "TH" })
@@ -124,22 +124,20 @@ impl Draft {
             ("DAILY", 1) => format!("FREQ=DAILY;BYMONTH={},12,1", start.month()),
             (frequency, _) => format!("FREQ={frequency}"),
         };
-        if self.interval > 1 {
-            rule += &format!(";INTERVAL={}", self.interval);
-        }
-        match (self.count, self.until_days) {
-            (Some(count), _) => rule += &format!(";COUNT={count}"),
+        let interval = if self.interval > 1 { format!(";INTERVAL={}", self.interval) } else { String::new() };
+        let end = match (self.count, self.until_days) {
+            (Some(count), _) => format!(";COUNT={count}"),
             (None, Some(days)) => {
                 let until = start + Duration::days(days);
-                rule += &match self.form {
+                match self.form {
                     Form::Date => format!(";UNTIL={}", until.format("%Y%m%d")),
                     Form::Floating => format!(";UNTIL={}", until.format("%Y%m%dT235959")),
                     Form::Utc | Form::Zoned(_) => format!(";UNTIL={}", until.format("%Y%m%dT233000Z")),
-                };
+                }
             }
-            (None, None) => {}
-        }
-        Some(rule)
+            (None, None) => String::new(),
+        };
+        Some(format!("{rule}{interval}{end}"))
     }
 
     fn text(&self) -> String {
