@@ -75,7 +75,7 @@ impl Code {
 
 /// `BackOffMilliseconds` in a `MessageXml`, whichever namespace that stands in.
 fn back_off(parent: &Element) -> Option<Duration> {
-    let details = parent.children.iter().find(|child| child.name == "MessageXml")?;
+    let details = parent.children.iter().find(|child| child.name() == "MessageXml")?;
     let values = details.all(TYPES, "Value");
     let told = values.into_iter().find(|value| value.attribute("Name") == Some("BackOffMilliseconds"))?;
     told.text.trim().parse().ok().map(Duration::from_millis)
