@@ -5,6 +5,7 @@
 //! and a [`Remedy`]. It never retries a write by itself: the engine does, because only the engine knows whether
 //! the write may have happened already.
 
+mod body;
 pub mod caldav;
 mod error;
 pub mod exchange;

@@ -95,14 +95,14 @@ fn told(answer: &Answer) -> Result<Told> {
     let changes = message.child(MESSAGES, "Changes").map(|all| all.children.as_slice()).unwrap_or_default();
     let mut seen = HashSet::new();
     for change in changes {
-        let handle = match change.name.as_str() {
+        let handle = match change.name() {
             // An item may be told twice on one page; it is read once.
             "Create" | "Update" => change.children.first().and_then(item::handle),
             "Delete" => item::handle(change).inspect(|handle| told.gone.push(handle.id.clone())),
             _ => None,
         };
         if let Some(handle) =
-            handle.filter(|handle| change.name != "Delete" && seen.insert(handle.id.clone()))
+            handle.filter(|handle| change.name() != "Delete" && seen.insert(handle.id.clone()))
         {
             told.there.push(handle.id);
         }

@@ -19,8 +19,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_mins(1);
 /// A mailbox that moves to another database is away for long.
 const MOVE: Duration = Duration::from_mins(10);
-/// No server is obeyed for longer than this at a time.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// What a request was about: the same code means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,18 +73,16 @@ impl Code {
 
 /// `BackOffMilliseconds` in a `MessageXml`, whichever namespace that stands in.
 fn back_off(parent: &Element) -> Option<Duration> {
-    let details = parent.children.iter().find(|child| child.name == "MessageXml")?;
+    let details = parent.children.iter().find(|child| child.name() == "MessageXml")?;
     let values = details.all(TYPES, "Value");
     let told = values.into_iter().find(|value| value.attribute("Name") == Some("BackOffMilliseconds"))?;
-    told.text.trim().parse().ok().map(Duration::from_millis)
+    http::read_wait(&told.text, Duration::from_millis(1))
 }
 
 /// The error behind a code. `fault` says that it came as a fault and not within an answer.
 pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
     let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.name.clone(), message);
-    let wait = |pause: Duration| {
-        Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter).min(LONGEST_PAUSE))
-    };
+    let wait = |pause: Duration| Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter));
     let later = |pause| {
         let error = found(
             Kind::Unavailable,
@@ -222,7 +218,7 @@ pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
             "The Exchange server sends requests on to another server; use that server's address.",
         ),
         429 | 500.. => {
-            let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter).min(LONGEST_PAUSE);
+            let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter);
             let (kind, message) = match status {
                 429 => (
                     Kind::Throttled,

@@ -116,7 +116,7 @@ impl Exchange {
             let fresh = session.credentials.renewed(&credential, None).await?;
             answer = self.once(session, &endpoint, &call, &fresh).await?;
         }
-        let judged = self.judge(&call, &answer);
+        let judged = self.judge(&call, &answer).await;
         match &judged {
             Err(error) => self.heed(session, error).await,
             // A busy server may say so in an item as well.
@@ -180,11 +180,11 @@ impl Exchange {
         })
     }
 
-    fn judge(&self, call: &Call<'_>, answer: &Response) -> Result<Answer> {
+    async fn judge(&self, call: &Call<'_>, answer: &Response) -> Result<Answer> {
         let jitter = Duration::from_millis(self.ids.below(2_000));
         let refused = Refused { about: call.about, writes: call.writes, jitter };
         let request_id = answer.header("request-id").map(str::to_owned);
-        let envelope = Element::read(&answer.body);
+        let envelope = Element::read_apart(&answer.body).await.ok();
         let response = format!("{}Response", call.name);
         let found = envelope.as_ref().filter(|_| answer.status.is_success()).and_then(|envelope| {
             envelope.child(SOAP, "Body")?.children.iter().position(|one| one.is(MESSAGES, &response))

@@ -205,7 +205,7 @@ fn given(answer: &tokens::TokenAnswer) -> Tokens {
         access_token: answer.access_token.clone().into(),
         refresh_token: answer.refresh_token.clone().map(SecretString::from),
         person: None,
-        expires_in: Duration::from_secs(answer.expires_in),
+        expires_in: Duration::from_secs(answer.expires_in).min(http::LONGEST_WAIT),
     }
 }
 
