@@ -10,8 +10,11 @@ pub mod caldav;
 mod error;
 pub mod exchange;
 pub mod google;
+mod json;
 pub mod microsoft;
 mod model;
+mod moment;
+mod parts;
 mod session;
 mod xml;
 

@@ -20,6 +20,9 @@ const BUSY: Duration = Duration::from_mins(1);
 /// A mailbox that moves to another database is away for long.
 const MOVE: Duration = Duration::from_mins(10);
 
+/// The code of a refusal by a web server that no Exchange server is behind.
+pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
+
 /// What a request was about: the same code means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
@@ -211,7 +214,22 @@ pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
     let misconfigured = |message: &str| found(Kind::Misconfigured, Remedy::Never, message);
     match status {
         401 => refused_login(answer),
-        403 if answer.header("x-ews-policy-reason").is_some() => endpoint::online("EWS_POLICY"),
+        403 if answer.header("x-ews-policy-reason").is_some() && refused.about == About::Server => {
+            endpoint::online("EWS_POLICY")
+        }
+        403 if answer.header("x-ews-policy-reason").is_some() => Error::new(
+            Kind::NotServed,
+            Remedy::SkipMailbox,
+            "EWS_POLICY",
+            "Exchange Web Services are switched off for this mailbox.",
+        ),
+        // The server answers for others: one mailbox may lie behind a part of it that is not there at the moment.
+        403 | 404 | 405 | 300..=399 if refused.about != About::Server => Error::new(
+            Kind::Unavailable,
+            Remedy::RetryAfter(BUSY + refused.jitter),
+            ELSEWHERE,
+            "The Exchange server does not answer for this mailbox at the moment; Muster tries again by itself.",
+        ),
         403 => misconfigured("The Exchange server does not let the technical account use its web services."),
         404 | 405 => misconfigured("There are no Exchange Web Services at this address."),
         300..=399 => misconfigured(

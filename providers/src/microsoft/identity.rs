@@ -207,7 +207,7 @@ impl Identity {
                 let template = role.role_template_id.as_deref().unwrap_or_default();
                 ADMINISTRATORS.iter().any(|wanted| template.eq_ignore_ascii_case(wanted))
             };
-            if list.value.iter().any(holds) {
+            if list.value.0.iter().flatten().any(holds) {
                 return Ok(true);
             }
             let ours = |url: &Url| url.origin() == self.config.graph.origin();

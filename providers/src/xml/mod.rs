@@ -93,6 +93,12 @@ impl Element {
         self.children.iter().find(|child| child.is(namespace, name))
     }
 
+    /// The first child of this name, taken out.
+    pub(crate) fn take(&mut self, namespace: &str, name: &str) -> Option<Self> {
+        let position = self.children.iter().position(|child| child.is(namespace, name))?;
+        Some(self.children.swap_remove(position))
+    }
+
     /// The text of the first child of this name, trimmed.
     pub(crate) fn text_of(&self, namespace: &str, name: &str) -> Option<&str> {
         self.child(namespace, name).map(|child| child.text.trim())
