@@ -32,6 +32,12 @@ crate::table::tenant_table! {
         /// From where its changes are asked: what the provider said before the copy was read. Absent when the copy is
         /// no longer just what was read.
         watermark: Option<String>,
+        /// How many items of the calendar could not be read when the copy was made.
+        unreadable_count: i32,
+        /// How many of these block nothing, since nothing is known of their times.
+        unknown_count: i32,
+        /// Examples of these items: at most 20 of `domain::Unreadable`, those that block nothing first.
+        unreadable: Json,
         /// Grows with every change.
         version: i64,
     }

@@ -1,7 +1,7 @@
 //! Mailboxes that are reached through an integration.
 
 use domain::{
-    Allowed, Id, ids,
+    Allowed, Id, Unreadable, ids,
     provider::Capabilities,
     state::{ConnectionState, Lane},
 };
@@ -221,4 +221,37 @@ pub fn state(row: &entity::connection::Model) -> ConnectionState {
 /// What was measured of a row.
 pub fn capabilities(row: &entity::connection::Model) -> Capabilities {
     serde_json::from_value(row.capabilities.clone()).unwrap_or_default()
+}
+
+/// Examples of the items of a mailbox that cannot be read, those that block nothing first. An example whose reason only
+/// a newer version knows is left out.
+pub fn unreadable(row: &entity::connection::Model) -> Vec<Unreadable> {
+    let examples = row.unreadable.as_array().map(Vec::as_slice).unwrap_or_default();
+    examples.iter().filter_map(|one| serde_json::from_value(one.clone()).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Id, UnreadableReason};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_example_with_a_newer_reason_does_not_hide_the_others() {
+        let new = NewConnection {
+            integration: Uuid::nil(),
+            user: Some(Id::<ids::User>::from_uuid(Uuid::nil()).uuid()),
+            room: None,
+            address: "ada@acme.example".to_owned(),
+        };
+        let mut row = pending_connection(Uuid::nil(), Uuid::nil(), new, domain::Timestamp::UNIX_EPOCH);
+        assert_eq!(unreadable(&row), []);
+        row.unreadable = json!([
+            { "uid": "a", "reason": "NEWER", "blocks": false },
+            { "uid": "b", "reason": "RECURRENCE", "blocks": true },
+        ]);
+        let known = Unreadable { uid: "b".to_owned(), reason: UnreadableReason::Recurrence, blocks: true };
+        assert_eq!(unreadable(&row), [known]);
+    }
 }

@@ -19,7 +19,7 @@ use super::{
     run::{self, Run},
     scalar::{DateTime, EmailAddress, TimeZone},
     user::{self, User},
-    words::{ConnectionState, Route},
+    words::{ConnectionState, Route, UnreadableReason},
 };
 
 /// One mailbox, of a user or of a room, reached through an integration.
@@ -90,6 +90,13 @@ impl Connection {
         self.0.time_zone.clone().map(TimeZone)
     }
 
+    /// The items of its calendar that could not be read when it was last read. An item whose times are known in part
+    /// counts as busy for as long as it may last; one of whose times nothing is known blocks nothing.
+    async fn unreadable(&self) -> UnreadableItems {
+        let examples = connections::unreadable(&self.0).into_iter().map(UnreadableItem::from).collect();
+        UnreadableItems { count: self.0.unreadable_count, unknown: self.0.unknown_count, examples }
+    }
+
     /// The user whose mailbox it is; null for a room's. Needs `USER_VIEW`, or to be that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::referred(ctx, self.0.user_id).await
@@ -144,6 +151,36 @@ impl From<domain::provider::Capabilities> for Capabilities {
             online_meetings,
         } = measured;
         Self { list, free_busy, read_details, create, update, delete, online_meetings }
+    }
+}
+
+/// The items of a calendar that cannot be read.
+#[derive(SimpleObject)]
+pub struct UnreadableItems {
+    /// How many there are.
+    count: i32,
+    /// How many of them block no time, because nothing is known of their times. `availability` counts them as
+    /// `unreadable`, and refuses this person with `onUnreadable: REFUSE`.
+    unknown: i32,
+    /// Up to 20 of them, those that block no time first.
+    examples: Vec<UnreadableItem>,
+}
+
+/// An item of a calendar that cannot be read.
+#[derive(SimpleObject)]
+pub struct UnreadableItem {
+    /// Its iCalendar UID; the calendar system's own id where no UID can be read.
+    uid: String,
+    /// Why it cannot be read.
+    reason: UnreadableReason,
+    /// Whether it counts as busy, for as long as it may last. False where nothing is known of its times.
+    blocks: bool,
+}
+
+impl From<domain::Unreadable> for UnreadableItem {
+    fn from(item: domain::Unreadable) -> Self {
+        let domain::Unreadable { uid, reason, blocks } = item;
+        Self { uid, reason: reason.into(), blocks }
     }
 }
 

@@ -4,13 +4,13 @@ use domain::{BusyKind, TimeRange, Timestamp, Unreadable, bitmap::Bitmap};
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType, OnConflict},
 };
 use uuid::Uuid;
 
-use super::{Writer, integrations::window};
-use crate::Result;
+use super::{Writer, integrations::window, marks::Mark};
+use crate::{Result, events::topic};
 
 /// The minutes of one bit of a busy bitmap.
 pub const GRID_MINUTES: u32 = 5;
@@ -66,11 +66,34 @@ impl Writer<'_> {
             .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
             .exec(self.txn)
             .await?;
+        self.mark(copy.connection, &Mark::of(&copy.unreadable)).await?;
         let rows: Vec<_> = copy.events.iter().map(|event| self.copied(copy.connection, event)).collect();
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
         }
         self.redraw(copy.connection, copy.window).await
+    }
+
+    /// Says which items could not be read. Only a mark that differs from the one before is a change of the connection.
+    async fn mark(&mut self, connection: Uuid, mark: &Mark) -> Result<()> {
+        use entity::connection::{Column, update};
+        let differs = Condition::any()
+            .add(Column::UnreadableCount.ne(mark.count))
+            .add(Column::UnknownCount.ne(mark.unknown))
+            .add(Column::Unreadable.ne(mark.examples.clone()));
+        let marked = update(self.tenant)
+            .filter(Column::Id.eq(connection))
+            .filter(differs)
+            .col_expr(Column::UnreadableCount, Expr::value(mark.count))
+            .col_expr(Column::UnknownCount, Expr::value(mark.unknown))
+            .col_expr(Column::Unreadable, Expr::value(mark.examples.clone()))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .exec(self.txn)
+            .await?;
+        if marked.rows_affected > 0 {
+            self.event(topic::CONNECTION, connection);
+        }
+        Ok(())
     }
 
     /// Renews the age of a copy, unless another copy, or an event of our own, was written since it was asked about.

@@ -277,6 +277,9 @@ pub(crate) fn pending_connection(
         read_from: None,
         read_until: None,
         watermark: None,
+        unreadable_count: 0,
+        unknown_count: 0,
+        unreadable: serde_json::json!([]),
         version: 1,
     }
 }

@@ -8,6 +8,7 @@ mod bookings;
 mod calendars;
 mod campaigns;
 mod integrations;
+mod marks;
 
 use domain::state::Lane;
 use queue::jobs;

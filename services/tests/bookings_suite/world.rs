@@ -8,7 +8,7 @@ use std::sync::{
 use chrono::Duration;
 use domain::{
     Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
-    TimeRange, Timestamp, ids,
+    TimeRange, Timestamp, Unreadable, UnreadableReason, ids,
 };
 use entity::Store;
 use providers::Event;
@@ -284,6 +284,9 @@ impl World {
             read_from: None,
             read_until: None,
             watermark: None,
+            unreadable_count: 0,
+            unknown_count: 0,
+            unreadable: serde_json::json!([]),
             version: 1,
         };
         let id = row.id;
@@ -299,6 +302,11 @@ impl World {
 
     /// The same, with tentative times.
     pub async fn read_kinds(&self, connection: Uuid, busy: &[Busy]) {
+        self.read_with(connection, busy, &[]).await;
+    }
+
+    /// The same, with items that cannot be read.
+    pub async fn read_with(&self, connection: Uuid, busy: &[Busy], unreadable: &[Unreadable]) {
         let event = |(n, busy): (usize, &Busy)| Event {
             id: format!("event-{n}"),
             uid: format!("uid-{connection}-{n}"),
@@ -318,7 +326,7 @@ impl World {
             connection,
             window: range(start() - Duration::days(1), start() + Duration::days(30)),
             events: busy.iter().enumerate().map(event).collect(),
-            unreadable: Vec::new(),
+            unreadable: unreadable.to_vec(),
             as_of: self.clock.now(),
             watermark: None,
         };
@@ -368,4 +376,10 @@ pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewB
         ignore_unknown: false,
         online_meeting: false,
     }
+}
+
+/// An item that cannot be read; it blocks something or nothing is known of its times.
+pub fn unreadable(uid: &str, blocks: bool) -> Unreadable {
+    let reason = if blocks { UnreadableReason::Recurrence } else { UnreadableReason::NoTimes };
+    Unreadable { uid: uid.to_owned(), reason, blocks }
 }
