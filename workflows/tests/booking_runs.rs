@@ -76,7 +76,13 @@ impl App {
 
     async fn move_to(&self, id: Uuid, from: i64, to: i64, key: &str) -> Placed {
         let (start, end) = (at(from, 0), at(to, 0));
-        let to = NewTime { start, end, zone: None, ignore_unknown: false };
+        let to = NewTime {
+            start,
+            end,
+            zone: None,
+            ignore_unknown: false,
+            on_unreadable: services::availability::OnUnreadable::Offer,
+        };
         self.world
             .services
             .bookings()
