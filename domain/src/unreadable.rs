@@ -37,8 +37,8 @@ impl UnreadableReason {
         Self::NotDelivered,
     ];
 
-    /// The word that is stored and shown.
-    pub const fn as_str(self) -> &'static str {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
         match self {
             Self::NoTimes => "NO_TIMES",
             Self::Recurrence => "RECURRENCE",
@@ -52,7 +52,7 @@ impl UnreadableReason {
 
     /// The reason with a code; `None` for a code of a newer version.
     pub fn parse(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == code)
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn codes_are_the_words_that_are_stored() {
         for reason in UnreadableReason::ALL {
-            assert_eq!(UnreadableReason::parse(reason.as_str()), Some(reason));
-            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+            assert_eq!(UnreadableReason::parse(reason.code()), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.code());
         }
         assert_eq!(UnreadableReason::parse("NEWER"), None);
     }
