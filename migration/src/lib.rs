@@ -17,6 +17,8 @@ mod m0007_cursors;
 mod m0008_online_meetings;
 mod m0009_unchecked;
 mod m0011_unreadable;
+mod m0012_failures;
+mod m0013_counted_calendars;
 mod walls;
 
 /// Every change, in order.
@@ -37,6 +39,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_online_meetings::Migration),
             Box::new(m0009_unchecked::Migration),
             Box::new(m0011_unreadable::Migration),
+            Box::new(m0012_failures::Migration),
+            Box::new(m0013_counted_calendars::Migration),
         ]
     }
 }

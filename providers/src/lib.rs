@@ -46,6 +46,9 @@ pub struct Offers {
     pub push: bool,
     /// Events can have an online meeting of the provider's, where their calendar permits it.
     pub online_meetings: bool,
+    /// What an administrator permits takes minutes to be in force everywhere, so a refusal right after it may pass.
+    /// Elsewhere a refusal is final at once.
+    pub propagates: bool,
 }
 
 /// One calendar system.

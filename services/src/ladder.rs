@@ -52,7 +52,8 @@ pub struct Climb {
     pub service_name: Option<String>,
     /// The first error that a later climb may not meet: the whole climb should be made again.
     pub again: Option<Error>,
-    /// Permissions are missing that a fresh consent may not have spread yet.
+    /// Permissions are missing that a fresh consent may not have spread yet. Never where what is permitted is in force at
+    /// once.
     pub spreading: bool,
 }
 
@@ -137,7 +138,9 @@ impl Ladder<'_> {
         if matches!(error.remedy, Remedy::RetryAfter(_)) && self.climb.again.is_none() {
             self.climb.again = Some(error.clone());
         }
-        if matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope) {
+        if self.provider.offers().propagates
+            && matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
+        {
             self.climb.spreading = true;
         }
         let evidence = format!("{} ({})", error.message, error.code);

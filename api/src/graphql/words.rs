@@ -140,24 +140,6 @@ mirror! {
         Declined = "DECLINED",
     }
 
-    /// Why an item of a calendar cannot be read.
-    UnreadableReason of domain::UnreadableReason {
-        /// It has no start or end that can be understood.
-        NoTimes = "NO_TIMES",
-        /// Its recurrence rule cannot be understood.
-        Recurrence = "RECURRENCE",
-        /// Its time zone is described nowhere.
-        TimeZone = "TIME_ZONE",
-        /// It is not in the form that its calendar system prescribes.
-        Malformed = "MALFORMED",
-        /// It is larger than what is read of one item.
-        TooLarge = "TOO_LARGE",
-        /// Expanding its recurrences costs more than what is spent on one item.
-        TooCostly = "TOO_COSTLY",
-        /// The calendar system lists it and does not hand it out.
-        NotDelivered = "NOT_DELIVERED",
-    }
-
     /// Where a mailbox stands.
     ConnectionState of domain::state::ConnectionState {
         /// Known, nothing decided.

@@ -66,7 +66,7 @@ impl Writer<'_> {
             .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
             .exec(self.txn)
             .await?;
-        self.mark(copy.connection, &Mark::of(&copy.unreadable)).await?;
+        self.succeeded(copy.connection, Some(&Mark::of(&copy.unreadable))).await?;
         let rows: Vec<_> = copy.events.iter().map(|event| self.copied(copy.connection, event)).collect();
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
@@ -74,23 +74,29 @@ impl Writer<'_> {
         self.redraw(copy.connection, copy.window).await
     }
 
-    /// Says which items could not be read. Only a mark that differs from the one before is a change of the connection.
-    async fn mark(&mut self, connection: Uuid, mark: &Mark) -> Result<()> {
+    /// An attempt at a mailbox has succeeded: failures are over. A reading says which items could not be read. Only what
+    /// differs from before is a change of the connection.
+    async fn succeeded(&mut self, connection: Uuid, mark: Option<&Mark>) -> Result<()> {
         use entity::connection::{Column, update};
-        let differs = Condition::any()
-            .add(Column::UnreadableCount.ne(mark.count))
-            .add(Column::UnknownCount.ne(mark.unknown))
-            .add(Column::Unreadable.ne(mark.examples.clone()));
-        let marked = update(self.tenant)
+        let mut differs = Condition::any().add(Column::FailingCode.is_not_null());
+        let mut statement = update(self.tenant)
             .filter(Column::Id.eq(connection))
-            .filter(differs)
-            .col_expr(Column::UnreadableCount, Expr::value(mark.count))
-            .col_expr(Column::UnknownCount, Expr::value(mark.unknown))
-            .col_expr(Column::Unreadable, Expr::value(mark.examples.clone()))
-            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-            .exec(self.txn)
-            .await?;
-        if marked.rows_affected > 0 {
+            .col_expr(Column::FailingSince, Expr::value(None::<Timestamp>))
+            .col_expr(Column::FailingCode, Expr::value(None::<String>))
+            .col_expr(Column::Failures, Expr::value(0))
+            .col_expr(Column::RetryAt, Expr::value(None::<Timestamp>))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        if let Some(mark) = mark {
+            differs = differs
+                .add(Column::UnreadableCount.ne(mark.count))
+                .add(Column::UnknownCount.ne(mark.unknown))
+                .add(Column::Unreadable.ne(mark.examples.clone()));
+            statement = statement
+                .col_expr(Column::UnreadableCount, Expr::value(mark.count))
+                .col_expr(Column::UnknownCount, Expr::value(mark.unknown))
+                .col_expr(Column::Unreadable, Expr::value(mark.examples.clone()));
+        }
+        if statement.filter(differs).exec(self.txn).await?.rows_affected > 0 {
             self.event(topic::CONNECTION, connection);
         }
         Ok(())
@@ -109,7 +115,7 @@ impl Writer<'_> {
             .col_expr(Column::Watermark, Expr::value(same.watermark))
             .exec(self.txn)
             .await?;
-        Ok(())
+        self.succeeded(same.connection, None).await
     }
 
     /// These copies are no longer just what was read: whatever the provider says, they are read again next time.

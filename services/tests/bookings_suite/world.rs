@@ -15,11 +15,7 @@ use providers::Event;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use services::{
-    Change, Services, Settings, Vault,
-    bookings::NewBooking,
-    change::{CalendarCopy, Writer},
-    grants::Connectors,
-    tx::After,
+    Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -287,6 +283,12 @@ impl World {
             unreadable_count: 0,
             unknown_count: 0,
             unreadable: serde_json::json!([]),
+            calendars: None,
+            counted_calendars: None,
+            failing_since: None,
+            failing_code: None,
+            failures: 0,
+            retry_at: None,
             version: 1,
         };
         let id = row.id;
@@ -335,13 +337,7 @@ impl World {
 
     /// Writes what a workflow's step would write.
     pub async fn change(&self, changes: Vec<Change>) {
-        let txn = self.services.store.write(self.tenant.uuid()).await.unwrap();
-        let mut after = After::default();
-        Writer::new(&self.services, &txn, self.tenant.uuid(), "test", &mut after)
-            .write(changes)
-            .await
-            .unwrap();
-        txn.commit().await.unwrap();
+        self.services.write(self.tenant.uuid(), "test", changes).await.unwrap();
     }
 
     /// The integration gets a service mailbox.
