@@ -181,6 +181,7 @@ impl Provider for CalDav {
             room_directory: false,
             push: false,
             online_meetings: false,
+            propagates: false,
         }
     }
 

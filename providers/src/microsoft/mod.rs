@@ -120,6 +120,7 @@ impl Provider for Microsoft {
             room_directory: true,
             push: true,
             online_meetings: true,
+            propagates: true,
         }
     }
 

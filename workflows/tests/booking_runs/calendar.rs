@@ -164,6 +164,7 @@ impl Provider for Calendars {
             room_directory: true,
             push: false,
             online_meetings: self.lock().meets.is_some(),
+            propagates: true,
         }
     }
 
