@@ -162,6 +162,19 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// success.
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()>;
 
+    /// Removes what [`Self::create_event`] wrote into the calendars of rooms beside the event itself, by the effect key,
+    /// where somebody may have deleted the event without them. Does nothing where the provider invites rooms: their
+    /// entries follow the event. Nothing left to remove is a success.
+    async fn remove_copies(
+        &self,
+        _session: &Session,
+        _mailbox: &str,
+        _effect_key: &str,
+        _rooms: &[String],
+    ) -> Result<()> {
+        Ok(())
+    }
+
     /// Asks for pushes about a mailbox to `url`, authenticated by `secret`. [`ErrorKind::Unsupported`] where
     /// [`Offers::push`] is false.
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel>;

@@ -238,6 +238,8 @@ impl Grants {
             account: grant.account,
             own: user.is_some(),
             zone: None,
+            scope: format!("{}/{}", integration.id, grant.id).into(),
+            rooms: None,
         };
         Ok((connector, session))
     }
@@ -274,6 +276,9 @@ impl Grants {
             account: account.to_owned(),
             own: false,
             zone: None,
+            // Each trial is somebody's act: what an earlier one was refused does not count.
+            scope: format!("{}/{}", integration.id, self.services.ids.uuid()).into(),
+            rooms: None,
         };
         Ok((self.services.connectors.get(kind)?, session))
     }
