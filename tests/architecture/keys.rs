@@ -21,8 +21,8 @@ enum Owner {
     Installation,
     /// It is a [`queue::Key`], which cannot be made without an owner.
     Key,
-    /// With what a request names and no owner: tolerated nowhere but here, with the reason beside it.
-    Account,
+    /// With `Session::scope`, which belongs to one integration and one consent.
+    Scope,
 }
 
 /// Every place in the sources that keeps something under a key, by file: the declaration, and whose the key is.
@@ -43,16 +43,15 @@ const KEPT: &[(&str, &str, Owner)] = &[
     ("services/src/keys/signing.rs", "current: Cache<(), SigningKey>", Owner::Installation),
     ("services/src/keys/signing.rs", "verifying: Cache<Uuid, DecodingKey>", Owner::Installation),
     ("services/src/keys/signing.rs", "data_keys: Cache<Uuid, DataKey>", Owner::Ours),
-    // The account proves itself with the very key or signature that the token is fetched with.
-    ("providers/src/google/tokens.rs", "struct Tokens(Cache<(String, String, Scope), Slot>)", Owner::Account),
-    ("providers/src/exchange/mod.rs", "servers: Cache<String, Url>", Owner::Account),
-    ("providers/src/exchange/mod.rs", "rooms: Cache<String, Arc<Vec<RoomInfo>>>", Owner::Account),
-    ("providers/src/caldav/mod.rs", "places: Cache<String, Arc<Located>>", Owner::Account),
     (
-        "providers/src/caldav/mod.rs",
-        "outboxes: Cache<String, Option<Arc<free_busy::Outbox>>>",
-        Owner::Account,
+        "providers/src/google/tokens.rs",
+        "struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>)",
+        Owner::Scope,
     ),
+    ("providers/src/exchange/mod.rs", "servers: Cache<String, Url>", Owner::Scope),
+    ("providers/src/exchange/mod.rs", "rooms: Cache<String, Arc<Vec<RoomInfo>>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "places: Cache<String, Arc<Located>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "outboxes: Cache<String, Option<Arc<free_busy::Outbox>>>", Owner::Scope),
 ];
 
 /// The entries in Redis, as the sources write their keys.
@@ -145,6 +144,25 @@ fn every_key_in_redis_is_listed_with_whose_it_is() {
         .flat_map(|(file, text)| hashed(&text).into_iter().map(move |what| (file.clone(), what)))
         .collect();
     compare(found, IN_REDIS);
+}
+
+/// A connector has nothing but its session to tell owners by, so the text that makes a key names its scope.
+#[test]
+fn what_connectors_keep_begins_with_the_scope_of_its_session() {
+    let makers = [
+        ("providers/src/caldav/mod.rs", "fn place_key"),
+        ("providers/src/caldav/free_busy.rs", "let key ="),
+        ("providers/src/exchange/endpoint.rs", "let key ="),
+        ("providers/src/exchange/rooms.rs", "fn rooms_key"),
+        ("providers/src/google/request.rs", "self.acting_as("),
+    ];
+    let sources: BTreeMap<String, String> = sources().into_iter().collect();
+    for (file, maker) in makers {
+        let text = &sources[file];
+        let at = text.find(maker).unwrap_or_else(|| panic!("{file} no longer has {maker}"));
+        let body: String = text[at..].lines().take(4).collect();
+        assert!(body.contains("session.scope"), "{file}: {body}");
+    }
 }
 
 /// Limits take a [`queue::Key`], which the compiler sees to; whoever makes one is listed, so that a key of an
