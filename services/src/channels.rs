@@ -81,8 +81,7 @@ impl Channels {
         let tenant = connection.tenant_id;
         let rows = self.services.integrations().among(tenant, &[connection.integration_id]).await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
-        let own = connection.user_id.filter(|_| connection.route == domain::Route::Own.as_str());
-        let (provider, session) = self.services.grants().session(&integration, own).await?;
+        let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
         let known = self.of(tenant).await?.into_iter().find(|row| row.connection_id == connection.id);
         if let Some(known) = known {
             match provider.renew(&session, &known.external_id).await {

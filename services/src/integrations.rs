@@ -6,7 +6,7 @@ use domain::{
     ids,
     state::{Feature, IntegrationState, Lane},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -248,6 +248,13 @@ pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
 /// Why a row is in its state.
 pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
     json.and_then(|json| serde_json::from_value(json.clone()).ok())
+}
+
+/// The integrations whose mailboxes may be reached.
+pub(crate) async fn usable(txn: &DatabaseTransaction, tenant: Uuid) -> Result<Vec<Uuid>> {
+    use entity::integration::{Column, of};
+    let rows = of(tenant).filter(Column::State.is_in(["ACTIVE", "DEGRADED"])).all(txn).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 pub(crate) async fn find(tx: &Tx, id: Uuid) -> Result<entity::integration::Model> {

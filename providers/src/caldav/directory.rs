@@ -4,6 +4,7 @@ use domain::{Zone, provider::Capabilities};
 use url::Url;
 
 use super::{
+    config::Face,
     failure::{self, About},
     href,
     multistatus::Resource,
@@ -89,7 +90,16 @@ impl Principal {
         let name = found.text(DAV, "displayname").map_or(local, str::to_owned);
         let description = found.text(CALDAV, "calendar-description").unwrap_or_default();
         let kind = found.text(CALDAV, "calendar-user-type");
-        let is_room = dav.caldav.config.rooms.matches(&segment, &name, description, kind);
+        let addresses = [address.clone()];
+        let face = Face {
+            path: found.url.path(),
+            segment: &segment,
+            name: &name,
+            addresses: &addresses,
+            description,
+            kind,
+        };
+        let is_room = dav.rooms().matches(face);
         let field = |key: &str| {
             let mut fields = description.split(';').filter_map(|field| field.split_once('='));
             let value = fields.find(|(name, _)| name.trim().eq_ignore_ascii_case(key))?.1.trim();

@@ -89,7 +89,7 @@ const fn passes_or_concerns_all(error: &Error) -> bool {
 }
 
 async fn outbox(caldav: &CalDav, dav: &Dav<'_>) -> Result<Option<Arc<Outbox>>> {
-    let key = format!("{}\n{}", dav.server, dav.session.account);
+    let key = format!("{}\n{}", dav.session.scope, dav.server);
     if let Some(known) = caldav.outboxes.get(&key).await {
         return Ok(known);
     }

@@ -181,6 +181,7 @@ impl Provider for CalDav {
             room_directory: false,
             push: false,
             online_meetings: false,
+            propagates: false,
         }
     }
 
@@ -384,7 +385,7 @@ impl Provider for CalDav {
 }
 
 fn place_key(dav: &Dav<'_>, mailbox: &str) -> String {
-    format!("{}\n{}\n{}", dav.server, dav.session.account, mailbox.to_ascii_lowercase())
+    format!("{}\n{}\n{}", dav.session.scope, dav.server, mailbox.to_ascii_lowercase())
 }
 
 fn no_push() -> Error {

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{
-    CalDav,
+    CalDav, RoomRule,
     directory::Located,
     failure::{self, About},
     href,
@@ -132,6 +132,11 @@ impl<'a> Dav<'a> {
         let with_domain = || format!("{account}@{}", self.domain());
         account.eq_ignore_ascii_case(mailbox)
             || (!account.contains('@') && with_domain().eq_ignore_ascii_case(mailbox))
+    }
+
+    /// Which principals are rooms.
+    pub(super) fn rooms(&self) -> &RoomRule {
+        self.session.rooms.as_deref().unwrap_or(&self.caldav.config.rooms)
     }
 
     /// The mail domain of principals whose name holds none.

@@ -112,6 +112,7 @@ impl Provider for Google {
             room_directory: true,
             push: true,
             online_meetings: true,
+            propagates: true,
         }
     }
 

@@ -122,6 +122,7 @@ impl Provider for Microsoft {
             room_directory: true,
             push: true,
             online_meetings: true,
+            propagates: true,
         }
     }
 

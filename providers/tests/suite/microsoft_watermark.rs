@@ -33,6 +33,8 @@ fn connector(server: &Recorder) -> (Microsoft, Session) {
         account: "svc@acme.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     };
     (Microsoft::new(config, client, clock.clone(), Ids::seeded(clock, 1)), session)
 }

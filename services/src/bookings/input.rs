@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     Refusal, Result,
-    availability::{at_most, buffer, zone},
+    availability::{OnUnreadable, at_most, buffer, zone},
 };
 
 /// The longest title, in characters.
@@ -47,6 +47,9 @@ pub struct NewBooking {
     pub buffer_after_minutes: u32,
     /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
     pub ignore_unknown: bool,
+    /// What items do that can neither be read nor block anything. Left out of a request's digest where it is the default.
+    #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
+    pub on_unreadable: OnUnreadable,
     /// Whether it is to have an online meeting. Left out of a request's digest where it is not: a request of before
     /// there were any stays the same request.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -73,6 +76,9 @@ pub struct NewTime {
     pub zone: Option<String>,
     /// See [`NewBooking::ignore_unknown`].
     pub ignore_unknown: bool,
+    /// See [`NewBooking::on_unreadable`].
+    #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
+    pub on_unreadable: OnUnreadable,
 }
 
 impl NewBooking {

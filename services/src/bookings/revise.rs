@@ -59,6 +59,7 @@ impl Bookings {
             after: minutes(row.buffer_after_minutes),
             zone: to.zone.clone().unwrap_or_else(|| row.time_zone.clone()),
             except: Some(whole.booking),
+            on_unreadable: to.on_unreadable,
         }))
     }
 

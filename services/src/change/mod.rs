@@ -7,7 +7,9 @@
 mod bookings;
 mod calendars;
 mod campaigns;
+mod failures;
 mod integrations;
+mod marks;
 
 use domain::state::Lane;
 use queue::jobs;
@@ -18,6 +20,7 @@ pub use bookings::{BookingChange, OwnEvent, Via};
 pub(crate) use calendars::busy_word;
 pub use calendars::{CalendarCopy, SameCalendar};
 pub use campaigns::ItemResult;
+pub use failures::MailboxFailure;
 pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVerification, RoomList};
 pub(crate) use integrations::{pending_connection, window};
 
@@ -30,6 +33,8 @@ pub enum Change {
     Integration(IntegrationChange),
     /// A connection's state and facts.
     Connection(ConnectionChange),
+    /// A failed attempt at a mailbox. A reading that succeeds ends its failures.
+    Failure(MailboxFailure),
     /// Mailboxes that were found and are not known yet.
     NewConnections(Vec<NewConnection>),
     /// The rooms of an integration, as the directory lists them.
@@ -117,6 +122,7 @@ impl<'a> Writer<'a> {
         match change {
             Change::Integration(change) => self.integration(change).await,
             Change::Connection(change) => self.connection(change).await,
+            Change::Failure(failure) => Box::pin(self.failure(failure)).await,
             Change::NewConnections(found) => self.new_connections(found).await,
             Change::Rooms(list) => self.rooms(list).await,
             Change::Verification(verification) => self.verification(verification).await,

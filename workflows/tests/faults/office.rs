@@ -315,6 +315,7 @@ impl Provider for Office {
             room_directory: true,
             push: false,
             online_meetings: false,
+            propagates: true,
         }
     }
 
