@@ -8,10 +8,12 @@ pub mod bitmap;
 pub mod clock;
 pub mod ical;
 pub mod ids;
+pub mod language;
 pub mod provider;
 pub mod reason;
 pub mod slots;
 pub mod state;
+pub mod text;
 pub mod time;
 
 pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};

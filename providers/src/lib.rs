@@ -6,6 +6,7 @@
 //! the write may have happened already.
 
 pub mod caldav;
+mod clean;
 mod error;
 pub mod exchange;
 pub mod google;
@@ -17,6 +18,7 @@ mod xml;
 use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange};
 
+pub use clean::Clean;
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, MailboxKind,

@@ -9,6 +9,7 @@ pub(super) struct Customer {
     pub id: String,
     pub customer_domain: Option<String>,
     pub postal_address: Option<PostalAddress>,
+    pub language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -66,6 +66,7 @@ pub(super) struct Organization {
     pub display_name: Option<String>,
     #[serde(default)]
     pub verified_domains: Vec<Domain>,
+    pub preferred_language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
