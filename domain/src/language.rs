@@ -31,7 +31,19 @@ mod tests {
         ] {
             assert_eq!(tag(text).as_deref(), Some(spelt), "{text}");
         }
-        for text in ["", "d", "und", "de-", "-de", "de--AT", "de AT", "de-AT\n", "de\0", "Deutsch, bitte", "deutschland"] {
+        for text in [
+            "",
+            "d",
+            "und",
+            "de-",
+            "-de",
+            "de--AT",
+            "de AT",
+            "de-AT\n",
+            "de\0",
+            "Deutsch, bitte",
+            "deutschland",
+        ] {
             assert_eq!(tag(text), None, "{text:?}");
         }
         assert_eq!(tag(&format!("de{}", "-x-aaaaaaaa".repeat(10))), None, "too long");

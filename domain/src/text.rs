@@ -113,9 +113,8 @@ pub fn unescape(token: &str) -> Cow<'_, str> {
     let mut original = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let digits = part.split_at_checked(6);
-        let char = digits.and_then(|(digits, rest)| {
-            Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest))
-        });
+        let char = digits
+            .and_then(|(digits, rest)| Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest)));
         let Some((char, rest)) = char else { return token.into() };
         original.push(char);
         original.push_str(rest);
@@ -181,7 +180,10 @@ mod tests {
     fn a_line_has_no_control_characters_and_loses_none_of_its_words() {
         let text = "a\0b\u{7}c\u{7F}d\u{9B}e\u{FFFE}f\u{FDD0}g\u{10FFFF}h";
         assert_eq!(line(text.to_owned(), 100), "abcdefgh");
-        assert_eq!(line("one\ttwo\r\nthree\u{B}four\u{85}five\u{2028}six".to_owned(), 100), "one two  three four five six");
+        assert_eq!(
+            line("one\ttwo\r\nthree\u{B}four\u{85}five\u{2028}six".to_owned(), 100),
+            "one two  three four five six"
+        );
     }
 
     #[test]
@@ -246,9 +248,12 @@ mod tests {
 
     /// Texts in which the characters that matter are frequent.
     fn any_text() -> impl Strategy<Value = String> {
-        let odd = prop::sample::select(vec!['\0', '\r', '\n', '\t', '%', '\u{7F}', '\u{85}', '\u{FFFF}', '\u{2028}']);
+        let odd = prop::sample::select(vec![
+            '\0', '\r', '\n', '\t', '%', '\u{7F}', '\u{85}', '\u{FFFF}', '\u{2028}',
+        ]);
         let char = prop_oneof![odd, any::<char>(), prop::char::range('a', 'f')];
         let rest = prop::collection::vec(char, 0..30).prop_map(String::from_iter);
-        (prop_oneof![Just(""), Just("esc:"), Just("esc:%000000")], rest).prop_map(|(start, rest)| format!("{start}{rest}"))
+        (prop_oneof![Just(""), Just("esc:"), Just("esc:%000000")], rest)
+            .prop_map(|(start, rest)| format!("{start}{rest}"))
     }
 }

@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use domain::{Busy, ProviderKind, TimeRange, text};
 
 use crate::{
-    Attendee, CalendarInfo, Changes, Channel, Error, Event, EventChange, Mailbox, NewEvent, Offers, OnlineMeeting,
-    Organisation, Page, Party, Person, Provider, Result, RoomInfo, Session, Since,
+    Attendee, CalendarInfo, Changes, Channel, Error, Event, EventChange, Mailbox, NewEvent, Offers,
+    OnlineMeeting, Organisation, Page, Party, Person, Provider, Result, RoomInfo, Session, Since,
 };
 
 /// The longest name, in bytes.
@@ -225,11 +225,7 @@ impl Cleaned for Organisation {
 impl Cleaned for Person {
     fn cleaned(self) -> Self {
         let Self { id, address, name } = self;
-        Self {
-            id: text::escape(id),
-            address: identifier(address),
-            name: self::name(name),
-        }
+        Self { id: text::escape(id), address: identifier(address), name: self::name(name) }
     }
 }
 

@@ -11,7 +11,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{ProviderKind, ids};
 use providers::{
-    Clean, Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
+    Clean, Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session,
+    StaticCredentials,
     google::{Google, ServiceAccountKey},
     microsoft::identity::Identity,
 };

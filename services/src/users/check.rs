@@ -7,7 +7,11 @@ use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{NewUser, UserChange};
-use crate::{Error, Refusal, Result, Tx, error::is_duplicate, tenants::{checked_name, checked_zone}};
+use crate::{
+    Error, Refusal, Result, Tx,
+    error::is_duplicate,
+    tenants::{checked_name, checked_zone},
+};
 
 /// An address in lower case, if it has the shape of one: `local@host`, as RFC 5321 writes it without quoting.
 pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {

@@ -80,7 +80,13 @@ async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {
         refused(tenants.update_return_urls(&h.staff, tenant, plain.clone()).await),
         "RETURN_URL_MALFORMED"
     );
-    let new = NewTenant { name: "x".to_owned(), plan: Plan::Plus, return_urls: plain, time_zone: None, language: None };
+    let new = NewTenant {
+        name: "x".to_owned(),
+        plan: Plan::Plus,
+        return_urls: plain,
+        time_zone: None,
+        language: None,
+    };
     assert_eq!(refused(tenants.create(&h.staff, new).await), "RETURN_URL_MALFORMED");
 }
 
