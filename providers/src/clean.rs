@@ -351,3 +351,6 @@ impl Cleaned for Channel {
         Self { id: text::escape(id), expires_at }
     }
 }
+
+#[cfg(test)]
+mod tests;

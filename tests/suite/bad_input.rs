@@ -108,7 +108,7 @@ async fn furnished(app: &TestApp) -> (Org, BTreeMap<&'static str, String>) {
 }
 
 /// Everything of a tenant that a change could show in.
-async fn everything(app: &TestApp, tenant: &str) -> Value {
+pub async fn everything(app: &TestApp, tenant: &str) -> Value {
     let query = "{ tenant { plan features version }
         users(first: 50) { edges { node { id name version roles { id } } } } roles { id name permissions }
         integrations(first: 10) { edges { node { id state serviceMailbox version } } }
@@ -251,11 +251,13 @@ async fn other_bad_input_has_its_own_code_and_changes_nothing(app: TestApp) {
     let taken = json!({ "email": org.people()[0], "name": "Twice" });
     let creation = json!({ "provider": "MICROSOFT_365", "name": " ", "accessLevel": "FULL" });
     let elsewhere = json!({ "provider": "MICROSOFT_365", "name": "Calendars", "accessLevel": "FULL", "returnUrl": "https://evil.example/" });
+    let group = json!({ "provider": "MICROSOFT_365", "name": "Calendars", "accessLevel": "RESTRICTED", "scopeGroup": "x".repeat(257) });
     for (field, selection, input, code) in [
         ("createUser", "user { id }", json!({ "email": "no address", "name": "Nobody" }), "EMAIL_MALFORMED"),
         ("createUser", "user { id }", taken, "EMAIL_TAKEN"),
         ("createIntegration", "integration { id }", creation, "NAME_MALFORMED"),
         ("createIntegration", "integration { id }", elsewhere, "RETURN_URL_NOT_ALLOWED"),
+        ("createIntegration", "integration { id }", group, "TEXT_TOO_LONG"),
         (
             "createBooking",
             "booking { id }",
