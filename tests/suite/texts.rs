@@ -4,6 +4,7 @@
 
 mod inputs;
 
+use domain::{Id, ids};
 use serde_json::{Value, json};
 
 use self::inputs::{Input, Schema};
@@ -90,4 +91,27 @@ fn code(answer: &Value) -> String {
     error.or(refusal).unwrap_or_default().to_owned()
 }
 
-both! { every_text_of_the_api_has_a_length_and_no_odd_characters }
+/// A calendar in which somebody has written what no store takes is read like any other.
+async fn an_odd_character_in_a_calendar_stops_nothing(app: TestApp) {
+    let org = app.with_tenant("Odd", 2, 1).await;
+    app.with_users(&org, 2).await;
+    let planted = json!({ "mailbox": org.people()[0], "subject": "Review\u{0} of\u{FFFF} 2\u{85}plans",
+        "start": "2026-12-16T18:00:00Z", "end": "2026-12-16T19:00:00Z" });
+    app.control(&format!("/control/organisations/{}/events", org.sandbox["id"].as_str().unwrap()), planted)
+        .await;
+    app.connect(&org).await;
+    let connections = app.connections(&org).await;
+    assert_eq!(connections[org.people()[0]]["state"], "ACTIVE", "{connections:?}");
+    let tenant = org.tenant.parse::<Id<ids::Tenant>>().unwrap().uuid();
+    let txn = app.node.services.store.read(tenant).await.unwrap();
+    let events = entity::calendar_event::of(tenant).all(&txn).await.unwrap();
+    drop(txn);
+    let read = events.iter().find(|event| event.title == "Review of 2 plans");
+    assert_eq!(read.and_then(|event| event.busy.as_deref()), Some("BUSY"));
+    app.finish().await;
+}
+
+both! {
+    every_text_of_the_api_has_a_length_and_no_odd_characters,
+    an_odd_character_in_a_calendar_stops_nothing,
+}

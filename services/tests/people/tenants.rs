@@ -4,7 +4,13 @@ use domain::{
     Id, StandardRole,
     state::{Feature, Plan},
 };
-use services::{PageArgs, roles::permissions_in, tenants::NewTenant, vault::Place};
+use services::{
+    Change, PageArgs,
+    change::TenantLocale,
+    roles::permissions_in,
+    tenants::{NewTenant, TenantChange},
+    vault::Place,
+};
 use uuid::Uuid;
 
 use crate::harness::{Harness, refused};
@@ -15,6 +21,7 @@ on_both!(
     s3_2_a_feature_works_once_staff_switch_it_on,
     s1_10_return_addresses_are_allowed_beforehand,
     tenants_are_listed_page_by_page,
+    a_tenant_has_a_zone_and_a_language_and_every_change_is_recorded,
 );
 
 async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness) {
@@ -105,4 +112,58 @@ async fn tenants_are_listed_page_by_page(h: Harness) {
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[2..]);
     assert_eq!(tenants.get(&h.vendor(Id::from_uuid(made[0])).await).await.unwrap().name, "a");
     assert_eq!(tenants.by_id(&h.staff, Id::from_uuid(made[1])).await.unwrap().name, "b");
+}
+
+async fn a_tenant_has_a_zone_and_a_language_and_every_change_is_recorded(h: Harness) {
+    let tenants = h.services.tenants();
+    let some = |text: &str| Some(text.to_owned());
+    let new = |zone: &str, language: &str| NewTenant {
+        name: "acme".to_owned(),
+        plan: Plan::Plus,
+        return_urls: Vec::new(),
+        time_zone: some(zone),
+        language: some(language),
+    };
+    for (zone, language, code) in [
+        ("Mars/Olympus", "de", "ZONE_UNKNOWN"),
+        ("", "de", "ZONE_UNKNOWN"),
+        ("Europe/Berlin", "Deutsch, bitte", "LANGUAGE_UNKNOWN"),
+        ("Europe/Berlin", "und", "LANGUAGE_UNKNOWN"),
+    ] {
+        assert_eq!(refused(tenants.create(&h.staff, new(zone, language)).await), code, "{zone} {language}");
+    }
+    let made = tenants.create(&h.staff, new("Europe/Berlin", "DE")).await.unwrap();
+    assert_eq!((made.time_zone.as_deref(), made.language.as_deref()), (Some("Europe/Berlin"), Some("de")));
+    let id = Id::from_uuid(made.id);
+    let update = async |change, version| tenants.update(&h.staff, id, change, version).await;
+    let change = TenantChange { language: Some(some("en-gb")), ..TenantChange::default() };
+    let after = update(change.clone(), Some(made.version)).await.unwrap();
+    assert_eq!(
+        (after.time_zone.as_deref(), after.language.as_deref()),
+        (Some("Europe/Berlin"), Some("en-GB"))
+    );
+    assert_eq!(refused(update(change, Some(made.version)).await), "VERSION_CONFLICT");
+    let change = TenantChange { time_zone: Some(None), name: some(" New "), ..TenantChange::default() };
+    let after = update(change, None).await.unwrap();
+    assert_eq!((after.time_zone, after.name.as_str()), (None, "New"));
+    // The directory fills what is not known, with what can be understood, and leaves the rest.
+    let told = |zone, language| Change::Locale(TenantLocale { zone: some(zone), language: some(language) });
+    for (zone, known) in
+        [("Mars/Olympus", None), ("Asia/Tokyo", Some("Asia/Tokyo")), ("UTC", Some("Asia/Tokyo"))]
+    {
+        h.services.write(made.id, "run", vec![told(zone, "fr")]).await.unwrap();
+        let read = tenants.by_id(&h.staff, id).await.unwrap();
+        assert_eq!((read.time_zone.as_deref(), read.language.as_deref()), (known, Some("en-GB")), "{zone}");
+    }
+    let nobody = TenantChange { name: some("x"), ..TenantChange::default() };
+    let unknown = Id::from_uuid(Uuid::nil());
+    assert_eq!(refused(tenants.update(&h.staff, unknown, nobody, None).await), "NOT_FOUND");
+    let txn = h.services.store.read(made.id).await.unwrap();
+    let audit = entity::audit::of(made.id).all(&txn).await.unwrap();
+    let mut by: Vec<_> =
+        audit.iter().filter(|row| row.action == "tenant.update").map(|row| row.actor.clone()).collect();
+    by.sort();
+    let mut expected = vec![h.staff.actor(), h.staff.actor(), "run".to_owned()];
+    expected.sort();
+    assert_eq!(by, expected, "every change is recorded, with who made it");
 }
