@@ -13,11 +13,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Busy, ProviderKind, TimeRange, text};
+use domain::{ProviderKind, TimeRange, Unreadable, text};
 
 use crate::{
-    Attendee, CalendarInfo, Changes, Channel, Error, Event, EventChange, Mailbox, NewEvent, Offers,
-    OnlineMeeting, Organisation, Page, Party, Person, Provider, Result, RoomInfo, Session, Since,
+    Attendee, CalendarInfo, CalendarListing, Changes, Channel, Error, Event, EventChange, EventPage,
+    FreeBusy, Mailbox, NewEvent, Offers, OnlineMeeting, Organisation, Page, Party, Person, Provider, Result,
+    RoomInfo, Session, Since,
 };
 
 /// The longest name, in bytes.
@@ -101,10 +102,10 @@ impl Provider for Clean {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         // The addresses are the caller's own.
         let verdicts = self.0.busy(session, mailboxes, window).await.map_err(Error::cleaned)?;
-        Ok(verdicts.into_iter().map(|(mailbox, busy)| (mailbox, busy.map_err(Error::cleaned))).collect())
+        Ok(verdicts.into_iter().map(|(mailbox, busy)| (mailbox, busy.cleaned())).collect())
     }
 
     async fn events(
@@ -113,9 +114,25 @@ impl Provider for Clean {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         let after = after.map(text::unescape);
         self.0.events(session, mailbox, window, after.as_deref()).await.cleaned()
+    }
+
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        self.0.calendars(session, mailbox).await.cleaned()
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        let (calendar, after) = (text::unescape(calendar), after.map(text::unescape));
+        self.0.events_of(session, mailbox, &calendar, window, after.as_deref()).await.cleaned()
     }
 
     async fn changes(
@@ -265,6 +282,34 @@ impl Cleaned for CalendarInfo {
     }
 }
 
+impl Cleaned for CalendarListing {
+    fn cleaned(self) -> Self {
+        let Self { id, name, kind, counts } = self;
+        Self { id: text::escape(id), name: self::name(name), kind, counts }
+    }
+}
+
+impl Cleaned for Unreadable {
+    fn cleaned(self) -> Self {
+        let Self { uid, reason, blocks } = self;
+        Self { uid: identifier(uid), reason, blocks }
+    }
+}
+
+impl Cleaned for EventPage {
+    fn cleaned(self) -> Self {
+        let Self { items, unreadable, next } = self;
+        Self { items: items.cleaned(), unreadable: unreadable.cleaned(), next: next.map(text::escape) }
+    }
+}
+
+impl Cleaned for FreeBusy {
+    fn cleaned(self) -> Self {
+        let Self { busy, unreadable } = self;
+        Self { busy, unreadable: unreadable.cleaned() }
+    }
+}
+
 impl Cleaned for Party {
     fn cleaned(self) -> Self {
         let Self { name, address } = self;
@@ -326,10 +371,11 @@ impl Cleaned for OnlineMeeting {
 
 impl Cleaned for Changes {
     fn cleaned(self) -> Self {
-        let Self { gone, changed, cursor, more } = self;
+        let Self { gone, changed, unreadable, cursor, more } = self;
         Self {
             gone: gone.into_iter().map(text::escape).collect(),
             changed: changed.cleaned(),
+            unreadable: unreadable.cleaned(),
             cursor: text::escape(cursor),
             more,
         }

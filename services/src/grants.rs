@@ -234,6 +234,7 @@ impl Grants {
             server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
+            zone: None,
         };
         Ok((connector, session))
     }
@@ -269,6 +270,7 @@ impl Grants {
             server,
             account: account.to_owned(),
             own: false,
+            zone: None,
         };
         Ok((self.services.connectors.get(kind)?, session))
     }

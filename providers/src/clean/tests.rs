@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use domain::{BusyKind, provider::Capabilities, state::Answer, text::Shape};
+use domain::{BusyKind, UnreadableReason, provider::Capabilities, state::Answer, text::Shape};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::*;
-use crate::{AttendeeRole, Credential, ErrorKind, MailboxKind, OpenGate, Remedy, StaticCredentials};
+use crate::{
+    AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OpenGate, Remedy, StaticCredentials,
+};
 
 /// An id that no store takes as it is.
 const ID: &str = "id\0\u{7F}\u{FFFF}%";
@@ -46,6 +48,10 @@ fn event() -> Event {
     }
 }
 
+fn unreadable() -> Unreadable {
+    Unreadable { uid: odd("uid"), reason: UnreadableReason::NoTimes, blocks: true }
+}
+
 /// Answers odd texts everywhere, and remembers which ids and cursors it is called with.
 #[derive(Debug, Default)]
 struct Odd {
@@ -61,6 +67,11 @@ impl Odd {
         }
         let error = Error::new(ErrorKind::Unavailable, Remedy::Never, odd("code"), odd("message"));
         Err(Error { request_id: some(), ..error })
+    }
+
+    fn event_page(&self, after: Option<&str>) -> Result<EventPage> {
+        let (items, unreadable) = (vec![event()], vec![unreadable()]);
+        self.answer(after, EventPage { items, unreadable, next: Some(ID.to_owned()) })
     }
 
     fn page<T>(&self, after: Option<&str>, item: T) -> Result<Page<T>> {
@@ -129,18 +140,44 @@ impl Provider for Odd {
         _: &Session,
         mailboxes: &[String],
         _: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
-        let failed = Self { fails: true, ..Self::default() }.answer(None, Vec::new());
-        self.answer(None, mailboxes.iter().map(|mailbox| (mailbox.clone(), failed.clone())).collect())
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
+        let failed = Self { fails: true, ..Self::default() }.answer(None, FreeBusy::default());
+        let verdicts = [Ok(FreeBusy { busy: Vec::new(), unreadable: vec![unreadable()] }), failed];
+        let each =
+            mailboxes.iter().flat_map(|mailbox| verdicts.clone().map(|verdict| (mailbox.clone(), verdict)));
+        self.answer(None, each.collect())
     }
 
-    async fn events(&self, _: &Session, _: &str, _: TimeRange, after: Option<&str>) -> Result<Page<Event>> {
-        self.page(after, event())
+    async fn events(&self, _: &Session, _: &str, _: TimeRange, after: Option<&str>) -> Result<EventPage> {
+        self.event_page(after)
+    }
+
+    async fn calendars(&self, _: &Session, _: &str) -> Result<Vec<CalendarListing>> {
+        let (id, name) = (ID.to_owned(), odd("name"));
+        self.answer(None, vec![CalendarListing { id, name, kind: CalendarKind::Shared, counts: true }])
+    }
+
+    async fn events_of(
+        &self,
+        _: &Session,
+        _: &str,
+        calendar: &str,
+        _: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.given.lock().unwrap().push(calendar.to_owned());
+        self.event_page(after)
     }
 
     async fn changes(&self, _: &Session, _: &str, _: TimeRange, cursor: Option<&str>) -> Result<Changes> {
-        let (gone, changed) = (vec![ID.to_owned()], vec![event()]);
-        self.answer(cursor, Changes { gone, changed, cursor: ID.to_owned(), more: false })
+        let changes = Changes {
+            gone: vec![ID.to_owned()],
+            changed: vec![event()],
+            unreadable: vec![unreadable()],
+            cursor: ID.to_owned(),
+            more: false,
+        };
+        self.answer(cursor, changes)
     }
 
     async fn changed(&self, _: &Session, _: &str, _: TimeRange, watermark: Option<&str>) -> Result<Since> {
@@ -192,6 +229,7 @@ fn session() -> Session {
         server: None,
         account: String::new(),
         own: false,
+        zone: None,
     }
 }
 
@@ -237,6 +275,12 @@ impl Seen {
         next
     }
 
+    fn events(&mut self, page: Result<EventPage>) -> Option<String> {
+        let next = page.as_ref().ok().and_then(|page| page.next.clone());
+        self.take(page.map(|page| (page.items, page.unreadable, page.next)));
+        next
+    }
+
     fn texts_of(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.texts.push(text.clone()),
@@ -260,15 +304,19 @@ async fn ask_everything(provider: &Clean) -> Seen {
     seen.take(provider.mailbox(s, m).await);
     seen.take(provider.calendar(s, m).await);
     for (_, verdict) in provider.busy(s, &[m.to_owned()], window).await.unwrap_or_default() {
-        seen.take(verdict);
+        seen.take(verdict.map(|found| found.unreadable));
     }
-    let next = or_id(seen.page(provider.events(s, m, window, None).await));
-    seen.page(provider.events(s, m, window, Some(&next)).await);
+    let next = or_id(seen.events(provider.events(s, m, window, None).await));
+    seen.events(provider.events(s, m, window, Some(&next)).await);
+    let calendars = provider.calendars(s, m).await;
+    let calendar = or_id(calendars.as_ref().ok().map(|all| all[0].id.clone()));
+    seen.take(calendars);
+    seen.events(provider.events_of(s, m, &calendar, window, Some(&next)).await);
     let changes = provider.changes(s, m, window, None).await;
     let cursor = or_id(changes.as_ref().ok().map(|changes| changes.cursor.clone()));
-    seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.cursor)));
+    seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.unreadable, changes.cursor)));
     let changes = provider.changes(s, m, window, Some(&cursor)).await;
-    seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.cursor)));
+    seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.unreadable, changes.cursor)));
     let watermark = or_id(provider.changed(s, m, window, None).await.ok().and_then(Since::watermark));
     seen.take(provider.changed(s, m, window, Some(&watermark)).await.map(Since::watermark));
     let made = provider.create_event(s, m, &new_event()).await;
@@ -295,8 +343,10 @@ async fn no_answer_holds_a_text_that_a_store_refuses_and_every_id_goes_back_as_i
     for text in &seen.texts {
         assert_eq!(text::check(text, Shape::Line, 10_000), Ok(()), "{text:?}");
     }
+    assert_eq!(seen.errors.len(), 1, "one mailbox fails");
+    seen.errors.into_iter().for_each(assert_fits);
     let given = odd.given.lock().unwrap();
-    assert_eq!(*given, vec![ID; 11], "each was given back in the provider's own form");
+    assert_eq!(*given, vec![ID; 13], "each was given back in the provider's own form");
     // An address never becomes another one; a name keeps its words.
     assert!(seen.texts.iter().filter(|text| text.contains("anna@")).all(|text| text != "anna@acme.example"));
     assert!(seen.texts.iter().any(|text| text == "name "));
@@ -307,11 +357,13 @@ async fn no_error_holds_a_text_that_a_store_refuses() {
     let odd = Arc::new(Odd { fails: true, ..Odd::default() });
     let seen = ask_everything(&Clean::new(odd)).await;
     assert!(seen.texts.is_empty(), "everything fails");
-    assert_eq!(seen.errors.len(), 21);
-    for error in seen.errors {
-        for text in [error.code, error.message, error.request_id.unwrap_or_default()] {
-            assert_eq!(text::check(&text, Shape::Line, 10_000), Ok(()), "{text:?}");
-        }
+    assert_eq!(seen.errors.len(), 23);
+    seen.errors.into_iter().for_each(assert_fits);
+}
+
+fn assert_fits(error: Error) {
+    for text in [error.code, error.message, error.request_id.unwrap_or_default()] {
+        assert_eq!(text::check(&text, Shape::Line, 10_000), Ok(()), "{text:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a verified directory tells of the tenant itself.
 
-use domain::{Id, ids, language, time};
+use domain::{Id, Zone, ids, language};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub struct TenantLocale {
 impl Writer<'_> {
     pub(super) async fn locale(&mut self, told: TenantLocale) -> Result<()> {
         use entity::tenant::Column;
-        let zone = told.zone.filter(|name| time::zone(name).is_some());
+        let zone = told.zone.filter(|name| Zone::named(name).is_some());
         let language = told.language.as_deref().and_then(language::tag);
         for (column, key, value) in
             [(Column::TimeZone, "timeZone", zone), (Column::Language, "language", language)]

@@ -1,6 +1,6 @@
 //! The time zone and the language of a tenant.
 
-use domain::{language, time};
+use domain::{Zone, language};
 use entity::{tenant, tenant_user};
 
 use crate::{Refusal, Result, availability};
@@ -10,7 +10,7 @@ use crate::{Refusal, Result, availability};
 /// caller has to say so, because no zone may be taken for theirs silently.
 pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::Model) -> Option<&'a str> {
     let own = user.and_then(|user| user.time_zone.as_deref());
-    [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| time::zone(name).is_some())
+    [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| Zone::named(name).is_some())
 }
 
 /// A time zone of the IANA database, or `ZONE_UNKNOWN`.
