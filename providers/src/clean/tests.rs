@@ -293,9 +293,20 @@ impl Seen {
 
 /// Asks everything once, and with each id and cursor that came back everything that takes one.
 async fn ask_everything(provider: &Clean) -> Seen {
-    let (session, window, mut seen) = (session(), window(), Seen::default());
-    let (s, m) = (&session, "anna@acme.example");
-    let or_id = |token: Option<String>| token.unwrap_or_else(|| text::escape(ID.to_owned()));
+    let mut seen = Seen::default();
+    ask_directory(provider, &session(), &mut seen).await;
+    read_calendars(provider, &session(), &mut seen).await;
+    write_events(provider, &session(), &mut seen).await;
+    seen
+}
+
+/// The token that came back; where nothing did, the one that would have.
+fn or_id(token: Option<String>) -> String {
+    token.unwrap_or_else(|| text::escape(ID.to_owned()))
+}
+
+async fn ask_directory(provider: &Clean, s: &Session, seen: &mut Seen) {
+    let m = "anna@acme.example";
     seen.take(provider.organisation(s).await);
     let next = or_id(seen.page(provider.people(s, None).await));
     seen.page(provider.people(s, Some(&next)).await);
@@ -303,6 +314,10 @@ async fn ask_everything(provider: &Clean) -> Seen {
     seen.page(provider.rooms(s, Some(&next)).await);
     seen.take(provider.mailbox(s, m).await);
     seen.take(provider.calendar(s, m).await);
+}
+
+async fn read_calendars(provider: &Clean, s: &Session, seen: &mut Seen) {
+    let (m, window) = ("anna@acme.example", window());
     for (_, verdict) in provider.busy(s, &[m.to_owned()], window).await.unwrap_or_default() {
         seen.take(verdict.map(|found| found.unreadable));
     }
@@ -319,6 +334,10 @@ async fn ask_everything(provider: &Clean) -> Seen {
     seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.unreadable, changes.cursor)));
     let watermark = or_id(provider.changed(s, m, window, None).await.ok().and_then(Since::watermark));
     seen.take(provider.changed(s, m, window, Some(&watermark)).await.map(Since::watermark));
+}
+
+async fn write_events(provider: &Clean, s: &Session, seen: &mut Seen) {
+    let m = "anna@acme.example";
     let made = provider.create_event(s, m, &new_event()).await;
     let id = or_id(made.as_ref().ok().map(|event| event.id.clone()));
     seen.take(made);
@@ -332,7 +351,6 @@ async fn ask_everything(provider: &Clean) -> Seen {
     seen.take(channel);
     seen.take(provider.renew(s, &id).await);
     seen.take(provider.unwatch(s, &id).await);
-    seen
 }
 
 #[tokio::test]

@@ -231,7 +231,7 @@ fn a_text_is_checked_wherever_it_stands() {
     let bad = json!("a\0b");
     for (query, variables) in [
         ("query ($s: String) { a(s: $s) }", json!({ "s": bad })),
-        ("query ($i: ID) { by(by: { id: $i }) }", json!({ "i": bad })),
+        ("query ($i: ID!) { by(by: { id: $i }) }", json!({ "i": bad })),
         ("query ($b: By!) { by(by: $b) }", json!({ "b": { "id": bad } })),
         (
             "query ($r: Range!) { range(input: $r) }",
