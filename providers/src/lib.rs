@@ -7,6 +7,7 @@
 
 mod body;
 pub mod caldav;
+mod clean;
 mod error;
 pub mod exchange;
 pub mod google;
@@ -21,6 +22,7 @@ mod xml;
 use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange};
 
+pub use clean::Clean;
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, Changes, Channel, Event,

@@ -196,7 +196,13 @@ pub(super) async fn organisation(dav: &Dav<'_>) -> Result<Organisation> {
     let found = dav.propfind(&own.principal, "0", PROPERTIES, About::Server).await?;
     let host = dav.server.host_str().unwrap_or_default().to_owned();
     let name = found.first().and_then(|own| own.text(DAV, "displayname")).map_or(host, str::to_owned);
-    Ok(Organisation { id: own.principal.to_string(), name, domains: vec![dav.domain()] })
+    Ok(Organisation {
+        id: own.principal.to_string(),
+        name,
+        domains: vec![dav.domain()],
+        zone: None,
+        language: None,
+    })
 }
 
 /// All principals that the account may see, sorted by id. The lists are looked at one after the other, each first as
