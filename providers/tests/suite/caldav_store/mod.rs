@@ -1,7 +1,7 @@
 //! A CalDAV server in memory that hands out what it was given byte by byte, whatever that is.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
@@ -81,6 +81,8 @@ impl Store {
             account: "svc@example.test".to_owned(),
             own: false,
             zone: zone.and_then(Zone::named),
+            scope: "test".into(),
+            rooms: None,
         }
     }
 }
