@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> ExitCode {
 /// Plays the demo and prints its summary. Answers whether every step is as it must be.
 async fn play(args: &Args) -> Result<bool> {
     let stage = Stage::set(args).await?;
-    let mut demo = stage.demo(args)?;
+    let mut demo = stage.demo(args).await?;
     // A step that failed is in the report.
     let _ = steps::all(&mut demo).await;
     demo.report.close();

@@ -37,11 +37,11 @@ unixhierarchysep: yes
 virtdomains: off
 httpmodules: caldav
 calendar_user_address_set: {domain}
-allowplaintext: yes
+allowplaintext: {plaintext}
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: {data}/accounts
-sasl_mech_list: PLAIN{more}
+sasl_mech_list: {mechanisms}
 """
 MASTER = """START {{
   recover cmd="{bin}/ctl_cyrusdb -C {data}/imapd.conf -r"
@@ -49,6 +49,7 @@ MASTER = """START {{
 SERVICES {{
   imap cmd="{bin}/imapd -C {data}/imapd.conf" listen="127.0.0.1:{imap}" prefork=0
   http cmd="{bin}/httpd -C {data}/imapd.conf" listen="127.0.0.1:{http}" prefork=2
+  digest cmd="{bin}/httpd -C {data}/digest.conf" listen="127.0.0.1:{digest}" prefork=0
 }}
 EVENTS {{
   checkpoint cmd="{bin}/ctl_cyrusdb -C {data}/imapd.conf -c" period=30
@@ -59,10 +60,10 @@ EVENTS {{
 class Cyrus:
     """A server in the making."""
 
-    def __init__(self, data: Path, more=""):
-        self.data, self.more = data, more
+    def __init__(self, data: Path):
+        self.data = data
         self.user = User("cyrus", "mail")
-        self.http, self.imap = free_port(), free_port()
+        self.http, self.digest, self.imap = free_port(), free_port(), free_port()
         self.passwords = {}
 
     def start(self, processes: Processes, monday):
@@ -80,6 +81,8 @@ class Cyrus:
         password = self.passwords[organisation.ACCOUNT]
         return {
             "url": f"http://127.0.0.1:{self.http}/",
+            # The same accounts and calendars for those who speak Digest authentication.
+            "digest": f"http://127.0.0.1:{self.digest}/",
             "user": organisation.ACCOUNT,
             "password": password,
             "revoke": self.change_password(secrets.token_urlsafe(12)),
@@ -89,9 +92,12 @@ class Cyrus:
     def configure(self):
         for folder in ("conf", "spool", "proc", "lock", "sieve", "socket"):
             (self.data / folder).mkdir()
-        values = {"data": self.data, "bin": BIN, "imap": self.imap, "http": self.http, "more": self.more}
+        values = {"data": self.data, "bin": BIN, "imap": self.imap, "http": self.http, "digest": self.digest}
         values |= {"administrator": ADMINISTRATOR, "domain": organisation.fixture.DOMAIN}
-        (self.data / "imapd.conf").write_text(IMAPD.format(**values))
+        plain = values | {"plaintext": "yes", "mechanisms": "PLAIN"}
+        digest = values | {"plaintext": "no", "mechanisms": "DIGEST-MD5"}
+        (self.data / "imapd.conf").write_text(IMAPD.format(**plain))
+        (self.data / "digest.conf").write_text(IMAPD.format(**digest))
         (self.data / "cyrus.conf").write_text(MASTER.format(**values))
         self.user.own(self.data)
 

@@ -1,6 +1,6 @@
 """Serves the organisation of `tests/radicale` with a CalDAV server that Debian carries, in the foreground.
 
-usage: serve.py cyrus|davical --data DIR [--start YYYY-MM-DD] [--json]
+usage: serve.py cyrus|davical|sabre --data DIR [--start YYYY-MM-DD] [--json]
 
 DIR must be empty or absent; all that the server writes is in it. Prints the address, the technical account's name and
 password, and two shell commands that make the server refuse the account and accept it again (as one JSON object with
@@ -19,8 +19,9 @@ import organisation  # noqa: E402
 from cyrus import Cyrus  # noqa: E402
 from davical import Davical  # noqa: E402
 from processes import Processes  # noqa: E402
+from sabre import Sabre  # noqa: E402
 
-SERVERS = {"cyrus": Cyrus, "davical": Davical}
+SERVERS = {"cyrus": Cyrus, "davical": Davical, "sabre": Sabre}
 
 
 def arguments():
