@@ -59,7 +59,7 @@ def members(user_of):
     for index, name in enumerate(fixture.PEOPLE[:PEOPLE]):
         local = fixture.local_part(name)
         yield Member(
-            user_of(local), f"{local}@{fixture.DOMAIN}", name, has_birthdays=index == 1, index=index)
+            user_of(local), f"{local}@{fixture.DOMAIN}", name, has_birthdays=index == 0, index=index)
     local = fixture.OUTSIDER.split("@")[0]
     yield Member(user_of(local), fixture.OUTSIDER, "Olga Outside", is_shared=False, index=PEOPLE)
     for index, (room, name, _) in enumerate(fixture.ROOMS):

@@ -89,7 +89,10 @@ impl Dav {
             listed.extend(self.list(collection, "1", PRINCIPAL, password).await?);
             listed.extend(self.search(collection, mailbox, password).await?);
         }
-        Ok(pick(listed, mailbox))
+        let Some(found) = pick(listed, mailbox) else { return Ok(None) };
+        // Asked by itself: in a listing some servers give the properties of the collection to everything in it.
+        let itself = self.list(&found.url, "0", PRINCIPAL, password).await?;
+        Ok(itself.into_iter().find(|one| same(&one.url, &found.url)))
     }
 
     /// The principals that the server finds by the address (RFC 3744, section 9.4). Some find others too.
