@@ -1,7 +1,8 @@
 //! Words and rules of Muster, without any I/O.
 //!
 //! Every other crate may use this one; it uses none of them. What is here is pure: time and randomness come
-//! in as arguments ([`Clock`], [`Ids`]), so the same input gives the same answer in every test.
+//! in as arguments ([`Clock`], [`Ids`]), so the same input gives the same answer in every test. Only the rules of time
+//! zones come from outside: from the system's database, where that is newer than the binary's ([`zone`]).
 
 pub mod access;
 pub mod bitmap;
@@ -13,6 +14,8 @@ pub mod reason;
 pub mod slots;
 pub mod state;
 pub mod time;
+pub mod unreadable;
+pub mod zone;
 
 pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
@@ -20,3 +23,5 @@ pub use ids::{Id, Ids, Kind};
 pub use provider::{AccessLevel, ProviderKind, Route, WrittenVia};
 pub use reason::Reason;
 pub use time::{Busy, BusyKind, TimeRange, Timestamp};
+pub use unreadable::{Unreadable, UnreadableReason};
+pub use zone::Zone;

@@ -15,7 +15,6 @@ mod tests;
 use std::num::NonZeroU32;
 
 use chrono::Duration;
-use chrono_tz::Tz;
 
 pub use self::hours::{Span, WorkingHours};
 use self::{
@@ -25,6 +24,7 @@ use self::{
 use crate::{
     bitmap::{Bitmap, GRID_MINUTES, Stretch},
     time::{Busy, BusyKind, TimeRange, Timestamp},
+    zone::Zone,
 };
 
 /// What is searched. The candidates begin at the window's start and every step after it; each lies, without
@@ -91,14 +91,14 @@ pub struct Why<'a, K> {
 }
 
 /// What is in the way of a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// The participant is taken; the range is absent when the exact times were not given.
     Taken(BusyKind, Option<TimeRange>),
     /// Nothing is known of the participant's calendar at that time.
     Unknown,
     /// Outside the working hours in this zone.
-    OutsideHours(Tz),
+    OutsideHours(Zone),
     /// Before or after what is searched.
     OutsideWindow,
     /// The any-of group has nobody in it.
@@ -274,7 +274,7 @@ impl<'a, 'q, K> Apart<'a, 'q, K> {
         }
         for hours in &query.hours {
             if !hours.open(range).iter().any(|open| open.contains(&range)) {
-                why.push(time(Refusal::OutsideHours(hours.zone)));
+                why.push(time(Refusal::OutsideHours(hours.zone.clone())));
             }
         }
         why.extend(self.required.iter().flat_map(|layer| layer.refusals(needed, None)));

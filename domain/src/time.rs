@@ -66,8 +66,3 @@ pub struct Busy {
     /// How firmly.
     pub kind: BusyKind,
 }
-
-/// Parses an IANA time-zone name; `None` for anything else.
-pub fn zone(name: &str) -> Option<chrono_tz::Tz> {
-    name.parse().ok()
-}

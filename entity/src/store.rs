@@ -31,7 +31,7 @@ pub enum StoreError {
 }
 
 /// A connection that lay still for so long is asked whether it is alive before it is used. One in steady use is not: the
-/// question would double what a short statement takes.
+/// question is one more way to the database and back for every statement.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Says whose rows a transaction may touch.

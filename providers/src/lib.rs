@@ -15,12 +15,13 @@ mod session;
 mod xml;
 
 use async_trait::async_trait;
-use domain::{Busy, ProviderKind, TimeRange};
+use domain::{ProviderKind, TimeRange};
 
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
-    Attendee, AttendeeRole, CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, MailboxKind,
-    NewEvent, OnlineMeeting, Organisation, Page, Party, Person, RoomInfo, Since,
+    Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, Changes, Channel, Event,
+    EventChange, EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, OnlineMeeting, Organisation, Page,
+    Party, Person, RoomInfo, Since,
 };
 pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
 
@@ -83,16 +84,30 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>>;
+    ) -> Result<Vec<(String, Result<FreeBusy>)>>;
 
-    /// One page of the events that overlap the window, series expanded.
+    /// One page of the events that overlap the window, series expanded, of the calendars that count by default (see
+    /// [`CalendarListing::counts`]). Never fails because of one item: what cannot be read is marked.
     async fn events(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>>;
+    ) -> Result<EventPage>;
+
+    /// The calendars of a mailbox that the session sees, the default one first.
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>>;
+
+    /// One page of the events of one calendar of a mailbox, by the id that [`Self::calendars`] tells.
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage>;
 
     /// One page of what has changed in a calendar since a cursor. Without a cursor everything that overlaps the
     /// window, series expanded; a cursor goes on in the mailbox and the window that it was begun in.

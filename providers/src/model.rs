@@ -1,6 +1,6 @@
 //! What providers and Muster tell each other, in nobody's protocol.
 
-use domain::{BusyKind, TimeRange, Timestamp, provider::Capabilities, state::Answer};
+use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities, state::Answer};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Remedy};
@@ -12,6 +12,60 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; absent on the last one.
     pub next: Option<String>,
+}
+
+/// One page of the events of a window.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventPage {
+    /// The events, in the provider's order. Among them, without title and as busy, are unreadable items of which
+    /// something is known about their times.
+    pub items: Vec<Event>,
+    /// The items that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+    /// Where the next page begins; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// When a mailbox is busy within a window.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FreeBusy {
+    /// The busy times, those of one kind apart from each other, in order, cut to the window.
+    pub busy: Vec<Busy>,
+    /// The items that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl From<Vec<Busy>> for FreeBusy {
+    fn from(busy: Vec<Busy>) -> Self {
+        Self { busy, unreadable: Vec::new() }
+    }
+}
+
+/// One calendar of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CalendarListing {
+    /// The provider's id.
+    pub id: String,
+    /// The name, for people.
+    pub name: String,
+    /// What it is.
+    pub kind: CalendarKind,
+    /// Whether its events make the owner busy unless an administrator decides otherwise.
+    pub counts: bool,
+}
+
+/// What a calendar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CalendarKind {
+    /// The one that bookings go into.
+    Default,
+    /// Another one of the owner's.
+    Secondary,
+    /// Made by the provider from other data, such as birthdays or holidays.
+    Generated,
+    /// One of another owner that was shared with this one.
+    Shared,
 }
 
 /// The organisation that credentials belong to.
@@ -238,6 +292,8 @@ pub struct Changes {
     pub gone: Vec<String>,
     /// Events that are new or different; a series that changed comes with all its occurrences in the window.
     pub changed: Vec<Event>,
+    /// Items among those that are new or different which cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where to go on.
     pub cursor: String,
     /// Whether the next page is there already; otherwise the cursor waits for what changes later.

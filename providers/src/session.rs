@@ -112,4 +112,7 @@ pub struct Session {
     pub account: String,
     /// True for a user's own consent: the token stands for that mailbox alone.
     pub own: bool,
+    /// The zone of whole days and of times without a zone, where the calendar itself has none: the owner's, else the
+    /// tenant's. Without one they are read in UTC.
+    pub zone: Option<domain::Zone>,
 }

@@ -4,7 +4,7 @@
 //! the next question tells it. Two readers at the same time write a copy and its watermark together, one after the
 //! other; whichever stays is true to itself.
 
-use domain::{Allowed, TimeRange, Timestamp};
+use domain::{Allowed, TimeRange, Timestamp, Unreadable};
 use providers::{Error, ErrorKind, Event, Provider, Remedy, Session, Since};
 use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -86,9 +86,10 @@ pub async fn refresh(
             Ok(Change::SameCalendar(SameCalendar { connection: id, asked, window, as_of, watermark }))
         }
         (since, _) => {
-            let events = events(provider, session, connection, window).await?;
+            let Events { items, unreadable } = events(provider, session, connection, window).await?;
             let watermark = storable(since.watermark());
-            Ok(Change::Calendar(Box::new(CalendarCopy { connection: id, window, events, as_of, watermark })))
+            let copy = CalendarCopy { connection: id, window, events: items, unreadable, as_of, watermark };
+            Ok(Change::Calendar(Box::new(copy)))
         }
     }
 }
@@ -107,8 +108,9 @@ pub async fn read(
         // The next reading begins to follow: the first one is waited for.
         None => None,
     };
-    let events = events(provider, session, connection, window).await?;
-    Ok(CalendarCopy { connection: connection.id, window, events, as_of, watermark: storable(watermark) })
+    let Events { items, unreadable } = events(provider, session, connection, window).await?;
+    let watermark = storable(watermark);
+    Ok(CalendarCopy { connection: connection.id, window, events: items, unreadable, as_of, watermark })
 }
 
 /// Asks what is to be known before the window is read. That a provider cannot be asked is no reason not to read; that
@@ -135,19 +137,27 @@ fn storable(watermark: Option<String>) -> Option<String> {
     watermark.filter(|text| text.len() <= LONGEST_WATERMARK)
 }
 
+/// What stands in a window.
+#[derive(Default)]
+struct Events {
+    items: Vec<Event>,
+    unreadable: Vec<Unreadable>,
+}
+
 async fn events(
     provider: &dyn Provider,
     session: &Session,
     connection: &entity::connection::Model,
     window: TimeRange,
-) -> providers::Result<Vec<Event>> {
-    let mut events: Vec<Event> = Vec::new();
+) -> providers::Result<Events> {
+    let mut events = Events::default();
     let mut after = None;
     loop {
         let page = provider.events(session, &connection.address, window, after.as_deref()).await?;
-        events.extend(page.items);
+        events.items.extend(page.items);
+        events.unreadable.extend(page.unreadable);
         after = page.next;
-        if events.len() > MOST_EVENTS {
+        if events.items.len() > MOST_EVENTS {
             let message = "This calendar holds more events than can be read.";
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "too_many_events", message));
         }

@@ -90,6 +90,16 @@ impl Error {
     pub fn is_contention(&self) -> bool {
         matches!(self, Self::Database(error) if is_contention(error))
     }
+
+    /// Whether the connection broke: what was asked was done, or it was not.
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::Database(error) if is_cut(error))
+    }
+}
+
+fn is_cut(error: &DbErr) -> bool {
+    let text = error.to_string();
+    text.contains("terminating connection") || text.contains("error communicating with database")
 }
 
 /// Whether the database refused because a unique index holds such a row already.

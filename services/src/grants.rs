@@ -233,6 +233,7 @@ impl Grants {
             server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
+            zone: None,
         };
         Ok((connector, session))
     }
@@ -268,6 +269,7 @@ impl Grants {
             server,
             account: account.to_owned(),
             own: false,
+            zone: None,
         };
         Ok((self.services.connectors.get(kind)?, session))
     }

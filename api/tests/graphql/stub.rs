@@ -1,10 +1,11 @@
 //! A calendar system that knows nothing, for integrations that are never talked to here.
 
 use async_trait::async_trait;
-use domain::{Busy, ProviderKind, TimeRange};
+use domain::{ProviderKind, TimeRange};
 use services::providers::{
-    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
-    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
+    FreeBusy, Mailbox, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo,
+    Session,
 };
 
 #[derive(Debug)]
@@ -45,17 +46,27 @@ impl Provider for Stub {
     async fn calendar(&self, _: &Session, _: &str) -> Result<CalendarInfo> {
         nothing()
     }
-    async fn busy(
+    async fn busy(&self, _: &Session, _: &[String], _: TimeRange) -> Result<Vec<(String, Result<FreeBusy>)>> {
+        nothing()
+    }
+    async fn events(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<EventPage> {
+        nothing()
+    }
+    async fn calendars(&self, _: &Session, _: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
         &self,
-        _: &Session,
-        _: &[String],
-        _: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
-        nothing()
+        session: &Session,
+        mailbox: &str,
+        _: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.events(session, mailbox, window, after).await
     }
-    async fn events(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Page<Event>> {
-        nothing()
-    }
+
     async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {
         nothing()
     }

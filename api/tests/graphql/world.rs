@@ -224,7 +224,14 @@ impl World {
         };
         let window = TimeRange { start: at(-24), end: at(24 * 30) };
         let connection = rows[0].id;
-        let copy = CalendarCopy { connection, window, events: Vec::new(), as_of: at(0), watermark: None };
+        let copy = CalendarCopy {
+            connection,
+            window,
+            events: Vec::new(),
+            unreadable: Vec::new(),
+            as_of: at(0),
+            watermark: None,
+        };
         self.change(tenant, vec![Change::Connection(active), Change::Calendar(Box::new(copy))]).await;
     }
 

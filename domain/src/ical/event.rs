@@ -1,14 +1,12 @@
 //! One VEVENT, understood.
 
-use chrono_tz::Tz;
-
 use super::{
     line::Property,
     moment::{Moment, Span},
     tree::Component,
     zone::Zones,
 };
-use crate::{state::Answer, time::Timestamp};
+use crate::{Zone, state::Answer, time::Timestamp};
 
 /// Whether an event takes place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -149,7 +147,7 @@ impl Event {
             organiser: event.get("ORGANIZER").map(party),
             attendees: event.all("ATTENDEE").map(attendee).collect(),
             sequence: event.value("SEQUENCE").and_then(|value| value.trim().parse().ok()).unwrap_or_default(),
-            stamp: event.get("DTSTAMP").and_then(|at| Moment::read(at, zones)?.instant(Tz::UTC)),
+            stamp: event.get("DTSTAMP").and_then(|at| Moment::read(at, zones)?.instant(&Zone::UTC)),
             extras: event
                 .properties
                 .iter()
@@ -165,7 +163,7 @@ impl Event {
     }
 
     /// Start and end of the event itself, without any recurrence; `None` when it takes no time.
-    pub fn range(&self, owner: Tz) -> Option<crate::TimeRange> {
+    pub fn range(&self, owner: &Zone) -> Option<crate::TimeRange> {
         let end = self.span.end(&self.start, &self.start, owner)?;
         crate::TimeRange::new(self.start.instant(owner)?, end)
     }

@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
-use chrono_tz::Tz;
 
 use super::{
     event::{Event, Status},
     moment::{Moment, Span},
     recurrence::Rule,
 };
-use crate::time::{TimeRange, Timestamp};
+use crate::{
+    Zone,
+    time::{TimeRange, Timestamp},
+};
 
 /// How far a series is followed. What lies beyond is cut and said, never silently left out.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +58,7 @@ pub struct Expansion<'a> {
 }
 
 /// Expands the events of one resource. `owner` is the zone of whole days and of times without a zone.
-pub fn expand(events: &[Event], window: TimeRange, owner: Tz, limits: Limits) -> Expansion<'_> {
+pub fn expand<'a>(events: &'a [Event], window: TimeRange, owner: &Zone, limits: Limits) -> Expansion<'a> {
     let mut found = Expansion::default();
     let mut budget = limits.budget;
     let mut uids = HashSet::new();
@@ -80,7 +82,7 @@ struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    fn of(events: impl Iterator<Item = &'a Event>, owner: Tz) -> Self {
+    fn of(events: impl Iterator<Item = &'a Event>, owner: &Zone) -> Self {
         let mut series = Self { masters: Vec::new(), overrides: HashMap::new(), onwards: Vec::new() };
         let (masters, overrides): (Vec<_>, Vec<_>) = events.partition(|event| event.recurrence_id.is_none());
         for event in overrides {
@@ -100,7 +102,7 @@ impl<'a> Series<'a> {
     }
 
     /// Adds the overrides themselves: they may have moved into the window from outside, and may have no master.
-    fn overridden(&self, window: TimeRange, owner: Tz, limits: Limits, found: &mut Expansion<'a>) {
+    fn overridden(&self, window: TimeRange, owner: &Zone, limits: Limits, found: &mut Expansion<'a>) {
         let mut overrides: Vec<_> = self.overrides.iter().collect();
         overrides.sort_by_key(|(original, _)| **original);
         let before = found.instances.len();
@@ -127,7 +129,7 @@ impl<'a> Series<'a> {
         &self,
         master: &'a Event,
         window: TimeRange,
-        owner: Tz,
+        owner: &Zone,
         limits: Limits,
         found: &mut Expansion<'a>,
     ) -> usize {
@@ -209,7 +211,7 @@ impl<'a> Expansion<'a> {
 
 /// The start of the occurrence that an override is about. Where its form differs from that of the series, it is read
 /// as the series is: a time without a zone on the wall of the series, a day as that day's occurrence.
-fn original(id: &Moment, master: Option<&&Event>, owner: Tz) -> Option<Timestamp> {
+fn original(id: &Moment, master: Option<&&Event>, owner: &Zone) -> Option<Timestamp> {
     let start = master.map(|master| &master.start);
     match (id, start) {
         (Moment::Floating(wall), Some(start)) if !start.is_date() => start.moved_to(*wall).instant(owner),
@@ -226,7 +228,7 @@ fn follow(
     rule: &str,
     master: &Event,
     end: Timestamp,
-    owner: Tz,
+    owner: &Zone,
     steps: usize,
     mut occur: impl FnMut(&Moment) -> bool,
 ) -> (usize, Option<Timestamp>) {
@@ -253,7 +255,7 @@ fn follow(
 }
 
 /// An occurrence under an override that also holds for the future: moved by as much as the override was.
-fn shifted<'a>(event: &'a Event, start: &Moment, owner: Tz) -> Option<(&'a Event, Timestamp, Timestamp)> {
+fn shifted<'a>(event: &'a Event, start: &Moment, owner: &Zone) -> Option<(&'a Event, Timestamp, Timestamp)> {
     let moved = event.start.wall() - event.recurrence_id.as_ref()?.wall();
     let start = event.start.moved_to(start.wall().checked_add_signed(moved)?);
     Some((event, start.instant(owner)?, event.span.end(&event.start, &start, owner)?))
@@ -279,7 +281,7 @@ struct Except {
 }
 
 impl Except {
-    fn of(master: &Event, owner: Tz) -> Self {
+    fn of(master: &Event, owner: &Zone) -> Self {
         let days = master.except.iter().filter_map(|at| match at {
             Moment::Date(day) => Some(*day),
             _ => None,

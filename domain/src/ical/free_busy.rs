@@ -1,14 +1,15 @@
 //! VFREEBUSY: when somebody is busy, without saying why (RFC 5545 section 3.6.4).
 
-use chrono_tz::Tz;
-
 use super::{
     line::Property,
     moment::{Moment, Span},
     tree::{Component, Error},
     zone::Zones,
 };
-use crate::time::{Busy, BusyKind, TimeRange, Timestamp};
+use crate::{
+    Zone,
+    time::{Busy, BusyKind, TimeRange, Timestamp},
+};
 
 /// The busy times that a text tells, in its order, overlaps included.
 ///
@@ -50,8 +51,8 @@ fn whole(component: &Component, zones: &Zones) -> Option<TimeRange> {
 
 fn period(start: &Moment, span: &Span) -> Option<TimeRange> {
     // All times are in UTC by the standard; a local one without a zone is read as such.
-    let from: Timestamp = start.instant(Tz::UTC)?;
-    TimeRange::new(from, span.end(start, start, Tz::UTC)?)
+    let from: Timestamp = start.instant(&Zone::UTC)?;
+    TimeRange::new(from, span.end(start, start, &Zone::UTC)?)
 }
 
 #[cfg(test)]

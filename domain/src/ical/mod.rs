@@ -27,7 +27,7 @@ pub use line::{Property, escape_text, unescape_text};
 pub use moment::{Moment, Span};
 pub use tree::{Component, Error};
 pub use write::{Draft, basic_utc};
-pub use zone::Zone;
+pub use zone::EventZone;
 
 /// A calendar resource that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ impl Calendar {
 }
 
 /// The zone that a `VTIMEZONE` text (such as the property `calendar-timezone`) names, as an IANA zone.
-pub fn named_zone(text: &[u8]) -> Option<chrono_tz::Tz> {
+pub fn named_zone(text: &[u8]) -> Option<crate::Zone> {
     let tree = Component::read(text).ok()?;
     let zone = tree.named("VTIMEZONE").next()?;
     [zone.value("TZID"), zone.value("X-LIC-LOCATION")].into_iter().flatten().find_map(zone::named)

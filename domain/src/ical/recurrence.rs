@@ -5,10 +5,10 @@
 //! taken out of the rule and kept by the caller, because servers and programs disagree about its form.
 
 use chrono::{DateTime, Datelike, Duration, NaiveDateTime, NaiveTime, Utc};
-use chrono_tz::Tz;
 use rrule::{RRule, RRuleSet, Unvalidated};
 
 use super::moment::{self, Moment};
+use crate::Zone;
 
 /// The longest rule that is read, in bytes.
 const LENGTH: usize = 2048;
@@ -84,7 +84,7 @@ impl Rule {
 
 impl Usable {
     /// The times on the wall, in order. Ends by itself only where the rule ends; see [`Self::is_endless`].
-    pub(super) fn occurrences(&self, like: &Moment, owner: Tz) -> impl Iterator<Item = NaiveDateTime> {
+    pub(super) fn occurrences(&self, like: &Moment, owner: &Zone) -> impl Iterator<Item = NaiveDateTime> {
         self.set.into_iter().map(|at| at.naive_utc()).take_while(move |at| match self.end {
             End::Never | End::Count => true,
             End::Wall(last) => *at <= last,

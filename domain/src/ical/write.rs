@@ -81,7 +81,7 @@ mod tests {
         let calendar = Calendar::read(text.as_bytes()).unwrap();
         let event = calendar.main().unwrap();
         assert_eq!(event.start, Moment::Utc(range.start));
-        assert_eq!(event.range(chrono_tz::UTC), Some(range));
+        assert_eq!(event.range(&crate::Zone::UTC), Some(range));
         assert_eq!(event.summary.as_deref(), Some("Interview; round 2, \\ über"));
         assert_eq!(event.description.as_deref(), Some("First line\nSecond line"));
         assert_eq!(event.extra("X-MUSTER-EFFECT"), Some("1"));

@@ -2,53 +2,38 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Datelike, Duration, LocalResult, NaiveDateTime, Offset, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Utc};
 
 use super::{moment, recurrence, tree::Component};
-use crate::time::Timestamp;
+use crate::{Zone, time::Timestamp};
 
 /// The zone of a local time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Zone {
+pub enum EventZone {
     /// A zone of the IANA database.
-    Iana(Tz),
+    Named(Zone),
     /// A zone without a known name, by the changes of offset that its VTIMEZONE describes.
     Described(Arc<Described>),
 }
 
-impl Zone {
+impl EventZone {
     /// The instant of a local time. A time that occurs twice is its first occurrence; one that is skipped is read
     /// with the offset before the gap (RFC 5545 section 3.3.5).
     pub fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         match self {
-            Self::Iana(zone) => in_zone(*zone, local),
+            Self::Named(zone) => zone.instant(local),
             Self::Described(zone) => zone.instant(local),
         }
     }
 }
 
-/// The instant of a local time in an IANA zone, by the rules of [`Zone::instant`].
-pub(super) fn in_zone(zone: Tz, local: NaiveDateTime) -> Option<Timestamp> {
-    match zone.from_local_datetime(&local) {
-        LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Some(at.with_timezone(&Utc)),
-        LocalResult::None => {
-            // A day earlier the offset is still the one before the gap, whatever the size of the gap.
-            let before = local.checked_sub_signed(Duration::hours(25))?;
-            let offset = zone.offset_from_local_datetime(&before).earliest()?.fix();
-            let utc = local.checked_sub_signed(Duration::seconds(offset.local_minus_utc().into()))?;
-            Some(DateTime::from_naive_utc_and_offset(utc, Utc))
-        }
-    }
-}
-
 /// The IANA zone behind a name: the name itself, the end of a path as some programs write it, a Windows name.
-pub(super) fn named(name: &str) -> Option<Tz> {
+pub(super) fn named(name: &str) -> Option<Zone> {
     let name = name.trim().trim_matches('"');
     if name.eq_ignore_ascii_case("tzone://Microsoft/Utc") || name == "Z" {
-        return Some(Tz::UTC);
+        return Some(Zone::UTC);
     }
-    let direct = |name: &str| name.parse::<Tz>().ok();
+    let direct = |name: &str| Zone::named(name);
     direct(name)
         .or_else(|| {
             let parts: Vec<&str> = name.split('/').collect();
@@ -64,25 +49,26 @@ pub(super) fn named(name: &str) -> Option<Tz> {
 
 /// The zones that a resource may refer to.
 #[derive(Debug, Default)]
-pub(super) struct Zones(HashMap<String, Zone>);
+pub(super) struct Zones(HashMap<String, EventZone>);
 
 impl Zones {
     /// Reads the VTIMEZONE components.
     pub(super) fn of(calendar: &Component) -> Self {
         let zone = |component: &Component| {
             let id = component.value("TZID")?.to_owned();
-            let known =
-                named(&id).or_else(|| component.value("X-LIC-LOCATION").and_then(named)).map(Zone::Iana);
-            let zone =
-                known.or_else(|| Described::read(component).map(|zone| Zone::Described(Arc::new(zone))))?;
+            let known = named(&id)
+                .or_else(|| component.value("X-LIC-LOCATION").and_then(named))
+                .map(EventZone::Named);
+            let zone = known
+                .or_else(|| Described::read(component).map(|zone| EventZone::Described(Arc::new(zone))))?;
             Some((id, zone))
         };
         Self(calendar.named("VTIMEZONE").take(64).filter_map(zone).collect())
     }
 
     /// The zone of a TZID; `None` when neither its name nor a description is known.
-    pub(super) fn get(&self, id: &str) -> Option<Zone> {
-        self.0.get(id).cloned().or_else(|| named(id).map(Zone::Iana))
+    pub(super) fn get(&self, id: &str) -> Option<EventZone> {
+        self.0.get(id).cloned().or_else(|| named(id).map(EventZone::Named))
     }
 }
 
@@ -120,7 +106,7 @@ impl Described {
     fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         let mut offset = self.first;
         for (at, to) in &self.changes {
-            // Inside a gap the old offset is used, as in `in_zone`; at an overlap the first occurrence.
+            // Inside a gap the old offset is used, as in [`Zone::instant`]; at an overlap the first occurrence.
             let reached = if *to > offset { *at + (*to - offset) <= local } else { *at <= local };
             if !reached {
                 break;
@@ -155,17 +141,17 @@ mod tests {
         moment::local(text).unwrap()
     }
 
-    fn utc(zone: &Zone, text: &str) -> String {
+    fn utc(zone: &EventZone, text: &str) -> String {
         zone.instant(at(text)).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
     }
 
     #[test]
     fn names_are_found_in_every_spelling() {
         for name in ["Europe/Berlin", "/freeassociation.example/Europe/Berlin", "W. Europe Standard Time"] {
-            assert_eq!(named(name), Some(Tz::Europe__Berlin), "{name}");
+            assert_eq!(named(name), Zone::named("Europe/Berlin"), "{name}");
         }
-        assert_eq!(named("/x.example/2025/America/Indiana/Knox"), Some(Tz::America__Indiana__Knox));
-        assert_eq!(named("tzone://Microsoft/Utc"), Some(Tz::UTC));
+        assert_eq!(named("/x.example/2025/America/Indiana/Knox"), Zone::named("America/Indiana/Knox"));
+        assert_eq!(named("tzone://Microsoft/Utc"), Some(Zone::UTC));
         assert_eq!(named("Customized Time Zone"), None);
     }
 
@@ -178,8 +164,8 @@ mod tests {
     fn a_described_zone_agrees_with_the_zone_it_describes() {
         let tree = Component::read(DESCRIBED.as_bytes()).unwrap();
         let described = Zones::of(&tree).get("Office").unwrap();
-        assert!(matches!(described, Zone::Described(_)), "the name must not be known");
-        let berlin = Zone::Iana(Tz::Europe__Berlin);
+        assert!(matches!(described, EventZone::Described(_)), "the name must not be known");
+        let berlin = EventZone::Named(Zone::named("Europe/Berlin").unwrap());
         for local in [
             "20260101T120000",
             "20260329T015959",
@@ -196,7 +182,7 @@ mod tests {
 
     #[test]
     fn skipped_and_repeated_times_follow_the_standard() {
-        let berlin = Zone::Iana(Tz::Europe__Berlin);
+        let berlin = EventZone::Named(Zone::named("Europe/Berlin").unwrap());
         assert_eq!(utc(&berlin, "20260329T023000"), "20260329T013000Z");
         assert_eq!(utc(&berlin, "20261025T023000"), "20261025T003000Z");
     }

@@ -1,9 +1,11 @@
 //! Working hours, given in local time and answered as instants.
 
-use chrono::{Datelike, Duration, LocalResult, NaiveDateTime, NaiveTime, TimeZone, Weekday};
-use chrono_tz::Tz;
+use chrono::{Datelike, Duration, NaiveDateTime, NaiveTime, Weekday};
 
-use crate::time::{TimeRange, Timestamp};
+use crate::{
+    time::{TimeRange, Timestamp},
+    zone::Zone,
+};
 
 /// A piece of a week in which somebody can be met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,22 +25,22 @@ pub struct Span {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkingHours {
     /// The zone of the spans.
-    pub zone: Tz,
+    pub zone: Zone,
     /// The spans of a week. Those that touch are one.
     pub spans: Vec<Span>,
 }
 
 impl WorkingHours {
     /// The same hours from Monday to Friday.
-    pub fn weekdays(zone: Tz, from: NaiveTime, to: NaiveTime) -> Self {
+    pub fn weekdays(zone: Zone, from: NaiveTime, to: NaiveTime) -> Self {
         let days = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri];
         Self { zone, spans: days.map(|weekday| Span { weekday, from, to }).to_vec() }
     }
 
     /// The open ranges that touch `window`, in order and apart from each other.
     pub fn open(&self, window: TimeRange) -> Vec<TimeRange> {
-        let first = window.start.with_timezone(&self.zone).date_naive() - Duration::days(2);
-        let last = window.end.with_timezone(&self.zone).date_naive();
+        let first = self.zone.local(window.start).date() - Duration::days(2);
+        let last = self.zone.local(window.end).date();
         let mut ranges: Vec<TimeRange> = first
             .iter_days()
             .take_while(|day| *day <= last)
@@ -57,22 +59,8 @@ impl WorkingHours {
 
     /// The instant of a local time; of two, the later when `late`; of none, where the clock jumps.
     fn instant(&self, local: NaiveDateTime, late: bool) -> Timestamp {
-        let zone = self.zone;
-        let jump = || {
-            (1..=1_500)
-                .find_map(|minute| zone.from_local_datetime(&(local + Duration::minutes(minute))).earliest())
-        };
-        match zone.from_local_datetime(&local) {
-            LocalResult::Single(at) => at.to_utc(),
-            LocalResult::Ambiguous(one, other) => {
-                if late {
-                    other.to_utc()
-                } else {
-                    one.to_utc()
-                }
-            }
-            LocalResult::None => jump().map_or(local.and_utc(), |at| at.to_utc()),
-        }
+        let (first, last) = self.zone.instants(local).unwrap_or((local.and_utc(), local.and_utc()));
+        if late { last } else { first }
     }
 }
 

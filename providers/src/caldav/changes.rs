@@ -47,10 +47,16 @@ pub(super) async fn page(
         .ok_or_else(forgotten)?;
     let Some(step) = follow(dav, place, mailbox, &cursor).await? else {
         let cursor = text.to_owned();
-        return Ok(Changes { gone: Vec::new(), changed: Vec::new(), cursor, more: false });
+        return Ok(Changes {
+            gone: Vec::new(),
+            changed: Vec::new(),
+            unreadable: Vec::new(),
+            cursor,
+            more: false,
+        });
     };
     let Step { gone, changed, position, more } = step;
-    Ok(Changes { gone, changed, cursor: Cursor { position, ..cursor }.write(), more })
+    Ok(Changes { gone, changed, unreadable: Vec::new(), cursor: Cursor { position, ..cursor }.write(), more })
 }
 
 const fn trust(position: &Position) -> Duration {
@@ -83,7 +89,7 @@ async fn begin(
     };
     let changed = seen.events(place, mailbox, window);
     let cursor = Cursor { calendar: href::id(&place.calendar.url), window, begun: now, position };
-    Ok(Changes { gone: Vec::new(), changed, cursor: cursor.write(), more: false })
+    Ok(Changes { gone: Vec::new(), changed, unreadable: Vec::new(), cursor: cursor.write(), more: false })
 }
 
 async fn position(dav: &Dav<'_>, place: &Located) -> Result<Position> {

@@ -1,7 +1,6 @@
 //! Who is there: the service account itself, principals, and their calendars.
 
-use chrono_tz::Tz;
-use domain::provider::Capabilities;
+use domain::{Zone, provider::Capabilities};
 use url::Url;
 
 use super::{
@@ -47,7 +46,7 @@ pub(super) struct Collection {
     /// Where it is.
     pub url: Url,
     /// Its zone, where it has one.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
     /// What the account may do; absent where the server does not tell.
     privileges: Option<Vec<String>>,
 }

@@ -153,7 +153,7 @@ pub(super) fn same(one: &Calendar, other: &Calendar) -> bool {
             let texts = (event.summary.clone(), event.description.clone(), event.location.clone());
             (
                 event.uid.clone(),
-                event.range(chrono_tz::UTC),
+                event.range(&domain::Zone::UTC),
                 texts,
                 attendees,
                 event.status,

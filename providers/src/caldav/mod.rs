@@ -36,14 +36,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 pub use config::{AddressRule, Config, RoomRule};
-use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
+use domain::{Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
 use futures::StreamExt;
 use moka::future::Cache;
 
 use self::{directory::Located, seen::Seen, transport::Dav};
 use crate::{
-    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind, NewEvent,
-    Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session, Since, xml,
+    CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
+    FreeBusy, Mailbox, MailboxKind, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result,
+    RoomInfo, Session, Since, xml,
 };
 
 /// How many mailboxes are asked at the same time, below the gate's own limit.
@@ -109,18 +110,18 @@ impl CalDav {
         result
     }
 
-    async fn busy_of(&self, session: &Session, mailbox: &str, window: TimeRange) -> Result<Vec<Busy>> {
+    async fn busy_of(&self, session: &Session, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
         let dav = self.dav(session, Some(mailbox))?;
         let seen = match self.place(&dav, mailbox).await {
             Ok(place) => self.look(&dav, &place, mailbox, window).await.map(|seen| (place, seen)),
             Err(error) => Err(error),
         };
         match seen {
-            Ok((place, Seen::Stored(stored))) => Ok(read::busy(&stored, &place, mailbox, window)),
-            Ok((_, Seen::Busy(busy))) => Ok(busy),
+            Ok((place, Seen::Stored(stored))) => Ok(read::busy(&stored, &place, mailbox, window).into()),
+            Ok((_, Seen::Busy(busy))) => Ok(busy.into()),
             // Who may not be looked at may still be asked through the account's own outbox.
             Err(error) if error.kind == ErrorKind::OutOfScope => {
-                free_busy::ask(self, &dav, mailbox, window).await?.ok_or(error)
+                free_busy::ask(self, &dav, mailbox, window).await?.map(FreeBusy::from).ok_or(error)
             }
             Err(error) => Err(error),
         }
@@ -222,7 +223,7 @@ impl Provider for CalDav {
             address: place.principal.address.clone(),
             name: place.principal.name.clone(),
             kind,
-            zone: place.calendar.zone.map(|zone| zone.name().to_owned()),
+            zone: place.calendar.zone.as_ref().map(|zone| zone.name().to_owned()),
             // RFC 4791 has no precondition against events at the same time.
             accepts_conflicts: Some(true),
         })
@@ -241,7 +242,7 @@ impl Provider for CalDav {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut verdicts = futures::stream::iter(mailboxes.to_vec())
             .map(|mailbox| async move {
                 let busy = self.busy_of(session, &mailbox, window).await;
@@ -267,11 +268,27 @@ impl Provider for CalDav {
         mailbox: &str,
         window: TimeRange,
         _after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let seen = self.look(&dav, &place, mailbox, window).await?;
-        Ok(Page { items: seen.events(&place, mailbox, window), next: None })
+        let items = seen.events(&place, mailbox, window);
+        Ok(EventPage { items, unreadable: Vec::new(), next: None })
+    }
+
+    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.events(session, mailbox, window, after).await
     }
 
     async fn changes(

@@ -1,9 +1,8 @@
 //! Reading events: reports over a window, single resources, and what they mean for the owner's time.
 
 use chrono::Duration;
-use chrono_tz::Tz;
 use domain::{
-    Busy, BusyKind, TimeRange,
+    Busy, BusyKind, TimeRange, Zone,
     ical::{Calendar, Expansion, Limits, Status, basic_utc, busy_kind, expand},
 };
 use http::StatusCode;
@@ -117,12 +116,12 @@ pub(super) fn parsed(url: Url, etag: String, text: &[u8]) -> Option<Stored> {
     }
 }
 
-fn zone(place: &Located) -> Tz {
-    place.calendar.zone.unwrap_or(Tz::UTC)
+fn zone(place: &Located) -> Zone {
+    place.calendar.zone.clone().unwrap_or(Zone::UTC)
 }
 
 fn expanded<'a>(stored: &'a Stored, place: &Located, window: TimeRange) -> Expansion<'a> {
-    let found = expand(&stored.calendar.events, window, zone(place), Limits::default());
+    let found = expand(&stored.calendar.events, window, &zone(place), Limits::default());
     if found.cut_at.is_some() {
         tracing::warn!(
             "a series has more occurrences than are followed; the rest of the window counts as taken"
@@ -196,7 +195,7 @@ pub(super) fn one(
     let addresses = addresses(place, mailbox);
     let Some(occurrence) = occurrence else {
         let event = stored.calendar.main()?;
-        return Some(to_event(stored, event, event.range(zone(place))?, None, &addresses));
+        return Some(to_event(stored, event, event.range(&zone(place))?, None, &addresses));
     };
     let start = chrono::NaiveDateTime::parse_from_str(occurrence, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
     // An override may have moved the occurrence by weeks; it is found by its original start.

@@ -256,6 +256,8 @@ fn whole(id: &str) -> Result<&str> {
 
 fn answer(stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
     let event = stored.calendar.main().ok_or_else(failure::nonsense)?;
-    let range = event.range(place.calendar.zone.unwrap_or(chrono_tz::UTC)).ok_or_else(failure::nonsense)?;
+    let range = event
+        .range(place.calendar.zone.as_ref().unwrap_or(&domain::Zone::UTC))
+        .ok_or_else(failure::nonsense)?;
     Ok(to_event(stored, event, range, None, &addresses(place, mailbox)))
 }

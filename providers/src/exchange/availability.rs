@@ -12,7 +12,7 @@ use super::{
     soap::{self, MESSAGES, TYPES},
     transport::{Answer, Call},
 };
-use crate::{Result, Session, xml::Element};
+use crate::{FreeBusy, Result, Session, xml::Element};
 
 /// Exchange refuses more mailboxes in one request.
 const BATCH: usize = 100;
@@ -36,7 +36,7 @@ impl Exchange {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         for batch in mailboxes.chunks(BATCH) {
             let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
@@ -51,8 +51,12 @@ impl Exchange {
                     }
                 }
             }
-            answers
-                .extend(batch.iter().cloned().zip(verdicts.into_iter().map(|verdict| verdict.map(joined))));
+            answers.extend(
+                batch
+                    .iter()
+                    .cloned()
+                    .zip(verdicts.into_iter().map(|verdict| verdict.map(|busy| joined(busy).into()))),
+            );
         }
         Ok(answers)
     }

@@ -65,7 +65,13 @@ impl Exchange {
         }
         let gone = if first { Vec::new() } else { page.gone };
         let kind = if first && told.more { FIRST } else { NEXT };
-        Ok(Changes { gone, changed, cursor: format!("{kind}:{}", told.state), more: told.more })
+        Ok(Changes {
+            gone,
+            changed,
+            unreadable: Vec::new(),
+            cursor: format!("{kind}:{}", told.state),
+            more: told.more,
+        })
     }
 
     async fn sync(&self, session: &Session, mailbox: &str, state: Option<&str>) -> Result<Told> {

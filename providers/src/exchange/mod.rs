@@ -30,14 +30,15 @@ mod zones;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use domain::{Busy, Ids, ProviderKind, TimeRange};
+use domain::{Ids, ProviderKind, TimeRange};
 use moka::future::Cache;
 use url::Url;
 
 pub use self::endpoint::check_server;
 use crate::{
-    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
-    Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session, Since,
+    CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
+    FreeBusy, Mailbox, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo,
+    Session, Since,
 };
 
 /// How long the list of rooms and a discovered server are remembered.
@@ -126,7 +127,7 @@ impl Provider for Exchange {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         self.read_busy(session, mailboxes, window).await
     }
 
@@ -136,8 +137,23 @@ impl Provider for Exchange {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.events(session, mailbox, window, after).await
     }
 
     async fn changes(

@@ -15,7 +15,7 @@ use super::{
     soap::{self, CALENDAR, MESSAGES, TYPES},
     transport::Call,
 };
-use crate::{Attendee, Error, ErrorKind, Event, Page, Remedy, Result, Session, xml::Element};
+use crate::{Attendee, Error, ErrorKind, Event, EventPage, Remedy, Result, Session, xml::Element};
 
 /// What a calendar view tells at once.
 const VIEW: usize = 1_000;
@@ -64,12 +64,12 @@ impl Exchange {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         let after = after.map(|after| cursor(after).ok_or_else(foreign_cursor)).transpose()?;
         // What begins before the last item of the former page has been told already.
         let from = after.as_ref().map_or(window.start, |(start, _)| (*start).max(window.start));
         let Some(rest) = TimeRange::new(from, window.end) else {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok(EventPage::default());
         };
         let mut listed = self.view(session, mailbox, rest).await?;
         let place = |one: &Listed| (one.range.start, one.handle.id.clone());
@@ -81,7 +81,7 @@ impl Exchange {
         listed.truncate(PAGE);
         let series = self.series_of(session, mailbox, &listed).await?;
         let items = self.events_of(session, mailbox, listed, &series).await?;
-        Ok(Page { items, next })
+        Ok(EventPage { items, unreadable: Vec::new(), next })
     }
 
     /// Everything in a window, ordered, occurrences of series one by one.

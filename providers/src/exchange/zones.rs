@@ -21,7 +21,7 @@ const FORMER: [(&str, &str); 12] = [
 /// The Windows name of an IANA zone; `None` for one that Windows does not know, because a guess would be worse.
 pub(super) fn windows(iana: &str) -> Option<&'static str> {
     let former = FORMER.iter().find(|(now, _)| *now == iana).map_or(iana, |(_, former)| former);
-    let zone = domain::time::zone(former)?;
+    let zone: chrono_tz::Tz = former.parse().ok()?;
     WindowsTimezone::try_from(zone).ok().map(WindowsTimezone::name)
 }
 

@@ -12,7 +12,7 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{CalendarInfo, Error, ErrorKind, Remedy, Result, Session};
+use crate::{CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session};
 
 /// Google refuses more calendars in one request.
 const BATCH: usize = 50;
@@ -55,7 +55,7 @@ impl Google {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         for batch in mailboxes.chunks(BATCH) {
             let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
@@ -69,7 +69,7 @@ impl Google {
                     }
                 }
             }
-            let merged = verdicts.into_iter().map(|verdict| verdict.map(merge));
+            let merged = verdicts.into_iter().map(|verdict| verdict.map(|busy| merge(busy).into()));
             answers.extend(batch.iter().cloned().zip(merged));
         }
         Ok(answers)

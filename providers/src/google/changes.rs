@@ -85,7 +85,7 @@ impl Google {
             (None, Some(sync)) => (Cursor { sync: Some(sync), page: None, ..at }, false),
             (None, None) => return Err(unreadable()),
         };
-        Ok(Changes { gone, changed, cursor: next.write()?, more })
+        Ok(Changes { gone, changed, unreadable: Vec::new(), cursor: next.write()?, more })
     }
 }
 

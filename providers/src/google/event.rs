@@ -1,6 +1,6 @@
 //! Events between Google's form and ours.
 
-use chrono::{NaiveTime, SubsecRound, TimeZone};
+use chrono::{NaiveTime, SubsecRound};
 use domain::{BusyKind, TimeRange, Timestamp, state::Answer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -113,9 +113,9 @@ fn written(attendee: &Attendee, answer: Option<&str>) -> Value {
 
 /// A time with its offset, so that the hour that comes twice is no question, beside its zone.
 fn time(at: Timestamp, zone: &str) -> Value {
-    match domain::time::zone(zone) {
+    match domain::Zone::named(zone) {
         Some(tz) => json!({
-            "dateTime": at.with_timezone(&tz).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
+            "dateTime": tz.at(at).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
             "timeZone": zone,
         }),
         None => json!({ "dateTime": super::calendars::instant(at), "timeZone": "UTC" }),
@@ -177,13 +177,9 @@ fn read(at: &wire::EventTime, zone: Option<&str>) -> Option<Timestamp> {
     if let Some(instant) = at.date_time {
         return Some(instant.with_timezone(&chrono::Utc).trunc_subsecs(6));
     }
-    let zone = at.time_zone.as_deref().or(zone).and_then(domain::time::zone).unwrap_or(chrono_tz::Tz::UTC);
-    let midnight = at.date?.and_time(NaiveTime::MIN);
-    // Where the clock leaps over midnight, the day begins an hour later.
-    let local = zone.from_local_datetime(&midnight).earliest();
-    let local =
-        local.or_else(|| zone.from_local_datetime(&(midnight + chrono::Duration::hours(1))).earliest());
-    Some(local?.with_timezone(&chrono::Utc))
+    let zone = at.time_zone.as_deref().or(zone).and_then(domain::Zone::named).unwrap_or(domain::Zone::UTC);
+    // Where the clock leaps over midnight, the day begins with the leap.
+    zone.instants(at.date?.and_time(NaiveTime::MIN)).map(|(first, _)| first)
 }
 
 fn party(person: wire::Person) -> Option<Party> {

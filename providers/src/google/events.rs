@@ -13,7 +13,9 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{Error, ErrorKind, Event, EventChange, NewEvent, OnlineMeeting, Page, Remedy, Result, Session};
+use crate::{
+    Error, ErrorKind, Event, EventChange, EventPage, NewEvent, OnlineMeeting, Remedy, Result, Session,
+};
 
 /// The longest page that is asked for.
 pub(super) const PAGE: &str = "250";
@@ -29,7 +31,7 @@ impl Google {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         let (from, until) = (instant(window.start), instant(window.end));
         let mut query = vec![
             ("timeMin", from.as_str()),
@@ -45,7 +47,7 @@ impl Google {
         for raw in list.items {
             items.extend(event::event(raw, list.time_zone.as_deref())?);
         }
-        Ok(Page { items, next: list.next_page_token })
+        Ok(EventPage { items, unreadable: Vec::new(), next: list.next_page_token })
     }
 
     /// The id is ours, so a repeated write finds what the first one left. A deleted event keeps its id for ever.

@@ -34,7 +34,7 @@ mod watermark;
 mod wire;
 
 use async_trait::async_trait;
-use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
+use domain::{Ids, ProviderKind, SharedClock, TimeRange};
 pub use event::EFFECT_KEY;
 pub use key::ServiceAccountKey;
 pub use keyless::{Keyless, Source};
@@ -43,8 +43,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
-    Person, Provider, Result, RoomInfo, Session, Since,
+    CalendarInfo, CalendarListing, Changes, Channel, Event, EventChange, EventPage, FreeBusy, Mailbox,
+    NewEvent, Offers, Organisation, Page, Person, Provider, Result, RoomInfo, Session, Since,
 };
 
 /// Our registered application, for personal consents. A service account needs none.
@@ -139,7 +139,7 @@ impl Provider for Google {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         self.read_busy(session, mailboxes, window).await
     }
 
@@ -149,8 +149,23 @@ impl Provider for Google {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.events(session, mailbox, window, after).await
     }
 
     async fn changes(

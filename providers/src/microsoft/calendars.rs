@@ -13,7 +13,7 @@ use super::{
     wire,
     zones::DateTimeZone,
 };
-use crate::{CalendarInfo, Error, ErrorKind, Remedy, Result, Session};
+use crate::{CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session};
 
 /// Graph refuses more mailboxes in one request.
 const BATCH: usize = 20;
@@ -52,7 +52,7 @@ impl Microsoft {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         let mut told = self.told_together(session, mailboxes, window).await?.into_iter();
         for batch in mailboxes.chunks(BATCH) {
@@ -67,7 +67,7 @@ impl Microsoft {
                     }
                 }
             }
-            let merged = verdicts.into_iter().map(|verdict| verdict.map(merge));
+            let merged = verdicts.into_iter().map(|verdict| verdict.map(|busy| merge(busy).into()));
             answers.extend(batch.iter().cloned().zip(merged));
         }
         Ok(answers)

@@ -52,7 +52,7 @@ impl Microsoft {
             changed.extend(self.occurrences(session, mailbox, &master, window).await?);
             gone.push(master);
         }
-        Ok(Changes { gone, changed, cursor, more })
+        Ok(Changes { gone, changed, unreadable: Vec::new(), cursor, more })
     }
 
     /// The occurrences of a series in the window; none of one that is gone by now.

@@ -14,7 +14,7 @@ use super::{
     wire, zones,
 };
 use crate::{
-    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Page, Party, Remedy, Result,
+    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
     Session,
 };
 
@@ -36,7 +36,7 @@ impl Microsoft {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         let url = match after {
             Some(link) => self.follow(link)?,
             None => with_query(
@@ -55,7 +55,7 @@ impl Microsoft {
         for raw in list.value {
             items.extend(event(raw)?);
         }
-        Ok(Page { items, next: list.next })
+        Ok(EventPage { items, unreadable: Vec::new(), next: list.next })
     }
 
     pub(super) async fn post_event(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {

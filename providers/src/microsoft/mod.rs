@@ -26,7 +26,7 @@ mod wire;
 mod zones;
 
 use async_trait::async_trait;
-use domain::{Busy, Ids, ProviderKind, SharedClock, TimeRange};
+use domain::{Ids, ProviderKind, SharedClock, TimeRange};
 use secrecy::SecretString;
 use url::Url;
 use uuid::{Uuid, uuid};
@@ -34,8 +34,8 @@ use uuid::{Uuid, uuid};
 pub use cloud::Cloud;
 
 use crate::{
-    CalendarInfo, Changes, Channel, Event, EventChange, Mailbox, NewEvent, Offers, Organisation, Page,
-    Person, Provider, Result, RoomInfo, Session, Since,
+    CalendarInfo, CalendarListing, Changes, Channel, Event, EventChange, EventPage, FreeBusy, Mailbox,
+    NewEvent, Offers, Organisation, Page, Person, Provider, Result, RoomInfo, Session, Since,
 };
 
 /// The property set of Muster's extended properties on events. Never changes: events in customers' calendars
@@ -148,7 +148,7 @@ impl Provider for Microsoft {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         self.read_busy(session, mailboxes, window).await
     }
 
@@ -158,8 +158,23 @@ impl Provider for Microsoft {
         mailbox: &str,
         window: TimeRange,
         after: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         self.list_events(session, mailbox, window, after).await
+    }
+
+    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.events(session, mailbox, window, after).await
     }
 
     async fn changes(

@@ -1,8 +1,7 @@
 //! Graph's times: a local date-time without offset beside a zone name of either Windows or IANA.
 
-use chrono::{LocalResult, NaiveDateTime, SubsecRound, TimeZone, Utc};
-use chrono_tz::Tz;
-use domain::{TimeRange, Timestamp};
+use chrono::{NaiveDateTime, SubsecRound};
+use domain::{TimeRange, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use windows_timezones::WindowsTimezone;
 
@@ -25,24 +24,23 @@ impl DateTimeZone {
         }
     }
 
-    /// The instant it means; `None` when it cannot be understood, or names a local time that never was.
+    /// The instant it means; `None` when it cannot be understood.
     pub(super) fn instant(&self) -> Option<Timestamp> {
         let text = self.date_time.trim_end_matches('Z');
         let local = NaiveDateTime::parse_from_str(text, FORMAT).ok()?;
-        let zone: Tz = iana(&self.time_zone)?.parse().ok()?;
-        Some(zone.from_local_datetime(&local).earliest()?.with_timezone(&Utc).trunc_subsecs(6))
+        Some(Zone::named(&iana(&self.time_zone)?)?.instant(local)?.trunc_subsecs(6))
     }
 }
 
 /// A range as Graph takes it, shown in `zone`. A local time that the end of summer time makes ambiguous is sent
 /// in UTC: better a plain zone than an hour's error.
 pub(super) fn written(range: TimeRange, zone: &str) -> (DateTimeZone, DateTimeZone) {
-    let Some(tz) = domain::time::zone(zone) else {
+    let Some(tz) = Zone::named(zone) else {
         return (DateTimeZone::utc(range.start), DateTimeZone::utc(range.end));
     };
     let local = |at: Timestamp| {
-        let naive = at.with_timezone(&tz).naive_local();
-        matches!(tz.from_local_datetime(&naive), LocalResult::Single(_))
+        let naive = tz.local(at);
+        tz.is_unambiguous(naive)
             .then(|| DateTimeZone { date_time: naive.format(FORMAT).to_string(), time_zone: zone.to_owned() })
     };
     match (local(range.start), local(range.end)) {
@@ -60,7 +58,7 @@ pub(super) fn iana(name: &str) -> Option<String> {
     name.parse::<WindowsTimezone>()
         .map(|zone| zone.tzdb_id().to_owned())
         .ok()
-        .or_else(|| domain::time::zone(name).map(|zone| zone.name().to_owned()))
+        .or_else(|| Zone::named(name).map(|zone| zone.name().to_owned()))
 }
 
 #[cfg(test)]

@@ -44,17 +44,22 @@ pub struct NewRun {
 pub async fn order(txn: &DatabaseTransaction, runs: &[NewRun], at: Timestamp) -> Result<Vec<Hint>, DbErr> {
     let mut hints = Vec::new();
     for runs in runs.chunks(AT_ONCE) {
-        let inserted: HashSet<Uuid> = match txn.get_database_backend() {
-            DatabaseBackend::Postgres => order_together(txn, runs, at).await?,
-            _ => order_each(txn, runs, at).await?,
+        let is_postgres = txn.get_database_backend() == DatabaseBackend::Postgres;
+        let inserted = match is_postgres {
+            true => order_together(txn, runs, at).await?,
+            false => insert_runs(txn, runs, at).await?,
         };
-        let ordered = runs.iter().filter(|run| inserted.contains(&run.id));
-        hints.extend(ordered.map(|run| Hint { run: run.id, tenant: run.tenant, lane: run.lane }));
+        let hint = |run: &NewRun| Hint { run: run.id, tenant: run.tenant, lane: run.lane };
+        let ordered: Vec<Hint> = runs.iter().filter(|run| inserted.contains(&run.id)).map(hint).collect();
+        if !is_postgres && !ordered.is_empty() {
+            insert_jobs(txn, &ordered, at).await?;
+        }
+        hints.extend(ordered);
     }
     Ok(hints)
 }
 
-/// One statement, the same for any number of runs.
+/// Inserts runs and their jobs: one statement, the same for any number of them.
 async fn order_together(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
@@ -92,7 +97,7 @@ WITH ordered AS (
 INSERT INTO job (run_id, tenant_id, lane, due_at, offered_at, epoch, attempt, crashes, wakes)
 SELECT id, tenant_id, lane, least($10, now()), least($10, now()), 0, 0, 0, 0 FROM ordered RETURNING run_id";
 
-async fn order_each(
+async fn insert_runs(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
     at: Timestamp,
@@ -123,13 +128,7 @@ async fn order_each(
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_with_returning_keys(txn)
         .await?;
-    let inserted: HashSet<Uuid> = inserted.into_iter().collect();
-    let hint = |run: &NewRun| Hint { run: run.id, tenant: run.tenant, lane: run.lane };
-    let hints: Vec<Hint> = runs.iter().filter(|run| inserted.contains(&run.id)).map(hint).collect();
-    if !hints.is_empty() {
-        insert_jobs(txn, &hints, at).await?;
-    }
-    Ok(inserted)
+    Ok(inserted.into_iter().collect())
 }
 
 async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -> Result<(), DbErr> {

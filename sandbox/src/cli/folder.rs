@@ -7,9 +7,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
-use chrono_tz::Tz;
 use domain::{
-    BusyKind, TimeRange,
+    BusyKind, TimeRange, Zone,
     ical::{BusyStatus, Calendar, Class, Instance, Limits, busy_kind, expand},
 };
 use serde_json::Value;
@@ -28,7 +27,7 @@ pub(super) struct Reading {
     pub name: Option<String>,
     /// The zone of times without one and of whole days, as an IANA name.
     #[arg(long, default_value = "Europe/Berlin")]
-    pub zone: Tz,
+    pub zone: Zone,
     /// The first day that is read; the Monday of this week when absent.
     #[arg(long)]
     pub from: Option<NaiveDate>,
@@ -57,7 +56,7 @@ fn calendars(folder: &Path, reading: &Reading, today: NaiveDate) -> Result<Fixtu
     let from = reading.from.unwrap_or(monday);
     let window = from
         .checked_add_days(Days::new(reading.weeks * 7))
-        .and_then(|to| TimeRange::new(start_of(from, reading.zone)?, start_of(to, reading.zone)?))
+        .and_then(|to| TimeRange::new(start_of(from, &reading.zone)?, start_of(to, &reading.zone)?))
         .ok_or_else(|| unusable(folder, "no calendar reaches to these weeks"))?;
     let mailboxes = mailboxes(folder)?;
     let domains = mailboxes.keys().filter_map(|address| address.split_once('@')).map(|(_, domain)| domain);
@@ -80,7 +79,7 @@ fn calendars(folder: &Path, reading: &Reading, today: NaiveDate) -> Result<Fixtu
             let text = std::fs::read(file).map_err(|error| unusable(file, &error.to_string()))?;
             let calendar = Calendar::read(&text).map_err(|error| unusable(file, &error.to_string()))?;
             name = name.or_else(|| calendar.tree.get("X-WR-CALNAME").map(domain::ical::Property::as_text));
-            fixture.events.extend(events(address, &calendar, window, reading.zone, file)?);
+            fixture.events.extend(events(address, &calendar, window, &reading.zone, file)?);
         }
         add(&mut fixture, address, name.unwrap_or_else(|| named(address)));
     }
@@ -116,8 +115,8 @@ fn is_calendar(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ics"))
 }
 
-fn start_of(day: NaiveDate, zone: Tz) -> Option<domain::Timestamp> {
-    day.and_time(NaiveTime::MIN).and_local_timezone(zone).earliest().map(|at| at.to_utc())
+fn start_of(day: NaiveDate, zone: &Zone) -> Option<domain::Timestamp> {
+    zone.instants(day.and_time(NaiveTime::MIN)).map(|(first, _)| first)
 }
 
 fn add(fixture: &mut Fixture, address: &str, name: String) {
@@ -155,7 +154,7 @@ fn events(
     address: &str,
     calendar: &Calendar,
     window: TimeRange,
-    zone: Tz,
+    zone: &Zone,
     file: &Path,
 ) -> Result<Vec<Planted>, Error> {
     let found = expand(&calendar.events, window, zone, Limits::default());

@@ -1,7 +1,6 @@
 //! Time zones by their Windows names, and the server's description of them.
 
-use chrono::{Datelike as _, Duration, NaiveDate, Offset as _, TimeZone as _, Utc};
-use chrono_tz::Tz;
+use chrono::{Datelike as _, Duration, NaiveDate, Utc};
 use domain::Timestamp;
 
 use super::{
@@ -43,9 +42,9 @@ fn period(kind: &str, offset_s: i32) -> String {
 
 fn definition(zone: &Zone, year: i32) -> String {
     let name = quoted(&zone.name);
-    let changes = changes(zone.rules, year);
+    let changes = changes(&zone.rules, year);
     let standard =
-        changes.iter().map(|change| change.1).chain(first_offset(zone.rules, year)).min().unwrap_or(0);
+        changes.iter().map(|change| change.1).chain(first_offset(&zone.rules, year)).min().unwrap_or(0);
     let mut periods = period("Standard", standard);
     let mut rules = String::new();
     for (at, offset) in &changes {
@@ -63,17 +62,17 @@ fn definition(zone: &Zone, year: i32) -> String {
     )
 }
 
-fn first_offset(rules: Tz, year: i32) -> Option<i32> {
+fn first_offset(rules: &domain::Zone, year: i32) -> Option<i32> {
     let start = NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)?.and_utc();
     Some(offset(rules, start))
 }
 
-fn offset(rules: Tz, at: Timestamp) -> i32 {
-    rules.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
+fn offset(rules: &domain::Zone, at: Timestamp) -> i32 {
+    rules.at(at).offset().local_minus_utc()
 }
 
 /// The changes of the offset within a year: when, and to how many seconds.
-fn changes(rules: Tz, year: i32) -> Vec<(Timestamp, i32)> {
+fn changes(rules: &domain::Zone, year: i32) -> Vec<(Timestamp, i32)> {
     let start = NaiveDate::from_ymd_opt(year, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
     let Some(start) = start.map(|start| start.and_utc()) else { return Vec::new() };
     let mut changes = Vec::new();

@@ -177,8 +177,8 @@ fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
 }
 
 /// An IANA zone.
-pub(crate) fn zone(name: &str) -> Result<chrono_tz::Tz, Refusal> {
-    domain::time::zone(name).ok_or_else(|| {
+pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
+    domain::Zone::named(name).ok_or_else(|| {
         Refusal::new("ZONE_UNKNOWN", "Name the time zone as IANA does, such as Europe/Berlin.").at("timeZone")
     })
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use chrono::{Days, Duration, NaiveTime, TimeZone};
+use chrono::Duration;
 use domain::{
     BusyKind, Id, TimeRange, Timestamp, ids,
     slots::{self, Participant, Participants},
@@ -168,15 +168,7 @@ fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
 /// The local day of the wish, from the next quarter of an hour on.
 fn day_of(wish: &Wish, now: Timestamp) -> Result<Option<TimeRange>> {
     let zone = zone(&wish.zone)?;
-    let day = wish.time.start.with_timezone(&zone).date_naive();
-    let midnight = |day: chrono::NaiveDate| {
-        // Where midnight is left out by a switch of the clock, the day begins an hour later.
-        let at = zone.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest();
-        let later = || zone.from_local_datetime(&day.and_hms_opt(1, 0, 0).unwrap_or_default()).earliest();
-        at.or_else(later).map(|at| at.to_utc())
-    };
-    let (Some(from), Some(to)) = (midnight(day), day.checked_add_days(Days::new(1)).and_then(midnight))
-    else {
+    let Some((from, to)) = domain::zone::day(&zone, zone.local(wish.time.start).date()) else {
         return Ok(None);
     };
     let quarter = i64::from(STEP_MINUTES) * 60;

@@ -1,6 +1,6 @@
 //! Copies of calendars: events and busy bitmaps, kept together in one transaction.
 
-use domain::{BusyKind, TimeRange, Timestamp, bitmap::Bitmap};
+use domain::{BusyKind, TimeRange, Timestamp, Unreadable, bitmap::Bitmap};
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
@@ -27,6 +27,8 @@ pub struct CalendarCopy {
     pub window: TimeRange,
     /// Everything that overlaps the window.
     pub events: Vec<Event>,
+    /// The items that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// When the reading began: the copy is at least as new as this.
     pub as_of: Timestamp,
     /// What the provider said before the reading; asked with it, the provider tells what the reading missed.

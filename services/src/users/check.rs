@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use domain::time;
 use entity::tenant_user::{Column, Model};
 use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter};
 use uuid::Uuid;
@@ -115,7 +114,7 @@ fn address(text: Option<&str>) -> Result<Option<String>> {
 
 fn zone(name: Option<String>) -> Result<Option<String>> {
     match name {
-        Some(name) if time::zone(&name).is_none() => {
+        Some(name) if domain::Zone::named(&name).is_none() => {
             let message = "This is not a time zone. Use an IANA name such as Europe/Berlin.";
             Err(Refusal::new("ZONE_UNKNOWN", message).at("timeZone").into())
         }

@@ -318,6 +318,7 @@ impl World {
             connection,
             window: range(start() - Duration::days(1), start() + Duration::days(30)),
             events: busy.iter().enumerate().map(event).collect(),
+            unreadable: Vec::new(),
             as_of: self.clock.now(),
             watermark: None,
         };

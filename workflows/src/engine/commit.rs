@@ -24,7 +24,8 @@ use uuid::Uuid;
 
 use super::{decide::Settled, one_by_one::move_each, worker::LEASE};
 
-/// How often one result goes again whose transaction stood in another's way.
+/// How often one result goes again whose transaction stood in another's way, or whose connection broke: if it was written
+/// all the same, its revision keeps it from being written twice.
 const ATTEMPTS: u32 = 5;
 
 /// Commits a batch; answers for each run whether it was written. No claim is kept.
@@ -107,7 +108,7 @@ async fn commit_distinct(services: &Services, node: &str, batch: Vec<Settled>) -
     let mut outcome = write(services, node, &batch).await;
     for attempt in 1..ATTEMPTS {
         match &outcome {
-            Err(error) if batch.len() == 1 && error.is_contention() => {
+            Err(error) if batch.len() == 1 && (error.is_contention() || error.is_cut()) => {
                 let pause = 10 * u64::from(attempt) + services.ids.below(20);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 outcome = write(services, node, &batch).await;

@@ -9,7 +9,7 @@ use super::{Engine, hands::Hands};
 
 /// After which time without an effect a hint counts as lost.
 const SWEEP: Duration = Duration::from_secs(5);
-/// How many jobs one sweep offers, and how many when the lane is full: then enough that every tenant has its turn.
+/// How many jobs one sweep offers, and how many when the lane is full, tenants in turn.
 const OFFERED_AT_ONCE: u32 = 2000;
 const OFFERED_TO_A_FULL_LANE: u32 = 100;
 /// How many waiting hints keep every node busy until the next sweep: the lane is full.

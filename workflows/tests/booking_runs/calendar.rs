@@ -7,10 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{Busy, ProviderKind, TimeRange, state::Answer};
+use domain::{ProviderKind, TimeRange, state::Answer};
 use providers::{
-    CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, NewEvent, Offers,
-    OnlineMeeting, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo, Session,
+    CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
+    FreeBusy, Mailbox, NewEvent, Offers, OnlineMeeting, Organisation, Page, Person, Provider, Remedy, Result,
+    RoomInfo, Session,
 };
 
 /// When a fault strikes.
@@ -189,17 +190,27 @@ impl Provider for Calendars {
         self.call("calendar", mailbox, |_| CalendarInfo { id: "default".to_owned(), capabilities })
     }
 
-    async fn busy(
-        &self,
-        _: &Session,
-        _: &[String],
-        _: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    async fn busy(&self, _: &Session, _: &[String], _: TimeRange) -> Result<Vec<(String, Result<FreeBusy>)>> {
         not_here()
     }
 
-    async fn events(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Page<Event>> {
+    async fn events(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<EventPage> {
         not_here()
+    }
+
+    async fn calendars(&self, _: &Session, _: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        Provider::events(self, session, mailbox, window, after).await
     }
 
     async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {

@@ -1,5 +1,5 @@
-//! What committers owe each other: a plain step waits for nobody's changes, and a claim that was not on the disk when
-//! the database crashed does no harm.
+//! What committers owe: a plain step waits for nobody's changes, a claim that was not on the disk when the database
+//! crashed does no harm, and a connection that broke while it lay in the pool costs no result.
 
 use entity::Store;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, TransactionTrait};
@@ -94,4 +94,17 @@ pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_writ
         bench.engine.drain().await.unwrap();
         assert_eq!(bench.run(run).await.status, "DONE", "and the run goes on");
     }
+}
+
+#[tokio::test]
+async fn a_result_whose_connection_broke_is_written_over_another() {
+    let bench = crate::bench(true).await;
+    let run = bench.order(bench.tenant, "").await;
+    let work = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
+    let settled = bench.engine.work(&work).await;
+    let owner = Store::owner(&bench.url).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    owner.execute_unprepared(cut).await.unwrap();
+    assert_eq!(commit(&bench.services, "here", vec![settled]).await, [(run, true)]);
 }

@@ -10,10 +10,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{Busy, ProviderKind, TimeRange, provider::Capabilities, state::Answer};
+use domain::{ProviderKind, TimeRange, provider::Capabilities, state::Answer};
 use providers::{
-    AttendeeRole, CalendarInfo, Changes, Channel, Error, ErrorKind, Event, EventChange, Mailbox, MailboxKind,
-    NewEvent, Offers, Organisation, Page, Party, Person, Provider, Remedy, Result, RoomInfo, Session,
+    AttendeeRole, CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange,
+    EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, Offers, Organisation, Page, Party, Person, Provider,
+    Remedy, Result, RoomInfo, Session,
 };
 use tokio::sync::Notify;
 
@@ -360,12 +361,7 @@ impl Provider for Office {
         .await
     }
 
-    async fn busy(
-        &self,
-        _: &Session,
-        _: &[String],
-        _: TimeRange,
-    ) -> Result<Vec<(String, Result<Vec<Busy>>)>> {
+    async fn busy(&self, _: &Session, _: &[String], _: TimeRange) -> Result<Vec<(String, Result<FreeBusy>)>> {
         not_here()
     }
 
@@ -375,13 +371,28 @@ impl Provider for Office {
         mailbox: &str,
         window: TimeRange,
         _: Option<&str>,
-    ) -> Result<Page<Event>> {
+    ) -> Result<EventPage> {
         self.call("events", mailbox, |inner| {
             let here =
                 inner.events.values().filter(|(at, event)| at == mailbox && event.range.overlaps(&window));
-            Ok(Page { items: here.map(|(_, event)| event.clone()).collect(), next: None })
+            Ok(EventPage { items: here.map(|(_, event)| event.clone()).collect(), ..EventPage::default() })
         })
         .await
+    }
+
+    async fn calendars(&self, _: &Session, _: &str) -> Result<Vec<CalendarListing>> {
+        Ok(Vec::new())
+    }
+
+    async fn events_of(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        Provider::events(self, session, mailbox, window, after).await
     }
 
     async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {

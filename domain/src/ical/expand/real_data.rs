@@ -10,7 +10,8 @@ fn calendar(body: &str) -> Calendar {
 /// Starts in UTC, as an owner in Berlin sees them.
 fn starts(body: &str, from: &str, to: &str) -> Vec<String> {
     let calendar = calendar(body);
-    let found = expand(&calendar.events, window(from, to), Tz::Europe__Berlin, Limits::default());
+    let found =
+        expand(&calendar.events, window(from, to), &Zone::named("Europe/Berlin").unwrap(), Limits::default());
     assert_eq!(found.cut_at, None, "nothing may be cut");
     found.instances.iter().map(|one| one.range.start.format("%m-%d %H:%M").to_string()).collect()
 }
@@ -133,7 +134,7 @@ fn the_last_working_day_of_the_month_and_the_29th_of_february_are_found() {
 /// Where it was cut, and how many occurrences there are all the same.
 fn cut(body: &str, limits: Limits) -> (bool, usize) {
     let calendar = calendar(body);
-    let found = expand(&calendar.events, window("2026-12-01", "2027-12-01"), Tz::UTC, limits);
+    let found = expand(&calendar.events, window("2026-12-01", "2027-12-01"), &Zone::UTC, limits);
     (found.cut_at.is_some(), found.instances.len())
 }
 

@@ -9,7 +9,7 @@ pub(super) fn window(from: &str, to: &str) -> TimeRange {
 /// Starts and ends of the occurrences, as the owner in Berlin sees them in UTC.
 fn expanded(body: &str, window: TimeRange) -> Vec<String> {
     let calendar = Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
-    let found = expand(&calendar.events, window, Tz::Europe__Berlin, Limits::default());
+    let found = expand(&calendar.events, window, &Zone::named("Europe/Berlin").unwrap(), Limits::default());
     assert_eq!(found.cut_at, None, "nothing may be cut");
     let show = |at: Timestamp| at.format("%m-%dT%H:%M").to_string();
     found.instances.iter().map(|i| format!("{}/{}", show(i.range.start), show(i.range.end))).collect()
@@ -137,7 +137,7 @@ fn hostile_rules_are_cut_and_the_cut_is_told() {
             event(&format!("DTSTART:{start}\nDURATION:PT1S\nRRULE:{rule}"))
         );
         let calendar = Calendar::read(text.as_bytes()).unwrap();
-        let found = expand(&calendar.events, day, Tz::UTC, Limits::default());
+        let found = expand(&calendar.events, day, &Zone::UTC, Limits::default());
         assert!(found.instances.len() <= Limits::default().instances, "{rule} made too many");
         found.cut_at.map(|(at, _)| at)
     };

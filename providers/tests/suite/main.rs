@@ -1,0 +1,39 @@
+//! The connectors against imitated and real servers.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[macro_use]
+mod conformance;
+
+mod caldav_bad_servers;
+mod caldav_conformance;
+mod caldav_free_busy;
+mod caldav_radicale;
+mod caldav_requests;
+mod caldav_script;
+mod caldav_server;
+mod caldav_sync;
+mod exchange_answers;
+mod exchange_conformance;
+mod exchange_requests;
+mod exchange_script;
+mod exchange_world;
+mod google_conformance;
+mod google_faults;
+mod google_hooks;
+mod google_keyless;
+mod google_official;
+mod google_online;
+mod google_recorded;
+mod google_requests;
+mod google_world;
+mod microsoft_browser;
+mod microsoft_clouds;
+mod microsoft_conformance;
+mod microsoft_faults;
+mod microsoft_identity;
+mod microsoft_online;
+mod microsoft_recorder;
+mod microsoft_requests;
+mod microsoft_sign_in;
+mod microsoft_watermark;
+mod microsoft_world;
