@@ -14,6 +14,8 @@ mod patience;
 pub mod plan;
 mod report;
 mod sandbox;
+#[cfg(test)]
+mod scripted;
 mod stage;
 mod state;
 mod steps;

@@ -137,3 +137,57 @@ impl Dav {
         Ok(Request::new(method, url.clone()).authorization(&format!("Basic {basic}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::{
+        browser::client_for,
+        scripted::{answer, server},
+    };
+
+    const LED_ON: &str = "301 Moved Permanently\r\nlocation: ";
+    const ACCOUNT: &str = r#"<multistatus xmlns="DAV:"><response><href>/dav/</href><propstat><prop>
+        <current-user-principal><href>/p/svc/</href></current-user-principal></prop></propstat></response></multistatus>"#;
+
+    fn dav(url: &Url) -> Dav {
+        let client = client_for(["127.0.0.1".to_owned()]).unwrap();
+        let lock = Lock::Commands { revoke: String::new(), restore: String::new() };
+        Dav::new(client, url.clone(), "svc".to_owned(), lock)
+    }
+
+    #[tokio::test]
+    async fn the_account_is_found_where_the_well_known_address_leads() {
+        let answers = vec![
+            answer("404 Not Found", ""),
+            answer(&format!("{LED_ON}/dav"), ""),
+            answer("207 Multi-Status", ACCOUNT),
+        ];
+        let (url, asked, _tasks) = server(answers).await;
+        assert!(dav(&url).lets_in("secret").await.unwrap());
+        let asked = asked.lock().unwrap();
+        let places: Vec<_> = asked.iter().map(|request| request.lines().next().unwrap()).collect();
+        let expected = ["/", "/.well-known/caldav", "/dav"];
+        assert_eq!(places, expected.map(|place| format!("PROPFIND {place} HTTP/1.1")));
+    }
+
+    #[tokio::test]
+    async fn somebody_whom_the_server_takes_for_anonymous_is_not_let_in() {
+        let anonymous = ACCOUNT.replace("<href>/p/svc/</href>", "<unauthenticated/>");
+        let anonymous = answer("207 Multi-Status", &anonymous);
+        let (url, _asked, _tasks) =
+            server(vec![anonymous.clone(), answer("401 Unauthorized", ""), anonymous]).await;
+        assert!(!dav(&url).lets_in("secret").await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn the_password_goes_to_no_other_server_and_nowhere_for_ever() {
+        let (url, asked, _tasks) = server(vec![answer(&format!("{LED_ON}http://localhost:1/"), "")]).await;
+        let refused = dav(&url).lets_in("secret").await.unwrap_err().to_string();
+        assert!(refused.contains("leads to another server"), "{refused}");
+        assert_eq!(asked.lock().unwrap().len(), 1);
+        let (url, _asked, _tasks) = server(vec![answer(&format!("{LED_ON}/"), ""); REDIRECTS]).await;
+        let refused = dav(&url).lets_in("secret").await.unwrap_err().to_string();
+        assert!(refused.contains("leads on and on"), "{refused}");
+    }
+}

@@ -189,7 +189,8 @@ mod tests {
     }
 
     fn principal(path: &str, addresses: &[&str]) -> Resource {
-        let addresses = addresses.iter().map(|address| format!("<href>{address}</href>")).collect::<String>();
+        let addresses =
+            addresses.iter().map(|address| format!("<href>{address}</href>")).collect::<Vec<_>>().concat();
         let kind = "<resourcetype><principal/></resourcetype>";
         resource(
             path,
