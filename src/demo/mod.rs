@@ -76,6 +76,8 @@ struct Demo {
     password: String,
     system: System,
     users: usize,
+    /// The address of somebody out of reach, where the directory may not list one.
+    out_of_reach: Option<String>,
     landing: url::Url,
     state: State,
     report: Report,

@@ -88,6 +88,7 @@ impl Stage {
             ),
             system: args.provider,
             users: usize::from(args.users),
+            out_of_reach: args.out_of_reach.clone(),
             landing: LANDING.parse().map_err(|_| unexpected("the landing place is no address"))?,
             state,
             report: Report::begin(args.provider),

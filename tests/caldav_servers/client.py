@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import xml.etree.ElementTree as ElementTree
 
 NAMESPACES = (
     'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"'
@@ -39,3 +40,10 @@ class Client:
         """Makes a calendar collection."""
         prop = f"<D:set><D:prop><D:displayname>{name}</D:displayname></D:prop></D:set>"
         self.send("MKCALENDAR", path, f"<C:mkcalendar {NAMESPACES}>{prop}</C:mkcalendar>")
+
+    def members(self, collection):
+        """The addresses and tags of what a collection holds."""
+        asked = "<D:propfind xmlns:D='DAV:'><D:prop><D:getetag/></D:prop></D:propfind>"
+        root = ElementTree.fromstring(self.send("PROPFIND", collection, asked, Depth="1"))
+        found = ((one.findtext("{DAV:}href"), one.findtext(".//{DAV:}getetag")) for one in root)
+        return {href: tag for href, tag in found if href and href.endswith(".ics")}

@@ -60,15 +60,16 @@ EVENTS {{
 class Cyrus:
     """A server in the making."""
 
+    user_of = staticmethod(lambda local: local)
+
     def __init__(self, data: Path):
         self.data = data
         self.user = User("cyrus", "mail")
         self.http, self.digest, self.imap = free_port(), free_port(), free_port()
         self.passwords = {}
 
-    def start(self, processes: Processes, monday):
+    def start(self, processes: Processes, everybody, monday):
         """Starts the server and lays out the organisation; answers what a caller needs to know of it."""
-        everybody = list(organisation.members(lambda local: local))
         self.configure()
         for user in [ADMINISTRATOR, *(one.user for one in everybody)]:
             self.passwords[user] = secrets.token_urlsafe(12)
@@ -118,6 +119,11 @@ class Cyrus:
 
     def client(self, user):
         return Client(self.http, user, self.passwords[user])
+
+    def closed(self, everybody):
+        """The calendar that nobody but its owner may touch, as its owner finds it."""
+        owner = next(one.user for one in everybody if not one.is_shared)
+        return self.client(owner).members(f"/dav/calendars/user/{owner}/Default/")
 
     def lay_out(self, everybody, monday):
         administrator = self.connection(ADMINISTRATOR)

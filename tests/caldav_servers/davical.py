@@ -26,18 +26,20 @@ PERSON, RESOURCE = 1, 2
 class Davical:
     """A server in the making."""
 
+    user_of = staticmethod(lambda local: local.split(".")[0])
+
     def __init__(self, data: Path):
         self.data = data
         self.postgres, self.php = User("postgres", "postgres"), User("www-data", "www-data")
         self.http, self.port = free_port(), free_port()
         self.psql = program("psql")
+        self.passwords = {}
 
-    def start(self, processes: Processes, monday):
+    def start(self, processes: Processes, everybody, monday):
         """Starts the server and lays out the organisation; answers what a caller needs to know of it."""
         self.start_postgres(processes)
         self.make_database()
-        everybody = list(organisation.members(lambda local: local.split(".")[0]))
-        passwords = {one.user: secrets.token_urlsafe(12) for one in everybody}
+        passwords = self.passwords = {one.user: secrets.token_urlsafe(12) for one in everybody}
         for one in everybody:
             self.sql(principal(one, passwords[one.user]))
         processes.start(
@@ -58,6 +60,11 @@ class Davical:
             "revoke": self.change_password(secrets.token_urlsafe(12)),
             "restore": self.change_password(password),
         }
+
+    def closed(self, everybody):
+        """The calendar that nobody but its owner may touch, as its owner finds it."""
+        owner = next(one.user for one in everybody if not one.is_shared)
+        return Client(self.http, owner, self.passwords[owner]).members(f"/caldav.php/{owner}/{CALENDAR}/")
 
     def database(self):
         return {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "postgres"}

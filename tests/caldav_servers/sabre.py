@@ -34,14 +34,16 @@ CREATE TABLE calendarobjects (id INTEGER PRIMARY KEY, calendardata BLOB, uri TEX
 class Sabre:
     """A server in the making."""
 
+    user_of = staticmethod(lambda local: local.replace(".", "-"))
+
     def __init__(self, data: Path):
         self.database = data / "sabre" / "database"
         self.user, self.http = User("www-data", "www-data"), free_port()
+        self.passwords = {}
 
-    def start(self, processes: Processes, monday):
+    def start(self, processes: Processes, everybody, monday):
         """Starts the server and lays out the organisation; answers what a caller needs to know of it."""
-        everybody = list(organisation.members(lambda local: local.replace(".", "-")))
-        passwords = {one.user: secrets.token_urlsafe(12) for one in everybody}
+        passwords = self.passwords = {one.user: secrets.token_urlsafe(12) for one in everybody}
         self.database.parent.mkdir()
         with sqlite3.connect(self.database) as database:
             database.executescript(TABLES)
@@ -62,6 +64,11 @@ class Sabre:
             "revoke": self.change_password(secrets.token_urlsafe(12)),
             "restore": self.change_password(password),
         }
+
+    def closed(self, everybody):
+        """The calendar that nobody but its owner may touch, as its owner finds it."""
+        owner = next(one.user for one in everybody if not one.is_shared)
+        return Client(self.http, owner, self.passwords[owner]).members(f"/calendars/{owner}/{CALENDAR}/")
 
     def lay_out_one(self, one, password, monday):
         client, home = Client(self.http, one.user, password), f"/calendars/{one.user}/"

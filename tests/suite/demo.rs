@@ -43,6 +43,7 @@ fn account(server: &Radicale) -> Vec<String> {
         ("--calendar-user", "svc"),
         ("--calendar-password", server.password.as_str()),
         ("--calendar-users-file", users),
+        ("--out-of-reach", "olga.outside@corp.test"),
     ];
     told.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
 }
