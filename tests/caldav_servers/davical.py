@@ -1,8 +1,9 @@
 """DAViCal on a private PostgreSQL, served by PHP's own web server.
 
 What is peculiar to it: user names are no part of mail addresses; a principal is a collection and its own home; rights
-are granted by principal and by collection; `schedule-default-calendar-URL` may name the root; a request for the sync
-token of the root is answered with status 500.
+are granted by principal and by collection, and what one may do is not said; `schedule-default-calendar-URL` of somebody
+without a calendar names the root; private events of others are listed by `sync-collection` alone; a request for the
+sync token of the root is answered with status 500.
 """
 
 import os
@@ -17,8 +18,9 @@ from client import Client
 from processes import Processes, User, free_port, program
 
 SHARE = Path("/usr/share/davical")
-BIRTHDAYS = "contact_birthdays"
-CALENDAR = "personal"
+BIRTHDAYS = "birthdays"
+# The package's name of the calendar that is the default one.
+CALENDAR = "calendar"
 # Of the package's table of the kinds of principals.
 PERSON, RESOURCE = 1, 2
 

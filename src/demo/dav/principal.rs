@@ -154,7 +154,9 @@ fn belongs(collection: &Resource, principal: &Url, is_their_home: bool) -> bool 
 }
 
 fn chosen(collections: Vec<Resource>, default: &[Url]) -> Calendars {
-    let is_default = |one: &&Resource| default.iter().any(|default| same(default, &one.url));
+    // Some servers take any calendar for the default one, even one that is closed to the account.
+    let is_default =
+        |one: &&Resource| one.is_writable() && default.iter().any(|default| same(default, &one.url));
     let mut targets: Vec<Url> = collections.iter().filter(is_default).map(|one| one.url.clone()).collect();
     if targets.is_empty() {
         let may_be = |one: &&Resource| one.is_writable() && !one.is_transparent();
@@ -265,6 +267,12 @@ mod tests {
         assert_eq!(of(&[url("/a/travel")]), Calendars { all: all.clone(), targets: travel });
         let writable = all[2..].to_vec();
         assert_eq!(of(&[url("/svc/elsewhere/")]), Calendars { all: all.clone(), targets: writable.clone() });
+        let closed = of(&[url("/a/birthdays/")]);
+        assert_eq!(
+            closed,
+            Calendars { all: all.clone(), targets: writable.clone() },
+            "the default is read-only"
+        );
         assert_eq!(of(&[]), Calendars { all, targets: writable });
     }
 }
