@@ -1,7 +1,7 @@
 """DAViCal on a private PostgreSQL, served by PHP's own web server.
 
 What is peculiar to it: user names are no part of mail addresses; a principal is a collection and its own home; rights
-are granted by principal and by collection, and what one may do is not said; `schedule-default-calendar-URL` of somebody
+are granted by principal and by collection, and some of them hide what one may do; `schedule-default-calendar-URL` of somebody
 without a calendar names the root; private events of others are listed by `sync-collection` alone; a request for the
 sync token of the root is answered with status 500.
 """
@@ -21,6 +21,17 @@ SHARE = Path("/usr/share/davical")
 BIRTHDAYS = "birthdays"
 # The package's name of the calendar that is the default one.
 CALENDAR = "calendar"
+# What the package's page grants at the press of "Read/Write" and "Read", and what its relation "Can read/write to" does.
+READ_WRITE = [
+    "DAV::read", "DAV::write-properties", "DAV::write-content", "DAV::bind", "DAV::unbind",
+    "DAV::read-current-user-privilege-set", "caldav:read-free-busy", "caldav:schedule-deliver-invite",
+    "caldav:schedule-deliver-reply", "caldav:schedule-query-freebusy", "caldav:schedule-send-invite",
+    "caldav:schedule-send-reply", "caldav:schedule-send-freebusy",
+]
+READ = [
+    "DAV::read", "DAV::read-current-user-privilege-set", "caldav:read-free-busy", "caldav:schedule-query-freebusy",
+]
+RELATION = ["DAV::read", "DAV::write"]
 # Of the package's table of the kinds of principals.
 PERSON, RESOURCE = 1, 2
 
@@ -140,17 +151,19 @@ def principal(one, password):
 
 
 def grants(one):
-    """The statements that let the technical account in."""
-    if one.user == organisation.ACCOUNT:
+    """The statements that let the technical account in; rooms are shared by the relation, which does not say itself."""
+    if one.user == organisation.ACCOUNT or not one.is_shared:
         return ""
-    account = f"(SELECT principal_id FROM dav_principal WHERE username = '{organisation.ACCOUNT}')"
     owner = f"(SELECT principal_id FROM dav_principal WHERE username = '{one.user}')"
-    if not one.is_shared:
-        return ""
-    statements = f"""INSERT INTO grants (by_principal, to_principal, privileges, is_group)
-        VALUES ({owner}, {account}, privilege_to_bits(ARRAY['DAV::read', 'DAV::write']), false);"""
+    statements = grant("by_principal", owner, RELATION if one.is_room else READ_WRITE)
     if one.has_birthdays:
         collection = f"(SELECT collection_id FROM collection WHERE dav_name = '/{one.user}/{BIRTHDAYS}/')"
-        statements += f"""INSERT INTO grants (by_collection, to_principal, privileges, is_group)
-            VALUES ({collection}, {account}, privilege_to_bits('DAV::read'), false);"""
+        statements += grant("by_collection", collection, READ)
     return statements
+
+
+def grant(column, what, privileges):
+    account = f"(SELECT principal_id FROM dav_principal WHERE username = '{organisation.ACCOUNT}')"
+    named = ", ".join(f"'{privilege}'" for privilege in privileges)
+    return f"""INSERT INTO grants ({column}, to_principal, privileges, is_group)
+        VALUES ({what}, {account}, privilege_to_bits(ARRAY[{named}]), false);"""
