@@ -8,7 +8,7 @@ use super::{
     failure::{self, About},
     href,
     multistatus::Resource,
-    principal,
+    principal::{self, Principal},
     transport::{Call, Dav},
     xml::{CALDAV, DAV},
 };
@@ -51,6 +51,12 @@ impl Account {
         self.addresses.iter().any(|own| own.eq_ignore_ascii_case(mailbox))
             || typed.eq_ignore_ascii_case(mailbox)
             || (!typed.contains('@') && with_domain().eq_ignore_ascii_case(mailbox))
+    }
+
+    /// Whether a principal is the account's own.
+    pub(super) fn is_itself(&self, principal: &Principal) -> bool {
+        href::same(&principal.url, &self.principal)
+            || (principal.is_published && self.addresses.iter().any(|own| principal.has(own)))
     }
 
     /// The first address that it publishes.

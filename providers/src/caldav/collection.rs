@@ -97,7 +97,7 @@ impl Collection {
     /// How suited it is for bookings, the best first: not made by the server, writable, not transparent, named as
     /// servers name a user's first calendar; then by address, so that the choice lasts.
     pub(super) fn rank(&self) -> (bool, bool, bool, usize, String) {
-        let segment = href::segment(&self.url).to_lowercase();
+        let segment = own_name(&href::segment(&self.url));
         let named = FIRST.iter().position(|name| segment == *name).unwrap_or(FIRST.len());
         (self.is_generated, self.is_read_only(), self.is_transparent, named, href::id(&self.url))
     }
@@ -125,8 +125,13 @@ fn owner(found: &Resource) -> Option<Url> {
     })
 }
 
+/// What a calendar is called beside others of its owner: some servers put the owner before it (`ada.Default`).
+fn own_name(segment: &str) -> String {
+    segment.rsplit('.').next().unwrap_or(segment).to_lowercase()
+}
+
 fn is_generated(segment: &str) -> bool {
-    let segment = segment.to_lowercase();
+    let segment = own_name(segment);
     GENERATED.iter().any(|name| segment == *name || (name.len() > 8 && segment.starts_with(name)))
 }
 

@@ -158,13 +158,8 @@ async fn at(dav: &Dav<'_>, account: &Account, url: &Url, guessed: Option<&str>) 
     if guessed.is_some() && principal.is_published && !publishes(&own) {
         return Err(failure::no_mailbox("ANOTHER_ADDRESS"));
     }
-    let search = Search { dav, account, is_account: is_same(account, &principal), principal };
+    let search = Search { dav, account, is_account: account.is_itself(&principal), principal };
     search.run(own, &found).await
-}
-
-fn is_same(account: &Account, principal: &Principal) -> bool {
-    href::same(&principal.url, &account.principal)
-        || (principal.is_published && account.addresses.iter().any(|own| principal.has(own)))
 }
 
 /// The search for the calendars of one principal.

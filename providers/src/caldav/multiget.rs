@@ -20,7 +20,7 @@ use crate::{Remedy, Result};
 /// How many resources are asked for at once.
 const AT_ONCE: usize = 50;
 
-/// The resources at these addresses. Those that are gone are left out.
+/// The resources at these addresses, not read yet. Those that are gone are left out.
 pub(super) async fn fetch(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) -> Result<Found> {
     let mut found = Found::default();
     let mut groups: Vec<Vec<Url>> = urls.chunks(AT_ONCE).map(<[Url]>::to_vec).rev().collect();
@@ -34,7 +34,7 @@ pub(super) async fn fetch(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) ->
                         group.retain(|asked| !href::same(asked, &url));
                     }
                     if let Some(text) = text {
-                        found.take(url, etag, text.as_bytes());
+                        found.take(url, etag, text);
                     }
                 }
                 for url in &group {
@@ -68,11 +68,11 @@ pub(super) async fn expanded(
     if let Some(Report::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
         for member in members {
             if let Some(text) = member.text.filter(|text| !text.trim().is_empty()) {
-                found.take(member.url, member.etag, text.as_bytes());
+                found.take(member.url, member.etag, text);
             }
         }
     }
-    Ok(found.stored)
+    Ok(found.read().await?.stored)
 }
 
 /// One resource by itself.
@@ -86,8 +86,8 @@ async fn single(dav: &Dav<'_>, url: &Url, found: &mut Found) -> Result<()> {
     };
     match answer.status {
         StatusCode::OK => {
-            let etag = answer.etag();
-            found.take(url.clone(), etag, &answer.body);
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            found.take(url.clone(), answer.etag(), text);
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {}
         status => match failure::error(&answer, About::Object, false) {

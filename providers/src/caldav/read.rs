@@ -11,8 +11,8 @@
 
 use chrono::Duration;
 use domain::{
-    TimeRange, UnreadableReason,
-    ical::{Calendar, Status, basic_utc},
+    Budget, TimeRange, UnreadableReason,
+    ical::{self, Calendar, Status, basic_utc},
 };
 use http::StatusCode;
 use quick_xml::escape::escape;
@@ -61,37 +61,68 @@ impl Lost {
 }
 
 /// What was read of a window or of some resources.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Found {
     /// What could be read.
     pub stored: Vec<Stored>,
-    /// What could not.
+    /// What could not. A resource whose times only the server can tell is in both.
     pub lost: Vec<Lost>,
+    /// What was sent along and is not read yet: address, entity tag, text.
+    texts: Vec<(Url, String, String)>,
+    /// The work that may still be spent on all of it.
+    pub budget: Budget,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { stored: Vec::new(), lost: Vec::new(), texts: Vec::new(), budget: Budget::response() }
+    }
 }
 
 impl Found {
     /// Takes in a resource that was sent along.
-    pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: &[u8]) {
-        match parsed(url.clone(), etag.unwrap_or_default(), text) {
-            Some(stored) => self.stored.push(stored),
-            None => self.lost.push(Lost::new(url, UnreadableReason::Malformed)),
-        }
+    pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: String) {
+        self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
     }
 
     pub(super) fn extend(&mut self, other: Self) {
         self.stored.extend(other.stored);
         self.lost.extend(other.lost);
+        self.texts.extend(other.texts);
     }
 
-    /// One spelling, in order, each once.
-    fn tidy(mut self) -> Self {
-        self.stored.sort_by(|one, other| one.url.cmp(&other.url));
-        self.stored.dedup_by(|one, other| one.url == other.url);
-        self.lost.sort_by(|one, other| one.url.cmp(&other.url));
-        self.lost.dedup_by(|one, other| one.url == other.url);
-        self.lost.retain(|lost| !self.stored.iter().any(|stored| stored.url == lost.url));
+    /// Reads what was sent along, apart from the threads that requests are answered on. Each resource is there once
+    /// afterwards, in order.
+    pub(super) async fn read(self) -> Result<Self> {
+        let mut found = apart(move || self.read_here()).await?;
+        found.stored.sort_by(|one, other| one.url.cmp(&other.url));
+        found.stored.dedup_by(|one, other| one.url == other.url);
+        found.lost.sort_by(|one, other| one.url.cmp(&other.url));
+        found.lost.dedup_by(|one, other| one.url == other.url);
+        found.lost.retain(|lost| !found.stored.iter().any(|stored| stored.url == lost.url));
+        Ok(found)
+    }
+
+    fn read_here(mut self) -> Self {
+        for (url, etag, text) in std::mem::take(&mut self.texts) {
+            match Calendar::read_within(text.as_bytes(), &mut self.budget) {
+                Ok(calendar) => self.stored.push(Stored { url, etag, calendar }),
+                Err(error) => self.lost.push(Lost::new(url, reason(error))),
+            }
+        }
         self
     }
+}
+
+fn reason(error: ical::Error) -> UnreadableReason {
+    tracing::warn!(code = error.code(), "a calendar resource cannot be read");
+    error.reason()
+}
+
+/// Does work that computes apart from the threads that requests are answered on.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    // It ends early only when the process does.
+    tokio::task::spawn_blocking(work).await.map_err(|_| failure::garbled())
 }
 
 /// A member of an answer.
@@ -127,7 +158,7 @@ pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRan
     let known: Vec<String> = members.iter().map(|one| href::id(&one.url)).collect();
     for member in members {
         match (member.text.filter(|text| !text.trim().is_empty()), member.refusal) {
-            (Some(text), _) => found.take(member.url, member.etag, text.as_bytes()),
+            (Some(text), _) => found.take(member.url, member.etag, text),
             (None, Some(404 | 410)) => {}
             (None, _) => missing.push(member.url),
         }
@@ -138,9 +169,7 @@ pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRan
         missing.extend(left_out.take(LEFT_OUT).filter_map(|path| href::resolve(&calendar.url, &path)));
     }
     found.extend(multiget::fetch(dav, calendar, &missing).await?);
-    let mut found = found.tidy();
-    repair::place(dav, calendar, window, &mut found).await?;
-    Ok(found.tidy())
+    repair::place(dav, calendar, window, found.read().await?).await
 }
 
 /// The members of a window with what was sent along, and whether the server left data out by itself.
@@ -206,11 +235,12 @@ pub(super) async fn by_uid(dav: &Dav<'_>, calendar: &Collection, uid: &str) -> R
     let (mut found, mut missing) = (Found::default(), Vec::new());
     for member in members.into_iter().filter(|one| one.refusal.is_none()) {
         match member.text.filter(|text| !text.trim().is_empty()) {
-            Some(text) => found.take(member.url, member.etag, text.as_bytes()),
+            Some(text) => found.take(member.url, member.etag, text),
             None => missing.push(member.url),
         }
     }
     found.extend(multiget::fetch(dav, calendar, &missing).await?);
+    let found = found.read().await?;
     // A text-match finds parts of a UID too.
     let exact = |stored: &Stored| stored.calendar.main().is_some_and(|event| event.uid == uid);
     Ok(found.stored.into_iter().filter(exact).collect())
@@ -261,22 +291,14 @@ pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
     match answer.status {
         StatusCode::OK => {
             let etag = answer.etag().unwrap_or_default();
-            // What is there and cannot be read is not gone.
-            parsed(url.clone(), etag, &answer.body).map(Some).ok_or_else(failure::garbled)
+            match Calendar::read(&answer.body) {
+                Ok(calendar) => Ok(Some(Stored { url: href::normalise(url.clone()), etag, calendar })),
+                // What is there and cannot be read is not gone.
+                Err(_) => Err(failure::garbled()),
+            }
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
         _ => Err(failure::error(&answer, About::Object, false)),
-    }
-}
-
-/// A resource that was sent along; `None` when it cannot be read.
-pub(super) fn parsed(url: Url, etag: String, text: &[u8]) -> Option<Stored> {
-    match Calendar::read(text) {
-        Ok(calendar) => Some(Stored { url: href::normalise(url), etag, calendar }),
-        Err(error) => {
-            tracing::warn!(code = error.code(), "a calendar resource cannot be read");
-            None
-        }
     }
 }
 

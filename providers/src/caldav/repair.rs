@@ -13,8 +13,7 @@ use url::Url;
 
 use super::{
     collection::Collection,
-    free_busy,
-    multiget,
+    free_busy, meaning, multiget,
     read::{self, Found, Lost},
     transport::Dav,
 };
@@ -27,35 +26,44 @@ const PARTS: usize = 40;
 /// Parts are halved down to this.
 const FINE: Duration = Duration::minutes(30);
 
-/// Finds out when the lost resources take time, and reads those that the server makes readable.
+/// Finds out when the lost resources take time, and reads those that the server makes readable. A resource that was
+/// read but whose times are not known is asked about as well.
 pub(super) async fn place(
     dav: &Dav<'_>,
     calendar: &Collection,
     window: TimeRange,
-    found: &mut Found,
-) -> Result<()> {
-    if found.lost.is_empty() {
-        return Ok(());
-    }
-    let urls: Vec<Url> = found.lost.iter().take(EXPANDED).map(|lost| lost.url.clone()).collect();
-    let wide = window.widened(Duration::days(1), Duration::days(1));
-    let readable = told(multiget::expanded(dav, calendar, &urls, wide).await)?.unwrap_or_default();
-    found.lost.retain(|lost| !readable.iter().any(|stored| stored.url == lost.url));
-    found.stored.extend(readable);
-    if found.lost.is_empty() {
-        return Ok(());
-    }
-    if halve(dav, calendar, window, &mut found.lost).await? {
-        return Ok(());
-    }
-    let Some(busy) = told(free_busy::query(dav, calendar, window).await)? else { return Ok(()) };
+    found: Found,
+) -> Result<Found> {
     let zone = super::locate::zone(dav, calendar);
-    let known = super::meaning::busy_whatever(&found.stored, &zone, window);
-    let unexplained = subtract(busy.iter().map(|busy| busy.range).collect(), &known);
-    if let Some(first) = found.lost.first_mut() {
-        first.spans = unexplained;
+    let (mut found, doubtful) = meaning::doubtful(found, zone.clone(), window).await?;
+    let mut lost = std::mem::take(&mut found.lost);
+    lost.extend(doubtful.into_iter().map(|(url, reason)| Lost::new(url, reason)));
+    if lost.is_empty() {
+        return Ok(found);
     }
-    Ok(())
+    let urls: Vec<Url> = lost.iter().take(EXPANDED).map(|lost| lost.url.clone()).collect();
+    let wide = window.widened(Duration::days(1), Duration::days(1));
+    let told_anew = told(multiget::expanded(dav, calendar, &urls, wide).await)?.unwrap_or_default();
+    // An expansion without events says nothing: the server may have left out what it could not read either.
+    let told_anew = Found { stored: told_anew, ..Found::default() };
+    let (told_anew, still_doubtful) = meaning::doubtful(told_anew, zone.clone(), window).await?;
+    for stored in told_anew.stored {
+        if !stored.calendar.events.is_empty() && !still_doubtful.iter().any(|(url, _)| *url == stored.url) {
+            lost.retain(|lost| lost.url != stored.url);
+            found.stored.retain(|known| known.url != stored.url);
+            found.stored.push(stored);
+        }
+    }
+    if !lost.is_empty() && !halve(dav, calendar, window, &mut lost).await? {
+        let busy = told(free_busy::query(dav, calendar, window).await)?.unwrap_or_default();
+        let known = meaning::busy_whatever(&found, &zone, window);
+        let unexplained = subtract(busy.iter().map(|busy| busy.range).collect(), &known);
+        if let Some(first) = lost.iter_mut().find(|lost| lost.spans.is_empty()) {
+            first.spans = unexplained;
+        }
+    }
+    found.lost = lost;
+    Ok(found)
 }
 
 /// What was answered; `None` for an answer that says no more than that this cannot be asked. Only what concerns more

@@ -10,6 +10,7 @@ use super::{
     auth::{self, Verdict},
     failure::{self, About},
     href,
+    locate::Located,
     multistatus::{self, Resource},
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
@@ -141,6 +142,15 @@ impl<'a> Dav<'a> {
     /// Whether the request is about one mailbox.
     pub(super) const fn is_about_mailbox(&self) -> bool {
         self.mailbox.is_some()
+    }
+
+    /// The address of an event by its id. Only events in the mailbox's own calendars can be named.
+    pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
+        let url = href::resolve(self.server, id);
+        url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
+            let message = "The id names no event of this mailbox.";
+            Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
+        })
     }
 
     /// PROPFIND.
