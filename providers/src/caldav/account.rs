@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use url::Url;
 
 use super::{
@@ -84,8 +85,8 @@ pub(super) fn domain(dav: &Dav<'_>, published: Option<&str>) -> String {
 /// The account, from the memory if it is there.
 pub(super) async fn account(dav: &Dav<'_>) -> Result<Arc<Account>> {
     let load = async { own(dav).await.map(Arc::new) };
-    let found = dav.caldav.accounts.try_get_with(dav.key("account"), load).await;
-    found.map_err(|error| in_passing(dav, (*error).clone()))
+    let found = super::remembered(&dav.caldav.accounts, dav.key("account"), load.boxed()).await;
+    found.map_err(|error| in_passing(dav, error))
 }
 
 /// Only who looks for the server itself may say that there is none: for anything else one odd answer is an accident.
@@ -141,15 +142,22 @@ async fn look(dav: &Dav<'_>, principal: Url, collections: Vec<Url>) -> Result<Ac
         Err(error) if is_elsewhere(&error) => Vec::new(),
         found => found?,
     };
-    let mut account =
-        Account { principal, name: None, addresses: Vec::new(), homes: Vec::new(), outbox: None, collections };
+    let mut account = Account {
+        principal,
+        name: None,
+        addresses: Vec::new(),
+        homes: Vec::new(),
+        outbox: None,
+        collections,
+    };
     let own = found.iter().find(|one| href::same(&one.url, &account.principal)).or_else(|| found.first());
     let Some(own) = own else { return Ok(account) };
     account.addresses = principal::addresses(own);
     account.name = own.text(DAV, "displayname").map(str::to_owned);
     let home = |at| href::resolve(&account.principal, at);
     account.homes = own.hrefs(CALDAV, "calendar-home-set").into_iter().filter_map(home).collect();
-    let outbox = own.hrefs(CALDAV, "schedule-outbox-URL").first().and_then(|at| href::resolve(dav.server, at));
+    let outbox =
+        own.hrefs(CALDAV, "schedule-outbox-URL").first().and_then(|at| href::resolve(dav.server, at));
     account.outbox = outbox.zip(account.address()).map(|(url, address)| {
         let organiser = format!("mailto:{address}");
         Outbox { url, organiser }

@@ -55,7 +55,13 @@ impl Logins {
     }
 
     /// The `Authorization` header of a request.
-    pub(super) fn authorization(&self, key: &str, credential: &Credential, method: &str, uri: &str) -> String {
+    pub(super) fn authorization(
+        &self,
+        key: &str,
+        credential: &Credential,
+        method: &str,
+        uri: &str,
+    ) -> String {
         match credential {
             Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
             Credential::Basic { user, password } => match self.handshakes.get(key) {

@@ -42,11 +42,7 @@ pub(super) struct Follower<'a> {
 }
 
 /// One page of changes.
-pub(super) async fn page(
-    follower: Follower<'_>,
-    window: TimeRange,
-    cursor: Option<&str>,
-) -> Result<Changes> {
+pub(super) async fn page(follower: Follower<'_>, window: TimeRange, cursor: Option<&str>) -> Result<Changes> {
     let Some(text) = cursor else {
         return begin(follower, window).await;
     };
@@ -157,16 +153,17 @@ async fn follow(
 ) -> Result<Option<Step>> {
     match position {
         Position::Token { token, ctag, before: None } => {
-            follow_token(follower, calendar, window, (token, ctag.as_deref())).await
+            let told = sync::report(follower.dav, calendar, token).await?.ok_or_else(forgotten)?;
+            follow_token(follower, calendar, window, (token, ctag.as_deref()), told).await
         }
         Position::Token { token, ctag, before: Some((before, digest)) } => {
-            let told = sync::report(follower.dav, calendar, before).await?;
-            if told.as_ref().is_some_and(|told| told.token == *token && told.digest == *digest) {
+            let told = sync::report(follower.dav, calendar, before).await?.ok_or_else(forgotten)?;
+            if told.token == *token && told.digest == *digest {
                 // Nothing had been missed.
                 let position = Position::Token { token: token.clone(), ctag: ctag.clone(), before: None };
                 return Ok(Some(Step::at(position)));
             }
-            follow_token(follower, calendar, window, (before, None)).await
+            follow_token(follower, calendar, window, (before, None), told).await
         }
         Position::Members { ctag, members, again } => {
             let is_same = |now: &Option<String>| now.is_some() && now == ctag && !again;
@@ -191,8 +188,7 @@ async fn follow_members(
     let now = sync::members(follower.dav, calendar).await?;
     let urls = |path: &String| href::resolve(&calendar.url, path);
     let gone = members.keys().filter(|path| !now.contains_key(*path)).filter_map(urls).collect();
-    let differs =
-        |(path, mark): &(&String, &String)| mark.is_empty() || members.get(*path) != Some(*mark);
+    let differs = |(path, mark): &(&String, &String)| mark.is_empty() || members.get(*path) != Some(*mark);
     let changed: Vec<Url> = now.iter().filter(differs).filter_map(|(path, _)| urls(path)).collect();
     // The tag was read before the list; it stands for a moment in which more may have happened than is listed.
     let has_changed = now != *members;
@@ -223,9 +219,9 @@ async fn follow_token(
     calendar: &Collection,
     window: TimeRange,
     (token, ctag): (&str, Option<&str>),
+    told: sync::Told,
 ) -> Result<Option<Step>> {
     let dav = follower.dav;
-    let told = sync::report(dav, calendar, token).await?.ok_or_else(forgotten)?;
     if told.is_empty() && told.token == token {
         return Ok(None);
     }
@@ -258,6 +254,7 @@ async fn step(
     let found = multiget::fetch(dav, calendar, &changed).await?.read().await?;
     let found = repair::place(dav, calendar, window, found).await?;
     let gone = gone.iter().chain(&changed).map(href::id).collect();
-    let page = seen::events(dav, place, mailbox, window, vec![(calendar.clone(), Seen::Found(found))]).await?;
+    let page =
+        seen::events(dav, place, mailbox, window, vec![(calendar.clone(), Seen::Found(found))]).await?;
     Ok(Step { gone, changed: page.items, unreadable: page.unreadable, position, more: false })
 }

@@ -98,12 +98,17 @@ mod tests {
         let window = TimeRange::new(at("2026-12-01T00:00:00Z"), at("2026-12-08T00:00:00Z")).unwrap();
         let members = BTreeMap::from([("/ada/ä.ics".to_owned(), mark("\"1\""))]);
         for position in [
-            Position::Token { token: "http://x/ns/sync/1".to_owned(), ctag: None, before: Some(("t".to_owned(), mark("x"))) },
+            Position::Token {
+                token: "http://x/ns/sync/1".to_owned(),
+                ctag: None,
+                before: Some(("t".to_owned(), mark("x"))),
+            },
             Position::Members { ctag: Some("7".to_owned()), members, again: true },
             Position::Busy(mark("none")),
             Position::Nothing,
         ] {
-            let positions = BTreeMap::from([("/ada/".to_owned(), position.clone()), ("/x/".to_owned(), position)]);
+            let positions =
+                BTreeMap::from([("/ada/".to_owned(), position.clone()), ("/x/".to_owned(), position)]);
             let cursor = Cursor { window, begun: window.start, positions };
             assert_eq!(Cursor::read(&cursor.write()), Some(cursor));
         }
@@ -115,7 +120,10 @@ mod tests {
 
     #[test]
     fn a_digest_is_told_from_a_time_and_a_counter() {
-        for tag in ["http://radicale.org/ns/sync/d4735e3a265e16eee03f59718b9b5d03019c07d8", "\"0123456789abcdef0123\""] {
+        for tag in [
+            "http://radicale.org/ns/sync/d4735e3a265e16eee03f59718b9b5d03019c07d8",
+            "\"0123456789abcdef0123\"",
+        ] {
             assert!(is_digest(tag), "{tag}");
         }
         for tag in ["1795984372", "1795984372-18", "2026-12-05T09:00:00Z", "data:,6", "c1", ""] {

@@ -177,7 +177,8 @@ impl Handshake {
             true => h(format!("{secret}:{nonce}:{count}:{client_nonce}:auth:{request}")),
             false => h(format!("{secret}:{nonce}:{request}")),
         };
-        let mut header = format!("Digest {}, realm={}, nonce={}", self.named(user), quoted(realm), quoted(nonce));
+        let mut header =
+            format!("Digest {}, realm={}, nonce={}", self.named(user), quoted(realm), quoted(nonce));
         header.extend([", uri=", &quoted(uri), ", response=\"", &response, "\""]);
         if let Some(algorithm) = &self.algorithm {
             header.extend([", algorithm=", algorithm]);

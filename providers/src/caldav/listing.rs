@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use domain::Timestamp;
+use futures::FutureExt;
 use quick_xml::escape::escape;
 use url::Url;
 
@@ -40,7 +41,7 @@ pub(super) struct Aged<T> {
 }
 
 impl<T> Aged<T> {
-    fn is_stale(&self, dav: &Dav<'_>) -> bool {
+    pub(super) fn is_stale(&self, dav: &Dav<'_>) -> bool {
         dav.caldav.clock.now() - self.at >= STALE
     }
 }
@@ -59,16 +60,12 @@ pub(super) async fn principals(
         let value = read(dav, account).await?;
         Ok(Arc::new(Aged { at: dav.caldav.clock.now(), value }))
     };
-    let found = dav.caldav.lists.try_get_with(key, load).await;
-    found.map_err(|error: Arc<crate::Error>| account::in_passing(dav, (*error).clone()))
+    let found = super::remembered(&dav.caldav.lists, key, load.boxed()).await;
+    found.map_err(|error| account::in_passing(dav, error))
 }
 
 /// The principal that publishes an address, or else the one whose path stands for it.
-pub(super) async fn by_address(
-    dav: &Dav<'_>,
-    account: &Account,
-    mailbox: &str,
-) -> Result<Option<Principal>> {
+pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Option<Principal>> {
     let pick = |all: &[Principal]| {
         let mut known = all.iter().filter(|one| one.has(mailbox)).collect::<Vec<_>>();
         known.sort_by_key(|one| !one.is_published);
@@ -109,29 +106,7 @@ pub(super) async fn own_home(
         }
         Ok(Arc::new(Aged { at: dav.caldav.clock.now(), value }))
     };
-    let found = dav.caldav.homes.try_get_with(key, load).await;
-    found.map_err(|error: Arc<crate::Error>| (*error).clone())
-}
-
-/// The calendars in the account's own homes that fit, read anew if there are none and the list is not of now.
-pub(super) async fn own_home_where(
-    dav: &Dav<'_>,
-    account: &Account,
-    fits: impl AsyncFn(&Collection) -> Result<bool>,
-) -> Result<Vec<Collection>> {
-    let mut list = own_home(dav, account, false).await?;
-    loop {
-        let mut found = Vec::new();
-        for one in &list.value {
-            if fits(one).await? {
-                found.push(one.clone());
-            }
-        }
-        if !found.is_empty() || !list.is_stale(dav) {
-            return Ok(found);
-        }
-        list = own_home(dav, account, true).await?;
-    }
+    super::remembered(&dav.caldav.homes, key, load.boxed()).await
 }
 
 /// How many folders of a home without calendars are looked into.

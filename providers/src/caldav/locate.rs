@@ -6,7 +6,10 @@
 //! everybody; there, and wherever the own home shows nothing, calendars that the owner shares with the account are
 //! looked for in the account's home.
 
+use std::sync::Arc;
+
 use domain::Zone;
+use futures::FutureExt;
 use url::Url;
 
 use super::{
@@ -20,7 +23,7 @@ use super::{
     transport::Dav,
     xml::{CALDAV, DAV},
 };
-use crate::{CalendarKind, CalendarListing, Error, Result};
+use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result};
 
 /// How many homes of one principal are looked into.
 const HOMES: usize = 4;
@@ -86,11 +89,11 @@ pub(super) async fn locate(dav: &Dav<'_>, mailbox: &str) -> Result<Located> {
     match listed {
         Ok(Some(principal)) => match at(dav, &account, &principal.url, None).await {
             // The list is older than what has become of this one.
-            Err(error) if error.kind == crate::ErrorKind::NoMailbox => {}
+            Err(error) if error.kind == ErrorKind::NoMailbox => {}
             found => return found,
         },
         Ok(None) => {}
-        Err(error) if is_about_one(&error) || error.kind == crate::ErrorKind::GrantLost && error.code != "401" => {}
+        Err(error) if is_about_one(&error) || error.kind == ErrorKind::GrantLost && error.code != "401" => {}
         Err(error) => return Err(error),
     }
     guess(dav, &account, mailbox).await
@@ -104,7 +107,7 @@ async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Locate
             Ok(found) => return Ok(found),
             Err(error) if error.code == "401" => is_refused = true,
             Err(error) if is_about_one(&error) => {
-                first = first.or(Some(error).filter(|error| error.kind == crate::ErrorKind::OutOfScope));
+                first = first.or(Some(error).filter(|error| error.kind == ErrorKind::OutOfScope));
             }
             Err(error) => return Err(error),
         }
@@ -243,19 +246,35 @@ impl Search<'_> {
             Some(owner) => self.is_owner(owner).await?,
             None => is_personal && !one.is_shared,
         };
-        if is_mine { mine.push(one) } else { others.push(one) }
+        if is_mine {
+            mine.push(one)
+        } else {
+            others.push(one)
+        }
         Ok(())
     }
 
-    /// What the principal shares with the account, in the account's own home.
+    /// What the principal shares with the account, in the account's own home; looked up anew if there is nothing and
+    /// the list is not of now.
     async fn shared_with_account(&self) -> Result<Vec<Collection>> {
-        let fits = async |one: &Collection| match &one.owner {
-            Some(owner) => self.is_owner(owner).await,
-            None => Ok(false),
-        };
-        match listing::own_home_where(self.dav, self.account, fits).await {
-            Err(error) if is_about_one(&error) => Ok(Vec::new()),
-            found => found,
+        let mut fresh = false;
+        loop {
+            let list = match listing::own_home(self.dav, self.account, fresh).await {
+                Err(error) if is_about_one(&error) => return Ok(Vec::new()),
+                list => list?,
+            };
+            let mut found = Vec::new();
+            for one in &list.value {
+                if let Some(owner) = &one.owner
+                    && self.is_owner(owner).await?
+                {
+                    found.push(one.clone());
+                }
+            }
+            if !found.is_empty() || fresh || !list.is_stale(self.dav) {
+                return Ok(found);
+            }
+            fresh = true;
         }
     }
 
@@ -270,14 +289,13 @@ impl Search<'_> {
         let key = self.dav.key(&format!("owner\n{owner}"));
         let load = async {
             match self.dav.try_propfind(owner, "0", PROPERTIES).await {
-                Ok(found) => Ok(std::sync::Arc::new(found.first().map(Alias::of))),
-                Err(error) if is_about_one(&error) => Ok(std::sync::Arc::new(None)),
+                Ok(found) => Ok(Arc::new(found.first().map(Alias::of))),
+                Err(error) if is_about_one(&error) => Ok(Arc::new(None)),
                 Err(error) => Err(error),
             }
         };
-        let alias = self.dav.caldav.aliases.try_get_with(key, load).await;
-        let alias = alias.map_err(|error: std::sync::Arc<Error>| (*error).clone())?;
-        Ok(alias.as_ref().as_ref().is_some_and(|alias| alias.is(&self.principal)))
+        let alias = super::remembered(&self.dav.caldav.aliases, key, load.boxed()).await?;
+        Ok(Option::as_ref(&alias).is_some_and(|alias| alias.is(&self.principal)))
     }
 
     /// The default calendar for scheduling goes first, unless nothing can be written to it (RFC 6638 section 9.2).
@@ -308,7 +326,8 @@ impl Search<'_> {
 
     /// The principal's scheduling inbox; not the account's, which some servers answer for everybody.
     fn inbox(&self, own: &Resource) -> Option<Url> {
-        let inbox = own.hrefs(CALDAV, "schedule-inbox-URL").first().and_then(|at| href::resolve(&own.url, at))?;
+        let inbox =
+            own.hrefs(CALDAV, "schedule-inbox-URL").first().and_then(|at| href::resolve(&own.url, at))?;
         let is_accounts = self.account.homes.iter().any(|home| href::is_below(home, &inbox));
         (self.is_account || !is_accounts).then_some(inbox)
     }
@@ -323,11 +342,9 @@ pub(super) struct Alias {
 
 impl Alias {
     fn of(found: &Resource) -> Self {
-        let named = found.hrefs(DAV, "principal-URL").into_iter().filter_map(|at| href::resolve(&found.url, at));
-        Self {
-            urls: named.chain([found.url.clone()]).collect(),
-            addresses: principal::addresses(found),
-        }
+        let named =
+            found.hrefs(DAV, "principal-URL").into_iter().filter_map(|at| href::resolve(&found.url, at));
+        Self { urls: named.chain([found.url.clone()]).collect(), addresses: principal::addresses(found) }
     }
 
     fn is(&self, principal: &Principal) -> bool {
@@ -340,7 +357,7 @@ impl Alias {
 fn none(are_others: bool, refused: Option<Error>) -> Error {
     match refused {
         _ if are_others => failure::not_the_owners(),
-        Some(error) if error.kind == crate::ErrorKind::OutOfScope => error,
+        Some(error) if error.kind == ErrorKind::OutOfScope => error,
         _ => failure::out_of_scope("NO_CALENDAR_VISIBLE"),
     }
 }

@@ -123,7 +123,8 @@ pub(super) async fn events(
                 events.push(to_event(one, i.event, i.range, i.recurrence, &reader.addresses));
             }
             for blocked in &expansion.blocked {
-                let busy = reader.kind(blocked.event).map(|_| Busy { range: blocked.range, kind: BusyKind::Busy });
+                let busy =
+                    reader.kind(blocked.event).map(|_| Busy { range: blocked.range, kind: BusyKind::Busy });
                 events.extend(busy.map(|busy| free_busy::event(&one.url, &busy)));
             }
             unreadable.extend(marks(expansion.unreadable, one, &found.lost));

@@ -48,7 +48,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 pub use config::{AddressRule, Config, RoomRule};
 use domain::{Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
-use futures::StreamExt;
+use futures::{StreamExt, future::BoxFuture};
 use moka::future::Cache;
 
 use self::{
@@ -224,7 +224,9 @@ impl CalDav {
         let hour = TimeRange { start: now, end: now + chrono::Duration::hours(1) };
         match self.look(dav, place, mailbox, place.calendar(), hour).await? {
             Seen::Found(_) => Ok(stated),
-            Seen::Busy(_) | Seen::Nothing => Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() }),
+            Seen::Busy(_) | Seen::Nothing => {
+                Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() })
+            }
         }
     }
 }
@@ -476,6 +478,15 @@ fn place_key(dav: &Dav<'_>, mailbox: &str) -> String {
 /// A memory of some size; what is not true any more is forgotten by itself.
 fn remembering<T: Clone + Send + Sync + 'static>(size: u64) -> Cache<String, T> {
     Cache::builder().max_capacity(size).time_to_live(PLACES_FOR).build()
+}
+
+/// What is remembered under a key, or what loading it gives; several that ask at the same time share one loading.
+async fn remembered<T: Clone + Send + Sync + 'static>(
+    cache: &Cache<String, T>,
+    key: String,
+    load: BoxFuture<'_, Result<T>>,
+) -> Result<T> {
+    cache.try_get_with(key, load).await.map_err(|error: Arc<Error>| (*error).clone())
 }
 
 fn no_calendar() -> Error {

@@ -63,7 +63,7 @@ pub(super) async fn expanded(
     calendar: &Collection,
     urls: &[Url],
     window: TimeRange,
-) -> Result<Vec<read::Stored>> {
+) -> Result<Found> {
     let mut found = Found::default();
     if let Some(Report::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
         for member in members {
@@ -72,7 +72,7 @@ pub(super) async fn expanded(
             }
         }
     }
-    Ok(found.read().await?.stored)
+    found.read().await
 }
 
 /// One resource by itself.

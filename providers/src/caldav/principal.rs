@@ -131,9 +131,10 @@ fn mail(href: &str) -> Option<String> {
 
 fn plain(address: &str) -> Option<String> {
     let address = href::decode(address.trim());
-    let is_address = address.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-    }) && !address.contains(|char: char| char.is_whitespace() || char.is_control());
+    let is_address = address
+        .split_once('@')
+        .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+        && !address.contains(|char: char| char.is_whitespace() || char.is_control());
     is_address.then_some(address)
 }
 

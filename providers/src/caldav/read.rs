@@ -178,7 +178,9 @@ async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Resu
     while let Some(part) = parts.pop() {
         let mut report = query(dav, calendar, &time_range(part), WITH_DATA).await?;
         if let Report::Members(all) = &report {
-            let is_bare = |one: &Member| one.refusal.is_none() && one.text.as_ref().is_none_or(|text| text.trim().is_empty());
+            let is_bare = |one: &Member| {
+                one.refusal.is_none() && one.text.as_ref().is_none_or(|text| text.trim().is_empty())
+            };
             is_sparing |= all.iter().any(is_bare);
         }
         if matches!(report, Report::Unclear) {

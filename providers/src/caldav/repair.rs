@@ -43,11 +43,11 @@ pub(super) async fn place(
     }
     let urls: Vec<Url> = lost.iter().take(EXPANDED).map(|lost| lost.url.clone()).collect();
     let wide = window.widened(Duration::days(1), Duration::days(1));
-    let told_anew = told(multiget::expanded(dav, calendar, &urls, wide).await)?.unwrap_or_default();
+    let expanded = told(multiget::expanded(dav, calendar, &urls, wide).await)?;
     // An expansion without events says nothing: the server may have left out what it could not read either.
-    let told_anew = Found { stored: told_anew, ..Found::default() };
-    let (told_anew, still_doubtful) = meaning::doubtful(told_anew, zone.clone(), window).await?;
-    for stored in told_anew.stored {
+    let (expanded, still_doubtful) =
+        meaning::doubtful(expanded.unwrap_or_default(), zone.clone(), window).await?;
+    for stored in expanded.stored {
         if !stored.calendar.events.is_empty() && !still_doubtful.iter().any(|(url, _)| *url == stored.url) {
             lost.retain(|lost| lost.url != stored.url);
             found.stored.retain(|known| known.url != stored.url);
@@ -77,12 +77,7 @@ fn told<T>(answer: Result<T>) -> Result<Option<T>> {
 }
 
 /// Asks part by part which of the lost overlap it. False where the server gives no answer that can be believed.
-async fn halve(
-    dav: &Dav<'_>,
-    calendar: &Collection,
-    window: TimeRange,
-    lost: &mut [Lost],
-) -> Result<bool> {
+async fn halve(dav: &Dav<'_>, calendar: &Collection, window: TimeRange, lost: &mut [Lost]) -> Result<bool> {
     // Nobody has an appointment in the small hours of 2 January 1970.
     let nothing = Utc.timestamp_opt(90_000, 0).single();
     let Some(nothing) = nothing.and_then(|start| TimeRange::new(start, start + Duration::hours(1))) else {
@@ -91,14 +86,14 @@ async fn halve(
     let Some(always) = told(read::overlapping(dav, calendar, nothing).await)?.flatten() else {
         return Ok(false);
     };
-    let believed: Vec<usize> =
-        (0..lost.len()).filter(|at| !always.contains(&lost[*at].url)).collect();
+    let believed: Vec<usize> = (0..lost.len()).filter(|at| !always.contains(&lost[*at].url)).collect();
     let (mut parts, mut left) = (VecDeque::from([(window, believed.clone())]), PARTS);
     while let Some((part, among)) = parts.pop_front() {
         if among.is_empty() {
             continue;
         }
-        let listed = if left == 0 { None } else { told(read::overlapping(dav, calendar, part).await)?.flatten() };
+        let listed =
+            if left == 0 { None } else { told(read::overlapping(dav, calendar, part).await)?.flatten() };
         left = left.saturating_sub(1);
         // Where nothing more can be asked, all that overlap the larger part may overlap this one.
         let within: Vec<usize> = match &listed {

@@ -120,12 +120,7 @@ pub(super) async fn remove(caldav: &CalDav, dav: &Dav<'_>, organised: &Calendar)
 }
 
 /// Removes the copies of an event of which nothing but its key and its rooms is known.
-pub(super) async fn remove_by_key(
-    caldav: &CalDav,
-    dav: &Dav<'_>,
-    rooms: &[String],
-    key: &str,
-) -> Result<()> {
+pub(super) async fn remove_by_key(caldav: &CalDav, dav: &Dav<'_>, rooms: &[String], key: &str) -> Result<()> {
     for room in rooms {
         remove_one(caldav, &dav.about(room), room, key).await?;
     }

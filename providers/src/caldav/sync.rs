@@ -100,7 +100,8 @@ pub(super) async fn report(dav: &Dav<'_>, calendar: &Collection, token: &str) ->
 
 fn told(calendar: &Collection, answer: &Answer) -> Option<Told> {
     let (resources, token) = multistatus::synced(&answer.url, &answer.body)?;
-    let mut told = Told { changed: Vec::new(), gone: Vec::new(), token: token?, more: false, digest: String::new() };
+    let mut told =
+        Told { changed: Vec::new(), gone: Vec::new(), token: token?, more: false, digest: String::new() };
     let mut digest = String::new();
     for one in resources {
         if href::same(&one.url, &calendar.url) {

@@ -198,7 +198,8 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
         event.replace("DURATION", []);
         // The copies of the rooms move with it, so they have accepted the new time as well.
         let rooms = event.properties.iter_mut().filter(|line| {
-            let is_room = |kind: &str| kind.eq_ignore_ascii_case("ROOM") || kind.eq_ignore_ascii_case("RESOURCE");
+            let is_room =
+                |kind: &str| kind.eq_ignore_ascii_case("ROOM") || kind.eq_ignore_ascii_case("RESOURCE");
             line.name == "ATTENDEE" && line.param_value("CUTYPE").is_some_and(is_room)
         });
         for line in rooms.filter(|line| known.contains(&event::address_of(line))) {
