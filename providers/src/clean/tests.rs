@@ -87,6 +87,7 @@ impl Provider for Odd {
 
     fn offers(&self) -> Offers {
         Offers {
+            propagates: false,
             consent_pages: false,
             own_consent: false,
             invitations: false,
@@ -224,6 +225,8 @@ impl Provider for Odd {
 fn session() -> Session {
     let password = Credential::Basic { user: String::new(), password: String::new().into() };
     Session {
+        scope: "test".into(),
+        rooms: None,
         credentials: Arc::new(StaticCredentials(password)),
         gate: Arc::new(OpenGate),
         server: None,
