@@ -35,7 +35,6 @@ pub struct Store {
     /// Where it listens.
     pub url: Url,
     contents: Arc<Mutex<Contents>>,
-    heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Store {
@@ -44,32 +43,18 @@ impl Store {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let contents = Arc::new(Mutex::new(contents));
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (served, record) = (contents.clone(), heard.clone());
+        let served = contents.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                answer(stream.unwrap(), &served, &record);
+                answer(stream.unwrap(), &served);
             }
         });
-        Self { url, contents, heard }
-    }
-
-    /// Serves one calendar resource.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self::serve(Contents {
-            members: vec![("case.ics".to_owned(), bytes.to_vec())],
-            ..Contents::default()
-        })
+        Self { url, contents }
     }
 
     /// Changes what it holds.
     pub fn change(&self, change: impl FnOnce(&mut Contents)) {
         change(&mut self.contents.lock().unwrap());
-    }
-
-    /// The requests so far: method, path and depth.
-    pub fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
     }
 
     /// Access as the service account; `zone` is the owner's.
@@ -115,10 +100,9 @@ fn read(reader: &mut impl BufRead) -> Request {
     request
 }
 
-fn answer(stream: TcpStream, contents: &Mutex<Contents>, record: &Mutex<Vec<String>>) {
+fn answer(stream: TcpStream, contents: &Mutex<Contents>) {
     let mut reader = BufReader::new(stream);
     let request = read(&mut reader);
-    record.lock().unwrap().push(format!("{} {}", request.line, request.depth));
     let (status, body) = judge(&request, &mut contents.lock().unwrap());
     let head = format!(
         "HTTP/1.1 {status} X\r\nDAV: 1, 3, calendar-access\r\nAllow: OPTIONS, GET, PUT, DELETE, REPORT\r\n\
