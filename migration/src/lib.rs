@@ -19,6 +19,7 @@ mod m0009_unchecked;
 mod m0011_unreadable;
 mod m0012_failures;
 mod m0013_counted_calendars;
+mod m0014_room_rules;
 mod walls;
 
 /// Every change, in order.
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_unreadable::Migration),
             Box::new(m0012_failures::Migration),
             Box::new(m0013_counted_calendars::Migration),
+            Box::new(m0014_room_rules::Migration),
         ]
     }
 }

@@ -1,5 +1,7 @@
 //! Links between a tenant and its calendar systems.
 
+mod room_rules;
+
 use domain::{
     AccessLevel, Allowed, Id, Permission, ProviderKind, Reason,
     access::Denied,
@@ -20,6 +22,9 @@ use crate::{
 /// A service account that cannot write is of no use: said wherever somebody tries (S2.3).
 const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
                             Choose full access, or restricted access to the calendars that are needed.";
+
+pub use providers::caldav::RoomRule;
+pub use room_rules::room_rules;
 
 crate::noun! {
     /// Links between a tenant and its calendar systems.
@@ -96,6 +101,7 @@ impl Integrations {
             scope_group: new.scope_group,
             external_tenant: None,
             external_name: None,
+            room_rules: None,
             server_url: None,
             service_mailbox: mailbox,
             known_good: None,
