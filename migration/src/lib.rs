@@ -20,6 +20,7 @@ mod m0010_tenant_locale;
 mod m0011_unreadable;
 mod m0012_failures;
 mod m0013_counted_calendars;
+mod m0014_room_rules;
 mod walls;
 
 /// Every change, in order.
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_unreadable::Migration),
             Box::new(m0012_failures::Migration),
             Box::new(m0013_counted_calendars::Migration),
+            Box::new(m0014_room_rules::Migration),
         ]
     }
 }

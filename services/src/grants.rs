@@ -240,7 +240,7 @@ impl Grants {
             own: user.is_some(),
             zone: None,
             scope: format!("{}/{}", integration.id, grant.id).into(),
-            rooms: None,
+            rooms: crate::integrations::room_rules(integration).map(Arc::new),
         };
         Ok((connector, session))
     }
@@ -279,7 +279,7 @@ impl Grants {
             zone: None,
             // Each trial is somebody's act: what an earlier one was refused does not count.
             scope: format!("{}/{}", integration.id, self.services.ids.uuid()).into(),
-            rooms: None,
+            rooms: crate::integrations::room_rules(integration).map(Arc::new),
         };
         Ok((self.services.connectors.get(kind)?, session))
     }

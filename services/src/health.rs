@@ -36,8 +36,8 @@ pub enum Judgement {
     Refused,
     /// Only this mailbox cannot be served, for a reason that no repetition mends.
     Mailbox,
-    /// Nothing is decided: it passes.
-    Passing,
+    /// Nothing is decided, with the error that passes: the mailbox's own, or that of the directory that was asked.
+    Passing(Error),
 }
 
 /// Judges an error met at `mailbox`. What may concern all mailboxes is asked of the directory. "Access denied" does
@@ -50,8 +50,8 @@ pub async fn judge(
     error: &Error,
 ) -> Judgement {
     match error.remedy {
-        Remedy::RetryAfter(_) | Remedy::Resync | Remedy::Reread => Judgement::Passing,
-        Remedy::RefreshToken if session.own => Judgement::Passing,
+        Remedy::RetryAfter(_) | Remedy::Resync | Remedy::Reread => Judgement::Passing(error.clone()),
+        Remedy::RefreshToken if session.own => Judgement::Passing(error.clone()),
         // A person's own consent concerns nobody else.
         _ if session.own => Judgement::Mailbox,
         Remedy::SkipMailbox if error.kind == ErrorKind::OutOfScope => match known_good {
@@ -66,7 +66,7 @@ pub async fn judge(
         Remedy::SkipMailbox => Judgement::Mailbox,
         Remedy::Reconnect => integration(provider, session).await,
         Remedy::RefreshToken | Remedy::Never if is_refusal(error) => integration(provider, session).await,
-        Remedy::RefreshToken => Judgement::Passing,
+        Remedy::RefreshToken => Judgement::Passing(error.clone()),
         Remedy::Never => Judgement::Refused,
     }
 }
@@ -76,7 +76,7 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
     match provider.organisation(session).await {
         Ok(_) => Judgement::Refused,
         Err(error) if is_refusal(&error) => Judgement::Lost(error),
-        Err(_) => Judgement::Passing,
+        Err(error) => Judgement::Passing(error),
     }
 }
 

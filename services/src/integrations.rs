@@ -1,5 +1,7 @@
 //! Links between a tenant and its calendar systems.
 
+mod room_rules;
+
 use domain::{
     AccessLevel, Allowed, Id, Permission, ProviderKind, Reason,
     access::Denied,
@@ -25,6 +27,9 @@ const CANNOT_WRITE: &str = "A service account with free-busy access cannot write
 
 /// The longest name of a group that access is restricted to, in characters.
 const LONGEST_GROUP: usize = 256;
+
+pub use providers::caldav::RoomRule;
+pub use room_rules::room_rules;
 
 crate::noun! {
     /// Links between a tenant and its calendar systems.
@@ -103,6 +108,7 @@ impl Integrations {
             scope_group: new.scope_group,
             external_tenant: None,
             external_name: None,
+            room_rules: None,
             server_url: None,
             service_mailbox: mailbox,
             known_good: None,

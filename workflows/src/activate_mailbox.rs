@@ -155,7 +155,7 @@ async fn cannot(
     let (known_good, state) = (mailbox.integration.known_good.as_deref(), connections::state(connection));
     let address = &connection.address;
     match health::judge(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
-        Judgement::Passing => return Err(error.into()),
+        Judgement::Passing(error) => return Err(error.into()),
         Judgement::Lost(error) => {
             at.change(health::lost(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };

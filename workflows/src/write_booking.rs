@@ -140,7 +140,7 @@ async fn refused(at: &mut Step<Memory>, desk: &Desk, error: providers::Error) ->
     let (integration, mailbox) = (&desk.integration, desk.via.mailbox.as_str());
     let (known_good, own) = (integration.known_good.as_deref(), desk.session.own);
     match health::judge(&*desk.provider, &desk.session, known_good, mailbox, &error).await {
-        Judgement::Passing => Err(error.into()),
+        Judgement::Passing(error) => Err(error.into()),
         Judgement::Lost(error) => {
             at.change(health::lost(integration.id, &error));
             Ok(abandon_because(at, health::reason(&error)))

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[expect(dead_code, reason = "the tests of mailboxes need the rest")]
 #[path = "booking_runs/calendar.rs"]
 mod calendar;
 #[path = "booking_runs/online.rs"]

@@ -45,7 +45,8 @@ async fn no_more_are_inside_than_there_are_places(node: Node) {
     let limits = node.queue.limits.as_ref();
     let mut inside = fill(limits, "ada", FOUR, 4).await;
     assert!(enter_at_once(limits, "bob", FOUR).await.is_ok(), "another key has its own places");
-    let (fifth, ()) = join!(biased; limits.enter(&key("ada"), &FOUR, PATIENT), async { drop(inside.pop()) });
+    let ada = key("ada");
+    let (fifth, ()) = join!(biased; limits.enter(&ada, &FOUR, PATIENT), async { drop(inside.pop()) });
     assert!(fifth.is_ok(), "a place that was given back is taken by who waits");
     assert!(enter_at_once(limits, "ada", FOUR).await.is_err());
 }
@@ -110,7 +111,8 @@ async fn a_pause_ends(node: Node) {
 async fn zero_is_no_limit(node: Node) {
     let limits = node.queue.limits.as_ref();
     let unlimited = Limit { concurrency: 0, rate: 0, per: Duration::ZERO };
-    let entered = join_all((0..50).map(|_| limits.enter(&key("ada"), &unlimited, PATIENT))).await;
+    let ada = key("ada");
+    let entered = join_all((0..50).map(|_| limits.enter(&ada, &unlimited, PATIENT))).await;
     assert!(entered.iter().all(Result::is_ok));
 }
 
@@ -134,8 +136,8 @@ async fn all_nodes_share_the_places_and_the_pause() {
     let other = node.neighbour();
     let inside = fill(node.queue.limits.as_ref(), "ada", FOUR, 4).await;
     assert!(enter_at_once(other.queue.limits.as_ref(), "ada", FOUR).await.is_err());
-    let (entered, ()) =
-        join!(biased; other.queue.limits.enter(&key("ada"), &FOUR, PATIENT), async { drop(inside) });
+    let ada = key("ada");
+    let (entered, ()) = join!(biased; other.queue.limits.enter(&ada, &FOUR, PATIENT), async { drop(inside) });
     assert!(entered.is_ok(), "what one node gives back the other takes");
     node.queue.limits.pause(&key("ada"), HOUR).await;
     assert!(other.queue.limits.enter(&key("ada"), &FOUR, PATIENT).await.is_err());

@@ -170,6 +170,7 @@ impl World {
             scope_group: None,
             external_tenant: Some(id.to_string()),
             external_name: None,
+            room_rules: None,
             server_url: None,
             service_mailbox: None,
             known_good: None,

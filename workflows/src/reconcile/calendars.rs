@@ -79,7 +79,7 @@ async fn reread(
             let judgement = match health::is_refusal(&error) {
                 true if own => Judgement::Mailbox,
                 true => Judgement::Lost(error.clone()),
-                false => Judgement::Passing,
+                false => Judgement::Passing(error.clone()),
             };
             let changes = failed(services, connection, own, judgement, &error);
             return services.write(tenant, "calendars", changes).await;
@@ -120,7 +120,7 @@ fn failed(
     match judgement {
         Judgement::Lost(error) => vec![health::lost(connection.integration_id, &error)],
         Judgement::Mailbox => health::unreachable(connection, error, own),
-        Judgement::Passing => vec![health::failure(services, connection, error, false)],
+        Judgement::Passing(error) => vec![health::failure(services, connection, &error, false)],
         Judgement::Refused => {
             let mut changes = vec![health::failure(services, connection, error, true)];
             if health::lasts(services, connection, error) {
