@@ -46,12 +46,25 @@ impl<T> Aged<T> {
     }
 }
 
-/// All principals, sorted by id. `fresh` asks the server in any case.
-pub(super) async fn principals(
-    dav: &Dav<'_>,
-    account: &Account,
-    fresh: bool,
-) -> Result<Arc<Aged<Vec<Principal>>>> {
+/// Who is listed, sorted by id. A refusal is remembered like an answer: asking is dear.
+#[derive(Debug)]
+pub(super) struct Listed {
+    all: Vec<Principal>,
+    refusal: Option<crate::Error>,
+}
+
+impl Listed {
+    /// Everybody who is listed; the refusal where that is nobody because of it.
+    pub(super) fn all(&self) -> Result<&[Principal]> {
+        match &self.refusal {
+            Some(refusal) if self.all.is_empty() => Err(refusal.clone()),
+            _ => Ok(&self.all),
+        }
+    }
+}
+
+/// All principals. `fresh` asks the server in any case.
+pub(super) async fn principals(dav: &Dav<'_>, account: &Account, fresh: bool) -> Result<Arc<Aged<Listed>>> {
     let key = dav.key("principals");
     if fresh {
         dav.caldav.lists.invalidate(&key).await;
@@ -72,11 +85,11 @@ pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) 
         known.first().map(|one| (*one).clone())
     };
     let list = principals(dav, account, false).await?;
-    if let Some(found) = pick(&list.value) {
+    if let Some(found) = pick(&list.value.all) {
         return Ok(Some(found));
     }
     if list.is_stale(dav)
-        && let Some(found) = pick(&principals(dav, account, true).await?.value)
+        && let Some(found) = pick(&principals(dav, account, true).await?.value.all)
     {
         return Ok(Some(found));
     }
@@ -150,7 +163,7 @@ pub(super) fn is_about_one(error: &crate::Error) -> bool {
 
 /// The lists are looked at one after the other, each first as a collection, then by searches; the first that holds
 /// anybody but the account counts. Whoever shares a calendar with the account is there as well.
-async fn read(dav: &Dav<'_>, account: &Account) -> Result<Vec<Principal>> {
+async fn read(dav: &Dav<'_>, account: &Account) -> Result<Listed> {
     let is_alone = |found: &[Principal]| found.iter().all(|one| href::same(&one.url, &account.principal));
     let (mut refused, mut found) = (None, Vec::new());
     for url in &account.collections {
@@ -176,10 +189,7 @@ async fn read(dav: &Dav<'_>, account: &Account) -> Result<Vec<Principal>> {
     if is_alone(&found) {
         found.extend(owners(dav, account).await?);
     }
-    match refused {
-        Some(refused) if found.is_empty() => Err(refused),
-        _ => Ok(tidy(found)),
-    }
+    Ok(Listed { all: tidy(found), refusal: refused })
 }
 
 /// Sorted by id; nobody twice, neither by path nor by address. Who publishes an address has it before who is merely

@@ -85,16 +85,12 @@ pub(super) async fn locate(dav: &Dav<'_>, mailbox: &str) -> Result<Located> {
     if !mailbox.contains('@') {
         return Err(failure::no_mailbox("UNKNOWN_ADDRESS"));
     }
-    let listed = listing::by_address(dav, &account, mailbox).await;
-    match listed {
-        Ok(Some(principal)) => match at(dav, &account, &principal.url, None).await {
+    if let Some(principal) = listing::by_address(dav, &account, mailbox).await? {
+        match at(dav, &account, &principal.url, None).await {
             // The list is older than what has become of this one.
             Err(error) if error.kind == ErrorKind::NoMailbox => {}
             found => return found,
-        },
-        Ok(None) => {}
-        Err(error) if is_about_one(&error) || error.kind == ErrorKind::GrantLost && error.code != "401" => {}
-        Err(error) => return Err(error),
+        }
     }
     guess(dav, &account, mailbox).await
 }

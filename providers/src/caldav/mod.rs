@@ -56,7 +56,7 @@ use self::{
     auth::Logins,
     changes::Follower,
     collection::Collection,
-    listing::Aged,
+    listing::{Aged, Listed},
     locate::{Alias, Located},
     principal::Principal,
     seen::{AllSeen, Seen},
@@ -88,7 +88,7 @@ pub struct CalDav {
     /// The accounts that credentials belong to.
     accounts: Cache<String, Arc<Account>>,
     /// The principals that accounts see.
-    lists: Cache<String, Arc<Aged<Vec<Principal>>>>,
+    lists: Cache<String, Arc<Aged<Listed>>>,
     /// The calendars in accounts' own homes.
     homes: Cache<String, Arc<Aged<Vec<Collection>>>>,
     /// Which principal the owner of a calendar is.
@@ -259,7 +259,7 @@ impl Provider for CalDav {
         let dav = self.dav(session, None)?;
         let account = account::account(&dav).await?;
         let all = listing::principals(&dav, &account, after.is_none()).await?;
-        let people = all.value.iter().filter(|found| {
+        let people = all.value.all()?.iter().filter(|found| {
             // The service account itself is nobody's mailbox; a user's own consent stands for that user alone.
             !found.is_room() && account.is_itself(found) == session.own
         });
@@ -275,7 +275,7 @@ impl Provider for CalDav {
         let dav = self.dav(session, None)?;
         let account = account::account(&dav).await?;
         let all = listing::principals(&dav, &account, after.is_none()).await?;
-        let rooms = all.value.iter().cloned().filter_map(Principal::into_room).collect();
+        let rooms = all.value.all()?.iter().cloned().filter_map(Principal::into_room).collect();
         Ok(page(rooms, after, |room| &room.id))
     }
 

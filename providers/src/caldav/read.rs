@@ -9,6 +9,8 @@
 //! that it left out are listed and fetched. Otherwise its word on what lies outside the window is taken, because
 //! comparing each answer with the list of all members would cost more than the answer.
 
+use std::borrow::Cow;
+
 use chrono::Duration;
 use domain::{
     Budget, TimeRange, UnreadableReason,
@@ -105,6 +107,7 @@ impl Found {
 
     fn read_here(mut self) -> Self {
         for (url, etag, text) in std::mem::take(&mut self.texts) {
+            let text = without_attachments(&text);
             match Calendar::read_within(text.as_bytes(), &mut self.budget) {
                 Ok(calendar) => self.stored.push(Stored { url, etag, calendar }),
                 Err(error) => self.lost.push(Lost::new(url, reason(error))),
@@ -112,6 +115,27 @@ impl Found {
         }
         self
     }
+}
+
+/// A large text without the attachments inside it: they say nothing about times, and only they make an event large.
+fn without_attachments(text: &str) -> Cow<'_, str> {
+    const LARGE: usize = 256 * 1024;
+    if text.len() < LARGE {
+        return Cow::Borrowed(text);
+    }
+    let is_attachment = |line: &str| {
+        let name = line.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("ATTACH"));
+        name && line[6..].starts_with([';', ':'])
+    };
+    let (mut kept, mut inside) = (String::new(), false);
+    for line in text.split_inclusive('\n') {
+        // What begins with a blank goes on with the line before (RFC 5545 section 3.1).
+        inside = is_attachment(line) || (inside && line.starts_with([' ', '\t']));
+        if !inside {
+            kept.push_str(line);
+        }
+    }
+    Cow::Owned(kept)
 }
 
 fn reason(error: ical::Error) -> UnreadableReason {
@@ -307,4 +331,20 @@ pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
 /// Whether the event was cancelled without being deleted.
 pub(super) fn is_cancelled(stored: &Stored) -> bool {
     stored.calendar.main().is_none_or(|event| event.status == Status::Cancelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_are_left_out_of_large_texts_with_their_folds() {
+        let fold = "A".repeat(300_000);
+        let text = format!(
+            "BEGIN:VEVENT\r\nattach;VALUE=BINARY:{fold}\r\n {fold}\r\n\t{fold}\r\nATTACHED:x\r\n y\r\nATTACH:{fold}\nEND:VEVENT\n"
+        );
+        assert_eq!(without_attachments(&text), "BEGIN:VEVENT\r\nATTACHED:x\r\n y\r\nEND:VEVENT\n");
+        let small = "ATTACH:x\r\n";
+        assert_eq!(without_attachments(small), small);
+    }
 }

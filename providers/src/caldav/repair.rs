@@ -22,9 +22,9 @@ use crate::{Error, Remedy, Result};
 /// How many resources are asked to be expanded.
 const EXPANDED: usize = 20;
 /// How many parts of the window are asked about.
-const PARTS: usize = 40;
+const PARTS: usize = 48;
 /// Parts are halved down to this.
-const FINE: Duration = Duration::minutes(30);
+const FINE: Duration = Duration::minutes(15);
 
 /// Finds out when the lost resources take time, and reads those that the server makes readable. A resource that was
 /// read but whose times are not known is asked about as well.
@@ -100,7 +100,7 @@ async fn halve(dav: &Dav<'_>, calendar: &Collection, window: TimeRange, lost: &m
             Some(listed) => among.into_iter().filter(|at| listed.contains(&lost[*at].url)).collect(),
             None => among,
         };
-        match read::halves(part).filter(|_| part.duration() > FINE && listed.is_some()) {
+        match halves(part).filter(|_| listed.is_some()) {
             Some(halves) => parts.extend(halves.map(|half| (half, within.clone()))),
             None => within.into_iter().for_each(|at| lost[at].spans.push(part)),
         }
@@ -109,6 +109,14 @@ async fn halve(dav: &Dav<'_>, calendar: &Collection, window: TimeRange, lost: &m
         one.spans = joined(std::mem::take(&mut one.spans));
     }
     Ok(believed.len() == lost.len())
+}
+
+/// A part in two, between which a quarter of an hour begins; `None` where it is short already.
+fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
+    let quarters = part.duration().num_minutes() / 2 / FINE.num_minutes();
+    let begun = part.start.timestamp().rem_euclid(FINE.num_seconds());
+    let middle = part.start + FINE * i32::try_from(quarters.max(1)).ok()? - Duration::seconds(begun);
+    Some([TimeRange::new(part.start, middle)?, TimeRange::new(middle, part.end)?])
 }
 
 /// Ranges in order, those that touch as one.

@@ -38,7 +38,6 @@ async fn a_calendar_in_the_askers_home_is_used_only_when_its_owner_is_the_mailbo
         (true, owner("/p/ada/")),
         (true, owner("/p/ada")),
         (true, owner("/p/%61da/")),
-        (true, owner("p/ada/")),
         // Another path of the same principal: it publishes the same address.
         (true, owner("/users/17/")),
         (false, owner("/users/18/")),
