@@ -137,8 +137,16 @@ impl Event {
         if start.is_none() {
             defects.push(Defect::Start);
         }
+        let span = match &start {
+            Some(start) => span(event, start, zones, &mut defects),
+            // The end alone may still say something.
+            None => match event.get("DTEND").and_then(|property| Moment::read(property, zones)) {
+                Some(Moment::Date(day)) => Span::Until(Moment::Date(day.succ_opt().unwrap_or(day))),
+                Some(end) => Span::Until(end),
+                None => Span::Length { days: 0, seconds: 0 },
+            },
+        };
         let start = start.unwrap_or(Moment::Date(chrono::NaiveDate::MIN));
-        let span = span(event, &start, zones, &mut defects);
         let text = |name: &str| event.get(name).map(Property::as_text).filter(|text| !text.is_empty());
         let recurrence = event.get("RECURRENCE-ID");
         let recurrence_id = recurrence.and_then(|property| Moment::read(property, zones));

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod mutilated;
 #[cfg(test)]
+mod odd;
+#[cfg(test)]
 mod real_data;
 mod series;
 #[cfg(test)]

@@ -187,10 +187,8 @@ fn close(open: &mut Vec<Component>) {
     let Some(parent) = open.last_mut() else { return };
     if done.name == "VALARM" {
         let misplaced = |property: &Property| OF_EVENTS.contains(&property.name.as_str());
-        let (of_parent, own) = done.properties.into_iter().partition(misplaced);
-        let of_parent: Vec<Property> = of_parent;
-        done.properties = own;
-        parent.properties.extend(of_parent);
+        let behind = done.properties.iter().position(misplaced).unwrap_or(done.properties.len());
+        parent.properties.extend(done.properties.split_off(behind));
     }
     parent.components.push(done);
 }
