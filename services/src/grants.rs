@@ -12,7 +12,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{ProviderKind, ids};
 use providers::{
-    Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
+    Clean, Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session,
+    StaticCredentials,
     google::{Google, ServiceAccountKey},
     microsoft::identity::Identity,
 };
@@ -34,10 +35,10 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    /// Adds a connector.
+    /// Adds a connector. Whoever gets it from here gets clean texts, see [`Clean`].
     #[must_use]
     pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
-        self.by_kind.insert(provider.kind(), provider);
+        self.by_kind.insert(provider.kind(), Arc::new(Clean::new(provider)));
         self
     }
 

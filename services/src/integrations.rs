@@ -7,6 +7,7 @@ use domain::{
     access::Denied,
     ids,
     state::{Feature, IntegrationState, Lane},
+    text::Shape,
 };
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
@@ -17,11 +18,15 @@ use crate::{
     events::topic,
     orders::{Connect, Order, Verify},
     page, tenants,
+    text::{self, LONGEST_URL},
 };
 
 /// A service account that cannot write is of no use: said wherever somebody tries (S2.3).
 const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
                             Choose full access, or restricted access to the calendars that are needed.";
+
+/// The longest name of a group that access is restricted to, in characters.
+const LONGEST_GROUP: usize = 256;
 
 pub use providers::caldav::RoomRule;
 pub use room_rules::room_rules;
@@ -40,7 +45,7 @@ pub struct NewIntegration {
     pub name: String,
     /// How much the service account may reach.
     pub access_level: AccessLevel,
-    /// The group that restricted access is limited to, as the customer calls it.
+    /// The group that restricted access is limited to, as the customer calls it: up to 256 characters.
     pub scope_group: Option<String>,
     /// The service mailbox, if it is known already (S4.2).
     pub service_mailbox: Option<String>,
@@ -76,10 +81,12 @@ impl Integrations {
         if new.access_level == AccessLevel::FreeBusy {
             return Err(Refusal::new("ACCESS_LEVEL_CANNOT_WRITE", CANNOT_WRITE).at("accessLevel").into());
         }
-        let name = new.name.trim().to_owned();
-        if name.is_empty() || name.len() > 200 {
-            let message = "The name of an integration has 1 to 200 characters.";
-            return Err(Refusal::new("NAME_MALFORMED", message).at("name").into());
+        let name = tenants::checked_name(&new.name)?;
+        if let Some(group) = &new.scope_group {
+            text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
+        }
+        if let Some(url) = &new.return_url {
+            text::check(url, Shape::Line, LONGEST_URL, "returnUrl")?;
         }
         if let Some(url) = &new.return_url
             && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?

@@ -20,6 +20,9 @@ use crate::Key;
 /// How long a place is kept for a node that died: whoever is inside renews it.
 pub const LEASE: Duration = Duration::from_secs(15);
 
+/// No gate is closed for longer than this at a time, whatever whoever asked for it said.
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
 /// What is allowed for a key. Zero means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Limit, Limits, Place, Wait,
+    LONGEST_PAUSE, Limit, Limits, Place, Wait,
     gate::{Attempt, Gate, Gates},
 };
 use crate::{Error, Key, link::Link};
@@ -162,7 +162,7 @@ impl Limits for Redis {
     async fn pause(&self, key: &Key, for_: Duration) {
         self.gates.of(key.as_str()).pause(for_);
         let mut script = self.pause.prepare_invoke();
-        script.key(self.key(key.as_str(), "closed")).arg(micros(for_));
+        script.key(self.key(key.as_str(), "closed")).arg(micros(for_.min(LONGEST_PAUSE)));
         let told = self
             .commands
             .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })

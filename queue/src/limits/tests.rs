@@ -37,6 +37,7 @@ on_both!(
     no_more_begin_than_the_rate_allows,
     a_pause_closes_one_gate_and_is_never_made_shorter,
     a_pause_ends,
+    no_pause_is_longer_than_a_day,
     zero_is_no_limit,
 );
 
@@ -90,6 +91,15 @@ async fn a_pause_closes_one_gate_and_is_never_made_shorter(node: Node) {
     let Wait(wait) = limits.enter(&key("ada"), &FOUR, PATIENT).await.unwrap_err();
     assert!(wait + PATIENT > HOUR && wait <= HOUR, "{wait:?}");
     assert!(enter_at_once(limits, "bob", FOUR).await.is_ok());
+}
+
+async fn no_pause_is_longer_than_a_day(node: Node) {
+    let limits = node.queue.limits.as_ref();
+    for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(3_153_600_000)] {
+        limits.pause(&key("ada"), endless).await;
+        let Wait(wait) = enter_at_once(limits, "ada", FOUR).await.unwrap_err();
+        assert!(wait <= LONGEST_PAUSE && wait > LONGEST_PAUSE / 2, "{endless:?} became {wait:?}");
+    }
 }
 
 async fn a_pause_ends(node: Node) {

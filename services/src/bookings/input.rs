@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{Duration, SubsecRound};
-use domain::{Id, TimeRange, Timestamp, ids};
+use domain::{Id, TimeRange, Timestamp, ids, text::Shape};
 use serde::Serialize;
 
 use crate::{
     Refusal, Result,
     availability::{OnUnreadable, at_most, buffer, zone},
+    text,
 };
 
 /// The longest title, in characters.
@@ -89,7 +90,10 @@ impl NewBooking {
             return Err(Refusal::new("TITLE_MISSING", "A booking has a title.").at("title").into());
         }
         no_longer(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
+        text::check(&self.title, Shape::Line, LONGEST_TITLE, "title")?;
         no_longer(&self.description, LONGEST_DESCRIPTION, "DESCRIPTION_TOO_LONG", "description")?;
+        text::check(&self.description, Shape::Lines, LONGEST_DESCRIPTION, "description")?;
+        self.description = domain::text::lines(self.description, usize::MAX);
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
         zone(&self.zone)?;
@@ -103,6 +107,7 @@ impl NewBooking {
             guest.email = crate::users::checked_email(&guest.email, "guests")?;
             guest.name = String::from(guest.name.trim());
             no_longer(&guest.name, LONGEST_NAME, "NAME_TOO_LONG", "guests")?;
+            text::check(&guest.name, Shape::Line, LONGEST_NAME, "guests")?;
         }
         self.guests.retain(|guest| seen.insert(guest.email.clone()));
         Ok(self)

@@ -10,6 +10,7 @@ mod campaigns;
 mod failures;
 mod integrations;
 mod marks;
+mod tenants;
 
 use domain::state::Lane;
 use queue::jobs;
@@ -23,6 +24,7 @@ pub use campaigns::ItemResult;
 pub use failures::MailboxFailure;
 pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVerification, RoomList};
 pub(crate) use integrations::{pending_connection, window};
+pub use tenants::TenantLocale;
 
 use crate::{Result, Services, events, orders::Order, tx::After};
 
@@ -41,6 +43,8 @@ pub enum Change {
     Rooms(RoomList),
     /// A climbed ladder.
     Verification(NewVerification),
+    /// What the directory tells of the tenant.
+    Locale(TenantLocale),
     /// A service mailbox that passed becomes the integration's current one.
     ServiceMailbox {
         /// The integration.
@@ -126,6 +130,7 @@ impl<'a> Writer<'a> {
             Change::NewConnections(found) => self.new_connections(found).await,
             Change::Rooms(list) => self.rooms(list).await,
             Change::Verification(verification) => self.verification(verification).await,
+            Change::Locale(locale) => self.locale(locale).await,
             Change::ServiceMailbox { integration, address, name } => {
                 self.service_mailbox(integration, address, name).await
             }

@@ -147,6 +147,8 @@ impl World {
             name: "Acme".to_owned(),
             plan: "PLUS".to_owned(),
             return_urls: json!([]),
+            time_zone: None,
+            language: None,
             data_key: vec![1],
             version: 1,
             created_at: self.clock.now(),

@@ -201,7 +201,13 @@ impl Provider for Calendars {
 
     async fn organisation(&self, _: &Session) -> Result<Organisation> {
         let (id, name, domains) = ("acme".to_owned(), "Acme".to_owned(), Vec::new());
-        self.call("organisation", DIRECTORY, |_| Organisation { id, name, domains })
+        self.call("organisation", DIRECTORY, |_| Organisation {
+            id,
+            name,
+            domains,
+            zone: None,
+            language: None,
+        })
     }
 
     async fn people(&self, _: &Session, _: Option<&str>) -> Result<Page<Person>> {
