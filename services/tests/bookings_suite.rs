@@ -36,3 +36,5 @@ mod copies;
 mod create;
 #[path = "bookings_suite/revise.rs"]
 mod revise;
+#[path = "bookings_suite/room_rules.rs"]
+mod room_rules;

@@ -87,6 +87,27 @@ impl App {
         txn.commit().await.unwrap();
     }
 
+    /// The integration is bound to an organisation, as the calendar system calls it.
+    async fn belong_to(&self, organisation: &str) {
+        let (integration, at) = (self.world.integration, self.world.services.now());
+        let binding = entity::external_binding::Model {
+            provider: "MICROSOFT_365".to_owned(),
+            external_tenant: organisation.to_owned(),
+            tenant_id: self.tenant(),
+            integration_id: integration,
+            bound_at: at,
+        };
+        self.world.insert(self.world.tenant, entity::external_binding::ActiveModel::from(binding)).await;
+        let row = entity::integration::ActiveModel {
+            id: Set(integration),
+            external_tenant: Set(Some(organisation.to_owned())),
+            ..Default::default()
+        };
+        let txn = self.world.services.store.write(self.tenant()).await.unwrap();
+        row.update(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
     /// The titles of what is kept of a calendar.
     async fn titles(&self, connection: Uuid) -> Vec<String> {
         use entity::calendar_event::{Column, of};
@@ -297,6 +318,7 @@ async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(app
     let [bad, clean] = &app.connections().await[..] else { panic!("there are two") };
     let items = [unreadable("a", false), unreadable("b", true), unreadable("c", true)];
     app.world.read_with(bad.id, &[], &items).await;
+    app.belong_to("acme").await;
     let (admin, integrations) = (app.world.admin(), app.world.services.integrations());
     integrations.verify(&admin, domain::Id::from_uuid(app.world.integration)).await.unwrap();
     app.work().await;

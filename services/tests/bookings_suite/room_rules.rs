@@ -1,0 +1,41 @@
+//! How rooms are told from people, per integration.
+
+use domain::Id;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use services::integrations::{self, RoomRule};
+
+use crate::world::World;
+
+async fn set_provider(world: &World, provider: &str) {
+    let row = entity::integration::ActiveModel {
+        id: Set(world.integration),
+        provider: Set(provider.to_owned()),
+        ..Default::default()
+    };
+    let txn = world.services.store.write(world.tenant.uuid()).await.unwrap();
+    row.update(&txn).await.unwrap();
+    txn.commit().await.unwrap();
+}
+
+async fn room_rules_are_kept_for_the_integration_that_they_fit(world: &World) {
+    let (admin, id) = (world.admin(), Id::from_uuid(world.integration));
+    let set = async |rules: Option<RoomRule>, version: Option<i64>| {
+        world.services.integrations().set_room_rules(&admin, id, rules, version).await
+    };
+    let rule = |address: &str| RoomRule { addresses: vec![address.to_owned()], ..RoomRule::default() };
+    assert_eq!(set(Some(rule("@rooms.example")), None).await.unwrap_err().code(), "ROOM_RULES_NOT_USED");
+    set_provider(world, "CALDAV").await;
+    let too_many = RoomRule { addresses: vec!["a".to_owned(); 51], ..RoomRule::default() };
+    for wrong in [rule(""), rule(" "), rule("a\0"), rule(&"a".repeat(201)), too_many] {
+        assert_eq!(set(Some(wrong), None).await.unwrap_err().code(), "ROOM_RULES_MALFORMED");
+    }
+    let row = set(Some(rule("@rooms.example")), Some(1)).await.unwrap();
+    assert_eq!((integrations::room_rules(&row), row.version), (Some(rule("@rooms.example")), 2));
+    assert_eq!(set(Some(rule("b")), Some(1)).await.unwrap_err().code(), "VERSION_CONFLICT");
+    let row = set(None, Some(2)).await.unwrap();
+    assert_eq!(integrations::room_rules(&row), None, "the installation's own rule serves again");
+}
+
+on_both_stores! {
+    room_rules_are_kept_for_the_integration_that_they_fit,
+}
