@@ -98,7 +98,7 @@ pub fn escape(token: String) -> String {
     for char in token.chars() {
         if char == '%' || !is_allowed(char, Shape::Line) {
             // Six digits hold every character, so nothing marks the end.
-            escaped.push_str(&format!("%{:06x}", u32::from(char)));
+            escaped.extend(format!("%{:06x}", u32::from(char)).chars());
         } else {
             escaped.push(char);
         }

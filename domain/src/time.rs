@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn no_wait_overflows() {
         let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
-        assert_eq!(after(now, std::time::Duration::from_secs(60)), now + Duration::minutes(1));
+        assert_eq!(after(now, std::time::Duration::from_mins(1)), now + Duration::minutes(1));
         for endless in [std::time::Duration::MAX, std::time::Duration::from_secs(u64::MAX)] {
             assert_eq!(after(now, endless), Timestamp::MAX_UTC);
         }

@@ -31,6 +31,8 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ("authoriseIntegration", "integration { id }", r#"{ "id": "integration" }"#),
     ("verifyIntegration", "run { id }", r#"{ "id": "integration" }"#),
     ("reconnectIntegration", "run { id }", r#"{ "id": "integration" }"#),
+    ("setRoomRules", "integration { id }", r#"{ "integrationId": "integration", "rules": null }"#),
+    ("setCountedCalendars", "connection { id }", r#"{ "connectionId": "connection", "calendarIds": null }"#),
     ("setServiceMailbox", "run { id }", r#"{ "integrationId": "integration", "mailbox": "x@b.test" }"#),
     ("inviteAdministrator", "url", r#"{ "email": "it@b.test", "integrationId": "integration" }"#),
     ("activateConnection", "run { id }", r#"{ "id": "connection" }"#),
