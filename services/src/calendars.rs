@@ -6,11 +6,13 @@
 
 use domain::{Allowed, TimeRange, Timestamp, Unreadable, UnreadableReason};
 use providers::{Error, ErrorKind, Event, Provider, Remedy, Session, Since};
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
 use uuid::Uuid;
 
 use crate::{
-    Change, Result, Services, Tx,
+    Change, Result, Services,
     change::{CalendarCopy, SameCalendar, window as covered},
     connections::counted,
     integrations,
@@ -89,14 +91,14 @@ pub fn window(services: &Services) -> TimeRange {
 
 /// Has the copies of a user, or of the whole tenant, read anew whatever their providers say of changes: their days stand
 /// in another zone now.
-pub(crate) async fn read_anew(tx: &Tx, user: Option<Uuid>) -> Result<()> {
+pub(crate) async fn read_anew(txn: &DatabaseTransaction, tenant: Uuid, user: Option<Uuid>) -> Result<()> {
     use entity::connection::{Column, update};
-    let copies = update(tx.tenant()).col_expr(Column::Watermark, Expr::value(None::<String>));
+    let copies = update(tenant).col_expr(Column::Watermark, Expr::value(None::<String>));
     let copies = match user {
         Some(user) => copies.filter(Column::UserId.eq(user)),
         None => copies,
     };
-    copies.exec(tx.conn()).await?;
+    copies.exec(txn).await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, page, roles, vault::DataKey};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, calendars, page, roles, vault::DataKey};
 
 crate::noun! {
     /// Customer organisations.
@@ -127,6 +127,9 @@ impl Tenants {
             columns.push((Column::Language, Expr::value(language)));
         }
         let after = change(&tx, columns).await?;
+        if after.time_zone != before.time_zone {
+            calendars::read_anew(tx.conn(), tx.tenant(), None).await?;
+        }
         let details = json!({ "name": after.name, "timeZone": after.time_zone, "language": after.language });
         tx.audit(&by.actor(), "tenant.update", id.to_string(), details).await?;
         tx.commit().await?;

@@ -101,7 +101,7 @@ impl Users {
             connect_to_live_integrations(&self.services.ids, &mut tx, &after).await?;
         }
         if before.time_zone != after.time_zone {
-            calendars::read_anew(&tx, Some(after.id)).await?;
+            calendars::read_anew(tx.conn(), tx.tenant(), Some(after.id)).await?;
         }
         tx.audit(&by.actor(), "user.update", id.to_string(), json!({ "version": after.version })).await?;
         tx.commit().await?;

@@ -156,7 +156,7 @@ fn every_key_in_redis_is_listed_with_whose_it_is() {
 #[test]
 fn what_connectors_keep_begins_with_the_scope_of_its_session() {
     let makers = [
-        ("providers/src/caldav/transport.rs", "fn key(&self"),
+        ("providers/src/caldav/transport.rs", "fn key("),
         ("providers/src/caldav/auth.rs", "fn key("),
         ("providers/src/exchange/endpoint.rs", "let key ="),
         ("providers/src/exchange/rooms.rs", "fn rooms_key"),

@@ -17,7 +17,9 @@ use chrono::Duration;
 use domain::state::Verdict;
 use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
-use services::{connections, grants::Connectors, ladder::Check, users::UserChange};
+use services::{
+    Change, change::TenantLocale, connections, grants::Connectors, ladder::Check, users::UserChange,
+};
 use uuid::Uuid;
 use workflows::{Engine, reconcile::Reconciler};
 
@@ -335,7 +337,7 @@ async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(app
     app.world.close().await;
 }
 
-async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user(apps: Apps) {
+async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant(apps: Apps) {
     let app = apps.make(1).await;
     let row = app.connections().await[0].clone();
     let (admin, users) = (app.world.admin(), app.world.services.users());
@@ -343,6 +345,12 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user(apps: Apps) {
     app.round(16).await;
     assert_eq!(app.calendars.zone(&row.address), None, "nobody has told one");
     app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
+    let told = TenantLocale { zone: Some("America/New_York".to_owned()), language: None };
+    app.world.change(vec![Change::Locale(told)]).await;
+    assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
+    app.round(16).await;
+    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
+    app.set(&row, |row| row.watermark = Set(Some("read in the tenant's".to_owned()))).await;
     let zone = |name: &str| UserChange { time_zone: Some(Some(name.to_owned())), ..UserChange::default() };
     users.update(&admin, user, zone("Asia/Tokyo"), None).await.unwrap();
     assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
@@ -434,7 +442,7 @@ macro_rules! on_both_stores {
 }
 
 on_both_stores! {
-    days_stand_in_the_zone_of_the_mailbox_else_of_the_user,
+    days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant,
     an_administrator_decides_which_calendars_of_a_mailbox_count,
     the_verification_names_the_mailboxes_with_items_that_cannot_be_read,
     a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others,

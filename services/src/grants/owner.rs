@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use domain::Zone;
+use domain::{Id, Zone};
 use providers::{Provider, Session};
 
 use super::Grants;
-use crate::{Result, connections};
+use crate::{Result, connections, tenants};
 
 impl Grants {
     /// Access to the calendar system for one mailbox: through its owner's own consent where it has one. Whole days and
@@ -36,6 +36,8 @@ impl Grants {
             }
             None => None,
         };
-        Ok(user.and_then(|user| user.time_zone).as_deref().and_then(Zone::named))
+        let tenant = self.services.tenants().find(Id::from_uuid(tenant)).await?;
+        let told = tenant.as_ref().and_then(|tenant| tenants::owner_zone(user.as_ref(), tenant));
+        Ok(told.and_then(Zone::named))
     }
 }
