@@ -96,12 +96,14 @@ pub fn escape(token: String) -> String {
     }
     let mut escaped = String::from(ESCAPED);
     for char in token.chars() {
-        if char == '%' || !is_allowed(char, Shape::Line) {
-            // Six digits hold every character, so nothing marks the end.
-            escaped.extend(format!("%{:06x}", u32::from(char)).chars());
-        } else {
+        if char != '%' && is_allowed(char, Shape::Line) {
             escaped.push(char);
+            continue;
         }
+        escaped.push('%');
+        // Six hexadecimal digits hold every character, so nothing has to mark the end.
+        let digits = (0..6).rev().map(|place| (u32::from(char) >> (4 * place)) & 0xF);
+        escaped.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
     }
     escaped
 }

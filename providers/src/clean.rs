@@ -346,7 +346,7 @@ impl Cleaned for Event {
             uid: identifier(uid),
             version: text::escape(version),
             series: series.map(text::escape),
-            effect_key: effect_key.map(|key| identifier(key)),
+            effect_key: effect_key.map(identifier),
             title: title.map(|title| text::line(title, SENTENCE)),
             range,
             all_day,

@@ -17,8 +17,7 @@ use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
     events::topic,
     orders::{Connect, Order, Verify},
-    page, tenants,
-    text::{self, LONGEST_URL},
+    page, tenants, text,
 };
 
 /// A service account that cannot write is of no use: said wherever somebody tries (S2.3).
@@ -84,9 +83,6 @@ impl Integrations {
         let name = tenants::checked_name(&new.name)?;
         if let Some(group) = &new.scope_group {
             text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
-        }
-        if let Some(url) = &new.return_url {
-            text::check(url, Shape::Line, LONGEST_URL, "returnUrl")?;
         }
         if let Some(url) = &new.return_url
             && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?

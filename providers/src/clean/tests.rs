@@ -21,10 +21,6 @@ fn odd(text: &str) -> String {
     format!("{text}\0\u{1}\u{8}\n\u{9F}\u{FDD0}\u{10FFFE}")
 }
 
-fn some() -> Option<String> {
-    Some(odd("some"))
-}
-
 fn party() -> Party {
     Party { name: odd("name"), address: odd("anna@acme.example") }
 }
@@ -35,9 +31,9 @@ fn event() -> Event {
         id: ID.to_owned(),
         uid: odd("uid"),
         version: odd("version"),
-        series: some(),
-        effect_key: some(),
-        title: some(),
+        series: Some(odd("some")),
+        effect_key: Some(odd("some")),
+        title: Some(odd("some")),
         range: TimeRange { start, end: start + chrono::Duration::hours(1) },
         all_day: false,
         busy: Some(BusyKind::Busy),
@@ -66,7 +62,7 @@ impl Odd {
             return Ok(answer);
         }
         let error = Error::new(ErrorKind::Unavailable, Remedy::Never, odd("code"), odd("message"));
-        Err(Error { request_id: some(), ..error })
+        Err(Error { request_id: Some(odd("some")), ..error })
     }
 
     fn event_page(&self, after: Option<&str>) -> Result<EventPage> {
@@ -100,7 +96,10 @@ impl Provider for Odd {
 
     async fn organisation(&self, _: &Session) -> Result<Organisation> {
         let (id, name, domains) = (ID.to_owned(), odd("name"), vec![odd("acme.example")]);
-        self.answer(None, Organisation { id, name, domains, zone: some(), language: some() })
+        self.answer(
+            None,
+            Organisation { id, name, domains, zone: Some(odd("some")), language: Some(odd("some")) },
+        )
     }
 
     async fn people(&self, _: &Session, after: Option<&str>) -> Result<Page<Person>> {
@@ -113,8 +112,8 @@ impl Provider for Odd {
             address: odd("room@acme.example"),
             name: odd("name"),
             capacity: None,
-            building: some(),
-            floor: some(),
+            building: Some(odd("some")),
+            floor: Some(odd("some")),
             equipment: vec![odd("beamer")],
         };
         self.page(after, room)
@@ -126,7 +125,7 @@ impl Provider for Odd {
             address: odd("anna@acme.example"),
             name: odd("name"),
             kind: MailboxKind::Unknown,
-            zone: some(),
+            zone: Some(odd("some")),
             accepts_conflicts: None,
         };
         self.answer(None, mailbox)

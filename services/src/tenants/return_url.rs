@@ -1,8 +1,9 @@
 //! Where a browser may be sent back to after the connect page.
 
+use domain::text::{self, Shape};
 use url::{Host, Url};
 
-use crate::{Refusal, Result};
+use crate::{Refusal, Result, text::LONGEST_URL};
 
 const MOST: usize = 20;
 
@@ -32,6 +33,8 @@ pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
 /// An address to which a browser may be sent at all: encrypted or on this machine, and plain to read. Encoded
 /// slashes are refused, because servers differ on where the path goes from there.
 fn safe(text: &str) -> Option<Url> {
+    // The parser drops line breaks and tabs; what is stored is the text.
+    text::check(text, Shape::Line, LONGEST_URL).ok()?;
     let url = Url::parse(text).ok()?;
     let loopback = match url.host()? {
         Host::Domain(name) => name == "localhost",
@@ -72,6 +75,8 @@ mod tests {
             "https://app.example.com/?x",
             "/settings",
             "",
+            "https://app.example.com/\n",
+            "https://app.example.com/\0",
         ] {
             assert!(checked(&[bad.to_owned()]).is_err(), "{bad}");
         }

@@ -29,6 +29,7 @@ on_both!(
     nobody_signals_a_connection_by_hand,
     credentials_are_taken_once_and_only_where_they_are_asked_for,
     an_address_with_a_password_in_it_is_refused,
+    what_is_typed_has_a_length_and_no_odd_characters,
     an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refused,
     a_link_that_has_done_its_work_cannot_take_the_connection_down,
     two_presses_of_a_button_make_one_integration,
@@ -213,6 +214,23 @@ async fn an_address_with_a_password_in_it_is_refused(h: Harness) {
     for server in ["https://:pass@dav.example/", "https://svc@dav.example/", "ftp://dav.example/", "dav"] {
         let answer = h.services.connect().typed(&cookie, typed(server)).await;
         assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
+    }
+}
+
+async fn what_is_typed_has_a_length_and_no_odd_characters(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let cookie = follow(&h, &link(&h, tenant).await).await;
+    let server = "https://dav.example/";
+    for (server, user, code) in [
+        (server, "s\0vc", "TEXT_MALFORMED"),
+        (server, "s\u{FFFE}vc", "TEXT_MALFORMED"),
+        (server, &"x".repeat(200_000), "TEXT_TOO_LONG"),
+        ("https://dav.example/\0", "svc", "TEXT_MALFORMED"),
+        (&format!("{server}{}", "x".repeat(200_000)), "svc", "TEXT_TOO_LONG"),
+    ] {
+        let answer =
+            h.services.connect().typed(&cookie, Typed { user: user.to_owned(), ..typed(server) }).await;
+        assert_eq!(refused(answer), code);
     }
 }
 

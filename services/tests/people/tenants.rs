@@ -115,17 +115,13 @@ async fn tenants_are_listed_page_by_page(h: Harness) {
     assert_eq!(tenants.by_id(&h.staff, Id::from_uuid(made[1])).await.unwrap().name, "b");
 }
 
-fn some(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
 fn in_zone(zone: &str, language: &str) -> NewTenant {
     NewTenant {
         name: "acme".to_owned(),
         plan: Plan::Plus,
         return_urls: Vec::new(),
-        time_zone: some(zone),
-        language: some(language),
+        time_zone: Some(zone.to_owned()),
+        language: Some(language.to_owned()),
     }
 }
 
@@ -154,17 +150,18 @@ async fn a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recor
     assert_eq!((made.time_zone.as_deref(), made.language.as_deref()), (Some("Europe/Berlin"), Some("de")));
     let id = Id::from_uuid(made.id);
     let update = async |change, version| tenants.update(&h.staff, id, change, version).await;
-    let change = TenantChange { language: Some(some("en-gb")), ..TenantChange::default() };
+    let change = TenantChange { language: Some(Some("en-gb".to_owned())), ..TenantChange::default() };
     let after = update(change.clone(), Some(made.version)).await.unwrap();
     assert_eq!(
         (after.time_zone.as_deref(), after.language.as_deref()),
         (Some("Europe/Berlin"), Some("en-GB"))
     );
     assert_eq!(refused(update(change, Some(made.version)).await), "VERSION_CONFLICT");
-    let change = TenantChange { time_zone: Some(None), name: some(" New "), ..TenantChange::default() };
+    let change =
+        TenantChange { time_zone: Some(None), name: Some(" New ".to_owned()), ..TenantChange::default() };
     let after = update(change, None).await.unwrap();
     assert_eq!((after.time_zone, after.name.as_str()), (None, "New"));
-    let change = TenantChange { language: Some(some("?")), ..TenantChange::default() };
+    let change = TenantChange { language: Some(Some("?".to_owned())), ..TenantChange::default() };
     assert_eq!(refused(update(change.clone(), None).await), "LANGUAGE_UNKNOWN");
     let nobody = Id::from_uuid(Uuid::nil());
     assert_eq!(refused(tenants.update(&h.staff, nobody, change, None).await), "NOT_FOUND");
@@ -174,7 +171,9 @@ async fn a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recor
 async fn the_directory_fills_the_zone_and_the_language_that_are_not_known(h: Harness) {
     let tenants = h.services.tenants();
     let id = h.plain_tenant("acme", Plan::Plus).await;
-    let told = |zone, language| Change::Locale(TenantLocale { zone: some(zone), language: some(language) });
+    let told = |zone: &str, language: &str| {
+        Change::Locale(TenantLocale { zone: Some(zone.to_owned()), language: Some(language.to_owned()) })
+    };
     for (zone, language, known) in [
         ("Mars/Olympus", "Klingon!", (None, None)),
         ("Mars/Olympus", "en-gb", (None, Some("en-GB"))),

@@ -123,12 +123,8 @@ impl Schema {
         value: &str,
         ty: String,
     ) -> Input {
-        let mut arguments = format!("{}: {value}", text(argument, "name"));
-        let others =
-            list(field, "args").filter(|other| other["name"] != argument["name"] && is_required(other));
-        for other in others {
-            arguments.push_str(&format!(", {}: {}", text(other, "name"), self.sample(&other["type"])));
-        }
+        let arguments =
+            format!("{}: {value}{}", text(argument, "name"), self.others(list(field, "args"), argument));
         let answers = inner(&field["type"]);
         let takes_refusals = list(self.types.get(&answers).unwrap_or(&Value::Null), "fields")
             .any(|field| field["name"] == "userErrors");
@@ -156,16 +152,19 @@ impl Schema {
         for field in &fields {
             let owner = format!("{name}.{}", text(field, "name"));
             for (owner, value, text_type) in self.within(&owner, &field["type"], depth + 1) {
-                let mut members = format!("{}: {value}", text(field, "name"));
-                for other in
-                    fields.iter().filter(|other| other["name"] != field["name"] && is_required(other))
-                {
-                    members.push_str(&format!(", {}: {}", text(other, "name"), self.sample(&other["type"])));
-                }
+                let others = self.others(fields.iter().copied(), field);
+                let members = format!("{}: {value}{others}", text(field, "name"));
                 found.push((owner, format!("{{{members}}}"), text_type));
             }
         }
         found
+    }
+
+    /// What else must be given beside one argument or input field.
+    fn others<'a>(&self, all: impl Iterator<Item = &'a Value>, but: &Value) -> String {
+        let others = all.filter(|other| other["name"] != but["name"] && is_required(other));
+        let given = others.map(|other| format!(", {}: {}", text(other, "name"), self.sample(&other["type"])));
+        given.collect::<Vec<_>>().concat()
     }
 
     /// A value of a type that is of the right shape, as GraphQL writes it.
