@@ -9,6 +9,9 @@ mod body;
 pub mod caldav;
 mod error;
 pub mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod google;
 mod json;
 pub mod microsoft;

@@ -191,7 +191,7 @@ impl Exchange {
 }
 
 /// The items of a view. A view also tells what merely touches the window.
-fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
+pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
     let mut view = View::default();
     let mut seen = HashSet::new();
     for item in items {

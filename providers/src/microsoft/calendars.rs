@@ -32,7 +32,7 @@ const ASKERS: usize = 4;
 /// How long the slots of an availability view are.
 const SLOT: Duration = Duration::minutes(30);
 
-type Verdicts = Vec<Result<FreeBusy>>;
+pub(super) type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Microsoft {
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
@@ -233,7 +233,7 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
 }
 
 /// One verdict per mailbox, in the order asked.
-fn sorted(told: Members<wire::Schedule>, batch: &[String], window: TimeRange) -> Verdicts {
+pub(super) fn sorted(told: Members<wire::Schedule>, batch: &[String], window: TimeRange) -> Verdicts {
     let told =
         told.readable("schedules").filter_map(|one| Some((one.schedule_id.clone()?.to_lowercase(), one)));
     let found: HashMap<String, wire::Schedule> = told.collect();
@@ -252,6 +252,10 @@ fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) 
         return Err(missing());
     }
     let items = match (&schedule.schedule_items, view) {
+        // What is not told item by item is told by the view.
+        (Some(items), Some(view)) if items.0.is_empty() => {
+            return Ok(slots(view, window).collect::<Vec<_>>().into());
+        }
         (Some(items), _) => items.0.as_slice(),
         (None, Some(_)) => &[None],
         (None, None) => return Err(missing()),

@@ -18,6 +18,8 @@ mod delta;
 mod directory;
 mod event;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod id_token;
 pub mod identity;
 mod online;

@@ -4,6 +4,8 @@
 #[macro_use]
 mod conformance;
 
+mod answering;
+mod bad_items;
 mod caldav_bad_servers;
 mod caldav_conformance;
 mod caldav_free_busy;
@@ -12,6 +14,7 @@ mod caldav_requests;
 mod caldav_script;
 mod caldav_server;
 mod caldav_sync;
+mod calendar_lists;
 mod exchange_answers;
 mod exchange_conformance;
 mod exchange_requests;
@@ -37,3 +40,6 @@ mod microsoft_requests;
 mod microsoft_sign_in;
 mod microsoft_watermark;
 mod microsoft_world;
+mod mutilated;
+mod mutilated_xml;
+mod waits;
