@@ -87,9 +87,17 @@ fn xml() -> Vec<(&'static str, Vec<u8>, Reader)> {
     vec![
         ("xml: 500,000 elements with attributes", repeated("<a>", "<b c='1' d='2'/>", "</a>", 500_000), soap),
         ("xml: 4,000,000 elements", repeated("<a>", "<b/>", "</a>", 4_000_000), soap),
-        ("xml: one element with 1,000,000 attributes", numbered("<a", |n| format!(" k{n}='v'"), "/>", 1_000_000), soap),
+        (
+            "xml: one element with 1,000,000 attributes",
+            numbered("<a", |n| format!(" k{n}='v'"), "/>", 1_000_000),
+            soap,
+        ),
         ("xml: 1,000,000 namespaces", numbered("<a", |n| format!(" xmlns:n{n}='u'"), "/>", 1_000_000), soap),
-        ("xml: 60 namespaces on 200,000 elements", repeated("<a>", "<x:b xmlns:x='u' xmlns:y='v' xmlns:z='w'/>", "</a>", 200_000), soap),
+        (
+            "xml: 60 namespaces on 200,000 elements",
+            repeated("<a>", "<x:b xmlns:x='u' xmlns:y='v' xmlns:z='w'/>", "</a>", 200_000),
+            soap,
+        ),
         ("xml: 500,000 names", numbered("<a>", |n| format!("<n{n}/>"), "</a>", 500_000), soap),
         ("xml: 5,000,000 deep", repeated("", "<a>", "", 5_000_000), soap),
         ("xml: entities of its own", b"<!DOCTYPE a [<!ENTITY b 'cccc'>]><a>&b;</a>".to_vec(), soap),
@@ -118,13 +126,38 @@ fn json() -> Vec<(&'static str, Vec<u8>, Reader)> {
         ("json: 5,000,000 objects", repeated(list, "{},", "{}]}", BODY), graph),
         ("json: a number of 16 MB", repeated(list, "9", "]}", BODY), graph),
         ("json: a text of 16 MB", repeated(r#"{"value":[{"subject":""#, "x", "\"}]}", BODY), graph),
-        ("json: a text of 16 MB in escapes", repeated(r#"{"value":[{"subject":""#, "\\u0041", "\"}]}", BODY), graph),
-        ("json: halves of surrogate pairs", repeated(r#"{"value":[{"subject":""#, "\\ud800", "\"}]}", BODY), graph),
-        ("json: 1,000,000 members of one object", numbered("{", |n| format!("\"k{n}\":0,"), "\"value\":[]}", 1_000_000), graph),
+        (
+            "json: a text of 16 MB in escapes",
+            repeated(r#"{"value":[{"subject":""#, "\\u0041", "\"}]}", BODY),
+            graph,
+        ),
+        (
+            "json: halves of surrogate pairs",
+            repeated(r#"{"value":[{"subject":""#, "\\ud800", "\"}]}", BODY),
+            graph,
+        ),
+        (
+            "json: 1,000,000 members of one object",
+            numbered("{", |n| format!("\"k{n}\":0,"), "\"value\":[]}", 1_000_000),
+            graph,
+        ),
         ("graph: 5,000 events", repeated(list, event, "{}]}", 4_990), graph),
         ("graph: as many events as fit", repeated(list, event, "{}]}", BODY), graph),
-        ("graph: an event with 60,000 attendees", repeated(r#"{"value":[{"id":"1","attendees":["#, attendee, "{}]}]}", 60_000), graph),
+        (
+            "graph: an event with 60,000 attendees",
+            repeated(r#"{"value":[{"id":"1","attendees":["#, attendee, "{}]}]}", 60_000),
+            graph,
+        ),
         ("google: 5,000 events", repeated(r#"{"items":["#, days, "{}]}", 4_990), google),
-        ("google: as many busy times as fit", repeated(r#"{"calendars":{"ada@corp.test":{"busy":["#, r#"{"start":"2026-12-08T09:00:00Z","end":"2026-12-08T10:00:00Z"},"#, "{}]}}}", BODY), google),
+        (
+            "google: as many busy times as fit",
+            repeated(
+                r#"{"calendars":{"ada@corp.test":{"busy":["#,
+                r#"{"start":"2026-12-08T09:00:00Z","end":"2026-12-08T10:00:00Z"},"#,
+                "{}]}}}",
+                BODY,
+            ),
+            google,
+        ),
     ]
 }

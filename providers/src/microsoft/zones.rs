@@ -117,7 +117,9 @@ mod tests {
             let clock = at("2026-12-01T10:30:00Z").naive_utc();
             assert_eq!(read("2026-12-01T10:30:00", zone), Moment::Local(clock), "{zone}");
         }
-        for nonsense in ["", "soon", "2026-12-01", "2026-12-01T10:3", "2026-12-01T10:30", "2026-02-30T10:00:00", "0000"] {
+        for nonsense in
+            ["", "soon", "2026-12-01", "2026-12-01T10:3", "2026-12-01T10:30", "2026-02-30T10:00:00", "0000"]
+        {
             assert_eq!(read(nonsense, "UTC"), Moment::Unknown, "{nonsense}");
         }
         assert_eq!(moment(None), Moment::Unknown);

@@ -37,7 +37,9 @@ fn messages(operation: &str, inside: &[String]) -> Told {
             ),
         })
         .collect();
-    soap(&format!("<m:{operation}Response><m:ResponseMessages>{all}</m:ResponseMessages></m:{operation}Response>"))
+    soap(&format!(
+        "<m:{operation}Response><m:ResponseMessages>{all}</m:ResponseMessages></m:{operation}Response>"
+    ))
 }
 
 fn found(items: &str) -> Told {
@@ -115,7 +117,10 @@ async fn graph_serves_the_others_and_marks_each_event_that_it_cannot_read() {
     let (_, graph, session) = connectors(&server.url, None).remove(0);
     let page = events(&*graph, &session).await;
     let (titles, blocks) = told(&page);
-    assert_eq!((titles, blocks), (vec!["first".into(), "last".into()], vec![december("07T20:00", "08T23:00")]));
+    assert_eq!(
+        (titles, blocks),
+        (vec!["first".into(), "last".into()], vec![december("07T20:00", "08T23:00")])
+    );
     let unknown = || (String::new(), UnreadableReason::Malformed, false);
     assert_eq!(
         marks(&page),
@@ -146,7 +151,10 @@ async fn google_serves_the_others_and_marks_each_event_that_it_cannot_read() {
     let (_, google, session) = connectors(&server.url, None).remove(1);
     let page = events(&*google, &session).await;
     let (titles, blocks) = told(&page);
-    assert_eq!((titles, blocks), (vec!["first".into(), "last".into()], vec![december("08T23:00", "14T00:00")]));
+    assert_eq!(
+        (titles, blocks),
+        (vec!["first".into(), "last".into()], vec![december("08T23:00", "14T00:00")])
+    );
     assert_eq!(
         marks(&page),
         [
@@ -261,7 +269,10 @@ async fn a_window_that_one_item_spoils_is_halved_until_that_item_is_alone() {
             let (titles, blocks) = told(&page);
             assert_eq!(titles.len(), 7, "{name} {how:?}: every other event is served once");
             let [lost] = blocks.as_slice() else { panic!("{name} {how:?}: {blocks:?}") };
-            assert!(lost.contains(&bad) && lost.duration() <= chrono::Duration::minutes(15), "{name}: {lost:?}");
+            assert!(
+                lost.contains(&bad) && lost.duration() <= chrono::Duration::minutes(15),
+                "{name}: {lost:?}"
+            );
             assert!(marks(&page).iter().all(|(_, _, blocks)| *blocks), "{name} {how:?}");
             let asked = server.asked().len();
             assert!(asked < 30, "{name} {how:?}: {asked} requests");

@@ -124,5 +124,9 @@ async fn exchange_tells_the_folders_for_appointments() {
     exchange.events_of(&session, ADA, "p", december("07T00:00", "14T00:00"), None).await.unwrap();
     let asked = server.asked();
     assert!(asked[1].body.contains(r#"<m:FindFolder Traversal="Deep">"#), "{}", asked[1].body);
-    assert!(asked[2].body.contains(r#"<m:ParentFolderIds><t:FolderId Id="p"/></m:ParentFolderIds>"#), "{}", asked[2].body);
+    assert!(
+        asked[2].body.contains(r#"<m:ParentFolderIds><t:FolderId Id="p"/></m:ParentFolderIds>"#),
+        "{}",
+        asked[2].body
+    );
 }

@@ -284,7 +284,11 @@ fn get_item() -> String {
 }
 
 fn sync() -> String {
-    let change = |id: &str| format!(r#"<t:Create><t:CalendarItem><t:ItemId Id="{id}" ChangeKey="c"/></t:CalendarItem></t:Create>"#);
+    let change = |id: &str| {
+        format!(
+            r#"<t:Create><t:CalendarItem><t:ItemId Id="{id}" ChangeKey="c"/></t:CalendarItem></t:Create>"#
+        )
+    };
     let inside = format!(
         "<m:SyncState>s</m:SyncState><m:IncludesLastItemInRange>true</m:IncludesLastItemInRange><m:Changes>{}{}</m:Changes>",
         change("1"),

@@ -9,7 +9,9 @@ use crate::answering::{Server, Told, connectors, december};
 
 const ADA: &str = "ada@corp.test";
 
-async fn remedies(answer: impl Fn() -> Told + Send + Clone + 'static) -> Vec<(&'static str, ErrorKind, Remedy)> {
+async fn remedies(
+    answer: impl Fn() -> Told + Send + Clone + 'static,
+) -> Vec<(&'static str, ErrorKind, Remedy)> {
     let mut all = Vec::new();
     for which in 0..3 {
         let answer = answer.clone();

@@ -93,7 +93,8 @@ pub fn find(call: &Call<'_>, operation: &Element) -> String {
 fn is_meant(condition: &Element, class: &str) -> bool {
     let class = class.to_ascii_lowercase();
     let constant = |inside: Option<&Element>| {
-        let value = inside.and_then(|one| one.child(TYPES, "Constant")).and_then(|one| one.attribute("Value"));
+        let value =
+            inside.and_then(|one| one.child(TYPES, "Constant")).and_then(|one| one.attribute("Value"));
         value.unwrap_or_default().to_ascii_lowercase()
     };
     match condition.name.as_str() {

@@ -82,9 +82,8 @@ fn read(stream: &mut BufReader<TcpStream>) -> Asked {
 
 fn tell(mut stream: TcpStream, Told { status, headers, body }: &Told) {
     let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status} Told\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n"
-    );
+    let head =
+        format!("HTTP/1.1 {status} Told\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n");
     // A client that hung up has what it wanted.
     let _ = stream.write_all(&[head.as_bytes(), body].concat());
 }
@@ -149,14 +148,16 @@ pub fn window_of(asked: &Asked) -> Option<TimeRange> {
     };
     let query = |name: &str| between(&format!("{}&", asked.line), &format!("{name}="), "&");
     let xml = |name: &str| between(&asked.body, &format!("{name}=\""), "\"");
-    let element = |name: &str| between(&asked.body, &format!("<t:{name}>"), "<").map(|text| format!("{text}Z"));
+    let element =
+        |name: &str| between(&asked.body, &format!("<t:{name}>"), "<").map(|text| format!("{text}Z"));
     let json = |name: &str| between(&asked.body, &format!("\"{name}\":\""), "\"");
     let graph = |name: &str| {
         let inside = between(&asked.body, &format!("\"{name}\":{{"), "}")?;
         between(&inside, "\"dateTime\":\"", "\"").map(|text| format!("{text}Z"))
     };
     let start = query("startDateTime").or_else(|| query("timeMin")).or_else(|| xml("StartDate"));
-    let start = start.or_else(|| element("StartTime")).or_else(|| json("timeMin")).or_else(|| graph("startTime"));
+    let start =
+        start.or_else(|| element("StartTime")).or_else(|| json("timeMin")).or_else(|| graph("startTime"));
     let end = query("endDateTime").or_else(|| query("timeMax")).or_else(|| xml("EndDate"));
     let end = end.or_else(|| element("EndTime")).or_else(|| json("timeMax")).or_else(|| graph("endTime"));
     TimeRange::new(start?.parse().ok()?, end?.parse().ok()?)
