@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod bitmap;
+pub mod budget;
 pub mod clock;
 pub mod ical;
 pub mod ids;
@@ -18,6 +19,7 @@ pub mod unreadable;
 pub mod zone;
 
 pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};
+pub use budget::Budget;
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
 pub use ids::{Id, Ids, Kind};
 pub use provider::{AccessLevel, ProviderKind, Route, WrittenVia};

@@ -110,33 +110,68 @@ pub struct Event {
     pub stamp: Option<Timestamp>,
     /// X- properties, names in capitals, values as TEXT.
     pub extras: Vec<(String, String)>,
+    /// What of it cannot be read.
+    pub(super) defects: Vec<Defect>,
+}
+
+/// A part of an event that is there and cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Defect {
+    /// DTSTART, or there is none: [`Event::start`] stands for nothing.
+    Start,
+    /// DTEND or DURATION.
+    End,
+    /// The TZID of a time: it is read in the owner's zone.
+    Zone,
+    /// RECURRENCE-ID: which occurrence is overridden is not known.
+    Occurrence,
+    /// An additional occurrence.
+    Additional,
 }
 
 impl Event {
-    /// Understands a VEVENT; `None` without a usable start.
-    pub(super) fn of(event: &Component, zones: &Zones) -> Option<Self> {
-        let start = Moment::read(event.get("DTSTART")?, zones)?;
+    /// Understands a VEVENT.
+    pub(super) fn of(event: &Component, zones: &Zones) -> Self {
+        let mut defects = Vec::new();
+        let start = event.get("DTSTART").and_then(|property| Moment::read(property, zones));
+        if start.is_none() {
+            defects.push(Defect::Start);
+        }
+        let start = start.unwrap_or(Moment::Date(chrono::NaiveDate::MIN));
+        let span = span(event, &start, zones, &mut defects);
         let text = |name: &str| event.get(name).map(Property::as_text).filter(|text| !text.is_empty());
         let recurrence = event.get("RECURRENCE-ID");
-        let list = |name| event.all(name).flat_map(|property| Moment::read_list(property, zones));
-        Some(Self {
+        let recurrence_id = recurrence.and_then(|property| Moment::read(property, zones));
+        if recurrence.is_some() && recurrence_id.is_none() {
+            defects.push(Defect::Occurrence);
+        }
+        let also: Vec<_> = list(event, "RDATE", zones).collect();
+        if also.iter().any(Option::is_none) {
+            defects.push(Defect::Additional);
+        }
+        if start.is_doubtful() || matches!(&span, Span::Until(end) if end.is_doubtful()) {
+            defects.push(Defect::Zone);
+        }
+        Self {
             uid: text("UID").unwrap_or_default(),
-            recurrence_id: recurrence.and_then(|property| Moment::read(property, zones)),
+            recurrence_id,
             and_future: recurrence.and_then(|property| property.param_value("RANGE"))
                 == Some("THISANDFUTURE"),
-            span: span(event, &start, zones),
+            span,
             start,
             rules: event.all("RRULE").map(|property| property.value.clone()).collect(),
-            except: list("EXDATE").map(|(at, _)| at).collect(),
-            also: list("RDATE").collect(),
-            status: match event.value("STATUS").map(str::to_ascii_uppercase).as_deref() {
-                Some("CANCELLED") => Status::Cancelled,
+            // An exception that cannot be read leaves the occurrence where it is.
+            except: list(event, "EXDATE", zones).flatten().map(|(at, _)| at).collect(),
+            also: also.into_iter().flatten().collect(),
+            defects,
+            status: match word(event, "STATUS").as_deref() {
+                Some("CANCELLED" | "CANCELED") => Status::Cancelled,
                 Some("TENTATIVE") => Status::Tentative,
                 _ => Status::Confirmed,
             },
-            transparent: event.value("TRANSP").is_some_and(|value| value.eq_ignore_ascii_case("TRANSPARENT")),
+            transparent: word(event, "TRANSP").as_deref() == Some("TRANSPARENT"),
             busy_status: event.value("X-MICROSOFT-CDO-BUSYSTATUS").and_then(busy_status),
-            class: match event.value("CLASS").map(str::to_ascii_uppercase).as_deref() {
+            class: match word(event, "CLASS").as_deref() {
                 None | Some("PUBLIC") => Class::Public,
                 // Names that are not known must be treated as private (RFC 5545 section 3.8.1.3).
                 Some(_) => Class::Private,
@@ -154,7 +189,17 @@ impl Event {
                 .filter(|property| property.name.starts_with("X-"))
                 .map(|property| (property.name.clone(), property.as_text()))
                 .collect(),
-        })
+        }
+    }
+
+    /// Whether it has this defect.
+    pub(super) fn has(&self, defect: Defect) -> bool {
+        self.defects.contains(&defect)
+    }
+
+    /// Whether it leaves the time free for everybody, whatever its times are.
+    pub(super) fn is_free(&self) -> bool {
+        self.status == Status::Cancelled || self.transparent || self.busy_status == Some(BusyStatus::Free)
     }
 
     /// The value of an X- property.
@@ -169,18 +214,50 @@ impl Event {
     }
 }
 
+/// The values of a list, each with its own span; `None` for those that cannot be read.
+fn list<'a>(
+    event: &'a Component,
+    name: &'a str,
+    zones: &'a Zones,
+) -> impl Iterator<Item = Option<(Moment, Option<Span>)>> + 'a {
+    event.all(name).flat_map(|property| Moment::read_list(property, zones))
+}
+
+/// A property that is one of several words, in capitals.
+fn word(event: &Component, name: &str) -> Option<String> {
+    event.value(name).map(|value| value.trim().to_ascii_uppercase())
+}
+
 /// DTEND, else DURATION, else a day for a DATE and nothing for a time.
-fn span(event: &Component, start: &Moment, zones: &Zones) -> Span {
-    let end = event.get("DTEND").and_then(|property| Moment::read(property, zones));
+fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> Span {
+    let (end, length) = (event.get("DTEND"), event.get("DURATION"));
+    let read_end = end.and_then(|property| Moment::read(property, zones)).map(|end| whole_days(end, start));
+    let read_length = length.and_then(|property| Span::read(&property.value));
+    if (end.is_some() || length.is_some()) && read_end.is_none() && read_length.is_none() {
+        defects.push(Defect::End);
+    }
     // Several programs end a whole day on the day it begins.
-    let end = end.filter(|end| !start.is_date() || end.wall() > start.wall()).map(Span::Until);
-    let length = || event.value("DURATION").and_then(Span::read);
-    end.or_else(length).unwrap_or(Span::Length { days: i64::from(start.is_date()), seconds: 0 })
+    let read_end = read_end.filter(|end| !start.is_date() || end.wall() > start.wall()).map(Span::Until);
+    read_end.or(read_length).unwrap_or(Span::Length { days: i64::from(start.is_date()), seconds: 0 })
+}
+
+/// An end in another form than the start: a day that ends at a time is taken whole, and a time that ends with a day takes
+/// that day.
+fn whole_days(end: Moment, start: &Moment) -> Moment {
+    let next = |day: chrono::NaiveDate| day.succ_opt().unwrap_or(day);
+    match (&end, start.is_date()) {
+        (Moment::Date(day), false) => start.moved_to(next(*day).and_time(chrono::NaiveTime::MIN)),
+        (Moment::Date(_), true) => end,
+        (at, true) if at.wall().time() == chrono::NaiveTime::MIN => Moment::Date(at.wall().date()),
+        (at, true) => Moment::Date(next(at.wall().date())),
+        (_, false) => end,
+    }
 }
 
 fn busy_status(value: &str) -> Option<BusyStatus> {
     Some(match value.trim().to_ascii_uppercase().as_str() {
-        "FREE" => BusyStatus::Free,
+        // Who works elsewhere can be met, as Graph and Exchange have it.
+        "FREE" | "WORKINGELSEWHERE" => BusyStatus::Free,
         "TENTATIVE" => BusyStatus::Tentative,
         "BUSY" => BusyStatus::Busy,
         "OOF" => BusyStatus::Away,

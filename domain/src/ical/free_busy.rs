@@ -7,30 +7,51 @@ use super::{
     zone::Zones,
 };
 use crate::{
-    Zone,
+    Budget, Zone,
     time::{Busy, BusyKind, TimeRange, Timestamp},
 };
 
-/// The busy times that a text tells, in its order, overlaps included.
+/// What a text tells about busy times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublishedTimes {
+    /// The busy times, in the text's order, overlaps included.
+    pub busy: Vec<Busy>,
+    /// How many of them cannot be read.
+    pub unreadable: usize,
+}
+
+/// The busy times that a text tells.
 ///
 /// Read are the periods of FREEBUSY lines, as points or with a length, and, as some servers write them, components
 /// that are themselves one period each: FBTYPE is a property of theirs then.
-pub fn free_busy(text: &[u8]) -> Result<Vec<Busy>, Error> {
-    let calendar = Component::read(text)?;
-    let zones = Zones::of(&calendar);
-    let mut busy = Vec::new();
+pub fn free_busy(text: &[u8]) -> Result<PublishedTimes, Error> {
+    let mut budget = Budget::response();
+    let calendar = Component::read(text, &mut budget)?;
+    let zones = Zones::of(&calendar, &mut budget);
+    let mut told = PublishedTimes::default();
     for component in calendar.named("VFREEBUSY") {
         for line in component.all("FREEBUSY") {
             let Some(kind) = kind(line.param_value("FBTYPE")) else { continue };
-            let periods = Moment::read_list(line, &zones).filter_map(|(start, span)| period(&start, &span?));
-            busy.extend(periods.map(|range| Busy { range, kind }));
+            for read in Moment::read_list(line, &zones) {
+                match read.and_then(|(start, span)| Some((start, span?))) {
+                    Some((start, span)) => {
+                        told.busy.extend(period(&start, &span).map(|range| Busy { range, kind }));
+                    }
+                    None => told.unreadable += 1,
+                }
+            }
         }
         if let Some(own) = component.get("FBTYPE") {
-            let range = whole(component, &zones);
-            busy.extend(range.zip(kind(Some(&own.value))).map(|(range, kind)| Busy { range, kind }));
+            let Some(kind) = kind(Some(&own.value)) else { continue };
+            match whole(component, &zones) {
+                Some((start, span)) => {
+                    told.busy.extend(period(&start, &span).map(|range| Busy { range, kind }));
+                }
+                None => told.unreadable += 1,
+            }
         }
     }
-    Ok(busy)
+    Ok(told)
 }
 
 /// The default is BUSY, and so is every name that is not known (RFC 5545 section 3.2.9).
@@ -42,11 +63,11 @@ fn kind(name: Option<&str>) -> Option<BusyKind> {
     }
 }
 
-fn whole(component: &Component, zones: &Zones) -> Option<TimeRange> {
+fn whole(component: &Component, zones: &Zones) -> Option<(Moment, Span)> {
     let at = |name| component.get(name).and_then(|line: &Property| Moment::read(line, zones));
     let start = at("DTSTART")?;
     let span = at("DTEND").map(Span::Until).or_else(|| component.value("DURATION").and_then(Span::read))?;
-    period(&start, &span)
+    Some((start, span))
 }
 
 fn period(start: &Moment, span: &Span) -> Option<TimeRange> {
@@ -65,7 +86,7 @@ mod tests {
             let at = |at: Timestamp| at.format("%dT%H:%M").to_string();
             format!("{}/{} {:?}", at(busy.range.start), at(busy.range.end), busy.kind)
         };
-        free_busy(text.as_bytes()).unwrap().into_iter().map(show).collect()
+        free_busy(text.as_bytes()).unwrap().busy.into_iter().map(show).collect()
     }
 
     #[test]

@@ -5,6 +5,9 @@
 
 use std::fmt::Write;
 
+/// The properties that say when an event takes place.
+const OF_TIMES: [&str; 6] = ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
+
 /// One property: `NAME;PARAM=value:value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
@@ -45,8 +48,17 @@ impl Property {
         unescape_text(&self.value)
     }
 
-    /// Reads an unfolded line; `None` when it is not a property.
+    /// Reads an unfolded line; `None` when it is not a property. A line of which only the name of one that says when
+    /// something takes place is left is that property without a value.
     pub(super) fn read(line: &str) -> Option<Self> {
+        let line = line.trim_start();
+        Self::read_whole(line).or_else(|| {
+            let name = line.split([';', ':']).next()?.trim().to_ascii_uppercase();
+            OF_TIMES.contains(&name.as_str()).then(|| Self::new(&name, ""))
+        })
+    }
+
+    fn read_whole(line: &str) -> Option<Self> {
         let end = line.find([';', ':'])?;
         let name = line[..end].trim().to_ascii_uppercase();
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -150,6 +162,7 @@ fn fold(line: &str, into: &mut String) {
 /// Joins folded lines, on bytes: a fold may stand inside a character.
 pub(super) fn unfold(text: &[u8]) -> Vec<String> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     for line in text.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match (line.first(), lines.last_mut()) {

@@ -1,11 +1,18 @@
 //! Components: what stands between `BEGIN` and `END`.
 
 use super::line::{self, Property};
+use crate::{Budget, UnreadableReason};
 
 /// How deep components may be nested; VCALENDAR, VEVENT, VALARM need three.
 const DEPTH: usize = 8;
 /// The largest resource that is read, in bytes.
 const SIZE: usize = 4 * 1024 * 1024;
+
+/// How many bytes of a line are one step of work.
+const LINE: u64 = 256;
+/// What belongs to an event and never to an alarm inside it.
+const OF_EVENTS: [&str; 9] =
+    ["DTSTART", "DTEND", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "UID", "TRANSP", "STATUS"];
 
 /// Why a text is not a calendar resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,12 +20,15 @@ pub enum Error {
     /// There is no VCALENDAR in it.
     #[error("the text holds no calendar")]
     NoCalendar,
-    /// `BEGIN` and `END` do not match, or are nested too deeply.
-    #[error("the components of the calendar are not nested properly")]
+    /// Its components are nested too deeply.
+    #[error("the components of the calendar are nested too deeply")]
     Nesting,
     /// It is larger than the bound.
     #[error("the calendar resource is too large")]
     TooLarge,
+    /// Reading it costs more than what is spent on one item.
+    #[error("the calendar resource takes too long to read")]
+    TooCostly,
 }
 
 impl Error {
@@ -28,6 +38,16 @@ impl Error {
             Self::NoCalendar => "ICAL_NO_CALENDAR",
             Self::Nesting => "ICAL_NESTING",
             Self::TooLarge => "ICAL_TOO_LARGE",
+            Self::TooCostly => "ICAL_TOO_COSTLY",
+        }
+    }
+
+    /// How such an item is marked.
+    pub const fn reason(self) -> UnreadableReason {
+        match self {
+            Self::NoCalendar | Self::Nesting => UnreadableReason::Malformed,
+            Self::TooLarge => UnreadableReason::TooLarge,
+            Self::TooCostly => UnreadableReason::TooCostly,
         }
     }
 }
@@ -49,28 +69,25 @@ impl Component {
         Self { name: name.to_owned(), properties: Vec::new(), components: Vec::new() }
     }
 
-    /// Reads the first VCALENDAR of a text.
-    pub fn read(text: &[u8]) -> Result<Self, Error> {
+    /// Reads the first VCALENDAR of a text. Components that are not closed, or closed in the wrong order, are closed where
+    /// that can be told; what stands between is kept.
+    pub fn read(text: &[u8], budget: &mut Budget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
         }
         let mut open: Vec<Self> = Vec::new();
         for line in line::unfold(text) {
+            if !budget.spend(1 + line.len() as u64 / LINE) {
+                return Err(Error::TooCostly);
+            }
             let Some(property) = Property::read(&line) else {
                 continue;
             };
             match property.name.as_str() {
-                "BEGIN" if open.len() >= DEPTH => return Err(Error::Nesting),
-                "BEGIN" => open.push(Self::new(&property.value.trim().to_ascii_uppercase())),
+                "BEGIN" => begin(&mut open, &property.value.trim().to_ascii_uppercase())?,
                 "END" => {
-                    let done = open.pop().ok_or(Error::Nesting)?;
-                    if !done.name.eq_ignore_ascii_case(property.value.trim()) {
-                        return Err(Error::Nesting);
-                    }
-                    match open.last_mut() {
-                        Some(parent) => parent.components.push(done),
-                        None if done.name == "VCALENDAR" => return Ok(done),
-                        None => {}
+                    if let Some(calendar) = end(&mut open, property.value.trim()) {
+                        return Ok(calendar);
                     }
                 }
                 _ => {
@@ -80,7 +97,10 @@ impl Component {
                 }
             }
         }
-        Err(if open.is_empty() { Error::NoCalendar } else { Error::Nesting })
+        while open.len() > 1 {
+            close(&mut open);
+        }
+        open.pop().filter(|root| root.name == "VCALENDAR").ok_or(Error::NoCalendar)
     }
 
     /// The text of the component, as it is stored.
@@ -128,22 +148,91 @@ impl Component {
     }
 }
 
+/// Opens a component. Some stand in nothing but a calendar: whatever else is open there has lost its end.
+fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
+    let depth = match name {
+        "VEVENT" | "VTIMEZONE" | "VTODO" | "VJOURNAL" | "VFREEBUSY" => 1,
+        "STANDARD" | "DAYLIGHT" => 2,
+        _ => DEPTH,
+    };
+    while open.len() > depth {
+        close(open);
+    }
+    if open.len() >= DEPTH {
+        return Err(Error::Nesting);
+    }
+    open.push(Component::new(name));
+    Ok(())
+}
+
+/// Closes the innermost component of a name with all inside it; answers the calendar when it is that. An end that fits
+/// nothing is passed over.
+fn end(open: &mut Vec<Component>, name: &str) -> Option<Component> {
+    let position = open.iter().rposition(|component| component.name.eq_ignore_ascii_case(name))?;
+    while open.len() > position + 1 {
+        close(open);
+    }
+    if position > 0 {
+        let done = open.pop()?;
+        open.last_mut()?.components.push(done);
+        return None;
+    }
+    // What came before the calendar is not of interest.
+    open.pop().filter(|root| root.name == "VCALENDAR")
+}
+
+/// Closes the innermost component, whose end is missing. What stood behind the missing end belongs to the parent.
+fn close(open: &mut Vec<Component>) {
+    let Some(mut done) = open.pop() else { return };
+    let Some(parent) = open.last_mut() else { return };
+    if done.name == "VALARM" {
+        let misplaced = |property: &Property| OF_EVENTS.contains(&property.name.as_str());
+        let (of_parent, own) = done.properties.into_iter().partition(misplaced);
+        let of_parent: Vec<Property> = of_parent;
+        done.properties = own;
+        parent.properties.extend(of_parent);
+    }
+    parent.components.push(done);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &[u8]) -> Result<Component, Error> {
+        Component::read(text, &mut Budget::response())
+    }
 
     #[test]
     fn a_resource_is_written_as_it_was_read() {
         let text = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:1\r\nX-OTHER;A=b:c\r\nBEGIN:VALARM\r\n\
                     ACTION:DISPLAY\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
-        assert_eq!(Component::read(text.as_bytes()).unwrap().to_text(), text);
+        assert_eq!(read(text.as_bytes()).unwrap().to_text(), text);
     }
 
     #[test]
-    fn hostile_nesting_is_refused() {
-        assert_eq!(Component::read("BEGIN:X\n".repeat(100_000).as_bytes()), Err(Error::Nesting));
-        assert_eq!(Component::read(b"BEGIN:VCALENDAR\nEND:VEVENT\n"), Err(Error::Nesting));
-        assert_eq!(Component::read(b"BEGIN:VCALENDAR\n"), Err(Error::Nesting));
-        assert_eq!(Component::read(b"hello"), Err(Error::NoCalendar));
+    fn hostile_nesting_and_sizes_are_refused() {
+        assert_eq!(read("BEGIN:X\n".repeat(100_000).as_bytes()), Err(Error::Nesting));
+        assert_eq!(read("BEGIN:VCALENDAR\n".repeat(9).as_bytes()), Err(Error::Nesting));
+        assert_eq!(read(b"hello"), Err(Error::NoCalendar));
+        assert_eq!(read(b"BEGIN:VEVENT\nUID:1\nEND:VEVENT\n"), Err(Error::NoCalendar));
+        let many = format!("BEGIN:VCALENDAR\n{}", "A:b\n".repeat(300_000));
+        assert_eq!(read(many.as_bytes()), Err(Error::TooCostly));
+        assert_eq!(read(&vec![b'x'; SIZE + 1]), Err(Error::TooLarge));
+    }
+
+    #[test]
+    fn missing_and_misplaced_ends_take_nothing_away() {
+        for text in [
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nBEGIN:VALARM\nDTSTART:1\nEND:VEVENT\nEND:VCALENDAR\n",
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:1\nEND:VCALENDAR\n",
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:1\n",
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:1\nEND:VTODO\nEND:VEVENT\nEND:VCALENDAR\n",
+            "END:VEVENT\nBEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:1\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR\n",
+        ] {
+            let calendar = read(text.as_bytes()).unwrap();
+            let event = calendar.named("VEVENT").next().unwrap();
+            assert_eq!(event.value("DTSTART"), Some("1"), "{text}");
+        }
     }
 }

@@ -1,19 +1,30 @@
-//! Time zones of events: IANA names, names that programs made up for them, and zones described in the resource.
+//! Time zones of events: names of every kind, and zones described in the resource.
+//!
+//! A known name is read by the database's rules, and the file's `VTIMEZONE` is a witness: it counts where it differs only
+//! if it tells of an observance that begins after the year of the database's release, which the database cannot know of.
+//! Otherwise the database is newer than the program that wrote the file.
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Datelike, Duration, NaiveDateTime, Utc};
+use chrono::{Duration, NaiveDateTime};
 
-use super::{moment, recurrence, tree::Component};
-use crate::{Zone, time::Timestamp};
+use super::{described::Described, line::unescape_text, tree::Component, zone_name};
+use crate::{Budget, Zone, time::Timestamp, zone::tzdata};
+
+/// How many described zones of one resource are read.
+const DESCRIBED: usize = 64;
 
 /// The zone of a local time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventZone {
     /// A zone of the IANA database.
     Named(Zone),
+    /// A known zone with the description in the file, which may be newer.
+    Witnessed(Zone, Arc<Described>),
     /// A zone without a known name, by the changes of offset that its VTIMEZONE describes.
     Described(Arc<Described>),
+    /// A fixed offset from UTC, in seconds.
+    Offset(i32),
 }
 
 impl EventZone {
@@ -22,29 +33,20 @@ impl EventZone {
     pub fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
         match self {
             Self::Named(zone) => zone.instant(local),
-            Self::Described(zone) => zone.instant(local),
+            Self::Witnessed(zone, described) => match described.onset_year(local) {
+                Some(year) if year > release_year() => described.instant(local),
+                _ => zone.instant(local),
+            },
+            Self::Described(described) => described.instant(local),
+            Self::Offset(seconds) => {
+                Some(local.checked_sub_signed(Duration::seconds((*seconds).into()))?.and_utc())
+            }
         }
     }
 }
 
-/// The IANA zone behind a name: the name itself, the end of a path as some programs write it, a Windows name.
-pub(super) fn named(name: &str) -> Option<Zone> {
-    let name = name.trim().trim_matches('"');
-    if name.eq_ignore_ascii_case("tzone://Microsoft/Utc") || name == "Z" {
-        return Some(Zone::UTC);
-    }
-    let direct = |name: &str| Zone::named(name);
-    direct(name)
-        .or_else(|| {
-            let parts: Vec<&str> = name.split('/').collect();
-            [3, 2]
-                .into_iter()
-                .filter(|n| parts.len() > *n)
-                .find_map(|n| direct(&parts[parts.len() - n..].join("/")))
-        })
-        .or_else(|| {
-            name.parse::<windows_timezones::WindowsTimezone>().ok().and_then(|zone| direct(zone.tzdb_id()))
-        })
+fn release_year() -> i32 {
+    tzdata().version.get(..4).and_then(|year| year.parse().ok()).unwrap_or(i32::MAX)
 }
 
 /// The zones that a resource may refer to.
@@ -53,117 +55,77 @@ pub(super) struct Zones(HashMap<String, EventZone>);
 
 impl Zones {
     /// Reads the VTIMEZONE components.
-    pub(super) fn of(calendar: &Component) -> Self {
-        let zone = |component: &Component| {
-            let id = component.value("TZID")?.to_owned();
-            let known = named(&id)
-                .or_else(|| component.value("X-LIC-LOCATION").and_then(named))
-                .map(EventZone::Named);
-            let zone = known
-                .or_else(|| Described::read(component).map(|zone| EventZone::Described(Arc::new(zone))))?;
-            Some((id, zone))
-        };
-        Self(calendar.named("VTIMEZONE").take(64).filter_map(zone).collect())
+    pub(super) fn of(calendar: &Component, budget: &mut Budget) -> Self {
+        let mut zones = HashMap::new();
+        for component in calendar.named("VTIMEZONE").take(DESCRIBED) {
+            let Some(id) = component.value("TZID") else { continue };
+            let alias = component.value("X-LIC-LOCATION");
+            let named = zone_name::named(id).or_else(|| alias.and_then(zone_name::named));
+            let described = Described::read(component, budget).map(Arc::new);
+            let zone = match (named, described) {
+                (Some(EventZone::Named(zone)), Some(described)) => EventZone::Witnessed(zone, described),
+                // An offset in a name says less than the rules beside it.
+                (Some(EventZone::Offset(_)) | None, Some(described)) => EventZone::Described(described),
+                (Some(named), _) => named,
+                (None, None) => continue,
+            };
+            zones.insert(key(id), zone);
+        }
+        Self(zones)
     }
 
     /// The zone of a TZID; `None` when neither its name nor a description is known.
     pub(super) fn get(&self, id: &str) -> Option<EventZone> {
-        self.0.get(id).cloned().or_else(|| named(id).map(EventZone::Named))
+        self.0.get(&key(id)).cloned().or_else(|| zone_name::named(id))
     }
 }
 
-/// A zone as a list of changes: from this local time on (read in the old offset), this offset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    first: Duration,
-    changes: Vec<(NaiveDateTime, Duration)>,
+/// One spelling for a TZID: as a value it is escaped, as a parameter it is quoted.
+fn key(id: &str) -> String {
+    unescape_text(id.trim().trim_matches('"')).to_lowercase()
 }
 
-impl Described {
-    fn read(zone: &Component) -> Option<Self> {
-        let mut changes = Vec::new();
-        let mut first = None;
-        for part in
-            zone.components.iter().filter(|part| matches!(part.name.as_str(), "STANDARD" | "DAYLIGHT"))
-        {
-            let to = offset(part.value("TZOFFSETTO")?)?;
-            let start = moment::local(part.value("DTSTART")?)?;
-            let from = part.value("TZOFFSETFROM").and_then(offset).unwrap_or(to);
-            if first.is_none_or(|(at, _)| start < at) {
-                first = Some((start, from));
-            }
-            // Rules are yearly and older than anybody's calendar: they are followed from 1970 on.
-            let onset = if start.year() < 1970 { start.with_year(1970).unwrap_or(start) } else { start };
-            let rule = part.value("RRULE");
-            let onsets = rule.map_or_else(|| vec![start], |rule| recurrence::onsets(rule, onset, from));
-            changes.extend(onsets.into_iter().map(|at| (at, to)));
-            changes.extend(part.all("RDATE").filter_map(|date| Some((moment::local(&date.value)?, to))));
-        }
-        changes.sort_by_key(|(at, _)| *at);
-        Some(Self { first: first?.1, changes })
-    }
-
-    fn instant(&self, local: NaiveDateTime) -> Option<Timestamp> {
-        let mut offset = self.first;
-        for (at, to) in &self.changes {
-            // Inside a gap the old offset is used, as in [`Zone::instant`]; at an overlap the first occurrence.
-            let reached = if *to > offset { *at + (*to - offset) <= local } else { *at <= local };
-            if !reached {
-                break;
-            }
-            offset = *to;
-        }
-        Some(DateTime::from_naive_utc_and_offset(local.checked_sub_signed(offset)?, Utc))
-    }
-}
-
-/// `+0100`, `-033000`.
-fn offset(text: &str) -> Option<Duration> {
+/// `+0100`, `-03:30`, `+023000`, in seconds east of UTC.
+pub(super) fn offset(text: &str) -> Option<Duration> {
     let text = text.trim();
     let (sign, digits) = match text.split_at_checked(1)? {
         ("+", digits) => (1, digits),
         ("-", digits) => (-1, digits),
         _ => return None,
     };
-    if !matches!(digits.len(), 4 | 6) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits = digits.replace(':', "");
+    if !matches!(digits.len(), 2 | 4 | 6) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let part =
         |at: usize| digits.get(at..at + 2).and_then(|part| part.parse::<i64>().ok()).unwrap_or_default();
-    Some(Duration::seconds(sign * (part(0) * 3600 + part(2) * 60 + part(4))))
+    let seconds = part(0) * 3600 + part(2) * 60 + part(4);
+    (seconds < 24 * 3600 && part(2) < 60).then(|| Duration::seconds(sign * seconds))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ical::moment;
 
-    fn at(text: &str) -> NaiveDateTime {
-        moment::local(text).unwrap()
+    fn zones(lines: &str) -> Zones {
+        let text = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
+        let mut budget = Budget::response();
+        Zones::of(&Component::read(text.as_bytes(), &mut budget).unwrap(), &mut budget)
     }
 
     fn utc(zone: &EventZone, text: &str) -> String {
-        zone.instant(at(text)).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
+        zone.instant(moment::local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
     }
 
-    #[test]
-    fn names_are_found_in_every_spelling() {
-        for name in ["Europe/Berlin", "/freeassociation.example/Europe/Berlin", "W. Europe Standard Time"] {
-            assert_eq!(named(name), Zone::named("Europe/Berlin"), "{name}");
-        }
-        assert_eq!(named("/x.example/2025/America/Indiana/Knox"), Zone::named("America/Indiana/Knox"));
-        assert_eq!(named("tzone://Microsoft/Utc"), Some(Zone::UTC));
-        assert_eq!(named("Customized Time Zone"), None);
-    }
-
-    const DESCRIBED: &str = "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\n\
+    const DESCRIBED: &str = "BEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\n\
         DTSTART:16011028T030000\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n\
         END:STANDARD\nBEGIN:DAYLIGHT\nDTSTART:16010325T020000\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3\n\
-        TZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nEND:DAYLIGHT\nEND:VTIMEZONE\nEND:VCALENDAR\n";
+        TZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nEND:DAYLIGHT\nEND:VTIMEZONE";
 
     #[test]
     fn a_described_zone_agrees_with_the_zone_it_describes() {
-        let tree = Component::read(DESCRIBED.as_bytes()).unwrap();
-        let described = Zones::of(&tree).get("Office").unwrap();
+        let described = zones(DESCRIBED).get("Office").unwrap();
         assert!(matches!(described, EventZone::Described(_)), "the name must not be known");
         let berlin = EventZone::Named(Zone::named("Europe/Berlin").unwrap());
         for local in [
@@ -180,10 +142,74 @@ mod tests {
         }
     }
 
+    /// British Columbia and Alberta stopped changing their clocks in 2026, on UTC-7 and UTC-6.
+    fn canada(name: &str, observances: &str) -> EventZone {
+        zones(&format!("BEGIN:VTIMEZONE\nTZID:{name}\n{observances}\nEND:VTIMEZONE")).get(name).unwrap()
+    }
+
+    fn observance(kind: &str, start: &str, from: &str, to: &str, rule: &str) -> String {
+        format!("BEGIN:{kind}\nDTSTART:{start}\nTZOFFSETFROM:{from}\nTZOFFSETTO:{to}\n{rule}END:{kind}")
+    }
+
     #[test]
-    fn skipped_and_repeated_times_follow_the_standard() {
-        let berlin = EventZone::Named(Zone::named("Europe/Berlin").unwrap());
-        assert_eq!(utc(&berlin, "20260329T023000"), "20260329T013000Z");
-        assert_eq!(utc(&berlin, "20261025T023000"), "20261025T003000Z");
+    fn a_file_that_knows_less_than_the_database_is_not_believed() {
+        for (name, winter, summer, expected) in [
+            ("America/Vancouver", "-0800", "-0700", "20261208T160000Z"),
+            ("America/Edmonton", "-0700", "-0600", "20261208T150000Z"),
+        ] {
+            let stale = [
+                observance(
+                    "STANDARD",
+                    "20071104T020000",
+                    summer,
+                    winter,
+                    "RRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=1SU\n",
+                ),
+                observance(
+                    "DAYLIGHT",
+                    "20070311T020000",
+                    winter,
+                    summer,
+                    "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=2SU\n",
+                ),
+            ];
+            assert_eq!(utc(&canada(name, &stale.join("\n")), "20261208T090000"), expected, "{name}");
+            let of_the_year = observance("STANDARD", "20261101T020000", summer, winter, "");
+            assert_eq!(utc(&canada(name, &of_the_year), "20261208T090000"), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_tells_of_a_change_after_the_release_is_believed() {
+        let year = release_year() + 1;
+        let later = observance("STANDARD", &format!("{year}0301T020000"), "-0700", "-0500", "");
+        let zone = canada("America/Vancouver", &later);
+        assert_eq!(utc(&zone, &format!("{year}0601T090000")), format!("{year}0601T140000Z"));
+        assert_eq!(
+            utc(&zone, &format!("{year}0115T090000")),
+            format!("{year}0115T160000Z"),
+            "and not before it"
+        );
+    }
+
+    #[test]
+    fn names_are_the_same_escaped_quoted_and_plain() {
+        let name = "(UTC+01:00) Amsterdam\\, Berlin\\, Bern\\, Rom";
+        let zones = zones(&DESCRIBED.replace("Office", name));
+        assert!(zones.get("(UTC+01:00) Amsterdam, Berlin, Bern, Rom").is_some());
+        assert!(zones.get("\"(utc+01:00) Amsterdam, Berlin, Bern, Rom\"").is_some());
+        assert!(zones.get("Rom").is_none());
+    }
+
+    #[test]
+    fn offsets_are_read_in_every_form_and_nonsense_is_not() {
+        for (text, minutes) in
+            [("+0100", 60), ("-03:30", -210), ("+05", 300), ("-000000", 0), ("+054500", 345)]
+        {
+            assert_eq!(offset(text), Some(Duration::minutes(minutes)), "{text}");
+        }
+        for text in ["", "0100", "+1", "+9900", "+0175", "+01000", "x"] {
+            assert_eq!(offset(text), None, "{text}");
+        }
     }
 }

@@ -154,7 +154,7 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
 fn times(text: &[u8], window: TimeRange) -> Option<Vec<Busy>> {
     let told = free_busy(text).ok()?;
     let cut = |busy: Busy| Some(Busy { range: busy.range.intersect(&window)?, kind: busy.kind });
-    Some(read::joined(told.into_iter().filter_map(cut).collect()))
+    Some(read::joined(told.busy.into_iter().filter_map(cut).collect()))
 }
 
 /// A time as an event that nothing more is known of.

@@ -2,8 +2,8 @@
 
 use chrono::Duration;
 use domain::{
-    Busy, BusyKind, TimeRange, Zone,
-    ical::{Calendar, Expansion, Limits, Status, basic_utc, busy_kind, expand},
+    Budget, Busy, BusyKind, TimeRange, Zone,
+    ical::{Calendar, Expansion, Status, basic_utc, busy_kind, expand},
 };
 use http::StatusCode;
 use quick_xml::escape::escape;
@@ -121,13 +121,7 @@ fn zone(place: &Located) -> Zone {
 }
 
 fn expanded<'a>(stored: &'a Stored, place: &Located, window: TimeRange) -> Expansion<'a> {
-    let found = expand(&stored.calendar.events, window, &zone(place), Limits::default());
-    if found.cut_at.is_some() {
-        tracing::warn!(
-            "a series has more occurrences than are followed; the rest of the window counts as taken"
-        );
-    }
-    found
+    expand(&stored.calendar, window, &zone(place), &mut Budget::response())
 }
 
 /// The taken times, joined and cut to the window. Where a series had to be cut, the rest of the window is taken: what is not
@@ -143,10 +137,8 @@ pub(super) fn busy(stored: &[Stored], place: &Located, mailbox: &str, window: Ti
                 range.zip(busy_kind(instance.event, &addresses)).map(|(range, kind)| Busy { range, kind }),
             );
         }
-        if let Some((at, event)) = found.cut_at {
-            let rest = TimeRange::new(at, window.end).filter(|_| busy_kind(event, &addresses).is_some());
-            busy.extend(rest.map(|range| Busy { range, kind: BusyKind::Busy }));
-        }
+        let blocked = found.blocked.iter().filter(|blocked| busy_kind(blocked.event, &addresses).is_some());
+        busy.extend(blocked.map(|blocked| Busy { range: blocked.range, kind: BusyKind::Busy }));
     }
     joined(busy)
 }
@@ -176,9 +168,9 @@ pub(super) fn events(stored: &[Stored], place: &Located, mailbox: &str, window: 
         for i in &found.instances {
             events.push(to_event(one, i.event, i.range, i.recurrence, &addresses));
         }
-        if let Some((at, event)) = found.cut_at {
-            let rest = TimeRange::new(at, window.end);
-            events.extend(rest.map(|range| to_event(one, event, range, Some(at), &addresses)));
+        for blocked in &found.blocked {
+            let start = blocked.range.start;
+            events.push(to_event(one, blocked.event, blocked.range, Some(start), &addresses));
         }
     }
     events.sort_by(|one, other| (one.range, &one.id).cmp(&(other.range, &other.id)));

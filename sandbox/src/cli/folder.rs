@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 use domain::{
-    BusyKind, TimeRange, Zone,
-    ical::{BusyStatus, Calendar, Class, Instance, Limits, busy_kind, expand},
+    Budget, BusyKind, TimeRange, Zone,
+    ical::{BusyStatus, Calendar, Class, Instance, busy_kind, expand},
 };
 use serde_json::Value;
 
@@ -157,9 +157,12 @@ fn events(
     zone: &Zone,
     file: &Path,
 ) -> Result<Vec<Planted>, Error> {
-    let found = expand(&calendar.events, window, zone, Limits::default());
-    if found.cut_at.is_some() {
-        return Err(unusable(file, "a series in it has more occurrences than can be followed"));
+    let found = expand(calendar, window, zone, &mut Budget::response());
+    if let Some(mark) = found.unreadable.first() {
+        return Err(unusable(
+            file,
+            &format!("the event {} in it cannot be read ({})", mark.uid, mark.reason.code()),
+        ));
     }
     Ok(found.instances.iter().map(|instance| planted(address, instance)).collect())
 }

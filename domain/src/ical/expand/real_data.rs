@@ -10,9 +10,9 @@ fn calendar(body: &str) -> Calendar {
 /// Starts in UTC, as an owner in Berlin sees them.
 fn starts(body: &str, from: &str, to: &str) -> Vec<String> {
     let calendar = calendar(body);
-    let found =
-        expand(&calendar.events, window(from, to), &Zone::named("Europe/Berlin").unwrap(), Limits::default());
-    assert_eq!(found.cut_at, None, "nothing may be cut");
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let found = expand(&calendar, window(from, to), &berlin, &mut Budget::response());
+    assert_eq!(found.unreadable, [], "everything can be read");
     found.instances.iter().map(|one| one.range.start.format("%m-%d %H:%M").to_string()).collect()
 }
 
@@ -131,49 +131,56 @@ fn the_last_working_day_of_the_month_and_the_29th_of_february_are_found() {
     assert_eq!(starts(&leap, "2025-01-01", "2029-01-01"), ["02-29 09:00"]);
 }
 
-/// Where it was cut, and how many occurrences there are all the same.
-fn cut(body: &str, limits: Limits) -> (bool, usize) {
+/// How an item was marked, how much of the window was blocked, and how many occurrences there are.
+fn cut(body: &str) -> (Option<UnreadableReason>, bool, usize) {
     let calendar = calendar(body);
-    let found = expand(&calendar.events, window("2026-12-01", "2027-12-01"), &Zone::UTC, limits);
-    (found.cut_at.is_some(), found.instances.len())
+    let found = expand(&calendar, window("2026-12-01", "2027-12-01"), &Zone::UTC, &mut Budget::response());
+    (found.unreadable.first().map(|mark| mark.reason), !found.blocked.is_empty(), found.instances.len())
 }
 
 #[test]
 fn what_was_made_to_hurt_is_cut_and_the_cut_is_told() {
-    let limits = Limits { instances: 50, steps: 400, budget: 1_000 };
-    let dates: Vec<String> =
-        (0..28).map(|day| format!("202701{:02}T{:02}0000Z", day + 1, day % 24)).collect();
-    let many = (0..5)
-        .map(|month| format!("RDATE:{}", dates.join(",").replace("202701", &format!("20270{}", month + 1))));
-    let many =
-        event(&format!("DTSTART:20261201T000000Z\nDURATION:PT1H\n{}", many.collect::<Vec<_>>().join("\n")));
-    assert_eq!(cut(&many, limits), (true, 50), "a list of dates");
+    let costly = Some(UnreadableReason::TooCostly);
+    let moment = |n: usize| format!("202612{:02}T{:02}{:02}00Z", n / 1440 + 1, n / 60 % 24, n % 60);
+    let dates: Vec<String> = (1..=2_100).map(moment).collect();
+    let dates = event(&format!("DTSTART:20261201T000000Z\nDURATION:PT1H\nRDATE:{}", dates.join(",")));
+    assert_eq!(cut(&dates), (costly, true, INSTANCES), "a list of dates");
 
     let rules = ["RRULE:FREQ=MONTHLY;COUNT=2"; 9].join("\n");
     let rules = event(&format!("DTSTART:20261201T000000Z\nDURATION:PT1H\n{rules}"));
-    assert_eq!(cut(&rules, limits), (true, 2), "a heap of rules");
+    assert_eq!(cut(&rules), (costly, true, 2), "a heap of rules");
 
-    let overrides: Vec<String> = (0..60)
-        .map(|n| {
-            event(&format!(
-                "RECURRENCE-ID:20261201T{:02}{:02}00Z\nDTSTART:20261202T000000Z\nDURATION:PT1H",
-                n / 60,
-                n
-            ))
-        })
-        .collect();
-    assert_eq!(cut(&overrides.join("\n"), limits), (true, 50), "a heap of overrides");
+    let overrides = (0..2_100)
+        .map(|n| event(&format!("RECURRENCE-ID:{}\nDTSTART:20261202T000000Z\nDURATION:PT1H", moment(n))));
+    let overrides: Vec<String> = overrides.collect();
+    assert_eq!(cut(&overrides.join("\n")), (costly, true, INSTANCES), "a heap of overrides");
 
-    let series: Vec<String> = (0..10)
-        .map(|n| format!("BEGIN:VEVENT\nUID:s{n}\nDTSTART:20200101T000000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;COUNT=300\nEND:VEVENT"))
-        .collect();
-    assert_eq!(cut(&series.join("\n"), limits), (true, 0), "a heap of old series");
-    assert_eq!(cut(&series[..2].join("\n"), limits), (false, 0), "two of them are nothing");
+    let long = event("DTSTART:19000101T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY;COUNT=2000000000");
+    assert_eq!(cut(&long), (costly, true, 0), "a count without end");
 
     let chinese = event("DTSTART:20261201T000000Z\nDURATION:PT1H\nRRULE:RSCALE=CHINESE;FREQ=YEARLY");
-    assert_eq!(cut(&chinese, limits), (true, 1), "years that nobody here can count");
+    assert_eq!(
+        cut(&chinese),
+        (Some(UnreadableReason::Recurrence), true, 1),
+        "years that nobody here can count"
+    );
     let gregorian = event(
         "DTSTART:20261201T000000Z\nDURATION:PT1H\nRRULE:RSCALE=GREGORIAN;FREQ=YEARLY;COUNT=2;SKIP=OMIT",
     );
-    assert_eq!(cut(&gregorian, limits), (false, 1));
+    assert_eq!(cut(&gregorian), (None, false, 1));
+}
+
+#[test]
+fn rules_that_never_come_true_cost_nothing() {
+    let never = "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30";
+    let events: Vec<String> = (0..20)
+        .map(|n| {
+            format!("BEGIN:VEVENT\nUID:{n}\nDTSTART:20261201T000000Z\nDURATION:PT1H\n{never}\nEND:VEVENT")
+        })
+        .collect();
+    let calendar = calendar(&events.join("\n"));
+    let mut budget = Budget::response();
+    let found = expand(&calendar, window("2026-12-01", "2027-12-01"), &Zone::UTC, &mut budget);
+    assert_eq!((found.instances.len(), found.unreadable.len()), (20, 0));
+    assert!(budget.spent() < 1_000, "{} steps", budget.spent());
 }

@@ -9,8 +9,9 @@ pub(super) fn window(from: &str, to: &str) -> TimeRange {
 /// Starts and ends of the occurrences, as the owner in Berlin sees them in UTC.
 fn expanded(body: &str, window: TimeRange) -> Vec<String> {
     let calendar = Calendar::read(format!("BEGIN:VCALENDAR\n{body}\nEND:VCALENDAR\n").as_bytes()).unwrap();
-    let found = expand(&calendar.events, window, &Zone::named("Europe/Berlin").unwrap(), Limits::default());
-    assert_eq!(found.cut_at, None, "nothing may be cut");
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let found = expand(&calendar, window, &berlin, &mut Budget::response());
+    assert_eq!(found.unreadable, [], "everything can be read");
     let show = |at: Timestamp| at.format("%m-%dT%H:%M").to_string();
     found.instances.iter().map(|i| format!("{}/{}", show(i.range.start), show(i.range.end))).collect()
 }
@@ -95,7 +96,12 @@ fn floating_times_and_unknown_zones_are_the_owners() {
     let floating = event("DTSTART:20261201T100000\nDTEND:20261201T110000");
     assert_eq!(expanded(&floating, window("2026-12-01", "2027-01-01")), ["12-01T09:00/12-01T10:00"]);
     let unknown = event("DTSTART;TZID=Nowhere:20261201T100000\nDURATION:PT1H");
-    assert_eq!(expanded(&unknown, window("2026-12-01", "2027-01-01")), ["12-01T09:00/12-01T10:00"]);
+    let unknown = format!("BEGIN:VCALENDAR\n{unknown}\nEND:VCALENDAR");
+    let (calendar, berlin) =
+        (Calendar::read(unknown.as_bytes()).unwrap(), Zone::named("Europe/Berlin").unwrap());
+    let found = expand(&calendar, window("2026-12-01", "2027-01-01"), &berlin, &mut Budget::response());
+    assert_eq!(found.instances[0].range.start.to_string(), "2026-12-01 09:00:00 UTC");
+    assert_eq!(found.unreadable[0].reason, UnreadableReason::TimeZone, "that is a guess, and says so");
     let windows = event("DTSTART;TZID=Tokyo Standard Time:20261201T100000\nDURATION:PT1H");
     assert_eq!(expanded(&windows, window("2026-12-01", "2027-01-01")), ["12-01T01:00/12-01T02:00"]);
 }
@@ -137,14 +143,16 @@ fn hostile_rules_are_cut_and_the_cut_is_told() {
             event(&format!("DTSTART:{start}\nDURATION:PT1S\nRRULE:{rule}"))
         );
         let calendar = Calendar::read(text.as_bytes()).unwrap();
-        let found = expand(&calendar.events, day, &Zone::UTC, Limits::default());
-        assert!(found.instances.len() <= Limits::default().instances, "{rule} made too many");
-        found.cut_at.map(|(at, _)| at)
+        let found = expand(&calendar, day, &Zone::UTC, &mut Budget::response());
+        assert!(found.instances.len() <= INSTANCES, "{rule} made too many");
+        assert_eq!(found.unreadable.len(), 1, "{rule} is marked");
+        found.blocked.first().map(|blocked| blocked.range.start)
     };
-    assert_eq!(rest("FREQ=SECONDLY", "20000101T000000Z"), Some(day.start));
-    assert!(rest("FREQ=SECONDLY", "20261201T000000Z").is_some_and(|at| day.start < at && at < day.end));
+    for start in ["20000101T000000Z", "20261201T000000Z"] {
+        assert!(rest("FREQ=SECONDLY", start).is_some_and(|at| day.start < at && at < day.end), "{start}");
+    }
     let all: Vec<String> = (0..60).map(|n| n.to_string()).collect();
     let every = format!("FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYMINUTE={0};BYSECOND={0}", all.join(","));
     assert_eq!(rest(&every, "20260101T000000Z"), Some(day.start));
-    assert_eq!(rest("FREQ=NEVER", "20260101T000000Z"), None);
+    assert_eq!(rest("FREQ=NEVER", "20260101T080000Z"), Some(day.start + chrono::Duration::hours(8)));
 }

@@ -1,0 +1,79 @@
+//! How much work is spent on what a provider sent.
+//!
+//! Anybody who may put an event into a calendar decides what stands in it, so no text may cost more than it is worth. Work
+//! is counted in steps of about the same size (a line read, a day looked at), where it is done, because a thread that
+//! computes cannot be stopped from outside. What exceeds its budget counts as busy and is marked.
+
+/// Steps that the items of one response share.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    shared: u64,
+    item: u64,
+    spent: u64,
+}
+
+impl Budget {
+    /// Steps of one response beyond those that every item has for itself.
+    const SHARED: u64 = 1_000_000;
+    /// Steps of one item at most.
+    const ITEM: u64 = 250_000;
+    /// Steps that every item has for itself, so that a few costly ones take nothing from the others: enough for a day of
+    /// every week of two years.
+    const OWN: u64 = 200;
+
+    /// The budget of one response.
+    pub const fn response() -> Self {
+        Self { shared: Self::SHARED, item: 0, spent: 0 }
+    }
+
+    /// Begins with the next item.
+    pub const fn next_item(&mut self) {
+        self.item = 0;
+    }
+
+    /// Takes steps; `false` when they are not there any more: then the item is given up.
+    pub const fn spend(&mut self, steps: u64) -> bool {
+        let item = self.item.saturating_add(steps);
+        let beyond = item.saturating_sub(Self::OWN).saturating_sub(self.item.saturating_sub(Self::OWN));
+        if item > Self::ITEM || beyond > self.shared {
+            return false;
+        }
+        self.item = item;
+        self.shared -= beyond;
+        self.spent += steps;
+        true
+    }
+
+    /// All steps taken so far.
+    pub const fn spent(&self) -> u64 {
+        self.spent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_item_ends_at_its_own_bound() {
+        let mut budget = Budget::response();
+        assert!(budget.spend(Budget::ITEM));
+        assert!(!budget.spend(1));
+        budget.next_item();
+        assert!(budget.spend(1));
+        assert_eq!(budget.spent(), Budget::ITEM + 1);
+    }
+
+    #[test]
+    fn costly_items_leave_every_other_one_its_own_steps() {
+        let mut budget = Budget::response();
+        for _ in 0..10 {
+            budget.next_item();
+            while budget.spend(1_000) {}
+        }
+        budget.next_item();
+        assert!(!budget.spend(Budget::ITEM), "what is shared has been used");
+        assert!(budget.spend(Budget::OWN), "what is its own has not");
+        assert!(!budget.spend(Budget::OWN));
+    }
+}
