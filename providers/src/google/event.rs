@@ -134,7 +134,7 @@ pub(super) fn is_gone(raw: &wire::Event) -> bool {
 /// knows.
 pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone> {
     match told.filter(|name| !name.trim().is_empty()) {
-        Some(name) => Zone::named(name.trim()),
+        Some(name) => domain::ical::zone_named(name.trim()),
         None => Some(session.zone.clone().unwrap_or(Zone::UTC)),
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::Zone;
 
-use super::{calendars, delta, event, wire};
+use super::{delta, event, schedule, wire};
 use crate::{fuzzing::window, json};
 
 pub(crate) fn read(body: &[u8]) -> bool {
@@ -16,7 +16,7 @@ pub(crate) fn read(body: &[u8]) -> bool {
         let _ = delta::sort(raw);
     }
     if let Ok(schedules) = json::parse::<wire::List<wire::Schedule>>(body) {
-        let _ = calendars::sorted(schedules.value, &["ada@corp.test".to_owned()], window());
+        let _ = schedule::sorted(schedules.value, &["ada@corp.test".to_owned()], window());
     }
     let _ = json::parse::<wire::List<wire::User>>(body);
     let _ = json::parse::<wire::List<wire::Room>>(body);

@@ -10,7 +10,6 @@
 mod aadsts;
 mod assertion;
 mod batch;
-mod calendar_list;
 mod calendars;
 mod classify;
 mod cloud;
@@ -24,6 +23,7 @@ mod id_token;
 pub mod identity;
 mod online;
 mod request;
+mod schedule;
 mod watch;
 mod watermark;
 mod wire;

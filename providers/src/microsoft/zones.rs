@@ -79,7 +79,7 @@ pub(super) fn iana(name: &str) -> Option<String> {
     name.parse::<WindowsTimezone>()
         .map(|zone| zone.tzdb_id().to_owned())
         .ok()
-        .or_else(|| Zone::named(name).map(|zone| zone.name().to_owned()))
+        .or_else(|| domain::ical::zone_named(name).map(|zone| zone.name().to_owned()))
 }
 
 #[cfg(test)]

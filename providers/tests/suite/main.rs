@@ -42,4 +42,5 @@ mod microsoft_watermark;
 mod microsoft_world;
 mod mutilated;
 mod mutilated_xml;
+mod spoilt_answers;
 mod waits;

@@ -1,15 +1,17 @@
 //! A server on loopback that answers each request by a function, and the three connectors that speak to it.
 
+pub mod exchange;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
 
-use domain::{Ids, TestClock, TimeRange, Timestamp, Zone};
+use domain::{Ids, TestClock, TimeRange, Timestamp, UnreadableReason, Zone};
 use providers::{
-    Credential, OpenGate, Provider, Session, StaticCredentials,
-    exchange::{self, Exchange},
+    Credential, EventPage, OpenGate, Provider, Session, StaticCredentials,
+    exchange::{Config, Exchange},
     google::Google,
     microsoft::{self, ClientCredential, Microsoft},
 };
@@ -104,7 +106,7 @@ pub fn connectors(url: &Url, zone: Option<&str>) -> Vec<(&'static str, Box<dyn P
     vec![
         ("graph", Box::new(graph(url)) as Box<dyn Provider>, session(bearer.clone(), None)),
         ("google", Box::new(google(url)), session(bearer, None)),
-        ("exchange", Box::new(exchange()), session(login, Some(url.clone()))),
+        ("exchange", Box::new(on_premises()), session(login, Some(url.clone()))),
     ]
 }
 
@@ -126,9 +128,9 @@ fn google(url: &Url) -> Google {
     Google::new(google_world::config(url), client(), clock.clone(), Ids::seeded(clock, 1))
 }
 
-fn exchange() -> Exchange {
+fn on_premises() -> Exchange {
     let clock = Arc::new(TestClock::at(at("2026-11-29T09:00:00Z")));
-    Exchange::new(exchange::Config { autodiscover: Vec::new() }, client(), Ids::seeded(clock, 1))
+    Exchange::new(Config { autodiscover: Vec::new() }, client(), Ids::seeded(clock, 1))
 }
 
 pub fn at(text: &str) -> Timestamp {
@@ -161,4 +163,29 @@ pub fn window_of(asked: &Asked) -> Option<TimeRange> {
     let end = query("endDateTime").or_else(|| query("timeMax")).or_else(|| xml("EndDate"));
     let end = end.or_else(|| element("EndTime")).or_else(|| json("timeMax")).or_else(|| graph("endTime"));
     TimeRange::new(start?.parse().ok()?, end?.parse().ok()?)
+}
+
+/// Whose mailbox it is.
+pub const ADA: &str = "ada@corp.test";
+
+/// The window that is asked about.
+pub fn week() -> TimeRange {
+    december("07T00:00", "14T00:00")
+}
+
+/// The events of the week.
+pub async fn events(provider: &dyn Provider, session: &Session) -> EventPage {
+    provider.events(session, ADA, week(), None).await.unwrap()
+}
+
+/// The titles, and the ranges of what has none.
+pub fn told(page: &EventPage) -> (Vec<String>, Vec<TimeRange>) {
+    let titles = page.items.iter().filter_map(|event| event.title.clone()).collect();
+    let blocks = page.items.iter().filter(|event| event.title.is_none() && event.busy.is_some());
+    (titles, blocks.map(|event| event.range).collect())
+}
+
+/// What was marked.
+pub fn marks(page: &EventPage) -> Vec<(String, UnreadableReason, bool)> {
+    page.unreadable.iter().map(|mark| (mark.uid.clone(), mark.reason, mark.blocks)).collect()
 }
