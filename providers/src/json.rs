@@ -48,6 +48,17 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     })
 }
 
+/// The longest answer that is short by nature, in bytes.
+const SHORT: usize = 256 * 1024;
+
+/// Reads an answer that is short by nature, such as a token or a refusal. A longer one is not what it should be.
+pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, Refused> {
+    match answer.body.len() <= SHORT {
+        true => parse(&answer.body),
+        false => Err(Refused::OverBudget),
+    }
+}
+
 /// Whether a text can be parsed as it is.
 #[derive(Debug, PartialEq, Eq)]
 enum Looks {

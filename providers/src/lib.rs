@@ -10,6 +10,9 @@ pub mod caldav;
 mod clean;
 mod error;
 pub mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod google;
 mod json;
 pub mod microsoft;

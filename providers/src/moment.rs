@@ -3,7 +3,7 @@
 //! Unknown is never free: an item counts as busy over the widest span that it may cover within the window. Only an
 //! item of whose times nothing at all is known blocks nothing; both are marked.
 
-use chrono::{Duration, NaiveDateTime, SubsecRound};
+use chrono::{Duration, NaiveDate, NaiveDateTime, SubsecRound};
 use domain::{BusyKind, TimeRange, Timestamp, Unreadable, UnreadableReason, Zone};
 
 use crate::{Event, EventPage};
@@ -12,6 +12,19 @@ use crate::{Event, EventPage};
 const EAST: Duration = Duration::hours(14);
 /// How far the most westerly clock is behind UTC.
 const WEST: Duration = Duration::hours(12);
+
+/// How long a date and a time are at least: `2026-12-01T09:00:00`. What is shorter was cut, and may mean another time.
+pub(crate) const CLOCK: usize = 19;
+
+/// A date that is whole.
+pub(crate) fn date(text: &str) -> Option<NaiveDate> {
+    text.parse().ok().filter(|_| text.len() >= "2026-12-01".len())
+}
+
+/// A date and a time without an offset that are whole.
+pub(crate) fn clock(text: &str) -> Option<NaiveDateTime> {
+    text.parse().ok().filter(|_| text.len() >= CLOCK)
+}
 
 /// A start or an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

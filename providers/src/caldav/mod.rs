@@ -507,3 +507,9 @@ fn page<T>(all: Vec<T>, after: Option<&str>, id: impl Fn(&T) -> &String) -> Page
     let next = items.last().filter(|_| more).map(|item| id(item).clone());
     Page { items, next }
 }
+
+/// Reads an answer to PROPFIND or REPORT.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_multistatus(body: &[u8]) -> bool {
+    url::Url::parse("https://dav.test/").is_ok_and(|base| multistatus::synced(&base, body).is_some())
+}

@@ -179,7 +179,7 @@ fn verdict(answer: &Answer, told: &Element, mailbox: &str, window: TimeRange) ->
 }
 
 /// Each entry by itself. When one cannot be read, the digits say when it may be.
-fn entries(events: &Element, digits: Option<&str>, mailbox: &str, window: TimeRange) -> FreeBusy {
+pub(super) fn entries(events: &Element, digits: Option<&str>, mailbox: &str, window: TimeRange) -> FreeBusy {
     let mut all = FreeBusy::default();
     let slots = digits.map_or(0, |digits| i32::try_from(digits.len()).unwrap_or(i32::MAX));
     let covered =

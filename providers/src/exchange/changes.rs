@@ -117,9 +117,10 @@ fn told(answer: &Answer) -> Result<Told> {
         more: text("IncludesLastItemInRange") == Some("false"),
         ..Told::default()
     };
-    let changes = message.child(MESSAGES, "Changes").map(|all| all.children.as_slice()).unwrap_or_default();
+    // A page without changes has an empty list of them.
+    let changes = message.child(MESSAGES, "Changes").ok_or_else(failure::not_understood)?;
     let mut seen = HashSet::new();
-    for change in changes {
+    for change in &changes.children {
         let handle = match change.name() {
             "Create" | "Update" => change.children.first().and_then(item::handle),
             "Delete" | "ReadFlagChange" => item::handle(change),

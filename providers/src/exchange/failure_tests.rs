@@ -84,15 +84,16 @@ fn a_fault_without_a_detail_is_known_by_its_code() {
 
 #[test]
 fn every_status_says_what_to_do() {
-    let answer = |status: u16, headers: &[(&'static str, &'static str)]| {
+    let about = |about, status: u16, headers: &[(&'static str, &'static str)]| {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
         });
         let status = http::StatusCode::from_u16(status).unwrap();
         let answer = Response { status, headers: headers.collect(), body: Vec::new().into() };
-        let error = by_status(&answer, refused(About::Mailbox, true));
+        let error = by_status(&answer, refused(about, true));
         (error.kind, error.remedy, error.unknown)
     };
+    let answer = |status, headers| about(About::Server, status, headers);
     let never = Remedy::Never;
     assert_eq!(answer(401, &[]), (Kind::GrantLost, Remedy::Reconnect, false));
     assert_eq!(
@@ -105,6 +106,14 @@ fn every_status_says_what_to_do() {
     assert_eq!(answer(403, &[]), (Kind::Misconfigured, never, false));
     assert_eq!(answer(404, &[]), (Kind::Misconfigured, never, false));
     assert_eq!(answer(302, &[]), (Kind::Misconfigured, never, false));
+    // The same about one mailbox, of a server that answers for others.
+    let later = Remedy::RetryAfter(BUSY);
+    for status in [302, 403, 404, 405] {
+        for one in [About::Mailbox, About::Item] {
+            assert_eq!(about(one, status, &[]), (Kind::Unavailable, later, false), "{status}");
+        }
+    }
+    assert_eq!(about(About::Mailbox, 403, &policy), (Kind::NotServed, Remedy::SkipMailbox, false));
     assert_eq!(answer(200, &[]), (Kind::Misconfigured, never, true));
     assert_eq!(answer(503, &[]), (Kind::Unavailable, Remedy::RetryAfter(PAUSE), true));
     let told = Remedy::RetryAfter(Duration::from_secs(7));

@@ -1,6 +1,6 @@
 //! Calendar items between Exchange's XML and the connectors' own words.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
 
 use super::soap::TYPES;
@@ -118,7 +118,7 @@ pub(super) fn uid(item: &Element) -> &str {
 /// An instant, with an offset or, in the request's zone, without.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
-    let at = zoned.or_else(|_| text.parse::<NaiveDateTime>().map(|local| local.and_utc())).ok()?;
+    let at = zoned.ok().or_else(|| moment::clock(text).map(|local| local.and_utc()))?;
     Some(at.trunc_subsecs(6))
 }
 

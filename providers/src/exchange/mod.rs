@@ -17,6 +17,8 @@ mod calendars;
 mod changes;
 mod endpoint;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod item;
 mod names;
 mod pull;

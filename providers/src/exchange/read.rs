@@ -102,7 +102,11 @@ impl Exchange {
             return Err(failure::not_understood());
         }
         let days = session.zone.clone().unwrap_or(Zone::UTC);
-        let read = read.into_iter().map(|one| match one {
+        let read = ids.iter().zip(read).map(|(id, one)| match one {
+            // Another item in its place says nothing about this one.
+            Ok(item) if item::handle(&item).is_some_and(|handle| handle.id != *id) => {
+                Err(failure::not_understood())
+            }
             Ok(item) => whole(item, &days).map(Some),
             Err(error) if error.kind == ErrorKind::Gone => Ok(None),
             Err(error) => Err(error),

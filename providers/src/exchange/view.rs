@@ -181,8 +181,10 @@ impl Exchange {
                 Err(error) if is_about_more(&error) => return Err(error),
                 Err(_) => outlined(listed),
             };
+            let of_series = |event: Box<Event>| Box::new(Event { series: belongs, ..*event });
             page.take(match reading {
-                Reading::Event(event) => Reading::Event(Box::new(Event { series: belongs, ..*event })),
+                Reading::Event(event) => Reading::Event(of_series(event)),
+                Reading::Blocked(event, mark) => Reading::Blocked(of_series(event), mark),
                 other => other,
             });
         }
@@ -191,7 +193,7 @@ impl Exchange {
 }
 
 /// The items of a view. A view also tells what merely touches the window.
-fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
+pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
     let mut view = View::default();
     let mut seen = HashSet::new();
     for item in items {

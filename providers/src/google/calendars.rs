@@ -27,7 +27,7 @@ const LONGEST_WINDOW: Duration = Duration::days(60);
 /// How many mailboxes are tried as the one that asks.
 const ASKERS: usize = 4;
 
-type Verdicts = Vec<Result<FreeBusy>>;
+pub(super) type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Google {
     /// The head of a list of events says what the calendar is and what may be done in it, to whoever may see it.
@@ -130,17 +130,13 @@ impl Google {
 
     /// One question about all of them.
     async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
-        let calendars = match self.free_busy(session, batch, window).await {
+        let told = match self.free_busy(session, batch, window).await {
             Err(error) if error.remedy == Remedy::SkipMailbox => {
                 return Ok(batch.iter().map(|_| Err(error.clone())).collect());
             }
-            answer => answer?.calendars,
+            told => told?,
         };
-        let read = |raw: Box<RawValue>| serde_json::from_str(raw.get()).ok();
-        let told = calendars.into_iter().filter_map(|(id, raw)| Some((id.to_lowercase(), read(raw)?)));
-        let found: HashMap<String, wire::BusyCalendar> = told.collect();
-        let of = |mailbox: &String| verdict(found.get(&mailbox.to_lowercase()), mailbox, window);
-        Ok(batch.iter().map(of).collect())
+        Ok(sorted(told, batch, window))
     }
 
     /// Somebody of the organisation has to ask. The administrator does; where that account has no calendar, a member
@@ -197,6 +193,15 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
         start = part.end;
     }
     parts
+}
+
+/// One verdict per mailbox, in the order asked.
+pub(super) fn sorted(told: wire::FreeBusy, batch: &[String], window: TimeRange) -> Verdicts {
+    let read = |raw: Box<RawValue>| serde_json::from_str(raw.get()).ok();
+    let told = told.calendars.into_iter().filter_map(|(id, raw)| Some((id.to_lowercase(), read(raw)?)));
+    let found: HashMap<String, wire::BusyCalendar> = told.collect();
+    let of = |mailbox: &String| verdict(found.get(&mailbox.to_lowercase()), mailbox, window);
+    batch.iter().map(of).collect()
 }
 
 /// A calendar with an error is unknown, whatever else stands beside it.

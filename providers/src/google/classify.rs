@@ -66,7 +66,7 @@ struct Envelope {
 
 /// Classifies a refusal. `writes` says whether an effect may have happened.
 pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
-    let error = answer.json::<Envelope>().unwrap_or_default().error;
+    let error = crate::json::short::<Envelope>(answer).unwrap_or_default().error;
     let reasons = reasons(&error);
     let status = answer.status.as_u16();
     let meaning = reasons

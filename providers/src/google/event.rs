@@ -1,6 +1,6 @@
 //! Events between Google's form and ours.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{online, wire};
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result, Session,
-    moment::{Moment, Reading, Span, span},
+    moment::{self, Moment, Reading, Span, span},
 };
 
 /// The private extended property that carries the effect key. Never changes: events in customers' calendars are
@@ -134,7 +134,7 @@ pub(super) fn is_gone(raw: &wire::Event) -> bool {
 /// knows.
 pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone> {
     match told.filter(|name| !name.trim().is_empty()) {
-        Some(name) => Zone::named(name.trim()),
+        Some(name) => domain::ical::zone_named(name.trim()),
         None => Some(session.zone.clone().unwrap_or(Zone::UTC)),
     }
 }
@@ -148,7 +148,7 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
     let (start, end) = (raw.start.as_ref(), raw.end.as_ref());
     let all_day = start.is_some_and(|start| start.date.is_some() && start.date_time.is_none());
     let busy = busy(&raw);
-    let range = match span(moment(start, zone), moment(end, zone), window) {
+    let range = match span(time_of(start, zone), time_of(end, zone), window) {
         Span::Exact(range) => range,
         Span::Nothing => return Reading::Nothing,
         // What takes no time whenever it is, is read.
@@ -208,19 +208,17 @@ fn busy(raw: &wire::Event) -> Option<BusyKind> {
 }
 
 /// What Google says of a time: an instant, a local time in a named zone, or a day of the calendar's.
-fn moment(at: Option<&wire::EventTime>, days: Option<&Zone>) -> Moment {
+fn time_of(at: Option<&wire::EventTime>, days: Option<&Zone>) -> Moment {
     let Some(at) = at else { return Moment::Unknown };
     let text = at.date_time.as_deref().map(str::trim).unwrap_or_default();
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Moment::at(instant.with_timezone(&Utc));
     }
-    if let Ok(clock) = text.parse::<NaiveDateTime>() {
-        return match at.time_zone.as_deref() {
-            Some(name) => Moment::local(clock, Zone::named(name).as_ref()),
-            None => Moment::local(clock, days),
-        };
+    if let Some(clock) = moment::clock(text) {
+        // Without an offset and without a zone of its own it may have been cut.
+        return Moment::local(clock, at.time_zone.as_deref().and_then(Zone::named).as_ref());
     }
-    let Some(midnight) = at.date.as_deref().and_then(|date| date.trim().parse::<NaiveDate>().ok()) else {
+    let Some(midnight) = at.date.as_deref().and_then(|date| moment::date(date.trim())) else {
         return Moment::Unknown;
     };
     let midnight = midnight.and_time(NaiveTime::MIN);

@@ -97,7 +97,7 @@ impl Keyless {
         if !answer.status.is_success() {
             return Err(refusal(&answer, jitter));
         }
-        let signed: Signed = answer.json().map_err(|_| unserved("SIGNATURE_UNREADABLE"))?;
+        let signed: Signed = crate::json::short(&answer).map_err(|_| unserved("SIGNATURE_UNREADABLE"))?;
         Ok(signed.signed_jwt.into())
     }
 
@@ -133,7 +133,7 @@ impl Keyless {
         if !answer.status.is_success() {
             return Err(unserved(&format!("SOURCE_{}", answer.status.as_u16())));
         }
-        let given: Given = answer.json().map_err(|_| unserved("SOURCE_UNREADABLE"))?;
+        let given: Given = crate::json::short(&answer).map_err(|_| unserved("SOURCE_UNREADABLE"))?;
         let token = SecretString::from(given.access_token);
         let ends = now + chrono::Duration::seconds(given.expires_in.clamp(0, 12 * 3_600));
         *live = Some(Live { token: token.clone(), ends });

@@ -23,6 +23,8 @@ pub mod consent;
 mod directory;
 mod event;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod key;
 mod keyless;
 mod online;

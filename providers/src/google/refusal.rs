@@ -24,7 +24,7 @@ struct Refusal {
 
 /// Classifies a refusal of the token endpoint.
 pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
-    let refusal: Refusal = answer.json().unwrap_or_default();
+    let refusal: Refusal = crate::json::short(answer).unwrap_or_default();
     let status = answer.status.as_u16();
     let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
     let (kind, remedy, message) = match by_error(&refusal) {

@@ -150,7 +150,7 @@ pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<Toke
         tracing::info!(code = error.code, status = answer.status.as_u16(), "Google gave no token");
         return Err(error);
     }
-    answer.json().map_err(|_| {
+    crate::json::short(&answer).map_err(|_| {
         Error::new(
             ErrorKind::Unavailable,
             Remedy::RetryAfter(Duration::from_secs(5)),

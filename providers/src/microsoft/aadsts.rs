@@ -20,7 +20,7 @@ struct TokenRefusal {
 
 /// Classifies a refusal of the token endpoint: the AADSTS number first, then the `error` value, then the status.
 pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
-    let refusal: TokenRefusal = answer.json().unwrap_or_default();
+    let refusal: TokenRefusal = crate::json::short(answer).unwrap_or_default();
     let status = answer.status.as_u16();
     let number = refusal.error_codes.first().copied().or_else(|| aadsts(&refusal.error_description));
     let verdict = number

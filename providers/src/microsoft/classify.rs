@@ -52,7 +52,7 @@ struct Envelope {
 
 /// Classifies a refusal of Graph. `writes` says whether an effect may have happened.
 pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: Duration) -> Error {
-    let error = answer.json::<Envelope>().unwrap_or_default().error;
+    let error = crate::json::short::<Envelope>(answer).unwrap_or_default().error;
     let codes = codes(&error);
     let status = answer.status.as_u16();
     let meaning = codes

@@ -107,14 +107,14 @@ fn between(window: TimeRange) -> Between {
 }
 
 /// What one entry says.
-enum Sorted {
+pub(super) enum Sorted {
     Gone(String),
     Changed(Box<wire::Event>),
     /// A series whose occurrences have to be read.
     Series(String),
 }
 
-fn sort(item: wire::Event) -> Sorted {
+pub(super) fn sort(item: wire::Event) -> Sorted {
     match (&item.id, &item.series_master_id) {
         (Some(id), _) if item.removed => Sorted::Gone(id.clone()),
         (Some(id), _) if item.recurrence || item.kind.as_deref() == Some("seriesMaster") => {

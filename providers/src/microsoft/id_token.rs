@@ -155,7 +155,7 @@ impl Keys {
         if !answer.status.is_success() {
             return Err(unavailable());
         }
-        answer.json().map_err(|_| unavailable())
+        crate::json::short(&answer).map_err(|_| unavailable())
     }
 
     /// Validates an id_token that was made for `client_id` and for the sign-in that `nonce` began.

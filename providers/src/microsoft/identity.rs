@@ -228,7 +228,7 @@ impl Identity {
         if !answer.status.is_success() {
             return Err(classify::graph(&answer, classify::Subject::Directory, false, self.jitter()));
         }
-        answer.json().map_err(|_| unreadable())
+        crate::json::short(&answer).map_err(|_| unreadable())
     }
 
     fn default_scope(&self) -> String {
@@ -253,7 +253,7 @@ impl Identity {
             tracing::info!(code = error.code, request_id = error.request_id, "no token was given");
             return Err(error);
         }
-        let given: TokenAnswer = answer.json().map_err(|_| unreadable())?;
+        let given: TokenAnswer = crate::json::short(&answer).map_err(|_| unreadable())?;
         Ok(Tokens {
             access_token: given.access_token.into(),
             refresh_token: given.refresh_token.map(SecretString::from),

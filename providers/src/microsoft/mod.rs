@@ -10,7 +10,6 @@
 mod aadsts;
 mod assertion;
 mod batch;
-mod calendar_list;
 mod calendars;
 mod classify;
 mod cloud;
@@ -18,10 +17,13 @@ mod delta;
 mod directory;
 mod event;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod id_token;
 pub mod identity;
 mod online;
 mod request;
+mod schedule;
 mod watch;
 mod watermark;
 mod wire;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use windows_timezones::WindowsTimezone;
 
 use super::wire;
-use crate::moment::Moment;
+use crate::moment::{self, Moment};
 
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
@@ -41,16 +41,16 @@ pub(super) fn moment(when: Option<&wire::When>) -> Moment {
     Moment::local(clock, zone.and_then(|name| Zone::named(&name)).as_ref())
 }
 
-/// The date, where the clock shows midnight.
+/// The date, where the clock shows midnight, or where there is no more than a date.
 pub(super) fn midnight(when: Option<&wire::When>) -> Option<NaiveDate> {
-    let clock = clock(when?.date_time.as_deref()?.trim().trim_end_matches('Z'))?;
+    let text = when?.date_time.as_deref()?.trim().trim_end_matches('Z');
+    let Some(clock) = clock(text) else { return moment::date(text) };
     (clock.time() == NaiveTime::MIN).then(|| clock.date())
 }
 
+/// A text that was cut short is another time: it has to be whole.
 fn clock(text: &str) -> Option<NaiveDateTime> {
-    let date = || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN));
-    let short = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").ok();
-    NaiveDateTime::parse_from_str(text, FORMAT).ok().or_else(short).or_else(date)
+    NaiveDateTime::parse_from_str(text, FORMAT).ok().filter(|_| text.len() >= moment::CLOCK)
 }
 
 /// A range as Graph takes it, shown in `zone`. A local time that the end of summer time makes ambiguous is sent
@@ -79,7 +79,7 @@ pub(super) fn iana(name: &str) -> Option<String> {
     name.parse::<WindowsTimezone>()
         .map(|zone| zone.tzdb_id().to_owned())
         .ok()
-        .or_else(|| Zone::named(name).map(|zone| zone.name().to_owned()))
+        .or_else(|| domain::ical::zone_named(name).map(|zone| zone.name().to_owned()))
 }
 
 #[cfg(test)]
@@ -110,15 +110,16 @@ mod tests {
     fn times_are_read_in_every_form_and_unknown_zones_stay_unknown() {
         let half_past = Moment::At(at("2026-12-01T09:30:00Z"));
         assert_eq!(read("2026-12-01T10:30:00.0000000", "W. Europe Standard Time"), half_past);
-        assert_eq!(read(" 2026-12-01T10:30 ", "Europe/Berlin"), half_past);
+        assert_eq!(read(" 2026-12-01T10:30:00 ", "Europe/Berlin"), half_past);
         assert_eq!(read("2026-12-01T09:30:00Z", "tzone://Microsoft/Custom"), half_past);
         assert_eq!(read("2026-12-01T10:30:00+01:00", ""), half_past);
-        assert_eq!(read("2026-12-01", "UTC"), Moment::At(at("2026-12-01T00:00:00Z")));
         for zone in ["tzone://Microsoft/Custom", "", "Middle/Earth"] {
             let clock = at("2026-12-01T10:30:00Z").naive_utc();
             assert_eq!(read("2026-12-01T10:30:00", zone), Moment::Local(clock), "{zone}");
         }
-        for nonsense in ["", "soon", "2026-02-30T10:00:00", "0000"] {
+        for nonsense in
+            ["", "soon", "2026-12-01", "2026-12-01T10:3", "2026-12-01T10:30", "2026-02-30T10:00:00", "0000"]
+        {
             assert_eq!(read(nonsense, "UTC"), Moment::Unknown, "{nonsense}");
         }
         assert_eq!(moment(None), Moment::Unknown);

@@ -86,8 +86,9 @@ async fn busy_times_are_matched_by_their_order_and_read_with_and_without_offsets
 async fn an_answer_with_fewer_verdicts_than_mailboxes_makes_nobody_free() {
     let script = Script::play([availability(&view("FreeBusy", ""))]);
     let asked = ["a@corp.test".to_owned(), "b@corp.test".to_owned()];
-    let error = exchange(&[]).busy(&session(&script), &asked, day()).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unavailable);
+    let answers = exchange(&[]).busy(&session(&script), &asked, day()).await.unwrap();
+    let free: Vec<_> = answers.iter().filter(|(_, verdict)| verdict.is_ok()).collect();
+    assert!(answers.len() == 2 && free.is_empty(), "{free:?}");
 }
 
 #[tokio::test]
@@ -107,8 +108,8 @@ async fn a_window_that_holds_more_than_is_told_at_once_is_halved() {
         views,
         [
             r#"MaxEntriesReturned="1000" StartDate="2026-12-01T00:00:00Z" EndDate="2026-12-02T00:00:00Z""#,
-            r#"MaxEntriesReturned="1000" StartDate="2026-12-01T12:00:00Z" EndDate="2026-12-02T00:00:00Z""#,
             r#"MaxEntriesReturned="1000" StartDate="2026-12-01T00:00:00Z" EndDate="2026-12-01T12:00:00Z""#,
+            r#"MaxEntriesReturned="1000" StartDate="2026-12-01T12:00:00Z" EndDate="2026-12-02T00:00:00Z""#,
         ]
     );
 }

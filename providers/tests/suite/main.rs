@@ -4,6 +4,8 @@
 #[macro_use]
 mod conformance;
 
+mod answering;
+mod bad_items;
 mod caldav_bad_servers;
 mod caldav_conformance;
 mod caldav_free_busy;
@@ -17,6 +19,7 @@ mod caldav_script;
 mod caldav_server;
 mod caldav_store;
 mod caldav_sync;
+mod calendar_lists;
 mod caldav_world;
 mod cases;
 mod exchange_answers;
@@ -44,3 +47,7 @@ mod microsoft_requests;
 mod microsoft_sign_in;
 mod microsoft_watermark;
 mod microsoft_world;
+mod mutilated;
+mod mutilated_xml;
+mod spoilt_answers;
+mod waits;

@@ -6,7 +6,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use super::{
     account::Call,
     failure::Failure,
-    xml::{Element, TYPES, element, quoted, response, success},
+    xml::{Element, MESSAGES, TYPES, element, quoted, response, success},
 };
 use crate::store::Owner;
 
@@ -68,12 +68,14 @@ pub fn find(call: &Call<'_>, operation: &Element) -> String {
         Ok(owner) => owner,
         Err(failure) => return response("FindFolder", &[failure.about_item("FindFolder")]),
     };
+    let condition = operation.child(MESSAGES, "Restriction").and_then(|inside| inside.children.first());
     let below = |parent: &Element| [ROOT, TOP].iter().any(|(name, ..)| is(parent, &owner, name));
     let messages: Vec<String> = operation
         .members("ParentFolderIds")
         .iter()
         .map(|parent| {
-            let found = if below(parent) { &SEEN[..] } else { &[] };
+            let mut found = if below(parent) { SEEN.to_vec() } else { Vec::new() };
+            found.retain(|(_, _, class)| condition.is_none_or(|condition| is_meant(condition, class)));
             let inside = found.iter().map(|folder| show(call, &owner, *folder)).collect::<Vec<_>>().concat();
             let count = found.len();
             success(
@@ -85,6 +87,21 @@ pub fn find(call: &Call<'_>, operation: &Element) -> String {
         })
         .collect();
     response("FindFolder", &messages)
+}
+
+/// Whether a restriction means folders of a class. Classes are all that can be asked for.
+fn is_meant(condition: &Element, class: &str) -> bool {
+    let class = class.to_ascii_lowercase();
+    let constant = |inside: Option<&Element>| {
+        let value =
+            inside.and_then(|one| one.child(TYPES, "Constant")).and_then(|one| one.attribute("Value"));
+        value.unwrap_or_default().to_ascii_lowercase()
+    };
+    match condition.name.as_str() {
+        "Contains" => class.starts_with(&constant(Some(condition))),
+        "IsEqualTo" => class == constant(condition.child(TYPES, "FieldURIOrConstant")),
+        _ => false,
+    }
 }
 
 fn show(call: &Call<'_>, owner: &Owner, (folder, title, class): Folder) -> String {

@@ -1,0 +1,20 @@
+//! Reads an answer of Google in every way in which this connector reads lists.
+
+use domain::Zone;
+
+use super::{calendars, event, wire};
+use crate::{fuzzing::window, json};
+
+pub(crate) fn read(body: &[u8]) -> bool {
+    let events = json::parse::<wire::Events>(body);
+    let is_read = events.is_ok();
+    for raw in events.into_iter().flat_map(|list| list.items.0).flatten() {
+        event::read(raw, Some(&Zone::UTC), Some(window()));
+    }
+    if let Ok(told) = json::parse::<wire::FreeBusy>(body) {
+        calendars::sorted(told, &["ada@corp.test".to_owned()], window());
+    }
+    let _ = json::parse::<wire::Users>(body);
+    let _ = json::parse::<wire::Resources>(body);
+    is_read
+}
