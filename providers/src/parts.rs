@@ -106,7 +106,9 @@ impl Parts<EventPage> {
                 .unreadable
                 .extend(part.unreadable.into_iter().filter(|mark| marked.insert(mark.uid.clone())));
         }
-        self.lost.into_iter().for_each(|piece| whole.take(Reading::lost(piece)));
+        for piece in self.lost {
+            whole.take(Reading::lost(piece));
+        }
         whole
     }
 }

@@ -67,16 +67,21 @@ impl Exchange {
             let View { listed, lost, .. } = self.view(session, mailbox, CALENDAR, window).await?;
             let (known, rest): (Vec<_>, Vec<_>) =
                 listed.into_iter().partition(|one| refused.remove(&one.handle.id));
-            known.into_iter().for_each(|one| page.take(view::outlined(one)));
+            for one in known {
+                page.take(view::outlined(one));
+            }
             let those = rest.into_iter().filter(|one| is_of(one, &series)).collect();
             let occurrences = self.read_listed(session, mailbox, those, &series, window).await?;
             page.items.extend(occurrences.items);
             page.unreadable.extend(occurrences.unreadable);
-            lost.into_iter().for_each(|piece| page.take(Reading::lost(piece)));
+            for piece in lost {
+                page.take(Reading::lost(piece));
+            }
         }
         // It may be a series of which no occurrence can be told from others.
-        let unknown = |id| Reading::unknown(Some(id), None, UnreadableReason::NotDelivered);
-        refused.into_iter().for_each(|id| page.take(unknown(id)));
+        for id in refused {
+            page.take(Reading::unknown(Some(id), None, UnreadableReason::NotDelivered));
+        }
         let gone = if first { Vec::new() } else { gone };
         let kind = if first && told.more { FIRST } else { NEXT };
         Ok(Changes {

@@ -81,8 +81,9 @@ impl Exchange {
         let series = self.series_of(session, mailbox, &listed).await?;
         let mut page = self.read_listed(session, mailbox, listed, &series, window).await?;
         if after.is_none() {
-            nameless.into_iter().for_each(|reading| page.take(reading));
-            lost.into_iter().for_each(|piece| page.take(Reading::lost(piece)));
+            for reading in nameless.into_iter().chain(lost.into_iter().map(Reading::lost)) {
+                page.take(reading);
+            }
         }
         Ok(EventPage { next, ..page })
     }

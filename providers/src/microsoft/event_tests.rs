@@ -11,10 +11,6 @@ fn range(start: &str, end: &str) -> TimeRange {
     TimeRange::new(at(start), at(end)).unwrap()
 }
 
-fn window() -> Option<TimeRange> {
-    Some(range("01T00:00", "31T00:00"))
-}
-
 fn when(date_time: &str, time_zone: &str) -> Value {
     json!({ "dateTime": date_time, "timeZone": time_zone })
 }
@@ -27,7 +23,7 @@ fn reading(more: Value, zone: &str) -> Reading {
     });
     event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let raw = crate::json::parse(event.to_string().as_bytes()).unwrap();
-    read(raw, &Zone::named(zone).unwrap(), window())
+    read(raw, &Zone::named(zone).unwrap(), Some(range("01T00:00", "31T00:00")))
 }
 
 fn event(more: Value, zone: &str) -> Event {

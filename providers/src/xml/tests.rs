@@ -119,8 +119,10 @@ fn bombs_are_over_budget_and_not_malformed() {
     let deep = "<a>".repeat(100) + &"</a>".repeat(100);
     let many = format!("<a>{}</a>", "<b/>".repeat(500_000));
     let attributes = format!("<a>{}</a>", "<b c='1' d='2'/>".repeat(500_000));
-    let wide = format!("<a {}/>", (0..500_000).map(|n| format!("k{n}='' ")).collect::<String>());
-    let names: String = (0..200_000).map(|n| format!("<n{n}/>")).collect();
+    let numbered =
+        |count: usize, part: fn(usize) -> String| (0..count).map(part).collect::<Vec<_>>().concat();
+    let wide = format!("<a {}/>", numbered(500_000, |n| format!("k{n}='' ")));
+    let names = numbered(200_000, |n| format!("<n{n}/>"));
     let text = format!("<a>{}</a>", "x".repeat(13 << 20));
     for (name, document) in [
         ("depth", deep),

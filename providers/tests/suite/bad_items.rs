@@ -97,9 +97,9 @@ async fn exchange_serves_the_others_and_marks_each_item_that_it_cannot_read() {
     let server = Server::start(move |asked| exchange(&items, asked));
     let (_, exchange, session) = connectors(&server.url, None).remove(2);
     let page = events(&*exchange, &session).await;
-    let (mut titles, blocks) = told(&page);
-    titles.sort();
-    assert_eq!(titles, ["Plain", "first", "last"]);
+    let (mut names, blocks) = told(&page);
+    names.sort();
+    assert_eq!(names, ["Plain", "first", "last"]);
     assert_eq!(blocks, [december("09T10:00", "09T11:00"), december("13T22:00", "14T00:00")]);
     assert_eq!(
         marks(&page),

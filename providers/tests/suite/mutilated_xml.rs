@@ -40,14 +40,15 @@ impl Node {
     }
 
     fn write(&self, into: &mut String) {
-        into.push_str(&format!("<{}", self.name));
+        into.push('<');
+        into.push_str(&self.name);
         for (name, value) in &self.attributes {
-            into.push_str(&format!(r#" {name}="{}""#, escape(value.as_str())));
+            into.extend([" ", name, "=\"", &escape(value.as_str()), "\""]);
         }
         into.push('>');
         into.push_str(&escape(self.text.as_str()));
         self.children.iter().for_each(|child| child.write(into));
-        into.push_str(&format!("</{}>", self.name));
+        into.extend(["</", &self.name, ">"]);
     }
 
     fn at(&mut self, path: &[usize]) -> &mut Self {

@@ -27,7 +27,7 @@ enum Spoilt {
 /// Everything in the week but ten minutes around a bad item: an event each day at nine.
 fn around(bad: TimeRange, how: Spoilt, asked: &Asked) -> Told {
     if asked.body.contains("<m:GetItem") {
-        let all = (7..14).map(|day| dated(day)).collect::<Vec<_>>();
+        let all = (7..14).map(dated).collect::<Vec<_>>();
         return exchange(&all, asked);
     }
     let window = window_of(asked).unwrap_or_else(|| panic!("{}", asked.line));
