@@ -187,6 +187,16 @@ impl Provider for Clean {
         self.0.delete_event(session, mailbox, &text::unescape(id)).await.map_err(Error::cleaned)
     }
 
+    async fn remove_copies(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        effect_key: &str,
+        rooms: &[String],
+    ) -> Result<()> {
+        self.0.remove_copies(session, mailbox, effect_key, rooms).await.map_err(Error::cleaned)
+    }
+
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel> {
         self.0.watch(session, mailbox, url, secret).await.cleaned()
     }
