@@ -48,6 +48,12 @@ impl TimeRange {
     }
 }
 
+/// The instant after a wait. Whatever lies beyond the calendar is its last instant.
+pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
+    let wait = Duration::from_std(wait).ok();
+    wait.and_then(|wait| at.checked_add_signed(wait)).unwrap_or(Timestamp::MAX_UTC)
+}
+
 /// How a piece of time is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -65,4 +71,18 @@ pub struct Busy {
     pub range: TimeRange,
     /// How firmly.
     pub kind: BusyKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wait_overflows() {
+        let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
+        assert_eq!(after(now, std::time::Duration::from_secs(60)), now + Duration::minutes(1));
+        for endless in [std::time::Duration::MAX, std::time::Duration::from_secs(u64::MAX)] {
+            assert_eq!(after(now, endless), Timestamp::MAX_UTC);
+        }
+    }
 }

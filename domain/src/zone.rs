@@ -48,7 +48,7 @@ impl Zone {
         match ambiguous.offset() {
             AmbiguousOffset::Unambiguous { .. } => from_jiff(ambiguous.compatible().ok()?).map(|at| (at, at)),
             AmbiguousOffset::Fold { .. } => {
-                Some((from_jiff(ambiguous.clone().earlier().ok()?)?, from_jiff(ambiguous.later().ok()?)?))
+                Some((from_jiff(ambiguous.earlier().ok()?)?, from_jiff(ambiguous.later().ok()?)?))
             }
             AmbiguousOffset::Gap { .. } => {
                 let before = ambiguous.earlier().ok()?;

@@ -6,6 +6,7 @@
 //! answer differently the second time. Nothing of a request's query, headers or body is logged.
 
 mod guard;
+mod wait;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use reqwest::{
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use url::Url;
+pub use wait::{LONGEST_WAIT, SHORTEST_WAIT, clamp_wait, read_wait};
 
 /// Bounds of one client.
 #[derive(Debug, Clone)]
@@ -104,9 +106,9 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The wait that a `Retry-After` header in seconds asks for.
+    /// The wait that a `Retry-After` header asks for, within [`SHORTEST_WAIT`] and [`LONGEST_WAIT`].
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+        wait::retry_after(self.header("retry-after")?, self.header("date"))
     }
 
     /// The body as JSON.

@@ -5,18 +5,24 @@
 //! and a [`Remedy`]. It never retries a write by itself: the engine does, because only the engine knows whether
 //! the write may have happened already.
 
+mod body;
 pub mod caldav;
+mod clean;
 mod error;
 pub mod exchange;
 pub mod google;
+mod json;
 pub mod microsoft;
 mod model;
+mod moment;
+mod parts;
 mod session;
 mod xml;
 
 use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange};
 
+pub use clean::Clean;
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, Changes, Channel, Event,

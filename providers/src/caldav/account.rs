@@ -187,5 +187,11 @@ pub(super) async fn organisation(dav: &Dav<'_>) -> Result<Organisation> {
     }
     let host = dav.server.host_str().unwrap_or_default().to_owned();
     let name = own.name.clone().unwrap_or(host);
-    Ok(Organisation { id: own.principal.to_string(), name, domains: vec![domain(dav, own.address())] })
+    Ok(Organisation {
+        id: own.principal.to_string(),
+        name,
+        domains: vec![domain(dav, own.address())],
+        zone: None,
+        language: None,
+    })
 }

@@ -62,7 +62,7 @@ impl Collection {
         let segment = href::segment(&url);
         let privileges = found.prop(DAV, "current-user-privilege-set").map(|set| {
             let all = set.all(DAV, "privilege").flat_map(|privilege| &privilege.children);
-            all.map(|privilege| privilege.name.clone()).collect()
+            all.map(|privilege| privilege.name().to_owned()).collect()
         });
         let zone = found
             .text(CALDAV, "calendar-timezone")

@@ -158,14 +158,14 @@ pub(super) fn not_the_owners() -> Error {
 
 /// The name of the broken condition in a `D:error` body.
 pub(super) fn condition(body: &[u8]) -> Option<String> {
-    let error = Element::read(body).filter(|error| error.is(DAV, "error"))?;
-    error.children.into_iter().next().map(|condition| condition.name)
+    let error = Element::read(body).ok().filter(|error| error.is(DAV, "error"))?;
+    error.children.into_iter().next().map(|condition| condition.name().to_owned())
 }
 
 /// Whether a report found more than the server gives at once.
 pub(super) fn is_too_many(answer: &Answer) -> bool {
     matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::INSUFFICIENT_STORAGE)
-        && Element::read(&answer.body).is_some_and(|error| {
+        && Element::read(&answer.body).is_ok_and(|error| {
             error.children.iter().any(|is| {
                 is.is(DAV, "number-of-matches-within-limits")
                     || is.is(CALDAV, "number-of-matches-within-limits")

@@ -99,7 +99,7 @@ fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Times
 }
 
 fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<Busy>>> {
-    let document = Element::read(body).filter(|document| document.is(CALDAV, "schedule-response"));
+    let document = Element::read(body).ok().filter(|document| document.is(CALDAV, "schedule-response"));
     let document = document.ok_or_else(failure::garbled)?;
     let is_about = |one: &&Element| {
         let to = one.child(CALDAV, "recipient").and_then(|to| to.text_of(DAV, "href")).unwrap_or_default();

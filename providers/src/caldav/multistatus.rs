@@ -58,7 +58,7 @@ pub(super) fn read(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
 
 /// The same, with the sync token that stands beside the resources (RFC 6578 section 6.4).
 pub(super) fn synced(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
-    let document = Element::read(body).filter(|document| document.is(DAV, "multistatus"))?;
+    let document = Element::read(body).ok().filter(|document| document.is(DAV, "multistatus"))?;
     let token = document.text_of(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);
     let responses = document.children.into_iter().filter(|child| child.is(DAV, "response"));
     Some((responses.filter_map(|child| resource(base, child)).collect(), token))

@@ -86,7 +86,7 @@ impl Exchange {
         );
         let answer = self.post(session, place, body).await?;
         match answer.status.as_u16() {
-            200 => Ok(Element::read(&answer.body).map_or(Told::Nothing, |root| read(&root))),
+            200 => Ok(Element::read_apart(&answer.body).await.map_or(Told::Nothing, |root| read(&root))),
             301 | 302 | 307 | 308 => Ok(location(place, &answer).map_or(Told::Nothing, Told::Place)),
             401 => Err(failure::refused_login(&answer)),
             _ => Ok(Told::Nothing),

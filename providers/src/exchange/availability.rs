@@ -2,7 +2,7 @@
 //! anybody's mailbox.
 
 use chrono::Duration;
-use domain::{Busy, TimeRange};
+use domain::{Busy, BusyKind, TimeRange, Unreadable};
 use futures::future::BoxFuture;
 
 use super::{
@@ -12,23 +12,24 @@ use super::{
     soap::{self, MESSAGES, TYPES},
     transport::{Answer, Call},
 };
-use crate::{FreeBusy, Result, Session, xml::Element};
+use crate::{
+    Error, FreeBusy, Result, Session,
+    moment::{Span, span},
+    parts,
+    xml::Element,
+};
 
 /// Exchange refuses more mailboxes in one request.
 const BATCH: usize = 100;
 /// Exchange refuses windows of more than 42 days, counted by a zone's days; two days are left for that.
 const LONGEST_WINDOW: Duration = Duration::days(40);
-/// More than a thousand entries in the window: a shorter one may pass.
-const TOO_MANY_ENTRIES: &str = "ErrorResultSetTooBig";
-/// No shorter window is tried.
-const SHORTEST_WINDOW: Duration = Duration::hours(1);
 /// The slots of the merged view, which some servers tell in place of entries.
 const SLOT_MINUTES: i64 = 15;
 
 /// UTC, said as a zone whose rules change nothing: a zone without rules is refused.
 const UTC: &str = "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>10</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias><t:Time>02:00:00</t:Time><t:DayOrder>5</t:DayOrder><t:Month>3</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
 
-type Verdicts = Vec<Result<Vec<Busy>>>;
+type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Exchange {
     pub(super) async fn read_busy(
@@ -39,74 +40,93 @@ impl Exchange {
     ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         for batch in mailboxes.chunks(BATCH) {
-            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
+            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
             for part in parts(window) {
                 for (verdict, part) in
                     verdicts.iter_mut().zip(self.busy_of_batch(session, batch, part).await?)
                 {
                     match (verdict.as_mut(), part) {
-                        (Ok(all), Ok(part)) => all.extend(part),
+                        (Ok(all), Ok(part)) => {
+                            all.busy.extend(part.busy);
+                            all.unreadable.extend(part.unreadable);
+                        }
                         (Ok(_), Err(error)) => *verdict = Err(error),
                         (Err(_), _) => {}
                     }
                 }
             }
             answers.extend(
-                batch
-                    .iter()
-                    .cloned()
-                    .zip(verdicts.into_iter().map(|verdict| verdict.map(|busy| joined(busy).into()))),
+                batch.iter().cloned().zip(
+                    verdicts
+                        .into_iter()
+                        .map(|verdict| verdict.map(|all| FreeBusy { busy: joined(all.busy), ..all })),
+                ),
             );
         }
         Ok(answers)
     }
 
-    /// One verdict per mailbox, in the order asked: answers hold no addresses. Boxed because it asks again for half of
-    /// the window when a mailbox has too many entries in it.
-    fn busy_of_batch<'a>(
-        &'a self,
-        session: &'a Session,
-        batch: &'a [String],
+    /// One verdict per mailbox, in the order asked: answers hold no addresses. A mailbox that has too many entries, or one
+    /// that the server cannot read, is asked about alone and in parts; and so are all where the answer about all of
+    /// them cannot be read.
+    async fn busy_of_batch(
+        &self,
+        session: &Session,
+        batch: &[String],
         window: TimeRange,
-    ) -> BoxFuture<'a, Result<Verdicts>> {
-        Box::pin(async move {
-            let answer = self.call(session, Call::new("GetUserAvailability", body(batch, window))).await?;
-            let array = answer.response.child(MESSAGES, "FreeBusyResponseArray");
-            let told: Vec<&Element> =
-                array.into_iter().flat_map(|all| all.all(MESSAGES, "FreeBusyResponse")).collect();
-            if told.len() != batch.len() {
-                return Err(failure::not_understood());
-            }
-            let mut verdicts = Vec::with_capacity(batch.len());
-            for (mailbox, told) in batch.iter().zip(told) {
-                verdicts.push(match verdict(&answer, told, window) {
-                    Err(error) if error.code == TOO_MANY_ENTRIES && window.duration() > SHORTEST_WINDOW => {
-                        self.busy_in_halves(session, mailbox, window).await?
-                    }
-                    verdict => verdict,
-                });
-            }
-            Ok(verdicts)
-        })
+    ) -> Result<Verdicts> {
+        let verdicts = match self.busy_at_once(session, batch, window).await {
+            Err(error) if parts::splits(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
+            verdicts => verdicts?,
+        };
+        let mut all = Vec::with_capacity(batch.len());
+        for (mailbox, verdict) in batch.iter().zip(verdicts) {
+            all.push(match verdict {
+                Err(error) if parts::splits(&error) => {
+                    self.busy_in_parts(session, mailbox, window, error, batch.len() > 1).await
+                }
+                verdict => verdict,
+            });
+        }
+        Ok(all)
     }
 
-    async fn busy_in_halves(
+    async fn busy_in_parts(
         &self,
         session: &Session,
         mailbox: &String,
         window: TimeRange,
-    ) -> Result<Result<Vec<Busy>>> {
-        let middle = window.start + Duration::seconds(window.duration().num_seconds() / 2);
-        let halves = [TimeRange::new(window.start, middle), TimeRange::new(middle, window.end)];
-        let mut all = Vec::new();
-        for half in halves.into_iter().flatten() {
-            match self.busy_of_batch(session, std::slice::from_ref(mailbox), half).await?.pop() {
-                Some(Ok(part)) => all.extend(part),
-                Some(Err(error)) => return Ok(Err(error)),
-                None => return Ok(Err(failure::not_understood())),
-            }
+        refusal: Error,
+        is_one_of_many: bool,
+    ) -> Result<FreeBusy> {
+        let alone = |part| -> BoxFuture<'_, Result<FreeBusy>> {
+            Box::pin(async move {
+                let one = std::slice::from_ref(mailbox);
+                let verdict = self.busy_at_once(session, one, part).await?.pop();
+                verdict.unwrap_or_else(|| Err(failure::not_understood()))
+            })
+        };
+        let refusal = match is_one_of_many {
+            true => match alone(window).await {
+                Err(error) if parts::splits(&error) => error,
+                told => return told,
+            },
+            false => refusal,
+        };
+        Ok(parts::read(window, refusal, alone).await?.in_one())
+    }
+
+    /// One question about all of them.
+    async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
+        let answer = self.call(session, Call::new("GetUserAvailability", body(batch, window))).await?;
+        let array = answer.response.child(MESSAGES, "FreeBusyResponseArray");
+        let told: Vec<&Element> =
+            array.into_iter().flat_map(|all| all.all(MESSAGES, "FreeBusyResponse")).collect();
+        if told.len() != batch.len() {
+            return Err(failure::not_understood());
         }
-        Ok(Ok(all))
+        let both = batch.iter().zip(told);
+        Ok(both.map(|(mailbox, told)| verdict(&answer, told, mailbox, window)).collect())
     }
 }
 
@@ -139,33 +159,53 @@ fn body(batch: &[String], window: TimeRange) -> String {
     )
 }
 
-fn verdict(answer: &Answer, told: &Element, window: TimeRange) -> Result<Vec<Busy>> {
+fn verdict(answer: &Answer, told: &Element, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let message = told.child(MESSAGES, "ResponseMessage").ok_or_else(failure::not_understood)?;
     // The request is the technical account's, a verdict in it is about one mailbox.
     answer.judge_as(message, About::Mailbox)?;
     let view = told.child(MESSAGES, "FreeBusyView").ok_or_else(failure::not_understood)?;
-    match view.text_of(TYPES, "FreeBusyViewType").unwrap_or("None") {
-        "None" => Err(failure::no_access("ErrorNoFreeBusyAccess")),
-        "MergedOnly" => {
-            let digits = view.text_of(TYPES, "MergedFreeBusy").ok_or_else(failure::not_understood)?;
-            Ok(merged(digits, window))
+    let digits = view.text_of(TYPES, "MergedFreeBusy");
+    let events = view.child(TYPES, "CalendarEventArray");
+    match (view.text_of(TYPES, "FreeBusyViewType").unwrap_or("None"), events) {
+        ("None", _) => Err(failure::no_access("ErrorNoFreeBusyAccess")),
+        ("MergedOnly", None) => {
+            let digits = digits.ok_or_else(failure::not_understood)?;
+            Ok(merged(digits, window).into())
         }
-        _ => {
-            let events = view.child(TYPES, "CalendarEventArray");
-            let events = events.into_iter().flat_map(|all| all.all(TYPES, "CalendarEvent"));
-            events.filter_map(|event| busy(event, window).transpose()).collect()
-        }
+        // Entries may be left out where there are none; the digits know.
+        (_, None) => Ok(digits.map(|digits| merged(digits, window)).unwrap_or_default().into()),
+        (_, Some(events)) => Ok(entries(events, digits, mailbox, window)),
     }
 }
 
-fn busy(event: &Element, window: TimeRange) -> Result<Option<Busy>> {
-    let Some(kind) = item::busy_kind(event.text_of(TYPES, "BusyType")) else { return Ok(None) };
-    let at = |name: &str| event.text_of(TYPES, name).and_then(item::instant);
-    let (Some(start), Some(end)) = (at("StartTime"), at("EndTime")) else {
-        return Err(failure::not_understood());
-    };
-    let range = TimeRange::new(start, end).and_then(|range| range.intersect(&window));
-    Ok(range.map(|range| Busy { range, kind }))
+/// Each entry by itself. When one cannot be read, the digits say when it may be.
+fn entries(events: &Element, digits: Option<&str>, mailbox: &str, window: TimeRange) -> FreeBusy {
+    let mut all = FreeBusy::default();
+    let slots = digits.map_or(0, |digits| i32::try_from(digits.len()).unwrap_or(i32::MAX));
+    let covered =
+        Duration::minutes(SLOT_MINUTES).checked_mul(slots).is_some_and(|all| all >= window.duration());
+    let digits = digits.filter(|_| covered);
+    for event in &events.children {
+        let Some(kind) = item::busy_kind(event.text_of(TYPES, "BusyType")) else { continue };
+        let at = |name: &str| item::moment(event.text_of(TYPES, name));
+        let mark = |reason, blocks| Unreadable { uid: mailbox.to_owned(), reason, blocks };
+        match (span(at("StartTime"), at("EndTime"), Some(window)), digits) {
+            (Span::Nothing, _) => {}
+            (Span::Exact(range), _) => {
+                all.busy.extend(range.intersect(&window).map(|range| Busy { range, kind }));
+            }
+            (Span::Widest(_, reason) | Span::Unknown(reason), Some(digits)) => {
+                all.busy.extend(merged(digits, window));
+                all.unreadable.push(mark(reason, true));
+            }
+            (Span::Widest(range, reason), None) => {
+                all.busy.push(Busy { range, kind: BusyKind::Busy });
+                all.unreadable.push(mark(reason, true));
+            }
+            (Span::Unknown(reason), None) => all.unreadable.push(mark(reason, false)),
+        }
+    }
+    all
 }
 
 /// One digit per slot: 0 is free, 1 tentative; all others, "no data" among them, block.
@@ -204,8 +244,6 @@ fn joined(mut all: Vec<Busy>) -> Vec<Busy> {
 
 #[cfg(test)]
 mod tests {
-    use domain::BusyKind;
-
     use super::*;
 
     fn window(start: &str, end: &str) -> TimeRange {

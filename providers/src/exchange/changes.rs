@@ -7,16 +7,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::TimeRange;
+use domain::{TimeRange, Unreadable, UnreadableReason, Zone};
 
 use super::{
     Exchange, failure,
     item::{self, Place},
-    read::{Listed, Read},
+    read::Read,
     soap::{self, CALENDAR, MESSAGES},
     transport::{Answer, Call},
+    view::{self, Listed, View},
 };
-use crate::{Changes, Error, ErrorKind, Event, Remedy, Result, Session};
+use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::Reading, parts};
 
 /// The server tells no more at once.
 const MOST: usize = 512;
@@ -32,6 +33,8 @@ struct Told {
     there: Vec<String>,
     /// Ids of items that are gone.
     gone: Vec<String>,
+    /// Items that are told without their ids.
+    nameless: Vec<Unreadable>,
     state: String,
     more: bool,
 }
@@ -52,23 +55,34 @@ impl Exchange {
             }
         };
         let told = self.sync(session, mailbox, state).await?;
+        let days = session.zone.clone().unwrap_or(Zone::UTC);
         let read = self.read_items(session, mailbox, &told.there).await?;
         let mut page = Sorted { gone: told.gone, ..Sorted::default() };
         for (id, read) in told.there.into_iter().zip(read) {
-            page.sort(id, read, window)?;
+            page.sort(id, read, &days, window)?;
         }
-        let mut changed = page.changed;
-        if !page.series.is_empty() {
-            let all = self.view(session, mailbox, window).await?;
-            let those: Vec<Listed> = all.into_iter().filter(|one| is_of(one, &page.series)).collect();
-            changed.extend(self.events_of(session, mailbox, those, &page.series).await?);
+        let Sorted { gone, mut page, series, mut refused } = page;
+        page.unreadable.extend(told.nameless);
+        if !series.is_empty() || !refused.is_empty() {
+            let View { listed, lost, .. } = self.view(session, mailbox, CALENDAR, window).await?;
+            let (known, rest): (Vec<_>, Vec<_>) =
+                listed.into_iter().partition(|one| refused.remove(&one.handle.id));
+            known.into_iter().for_each(|one| page.take(view::outlined(one)));
+            let those = rest.into_iter().filter(|one| is_of(one, &series)).collect();
+            let occurrences = self.read_listed(session, mailbox, those, &series, window).await?;
+            page.items.extend(occurrences.items);
+            page.unreadable.extend(occurrences.unreadable);
+            lost.into_iter().for_each(|piece| page.take(Reading::lost(piece)));
         }
-        let gone = if first { Vec::new() } else { page.gone };
+        // It may be a series of which no occurrence can be told from others.
+        let unknown = |id| Reading::unknown(Some(id), None, UnreadableReason::NotDelivered);
+        refused.into_iter().for_each(|id| page.take(unknown(id)));
+        let gone = if first { Vec::new() } else { gone };
         let kind = if first && told.more { FIRST } else { NEXT };
         Ok(Changes {
             gone,
-            changed,
-            unreadable: Vec::new(),
+            changed: page.items,
+            unreadable: page.unreadable,
             cursor: format!("{kind}:{}", told.state),
             more: told.more,
         })
@@ -76,8 +90,19 @@ impl Exchange {
 
     async fn sync(&self, session: &Session, mailbox: &str, state: Option<&str>) -> Result<Told> {
         let state = state.map(|state| soap::element("m:SyncState", state)).unwrap_or_default();
+        // A page that cannot be read is asked for again, shorter, until what cannot be read stands alone.
+        let mut most = MOST;
+        loop {
+            match self.sync_page(session, mailbox, &state, most).await {
+                Err(error) if parts::splits(&error) && most > 1 => most /= 8,
+                told => return told,
+            }
+        }
+    }
+
+    async fn sync_page(&self, session: &Session, mailbox: &str, state: &str, most: usize) -> Result<Told> {
         let body = format!(
-            "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>{CALENDAR}</m:SyncFolderId>{state}<m:MaxChangesReturned>{MOST}</m:MaxChangesReturned></m:SyncFolderItems>"
+            "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>{CALENDAR}</m:SyncFolderId>{state}<m:MaxChangesReturned>{most}</m:MaxChangesReturned></m:SyncFolderItems>"
         );
         let answer = self.call(session, Call::new("SyncFolderItems", body).of(mailbox)).await?;
         told(&answer)
@@ -95,16 +120,22 @@ fn told(answer: &Answer) -> Result<Told> {
     let changes = message.child(MESSAGES, "Changes").map(|all| all.children.as_slice()).unwrap_or_default();
     let mut seen = HashSet::new();
     for change in changes {
-        let handle = match change.name.as_str() {
-            // An item may be told twice on one page; it is read once.
+        let handle = match change.name() {
             "Create" | "Update" => change.children.first().and_then(item::handle),
-            "Delete" => item::handle(change).inspect(|handle| told.gone.push(handle.id.clone())),
+            "Delete" | "ReadFlagChange" => item::handle(change),
             _ => None,
         };
-        if let Some(handle) =
-            handle.filter(|handle| change.name != "Delete" && seen.insert(handle.id.clone()))
-        {
-            told.there.push(handle.id);
+        match (change.name(), handle) {
+            ("ReadFlagChange", _) => {}
+            ("Delete", Some(handle)) => told.gone.push(handle.id),
+            // An item may be told twice on one page; it is read once.
+            (_, Some(handle)) if seen.insert(handle.id.clone()) => told.there.push(handle.id),
+            (_, Some(_)) => {}
+            (_, None) => told.nameless.push(Unreadable {
+                uid: String::new(),
+                reason: UnreadableReason::Malformed,
+                blocks: false,
+            }),
         }
     }
     Ok(told)
@@ -114,33 +145,37 @@ fn told(answer: &Answer) -> Result<Told> {
 #[derive(Debug, Default)]
 struct Sorted {
     gone: Vec<String>,
-    changed: Vec<Event>,
+    page: EventPage,
     /// Ids of series by UID.
     series: HashMap<String, String>,
+    /// Ids of items that the server does not hand out.
+    refused: HashSet<String>,
 }
 
 impl Sorted {
-    fn sort(&mut self, id: String, read: Result<Option<Read>>, window: TimeRange) -> Result<()> {
+    fn sort(&mut self, id: String, read: Result<Option<Read>>, days: &Zone, window: TimeRange) -> Result<()> {
         let read = match read {
             Ok(read) => read,
-            Err(error) if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::Reconnect) => {
-                return Err(error);
-            }
+            Err(error) if view::is_about_more(&error) => return Err(error),
             // An item that can never be read must not hold up the calendar for ever.
-            Err(error) => {
-                tracing::warn!(code = error.code, "an appointment cannot be read and is left out");
-                None
+            Err(_) => {
+                self.refused.insert(id);
+                return Ok(());
             }
         };
-        match read {
-            Some(read) if read.place == Place::Series => {
-                self.series.insert(read.uid, id.clone());
-                self.gone.push(id);
-            }
-            Some(Read { event: Some(event), .. }) if event.range.overlaps(&window) => {
-                self.changed.push(event);
-            }
-            _ => self.gone.push(id),
+        let Some(read) = read else {
+            self.gone.push(id);
+            return Ok(());
+        };
+        if read.place == Place::Series {
+            self.series.insert(read.uid, id.clone());
+            self.gone.push(id);
+            return Ok(());
+        }
+        match item::read(&read.item, days, Some(window)) {
+            Reading::Event(event) if !event.range.overlaps(&window) => self.gone.push(id),
+            Reading::Nothing => self.gone.push(id),
+            reading => self.page.take(reading),
         }
         Ok(())
     }

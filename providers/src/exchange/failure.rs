@@ -19,8 +19,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_mins(1);
 /// A mailbox that moves to another database is away for long.
 const MOVE: Duration = Duration::from_mins(10);
-/// No server is obeyed for longer than this at a time.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+
+/// The code of a refusal by a web server that no Exchange server is behind.
+pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
 
 /// What a request was about: the same code means different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,18 +76,16 @@ impl Code {
 
 /// `BackOffMilliseconds` in a `MessageXml`, whichever namespace that stands in.
 fn back_off(parent: &Element) -> Option<Duration> {
-    let details = parent.children.iter().find(|child| child.name == "MessageXml")?;
+    let details = parent.children.iter().find(|child| child.name() == "MessageXml")?;
     let values = details.all(TYPES, "Value");
     let told = values.into_iter().find(|value| value.attribute("Name") == Some("BackOffMilliseconds"))?;
-    told.text.trim().parse().ok().map(Duration::from_millis)
+    http::read_wait(&told.text, Duration::from_millis(1))
 }
 
 /// The error behind a code. `fault` says that it came as a fault and not within an answer.
 pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
     let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.name.clone(), message);
-    let wait = |pause: Duration| {
-        Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter).min(LONGEST_PAUSE))
-    };
+    let wait = |pause: Duration| Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter));
     let later = |pause| {
         let error = found(
             Kind::Unavailable,
@@ -215,14 +214,29 @@ pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
     let misconfigured = |message: &str| found(Kind::Misconfigured, Remedy::Never, message);
     match status {
         401 => refused_login(answer),
-        403 if answer.header("x-ews-policy-reason").is_some() => endpoint::online("EWS_POLICY"),
+        403 if answer.header("x-ews-policy-reason").is_some() && refused.about == About::Server => {
+            endpoint::online("EWS_POLICY")
+        }
+        403 if answer.header("x-ews-policy-reason").is_some() => Error::new(
+            Kind::NotServed,
+            Remedy::SkipMailbox,
+            "EWS_POLICY",
+            "Exchange Web Services are switched off for this mailbox.",
+        ),
+        // The server answers for others: one mailbox may lie behind a part of it that is not there at the moment.
+        403 | 404 | 405 | 300..=399 if refused.about != About::Server => Error::new(
+            Kind::Unavailable,
+            Remedy::RetryAfter(BUSY + refused.jitter),
+            ELSEWHERE,
+            "The Exchange server does not answer for this mailbox at the moment; Muster tries again by itself.",
+        ),
         403 => misconfigured("The Exchange server does not let the technical account use its web services."),
         404 | 405 => misconfigured("There are no Exchange Web Services at this address."),
         300..=399 => misconfigured(
             "The Exchange server sends requests on to another server; use that server's address.",
         ),
         429 | 500.. => {
-            let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter).min(LONGEST_PAUSE);
+            let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter);
             let (kind, message) = match status {
                 429 => (
                     Kind::Throttled,

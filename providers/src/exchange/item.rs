@@ -1,10 +1,15 @@
 //! Calendar items between Exchange's XML and the connectors' own words.
 
-use chrono::{DateTime, NaiveDateTime, SubsecRound, Utc};
-use domain::{BusyKind, TimeRange, Timestamp, state::Answer};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
+use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
 
 use super::soap::TYPES;
-use crate::{Attendee, AttendeeRole, Event, Party, microsoft::PROPERTY_SET, xml::Element};
+use crate::{
+    Attendee, AttendeeRole, Event, Party,
+    microsoft::PROPERTY_SET,
+    moment::{self, Moment, Reading, Span},
+    xml::Element,
+};
 
 /// What single items are asked for.
 pub(super) const FIELDS: &[&str] = &[
@@ -72,9 +77,37 @@ pub(super) fn place(item: &Element) -> Place {
     }
 }
 
-/// When it is; `None` for an item without any length, which takes no time from anybody.
-pub(super) fn range(item: &Element) -> Option<TimeRange> {
-    TimeRange::new(instant(item.text_of(TYPES, "Start")?)?, instant(item.text_of(TYPES, "End")?)?)
+/// When it is. Whole days are days of `days`: a server tells midnights in UTC for those that were written without a
+/// zone. What is not known is as wide as the window.
+pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Span {
+    let texts = (item.text_of(TYPES, "Start"), item.text_of(TYPES, "End"));
+    let told = moment::span(moment(texts.0), moment(texts.1), window);
+    let dates = texts.0.and_then(midnight).zip(texts.1.and_then(midnight)).map(|(start, end)| {
+        let first = |date: NaiveDate| days.instants(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
+        let moment = |date| first(date).map_or(Moment::Unknown, Moment::At);
+        moment::span(moment(start), moment(end), window)
+    });
+    match (item.text_of(TYPES, "IsAllDayEvent"), dates, told) {
+        (Some("true"), Some(dates), _) => dates,
+        (Some("false"), ..) | (_, None, _) => told,
+        // Midnights of UTC, or days of the owner: it does not say.
+        (_, Some(Span::Exact(dates)), Span::Exact(told)) if dates != told => {
+            let both = TimeRange { start: dates.start.min(told.start), end: dates.end.max(told.end) };
+            Span::Widest(both, UnreadableReason::Malformed)
+        }
+        _ => told,
+    }
+}
+
+/// What is said of a time, with an offset or, in the request's zone, without.
+pub(super) fn moment(text: Option<&str>) -> Moment {
+    text.and_then(instant).map_or(Moment::Unknown, Moment::At)
+}
+
+/// The date, where a clock in the request's zone shows midnight.
+fn midnight(text: &str) -> Option<NaiveDate> {
+    let at = instant(text)?.naive_utc();
+    (at.time() == NaiveTime::MIN).then(|| at.date())
 }
 
 /// The same in all copies and occurrences.
@@ -98,27 +131,45 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     }
 }
 
-/// The event that an item stands for. `series` is the id of the series that it is an occurrence of.
-pub(super) fn event(item: &Element, series: Option<String>) -> Option<Event> {
-    let (handle, range) = (handle(item)?, range(item)?);
+/// Reads an item, see [`span`].
+pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> Reading {
     let text = |name: &str| item.text_of(TYPES, name);
     let is = |name: &str| text(name) == Some("true");
     let blocks = !is("IsCancelled") && text("MyResponseType") != Some("Decline");
-    Some(Event {
+    let busy = busy_kind(text("LegacyFreeBusyStatus")).filter(|_| blocks);
+    let handle = handle(item);
+    let (id, known_uid) = (handle.as_ref().map(|handle| handle.id.clone()), uid(item));
+    let known_uid = Some(known_uid.to_owned()).filter(|uid| !uid.is_empty());
+    let range = match span(item, days, window) {
+        Span::Exact(range) => range,
+        Span::Nothing => return Reading::Nothing,
+        // What takes no time whenever it is, is read.
+        _ if busy.is_none() => return Reading::Nothing,
+        Span::Widest(range, reason) => return Reading::blocked(id, known_uid, range, reason),
+        Span::Unknown(reason) => return Reading::unknown(id, known_uid, reason),
+    };
+    let Some(handle) = handle else {
+        return match busy {
+            Some(_) => Reading::blocked(None, known_uid, range, UnreadableReason::Malformed),
+            None => Reading::Nothing,
+        };
+    };
+    Reading::Event(Box::new(Event {
         id: handle.id,
         uid: uid(item).to_owned(),
         version: handle.key,
-        series,
+        series: None,
         effect_key: effect_key(item),
         title: item.child(TYPES, "Subject").map(|subject| subject.text.clone()),
         range,
         all_day: is("IsAllDayEvent"),
-        busy: busy_kind(text("LegacyFreeBusyStatus")).filter(|_| blocks),
-        private: matches!(text("Sensitivity"), Some("Private" | "Confidential")),
+        busy,
+        // A word that is not known may ask for more privacy than the known ones.
+        private: !matches!(text("Sensitivity"), None | Some("" | "Normal" | "Personal")),
         organiser: item.child(TYPES, "Organizer").and_then(party),
         attendees: attendees(item),
         online_meeting: None,
-    })
+    }))
 }
 
 fn effect_key(item: &Element) -> Option<String> {
@@ -164,50 +215,5 @@ fn party(one: &Element) -> Option<Party> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(inside: &str) -> Element {
-        let times = "<Start>2026-12-01T09:00:00Z</Start><End>2026-12-01T11:00:00+01:00</End>";
-        let text = format!(
-            r#"<CalendarItem xmlns="{TYPES}"><ItemId Id="A" ChangeKey="1"/>{times}{inside}</CalendarItem>"#
-        );
-        Element::read(text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn what_is_not_known_blocks_and_what_was_called_off_does_not() {
-        let busy = |inside: &str| event(&item(inside), None).unwrap().busy;
-        let status = |status: &str| busy(&format!("<LegacyFreeBusyStatus>{status}</LegacyFreeBusyStatus>"));
-        assert_eq!(status("Free"), None);
-        assert_eq!(status("WorkingElsewhere"), None);
-        assert_eq!(status("Tentative"), Some(BusyKind::Tentative));
-        assert_eq!(status("OOF"), Some(BusyKind::Busy));
-        assert_eq!(status("NoData"), Some(BusyKind::Busy));
-        assert_eq!(busy(""), Some(BusyKind::Busy));
-        assert_eq!(busy("<IsCancelled>true</IsCancelled>"), None);
-        assert_eq!(busy("<MyResponseType>Decline</MyResponseType>"), None);
-    }
-
-    #[test]
-    fn an_item_without_length_is_no_event() {
-        let text = format!(
-            r#"<CalendarItem xmlns="{TYPES}"><ItemId Id="A"/><Start>2026-12-01T09:00:00Z</Start><End>2026-12-01T09:00:00Z</End></CalendarItem>"#
-        );
-        assert_eq!(event(&Element::read(text.as_bytes()).unwrap(), None), None);
-    }
-
-    #[test]
-    fn only_our_own_property_is_a_key() {
-        let property = |set: &str, name: &str| {
-            format!(
-                r#"<ExtendedProperty><ExtendedFieldURI PropertySetId="{set}" PropertyName="{name}" PropertyType="String"/><Value>k-1</Value></ExtendedProperty>"#
-            )
-        };
-        let ours = PROPERTY_SET.to_string();
-        let key = |inside: &str| event(&item(inside), None).unwrap().effect_key;
-        assert_eq!(key(&property(&ours.to_uppercase(), "effectKey")).as_deref(), Some("k-1"));
-        assert_eq!(key(&property(&ours, "other")), None);
-        assert_eq!(key(&property("66f5a359-4659-4830-9070-00047ec6ac6e", "effectKey")), None);
-    }
-}
+#[path = "item_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@
 
 mod autodiscover;
 mod availability;
+mod calendars;
 mod changes;
 mod endpoint;
 mod failure;
@@ -23,6 +24,7 @@ mod read;
 mod rooms;
 mod soap;
 mod transport;
+mod view;
 mod walk;
 mod write;
 mod zones;
@@ -139,22 +141,22 @@ impl Provider for Exchange {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.list_events(session, mailbox, window, after).await
+        self.list_default(session, mailbox, window, after).await
     }
 
-    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
-        Ok(Vec::new())
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        self.list_calendars(session, mailbox).await
     }
 
     async fn events_of(
         &self,
         session: &Session,
         mailbox: &str,
-        _calendar: &str,
+        calendar: &str,
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.events(session, mailbox, window, after).await
+        self.list_calendar(session, mailbox, calendar, window, after).await
     }
 
     async fn changes(

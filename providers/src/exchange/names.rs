@@ -38,11 +38,11 @@ impl Exchange {
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
         let account = session.account.trim();
         let domain = if let Some((_, domain)) = account.rsplit_once('@') {
-            self.resolve(session, &format!("smtp:{account}")).await?;
+            self.resolve_by(session, &format!("smtp:{account}"), Call::discovers).await?;
             domain.to_owned()
         } else {
             let name = account.rsplit('\\').next().unwrap_or(account);
-            let found = self.resolve(session, name).await?.found;
+            let found = self.resolve_by(session, name, Call::discovers).await?.found;
             let domain = match found.as_slice() {
                 [one] => one.address.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
                 _ => None,
@@ -56,17 +56,32 @@ impl Exchange {
         let endpoint = self.endpoint(session).await?;
         let host = endpoint.host_str().unwrap_or_default();
         let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Ok(Organisation { id: format!("{host}{port}/{domain}"), name: domain.clone(), domains: vec![domain] })
+        Ok(Organisation {
+            id: format!("{host}{port}/{domain}"),
+            name: domain.clone(),
+            domains: vec![domain],
+            zone: None,
+            language: None,
+        })
     }
 
     /// Asks the directory whom a name stands for. With `smtp:` before it, all addresses are compared from their
     /// beginning on.
     pub(super) async fn resolve(&self, session: &Session, name: &str) -> Result<Candidates> {
+        self.resolve_by(session, name, |call| call).await
+    }
+
+    async fn resolve_by(
+        &self,
+        session: &Session,
+        name: &str,
+        kind: impl FnOnce(Call<'static>) -> Call<'static>,
+    ) -> Result<Candidates> {
         let body = format!(
             r#"<m:ResolveNames ReturnFullContactData="false" SearchScope="ActiveDirectory">{}</m:ResolveNames>"#,
             soap::element("m:UnresolvedEntry", name)
         );
-        let answer = self.call(session, Call::new("ResolveNames", body)).await?;
+        let answer = self.call(session, kind(Call::new("ResolveNames", body))).await?;
         let message = match answer.message() {
             Err(error) if error.code == "ErrorNameResolutionNoResults" => return Ok(Candidates::default()),
             message => message?,

@@ -102,9 +102,9 @@ impl Exchange {
 fn told(answer: &Answer) -> Result<Told> {
     let said = answer.message()?.child(MESSAGES, "Notification").ok_or_else(failure::not_understood)?;
     let more = said.text_of(TYPES, "MoreEvents") == Some("true");
-    let events: Vec<_> = said.children.iter().filter(|one| one.name.ends_with("Event")).collect();
+    let events: Vec<_> = said.children.iter().filter(|one| one.name().ends_with("Event")).collect();
     // Each event carries the mark behind it.
     let mark = events.last().and_then(|last| last.text_of(TYPES, "Watermark"));
     let mark = mark.ok_or_else(failure::not_understood)?.to_owned();
-    Ok(Told { mark, anything: events.iter().any(|one| one.name != NOTHING), more })
+    Ok(Told { mark, anything: events.iter().any(|one| one.name() != NOTHING), more })
 }

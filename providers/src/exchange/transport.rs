@@ -12,10 +12,10 @@ use url::Url;
 
 use super::{
     Exchange,
-    failure::{self, About, Code, Refused},
+    failure::{self, About, Code},
     soap::{self, MESSAGES, SOAP},
 };
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, xml::Element};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::Refused, parts, xml::Element};
 
 const XML: &str = "text/xml; charset=utf-8";
 /// Routes a request to the server that holds the mailbox.
@@ -31,12 +31,13 @@ pub(super) struct Call<'a> {
     mailbox: Option<&'a str>,
     about: About,
     writes: bool,
+    discovers: bool,
 }
 
 impl<'a> Call<'a> {
     /// An operation as the technical account itself. `name` is the operation's, `body` the whole element.
     pub(super) fn new(name: &'static str, body: String) -> Self {
-        Self { name, body, mailbox: None, about: About::Server, writes: false }
+        Self { name, body, mailbox: None, about: About::Server, writes: false, discovers: false }
     }
 
     /// The same inside a mailbox, as its owner.
@@ -47,6 +48,11 @@ impl<'a> Call<'a> {
     /// It is about single events.
     pub(super) fn items(self) -> Self {
         Self { about: About::Item, ..self }
+    }
+
+    /// It finds out whether there is an Exchange server at all.
+    pub(super) fn discovers(self) -> Self {
+        Self { discovers: true, ..self }
     }
 
     /// It changes something.
@@ -60,7 +66,7 @@ impl<'a> Call<'a> {
 pub(super) struct Answer {
     /// The response element of the operation.
     pub response: Element,
-    refused: Refused,
+    refused: failure::Refused,
     request_id: Option<String>,
 }
 
@@ -69,6 +75,13 @@ impl Answer {
     pub(super) fn messages(&self) -> impl Iterator<Item = Result<&Element>> {
         let all = self.response.child(MESSAGES, "ResponseMessages");
         all.into_iter().flat_map(|all| &all.children).map(|message| self.judge(message))
+    }
+
+    /// The same, with what is in them.
+    pub(super) fn into_messages(mut self) -> Vec<Result<Element>> {
+        let all =
+            self.response.take(MESSAGES, "ResponseMessages").map(|all| all.children).unwrap_or_default();
+        all.into_iter().map(|message| self.judge(&message).map(drop).map(|()| message)).collect()
     }
 
     /// The one response message.
@@ -88,8 +101,11 @@ impl Answer {
             Some("Success") => Ok(message),
             Some("Warning") if !stopped() => Ok(message),
             Some("Warning" | "Error") => {
-                let error =
-                    failure::by_code(&Code::of_message(message), Refused { about, ..self.refused }, false);
+                let error = failure::by_code(
+                    &Code::of_message(message),
+                    failure::Refused { about, ..self.refused },
+                    false,
+                );
                 Err(Error { request_id: self.request_id.clone(), ..error })
             }
             _ => Err(self.unreadable()),
@@ -116,7 +132,7 @@ impl Exchange {
             let fresh = session.credentials.renewed(&credential, None).await?;
             answer = self.once(session, &endpoint, &call, &fresh).await?;
         }
-        let judged = self.judge(&call, &answer);
+        let judged = self.judge(&call, &answer).await;
         match &judged {
             Err(error) => self.heed(session, error).await,
             // A busy server may say so in an item as well.
@@ -180,11 +196,13 @@ impl Exchange {
         })
     }
 
-    fn judge(&self, call: &Call<'_>, answer: &Response) -> Result<Answer> {
+    async fn judge(&self, call: &Call<'_>, answer: &Response) -> Result<Answer> {
         let jitter = Duration::from_millis(self.ids.below(2_000));
-        let refused = Refused { about: call.about, writes: call.writes, jitter };
+        let refused = failure::Refused { about: call.about, writes: call.writes, jitter };
         let request_id = answer.header("request-id").map(str::to_owned);
-        let envelope = Element::read(&answer.body);
+        let read = Element::read_apart(&answer.body).await;
+        let refusal = read.as_ref().err().copied();
+        let envelope = read.ok();
         let response = format!("{}Response", call.name);
         let found = envelope.as_ref().filter(|_| answer.status.is_success()).and_then(|envelope| {
             envelope.child(SOAP, "Body")?.children.iter().position(|one| one.is(MESSAGES, &response))
@@ -197,6 +215,11 @@ impl Exchange {
             }
             (_, envelope) => match envelope.as_ref().and_then(Code::of_fault) {
                 Some(code) => failure::by_code(&code, refused, true),
+                None if answer.status.is_success() && !call.discovers => {
+                    let refusal = refusal.unwrap_or(Refused::Malformed);
+                    let error = parts::unreadable(refusal, &answer.body, parts::EXCHANGE);
+                    if call.writes { error.unknown() } else { error }
+                }
                 None => failure::by_status(answer, refused),
             },
         };
@@ -215,6 +238,7 @@ impl Exchange {
         match (error.kind, error.remedy) {
             (ErrorKind::Throttled, Remedy::RetryAfter(wait)) => session.gate.throttled(None, wait).await,
             (ErrorKind::Misconfigured, _) => self.forget_endpoint(session).await,
+            _ if error.code == failure::ELSEWHERE => self.forget_endpoint(session).await,
             _ => {}
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use chrono::{Duration, SecondsFormat};
-use domain::{Busy, BusyKind, TimeRange, Timestamp, provider::Capabilities};
-use serde_json::json;
+use chrono::{DateTime, Duration, SecondsFormat};
+use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities};
+use futures::future::BoxFuture;
+use serde_json::{json, value::RawValue};
 
 use super::{
     Google, classify,
@@ -12,7 +13,12 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session};
+use crate::{
+    CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session,
+    json::Members,
+    moment::{Moment, Span, span},
+    parts,
+};
 
 /// Google refuses more calendars in one request.
 const BATCH: usize = 50;
@@ -21,11 +27,11 @@ const LONGEST_WINDOW: Duration = Duration::days(60);
 /// How many mailboxes are tried as the one that asks.
 const ASKERS: usize = 4;
 
-type Verdicts = Vec<Result<Vec<Busy>>>;
+type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Google {
     /// The head of a list of events says what the calendar is and what may be done in it, to whoever may see it.
-    pub(super) async fn glance(&self, session: &Session, mailbox: &str) -> Result<wire::Events> {
+    pub(super) async fn glance(&self, session: &Session, mailbox: &str) -> Result<wire::Head> {
         let url = self.calendar_url(mailbox, &["events"])?;
         let url = with_query(url, &[("maxResults", "1"), ("fields", "accessRole,summary,timeZone")]);
         self.call_json(session, &Call::get(url, Scope::Events).of(mailbox)).await
@@ -58,39 +64,83 @@ impl Google {
     ) -> Result<Vec<(String, Result<FreeBusy>)>> {
         let mut answers = Vec::with_capacity(mailboxes.len());
         for batch in mailboxes.chunks(BATCH) {
-            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
+            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
             for part in parts(window) {
                 let read = self.busy_of_batch(session, batch, part).await?;
                 for (verdict, part) in verdicts.iter_mut().zip(read) {
                     match (verdict.as_mut(), part) {
-                        (Ok(all), Ok(part)) => all.extend(part),
+                        (Ok(all), Ok(part)) => {
+                            all.busy.extend(part.busy);
+                            all.unreadable.extend(part.unreadable);
+                        }
                         (Ok(_), Err(error)) => *verdict = Err(error),
                         (Err(_), _) => {}
                     }
                 }
             }
-            let merged = verdicts.into_iter().map(|verdict| verdict.map(|busy| merge(busy).into()));
+            let merged = verdicts
+                .into_iter()
+                .map(|verdict| verdict.map(|all| FreeBusy { busy: merge(all.busy), ..all }));
             answers.extend(batch.iter().cloned().zip(merged));
         }
         Ok(answers)
     }
 
-    /// At most 50 calendars in at most 60 days, one verdict each.
+    /// At most 50 calendars in at most 60 days, one verdict each. An answer about all of them may be unreadable through
+    /// one: then each is asked about alone, and in parts.
     async fn busy_of_batch(
         &self,
         session: &Session,
         batch: &[String],
         window: TimeRange,
     ) -> Result<Verdicts> {
+        match self.busy_at_once(session, batch, window).await {
+            Err(error) if parts::splits(&error) => {
+                let mut all = Vec::with_capacity(batch.len());
+                for mailbox in batch {
+                    all.push(self.busy_of_one(session, mailbox, window, &error).await);
+                }
+                Ok(all)
+            }
+            verdicts => verdicts,
+        }
+    }
+
+    /// The busy times of a calendar that could not be asked about with others.
+    async fn busy_of_one(
+        &self,
+        session: &Session,
+        mailbox: &String,
+        window: TimeRange,
+        refusal: &Error,
+    ) -> Result<FreeBusy> {
+        let alone = |part| -> BoxFuture<'_, Result<FreeBusy>> {
+            Box::pin(async move {
+                let one = std::slice::from_ref(mailbox);
+                self.busy_at_once(session, one, part).await?.pop().unwrap_or_else(|| Err(missing()))
+            })
+        };
+        match alone(window).await {
+            Err(error) if parts::splits(&error) => {
+                Ok(parts::read(window, refusal.clone(), alone).await?.in_one())
+            }
+            told => told,
+        }
+    }
+
+    /// One question about all of them.
+    async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
         let calendars = match self.free_busy(session, batch, window).await {
             Err(error) if error.remedy == Remedy::SkipMailbox => {
                 return Ok(batch.iter().map(|_| Err(error.clone())).collect());
             }
             answer => answer?.calendars,
         };
-        let found: HashMap<String, wire::BusyCalendar> =
-            calendars.into_iter().map(|(id, calendar)| (id.to_lowercase(), calendar)).collect();
-        Ok(batch.iter().map(|mailbox| verdict(found.get(&mailbox.to_lowercase()), window)).collect())
+        let read = |raw: Box<RawValue>| serde_json::from_str(raw.get()).ok();
+        let told = calendars.into_iter().filter_map(|(id, raw)| Some((id.to_lowercase(), read(raw)?)));
+        let found: HashMap<String, wire::BusyCalendar> = told.collect();
+        let of = |mailbox: &String| verdict(found.get(&mailbox.to_lowercase()), mailbox, window);
+        Ok(batch.iter().map(of).collect())
     }
 
     /// Somebody of the organisation has to ask. The administrator does; where that account has no calendar, a member
@@ -150,14 +200,41 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
 }
 
 /// A calendar with an error is unknown, whatever else stands beside it.
-fn verdict(calendar: Option<&wire::BusyCalendar>, window: TimeRange) -> Result<Vec<Busy>> {
+fn verdict(calendar: Option<&wire::BusyCalendar>, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let calendar = calendar.ok_or_else(missing)?;
-    if let Some(error) = calendar.errors.first() {
-        return Err(classify::busy(error.reason.as_deref().unwrap_or_default()));
+    if let Some(errors) = &calendar.errors {
+        let errors: Option<Members<wire::BusyError>> = serde_json::from_str(errors.get()).ok();
+        let first = errors.map(|errors| errors.0.into_iter().next().map(Option::unwrap_or_default));
+        match first {
+            Some(None) => {}
+            Some(Some(error)) => return Err(classify::busy(error.reason.as_deref().unwrap_or_default())),
+            None => return Err(classify::busy("")),
+        }
     }
     let times = calendar.busy.as_ref().ok_or_else(missing)?;
-    let range = |time: &wire::BusyTime| TimeRange::new(time.start, time.end)?.intersect(&window);
-    Ok(times.iter().filter_map(range).map(|range| Busy { range, kind: BusyKind::Busy }).collect())
+    let mut all = FreeBusy::default();
+    for time in &times.0 {
+        let time = time.as_ref();
+        let (start, end) =
+            (time.and_then(|time| time.start.as_ref()), time.and_then(|time| time.end.as_ref()));
+        let busy = |range| Busy { range, kind: BusyKind::Busy };
+        let mark = |reason, blocks| Unreadable { uid: mailbox.to_owned(), reason, blocks };
+        match span(moment(start), moment(end), Some(window)) {
+            Span::Nothing => {}
+            Span::Exact(range) => all.busy.extend(range.intersect(&window).map(busy)),
+            Span::Widest(range, reason) => {
+                all.busy.push(busy(range));
+                all.unreadable.push(mark(reason, true));
+            }
+            Span::Unknown(reason) => all.unreadable.push(mark(reason, false)),
+        }
+    }
+    Ok(all)
+}
+
+fn moment(text: Option<&String>) -> Moment {
+    let at = text.and_then(|text| DateTime::parse_from_rfc3339(text.trim()).ok());
+    at.map_or(Moment::Unknown, |at| Moment::at(at.with_timezone(&chrono::Utc)))
 }
 
 /// Sorted, with overlapping and touching pieces joined. Google tells of one kind of busy only.
@@ -193,18 +270,40 @@ mod tests {
         assert_eq!((parts[0].start, parts[2].end), (hours(0, 1).start, hours(0, 24 * 130).end));
     }
 
+    fn read(json: serde_json::Value) -> Result<FreeBusy> {
+        verdict(Some(&crate::json::parse(json.to_string().as_bytes()).unwrap()), "a", hours(0, 24))
+    }
+
     #[test]
     fn a_calendar_with_an_error_or_without_times_is_unknown_and_never_free() {
-        let window = hours(0, 24);
-        let read = |json| verdict(Some(&serde_json::from_value(json).unwrap()), window);
-        assert_eq!(verdict(None, window).unwrap_err().code, "BUSY_MISSING");
-        assert_eq!(read(json!({})).unwrap_err().code, "BUSY_MISSING");
+        assert_eq!(verdict(None, "a", hours(0, 24)).unwrap_err().code, "BUSY_MISSING");
+        for nothing in [json!({}), json!({ "busy": null }), json!({ "busy": {} })] {
+            assert_eq!(read(nothing).unwrap_err().code, "BUSY_MISSING");
+        }
         let both = json!({ "errors": [{ "domain": "global", "reason": "notFound" }], "busy": [] });
         assert_eq!(read(both).unwrap_err().remedy, Remedy::SkipMailbox);
-        let later = json!({ "errors": [{ "reason": "internalError" }], "busy": [] });
-        assert_eq!(read(later).unwrap_err().kind, ErrorKind::Unavailable);
-        let over = json!({ "busy": [{ "start": "2026-11-30T10:00:00Z", "end": "2026-12-01T10:00:00Z" }] });
-        assert_eq!(read(over).unwrap(), [Busy { range: hours(0, 10), kind: BusyKind::Busy }]);
+        for odd in
+            [json!([{ "reason": "internalError" }]), json!([null]), json!("notFound"), json!([7]), json!({})]
+        {
+            let later = json!({ "errors": odd, "busy": [] });
+            assert_eq!(read(later).unwrap_err().kind, ErrorKind::Unavailable, "{odd}");
+        }
+        for none in [json!([]), json!(null)] {
+            let over = json!({ "start": "2026-11-30T10:00:00Z", "end": "2026-12-01T10:00:00Z" });
+            let found = read(json!({ "errors": none, "busy": [over] })).unwrap();
+            assert_eq!(found.busy, [Busy { range: hours(0, 10), kind: BusyKind::Busy }]);
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_takes_no_other_with_it() {
+        let time = |start: &str, end: &str| json!({ "start": start, "end": end });
+        let good = time("2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00");
+        let open = json!({ "start": "2026-12-01T20:00:00Z" });
+        let found = read(json!({ "busy": [open, good, null, time("x", "y")] })).unwrap();
+        let busy = |range| Busy { range, kind: BusyKind::Busy };
+        assert_eq!(merge(found.busy), [busy(hours(8, 9)), busy(hours(20, 24))]);
+        assert_eq!(found.unreadable.iter().map(|mark| mark.blocks).collect::<Vec<_>>(), [true, false, false]);
     }
 
     #[test]

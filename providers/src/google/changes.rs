@@ -4,7 +4,7 @@
 //! event that left the window is told as gone.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{TimeRange, Timestamp};
+use domain::{TimeRange, Timestamp, UnreadableReason};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{Changes, Error, ErrorKind, Remedy, Result, Session};
+use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::Reading};
 
 /// Where reading stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,14 +70,21 @@ impl Google {
         let call = Call::get(url, Scope::Events).of(mailbox).on(Subject::Changes);
         let list: wire::Events = self.call_json(session, &call).await?;
 
-        let (mut gone, mut changed) = (Vec::new(), Vec::new());
+        let (mut gone, mut page) = (Vec::new(), EventPage::default());
         let window = TimeRange::new(at.from, at.until);
-        for raw in list.items {
-            let id = raw.id.clone();
-            let event = event::event(raw, list.time_zone.as_deref())?;
-            match event.filter(|event| window.is_some_and(|window| event.range.overlaps(&window))) {
-                Some(event) => changed.push(event),
-                None => gone.push(id),
+        let zone = event::zone_of_days(list.time_zone.as_deref(), session);
+        for raw in list.items.0 {
+            let id = raw.as_ref().and_then(|raw| raw.id.clone());
+            let reading = match raw {
+                Some(raw) => event::read(raw, zone.as_ref(), window),
+                None => Reading::unknown(None, None, UnreadableReason::Malformed),
+            };
+            match reading {
+                Reading::Event(event) if !window.is_some_and(|window| event.range.overlaps(&window)) => {
+                    gone.extend(id);
+                }
+                Reading::Nothing => gone.extend(id),
+                reading => page.take(reading),
             }
         }
         let (next, more) = match (list.next_page_token, list.next_sync_token) {
@@ -85,7 +92,8 @@ impl Google {
             (None, Some(sync)) => (Cursor { sync: Some(sync), page: None, ..at }, false),
             (None, None) => return Err(unreadable()),
         };
-        Ok(Changes { gone, changed, unreadable: Vec::new(), cursor: next.write()?, more })
+        let EventPage { items: changed, unreadable, .. } = page;
+        Ok(Changes { gone, changed, unreadable, cursor: next.write()?, more })
     }
 }
 

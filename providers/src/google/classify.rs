@@ -31,8 +31,6 @@ pub(super) enum Subject {
 
 /// What to wait when the provider does not say.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
-/// No provider is obeyed for longer than this at a time.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// "Calendar usage limits exceeded": too many invitations by one account lately.
 const QUOTA_PAUSE: Duration = Duration::from_hours(1);
 /// The day's quota is used up.
@@ -81,7 +79,7 @@ pub(super) fn refusal(answer: &Response, subject: Subject, writes: bool, jitter:
         Meaning::Day => DAY_PAUSE,
         _ => PAUSE,
     };
-    let wait = answer.retry_after().unwrap_or(pause + jitter).min(LONGEST_PAUSE);
+    let wait = answer.retry_after().unwrap_or(pause + jitter);
     let code = online::code(&error).or_else(|| reasons.into_iter().next());
     let code = code.unwrap_or_else(|| format!("HTTP_{status}"));
     let unknown = writes && (status >= 500 && status != 501 || meaning == Meaning::Conflict);

@@ -28,6 +28,8 @@ impl Google {
             name: name.unwrap_or_else(|| customer.id.clone()),
             id: customer.id,
             domains: customer.customer_domain.into_iter().collect(),
+            zone: None,
+            language: customer.language,
         })
     }
 
@@ -42,7 +44,7 @@ impl Google {
         query.extend(after.map(|token| ("pageToken", token)));
         let url = with_query(self.directory_url(&["users"])?, &query);
         let page: wire::Users = self.call_json(session, &Call::get(url, Scope::People)).await?;
-        let alive = page.users.into_iter().filter(|user| !user.suspended && !user.archived);
+        let alive = page.users.readable("people").filter(is_alive);
         Ok(Page { items: alive.map(person).collect(), next: page.next_page_token })
     }
 
@@ -52,11 +54,12 @@ impl Google {
         let url = self.directory_url(&["customer", OWN_CUSTOMER, "resources", "calendars"])?;
         let call = Call::get(with_query(url, &query), Scope::Rooms);
         let page: wire::Resources = self.call_json(session, &call).await?;
-        let buildings = match page.items.iter().any(|room| room.building_id.is_some()) {
+        let rooms: Vec<wire::Resource> = page.items.readable("rooms").collect();
+        let buildings = match rooms.iter().any(|room| room.building_id.is_some()) {
             true => self.buildings(session).await?,
             false => HashMap::new(),
         };
-        let items = page.items.into_iter().filter_map(|resource| room(resource, &buildings)).collect();
+        let items = rooms.into_iter().filter_map(|resource| room(resource, &buildings)).collect();
         Ok(Page { items, next: page.next_page_token })
     }
 
@@ -72,7 +75,7 @@ impl Google {
             let page: wire::Buildings = self.call_json(session, &call).await?;
             names.extend(
                 page.buildings
-                    .into_iter()
+                    .readable("buildings")
                     .filter_map(|found| Some((found.building_id, found.building_name?))),
             );
             token = page.next_page_token;
@@ -101,7 +104,7 @@ impl Google {
         }
         let url = with_query(self.directory_url(&["users", mailbox])?, &[("projection", "basic")]);
         let user: wire::User = self.call_json(session, &Call::get(url, Scope::People).about(mailbox)).await?;
-        if user.suspended || user.archived {
+        if !is_alive(&user) {
             return Err(Error::new(
                 ErrorKind::NotServed,
                 Remedy::SkipMailbox,
@@ -143,6 +146,10 @@ impl Google {
             accepts_conflicts: Some(true),
         })
     }
+}
+
+fn is_alive(user: &wire::User) -> bool {
+    user.suspended != Some(true) && user.archived != Some(true)
 }
 
 fn person(user: wire::User) -> Person {

@@ -1,12 +1,15 @@
 //! Events between Google's form and ours.
 
-use chrono::{NaiveTime, SubsecRound};
-use domain::{BusyKind, TimeRange, Timestamp, state::Answer};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{online, wire};
-use crate::{Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result};
+use crate::{
+    Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result, Session,
+    moment::{Moment, Reading, Span, span},
+};
 
 /// The private extended property that carries the effect key. Never changes: events in customers' calendars are
 /// found by it.
@@ -78,12 +81,12 @@ pub(super) fn changed(change: &EventChange, stands: &wire::Event) -> Value {
         body.insert("description".to_owned(), json!(text));
     }
     if let Some(list) = &change.attendees {
-        let known = stands.attendees.as_deref().unwrap_or_default();
+        let known = &stands.attendees;
         // Whoever is asked for another time is asked anew.
         let keeps = change.range.is_none();
         let answer = |attendee: &Attendee| {
             let same = |other: &&wire::Attendee| {
-                let email = other.person.email.as_deref().unwrap_or_default();
+                let email = other.email.as_deref().unwrap_or_default();
                 email.eq_ignore_ascii_case(&attendee.party.address)
             };
             known.iter().find(same).filter(|_| keeps)?.response_status.as_deref()
@@ -113,7 +116,7 @@ fn written(attendee: &Attendee, answer: Option<&str>) -> Value {
 
 /// A time with its offset, so that the hour that comes twice is no question, beside its zone.
 fn time(at: Timestamp, zone: &str) -> Value {
-    match domain::Zone::named(zone) {
+    match Zone::named(zone) {
         Some(tz) => json!({
             "dateTime": tz.at(at).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
             "timeZone": zone,
@@ -124,44 +127,74 @@ fn time(at: Timestamp, zone: &str) -> Value {
 
 /// Whether it was deleted or called off.
 pub(super) fn is_gone(raw: &wire::Event) -> bool {
-    raw.status == "cancelled"
+    raw.status.as_deref() == Some("cancelled")
 }
 
-/// `None` for an event without any length, and for one that is gone: it takes no time from anybody. `zone` is the
-/// calendar's, for whole days.
-pub(super) fn event(raw: wire::Event, zone: Option<&str>) -> Result<Option<Event>> {
+/// The zone of a calendar's whole days: its own, else the session's, else UTC. `None` where it has one that nobody
+/// knows.
+pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone> {
+    match told.filter(|name| !name.trim().is_empty()) {
+        Some(name) => Zone::named(name.trim()),
+        None => Some(session.zone.clone().unwrap_or(Zone::UTC)),
+    }
+}
+
+/// Reads an event. Whole days are days of `zone`; `None` is a zone that nobody knows. What is not known of its times is
+/// as wide as the window.
+pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> Reading {
     if is_gone(&raw) {
-        return Ok(None);
+        return Reading::Nothing;
     }
     let (start, end) = (raw.start.as_ref(), raw.end.as_ref());
-    let all_day = start.is_some_and(|start| start.date_time.is_none());
-    let (Some(start), Some(end)) = (start.and_then(|at| read(at, zone)), end.and_then(|at| read(at, zone)))
-    else {
-        return Err(not_understood());
+    let all_day = start.is_some_and(|start| start.date.is_some() && start.date_time.is_none());
+    let busy = busy(&raw);
+    let range = match span(moment(start, zone), moment(end, zone), window) {
+        Span::Exact(range) => range,
+        Span::Nothing => return Reading::Nothing,
+        // What takes no time whenever it is, is read.
+        _ if busy.is_none() => return Reading::Nothing,
+        Span::Widest(range, reason) => return Reading::blocked(raw.id, raw.ical_uid, range, reason),
+        Span::Unknown(reason) => return Reading::unknown(raw.id, raw.ical_uid, reason),
     };
-    let Some(range) = TimeRange::new(start, end) else { return Ok(None) };
-    let (busy, online_meeting) = (busy(&raw), online::told(&raw));
-    Ok(Some(Event {
+    if raw.id.is_none() {
+        return match busy {
+            Some(_) => Reading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
+            None => Reading::Nothing,
+        };
+    }
+    let online_meeting = online::told(&raw);
+    let visibility = raw.visibility.unwrap_or_default();
+    Reading::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.etag.unwrap_or_default(),
-        id: raw.id,
+        id: raw.id.unwrap_or_default(),
         series: raw.recurring_event_id,
-        effect_key: raw.extended_properties.and_then(|mut set| set.private.remove(EFFECT_KEY)),
+        effect_key: raw.extended_properties.and_then(|set| set.private?.effect_key),
         title: raw.summary,
         range,
         all_day,
         busy,
-        private: matches!(raw.visibility.as_deref(), Some("private" | "confidential")),
-        organiser: raw.organizer.and_then(party),
-        attendees: raw.attendees.into_iter().flatten().filter_map(attendee).collect(),
+        // A word that is not known may ask for more privacy than the known ones.
+        private: !matches!(visibility.as_str(), "" | "default" | "public"),
+        organiser: raw.organizer.and_then(|organiser| party(organiser.email, organiser.display_name)),
+        attendees: raw.attendees.into_iter().filter_map(attendee).collect(),
         online_meeting,
     }))
+}
+
+/// A single event; `None` for one that takes no time.
+pub(super) fn single(raw: wire::Event, session: &Session) -> Result<Option<Event>> {
+    match read(raw, zone_of_days(None, session).as_ref(), None) {
+        Reading::Event(event) => Ok(Some(*event)),
+        Reading::Nothing => Ok(None),
+        Reading::Blocked(..) | Reading::Unknown(_) => Err(not_understood()),
+    }
 }
 
 /// The time that an event takes from the calendar's owner: where somebody works takes none, nor does what the owner
 /// declined; what the owner has not answered takes it perhaps.
 fn busy(raw: &wire::Event) -> Option<BusyKind> {
-    let own = raw.attendees.iter().flatten().find(|attendee| attendee.is_self);
+    let own = raw.attendees.iter().find(|attendee| attendee.is_self == Some(true));
     let answer = own.and_then(|own| own.response_status.as_deref());
     if raw.transparency.as_deref() == Some("transparent")
         || raw.event_type.as_deref() == Some("workingLocation")
@@ -169,30 +202,46 @@ fn busy(raw: &wire::Event) -> Option<BusyKind> {
     {
         return None;
     }
-    let perhaps = raw.status == "tentative" || matches!(answer, Some("tentative" | "needsAction"));
+    let perhaps =
+        raw.status.as_deref() == Some("tentative") || matches!(answer, Some("tentative" | "needsAction"));
     Some(if perhaps { BusyKind::Tentative } else { BusyKind::Busy })
 }
 
-fn read(at: &wire::EventTime, zone: Option<&str>) -> Option<Timestamp> {
-    if let Some(instant) = at.date_time {
-        return Some(instant.with_timezone(&chrono::Utc).trunc_subsecs(6));
+/// What Google says of a time: an instant, a local time in a named zone, or a day of the calendar's.
+fn moment(at: Option<&wire::EventTime>, days: Option<&Zone>) -> Moment {
+    let Some(at) = at else { return Moment::Unknown };
+    let text = at.date_time.as_deref().map(str::trim).unwrap_or_default();
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Moment::at(instant.with_timezone(&Utc));
     }
-    let zone = at.time_zone.as_deref().or(zone).and_then(domain::Zone::named).unwrap_or(domain::Zone::UTC);
-    // Where the clock leaps over midnight, the day begins with the leap.
-    zone.instants(at.date?.and_time(NaiveTime::MIN)).map(|(first, _)| first)
+    if let Ok(clock) = text.parse::<NaiveDateTime>() {
+        return match at.time_zone.as_deref() {
+            Some(name) => Moment::local(clock, Zone::named(name).as_ref()),
+            None => Moment::local(clock, days),
+        };
+    }
+    let Some(midnight) = at.date.as_deref().and_then(|date| date.trim().parse::<NaiveDate>().ok()) else {
+        return Moment::Unknown;
+    };
+    let midnight = midnight.and_time(NaiveTime::MIN);
+    match days {
+        // Where the clock leaps over midnight, the day begins with the leap.
+        Some(zone) => zone.instants(midnight).map_or(Moment::Unknown, |(first, _)| Moment::At(first)),
+        None => Moment::Local(midnight),
+    }
 }
 
-fn party(person: wire::Person) -> Option<Party> {
-    let address = person.email.filter(|email| !email.is_empty())?;
-    Some(Party { name: person.display_name.unwrap_or_else(|| address.clone()), address })
+fn party(email: Option<String>, name: Option<String>) -> Option<Party> {
+    let address = email.filter(|email| !email.is_empty())?;
+    Some(Party { name: name.unwrap_or_else(|| address.clone()), address })
 }
 
 fn attendee(raw: wire::Attendee) -> Option<Attendee> {
     Some(Attendee {
         role: match (raw.resource, raw.optional) {
-            (true, _) => AttendeeRole::Room,
-            (false, true) => AttendeeRole::Optional,
-            (false, false) => AttendeeRole::Required,
+            (Some(true), _) => AttendeeRole::Room,
+            (_, Some(true)) => AttendeeRole::Optional,
+            _ => AttendeeRole::Required,
         },
         answer: match raw.response_status.as_deref() {
             Some("accepted") => Answer::Accepted,
@@ -200,7 +249,7 @@ fn attendee(raw: wire::Attendee) -> Option<Attendee> {
             Some("declined") => Answer::Declined,
             _ => Answer::None,
         },
-        party: party(raw.person)?,
+        party: party(raw.email, raw.display_name)?,
     })
 }
 

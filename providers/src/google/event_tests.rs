@@ -1,7 +1,36 @@
+use domain::Unreadable;
+
 use super::*;
 
-fn read_event(json: Value, zone: Option<&str>) -> Event {
-    event(serde_json::from_value(json).unwrap(), zone).unwrap().expect("it takes time")
+fn window() -> Option<TimeRange> {
+    TimeRange::new(at("2026-11-20T00:00:00Z"), at("2026-12-20T00:00:00Z"))
+}
+
+fn raw(json: &Value) -> wire::Event {
+    crate::json::parse(json.to_string().as_bytes()).unwrap()
+}
+
+fn reading(json: Value) -> Reading {
+    read(raw(&json), Zone::named("Europe/Berlin").as_ref(), window())
+}
+
+fn read_event(json: Value) -> Event {
+    match reading(json) {
+        Reading::Event(event) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn blocked(json: Value, zone: Option<&str>) -> (String, String, UnreadableReason) {
+    let zone = zone.and_then(Zone::named);
+    match read(raw(&json), zone.as_ref(), window()) {
+        Reading::Blocked(event, mark) => {
+            assert!(mark.blocks && event.private && event.title.is_none() && event.busy.is_some());
+            let text = |at: Timestamp| at.format("%m-%dT%H:%M").to_string();
+            (text(event.range.start), text(event.range.end), mark.reason)
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn at(text: &str) -> Timestamp {
@@ -31,7 +60,7 @@ fn the_hour_that_comes_twice_keeps_its_offset() {
 fn whole_days_begin_at_midnight_of_the_calendar() {
     let days = json!({ "id": "a", "status": "confirmed",
         "start": { "date": "2026-12-01" }, "end": { "date": "2026-12-02" } });
-    let event = read_event(days, Some("Europe/Berlin"));
+    let event = read_event(days);
     assert!(event.all_day);
     assert_eq!(event.range.start, at("2026-11-30T23:00:00Z"));
 }
@@ -42,7 +71,7 @@ fn what_takes_time_is_told_by_status_answer_and_kind() {
         let mut event = json!({ "id": "a", "status": "confirmed",
             "start": { "dateTime": "2026-12-01T09:00:00Z" }, "end": { "dateTime": "2026-12-01T10:00:00Z" } });
         event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        read_event(event, None).busy
+        read_event(event).busy
     };
     let own = |answer: &str| json!({ "attendees": [{ "email": "a@b.test", "self": true, "responseStatus": answer }] });
     assert_eq!(busy(json!({})), Some(BusyKind::Busy));
@@ -57,10 +86,9 @@ fn what_takes_time_is_told_by_status_answer_and_kind() {
 
 #[test]
 fn those_who_stay_keep_their_answers_unless_the_time_changes() {
-    let stands: wire::Event = serde_json::from_value(json!({ "id": "a", "attendees": [
+    let stands = raw(&json!({ "id": "a", "attendees": [
         { "email": "Bob@corp.test", "responseStatus": "accepted" },
-    ] }))
-    .unwrap();
+    ] }));
     let invited = |address: &str| Attendee {
         party: Party { name: address.to_owned(), address: address.to_owned() },
         role: AttendeeRole::Required,
@@ -78,11 +106,67 @@ fn those_who_stay_keep_their_answers_unless_the_time_changes() {
 
 #[test]
 fn what_was_deleted_or_has_no_length_is_no_event() {
-    let gone = json!({ "id": "a", "status": "cancelled" });
-    assert_eq!(event(serde_json::from_value(gone).unwrap(), None).unwrap(), None);
-    let point = json!({ "id": "a", "status": "confirmed",
-        "start": { "dateTime": "2026-12-01T09:00:00Z" }, "end": { "dateTime": "2026-12-01T09:00:00Z" } });
-    assert_eq!(event(serde_json::from_value(point).unwrap(), None).unwrap(), None);
-    let broken = json!({ "id": "a", "status": "confirmed" });
-    assert_eq!(event(serde_json::from_value(broken).unwrap(), None).unwrap_err().code, "EVENT_UNREADABLE");
+    let time = |text: &str| json!({ "dateTime": text });
+    for nothing in [
+        json!({ "id": "a", "status": "cancelled" }),
+        json!({ "id": "a", "start": time("2026-12-01T09:00:00Z"), "end": time("2026-12-01T09:00:00Z") }),
+        json!({ "id": "a", "start": time("2026-12-01T09:00:00Z"), "end": time("2026-12-01T08:00:00Z") }),
+        json!({ "id": "a", "transparency": "transparent" }),
+    ] {
+        assert_eq!(reading(nothing.clone()), Reading::Nothing, "{nothing}");
+    }
+}
+
+#[test]
+fn what_is_not_known_of_its_times_is_as_wide_as_it_may_be() {
+    use UnreadableReason::{NoTimes, TimeZone};
+    let told = |from: &str, until: &str, why| (from.to_owned(), until.to_owned(), why);
+    let berlin = Some("Europe/Berlin");
+    let nine = json!({ "dateTime": "2026-12-01T09:00:00Z" });
+    let open = json!({ "id": "a", "start": nine });
+    assert_eq!(blocked(open, berlin), told("12-01T09:00", "12-20T00:00", NoTimes));
+    let ends = json!({ "id": "a", "start": { "date": "2026-13-01" }, "end": { "date": "2026-12-02" } });
+    assert_eq!(blocked(ends, berlin), told("11-20T00:00", "12-01T23:00", NoTimes));
+    let mixed = json!({ "id": "a", "start": { "date": "2026-12-01" }, "end": 7 });
+    assert_eq!(blocked(mixed, berlin), told("11-30T23:00", "12-20T00:00", NoTimes));
+    let days = json!({ "id": "a", "start": { "date": "2026-12-01" }, "end": { "date": "2026-12-02" } });
+    assert_eq!(blocked(days, None), told("11-30T10:00", "12-02T12:00", TimeZone));
+    let clock = |text: &str| json!({ "dateTime": text, "timeZone": "Middle/Earth" });
+    let local =
+        json!({ "id": "a", "start": clock("2026-12-01T10:00:00"), "end": clock("2026-12-01T11:00:00") });
+    assert_eq!(blocked(local, berlin), told("11-30T20:00", "12-01T23:00", TimeZone));
+    let nothing = json!({ "id": "x1", "status": "confirmed", "summary": "x" });
+    let mark = Unreadable { uid: "x1".to_owned(), reason: NoTimes, blocks: false };
+    assert_eq!(reading(nothing), Reading::Unknown(mark));
+    let nameless = json!({ "start": nine, "end": { "dateTime": "2026-12-01T10:00:00Z" } });
+    let known = told("12-01T09:00", "12-01T10:00", UnreadableReason::Malformed);
+    assert_eq!(blocked(nameless, berlin), known);
+}
+
+#[test]
+fn odd_values_beside_the_times_make_no_event_unreadable() {
+    for name in [
+        "status",
+        "etag",
+        "iCalUID",
+        "summary",
+        "transparency",
+        "visibility",
+        "eventType",
+        "recurringEventId",
+        "organizer",
+        "attendees",
+        "extendedProperties",
+        "hangoutLink",
+        "conferenceData",
+    ] {
+        for odd in
+            [json!(null), json!(7), json!("?"), json!([]), json!([null]), json!({}), json!({ "a": null })]
+        {
+            let mut event = json!({ "id": "a", "start": { "dateTime": "2026-12-01T09:00:00Z" },
+                "end": { "dateTime": "2026-12-01T10:00:00Z", "timeZone": 7 } });
+            event[name] = odd.clone();
+            assert_eq!(read_event(event).busy, Some(BusyKind::Busy), "{name}: {odd}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Events: read, written under an id of ours, changed, called off.
 
-use domain::TimeRange;
+use domain::{TimeRange, UnreadableReason};
+use futures::future::BoxFuture;
 use serde_json::Map;
 
 use super::{
@@ -9,12 +10,13 @@ use super::{
     classify::Subject,
     event::{self, body, changed, id_of, is_gone, not_understood},
     online,
-    request::{Call, with_query},
+    request::{Call, MAX_PAGES, endless, with_query},
     scopes::Scope,
     wire,
 };
 use crate::{
     Error, ErrorKind, Event, EventChange, EventPage, NewEvent, OnlineMeeting, Remedy, Result, Session,
+    moment::Reading, parts,
 };
 
 /// The longest page that is asked for.
@@ -32,6 +34,58 @@ impl Google {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
+        self.list_calendar(session, mailbox, mailbox, window, after).await
+    }
+
+    /// One page of a calendar that the owner of `mailbox` sees. One whose page cannot be read is read in parts, from the
+    /// beginning of the window, as one page: what was told on pages before is told again.
+    pub(super) async fn list_calendar(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        match self.page(session, mailbox, calendar, window, after).await {
+            Err(error) if parts::splits(&error) => {
+                let ask = |part| -> BoxFuture<'_, _> {
+                    Box::pin(self.whole_calendar(session, mailbox, calendar, part))
+                };
+                Ok(parts::read(window, error, ask).await?.in_one_page())
+            }
+            page => page,
+        }
+    }
+
+    async fn whole_calendar(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        calendar: &str,
+        window: TimeRange,
+    ) -> Result<EventPage> {
+        let (mut whole, mut after) = (EventPage::default(), None);
+        for _ in 0..MAX_PAGES {
+            let page = self.page(session, mailbox, calendar, window, after.as_deref()).await?;
+            whole.items.extend(page.items);
+            whole.unreadable.extend(page.unreadable);
+            after = page.next;
+            if after.is_none() {
+                return Ok(whole);
+            }
+        }
+        Err(endless())
+    }
+
+    async fn page(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        calendar: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
         let (from, until) = (instant(window.start), instant(window.end));
         let mut query = vec![
             ("timeMin", from.as_str()),
@@ -41,13 +95,17 @@ impl Google {
             ("maxResults", PAGE),
         ];
         query.extend(after.map(|token| ("pageToken", token)));
-        let url = with_query(self.calendar_url(mailbox, &["events"])?, &query);
+        let url = with_query(self.calendar_url(calendar, &["events"])?, &query);
         let list: wire::Events = self.call_json(session, &Call::get(url, Scope::Events).of(mailbox)).await?;
-        let mut items = Vec::with_capacity(list.items.len());
-        for raw in list.items {
-            items.extend(event::event(raw, list.time_zone.as_deref())?);
+        let zone = event::zone_of_days(list.time_zone.as_deref(), session);
+        let mut page = EventPage { next: list.next_page_token, ..EventPage::default() };
+        for raw in list.items.0 {
+            page.take(match raw {
+                Some(raw) => event::read(raw, zone.as_ref(), Some(window)),
+                None => Reading::unknown(None, None, UnreadableReason::Malformed),
+            });
         }
-        Ok(EventPage { items, unreadable: Vec::new(), next: list.next_page_token })
+        Ok(page)
     }
 
     /// The id is ours, so a repeated write finds what the first one left. A deleted event keeps its id for ever.
@@ -67,7 +125,7 @@ impl Google {
                 let written = Box::pin(self.insert_event(session, mailbox, &without)).await?;
                 Ok(Event { online_meeting: Some(OnlineMeeting::Failed), ..written })
             }
-            Ok(raw) => event::event(raw, None)
+            Ok(raw) => event::single(raw, session)
                 .and_then(|event| event.ok_or_else(not_understood))
                 .map_err(Error::unknown),
             Err(error) if error.code == "duplicate" => {
@@ -100,7 +158,7 @@ impl Google {
         id: &str,
     ) -> Result<Option<Event>> {
         match self.raw_event(session, mailbox, id).await? {
-            Some(raw) => event::event(raw, None),
+            Some(raw) => event::single(raw, session),
             None => Ok(None),
         }
     }
@@ -143,13 +201,13 @@ impl Google {
         let stands = self.raw_event(session, mailbox, id).await?.ok_or_else(gone)?;
         let body = changed(change, &stands);
         if body.as_object().is_some_and(Map::is_empty) {
-            return event::event(stands, None)?.ok_or_else(gone);
+            return event::single(stands, session)?.ok_or_else(gone);
         }
         let url = with_query(self.calendar_url(mailbox, &["events", id])?, &[ALL]);
         let version = stands.etag.unwrap_or_default();
         let call = Call::patch(url, body, &version).of(mailbox).on(Subject::Item);
         let raw = self.call_json(session, &call).await?;
-        event::event(raw, None).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
+        event::single(raw, session).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
     }
 
     /// Google tells the guests in its own words: a cancellation carries no message.

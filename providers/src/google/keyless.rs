@@ -17,10 +17,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{
-    classify::{LONGEST_PAUSE, PAUSE},
-    request::below,
-};
+use super::{classify::PAUSE, request::below};
 use crate::{Error, ErrorKind, Remedy, Result};
 
 /// How long the operator is given to mend a source before it is asked again.
@@ -175,7 +172,7 @@ fn refusal(answer: &Response, jitter: Duration) -> Error {
     match status {
         401 => unserved(&code),
         429 | 500.. => {
-            let wait = answer.retry_after().unwrap_or(PAUSE + jitter).min(LONGEST_PAUSE);
+            let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
             Error::new(ErrorKind::Signing, Remedy::RetryAfter(wait), code, SOURCE)
         }
         _ => {

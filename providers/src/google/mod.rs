@@ -15,6 +15,7 @@
 //! [`Credential::ServiceAccount`]: crate::Credential::ServiceAccount
 //! [`Session::account`]: crate::Session::account
 
+mod calendar_list;
 mod calendars;
 mod changes;
 mod classify;
@@ -154,19 +155,19 @@ impl Provider for Google {
         self.list_events(session, mailbox, window, after).await
     }
 
-    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
-        Ok(Vec::new())
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        self.list_calendars(session, mailbox).await
     }
 
     async fn events_of(
         &self,
         session: &Session,
         mailbox: &str,
-        _calendar: &str,
+        calendar: &str,
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.events(session, mailbox, window, after).await
+        self.list_calendar(session, mailbox, calendar, window, after).await
     }
 
     async fn changes(

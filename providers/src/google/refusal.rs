@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::Response;
 use serde::Deserialize;
 
-use super::classify::{LONGEST_PAUSE, PAUSE};
+use super::classify::PAUSE;
 use crate::{Error, ErrorKind as Kind, Remedy};
 
 #[derive(Debug, Default, Deserialize)]
@@ -26,7 +26,7 @@ struct Refusal {
 pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     let refusal: Refusal = answer.json().unwrap_or_default();
     let status = answer.status.as_u16();
-    let wait = answer.retry_after().unwrap_or(PAUSE + jitter).min(LONGEST_PAUSE);
+    let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
     let (kind, remedy, message) = match by_error(&refusal) {
         Some((Kind::Unavailable, message)) => (Kind::Unavailable, Remedy::RetryAfter(wait), message),
         Some((kind, message)) => (kind, remedy(kind), message),

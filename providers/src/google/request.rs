@@ -16,7 +16,7 @@ use super::{
     scopes::Scope,
     tokens::Account,
 };
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
 
 /// No list that Muster reads to its end is longer than this many pages; a longer one is a loop.
 pub(super) const MAX_PAGES: usize = 2_000;
@@ -118,13 +118,16 @@ impl Google {
     }
 
     /// Sends a request and reads the JSON of its success.
-    pub(super) async fn call_json<T: DeserializeOwned>(
+    pub(super) async fn call_json<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
         call: &Call<'_>,
     ) -> Result<T> {
         let answer = self.call(session, call).await?;
-        answer.json().map_err(|_| Error { unknown: call.writes, ..unreadable() })
+        json::read(&answer.body).await.map_err(|refused| Error {
+            unknown: call.writes,
+            ..parts::unreadable(refused, &answer.body, "Google")
+        })
     }
 
     /// A service account has a token for whom the request acts; a person's own consent has one for all.
@@ -142,7 +145,7 @@ impl Google {
         };
         if let Some(account) = account {
             let subject = call.acts.unwrap_or(&session.account);
-            return self.acting_as(account, subject, call.scope, refused).await;
+            return self.acting_as(&session.scope, account, subject, call.scope, refused).await;
         }
         let fresh = match (credential, refused) {
             (credential, Some(_)) => session.credentials.renewed(credential, None).await?,

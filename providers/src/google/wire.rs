@@ -1,19 +1,28 @@
-//! The JSON shapes of Google's APIs, as far as Muster reads them.
+//! The JSON shapes of Google's APIs, as far as Muster reads them. What is not essential is read leniently.
+
+use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::json::{self, Members};
 
 /// The organisation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Customer {
     pub id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub customer_domain: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub postal_address: Option<PostalAddress>,
+    pub language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PostalAddress {
+    #[serde(default, deserialize_with = "json::text")]
     pub organization_name: Option<String>,
 }
 
@@ -21,8 +30,7 @@ pub(super) struct PostalAddress {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Users {
-    #[serde(default)]
-    pub users: Vec<User>,
+    pub users: Members<User>,
     pub next_page_token: Option<String>,
 }
 
@@ -31,16 +39,18 @@ pub(super) struct Users {
 pub(super) struct User {
     pub id: String,
     pub primary_email: String,
+    #[serde(default, deserialize_with = "json::value")]
     pub name: Option<UserName>,
-    #[serde(default)]
-    pub suspended: bool,
-    #[serde(default)]
-    pub archived: bool,
+    #[serde(default, deserialize_with = "json::value")]
+    pub suspended: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub archived: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserName {
+    #[serde(default, deserialize_with = "json::text")]
     pub full_name: Option<String>,
 }
 
@@ -48,8 +58,7 @@ pub(super) struct UserName {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Resources {
-    #[serde(default)]
-    pub items: Vec<Resource>,
+    pub items: Members<Resource>,
     pub next_page_token: Option<String>,
 }
 
@@ -57,13 +66,19 @@ pub(super) struct Resources {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Resource {
     pub resource_id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub resource_email: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub resource_name: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub resource_category: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub capacity: Option<i32>,
+    #[serde(default, deserialize_with = "json::text")]
     pub building_id: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub floor_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub feature_instances: Vec<FeatureInstance>,
 }
 
@@ -81,8 +96,7 @@ pub(super) struct Feature {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Buildings {
-    #[serde(default)]
-    pub buildings: Vec<Building>,
+    pub buildings: Members<Building>,
     pub next_page_token: Option<String>,
 }
 
@@ -90,6 +104,7 @@ pub(super) struct Buildings {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Building {
     pub building_id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub building_name: Option<String>,
 }
 
@@ -98,43 +113,81 @@ pub(super) struct Building {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub time_zone: Option<String>,
+}
+
+/// One page of the calendars that somebody sees.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CalendarList {
+    pub items: Members<ListedCalendar>,
+    pub next_page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ListedCalendar {
+    pub id: String,
+    #[serde(default, deserialize_with = "json::text")]
+    pub summary: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub summary_override: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub access_role: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub primary: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub deleted: Option<bool>,
 }
 
 /// Busy times by calendar.
 #[derive(Debug, Deserialize)]
 pub(super) struct FreeBusy {
-    #[serde(default)]
-    pub calendars: std::collections::HashMap<String, BusyCalendar>,
+    pub calendars: HashMap<String, Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BusyCalendar {
-    pub busy: Option<Vec<BusyTime>>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub busy: Option<Members<BusyTime>>,
     #[serde(default)]
-    pub errors: Vec<BusyError>,
+    pub errors: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BusyTime {
-    pub start: chrono::DateTime<chrono::Utc>,
-    pub end: chrono::DateTime<chrono::Utc>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub start: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub end: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct BusyError {
+    #[serde(default, deserialize_with = "json::text")]
     pub reason: Option<String>,
 }
 
-/// One page of events, with what the calendar is and what may be done in it.
+/// What a list of events says of its calendar, and of what may be done in it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Head {
+    #[serde(default, deserialize_with = "json::text")]
+    pub summary: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub time_zone: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub access_role: Option<String>,
+}
+
+/// One page of events.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Events {
-    #[serde(default)]
-    pub items: Vec<Event>,
-    pub summary: Option<String>,
+    pub items: Members<Event>,
+    #[serde(default, deserialize_with = "json::text")]
     pub time_zone: Option<String>,
-    pub access_role: Option<String>,
     pub next_page_token: Option<String>,
     pub next_sync_token: Option<String>,
 }
@@ -143,7 +196,7 @@ pub(super) struct Events {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Touched {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub items: Vec<serde::de::IgnoredAny>,
     pub next_page_token: Option<String>,
     pub next_sync_token: Option<String>,
@@ -153,85 +206,118 @@ pub(super) struct Touched {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
-    pub id: String,
-    #[serde(default)]
-    pub status: String,
+    #[serde(default, deserialize_with = "json::text")]
+    pub id: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub status: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub etag: Option<String>,
-    #[serde(rename = "iCalUID")]
+    #[serde(rename = "iCalUID", default, deserialize_with = "json::text")]
     pub ical_uid: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub summary: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub start: Option<EventTime>,
+    #[serde(default, deserialize_with = "json::value")]
     pub end: Option<EventTime>,
+    #[serde(default, deserialize_with = "json::text")]
     pub transparency: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub visibility: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub event_type: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub recurring_event_id: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub organizer: Option<Person>,
-    pub attendees: Option<Vec<Attendee>>,
+    #[serde(default, deserialize_with = "json::list")]
+    pub attendees: Vec<Attendee>,
+    #[serde(default, deserialize_with = "json::value")]
     pub extended_properties: Option<ExtendedProperties>,
+    #[serde(default, deserialize_with = "json::text")]
     pub hangout_link: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub conference_data: Option<ConferenceData>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConferenceData {
+    #[serde(default, deserialize_with = "json::value")]
     pub create_request: Option<ConferenceRequest>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub entry_points: Vec<EntryPoint>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ConferenceRequest {
+    #[serde(default, deserialize_with = "json::value")]
     pub status: Option<ConferenceStatus>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConferenceStatus {
+    #[serde(default, deserialize_with = "json::text")]
     pub status_code: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct EntryPoint {
-    #[serde(rename = "entryPointType")]
+    #[serde(rename = "entryPointType", default, deserialize_with = "json::text")]
     pub kind: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub uri: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventTime {
-    pub date: Option<chrono::NaiveDate>,
-    pub date_time: Option<chrono::DateTime<chrono::FixedOffset>>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub date: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub date_time: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub time_zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Person {
+    #[serde(default, deserialize_with = "json::text")]
     pub email: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub display_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attendee {
-    #[serde(flatten)]
-    pub person: Person,
-    #[serde(default)]
-    pub optional: bool,
-    #[serde(default)]
-    pub resource: bool,
-    #[serde(default, rename = "self")]
-    pub is_self: bool,
+    #[serde(default, deserialize_with = "json::text")]
+    pub email: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub optional: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub resource: Option<bool>,
+    #[serde(rename = "self", default, deserialize_with = "json::value")]
+    pub is_self: Option<bool>,
+    #[serde(default, deserialize_with = "json::text")]
     pub response_status: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ExtendedProperties {
-    #[serde(default)]
-    pub private: std::collections::HashMap<String, String>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub private: Option<PrivateProperties>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PrivateProperties {
+    /// [`super::EFFECT_KEY`].
+    #[serde(rename = "musterEffectKey", default, deserialize_with = "json::text")]
+    pub effect_key: Option<String>,
 }
 
 /// An open channel.
@@ -240,5 +326,6 @@ pub(super) struct ExtendedProperties {
 pub(super) struct Channel {
     pub id: String,
     pub resource_id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub expiration: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Response;
 use serde::Deserialize;
 
-use super::classify::{LONGEST_PAUSE, PAUSE};
+use super::classify::PAUSE;
 use crate::{Error, ErrorKind as Kind, Remedy};
 
 #[derive(Debug, Default, Deserialize)]
@@ -27,7 +27,7 @@ pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
         .and_then(by_number)
         .or_else(|| by_error(&refusal.error))
         .unwrap_or(if status == 429 || status >= 500 { RETRY } else { BUG });
-    let wait = answer.retry_after().unwrap_or(verdict.0.pause() + jitter).min(LONGEST_PAUSE);
+    let wait = answer.retry_after().unwrap_or(verdict.0.pause() + jitter);
     let code = match number {
         Some(number) => format!("AADSTS{number}"),
         None if refusal.error.is_empty() => format!("HTTP_{status}"),

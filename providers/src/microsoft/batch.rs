@@ -6,12 +6,8 @@ use http::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Microsoft,
-    request::{Call, unreadable},
-    wire,
-};
-use crate::{Result, Session};
+use super::{Microsoft, request::Call, wire};
+use crate::{Error, ErrorKind, Remedy, Result, Session, parts};
 
 /// Graph takes no more in one request.
 pub(super) const MOST: usize = 20;
@@ -31,28 +27,36 @@ impl Microsoft {
         if let Some(mailbox) = first.mailbox() {
             whole = whole.of(mailbox);
         }
-        let mut answers = self.call_json::<wire::Batch>(session, &whole).await?.responses;
+        let answers = self.call_json::<wire::Batch>(session, &whole).await?.responses;
+        let mut answers: Vec<_> = answers.readable("batch").collect();
         let mut verdicts = Vec::with_capacity(calls.len());
         for (n, call) in calls.iter().enumerate() {
             let place = answers.iter().position(|answer| answer.id == n.to_string());
             verdicts.push(match place.map(|place| answers.swap_remove(place)) {
                 Some(answer) => self.judge(session, call, read(answer)).await,
-                None => Err(unreadable(call, None)),
+                None => Err(missing()),
             });
         }
         Ok(verdicts)
     }
 }
 
+/// A question that was not answered.
+fn missing() -> Error {
+    let pause = std::time::Duration::from_secs(5);
+    let message = "Microsoft 365 left out an answer.";
+    Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), parts::UNREADABLE, message)
+}
+
 /// One answer of a batch, as if it had come alone.
 fn read(answer: wire::BatchAnswer) -> Response {
     let mut headers = HeaderMap::new();
-    for (name, value) in answer.headers {
+    for (name, value) in answer.headers.into_iter().flatten() {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
     }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let body = answer.body.map(|body| body.to_string()).unwrap_or_default().into();
+    let body = answer.body.map(|body| body.get().to_owned()).unwrap_or_default().into();
     Response { status, headers, body }
 }

@@ -3,36 +3,42 @@
 use std::collections::HashMap;
 
 use chrono::Duration;
-use domain::{Busy, BusyKind, TimeRange, provider::Capabilities};
+use domain::{Busy, BusyKind, TimeRange, Unreadable, provider::Capabilities};
 use futures::future::BoxFuture;
 use serde_json::json;
 
 use super::{
-    Microsoft, batch, classify, online,
+    Microsoft, batch, classify,
+    event::busy_kind,
+    online,
     request::{self, Call},
     wire,
-    zones::DateTimeZone,
+    zones::{self, DateTimeZone},
 };
-use crate::{CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session};
+use crate::{
+    CalendarInfo, Error, ErrorKind, FreeBusy, Remedy, Result, Session,
+    json::Members,
+    moment::{Moment, Span, span},
+    parts,
+};
 
 /// Graph refuses more mailboxes in one request.
 const BATCH: usize = 20;
 /// Graph refuses windows of 62 days.
 const LONGEST_WINDOW: Duration = Duration::days(61);
-/// "Too many entries in one slot": a shorter window may pass.
-const TOO_MANY_ENTRIES: &str = "5006";
-/// No shorter window is tried.
-const SHORTEST_WINDOW: Duration = Duration::hours(1);
 /// How many mailboxes are tried as the one that asks.
 const ASKERS: usize = 4;
 
-type Verdicts = Vec<Result<Vec<Busy>>>;
+/// How long the slots of an availability view are.
+const SLOT: Duration = Duration::minutes(30);
+
+type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Microsoft {
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let call = Call::get(self.mailbox_url(mailbox, &["calendar"])?).of(mailbox);
         let calendar: wire::Calendar = self.call_json(session, &call).await?;
-        let writes = calendar.can_edit;
+        let writes = calendar.can_edit.unwrap_or_default();
         Ok(CalendarInfo {
             capabilities: Capabilities {
                 list: true,
@@ -56,18 +62,21 @@ impl Microsoft {
         let mut answers = Vec::with_capacity(mailboxes.len());
         let mut told = self.told_together(session, mailboxes, window).await?.into_iter();
         for batch in mailboxes.chunks(BATCH) {
-            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(Vec::new())).collect();
+            let mut verdicts: Verdicts = batch.iter().map(|_| Ok(FreeBusy::default())).collect();
             for part in parts(window) {
                 let read = self.busy_of_batch(session, batch, part, told.next().flatten()).await?;
                 for (verdict, part) in verdicts.iter_mut().zip(read) {
                     match (verdict.as_mut(), part) {
-                        (Ok(all), Ok(part)) => all.extend(part),
+                        (Ok(all), Ok(part)) => {
+                            all.busy.extend(part.busy);
+                            all.unreadable.extend(part.unreadable);
+                        }
                         (Ok(_), Err(error)) => *verdict = Err(error),
                         (Err(_), _) => {}
                     }
                 }
             }
-            let merged = verdicts.into_iter().map(|verdict| verdict.map(|busy| merge(busy).into()));
+            let merged = verdicts.into_iter().map(|verdict| verdict.map(merged));
             answers.extend(batch.iter().cloned().zip(merged));
         }
         Ok(answers)
@@ -80,7 +89,7 @@ impl Microsoft {
         session: &Session,
         mailboxes: &[String],
         window: TimeRange,
-    ) -> Result<Vec<Option<Vec<wire::Schedule>>>> {
+    ) -> Result<Vec<Option<Members<wire::Schedule>>>> {
         let Some(account) = Some(session.account.as_str()).filter(|account| account.contains('@')) else {
             return Ok(Vec::new());
         };
@@ -97,70 +106,78 @@ impl Microsoft {
             for (call, answer) in together.iter().zip(self.ask_together(session, together).await?) {
                 told.push(match answer {
                     Err(error) if error.remedy == Remedy::SkipMailbox => None,
-                    answer => Some(read_list(call, &answer?)?),
+                    // What cannot be read together is asked again by itself.
+                    answer => {
+                        request::read::<wire::List<_>>(call, &answer?).await.ok().map(|list| list.value)
+                    }
                 });
             }
         }
         Ok(told)
     }
 
-    /// At most 20 mailboxes in at most 61 days, one verdict per mailbox. Boxed because it asks again for half of
-    /// the window when a mailbox has too many entries in it.
-    fn busy_of_batch<'a>(
-        &'a self,
-        session: &'a Session,
-        batch: &'a [String],
+    /// At most 20 mailboxes in at most 61 days, one verdict per mailbox.
+    async fn busy_of_batch(
+        &self,
+        session: &Session,
+        batch: &[String],
         window: TimeRange,
-        told: Option<Vec<wire::Schedule>>,
-    ) -> BoxFuture<'a, Result<Verdicts>> {
-        Box::pin(async move {
-            let asked = match told {
-                Some(told) => Ok(told),
-                None => self.schedules(session, batch, window).await,
-            };
-            let schedules = match asked {
-                Err(error) if error.remedy == Remedy::SkipMailbox => {
-                    return Ok(batch.iter().map(|_| Err(error.clone())).collect());
-                }
-                schedules => schedules?,
-            };
-            let found: HashMap<String, wire::Schedule> = schedules
-                .into_iter()
-                .map(|schedule| (schedule.schedule_id.to_lowercase(), schedule))
-                .collect();
-            let mut verdicts = Vec::with_capacity(batch.len());
-            for mailbox in batch {
-                let verdict = verdict(found.get(&mailbox.to_lowercase()), window);
-                verdicts.push(match verdict {
-                    Err(error) if error.code == TOO_MANY_ENTRIES && window.duration() > SHORTEST_WINDOW => {
-                        self.busy_in_halves(session, mailbox, window).await?
+        told: Option<Members<wire::Schedule>>,
+    ) -> Result<Verdicts> {
+        let verdicts = match told {
+            Some(told) => Ok(sorted(told, batch, window)),
+            None => self.busy_at_once(session, batch, window).await,
+        };
+        let verdicts = match verdicts {
+            Err(error) if parts::splits(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
+            verdicts => verdicts?,
+        };
+        let mut all = Vec::with_capacity(batch.len());
+        for (mailbox, verdict) in batch.iter().zip(verdicts) {
+            all.push(match verdict {
+                // The answer about all of them may fail through one of the others.
+                Err(error) if parts::splits(&error) && batch.len() > 1 => {
+                    let alone = self.busy_of_one(session, mailbox, window).await;
+                    match alone {
+                        Err(error) if parts::splits(&error) => {
+                            self.busy_in_parts(session, mailbox, window, error).await
+                        }
+                        alone => alone,
                     }
-                    verdict => verdict,
-                });
-            }
-            Ok(verdicts)
-        })
+                }
+                Err(error) if parts::splits(&error) => {
+                    self.busy_in_parts(session, mailbox, window, error).await
+                }
+                verdict => verdict,
+            });
+        }
+        Ok(all)
     }
 
-    async fn busy_in_halves(
+    /// One question about all of them.
+    async fn busy_at_once(&self, session: &Session, batch: &[String], window: TimeRange) -> Result<Verdicts> {
+        match self.schedules(session, batch, window).await {
+            Err(error) if error.remedy == Remedy::SkipMailbox => {
+                Ok(batch.iter().map(|_| Err(error.clone())).collect())
+            }
+            told => Ok(sorted(told?, batch, window)),
+        }
+    }
+
+    async fn busy_of_one(&self, session: &Session, mailbox: &String, window: TimeRange) -> Result<FreeBusy> {
+        let one = std::slice::from_ref(mailbox);
+        self.busy_at_once(session, one, window).await?.pop().unwrap_or_else(|| Err(missing()))
+    }
+
+    async fn busy_in_parts(
         &self,
         session: &Session,
         mailbox: &String,
         window: TimeRange,
-    ) -> Result<Result<Vec<Busy>>> {
-        let middle = window.start + window.duration() / 2;
-        let mut all = Vec::new();
-        for half in
-            [TimeRange::new(window.start, middle), TimeRange::new(middle, window.end)].into_iter().flatten()
-        {
-            let one = std::slice::from_ref(mailbox);
-            match self.busy_of_batch(session, one, half, None).await?.pop() {
-                Some(Ok(part)) => all.extend(part),
-                Some(Err(error)) => return Ok(Err(error)),
-                None => return Ok(Err(missing())),
-            }
-        }
-        Ok(Ok(all))
+        refusal: Error,
+    ) -> Result<FreeBusy> {
+        let ask = |part| -> BoxFuture<'_, _> { Box::pin(self.busy_of_one(session, mailbox, part)) };
+        Ok(parts::read(window, refusal, ask).await?.in_one())
     }
 
     /// The request needs a mailbox to ask from. The service mailbox asks; where it cannot, a member of the batch
@@ -170,7 +187,7 @@ impl Microsoft {
         session: &Session,
         batch: &[String],
         window: TimeRange,
-    ) -> Result<Vec<wire::Schedule>> {
+    ) -> Result<Members<wire::Schedule>> {
         let account = Some(session.account.as_str()).filter(|account| account.contains('@'));
         let members = batch.iter().map(String::as_str).filter(|member| Some(*member) != account);
         let mut last = missing();
@@ -195,12 +212,6 @@ impl Microsoft {
     }
 }
 
-fn read_list(call: &Call<'_>, answer: &http::Response) -> Result<Vec<wire::Schedule>> {
-    let list: wire::List<wire::Schedule> =
-        answer.json().map_err(|_| request::unreadable(call, Some(answer)))?;
-    Ok(list.value)
-}
-
 /// A mailbox that was asked about and is not in the answer is unknown, never free.
 fn missing() -> Error {
     Error::new(
@@ -221,38 +232,79 @@ fn parts(window: TimeRange) -> Vec<TimeRange> {
     parts
 }
 
-fn verdict(schedule: Option<&wire::Schedule>, window: TimeRange) -> Result<Vec<Busy>> {
+/// One verdict per mailbox, in the order asked.
+fn sorted(told: Members<wire::Schedule>, batch: &[String], window: TimeRange) -> Verdicts {
+    let told =
+        told.readable("schedules").filter_map(|one| Some((one.schedule_id.clone()?.to_lowercase(), one)));
+    let found: HashMap<String, wire::Schedule> = told.collect();
+    batch.iter().map(|mailbox| verdict(found.get(&mailbox.to_lowercase()), mailbox, window)).collect()
+}
+
+fn verdict(schedule: Option<&wire::Schedule>, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
     let schedule = schedule.ok_or_else(missing)?;
+    let view = schedule.availability_view.as_deref();
     if let Some(error) = &schedule.error {
-        let code = match &error.response_code {
-            Some(serde_json::Value::String(code)) => code.clone(),
-            Some(code) => code.to_string(),
-            None => String::new(),
-        };
-        return Err(classify::schedule(&code));
+        let error: Option<wire::ScheduleError> = serde_json::from_str(error.get()).ok();
+        return Err(classify::schedule(&error.and_then(|error| error.response_code).unwrap_or_default()));
     }
-    let items = schedule.schedule_items.as_ref().ok_or_else(missing)?;
-    items.iter().filter_map(|item| busy(item, window).transpose()).collect()
-}
-
-fn busy(item: &wire::ScheduleItem, window: TimeRange) -> Result<Option<Busy>> {
-    let Some(kind) = busy_kind(item.status.as_deref()) else {
-        return Ok(None);
-    };
-    let (Some(start), Some(end)) = (item.start.instant(), item.end.instant()) else {
+    // Graph tells an empty view of a mailbox that it cannot see.
+    if view == Some("") {
         return Err(missing());
+    }
+    let items = match (&schedule.schedule_items, view) {
+        (Some(items), _) => items.0.as_slice(),
+        (None, Some(_)) => &[None],
+        (None, None) => return Err(missing()),
     };
-    let range = TimeRange::new(start, end).and_then(|range| range.intersect(&window));
-    Ok(range.map(|range| Busy { range, kind }))
+    let mut all = FreeBusy::default();
+    for item in items {
+        let mark = |reason, blocks| Unreadable { uid: mailbox.to_owned(), reason, blocks };
+        let (start, end) = item.as_ref().map_or((Moment::Unknown, Moment::Unknown), |item| {
+            (zones::moment(item.start.as_ref()), zones::moment(item.end.as_ref()))
+        });
+        let Some(kind) = busy_kind(item.as_ref().and_then(|item| item.status.as_deref())) else { continue };
+        match (span(start, end, Some(window)), view) {
+            (Span::Nothing, _) => {}
+            (Span::Exact(range), _) => {
+                all.busy.extend(range.intersect(&window).map(|range| Busy { range, kind }));
+            }
+            // The view says when the mailbox is busy, though not with what.
+            (Span::Widest(_, reason) | Span::Unknown(reason), Some(view)) if covers(view, window) => {
+                all.busy.extend(slots(view, window));
+                all.unreadable.push(mark(reason, true));
+            }
+            (Span::Widest(range, reason), _) => {
+                all.busy.push(Busy { range, kind: BusyKind::Busy });
+                all.unreadable.push(mark(reason, true));
+            }
+            (Span::Unknown(reason), _) => all.unreadable.push(mark(reason, false)),
+        }
+    }
+    Ok(all)
 }
 
-/// How a status of Graph's blocks the time; what is not known blocks.
-pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
-    match status.unwrap_or_default().to_ascii_lowercase().as_str() {
-        "free" | "workingelsewhere" => None,
-        "tentative" => Some(BusyKind::Tentative),
-        _ => Some(BusyKind::Busy),
-    }
+/// Whether a view says something of every minute of the window.
+fn covers(view: &str, window: TimeRange) -> bool {
+    let slots = i32::try_from(view.len()).ok();
+    slots.and_then(|slots| SLOT.checked_mul(slots)).is_some_and(|all| all >= window.duration())
+}
+
+/// The slots that are not free: 0 is free, 1 tentative; all others, unknown ones among them, block.
+fn slots(view: &str, window: TimeRange) -> impl Iterator<Item = Busy> {
+    let ends = (1..).map(move |n| window.start + SLOT * n);
+    view.chars().zip(ends).filter_map(move |(digit, end)| {
+        let kind = match digit {
+            '0' => return None,
+            '1' => BusyKind::Tentative,
+            _ => BusyKind::Busy,
+        };
+        TimeRange::new(end - SLOT, end)?.intersect(&window).map(|range| Busy { range, kind })
+    })
+}
+
+/// The same with its busy times in order.
+fn merged(all: FreeBusy) -> FreeBusy {
+    FreeBusy { busy: merge(all.busy), ..all }
 }
 
 /// Sorted, with overlapping and touching pieces of one kind joined.
@@ -303,27 +355,60 @@ mod tests {
         assert_eq!(merged, [busy(hours(1, 5), BusyKind::Busy), busy(hours(2, 6), BusyKind::Tentative)]);
     }
 
-    #[test]
-    fn an_unknown_status_blocks_and_free_ones_do_not() {
-        assert_eq!(busy_kind(Some("free")), None);
-        assert_eq!(busy_kind(Some("workingElsewhere")), None);
-        assert_eq!(busy_kind(Some("tentative")), Some(BusyKind::Tentative));
-        for status in [Some("busy"), Some("oof"), Some("unknown"), Some("new"), None] {
-            assert_eq!(busy_kind(status), Some(BusyKind::Busy));
-        }
+    fn read(json: serde_json::Value) -> Result<FreeBusy> {
+        verdict(Some(&crate::json::parse(json.to_string().as_bytes()).unwrap()), "a", hours(0, 24))
+    }
+
+    fn item(start: serde_json::Value, end: serde_json::Value) -> serde_json::Value {
+        json!({ "status": "busy", "start": start, "end": end })
+    }
+
+    fn time(text: &str) -> serde_json::Value {
+        json!({ "dateTime": text, "timeZone": "UTC" })
     }
 
     #[test]
-    fn a_member_without_items_or_with_an_unreadable_time_is_an_error() {
-        let window = hours(0, 24);
-        assert_eq!(verdict(None, window).unwrap_err().code, "SCHEDULE_MISSING");
-        let read = |json: serde_json::Value| verdict(Some(&serde_json::from_value(json).unwrap()), window);
-        assert!(read(json!({"scheduleId": "a"})).is_err());
-        let time = |text: &str| json!({"dateTime": text, "timeZone": "UTC"});
-        let item = json!({"status": "busy", "start": time("later"), "end": time("2026-12-01T10:00:00")});
-        assert!(read(json!({"scheduleId": "a", "scheduleItems": [item]})).is_err());
-        let over = json!({"status": "busy", "start": time("2026-11-30T10:00:00"), "end": time("2026-12-01T10:00:00")});
-        let cut = read(json!({"scheduleId": "a", "scheduleItems": [over]})).unwrap();
-        assert_eq!(cut, [Busy { range: hours(0, 10), kind: BusyKind::Busy }]);
+    fn a_member_that_says_nothing_is_an_error_and_never_free() {
+        assert_eq!(verdict(None, "a", hours(0, 24)).unwrap_err().code, "SCHEDULE_MISSING");
+        for nothing in [
+            json!({}),
+            json!({ "scheduleItems": null }),
+            json!({ "scheduleItems": 7 }),
+            json!({ "scheduleItems": [], "availabilityView": "" }),
+            json!({ "scheduleItems": [], "error": "odd" }),
+            json!({ "scheduleItems": [], "error": { "responseCode": [] } }),
+        ] {
+            assert!(read(nothing.clone()).is_err(), "{nothing}");
+        }
+        let number = read(json!({ "scheduleItems": [], "error": { "responseCode": 5009 } }));
+        assert_eq!(number.unwrap_err().kind, ErrorKind::NoMailbox);
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_takes_no_other_with_it() {
+        let over = item(time("2026-11-30T10:00:00"), time("2026-12-01T10:00:00"));
+        let whole = read(json!({ "scheduleItems": [over] })).unwrap();
+        assert_eq!(whole.busy, [Busy { range: hours(0, 10), kind: BusyKind::Busy }]);
+        let items = json!([over, item(time("later"), time("2026-12-01T20:00:00")), null, 7]);
+        let found = read(json!({ "scheduleItems": items })).unwrap();
+        assert_eq!(merge(found.busy), [Busy { range: hours(0, 20), kind: BusyKind::Busy }]);
+        let blocks: Vec<_> = found.unreadable.iter().map(|mark| mark.blocks).collect();
+        assert_eq!(blocks, [true, false, false]);
+    }
+
+    #[test]
+    fn the_view_says_when_an_unreadable_item_may_be() {
+        let view = format!("{}12{}", "0".repeat(18), "0".repeat(28));
+        for items in [json!([item(time("later"), json!(null))]), json!([null]), json!(null)] {
+            let found = read(json!({ "scheduleItems": items, "availabilityView": view })).unwrap();
+            let half = hours(9, 10).start + SLOT;
+            let perhaps = TimeRange::new(hours(9, 10).start, half).unwrap();
+            let surely = TimeRange::new(half, hours(9, 10).end).unwrap();
+            let busy = |range, kind| Busy { range, kind };
+            assert_eq!(found.busy, [busy(perhaps, BusyKind::Tentative), busy(surely, BusyKind::Busy)]);
+            assert!(found.unreadable[0].blocks, "{items}");
+        }
+        let short = json!({ "scheduleItems": [item(json!(null), json!(null))], "availabilityView": "00" });
+        assert!(!read(short).unwrap().unreadable[0].blocks, "a view that ends early proves nothing");
     }
 }

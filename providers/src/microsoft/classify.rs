@@ -25,8 +25,6 @@ pub(super) enum Subject {
 
 /// What to wait when the provider does not say.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
-/// No provider is obeyed for longer than this at a time.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// What a code means; the retry remedies get their times later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +60,7 @@ pub(super) fn graph(answer: &Response, subject: Subject, writes: bool, jitter: D
         .find_map(|code| by_code(code, subject))
         .filter(|meaning| *meaning != Meaning::Invalid || status < 500)
         .unwrap_or_else(|| by_status(status, subject));
-    let wait = answer.retry_after().unwrap_or(PAUSE + jitter).min(LONGEST_PAUSE);
+    let wait = answer.retry_after().unwrap_or(PAUSE + jitter);
     let code = codes.into_iter().next().unwrap_or_else(|| format!("HTTP_{status}"));
     let request_id = answer.header("request-id").map(str::to_owned).or_else(|| inner_request_id(&error));
     let named_conflict = matches!(meaning, Meaning::Duplicate) || status == 412;

@@ -7,17 +7,16 @@ use std::collections::BTreeSet;
 
 use chrono::SecondsFormat;
 use domain::TimeRange;
-use serde_json::Value;
 use url::Url;
 
 use super::{
     Microsoft,
     directory::endless,
-    events::{event, not_understood},
+    events::not_understood,
     request::{Call, MAX_PAGES, with_query},
     wire,
 };
-use crate::{Changes, ErrorKind, Event, Result, Session};
+use crate::{Changes, ErrorKind, EventPage, Result, Session, json::Members};
 
 impl Microsoft {
     pub(super) async fn read_changes(
@@ -38,21 +37,26 @@ impl Microsoft {
             (None, Some(delta)) => (delta, false),
             (None, None) => return Err(not_understood()),
         };
-        let (mut gone, mut changed, mut series) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for item in page.value {
-            match sort(item)? {
-                Sorted::Gone(id) => gone.push(id),
-                Sorted::Changed(event) => changed.push(*event),
-                Sorted::Series(id) => drop(series.insert(id)),
-                Sorted::Nothing => {}
+        let (mut gone, mut series, mut events) = (Vec::new(), BTreeSet::new(), Members::default());
+        for item in page.value.0 {
+            match item.map(sort) {
+                Some(Sorted::Gone(id)) => gone.push(id),
+                Some(Sorted::Series(id)) => drop(series.insert(id)),
+                Some(Sorted::Changed(raw)) => events.0.push(Some(*raw)),
+                None => events.0.push(None),
             }
         }
-        changed.retain(|event| !event.series.as_ref().is_some_and(|of| series.contains(of)));
+        let told = |of: &Option<String>| of.as_ref().is_some_and(|of| series.contains(of));
+        events.0.retain(|raw| !raw.as_ref().is_some_and(|raw| told(&raw.series_master_id)));
+        let EventPage { items: mut changed, mut unreadable, .. } =
+            self.read_all(session, mailbox, events, window).await?;
         for master in series {
-            changed.extend(self.occurrences(session, mailbox, &master, window).await?);
+            let page = self.occurrences(session, mailbox, &master, window).await?;
+            changed.extend(page.items);
+            unreadable.extend(page.unreadable);
             gone.push(master);
         }
-        Ok(Changes { gone, changed, unreadable: Vec::new(), cursor, more })
+        Ok(Changes { gone, changed, unreadable, cursor, more })
     }
 
     /// The occurrences of a series in the window; none of one that is gone by now.
@@ -62,20 +66,20 @@ impl Microsoft {
         mailbox: &str,
         master: &str,
         window: TimeRange,
-    ) -> Result<Vec<Event>> {
+    ) -> Result<EventPage> {
         let url = self.mailbox_url(mailbox, &["events", master, "instances"])?;
         let mut next = Some(with_query(url, &between(window).as_pairs()));
-        let mut all = Vec::new();
+        let mut all = EventPage::default();
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(all) };
             let call = Call::get(url).of(mailbox).item();
             let list: wire::List<wire::Event> = match self.call_list(session, &call).await {
-                Err(error) if error.kind == ErrorKind::Gone => return Ok(Vec::new()),
+                Err(error) if error.kind == ErrorKind::Gone => return Ok(EventPage::default()),
                 answer => answer?,
             };
-            for raw in list.value {
-                all.extend(event(raw)?);
-            }
+            let page = self.read_all(session, mailbox, list.value, window).await?;
+            all.items.extend(page.items);
+            all.unreadable.extend(page.unreadable);
             next = list.next.map(|link| self.follow(&link)).transpose()?;
         }
         Err(endless())
@@ -105,25 +109,19 @@ fn between(window: TimeRange) -> Between {
 /// What one entry says.
 enum Sorted {
     Gone(String),
-    Changed(Box<Event>),
+    Changed(Box<wire::Event>),
     /// A series whose occurrences have to be read.
     Series(String),
-    /// An event without any length.
-    Nothing,
 }
 
-fn sort(item: Value) -> Result<Sorted> {
-    let text = |name: &str| item[name].as_str().map(str::to_owned);
-    let id = text("id").ok_or_else(not_understood)?;
-    if item.get("@removed").is_some() {
-        return Ok(Sorted::Gone(id));
-    }
-    match (text("type").as_deref(), text("seriesMasterId")) {
-        (Some("seriesMaster"), _) => return Ok(Sorted::Series(id)),
+fn sort(item: wire::Event) -> Sorted {
+    match (&item.id, &item.series_master_id) {
+        (Some(id), _) if item.removed => Sorted::Gone(id.clone()),
+        (Some(id), _) if item.recurrence || item.kind.as_deref() == Some("seriesMaster") => {
+            Sorted::Series(id.clone())
+        }
         // Shortened: what it has in common with its series is missing.
-        (_, Some(master)) if item.get("showAs").is_none() => return Ok(Sorted::Series(master)),
-        _ => {}
+        (_, Some(master)) if item.show_as.is_none() => Sorted::Series(master.clone()),
+        _ => Sorted::Changed(Box::new(item)),
     }
-    let raw: wire::Event = serde_json::from_value(item).map_err(|_| not_understood())?;
-    Ok(event(raw)?.map_or(Sorted::Nothing, |event| Sorted::Changed(Box::new(event))))
 }

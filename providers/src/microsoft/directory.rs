@@ -18,9 +18,10 @@ const USER_FIELDS: &str = "id,displayName,mail,userPrincipalName,accountEnabled,
 
 impl Microsoft {
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
-        let url = with_query(self.url(&["organization"])?, &[("$select", "id,displayName,verifiedDomains")]);
+        let fields = [("$select", "id,displayName,verifiedDomains,preferredLanguage")];
+        let url = with_query(self.url(&["organization"])?, &fields);
         let list: wire::List<wire::Organization> = self.call_list(session, &Call::get(url)).await?;
-        let found = list.value.into_iter().next().ok_or_else(|| {
+        let found = list.value.readable("organisations").next().ok_or_else(|| {
             Error::new(
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
@@ -32,6 +33,8 @@ impl Microsoft {
             name: found.display_name.unwrap_or_else(|| found.id.clone()),
             id: found.id,
             domains: found.verified_domains.into_iter().map(|domain| domain.name).collect(),
+            zone: None,
+            language: found.preferred_language,
         })
     }
 
@@ -43,8 +46,11 @@ impl Microsoft {
         };
         let list: wire::List<wire::User> = self.call_list(session, &Call::get(url)).await?;
         let rooms = self.room_addresses(session).await?;
-        let items =
-            list.value.into_iter().filter_map(person).filter(|p| !rooms.contains(&p.address.to_lowercase()));
+        let items = list
+            .value
+            .readable("people")
+            .filter_map(person)
+            .filter(|p| !rooms.contains(&p.address.to_lowercase()));
         Ok(Page { items: items.collect(), next: list.next })
     }
 
@@ -60,20 +66,24 @@ impl Microsoft {
             None => with_query(self.rooms_url()?, &[("$top", "100")]),
         };
         let list: wire::List<wire::Room> = self.call_list(session, &Call::get(url)).await?;
-        Ok(Page { items: list.value.into_iter().filter_map(room).collect(), next: list.next })
+        Ok(Page { items: list.value.readable("rooms").filter_map(room).collect(), next: list.next })
     }
 
     fn rooms_url(&self) -> Result<Url> {
         self.url(&["places", "microsoft.graph.room"])
     }
 
-    async fn whole_list<T: DeserializeOwned>(&self, session: &Session, url: Url) -> Result<Vec<T>> {
+    async fn whole_list<T: DeserializeOwned + Send + 'static>(
+        &self,
+        session: &Session,
+        url: Url,
+    ) -> Result<Vec<T>> {
         let mut all = Vec::new();
         let mut next = Some(url);
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(all) };
             let list: wire::List<T> = self.call_list(session, &Call::get(url)).await?;
-            all.extend(list.value);
+            all.extend(list.value.readable("rooms"));
             next = list.next.map(|link| self.follow(&link)).transpose()?;
         }
         Err(endless())
@@ -106,7 +116,7 @@ impl Microsoft {
                 let query = [("$filter", filter.as_str()), ("$select", USER_FIELDS)];
                 let url = with_query(self.url(&["users"])?, &query);
                 let list: wire::List<wire::User> = self.call_list(session, &Call::get(url)).await?;
-                list.value.into_iter().next().ok_or(error)
+                list.value.readable("people").next().ok_or(error)
             }
             answer => answer,
         }

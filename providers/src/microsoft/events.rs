@@ -1,27 +1,28 @@
 //! Events: read, written with an effect key, found by it, changed, called off.
 
 use chrono::SecondsFormat;
-use domain::{TimeRange, state::Answer};
+use domain::{TimeRange, UnreadableReason, Zone};
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use super::{
     Microsoft, PROPERTY_SET,
-    calendars::busy_kind,
     directory::endless,
-    online,
+    event, online,
     request::{Call, MAX_PAGES, with_query},
     wire, zones,
 };
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
-    Session,
+    Session, json::Members, moment::Reading, parts,
 };
 
 const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type,seriesMasterId";
 
 /// The id of the extended property that carries the effect key.
-fn property() -> String {
+pub(super) fn property() -> String {
     format!("String {{{}}} Name effectKey", PROPERTY_SET.hyphenated())
 }
 
@@ -37,25 +38,117 @@ impl Microsoft {
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
+        self.list_view(session, mailbox, &["calendar", "calendarView"], window, after).await
+    }
+
+    /// One page of a view of a calendar, which is found at `path` in the mailbox. A view whose page cannot be read is
+    /// read in parts, from its beginning, as one page: what was told on pages before is told again.
+    pub(super) async fn list_view(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        path: &[&str],
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
         let url = match after {
             Some(link) => self.follow(link)?,
-            None => with_query(
-                self.mailbox_url(mailbox, &["calendar", "calendarView"])?,
-                &[
-                    ("startDateTime", &window.start.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-                    ("endDateTime", &window.end.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-                    ("$top", "200"),
-                    ("$select", FIELDS),
-                    ("$expand", &expand()),
-                ],
-            ),
+            None => self.view_url(mailbox, path, window)?,
         };
-        let list: wire::List<wire::Event> = self.call_list(session, &Call::get(url).of(mailbox)).await?;
-        let mut items = Vec::with_capacity(list.value.len());
-        for raw in list.value {
-            items.extend(event(raw)?);
+        match self.page(session, mailbox, url, window).await {
+            Err(error) if parts::splits(&error) => {
+                let ask =
+                    |part| -> BoxFuture<'_, _> { Box::pin(self.whole_view(session, mailbox, path, part)) };
+                Ok(parts::read(window, error, ask).await?.in_one_page())
+            }
+            page => page,
         }
-        Ok(EventPage { items, unreadable: Vec::new(), next: list.next })
+    }
+
+    fn view_url(&self, mailbox: &str, path: &[&str], window: TimeRange) -> Result<Url> {
+        let text = |at: domain::Timestamp| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let query = [
+            ("startDateTime", &*text(window.start)),
+            ("endDateTime", &*text(window.end)),
+            ("$top", "200"),
+            ("$select", FIELDS),
+            ("$expand", &expand()),
+        ];
+        Ok(with_query(self.mailbox_url(mailbox, path)?, &query))
+    }
+
+    async fn whole_view(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        path: &[&str],
+        window: TimeRange,
+    ) -> Result<EventPage> {
+        let mut whole = EventPage::default();
+        let mut next = Some(self.view_url(mailbox, path, window)?);
+        for _ in 0..MAX_PAGES {
+            let Some(url) = next else { return Ok(whole) };
+            let page = self.page(session, mailbox, url, window).await?;
+            whole.items.extend(page.items);
+            whole.unreadable.extend(page.unreadable);
+            next = page.next.map(|link| self.follow(&link)).transpose()?;
+        }
+        Err(endless())
+    }
+
+    async fn page(&self, session: &Session, mailbox: &str, url: Url, window: TimeRange) -> Result<EventPage> {
+        let list: wire::List<wire::Event> = self.call_list(session, &Call::get(url).of(mailbox)).await?;
+        let mut page = self.read_all(session, mailbox, list.value, window).await?;
+        page.next = list.next;
+        Ok(page)
+    }
+
+    /// The members of a list, each by itself.
+    pub(super) async fn read_all(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        list: Members<wire::Event>,
+        window: TimeRange,
+    ) -> Result<EventPage> {
+        let zone = match list.0.iter().flatten().any(event::has_days) {
+            true => self.zone_of_days(session, mailbox).await?,
+            false => Zone::UTC,
+        };
+        let mut page = EventPage::default();
+        for raw in list.0 {
+            page.take(match raw {
+                Some(raw) => event::read(raw, &zone, Some(window)),
+                None => Reading::unknown(None, None, UnreadableReason::Malformed),
+            });
+        }
+        Ok(page)
+    }
+
+    /// The zone that whole days are days of: the mailbox's, else the session's, else UTC.
+    pub(super) async fn zone_of_days(&self, session: &Session, mailbox: &str) -> Result<Zone> {
+        let call = Call::get(self.mailbox_url(mailbox, &["mailboxSettings"])?).of(mailbox);
+        let told = match self.call_json::<wire::MailboxSettings>(session, &call).await {
+            Err(error) if error.kind == ErrorKind::Throttled || error.remedy == Remedy::Reconnect => {
+                return Err(error);
+            }
+            told => told.ok().and_then(|settings| zones::iana(settings.time_zone.as_deref()?)),
+        };
+        let told = told.and_then(|name| Zone::named(&name));
+        Ok(told.or_else(|| session.zone.clone()).unwrap_or(Zone::UTC))
+    }
+
+    /// A single event; `None` for one that takes no time.
+    async fn single(&self, session: &Session, mailbox: &str, raw: wire::Event) -> Result<Option<Event>> {
+        let zone = match event::has_days(&raw) {
+            true => self.zone_of_days(session, mailbox).await?,
+            false => Zone::UTC,
+        };
+        match event::read(raw, &zone, None) {
+            Reading::Event(event) => Ok(Some(*event)),
+            Reading::Nothing => Ok(None),
+            Reading::Blocked(..) | Reading::Unknown(_) => Err(not_understood()),
+        }
     }
 
     pub(super) async fn post_event(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
@@ -68,7 +161,8 @@ impl Microsoft {
         let url = self.mailbox_url(mailbox, &["calendar", "events"])?;
         let written = match self.call_json(session, &Call::post(url, body).of(mailbox)).await {
             Ok(raw) => {
-                let written = event(raw).and_then(|event| event.ok_or_else(not_understood));
+                let written = self.single(session, mailbox, raw).await;
+                let written = written.and_then(|event| event.ok_or_else(not_understood));
                 let written = written.map_err(Error::unknown)?;
                 Event { effect_key: Some(new.effect_key.clone()), ..written }
             }
@@ -101,10 +195,14 @@ impl Microsoft {
         for _ in 0..MAX_PAGES {
             let Some(url) = next else { return Ok(None) };
             let list: wire::List<wire::Event> = self.call_list(session, &Call::get(url).of(mailbox)).await?;
-            for raw in list.value.into_iter().filter(|raw| !raw.is_cancelled) {
-                if let Some(found) =
-                    event(raw)?.filter(|event| event.effect_key.as_deref() == Some(effect_key))
-                {
+            let ours = |raw: &wire::Event| {
+                let mut properties = raw.single_value_extended_properties.iter();
+                properties.any(|one| one.id.eq_ignore_ascii_case(&property()) && one.value == effect_key)
+            };
+            let all = list.value.0.into_iter().flatten();
+            let live = all.filter(|raw| raw.is_cancelled != Some(true) && ours(raw));
+            for raw in live {
+                if let Some(found) = self.single(session, mailbox, raw).await? {
                     return Ok(Some(found));
                 }
             }
@@ -123,7 +221,7 @@ impl Microsoft {
         match self.call_json(session, &Call::get(url).of(mailbox).item()).await {
             Err(error) if error.kind == ErrorKind::Gone => Ok(None),
             Err(error) => Err(error),
-            Ok(raw) => event(raw),
+            Ok(raw) => self.single(session, mailbox, raw).await,
         }
     }
 
@@ -151,7 +249,8 @@ impl Microsoft {
             }
             answer => answer?,
         };
-        event(raw).and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
+        let written = self.single(session, mailbox, raw).await;
+        written.and_then(|event| event.ok_or_else(not_understood)).map_err(Error::unknown)
     }
 
     /// Only the organiser's copy of a meeting can be cancelled with a message; whatever else it is, is deleted.
@@ -260,56 +359,4 @@ fn attendees(list: &[Attendee]) -> Value {
         json!({ "type": kind(attendee.role), "emailAddress": { "name": name, "address": address } })
     };
     list.iter().map(one).collect()
-}
-
-/// `None` for an event without any length: it takes no time from anybody.
-pub(super) fn event(raw: wire::Event) -> Result<Option<Event>> {
-    let (Some(start), Some(end)) = (raw.start.instant(), raw.end.instant()) else {
-        return Err(not_understood());
-    };
-    let Some(range) = TimeRange::new(start, end) else {
-        return Ok(None);
-    };
-    let online_meeting = online::told(&raw);
-    let effect_key = raw.single_value_extended_properties.into_iter().flatten();
-    let effect_key = effect_key.filter(|p| p.id.eq_ignore_ascii_case(&property())).map(|p| p.value).next();
-    let sensitivity = raw.sensitivity.unwrap_or_default().to_ascii_lowercase();
-    Ok(Some(Event {
-        uid: raw.ical_uid.unwrap_or_default(),
-        version: raw.change_key.or(raw.etag).unwrap_or_default(),
-        id: raw.id,
-        series: raw.series_master_id,
-        effect_key,
-        title: raw.subject,
-        range,
-        all_day: raw.is_all_day,
-        busy: busy_kind(raw.show_as.as_deref()).filter(|_| !raw.is_cancelled),
-        private: matches!(sensitivity.as_str(), "private" | "confidential"),
-        organiser: raw.organizer.and_then(|organiser| party(organiser.email_address)),
-        attendees: raw.attendees.into_iter().flatten().filter_map(attendee).collect(),
-        online_meeting,
-    }))
-}
-
-fn party(mail: wire::EmailAddress) -> Option<Party> {
-    let address = mail.address.filter(|address| !address.is_empty())?;
-    Some(Party { name: mail.name.unwrap_or_else(|| address.clone()), address })
-}
-
-fn attendee(raw: wire::Attendee) -> Option<Attendee> {
-    let response = raw.status.and_then(|status| status.response).unwrap_or_default().to_ascii_lowercase();
-    Some(Attendee {
-        party: party(raw.email_address)?,
-        role: match raw.kind.unwrap_or_default().to_ascii_lowercase().as_str() {
-            "resource" => AttendeeRole::Room,
-            "optional" => AttendeeRole::Optional,
-            _ => AttendeeRole::Required,
-        },
-        answer: match response.as_str() {
-            "accepted" | "organizer" => Answer::Accepted,
-            "tentativelyaccepted" => Answer::Tentative,
-            "declined" => Answer::Declined,
-            _ => Answer::None,
-        },
-    })
 }

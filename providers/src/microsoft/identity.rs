@@ -207,7 +207,7 @@ impl Identity {
                 let template = role.role_template_id.as_deref().unwrap_or_default();
                 ADMINISTRATORS.iter().any(|wanted| template.eq_ignore_ascii_case(wanted))
             };
-            if list.value.iter().any(holds) {
+            if list.value.0.iter().flatten().any(holds) {
                 return Ok(true);
             }
             let ours = |url: &Url| url.origin() == self.config.graph.origin();
@@ -258,7 +258,7 @@ impl Identity {
             access_token: given.access_token.into(),
             refresh_token: given.refresh_token.map(SecretString::from),
             id_token: given.id_token.map(SecretString::from),
-            expires_in: Duration::from_secs(given.expires_in),
+            expires_in: Duration::from_secs(given.expires_in).min(http::LONGEST_WAIT),
         })
     }
 

@@ -10,11 +10,13 @@
 mod aadsts;
 mod assertion;
 mod batch;
+mod calendar_list;
 mod calendars;
 mod classify;
 mod cloud;
 mod delta;
 mod directory;
+mod event;
 mod events;
 mod id_token;
 pub mod identity;
@@ -163,19 +165,19 @@ impl Provider for Microsoft {
         self.list_events(session, mailbox, window, after).await
     }
 
-    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
-        Ok(Vec::new())
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        self.list_calendars(session, mailbox).await
     }
 
     async fn events_of(
         &self,
         session: &Session,
         mailbox: &str,
-        _calendar: &str,
+        calendar: &str,
         window: TimeRange,
         after: Option<&str>,
     ) -> Result<EventPage> {
-        self.events(session, mailbox, window, after).await
+        self.list_calendar(session, mailbox, calendar, window, after).await
     }
 
     async fn changes(

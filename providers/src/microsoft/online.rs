@@ -22,7 +22,7 @@ const RULE: &str = "______________________________";
 
 /// Whether a calendar permits Teams meetings.
 pub(super) fn permitted(calendar: &wire::Calendar) -> bool {
-    calendar.allowed_online_meeting_providers.iter().flatten().any(|provider| provider == TEAMS)
+    calendar.allowed_online_meeting_providers.iter().any(|provider| provider == TEAMS)
 }
 
 /// The meeting of an event, as far as it is told.

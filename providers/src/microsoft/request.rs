@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{Microsoft, classify, wire};
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, json, parts};
 
 /// Ids that stay when an item moves inside its mailbox, and times in UTC. Never mixed with other kinds of ids.
 const PREFER: &str = r#"IdType="ImmutableId", outlook.timezone="UTC""#;
@@ -129,17 +129,17 @@ impl Microsoft {
     }
 
     /// Sends a request and reads the JSON of its success.
-    pub(super) async fn call_json<T: DeserializeOwned>(
+    pub(super) async fn call_json<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
         call: &Call<'_>,
     ) -> Result<T> {
         let answer = self.call(session, call).await?;
-        answer.json().map_err(|_| unreadable(call, Some(&answer)))
+        read(call, &answer).await
     }
 
     /// Reads one page of a list.
-    pub(super) async fn call_list<T: DeserializeOwned>(
+    pub(super) async fn call_list<T: DeserializeOwned + Send + 'static>(
         &self,
         session: &Session,
         call: &Call<'_>,
@@ -271,13 +271,14 @@ fn claims_challenge(answer: &Response) -> Option<String> {
     String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
 }
 
-pub(super) fn unreadable(call: &Call<'_>, answer: Option<&Response>) -> Error {
-    let error = Error::new(
-        ErrorKind::Unavailable,
-        Remedy::RetryAfter(std::time::Duration::from_secs(5)),
-        "ANSWER_UNREADABLE",
-        "Microsoft 365 gave an answer that cannot be understood.",
-    );
-    let request_id = answer.and_then(|answer| answer.header("request-id")).map(str::to_owned);
-    Error { request_id, unknown: call.writes, ..error }
+/// Reads the JSON of an answer.
+pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
+    call: &Call<'_>,
+    answer: &Response,
+) -> Result<T> {
+    json::read(&answer.body).await.map_err(|refused| {
+        let error = parts::unreadable(refused, &answer.body, "Microsoft 365");
+        let request_id = answer.header("request-id").map(str::to_owned);
+        Error { request_id, unknown: call.writes, ..error }
+    })
 }

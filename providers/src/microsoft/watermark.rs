@@ -61,7 +61,7 @@ impl Microsoft {
         for _ in 0..MAX_PAGES {
             let call = Call::get(url).of(mailbox).pages_of(200);
             let page: wire::Delta = self.call_json(session, &call).await?;
-            told |= !page.value.is_empty();
+            told |= !page.value.0.is_empty();
             match (page.next, page.delta) {
                 (Some(next), _) => url = self.follow(&next)?,
                 (None, Some(delta)) => return Ok((delta, told)),

@@ -1,13 +1,15 @@
-//! The JSON shapes of Graph, as far as Muster reads them.
+//! The JSON shapes of Graph, as far as Muster reads them. What is not essential is read leniently.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::zones::DateTimeZone;
+use crate::json::{self, Members};
 
 /// One page of any list.
 #[derive(Debug, Deserialize)]
+#[serde(bound = "T: serde::de::DeserializeOwned")]
 pub(super) struct List<T> {
-    pub value: Vec<T>,
+    pub value: Members<T>,
     #[serde(rename = "@odata.nextLink")]
     pub next: Option<String>,
 }
@@ -15,7 +17,7 @@ pub(super) struct List<T> {
 /// One page of what has changed. Entries differ: what is gone is only an id.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delta {
-    pub value: Vec<serde_json::Value>,
+    pub value: Members<Event>,
     #[serde(rename = "@odata.nextLink")]
     pub next: Option<String>,
     #[serde(rename = "@odata.deltaLink")]
@@ -25,16 +27,16 @@ pub(super) struct Delta {
 /// The answers of a batch, in any order.
 #[derive(Debug, Deserialize)]
 pub(super) struct Batch {
-    pub responses: Vec<BatchAnswer>,
+    pub responses: Members<BatchAnswer>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct BatchAnswer {
     pub id: String,
     pub status: u16,
-    #[serde(default)]
-    pub headers: std::collections::BTreeMap<String, String>,
-    pub body: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub headers: Option<std::collections::BTreeMap<String, String>>,
+    pub body: Option<Box<RawValue>>,
 }
 
 /// A user of the directory.
@@ -42,11 +44,15 @@ pub(super) struct BatchAnswer {
 #[serde(rename_all = "camelCase")]
 pub(super) struct User {
     pub id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub mail: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub user_principal_name: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub user_type: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub proxy_addresses: Vec<String>,
 }
 
@@ -54,7 +60,9 @@ pub(super) struct User {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MailboxSettings {
+    #[serde(default, deserialize_with = "json::text")]
     pub time_zone: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub user_purpose: Option<String>,
 }
 
@@ -63,9 +71,11 @@ pub(super) struct MailboxSettings {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Organization {
     pub id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub display_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub verified_domains: Vec<Domain>,
+    pub preferred_language: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +87,7 @@ pub(super) struct Domain {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DirectoryRole {
+    #[serde(default, deserialize_with = "json::text")]
     pub role_template_id: Option<String>,
 }
 
@@ -85,16 +96,25 @@ pub(super) struct DirectoryRole {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Room {
     pub id: String,
+    #[serde(default, deserialize_with = "json::text")]
     pub email_address: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub capacity: Option<i32>,
+    #[serde(default, deserialize_with = "json::text")]
     pub building: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub floor_number: Option<i32>,
+    #[serde(default, deserialize_with = "json::text")]
     pub floor_label: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub audio_device_name: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub video_device_name: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub display_device_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pub tags: Vec<String>,
 }
 
@@ -103,58 +123,103 @@ pub(super) struct Room {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
     pub id: String,
-    #[serde(default)]
-    pub can_edit: bool,
-    pub allowed_online_meeting_providers: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub name: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub is_default_calendar: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub can_edit: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub owner: Option<EmailAddress>,
+    #[serde(default, deserialize_with = "json::list")]
+    pub allowed_online_meeting_providers: Vec<String>,
 }
 
 /// One member of a getSchedule answer.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Schedule {
-    pub schedule_id: String,
-    pub schedule_items: Option<Vec<ScheduleItem>>,
-    pub error: Option<ScheduleError>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub schedule_id: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub schedule_items: Option<Members<ScheduleItem>>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub availability_view: Option<String>,
+    #[serde(default)]
+    pub error: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ScheduleItem {
+    #[serde(default, deserialize_with = "json::text")]
     pub status: Option<String>,
-    pub start: DateTimeZone,
-    pub end: DateTimeZone,
+    #[serde(default, deserialize_with = "json::value")]
+    pub start: Option<When>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub end: Option<When>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScheduleError {
     /// A name, or a number.
-    pub response_code: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub response_code: Option<String>,
 }
 
-/// An event.
+/// A `dateTimeTimeZone`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct When {
+    #[serde(default, deserialize_with = "json::text")]
+    pub date_time: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
+    pub time_zone: Option<String>,
+}
+
+/// An event, or what is told of one among changes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
-    pub id: String,
-    #[serde(rename = "@odata.etag")]
+    #[serde(default, deserialize_with = "json::text")]
+    pub id: Option<String>,
+    #[serde(rename = "@odata.etag", default, deserialize_with = "json::text")]
     pub etag: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub change_key: Option<String>,
-    #[serde(rename = "iCalUId")]
+    #[serde(rename = "iCalUId", default, deserialize_with = "json::text")]
     pub ical_uid: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub subject: Option<String>,
-    pub start: DateTimeZone,
-    pub end: DateTimeZone,
-    #[serde(default)]
-    pub is_all_day: bool,
-    #[serde(default)]
-    pub is_cancelled: bool,
+    #[serde(default, deserialize_with = "json::value")]
+    pub start: Option<When>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub end: Option<When>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub is_all_day: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
+    pub is_cancelled: Option<bool>,
+    #[serde(default, deserialize_with = "json::text")]
     pub show_as: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub sensitivity: Option<String>,
+    #[serde(default, deserialize_with = "json::value")]
     pub organizer: Option<Recipient>,
-    pub attendees: Option<Vec<Attendee>>,
-    pub single_value_extended_properties: Option<Vec<Property>>,
+    #[serde(default, deserialize_with = "json::list")]
+    pub attendees: Vec<Attendee>,
+    #[serde(default, deserialize_with = "json::list")]
+    pub single_value_extended_properties: Vec<Property>,
+    #[serde(rename = "type", default, deserialize_with = "json::text")]
+    pub kind: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub series_master_id: Option<String>,
+    #[serde(default, deserialize_with = "json::is_there")]
+    pub recurrence: bool,
+    #[serde(rename = "@removed", default, deserialize_with = "json::is_there")]
+    pub removed: bool,
+    #[serde(default, deserialize_with = "json::value")]
     pub is_online_meeting: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
     pub online_meeting: Option<OnlineMeeting>,
 }
 
@@ -162,6 +227,7 @@ pub(super) struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineMeeting {
+    #[serde(default, deserialize_with = "json::text")]
     pub join_url: Option<String>,
 }
 
@@ -169,39 +235,49 @@ pub(super) struct OnlineMeeting {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Text {
+    #[serde(default, deserialize_with = "json::value")]
     pub body: Option<Body>,
+    #[serde(default, deserialize_with = "json::value")]
     pub is_online_meeting: Option<bool>,
+    #[serde(default, deserialize_with = "json::value")]
     pub online_meeting: Option<OnlineMeeting>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Body {
+    #[serde(default, deserialize_with = "json::text")]
     pub content: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Recipient {
-    pub email_address: EmailAddress,
+    #[serde(default, deserialize_with = "json::value")]
+    pub email_address: Option<EmailAddress>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct EmailAddress {
+    #[serde(default, deserialize_with = "json::text")]
     pub name: Option<String>,
+    #[serde(default, deserialize_with = "json::text")]
     pub address: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attendee {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default, deserialize_with = "json::text")]
     pub kind: Option<String>,
-    pub email_address: EmailAddress,
+    #[serde(default, deserialize_with = "json::value")]
+    pub email_address: Option<EmailAddress>,
+    #[serde(default, deserialize_with = "json::value")]
     pub status: Option<ResponseStatus>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ResponseStatus {
+    #[serde(default, deserialize_with = "json::text")]
     pub response: Option<String>,
 }
 

@@ -1,14 +1,17 @@
 //! Graph's times: a local date-time without offset beside a zone name of either Windows or IANA.
 
-use chrono::{NaiveDateTime, SubsecRound};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use domain::{TimeRange, Timestamp, Zone};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use windows_timezones::WindowsTimezone;
+
+use super::wire;
+use crate::moment::Moment;
 
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.f";
 
-/// Graph's `dateTimeTimeZone`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Graph's `dateTimeTimeZone`, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DateTimeZone {
     pub date_time: String,
@@ -23,13 +26,31 @@ impl DateTimeZone {
             time_zone: "UTC".to_owned(),
         }
     }
+}
 
-    /// The instant it means; `None` when it cannot be understood.
-    pub(super) fn instant(&self) -> Option<Timestamp> {
-        let text = self.date_time.trim_end_matches('Z');
-        let local = NaiveDateTime::parse_from_str(text, FORMAT).ok()?;
-        Some(Zone::named(&iana(&self.time_zone)?)?.instant(local)?.trunc_subsecs(6))
+/// What Graph says of a time: a local time in a named zone, or an instant of its own.
+pub(super) fn moment(when: Option<&wire::When>) -> Moment {
+    let Some(text) = when.and_then(|when| when.date_time.as_deref()).map(str::trim) else {
+        return Moment::Unknown;
+    };
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Moment::at(instant.with_timezone(&Utc));
     }
+    let Some(clock) = clock(text) else { return Moment::Unknown };
+    let zone = when.and_then(|when| when.time_zone.as_deref()).and_then(iana);
+    Moment::local(clock, zone.and_then(|name| Zone::named(&name)).as_ref())
+}
+
+/// The date, where the clock shows midnight.
+pub(super) fn midnight(when: Option<&wire::When>) -> Option<NaiveDate> {
+    let clock = clock(when?.date_time.as_deref()?.trim().trim_end_matches('Z'))?;
+    (clock.time() == NaiveTime::MIN).then(|| clock.date())
+}
+
+fn clock(text: &str) -> Option<NaiveDateTime> {
+    let date = || text.parse::<NaiveDate>().ok().map(|date| date.and_time(NaiveTime::MIN));
+    let short = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").ok();
+    NaiveDateTime::parse_from_str(text, FORMAT).ok().or_else(short).or_else(date)
 }
 
 /// A range as Graph takes it, shown in `zone`. A local time that the end of summer time makes ambiguous is sent
@@ -79,15 +100,28 @@ mod tests {
         assert_eq!(iana(""), None);
     }
 
+    fn read(date_time: &str, time_zone: &str) -> Moment {
+        let when =
+            wire::When { date_time: Some(date_time.to_owned()), time_zone: Some(time_zone.to_owned()) };
+        moment(Some(&when))
+    }
+
     #[test]
-    fn seven_digit_fractions_in_a_windows_zone_are_an_instant() {
-        let text = DateTimeZone {
-            date_time: "2026-12-01T10:30:00.0000000".to_owned(),
-            time_zone: "W. Europe Standard Time".to_owned(),
-        };
-        assert_eq!(text.instant(), Some(at("2026-12-01T09:30:00Z")));
-        let nonsense = DateTimeZone { date_time: "soon".to_owned(), ..text };
-        assert_eq!(nonsense.instant(), None);
+    fn times_are_read_in_every_form_and_unknown_zones_stay_unknown() {
+        let half_past = Moment::At(at("2026-12-01T09:30:00Z"));
+        assert_eq!(read("2026-12-01T10:30:00.0000000", "W. Europe Standard Time"), half_past);
+        assert_eq!(read(" 2026-12-01T10:30 ", "Europe/Berlin"), half_past);
+        assert_eq!(read("2026-12-01T09:30:00Z", "tzone://Microsoft/Custom"), half_past);
+        assert_eq!(read("2026-12-01T10:30:00+01:00", ""), half_past);
+        assert_eq!(read("2026-12-01", "UTC"), Moment::At(at("2026-12-01T00:00:00Z")));
+        for zone in ["tzone://Microsoft/Custom", "", "Middle/Earth"] {
+            let clock = at("2026-12-01T10:30:00Z").naive_utc();
+            assert_eq!(read("2026-12-01T10:30:00", zone), Moment::Local(clock), "{zone}");
+        }
+        for nonsense in ["", "soon", "2026-02-30T10:00:00", "0000"] {
+            assert_eq!(read(nonsense, "UTC"), Moment::Unknown, "{nonsense}");
+        }
+        assert_eq!(moment(None), Moment::Unknown);
     }
 
     #[test]
@@ -95,13 +129,13 @@ mod tests {
         let twice = TimeRange::new(at("2026-10-25T00:30:00Z"), at("2026-10-25T02:30:00Z")).unwrap();
         let (start, end) = written(twice, "Europe/Berlin");
         assert_eq!((start.time_zone.as_str(), end.time_zone.as_str()), ("UTC", "UTC"));
-        assert_eq!(start.instant(), Some(twice.start));
+        assert_eq!(read(&start.date_time, &start.time_zone), Moment::At(twice.start));
         let plain = TimeRange::new(at("2026-12-01T09:00:00Z"), at("2026-12-01T10:00:00Z")).unwrap();
         let (start, end) = written(plain, "Europe/Berlin");
         assert_eq!(
             (start.date_time.as_str(), start.time_zone.as_str()),
             ("2026-12-01T10:00:00", "Europe/Berlin")
         );
-        assert_eq!(end.instant(), Some(plain.end));
+        assert_eq!(read(&end.date_time, &end.time_zone), Moment::At(plain.end));
     }
 }

@@ -20,7 +20,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn connector(server: &Recorder) -> (Microsoft, Session) {
+pub fn connector(server: &Recorder) -> (Microsoft, Session) {
     let secret = ClientCredential::Secret(SecretString::from("a secret made for this test"));
     let config = Config::new(server.url("/"), server.url("/v1.0"), "client", secret);
     let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{Limit, Place, Wait};
+use super::{LONGEST_PAUSE, Limit, Place, Wait};
 
 /// What a caller is told whose wait cannot be known.
 const SOME_TIME: Duration = Duration::from_millis(250);
@@ -130,7 +130,7 @@ impl Gate {
 
     pub(super) fn pause(&self, for_: Duration) {
         let mut state = self.state();
-        state.closed_until = state.closed_until.max(Some(Instant::now() + for_));
+        state.closed_until = state.closed_until.max(Some(Instant::now() + for_.min(LONGEST_PAUSE)));
     }
 
     /// Tells the next caller that a place on another account of this gate is free.

@@ -17,6 +17,9 @@ use super::{Next, Retry, Row, Signal, Table, Taken, Trouble};
 /// How many workers may die over one state before the run is parked.
 pub const MAX_CRASHES: i32 = 3;
 
+/// No run waits longer than this because a step said so, whatever a provider asked for.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// A wait for a signal alone is a wait until then: long enough for every person, and still a time.
 const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 
@@ -258,7 +261,7 @@ impl Work {
                 let mut settled = self.base("RETRIED", now);
                 settled.status = if undoing { RunStatus::Undoing } else { RunStatus::Waiting };
                 settled.reason = if undoing { self.stored_reason() } else { Some(reason.clone()) };
-                settled.due = now + wait;
+                settled.due = domain::time::after(now, wait.min(LONGEST_WAIT));
                 settled.attempt = self.claimed.attempt + 1;
                 settled.line.reason = Some(reason);
                 settled

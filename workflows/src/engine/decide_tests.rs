@@ -76,6 +76,21 @@ fn a_failing_step_leaves_nothing_and_waits_longer_each_time_until_it_turns_round
 }
 
 #[test]
+fn no_provider_makes_a_run_wait_for_more_than_a_day() {
+    for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(3_153_600_000)] {
+        let reason = || Reason::new("X", "x");
+        for trouble in [
+            Trouble::Retry { reason: reason(), after: Some(endless) },
+            Trouble::Later { reason: reason(), after: endless },
+        ] {
+            let (work, now) = work(RunStatus::Running, "Discover", &["Discover"], 0);
+            let settled = work.after(taken(Err(trouble)), now, 0);
+            assert_eq!((settled.status, settled.due - now), (RunStatus::Waiting, chrono::Duration::days(1)));
+        }
+    }
+}
+
+#[test]
 fn waiting_for_our_own_limits_never_turns_a_run_round() {
     let (work, now) = work(RunStatus::Running, "Discover", &["Discover"], 7);
     let (reason, after) = (Reason::new("X", "x"), Duration::from_secs(3));

@@ -321,7 +321,8 @@ impl Provider for Office {
 
     async fn organisation(&self, _: &Session) -> Result<Organisation> {
         let (id, name, domains) = ("acme".to_owned(), "Acme".to_owned(), Vec::new());
-        self.call("organisation", "", |_| Ok(Organisation { id, name, domains })).await
+        self.call("organisation", "", |_| Ok(Organisation { id, name, domains, zone: None, language: None }))
+            .await
     }
 
     async fn people(&self, _: &Session, _: Option<&str>) -> Result<Page<Person>> {

@@ -1,0 +1,102 @@
+//! How long a server may tell us to wait.
+//!
+//! Every wait that a server asks for goes through here, so that no number that somebody sends can stop work for ever
+//! or overflow a time.
+
+use std::time::Duration;
+
+/// No server is obeyed for longer than this at a time: after a day it is asked again.
+pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// Whoever says "at once" after a refusal gets a moment all the same.
+pub const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// A wait within these bounds.
+pub fn clamp_wait(asked: Duration) -> Duration {
+    asked.clamp(SHORTEST_WAIT, LONGEST_WAIT)
+}
+
+/// The wait that a number of `unit`s asks for, clamped. A number that is too large for any type is the longest wait;
+/// `None` for what is no number, or a negative one.
+pub fn read_wait(number: &str, unit: Duration) -> Option<Duration> {
+    let number = number.trim();
+    let whole = number.split('.').next().unwrap_or_default();
+    let fraction = number.strip_prefix(whole).and_then(|rest| rest.strip_prefix('.')).unwrap_or("0");
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let wait = u32::try_from(whole.parse::<u64>().unwrap_or(u64::MAX)).ok().and_then(|n| unit.checked_mul(n));
+    // Less than a unit more is still less than what was asked for.
+    let more = if fraction.bytes().any(|digit| digit != b'0') { unit } else { Duration::ZERO };
+    Some(clamp_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(LONGEST_WAIT)))
+}
+
+/// The wait that a `Retry-After` header asks for, clamped (RFC 9110 section 10.2.3). A date is compared with the
+/// server's own clock, as its `Date` header shows it; without that header it says nothing.
+pub(crate) fn retry_after(header: &str, date: Option<&str>) -> Option<Duration> {
+    if let Some(wait) = read_wait(header, Duration::from_secs(1)) {
+        return Some(wait);
+    }
+    let until = httpdate::parse_http_date(header.trim()).ok()?;
+    let now = httpdate::parse_http_date(date?.trim()).ok()?;
+    Some(clamp_wait(until.duration_since(now).unwrap_or(Duration::ZERO)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "Sun, 29 Nov 2026 12:00:00 GMT";
+
+    fn seconds(header: &str) -> Option<u64> {
+        retry_after(header, Some(NOW)).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn no_number_is_obeyed_beyond_a_day() {
+        let day = LONGEST_WAIT.as_secs();
+        for (asked, given) in [
+            ("7", 7),
+            (" 120 ", 120),
+            ("0", 1),
+            ("86400", day),
+            ("86401", day),
+            ("3153600000", day),
+            ("4294967296", day),
+            ("18446744073709551615", day),
+            ("18446744073709551616", day),
+            (&"9".repeat(400), day),
+            ("1.5", 2),
+            ("2.0", 2),
+        ] {
+            assert_eq!(seconds(asked), Some(given), "{asked}");
+        }
+        for nothing in ["", "-1", "soon", "1e9", "NaN", "0x10", "1.", ".5", "1 2"] {
+            assert_eq!(seconds(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_compared_with_the_servers_own_clock() {
+        for (asked, given) in [
+            ("Sun, 29 Nov 2026 12:00:30 GMT", 30),
+            ("Sunday, 29-Nov-26 12:01:00 GMT", 60),
+            ("Sun Nov 29 12:00:05 2026", 5),
+            ("Sun, 29 Nov 2026 11:00:00 GMT", 1),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT.as_secs()),
+        ] {
+            assert_eq!(seconds(asked), Some(given), "{asked}");
+        }
+        assert_eq!(retry_after("Sun, 29 Nov 2026 12:00:30 GMT", None), None);
+        assert_eq!(retry_after("Sun, 29 Nov 2026 12:00:30 GMT", Some("today")), None);
+    }
+
+    #[test]
+    fn other_units_are_clamped_too() {
+        let millisecond = Duration::from_millis(1);
+        assert_eq!(read_wait("297749", millisecond), Some(Duration::from_millis(297_749)));
+        assert_eq!(read_wait("18446744073709551615", millisecond), Some(LONGEST_WAIT));
+        assert_eq!(read_wait("1", millisecond), Some(SHORTEST_WAIT));
+    }
+}

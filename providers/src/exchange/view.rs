@@ -1,0 +1,260 @@
+//! The items of a window, as a calendar view lists them.
+//!
+//! A view expands series and neither sorts nor pages. So a window that holds more than the server tells at once is read
+//! in parts, and so is one in which the server cannot read an item; the items are put into order here, and only those
+//! of one page are read with their attendees, which no list tells.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::Duration;
+use domain::{TimeRange, Timestamp, Unreadable, UnreadableReason, Zone};
+use futures::future::BoxFuture;
+
+use super::{
+    Exchange, PAGE, failure,
+    item::{self, Handle, Place},
+    soap::{self, MESSAGES, TYPES},
+    transport::Call,
+};
+use crate::{
+    Error, ErrorKind, Event, EventPage, Remedy, Result, Session,
+    moment::{Reading, Span},
+    parts,
+    xml::Element,
+};
+
+/// What a calendar view tells at once.
+const VIEW: usize = 1_000;
+/// A calendar view may not span two years.
+const LONGEST: Duration = Duration::days(700);
+
+/// One item of a list.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// Where it is.
+    pub handle: Handle,
+    /// When, as far as it is known.
+    pub range: TimeRange,
+    /// What it is to a series.
+    pub place: Place,
+    /// The same in all occurrences.
+    pub uid: String,
+    /// What is known of it without reading it.
+    pub outline: Reading,
+}
+
+/// A window of a calendar.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    /// The items, by start and id, occurrences of series one by one.
+    pub listed: Vec<Listed>,
+    /// The items of which nothing can be asked, because they have no id or no times.
+    pub nameless: Vec<Reading>,
+    /// The pieces that the server cannot list.
+    pub lost: Vec<TimeRange>,
+}
+
+impl Exchange {
+    /// One page of the events of a calendar, ordered by start and id. What cannot be placed stands on the first page.
+    pub(super) async fn list_events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        folder: &str,
+        window: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        let after = after.map(|after| cursor(after).ok_or_else(foreign_cursor)).transpose()?;
+        // What begins before the last item of the former page has been told already.
+        let from = after.as_ref().map_or(window.start, |(start, _)| (*start).max(window.start));
+        let Some(rest) = TimeRange::new(from, window.end) else {
+            return Ok(EventPage::default());
+        };
+        let View { mut listed, nameless, lost } = self.view(session, mailbox, folder, rest).await?;
+        let place = |one: &Listed| (one.range.start, one.handle.id.clone());
+        listed.retain(|one| after.as_ref().is_none_or(|after| place(one) > *after));
+        let next = listed
+            .get(PAGE)
+            .and(listed.get(PAGE - 1))
+            .map(|last| format!("{} {}", last.range.start.timestamp_micros(), last.handle.id));
+        listed.truncate(PAGE);
+        let series = self.series_of(session, mailbox, &listed).await?;
+        let mut page = self.read_listed(session, mailbox, listed, &series, window).await?;
+        if after.is_none() {
+            nameless.into_iter().for_each(|reading| page.take(reading));
+            lost.into_iter().for_each(|piece| page.take(Reading::lost(piece)));
+        }
+        Ok(EventPage { next, ..page })
+    }
+
+    /// Everything in a window.
+    pub(super) async fn view(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        folder: &str,
+        window: TimeRange,
+    ) -> Result<View> {
+        let whole = match window.duration() > LONGEST {
+            true => Err(too_many()),
+            false => self.view_part(session, mailbox, folder, window).await,
+        };
+        let (found, lost) = match whole {
+            Err(error) if parts::splits(&error) => {
+                let ask =
+                    |part| -> BoxFuture<'_, _> { Box::pin(self.view_part(session, mailbox, folder, part)) };
+                let parts = parts::read(window, error, ask).await?;
+                (parts.read.into_iter().flatten().collect(), parts.lost)
+            }
+            whole => (whole?, Vec::new()),
+        };
+        let days = session.zone.clone().unwrap_or(Zone::UTC);
+        Ok(View { lost, ..sorted(&found, &days, window) })
+    }
+
+    async fn view_part(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        folder: &str,
+        part: TimeRange,
+    ) -> Result<Vec<Element>> {
+        if part.duration() > LONGEST {
+            return Err(too_many());
+        }
+        let end = soap::instant(part.end + Duration::milliseconds(999));
+        let view = format!(
+            r#"<m:CalendarView MaxEntriesReturned="{VIEW}" StartDate="{}" EndDate="{end}"/>"#,
+            soap::instant(part.start)
+        );
+        let shape = soap::shape("ItemShape", item::LISTED, "");
+        let (items, is_whole) = self.find(session, mailbox, folder, &shape, &view).await?;
+        if is_whole { Ok(items) } else { Err(too_many()) }
+    }
+
+    /// FindItem in a calendar. Answers the items, and whether these are all.
+    pub(super) async fn find(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        folder: &str,
+        shape: &str,
+        filter: &str,
+    ) -> Result<(Vec<Element>, bool)> {
+        let body = format!(
+            r#"<m:FindItem Traversal="Shallow">{shape}{filter}<m:ParentFolderIds>{folder}</m:ParentFolderIds></m:FindItem>"#
+        );
+        let answer = self.call(session, Call::new("FindItem", body).of(mailbox)).await?;
+        let message =
+            answer.into_messages().into_iter().next().unwrap_or_else(|| Err(failure::not_understood()));
+        let mut root = message?.take(MESSAGES, "RootFolder").ok_or_else(failure::not_understood)?;
+        let is_whole = root.attribute("IncludesLastItemInRange") != Some("false");
+        // A folder with items and without a list of them says nothing.
+        let count = root.attribute("TotalItemsInView").and_then(|count| count.parse::<u64>().ok());
+        match root.take(TYPES, "Items") {
+            Some(items) => Ok((items.children, is_whole)),
+            None if count.unwrap_or_default() > 0 => Err(failure::not_understood()),
+            None => Ok((Vec::new(), is_whole)),
+        }
+    }
+
+    /// The events of listed items. One that cannot be read takes the time that the list told; one that has gone
+    /// meanwhile does not.
+    pub(super) async fn read_listed(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        listed: Vec<Listed>,
+        series: &HashMap<String, String>,
+        window: TimeRange,
+    ) -> Result<EventPage> {
+        let days = session.zone.clone().unwrap_or(Zone::UTC);
+        let ids: Vec<String> = listed.iter().map(|one| one.handle.id.clone()).collect();
+        let read = self.read_items(session, mailbox, &ids).await?;
+        let mut page = EventPage::default();
+        for (listed, read) in listed.into_iter().zip(read) {
+            let belongs = (listed.place == Place::Occurrence)
+                .then(|| series.get(&listed.uid).cloned().unwrap_or_else(|| listed.uid.clone()));
+            let reading = match read {
+                Ok(None) => Reading::Nothing,
+                Ok(Some(read)) => item::read(&read.item, &days, Some(window)),
+                Err(error) if is_about_more(&error) => return Err(error),
+                Err(_) => outlined(listed),
+            };
+            page.take(match reading {
+                Reading::Event(event) => Reading::Event(Box::new(Event { series: belongs, ..*event })),
+                other => other,
+            });
+        }
+        Ok(page)
+    }
+}
+
+/// The items of a view. A view also tells what merely touches the window.
+fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
+    let mut view = View::default();
+    let mut seen = HashSet::new();
+    for item in items {
+        let outline = item::read(item, days, Some(window));
+        let range = match item::span(item, days, Some(window)) {
+            Span::Exact(range) if range.overlaps(&window) => Some(range),
+            Span::Widest(range, _) => Some(range),
+            Span::Exact(_) | Span::Nothing => continue,
+            Span::Unknown(_) => None,
+        };
+        match (item::handle(item), range) {
+            (Some(handle), Some(range)) if seen.insert(handle.id.clone()) => view.listed.push(Listed {
+                handle,
+                range,
+                place: item::place(item),
+                uid: item::uid(item).to_owned(),
+                outline,
+            }),
+            (Some(_), Some(_)) => {}
+            (None, _) | (_, None) => view.nameless.push(outline),
+        }
+    }
+    view.listed.sort_by(|a, b| (a.range.start, &a.handle.id).cmp(&(b.range.start, &b.handle.id)));
+    view
+}
+
+/// What the list told of an item that cannot be read itself: when, and whether it blocks, and nothing else.
+pub(super) fn outlined(listed: Listed) -> Reading {
+    let Reading::Event(event) = listed.outline else { return listed.outline };
+    match event.busy {
+        Some(_) => {
+            let mark = Unreadable {
+                uid: Some(listed.uid).filter(|uid| !uid.is_empty()).unwrap_or_else(|| event.id.clone()),
+                reason: UnreadableReason::NotDelivered,
+                blocks: true,
+            };
+            Reading::Blocked(Box::new(Event { private: true, ..*event }), mark)
+        }
+        None => Reading::Event(Box::new(Event { private: true, ..*event })),
+    }
+}
+
+/// Whether the error of one item is about more than that item, or passes by itself.
+pub(super) fn is_about_more(error: &Error) -> bool {
+    match error.remedy {
+        Remedy::Reconnect => true,
+        Remedy::RetryAfter(_) => !parts::splits(error) && error.code != "ErrorInternalServerError",
+        _ => false,
+    }
+}
+
+fn too_many() -> Error {
+    let message = "This calendar holds more appointments at once than the Exchange server tells.";
+    Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "TOO_MANY_EVENTS", message)
+}
+
+/// Where a page of events ended.
+fn cursor(text: &str) -> Option<(Timestamp, String)> {
+    let (start, id) = text.split_once(' ')?;
+    Some((Timestamp::from_timestamp_micros(start.parse().ok()?)?, id.to_owned()))
+}
+
+fn foreign_cursor() -> Error {
+    let message = "The place to read on from does not belong to this calendar.";
+    Error::new(ErrorKind::Invalid, Remedy::Resync, "FOREIGN_CURSOR", message)
+}

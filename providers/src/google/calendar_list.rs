@@ -1,0 +1,72 @@
+//! The calendars that somebody sees.
+
+use super::{
+    Google,
+    request::{Call, MAX_PAGES, below, endless, is_resource, with_query},
+    scopes::Scope,
+    wire,
+};
+use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result, Session};
+
+/// How ids of calendars end that Google makes of other data.
+const GENERATED: [&str; 3] = ["#holiday@", "#contacts@", "#weather@"];
+
+impl Google {
+    /// The default calendar first, then the others in Google's order. A room has one calendar. So has, as far as we are
+    /// told, everybody of an organisation that does not allow us the list of calendars.
+    pub(super) async fn list_calendars(
+        &self,
+        session: &Session,
+        mailbox: &str,
+    ) -> Result<Vec<CalendarListing>> {
+        if is_resource(mailbox) {
+            return Ok(vec![default(mailbox, None)]);
+        }
+        let (mut all, mut token) = (Vec::new(), None::<String>);
+        for _ in 0..MAX_PAGES {
+            let mut query = vec![("maxResults", "250"), ("showHidden", "true")];
+            query.extend(token.as_deref().map(|token| ("pageToken", token)));
+            let url = below(&self.config.calendar, &["users", "me", "calendarList"])?;
+            let call = Call::get(with_query(url, &query), Scope::Lists).of(mailbox);
+            let page: wire::CalendarList = match self.call_json(session, &call).await {
+                Err(error) if is_not_allowed(&error) => return Ok(vec![default(mailbox, None)]),
+                page => page?,
+            };
+            all.extend(page.items.readable("calendars"));
+            token = page.next_page_token;
+            if token.is_none() {
+                return Ok(listings(all, mailbox));
+            }
+        }
+        Err(endless())
+    }
+}
+
+/// The scope of the list came later than the others: whoever has not allowed it is served without.
+fn is_not_allowed(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::GrantLost | ErrorKind::OutOfScope)
+}
+
+fn default(mailbox: &str, name: Option<String>) -> CalendarListing {
+    let name = name.unwrap_or_else(|| mailbox.to_owned());
+    CalendarListing { id: mailbox.to_owned(), name, kind: CalendarKind::Default, counts: true }
+}
+
+fn listings(all: Vec<wire::ListedCalendar>, mailbox: &str) -> Vec<CalendarListing> {
+    let (mut first, mut others) = (default(mailbox, None), Vec::new());
+    for calendar in all.into_iter().filter(|calendar| calendar.deleted != Some(true)) {
+        let name = calendar.summary_override.or(calendar.summary);
+        if calendar.primary == Some(true) || calendar.id.eq_ignore_ascii_case(mailbox) {
+            first = default(mailbox, name);
+            continue;
+        }
+        let kind = match calendar.access_role.as_deref() {
+            _ if GENERATED.iter().any(|end| calendar.id.contains(end)) => CalendarKind::Generated,
+            Some("owner" | "writer") => CalendarKind::Secondary,
+            _ => CalendarKind::Shared,
+        };
+        let name = name.unwrap_or_else(|| calendar.id.clone());
+        others.push(CalendarListing { id: calendar.id, name, kind, counts: false });
+    }
+    std::iter::once(first).chain(others).collect()
+}

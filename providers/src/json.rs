@@ -1,0 +1,217 @@
+//! JSON answers, read leniently and within a budget.
+//!
+//! What a server sends is looked over once before anything is made of it: how many values it holds and how deep they
+//! lie is counted, and what no parser takes is repaired - control characters inside texts, and halves of surrogate
+//! pairs. A list is read as its raw members first and each member by itself ([`Members`]), so that one that is in
+//! another form takes no other with it. The functions for `deserialize_with` read what is not essential: a value of
+//! another type than expected is no value.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::body::{self, Budget, MEMORY, Refused, decode};
+
+/// The most values of one answer. What is made of them takes about 80 bytes each.
+const VALUES: usize = 200_000;
+/// The deepest value.
+const DEPTH: usize = 64;
+/// The longest list that is read member by member: twice what any of the providers tells at once.
+const MEMBERS: usize = 5_000;
+/// What the error of a longer list begins with.
+const TOO_LONG: &str = "more members than are read";
+
+/// Reads an answer without holding up an async thread.
+pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(body: &Bytes) -> Result<T, Refused> {
+    body::apart(body, parse).await
+}
+
+/// Reads an answer.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let mut budget = Budget::of(MEMORY);
+    let text = decode(body, &mut budget)?;
+    let text = match look_over(&text)? {
+        Looks::Sound => text,
+        Looks::Broken => {
+            budget.spend(text.len())?;
+            Cow::Owned(repaired(&text))
+        }
+    };
+    serde_json::from_str(&text).map_err(|error| match error.to_string().starts_with(TOO_LONG) {
+        true => Refused::OverBudget,
+        false => Refused::Malformed,
+    })
+}
+
+/// Whether a text can be parsed as it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Looks {
+    Sound,
+    Broken,
+}
+
+/// Counts values and depth, and looks for what has to be repaired.
+fn look_over(text: &str) -> Result<Looks, Refused> {
+    let (mut values, mut depth, mut is_text, mut looks) = (0_usize, 0_usize, false, Looks::Sound);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match (is_text, byte) {
+            (true, b'\\') => match escaped(&bytes[at..]) {
+                Escape::Pair => at += 11,
+                Escape::Half => looks = Looks::Broken,
+                Escape::Other => at += 1,
+            },
+            (_, b'"') => is_text = !is_text,
+            (true, ..b' ') => looks = Looks::Broken,
+            (false, b'[' | b'{') => {
+                (values, depth) = (values + 1, depth + 1);
+                if depth > DEPTH {
+                    return Err(Refused::OverBudget);
+                }
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            (false, b',') => values += 1,
+            _ => {}
+        }
+        if values > VALUES {
+            return Err(Refused::OverBudget);
+        }
+    }
+    Ok(looks)
+}
+
+/// What stands behind a backslash.
+enum Escape {
+    /// Both halves of a surrogate pair: eleven more bytes.
+    Pair,
+    /// One half alone.
+    Half,
+    /// Anything else.
+    Other,
+}
+
+fn escaped(rest: &[u8]) -> Escape {
+    let unit = |bytes: Option<&[u8]>| {
+        let digits = std::str::from_utf8(bytes?.strip_prefix(b"u")?).ok()?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    match unit(rest.get(..5)) {
+        Some(0xD800..=0xDBFF) => match (rest.get(5), unit(rest.get(6..11))) {
+            (Some(b'\\'), Some(0xDC00..=0xDFFF)) => Escape::Pair,
+            _ => Escape::Half,
+        },
+        Some(0xDC00..=0xDFFF) => Escape::Half,
+        _ => Escape::Other,
+    }
+}
+
+/// The same text with blanks in place of control characters in its texts, and without halves of surrogate pairs.
+fn repaired(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let (mut rest, mut is_text) = (text, false);
+    while let Some(at) = rest.find(|char: char| char == '"' || is_text && (char == '\\' || char < ' ')) {
+        whole.push_str(&rest[..at]);
+        let bytes = &rest.as_bytes()[at..];
+        let (kept, skipped) = match bytes[0] {
+            b'"' => {
+                is_text = !is_text;
+                ("\"", 1)
+            }
+            b'\\' => match escaped(&bytes[1..]) {
+                Escape::Pair => (&rest[at..at + 12], 12),
+                Escape::Half => ("", 6),
+                // What is escaped may be longer than a byte; then it is copied with what follows.
+                Escape::Other if bytes.get(1).is_some_and(u8::is_ascii) => (&rest[at..at + 2], 2),
+                Escape::Other => ("\\", 1),
+            },
+            _ => (" ", 1),
+        };
+        whole.push_str(kept);
+        rest = &rest[at + skipped..];
+    }
+    whole.push_str(rest);
+    whole
+}
+
+/// The members of a list, each read by itself; `None` for one that is in another form.
+#[derive(Debug)]
+pub(crate) struct Members<T>(pub Vec<Option<T>>);
+
+impl<T> Default for Members<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Members<T> {
+    /// Those that can be read. How many cannot is logged: a directory without one of its people is still one.
+    pub(crate) fn readable(self, what: &'static str) -> impl Iterator<Item = T> {
+        let lost = self.0.iter().filter(|member| member.is_none()).count();
+        if lost > 0 {
+            tracing::warn!(lost, what, "members of a list cannot be read and are left out");
+        }
+        self.0.into_iter().flatten()
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Members<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for List<T> {
+            type Value = Members<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Members<T>, A::Error> {
+                let mut all = Vec::new();
+                while let Some(raw) = seq.next_element::<&RawValue>()? {
+                    if all.len() == MEMBERS {
+                        return Err(A::Error::custom(TOO_LONG));
+                    }
+                    all.push(serde_json::from_str(raw.get()).ok());
+                }
+                Ok(Members(all))
+            }
+        }
+        deserializer.deserialize_seq(List(PhantomData))
+    }
+}
+
+/// A value, if it is of this type.
+pub(crate) fn value<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_str(<&RawValue>::deserialize(from)?.get()).ok())
+}
+
+/// A text; a number or a truth value in its place is read as what is written.
+pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let raw = <&RawValue>::deserialize(from)?.get();
+    Ok(match raw.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw).ok(),
+        Some(b'-' | b'0'..=b'9' | b't' | b'f') => Some(raw.to_owned()),
+        _ => None,
+    })
+}
+
+/// The readable members of a list; none of what is no list.
+pub(crate) fn list<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let members: Option<Members<T>> = value(from)?;
+    Ok(members.unwrap_or_default().0.into_iter().flatten().collect())
+}
+
+/// Whether there is anything at all but `null`.
+pub(crate) fn is_there<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(Option::<IgnoredAny>::deserialize(from)?.is_some())
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

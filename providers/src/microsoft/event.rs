@@ -1,0 +1,116 @@
+//! What Graph says of an event, in our words.
+//!
+//! Times come in UTC, because it is asked for. Whole days do not: Graph tells them as midnights without moving them,
+//! so they are dates of the calendar's owner ("All-day events", resource type event).
+
+use chrono::{NaiveDate, NaiveTime};
+use domain::{BusyKind, TimeRange, UnreadableReason, Zone, state::Answer};
+
+use super::{events::property, online, wire, zones};
+use crate::{
+    Attendee, AttendeeRole, Event, Party,
+    moment::{Moment, Reading, Span, span},
+};
+
+/// Whether an event covers whole days or may do so: then the owner's zone decides when they are.
+pub(super) fn has_days(raw: &wire::Event) -> bool {
+    raw.is_all_day != Some(false) && days(raw).is_some()
+}
+
+/// Reads an event. Whole days are days of `zone`. What is not known of its times is as wide as the window.
+pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> Reading {
+    let busy = busy_kind(raw.show_as.as_deref()).filter(|_| raw.is_cancelled != Some(true));
+    let range = match times(&raw, zone, window) {
+        Span::Exact(range) => range,
+        Span::Nothing => return Reading::Nothing,
+        // What takes no time whenever it is, is read.
+        _ if busy.is_none() => return Reading::Nothing,
+        Span::Widest(range, reason) => return Reading::blocked(raw.id, raw.ical_uid, range, reason),
+        Span::Unknown(reason) => return Reading::unknown(raw.id, raw.ical_uid, reason),
+    };
+    if raw.id.is_none() {
+        return match busy {
+            Some(_) => Reading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
+            None => Reading::Nothing,
+        };
+    }
+    let online_meeting = online::told(&raw);
+    let effect_key = raw.single_value_extended_properties.into_iter();
+    let effect_key = effect_key.filter(|p| p.id.eq_ignore_ascii_case(&property())).map(|p| p.value).next();
+    let sensitivity = raw.sensitivity.unwrap_or_default().to_ascii_lowercase();
+    Reading::Event(Box::new(Event {
+        uid: raw.ical_uid.unwrap_or_default(),
+        version: raw.change_key.or(raw.etag).unwrap_or_default(),
+        id: raw.id.unwrap_or_default(),
+        series: raw.series_master_id,
+        effect_key,
+        title: raw.subject,
+        range,
+        all_day: raw.is_all_day.unwrap_or_default(),
+        busy,
+        // A word that is not known may ask for more privacy than the known ones.
+        private: !matches!(sensitivity.as_str(), "" | "normal" | "personal"),
+        organiser: raw.organizer.and_then(|organiser| party(organiser.email_address?)),
+        attendees: raw.attendees.into_iter().filter_map(attendee).collect(),
+        online_meeting,
+    }))
+}
+
+fn times(raw: &wire::Event, zone: &Zone, window: Option<TimeRange>) -> Span {
+    let told = span(zones::moment(raw.start.as_ref()), zones::moment(raw.end.as_ref()), window);
+    let days = days(raw).map(|(start, end)| {
+        let first = |date: NaiveDate| zone.instants(date.and_time(NaiveTime::MIN)).map(|(first, _)| first);
+        let moment = |date| first(date).map_or(Moment::Unknown, Moment::At);
+        span(moment(start), moment(end), window)
+    });
+    match (raw.is_all_day, days, told) {
+        (Some(true), Some(days), _) => days,
+        // Midnights of UTC, or days of the owner: it does not say.
+        (None, Some(Span::Exact(days)), Span::Exact(told)) if days != told => {
+            let both = TimeRange { start: days.start.min(told.start), end: days.end.max(told.end) };
+            Span::Widest(both, UnreadableReason::Malformed)
+        }
+        _ => told,
+    }
+}
+
+/// The dates of an event that begins and ends at midnight.
+fn days(raw: &wire::Event) -> Option<(NaiveDate, NaiveDate)> {
+    Some((zones::midnight(raw.start.as_ref())?, zones::midnight(raw.end.as_ref())?))
+}
+
+/// How a status of Graph's blocks the time; what is not known blocks.
+pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
+    match status.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "free" | "workingelsewhere" => None,
+        "tentative" => Some(BusyKind::Tentative),
+        _ => Some(BusyKind::Busy),
+    }
+}
+
+fn party(mail: wire::EmailAddress) -> Option<Party> {
+    let address = mail.address.filter(|address| !address.is_empty())?;
+    Some(Party { name: mail.name.unwrap_or_else(|| address.clone()), address })
+}
+
+fn attendee(raw: wire::Attendee) -> Option<Attendee> {
+    let response = raw.status.and_then(|status| status.response).unwrap_or_default().to_ascii_lowercase();
+    Some(Attendee {
+        party: party(raw.email_address?)?,
+        role: match raw.kind.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "resource" => AttendeeRole::Room,
+            "optional" => AttendeeRole::Optional,
+            _ => AttendeeRole::Required,
+        },
+        answer: match response.as_str() {
+            "accepted" | "organizer" => Answer::Accepted,
+            "tentativelyaccepted" => Answer::Tentative,
+            "declined" => Answer::Declined,
+            _ => Answer::None,
+        },
+    })
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,227 @@
+//! Starts and ends as far as they can be understood, and what an item blocks of whose times not everything is known.
+//!
+//! Unknown is never free: an item counts as busy over the widest span that it may cover within the window. Only an
+//! item of whose times nothing at all is known blocks nothing; both are marked.
+
+use chrono::{Duration, NaiveDateTime, SubsecRound};
+use domain::{BusyKind, TimeRange, Timestamp, Unreadable, UnreadableReason, Zone};
+
+use crate::{Event, EventPage};
+
+/// How far the most easterly clock is ahead of UTC.
+const EAST: Duration = Duration::hours(14);
+/// How far the most westerly clock is behind UTC.
+const WEST: Duration = Duration::hours(12);
+
+/// A start or an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// This instant.
+    At(Timestamp),
+    /// What a clock shows that stands in a zone nobody knows.
+    Local(NaiveDateTime),
+    /// Not known.
+    Unknown,
+}
+
+impl Moment {
+    /// An instant, to the microsecond.
+    pub(crate) fn at(instant: Timestamp) -> Self {
+        Self::At(instant.trunc_subsecs(6))
+    }
+
+    /// A local time in a zone; `None` for one that nobody knows.
+    pub(crate) fn local(clock: NaiveDateTime, zone: Option<&Zone>) -> Self {
+        match zone {
+            Some(zone) => zone.instant(clock).map_or(Self::Unknown, Self::at),
+            None => Self::Local(clock),
+        }
+    }
+
+    /// The first instant that it may be.
+    fn earliest(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Local(clock) => clock.and_utc().checked_sub_signed(EAST),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The last instant that it may be.
+    fn latest(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Local(clock) => clock.and_utc().checked_add_signed(WEST),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The time that an item takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Span {
+    /// Exactly this.
+    Exact(TimeRange),
+    /// None: it ends where it begins, or before, or lies outside the window whatever it means.
+    Nothing,
+    /// No more than this.
+    Widest(TimeRange, UnreadableReason),
+    /// Nobody knows.
+    Unknown(UnreadableReason),
+}
+
+/// The time between two moments. What is not known is as wide as the window; without one it stays unknown.
+pub(crate) fn span(start: Moment, end: Moment, window: Option<TimeRange>) -> Span {
+    match (start, end) {
+        (Moment::At(start), Moment::At(end)) => {
+            return TimeRange::new(start, end).map_or(Span::Nothing, Span::Exact);
+        }
+        (Moment::Local(start), Moment::Local(end)) if end <= start => return Span::Nothing,
+        (Moment::Unknown, Moment::Unknown) => return Span::Unknown(UnreadableReason::NoTimes),
+        _ => {}
+    }
+    let reason = match [start, end].contains(&Moment::Unknown) {
+        true => UnreadableReason::NoTimes,
+        false => UnreadableReason::TimeZone,
+    };
+    let from = start.earliest().or(window.map(|window| window.start));
+    let until = end.latest().or(window.map(|window| window.end));
+    let (Some(from), Some(until)) = (from, until) else { return Span::Unknown(reason) };
+    let widest = TimeRange::new(from, until);
+    let inside = widest.and_then(|widest| window.map_or(Some(widest), |window| widest.intersect(&window)));
+    inside.map_or(Span::Nothing, |range| Span::Widest(range, reason))
+}
+
+/// What became of an item.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// An event.
+    Event(Box<Event>),
+    /// It takes no time.
+    Nothing,
+    /// It blocks what it may cover.
+    Blocked(Box<Event>, Unreadable),
+    /// Nothing is known of its times.
+    Unknown(Unreadable),
+}
+
+/// An event that blocks a span, and says nothing else.
+pub(crate) fn blocking(id: String, uid: String, range: TimeRange) -> Event {
+    Event {
+        id,
+        uid,
+        version: String::new(),
+        series: None,
+        effect_key: None,
+        title: None,
+        range,
+        all_day: false,
+        busy: Some(BusyKind::Busy),
+        private: true,
+        organiser: None,
+        attendees: Vec::new(),
+        online_meeting: None,
+    }
+}
+
+impl Reading {
+    /// An item that blocks a span. One without an id gets its span as one.
+    pub(crate) fn blocked(
+        id: Option<String>,
+        uid: Option<String>,
+        range: TimeRange,
+        reason: UnreadableReason,
+    ) -> Self {
+        let name = format!("{}/{}", range.start.timestamp(), range.end.timestamp());
+        let id = id.or_else(|| uid.clone()).unwrap_or(name);
+        let uid = uid.unwrap_or_else(|| id.clone());
+        let mark = Unreadable { uid: uid.clone(), reason, blocks: true };
+        Self::Blocked(Box::new(blocking(id, uid, range)), mark)
+    }
+
+    /// An item of whose times nothing is known.
+    pub(crate) fn unknown(id: Option<String>, uid: Option<String>, reason: UnreadableReason) -> Self {
+        Self::Unknown(Unreadable { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
+    }
+
+    /// A piece of a window that could not be read as a whole.
+    pub(crate) fn lost(range: TimeRange) -> Self {
+        Self::blocked(None, None, range, UnreadableReason::NotDelivered)
+    }
+}
+
+impl EventPage {
+    /// Adds what became of an item.
+    pub(crate) fn take(&mut self, reading: Reading) {
+        match reading {
+            Reading::Event(event) => self.items.push(*event),
+            Reading::Nothing => {}
+            Reading::Blocked(event, mark) => {
+                self.items.push(*event);
+                self.unreadable.push(mark);
+            }
+            Reading::Unknown(mark) => self.unreadable.push(mark),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-12-{text}:00Z").parse().unwrap()
+    }
+
+    fn local(text: &str) -> Moment {
+        Moment::Local(at(text).naive_utc())
+    }
+
+    fn range(start: &str, end: &str) -> TimeRange {
+        TimeRange::new(at(start), at(end)).unwrap()
+    }
+
+    fn found(start: Moment, end: Moment) -> Span {
+        span(start, end, Some(range("01T00:00", "31T00:00")))
+    }
+
+    #[test]
+    fn what_is_known_is_exact_and_an_end_before_its_start_takes_no_time() {
+        let (nine, ten) = (Moment::At(at("08T09:00")), Moment::At(at("08T10:00")));
+        assert_eq!(found(nine, ten), Span::Exact(range("08T09:00", "08T10:00")));
+        assert_eq!(found(ten, nine), Span::Nothing);
+        assert_eq!(found(nine, nine), Span::Nothing);
+        assert_eq!(found(local("08T10:00"), local("08T09:00")), Span::Nothing);
+    }
+
+    #[test]
+    fn an_unknown_zone_is_every_zone() {
+        let widest = |start, end| Span::Widest(range(start, end), UnreadableReason::TimeZone);
+        assert_eq!(found(local("08T10:00"), local("08T11:00")), widest("07T20:00", "08T23:00"));
+        assert_eq!(found(local("01T01:00"), local("01T02:00")), widest("01T00:00", "01T14:00"));
+        assert_eq!(found(Moment::At(at("08T10:00")), local("08T11:00")), widest("08T10:00", "08T23:00"));
+        let outside = span(local("08T10:00"), local("08T11:00"), Some(range("20T00:00", "21T00:00")));
+        assert_eq!(outside, Span::Nothing);
+    }
+
+    #[test]
+    fn an_unknown_time_is_as_wide_as_the_window() {
+        let widest = |start, end| Span::Widest(range(start, end), UnreadableReason::NoTimes);
+        let ten = Moment::At(at("08T10:00"));
+        assert_eq!(found(ten, Moment::Unknown), widest("08T10:00", "31T00:00"));
+        assert_eq!(found(Moment::Unknown, ten), widest("01T00:00", "08T10:00"));
+        assert_eq!(found(Moment::Unknown, Moment::Unknown), Span::Unknown(UnreadableReason::NoTimes));
+        assert_eq!(span(ten, Moment::Unknown, None), Span::Unknown(UnreadableReason::NoTimes));
+    }
+
+    #[test]
+    fn times_at_the_end_of_the_calendar_do_not_overflow() {
+        let last = Moment::Local(NaiveDateTime::MAX);
+        let first = Moment::Local(NaiveDateTime::MIN);
+        assert_eq!(
+            found(first, last),
+            Span::Widest(range("01T00:00", "31T00:00"), UnreadableReason::TimeZone)
+        );
+        assert_eq!(span(first, last, None), Span::Unknown(UnreadableReason::TimeZone));
+    }
+}

@@ -1,0 +1,250 @@
+//! Windows that cannot be read as a whole.
+//!
+//! One item can make an answer about many unreadable: the server refuses to list it, or what it sends is broken or too
+//! large. Then the window is halved, and its halves, until what cannot be read lies alone in a short piece of time.
+//! Everything else is read, and that piece counts as busy.
+
+use std::collections::{HashSet, VecDeque};
+
+use chrono::Duration;
+use domain::{Busy, BusyKind, TimeRange, Unreadable, UnreadableReason};
+use futures::future::BoxFuture;
+
+use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::Refused, moment::Reading};
+
+/// No shorter piece is asked for.
+const SHORTEST: Duration = Duration::minutes(15);
+/// No more pieces are asked for. One bad item in 60 days takes 26, one that lasts a day about 80.
+const REQUESTS: usize = 96;
+/// How many pieces may fail before one is read: a server that can read none has another problem than one bad item.
+const HOPELESS: usize = 14;
+
+/// The code of an answer that cannot be understood.
+pub(crate) const UNREADABLE: &str = "ANSWER_UNREADABLE";
+/// The code of an answer that holds more than what is read at once.
+pub(crate) const TOO_LARGE: &str = "ANSWER_TOO_LARGE";
+/// The code of an answer that something else gave in place of the calendar system.
+pub(crate) const FOREIGN: &str = "ANSWER_FOREIGN";
+
+/// What a calendar system says of a view in which it cannot read one item, in small letters.
+const CORRUPT: [&str; 8] = [
+    "errorcorruptdata",
+    "erroritemcorrupt",
+    "errorrecurrencehasnooccurrence",
+    "errorcalendaroutofrange",
+    "errorcalendardurationistoolong",
+    "errorinvalidtimezoneid",
+    "errortimezone",
+    "errorpropertyvalidationfailure",
+];
+/// What it says of a view that holds too much.
+const TOO_MUCH: [&str; 5] =
+    ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
+
+/// Whether a part of what was asked for may be read although the whole cannot.
+pub(crate) fn splits(error: &Error) -> bool {
+    let code = error.code.to_ascii_lowercase();
+    error.code == UNREADABLE
+        || CORRUPT.contains(&code.as_str())
+        || holds_too_much(error)
+        || error.kind == ErrorKind::Invalid && error.remedy == Remedy::Never
+}
+
+/// Whether less would have been answered.
+fn holds_too_much(error: &Error) -> bool {
+    TOO_MUCH.contains(&error.code.to_ascii_lowercase().as_str())
+}
+
+/// The error of an answer whose body is not read. It concerns this one request: it is sent again later.
+pub(crate) fn unreadable(refused: Refused, body: &[u8], system: &str) -> Error {
+    // A proxy or a portal in between answers with a page, and all parts of a window alike.
+    let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE
+        || body
+            .trim_ascii_start()
+            .get(..14)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"<!doctype html"))
+        || body.trim_ascii_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"<html"));
+    let (code, wait, message) = match refused {
+        _ if is_page || body.trim_ascii().is_empty() => (
+            FOREIGN,
+            60,
+            format!(
+                "{system} could not be reached: something else answered in its place. Muster tries again by itself."
+            ),
+        ),
+        Refused::Malformed => (UNREADABLE, 5, format!("{system} gave an answer that cannot be understood.")),
+        Refused::OverBudget => (TOO_LARGE, 60, format!("{system} gave an answer that is too large.")),
+    };
+    Error::new(
+        ErrorKind::Unavailable,
+        Remedy::RetryAfter(std::time::Duration::from_secs(wait)),
+        code,
+        message,
+    )
+}
+
+/// What Exchange is called in messages; its answers are XML.
+pub(crate) const EXCHANGE: &str = "The Exchange server";
+
+/// A window that was read in parts.
+#[derive(Debug)]
+pub(crate) struct Parts<T> {
+    /// What was read.
+    pub read: Vec<T>,
+    /// What could not be, in order; pieces that touch are one.
+    pub lost: Vec<TimeRange>,
+}
+
+impl Parts<EventPage> {
+    /// All events, each once, and the pieces that could not be read as busy.
+    pub(crate) fn in_one_page(self) -> EventPage {
+        let mut whole = EventPage::default();
+        let (mut seen, mut marked) = (HashSet::new(), HashSet::new());
+        for part in self.read {
+            whole.items.extend(part.items.into_iter().filter(|event| seen.insert(event.id.clone())));
+            whole
+                .unreadable
+                .extend(part.unreadable.into_iter().filter(|mark| marked.insert(mark.uid.clone())));
+        }
+        self.lost.into_iter().for_each(|piece| whole.take(Reading::lost(piece)));
+        whole
+    }
+}
+
+impl Parts<FreeBusy> {
+    /// All busy times, and the pieces that could not be read as busy.
+    pub(crate) fn in_one(self) -> FreeBusy {
+        let mut whole = FreeBusy::default();
+        for part in self.read {
+            whole.busy.extend(part.busy);
+            whole.unreadable.extend(part.unreadable);
+        }
+        for range in self.lost {
+            whole.busy.push(Busy { range, kind: BusyKind::Busy });
+            let uid = format!("{}/{}", range.start.timestamp(), range.end.timestamp());
+            whole.unreadable.push(Unreadable { uid, reason: UnreadableReason::NotDelivered, blocks: true });
+        }
+        whole
+    }
+}
+
+/// Reads a window whose reading as a whole failed with `refusal`. Fails with it when no part can be read either.
+pub(crate) async fn read<'a, T>(
+    window: TimeRange,
+    refusal: Error,
+    ask: impl Fn(TimeRange) -> BoxFuture<'a, Result<T>> + Send,
+) -> Result<Parts<T>> {
+    // The longest go first, so that all that is lost in the end is of one length.
+    let mut waiting = VecDeque::from(halves(window));
+    let (mut read, mut lost, mut asked, mut failed) = (Vec::new(), Vec::new(), 0, 0);
+    while let Some(part) = waiting.pop_front() {
+        if asked == REQUESTS || failed == HOPELESS && read.is_empty() {
+            lost.push(part);
+            continue;
+        }
+        asked += 1;
+        match ask(part).await {
+            Ok(found) => read.push(found),
+            Err(error) if !splits(&error) => return Err(error),
+            Err(error) => {
+                failed += usize::from(!holds_too_much(&error));
+                match part.duration() > SHORTEST {
+                    true => waiting.extend(halves(part)),
+                    false => lost.push(part),
+                }
+            }
+        }
+    }
+    if read.is_empty() {
+        return Err(refusal);
+    }
+    tracing::warn!(code = refusal.code, asked, lost = lost.len(), "a calendar was read in parts");
+    Ok(Parts { read, lost: joined(lost) })
+}
+
+fn halves(window: TimeRange) -> Vec<TimeRange> {
+    let middle = window.start + Duration::seconds(window.duration().num_seconds() / 2);
+    let halves = [TimeRange::new(window.start, middle), TimeRange::new(middle, window.end)];
+    halves.into_iter().flatten().collect()
+}
+
+fn joined(mut all: Vec<TimeRange>) -> Vec<TimeRange> {
+    all.sort();
+    let mut joined: Vec<TimeRange> = Vec::with_capacity(all.len());
+    for one in all {
+        match joined.last_mut() {
+            Some(last) if one.start <= last.end => last.end = last.end.max(one.end),
+            _ => joined.push(one),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use domain::Timestamp;
+
+    use super::*;
+
+    fn window(hours: i64) -> TimeRange {
+        let start: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        TimeRange::new(start, start + Duration::hours(hours)).unwrap()
+    }
+
+    fn corrupt() -> Error {
+        Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", "x")
+    }
+
+    /// Reads a window whose parts fail where they overlap `bad`; answers what was read, and how often it was asked.
+    async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<Parts<TimeRange>>, usize) {
+        let asked = AtomicUsize::new(0);
+        let parts = read(whole, corrupt(), |part| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move { if part.overlaps(&bad) { Err(corrupt()) } else { Ok(part) } })
+        });
+        (parts.await, asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn one_bad_item_is_found_and_all_else_is_read() {
+        let whole = window(60 * 24);
+        let bad =
+            TimeRange::new(whole.start + Duration::minutes(50_001), whole.start + Duration::minutes(50_002));
+        let (parts, asked) = try_all(whole, bad.unwrap()).await;
+        let Parts { read, lost } = parts.unwrap();
+        let [lost] = lost.as_slice() else { panic!("{lost:?}") };
+        assert!(lost.contains(&bad.unwrap()) && lost.duration() <= SHORTEST, "{lost:?}");
+        let found: i64 = read.iter().map(|part| part.duration().num_seconds()).sum();
+        assert_eq!(found + lost.duration().num_seconds(), whole.duration().num_seconds());
+        assert!(asked < 30, "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_long_bad_item_costs_no_more_than_the_bound_and_its_own_days() {
+        let whole = window(60 * 24);
+        let bad = TimeRange::new(whole.start + Duration::days(20), whole.start + Duration::days(23)).unwrap();
+        let (parts, asked) = try_all(whole, bad).await;
+        let lost = parts.unwrap().lost;
+        assert!(asked <= REQUESTS, "{asked}");
+        assert!(
+            lost.len() == 1 && lost[0].contains(&bad) && lost[0].duration() < Duration::days(4),
+            "{lost:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_that_reads_nothing_is_left_alone_soon() {
+        let (parts, asked) = try_all(window(60 * 24), window(60 * 24)).await;
+        assert_eq!((parts.unwrap_err().code.as_str(), asked), ("ErrorCorruptData", HOPELESS));
+    }
+
+    #[tokio::test]
+    async fn another_error_ends_it() {
+        let gone =
+            || Error::new(ErrorKind::Throttled, Remedy::RetryAfter(SHORTEST.to_std().unwrap()), "429", "x");
+        let parts = read(window(24), corrupt(), |_| Box::pin(async move { Err::<(), _>(gone()) })).await;
+        assert_eq!(parts.unwrap_err().kind, ErrorKind::Throttled);
+    }
+}

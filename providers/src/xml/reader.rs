@@ -1,0 +1,201 @@
+//! Makes the tree, and pays for it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use quick_xml::{
+    NsReader,
+    escape::resolve_predefined_entity,
+    events::{BytesStart, Event},
+    name::ResolveResult,
+};
+
+use super::{Attribute, Element, Tag};
+use crate::body::{Budget, Refused, decode};
+
+/// The deepest element that is read.
+const DEPTH: usize = 64;
+/// How many namespaces may be bound at one place: finding one takes as many steps.
+const NAMESPACES: usize = 64;
+/// What the table of tags takes for each of them beyond its letters, in bytes.
+const TAG: usize = 256;
+/// What an element with attributes takes for them beyond the attributes, in bytes.
+const ATTRIBUTES: usize = size_of::<Vec<Attribute>>();
+
+/// Reads a document, within a budget of bytes.
+pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, Refused> {
+    let text = decode(body, budget)?;
+    let mut reader = NsReader::from_str(&text);
+    reader.config_mut().allow_dangling_amp = true;
+    reader.resolver_mut().set_max_namespace_bindings(NAMESPACES);
+    let mut tree = Tree { open: vec![Element::default()], tags: HashMap::new(), budget };
+    loop {
+        let (namespace, event) = reader.read_resolved_event().map_err(|_| Refused::Malformed)?;
+        match event {
+            Event::Start(start) => {
+                let element = tree.element(&namespace, &start)?;
+                if tree.open.len() > DEPTH {
+                    return Err(Refused::OverBudget);
+                }
+                tree.open.push(element);
+            }
+            Event::Empty(start) => {
+                let element = tree.element(&namespace, &start)?;
+                tree.close(element)?;
+            }
+            Event::End(_) => {
+                let done = tree.open.pop().ok_or(Refused::Malformed)?;
+                tree.close(done)?;
+            }
+            Event::Text(text) => tree.text(&text)?,
+            Event::CData(text) => tree.text(&text)?,
+            Event::GeneralRef(reference) => {
+                if let Some(char) = meant(&reference) {
+                    tree.room(char.len_utf8())?.push(char);
+                }
+            }
+            Event::DocType(_) => return Err(Refused::Malformed),
+            Event::Eof => break,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+        }
+    }
+    let mut document = tree.open.pop().filter(|_| tree.open.is_empty()).ok_or(Refused::Malformed)?;
+    document.children.pop().ok_or(Refused::Malformed)
+}
+
+/// What is made so far.
+struct Tree<'b> {
+    /// The document, and the elements that have not ended.
+    open: Vec<Element>,
+    /// Tags by namespace and name.
+    tags: HashMap<Box<str>, HashMap<Box<str>, Arc<Tag>>>,
+    budget: &'b mut Budget,
+}
+
+impl Tree<'_> {
+    fn element(&mut self, namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Element, Refused> {
+        self.budget.spend(size_of::<Element>())?;
+        let namespace = match namespace {
+            ResolveResult::Bound(namespace) => namespace.as_ref(),
+            _ => "",
+        };
+        let tag = self.tag(namespace, start.local_name().as_ref())?;
+        let attributes = self.attributes(start)?;
+        Ok(Element { tag, attributes, text: String::new(), children: Vec::new() })
+    }
+
+    fn tag(&mut self, namespace: &str, name: &str) -> Result<Arc<Tag>, Refused> {
+        if let Some(known) = self.tags.get(namespace).and_then(|names| names.get(name)) {
+            return Ok(Arc::clone(known));
+        }
+        self.budget.spend(TAG + 2 * (namespace.len() + name.len()))?;
+        let tag = Arc::new(Tag { namespace: namespace.into(), name: name.into() });
+        self.tags.entry(namespace.into()).or_default().insert(name.into(), Arc::clone(&tag));
+        Ok(tag)
+    }
+
+    /// Those without a namespace. One that is not well-formed is left out, with what follows it in the tag.
+    #[expect(clippy::box_collection, reason = "see the field")]
+    fn attributes(&mut self, start: &BytesStart<'_>) -> Result<Option<Box<Vec<Attribute>>>, Refused> {
+        let mut all = Vec::new();
+        // Looking for doubles would take as many steps as the square of their number.
+        for attribute in start.attributes().with_checks(false).map_while(Result::ok) {
+            let (name, prefix) = attribute.key.decompose();
+            if prefix.is_some() || attribute.key.as_namespace_binding().is_some() {
+                continue;
+            }
+            let cost = if all.is_empty() { ATTRIBUTES } else { 0 } + size_of::<Attribute>();
+            self.budget.spend(cost + name.as_ref().len() + attribute.value.len())?;
+            make_room(&mut all);
+            all.push(Attribute { name: name.as_ref().into(), value: value(&attribute.value).into() });
+        }
+        all.shrink_to_fit();
+        Ok(Some(all).filter(|all| !all.is_empty()).map(Box::new))
+    }
+
+    /// Ends an element, which goes into the one that is open then.
+    fn close(&mut self, mut done: Element) -> Result<(), Refused> {
+        done.text.shrink_to_fit();
+        done.children.shrink_to_fit();
+        let parent = self.open.last_mut().ok_or(Refused::Malformed)?;
+        make_room(&mut parent.children);
+        parent.children.push(done);
+        Ok(())
+    }
+
+    /// Adds text, with line breaks as XML 1.0 section 2.11 wants them.
+    fn text(&mut self, text: &str) -> Result<(), Refused> {
+        let whole = self.room(text.len())?;
+        let mut rest = text;
+        while let Some(at) = rest.find(|char| !is_allowed(char) || char == '\r') {
+            whole.push_str(&rest[..at]);
+            let char = rest[at..].chars().next().unwrap_or_default();
+            rest = &rest[at + char.len_utf8()..];
+            if char == '\r' && !rest.starts_with('\n') {
+                whole.push('\n');
+            }
+        }
+        whole.push_str(rest);
+        Ok(())
+    }
+
+    /// The text of the open element, with room for so many bytes.
+    fn room(&mut self, bytes: usize) -> Result<&mut String, Refused> {
+        self.budget.spend(bytes)?;
+        let text = &mut self.open.last_mut().ok_or(Refused::Malformed)?.text;
+        if text.capacity() - text.len() < bytes {
+            text.reserve_exact(bytes.max(text.len() / 4));
+        }
+        Ok(text)
+    }
+}
+
+/// Grows a full vector by a quarter: doubling it would take twice the memory that was paid for.
+fn make_room<T>(all: &mut Vec<T>) {
+    if all.len() == all.capacity() {
+        all.reserve_exact(1.max(all.len() / 4));
+    }
+}
+
+/// The character that a reference stands for; `None` for one that nobody defined, or that XML does not allow.
+fn meant(reference: &str) -> Option<char> {
+    let char = match reference.strip_prefix('#') {
+        Some(number) => {
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+        None => resolve_predefined_entity(reference)?.chars().next()?,
+    };
+    is_allowed(char).then_some(char)
+}
+
+/// Whether XML 1.0 allows a character (section 2.2).
+fn is_allowed(char: char) -> bool {
+    matches!(char, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The value of an attribute: references resolved, every kind of white space a space. An ampersand that begins no
+/// reference is itself.
+fn value(raw: &str) -> String {
+    let mut value = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find(|char: char| char == '&' || char < ' ' || !is_allowed(char)) {
+        value.push_str(&rest[..at]);
+        let char = rest[at..].chars().next().unwrap_or_default();
+        rest = &rest[at + char.len_utf8()..];
+        let name = (char == '&').then(|| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '#').next());
+        match name.flatten().filter(|name| !name.is_empty() && rest[name.len()..].starts_with(';')) {
+            Some(name) => {
+                value.extend(meant(name));
+                rest = &rest[name.len() + 1..];
+            }
+            None if char == '&' => value.push(char),
+            None if matches!(char, '\t' | '\n' | '\r') => value.push(' '),
+            None => {}
+        }
+    }
+    value.push_str(rest);
+    value
+}
