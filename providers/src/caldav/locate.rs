@@ -112,7 +112,22 @@ async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Locate
         // Either only there, or the password is no longer accepted at all.
         account::own(dav).await.map_err(|error| account::in_passing(dav, error))?;
     }
-    Err(first.unwrap_or_else(|| failure::no_mailbox("UNKNOWN_ADDRESS")))
+    match first {
+        Some(refusal) if !refuses_anything(dav).await? => Err(refusal),
+        _ => Err(failure::no_mailbox("UNKNOWN_ADDRESS")),
+    }
+}
+
+/// Whether the server refuses to show even what cannot be there: then a refusal says nothing about a mailbox.
+async fn refuses_anything(dav: &Dav<'_>) -> Result<bool> {
+    let mut nowhere = href::folder(dav.server.clone());
+    if let Ok(mut path) = nowhere.path_segments_mut() {
+        path.pop_if_empty().push("muster-looks-for-nobody").push("");
+    }
+    match dav.try_propfind(&nowhere, "0", DEFAULT).await {
+        Err(error) if is_about_one(&error) => Ok(error.kind == ErrorKind::OutOfScope),
+        answer => answer.map(|_| false),
+    }
 }
 
 /// The addresses at which a mailbox may be, by the rules.

@@ -27,6 +27,7 @@ mod digest;
 mod event;
 mod failure;
 mod free_busy;
+mod hidden;
 mod href;
 mod listing;
 mod locate;
@@ -72,6 +73,8 @@ use crate::{
 const ABREAST: usize = 4;
 /// How long is remembered where things are.
 const PLACES_FOR: Duration = Duration::from_mins(10);
+/// How often the lists of a calendar are compared.
+const HIDDEN_FOR: Duration = Duration::from_hours(1);
 /// How many people or rooms make a page.
 const PAGE: usize = 200;
 
@@ -93,6 +96,8 @@ pub struct CalDav {
     homes: Cache<String, Arc<Aged<Vec<Collection>>>>,
     /// Which principal the owner of a calendar is.
     aliases: Cache<String, Arc<Option<Alias>>>,
+    /// The members of calendars that no query lists.
+    hidden: Cache<String, Arc<Vec<url::Url>>>,
 }
 
 impl CalDav {
@@ -103,11 +108,12 @@ impl CalDav {
             client,
             clock,
             logins: Logins::new(ids),
-            places: remembering(50_000),
-            accounts: remembering(1_000),
-            lists: remembering(1_000),
-            homes: remembering(1_000),
-            aliases: remembering(50_000),
+            places: remembering(50_000, PLACES_FOR),
+            accounts: remembering(1_000, PLACES_FOR),
+            lists: remembering(1_000, PLACES_FOR),
+            homes: remembering(1_000, PLACES_FOR),
+            aliases: remembering(50_000, PLACES_FOR),
+            hidden: remembering(50_000, HIDDEN_FOR),
         }
     }
 
@@ -476,8 +482,8 @@ fn place_key(dav: &Dav<'_>, mailbox: &str) -> String {
 }
 
 /// A memory of some size; what is not true any more is forgotten by itself.
-fn remembering<T: Clone + Send + Sync + 'static>(size: u64) -> Cache<String, T> {
-    Cache::builder().max_capacity(size).time_to_live(PLACES_FOR).build()
+fn remembering<T: Clone + Send + Sync + 'static>(size: u64, lasts: Duration) -> Cache<String, T> {
+    Cache::builder().max_capacity(size).time_to_live(lasts).build()
 }
 
 /// What is remembered under a key, or what loading it gives; several that ask at the same time share one loading.

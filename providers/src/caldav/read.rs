@@ -7,7 +7,8 @@
 //!
 //! A server that once leaves out the data of a member is not trusted to have listed all of them either: the members
 //! that it left out are listed and fetched. Otherwise its word on what lies outside the window is taken, because
-//! comparing each answer with the list of all members would cost more than the answer.
+//! comparing each answer with the list of all members would cost more than the answer; see [`hidden`] for what is
+//! compared now and then.
 
 use std::borrow::Cow;
 
@@ -23,7 +24,7 @@ use url::Url;
 use super::{
     collection::Collection,
     failure::{self, About},
-    href, multiget, multistatus, repair, sync,
+    hidden, href, multiget, multistatus, repair, sync,
     transport::{Answer, Call, Dav},
     xml::{CALDAV, DAV},
 };
@@ -192,6 +193,10 @@ pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRan
         let left_out = all.filter(|path| !known.contains(path));
         missing.extend(left_out.take(LEFT_OUT).filter_map(|path| href::resolve(&calendar.url, &path)));
     }
+    let hidden = hidden::members(dav, calendar).await?;
+    missing.extend(hidden.iter().filter(|url| !known.contains(&href::id(url))).cloned());
+    missing.sort();
+    missing.dedup();
     found.extend(multiget::fetch(dav, calendar, &missing).await?);
     repair::place(dav, calendar, window, found.read().await?).await
 }
@@ -245,6 +250,14 @@ pub(super) async fn overlapping(
         Report::Members(all) => {
             Some(all.into_iter().filter(|one| one.refusal.is_none()).map(|one| one.url).collect())
         }
+        Report::TooMany | Report::Unclear => None,
+    })
+}
+
+/// The addresses of all members that a query finds events in; `None` where it gives no clear answer.
+pub(super) async fn all_events(dav: &Dav<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
+    Ok(match query(dav, calendar, "", "").await? {
+        Report::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),
         Report::TooMany | Report::Unclear => None,
     })
 }

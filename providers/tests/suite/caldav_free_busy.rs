@@ -51,7 +51,7 @@ async fn a_calendar_that_tells_no_more_than_busy_times_is_asked_for_them() {
 }
 
 /// What is answered until the mailbox is given up: the account with these properties, Bo alone in the list, nobody found
-/// by a search, Olga's guessed paths closed.
+/// by a search, Olga's guessed paths closed, and nothing where nobody can be.
 fn closed(account: &str) -> Vec<Reply> {
     let bo = "<resourcetype><principal/></resourcetype>";
     let found = [script::OWN, account].map(|props| multistatus(&response("/svc/", props)));
@@ -59,8 +59,8 @@ fn closed(account: &str) -> Vec<Reply> {
 }
 
 /// The same, where the account and the list are known.
-fn given_up() -> [Reply; 3] {
-    [plain(403), plain(403), plain(404)]
+fn given_up() -> [Reply; 4] {
+    [plain(403), plain(403), plain(404), plain(404)]
 }
 
 const OUTBOX: &str = "<C:schedule-outbox-URL><href>/svc/outbox/</href></C:schedule-outbox-URL>\
@@ -94,8 +94,8 @@ async fn who_may_not_be_looked_at_is_asked_through_the_accounts_outbox() {
         assert_eq!(hours, ["05 09"], "only what lies in the window, and only what is taken");
     }
     let heard = script.heard();
-    assert_eq!(heard[6], format!("POST /svc/outbox/ {BASIC}"));
-    assert_eq!(heard.len(), 11, "where to ask is remembered: {heard:?}");
+    assert_eq!(heard[7], format!("POST /svc/outbox/ {BASIC}"));
+    assert_eq!(heard.len(), 13, "where to ask is remembered: {heard:?}");
 }
 
 #[tokio::test]

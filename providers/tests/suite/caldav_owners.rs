@@ -379,6 +379,23 @@ async fn published_addresses_come_first_and_a_guess_that_is_refused_means_nothin
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_to_show_what_cannot_be_there_tells_nothing_by_refusing() {
+    for (closed, expected) in [
+        ("/ada@corp.test/", ErrorKind::OutOfScope),
+        // Everything that is not known is refused.
+        ("/", ErrorKind::NoMailbox),
+    ] {
+        let world = World::serve(nodes([]), move |ask| {
+            let is_known = ask.path == "/" || ask.path.starts_with("/p/");
+            (ask.path.starts_with(closed) && !is_known).then(|| plain(403))
+        });
+        world.nodes().remove("/p/ada/");
+        let error = mailbox(&world, ADA).await.unwrap_err();
+        assert_eq!((error.kind, error.remedy), (expected, Remedy::SkipMailbox), "{closed}");
+    }
+}
+
+#[tokio::test]
 async fn a_guess_that_answers_a_canonical_principal_counts_when_that_publishes_the_address() {
     let hidden = |addresses: &'static [&'static str]| {
         let ada = principal("Ada", addresses, &["/c/ada/"]);

@@ -287,6 +287,47 @@ async fn members_that_are_all_refused_are_no_empty_calendar() {
 }
 
 #[tokio::test]
+async fn a_member_that_no_query_lists_is_marked_and_one_that_can_be_fetched_is_read() {
+    let task = event("task", 9, "").replace("VEVENT", "VTODO");
+    for (name, is_there) in [("fetched", true), ("refused", false)] {
+        for by_sync in [true, false] {
+            let mut all = two(&event("bad", 10, ""));
+            all.insert(format!("{WORK}task.ics"), task.clone());
+            let world = World::serve(all, move |ask| {
+                let at = |name: &str| response(&format!("{WORK}{name}.ics"), "<getetag>\"9\"</getetag>");
+                if ask.path.ends_with("bad.ics") && !is_there {
+                    return Some(plain(403));
+                }
+                if !is_work(ask) || ask.method != "REPORT" {
+                    return None;
+                }
+                if ask.body.contains("sync-collection") && by_sync {
+                    let all = at("good") + &at("bad") + &at("task") + "<sync-token>1</sync-token>";
+                    return Some(multistatus(&all));
+                }
+                let hides =
+                    ask.body.contains("calendar-query") || (ask.body.contains("multiget") && !is_there);
+                let good = member(
+                    &format!("{WORK}good.ics"),
+                    &event("good", 8, ""),
+                    ask.body.contains("calendar-data"),
+                );
+                hides.then(|| multistatus(if ask.body.contains("multiget") { "" } else { &good }))
+            });
+            let page = read(&world).await.unwrap();
+            let marks: Vec<_> = page.unreadable.iter().map(|one| (one.uid.as_str(), one.blocks)).collect();
+            if is_there {
+                assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"], "{name} {by_sync}");
+                assert_eq!(marks, [], "{name} {by_sync}");
+            } else {
+                assert_eq!(hours(&page), ["08:00-09:00"], "{name} {by_sync}");
+                assert_eq!(marks, [("/c/ada/work/bad.ics", false)], "{name} {by_sync}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_member_that_sync_lists_and_nobody_hands_out_is_marked_and_the_rest_is_told() {
     let moved = Arc::new(AtomicBool::new(false));
     let now = moved.clone();

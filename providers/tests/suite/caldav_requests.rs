@@ -246,7 +246,7 @@ async fn principals_that_are_not_listed_are_searched_and_found_by_their_publishe
         multistatus(""),
     ]);
     let found = caldav().calendar(&session(&script), "ada@corp.test").await;
-    assert_eq!(script.heard().len(), 8, "the last two ask what may be done: {:?}", script.heard());
+    assert_eq!(script.heard().len(), 9, "the last three ask what may be done: {:?}", script.heard());
     assert_eq!(found.unwrap().id, "/calendars/17/default/");
     assert_eq!(script.heard()[3], format!("REPORT /principals/ {BASIC} 0"));
 }

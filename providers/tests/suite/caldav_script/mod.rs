@@ -66,6 +66,9 @@ impl Script {
 /// Who the account is, and that Ada is there.
 fn discovery(heard: &str, body: &str) -> Option<Reply> {
     let principal = "<resourcetype><principal/></resourcetype>";
+    if body.contains(EVERYTHING) {
+        return Some(plain(501));
+    }
     if body.contains("current-user-principal") {
         return Some(multistatus(&response("/", OWN)));
     }
@@ -76,6 +79,8 @@ fn discovery(heard: &str, body: &str) -> Option<Reply> {
         .then(|| multistatus(&(response("/svc/", principal) + &response("/ada%40corp.test/", principal))))
 }
 
+/// What a query for all events of a calendar holds.
+pub const EVERYTHING: &str = "<C:comp-filter name=\"VEVENT\"></C:comp-filter>";
 /// The properties of the root: the account's principal.
 pub const OWN: &str = "<current-user-principal><href>/svc/</href></current-user-principal>";
 /// The properties of the account's principal.

@@ -152,7 +152,9 @@ fn is_child(parent: &str, child: &str) -> bool {
 }
 
 fn etag(text: &str) -> String {
-    format!("\"{:x}\"", text.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())))
+    let sum =
+        text.bytes().take(4_000).fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    format!("\"{sum:x}-{}\"", text.len())
 }
 
 fn decode(path: &str) -> String {
