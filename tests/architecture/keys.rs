@@ -55,6 +55,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
     ("providers/src/caldav/mod.rs", "lists: Cache<String, Arc<Aged<Listed>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "homes: Cache<String, Arc<Aged<Vec<Collection>>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "aliases: Cache<String, Arc<Option<Alias>>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "hidden: Cache<String, Arc<Vec<url::Url>>>", Owner::Scope),
     ("providers/src/caldav/auth.rs", "refused: Cache<String, ()>", Owner::Scope),
     ("providers/src/caldav/auth.rs", "handshakes: Cache<String, Arc<Handshake>>", Owner::Scope),
 ];

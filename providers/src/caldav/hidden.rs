@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::FutureExt;
 use url::Url;
 
-use super::{collection::Collection, href, listing::is_about_one, read, sync, transport::Dav};
+use super::{collection::Collection, href, read, sync, transport::Dav};
 use crate::{ErrorKind, Remedy, Result};
 
 /// How many are looked after.
