@@ -60,6 +60,9 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
         }
     };
     say("configuration", Ok("readable, and the combination works".to_owned()));
+    let zones = domain::zone::tzdata();
+    let source = if zones.is_system { "the system's database" } else { "the database in this binary" };
+    say("time zones", Ok(format!("release {}, from {source}", zones.version)));
     match Store::connect(&config.database_url, 2).await {
         Ok(store) => {
             let ping = store.installation().ping().await.map_err(|error| error.to_string());

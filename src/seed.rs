@@ -166,7 +166,8 @@ async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids
         return Ok(Id::from_uuid(known.id));
     }
     let return_urls = vec!["http://127.0.0.1/".to_owned(), services.settings.link("/")];
-    let new = NewTenant { name: name.to_owned(), plan: Plan::Plus, return_urls };
+    let new =
+        NewTenant { name: name.to_owned(), plan: Plan::Plus, return_urls, time_zone: None, language: None };
     let id = Id::from_uuid(services.tenants().create(staff, new).await?.id);
     services.tenants().set_feature(staff, id, Feature::ServiceAccount, true).await?;
     Ok(id)

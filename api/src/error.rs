@@ -85,6 +85,12 @@ pub enum Error {
     /// The values of the variables do not fit their types.
     #[error("The variables do not fit their types.")]
     BadVariables(Vec<Finding>),
+    /// A text is longer than any that is read there.
+    #[error("A text is too long.")]
+    TextTooLong(Finding),
+    /// A text has a character that no text may have there.
+    #[error("A text has a character that is not allowed.")]
+    TextMalformed(Finding),
     /// The document exceeds one of the limits.
     #[error("The document has {found} {what}; {limit} are allowed.")]
     LimitExceeded {
@@ -150,6 +156,8 @@ impl Error {
             Self::Unparsable(_) => "GRAPHQL_PARSE_FAILED",
             Self::Invalid(_) => "GRAPHQL_VALIDATION_FAILED",
             Self::BadVariables(_) => "BAD_USER_INPUT",
+            Self::TextTooLong(_) => "TEXT_TOO_LONG",
+            Self::TextMalformed(_) => "TEXT_MALFORMED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::OperationUnknown(_) => "OPERATION_UNKNOWN",
             Self::OnlyQueriesByGet => "ONLY_QUERIES_BY_GET",
@@ -191,6 +199,8 @@ impl Error {
             Self::Unparsable(_)
                 | Self::Invalid(_)
                 | Self::BadVariables(_)
+                | Self::TextTooLong(_)
+                | Self::TextMalformed(_)
                 | Self::LimitExceeded { .. }
                 | Self::OperationUnknown(_)
                 | Self::SubscriptionNeedsSocket
@@ -206,6 +216,7 @@ impl Error {
             {
                 findings.clone()
             }
+            Self::TextTooLong(finding) | Self::TextMalformed(finding) => vec![finding.clone()],
             other => vec![Finding::new(&other.to_string(), None)],
         }
     }

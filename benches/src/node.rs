@@ -239,6 +239,12 @@ async fn new_tenant(services: &Services) -> Result<Uuid> {
     let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await?.caller;
     let staff = caller.allow_staff().map_err(|_| "the vendor's key may")?;
     let name = services.ids.secret();
-    let new = services::tenants::NewTenant { name, plan: domain::state::Plan::Plus, return_urls: Vec::new() };
+    let new = services::tenants::NewTenant {
+        name,
+        plan: domain::state::Plan::Plus,
+        return_urls: Vec::new(),
+        time_zone: None,
+        language: None,
+    };
     Ok(services.tenants().create(&staff, new).await?.id)
 }

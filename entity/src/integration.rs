@@ -31,6 +31,8 @@ crate::table::tenant_table! {
         consented_by: Option<String>,
         /// The return url.
         return_url: Option<String>,
+        /// How rooms are told from people, a `providers::caldav::RoomRule`; null where the installation's own rule serves.
+        room_rules: Option<Json>,
         /// The created by.
         created_by: String,
         /// When it was made.

@@ -16,6 +16,11 @@ pub struct Model {
     pub plan: String,
     /// The return urls.
     pub return_urls: Json,
+    /// The time zone of days that neither a calendar nor a user tells the zone of, as an IANA name; null while nobody
+    /// has told it.
+    pub time_zone: Option<String>,
+    /// The language, as a BCP 47 tag; null while nobody has told it.
+    pub language: Option<String>,
     /// The data key.
     pub data_key: Vec<u8>,
     /// Grows with every change.

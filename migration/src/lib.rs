@@ -16,6 +16,11 @@ mod m0006_committer;
 mod m0007_cursors;
 mod m0008_online_meetings;
 mod m0009_unchecked;
+mod m0010_tenant_locale;
+mod m0011_unreadable;
+mod m0012_failures;
+mod m0013_counted_calendars;
+mod m0014_room_rules;
 mod walls;
 
 /// Every change, in order.
@@ -35,6 +40,11 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_cursors::Migration),
             Box::new(m0008_online_meetings::Migration),
             Box::new(m0009_unchecked::Migration),
+            Box::new(m0010_tenant_locale::Migration),
+            Box::new(m0011_unreadable::Migration),
+            Box::new(m0012_failures::Migration),
+            Box::new(m0013_counted_calendars::Migration),
+            Box::new(m0014_room_rules::Migration),
         ]
     }
 }

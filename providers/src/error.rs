@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+use domain::text;
+
+use crate::clean::Cleaned;
+
+/// The longest code or request id, in bytes.
+const LONGEST_CODE: usize = 200;
+/// The longest message, in bytes.
+const LONGEST_MESSAGE: usize = 4_000;
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -74,7 +83,10 @@ pub struct Error {
 impl Error {
     /// An error whose effect certainly did not happen.
     pub fn new(kind: ErrorKind, remedy: Remedy, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, remedy, code: code.into(), message: message.into(), request_id: None, unknown: false }
+        // Both may quote the provider, or a redirect that anybody can type.
+        let code = text::line(code.into(), LONGEST_CODE);
+        let message = text::line(message.into(), LONGEST_MESSAGE);
+        Self { kind, remedy, code, message, request_id: None, unknown: false }
     }
 
     /// Marks that the effect may have happened.
@@ -122,5 +134,13 @@ impl From<http::Error> for Error {
         };
         let unknown = error.is_unknown();
         Self { unknown, ..Self::new(kind, remedy, error.code(), error.to_string()) }
+    }
+}
+
+impl Cleaned for Error {
+    fn cleaned(self) -> Self {
+        let Self { kind, remedy, code, message, request_id, unknown } = self;
+        let request_id = request_id.map(|id| text::line(id, LONGEST_CODE));
+        Self { request_id, unknown, ..Self::new(kind, remedy, code, message) }
     }
 }

@@ -7,6 +7,7 @@
 
 mod body;
 pub mod caldav;
+mod clean;
 mod error;
 pub mod exchange;
 #[cfg(feature = "fuzzing")]
@@ -24,6 +25,7 @@ mod xml;
 use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange};
 
+pub use clean::Clean;
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
     Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, Changes, Channel, Event,
@@ -53,6 +55,9 @@ pub struct Offers {
     pub push: bool,
     /// Events can have an online meeting of the provider's, where their calendar permits it.
     pub online_meetings: bool,
+    /// What an administrator permits takes minutes to be in force everywhere, so a refusal right after it may pass.
+    /// Elsewhere a refusal is final at once.
+    pub propagates: bool,
 }
 
 /// One calendar system.
@@ -165,6 +170,19 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Removes an event without telling anybody (for events without attendees, such as probes). Gone already is a
     /// success.
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()>;
+
+    /// Removes what [`Self::create_event`] wrote into the calendars of rooms beside the event itself, by the effect key,
+    /// where somebody may have deleted the event without them. Does nothing where the provider invites rooms: their
+    /// entries follow the event. Nothing left to remove is a success.
+    async fn remove_copies(
+        &self,
+        _session: &Session,
+        _mailbox: &str,
+        _effect_key: &str,
+        _rooms: &[String],
+    ) -> Result<()> {
+        Ok(())
+    }
 
     /// Asks for pushes about a mailbox to `url`, authenticated by `secret`. [`ErrorKind::Unsupported`] where
     /// [`Offers::push`] is false.

@@ -77,6 +77,11 @@ pub struct Organisation {
     pub name: String,
     /// Its mail domains, where the provider tells them.
     pub domains: Vec<String>,
+    /// Its time zone as an IANA name, where the provider tells one for the organisation as a whole. None of today's
+    /// does: they know the zones of mailboxes.
+    pub zone: Option<String>,
+    /// Its language as the provider spells it (usually a BCP 47 tag), where the provider tells it.
+    pub language: Option<String>,
 }
 
 /// A person of the directory.

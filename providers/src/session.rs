@@ -115,4 +115,11 @@ pub struct Session {
     /// The zone of whole days and of times without a zone, where the calendar itself has none: the owner's, else the
     /// tenant's. Without one they are read in UTC.
     pub zone: Option<domain::Zone>,
+    /// Whose access this is: the same text for every session of one integration and one consent, and for no other.
+    /// What a connector remembers between calls is kept under it, so that nothing that somebody types (a server, a
+    /// user name) leads to what belongs to somebody else. A new consent has a new scope.
+    pub scope: Arc<str>,
+    /// Which principals of a CalDAV server are rooms, where the administrator has said so; otherwise by the
+    /// installation's own rule.
+    pub rooms: Option<Arc<crate::caldav::RoomRule>>,
 }

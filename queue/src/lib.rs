@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod limits;
 
 mod error;
+mod key;
 mod link;
 #[cfg(test)]
 mod testing;
@@ -28,6 +29,7 @@ pub use self::{
     error::Error,
     fanout::{Delivery, Fanout, Message, Subscription},
     hints::{Hint, Hints},
+    key::Key,
     limits::{Limit, Limits, Place, Wait},
 };
 
@@ -108,6 +110,8 @@ mod tests {
         let node = testing::Node::at(&url, "muster");
         assert!(!format!("{:?}", node.queue).contains("secret"));
         let limit = Limit { concurrency: 1, rate: 0, per: std::time::Duration::ZERO };
-        assert!(node.queue.limits.enter("ada", &limit, std::time::Duration::ZERO).await.is_ok());
+        assert!(
+            node.queue.limits.enter(&testing::key("ada"), &limit, std::time::Duration::ZERO).await.is_ok()
+        );
     }
 }

@@ -148,3 +148,8 @@ pub(crate) fn clock() -> SharedClock {
 pub(crate) fn ids() -> Ids {
     Ids::random(clock())
 }
+
+/// The key of some limit.
+pub(crate) fn key(name: &str) -> crate::Key {
+    crate::Key::of_integration(uuid::Uuid::nil(), uuid::Uuid::nil()).part("test", name)
+}

@@ -4,14 +4,16 @@
 //! the next question tells it. Two readers at the same time write a copy and its watermark together, one after the
 //! other; whichever stays is true to itself.
 
-use domain::{Allowed, TimeRange, Timestamp, Unreadable};
+use domain::{Allowed, TimeRange, Timestamp, Unreadable, UnreadableReason};
 use providers::{Error, ErrorKind, Event, Provider, Remedy, Session, Since};
-use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 use uuid::Uuid;
 
 use crate::{
-    Change, Result, Services,
+    Change, Result, Services, Tx,
     change::{CalendarCopy, SameCalendar, window as covered},
+    connections::counted,
+    integrations,
 };
 
 /// A calendar with more events than this in its window is not believed: something is wrong with it.
@@ -42,21 +44,39 @@ impl Calendars {
         Ok(rows.order_by_asc(Column::StartAt).all(&txn).await?)
     }
 
-    /// Connections of usable integrations whose copy is older than wished, oldest first.
-    pub async fn outdated(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
+    /// Connections of usable integrations whose copy is older than wished and that are to be tried now: those that do not
+    /// fail, oldest first, or those that do, the ones that fail least first.
+    pub async fn outdated(
+        &self,
+        tenant: Uuid,
+        turn: Turn,
+        max: usize,
+    ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
         let txn = self.services.store.read(tenant).await?;
-        let before = self.services.now() - self.services.settings.reread_after;
+        let usable = integrations::usable(&txn, tenant).await?;
+        let (now, states) = (self.services.now(), ["ACTIVE", "FREE_BUSY_ONLY"]);
+        let before = now - self.services.settings.reread_after;
         let old = Condition::any().add(Column::AsOf.is_null()).add(Column::AsOf.lt(before));
         let rows = of(tenant)
-            .filter(Column::State.is_in(["ACTIVE", "FREE_BUSY_ONLY"]))
-            .filter(old)
-            .order_by_asc(Column::AsOf)
-            .limit(max as u64)
-            .all(&txn)
-            .await?;
-        Ok(rows)
+            .filter(Column::IntegrationId.is_in(usable))
+            .filter(Column::State.is_in(states))
+            .filter(old);
+        let rows = match turn {
+            Turn::Healthy => rows.filter(Column::RetryAt.is_null()),
+            Turn::Failing => rows.filter(Column::RetryAt.lte(now)).order_by_asc(Column::Failures),
+        };
+        Ok(rows.order_by_asc(Column::AsOf).limit(max as u64).all(&txn).await?)
     }
+}
+
+/// Whose turn it is to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Mailboxes whose last attempt succeeded.
+    Healthy,
+    /// Mailboxes that failed, and whose wait is over.
+    Failing,
 }
 
 /// The window that copies cover: from yesterday to the horizon, on whole days.
@@ -65,6 +85,19 @@ pub fn window(services: &Services) -> TimeRange {
     let start = today - chrono::Duration::days(1);
     let horizon = chrono::Duration::from_std(services.settings.horizon).unwrap_or(chrono::Duration::days(60));
     TimeRange { start, end: today + horizon }
+}
+
+/// Has the copies of a user, or of the whole tenant, read anew whatever their providers say of changes: their days stand
+/// in another zone now.
+pub(crate) async fn read_anew(tx: &Tx, user: Option<Uuid>) -> Result<()> {
+    use entity::connection::{Column, update};
+    let copies = update(tx.tenant()).col_expr(Column::Watermark, Expr::value(None::<String>));
+    let copies = match user {
+        Some(user) => copies.filter(Column::UserId.eq(user)),
+        None => copies,
+    };
+    copies.exec(tx.conn()).await?;
+    Ok(())
 }
 
 /// Brings a copy up to date: asks whether anything has changed since it was read, and reads the window if so, if nobody
@@ -121,6 +154,10 @@ async fn ask(
     connection: &entity::connection::Model,
     window: TimeRange,
 ) -> providers::Result<Since> {
+    // What a provider tells of changes is about the calendars that count by its own rule.
+    if counted(connection).is_some() {
+        return Ok(Since::Changed(None));
+    }
     let known = connection.watermark.as_deref();
     match provider.changed(session, &connection.address, window, known).await {
         Err(error) if error.remedy == Remedy::Reconnect || error.kind == ErrorKind::Throttled => Err(error),
@@ -144,6 +181,7 @@ struct Events {
     unreadable: Vec<Unreadable>,
 }
 
+/// Reads the calendars that count: those that an administrator chose, else those that the calendar system counts.
 async fn events(
     provider: &dyn Provider,
     session: &Session,
@@ -151,9 +189,37 @@ async fn events(
     window: TimeRange,
 ) -> providers::Result<Events> {
     let mut events = Events::default();
-    let mut after = None;
+    let Some(chosen) = counted(connection) else {
+        pages(provider, session, connection, window, None, &mut events).await?;
+        return Ok(events);
+    };
+    for calendar in chosen {
+        match pages(provider, session, connection, window, Some(&calendar), &mut events).await {
+            // It was deleted since it was chosen. The others are still read, and somebody has to choose again.
+            Err(error) if error.kind == ErrorKind::Gone => {
+                let reason = UnreadableReason::NotDelivered;
+                events.unreadable.push(Unreadable { uid: calendar, reason, blocks: false });
+            }
+            read => read?,
+        }
+    }
+    Ok(events)
+}
+
+async fn pages(
+    provider: &dyn Provider,
+    session: &Session,
+    connection: &entity::connection::Model,
+    window: TimeRange,
+    calendar: Option<&str>,
+    events: &mut Events,
+) -> providers::Result<()> {
+    let (mailbox, mut after) = (&connection.address, None::<String>);
     loop {
-        let page = provider.events(session, &connection.address, window, after.as_deref()).await?;
+        let page = match calendar {
+            None => provider.events(session, mailbox, window, after.as_deref()).await?,
+            Some(id) => provider.events_of(session, mailbox, id, window, after.as_deref()).await?,
+        };
         events.items.extend(page.items);
         events.unreadable.extend(page.unreadable);
         after = page.next;
@@ -162,7 +228,7 @@ async fn events(
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "too_many_events", message));
         }
         if after.is_none() {
-            return Ok(events);
+            return Ok(());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A push is a hint: it says that a mailbox changed, and the mailbox is read again with our own consent. Nothing in
 //! it is believed but the secret that only the provider was given.
 
-use domain::{ProviderKind, ids, state::Lane};
+use domain::{ProviderKind, ids, state::Lane, text};
 use entity::channel::{ActiveModel, Column, Entity, Model};
 use providers::{Channel, ErrorKind};
 use sea_orm::{
@@ -81,8 +81,7 @@ impl Channels {
         let tenant = connection.tenant_id;
         let rows = self.services.integrations().among(tenant, &[connection.integration_id]).await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
-        let own = connection.user_id.filter(|_| connection.route == domain::Route::Own.as_str());
-        let (provider, session) = self.services.grants().session(&integration, own).await?;
+        let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
         let known = self.of(tenant).await?.into_iter().find(|row| row.connection_id == connection.id);
         if let Some(known) = known {
             match provider.renew(&session, &known.external_id).await {
@@ -138,7 +137,7 @@ impl Channels {
     /// The channel of this name, when whoever names it knows its secret.
     async fn known(&self, external_id: &str, secret: &str) -> Result<Option<Model>> {
         #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
-        let found = Entity::find().filter(named(external_id));
+        let found = Entity::find().filter(named(&text::escape(external_id.to_owned())));
         let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(None) };
         let key = self.services.tenants().data_key(channel.tenant_id).await?;
         let known = key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)?;

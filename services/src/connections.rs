@@ -1,9 +1,11 @@
 //! Mailboxes that are reached through an integration.
 
+mod counted;
+
 use domain::{
-    Allowed, Id, ids,
+    Allowed, Id, Route, Unreadable, ids,
     provider::Capabilities,
-    state::{ConnectionState, Lane},
+    state::{ConnectionState, Lane, RunStatus},
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, prelude::Json,
@@ -16,10 +18,13 @@ use crate::{
     Error, Page, PageArgs, Result, Tx,
     change::{NewConnection, pending_connection},
     events::topic,
-    integrations,
+    health, integrations,
     orders::{Activate, Order},
     page,
 };
+
+pub use counted::{calendars, counted, listing};
+pub use providers::{CalendarKind, CalendarListing};
 
 crate::noun! {
     /// Mailboxes that are reached through an integration.
@@ -109,6 +114,60 @@ impl Connections {
         let run = order(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
+    }
+
+    /// Orders the activation of mailboxes that are not in use although nobody wants that: those whose activation failed,
+    /// when they are to be tried again, and those whose activation began and has no run any more. A run that crashed its
+    /// worker waits for a person. Answers how many were ordered.
+    pub async fn retry_failed(&self, tenant: Uuid, max: usize) -> Result<usize> {
+        use entity::connection::{Column, update};
+        let rows = self.to_retry(tenant, max).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.services.begin(tenant).await?;
+        for row in &rows {
+            let retry_at = tx.now() + health::backoff(&self.services, row.failures + 1);
+            update(tenant)
+                .filter(Column::Id.eq(row.id))
+                .col_expr(Column::RetryAt, Expr::value(retry_at))
+                .exec(tx.conn())
+                .await?;
+        }
+        let activate = |row: &entity::connection::Model| {
+            Order::Activate(Activate { connection: row.id, campaign: None })
+        };
+        tx.order_all(rows.iter().map(activate), "calendars", Lane::Background).await?;
+        tx.commit().await?;
+        Ok(rows.len())
+    }
+
+    async fn to_retry(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
+        use entity::connection::{Column, of};
+        use sea_orm::{QueryOrder, QuerySelect};
+        let txn = self.services.store.read(tenant).await?;
+        let now = self.services.now();
+        let stuck = Condition::all()
+            .add(Column::State.eq(ConnectionState::Verifying.as_str()))
+            .add(Column::RetryAt.is_null())
+            .add(Column::Since.lte(now - self.services.settings.reread_after));
+        let waiting = ["PENDING", "VERIFYING", "UNREACHABLE"];
+        let due = Condition::all().add(Column::State.is_in(waiting)).add(Column::RetryAt.lte(now));
+        let rows = of(tenant)
+            .filter(Column::IntegrationId.is_in(integrations::usable(&txn, tenant).await?))
+            .filter(Condition::any().add(due).add(stuck))
+            .order_by_asc(Column::Failures)
+            .order_by_asc(Column::Id)
+            .limit(max as u64)
+            .all(&txn)
+            .await?;
+        let parked = entity::run::of(tenant)
+            .filter(entity::run::Column::Subject.is_in(rows.iter().map(|row| row.id)))
+            .filter(entity::run::Column::Status.eq(RunStatus::Quarantined.as_str()))
+            .all(&txn)
+            .await?;
+        let is_parked = |row: &entity::connection::Model| parked.iter().any(|run| run.subject == row.id);
+        Ok(rows.into_iter().filter(|row| !is_parked(row)).collect())
     }
 
     /// Leaves a mailbox out on purpose: it is not read or written any more.
@@ -218,7 +277,45 @@ pub fn state(row: &entity::connection::Model) -> ConnectionState {
     ConnectionState::parse(&row.state).unwrap_or(ConnectionState::Unreachable)
 }
 
+/// Whether the mailbox is reached by its owner's own consent.
+pub fn is_own(row: &entity::connection::Model) -> bool {
+    row.user_id.is_some() && row.route == Route::Own.as_str()
+}
+
 /// What was measured of a row.
 pub fn capabilities(row: &entity::connection::Model) -> Capabilities {
     serde_json::from_value(row.capabilities.clone()).unwrap_or_default()
+}
+
+/// Examples of the items of a mailbox that cannot be read, those that block nothing first. An example whose reason only
+/// a newer version knows is left out.
+pub fn unreadable(row: &entity::connection::Model) -> Vec<Unreadable> {
+    let examples = row.unreadable.as_array().map(Vec::as_slice).unwrap_or_default();
+    examples.iter().filter_map(|one| serde_json::from_value(one.clone()).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Id, UnreadableReason};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_example_with_a_newer_reason_does_not_hide_the_others() {
+        let new = NewConnection {
+            integration: Uuid::nil(),
+            user: Some(Id::<ids::User>::from_uuid(Uuid::nil()).uuid()),
+            room: None,
+            address: "ada@acme.example".to_owned(),
+        };
+        let mut row = pending_connection(Uuid::nil(), Uuid::nil(), new, domain::Timestamp::UNIX_EPOCH);
+        assert_eq!(unreadable(&row), []);
+        row.unreadable = json!([
+            { "uid": "a", "reason": "NEWER", "blocks": false },
+            { "uid": "b", "reason": "RECURRENCE", "blocks": true },
+        ]);
+        let known = Unreadable { uid: "b".to_owned(), reason: UnreadableReason::Recurrence, blocks: true };
+        assert_eq!(unreadable(&row), [known]);
+    }
 }

@@ -24,7 +24,7 @@ crate::noun! {
 pub mod topic {
     /// An integration changed its state or reason.
     pub const INTEGRATION: &str = "integration";
-    /// A connection changed its state, reason or route.
+    /// A connection changed its state, reason or route, or which of its items cannot be read.
     pub const CONNECTION: &str = "connection";
     /// A campaign made progress.
     pub const CAMPAIGN: &str = "campaign";

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use domain::ProviderKind;
 use providers::{Error, ErrorKind, Gate, Permit, Remedy};
-use queue::{Limit, Limits};
+use queue::{Key, Limit, Limits};
 
 use crate::Services;
 
@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct IntegrationGate {
     limits: Arc<dyn Limits>,
-    whole: String,
+    whole: Key,
     whole_limit: Limit,
     mailbox_limit: Limit,
 }
 
 impl IntegrationGate {
-    /// The gate to one organisation (by the provider's id of it, so that two integrations share it).
-    pub(crate) fn new(services: &Services, provider: ProviderKind, organisation: &str) -> Self {
+    /// The gate to what `whole` owns: a verified organisation, or one integration.
+    pub(crate) fn new(services: &Services, provider: ProviderKind, whole: Key) -> Self {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         // Microsoft: 130,000 per 10 s for an app as a whole, 10,000 per 10 min and 4 at once for a mailbox. Google:
         // 600 per minute for a user. A customer's own server gets two requests at a time.
@@ -49,15 +49,14 @@ impl IntegrationGate {
                 Limit { concurrency: 2, rate: 6_000, per: minutes(1) },
             ),
         };
-        let whole = format!("provider:{provider}:{organisation}");
         Self { limits: Arc::clone(&services.queue.limits), whole, whole_limit, mailbox_limit }
     }
 
-    fn mailbox_key(&self, mailbox: &str) -> String {
-        format!("{}:{}", self.whole, mailbox.to_lowercase())
+    fn mailbox_key(&self, mailbox: &str) -> Key {
+        self.whole.part("mailbox", mailbox)
     }
 
-    async fn place(&self, key: &str, limit: &Limit) -> providers::Result<queue::Place> {
+    async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<queue::Place> {
         self.limits.enter(key, limit, PATIENCE).await.map_err(|queue::Wait(wait)| {
             let message = "The calendar system allows no more requests for now.";
             Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT, message)

@@ -6,15 +6,18 @@
 //! organisation at the provider still belongs to the tenant that asks.
 
 mod broker;
+mod owner;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{ProviderKind, ids};
 use providers::{
-    Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session, StaticCredentials,
+    Clean, Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session,
+    StaticCredentials,
     google::{Google, ServiceAccountKey},
     microsoft::identity::Identity,
 };
+use queue::Key;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -32,10 +35,10 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    /// Adds a connector.
+    /// Adds a connector. Whoever gets it from here gets clean texts, see [`Clean`].
     #[must_use]
     pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
-        self.by_kind.insert(provider.kind(), provider);
+        self.by_kind.insert(provider.kind(), Arc::new(Clean::new(provider)));
         self
     }
 
@@ -214,26 +217,30 @@ impl Grants {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         // An access token that is still in memory may be older than the loss of its organisation.
-        if matches!(kind, ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace) {
-            let external = integration.external_tenant.as_deref().unwrap_or_default();
-            if !self.is_bound(kind, external, integration.tenant_id).await? {
-                return Err(lost().into());
+        let limited = match kind {
+            ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace => {
+                let external = integration.external_tenant.as_deref().unwrap_or_default();
+                let binding = self.binding(kind, external, integration.tenant_id).await?;
+                Key::of_organisation(&binding.ok_or_else(lost)?)
             }
-        }
+            // What a customer's own server calls itself proves nothing.
+            ProviderKind::Exchange | ProviderKind::CalDav => of_integration(integration),
+        };
         let broker = Broker {
             services: self.services.clone(),
             tenant: integration.tenant_id,
             grant: grant.id,
             provider: kind,
         };
-        let limited = integration.external_tenant.clone().unwrap_or_else(|| integration.id.to_string());
         let session = Session {
             credentials: Arc::new(broker),
-            gate: Arc::new(IntegrationGate::new(&self.services, kind, &limited)),
+            gate: Arc::new(IntegrationGate::new(&self.services, kind, limited)),
             server: integration.server_url.as_deref().and_then(|url| url.parse().ok()),
             account: grant.account,
             own: user.is_some(),
             zone: None,
+            scope: format!("{}/{}", integration.id, grant.id).into(),
+            rooms: crate::integrations::room_rules(integration).map(Arc::new),
         };
         Ok((connector, session))
     }
@@ -265,11 +272,14 @@ impl Grants {
         };
         let session = Session {
             credentials,
-            gate: Arc::new(IntegrationGate::new(&self.services, kind, secret.external().unwrap_or(account))),
+            gate: Arc::new(IntegrationGate::new(&self.services, kind, of_integration(integration))),
             server,
             account: account.to_owned(),
             own: false,
             zone: None,
+            // Each trial is somebody's act: what an earlier one was refused does not count.
+            scope: format!("{}/{}", integration.id, self.services.ids.uuid()).into(),
+            rooms: crate::integrations::room_rules(integration).map(Arc::new),
         };
         Ok((self.services.connectors.get(kind)?, session))
     }
@@ -287,17 +297,31 @@ impl Grants {
 
     /// Whether the organisation at the provider belongs to this tenant of ours (the confused deputy's door).
     async fn is_bound(&self, provider: ProviderKind, external: &str, tenant: Uuid) -> Result<bool> {
+        Ok(self.binding(provider, external, tenant).await?.is_some())
+    }
+
+    /// What binds the organisation to this tenant, if it is bound to this one.
+    async fn binding(
+        &self,
+        provider: ProviderKind,
+        external: &str,
+        tenant: Uuid,
+    ) -> Result<Option<entity::external_binding::Model>> {
         let key = (provider.to_string(), external.to_owned());
         #[expect(clippy::disallowed_methods, reason = "the binding is what tells the tenant")]
         let row =
             entity::external_binding::Entity::find_by_id(key).one(self.services.store.installation()).await?;
-        Ok(row.is_some_and(|row| row.tenant_id == tenant))
+        Ok(row.filter(|row| row.tenant_id == tenant))
     }
 }
 
 /// The credential of a key file.
 fn service_account(key: &str) -> Result<Credential> {
     Ok(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
+}
+
+fn of_integration(integration: &entity::integration::Model) -> Key {
+    Key::of_integration(integration.tenant_id, integration.id)
 }
 
 fn place(tenant: Uuid, row: Uuid) -> Place {

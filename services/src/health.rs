@@ -1,23 +1,47 @@
-//! Telling a lost consent from one mailbox that cannot be served.
+//! Telling what concerns an integration as a whole from what concerns one mailbox.
+//!
+//! What one mailbox returns never turns an integration `FAILING`. It turns so by what its directory or its token says,
+//! which is asked whenever a mailbox refuses in a way that may concern all; or when mailboxes fail in the same way
+//! for longer than one round of retries and none is read meanwhile: at least three, or all where there are fewer
+//! ([`Change::Failure`] counts them). One mailbox turns its own state, and with it the integration `DEGRADED` at most.
 
-use domain::{Reason, state::IntegrationState};
+use std::time::Duration;
+
+use domain::{
+    Reason,
+    state::{ConnectionState, IntegrationState},
+};
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
+use uuid::Uuid;
 
-use crate::change::{Change, IntegrationChange};
+use crate::{
+    Services,
+    change::{Change, ConnectionChange, IntegrationChange, MailboxFailure},
+};
+
+/// The longest wait between two attempts at a mailbox that fails. Shorter than the time for which a copy counts as
+/// fresh, so that one good attempt in time keeps its owner bookable.
+const LONGEST_BACKOFF: Duration = Duration::from_hours(4);
+/// How much of a provider's code tells ways of failing apart, in characters.
+const LONGEST_CODE: usize = 100;
 
 /// What an error of one mailbox means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Judgement {
-    /// The connection as a whole is gone: a person has to consent again, or the operator to mend something.
-    Lost,
-    /// Only this mailbox cannot be served.
+    /// The integration as a whole is refused, with the error that says so: a person has to consent again, or the
+    /// operator to mend something.
+    Lost(Error),
+    /// The mailbox refuses while the integration is let in. It is tried again, and counts beside others that fail in
+    /// the same way.
+    Refused,
+    /// Only this mailbox cannot be served, for a reason that no repetition mends.
     Mailbox,
-    /// Nothing is decided: it passes.
-    Passing,
+    /// Nothing is decided, with the error that passes: the mailbox's own, or that of the directory that was asked.
+    Passing(Error),
 }
 
-/// Judges an error met at `mailbox`. "Access denied" alone does not say whether it concerns one mailbox or all: a
-/// mailbox that is known to be in scope is asked too before anything is decided.
+/// Judges an error met at `mailbox`. What may concern all mailboxes is asked of the directory. "Access denied" does
+/// not even say that: a mailbox that is known to be in scope is asked first.
 pub async fn judge(
     provider: &dyn Provider,
     session: &Session,
@@ -26,25 +50,33 @@ pub async fn judge(
     error: &Error,
 ) -> Judgement {
     match error.remedy {
-        Remedy::Reconnect => Judgement::Lost,
+        Remedy::RetryAfter(_) | Remedy::Resync | Remedy::Reread => Judgement::Passing(error.clone()),
+        Remedy::RefreshToken if session.own => Judgement::Passing(error.clone()),
+        // A person's own consent concerns nobody else.
+        _ if session.own => Judgement::Mailbox,
         Remedy::SkipMailbox if error.kind == ErrorKind::OutOfScope => match known_good {
             Some(known) if !known.eq_ignore_ascii_case(mailbox) => {
                 match provider.calendar(session, known).await {
-                    Err(error)
-                        if error.remedy == Remedy::Reconnect || error.kind == ErrorKind::OutOfScope =>
-                    {
-                        Judgement::Lost
-                    }
+                    Err(error) if is_refusal(&error) => integration(provider, session).await,
                     _ => Judgement::Mailbox,
                 }
             }
             _ => Judgement::Mailbox,
         },
-        Remedy::Never if matches!(error.kind, ErrorKind::Misconfigured | ErrorKind::Signing) => {
-            Judgement::Lost
-        }
-        Remedy::SkipMailbox | Remedy::Never => Judgement::Mailbox,
-        Remedy::RetryAfter(_) | Remedy::RefreshToken | Remedy::Resync | Remedy::Reread => Judgement::Passing,
+        Remedy::SkipMailbox => Judgement::Mailbox,
+        Remedy::Reconnect => integration(provider, session).await,
+        Remedy::RefreshToken | Remedy::Never if is_refusal(error) => integration(provider, session).await,
+        Remedy::RefreshToken => Judgement::Passing(error.clone()),
+        Remedy::Never => Judgement::Refused,
+    }
+}
+
+/// Whether the integration is let in, whatever a mailbox says.
+async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
+    match provider.organisation(session).await {
+        Ok(_) => Judgement::Refused,
+        Err(error) if is_refusal(&error) => Judgement::Lost(error),
+        Err(error) => Judgement::Passing(error),
     }
 }
 
@@ -58,15 +90,103 @@ pub fn reason(error: &Error) -> Reason {
     }
 }
 
+/// Why a mailbox cannot be reached, and who does what about it.
+pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
+    let next = match error.remedy {
+        Remedy::SkipMailbox => {
+            "Add the mailbox to the agreed scope, or let bookings go through the service account."
+        }
+        Remedy::Reconnect if own => "Ask the mailbox's owner to connect the calendar again.",
+        _ => {
+            "Ask the administrator of the calendar system why it refuses this mailbox. Muster tries it again by itself."
+        }
+    };
+    let reason = reason(error);
+    if reason.next_action.is_some() { reason } else { reason.act(next) }
+}
+
+/// A failed attempt at a mailbox. `counts` says whether it stands beside other mailboxes that fail in the same way.
+pub fn failure(
+    services: &Services,
+    connection: &entity::connection::Model,
+    error: &Error,
+    counts: bool,
+) -> Change {
+    let least = match error.remedy {
+        Remedy::RetryAfter(wait) => wait.min(LONGEST_BACKOFF),
+        _ => Duration::ZERO,
+    };
+    Change::Failure(MailboxFailure {
+        connection: connection.id,
+        integration: connection.integration_id,
+        way: way(error),
+        retry_at: services.now() + backoff(services, connection.failures).max(least),
+        concerns: counts.then(|| lost_reason(error)),
+    })
+}
+
+/// The same for a run that could not go on.
+pub fn failure_because(
+    services: &Services,
+    connection: &entity::connection::Model,
+    reason: &Reason,
+) -> Change {
+    Change::Failure(MailboxFailure {
+        connection: connection.id,
+        integration: connection.integration_id,
+        way: reason.code.clone(),
+        retry_at: services.now() + backoff(services, connection.failures),
+        concerns: None,
+    })
+}
+
+/// In which way a mailbox fails: the kind and the provider's own code.
+fn way(error: &Error) -> String {
+    let code = error.code.chars().filter(|c| !c.is_control()).take(LONGEST_CODE);
+    format!("{} {}", error.kind_code(), code.collect::<String>())
+}
+
+/// Whether a mailbox has been failing in this way for longer than one round of retries.
+pub fn lasts(services: &Services, connection: &entity::connection::Model, error: &Error) -> bool {
+    let since = connection.failing_since.filter(|_| connection.failing_code.as_deref() == Some(&way(error)));
+    since.is_some_and(|since| since <= services.now() - services.settings.reread_after)
+}
+
+/// How long until the next attempt at a mailbox that has failed so often before: twice as long each time, at most some
+/// hours, and somewhat less by chance, so that mailboxes that failed together are not tried together.
+pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
+    let doublings = u32::try_from(failures).unwrap_or(0).min(16);
+    let first = services.settings.reread_after.min(LONGEST_BACKOFF);
+    let whole = first.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+    let quarter = u64::try_from(whole.as_millis() / 4).unwrap_or(u64::MAX);
+    whole - Duration::from_millis(services.ids.below(quarter))
+}
+
+/// A mailbox that was active is not any more: it is marked, and the integration shows it.
+pub fn unreachable(connection: &entity::connection::Model, error: &Error, own: bool) -> Vec<Change> {
+    let change = ConnectionChange {
+        id: connection.id,
+        state: Some(ConnectionState::Unreachable),
+        reason: Some(Some(mailbox_reason(error, own))),
+        route: Some(domain::Route::ServiceAccount),
+        ..ConnectionChange::default()
+    };
+    vec![Change::Connection(change), degraded(connection.integration_id)]
+}
+
 /// The integration no longer works as a whole. Only one that was in use changes.
-pub fn lost(integration: uuid::Uuid, error: &Error) -> Change {
+pub fn lost(integration: Uuid, error: &Error) -> Change {
+    lost_because(integration, lost_reason(error))
+}
+
+fn lost_reason(error: &Error) -> Reason {
     let reason = reason(error);
     let again = "Connect the calendar system again, as an administrator.";
-    lost_because(integration, if reason.next_action.is_some() { reason } else { reason.act(again) })
+    if reason.next_action.is_some() { reason } else { reason.act(again) }
 }
 
 /// [`lost`], for a reason that is known already.
-pub fn lost_because(integration: uuid::Uuid, reason: Reason) -> Change {
+pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Failing),
@@ -77,7 +197,7 @@ pub fn lost_because(integration: uuid::Uuid, reason: Reason) -> Change {
 }
 
 /// The integration works again as a whole.
-pub fn healed(integration: uuid::Uuid) -> Change {
+pub fn healed(integration: Uuid) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),
@@ -88,7 +208,7 @@ pub fn healed(integration: uuid::Uuid) -> Change {
 }
 
 /// Mailboxes that were active are not: the integration shows it.
-pub fn degraded(integration: uuid::Uuid) -> Change {
+pub fn degraded(integration: Uuid) -> Change {
     let reason = Reason::new("MAILBOXES_LOST", "Mailboxes that were active cannot be reached any more.")
         .act("Look at the mailboxes that are unreachable.");
     Change::Integration(IntegrationChange {
@@ -101,7 +221,7 @@ pub fn degraded(integration: uuid::Uuid) -> Change {
 }
 
 /// Every mailbox that was active is so again, or was left out.
-pub fn whole_again(integration: uuid::Uuid) -> Change {
+pub fn whole_again(integration: Uuid) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),

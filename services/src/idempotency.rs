@@ -5,6 +5,7 @@
 //! Refusals are not remembered: nothing was done, so the same key may be tried again.
 
 use chrono::Duration;
+use domain::text::{self, Shape};
 use entity::idempotency::{ActiveModel, Column, Entity, Model, delete, of, update};
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
@@ -93,7 +94,7 @@ fn row_id(tenant: Uuid, field: &str, caller: &str, key: &str) -> Uuid {
 
 fn check(key: &str) -> Result<()> {
     let length = key.chars().count();
-    if (1..=LONGEST).contains(&length) && !key.contains(char::is_control) {
+    if (1..=LONGEST).contains(&length) && text::check(key, Shape::Line, LONGEST).is_ok() {
         return Ok(());
     }
     let message = format!("An idempotency key has 1 to {LONGEST} characters.");

@@ -1,12 +1,15 @@
 //! Links between a tenant and its calendar systems.
 
+mod room_rules;
+
 use domain::{
     AccessLevel, Allowed, Id, Permission, ProviderKind, Reason,
     access::Denied,
     ids,
     state::{Feature, IntegrationState, Lane},
+    text::Shape,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -15,11 +18,18 @@ use crate::{
     events::topic,
     orders::{Connect, Order, Verify},
     page, tenants,
+    text::{self, LONGEST_URL},
 };
 
 /// A service account that cannot write is of no use: said wherever somebody tries (S2.3).
 const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
                             Choose full access, or restricted access to the calendars that are needed.";
+
+/// The longest name of a group that access is restricted to, in characters.
+const LONGEST_GROUP: usize = 256;
+
+pub use providers::caldav::RoomRule;
+pub use room_rules::room_rules;
 
 crate::noun! {
     /// Links between a tenant and its calendar systems.
@@ -35,7 +45,7 @@ pub struct NewIntegration {
     pub name: String,
     /// How much the service account may reach.
     pub access_level: AccessLevel,
-    /// The group that restricted access is limited to, as the customer calls it.
+    /// The group that restricted access is limited to, as the customer calls it: up to 256 characters.
     pub scope_group: Option<String>,
     /// The service mailbox, if it is known already (S4.2).
     pub service_mailbox: Option<String>,
@@ -71,10 +81,12 @@ impl Integrations {
         if new.access_level == AccessLevel::FreeBusy {
             return Err(Refusal::new("ACCESS_LEVEL_CANNOT_WRITE", CANNOT_WRITE).at("accessLevel").into());
         }
-        let name = new.name.trim().to_owned();
-        if name.is_empty() || name.len() > 200 {
-            let message = "The name of an integration has 1 to 200 characters.";
-            return Err(Refusal::new("NAME_MALFORMED", message).at("name").into());
+        let name = tenants::checked_name(&new.name)?;
+        if let Some(group) = &new.scope_group {
+            text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
+        }
+        if let Some(url) = &new.return_url {
+            text::check(url, Shape::Line, LONGEST_URL, "returnUrl")?;
         }
         if let Some(url) = &new.return_url
             && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?
@@ -96,6 +108,7 @@ impl Integrations {
             scope_group: new.scope_group,
             external_tenant: None,
             external_name: None,
+            room_rules: None,
             server_url: None,
             service_mailbox: mailbox,
             known_good: None,
@@ -248,6 +261,13 @@ pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
 /// Why a row is in its state.
 pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
     json.and_then(|json| serde_json::from_value(json.clone()).ok())
+}
+
+/// The integrations whose mailboxes may be reached.
+pub(crate) async fn usable(txn: &DatabaseTransaction, tenant: Uuid) -> Result<Vec<Uuid>> {
+    use entity::integration::{Column, of};
+    let rows = of(tenant).filter(Column::State.is_in(["ACTIVE", "DEGRADED"])).all(txn).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 pub(crate) async fn find(tx: &Tx, id: Uuid) -> Result<entity::integration::Model> {

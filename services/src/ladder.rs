@@ -4,9 +4,13 @@
 //! unreachable system says nothing about its rooms. Read **and** write are proven, the latter by two probe events at
 //! the same time in the service mailbox, which are removed again (S2.6, S4.4).
 
-use domain::{BusyKind, TimeRange, state::Verdict};
+use domain::{
+    BusyKind, TimeRange,
+    state::{ConnectionState, Verdict},
+};
 use futures::StreamExt;
 use providers::{Error, ErrorKind, NewEvent, Party, Provider, Remedy, RoomInfo, Session};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,6 +18,8 @@ use crate::{Result, Services};
 
 /// How many rooms are looked at at the same time.
 const ROOMS_AT_ONCE: usize = 8;
+/// How many mailboxes with items that cannot be read are named one by one.
+const MARKED: u64 = 20;
 /// How many pairs of probe events are tried: one, and one for each earlier climb that died while removing its own.
 const PROBES: usize = 5;
 
@@ -46,7 +52,8 @@ pub struct Climb {
     pub service_name: Option<String>,
     /// The first error that a later climb may not meet: the whole climb should be made again.
     pub again: Option<Error>,
-    /// Permissions are missing that a fresh consent may not have spread yet.
+    /// Permissions are missing that a fresh consent may not have spread yet. Never where what is permitted is in force at
+    /// once.
     pub spreading: bool,
 }
 
@@ -92,6 +99,7 @@ pub async fn climb(
     if ladder.reach(integration).await && ladder.directory().await {
         ladder.service_mailbox(mailbox, probe).await;
         ladder.each_room().await;
+        ladder.unreadable(integration).await?;
     } else {
         for name in ["SERVICE_MAILBOX", "WRITE", "ROOMS"] {
             ladder.note(name, None, Verdict::Skipped, "An earlier check failed.", None);
@@ -130,7 +138,9 @@ impl Ladder<'_> {
         if matches!(error.remedy, Remedy::RetryAfter(_)) && self.climb.again.is_none() {
             self.climb.again = Some(error.clone());
         }
-        if matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope) {
+        if self.provider.offers().propagates
+            && matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
+        {
             self.climb.spreading = true;
         }
         let evidence = format!("{} ({})", error.message, error.code);
@@ -305,6 +315,41 @@ impl Ladder<'_> {
             busy: Some(BusyKind::Busy),
             online_meeting: false,
         }
+    }
+
+    /// Which mailboxes hold items that cannot be read? They count as busy, or, where nothing is known of their times,
+    /// not at all.
+    async fn unreadable(&mut self, integration: &entity::integration::Model) -> Result<()> {
+        use entity::connection::{Column, of};
+        let txn = self.services.store.read(integration.tenant_id).await?;
+        let marked =
+            of(integration.tenant_id)
+                .filter(Column::IntegrationId.eq(integration.id))
+                .filter(Column::State.is_in(
+                    [ConnectionState::Active, ConnectionState::FreeBusyOnly].map(ConnectionState::as_str),
+                ))
+                .filter(Column::UnreadableCount.gt(0));
+        let total = marked.clone().count(&txn).await?;
+        let shown = marked
+            .order_by_desc(Column::UnknownCount)
+            .order_by_asc(Column::Id)
+            .limit(MARKED)
+            .all(&txn)
+            .await?;
+        drop(txn);
+        let next = "Ask the mailbox's owner to correct or delete these items; the connection's `unreadable` names them.";
+        for row in &shown {
+            let (count, unknown) = (row.unreadable_count, row.unknown_count);
+            let evidence = format!(
+                "Number of items that cannot be read: {count}. Of these, {unknown} block no time, because nothing is known of their times."
+            );
+            self.note("UNREADABLE", Some(&row.address), Verdict::Warned, evidence, Some(next));
+        }
+        if total > MARKED {
+            let evidence = format!("{} more mailboxes hold items that cannot be read.", total - MARKED);
+            self.note("UNREADABLE", None, Verdict::Warned, evidence, Some(next));
+        }
+        Ok(())
     }
 
     /// Is every room reached? A room that is not is a warning: partial access is a normal state (S4.12). Busy times

@@ -33,6 +33,7 @@ pub mod runs;
 pub mod service_accounts;
 pub mod settings;
 pub mod tenants;
+mod text;
 pub mod tx;
 pub mod users;
 pub mod vault;

@@ -3,6 +3,7 @@
 use domain::{
     Allowed, Id, ids,
     state::{Lane, RunStatus},
+    text::{self, Shape},
 };
 use entity::run::{Column, Model};
 use queue::{Hint, jobs};
@@ -135,7 +136,7 @@ impl Runs {
 
     /// Sends a signal to a run, as if what it waits for had happened.
     pub async fn signal(&self, by: &Allowed, id: Id<ids::Run>, name: &str, payload: Json) -> Result<Model> {
-        if name.is_empty() || name.len() > 100 || name.contains(char::is_control) {
+        if name.is_empty() || text::check(name, Shape::Line, 100).is_err() {
             let message = "A signal's name has 1 to 100 characters.";
             return Err(Refusal::new("NAME_MALFORMED", message).at("name").into());
         }

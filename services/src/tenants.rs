@@ -5,6 +5,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
 
+mod locale;
 mod return_url;
 
 use domain::{
@@ -12,6 +13,7 @@ use domain::{
     access::Staff,
     ids,
     state::{Feature, Plan},
+    text::{self, Shape},
 };
 use entity::tenant::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
@@ -22,6 +24,8 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
+pub use self::locale::owner_zone;
+pub(crate) use self::locale::zone as checked_zone;
 use crate::{Error, Page, PageArgs, Refusal, Result, Tx, page, roles, vault::DataKey};
 
 crate::noun! {
@@ -38,6 +42,21 @@ pub struct NewTenant {
     pub plan: Plan,
     /// Where browsers may be sent back to: everything at or below one of these.
     pub return_urls: Vec<String>,
+    /// The time zone, as an IANA name.
+    pub time_zone: Option<String>,
+    /// The language, as a BCP 47 tag.
+    pub language: Option<String>,
+}
+
+/// What of a tenant is to be changed; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantChange {
+    /// The name.
+    pub name: Option<String>,
+    /// The time zone; `Some(None)` takes it away.
+    pub time_zone: Option<Option<String>>,
+    /// The language; `Some(None)` takes it away.
+    pub language: Option<Option<String>>,
 }
 
 impl Tenants {
@@ -45,6 +64,8 @@ impl Tenants {
     pub async fn create(&self, by: &Staff, new: NewTenant) -> Result<Model> {
         let return_urls = return_url::checked(&new.return_urls)?;
         let name = checked_name(&new.name)?;
+        let time_zone = new.time_zone.map(locale::zone).transpose()?;
+        let language = new.language.as_deref().map(locale::language).transpose()?;
         let id = self.services.ids.make::<ids::Tenant>();
         let mut tx = self.services.begin(id.uuid()).await?;
         let tenant = Model {
@@ -52,6 +73,8 @@ impl Tenants {
             name,
             plan: new.plan.to_string(),
             return_urls: json!(return_urls),
+            time_zone,
+            language,
             data_key: self.services.vault.new_data_key(id.uuid())?,
             version: 1,
             created_at: tx.now(),
@@ -76,6 +99,38 @@ impl Tenants {
     /// Any tenant.
     pub async fn by_id(&self, _by: &Staff, id: Id<ids::Tenant>) -> Result<Model> {
         self.find(id).await?.ok_or_else(|| Error::not_found("tenant"))
+    }
+
+    /// Changes a tenant, unless somebody changed it since `if_version`.
+    pub async fn update(
+        &self,
+        by: &Staff,
+        id: Id<ids::Tenant>,
+        wanted: TenantChange,
+        if_version: Option<i64>,
+    ) -> Result<Model> {
+        let mut tx = self.services.begin(id.uuid()).await?;
+        let before = self.locked(&tx).await?;
+        if if_version.is_some_and(|version| version != before.version) {
+            let message = "Somebody changed this tenant in the meantime. Read it again.";
+            return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
+        }
+        let mut columns = Vec::new();
+        if let Some(name) = wanted.name {
+            columns.push((Column::Name, Expr::value(checked_name(&name)?)));
+        }
+        if let Some(zone) = wanted.time_zone {
+            columns.push((Column::TimeZone, Expr::value(zone.map(locale::zone).transpose()?)));
+        }
+        if let Some(language) = wanted.language {
+            let language = language.as_deref().map(locale::language).transpose()?;
+            columns.push((Column::Language, Expr::value(language)));
+        }
+        let after = change(&tx, columns).await?;
+        let details = json!({ "name": after.name, "timeZone": after.time_zone, "language": after.language });
+        tx.audit(&by.actor(), "tenant.update", id.to_string(), details).await?;
+        tx.commit().await?;
+        Ok(after)
     }
 
     /// Changes what a tenant pays for. A feature that the plan does not include stops working at once.
@@ -210,7 +265,7 @@ pub(crate) async fn require_feature(
 /// A name for people: 1 to 200 characters on one line.
 pub(crate) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
+    if name.is_empty() || text::check(name, Shape::Line, 200).is_err() {
         return Err(Refusal::new("NAME_MALFORMED", "A name has 1 to 200 characters on one line.")
             .at("name")
             .into());

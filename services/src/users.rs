@@ -11,7 +11,7 @@ use entity::tenant_user::{ActiveModel, Column, Entity, Model};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, calendars, page, roles};
 
 pub(crate) use check::email as checked_email;
 pub(crate) use connect::connect_to_live_integrations;
@@ -99,6 +99,9 @@ impl Users {
         if before.calendar_address != after.calendar_address {
             connect::disconnect(&mut tx, &before).await?;
             connect_to_live_integrations(&self.services.ids, &mut tx, &after).await?;
+        }
+        if before.time_zone != after.time_zone {
+            calendars::read_anew(&tx, Some(after.id)).await?;
         }
         tx.audit(&by.actor(), "user.update", id.to_string(), json!({ "version": after.version })).await?;
         tx.commit().await?;

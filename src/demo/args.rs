@@ -45,6 +45,9 @@ pub struct Args {
     /// The mailbox that bookings for unreachable organisers are written to.
     #[arg(long)]
     pub service_mailbox: Option<String>,
+    /// The address of somebody whose mailbox is out of the access' reach; the first such in the directory without it.
+    #[arg(long)]
+    pub out_of_reach: Option<String>,
     /// The running server's provider sandbox. Without one, a Microsoft 365 organisation is connected by hand.
     #[arg(long, requires = "url")]
     pub sandbox: Option<Url>,

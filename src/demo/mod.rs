@@ -14,6 +14,8 @@ mod patience;
 pub mod plan;
 mod report;
 mod sandbox;
+#[cfg(test)]
+mod scripted;
 mod stage;
 mod state;
 mod steps;
@@ -49,7 +51,7 @@ pub async fn run(args: Args) -> ExitCode {
 /// Plays the demo and prints its summary. Answers whether every step is as it must be.
 async fn play(args: &Args) -> Result<bool> {
     let stage = Stage::set(args).await?;
-    let mut demo = stage.demo(args)?;
+    let mut demo = stage.demo(args).await?;
     // A step that failed is in the report.
     let _ = steps::all(&mut demo).await;
     demo.report.close();
@@ -74,6 +76,8 @@ struct Demo {
     password: String,
     system: System,
     users: usize,
+    /// The address of somebody out of reach, where the directory may not list one.
+    out_of_reach: Option<String>,
     landing: url::Url,
     state: State,
     report: Report,

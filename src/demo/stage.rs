@@ -67,7 +67,7 @@ impl Stage {
     }
 
     /// What the steps stand on.
-    pub fn demo(&self, args: &Args) -> Result<Demo> {
+    pub async fn demo(&self, args: &Args) -> Result<Demo> {
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(clock);
         let state = State::open(args.state.clone(), || format!("demo-{}", &ids.secret()[..12]))?;
@@ -88,12 +88,16 @@ impl Stage {
             ),
             system: args.provider,
             users: usize::from(args.users),
+            out_of_reach: args.out_of_reach.clone(),
             landing: LANDING.parse().map_err(|_| unexpected("the landing place is no address"))?,
             state,
             report: Report::begin(args.provider),
         };
         if demo.state.made.service_mailbox.is_none() {
-            demo.state.made.service_mailbox = args.service_mailbox.clone().or_else(|| self.own_mailbox());
+            demo.state.made.service_mailbox = match (&args.service_mailbox, &demo.dav) {
+                (None, Some(dav)) => Some(dav.account_address(demo.password()).await?),
+                (named, _) => named.clone(),
+            };
         }
         Ok(demo)
     }
@@ -111,14 +115,6 @@ impl Stage {
             }
         };
         Ok(Some(Dav::new(self.client.clone(), account.url.clone(), account.user.clone(), lock)))
-    }
-
-    /// The technical account's own mailbox. A user name without a domain belongs to the host of the server.
-    fn own_mailbox(&self) -> Option<String> {
-        let account = self.account.as_ref()?;
-        let host = account.url.host_str().unwrap_or_default();
-        let is_address = account.user.contains('@');
-        Some(if is_address { account.user.clone() } else { format!("{}@{host}", account.user) })
     }
 
     /// Stops the demo's own server and removes its folder.

@@ -5,6 +5,7 @@
 
 mod compose;
 mod direction;
+mod keys;
 mod links;
 mod nodes;
 mod postgres;

@@ -87,6 +87,8 @@ impl Ground {
             name: "Chaos".to_owned(),
             plan: domain::state::Plan::Plus,
             return_urls: Vec::new(),
+            time_zone: None,
+            language: None,
         };
         let tenant = services.tenants().create(&caller.allow_staff().unwrap(), new).await.unwrap().id;
         let database = Database::new(&postgres.url());

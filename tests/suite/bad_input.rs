@@ -53,6 +53,7 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
 
 /// Those that only the vendor's staff may call.
 const OF_STAFF: &[(&str, &str, &str)] = &[
+    ("updateTenant", "tenant { id }", r#"{ "tenantId": "tenant", "language": "de" }"#),
     ("setPlan", "tenant { id }", r#"{ "tenantId": "tenant", "plan": "BASIC" }"#),
     ("setFeature", "tenant { id }", r#"{ "tenantId": "tenant", "feature": "SERVICE_ACCOUNT", "on": false }"#),
     ("updateReturnUrls", "tenant { id }", r#"{ "tenantId": "tenant", "returnUrls": [] }"#),
@@ -107,7 +108,7 @@ async fn furnished(app: &TestApp) -> (Org, BTreeMap<&'static str, String>) {
 }
 
 /// Everything of a tenant that a change could show in.
-async fn everything(app: &TestApp, tenant: &str) -> Value {
+pub async fn everything(app: &TestApp, tenant: &str) -> Value {
     let query = "{ tenant { plan features version }
         users(first: 50) { edges { node { id name version roles { id } } } } roles { id name permissions }
         integrations(first: 10) { edges { node { id state serviceMailbox version } } }
@@ -215,7 +216,7 @@ async fn a_malformed_zone_or_time_is_refused_and_changes_nothing(app: TestApp) {
     let vendor = app.vendor_for(&org.tenant);
     let booking = app.book(&org, &users[0], "first", json!({})).await;
     let before = everything(&app, &org.tenant).await;
-    for zone in ["Mars/Olympus", "", "CEST+2", "Europe/Berlin\n"] {
+    for zone in ["Mars/Olympus", "", "CEST+2", "Europe/Berlin "] {
         let user = json!({ "email": "zone@times.test", "name": "Zone", "timeZone": zone });
         assert_eq!(vendor.refused("createUser", "user { id }", user).await, "ZONE_UNKNOWN", "{zone:?}");
         let user = json!({ "id": users[0], "timeZone": zone });
@@ -250,11 +251,13 @@ async fn other_bad_input_has_its_own_code_and_changes_nothing(app: TestApp) {
     let taken = json!({ "email": org.people()[0], "name": "Twice" });
     let creation = json!({ "provider": "MICROSOFT_365", "name": " ", "accessLevel": "FULL" });
     let elsewhere = json!({ "provider": "MICROSOFT_365", "name": "Calendars", "accessLevel": "FULL", "returnUrl": "https://evil.example/" });
+    let group = json!({ "provider": "MICROSOFT_365", "name": "Calendars", "accessLevel": "RESTRICTED", "scopeGroup": "x".repeat(257) });
     for (field, selection, input, code) in [
         ("createUser", "user { id }", json!({ "email": "no address", "name": "Nobody" }), "EMAIL_MALFORMED"),
         ("createUser", "user { id }", taken, "EMAIL_TAKEN"),
         ("createIntegration", "integration { id }", creation, "NAME_MALFORMED"),
         ("createIntegration", "integration { id }", elsewhere, "RETURN_URL_NOT_ALLOWED"),
+        ("createIntegration", "integration { id }", group, "TEXT_TOO_LONG"),
         (
             "createBooking",
             "booking { id }",

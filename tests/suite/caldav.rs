@@ -197,6 +197,57 @@ async fn a_changed_password(stack: Stack) {
     it.app.finish().await;
 }
 
+/// Answers every request with 429 and a wait of a day.
+fn throttling() -> url::Url {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let answer = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\
+                          Connection: close\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+/// Somebody types what the victim's organisation is called, and lets an own server ask for a day of silence.
+async fn a_stranger(stack: Stack) {
+    use services::grants::Secret;
+    let it = Box::pin(connected(stack)).await;
+    let tenant = it.users_tenant().await;
+    let services = &it.app.node.services;
+    let txn = services.store.read(tenant).await.unwrap();
+    let victim = entity::integration::of(tenant).one(&txn).await.unwrap().unwrap();
+    drop(txn);
+    let organiser = it.users.iter().find(|user| user["email"] != "olga.outside@corp.test").unwrap().clone();
+    let stranger = entity::integration::Model {
+        id: services.ids.uuid(),
+        tenant_id: services.ids.uuid(),
+        external_tenant: None,
+        ..victim.clone()
+    };
+    let server = throttling();
+    let organisation = victim.external_tenant.clone().unwrap();
+    for typed in [organisation.as_str(), "svc", &victim.id.to_string(), it.radicale.url.as_str()] {
+        let secret = Secret::Basic { user: typed.to_owned(), password: "x".to_owned() };
+        let (provider, session) =
+            services.grants().trial(&stranger, &secret, typed, Some(server.clone())).unwrap();
+        let refused = provider.organisation(&session).await.unwrap_err();
+        assert_eq!(refused.kind, providers::ErrorKind::Throttled, "{refused:?}");
+        for mailbox in [organiser["email"].as_str().unwrap(), "svc@127.0.0.1"] {
+            session.gate.throttled(Some(mailbox), std::time::Duration::from_hours(24)).await;
+        }
+        assert!(session.gate.enter(None).await.is_err(), "the stranger has to wait");
+    }
+    let booking = it.book(&organiser, 9, "victim").await;
+    assert_eq!(booking["state"], "CONFIRMED", "{booking}");
+    it.app.finish().await;
+}
+
 macro_rules! on {
     ($module:ident, $stack:expr) => {
         mod $module {
@@ -210,6 +261,11 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn s4_5_the_service_account_books_on_a_real_caldav_server() {
                 super::the_service_account_books($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_strangers_server_that_asks_for_silence_stops_nobody_elses_bookings() {
+                super::a_stranger($stack).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

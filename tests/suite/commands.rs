@@ -41,6 +41,8 @@ impl Desk {
             name: "Acme".to_owned(),
             plan: domain::state::Plan::Plus,
             return_urls: Vec::new(),
+            time_zone: None,
+            language: None,
         };
         let tenant = node.services.tenants().create(&caller.allow_staff().unwrap(), new).await.unwrap();
         let mut tx = node.services.begin(tenant.id).await.unwrap();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::radicale::Radicale;
 
 /// Runs the demo; answers the steps that were not applicable. Fails unless every other one was as it must be.
-fn walked(provider: &str, more: &[&str]) -> Vec<String> {
+fn walked(provider: &str, more: &[String]) -> Vec<String> {
     let ran = Command::new(env!("CARGO_BIN_EXE_muster"))
         .args(["demo", "--json", "--users", "4", "--provider", provider])
         .args(more)
@@ -30,6 +30,24 @@ fn walked(provider: &str, more: &[&str]) -> Vec<String> {
     left_out.map(|step| step["step"].as_str().unwrap().to_owned()).collect()
 }
 
+fn monday() -> String {
+    let today = SystemClock.now().date_naive();
+    (today - chrono::Days::new(u64::from(today.weekday().num_days_from_monday()))).to_string()
+}
+
+/// What the demo is told of a CalDAV server.
+fn account(server: &Radicale) -> Vec<String> {
+    let users = server.users.to_str().unwrap();
+    let told = [
+        ("--calendar-url", server.url.as_str()),
+        ("--calendar-user", "svc"),
+        ("--calendar-password", server.password.as_str()),
+        ("--calendar-users-file", users),
+        ("--out-of-reach", "olga.outside@corp.test"),
+    ];
+    told.into_iter().flat_map(|(name, value)| [name.to_owned(), value.to_owned()]).collect()
+}
+
 #[test]
 fn the_demo_walks_through_microsoft_365() {
     assert_eq!(walked("microsoft-365", &[]), ["TypeCredentials"]);
@@ -47,12 +65,12 @@ fn the_demo_walks_through_exchange() {
 
 #[test]
 fn the_demo_walks_through_caldav_on_radicale() {
-    let today = SystemClock.now().date_naive();
-    let monday = today - chrono::Days::new(u64::from(today.weekday().num_days_from_monday()));
-    let radicale = Radicale::start(&monday.to_string());
-    let users = radicale.users.to_str().unwrap();
-    let account = ["--calendar-user", "svc", "--calendar-password", radicale.password.as_str()];
-    let server = ["--calendar-url", radicale.url.as_str(), "--calendar-users-file", users];
-    let more: Vec<&str> = server.into_iter().chain(account).collect();
-    assert_eq!(walked("caldav", &more), ["SignIn", "Consent", "RoomAnswer"]);
+    let server = Radicale::start(&monday());
+    assert_eq!(walked("caldav", &account(&server)), ["SignIn", "Consent", "RoomAnswer"]);
+}
+
+#[test]
+fn the_demo_walks_through_caldav_on_xandikos() {
+    let server = Radicale::xandikos(&monday());
+    assert_eq!(walked("caldav", &account(&server)), ["SignIn", "Consent", "RoomAnswer"]);
 }

@@ -336,16 +336,22 @@ impl Drop for TestApp {
 impl Asker {
     /// Posts a document; answers the whole body.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
+        self.send(json!({ "query": query, "variables": variables }).to_string()).await.1
+    }
+
+    /// Posts a body as it is; answers the status and the body.
+    pub async fn send(&self, body: String) -> (http::StatusCode, Value) {
         let mut request = http::Request::new(http::Method::POST, self.base.join("/graphql").unwrap())
             .header(http::header::ACCEPT, "application/json")
-            .body("application/json", json!({ "query": query, "variables": variables }).to_string());
+            .body("application/json", body);
         if let Some(authorization) = &self.authorization {
             request = request.authorization(authorization);
         }
         if let Some(tenant) = &self.tenant {
             request = request.header(http::HeaderName::from_static("muster-tenant"), tenant);
         }
-        self.client.send(request).await.unwrap().json().unwrap()
+        let answer = self.client.send(request).await.unwrap();
+        (answer.status, answer.json().unwrap())
     }
 
     /// Posts a query that must succeed; answers its data.

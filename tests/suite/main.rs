@@ -18,3 +18,4 @@ mod s1_connecting;
 mod s2_service_account;
 mod s3_everyone;
 mod s4_rooms;
+mod texts;

@@ -1,4 +1,4 @@
-//! A real Radicale with the organisation of `tests/radicale`, for one test.
+//! A real Radicale, or a real Xandikos, with the organisation of `tests/radicale`, for one test.
 
 use std::{
     io::{BufRead, BufReader},
@@ -29,11 +29,20 @@ fn repository(path: &str) -> PathBuf {
 }
 
 impl Radicale {
-    /// Starts a server whose events begin in the week of `start` (`YYYY-MM-DD`).
+    /// Starts Radicale with events that begin in the week of `start` (`YYYY-MM-DD`).
     pub fn start(start: &str) -> Self {
+        Self::serve("tests/radicale/serve.py", "Radicale server ready", start)
+    }
+
+    /// The same organisation on Xandikos.
+    pub fn xandikos(start: &str) -> Self {
+        Self::serve("tests/xandikos/serve.py", "Xandikos server ready", start)
+    }
+
+    fn serve(script: &str, ready: &str, start: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut server = Command::new(python())
-            .arg(repository("tests/radicale/serve.py"))
+            .arg(repository(script))
             .args(["--port", "0", "--json", "--start", start, "--data"])
             .arg(data.path())
             .stdout(Stdio::piped())
@@ -44,9 +53,9 @@ impl Radicale {
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut told).unwrap();
         let mut log = BufReader::new(server.stderr.take().unwrap());
         let mut said = String::new();
-        while !said.contains("Radicale server ready") {
+        while !said.contains(ready) {
             let read = log.read_line(&mut said).unwrap();
-            assert!(read > 0, "Radicale ended before it was ready:\n{said}");
+            assert!(read > 0, "{script} ended before it was ready:\n{said}");
         }
         // The rest of the log is read away, so that the server never waits for a full pipe.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));

@@ -150,7 +150,33 @@ async fn s2_8_each_mailbox_records_that_it_came_through_the_service_account(app:
     app.finish().await;
 }
 
+async fn the_language_comes_from_the_verified_directory_unless_somebody_has_set_one(app: TestApp) {
+    let locale = "{ tenant { timeZone language version } }";
+    let told = app.with_tenant("Told", 2, 1).await;
+    let vendor = app.vendor_for(&told.tenant);
+    let nothing = vendor.query(locale, json!({})).await;
+    assert_eq!(
+        (&nothing["tenant"]["timeZone"], &nothing["tenant"]["language"]),
+        (&Value::Null, &Value::Null)
+    );
+    app.connect(&told).await;
+    let known = vendor.query(locale, json!({})).await;
+    assert_eq!(known["tenant"]["language"], "en", "{known}");
+    assert_eq!(known["tenant"]["timeZone"], Value::Null, "Microsoft 365 tells no zone of an organisation");
+    assert_ne!(known["tenant"]["version"], nothing["tenant"]["version"]);
+    let set = app.with_tenant("Set", 2, 1).await;
+    let wanted = json!({ "tenantId": set.tenant, "timeZone": "Europe/Vienna", "language": "de-at" });
+    let changed = app.vendor().mutate("updateTenant", "tenant { timeZone language }", wanted).await;
+    let expected = json!({ "timeZone": "Europe/Vienna", "language": "de-AT" });
+    assert_eq!(changed["tenant"], expected);
+    app.connect(&set).await;
+    let kept = app.vendor_for(&set.tenant).query("{ tenant { timeZone language } }", json!({})).await;
+    assert_eq!(kept["tenant"], expected);
+    app.finish().await;
+}
+
 both! {
+    the_language_comes_from_the_verified_directory_unless_somebody_has_set_one,
     s2_1_without_the_plan_the_feature_is_refused_with_a_clear_message,
     s2_3_full_and_restricted_are_accepted_and_free_busy_is_refused_with_the_reason,
     s2_6_read_and_write_are_proven_by_a_probe_that_is_gone_afterwards,

@@ -51,8 +51,7 @@ async fn open(world: &World, at: &Step<Memory>) -> Result<Mailbox, Trouble> {
     let connection = rows.into_iter().next().ok_or_else(gone)?;
     let rows = services.integrations().among(at.tenant, &[connection.integration_id]).await?;
     let integration = rows.into_iter().next().ok_or_else(gone)?;
-    let own = connection.user_id.filter(|_| connection.route == Route::Own.as_str());
-    let (provider, session) = services.grants().session(&integration, own).await?;
+    let (provider, session) = services.grants().session_of(&integration, &connection).await?;
     Ok(Mailbox { connection, integration, provider, session })
 }
 
@@ -71,7 +70,7 @@ async fn look(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     };
     let (seen, calendar) = match seen {
         Ok(seen) => seen,
-        Err(error) => return cannot(at, &mailbox, error).await,
+        Err(error) => return cannot(world, at, &mailbox, error).await,
     };
     at.memory.capabilities = calendar.capabilities;
     let route = if mailbox.session.own { Route::Own } else { Route::Delegated };
@@ -83,8 +82,20 @@ async fn look(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
         route: Some(route),
         capabilities: Some(calendar.capabilities),
         time_zone: seen.zone,
+        calendars: listed(&mailbox).await,
     }));
     Ok(Next::Go(State::Read))
+}
+
+/// The mailbox's calendars. That they cannot be listed is no reason not to read the mailbox: the list of before stays.
+async fn listed(mailbox: &Mailbox) -> Option<serde_json::Value> {
+    match mailbox.provider.calendars(&mailbox.session, &mailbox.connection.address).await {
+        Ok(calendars) => Some(connections::listing(&calendars)),
+        Err(error) => {
+            tracing::debug!(code = error.code, connection = %mailbox.connection.id, "calendars are not listed");
+            None
+        }
+    }
 }
 
 async fn read_the_window(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
@@ -97,7 +108,7 @@ async fn read_the_window(world: &World, at: &mut Step<Memory>) -> Outcome<State>
         calendars::read(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now).await;
     let copy = match read {
         Ok(copy) => copy,
-        Err(error) => return cannot(at, &mailbox, error).await,
+        Err(error) => return cannot(world, at, &mailbox, error).await,
     };
     at.change(Change::Calendar(Box::new(copy)));
     let (state, reason) = match at.memory.capabilities.writes() {
@@ -134,28 +145,39 @@ fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
 }
 
 /// What an error at this mailbox means: nothing yet, this mailbox, or the whole integration.
-async fn cannot(at: &mut Step<Memory>, mailbox: &Mailbox, error: providers::Error) -> Outcome<State> {
-    let known_good = mailbox.integration.known_good.as_deref();
-    let address = &mailbox.connection.address;
+async fn cannot(
+    world: &World,
+    at: &mut Step<Memory>,
+    mailbox: &Mailbox,
+    error: providers::Error,
+) -> Outcome<State> {
+    let (connection, own) = (&mailbox.connection, mailbox.session.own);
+    let (known_good, state) = (mailbox.integration.known_good.as_deref(), connections::state(connection));
+    let address = &connection.address;
     match health::judge(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
-        Judgement::Passing => Err(error.into()),
-        Judgement::Mailbox => {
-            let reason = Reason::new(error.kind_code(), error.message)
-                .act("Add the mailbox to the agreed scope, or let bookings go through the service account.");
-            if connections::state(&mailbox.connection) == ConnectionState::Active {
-                at.change(health::degraded(mailbox.integration.id));
-            }
-            settle(at, ConnectionState::Unreachable, Some(reason));
-            Ok(Next::Done)
-        }
-        Judgement::Lost => {
+        Judgement::Passing(error) => return Err(error.into()),
+        Judgement::Lost(error) => {
             at.change(health::lost(mailbox.integration.id, &error));
-            let state = connections::state(&mailbox.connection);
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
+            at.change(health::failure(&world.services, connection, &error, false));
             settle(at, state, Some(health::reason(&error)));
-            Ok(Next::Done)
+            return Ok(Next::Done);
         }
+        Judgement::Refused => {
+            at.change(health::failure(&world.services, connection, &error, true));
+            // One that is in use stays so until the refusal lasts.
+            if state.is_readable() && !health::lasts(&world.services, connection, &error) {
+                settle(at, state, integrations::reason(connection.reason.as_ref()));
+                return Ok(Next::Done);
+            }
+        }
+        Judgement::Mailbox => {}
     }
+    if state == ConnectionState::Active {
+        at.change(health::degraded(mailbox.integration.id));
+    }
+    settle(at, ConnectionState::Unreachable, Some(health::mailbox_reason(&error, own)));
+    Ok(Next::Done)
 }
 
 /// The mailbox could not be activated although nothing says that it cannot be served. An active one stays so.
@@ -169,6 +191,9 @@ async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
         _ => ConnectionState::Unreachable,
     };
     let reason = at.failure.clone().map(|reason| reason.act("Try the activation again."));
+    if let Some(reason) = &reason {
+        at.change(health::failure_because(&world.services, &row, reason));
+    }
     settle(at, state, reason);
     Ok(())
 }

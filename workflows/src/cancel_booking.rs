@@ -73,10 +73,13 @@ async fn take_out(desk: &Desk, whole: &Whole, message: &str) -> providers::Resul
             found.map(|event| event.id)
         }
     };
-    match external {
-        Some(external) => desk.provider.cancel_event(session, mailbox, &external, message).await,
-        None => Ok(()),
+    if let Some(external) = external {
+        desk.provider.cancel_event(session, mailbox, &external, message).await?;
     }
+    // The organiser may have deleted the event by hand; then nothing but the booking knows its rooms.
+    let rooms = whole.participants.iter().filter(|one| one.room_id.is_some());
+    let rooms: Vec<String> = rooms.map(|room| room.address.clone()).collect();
+    desk.provider.remove_copies(session, mailbox, &effect_key(&whole.booking), &rooms).await
 }
 
 /// An event that is cancelled cannot be brought back: when it is gone, the booking is cancelled all the same.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use services::{
     Change,
-    change::{IntegrationChange, NewVerification},
+    change::{IntegrationChange, NewVerification, TenantLocale},
     connect::Consented,
     grants::Secret,
     ladder::{self, Climb},
@@ -208,8 +208,14 @@ async fn climb_the_ladder(world: &World, at: &mut Step<Memory>) -> Outcome<State
     Ok(Next::Go(State::Activate))
 }
 
-/// Writes down what a climb saw.
+/// Writes down what a climb saw. Only an organisation whose verification did not fail tells anything of the tenant.
 pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Climb) {
+    if let Some(organisation) = climb.organisation.clone()
+        && climb.verdict() != Verdict::Failed
+    {
+        let (zone, language) = (organisation.zone, organisation.language);
+        at.change(Change::Locale(TenantLocale { zone, language }));
+    }
     let checks = serde_json::to_value(&climb.checks).unwrap_or(Value::Null);
     at.change(Change::Verification(NewVerification { integration, verdict: climb.verdict(), checks }));
 }

@@ -116,8 +116,10 @@ async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     let whole = load(world, at.tenant, booking).await?;
     let desk = desk(world, &whole).await?;
     let rooms = whole.participants.iter().filter(|one| one.room_id.is_some());
-    let answers: Vec<_> = rooms.map(|room| (room.address.clone(), Answer::None)).collect();
-    let asks = !answers.is_empty() && desk.provider.offers().rooms_answer;
+    // Where rooms do not answer by themselves, the connector has moved their entries too: they stay accepted.
+    let answer = if desk.provider.offers().rooms_answer { Answer::None } else { Answer::Accepted };
+    let answers: Vec<_> = rooms.map(|room| (room.address.clone(), answer)).collect();
+    let asks = !answers.is_empty() && answer == Answer::None;
     at.change(Change::Booking(BookingChange {
         id: booking,
         state: Some(if asks { BookingState::RoomPending } else { BookingState::Confirmed }),

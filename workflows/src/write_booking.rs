@@ -138,31 +138,32 @@ async fn written(
 /// A passing error is tried again. Only a mailbox that cannot be reached at all leads to the service account (S4.6).
 async fn refused(at: &mut Step<Memory>, desk: &Desk, error: providers::Error) -> Outcome<State> {
     let (integration, mailbox) = (&desk.integration, desk.via.mailbox.as_str());
-    let known_good = integration.known_good.as_deref();
+    let (known_good, own) = (integration.known_good.as_deref(), desk.session.own);
     match health::judge(&*desk.provider, &desk.session, known_good, mailbox, &error).await {
-        Judgement::Passing => Err(error.into()),
-        Judgement::Lost if !desk.session.own => {
+        Judgement::Passing(error) => Err(error.into()),
+        Judgement::Lost(error) => {
             at.change(health::lost(integration.id, &error));
             Ok(abandon_because(at, health::reason(&error)))
         }
-        Judgement::Mailbox if error.remedy != Remedy::SkipMailbox => Err(error.into()),
-        Judgement::Lost | Judgement::Mailbox => {
+        Judgement::Refused if error.remedy == Remedy::SkipMailbox => {
+            Ok(abandon_because(at, health::reason(&error)))
+        }
+        Judgement::Refused => Err(error.into()),
+        Judgement::Mailbox => {
             at.memory.without.push(mailbox.to_owned());
             if let (WrittenVia::Organiser, Some(connection)) = (desk.via.written_via, desk.connection) {
-                at.change(unreachable(connection, &error));
+                at.change(unreachable(connection, &error, own));
             }
             Ok(Next::Go(State::Route))
         }
     }
 }
 
-fn unreachable(connection: uuid::Uuid, error: &providers::Error) -> Change {
-    let reason = Reason::new(error.kind_code(), error.message.clone())
-        .act("Add the mailbox to the agreed scope, or let bookings go through the service account.");
+fn unreachable(connection: uuid::Uuid, error: &providers::Error, own: bool) -> Change {
     Change::Connection(ConnectionChange {
         id: connection,
         state: Some(ConnectionState::Unreachable),
-        reason: Some(Some(reason)),
+        reason: Some(Some(health::mailbox_reason(error, own))),
         route: Some(Reached::ServiceAccount),
         ..ConnectionChange::default()
     })

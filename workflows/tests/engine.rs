@@ -65,7 +65,7 @@ async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
             Ok(Next::Go(State::Ring))
         }
         "done" => Ok(Next::Done),
-        "panic" => {
+        "panic" | "panic twice" => {
             PANICKING.notify_one();
             panic!("this step is broken");
         }
@@ -94,6 +94,7 @@ async fn undo_begin(_world: &World, at: &mut Step<Memory>) -> Undone {
     if at.memory.mode == "stuck" {
         return Err(Trouble::fail("TOY_STUCK", "It cannot be taken back."));
     }
+    assert_ne!(at.memory.mode, "panic twice", "this undo is broken");
     at.memory.undone = true;
     Ok(())
 }
@@ -208,6 +209,22 @@ async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
     assert_eq!(bench.run(run).await.status, "DONE");
 }
 
+async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
+    let (run, other) = (bench.order(bench.tenant, "panic").await, bench.order(bench.tenant, "done").await);
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    let code = row.reason.clone().unwrap()["code"].clone();
+    assert_eq!((row.status.as_str(), code), ("FAILED", "STEP_PANICKED".into()));
+    assert_eq!(row.memory["undone"], true, "what it had done was taken back");
+    assert_eq!(bench.run(other).await.status, "DONE", "nobody else is touched");
+    // A panic while a step is taken back parks the run: a person has to look.
+    let run = bench.order(bench.tenant, "panic twice").await;
+    bench.engine.drain().await.unwrap();
+    let row = bench.run(run).await;
+    let code = row.reason.unwrap()["code"].clone();
+    assert_eq!((row.status.as_str(), code, row.undoing), ("QUARANTINED", "STEP_PANICKED".into(), true));
+}
+
 async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     bench.engine.start(&tracker, &stop, 2);
@@ -219,8 +236,8 @@ async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
     let ended = tokio::time::timeout(Duration::from_secs(30), tracker.wait()).await;
     assert!(ended.is_ok(), "the claim of the broken step was kept for ever");
     bench.clock.advance(chrono::Duration::seconds(16));
-    let again = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
-    assert_eq!((again.row.id, again.claimed.crashes), (run, 1));
+    bench.engine.drain().await.unwrap();
+    assert_eq!(bench.run(run).await.status, "FAILED");
 }
 
 async fn a_run_goes_through_its_states_under_one_claim(bench: Bench) {
@@ -363,6 +380,7 @@ both! {
     a_zombie_beside_its_successor_in_one_batch_writes_nothing,
     a_zombie_from_before_a_retry_cannot_take_the_new_job_away,
     signals_that_cannot_be_read_are_not_slept_through,
+    a_step_that_panics_ends_its_run_and_says_so,
     a_step_that_panics_does_not_keep_its_lease,
     a_run_goes_through_its_states_under_one_claim,
     what_is_over_is_pruned_by_policy_and_what_lives_stays,

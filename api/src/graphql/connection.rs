@@ -1,6 +1,6 @@
 //! Mailboxes that are reached through an integration.
 
-use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleObject};
 use domain::{Caller, Id, Permission, Route as Way, ids};
 use services::{
     Services,
@@ -90,6 +90,32 @@ impl Connection {
         self.0.time_zone.clone().map(TimeZone)
     }
 
+    /// The mailbox's calendars, the one that bookings go into first, as they were listed when it was activated last.
+    async fn calendars(&self) -> Vec<MailboxCalendar> {
+        connections::calendars(&self.0).into_iter().map(MailboxCalendar::from).collect()
+    }
+
+    /// The ids of the calendars that make the owner busy by `setCountedCalendars`; null where the calendar system's own
+    /// rule decides, which `calendars.counts` shows.
+    async fn counted_calendar_ids(&self) -> Option<Vec<String>> {
+        connections::counted(&self.0)
+    }
+
+    /// The items of its calendar that could not be read when it was last read. An item whose times are known in part
+    /// counts as busy for as long as it may last; one of whose times nothing is known blocks nothing.
+    async fn unreadable(&self) -> UnreadableItems {
+        let examples = connections::unreadable(&self.0).into_iter().map(UnreadableItem::from).collect();
+        UnreadableItems { count: self.0.unreadable_count, unknown: self.0.unknown_count, examples }
+    }
+
+    /// Why the last attempt at the mailbox failed, and when it is tried again; null when it succeeded.
+    async fn failure(&self) -> Option<ConnectionFailure> {
+        let (way, since) = (self.0.failing_code.as_deref()?, self.0.failing_since?);
+        let code = way.split_whitespace().next().unwrap_or_default().to_owned();
+        let (attempts, retry_at) = (self.0.failures, self.0.retry_at.map(DateTime));
+        Some(ConnectionFailure { code, since: since.into(), attempts, retry_at })
+    }
+
     /// The user whose mailbox it is; null for a room's. Needs `USER_VIEW`, or to be that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::referred(ctx, self.0.user_id).await
@@ -144,6 +170,104 @@ impl From<domain::provider::Capabilities> for Capabilities {
             online_meetings,
         } = measured;
         Self { list, free_busy, read_details, create, update, delete, online_meetings }
+    }
+}
+
+/// One calendar of a mailbox.
+#[derive(SimpleObject)]
+pub struct MailboxCalendar {
+    /// The calendar system's id; pass it to `setCountedCalendars`.
+    id: String,
+    /// The name, for people.
+    name: String,
+    /// What it is.
+    kind: CalendarKind,
+    /// Whether its events make the owner busy.
+    counts: bool,
+}
+
+impl From<connections::CalendarListing> for MailboxCalendar {
+    fn from(listed: connections::CalendarListing) -> Self {
+        let connections::CalendarListing { id, name, kind, counts } = listed;
+        Self { id, name, kind: kind.into(), counts }
+    }
+}
+
+/// What a calendar of a mailbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "connections::CalendarKind")]
+pub enum CalendarKind {
+    /// The one that bookings go into.
+    Default,
+    /// Another one of the owner's.
+    Secondary,
+    /// Made by the calendar system from other data, such as birthdays or holidays.
+    Generated,
+    /// One of another owner that was shared with this one.
+    Shared,
+}
+
+/// Why an item of a calendar cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "domain::UnreadableReason")]
+pub enum UnreadableReason {
+    /// It has no start or end that can be understood.
+    NoTimes,
+    /// Its recurrence rule cannot be understood.
+    Recurrence,
+    /// Its time zone is described nowhere.
+    TimeZone,
+    /// It is not in the form that its calendar system prescribes.
+    Malformed,
+    /// It is larger than what is read of one item.
+    TooLarge,
+    /// Expanding its recurrences costs more than what is spent on one item.
+    TooCostly,
+    /// The calendar system lists it and does not hand it out.
+    NotDelivered,
+}
+
+/// Attempts at a mailbox that failed one after the other. It is tried less and less, and keeps its state at first; where
+/// a refusal lasts, it becomes `UNREACHABLE`.
+#[derive(SimpleObject)]
+pub struct ConnectionFailure {
+    /// The stable code; docs/errors.md explains each.
+    code: String,
+    /// Since when every attempt has failed in this way.
+    since: DateTime,
+    /// Number of attempts that failed.
+    attempts: i32,
+    /// When it is tried again.
+    retry_at: Option<DateTime>,
+}
+
+/// The items of a calendar that cannot be read.
+#[derive(SimpleObject)]
+pub struct UnreadableItems {
+    /// How many there are.
+    count: i32,
+    /// How many of them block no time, because nothing is known of their times. `availability` counts them as
+    /// `unreadable`, and refuses this person with `onUnreadable: REFUSE`.
+    unknown: i32,
+    /// Up to 20 of them, those that block no time first.
+    examples: Vec<UnreadableItem>,
+}
+
+/// An item of a calendar that cannot be read.
+#[derive(SimpleObject)]
+pub struct UnreadableItem {
+    /// Its iCalendar UID; the calendar system's own id where no UID can be read.
+    uid: String,
+    /// Why it cannot be read.
+    reason: UnreadableReason,
+    /// Whether it counts as busy, for as long as it may last. False where nothing is known of its times.
+    blocks: bool,
+}
+
+impl From<domain::Unreadable> for UnreadableItem {
+    fn from(item: domain::Unreadable) -> Self {
+        let domain::Unreadable { uid, reason, blocks } = item;
+        Self { uid, reason: reason.into(), blocks }
     }
 }
 
@@ -242,6 +366,24 @@ pub struct ExcludeConnectionInput {
     id: ID,
 }
 
+/// The calendars of a mailbox that make its owner busy.
+#[derive(InputObject)]
+pub struct SetCountedCalendarsInput {
+    /// The connection.
+    connection_id: ID,
+    /// The ids of the calendars, from `calendars` of the connection; null leaves it to the calendar system.
+    calendar_ids: Option<Vec<String>>,
+    /// The version that the change is based on: refused when somebody changed the connection since.
+    if_version: Option<i64>,
+}
+
+payload! {
+    /// What `setCountedCalendars` answers.
+    SetCountedCalendarsPayload {
+        /// The connection as it stands now. It is read again at once.
+        connection: Connection,
+    }
+}
 payload! {
     /// What `activateConnection` answers.
     ActivateConnectionPayload {
@@ -273,6 +415,22 @@ impl ConnectionMutation {
             let run =
                 ctx.services().connections().activate(&by, named(&input.id, "connection", "id")?).await?;
             Ok(ActivateConnectionPayload::done(run::of(ctx, &by, run).await?))
+        })
+        .await
+    }
+
+    /// Decides which calendars of a mailbox make its owner busy. Needs `USER_EDIT`.
+    async fn set_counted_calendars(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The connection and its calendars.")] input: SetCountedCalendarsInput,
+    ) -> Result<SetCountedCalendarsPayload> {
+        answer(async {
+            let by = ctx.caller().allow(Permission::UserEdit)?;
+            let id = named(&input.connection_id, "connection", "connectionId")?;
+            let connections = ctx.services().connections();
+            let row = connections.count_calendars(&by, id, input.calendar_ids, input.if_version).await?;
+            Ok(SetCountedCalendarsPayload::done(Connection(row)))
         })
         .await
     }

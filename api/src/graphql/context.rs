@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use async_graphql::{Context, ID};
+use async_graphql::{Context, ID, MaybeUndefined};
 use domain::{Allowed, Caller, CallerKind, Id, Kind, Permission, access::Denied};
 use services::{Refusal, Services};
 
@@ -74,4 +74,14 @@ pub(super) fn all_named<K: Kind>(ids: &[ID], what: &'static str, field: &'static
 /// A stored id, as the schema shows it.
 pub(super) fn shown<K: Kind>(id: uuid::Uuid) -> ID {
     ID(Id::<K>::from_uuid(id).to_string())
+}
+
+/// What is absent stays (`None`), what is null is taken away (`Some(None)`).
+#[expect(clippy::option_option, reason = "absent and null are two things")]
+pub(super) fn changed<T>(field: MaybeUndefined<T>, text: impl Fn(T) -> String) -> Option<Option<String>> {
+    match field {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(text(value))),
+    }
 }

@@ -39,7 +39,10 @@ use self::{
     campaign::{CampaignMutation, CampaignQuery},
     connection::{ConnectionMutation, ConnectionQuery},
     directory::DirectoryQuery,
-    integration::{IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery},
+    integration::{
+        IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery,
+        room_rules::RoomRulesMutation,
+    },
     key::{KeyMutation, KeyQuery},
     loaders::PerRequest,
     node::{Node, NodeQuery},
@@ -75,7 +78,14 @@ pub struct Query(PeopleQuery, CalendarsQuery, WorkQuery);
 struct PeopleMutation(TenantMutation, UserMutation, RoleMutation, KeyMutation);
 
 #[derive(MergedObject, Default)]
-struct WorkMutation(IntegrationMutation, ConnectionMutation, BookingMutation, CampaignMutation, RunMutation);
+struct WorkMutation(
+    IntegrationMutation,
+    RoomRulesMutation,
+    ConnectionMutation,
+    BookingMutation,
+    CampaignMutation,
+    RunMutation,
+);
 
 /// What can be done. Each answers the thing it changed, or `userErrors`; long work answers the run that does it.
 #[derive(MergedObject, Default)]

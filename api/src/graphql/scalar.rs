@@ -79,6 +79,8 @@ macro_rules! texts {
 texts! {
     /// The name of a time zone in the IANA database, such as `Europe/Berlin`.
     TimeZone "TimeZone" = "https://www.iana.org/time-zones";
+    /// The tag of a language, such as `de` or `en-GB`.
+    LanguageTag "LanguageTag" = "https://www.rfc-editor.org/info/bcp47";
     /// The address of a mailbox, such as `anna@acme.example`. Its case does not matter; lower case is answered.
     EmailAddress "EmailAddress" = "https://datatracker.ietf.org/doc/html/rfc5321";
     /// An absolute address, such as `https://acme.example/settings`.

@@ -1,15 +1,18 @@
 //! Customer organisations: plan, features, return URLs.
 
-use async_graphql::{Context, Description, ID, InputObject, Object};
+use async_graphql::{Context, Description, ID, InputObject, MaybeUndefined, Object};
 use domain::{Id, ids};
-use services::{entity::tenant::Model, tenants::NewTenant};
+use services::{
+    entity::tenant::Model,
+    tenants::{NewTenant, TenantChange},
+};
 
 use super::{
-    context::{Ask, member, named, shown},
+    context::{Ask, changed, member, named, shown},
     failure::{Failure, Result, found},
     page::{args, connection},
     payload::{answer, payload},
-    scalar::{DateTime, Url},
+    scalar::{DateTime, LanguageTag, TimeZone, Url},
     words::{Feature, Plan},
 };
 
@@ -50,6 +53,18 @@ impl Tenant {
     async fn return_urls(&self) -> Vec<Url> {
         let urls = self.0.return_urls.as_array().into_iter().flatten();
         urls.filter_map(|url| url.as_str()).map(|url| Url(url.to_owned())).collect()
+    }
+
+    /// The time zone in which whole days and floating times stand where neither their calendar nor their user tells
+    /// one. Null while it is not known. Taken from the directory of a verified calendar system where that tells it.
+    async fn time_zone(&self) -> Option<TimeZone> {
+        self.0.time_zone.clone().map(TimeZone::from)
+    }
+
+    /// The language. Null while it is not known. Taken from the directory of a verified calendar system where that
+    /// tells it.
+    async fn language(&self) -> Option<LanguageTag> {
+        self.0.language.clone().map(LanguageTag::from)
     }
 
     /// When it was made.
@@ -123,6 +138,25 @@ pub struct CreateTenantInput {
     /// Where browsers may be sent back to: everything at or below one of these. Up to 20.
     #[graphql(default)]
     return_urls: Vec<Url>,
+    /// The time zone; taken from the directory, where that tells it, when absent.
+    time_zone: Option<TimeZone>,
+    /// The language; taken from the directory, where that tells it, when absent.
+    language: Option<LanguageTag>,
+}
+
+/// What of a tenant is to be changed; what is absent stays.
+#[derive(InputObject)]
+pub struct UpdateTenantInput {
+    /// The tenant.
+    tenant_id: ID,
+    /// The name, for people: 1 to 200 characters.
+    name: Option<String>,
+    /// The time zone; null takes it away, until a verification takes it from the directory again.
+    time_zone: MaybeUndefined<TimeZone>,
+    /// The language; null takes it away, until a verification takes it from the directory again.
+    language: MaybeUndefined<LanguageTag>,
+    /// The version that the change is based on: refused when somebody changed the tenant since.
+    if_version: Option<i64>,
 }
 
 /// A tenant's new plan.
@@ -162,6 +196,13 @@ payload! {
     }
 }
 payload! {
+    /// What `updateTenant` answers.
+    UpdateTenantPayload {
+        /// The tenant as it stands now.
+        tenant: Tenant,
+    }
+}
+payload! {
     /// What `setPlan` answers.
     SetPlanPayload {
         /// The tenant as it stands now.
@@ -197,9 +238,35 @@ impl TenantMutation {
         answer(async {
             let by = ctx.caller().allow_staff()?;
             let return_urls = input.return_urls.into_iter().map(|url| url.0).collect();
-            let new = NewTenant { name: input.name, plan: input.plan.into(), return_urls };
+            let new = NewTenant {
+                name: input.name,
+                plan: input.plan.into(),
+                return_urls,
+                time_zone: input.time_zone.map(|zone| zone.0),
+                language: input.language.map(|tag| tag.0),
+            };
             let tenant = ctx.services().tenants().create(&by, new).await?;
             Ok(CreateTenantPayload::done(Tenant(tenant)))
+        })
+        .await
+    }
+
+    /// Changes a tenant's name, time zone or language. For the vendor's staff.
+    async fn update_tenant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: UpdateTenantInput,
+    ) -> Result<UpdateTenantPayload> {
+        answer(async {
+            let by = ctx.caller().allow_staff()?;
+            let id = named(&input.tenant_id, "tenant", "tenantId")?;
+            let change = TenantChange {
+                name: input.name,
+                time_zone: changed(input.time_zone, |zone| zone.0),
+                language: changed(input.language, |tag| tag.0),
+            };
+            let tenant = ctx.services().tenants().update(&by, id, change, input.if_version).await?;
+            Ok(UpdateTenantPayload::done(Tenant(tenant)))
         })
         .await
     }

@@ -29,6 +29,7 @@ impl Provider for Stub {
             room_directory: true,
             push: false,
             online_meetings: false,
+            propagates: true,
         }
     }
     async fn organisation(&self, _: &Session) -> Result<Organisation> {

@@ -73,7 +73,13 @@ impl World {
     /// A tenant on the plan PLUS with the service account switched on.
     pub async fn tenant(&self, name: &str) -> Id<ids::Tenant> {
         let return_urls = vec![format!("https://{name}.example/settings")];
-        let new = NewTenant { name: name.to_owned(), plan: Plan::Plus, return_urls };
+        let new = NewTenant {
+            name: name.to_owned(),
+            plan: Plan::Plus,
+            return_urls,
+            time_zone: None,
+            language: None,
+        };
         let tenant = Id::from_uuid(self.services.tenants().create(&self.staff, new).await.unwrap().id);
         let feature = Feature::ServiceAccount;
         self.services.tenants().set_feature(&self.staff, tenant, feature, true).await.unwrap();

@@ -247,10 +247,9 @@ fn whole_days(end: Moment, start: &Moment) -> Moment {
     let next = |day: chrono::NaiveDate| day.succ_opt().unwrap_or(day);
     match (&end, start.is_date()) {
         (Moment::Date(day), false) => start.moved_to(next(*day).and_time(chrono::NaiveTime::MIN)),
-        (Moment::Date(_), true) => end,
+        (Moment::Date(_), true) | (_, false) => end,
         (at, true) if at.wall().time() == chrono::NaiveTime::MIN => Moment::Date(at.wall().date()),
         (at, true) => Moment::Date(next(at.wall().date())),
-        (_, false) => end,
     }
 }
 

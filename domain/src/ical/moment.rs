@@ -34,7 +34,7 @@ impl Moment {
                 Self::read_value(value, Some(&format!("{}:{rest}", zone?)), zones)
             }
             at if property.param_value("VALUE").is_some_and(|kind| kind.eq_ignore_ascii_case("DATE")) => {
-                at.map(Self::as_date_at_midnight)
+                at.map(Self::date_at_midnight)
             }
             at => at,
         }
@@ -76,7 +76,7 @@ impl Moment {
     }
 
     /// Some programs write whole days with a time of midnight.
-    fn as_date_at_midnight(self) -> Self {
+    fn date_at_midnight(self) -> Self {
         match self {
             Self::Floating(at) if at.time() == NaiveTime::MIN => Self::Date(at.date()),
             other => other,

@@ -1,4 +1,4 @@
-//! What has changed in a calendar since a cursor.
+//! What has changed in the calendars of a mailbox since a cursor.
 //!
 //! The first page reads the window; later ones ask the server what changed and read only that. A resource that
 //! changed is told as gone and anew, because nobody but the caller knows what was in it before: one event may have
@@ -6,18 +6,22 @@
 //!
 //! Whatever a server says that cannot be believed ends in [`Remedy::Resync`]: reading everything again costs time,
 //! a copy that is silently wrong costs an appointment. For the same reason no cursor is followed for longer than
-//! [`TRUST`], so even a loss that no sign betrays is healed.
+//! [`TRUST`], so even a loss that no sign betrays is healed, and a calendar that comes or goes begins everything anew.
+
+use std::collections::BTreeMap;
 
 use chrono::Duration;
-use domain::{TimeRange, Timestamp};
+use domain::{TimeRange, Unreadable};
 use url::Url;
 
 use super::{
     CalDav,
-    cursor::{Cursor, Position},
-    directory::Located,
-    free_busy, href, multiget, read,
-    seen::Seen,
+    collection::Collection,
+    cursor::{Cursor, Position, is_digest},
+    free_busy, href,
+    locate::Located,
+    multiget, repair,
+    seen::{self, Seen},
     sync,
     transport::Dav,
 };
@@ -28,41 +32,57 @@ const TRUST: Duration = Duration::days(14);
 /// The same for calendars that show no more than busy times: they may have been opened meanwhile.
 const TRUST_CLOSED: Duration = Duration::days(1);
 
+/// The mailbox whose changes are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Follower<'a> {
+    pub caldav: &'a CalDav,
+    pub dav: &'a Dav<'a>,
+    pub place: &'a Located,
+    pub mailbox: &'a str,
+}
+
 /// One page of changes.
-pub(super) async fn page(
-    caldav: &CalDav,
-    dav: &Dav<'_>,
-    place: &Located,
-    mailbox: &str,
-    window: TimeRange,
-    cursor: Option<&str>,
-) -> Result<Changes> {
-    let now = caldav.clock.now();
+pub(super) async fn page(follower: Follower<'_>, window: TimeRange, cursor: Option<&str>) -> Result<Changes> {
     let Some(text) = cursor else {
-        return begin(caldav, dav, place, mailbox, window, now).await;
+        return begin(follower, window).await;
     };
-    let cursor = Cursor::read(text)
-        .filter(|cursor| cursor.calendar == href::id(&place.calendar.url))
-        .filter(|cursor| now - cursor.begun < trust(&cursor.position))
+    let now = follower.caldav.clock.now();
+    let counted: Vec<String> = paths(follower.place);
+    let mut cursor = Cursor::read(text)
+        .filter(|cursor| cursor.positions.keys().eq(&counted))
+        .filter(|cursor| cursor.positions.values().all(|position| now - cursor.begun < trust(position)))
         .ok_or_else(forgotten)?;
-    let Some(step) = follow(dav, place, mailbox, &cursor).await? else {
-        let cursor = text.to_owned();
-        return Ok(Changes {
-            gone: Vec::new(),
-            changed: Vec::new(),
-            unreadable: Vec::new(),
-            cursor,
-            more: false,
-        });
+    let mut changes = Changes {
+        gone: Vec::new(),
+        changed: Vec::new(),
+        unreadable: Vec::new(),
+        cursor: String::new(),
+        more: false,
     };
-    let Step { gone, changed, position, more } = step;
-    Ok(Changes { gone, changed, unreadable: Vec::new(), cursor: Cursor { position, ..cursor }.write(), more })
+    for calendar in follower.place.counted() {
+        let Some(position) = cursor.positions.get(&href::id(&calendar.url)) else { continue };
+        let Some(step) = follow(follower, calendar, cursor.window, position).await? else { continue };
+        changes.gone.extend(step.gone);
+        changes.changed.extend(step.changed);
+        changes.unreadable.extend(step.unreadable);
+        changes.more |= step.more;
+        cursor.positions.insert(href::id(&calendar.url), step.position);
+    }
+    changes.cursor = cursor.write();
+    Ok(changes)
+}
+
+/// The paths of the calendars that are followed, in order.
+fn paths(place: &Located) -> Vec<String> {
+    let mut paths: Vec<String> = place.counted().map(|calendar| href::id(&calendar.url)).collect();
+    paths.sort_unstable();
+    paths
 }
 
 const fn trust(position: &Position) -> Duration {
     match position {
         Position::Token { .. } | Position::Members { .. } => TRUST,
-        Position::Busy(_) => TRUST_CLOSED,
+        Position::Busy(_) | Position::Nothing => TRUST_CLOSED,
     }
 }
 
@@ -72,83 +92,136 @@ fn forgotten() -> Error {
     Error::new(ErrorKind::Gone, Remedy::Resync, "SYNC_TOKEN", message)
 }
 
-async fn begin(
-    caldav: &CalDav,
-    dav: &Dav<'_>,
-    place: &Located,
-    mailbox: &str,
-    window: TimeRange,
-    now: Timestamp,
-) -> Result<Changes> {
-    // The position comes first: what changes while the window is read is told once more later.
-    let position = position(dav, place).await;
-    let seen = caldav.look(dav, place, mailbox, window).await?;
-    let position = match &seen {
-        Seen::Busy(busy) => Position::Busy(free_busy::digest(busy)),
-        Seen::Stored(_) => position?,
-    };
-    let changed = seen.events(place, mailbox, window);
-    let cursor = Cursor { calendar: href::id(&place.calendar.url), window, begun: now, position };
-    Ok(Changes { gone: Vec::new(), changed, unreadable: Vec::new(), cursor: cursor.write(), more: false })
-}
-
-async fn position(dav: &Dav<'_>, place: &Located) -> Result<Position> {
-    let state = sync::state(dav, &place.calendar).await?;
-    if let Some(token) = sync::begin(dav, &place.calendar, &state).await? {
-        return Ok(Position::Token { token, ctag: state.ctag });
+async fn begin(follower: Follower<'_>, window: TimeRange) -> Result<Changes> {
+    let Follower { caldav, dav, place, mailbox } = follower;
+    let (mut positions, mut all) = (BTreeMap::new(), Vec::new());
+    for calendar in place.counted() {
+        // The position comes first: what changes while the window is read is told once more later.
+        let position = position(dav, calendar).await;
+        let seen = caldav.look(dav, place, mailbox, calendar, window).await?;
+        let position = match &seen {
+            Seen::Busy(busy) => Position::Busy(free_busy::digest(busy)),
+            Seen::Found(_) => position?,
+            Seen::Nothing => Position::Nothing,
+        };
+        positions.insert(href::id(&calendar.url), position);
+        all.push((calendar.clone(), seen));
     }
-    let members = sync::members(dav, &place.calendar).await?;
-    Ok(Position::Members { ctag: state.ctag, members })
+    let page = seen::events(dav, place, mailbox, window, all).await?;
+    let cursor = Cursor { window, begun: caldav.clock.now(), positions };
+    Ok(Changes {
+        gone: Vec::new(),
+        changed: page.items,
+        unreadable: page.unreadable,
+        cursor: cursor.write(),
+        more: false,
+    })
 }
 
+async fn position(dav: &Dav<'_>, calendar: &Collection) -> Result<Position> {
+    let state = sync::state(dav, calendar).await?;
+    if let Some(token) = sync::begin(dav, calendar, &state).await? {
+        return Ok(Position::Token { token, ctag: state.ctag, before: None });
+    }
+    let members = sync::members(dav, calendar).await?;
+    let again = state.ctag.as_deref().is_some_and(|tag| !is_digest(tag));
+    Ok(Position::Members { ctag: state.ctag, members, again })
+}
+
+/// What one step tells about one calendar.
 struct Step {
     gone: Vec<String>,
     changed: Vec<Event>,
+    unreadable: Vec<Unreadable>,
     position: Position,
     more: bool,
 }
 
-/// The next step; `None` when nothing has changed.
-async fn follow(dav: &Dav<'_>, place: &Located, mailbox: &str, cursor: &Cursor) -> Result<Option<Step>> {
-    match &cursor.position {
-        Position::Token { token, ctag } => {
-            follow_token(dav, place, mailbox, cursor.window, (token, ctag.as_deref())).await
-        }
-        Position::Members { ctag, members } => {
-            let state = sync::state(dav, &place.calendar).await?;
-            if state.ctag.is_some() && state.ctag == *ctag {
-                return Ok(None);
-            }
-            let now = sync::members(dav, &place.calendar).await?;
-            let urls = |path: &String| href::resolve(&place.calendar.url, path);
-            let gone = members.keys().filter(|path| !now.contains_key(*path)).filter_map(urls).collect();
-            let differs = |(path, mark): &(&String, &String)| members.get(*path) != Some(*mark);
-            let changed = now.iter().filter(differs).filter_map(|(path, _)| urls(path)).collect();
-            let position = Position::Members { ctag: state.ctag, members: now };
-            step(dav, place, mailbox, cursor.window, (gone, changed), position).await.map(Some)
-        }
-        Position::Busy(before) => {
-            let busy = free_busy::query(dav, &place.calendar, cursor.window).await?;
-            let digest = free_busy::digest(&busy);
-            if digest == *before {
-                return Ok(None);
-            }
-            let changed = Seen::Busy(busy).events(place, mailbox, cursor.window);
-            let gone = vec![href::id(&place.calendar.url)];
-            Ok(Some(Step { gone, changed, position: Position::Busy(digest), more: false }))
-        }
+impl Step {
+    /// A step that tells nothing.
+    const fn at(position: Position) -> Self {
+        Self { gone: Vec::new(), changed: Vec::new(), unreadable: Vec::new(), position, more: false }
     }
 }
 
+/// The next step in one calendar; `None` when nothing has changed.
+async fn follow(
+    follower: Follower<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+    position: &Position,
+) -> Result<Option<Step>> {
+    match position {
+        Position::Token { token, ctag, before: None } => {
+            let told = sync::report(follower.dav, calendar, token).await?.ok_or_else(forgotten)?;
+            follow_token(follower, calendar, window, (token, ctag.as_deref()), told).await
+        }
+        Position::Token { token, ctag, before: Some((before, digest)) } => {
+            let told = sync::report(follower.dav, calendar, before).await?.ok_or_else(forgotten)?;
+            if told.token == *token && told.digest == *digest {
+                // Nothing had been missed.
+                let position = Position::Token { token: token.clone(), ctag: ctag.clone(), before: None };
+                return Ok(Some(Step::at(position)));
+            }
+            follow_token(follower, calendar, window, (before, None), told).await
+        }
+        Position::Members { ctag, members, again } => {
+            let is_same = |now: &Option<String>| now.is_some() && now == ctag && !again;
+            follow_members(follower, calendar, window, members, is_same).await
+        }
+        Position::Busy(before) => follow_busy(follower, calendar, window, before).await,
+        Position::Nothing => Ok(None),
+    }
+}
+
+async fn follow_members(
+    follower: Follower<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+    members: &BTreeMap<String, String>,
+    is_same: impl Fn(&Option<String>) -> bool,
+) -> Result<Option<Step>> {
+    let state = sync::state(follower.dav, calendar).await?;
+    if is_same(&state.ctag) {
+        return Ok(None);
+    }
+    let now = sync::members(follower.dav, calendar).await?;
+    let urls = |path: &String| href::resolve(&calendar.url, path);
+    let gone = members.keys().filter(|path| !now.contains_key(*path)).filter_map(urls).collect();
+    let differs = |(path, mark): &(&String, &String)| mark.is_empty() || members.get(*path) != Some(*mark);
+    let changed: Vec<Url> = now.iter().filter(differs).filter_map(|(path, _)| urls(path)).collect();
+    // The tag was read before the list; it stands for a moment in which more may have happened than is listed.
+    let has_changed = now != *members;
+    let again = has_changed && state.ctag.as_deref().is_some_and(|tag| !is_digest(tag));
+    let position = Position::Members { ctag: state.ctag, members: now, again };
+    step(follower, calendar, window, (gone, changed), position).await.map(Some)
+}
+
+async fn follow_busy(
+    follower: Follower<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+    before: &str,
+) -> Result<Option<Step>> {
+    let busy = free_busy::query(follower.dav, calendar, window).await?;
+    let digest = free_busy::digest(&busy);
+    if digest == before {
+        return Ok(None);
+    }
+    let changed = busy.iter().map(|busy| free_busy::event(&calendar.url, busy)).collect();
+    let gone = vec![href::id(&calendar.url)];
+    let position = Position::Busy(digest);
+    Ok(Some(Step { gone, changed, unreadable: Vec::new(), position, more: false }))
+}
+
 async fn follow_token(
-    dav: &Dav<'_>,
-    place: &Located,
-    mailbox: &str,
+    follower: Follower<'_>,
+    calendar: &Collection,
     window: TimeRange,
     (token, ctag): (&str, Option<&str>),
+    told: sync::Told,
 ) -> Result<Option<Step>> {
-    let calendar = &place.calendar;
-    let told = sync::report(dav, calendar, token).await?.ok_or_else(forgotten)?;
+    let dav = follower.dav;
     if told.is_empty() && told.token == token {
         return Ok(None);
     }
@@ -162,22 +235,26 @@ async fn follow_token(
         // Something has changed, and the server tells nothing: it did not know the token.
         return Err(forgotten());
     }
-    let position = Position::Token { token: told.token, ctag: now };
+    let is_settled = told.more || told.is_empty();
+    let before = (!is_settled && !is_digest(&told.token)).then(|| (token.to_owned(), told.digest));
+    let position = Position::Token { token: told.token, ctag: now, before };
     let found = (told.gone, told.changed);
-    let step = step(dav, place, mailbox, window, found, position).await?;
+    let step = step(follower, calendar, window, found, position).await?;
     Ok(Some(Step { more: told.more, ..step }))
 }
 
 async fn step(
-    dav: &Dav<'_>,
-    place: &Located,
-    mailbox: &str,
+    follower: Follower<'_>,
+    calendar: &Collection,
     window: TimeRange,
     (gone, changed): (Vec<Url>, Vec<Url>),
     position: Position,
 ) -> Result<Step> {
-    let stored = multiget::read_all(dav, &place.calendar, &changed).await?;
+    let Follower { dav, place, mailbox, .. } = follower;
+    let found = multiget::fetch(dav, calendar, &changed).await?.read().await?;
+    let found = repair::place(dav, calendar, window, found).await?;
     let gone = gone.iter().chain(&changed).map(href::id).collect();
-    let changed = read::events(&stored, place, mailbox, window);
-    Ok(Step { gone, changed, position, more: false })
+    let page =
+        seen::events(dav, place, mailbox, window, vec![(calendar.clone(), Seen::Found(found))]).await?;
+    Ok(Step { gone, changed: page.items, unreadable: page.unreadable, position, more: false })
 }

@@ -1,5 +1,7 @@
 //! The rules by which principals become mailboxes.
 
+use serde::{Deserialize, Serialize};
+
 /// What a CalDAV server does not say by itself. The defaults suit a server whose principals lie side by side below
 /// the address that the administrator gives.
 #[derive(Debug, Clone, Default)]
@@ -31,15 +33,22 @@ impl Default for AddressRule {
     }
 }
 
-/// Tells rooms from people. One match makes a room. A server that publishes `calendar-user-type` is believed first.
-#[derive(Debug, Clone)]
+/// Tells rooms from people. One match makes a room; text is compared without regard to case. A server that publishes
+/// ROOM or RESOURCE as `calendar-user-type` is believed as well; INDIVIDUAL is the default of that property and proves
+/// nothing (RFC 6638 section 2.4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct RoomRule {
-    /// Beginnings of the last part of a principal's path, without regard to case.
+    /// Beginnings of the last part of a principal's path.
     pub path_prefixes: Vec<String>,
-    /// Beginnings of the display name, without regard to case.
+    /// Beginnings of the display name.
     pub name_prefixes: Vec<String>,
-    /// A mark in the principal's `calendar-description`. Fields beside it, separated by semicolons, are read too:
-    /// `CUTYPE=ROOM;CAPACITY=8;BUILDING=Main;FLOOR=2;EQUIPMENT=Screen,Whiteboard`.
+    /// Mail addresses of rooms: a whole address, one with `*` for any text, or `@` and a domain that only rooms have.
+    pub addresses: Vec<String>,
+    /// Paths of collections whose principals are all rooms, such as `/principals/resources/`.
+    pub collections: Vec<String>,
+    /// A mark in the principal's `calendar-description`; empty for none. Fields beside it, separated by semicolons,
+    /// are read too: `CUTYPE=ROOM;CAPACITY=8;BUILDING=Main;FLOOR=2;EQUIPMENT=Screen,Whiteboard`.
     pub mark: String,
 }
 
@@ -48,39 +57,111 @@ impl Default for RoomRule {
         Self {
             path_prefixes: vec!["room-".to_owned(), "room.".to_owned()],
             name_prefixes: vec!["Room ".to_owned()],
+            addresses: Vec::new(),
+            collections: Vec::new(),
             mark: "CUTYPE=ROOM".to_owned(),
         }
     }
 }
 
+/// What is known of a principal when the rule looks at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Face<'a> {
+    /// Its path, decoded.
+    pub path: &'a str,
+    /// The last part of it.
+    pub segment: &'a str,
+    /// Its display name.
+    pub name: &'a str,
+    /// Its mail addresses.
+    pub addresses: &'a [String],
+    /// Its `calendar-description`.
+    pub description: &'a str,
+    /// Its `calendar-user-type`.
+    pub kind: Option<&'a str>,
+}
+
 impl RoomRule {
-    /// Whether a principal is a room. `kind` is its `calendar-user-type`.
-    pub(super) fn matches(&self, segment: &str, name: &str, description: &str, kind: Option<&str>) -> bool {
-        if let Some(kind) = kind {
-            return kind.eq_ignore_ascii_case("ROOM") || kind.eq_ignore_ascii_case("RESOURCE");
-        }
+    /// Whether a principal is a room.
+    pub(super) fn matches(&self, face: Face<'_>) -> bool {
+        let is_kind = |kind: &str| ["ROOM", "RESOURCE"].iter().any(|room| kind.eq_ignore_ascii_case(room));
         let begins = |text: &str, prefix: &String| {
-            text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            !prefix.is_empty()
+                && text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        self.path_prefixes.iter().any(|prefix| begins(segment, prefix))
-            || self.name_prefixes.iter().any(|prefix| begins(name, prefix))
-            || description.split(';').any(|field| field.trim().eq_ignore_ascii_case(&self.mark))
+        let below = |collection: &String| {
+            let collection = collection.trim_matches('/');
+            !collection.is_empty() && begins(face.path.trim_start_matches('/'), &format!("{collection}/"))
+        };
+        let field = |field: &str| !self.mark.is_empty() && field.trim().eq_ignore_ascii_case(&self.mark);
+        face.kind.is_some_and(is_kind)
+            || self.path_prefixes.iter().any(|prefix| begins(face.segment, prefix))
+            || self.name_prefixes.iter().any(|prefix| begins(face.name, prefix))
+            || self.addresses.iter().any(|form| face.addresses.iter().any(|one| has_form(one, form)))
+            || self.collections.iter().any(below)
+            || face.description.split(';').any(field)
     }
+}
+
+/// Whether an address is of a form in which one `*` may stand for any text.
+fn has_form(address: &str, form: &str) -> bool {
+    let (address, form) = (address.to_ascii_lowercase(), form.trim().to_ascii_lowercase());
+    let (start, end) = match form.split_once('*') {
+        Some(parts) => parts,
+        None if form.starts_with('@') => ("", form.as_str()),
+        None => return address == form,
+    };
+    address.len() >= start.len() + end.len() && address.starts_with(start) && address.ends_with(end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOBODY: Face<'static> =
+        Face { path: "/p/x/", segment: "x", name: "", addresses: &[], description: "", kind: None };
+
     #[test]
     fn a_room_is_known_by_any_of_its_marks() {
         let rule = RoomRule::default();
-        assert!(rule.matches("room-atlas@corp.test", "Atlas", "", None));
-        assert!(rule.matches("Room.Atlas", "", "", None));
-        assert!(rule.matches("atlas", "Room Atlas", "", None));
-        assert!(rule.matches("atlas", "Atlas", "CAPACITY=8; cutype=room", None));
-        assert!(rule.matches("atlas", "Atlas", "", Some("ROOM")));
-        assert!(!rule.matches("ada@corp.test", "Ada Roomer", "", None));
-        assert!(!rule.matches("room-mate@corp.test", "", "", Some("INDIVIDUAL")));
+        for room in [
+            Face { segment: "room-atlas@corp.test", ..NOBODY },
+            Face { segment: "Room.Atlas", ..NOBODY },
+            Face { name: "Room Atlas", ..NOBODY },
+            Face { description: "CAPACITY=8; cutype=room", ..NOBODY },
+            Face { kind: Some("ROOM"), ..NOBODY },
+            Face { kind: Some("resource"), ..NOBODY },
+            // The default of the property is no evidence against the other marks.
+            Face { segment: "room-atlas", kind: Some("INDIVIDUAL"), ..NOBODY },
+        ] {
+            assert!(rule.matches(room), "{room:?}");
+        }
+        for person in [
+            Face { name: "Ada Roomer", ..NOBODY },
+            Face { kind: Some("INDIVIDUAL"), ..NOBODY },
+            Face { kind: Some("GROUP"), ..NOBODY },
+            NOBODY,
+        ] {
+            assert!(!rule.matches(person), "{person:?}");
+        }
+    }
+
+    #[test]
+    fn an_operators_rule_names_rooms_by_address_and_by_collection() {
+        let rule: RoomRule = serde_json::from_str(
+            r#"{"addresses": ["atlas@corp.test", "*@rooms.corp.test", "@halls.test", "r-*@corp.test"],
+                "collections": ["/principals/resources"], "pathPrefixes": ["", "saal"], "mark": ""}"#,
+        )
+        .unwrap();
+        assert_eq!(rule.name_prefixes, RoomRule::default().name_prefixes, "what is not named stays");
+        for address in ["Atlas@corp.test", "x@rooms.corp.test", "y@halls.test", "R-1@corp.test"] {
+            assert!(rule.matches(Face { addresses: &[address.to_owned()], ..NOBODY }), "{address}");
+        }
+        for address in ["ada@corp.test", "x@corp.test", "r-1@else.test"] {
+            assert!(!rule.matches(Face { addresses: &[address.to_owned()], ..NOBODY }), "{address}");
+        }
+        assert!(rule.matches(Face { path: "/Principals/resources/7/", ..NOBODY }));
+        assert!(!rule.matches(Face { path: "/principals/resources-of-ada/", ..NOBODY }));
+        assert!(rule.matches(Face { segment: "Saal 3", ..NOBODY }));
     }
 }

@@ -6,7 +6,7 @@ use domain::{
     state::Answer,
 };
 
-use super::{directory::Located, href, read::Stored};
+use super::{href, read::Stored};
 use crate::{Attendee, AttendeeRole, Event, NewEvent, Party};
 
 /// Carries the effect key.
@@ -24,19 +24,15 @@ pub(super) fn name(effect_key: &str) -> String {
     format!("muster-{effect_key}.ics")
 }
 
-/// The addresses that the owner of a mailbox is known by.
-pub(super) fn addresses<'a>(place: &'a Located, mailbox: &'a str) -> [&'a str; 2] {
-    [place.principal.address.as_str(), mailbox]
-}
-
 /// One occurrence as it stands in a calendar.
 pub(super) fn to_event(
     stored: &Stored,
     event: &ical::Event,
     range: TimeRange,
     occurrence: Option<domain::Timestamp>,
-    addresses: &[&str],
+    addresses: &[String],
 ) -> Event {
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     let path = href::id(&stored.url);
     Event {
         id: occurrence.map_or(path.clone(), |at| format!("{path}#{}", ical::basic_utc(at))),
@@ -47,7 +43,7 @@ pub(super) fn to_event(
         title: event.summary.clone(),
         range,
         all_day: event.start.is_date(),
-        busy: busy_kind(event, addresses),
+        busy: busy_kind(event, &addresses),
         private: event.class == Class::Private,
         organiser: event.organiser.as_ref().map(party),
         attendees: event.attendees.iter().map(attendee).collect(),
@@ -137,6 +133,13 @@ pub(super) fn room_lines<'a>(
 
 fn with_name(line: Property, party: &Party) -> Property {
     if party.name.is_empty() { line } else { line.param("CN", &party.name) }
+}
+
+/// The address of an ATTENDEE line, in small letters.
+pub(super) fn address_of(line: &Property) -> String {
+    let value = line.value.trim();
+    let scheme = value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+    value[scheme.map_or(0, str::len)..].to_ascii_lowercase()
 }
 
 fn mailto(address: &str) -> String {

@@ -123,6 +123,39 @@ pub(super) fn nonsense() -> Error {
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
 }
 
+/// An answer about one mailbox that cannot be read: the next one may be better.
+pub(super) fn garbled() -> Error {
+    let message = "The calendar server gave an answer that cannot be read.";
+    Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "UNCLEAR_ANSWER", message)
+}
+
+/// An answer that cannot be read.
+pub(super) fn unclear(about: About) -> Error {
+    if about == About::Server { nonsense() } else { garbled() }
+}
+
+/// Whether an answer was larger than what is read at once.
+pub(super) fn is_too_large(error: &Error) -> bool {
+    error.code == "PROVIDER_ANSWER_TOO_LARGE"
+}
+
+/// The server wants a proof that is not spoken here.
+pub(super) fn unspoken(schemes: &[String]) -> Error {
+    let schemes = schemes.join(", ");
+    let message = format!(
+        "The calendar server accepts only these ways to sign in: {schemes}. Switch on Basic or Digest \
+         authentication for CalDAV on the server; then connect again."
+    );
+    Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTHENTICATION_SCHEME", message)
+}
+
+/// The calendars that are shown belong to somebody else.
+pub(super) fn not_the_owners() -> Error {
+    let message = "The calendar server shows the service account no calendar that belongs to this mailbox. Share the \
+                   calendar with the service account.";
+    Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NOT_THE_OWNERS", message)
+}
+
 /// The name of the broken condition in a `D:error` body.
 pub(super) fn condition(body: &[u8]) -> Option<String> {
     let error = Element::read(body).ok().filter(|error| error.is(DAV, "error"))?;

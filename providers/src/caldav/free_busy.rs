@@ -4,7 +4,7 @@
 //! To the rest of Muster such times are private events without a title; all of one calendar are of one series, so
 //! that they are told anew as a whole.
 
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 use domain::{
     Busy, BusyKind, TimeRange,
@@ -14,29 +14,20 @@ use http::StatusCode;
 use url::Url;
 
 use super::{
-    CalDav,
+    CalDav, account,
+    collection::Collection,
     cursor::mark,
-    directory::{self, Collection, Located},
     failure::{self, About},
-    href, read,
+    href, meaning,
     transport::{Call, Dav},
     xml::{CALDAV, DAV, Element},
 };
 use crate::{Error, ErrorKind, Event, Remedy, Result};
 
-const OUTBOX: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:schedule-outbox-URL/><C:calendar-user-address-set/></D:prop></D:propfind>"#;
 /// Marks the id of a time that is all that may be seen.
 const ID: &str = "busy-";
 /// How long to wait after a temporary failure inside an answer (request status 5.1).
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// Where an account may ask for others' free and busy times.
-#[derive(Debug)]
-pub(super) struct Outbox {
-    url: Url,
-    /// The account's own calendar address, as the server writes it.
-    organiser: String,
-}
 
 /// The busy times of a calendar, joined and cut to the window.
 pub(super) async fn query(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<Vec<Busy>> {
@@ -48,7 +39,7 @@ pub(super) async fn query(dav: &Dav<'_>, calendar: &Collection, window: TimeRang
     // With the default depth of zero only the collection itself would be looked at.
     let answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
     match answer.status {
-        StatusCode::OK => times(&answer.body, window).ok_or_else(failure::nonsense),
+        StatusCode::OK => times(&answer.body, window).ok_or_else(failure::garbled),
         // Whoever may not ask is told that there is nothing (RFC 4791 section 7.10).
         StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Err(failure::out_of_scope("NO_FREE_BUSY")),
         // Several servers do not have this report.
@@ -66,11 +57,8 @@ pub(super) async fn ask(
     mailbox: &str,
     window: TimeRange,
 ) -> Result<Option<Vec<Busy>>> {
-    let outbox = match outbox(caldav, dav).await {
-        Err(error) if passes_or_concerns_all(&error) => return Err(error),
-        outbox => outbox.unwrap_or_default(),
-    };
-    let Some(outbox) = outbox else { return Ok(None) };
+    let account = account::account(dav).await?;
+    let Some(outbox) = &account.outbox else { return Ok(None) };
     let text = request(&outbox.organiser, mailbox, window, caldav.clock.now());
     let answer = dav.send(Call::post(&outbox.url, text)).await?;
     if answer.status == StatusCode::OK {
@@ -86,25 +74,6 @@ pub(super) async fn ask(
 /// Other errors say no more than that nobody can be asked this way.
 const fn passes_or_concerns_all(error: &Error) -> bool {
     matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::Reconnect)
-}
-
-async fn outbox(caldav: &CalDav, dav: &Dav<'_>) -> Result<Option<Arc<Outbox>>> {
-    let key = format!("{}\n{}", dav.server, dav.session.account);
-    if let Some(known) = caldav.outboxes.get(&key).await {
-        return Ok(known);
-    }
-    let own = directory::own(dav).await?;
-    let found = dav.propfind(&own.principal, "0", OUTBOX, About::Server).await?;
-    let outbox = found.first().and_then(|own| {
-        let url = href::resolve(dav.server, own.hrefs(CALDAV, "schedule-outbox-URL").first()?)?;
-        let addresses = own.hrefs(CALDAV, "calendar-user-address-set");
-        let mail = addresses
-            .into_iter()
-            .find(|at| at.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:")))?;
-        Some(Arc::new(Outbox { url, organiser: mail.to_owned() }))
-    });
-    caldav.outboxes.insert(key, outbox.clone()).await;
-    Ok(outbox)
 }
 
 /// The question, as the server wants it (RFC 6638 section 5).
@@ -131,7 +100,7 @@ fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Times
 
 fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<Busy>>> {
     let document = Element::read(body).ok().filter(|document| document.is(CALDAV, "schedule-response"));
-    let document = document.ok_or_else(failure::nonsense)?;
+    let document = document.ok_or_else(failure::garbled)?;
     let is_about = |one: &&Element| {
         let to = one.child(CALDAV, "recipient").and_then(|to| to.text_of(DAV, "href")).unwrap_or_default();
         to.get(7..).is_some_and(|address| address.eq_ignore_ascii_case(mailbox))
@@ -151,23 +120,24 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
     }
 }
 
+/// `None` when the text, or any of its times, cannot be read: what is left would be too little.
 fn times(text: &[u8], window: TimeRange) -> Option<Vec<Busy>> {
-    let told = free_busy(text).ok()?;
+    let told = free_busy(text).ok().filter(|told| told.unreadable == 0)?;
     let cut = |busy: Busy| Some(Busy { range: busy.range.intersect(&window)?, kind: busy.kind });
-    Some(read::joined(told.busy.into_iter().filter_map(cut).collect()))
+    Some(meaning::joined(told.busy.into_iter().filter_map(cut).collect()))
 }
 
-/// A time as an event that nothing more is known of.
-pub(super) fn event(place: &Located, busy: &Busy) -> Event {
-    let calendar = href::id(&place.calendar.url);
+/// A time as an event that nothing more is known of; `about` is the calendar or the resource that it comes from.
+pub(super) fn event(about: &Url, busy: &Busy) -> Event {
+    let about = href::id(about);
     let kind = if busy.kind == BusyKind::Busy { "b" } else { "t" };
     let (start, end) = (basic_utc(busy.range.start), basic_utc(busy.range.end));
-    let id = format!("{calendar}#{ID}{start}-{end}-{kind}");
+    let id = format!("{about}#{ID}{start}-{end}-{kind}");
     Event {
         uid: id.clone(),
         version: mark(&id),
         id,
-        series: Some(calendar),
+        series: Some(about),
         effect_key: None,
         title: None,
         range: busy.range,

@@ -5,8 +5,21 @@ use url::Url;
 /// Resolves an href of an answer against the request's address. `None` when it leads to another origin: no
 /// credential of ours goes there.
 pub(super) fn resolve(base: &Url, href: &str) -> Option<Url> {
-    let url = base.join(href.trim()).ok()?;
+    let href = href.trim();
+    let url = match rooted(base, href) {
+        Some(url) => url,
+        None => base.join(href).ok()?,
+    };
     (url.origin() == base.origin()).then(|| normalise(url))
+}
+
+/// Some servers leave out the slash that an href begins with (RFC 4918 section 8.3): one that repeats the beginning of
+/// the request's path is meant from the root.
+fn rooted(base: &Url, href: &str) -> Option<Url> {
+    let first = href.split('/').next().filter(|first| !first.is_empty() && !first.contains(':'))?;
+    let url = base.join(&format!("/{href}")).ok()?;
+    let own = base.path_segments()?.next().map(decode)?;
+    (href.contains('/') && !own.is_empty() && own == decode(first)).then_some(url)
 }
 
 /// One spelling for every address: `@` and `%40` are the same.
@@ -58,8 +71,13 @@ pub(super) fn id(url: &Url) -> String {
     url.path().to_owned()
 }
 
+/// The whole path, decoded.
+pub(super) fn decoded(url: &Url) -> String {
+    decode(url.path())
+}
+
 /// Undoes percent-encoding; what is not UTF-8 stays encoded.
-fn decode(segment: &str) -> String {
+pub(super) fn decode(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
@@ -92,6 +110,19 @@ mod tests {
         }
         assert_eq!(segment(&resolve(&base, "/ada%40corp.test/").unwrap()), "ada@corp.test");
         assert!(!same(&resolve(&base, "/a%2Fb/").unwrap(), &url("https://cal.test/a/b/")));
+    }
+
+    #[test]
+    fn an_href_without_its_first_slash_is_read_as_it_is_meant() {
+        let base = url("https://cal.test/ada/work/");
+        for (href, path) in [
+            ("ada/work/a.ics", "/ada/work/a.ics"),
+            ("%61da/work/a.ics", "/ada/work/a.ics"),
+            ("a.ics", "/ada/work/a.ics"),
+            ("b/a.ics", "/ada/work/b/a.ics"),
+        ] {
+            assert_eq!(resolve(&base, href).unwrap().path(), path, "{href}");
+        }
     }
 
     #[test]

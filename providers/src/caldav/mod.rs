@@ -1,30 +1,41 @@
 //! Any CalDAV server (RFC 4791), such as Radicale.
 //!
-//! A mailbox is a principal; its default calendar is the first of its calendars, by address, that takes events.
-//! How principals get mail addresses and which of them are rooms is set by rules, see [`Config`].
+//! A mailbox is a principal, known by the addresses that it publishes ([`listing`]); its calendars are those that are
+//! proven to be its own ([`locate`]). Bookings go into the default one; all that are not transparent make its owner
+//! busy. How principals without published addresses get one, and which of them are rooms, is set by rules, see
+//! [`Config`].
 //!
 //! What CalDAV does not have is done here. Series are expanded by `domain::ical`, because servers differ in it.
 //! Rooms do not answer and, on most servers, nobody is invited: a room of an event is booked by writing the event
 //! into the room's own calendar too, under the same UID. The organiser's event names its rooms for as long as it
 //! lives, so an update, a cancellation or a look-up after an unknown outcome finds every copy again.
 //!
-//! What changed since a cursor is asked of the server where it can be believed, and compared tag by tag where not.
-//! Who shows no more than busy times, or nothing at all, is still known to be busy, see [`free_busy`].
+//! One bad item takes down nothing but itself, and what cannot be read is never taken for free: see [`read`] and
+//! [`repair`]. What changed since a cursor is asked of the server where it can be believed, and compared tag by tag
+//! where not. Who shows no more than busy times, or nothing at all, is still known to be busy, see [`free_busy`].
 //!
 //! Events are found by their address and their UID, both made from the effect key. That holds on servers that
 //! ignore `If-None-Match` too, because the UID is searched before anything is written.
 
+mod account;
+mod auth;
 mod changes;
+mod collection;
 mod config;
 mod cursor;
-mod directory;
+mod digest;
 mod event;
 mod failure;
 mod free_busy;
 mod href;
+mod listing;
+mod locate;
+mod meaning;
 mod multiget;
 mod multistatus;
+mod principal;
 mod read;
+mod repair;
 mod rooms;
 mod seen;
 mod sync;
@@ -37,10 +48,20 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 pub use config::{AddressRule, Config, RoomRule};
 use domain::{Ids, ProviderKind, SharedClock, TimeRange, provider::Capabilities};
-use futures::StreamExt;
+use futures::{StreamExt, future::BoxFuture};
 use moka::future::Cache;
 
-use self::{directory::Located, seen::Seen, transport::Dav};
+use self::{
+    account::Account,
+    auth::Logins,
+    changes::Follower,
+    collection::Collection,
+    listing::{Aged, Listed},
+    locate::{Alias, Located},
+    principal::Principal,
+    seen::{AllSeen, Seen},
+    transport::Dav,
+};
 use crate::{
     CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
     FreeBusy, Mailbox, MailboxKind, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result,
@@ -49,7 +70,7 @@ use crate::{
 
 /// How many mailboxes are asked at the same time, below the gate's own limit.
 const ABREAST: usize = 4;
-/// How long the place of a mailbox is remembered.
+/// How long is remembered where things are.
 const PLACES_FOR: Duration = Duration::from_mins(10);
 /// How many people or rooms make a page.
 const PAGE: usize = 200;
@@ -60,18 +81,34 @@ pub struct CalDav {
     config: Config,
     client: http::Client,
     clock: SharedClock,
-    /// Where mailboxes are: saves two requests per call, and is asked again when it turns out wrong.
+    /// Credentials that were refused, and how servers want to be asked.
+    logins: Logins,
+    /// Where mailboxes are: saves several requests per call, and is asked again when it turns out wrong.
     places: Cache<String, Arc<Located>>,
-    /// Where accounts ask for the free and busy times of others, where they can.
-    outboxes: Cache<String, Option<Arc<free_busy::Outbox>>>,
+    /// The accounts that credentials belong to.
+    accounts: Cache<String, Arc<Account>>,
+    /// The principals that accounts see.
+    lists: Cache<String, Arc<Aged<Listed>>>,
+    /// The calendars in accounts' own homes.
+    homes: Cache<String, Arc<Aged<Vec<Collection>>>>,
+    /// Which principal the owner of a calendar is.
+    aliases: Cache<String, Arc<Option<Alias>>>,
 }
 
 impl CalDav {
     /// A connector for every CalDAV server; the session says which.
-    pub fn new(config: Config, client: http::Client, clock: SharedClock, _ids: Ids) -> Self {
-        let places = Cache::builder().max_capacity(50_000).time_to_live(PLACES_FOR).build();
-        let outboxes = Cache::builder().max_capacity(1_000).time_to_live(PLACES_FOR).build();
-        Self { config, client, clock, places, outboxes }
+    pub fn new(config: Config, client: http::Client, clock: SharedClock, ids: Ids) -> Self {
+        Self {
+            config,
+            client,
+            clock,
+            logins: Logins::new(ids),
+            places: remembering(50_000),
+            accounts: remembering(1_000),
+            lists: remembering(1_000),
+            homes: remembering(1_000),
+            aliases: remembering(50_000),
+        }
     }
 
     fn dav<'a>(&'a self, session: &'a Session, mailbox: Option<&'a str>) -> Result<Dav<'a>> {
@@ -89,7 +126,7 @@ impl CalDav {
 
     async fn fresh_place(&self, dav: &Dav<'_>, mailbox: &str) -> Result<Arc<Located>> {
         let key = place_key(dav, mailbox);
-        match directory::locate(dav, mailbox).await {
+        match locate::locate(dav, mailbox).await {
             Ok(place) => {
                 let place = Arc::new(place);
                 self.places.insert(key, place.clone()).await;
@@ -113,12 +150,11 @@ impl CalDav {
     async fn busy_of(&self, session: &Session, mailbox: &str, window: TimeRange) -> Result<FreeBusy> {
         let dav = self.dav(session, Some(mailbox))?;
         let seen = match self.place(&dav, mailbox).await {
-            Ok(place) => self.look(&dav, &place, mailbox, window).await.map(|seen| (place, seen)),
+            Ok(place) => self.look_at_all(&dav, &place, mailbox, window).await.map(|seen| (place, seen)),
             Err(error) => Err(error),
         };
         match seen {
-            Ok((place, Seen::Stored(stored))) => Ok(read::busy(&stored, &place, mailbox, window).into()),
-            Ok((_, Seen::Busy(busy))) => Ok(busy.into()),
+            Ok((place, seen)) => seen::busy(&dav, &place, mailbox, window, seen).await,
             // Who may not be looked at may still be asked through the account's own outbox.
             Err(error) if error.kind == ErrorKind::OutOfScope => {
                 free_busy::ask(self, &dav, mailbox, window).await?.map(FreeBusy::from).ok_or(error)
@@ -127,25 +163,52 @@ impl CalDav {
         }
     }
 
-    /// What may be seen of a window: the events, and where those are closed, when it is busy.
-    async fn look(&self, dav: &Dav<'_>, place: &Located, mailbox: &str, window: TimeRange) -> Result<Seen> {
-        let stored = if place.calendar.is_closed() {
+    /// What may be seen of a window in all calendars that count.
+    async fn look_at_all(
+        &self,
+        dav: &Dav<'_>,
+        place: &Located,
+        mailbox: &str,
+        window: TimeRange,
+    ) -> Result<AllSeen> {
+        let mut all = Vec::new();
+        for calendar in place.counted() {
+            all.push((calendar.clone(), self.look(dav, place, mailbox, calendar, window).await?));
+        }
+        Ok(all)
+    }
+
+    /// What may be seen of a window in one calendar: the events, and where those are closed, when it is busy. A calendar
+    /// beside the default one that shows neither is no reason to give up the mailbox.
+    async fn look(
+        &self,
+        dav: &Dav<'_>,
+        place: &Located,
+        mailbox: &str,
+        calendar: &Collection,
+        window: TimeRange,
+    ) -> Result<Seen> {
+        let found = if calendar.is_closed() {
             Err(failure::out_of_scope("FREE_BUSY_ONLY"))
         } else {
-            read::window(dav, &place.calendar, window).await.map(Seen::Stored)
+            read::window(dav, calendar, window).await.map(Seen::Found)
         };
-        let seen = match stored {
+        let seen = match found {
             Err(error) if error.kind == ErrorKind::OutOfScope => {
-                match free_busy::query(dav, &place.calendar, window).await {
+                match free_busy::query(dav, calendar, window).await {
                     Ok(busy) => Ok(Seen::Busy(busy)),
                     // The first refusal says more.
                     Err(second) if second.remedy == Remedy::SkipMailbox => Err(error),
                     Err(second) => Err(second),
                 }
             }
-            stored => stored,
+            found => found,
         };
-        self.check(dav, mailbox, seen).await
+        let is_default = href::same(&calendar.url, &place.calendar().url);
+        match self.check(dav, mailbox, seen).await {
+            Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => Ok(Seen::Nothing),
+            seen => seen,
+        }
     }
 
     /// What is left of the capabilities that the server states when a look is taken: some state what they do not
@@ -159,9 +222,11 @@ impl CalDav {
     ) -> Result<Capabilities> {
         let now = self.clock.now();
         let hour = TimeRange { start: now, end: now + chrono::Duration::hours(1) };
-        match self.look(dav, place, mailbox, hour).await? {
-            Seen::Stored(_) => Ok(stated),
-            Seen::Busy(_) => Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() }),
+        match self.look(dav, place, mailbox, place.calendar(), hour).await? {
+            Seen::Found(_) => Ok(stated),
+            Seen::Busy(_) | Seen::Nothing => {
+                Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() })
+            }
         }
     }
 }
@@ -181,49 +246,53 @@ impl Provider for CalDav {
             room_directory: false,
             push: false,
             online_meetings: false,
+            propagates: false,
         }
     }
 
     async fn organisation(&self, session: &Session) -> Result<Organisation> {
         let dav = self.dav(session, None)?;
-        directory::organisation(&dav).await
+        account::organisation(&dav).await
     }
 
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
         let dav = self.dav(session, None)?;
-        let own = directory::own(&dav).await?;
-        let people = directory::principals(&dav, &own).await?.into_iter().filter(|found| {
+        let account = account::account(&dav).await?;
+        let all = listing::principals(&dav, &account, after.is_none()).await?;
+        let people = all.value.all()?.iter().filter(|found| {
             // The service account itself is nobody's mailbox; a user's own consent stands for that user alone.
-            !found.is_room() && href::same(&found.url, &own.principal) == session.own
+            !found.is_room() && account.is_itself(found) == session.own
         });
-        let person =
-            |found: directory::Principal| Person { id: found.id(), address: found.address, name: found.name };
+        let person = |found: &Principal| Person {
+            id: found.id(),
+            address: found.address().to_owned(),
+            name: found.name.clone(),
+        };
         Ok(page(people.map(person).collect(), after, |person| &person.id))
     }
 
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
         let dav = self.dav(session, None)?;
-        let own = directory::own(&dav).await?;
-        let rooms = directory::principals(&dav, &own).await?;
-        let rooms = rooms.into_iter().filter_map(directory::Principal::into_room).collect();
+        let account = account::account(&dav).await?;
+        let all = listing::principals(&dav, &account, after.is_none()).await?;
+        let rooms = all.value.all()?.iter().cloned().filter_map(Principal::into_room).collect();
         Ok(page(rooms, after, |room| &room.id))
     }
 
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.fresh_place(&dav, mailbox).await?;
-        let shared = dav.is_account(mailbox) && !session.own;
-        let kind = match (&place.principal.room, shared) {
+        let kind = match (&place.principal.room, place.is_account && !session.own) {
             (Some(_), _) => MailboxKind::Room,
             (None, true) => MailboxKind::Shared,
             (None, false) => MailboxKind::Person,
         };
         Ok(Mailbox {
             id: place.principal.id(),
-            address: place.principal.address.clone(),
+            address: place.principal.address().to_owned(),
             name: place.principal.name.clone(),
             kind,
-            zone: place.calendar.zone.as_ref().map(|zone| zone.name().to_owned()),
+            zone: place.calendar().zone.as_ref().map(|zone| zone.name().to_owned()),
             // RFC 4791 has no precondition against events at the same time.
             accepts_conflicts: Some(true),
         })
@@ -232,9 +301,9 @@ impl Provider for CalDav {
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.fresh_place(&dav, mailbox).await?;
-        let capabilities = directory::capabilities(&dav, &place.calendar).await?;
+        let capabilities = collection::capabilities(&dav, place.calendar()).await?;
         let capabilities = self.measured(&dav, &place, mailbox, capabilities).await?;
-        Ok(CalendarInfo { id: href::id(&place.calendar.url), capabilities })
+        Ok(CalendarInfo { id: href::id(&place.calendar().url), capabilities })
     }
 
     async fn busy(
@@ -271,24 +340,29 @@ impl Provider for CalDav {
     ) -> Result<EventPage> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let seen = self.look(&dav, &place, mailbox, window).await?;
-        let items = seen.events(&place, mailbox, window);
-        Ok(EventPage { items, unreadable: Vec::new(), next: None })
+        let seen = self.look_at_all(&dav, &place, mailbox, window).await?;
+        seen::events(&dav, &place, mailbox, window, seen).await
     }
 
-    async fn calendars(&self, _session: &Session, _mailbox: &str) -> Result<Vec<CalendarListing>> {
-        Ok(Vec::new())
+    async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        let dav = self.dav(session, Some(mailbox))?;
+        Ok(self.fresh_place(&dav, mailbox).await?.listings())
     }
 
     async fn events_of(
         &self,
         session: &Session,
         mailbox: &str,
-        _calendar: &str,
+        calendar: &str,
         window: TimeRange,
-        after: Option<&str>,
+        _after: Option<&str>,
     ) -> Result<EventPage> {
-        self.events(session, mailbox, window, after).await
+        let dav = self.dav(session, Some(mailbox))?;
+        let place = self.place(&dav, mailbox).await?;
+        let found = place.calendars.iter().chain(&place.shared).find(|one| href::id(&one.url) == calendar);
+        let found = found.ok_or_else(no_calendar)?.clone();
+        let seen = self.look(&dav, &place, mailbox, &found, window).await?;
+        seen::events(&dav, &place, mailbox, window, vec![(found, seen)]).await
     }
 
     async fn changes(
@@ -300,7 +374,8 @@ impl Provider for CalDav {
     ) -> Result<Changes> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let page = changes::page(self, &dav, &place, mailbox, window, cursor).await;
+        let follower = Follower { caldav: self, dav: &dav, place: &place, mailbox };
+        let page = changes::page(follower, window, cursor).await;
         self.check(&dav, mailbox, page).await
     }
 
@@ -336,13 +411,15 @@ impl Provider for CalDav {
         let place = self.place(&dav, mailbox).await?;
         let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
         if let Some(busy) = occurrence.and_then(free_busy::read_id) {
-            let seen = self.look(&dav, &place, mailbox, busy.range).await?;
-            let all = seen.events(&place, mailbox, busy.range);
+            let seen = self.look_at_all(&dav, &place, mailbox, busy.range).await?;
+            let all = seen::events(&dav, &place, mailbox, busy.range, seen).await?.items;
             return Ok(all.into_iter().find(|event| event.id == id));
         }
         let url = dav.object(&place, path)?;
         let stored = self.check(&dav, mailbox, read::object(&dav, &url).await).await?;
-        Ok(stored.and_then(|stored| read::one(&stored, &place, mailbox, occurrence)))
+        let calendar = place.holder(&url).unwrap_or_else(|| place.calendar());
+        let reader = seen::reader(&dav, &place, mailbox, calendar);
+        Ok(stored.and_then(|stored| meaning::one(&stored, &reader, occurrence)))
     }
 
     async fn update_event(
@@ -370,6 +447,17 @@ impl Provider for CalDav {
         self.check(&dav, mailbox, deleted).await
     }
 
+    async fn remove_copies(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        effect_key: &str,
+        rooms: &[String],
+    ) -> Result<()> {
+        let dav = self.dav(session, Some(mailbox))?;
+        rooms::remove_by_key(self, &dav, rooms, effect_key).await
+    }
+
     async fn watch(&self, _session: &Session, _mailbox: &str, _url: &str, _secret: &str) -> Result<Channel> {
         Err(no_push())
     }
@@ -384,7 +472,26 @@ impl Provider for CalDav {
 }
 
 fn place_key(dav: &Dav<'_>, mailbox: &str) -> String {
-    format!("{}\n{}\n{}", dav.server, dav.session.account, mailbox.to_ascii_lowercase())
+    dav.key(&format!("place\n{}", mailbox.to_ascii_lowercase()))
+}
+
+/// A memory of some size; what is not true any more is forgotten by itself.
+fn remembering<T: Clone + Send + Sync + 'static>(size: u64) -> Cache<String, T> {
+    Cache::builder().max_capacity(size).time_to_live(PLACES_FOR).build()
+}
+
+/// What is remembered under a key, or what loading it gives; several that ask at the same time share one loading.
+async fn remembered<T: Clone + Send + Sync + 'static>(
+    cache: &Cache<String, T>,
+    key: String,
+    load: BoxFuture<'_, Result<T>>,
+) -> Result<T> {
+    cache.try_get_with(key, load).await.map_err(|error: Arc<Error>| (*error).clone())
+}
+
+fn no_calendar() -> Error {
+    let message = "There is no such calendar in this mailbox.";
+    Error::new(ErrorKind::Gone, Remedy::Never, "NO_CALENDAR", message)
 }
 
 fn no_push() -> Error {

@@ -1,74 +1,137 @@
-//! Reading named resources, many at a time (`calendar-multiget`, RFC 4791 section 7.9).
+//! Reading named resources, many at a time (`calendar-multiget`, RFC 4791 section 7.9), in ever smaller groups where an
+//! answer cannot be read, and one by one where the report is not known or leaves some out.
 
 use std::fmt::Write;
 
+use domain::{TimeRange, UnreadableReason, ical::basic_utc};
 use http::StatusCode;
 use quick_xml::escape::escape;
 use url::Url;
 
 use super::{
-    directory::Collection,
+    collection::Collection,
     failure::{self, About},
-    href, multistatus,
-    read::{self, Stored},
+    href,
+    read::{self, Found, Lost, Member, Report},
     transport::{Call, Dav},
-    xml::{CALDAV, DAV},
 };
-use crate::Result;
+use crate::{Remedy, Result};
 
 /// How many resources are asked for at once.
 const AT_ONCE: usize = 50;
 
-/// The resources at these addresses, in the order asked. Those that are gone or cannot be read are left out.
-pub(super) async fn read_all(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) -> Result<Vec<Stored>> {
-    let mut all = Vec::with_capacity(urls.len());
-    for some in urls.chunks(AT_ONCE) {
-        let mut left: Vec<&Url> = some.iter().collect();
-        for found in query(dav, calendar, some).await? {
-            left.retain(|url| !href::same(url, &found.url));
-            if let Found { url, content: Some((etag, text)) } = found {
-                all.extend(read::parsed(url, etag, text.as_bytes()));
+/// The resources at these addresses, not read yet. Those that are gone are left out.
+pub(super) async fn fetch(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) -> Result<Found> {
+    let mut found = Found::default();
+    let mut groups: Vec<Vec<Url>> = urls.chunks(AT_ONCE).map(<[Url]>::to_vec).rev().collect();
+    while let Some(mut group) = groups.pop() {
+        match query(dav, calendar, &group, None).await? {
+            Some(Report::Members(members)) => {
+                for member in members {
+                    let Member { url, etag, refusal, text } = member;
+                    let text = text.filter(|text| !text.trim().is_empty());
+                    if text.is_some() || matches!(refusal, Some(404 | 410)) {
+                        group.retain(|asked| !href::same(asked, &url));
+                    }
+                    if let Some(text) = text {
+                        found.take(url, etag, text);
+                    }
+                }
+                for url in &group {
+                    single(dav, url, &mut found).await?;
+                }
+            }
+            Some(_) if group.len() > 1 => {
+                let rest = group.split_off(group.len() / 2);
+                groups.extend([rest, group]);
+            }
+            Some(_) => single(dav, &group[0], &mut found).await?,
+            // A server that does not know the report is asked one by one.
+            None => {
+                for url in &group {
+                    single(dav, url, &mut found).await?;
+                }
             }
         }
-        // A server that does not know the report, or leaves some out, is asked for them one by one.
-        for url in left {
-            all.extend(read::object(dav, url).await?);
+    }
+    Ok(found)
+}
+
+/// The same resources as the server itself expands them within a window. What it does not answer is left out.
+pub(super) async fn expanded(
+    dav: &Dav<'_>,
+    calendar: &Collection,
+    urls: &[Url],
+    window: TimeRange,
+) -> Result<Found> {
+    let mut found = Found::default();
+    if let Some(Report::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
+        for member in members {
+            if let Some(text) = member.text.filter(|text| !text.trim().is_empty()) {
+                found.take(member.url, member.etag, text);
+            }
         }
     }
-    Ok(all)
+    found.read().await
 }
 
-struct Found {
-    url: Url,
-    /// Entity tag and text; absent when it is gone.
-    content: Option<(String, String)>,
+/// One resource by itself.
+async fn single(dav: &Dav<'_>, url: &Url, found: &mut Found) -> Result<()> {
+    let answer = match dav.send(Call::get(url)).await {
+        Err(error) if failure::is_too_large(&error) => {
+            found.lost.push(Lost::new(url.clone(), UnreadableReason::TooLarge));
+            return Ok(());
+        }
+        answer => answer?,
+    };
+    match answer.status {
+        StatusCode::OK => {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            found.take(url.clone(), answer.etag(), text);
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => {}
+        status => match failure::error(&answer, About::Object, false) {
+            // A fault over one resource is that resource's; one that passes is the server's.
+            error if matches!(error.remedy, Remedy::RetryAfter(_)) && status.as_u16() != 500 => {
+                return Err(error);
+            }
+            _ => found.lost.push(Lost::new(url.clone(), UnreadableReason::NotDelivered)),
+        },
+    }
+    Ok(())
 }
 
-async fn query(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) -> Result<Vec<Found>> {
+/// `None` when the server does not know the report.
+async fn query(
+    dav: &Dav<'_>,
+    calendar: &Collection,
+    urls: &[Url],
+    expand: Option<TimeRange>,
+) -> Result<Option<Report>> {
     let mut hrefs = String::new();
     for url in urls {
         // Writing to a String cannot fail.
         let _ = write!(hrefs, "<D:href>{}</D:href>", escape(url.path()));
     }
-    let body = format!(
-        r#"<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop>{hrefs}</C:calendar-multiget>"#
+    let data = expand.map_or_else(
+        || "<C:calendar-data/>".to_owned(),
+        |window| {
+            let (start, end) = (basic_utc(window.start), basic_utc(window.end));
+            format!(r#"<C:calendar-data><C:expand start="{start}" end="{end}"/></C:calendar-data>"#)
+        },
     );
-    let answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
+    let body = format!(
+        r#"<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>{data}</D:prop>{hrefs}</C:calendar-multiget>"#
+    );
+    let answer = match dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await {
+        Err(error) if failure::is_too_large(&error) => return Ok(Some(Report::Unclear)),
+        answer => answer?,
+    };
     match answer.status {
-        StatusCode::MULTI_STATUS => {}
-        StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-            return Ok(Vec::new());
-        }
-        _ => return Err(failure::error(&answer, About::Mailbox, false)),
+        StatusCode::MULTI_STATUS => Ok(Some(read::report(calendar, &answer))),
+        StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::INSUFFICIENT_STORAGE => Ok(Some(Report::Unclear)),
+        status if status.is_success() => Err(failure::garbled()),
+        _ => Err(failure::error(&answer, About::Mailbox, false)),
     }
-    let resources = multistatus::read(&answer.url, &answer.body).ok_or_else(failure::nonsense)?;
-    let found = resources.into_iter().filter_map(|one| {
-        if matches!(one.status, Some(404 | 410)) {
-            return Some(Found { url: one.url, content: None });
-        }
-        let etag = one.text(DAV, "getetag")?.to_owned();
-        let text = one.prop(CALDAV, "calendar-data")?.text.clone();
-        Some(Found { url: one.url, content: Some((etag, text)) })
-    });
-    Ok(found.collect())
 }

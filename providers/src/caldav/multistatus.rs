@@ -16,9 +16,19 @@ pub(super) struct Resource {
     pub status: Option<u16>,
     /// The properties that it has. Those of other propstats (404: not known, 403: not shown) are left out.
     props: Vec<Element>,
+    /// Whether some property was not shown.
+    is_hidden: bool,
 }
 
 impl Resource {
+    /// The status of a refusal to show anything of it: its own, or that of all its properties.
+    pub(super) fn refusal(&self) -> Option<u16> {
+        match self.status {
+            Some(status) if status / 100 != 2 => Some(status),
+            _ => (self.props.is_empty() && self.is_hidden).then_some(403),
+        }
+    }
+
     /// A property that it has.
     pub(super) fn prop(&self, namespace: &str, name: &str) -> Option<&Element> {
         self.props.iter().find(|prop| prop.is(namespace, name))
@@ -57,11 +67,18 @@ pub(super) fn synced(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<S
 fn resource(base: &Url, response: Element) -> Option<Resource> {
     let url = href::resolve(base, response.text_of(DAV, "href")?)?;
     let status = response.text_of(DAV, "status").and_then(code);
-    let propstats = response.children.into_iter().filter(|child| child.is(DAV, "propstat"));
-    let had = propstats
-        .filter(|part| part.text_of(DAV, "status").and_then(code).is_some_and(|code| code / 100 == 2));
-    let props = had.flat_map(|part| part.children).filter(|child| child.is(DAV, "prop"));
-    Some(Resource { url, status, props: props.flat_map(|prop| prop.children).collect() })
+    let (mut props, mut is_hidden) = (Vec::new(), false);
+    for part in response.children.into_iter().filter(|child| child.is(DAV, "propstat")) {
+        // Without a status of its own nothing is said against it.
+        match part.text_of(DAV, "status").and_then(code) {
+            None | Some(200..=299) => {
+                let had = part.children.into_iter().filter(|child| child.is(DAV, "prop"));
+                props.extend(had.flat_map(|prop| prop.children));
+            }
+            Some(status) => is_hidden |= matches!(status, 401 | 403),
+        }
+    }
+    Some(Resource { url, status, props, is_hidden })
 }
 
 /// `HTTP/1.1 200 OK`.
@@ -86,5 +103,24 @@ mod tests {
         assert_eq!(all[0].text(DAV, "displayname"), Some("Ada"));
         assert!(all[0].prop(DAV, "owner").is_none());
         assert_eq!(all[1].status, Some(404));
+    }
+
+    #[test]
+    fn a_refusal_may_be_the_resources_own_or_that_of_all_its_properties() {
+        let one = |inner: &str| {
+            let body = format!(
+                r#"<multistatus xmlns="DAV:"><response><href>/a/</href>{inner}</response></multistatus>"#
+            );
+            read(&"https://cal.test/".parse().unwrap(), body.as_bytes()).unwrap().remove(0)
+        };
+        let part = |status: u16| {
+            format!("<propstat><prop><owner/></prop><status>HTTP/1.1 {status} X</status></propstat>")
+        };
+        assert_eq!(one("<status>HTTP/1.1 403 Forbidden</status>").refusal(), Some(403));
+        assert_eq!(one(&part(403)).refusal(), Some(403));
+        assert_eq!(one(&part(404)).refusal(), None, "a property that is not known is no refusal");
+        assert_eq!(one(&(part(403) + &part(200))).refusal(), None);
+        let bare = one("<propstat><prop><displayname>Ada</displayname></prop></propstat>");
+        assert_eq!(bare.text(DAV, "displayname"), Some("Ada"), "a propstat without a status");
     }
 }

@@ -1,59 +1,252 @@
-//! Reading events: reports over a window, single resources, and what they mean for the owner's time.
+//! Reading events: reports over a window, single resources, and what to do where an answer says less than it should.
+//!
+//! An answer is read member by member. A member needs no entity tag to be read. One that comes without its data is
+//! fetched in another way ([`multiget`]); where a whole answer cannot be read, or is too large, its members are listed
+//! without data and fetched in ever smaller groups, until the bad one is alone. What cannot be read even then is
+//! looked for on the server ([`repair`]).
+//!
+//! A server that once leaves out the data of a member is not trusted to have listed all of them either: the members
+//! that it left out are listed and fetched. Otherwise its word on what lies outside the window is taken, because
+//! comparing each answer with the list of all members would cost more than the answer.
+
+use std::borrow::Cow;
 
 use chrono::Duration;
 use domain::{
-    Budget, Busy, BusyKind, TimeRange, Zone,
-    ical::{Calendar, Expansion, Status, basic_utc, busy_kind, expand},
+    Budget, TimeRange, UnreadableReason,
+    ical::{self, Calendar, Status, basic_utc},
 };
 use http::StatusCode;
 use quick_xml::escape::escape;
 use url::Url;
 
 use super::{
-    directory::{Collection, Located},
-    event::{addresses, to_event},
+    collection::Collection,
     failure::{self, About},
-    href, multistatus,
-    transport::{Call, Dav},
+    href, multiget, multistatus, repair, sync,
+    transport::{Answer, Call, Dav},
     xml::{CALDAV, DAV},
 };
-use crate::{Event, Result};
+use crate::Result;
+
+/// How many members that a query left out are fetched.
+const LEFT_OUT: usize = 500;
+/// Windows are halved down to this.
+const SHORTEST: Duration = Duration::hours(1);
 
 /// An event resource that was read.
 #[derive(Debug)]
 pub(super) struct Stored {
     /// Where it is.
     pub url: Url,
-    /// Which version.
+    /// Which version; empty where the server does not tell.
     pub etag: String,
     /// What it says.
     pub calendar: Calendar,
 }
 
-/// The events that may overlap the window. A day more on both sides is asked for, because servers place times
-/// without a zone and whole days in a zone of their own choice.
-pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<Vec<Stored>> {
-    let mut parts = vec![window.widened(Duration::days(1), Duration::days(1))];
-    let mut found: Vec<Stored> = Vec::new();
-    while let Some(part) = parts.pop() {
-        let range =
-            format!(r#"<C:time-range start="{}" end="{}"/>"#, basic_utc(part.start), basic_utc(part.end));
-        match query(dav, calendar, &range).await? {
-            Some(stored) => found.extend(stored),
-            None => {
-                // Too many for one answer: halves are asked for, down to an hour.
-                let middle = part.start + part.duration() / 2;
-                let halves = [TimeRange::new(part.start, middle), TimeRange::new(middle, part.end)];
-                if part.duration() < Duration::hours(1) {
-                    return Err(failure::nonsense());
-                }
-                parts.extend(halves.into_iter().flatten());
+/// A resource that cannot be read.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// Where it is.
+    pub url: Url,
+    /// Why.
+    pub reason: UnreadableReason,
+    /// When it takes time, as far as the server can tell.
+    pub spans: Vec<TimeRange>,
+}
+
+impl Lost {
+    pub(super) fn new(url: Url, reason: UnreadableReason) -> Self {
+        Self { url: href::normalise(url), reason, spans: Vec::new() }
+    }
+}
+
+/// What was read of a window or of some resources.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What could be read.
+    pub stored: Vec<Stored>,
+    /// What could not. A resource whose times only the server can tell is in both.
+    pub lost: Vec<Lost>,
+    /// What was sent along and is not read yet: address, entity tag, text.
+    texts: Vec<(Url, String, String)>,
+    /// The work that may still be spent on all of it.
+    pub budget: Budget,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { stored: Vec::new(), lost: Vec::new(), texts: Vec::new(), budget: Budget::response() }
+    }
+}
+
+impl Found {
+    /// Takes in a resource that was sent along.
+    pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: String) {
+        self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.stored.extend(other.stored);
+        self.lost.extend(other.lost);
+        self.texts.extend(other.texts);
+    }
+
+    /// Reads what was sent along, apart from the threads that requests are answered on. Each resource is there once
+    /// afterwards, in order.
+    pub(super) async fn read(self) -> Result<Self> {
+        let mut found = apart(move || self.read_here()).await?;
+        found.stored.sort_by(|one, other| one.url.cmp(&other.url));
+        found.stored.dedup_by(|one, other| one.url == other.url);
+        found.lost.sort_by(|one, other| one.url.cmp(&other.url));
+        found.lost.dedup_by(|one, other| one.url == other.url);
+        found.lost.retain(|lost| !found.stored.iter().any(|stored| stored.url == lost.url));
+        Ok(found)
+    }
+
+    fn read_here(mut self) -> Self {
+        for (url, etag, text) in std::mem::take(&mut self.texts) {
+            let text = without_attachments(&text);
+            match Calendar::read_within(text.as_bytes(), &mut self.budget) {
+                Ok(calendar) => self.stored.push(Stored { url, etag, calendar }),
+                Err(error) => self.lost.push(Lost::new(url, reason(error))),
             }
         }
+        self
     }
-    found.sort_by(|one, other| one.url.cmp(&other.url));
-    found.dedup_by(|one, other| one.url == other.url);
-    Ok(found)
+}
+
+/// A large text without the attachments inside it: they say nothing about times, and only they make an event large.
+fn without_attachments(text: &str) -> Cow<'_, str> {
+    const LARGE: usize = 256 * 1024;
+    if text.len() < LARGE {
+        return Cow::Borrowed(text);
+    }
+    let is_attachment = |line: &str| {
+        let name = line.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("ATTACH"));
+        name && line[6..].starts_with([';', ':'])
+    };
+    let (mut kept, mut inside) = (String::new(), false);
+    for line in text.split_inclusive('\n') {
+        // What begins with a blank goes on with the line before (RFC 5545 section 3.1).
+        inside = is_attachment(line) || (inside && line.starts_with([' ', '\t']));
+        if !inside {
+            kept.push_str(line);
+        }
+    }
+    Cow::Owned(kept)
+}
+
+fn reason(error: ical::Error) -> UnreadableReason {
+    tracing::warn!(code = error.code(), "a calendar resource cannot be read");
+    error.reason()
+}
+
+/// Does work that computes apart from the threads that requests are answered on.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    // It ends early only when the process does.
+    tokio::task::spawn_blocking(work).await.map_err(|_| failure::garbled())
+}
+
+/// A member of an answer.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub url: Url,
+    pub etag: Option<String>,
+    /// The status of its own, or of a refusal to show anything of it.
+    pub refusal: Option<u16>,
+    /// Its text; absent or empty where it was not sent along.
+    pub text: Option<String>,
+}
+
+/// An answer to a report about many members.
+#[derive(Debug)]
+pub(super) enum Report {
+    Members(Vec<Member>),
+    /// The server has more than it gives at once.
+    TooMany,
+    /// The answer cannot be read, or is larger than what is read at once.
+    Unclear,
+}
+
+/// The events that may overlap the window. A day more on both sides is asked for, because servers place times
+/// without a zone and whole days in a zone of their own choice.
+pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<Found> {
+    let wide = window.widened(Duration::days(1), Duration::days(1));
+    let (members, is_sparing) = listed(dav, calendar, wide).await?;
+    if !members.is_empty() && members.iter().all(|one| matches!(one.refusal, Some(401 | 403))) {
+        return Err(failure::out_of_scope("403"));
+    }
+    let (mut found, mut missing) = (Found::default(), Vec::new());
+    let known: Vec<String> = members.iter().map(|one| href::id(&one.url)).collect();
+    for member in members {
+        match (member.text.filter(|text| !text.trim().is_empty()), member.refusal) {
+            (Some(text), _) => found.take(member.url, member.etag, text),
+            (None, Some(404 | 410)) => {}
+            (None, _) => missing.push(member.url),
+        }
+    }
+    if is_sparing {
+        let all = sync::members(dav, calendar).await?.into_keys();
+        let left_out = all.filter(|path| !known.contains(path));
+        missing.extend(left_out.take(LEFT_OUT).filter_map(|path| href::resolve(&calendar.url, &path)));
+    }
+    found.extend(multiget::fetch(dav, calendar, &missing).await?);
+    repair::place(dav, calendar, window, found.read().await?).await
+}
+
+/// The members of a window with what was sent along, and whether the server left data out by itself.
+async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<(Vec<Member>, bool)> {
+    let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<Member>::new(), false);
+    while let Some(part) = parts.pop() {
+        let mut report = query(dav, calendar, &time_range(part), WITH_DATA).await?;
+        if let Report::Members(all) = &report {
+            let is_bare = |one: &Member| {
+                one.refusal.is_none() && one.text.as_ref().is_none_or(|text| text.trim().is_empty())
+            };
+            is_sparing |= all.iter().any(is_bare);
+        }
+        if matches!(report, Report::Unclear) {
+            report = query(dav, calendar, &time_range(part), "").await?;
+        }
+        match report {
+            Report::Members(all) => members.extend(all),
+            _ => parts.extend(halves(part).ok_or_else(failure::garbled)?),
+        }
+    }
+    members.sort_by(|one, other| (&one.url, one.text.is_none()).cmp(&(&other.url, other.text.is_none())));
+    members.dedup_by(|one, other| one.url == other.url);
+    Ok((members, is_sparing))
+}
+
+/// A window in two; `None` where it is short already.
+pub(super) fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
+    let middle = part.start + part.duration() / 2;
+    if part.duration() < SHORTEST {
+        return None;
+    }
+    Some([TimeRange::new(part.start, middle)?, TimeRange::new(middle, part.end)?])
+}
+
+pub(super) fn time_range(part: TimeRange) -> String {
+    format!(r#"<C:time-range start="{}" end="{}"/>"#, basic_utc(part.start), basic_utc(part.end))
+}
+
+const WITH_DATA: &str = "<C:calendar-data/>";
+
+/// The addresses of the members that the server says overlap a time; `None` where it gives no clear answer.
+pub(super) async fn overlapping(
+    dav: &Dav<'_>,
+    calendar: &Collection,
+    part: TimeRange,
+) -> Result<Option<Vec<Url>>> {
+    Ok(match query(dav, calendar, &time_range(part), "").await? {
+        Report::Members(all) => {
+            Some(all.into_iter().filter(|one| one.refusal.is_none()).map(|one| one.url).collect())
+        }
+        Report::TooMany | Report::Unclear => None,
+    })
 }
 
 /// The resources of a calendar that hold an event with this UID.
@@ -62,34 +255,60 @@ pub(super) async fn by_uid(dav: &Dav<'_>, calendar: &Collection, uid: &str) -> R
         r#"<C:prop-filter name="UID"><C:text-match collation="i;octet">{}</C:text-match></C:prop-filter>"#,
         escape(uid)
     );
-    let found = query(dav, calendar, &filter).await?.unwrap_or_default();
+    let Report::Members(members) = query(dav, calendar, &filter, WITH_DATA).await? else {
+        return Err(failure::garbled());
+    };
+    let (mut found, mut missing) = (Found::default(), Vec::new());
+    for member in members.into_iter().filter(|one| one.refusal.is_none()) {
+        match member.text.filter(|text| !text.trim().is_empty()) {
+            Some(text) => found.take(member.url, member.etag, text),
+            None => missing.push(member.url),
+        }
+    }
+    found.extend(multiget::fetch(dav, calendar, &missing).await?);
+    let found = found.read().await?;
     // A text-match finds parts of a UID too.
     let exact = |stored: &Stored| stored.calendar.main().is_some_and(|event| event.uid == uid);
-    Ok(found.into_iter().filter(exact).collect())
+    Ok(found.stored.into_iter().filter(exact).collect())
 }
 
-/// `None` when the server has more than it gives at once.
-async fn query(dav: &Dav<'_>, calendar: &Collection, filter: &str) -> Result<Option<Vec<Stored>>> {
+async fn query(dav: &Dav<'_>, calendar: &Collection, filter: &str, data: &str) -> Result<Report> {
     let body = format!(
-        r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{filter}</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
+        r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>{data}</D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{filter}</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
     );
-    let answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
+    let answer = match dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await {
+        Err(error) if failure::is_too_large(&error) => return Ok(Report::Unclear),
+        answer => answer?,
+    };
     if failure::is_too_many(&answer) {
-        return Ok(None);
+        return Ok(Report::TooMany);
     }
-    if answer.status != StatusCode::MULTI_STATUS {
-        return Err(failure::error(&answer, About::Mailbox, false));
+    match answer.status {
+        StatusCode::MULTI_STATUS => Ok(report(calendar, &answer)),
+        // A member that the server itself stumbles over is found by listing without data; a server that cannot even
+        // do that has a fault of its own.
+        StatusCode::INTERNAL_SERVER_ERROR if !data.is_empty() => Ok(Report::Unclear),
+        status if status.is_success() => Err(failure::garbled()),
+        _ => Err(failure::error(&answer, About::Mailbox, false)),
     }
-    let resources = multistatus::read(&answer.url, &answer.body).ok_or_else(failure::nonsense)?;
+}
+
+/// Reads a `207` about members.
+pub(super) fn report(calendar: &Collection, answer: &Answer) -> Report {
+    let Some(resources) = multistatus::read(&answer.url, &answer.body) else {
+        return Report::Unclear;
+    };
     if resources.iter().any(|one| one.status == Some(507)) {
-        return Ok(None);
+        return Report::TooMany;
     }
-    let stored = resources.into_iter().filter_map(|one| {
-        let etag = one.text(DAV, "getetag")?.to_owned();
-        let text = &one.prop(CALDAV, "calendar-data")?.text;
-        parsed(one.url.clone(), etag, text.as_bytes())
+    let members = resources.into_iter().filter(|one| !href::same(&one.url, &calendar.url));
+    let members = members.map(|one| Member {
+        etag: one.text(DAV, "getetag").map(str::to_owned),
+        refusal: one.refusal(),
+        text: one.prop(CALDAV, "calendar-data").map(|data| data.text.clone()),
+        url: one.url,
     });
-    Ok(Some(stored.collect()))
+    Report::Members(members.collect())
 }
 
 /// One resource; `None` when it is gone.
@@ -97,107 +316,35 @@ pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
     let answer = dav.send(Call::get(url)).await?;
     match answer.status {
         StatusCode::OK => {
-            let etag = answer.etag().ok_or_else(failure::nonsense)?;
-            Ok(parsed(url.clone(), etag, &answer.body))
+            let etag = answer.etag().unwrap_or_default();
+            match Calendar::read(&answer.body) {
+                Ok(calendar) => Ok(Some(Stored { url: href::normalise(url.clone()), etag, calendar })),
+                // What is there and cannot be read is not gone.
+                Err(_) => Err(failure::garbled()),
+            }
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
         _ => Err(failure::error(&answer, About::Object, false)),
     }
 }
 
-/// A resource that was sent along; `None` when it cannot be read.
-pub(super) fn parsed(url: Url, etag: String, text: &[u8]) -> Option<Stored> {
-    match Calendar::read(text) {
-        Ok(calendar) => Some(Stored { url: href::normalise(url), etag, calendar }),
-        Err(error) => {
-            tracing::warn!(code = error.code(), "a calendar resource cannot be read and is left out");
-            None
-        }
-    }
-}
-
-fn zone(place: &Located) -> Zone {
-    place.calendar.zone.clone().unwrap_or(Zone::UTC)
-}
-
-fn expanded<'a>(stored: &'a Stored, place: &Located, window: TimeRange) -> Expansion<'a> {
-    expand(&stored.calendar, window, &zone(place), &mut Budget::response())
-}
-
-/// The taken times, joined and cut to the window. Where a series had to be cut, the rest of the window is taken: what is not
-/// known is not offered.
-pub(super) fn busy(stored: &[Stored], place: &Located, mailbox: &str, window: TimeRange) -> Vec<Busy> {
-    let addresses = addresses(place, mailbox);
-    let mut busy = Vec::new();
-    for one in stored {
-        let found = expanded(one, place, window);
-        for instance in &found.instances {
-            let range = instance.range.intersect(&window);
-            busy.extend(
-                range.zip(busy_kind(instance.event, &addresses)).map(|(range, kind)| Busy { range, kind }),
-            );
-        }
-        let blocked = found.blocked.iter().filter(|blocked| busy_kind(blocked.event, &addresses).is_some());
-        busy.extend(blocked.map(|blocked| Busy { range: blocked.range, kind: BusyKind::Busy }));
-    }
-    joined(busy)
-}
-
-/// Pieces of one kind that touch are one piece.
-pub(super) fn joined(mut busy: Vec<Busy>) -> Vec<Busy> {
-    busy.sort_by_key(|busy| (busy.kind, busy.range));
-    let mut joined: Vec<Busy> = Vec::with_capacity(busy.len());
-    for piece in busy {
-        match joined.last_mut() {
-            Some(last) if last.kind == piece.kind && piece.range.start <= last.range.end => {
-                last.range.end = last.range.end.max(piece.range.end);
-            }
-            _ => joined.push(piece),
-        }
-    }
-    joined.sort_by_key(|busy| (busy.range, busy.kind));
-    joined
-}
-
-/// The occurrences as events. The rest of a series that had to be cut is one long event.
-pub(super) fn events(stored: &[Stored], place: &Located, mailbox: &str, window: TimeRange) -> Vec<Event> {
-    let addresses = addresses(place, mailbox);
-    let mut events = Vec::new();
-    for one in stored {
-        let found = expanded(one, place, window);
-        for i in &found.instances {
-            events.push(to_event(one, i.event, i.range, i.recurrence, &addresses));
-        }
-        for blocked in &found.blocked {
-            let start = blocked.range.start;
-            events.push(to_event(one, blocked.event, blocked.range, Some(start), &addresses));
-        }
-    }
-    events.sort_by(|one, other| (one.range, &one.id).cmp(&(other.range, &other.id)));
-    events
-}
-
-/// One resource as an event: itself, or the occurrence with this original start.
-pub(super) fn one(
-    stored: &Stored,
-    place: &Located,
-    mailbox: &str,
-    occurrence: Option<&str>,
-) -> Option<Event> {
-    let addresses = addresses(place, mailbox);
-    let Some(occurrence) = occurrence else {
-        let event = stored.calendar.main()?;
-        return Some(to_event(stored, event, event.range(&zone(place))?, None, &addresses));
-    };
-    let start = chrono::NaiveDateTime::parse_from_str(occurrence, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
-    // An override may have moved the occurrence by weeks; it is found by its original start.
-    let window = TimeRange::new(start - Duration::days(60), start + Duration::days(60))?;
-    let found = expanded(stored, place, window);
-    let instance = found.instances.into_iter().find(|instance| instance.recurrence == Some(start))?;
-    Some(to_event(stored, instance.event, instance.range, instance.recurrence, &addresses))
-}
-
 /// Whether the event was cancelled without being deleted.
 pub(super) fn is_cancelled(stored: &Stored) -> bool {
     stored.calendar.main().is_none_or(|event| event.status == Status::Cancelled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_are_left_out_of_large_texts_with_their_folds() {
+        let fold = "A".repeat(300_000);
+        let text = format!(
+            "BEGIN:VEVENT\r\nattach;VALUE=BINARY:{fold}\r\n {fold}\r\n\t{fold}\r\nATTACHED:x\r\n y\r\nATTACH:{fold}\nEND:VEVENT\n"
+        );
+        assert_eq!(without_attachments(&text), "BEGIN:VEVENT\r\nATTACHED:x\r\n y\r\nEND:VEVENT\n");
+        let small = "ATTACH:x\r\n";
+        assert_eq!(without_attachments(small), small);
+    }
 }

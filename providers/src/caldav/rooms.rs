@@ -9,9 +9,10 @@ use domain::ical::{Calendar, Component, Property};
 
 use super::{
     CalDav,
-    directory::Located,
     event::{self, ROOM},
-    failure, href, read,
+    failure, href,
+    locate::Located,
+    read,
     read::Stored,
     transport::Dav,
     write,
@@ -69,7 +70,7 @@ pub(super) async fn bring_into_line(caldav: &CalDav, dav: &Dav<'_>, organised: &
 
 async fn put(dav: &Dav<'_>, room: &Located, key: &str, organised: &Component) -> Result<()> {
     let copy = copy(organised);
-    let url = href::child(&room.calendar.url, &event::name(key));
+    let url = href::child(&room.calendar().url, &event::name(key));
     let wanted = Calendar::from_tree(copy.clone());
     // Twice: somebody may change the copy between reading and writing.
     for last in [false, true] {
@@ -118,9 +119,17 @@ pub(super) async fn remove(caldav: &CalDav, dav: &Dav<'_>, organised: &Calendar)
     Ok(())
 }
 
+/// Removes the copies of an event of which nothing but its key and its rooms is known.
+pub(super) async fn remove_by_key(caldav: &CalDav, dav: &Dav<'_>, rooms: &[String], key: &str) -> Result<()> {
+    for room in rooms {
+        remove_one(caldav, &dav.about(room), room, key).await?;
+    }
+    Ok(())
+}
+
 async fn remove_one(caldav: &CalDav, dav: &Dav<'_>, room: &str, key: &str) -> Result<()> {
     let removed = match caldav.place(dav, room).await {
-        Ok(place) => write::remove(dav, &href::child(&place.calendar.url, &event::name(key))).await,
+        Ok(place) => remove_from(dav, &place, key).await,
         Err(error) => Err(error),
     };
     match caldav.check(dav, room, removed).await {
@@ -134,4 +143,19 @@ async fn remove_one(caldav: &CalDav, dav: &Dav<'_>, room: &str, key: &str) -> Re
         }
         done => done,
     }
+}
+
+/// Removes a copy from whichever of the room's calendars it is in: another one may have been the default when it was
+/// written. Where it is not under its own name, the server has moved it, and it is found by its UID.
+async fn remove_from(dav: &Dav<'_>, room: &Located, key: &str) -> Result<()> {
+    for calendar in room.calendars.iter().filter(|one| !one.is_read_only()) {
+        let url = href::child(&calendar.url, &event::name(key));
+        if write::remove(dav, &url).await? {
+            return Ok(());
+        }
+    }
+    for stored in read::by_uid(dav, room.calendar(), &event::uid(key)).await? {
+        write::remove(dav, &stored.url).await?;
+    }
+    Ok(())
 }

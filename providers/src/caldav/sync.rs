@@ -12,8 +12,8 @@ use quick_xml::escape::escape;
 use url::Url;
 
 use super::{
+    collection::Collection,
     cursor::mark,
-    directory::Collection,
     failure::{self, About},
     href, multistatus,
     transport::{Answer, Call, Dav},
@@ -49,6 +49,8 @@ pub(super) struct Told {
     pub token: String,
     /// Whether the server has more to tell already.
     pub more: bool,
+    /// What was told with the entity tags, shortened by [`mark`].
+    pub digest: String,
 }
 
 impl Told {
@@ -98,7 +100,9 @@ pub(super) async fn report(dav: &Dav<'_>, calendar: &Collection, token: &str) ->
 
 fn told(calendar: &Collection, answer: &Answer) -> Option<Told> {
     let (resources, token) = multistatus::synced(&answer.url, &answer.body)?;
-    let mut told = Told { changed: Vec::new(), gone: Vec::new(), token: token?, more: false };
+    let mut told =
+        Told { changed: Vec::new(), gone: Vec::new(), token: token?, more: false, digest: String::new() };
+    let mut digest = String::new();
     for one in resources {
         if href::same(&one.url, &calendar.url) {
             // The calendar itself: 507 says that the answer was cut (RFC 6578 section 3.6).
@@ -108,12 +112,15 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<Told> {
         if !href::is_below(&calendar.url, &one.url) || one.url.path().ends_with('/') {
             continue;
         }
+        let etag = one.text(DAV, "getetag").unwrap_or_default();
+        digest.extend([one.url.path(), " ", etag, "\n"]);
         match one.status {
             Some(404 | 410) => told.gone.push(one.url),
             // A member that is told without its tag is looked at all the same.
             _ => told.changed.push(one.url),
         }
     }
+    told.digest = mark(&digest);
     Some(told)
 }
 
@@ -172,8 +179,10 @@ pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<BTre
         let is_member = href::is_below(&calendar.url, &one.url)
             && !one.is_a(DAV, "collection")
             && !one.is_a(CALDAV, "calendar");
-        let etag = one.text(DAV, "getetag").filter(|_| is_member)?;
-        Some((href::id(&one.url), mark(etag)))
+        let is_there = is_member && !matches!(one.status, Some(404 | 410));
+        // A member without a tag cannot be compared: it counts as changed each time.
+        let etag = one.text(DAV, "getetag").map(mark).unwrap_or_default();
+        is_there.then(|| (href::id(&one.url), etag))
     });
     Ok(members.collect())
 }

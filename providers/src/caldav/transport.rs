@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
-use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{
-    CalDav,
-    directory::Located,
+    CalDav, RoomRule,
+    auth::{self, Verdict},
     failure::{self, About},
     href,
+    locate::Located,
     multistatus::{self, Resource},
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
@@ -85,20 +84,24 @@ impl Call {
         Self { headers: vec![(header::ACCEPT, "text/calendar".to_owned())], ..Self::new(b"GET", url) }
     }
 
-    /// PUT of an event: a new one, or the next version of the one with this entity tag.
+    /// PUT of an event: a new one, or the next version of the one with this entity tag. A server that tells no tag (an
+    /// empty one) cannot be asked to look at it.
     pub(super) fn put(url: &Url, text: String, replaces: Option<&str>) -> Self {
         let guard = match replaces {
-            Some(etag) => (header::IF_MATCH, etag.to_owned()),
-            None => (header::IF_NONE_MATCH, "*".to_owned()),
+            Some("") => Vec::new(),
+            Some(etag) => vec![(header::IF_MATCH, etag.to_owned())],
+            None => vec![(header::IF_NONE_MATCH, "*".to_owned())],
         };
-        Self { headers: vec![guard], body: Some((CALENDAR, text)), ..Self::new(b"PUT", url) }
+        Self { headers: guard, body: Some((CALENDAR, text)), ..Self::new(b"PUT", url) }
     }
 
     /// DELETE of exactly this version. An attendee's copy goes without a word to the organiser (RFC 6638
     /// section 8.1); of an organiser's event the attendees are told all the same.
     pub(super) fn delete(url: &Url, etag: &str) -> Self {
         let quietly = (header::HeaderName::from_static("schedule-reply"), "F".to_owned());
-        Self { headers: vec![(header::IF_MATCH, etag.to_owned()), quietly], ..Self::new(b"DELETE", url) }
+        let guard = (!etag.is_empty()).then(|| (header::IF_MATCH, etag.to_owned()));
+        let headers = guard.into_iter().chain([quietly]).collect();
+        Self { headers, ..Self::new(b"DELETE", url) }
     }
 
     /// POST of a question to a scheduling outbox.
@@ -126,27 +129,25 @@ impl<'a> Dav<'a> {
         Self { mailbox: Some(mailbox), ..self }
     }
 
-    /// Whether `mailbox` is the service account's own.
-    pub(super) fn is_account(&self, mailbox: &str) -> bool {
-        let account = &self.session.account;
-        let with_domain = || format!("{account}@{}", self.domain());
-        account.eq_ignore_ascii_case(mailbox)
-            || (!account.contains('@') && with_domain().eq_ignore_ascii_case(mailbox))
+    /// Which principals are rooms.
+    pub(super) fn rooms(&self) -> &RoomRule {
+        self.session.rooms.as_deref().unwrap_or(&self.caldav.config.rooms)
     }
 
-    /// The mail domain of principals whose name holds none.
-    pub(super) fn domain(&self) -> String {
-        let configured = self.caldav.config.addresses.domain.clone();
-        let account = || self.session.account.split_once('@').map(|(_, domain)| domain.to_owned());
-        configured.or_else(account).unwrap_or_else(|| self.server.host_str().unwrap_or_default().to_owned())
+    /// What something is remembered under: whoever has another scope cannot meet it.
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}\n{}\n{name}", self.session.scope, self.server)
     }
 
-    /// The address of an event by its id. Only events below the mailbox's own calendars can be named.
+    /// Whether the request is about one mailbox.
+    pub(super) const fn is_about_mailbox(&self) -> bool {
+        self.mailbox.is_some()
+    }
+
+    /// The address of an event by its id. Only events in the mailbox's own calendars can be named.
     pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
-        let own =
-            |url: &Url| href::is_below(&place.principal.url, url) || href::is_below(&place.calendar.url, url);
-        url.filter(own).ok_or_else(|| {
+        url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
             let message = "The id names no event of this mailbox.";
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
@@ -161,56 +162,70 @@ impl<'a> Dav<'a> {
         about: About,
     ) -> Result<Vec<Resource>> {
         let answer = self.send(Call::xml(b"PROPFIND", url, depth, body.to_owned())).await?;
-        match answer.status {
-            StatusCode::MULTI_STATUS => {
-                let found = multistatus::read(&answer.url, &answer.body).ok_or_else(failure::nonsense)?;
-                // Some servers wrap the refusal of the whole request into a list of one.
-                let own = found.iter().find(|one| href::same(&one.url, &href::normalise(url.clone())));
-                match own.and_then(|own| own.status).and_then(|code| StatusCode::from_u16(code).ok()) {
-                    Some(status) if !status.is_success() => {
-                        Err(failure::error(&Answer { status, ..answer }, about, false))
-                    }
-                    _ => Ok(found),
-                }
-            }
-            status if status.is_success() => Err(failure::nonsense()),
-            _ => Err(failure::error(&answer, about, false)),
+        read_propfind(url, answer, about)
+    }
+
+    /// PROPFIND of an address where something may be or not: a refusal of the credential means nothing there.
+    pub(super) async fn try_propfind(&self, url: &Url, depth: &str, body: &str) -> Result<Vec<Resource>> {
+        let call = Call::xml(b"PROPFIND", url, depth, body.to_owned());
+        let answer = self.exchange(&call, true).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(failure::out_of_scope("401"));
         }
+        read_propfind(url, answer, About::Mailbox)
     }
 
     /// Sends a request. Every status but 401 is the caller's to judge.
     pub(super) async fn send(&self, call: Call) -> Result<Answer> {
-        let writes = call.writes();
+        self.exchange(&call, false).await
+    }
+
+    async fn exchange(&self, call: &Call, is_guess: bool) -> Result<Answer> {
+        let logins = &self.caldav.logins;
+        let origin = self.server.origin().ascii_serialization();
         let mut credential = self.session.credentials.current().await?;
         let mut url = call.url.clone();
-        let (mut hops, mut renewed) = (0, false);
+        let (mut hops, mut renewed, mut challenged) = (0, false, false);
         loop {
-            let answer = self.once(&call, &url, &credential).await.map_err(|mut error| {
-                error.unknown &= writes;
-                error
-            })?;
-            if answer.status == StatusCode::UNAUTHORIZED {
-                if renewed {
-                    return Err(failure::refused());
+            let key = auth::key(self.session, &origin, &credential);
+            if !logins.is_refused(&key) {
+                let answer = self.once(call, &url, &credential, &key).await.map_err(|mut error| {
+                    error.unknown &= call.writes();
+                    error
+                })?;
+                if answer.status != StatusCode::UNAUTHORIZED {
+                    match redirected(&answer) {
+                        Some(next) if hops < HOPS => {
+                            hops += 1;
+                            url = next;
+                            continue;
+                        }
+                        _ => return Ok(answer),
+                    }
                 }
-                renewed = true;
-                credential = self.session.credentials.renewed(&credential, None).await?;
-                continue;
-            }
-            match redirected(&answer) {
-                Some(next) if hops < HOPS => {
-                    hops += 1;
-                    url = next;
+                match logins.judge(&key, &credential, &answer.headers, challenged) {
+                    Verdict::Again => {
+                        challenged = true;
+                        continue;
+                    }
+                    Verdict::Unspoken(schemes) => return Err(failure::unspoken(&schemes)),
+                    Verdict::Refused if is_guess => return Ok(answer),
+                    Verdict::Refused => logins.refuse(key),
                 }
-                _ => return Ok(answer),
             }
+            if renewed {
+                return Err(failure::refused());
+            }
+            (renewed, challenged) = (true, false);
+            credential = self.session.credentials.renewed(&credential, None).await?;
         }
     }
 
-    async fn once(&self, call: &Call, url: &Url, credential: &Credential) -> Result<Answer> {
+    async fn once(&self, call: &Call, url: &Url, credential: &Credential, key: &str) -> Result<Answer> {
         let _permit = self.session.gate.enter(self.mailbox).await?;
         let method = Method::from_bytes(call.method).map_err(|_| failure::nonsense())?;
-        let mut request = http::Request::new(method, url.clone()).authorization(&authorization(credential));
+        let proof = self.caldav.logins.authorization(key, credential, method.as_str(), path_of(url));
+        let mut request = http::Request::new(method, url.clone()).authorization(&proof);
         if let Some((content_type, body)) = &call.body {
             request = request.body(content_type, body.clone());
         }
@@ -236,13 +251,26 @@ fn redirected(answer: &Answer) -> Option<Url> {
     href::resolve(&answer.url, location.to_str().ok()?)
 }
 
-fn authorization(credential: &Credential) -> String {
-    match credential {
-        Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
-        Credential::Basic { user, password } => {
-            format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret())))
+/// The part of an address that a request line holds.
+fn path_of(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
+}
+
+fn read_propfind(url: &Url, answer: Answer, about: About) -> Result<Vec<Resource>> {
+    match answer.status {
+        StatusCode::MULTI_STATUS => {
+            let found =
+                multistatus::read(&answer.url, &answer.body).ok_or_else(|| failure::unclear(about))?;
+            // Some servers wrap the refusal of the whole request into a list of one.
+            let asked = href::normalise(url.clone());
+            let own = found.iter().find(|one| href::same(&one.url, &asked));
+            let refused = own.and_then(Resource::refusal).and_then(|code| StatusCode::from_u16(code).ok());
+            match refused {
+                Some(status) => Err(failure::error(&Answer { status, ..answer }, about, false)),
+                None => Ok(found),
+            }
         }
-        // A key signs tokens for providers that take them; what a CalDAV server makes of none is its refusal.
-        Credential::ServiceAccount(_) | Credential::Keyless(_) => String::new(),
+        status if status.is_success() => Err(failure::unclear(about)),
+        _ => Err(failure::error(&answer, about, false)),
     }
 }

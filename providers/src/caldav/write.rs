@@ -14,12 +14,13 @@ use url::Url;
 
 use super::{
     CalDav,
-    directory::Located,
-    event::{self, addresses, to_event},
+    collection::Collection,
+    event::{self, to_event},
     failure::{self, About},
     href,
+    locate::Located,
     read::{self, Stored},
-    rooms,
+    rooms, seen,
     transport::{Call, Dav},
 };
 use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result};
@@ -42,7 +43,7 @@ pub(super) async fn create(
     if let Err(error) = rooms::bring_into_line(caldav, dav, &stored).await {
         return Err(take_back(caldav, dav, &stored, error).await);
     }
-    answer(&stored, place, mailbox)
+    answer(dav, &stored, place, mailbox)
 }
 
 /// The event is there but its rooms are not: for good, then it goes again; for now, then it is looked up later.
@@ -51,14 +52,14 @@ async fn take_back(caldav: &CalDav, dav: &Dav<'_>, stored: &Stored, error: Error
         return error.unknown();
     }
     let removed = match rooms::remove(caldav, dav, &stored.calendar).await {
-        Ok(()) => remove(dav, &stored.url).await,
+        Ok(()) => remove(dav, &stored.url).await.map(drop),
         failed => failed,
     };
     if removed.is_ok() { Error { unknown: false, ..error } } else { error.unknown() }
 }
 
 async fn put_new(dav: &Dav<'_>, place: &Located, key: &str, draft: &Component) -> Result<Stored> {
-    let url = href::child(&place.calendar.url, &event::name(key));
+    let url = href::child(&place.calendar().url, &event::name(key));
     match put(dav, &url, draft, None).await {
         Ok(stored) => Ok(stored),
         Err(error) if error.kind == ErrorKind::Conflict => {
@@ -94,16 +95,32 @@ pub(super) async fn put(
         return Ok(Stored { url: url.clone(), etag, calendar: Calendar::from_tree(tree.clone()) });
     }
     let back = read::object(dav, url).await.map_err(Error::unknown)?;
-    back.ok_or_else(|| failure::nonsense().unknown())
+    back.ok_or_else(|| failure::garbled().unknown())
 }
 
-/// The event with this effect key: at its address, else by its UID, in case the server moved it.
+/// The event with this effect key: at its address, else by its UID, in case the server or its owner moved it. The
+/// calendar that bookings go into now may not be the one that it was written to.
 async fn find(dav: &Dav<'_>, place: &Located, key: &str) -> Result<Option<Stored>> {
-    let url = href::child(&place.calendar.url, &event::name(key));
+    for calendar in place.calendars.iter().filter(|one| !one.is_closed()) {
+        let is_default = href::same(&calendar.url, &place.calendar().url);
+        let found = match find_in(dav, calendar, key).await {
+            // What is not the default may be closed in any way.
+            Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => None,
+            found => found?,
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+async fn find_in(dav: &Dav<'_>, calendar: &Collection, key: &str) -> Result<Option<Stored>> {
+    let url = href::child(&calendar.url, &event::name(key));
     if let Some(stored) = read::object(dav, &url).await? {
         return Ok(Some(stored));
     }
-    Ok(read::by_uid(dav, &place.calendar, &event::uid(key)).await?.into_iter().next())
+    Ok(read::by_uid(dav, calendar, &event::uid(key)).await?.into_iter().next())
 }
 
 /// The live event with this effect key, its rooms completed.
@@ -118,7 +135,7 @@ pub(super) async fn find_whole(
         return Ok(None);
     };
     match rooms::bring_into_line(caldav, dav, &stored).await {
-        Ok(()) => answer(&stored, place, mailbox).map(Some),
+        Ok(()) => answer(dav, &stored, place, mailbox).map(Some),
         Err(error) if error.remedy == Remedy::Never => {
             // It can never be whole: it goes, and the look-up tells the truth.
             rooms::remove(caldav, dav, &stored.calendar).await?;
@@ -154,13 +171,13 @@ pub(super) async fn update(
         match stored {
             Ok(stored) => {
                 rooms::bring_into_line(caldav, dav, &stored).await.map_err(Error::unknown)?;
-                return answer(&stored, place, mailbox);
+                return answer(dav, &stored, place, mailbox);
             }
             Err(error) if error.kind == ErrorKind::Conflict => conflict = Some(error),
             Err(error) => return Err(error),
         }
     }
-    Err(conflict.unwrap_or_else(failure::nonsense))
+    Err(conflict.unwrap_or_else(failure::garbled))
 }
 
 /// The resource after the change; everything that the change does not name stays, also what we do not understand.
@@ -179,6 +196,16 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
         event.replace("DTSTART", [Property::new("DTSTART", basic_utc(range.start))]);
         event.replace("DTEND", [Property::new("DTEND", basic_utc(range.end))]);
         event.replace("DURATION", []);
+        // The copies of the rooms move with it, so they have accepted the new time as well.
+        let rooms = event.properties.iter_mut().filter(|line| {
+            let is_room =
+                |kind: &str| kind.eq_ignore_ascii_case("ROOM") || kind.eq_ignore_ascii_case("RESOURCE");
+            line.name == "ATTENDEE" && line.param_value("CUTYPE").is_some_and(is_room)
+        });
+        for line in rooms.filter(|line| known.contains(&event::address_of(line))) {
+            line.params.retain(|(name, _)| name != "PARTSTAT");
+            *line = std::mem::replace(line, Property::new("", "")).param("PARTSTAT", "ACCEPTED");
+        }
     }
     let texts = [("SUMMARY", &change.title), ("DESCRIPTION", &change.text), ("LOCATION", &change.location)];
     for (name, text) in texts {
@@ -224,25 +251,25 @@ pub(super) async fn delete(caldav: &CalDav, dav: &Dav<'_>, place: &Located, id: 
         return Ok(());
     };
     rooms::remove(caldav, dav, &there.calendar).await?;
-    remove(dav, &url).await
+    remove(dav, &url).await.map(drop)
 }
 
-/// Removes one resource, whichever version it has. Gone already is fine.
-pub(super) async fn remove(dav: &Dav<'_>, url: &Url) -> Result<()> {
+/// Removes one resource, whichever version it has. Gone already is fine, and answered with `false`.
+pub(super) async fn remove(dav: &Dav<'_>, url: &Url) -> Result<bool> {
     let mut failed = None;
     for _ in 0..2 {
         let Some(there) = read::object(dav, url).await? else {
-            return Ok(());
+            return Ok(false);
         };
         let answer = dav.send(Call::delete(url, &there.etag)).await?;
         match answer.status {
-            status if status.is_success() => return Ok(()),
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(()),
+            status if status.is_success() => return Ok(true),
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(false),
             StatusCode::PRECONDITION_FAILED => failed = Some(failure::error(&answer, About::Object, true)),
             _ => return Err(failure::error(&answer, About::Object, true)),
         }
     }
-    Err(failed.unwrap_or_else(failure::nonsense))
+    Err(failed.unwrap_or_else(failure::garbled))
 }
 
 /// Single occurrences of a series are read, never written.
@@ -254,10 +281,10 @@ fn whole(id: &str) -> Result<&str> {
     Ok(id)
 }
 
-fn answer(stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
-    let event = stored.calendar.main().ok_or_else(failure::nonsense)?;
-    let range = event
-        .range(place.calendar.zone.as_ref().unwrap_or(&domain::Zone::UTC))
-        .ok_or_else(failure::nonsense)?;
-    Ok(to_event(stored, event, range, None, &addresses(place, mailbox)))
+fn answer(dav: &Dav<'_>, stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
+    let calendar = place.holder(&stored.url).unwrap_or_else(|| place.calendar());
+    let reader = seen::reader(dav, place, mailbox, calendar);
+    let event = stored.calendar.main().ok_or_else(failure::garbled)?;
+    let range = event.range(&reader.zone).ok_or_else(failure::garbled)?;
+    Ok(to_event(stored, event, range, None, &reader.addresses))
 }

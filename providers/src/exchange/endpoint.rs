@@ -54,7 +54,7 @@ impl Exchange {
             check_server(server)?;
             return Ok(service(server));
         }
-        let key = session.account.to_ascii_lowercase();
+        let key = session.scope.to_string();
         if let Some(known) = self.servers.get(&key).await {
             return Ok(known);
         }
@@ -65,7 +65,7 @@ impl Exchange {
 
     /// Lets the server be discovered anew, after the known one turned out wrong.
     pub(super) async fn forget_endpoint(&self, session: &Session) {
-        self.servers.invalidate(&session.account.to_ascii_lowercase()).await;
+        self.servers.invalidate(&*session.scope).await;
     }
 }
 

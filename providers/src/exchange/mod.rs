@@ -103,6 +103,7 @@ impl Provider for Exchange {
             room_directory: true,
             push: false,
             online_meetings: false,
+            propagates: true,
         }
     }
 

@@ -56,7 +56,13 @@ impl Exchange {
         let endpoint = self.endpoint(session).await?;
         let host = endpoint.host_str().unwrap_or_default();
         let port = endpoint.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Ok(Organisation { id: format!("{host}{port}/{domain}"), name: domain.clone(), domains: vec![domain] })
+        Ok(Organisation {
+            id: format!("{host}{port}/{domain}"),
+            name: domain.clone(),
+            domains: vec![domain],
+            zone: None,
+            language: None,
+        })
     }
 
     /// Asks the directory whom a name stands for. With `smtp:` before it, all addresses are compared from their

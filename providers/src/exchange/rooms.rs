@@ -73,6 +73,6 @@ impl Exchange {
     }
 
     async fn rooms_key(&self, session: &Session) -> Result<String> {
-        Ok(format!("{}\n{}", self.endpoint(session).await?, session.account.to_ascii_lowercase()))
+        Ok(format!("{}\n{}", session.scope, self.endpoint(session).await?))
     }
 }

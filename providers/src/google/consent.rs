@@ -16,7 +16,7 @@ use super::{
     scopes::{OWN, SIGN_IN},
     tokens,
 };
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, clean};
 
 /// Who consented.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +195,11 @@ impl Google {
             () if claims.nonce != nonce || nonce.is_empty() => Err(doubtful("NONCE")),
             () if !claims.email_verified || claims.email.is_empty() => Err(doubtful("EMAIL")),
             () if claims.hd.is_empty() => Err(doubtful("NO_ORGANISATION")),
-            () => Ok(Person { id: claims.sub, email: claims.email, domain: claims.hd }),
+            () => Ok(Person {
+                id: clean::identifier(claims.sub),
+                email: clean::identifier(claims.email),
+                domain: clean::identifier(claims.hd),
+            }),
         }
     }
 }

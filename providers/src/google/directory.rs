@@ -28,6 +28,8 @@ impl Google {
             name: name.unwrap_or_else(|| customer.id.clone()),
             id: customer.id,
             domains: customer.customer_domain.into_iter().collect(),
+            zone: None,
+            language: customer.language,
         })
     }
 

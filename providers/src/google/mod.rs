@@ -114,6 +114,7 @@ impl Provider for Google {
             room_directory: true,
             push: true,
             online_meetings: true,
+            propagates: true,
         }
     }
 

@@ -145,7 +145,7 @@ impl Google {
         };
         if let Some(account) = account {
             let subject = call.acts.unwrap_or(&session.account);
-            return self.acting_as(account, subject, call.scope, refused).await;
+            return self.acting_as(&session.scope, account, subject, call.scope, refused).await;
         }
         let fresh = match (credential, refused) {
             (credential, Some(_)) => session.credentials.renewed(credential, None).await?,

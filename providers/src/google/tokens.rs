@@ -32,7 +32,7 @@ const CAPACITY: u64 = 100_000;
 
 /// The tokens in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens(Cache<(String, String, Scope), Slot>);
+pub(super) struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>);
 
 type Slot = Arc<Mutex<Option<Live>>>;
 
@@ -78,15 +78,17 @@ pub(super) struct TokenAnswer {
 }
 
 impl Google {
-    /// A token to act as `subject`; another one than `refused`.
+    /// A token to act as `subject`; another one than `refused`. It is kept for the session's own scope: whoever types
+    /// somebody else's account and subject does not get what was fetched for them.
     pub(super) async fn acting_as(
         &self,
+        owner: &Arc<str>,
         account: Account<'_>,
         subject: &str,
         scope: Scope,
         refused: Option<&SecretString>,
     ) -> Result<SecretString> {
-        let place = (account.mark(), subject.to_lowercase(), scope);
+        let place = (Arc::clone(owner), account.mark(), subject.to_lowercase(), scope);
         let slot = self.tokens.0.get_with(place, Slot::default);
         let mut live = slot.lock().await;
         let now = self.clock.now();

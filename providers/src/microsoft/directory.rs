@@ -18,7 +18,8 @@ const USER_FIELDS: &str = "id,displayName,mail,userPrincipalName,accountEnabled,
 
 impl Microsoft {
     pub(super) async fn read_organisation(&self, session: &Session) -> Result<Organisation> {
-        let url = with_query(self.url(&["organization"])?, &[("$select", "id,displayName,verifiedDomains")]);
+        let fields = [("$select", "id,displayName,verifiedDomains,preferredLanguage")];
+        let url = with_query(self.url(&["organization"])?, &fields);
         let list: wire::List<wire::Organization> = self.call_list(session, &Call::get(url)).await?;
         let found = list.value.readable("organisations").next().ok_or_else(|| {
             Error::new(
@@ -32,6 +33,8 @@ impl Microsoft {
             name: found.display_name.unwrap_or_else(|| found.id.clone()),
             id: found.id,
             domains: found.verified_domains.into_iter().map(|domain| domain.name).collect(),
+            zone: None,
+            language: found.preferred_language,
         })
     }
 

@@ -17,7 +17,7 @@ use url::Url;
 use uuid::{Uuid, uuid};
 
 use super::request::below;
-use crate::{Error, ErrorKind, Remedy, Result};
+use crate::{Error, ErrorKind, Remedy, Result, clean};
 
 /// The tenant of all personal accounts, which belong to no organisation.
 const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
@@ -166,11 +166,11 @@ impl Keys {
         let key = set.find(&kid).ok_or_else(|| refused("ID_TOKEN_KEY"))?;
         let claims = claims(token, key, client_id)?;
         check(&claims, key, &set.issuer, client_id, nonce, self.clock.now())?;
-        let username = claims.preferred_username.unwrap_or_default();
+        let username = clean::identifier(claims.preferred_username.unwrap_or_default());
         Ok(SignedIn {
-            name: claims.name.unwrap_or_else(|| username.clone()),
-            tenant_id: claims.tid,
-            object_id: claims.oid,
+            name: claims.name.map_or_else(|| username.clone(), clean::name),
+            tenant_id: clean::identifier(claims.tid),
+            object_id: clean::identifier(claims.oid),
             username,
         })
     }

@@ -124,6 +124,7 @@ impl Provider for Microsoft {
             room_directory: true,
             push: true,
             online_meetings: true,
+            propagates: true,
         }
     }
 

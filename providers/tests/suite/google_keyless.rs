@@ -28,6 +28,8 @@ async fn acme() -> (World, Value, Session) {
         account: text(&organisation["admin"]["address"]).to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     };
     (world, organisation, session)
 }

@@ -49,6 +49,8 @@ fn session() -> Session {
         account: "svc@acme.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     }
 }
 

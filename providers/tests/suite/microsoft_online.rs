@@ -55,6 +55,8 @@ async fn bench() -> (Recorder, Microsoft, Session) {
         account: "svc@acme.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     };
     (server, connector, session)
 }

@@ -81,6 +81,8 @@ async fn bench() -> Bench {
         account: "svc@acme.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     };
     Bench { server, connector, session, tokens, gate }
 }

@@ -20,7 +20,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn connector(server: &Recorder) -> (Microsoft, Session) {
+pub fn connector(server: &Recorder) -> (Microsoft, Session) {
     let secret = ClientCredential::Secret(SecretString::from("a secret made for this test"));
     let config = Config::new(server.url("/"), server.url("/v1.0"), "client", secret);
     let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
@@ -33,6 +33,8 @@ fn connector(server: &Recorder) -> (Microsoft, Session) {
         account: "svc@acme.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     };
     (Microsoft::new(config, client, clock.clone(), Ids::seeded(clock, 1)), session)
 }

@@ -5,6 +5,7 @@ use std::{future::ready, time::Duration};
 use async_trait::async_trait;
 
 use super::{Limit, Limits, Place, Wait, gate::Gates};
+use crate::Key;
 
 /// See [`Limits`].
 #[derive(Debug, Default)]
@@ -14,12 +15,12 @@ pub struct InProcess {
 
 #[async_trait]
 impl Limits for InProcess {
-    async fn enter(&self, key: &str, limit: &Limit, patience: Duration) -> Result<Place, Wait> {
-        let gate = self.gates.of(key);
+    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait> {
+        let gate = self.gates.of(key.as_str());
         gate.enter(patience, || ready(gate.attempt(limit))).await
     }
 
-    async fn pause(&self, key: &str, for_: Duration) {
-        self.gates.of(key).pause(for_);
+    async fn pause(&self, key: &Key, for_: Duration) {
+        self.gates.of(key.as_str()).pause(for_);
     }
 }

@@ -15,6 +15,7 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 
 pub use self::{in_process::InProcess, redis::Redis};
+use crate::Key;
 
 /// How long a place is kept for a node that died: whoever is inside renews it.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -71,10 +72,10 @@ impl Drop for Place {
 #[async_trait]
 pub trait Limits: Send + Sync + fmt::Debug {
     /// Waits for a place, for `patience` at most. A wait known to be longer is answered at once.
-    async fn enter(&self, key: &str, limit: &Limit, patience: Duration) -> Result<Place, Wait>;
+    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait>;
 
     /// Lets nobody enter for a while, as after a 429 with Retry-After. A longer pause stays.
-    async fn pause(&self, key: &str, for_: Duration);
+    async fn pause(&self, key: &Key, for_: Duration);
 }
 
 impl Limit {

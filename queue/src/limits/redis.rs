@@ -27,7 +27,7 @@ use super::{
     LONGEST_PAUSE, Limit, Limits, Place, Wait,
     gate::{Attempt, Gate, Gates},
 };
-use crate::{Error, link::Link};
+use crate::{Error, Key, link::Link};
 
 /// How long until a full gate is looked at again, because a place may be free on another node: at least this,
 /// and up to twice.
@@ -154,15 +154,15 @@ impl Redis {
 
 #[async_trait]
 impl Limits for Redis {
-    async fn enter(&self, key: &str, limit: &Limit, patience: Duration) -> Result<Place, Wait> {
-        let gate = self.gates.of(key);
-        gate.enter(patience, || self.attempt(key, &gate, limit)).await
+    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait> {
+        let gate = self.gates.of(key.as_str());
+        gate.enter(patience, || self.attempt(key.as_str(), &gate, limit)).await
     }
 
-    async fn pause(&self, key: &str, for_: Duration) {
-        self.gates.of(key).pause(for_);
+    async fn pause(&self, key: &Key, for_: Duration) {
+        self.gates.of(key.as_str()).pause(for_);
         let mut script = self.pause.prepare_invoke();
-        script.key(self.key(key, "closed")).arg(micros(for_.min(LONGEST_PAUSE)));
+        script.key(self.key(key.as_str(), "closed")).arg(micros(for_.min(LONGEST_PAUSE)));
         let told = self
             .commands
             .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tokio::{join, time::timeout};
 
 use super::*;
-use crate::testing::{Node, Server, on_both};
+use crate::testing::{Node, Server, key, on_both};
 
 const HOUR: Duration = Duration::from_hours(1);
 const PATIENT: Duration = Duration::from_secs(30);
@@ -18,14 +18,14 @@ fn places(concurrency: u32) -> Limit {
 }
 
 async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<Place, Wait> {
-    limits.enter(key, &limit, Duration::ZERO).await
+    limits.enter(&crate::testing::key(key), &limit, Duration::ZERO).await
 }
 
 /// All places of a limit, and the proof that there are no more.
 async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Place> {
     let mut inside = Vec::new();
     for _ in 0..places {
-        inside.push(limits.enter(key, &limit, PATIENT).await.unwrap());
+        inside.push(limits.enter(&crate::testing::key(key), &limit, PATIENT).await.unwrap());
     }
     assert!(enter_at_once(limits, key, limit).await.is_err(), "no more than {places} are inside");
     inside
@@ -45,7 +45,8 @@ async fn no_more_are_inside_than_there_are_places(node: Node) {
     let limits = node.queue.limits.as_ref();
     let mut inside = fill(limits, "ada", FOUR, 4).await;
     assert!(enter_at_once(limits, "bob", FOUR).await.is_ok(), "another key has its own places");
-    let (fifth, ()) = join!(biased; limits.enter("ada", &FOUR, PATIENT), async { drop(inside.pop()) });
+    let ada = key("ada");
+    let (fifth, ()) = join!(biased; limits.enter(&ada, &FOUR, PATIENT), async { drop(inside.pop()) });
     assert!(fifth.is_ok(), "a place that was given back is taken by who waits");
     assert!(enter_at_once(limits, "ada", FOUR).await.is_err());
 }
@@ -53,11 +54,11 @@ async fn no_more_are_inside_than_there_are_places(node: Node) {
 async fn callers_enter_in_the_order_in_which_they_came(node: Node) {
     let limits = node.queue.limits.as_ref();
     let order = std::sync::Mutex::new(Vec::new());
-    let first = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+    let first = limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
     let enter = |number: usize| {
         let order = &order;
         async move {
-            let place = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+            let place = limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
             order.lock().unwrap().push(number);
             drop(place);
         }
@@ -69,25 +70,25 @@ async fn callers_enter_in_the_order_in_which_they_came(node: Node) {
 async fn no_more_begin_than_the_rate_allows(node: Node) {
     let limits = node.queue.limits.as_ref();
     let slow = Limit { concurrency: 0, rate: 3, per: HOUR };
-    drop(limits.enter("slow", &slow, PATIENT).await.unwrap());
-    let Wait(wait) = limits.enter("slow", &slow, PATIENT).await.unwrap_err();
+    drop(limits.enter(&key("slow"), &slow, PATIENT).await.unwrap());
+    let Wait(wait) = limits.enter(&key("slow"), &slow, PATIENT).await.unwrap_err();
     assert!(wait + PATIENT > HOUR / 3 && wait <= HOUR / 3, "{wait:?}");
     let quick = Limit { concurrency: 0, rate: 100, per: HOUR };
     for _ in 0..4 {
-        drop(limits.enter("quick", &quick, PATIENT).await.unwrap());
+        drop(limits.enter(&key("quick"), &quick, PATIENT).await.unwrap());
     }
-    assert!(limits.enter("quick", &quick, PATIENT).await.is_err(), "a burst is a twenty-fifth");
+    assert!(limits.enter(&key("quick"), &quick, PATIENT).await.is_err(), "a burst is a twenty-fifth");
     let short = Limit { concurrency: 0, rate: 50, per: Duration::from_secs(1) };
     for _ in 0..5 {
-        drop(limits.enter("short", &short, PATIENT).await.expect("a short wait is waited for"));
+        drop(limits.enter(&key("short"), &short, PATIENT).await.expect("a short wait is waited for"));
     }
 }
 
 async fn a_pause_closes_one_gate_and_is_never_made_shorter(node: Node) {
     let limits = node.queue.limits.as_ref();
-    limits.pause("ada", HOUR).await;
-    limits.pause("ada", HOUR / 60).await;
-    let Wait(wait) = limits.enter("ada", &FOUR, PATIENT).await.unwrap_err();
+    limits.pause(&key("ada"), HOUR).await;
+    limits.pause(&key("ada"), HOUR / 60).await;
+    let Wait(wait) = limits.enter(&key("ada"), &FOUR, PATIENT).await.unwrap_err();
     assert!(wait + PATIENT > HOUR && wait <= HOUR, "{wait:?}");
     assert!(enter_at_once(limits, "bob", FOUR).await.is_ok());
 }
@@ -95,7 +96,7 @@ async fn a_pause_closes_one_gate_and_is_never_made_shorter(node: Node) {
 async fn no_pause_is_longer_than_a_day(node: Node) {
     let limits = node.queue.limits.as_ref();
     for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_secs(3_153_600_000)] {
-        limits.pause("ada", endless).await;
+        limits.pause(&key("ada"), endless).await;
         let Wait(wait) = enter_at_once(limits, "ada", FOUR).await.unwrap_err();
         assert!(wait <= LONGEST_PAUSE && wait > LONGEST_PAUSE / 2, "{endless:?} became {wait:?}");
     }
@@ -103,14 +104,15 @@ async fn no_pause_is_longer_than_a_day(node: Node) {
 
 async fn a_pause_ends(node: Node) {
     let limits = node.queue.limits.as_ref();
-    limits.pause("ada", Duration::from_millis(30)).await;
-    assert!(limits.enter("ada", &FOUR, PATIENT).await.is_ok());
+    limits.pause(&key("ada"), Duration::from_millis(30)).await;
+    assert!(limits.enter(&key("ada"), &FOUR, PATIENT).await.is_ok());
 }
 
 async fn zero_is_no_limit(node: Node) {
     let limits = node.queue.limits.as_ref();
     let unlimited = Limit { concurrency: 0, rate: 0, per: Duration::ZERO };
-    let entered = join_all((0..50).map(|_| limits.enter("ada", &unlimited, PATIENT))).await;
+    let ada = key("ada");
+    let entered = join_all((0..50).map(|_| limits.enter(&ada, &unlimited, PATIENT))).await;
     assert!(entered.iter().all(Result::is_ok));
 }
 
@@ -134,11 +136,11 @@ async fn all_nodes_share_the_places_and_the_pause() {
     let other = node.neighbour();
     let inside = fill(node.queue.limits.as_ref(), "ada", FOUR, 4).await;
     assert!(enter_at_once(other.queue.limits.as_ref(), "ada", FOUR).await.is_err());
-    let (entered, ()) =
-        join!(biased; other.queue.limits.enter("ada", &FOUR, PATIENT), async { drop(inside) });
+    let ada = key("ada");
+    let (entered, ()) = join!(biased; other.queue.limits.enter(&ada, &FOUR, PATIENT), async { drop(inside) });
     assert!(entered.is_ok(), "what one node gives back the other takes");
-    node.queue.limits.pause("ada", HOUR).await;
-    assert!(other.queue.limits.enter("ada", &FOUR, PATIENT).await.is_err());
+    node.queue.limits.pause(&key("ada"), HOUR).await;
+    assert!(other.queue.limits.enter(&key("ada"), &FOUR, PATIENT).await.is_err());
     drop(server);
 }
 
@@ -148,10 +150,10 @@ async fn the_places_of_a_node_that_died_come_back() {
     let lease = Duration::from_millis(100);
     let dying = node.neighbour();
     let (limits, lost) = (start(&node, 1, lease), start(&dying, 1, lease));
-    let place = lost.enter("ada", &places(1), PATIENT).await.unwrap();
+    let place = lost.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
     std::mem::forget(place);
     dying.token.cancel();
-    assert!(limits.enter("ada", &places(1), PATIENT).await.is_ok());
+    assert!(limits.enter(&key("ada"), &places(1), PATIENT).await.is_ok());
 }
 
 #[tokio::test]
@@ -160,11 +162,11 @@ async fn a_place_is_kept_for_as_long_as_somebody_is_inside() {
     let other = node.neighbour();
     let lease = Duration::from_millis(150);
     let (limits, others) = (start(&node, 1, lease), start(&other, 1, lease));
-    let place = limits.enter("ada", &places(1), PATIENT).await.unwrap();
+    let place = limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap();
     let patience = lease * 4;
-    assert!(others.enter("ada", &places(1), patience).await.is_err(), "the lease was renewed");
+    assert!(others.enter(&key("ada"), &places(1), patience).await.is_err(), "the lease was renewed");
     drop(place);
-    assert!(others.enter("ada", &places(1), PATIENT).await.is_ok());
+    assert!(others.enter(&key("ada"), &places(1), PATIENT).await.is_ok());
 }
 
 #[tokio::test]
@@ -175,10 +177,13 @@ async fn places_that_could_not_be_given_back_are_given_back_later() {
     server.run(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
     drop(inside);
     for _ in 0..4 {
-        assert!(limits.enter("bob", &FOUR, PATIENT).await.is_ok(), "the node keeps its share by itself");
+        assert!(
+            limits.enter(&key("bob"), &FOUR, PATIENT).await.is_ok(),
+            "the node keeps its share by itself"
+        );
     }
     server.run(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
-    assert!(limits.enter("ada", &FOUR, PATIENT).await.is_ok(), "the lease would be longer than that");
+    assert!(limits.enter(&key("ada"), &FOUR, PATIENT).await.is_ok(), "the lease would be longer than that");
 }
 
 #[tokio::test]
@@ -191,7 +196,7 @@ async fn a_node_that_stops_gives_its_places_back() {
     node.token.cancel();
     node.tracker.close();
     node.tracker.wait().await;
-    assert!(others.enter("ada", &FOUR, PATIENT).await.is_ok());
+    assert!(others.enter(&key("ada"), &FOUR, PATIENT).await.is_ok());
 }
 
 #[tokio::test]
@@ -199,10 +204,13 @@ async fn a_caller_who_stops_waiting_takes_no_place_with_it() {
     let node = Node::over_redis();
     let limits = node.queue.limits.as_ref();
     for _ in 0..20 {
-        drop(limits.enter("ada", &places(1), PATIENT).await.unwrap());
-        let _ = timeout(Duration::ZERO, limits.enter("ada", &places(1), PATIENT)).await;
+        drop(limits.enter(&key("ada"), &places(1), PATIENT).await.unwrap());
+        let _ = timeout(Duration::ZERO, limits.enter(&key("ada"), &places(1), PATIENT)).await;
     }
-    assert!(limits.enter("ada", &places(1), PATIENT).await.is_ok(), "the lease would be longer than that");
+    assert!(
+        limits.enter(&key("ada"), &places(1), PATIENT).await.is_ok(),
+        "the lease would be longer than that"
+    );
 }
 
 #[tokio::test]
@@ -212,13 +220,13 @@ async fn without_redis_each_node_keeps_its_share() {
     drop(fill(&limits, "ada", FOUR, 4).await);
     server.kill().await;
     let inside = fill(&limits, "bob", FOUR, 2).await;
-    limits.pause("eve", HOUR).await;
-    assert!(limits.enter("eve", &FOUR, PATIENT).await.is_err());
+    limits.pause(&key("eve"), HOUR).await;
+    assert!(limits.enter(&key("eve"), &FOUR, PATIENT).await.is_err());
     server.restart().await;
     let mut later = Vec::new();
     while later.len() < 3 {
         // Two are what the node may have by itself; the third needs Redis.
-        later.extend(limits.enter("joe", &FOUR, Duration::from_millis(50)).await.ok());
+        later.extend(limits.enter(&key("joe"), &FOUR, Duration::from_millis(50)).await.ok());
     }
     drop(inside);
 }

@@ -48,6 +48,8 @@ pub struct Query {
     pub tentative_is_busy: bool,
     /// What an unknown calendar does to slots.
     pub on_unknown: OnUnknown,
+    /// What items do to slots of which nothing is known.
+    pub on_unreadable: OnUnreadable,
     /// How many slots are answered at most.
     pub max_slots: usize,
 }
@@ -87,6 +89,24 @@ pub enum OnUnknown {
     Ignore,
 }
 
+/// What an item of a calendar does to slots that cannot be read, and of whose times nothing is known. Other unreadable
+/// items count as busy for as long as they may last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub enum OnUnreadable {
+    /// Slots are offered as if it were not there.
+    #[default]
+    Offer,
+    /// Its calendar counts as unknown and refuses every slot.
+    Refuse,
+}
+
+impl OnUnreadable {
+    /// Whether it is the default, which a request's digest leaves out.
+    pub(crate) fn is_offer(&self) -> bool {
+        *self == Self::Offer
+    }
+}
+
 impl Query {
     /// A search with the defaults: a candidate every 15 minutes, no buffers, any time of the day.
     pub fn new(from: Timestamp, until: Timestamp, duration_minutes: u32) -> Self {
@@ -103,6 +123,7 @@ impl Query {
             rooms: RoomChoice::None,
             tentative_is_busy: true,
             on_unknown: OnUnknown::Refuse,
+            on_unreadable: OnUnreadable::Offer,
             max_slots: 200,
         }
     }

@@ -17,7 +17,7 @@ use domain::{
 };
 use uuid::Uuid;
 
-pub use self::input::{DayHours, OnUnknown, Query, RoomChoice};
+pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};
 use self::picture::{Calendar, Picture, RoomsWanted, UNKNOWN, Wanted};
 use crate::Result;
@@ -90,7 +90,9 @@ pub struct ParticipantStatus {
     pub as_of: Option<Timestamp>,
     /// Whether everything that was asked for is known.
     pub known: bool,
-    /// Why not.
+    /// How many items of the calendar can neither be read nor block anything, because nothing is known of their times.
+    pub unreadable: i32,
+    /// Why not everything is known.
     pub reason: Option<Reason>,
 }
 
@@ -153,7 +155,8 @@ impl Availability {
             RoomChoice::AnyHolding(least) => RoomsWanted::Holding(*least),
         };
         let (users, reach, tentative_is_busy) = (&query.users[..], search.reach(), query.tentative_is_busy);
-        let wanted = Wanted { users, rooms, reach, exact, except: None, tentative_is_busy };
+        let on_unreadable = query.on_unreadable;
+        let wanted = Wanted { users, rooms, reach, exact, except: None, tentative_is_busy, on_unreadable };
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
         picture::load(&self.services, &txn, tenant, wanted).await
@@ -166,8 +169,8 @@ fn who(picture: &Picture, query: &Query, search: &slots::Query) -> Participants<
         key: calendar.holder,
         busy: calendar.busy.clone(),
         taken: match query.on_unknown {
-            OnUnknown::Refuse => calendar.bits.clone(),
-            OnUnknown::Ignore => over(search.reach(), calendar),
+            OnUnknown::Ignore if !calendar.is_refused() => over(search.reach(), calendar),
+            _ => calendar.bits.clone(),
         },
     };
     let users = picture.users.iter().map(participant);
@@ -198,6 +201,7 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
         connection: calendar.state(),
         as_of: calendar.as_of(),
         known: calendar.unknown.is_none(),
+        unreadable: calendar.unreadable(),
         reason: calendar.unknown.as_ref().map(|(_, reason)| reason.clone()),
     }
 }
@@ -216,7 +220,12 @@ fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
         Cause::OutsideWindow => "The time lies outside of what is searched.".to_owned(),
         Cause::NobodyToChoose => "There is no room to choose from.".to_owned(),
     };
-    let code = if matches!(cause, Cause::Unknown) { UNKNOWN } else { cause.code() };
+    let code = match cause {
+        Cause::Unknown => {
+            calendar.and_then(|calendar| calendar.unknown.as_ref()).map_or(UNKNOWN, |(doubt, _)| doubt.code())
+        }
+        _ => cause.code(),
+    };
     Why { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }
 }
 

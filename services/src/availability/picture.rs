@@ -14,7 +14,7 @@ use domain::{
 use sea_orm::{ColumnTrait, DatabaseTransaction, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::Holder;
+use super::{Holder, OnUnreadable};
 use crate::{Refusal, Result, Services, change};
 
 /// How many rooms are looked at when any room of a capacity will do: the smallest that are large enough.
@@ -35,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     pub except: Option<&'a entity::booking::Model>,
     /// Whether tentative times count as taken.
     pub tentative_is_busy: bool,
+    /// What items do that can neither be read nor block anything.
+    pub on_unreadable: OnUnreadable,
 }
 
 /// The rooms of a picture.
@@ -78,6 +80,16 @@ impl Calendar {
         self.connection.as_ref().and_then(|connection| connection.as_of)
     }
 
+    /// How many of its items can neither be read nor block anything.
+    pub fn unreadable(&self) -> i32 {
+        self.connection.as_ref().map_or(0, |connection| connection.unknown_count)
+    }
+
+    /// Whether items that cannot be read make it unknown, as the caller asked. Nobody can ignore that as well.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.unknown, Some((Doubt::Items, _)))
+    }
+
     /// The first time that is in the way.
     pub fn in_the_way(&self, time: TimeRange) -> Option<Busy> {
         self.busy
@@ -93,6 +105,8 @@ impl Calendar {
 pub(crate) enum Doubt {
     /// The copy covers a part of the time only.
     Partly,
+    /// Nothing is known of the times of some of its items.
+    Items,
     /// The copy is too old, or was never made.
     Stale,
     /// The calendar cannot be read.
@@ -103,12 +117,22 @@ pub(crate) enum Doubt {
 
 impl Doubt {
     fn because(self, message: impl Into<String>) -> (Self, Reason) {
-        (self, Reason::new(UNKNOWN, message))
+        (self, Reason::new(self.code(), message))
+    }
+
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Items => UNREADABLE,
+            Self::Partly | Self::Stale | Self::Unreadable | Self::NotConnected => UNKNOWN,
+        }
     }
 }
 
-/// The code of everything that is not known of a calendar.
+/// The code of what is not known of a calendar.
 pub(crate) const UNKNOWN: &str = "CALENDAR_UNKNOWN";
+/// The code of a calendar of which everything is known but some items.
+const UNREADABLE: &str = "CALENDAR_UNREADABLE";
 
 /// Everything that is known: people in the order asked, then rooms.
 #[derive(Debug)]
@@ -138,7 +162,7 @@ pub(crate) async fn load(
     let mut users = users(txn, tenant, wanted.users).await?;
     let mut rooms = rooms(txn, tenant, wanted.rooms).await?;
     let freshest = services.now() - services.settings.stale_after;
-    attach_connections(txn, tenant, users.iter_mut().chain(&mut rooms), wanted.reach, freshest).await?;
+    attach_connections(txn, tenant, users.iter_mut().chain(&mut rooms), wanted, freshest).await?;
     let connections: Vec<Uuid> = users.iter().chain(&rooms).filter_map(readable).collect();
     let mut copies = if wanted.exact {
         events(txn, tenant, &connections, wanted).await?
@@ -225,7 +249,7 @@ async fn attach_connections(
     txn: &DatabaseTransaction,
     tenant: Uuid,
     calendars: impl Iterator<Item = &mut Calendar>,
-    reach: TimeRange,
+    wanted: Wanted<'_>,
     freshest: Timestamp,
 ) -> Result<()> {
     use entity::connection::{Column, of};
@@ -242,7 +266,7 @@ async fn attach_connections(
     for calendar in calendars {
         let rows = found.remove(&calendar.holder.uuid()).unwrap_or_default();
         calendar.reachable = rows.iter().any(may_be_reached);
-        let judged = rows.into_iter().map(|row| (doubt(&row, reach, freshest), row));
+        let judged = rows.into_iter().map(|row| (doubt(&row, wanted, freshest), row));
         let best = judged.min_by_key(|(doubt, row)| (doubt.as_ref().map(|(doubt, _)| *doubt), rank(row)));
         if let Some((doubt, row)) = best {
             calendar.address.clone_from(&row.address);
@@ -265,7 +289,11 @@ fn may_be_reached(row: &entity::connection::Model) -> bool {
 }
 
 /// Why a connection's copy does not answer everything; `None` when it does.
-fn doubt(row: &entity::connection::Model, reach: TimeRange, freshest: Timestamp) -> Option<(Doubt, Reason)> {
+fn doubt(
+    row: &entity::connection::Model,
+    wanted: Wanted<'_>,
+    freshest: Timestamp,
+) -> Option<(Doubt, Reason)> {
     let state = ConnectionState::parse(&row.state);
     if !state.is_some_and(ConnectionState::is_readable) {
         let stored: Option<Reason> = row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
@@ -281,8 +309,13 @@ fn doubt(row: &entity::connection::Model, reach: TimeRange, freshest: Timestamp)
     if as_of < freshest {
         return Some(Doubt::Stale.because("The calendar was last read too long ago."));
     }
+    if wanted.on_unreadable == OnUnreadable::Refuse && row.unknown_count > 0 {
+        let message = format!("Number of items of this calendar that cannot be read: {}.", row.unknown_count);
+        let (doubt, reason) = Doubt::Items.because(message);
+        return Some((doubt, reason.act("Ask the calendar's owner to correct or delete these items.")));
+    }
     let part = format!("The calendar is known from {} to {} only.", window.start, window.end);
-    (!window.contains(&reach)).then(|| Doubt::Partly.because(part))
+    (!window.contains(&wanted.reach)).then(|| Doubt::Partly.because(part))
 }
 
 /// A mailbox that its owner connected comes before the same mailbox through a service account.

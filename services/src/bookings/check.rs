@@ -16,7 +16,7 @@ use super::{Conflict, Outcome, SlotTaken};
 use crate::{
     Refusal, Result, Services,
     availability::{
-        Holder,
+        Holder, OnUnreadable,
         picture::{self, Calendar, Doubt, Picture, RoomsWanted, UNKNOWN, Wanted},
         taken, zone,
     },
@@ -44,6 +44,8 @@ pub(super) struct Wish {
     pub zone: String,
     /// The booking that is moved: it is not in its own way.
     pub except: Option<entity::booking::Model>,
+    /// What items do that can neither be read nor block anything.
+    pub on_unreadable: OnUnreadable,
 }
 
 impl Wish {
@@ -73,7 +75,8 @@ impl Wish {
         let rooms = RoomsWanted::These(&self.rooms);
         let (exact, tentative_is_busy) = (true, true);
         let except = self.except.as_ref();
-        let wanted = Wanted { users: &self.users, rooms, reach, exact, except, tentative_is_busy };
+        let (users, on_unreadable) = (&self.users[..], self.on_unreadable);
+        let wanted = Wanted { users, rooms, reach, exact, except, tentative_is_busy, on_unreadable };
         picture::load(services, txn, tenant, wanted).await
     }
 }
@@ -99,15 +102,16 @@ pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<
 pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) -> Result<()> {
     let blocks = |calendar: &&Calendar| match calendar.holder {
         Holder::Room(_) => true,
-        Holder::User(_) => !ignore_people && (calendar.reachable || !by_service),
+        Holder::User(_) => calendar.is_refused() || (!ignore_people && (calendar.reachable || !by_service)),
     };
     let Some(calendar) = picture.calendars().filter(|one| one.unknown.is_some()).find(blocks) else {
         return Ok(());
     };
-    let why = calendar.unknown.as_ref().map_or("", |(_, reason)| reason.message.as_str());
+    let (code, why) =
+        calendar.unknown.as_ref().map_or((UNKNOWN, ""), |(doubt, reason)| (doubt.code(), &reason.message));
     let field = if calendar.holder.is_user() { "userIds" } else { "roomIds" };
     let message = format!("Whether {} is free is not known: {why}", calendar.name);
-    Err(Refusal::new(UNKNOWN, message).at(field).into())
+    Err(Refusal::new(code, message).at(field).into())
 }
 
 /// Refuses what is taken.

@@ -42,6 +42,7 @@ impl Bookings {
             after: new.buffer_after_minutes,
             zone: new.zone.clone(),
             except: None,
+            on_unreadable: new.on_unreadable,
         };
         let made = self.again(|| self.place(by, &new, &wish, idempotency_key)).await;
         self.with_alternatives(by.tenant().uuid(), &wish, made).await

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use chrono::{Duration, SubsecRound};
-use domain::{Id, TimeRange, Timestamp, ids};
+use domain::{Id, TimeRange, Timestamp, ids, text::Shape};
 use serde::Serialize;
 
 use crate::{
     Refusal, Result,
-    availability::{at_most, buffer, zone},
+    availability::{OnUnreadable, at_most, buffer, zone},
+    text,
 };
 
 /// The longest title, in characters.
@@ -47,6 +48,9 @@ pub struct NewBooking {
     pub buffer_after_minutes: u32,
     /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
     pub ignore_unknown: bool,
+    /// What items do that can neither be read nor block anything. Left out of a request's digest where it is the default.
+    #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
+    pub on_unreadable: OnUnreadable,
     /// Whether it is to have an online meeting. Left out of a request's digest where it is not: a request of before
     /// there were any stays the same request.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -73,6 +77,9 @@ pub struct NewTime {
     pub zone: Option<String>,
     /// See [`NewBooking::ignore_unknown`].
     pub ignore_unknown: bool,
+    /// See [`NewBooking::on_unreadable`].
+    #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
+    pub on_unreadable: OnUnreadable,
 }
 
 impl NewBooking {
@@ -83,7 +90,10 @@ impl NewBooking {
             return Err(Refusal::new("TITLE_MISSING", "A booking has a title.").at("title").into());
         }
         no_longer(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
+        text::check(&self.title, Shape::Line, LONGEST_TITLE, "title")?;
         no_longer(&self.description, LONGEST_DESCRIPTION, "DESCRIPTION_TOO_LONG", "description")?;
+        text::check(&self.description, Shape::Lines, LONGEST_DESCRIPTION, "description")?;
+        self.description = domain::text::lines(self.description, usize::MAX);
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
         zone(&self.zone)?;
@@ -97,6 +107,7 @@ impl NewBooking {
             guest.email = crate::users::checked_email(&guest.email, "guests")?;
             guest.name = String::from(guest.name.trim());
             no_longer(&guest.name, LONGEST_NAME, "NAME_TOO_LONG", "guests")?;
+            text::check(&guest.name, Shape::Line, LONGEST_NAME, "guests")?;
         }
         self.guests.retain(|guest| seen.insert(guest.email.clone()));
         Ok(self)

@@ -3,6 +3,7 @@
 use domain::{
     Allowed, Id, ids,
     state::{BookingState, Lane},
+    text::Shape,
 };
 use entity::booking;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
@@ -19,6 +20,7 @@ use crate::{
     events::topic,
     idempotency::{self, Begun, Ticket},
     orders::{CancelBooking, MoveBooking, Order},
+    text,
 };
 
 /// The workflows that must have ended before a booking is moved again.
@@ -59,6 +61,7 @@ impl Bookings {
             after: minutes(row.buffer_after_minutes),
             zone: to.zone.clone().unwrap_or_else(|| row.time_zone.clone()),
             except: Some(whole.booking),
+            on_unreadable: to.on_unreadable,
         }))
     }
 
@@ -110,6 +113,7 @@ impl Bookings {
             let too_long = format!("This has at most {LONGEST_MESSAGE} characters.");
             return Err(Refusal::new("MESSAGE_TOO_LONG", too_long).at("message").into());
         }
+        text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
         self.again(|| self.cancel_once(by, id, message, idempotency_key)).await
     }
 

@@ -62,9 +62,11 @@ impl Bookings {
             (integration::one(tenant, via.integration).one(&txn).await?, at.one(&txn).await?)
         };
         let integration = row.ok_or_else(|| Error::not_found("integration"))?;
-        let reached_by_own_consent = |row: &&connection::Model| row.route == Route::Own.as_str();
-        let own = connection.as_ref().filter(reached_by_own_consent).and_then(|row| row.user_id);
-        let (provider, session) = self.services.grants().session(&integration, own).await?;
+        let grants = self.services.grants();
+        let (provider, session) = match &connection {
+            Some(connection) => grants.session_of(&integration, connection).await?,
+            None => grants.session(&integration, None).await?,
+        };
         Ok(Some(Desk { via, integration, connection: connection.map(|row| row.id), provider, session }))
     }
 }

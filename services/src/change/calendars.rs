@@ -4,13 +4,13 @@ use domain::{BusyKind, TimeRange, Timestamp, Unreadable, bitmap::Bitmap};
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType, OnConflict},
 };
 use uuid::Uuid;
 
-use super::{Writer, integrations::window};
-use crate::Result;
+use super::{Writer, integrations::window, marks::Mark};
+use crate::{Result, events::topic};
 
 /// The minutes of one bit of a busy bitmap.
 pub const GRID_MINUTES: u32 = 5;
@@ -66,11 +66,40 @@ impl Writer<'_> {
             .filter(calendar_event::Column::ConnectionId.eq(copy.connection))
             .exec(self.txn)
             .await?;
+        self.succeeded(copy.connection, Some(&Mark::of(&copy.unreadable))).await?;
         let rows: Vec<_> = copy.events.iter().map(|event| self.copied(copy.connection, event)).collect();
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
         }
         self.redraw(copy.connection, copy.window).await
+    }
+
+    /// An attempt at a mailbox has succeeded: failures are over. A reading says which items could not be read. Only what
+    /// differs from before is a change of the connection.
+    async fn succeeded(&mut self, connection: Uuid, mark: Option<&Mark>) -> Result<()> {
+        use entity::connection::{Column, update};
+        let mut differs = Condition::any().add(Column::FailingCode.is_not_null());
+        let mut statement = update(self.tenant)
+            .filter(Column::Id.eq(connection))
+            .col_expr(Column::FailingSince, Expr::value(None::<Timestamp>))
+            .col_expr(Column::FailingCode, Expr::value(None::<String>))
+            .col_expr(Column::Failures, Expr::value(0))
+            .col_expr(Column::RetryAt, Expr::value(None::<Timestamp>))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1));
+        if let Some(mark) = mark {
+            differs = differs
+                .add(Column::UnreadableCount.ne(mark.count))
+                .add(Column::UnknownCount.ne(mark.unknown))
+                .add(Column::Unreadable.ne(mark.examples.clone()));
+            statement = statement
+                .col_expr(Column::UnreadableCount, Expr::value(mark.count))
+                .col_expr(Column::UnknownCount, Expr::value(mark.unknown))
+                .col_expr(Column::Unreadable, Expr::value(mark.examples.clone()));
+        }
+        if statement.filter(differs).exec(self.txn).await?.rows_affected > 0 {
+            self.event(topic::CONNECTION, connection);
+        }
+        Ok(())
     }
 
     /// Renews the age of a copy, unless another copy, or an event of our own, was written since it was asked about.
@@ -86,7 +115,7 @@ impl Writer<'_> {
             .col_expr(Column::Watermark, Expr::value(same.watermark))
             .exec(self.txn)
             .await?;
-        Ok(())
+        self.succeeded(same.connection, None).await
     }
 
     /// These copies are no longer just what was read: whatever the provider says, they are read again next time.

@@ -47,6 +47,8 @@ pub struct ConnectionChange {
     pub capabilities: Option<Capabilities>,
     /// The mailbox's zone.
     pub time_zone: Option<String>,
+    /// The mailbox's calendars, see [`crate::connections::listing`].
+    pub calendars: Option<Json>,
 }
 
 /// A mailbox that was found.
@@ -110,6 +112,9 @@ impl Writer<'_> {
         if statement.exec(self.txn).await?.rows_affected == 0 {
             return Ok(());
         }
+        if change.state == Some(IntegrationState::Active) {
+            self.try_anew(change.id).await?;
+        }
         self.event(topic::INTEGRATION, change.id);
         Ok(())
     }
@@ -135,6 +140,9 @@ impl Writer<'_> {
         if let Some(capabilities) = change.capabilities {
             let json = serde_json::to_value(capabilities).unwrap_or_default();
             statement = statement.col_expr(Column::Capabilities, Expr::value(json));
+        }
+        if let Some(calendars) = change.calendars {
+            statement = statement.col_expr(Column::Calendars, Expr::value(calendars));
         }
         if let Some(zone) = change.time_zone {
             statement = statement.col_expr(Column::TimeZone, Expr::value(zone));
@@ -277,6 +285,15 @@ pub(crate) fn pending_connection(
         read_from: None,
         read_until: None,
         watermark: None,
+        unreadable_count: 0,
+        unknown_count: 0,
+        unreadable: serde_json::json!([]),
+        calendars: None,
+        counted_calendars: None,
+        failing_since: None,
+        failing_code: None,
+        failures: 0,
+        retry_at: None,
         version: 1,
     }
 }

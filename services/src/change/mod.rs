@@ -7,7 +7,10 @@
 mod bookings;
 mod calendars;
 mod campaigns;
+mod failures;
 mod integrations;
+mod marks;
+mod tenants;
 
 use domain::state::Lane;
 use queue::jobs;
@@ -18,8 +21,10 @@ pub use bookings::{BookingChange, OwnEvent, Via};
 pub(crate) use calendars::busy_word;
 pub use calendars::{CalendarCopy, SameCalendar};
 pub use campaigns::ItemResult;
+pub use failures::MailboxFailure;
 pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVerification, RoomList};
 pub(crate) use integrations::{pending_connection, window};
+pub use tenants::TenantLocale;
 
 use crate::{Result, Services, events, orders::Order, tx::After};
 
@@ -30,12 +35,16 @@ pub enum Change {
     Integration(IntegrationChange),
     /// A connection's state and facts.
     Connection(ConnectionChange),
+    /// A failed attempt at a mailbox. A reading that succeeds ends its failures.
+    Failure(MailboxFailure),
     /// Mailboxes that were found and are not known yet.
     NewConnections(Vec<NewConnection>),
     /// The rooms of an integration, as the directory lists them.
     Rooms(RoomList),
     /// A climbed ladder.
     Verification(NewVerification),
+    /// What the directory tells of the tenant.
+    Locale(TenantLocale),
     /// A service mailbox that passed becomes the integration's current one.
     ServiceMailbox {
         /// The integration.
@@ -117,9 +126,11 @@ impl<'a> Writer<'a> {
         match change {
             Change::Integration(change) => self.integration(change).await,
             Change::Connection(change) => self.connection(change).await,
+            Change::Failure(failure) => Box::pin(self.failure(failure)).await,
             Change::NewConnections(found) => self.new_connections(found).await,
             Change::Rooms(list) => self.rooms(list).await,
             Change::Verification(verification) => self.verification(verification).await,
+            Change::Locale(locale) => self.locale(locale).await,
             Change::ServiceMailbox { integration, address, name } => {
                 self.service_mailbox(integration, address, name).await
             }

@@ -1,11 +1,19 @@
 //! Credentials that the administrator types, for systems without consent pages.
 
-use domain::ProviderKind;
+use domain::{ProviderKind, text::Shape};
 use secrecy::ExposeSecret;
 use url::Url;
 
 use super::{CREDENTIALS, Connect, Onward, Typed};
-use crate::{Error, Refusal, Result, grants::Secret, integrations};
+use crate::{
+    Error, Refusal, Result,
+    grants::Secret,
+    integrations,
+    text::{self, LONGEST_URL},
+};
+
+/// The longest user name, in characters.
+const LONGEST_USER: usize = 320;
 
 impl Connect {
     /// Takes credentials that the administrator typed. They are tried by the integration's run.
@@ -31,6 +39,7 @@ impl Connect {
                 .into());
         }
         let user = typed.user.trim().to_owned();
+        text::check(&user, Shape::Line, LONGEST_USER, "user")?;
         let secret =
             Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
         self.hand_over(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
@@ -42,6 +51,7 @@ impl Connect {
 /// The server that was typed. An Exchange server may be left out: it is found by the account's address then.
 fn server_of(provider: ProviderKind, typed: &Typed) -> Result<Option<Url>> {
     let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
+    text::check(&typed.server, Shape::Line, LONGEST_URL, "server")?;
     let text = typed.server.trim();
     if text.is_empty() && provider == ProviderKind::Exchange && typed.user.contains('@') {
         return Ok(None);

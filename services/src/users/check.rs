@@ -7,7 +7,11 @@ use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{NewUser, UserChange};
-use crate::{Error, Refusal, Result, Tx, error::is_duplicate, tenants::checked_name};
+use crate::{
+    Error, Refusal, Result, Tx,
+    error::is_duplicate,
+    tenants::{checked_name, checked_zone},
+};
 
 /// An address in lower case, if it has the shape of one: `local@host`, as RFC 5321 writes it without quoting.
 pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
@@ -113,13 +117,7 @@ fn address(text: Option<&str>) -> Result<Option<String>> {
 }
 
 fn zone(name: Option<String>) -> Result<Option<String>> {
-    match name {
-        Some(name) if domain::Zone::named(&name).is_none() => {
-            let message = "This is not a time zone. Use an IANA name such as Europe/Berlin.";
-            Err(Refusal::new("ZONE_UNKNOWN", message).at("timeZone").into())
-        }
-        name => Ok(name),
-    }
+    name.map(checked_zone).transpose()
 }
 
 fn email_taken() -> Error {

@@ -4,12 +4,12 @@ use chrono::{Duration, NaiveTime, Weekday};
 use domain::{Busy, BusyKind, Id, TimeRange, ids};
 use services::{
     Error, PageArgs,
-    availability::{Answer, DayHours, Holder, OnUnknown, Query, RoomChoice},
+    availability::{Answer, DayHours, Holder, OnUnknown, OnUnreadable, Query, RoomChoice},
     bookings::NewBooking,
     rooms,
 };
 
-use crate::world::{World, at, booking, of, range};
+use crate::world::{World, at, booking, of, range, unreadable};
 
 async fn find(world: &World, query: &Query) -> Answer {
     world.services.availability().find(&world.admin(), query).await.unwrap()
@@ -220,7 +220,65 @@ async fn rooms_are_listed_by_what_they_are(world: &World) {
     assert_eq!(rooms.among(world.tenant, &[large]).await.unwrap().len(), 1);
 }
 
+async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it(world: &World) {
+    let person = world.stranger(world.tenant).await;
+    let connection = world.connection(Some(person), None, "ACTIVE").await;
+    let room = world.room(4, &[]).await;
+    let busy = Busy { range: range(at(9, 0), at(10, 0)), kind: BusyKind::Busy };
+    world.read_with(connection, &[busy], &[unreadable("a", false), unreadable("b", true)]).await;
+    let offer = Query { rooms: RoomChoice::All(vec![room]), ..hourly(vec![person]) };
+    let answer = find(world, &offer).await;
+    assert_eq!(starts(&answer), ["10:00", "11:00", "12:00"]);
+    let [one, other] = &answer.participants[..] else { panic!("two take part") };
+    assert_eq!((one.known, one.unreadable, one.reason.is_none()), (true, 1, true));
+    assert_eq!((other.known, other.unreadable), (true, 0));
+
+    let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer.clone() };
+    for on_unknown in [OnUnknown::Refuse, OnUnknown::Ignore] {
+        let strict = Query { on_unknown, ..strict.clone() };
+        let answer = find(world, &strict).await;
+        assert!(answer.slots.is_empty(), "{on_unknown:?}");
+        let status = &answer.participants[0];
+        assert_eq!((status.known, status.unreadable), (false, 1));
+        assert_eq!(status.reason.as_ref().unwrap().code, "CALENDAR_UNREADABLE");
+        let whys = world.services.availability().explain(&world.admin(), &strict, at(10, 0)).await.unwrap();
+        let whys: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
+        assert_eq!(whys, [(Some(person.uuid()), "CALENDAR_UNREADABLE")], "{on_unknown:?}");
+    }
+
+    let bookings = world.services.bookings();
+    let new = booking(person, at(10, 0), at(11, 0));
+    let strict = NewBooking { on_unreadable: OnUnreadable::Refuse, ignore_unknown: true, ..new.clone() };
+    let refused = bookings.create(&world.admin(), strict, "strict").await.unwrap_err();
+    assert_eq!(code(&refused), Some("CALENDAR_UNREADABLE"));
+    bookings.create(&world.admin(), new, "as usual").await.unwrap();
+
+    world.read_with(connection, &[busy], &[unreadable("b", true)]).await;
+    let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer };
+    assert_eq!(starts(&find(world, &strict).await), ["11:00", "12:00"], "what blocks is known well enough");
+}
+
+async fn a_second_connection_without_unreadable_items_is_preferred(world: &World) {
+    let person = world.stranger(world.tenant).await;
+    for items in [&[unreadable("a", false)][..], &[]] {
+        let connection = world.connection(Some(person), None, "ACTIVE").await;
+        world.read_with(connection, &[], items).await;
+    }
+    let strict = Query { on_unreadable: OnUnreadable::Refuse, ..hourly(vec![person]) };
+    let answer = find(world, &strict).await;
+    assert_eq!((answer.slots.len(), answer.participants[0].unreadable), (4, 0));
+}
+
+fn code(error: &services::bookings::Error) -> Option<&str> {
+    match error {
+        services::bookings::Error::Other(Error::Refused(refusal)) => Some(refusal.code),
+        _ => None,
+    }
+}
+
 on_both_stores! {
+    items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it,
+    a_second_connection_without_unreadable_items_is_preferred,
     events_occupancy_and_tentative_times_count,
     any_of_several_rooms_will_do,
     working_hours_are_local_to_their_zone,

@@ -4,11 +4,13 @@ use domain::Timestamp;
 use services::{
     Change,
     change::{OwnEvent, Writer},
+    connections,
+    events::topic,
     tx::After,
 };
 use uuid::Uuid;
 
-use crate::world::{World, at, range};
+use crate::world::{World, at, range, unreadable};
 
 fn own(connection: Uuid, uid: &str, from: Timestamp, to: Timestamp) -> Change {
     Change::OwnEvent(OwnEvent {
@@ -53,6 +55,47 @@ async fn two_events_written_at_once_are_both_in_the_bitmap(world: &World) {
     assert_eq!(drawn, bits(world).await, "drawing it anew shows the same");
 }
 
+async fn row(world: &World, connection: Uuid) -> entity::connection::Model {
+    world.services.connections().among(world.tenant.uuid(), &[connection]).await.unwrap().remove(0)
+}
+
+/// How many changes of the connection subscribers were told.
+async fn told(world: &World, connection: Uuid) -> usize {
+    let events = world.services.events();
+    let events = events.since(&world.admin(), topic::CONNECTION, Uuid::nil(), 1_000).await.unwrap();
+    events.iter().filter(|event| event.subject == connection).count()
+}
+
+async fn what_cannot_be_read_is_marked_until_a_reading_without_it(world: &World) {
+    let connection = world.connection(None, None, "ACTIVE").await;
+    world.read(connection, &[]).await;
+    let clean = row(world, connection).await;
+    assert_eq!((clean.unreadable_count, clean.unknown_count, clean.version), (0, 0, 1));
+    assert_eq!(told(world, connection).await, 0, "a clean reading changes nothing that is watched");
+
+    let mut items: Vec<_> = (0..30).map(|n| unreadable(&format!("rule-{n:02}"), true)).collect();
+    items.extend([unreadable("nowhere\0", false), unreadable("rule-03", true)]);
+    world.read_with(connection, &[], &items).await;
+    let marked = row(world, connection).await;
+    assert_eq!((marked.unreadable_count, marked.unknown_count, marked.version), (31, 1, 2));
+    let examples = connections::unreadable(&marked);
+    assert_eq!((examples.len(), examples[0].uid.as_str(), examples[0].blocks), (20, "nowhere", false));
+    assert_eq!(told(world, connection).await, 1);
+
+    items.reverse();
+    world.read_with(connection, &[], &items).await;
+    assert_eq!(row(world, connection).await, marked, "the same items are the same mark");
+    assert_eq!(told(world, connection).await, 1);
+
+    world.read_with(connection, &[], &items[..1]).await;
+    assert_eq!((row(world, connection).await.unreadable_count, told(world, connection).await), (1, 2));
+    world.read(connection, &[]).await;
+    let again = row(world, connection).await;
+    assert_eq!((again.unreadable_count, again.unknown_count, again.version), (0, 0, 4));
+    assert_eq!((connections::unreadable(&again).len(), told(world, connection).await), (0, 3));
+}
+
 on_both_stores! {
+    what_cannot_be_read_is_marked_until_a_reading_without_it,
     two_events_written_at_once_are_both_in_the_bitmap,
 }

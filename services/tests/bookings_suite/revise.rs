@@ -13,7 +13,13 @@ use services::{
 use crate::world::{World, at, booking, of, range};
 
 fn to(start: Timestamp, end: Timestamp) -> NewTime {
-    NewTime { start, end, zone: None, ignore_unknown: false }
+    NewTime {
+        start,
+        end,
+        zone: None,
+        ignore_unknown: false,
+        on_unreadable: services::availability::OnUnreadable::Offer,
+    }
 }
 
 fn code(made: Result<Placed, Error>) -> &'static str {

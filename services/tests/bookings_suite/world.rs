@@ -8,18 +8,14 @@ use std::sync::{
 use chrono::Duration;
 use domain::{
     Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
-    TimeRange, Timestamp, ids,
+    TimeRange, Timestamp, Unreadable, UnreadableReason, ids,
 };
 use entity::Store;
 use providers::Event;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use services::{
-    Change, Services, Settings, Vault,
-    bookings::NewBooking,
-    change::{CalendarCopy, Writer},
-    grants::Connectors,
-    tx::After,
+    Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -151,6 +147,8 @@ impl World {
             name: "Acme".to_owned(),
             plan: "PLUS".to_owned(),
             return_urls: json!([]),
+            time_zone: None,
+            language: None,
             data_key: vec![1],
             version: 1,
             created_at: self.clock.now(),
@@ -172,6 +170,7 @@ impl World {
             scope_group: None,
             external_tenant: Some(id.to_string()),
             external_name: None,
+            room_rules: None,
             server_url: None,
             service_mailbox: None,
             known_good: None,
@@ -284,6 +283,15 @@ impl World {
             read_from: None,
             read_until: None,
             watermark: None,
+            unreadable_count: 0,
+            unknown_count: 0,
+            unreadable: serde_json::json!([]),
+            calendars: None,
+            counted_calendars: None,
+            failing_since: None,
+            failing_code: None,
+            failures: 0,
+            retry_at: None,
             version: 1,
         };
         let id = row.id;
@@ -299,6 +307,11 @@ impl World {
 
     /// The same, with tentative times.
     pub async fn read_kinds(&self, connection: Uuid, busy: &[Busy]) {
+        self.read_with(connection, busy, &[]).await;
+    }
+
+    /// The same, with items that cannot be read.
+    pub async fn read_with(&self, connection: Uuid, busy: &[Busy], unreadable: &[Unreadable]) {
         let event = |(n, busy): (usize, &Busy)| Event {
             id: format!("event-{n}"),
             uid: format!("uid-{connection}-{n}"),
@@ -318,7 +331,7 @@ impl World {
             connection,
             window: range(start() - Duration::days(1), start() + Duration::days(30)),
             events: busy.iter().enumerate().map(event).collect(),
-            unreadable: Vec::new(),
+            unreadable: unreadable.to_vec(),
             as_of: self.clock.now(),
             watermark: None,
         };
@@ -327,13 +340,7 @@ impl World {
 
     /// Writes what a workflow's step would write.
     pub async fn change(&self, changes: Vec<Change>) {
-        let txn = self.services.store.write(self.tenant.uuid()).await.unwrap();
-        let mut after = After::default();
-        Writer::new(&self.services, &txn, self.tenant.uuid(), "test", &mut after)
-            .write(changes)
-            .await
-            .unwrap();
-        txn.commit().await.unwrap();
+        self.services.write(self.tenant.uuid(), "test", changes).await.unwrap();
     }
 
     /// The integration gets a service mailbox.
@@ -366,6 +373,13 @@ pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewB
         buffer_before_minutes: 0,
         buffer_after_minutes: 0,
         ignore_unknown: false,
+        on_unreadable: services::availability::OnUnreadable::Offer,
         online_meeting: false,
     }
+}
+
+/// An item that cannot be read; it blocks something or nothing is known of its times.
+pub fn unreadable(uid: &str, blocks: bool) -> Unreadable {
+    let reason = if blocks { UnreadableReason::Recurrence } else { UnreadableReason::NoTimes };
+    Unreadable { uid: uid.to_owned(), reason, blocks }
 }

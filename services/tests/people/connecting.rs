@@ -109,7 +109,13 @@ async fn end_runs(h: &Harness, tenant: Id<ids::Tenant>) {
 }
 
 fn organisation(id: &str) -> Organisation {
-    Organisation { id: id.to_owned(), name: "Contoso".to_owned(), domains: Vec::new() }
+    Organisation {
+        id: id.to_owned(),
+        name: "Contoso".to_owned(),
+        domains: Vec::new(),
+        zone: None,
+        language: None,
+    }
 }
 
 fn wanted(provider: ProviderKind, mailbox: Option<&str>) -> NewIntegration {

@@ -126,7 +126,13 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
     let row = h.services.integrations().create(&h.vendor(tenant).await, wanted()).await.unwrap();
     let secret = Secret::ServiceAccount { key: key_file() };
     let consented = Consented { session: Uuid::nil(), by: "it@acme.example".to_owned(), server: None };
-    let organisation = Organisation { id: "C01".to_owned(), name: "Acme".to_owned(), domains: Vec::new() };
+    let organisation = Organisation {
+        id: "C01".to_owned(),
+        name: "Acme".to_owned(),
+        domains: Vec::new(),
+        zone: None,
+        language: None,
+    };
     h.services.connect().adopt(&row, &consented, &secret, &organisation).await.unwrap();
     let rows = h.services.integrations().among(tenant.uuid(), &[row.id]).await.unwrap();
     let (_, session) = h.services.grants().session(&rows[0], None).await.unwrap();

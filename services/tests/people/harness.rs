@@ -97,7 +97,7 @@ impl Harness {
     /// A tenant for whom nothing is switched on.
     pub async fn plain_tenant(&self, name: &str, plan: Plan) -> Id<ids::Tenant> {
         let return_urls = vec![format!("https://{name}.example/settings")];
-        let new = NewTenant { name: name.to_owned(), plan, return_urls };
+        let new = NewTenant { name: name.to_owned(), plan, return_urls, time_zone: None, language: None };
         Id::from_uuid(self.services.tenants().create(&self.staff, new).await.unwrap().id)
     }
 

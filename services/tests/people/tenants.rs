@@ -4,7 +4,13 @@ use domain::{
     Id, StandardRole,
     state::{Feature, Plan},
 };
-use services::{PageArgs, roles::permissions_in, tenants::NewTenant, vault::Place};
+use services::{
+    Change, PageArgs,
+    change::TenantLocale,
+    roles::permissions_in,
+    tenants::{NewTenant, TenantChange},
+    vault::Place,
+};
 use uuid::Uuid;
 
 use crate::harness::{Harness, refused};
@@ -15,6 +21,8 @@ on_both!(
     s3_2_a_feature_works_once_staff_switch_it_on,
     s1_10_return_addresses_are_allowed_beforehand,
     tenants_are_listed_page_by_page,
+    a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recorded,
+    the_directory_fills_the_zone_and_the_language_that_are_not_known,
 );
 
 async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness) {
@@ -80,7 +88,13 @@ async fn s1_10_return_addresses_are_allowed_beforehand(h: Harness) {
         refused(tenants.update_return_urls(&h.staff, tenant, plain.clone()).await),
         "RETURN_URL_MALFORMED"
     );
-    let new = NewTenant { name: "x".to_owned(), plan: Plan::Plus, return_urls: plain };
+    let new = NewTenant {
+        name: "x".to_owned(),
+        plan: Plan::Plus,
+        return_urls: plain,
+        time_zone: None,
+        language: None,
+    };
     assert_eq!(refused(tenants.create(&h.staff, new).await), "RETURN_URL_MALFORMED");
 }
 
@@ -99,4 +113,77 @@ async fn tenants_are_listed_page_by_page(h: Harness) {
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[2..]);
     assert_eq!(tenants.get(&h.vendor(Id::from_uuid(made[0])).await).await.unwrap().name, "a");
     assert_eq!(tenants.by_id(&h.staff, Id::from_uuid(made[1])).await.unwrap().name, "b");
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+fn in_zone(zone: &str, language: &str) -> NewTenant {
+    NewTenant {
+        name: "acme".to_owned(),
+        plan: Plan::Plus,
+        return_urls: Vec::new(),
+        time_zone: some(zone),
+        language: some(language),
+    }
+}
+
+/// Who changed a tenant, by the audit log.
+async fn changed_by(h: &Harness, tenant: Uuid) -> Vec<String> {
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let audit = entity::audit::of(tenant).all(&txn).await.unwrap();
+    audit.into_iter().filter(|row| row.action == "tenant.update").map(|row| row.actor).collect()
+}
+
+async fn a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recorded(h: Harness) {
+    let tenants = h.services.tenants();
+    for (zone, language, code) in [
+        ("Mars/Olympus", "de", "ZONE_UNKNOWN"),
+        ("", "de", "ZONE_UNKNOWN"),
+        ("Europe/Berlin", "Deutsch, bitte", "LANGUAGE_UNKNOWN"),
+        ("Europe/Berlin", "und", "LANGUAGE_UNKNOWN"),
+    ] {
+        assert_eq!(
+            refused(tenants.create(&h.staff, in_zone(zone, language)).await),
+            code,
+            "{zone} {language}"
+        );
+    }
+    let made = tenants.create(&h.staff, in_zone("Europe/Berlin", "DE")).await.unwrap();
+    assert_eq!((made.time_zone.as_deref(), made.language.as_deref()), (Some("Europe/Berlin"), Some("de")));
+    let id = Id::from_uuid(made.id);
+    let update = async |change, version| tenants.update(&h.staff, id, change, version).await;
+    let change = TenantChange { language: Some(some("en-gb")), ..TenantChange::default() };
+    let after = update(change.clone(), Some(made.version)).await.unwrap();
+    assert_eq!(
+        (after.time_zone.as_deref(), after.language.as_deref()),
+        (Some("Europe/Berlin"), Some("en-GB"))
+    );
+    assert_eq!(refused(update(change, Some(made.version)).await), "VERSION_CONFLICT");
+    let change = TenantChange { time_zone: Some(None), name: some(" New "), ..TenantChange::default() };
+    let after = update(change, None).await.unwrap();
+    assert_eq!((after.time_zone, after.name.as_str()), (None, "New"));
+    let change = TenantChange { language: Some(some("?")), ..TenantChange::default() };
+    assert_eq!(refused(update(change.clone(), None).await), "LANGUAGE_UNKNOWN");
+    let nobody = Id::from_uuid(Uuid::nil());
+    assert_eq!(refused(tenants.update(&h.staff, nobody, change, None).await), "NOT_FOUND");
+    assert_eq!(changed_by(&h, made.id).await, [h.staff.actor(), h.staff.actor()]);
+}
+
+async fn the_directory_fills_the_zone_and_the_language_that_are_not_known(h: Harness) {
+    let tenants = h.services.tenants();
+    let id = h.plain_tenant("acme", Plan::Plus).await;
+    let told = |zone, language| Change::Locale(TenantLocale { zone: some(zone), language: some(language) });
+    for (zone, language, known) in [
+        ("Mars/Olympus", "Klingon!", (None, None)),
+        ("Mars/Olympus", "en-gb", (None, Some("en-GB"))),
+        ("Asia/Tokyo", "fr", (Some("Asia/Tokyo"), Some("en-GB"))),
+        ("UTC", "fr", (Some("Asia/Tokyo"), Some("en-GB"))),
+    ] {
+        h.services.write(id.uuid(), "run", vec![told(zone, language)]).await.unwrap();
+        let read = tenants.by_id(&h.staff, id).await.unwrap();
+        assert_eq!((read.time_zone.as_deref(), read.language.as_deref()), known, "{zone} {language}");
+    }
+    assert_eq!(changed_by(&h, id.uuid()).await, ["run", "run"], "only what was filled is recorded");
 }

@@ -143,6 +143,7 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
         scope_group: None,
         external_tenant: None,
         external_name: None,
+        room_rules: None,
         server_url: None,
         service_mailbox: None,
         known_good: None,

@@ -246,6 +246,7 @@ async fn one_event(demo: &Demo, mailbox: &str, mark: Mark<'_>, slot: &Slot) -> R
     let Some(mut found) = events(demo, mailbox, mark).await? else { return Ok(None) };
     ensure(found.len() == 1, || format!("{mailbox} holds {} events and not one: {found:?}", found.len()))?;
     ensure(found[0].begins_at(slot.start), || format!("{found:?} does not begin at {}", slot.start))?;
+    ensure(found[0].is_in_target, || format!("{found:?} is not in the default calendar of {mailbox}"))?;
     Ok(found.pop())
 }
 

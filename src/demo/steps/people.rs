@@ -44,7 +44,7 @@ struct Listed {
 
 async fn create_users(demo: &mut Demo) -> Result<String> {
     let mut within = Vec::new();
-    let mut outside = None;
+    let mut outside = named_out_of_reach(demo).await?;
     for listed in directory(demo).await? {
         if within.len() > demo.users && outside.is_some() {
             break;
@@ -101,6 +101,14 @@ async fn is_within_reach(demo: &Demo, address: &str) -> Result<bool> {
         Some(dav) => dav.reaches(address, demo.password()).await,
         None => Ok(true),
     }
+}
+
+/// Whom the caller names as out of reach; which must be so at the provider.
+async fn named_out_of_reach(demo: &Demo) -> Result<Option<Listed>> {
+    let Some(address) = demo.out_of_reach.clone() else { return Ok(None) };
+    let is_reached = is_within_reach(demo, &address).await?;
+    ensure(!is_reached, || format!("{address} is within reach at the provider"))?;
+    Ok(Some(Listed { name: address.clone(), address }))
 }
 
 /// Somebody without a mailbox.

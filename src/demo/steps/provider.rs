@@ -18,6 +18,8 @@ pub(super) struct Written {
     start: String,
     /// What the owner of the calendar answered, where there are answers.
     pub(super) response: String,
+    /// Whether it stands where events of the mailbox belong; some mailboxes have generated calendars beside that.
+    pub(super) is_in_target: bool,
 }
 
 impl Written {
@@ -74,12 +76,13 @@ fn of_sandbox(event: &serde_json::Value) -> Written {
         text: text("body"),
         start: text("start"),
         response: text("response"),
+        is_in_target: true,
     }
 }
 
 fn of_dav(event: crate::demo::dav::Event) -> Written {
-    let crate::demo::dav::Event { uid, title, text, start } = event;
-    Written { uid, title, text, start, response: String::new() }
+    let crate::demo::dav::Event { uid, title, text, start, is_in_target } = event;
+    Written { uid, title, text, start, response: String::new(), is_in_target }
 }
 
 #[cfg(test)]

@@ -228,6 +228,11 @@ impl Taken {
         Self::failed("STATE_UNKNOWN", "The run is in a state that this program does not know.")
     }
 
+    /// The step panicked.
+    pub fn panicked() -> Self {
+        Self::failed("STEP_PANICKED", "A step of this run met a defect of this program.")
+    }
+
     /// The run's memory does not fit its workflow.
     pub fn unreadable() -> Self {
         Self::failed("MEMORY_UNREADABLE", "What the run remembers cannot be read.")

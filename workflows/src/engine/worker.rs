@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Engine, Given, Signal,
+    Engine, Given, Signal, Taken,
     commit::{Fate, commit, give_back},
     committers::Committers,
     decide::{Settled, Work},
@@ -132,10 +132,17 @@ impl Engine {
         let attempt = u32::try_from(work.claimed.attempt + work.claimed.crashes).unwrap_or_default();
         let signals = work.signals.clone();
         let given = Given { row: &work.row, state: work.state(), attempt, signals, now };
-        let taken = match work.is_undoing() {
-            false => flow.step(self.world(), given).await,
-            true => flow.undo(self.world(), given).await,
+        let doing = async {
+            match work.is_undoing() {
+                false => flow.step(self.world(), given).await,
+                true => flow.undo(self.world(), given).await,
+            }
         };
+        // A panic is a failure like any other: what was done is undone, and whoever looks sees why the run ended.
+        let taken = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(run = %work.claimed.run, state = work.state(), "a step panicked");
+            Taken::panicked()
+        });
         let jitter = self.services().ids.below(100) as u32;
         work.after(taken, work.now(clock), jitter)
     }
@@ -248,9 +255,10 @@ impl Engine {
     /// Works on one claim until it is put down.
     async fn work_on(&self, work: Work, hands: &Hands) {
         let claim = (work.claimed.run, work.claimed.epoch);
-        // The lease of a step that panics has to run out, so that the next claim counts it as a crash.
+        // Steps are guarded by themselves. Whatever else panics lets the lease run out, so that the next claim counts it
+        // as a crash.
         if AssertUnwindSafe(self.walk(work, hands)).catch_unwind().await.is_err() {
-            tracing::error!(run = %claim.0, "a step panicked; its lease will run out");
+            tracing::error!(run = %claim.0, "working on a run panicked; its lease will run out");
         }
         hands.held.remove(&[claim]);
     }

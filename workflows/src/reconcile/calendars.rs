@@ -1,26 +1,64 @@
 //! Copies of calendars are fresh: before a copy is too old its provider is asked whether anything has changed since it was
 //! read, and only what has is read again. That finds what a push did not tell, and serves where nobody pushes.
+//!
+//! Mailboxes that fail come after all that do not, of every tenant, and are tried less and less. A few mailboxes are read
+//! at the same time, each for a limited time, so that a slow one holds up nobody for long.
 
-use domain::{Reason, Route, state::ConnectionState};
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use domain::Reason;
+use futures::{FutureExt, StreamExt};
+use providers::{Error, ErrorKind, Remedy};
 use services::{
-    Change, Services, calendars,
-    change::ConnectionChange,
+    Change, OWN_LIMIT, Services,
+    calendars::{self, Turn},
     health::{self, Judgement},
 };
 use uuid::Uuid;
 
 /// How many calendars of a tenant one round reads: the others are served meanwhile.
 const A_ROUND: usize = 200;
+/// How many of those that fail.
+const FAILING_A_ROUND: usize = 20;
+/// How many calendars are read at the same time.
+const AT_ONCE: usize = 4;
+/// How long reading one calendar may take.
+const LONGEST: Duration = Duration::from_mins(2);
 
 pub(super) async fn round(services: &Services) -> services::Result<()> {
-    for tenant in super::tenants(services).await? {
-        for connection in services.calendars().outdated(tenant, A_ROUND).await? {
-            if let Err(error) = reread(services, tenant, &connection).await {
-                tracing::warn!(%error, connection = %connection.id, "a calendar could not be read again");
-            }
+    let tenants = super::tenants(services).await?;
+    for (turn, max) in [(Turn::Healthy, A_ROUND), (Turn::Failing, FAILING_A_ROUND)] {
+        for tenant in &tenants {
+            let due = services.calendars().outdated(*tenant, turn, max).await?;
+            let rereads = futures::stream::iter(due).for_each_concurrent(AT_ONCE, |connection| async move {
+                if let Err(error) = guarded(services, *tenant, &connection).await {
+                    tracing::warn!(%error, connection = %connection.id, "a calendar could not be read again");
+                }
+            });
+            rereads.await;
         }
     }
+    for tenant in tenants {
+        services.connections().retry_failed(tenant, A_ROUND).await?;
+    }
     Ok(())
+}
+
+/// Reads one calendar again. A panic is a failure of this one mailbox.
+async fn guarded(
+    services: &Services,
+    tenant: Uuid,
+    connection: &entity::connection::Model,
+) -> services::Result<()> {
+    match AssertUnwindSafe(reread(services, tenant, connection)).catch_unwind().await {
+        Ok(done) => done,
+        Err(_) => {
+            tracing::error!(connection = %connection.id, "reading a calendar panicked");
+            let reason = Reason::new("STEP_PANICKED", "Reading this calendar met a defect of this program.");
+            let failure = health::failure_because(services, connection, &reason);
+            services.write(tenant, "calendars", vec![failure]).await
+        }
+    }
 }
 
 async fn reread(
@@ -33,41 +71,62 @@ async fn reread(
     if !services::integrations::state(&integration).is_usable() {
         return Ok(());
     }
-    let own = connection.user_id.filter(|_| connection.route == Route::Own.as_str());
-    let (provider, session) = services.grants().session(&integration, own).await?;
-    let window = calendars::window(services);
-    let error = match calendars::refresh(&*provider, &session, connection, window, services.now()).await {
-        Ok(change) => return services.write(tenant, "calendars", vec![change]).await,
-        Err(error) => error,
+    let own = services::connections::is_own(connection);
+    let (provider, session) = match services.grants().session_of(&integration, connection).await {
+        Ok(opened) => opened,
+        // Without any consent there is no directory to ask.
+        Err(services::Error::Provider(error)) => {
+            let judgement = match health::is_refusal(&error) {
+                true if own => Judgement::Mailbox,
+                true => Judgement::Lost(error.clone()),
+                false => Judgement::Passing(error.clone()),
+            };
+            let changes = failed(services, connection, own, judgement, &error);
+            return services.write(tenant, "calendars", changes).await;
+        }
+        Err(error) => return Err(error),
     };
-    let known_good = integration.known_good.as_deref();
-    match health::judge(&*provider, &session, known_good, &connection.address, &error).await {
-        Judgement::Passing => Ok(()),
-        Judgement::Lost => {
-            services.write(tenant, "calendars", vec![health::lost(integration.id, &error)]).await
-        }
-        Judgement::Mailbox => {
-            services.write(tenant, "calendars", left_out(connection, integration.id, &error)).await
-        }
+    let window = calendars::window(services);
+    let reading = calendars::refresh(&*provider, &session, connection, window, services.now());
+    let error = match tokio::time::timeout(LONGEST, reading).await {
+        Ok(Ok(change)) => return services.write(tenant, "calendars", vec![change]).await,
+        Ok(Err(error)) => error,
+        Err(_) => too_slow(),
+    };
+    // That our own limits leave no room says nothing of the mailbox.
+    if error.code == OWN_LIMIT {
+        return Ok(());
     }
+    let known_good = integration.known_good.as_deref();
+    let judgement = health::judge(&*provider, &session, known_good, &connection.address, &error).await;
+    let changes = failed(services, connection, session.own, judgement, &error);
+    services.write(tenant, "calendars", changes).await
 }
 
-/// A mailbox that was active is not any more: it is marked, and the integration shows it.
-fn left_out(
+fn too_slow() -> Error {
+    let remedy = Remedy::RetryAfter(Duration::ZERO);
+    Error::new(ErrorKind::Unavailable, remedy, "too_slow", "Reading this calendar takes too long.")
+}
+
+/// What follows from an attempt that failed. A refusal that lasts turns the mailbox's state; it is tried again all the
+/// same.
+fn failed(
+    services: &Services,
     connection: &entity::connection::Model,
-    integration: Uuid,
-    error: &providers::Error,
+    own: bool,
+    judgement: Judgement,
+    error: &Error,
 ) -> Vec<Change> {
-    let reason = Reason::new(error.kind_code(), error.message.clone())
-        .act("Add the mailbox to the agreed scope, or let bookings go through the service account.");
-    vec![
-        Change::Connection(ConnectionChange {
-            id: connection.id,
-            state: Some(ConnectionState::Unreachable),
-            reason: Some(Some(reason)),
-            route: Some(Route::ServiceAccount),
-            ..ConnectionChange::default()
-        }),
-        health::degraded(integration),
-    ]
+    match judgement {
+        Judgement::Lost(error) => vec![health::lost(connection.integration_id, &error)],
+        Judgement::Mailbox => health::unreachable(connection, error, own),
+        Judgement::Passing(error) => vec![health::failure(services, connection, &error, false)],
+        Judgement::Refused => {
+            let mut changes = vec![health::failure(services, connection, error, true)];
+            if health::lasts(services, connection, error) {
+                changes.extend(health::unreachable(connection, error, own));
+            }
+            changes
+        }
+    }
 }

@@ -35,29 +35,42 @@ async fn integrations(
     Ok(of(tenant).filter(Column::State.is_in(words)).all(&txn).await?)
 }
 
+/// What mailboxes say of an integration whose directory lets us in.
+enum Probe {
+    /// One is read.
+    Works,
+    /// All that were asked refuse: whether that says something of the integration is for their failures to decide.
+    Refused(Vec<Change>),
+    /// The directory, the token or the network failed.
+    Failed(Error),
+}
+
 /// Only a clear no turns the status: an outage of the provider passes by itself.
 async fn check(services: &Services, integration: &entity::integration::Model) -> services::Result<()> {
     let mut changes = Vec::new();
-    let error = match services.grants().session(integration, None).await {
+    let probed = match services.grants().session(integration, None).await {
         Ok((provider, session)) => match provider.organisation(&session).await {
-            Ok(_) => known_good(services, integration, &*provider, &session, &mut changes).await?,
-            Err(error) => Some(error),
+            Ok(_) => probe(services, integration, &*provider, &session, &mut changes).await?,
+            Err(error) => Probe::Failed(error),
         },
-        Err(services::Error::Provider(error)) => Some(error),
+        Err(services::Error::Provider(error)) => Probe::Failed(error),
         Err(error) => return Err(error),
     };
-    match error {
-        None if services::integrations::state(integration) == IntegrationState::Failing => {
-            changes.push(health::healed(integration.id));
-        }
-        None => {
-            let degraded = services::integrations::state(integration) == IntegrationState::Degraded;
-            if degraded && lost_mailboxes(services, integration).await? == 0 {
+    let state = services::integrations::state(integration);
+    match probed {
+        Probe::Works if state == IntegrationState::Failing => changes.push(health::healed(integration.id)),
+        Probe::Works => {
+            let is_degraded = state == IntegrationState::Degraded;
+            if is_degraded && lost_mailboxes(services, integration).await? == 0 {
                 changes.push(health::whole_again(integration.id));
             }
         }
-        Some(error) if health::is_refusal(&error) => changes.push(health::lost(integration.id, &error)),
-        Some(error) => {
+        Probe::Refused(_) if state == IntegrationState::Failing => {}
+        Probe::Refused(failures) => changes.extend(failures),
+        Probe::Failed(error) if health::is_refusal(&error) => {
+            changes.push(health::lost(integration.id, &error));
+        }
+        Probe::Failed(error) => {
             let reason = Reason::new(error.kind_code(), error.message.clone());
             tracing::info!(code = reason.code, integration = %integration.id, "not asked for now");
             return Ok(());
@@ -66,31 +79,26 @@ async fn check(services: &Services, integration: &entity::integration::Model) ->
     if changes.is_empty() { Ok(()) } else { services.write(integration.tenant_id, "health", changes).await }
 }
 
-/// Looks into the mailbox that is known to work; answers the error that concerns the integration as a whole. Where
-/// that one mailbox cannot be served any more, somebody may have left: another active one takes its place.
-async fn known_good(
+/// Looks into the mailbox that is known to work. Where that one refuses, somebody may have left: another active one
+/// takes its place.
+async fn probe(
     services: &Services,
     integration: &entity::integration::Model,
     provider: &dyn Provider,
     session: &Session,
     changes: &mut Vec<Change>,
-) -> services::Result<Option<Error>> {
-    use entity::connection::{Column, of};
-    let Some(known) = &integration.known_good else { return Ok(None) };
-    let Err(error) = provider.calendar(session, known).await else { return Ok(None) };
-    if error.remedy != Remedy::SkipMailbox {
-        return Ok(Some(error));
+) -> services::Result<Probe> {
+    let Some(known) = &integration.known_good else { return Ok(Probe::Works) };
+    let mut refused = Vec::new();
+    match provider.calendar(session, known).await {
+        Ok(_) => return Ok(Probe::Works),
+        Err(error) if is_clear(&error) => {
+            let row = known_row(services, integration, known).await?;
+            refused.extend(row.map(|row| health::failure(services, &row, &error, true)));
+        }
+        Err(error) => return Ok(Probe::Failed(error)),
     }
-    let others = {
-        let txn = services.store.read(integration.tenant_id).await?;
-        let others = of(integration.tenant_id)
-            .filter(Column::IntegrationId.eq(integration.id))
-            .filter(Column::State.eq(ConnectionState::Active.as_str()))
-            .filter(Column::Route.eq(Route::Delegated.as_str()))
-            .filter(Column::Address.ne(known.as_str()));
-        others.order_by_asc(Column::Id).limit(OTHERS).all(&txn).await?
-    };
-    for other in others {
+    for other in others(services, integration, known).await? {
         match provider.calendar(session, &other.address).await {
             Ok(_) => {
                 changes.push(Change::Integration(IntegrationChange {
@@ -98,13 +106,51 @@ async fn known_good(
                     known_good: Some(other.address),
                     ..IntegrationChange::default()
                 }));
-                return Ok(None);
+                return Ok(Probe::Works);
             }
-            Err(error) if error.remedy != Remedy::SkipMailbox => return Ok(Some(error)),
-            Err(_) => {}
+            Err(error) if is_clear(&error) => {
+                refused.push(health::failure(services, &other, &error, true));
+            }
+            Err(error) => return Ok(Probe::Failed(error)),
         }
     }
-    Ok(Some(error))
+    Ok(Probe::Refused(refused))
+}
+
+/// Whether a mailbox clearly refuses, for itself or for all.
+fn is_clear(error: &Error) -> bool {
+    matches!(error.remedy, Remedy::SkipMailbox | Remedy::Never) || health::is_refusal(error)
+}
+
+/// The row of the mailbox that is known to work, unless it is left out.
+async fn known_row(
+    services: &Services,
+    integration: &entity::integration::Model,
+    known: &str,
+) -> services::Result<Option<entity::connection::Model>> {
+    use entity::connection::{Column, of};
+    let txn = services.store.read(integration.tenant_id).await?;
+    let row = of(integration.tenant_id)
+        .filter(Column::IntegrationId.eq(integration.id))
+        .filter(Column::Address.eq(known.to_lowercase()))
+        .filter(Column::State.ne(ConnectionState::Excluded.as_str()));
+    Ok(row.one(&txn).await?)
+}
+
+/// Some other mailboxes that are active through the service account.
+async fn others(
+    services: &Services,
+    integration: &entity::integration::Model,
+    known: &str,
+) -> services::Result<Vec<entity::connection::Model>> {
+    use entity::connection::{Column, of};
+    let txn = services.store.read(integration.tenant_id).await?;
+    let others = of(integration.tenant_id)
+        .filter(Column::IntegrationId.eq(integration.id))
+        .filter(Column::State.eq(ConnectionState::Active.as_str()))
+        .filter(Column::Route.eq(Route::Delegated.as_str()))
+        .filter(Column::Address.ne(known));
+    Ok(others.order_by_asc(Column::Failures).order_by_asc(Column::Id).limit(OTHERS).all(&txn).await?)
 }
 
 /// How many mailboxes that were read before cannot be reached now.

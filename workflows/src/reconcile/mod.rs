@@ -8,8 +8,9 @@ mod channels;
 mod health;
 mod retention;
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement, Value};
 use services::Services;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -88,9 +89,7 @@ pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &Canc
                         tokio::select! {
                             () = stop.cancelled() => {}
                             () = hold(&services, reconciler, &node) => {}
-                            round = reconciler.round(&services) => if let Err(error) = round {
-                                tracing::warn!(%error, reconciler = reconciler.name(), "a round failed");
-                            }
+                            () = guarded(reconciler, &services) => {}
                         }
                         if let Err(error) = leave(&services, reconciler, &node).await {
                             tracing::warn!(%error, "a round was not given back; its lease will run out");
@@ -106,6 +105,15 @@ pub fn start(services: &Services, node: &str, tracker: &TaskTracker, stop: &Canc
                 }
             }
         });
+    }
+}
+
+/// Does one round. One that panics has failed, and the next one comes all the same.
+async fn guarded(reconciler: Reconciler, services: &Services) {
+    match AssertUnwindSafe(reconciler.round(services)).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, reconciler = reconciler.name(), "a round failed"),
+        Err(_) => tracing::error!(reconciler = reconciler.name(), "a round panicked"),
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) async fn await_rooms(world: &World, at: &mut Step<Memory>) -> Outcome
         Found::Event(event, offers) => Some((event, offers)),
         Found::Unread => None,
         Found::NothingToCome => {
-            settle(at, &whole, confirmed());
+            // Rooms that do not answer were given their entries with the event: they have accepted.
+            let accepted = rooms(&whole).map(|room| (room.address.clone(), Answer::Accepted)).collect();
+            settle(at, &whole, BookingChange { answers: accepted, ..confirmed() });
             return Ok(Next::Done);
         }
         Found::Gone => {

@@ -23,6 +23,9 @@ pub enum When {
     After,
 }
 
+/// Whom [`Calendars::close`] means when the directory itself fails.
+pub const DIRECTORY: &str = "";
+
 /// The calendars of all mailboxes. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Calendars(Arc<Mutex<Inner>>);
@@ -35,6 +38,10 @@ struct Inner {
     closed: BTreeMap<String, Error>,
     meets: Option<OnlineMeeting>,
     calls: Vec<String>,
+    served: bool,
+    read: Vec<String>,
+    zones: BTreeMap<String, Option<String>>,
+    listed: Vec<CalendarListing>,
 }
 
 /// An error that passes.
@@ -61,6 +68,30 @@ impl Calendars {
     /// The next such call fails.
     pub fn fail(&self, call: &'static str, when: When, error: Error) {
         self.lock().faults.push_back((call, when, error));
+    }
+
+    /// Mailboxes are looked at and read from now on, and a directory without anybody is listed.
+    pub fn serve(&self) {
+        self.lock().served = true;
+    }
+
+    /// The mailboxes that were asked for their events since this was asked last, in order.
+    pub fn read(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().read)
+    }
+
+    /// In which zone a mailbox's days stood when it was asked for its events last.
+    pub fn zone(&self, mailbox: &str) -> Option<String> {
+        self.lock().zones.get(mailbox).cloned().flatten()
+    }
+
+    /// Every mailbox has these calendars from now on.
+    pub fn list(&self, calendars: &[CalendarListing]) {
+        self.lock().listed = calendars.to_vec();
+    }
+
+    fn served(&self) -> Result<()> {
+        if self.lock().served { Ok(()) } else { not_here() }
     }
 
     /// Everything about a mailbox fails from now on.
@@ -164,29 +195,49 @@ impl Provider for Calendars {
             room_directory: true,
             push: false,
             online_meetings: self.lock().meets.is_some(),
+            propagates: true,
         }
     }
 
     async fn organisation(&self, _: &Session) -> Result<Organisation> {
         let (id, name, domains) = ("acme".to_owned(), "Acme".to_owned(), Vec::new());
-        self.call("organisation", "", |_| Organisation { id, name, domains })
+        self.call("organisation", DIRECTORY, |_| Organisation {
+            id,
+            name,
+            domains,
+            zone: None,
+            language: None,
+        })
     }
 
     async fn people(&self, _: &Session, _: Option<&str>) -> Result<Page<Person>> {
-        not_here()
+        self.served().map(|()| Page { items: Vec::new(), next: None })
     }
 
     async fn rooms(&self, _: &Session, _: Option<&str>) -> Result<Page<RoomInfo>> {
-        not_here()
+        self.served().map(|()| Page { items: Vec::new(), next: None })
     }
 
     async fn mailbox(&self, _: &Session, mailbox: &str) -> Result<Mailbox> {
         self.call("mailbox", mailbox, |_| ())?;
-        not_here()
+        self.served().map(|()| Mailbox {
+            id: mailbox.to_owned(),
+            address: mailbox.to_owned(),
+            name: mailbox.to_owned(),
+            kind: providers::MailboxKind::Person,
+            zone: None,
+            accepts_conflicts: None,
+        })
     }
 
     async fn calendar(&self, _: &Session, mailbox: &str) -> Result<CalendarInfo> {
-        let capabilities = domain::provider::Capabilities::default();
+        let may = self.lock().served;
+        let capabilities = domain::provider::Capabilities {
+            create: may,
+            update: may,
+            delete: may,
+            ..domain::provider::Capabilities::default()
+        };
         self.call("calendar", mailbox, |_| CalendarInfo { id: "default".to_owned(), capabilities })
     }
 
@@ -194,23 +245,54 @@ impl Provider for Calendars {
         not_here()
     }
 
-    async fn events(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<EventPage> {
-        not_here()
+    async fn events(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        _: TimeRange,
+        _: Option<&str>,
+    ) -> Result<EventPage> {
+        self.served()?;
+        let zone = session.zone.as_ref().map(|zone| zone.name().to_owned());
+        self.lock().zones.insert(mailbox.to_owned(), zone);
+        self.lock().read.push(mailbox.to_owned());
+        self.call("events", mailbox, |_| EventPage::default())
     }
 
-    async fn calendars(&self, _: &Session, _: &str) -> Result<Vec<CalendarListing>> {
-        Ok(Vec::new())
+    async fn calendars(&self, _: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
+        self.call("calendars", mailbox, |inner| inner.listed.clone())
     }
 
     async fn events_of(
         &self,
-        session: &Session,
+        _: &Session,
         mailbox: &str,
-        _: &str,
+        calendar: &str,
         window: TimeRange,
-        after: Option<&str>,
+        _: Option<&str>,
     ) -> Result<EventPage> {
-        Provider::events(self, session, mailbox, window, after).await
+        self.lock().read.push(format!("{mailbox} {calendar}"));
+        if !self.lock().listed.iter().any(|listed| listed.id == calendar) {
+            return Err(gone());
+        }
+        // One event of the same series in each calendar.
+        let event = Event {
+            id: format!("{calendar}-1"),
+            uid: "uid".to_owned(),
+            version: "1".to_owned(),
+            series: None,
+            effect_key: None,
+            title: Some(calendar.to_owned()),
+            range: TimeRange { start: window.start, end: window.start + chrono::Duration::hours(1) },
+            all_day: false,
+            busy: Some(domain::BusyKind::Busy),
+            private: false,
+            organiser: None,
+            attendees: Vec::new(),
+            online_meeting: None,
+        };
+        let page = EventPage { items: vec![event], ..EventPage::default() };
+        self.call("events", mailbox, |_| page)
     }
 
     async fn changes(&self, _: &Session, _: &str, _: TimeRange, _: Option<&str>) -> Result<Changes> {

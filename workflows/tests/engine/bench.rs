@@ -98,7 +98,13 @@ pub async fn new_tenant(services: &Services) -> Uuid {
     let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
     let staff = caller.allow_staff().unwrap();
     let name = services.ids.secret();
-    let new = services::tenants::NewTenant { name, plan: domain::state::Plan::Plus, return_urls: Vec::new() };
+    let new = services::tenants::NewTenant {
+        name,
+        plan: domain::state::Plan::Plus,
+        return_urls: Vec::new(),
+        time_zone: None,
+        language: None,
+    };
     services.tenants().create(&staff, new).await.unwrap().id
 }
 

@@ -70,6 +70,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         scope_group: None,
         external_tenant: None,
         external_name: None,
+        room_rules: None,
         server_url: None,
         service_mailbox: None,
         known_good: None,

@@ -179,6 +179,7 @@ impl World {
             buffer_before_minutes: 0,
             buffer_after_minutes: 0,
             ignore_unknown: false,
+            on_unreadable: services::availability::OnUnreadable::Offer,
             online_meeting: false,
         };
         let key = format!("book {from}");
@@ -195,7 +196,13 @@ impl World {
     /// Moves the last booking.
     pub async fn move_to(&self, from: i64) {
         let id = Id::from_uuid(self.booking().await.id);
-        let to = NewTime { start: at(from), end: at(from + 1), zone: None, ignore_unknown: false };
+        let to = NewTime {
+            start: at(from),
+            end: at(from + 1),
+            zone: None,
+            ignore_unknown: false,
+            on_unreadable: services::availability::OnUnreadable::Offer,
+        };
         let key = format!("move {from}");
         self.services.bookings().move_to(&self.admin(), id, to, None, &key).await.unwrap();
     }

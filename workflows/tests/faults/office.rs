@@ -315,12 +315,14 @@ impl Provider for Office {
             room_directory: true,
             push: false,
             online_meetings: false,
+            propagates: true,
         }
     }
 
     async fn organisation(&self, _: &Session) -> Result<Organisation> {
         let (id, name, domains) = ("acme".to_owned(), "Acme".to_owned(), Vec::new());
-        self.call("organisation", "", |_| Ok(Organisation { id, name, domains })).await
+        self.call("organisation", "", |_| Ok(Organisation { id, name, domains, zone: None, language: None }))
+            .await
     }
 
     async fn people(&self, _: &Session, _: Option<&str>) -> Result<Page<Person>> {

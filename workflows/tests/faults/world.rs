@@ -197,7 +197,13 @@ impl World {
         let bearer = format!("Bearer {key}");
         let caller = self.services.access().authenticate(Some(&bearer), None).await.unwrap().caller;
         let staff = caller.allow_staff().unwrap();
-        let new = NewTenant { name: "Acme".to_owned(), plan: Plan::Plus, return_urls: Vec::new() };
+        let new = NewTenant {
+            name: "Acme".to_owned(),
+            plan: Plan::Plus,
+            return_urls: Vec::new(),
+            time_zone: None,
+            language: None,
+        };
         let id = Id::from_uuid(self.services.tenants().create(&staff, new).await.unwrap().id);
         self.services.tenants().set_feature(&staff, id, Feature::ServiceAccount, true).await.unwrap();
         id

@@ -46,6 +46,10 @@ pub struct AvailabilityInput {
     /// What a calendar of which nothing is known does to slots.
     #[graphql(default_with = "OnUnknown::Refuse")]
     on_unknown: OnUnknown,
+    /// What an item of a calendar does to slots that cannot be read, and of whose times nothing is known. By default the
+    /// slots are offered, and `unreadable` of the participant counts such items.
+    #[graphql(default_with = "OnUnreadable::Offer")]
+    on_unreadable: OnUnreadable,
     /// How many slots are answered at most: 1 to 1000.
     #[graphql(default = 200)]
     max_slots: i32,
@@ -81,6 +85,17 @@ pub enum OnUnknown {
     Refuse,
     /// It counts as free, save for what bookings block.
     Ignore,
+}
+
+/// What an item of a calendar does to slots that cannot be read, and of whose times nothing is known. Other unreadable
+/// items count as busy for as long as they may last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "free::OnUnreadable")]
+pub enum OnUnreadable {
+    /// It does not keep a slot from being offered.
+    Offer,
+    /// It refuses every slot of its calendar's owner with `CALENDAR_UNREADABLE`.
+    Refuse,
 }
 
 /// A day of the week.
@@ -131,6 +146,7 @@ impl TryFrom<AvailabilityInput> for Query {
             rooms: input.rooms.map(choice).transpose()?.unwrap_or_default(),
             tentative_is_busy: input.tentative_is_busy,
             on_unknown: input.on_unknown.into(),
+            on_unreadable: input.on_unreadable.into(),
             max_slots: usize::try_from(input.max_slots).unwrap_or_default(),
             ..Self::new(input.from.0, input.until.0, minutes(input.duration_minutes))
         })

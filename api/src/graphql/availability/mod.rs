@@ -120,6 +120,9 @@ pub struct ParticipantStatus {
     as_of: Option<DateTime>,
     /// Whether everything that was asked for is known.
     known: bool,
+    /// How many items of the calendar cannot be read and block no time, because nothing is known of their times. With
+    /// `onUnreadable: REFUSE` they make the calendar unknown.
+    unreadable: i32,
     /// Why not; null when it is.
     reason: Option<Reason>,
 }
@@ -131,6 +134,7 @@ impl From<free::ParticipantStatus> for ParticipantStatus {
             connection_state: status.connection.map(ConnectionState::from),
             as_of: status.as_of.map(DateTime),
             known: status.known,
+            unreadable: status.unreadable,
             reason: status.reason.map(Reason::from),
         }
     }

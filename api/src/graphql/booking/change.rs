@@ -6,7 +6,7 @@ use services::bookings::{Guest, NewBooking, NewTime, Placed};
 
 use super::Booking;
 use crate::graphql::{
-    availability::input::minutes,
+    availability::input::{OnUnreadable, minutes},
     context::{Ask, all_named, named},
     failure::{Failure, Result},
     payload::{answer, payload},
@@ -48,6 +48,9 @@ pub struct CreateBookingInput {
     /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
     #[graphql(default)]
     ignore_unknown: bool,
+    /// What an item of a participant's calendar does that cannot be read, and of whose times nothing is known.
+    #[graphql(default_with = "OnUnreadable::Offer")]
+    on_unreadable: OnUnreadable,
     /// Whether it is to have an online meeting of the calendar system's. Refused with `ONLINE_MEETING_UNAVAILABLE` where
     /// the calendar that it goes to has none.
     #[graphql(default)]
@@ -89,6 +92,7 @@ impl TryFrom<CreateBookingInput> for NewBooking {
             buffer_before_minutes: minutes(input.buffer_before_minutes),
             buffer_after_minutes: minutes(input.buffer_after_minutes),
             ignore_unknown: input.ignore_unknown,
+            on_unreadable: input.on_unreadable.into(),
             online_meeting: input.online_meeting,
         })
     }
@@ -108,6 +112,9 @@ pub struct MoveBookingInput {
     /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
     #[graphql(default)]
     ignore_unknown: bool,
+    /// What an item of a participant's calendar does that cannot be read, and of whose times nothing is known.
+    #[graphql(default_with = "OnUnreadable::Offer")]
+    on_unreadable: OnUnreadable,
     /// The version that the move is based on: refused when somebody changed the booking since.
     if_version: Option<i64>,
     /// Made up by the caller, 1 to 128 characters: the same request with the same key, within 24 hours, moves once.
@@ -194,6 +201,7 @@ impl BookingMutation {
                 end: input.end.0,
                 zone: input.time_zone.map(|zone| zone.0),
                 ignore_unknown: input.ignore_unknown,
+                on_unreadable: input.on_unreadable.into(),
             };
             let Placed { booking, run, notice } =
                 ctx.services().bookings().move_to(&by, id, to, input.if_version, key).await?;

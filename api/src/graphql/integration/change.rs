@@ -23,7 +23,7 @@ pub struct CreateIntegrationInput {
     name: String,
     /// How much the service account may reach. `FREE_BUSY` is refused: it cannot write.
     access_level: AccessLevel,
-    /// The group that restricted access is limited to, as the customer calls it.
+    /// The group that restricted access is limited to, as the customer calls it: up to 256 characters.
     scope_group: Option<String>,
     /// The service mailbox, if it is known already.
     service_mailbox: Option<EmailAddress>,

@@ -3,14 +3,18 @@
 mod change;
 mod evidence;
 pub(super) mod prerequisites;
+pub(super) mod room_rules;
 
 use async_graphql::{Context, Description, ID, Object};
 use domain::{Caller, Id, Permission, ids};
 use services::{PageArgs, Services, entity::integration::Model, integrations};
 use uuid::Uuid;
 
-use self::evidence::{TermsAcceptance, Verification};
 pub use self::{change::IntegrationMutation, evidence::ServiceAccount};
+use self::{
+    evidence::{TermsAcceptance, Verification},
+    room_rules::RoomRules,
+};
 use super::{
     campaign::Campaign,
     connection::{self, ConnectionConnection},
@@ -88,6 +92,11 @@ impl Integration {
     /// Where the customer's own server is; null for cloud providers.
     async fn server_url(&self) -> Option<Url> {
         self.0.server_url.clone().map(Url)
+    }
+
+    /// How rooms are told from people by `setRoomRules`; null where the installation's own rule serves.
+    async fn room_rules(&self) -> Option<RoomRules> {
+        services::integrations::room_rules(&self.0).map(RoomRules::from)
     }
 
     /// The current service mailbox; null when none is chosen.

@@ -6,7 +6,7 @@ use services::users::{NewUser, UserChange};
 
 use super::User;
 use crate::graphql::{
-    context::{Ask, all_named, named},
+    context::{Ask, all_named, changed, named},
     failure::Result,
     payload::{answer, payload},
     run::{self, Run},
@@ -235,15 +235,5 @@ impl UserMutation {
             Ok(ConnectOwnCalendarPayload::done(Url(url)))
         })
         .await
-    }
-}
-
-/// What is absent stays (`None`), what is null is taken away (`Some(None)`).
-#[expect(clippy::option_option, reason = "absent and null are two things")]
-fn changed<T>(field: MaybeUndefined<T>, text: impl Fn(T) -> String) -> Option<Option<String>> {
-    match field {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(Some(text(value))),
     }
 }

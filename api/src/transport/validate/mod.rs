@@ -11,6 +11,7 @@ mod document;
 mod limits;
 mod measure;
 mod rules;
+mod texts;
 mod tokens;
 
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Validator {
         if !findings.is_empty() {
             return Err(Error::BadVariables(findings));
         }
+        texts::check(&self.schema, &checked.document, operation, &params.variables)?;
         let cost = cost::of(&checked.document, operation, &params.variables, self.limits.default_page);
         limits::allow("units of cost", cost, self.limits.cost)?;
         Ok(checked)

@@ -12,9 +12,10 @@ scalar DateTime
 enum Color { RED GREEN }
 input Range { start: DateTime!, end: DateTime!, color: Color = RED, inner: Range, tags: [String!] }
 input By @oneOf { id: ID, email: String }
+scalar JSON
 type Node { id: ID!, name: String, children(first: Int, last: Int): [Node!]! }
 type Query {
-    a(n: Int, s: String, at: DateTime): Int
+    a(n: Int, s: String, at: DateTime, json: JSON): Int
     must(n: Int!): Int
     range(input: Range!): Int
     by(by: By!): Int
@@ -222,5 +223,79 @@ proptest::proptest! {
         text in "(query|mutation|fragment F on Query|[{}()\\[\\]:$@!=|&]|\\.\\.\\.F?|a|n|nodes|first|id|by|1|-1.5e3|\"x|\"\"\"|#| |\n|é){0,60}"
     ) {
         let _ = check(&text, json!({"n": 1}));
+    }
+}
+
+#[test]
+fn a_text_is_checked_wherever_it_stands() {
+    let bad = json!("a\0b");
+    for (query, variables) in [
+        ("query ($s: String) { a(s: $s) }", json!({ "s": bad })),
+        ("query ($i: ID!) { by(by: { id: $i }) }", json!({ "i": bad })),
+        ("query ($b: By!) { by(by: $b) }", json!({ "b": { "id": bad } })),
+        (
+            "query ($r: Range!) { range(input: $r) }",
+            json!({ "r": { "start": "x", "end": "x", "inner": { "start": "x", "end": "x", "tags": ["fine", bad] } } }),
+        ),
+        ("query ($j: JSON) { a(json: $j) }", json!({ "j": { "deep": [{ "er": bad }] } })),
+        ("query ($j: JSON) { a(json: $j) }", json!({ "j": { "a\0b": 1 } })),
+        ("query ($s: String) { ...F } fragment F on Query { a(s: $s) }", json!({ "s": bad })),
+        ("query ($s: String) { ... on Query { a(s: $s) } }", json!({ "s": bad })),
+        ("query ($s: String = \"a\\u0000b\") { a(s: $s) }", json!({})),
+        ("{ a(s: \"a\\u0000b\") }", json!({})),
+        ("{ by(by: { email: \"a\\u0000b\" }) }", json!({})),
+        ("{ a(s: \"\"\"two\nlines\"\"\") }", json!({})),
+    ] {
+        assert_eq!(code(query, variables.clone()), "TEXT_MALFORMED", "{query} {variables}");
+    }
+    assert_eq!(code("query ($s: String = \"a\\u0000b\") { a(s: $s) }", json!({ "s": "given" })), "OK");
+}
+
+#[test]
+fn a_text_is_as_long_as_its_type_allows_and_the_message_names_it() {
+    let ask = |ty: &str, argument: &str, length: usize| {
+        let query = format!("query ($v: {ty}) {{ {argument} }}");
+        code(&query, json!({ "v": "é".repeat(length) }))
+    };
+    for (ty, argument, limit) in [
+        ("String", "a(s: $v)", 1_000),
+        ("ID", "by(by: { id: $v })", 256),
+        ("DateTime", "a(at: $v)", 100),
+        ("JSON", "a(json: $v)", 10_000),
+    ] {
+        let ty = if argument.starts_with("by") { format!("{ty}!") } else { ty.to_owned() };
+        assert_eq!(ask(&ty, argument, limit), "OK", "{argument}");
+        assert_eq!(ask(&ty, argument, limit + 1), "TEXT_TOO_LONG", "{argument}");
+    }
+    let texts = vec!["x".repeat(9_000); 8];
+    assert_eq!(code("query ($j: JSON) { a(json: $j) }", json!({ "j": texts })), "TEXT_TOO_LONG");
+    let query = "query ($r: Range!) { range(input: $r) }";
+    let long = json!({ "r": { "start": "x", "end": "x", "tags": ["x".repeat(2_000)] } });
+    let Err(error) = check(query, long) else { panic!("must be refused") };
+    assert_eq!(
+        error.findings()[0].message,
+        "`input.tags` cannot be read: it has 2000 characters; 1000 are allowed."
+    );
+}
+
+#[test]
+fn every_field_with_a_rule_of_its_own_is_in_the_schema() {
+    let schema =
+        Schema::parse_and_validate(include_str!("../../../../schema.graphql"), "schema.graphql").unwrap();
+    for (owner, rule) in texts::FIELDS {
+        let parts: Vec<_> = owner.split('.').collect();
+        let ty = match *parts.as_slice() {
+            [input, field] => {
+                schema.get_input_object(input).and_then(|input| Some(&input.fields.get(field)?.ty))
+            }
+            [object, field, argument] => {
+                let field = schema.type_field(object, field).ok();
+                field.and_then(|field| Some(&field.argument_by_name(argument)?.ty))
+            }
+            _ => None,
+        };
+        let ty = ty.unwrap_or_else(|| panic!("{owner} is not in the schema"));
+        let usual = texts::rule("", ty.inner_named_type());
+        assert_ne!(*rule, usual, "{owner} needs no rule of its own");
     }
 }

@@ -111,7 +111,9 @@ impl Rule {
         fill(&mut self.seconds, Frequency::Secondly, start.second());
         for list in [&mut self.months, &mut self.hours, &mut self.minutes, &mut self.seconds] {
             // A leap second is the second before.
-            list.iter_mut().for_each(|value| *value = (*value).min(59));
+            for value in list.iter_mut() {
+                *value = (*value).min(59);
+            }
             list.sort_unstable();
             list.dedup();
         }

@@ -113,8 +113,8 @@ prop_compose! {
         week_start in prop::sample::select(vec!["MO", "SU", "TH"]),
         end in prop_oneof![Just(String::new()), (1u32..30).prop_map(|count| format!(";COUNT={count}"))],
     ) -> String {
-        let mut text = format!("FREQ={frequency};INTERVAL={interval};WKST={week_start}{end}");
-        let mut part = |name: &str, values: String| if !values.is_empty() { text += &format!(";{name}={values}") };
+        let mut parts = vec![format!("FREQ={frequency};INTERVAL={interval};WKST={week_start}{end}")];
+        let mut part = |name: &str, values: String| parts.extend((!values.is_empty()).then(|| format!("{name}={values}")));
         part("BYMONTH", list(&months.into_iter().collect::<Vec<_>>()));
         if frequency != "WEEKLY" {
             part("BYMONTHDAY", list(&month_days.into_iter().collect::<Vec<_>>()));
@@ -129,7 +129,7 @@ prop_compose! {
         if sets && frequency != "WEEKLY" {
             part("BYSETPOS", list(&positions.into_iter().collect::<Vec<_>>()));
         }
-        text
+        parts.join(";")
     }
 }
 

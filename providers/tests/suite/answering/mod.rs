@@ -102,6 +102,8 @@ pub fn connectors(url: &Url, zone: Option<&str>) -> Vec<(&'static str, Box<dyn P
         account: "svc@corp.test".to_owned(),
         own: false,
         zone: zone.clone(),
+        scope: "test".into(),
+        rooms: None,
     };
     vec![
         ("graph", Box::new(graph(url)) as Box<dyn Provider>, session(bearer.clone(), None)),

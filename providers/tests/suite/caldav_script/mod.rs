@@ -25,16 +25,33 @@ pub struct Script {
 }
 
 impl Script {
-    /// Answers one request after the other with these; what comes after them is answered 418.
+    /// Answers one request after the other with these; what comes after them is answered 418. What every look-up begins
+    /// with (who the account is, who else is there) is answered beside them and not told by [`Self::heard`].
     pub fn play(answers: impl IntoIterator<Item = Reply>) -> Self {
+        Self::begin(answers, true)
+    }
+
+    /// Answers every request with these.
+    pub fn raw(answers: impl IntoIterator<Item = Reply>) -> Self {
+        Self::begin(answers, false)
+    }
+
+    fn begin(answers: impl IntoIterator<Item = Reply>, is_found: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (mut answers, record) = (answers.into_iter().collect::<VecDeque<_>>(), heard.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                let mut reader = BufReader::new(stream.unwrap());
+                let (heard, body) = hear(&mut reader);
+                if let Some(answer) = discovery(&heard, &body).filter(|_| is_found) {
+                    say(reader, &answer);
+                    continue;
+                }
                 let answer = answers.pop_front().unwrap_or((418, Vec::new(), String::new()));
-                record.lock().unwrap().push(serve(stream.unwrap(), &answer));
+                record.lock().unwrap().push(heard);
+                say(reader, &answer);
             }
         });
         Self { url, heard }
@@ -46,8 +63,28 @@ impl Script {
     }
 }
 
-fn serve(stream: TcpStream, (status, headers, body): &Reply) -> String {
-    let mut reader = BufReader::new(stream);
+/// Who the account is, and that Ada is there.
+fn discovery(heard: &str, body: &str) -> Option<Reply> {
+    let principal = "<resourcetype><principal/></resourcetype>";
+    if body.contains("current-user-principal") {
+        return Some(multistatus(&response("/", OWN)));
+    }
+    if heard.starts_with("PROPFIND /svc/ ") && heard.ends_with(" 0") {
+        return Some(multistatus(&response("/svc/", ACCOUNT)));
+    }
+    (heard.starts_with("PROPFIND / ") && heard.ends_with(" 1"))
+        .then(|| multistatus(&(response("/svc/", principal) + &response("/ada%40corp.test/", principal))))
+}
+
+/// The properties of the root: the account's principal.
+pub const OWN: &str = "<current-user-principal><href>/svc/</href></current-user-principal>";
+/// The properties of the account's principal.
+pub const ACCOUNT: &str = "<resourcetype><principal/></resourcetype>\
+    <C:calendar-home-set><href>/svc/</href></C:calendar-home-set>\
+    <C:calendar-user-address-set><href>mailto:svc@corp.test</href></C:calendar-user-address-set>";
+
+/// What was asked: method, path and the headers that matter; and the body.
+pub fn hear(reader: &mut BufReader<TcpStream>) -> (String, String) {
     let (mut heard, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -68,8 +105,13 @@ fn serve(stream: TcpStream, (status, headers, body): &Reply) -> String {
     }
     let mut read = vec![0; length];
     reader.read_exact(&mut read).unwrap();
+    (heard, String::from_utf8(read).unwrap())
+}
+
+/// Answers, or breaks off.
+pub fn say(reader: BufReader<TcpStream>, (status, headers, body): &Reply) {
     if *status == 0 {
-        return heard;
+        return;
     }
     let mut text = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -77,7 +119,6 @@ fn serve(stream: TcpStream, (status, headers, body): &Reply) -> String {
     }
     // A client that hung up has what it wanted.
     let _ = reader.into_inner().write_all(format!("{text}\r\n{body}").as_bytes());
-    heard
 }
 
 /// `207` with these responses.
@@ -122,6 +163,8 @@ pub fn session(script: &Script) -> Session {
         account: "svc@corp.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     }
 }
 

@@ -138,6 +138,8 @@ impl Server {
             account: "svc@corp.test".to_owned(),
             own: false,
             zone: None,
+            scope: "test".into(),
+            rooms: None,
         }
     }
 

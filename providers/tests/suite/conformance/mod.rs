@@ -195,6 +195,8 @@ pub async fn the_organisation_has_an_id_and_a_name(f: &Fixture) {
     let organisation = f.provider.organisation(&f.session).await.unwrap();
     assert!(!organisation.id.is_empty(), "it has an id");
     assert!(!organisation.name.is_empty(), "it has a name");
+    let tells = matches!(f.provider.kind(), ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace);
+    assert_eq!(organisation.language.as_deref(), tells.then_some("en"));
     let again = f.provider.organisation(&f.session).await.unwrap();
     assert_eq!(again, organisation);
 }

@@ -154,6 +154,8 @@ pub fn session(script: &Script) -> Session {
         account: "svc@corp.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     }
 }
 

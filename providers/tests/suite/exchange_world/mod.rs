@@ -102,6 +102,8 @@ impl World {
             account: user,
             own: false,
             zone: None,
+            scope: "test".into(),
+            rooms: None,
         }
     }
 

@@ -41,6 +41,8 @@ pub async fn bench(credential: Credential) -> Bench {
         account: "admin@acme.test".to_owned(),
         own: false,
         zone: None,
+        scope: "test".into(),
+        rooms: None,
     };
     Bench { server, google, session }
 }

@@ -114,6 +114,8 @@ impl World {
             account: text(&organisation["admin"]["address"]).to_owned(),
             own: false,
             zone: None,
+            scope: "test".into(),
+            rooms: None,
         }
     }
 

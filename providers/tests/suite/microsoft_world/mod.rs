@@ -113,6 +113,8 @@ impl World {
             account: text(&organisation["shared"][0]["address"]).to_owned(),
             own: false,
             zone: None,
+            scope: "test".into(),
+            rooms: None,
         }
     }
 }

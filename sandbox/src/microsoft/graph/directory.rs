@@ -76,6 +76,8 @@ pub fn organisation(call: &mut Call<'_>) -> Result<Answer, Refused> {
         "id": found.id,
         "displayName": found.name,
         "tenantType": "AAD",
+        "countryLetterCode": "GB",
+        "preferredLanguage": "en",
         "createdDateTime": found.created_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "verifiedDomains": [{
             "capabilities": "Email, OfficeCommunicationsOnline",

@@ -1,0 +1,196 @@
+//! Checks every text of an operation: how long it is, and which characters it has.
+//!
+//! Texts are found by walking the arguments of the operation by the schema, with the values of its variables in their
+//! places, so an argument or an input field that is added later is held to the limits of its type without anybody
+//! thinking of it. Only what needs more than its type allows is named in [`FIELDS`]. Use cases ask for less where they
+//! can say something better (`NAME_MALFORMED`, `TITLE_TOO_LONG`); these limits are what nobody reads past.
+
+use std::collections::HashSet;
+
+use apollo_compiler::{
+    ExecutableDocument, Schema,
+    ast::{self, Type},
+    executable::{Field, Operation, Selection, SelectionSet},
+    schema::{ExtendedType, InputObjectType},
+};
+use domain::text::{self, Fault, Shape};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Finding};
+
+/// What is asked of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// How many lines it may have.
+    pub shape: Shape,
+    /// How many characters it may have.
+    pub limit: usize,
+}
+
+const fn line(limit: usize) -> Rule {
+    Rule { shape: Shape::Line, limit }
+}
+
+const fn lines(limit: usize) -> Rule {
+    Rule { shape: Shape::Lines, limit }
+}
+
+/// What is asked of a text of a type; any type that is not named here is held to [`ANY`].
+const TYPES: &[(&str, Rule)] = &[
+    ("ID", line(256)),
+    ("EmailAddress", line(320)),
+    ("URL", line(2_000)),
+    ("TimeZone", line(100)),
+    ("LanguageTag", line(100)),
+    ("DateTime", line(100)),
+    ("LocalTime", line(100)),
+    ("JSON", lines(10_000)),
+];
+const ANY: Rule = line(1_000);
+/// Arguments (`Type.field.argument`) and input fields (`Input.field`) that need more than their type allows.
+pub const FIELDS: &[(&str, Rule)] = &[
+    ("CreateBookingInput.description", lines(20_000)),
+    ("CancelBookingInput.message", lines(20_000)),
+    // The provider's own, which may be a whole address.
+    ("Query.directory.after", line(8_000)),
+];
+/// How many bytes a value of the type `JSON` may have.
+const JSON_BYTES: usize = 64 * 1024;
+
+/// What is asked of the text of an argument or an input field.
+pub fn rule(owner: &str, ty: &str) -> Rule {
+    let named = |table: &[(&str, Rule)], name: &str| {
+        table.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
+    };
+    named(FIELDS, owner).or_else(|| named(TYPES, ty)).unwrap_or(ANY)
+}
+
+/// Refuses an operation with a text that is too long or has a character that it may not have.
+pub fn check(
+    schema: &Schema,
+    document: &ExecutableDocument,
+    operation: &Operation,
+    variables: &Map<String, Value>,
+) -> Result<(), Error> {
+    Check { schema, document, operation, variables, seen: HashSet::new() }.set(&operation.selection_set)
+}
+
+struct Check<'a> {
+    schema: &'a Schema,
+    document: &'a ExecutableDocument,
+    operation: &'a Operation,
+    variables: &'a Map<String, Value>,
+    /// The fragments that were walked already.
+    seen: HashSet<&'a str>,
+}
+
+/// Where a value stands, for the message, and what is asked of it.
+struct At<'a> {
+    place: String,
+    rule: Rule,
+    ty: &'a str,
+}
+
+impl<'a> Check<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<(), Error> {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => {
+                    self.arguments(&set.ty, field)?;
+                    self.set(&field.selection_set)?;
+                }
+                Selection::InlineFragment(inline) => self.set(&inline.selection_set)?,
+                Selection::FragmentSpread(spread) => {
+                    let fragment = self.document.fragments.get(&spread.fragment_name);
+                    if let Some(fragment) = fragment
+                        && self.seen.insert(&spread.fragment_name)
+                    {
+                        self.set(&fragment.selection_set)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arguments(&self, parent: &str, field: &'a Field) -> Result<(), Error> {
+        for argument in &field.arguments {
+            let Some(definition) = field.definition.argument_by_name(&argument.name) else { continue };
+            let owner = format!("{parent}.{}.{}", field.name, argument.name);
+            self.literal(&at(&owner, argument.name.to_string(), &definition.ty), &argument.value)?;
+        }
+        Ok(())
+    }
+
+    /// A value in the text of the document.
+    fn literal(&self, at: &At<'a>, value: &'a ast::Value) -> Result<(), Error> {
+        match value {
+            ast::Value::String(text) => at.text(text),
+            ast::Value::Variable(name) => match self.variables.get(name.as_str()) {
+                Some(given) => self.value(at, given),
+                None => {
+                    let declared = self.operation.variables.iter().find(|declared| declared.name == *name);
+                    let default = declared.and_then(|declared| declared.default_value.as_ref());
+                    default.map_or(Ok(()), |default| self.literal(at, default))
+                }
+            },
+            ast::Value::List(items) => items.iter().try_for_each(|item| self.literal(at, item)),
+            ast::Value::Object(fields) => fields.iter().try_for_each(|(name, inner)| {
+                at.text(name)?;
+                self.literal(&self.member(at, name), inner)
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The value of a variable.
+    fn value(&self, at: &At<'a>, value: &Value) -> Result<(), Error> {
+        if at.ty == "JSON" && serde_json::to_string(value).is_ok_and(|text| text.len() > JSON_BYTES) {
+            let message = format!("`{}` has more than {JSON_BYTES} bytes.", at.place);
+            return Err(Error::TextTooLong(Finding::new(&message, None)));
+        }
+        match value {
+            Value::String(text) => at.text(text),
+            Value::Array(items) => items.iter().try_for_each(|item| self.value(at, item)),
+            Value::Object(fields) => fields.iter().try_for_each(|(name, inner)| {
+                at.text(name)?;
+                self.value(&self.member(at, name), inner)
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// A member of an object. Whatever is in a scalar such as `JSON` is held to the scalar's own rule.
+    fn member(&self, at: &At<'a>, name: &str) -> At<'a> {
+        let field = self.input(at.ty).and_then(|input| Some((input, input.fields.get(name)?)));
+        let place = format!("{}.{name}", at.place);
+        match field {
+            Some((input, field)) => self::at(&format!("{}.{name}", input.name), place, &field.ty),
+            // Members of members are not walked with the bound of the whole again.
+            None => At { place: at.place.clone(), rule: at.rule, ty: "" },
+        }
+    }
+
+    fn input(&self, ty: &str) -> Option<&'a InputObjectType> {
+        match self.schema.types.get(ty) {
+            Some(ExtendedType::InputObject(object)) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+fn at<'a>(owner: &str, place: String, ty: &'a Type) -> At<'a> {
+    let ty = ty.inner_named_type().as_str();
+    At { place, rule: rule(owner, ty), ty }
+}
+
+impl At<'_> {
+    fn text(&self, text: &str) -> Result<(), Error> {
+        let Err(fault) = text::check(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
+        let finding = Finding::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
+        Err(match fault {
+            Fault::TooLong { .. } => Error::TextTooLong(finding),
+            Fault::Character(_) => Error::TextMalformed(finding),
+        })
+    }
+}

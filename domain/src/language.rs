@@ -1,0 +1,51 @@
+//! Names of languages.
+
+use icu_locale_core::{LanguageIdentifier, Locale};
+
+/// The longest tag, in bytes. The longest that RFC 5646 expects has 35 (section 4.4.1).
+const LONGEST: usize = 64;
+
+/// A well-formed BCP 47 tag in its usual spelling (`de`, `en-GB`, `zh-Hant-TW`); `None` for anything else, and for
+/// `und`, which names no language. Whether a language of that name exists is not asked.
+pub fn tag(text: &str) -> Option<String> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    let locale = Locale::try_from_str(text).ok()?;
+    (locale.id.language != LanguageIdentifier::UNKNOWN.language).then(|| locale.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_well_formed_and_spelt_in_one_way() {
+        for (text, spelt) in [
+            ("de", "de"),
+            ("EN-gb", "en-GB"),
+            ("zh-hant-tw", "zh-Hant-TW"),
+            ("gsw", "gsw"),
+            ("es-419", "es-419"),
+            ("sl-rozaj", "sl-rozaj"),
+        ] {
+            assert_eq!(tag(text).as_deref(), Some(spelt), "{text}");
+        }
+        for text in [
+            "",
+            "d",
+            "und",
+            "de-",
+            "-de",
+            "de--AT",
+            "de AT",
+            "de-AT\n",
+            "de\0",
+            "Deutsch, bitte",
+            "deutschland",
+        ] {
+            assert_eq!(tag(text), None, "{text:?}");
+        }
+        assert_eq!(tag(&format!("de{}", "-x-aaaaaaaa".repeat(10))), None, "too long");
+    }
+}

@@ -1,0 +1,259 @@
+//! Which characters a text may have, and how a text of a provider is made to fit.
+//!
+//! PostgreSQL stores no NUL, and the other control characters and the noncharacters of Unicode mean nothing in a text
+//! for people: they hide what is written, break lines in logs, and cannot be sent on as XML or iCalendar. What people
+//! and programs send us is refused with [`check`]; what a provider sends us is cleaned, because a calendar must not
+//! become unreadable through one character. Joiners, marks of direction and everything else that scripts and emoji
+//! need stay.
+
+use std::borrow::Cow;
+
+/// How many lines a text may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One: no tab and no line break.
+    Line,
+    /// Any number: tabs and line breaks are fine.
+    Lines,
+}
+
+/// Why a text was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It is too long.
+    #[error("it has {found} characters; {limit} are allowed")]
+    TooLong {
+        /// How many characters it has.
+        found: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// It has a character that no text of its shape may have.
+    #[error("it has the character U+{:04X}, which is not allowed here", u32::from(*.0))]
+    Character(char),
+}
+
+/// Refuses a text that has more than `limit` characters, or one that its shape does not allow.
+pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
+    // No character takes less than a byte, so most texts need not be counted.
+    if text.len() > limit {
+        let found = text.chars().count();
+        if found > limit {
+            return Err(Fault::TooLong { found, limit });
+        }
+    }
+    match text.chars().find(|char| !is_allowed(*char, shape)) {
+        Some(char) => Err(Fault::Character(char)),
+        None => Ok(()),
+    }
+}
+
+/// A text for people on one line, at most `longest` bytes long: line breaks and tabs become spaces, other characters
+/// that are not allowed go.
+pub fn line(text: String, longest: usize) -> String {
+    if check(&text, Shape::Line, usize::MAX).is_ok() {
+        return cut(text, longest);
+    }
+    let spaced = text.chars().map(|char| if is_break(char) { ' ' } else { char });
+    cut(spaced.filter(|char| is_allowed(*char, Shape::Line)).collect(), longest)
+}
+
+/// A text for people on any number of lines, at most `longest` bytes long: line breaks become `\n`, other characters
+/// that are not allowed go.
+pub fn lines(text: String, longest: usize) -> String {
+    if !text.contains('\r') && check(&text, Shape::Lines, usize::MAX).is_ok() {
+        return cut(text, longest);
+    }
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    cut(text.chars().filter(|char| is_allowed(*char, Shape::Lines)).collect(), longest)
+}
+
+/// A text that is compared with others, such as an address, at most `longest` bytes long. What does not belong into it
+/// becomes U+FFFD in place of nothing: the address of one person must not become that of another.
+pub fn identifier(text: String, longest: usize) -> String {
+    let fits = text.len() <= longest;
+    if fits && check(&text, Shape::Line, usize::MAX).is_ok() {
+        return text;
+    }
+    let replaced = |char| if is_allowed(char, Shape::Line) { char } else { char::REPLACEMENT_CHARACTER };
+    let text: String = text.chars().map(replaced).collect();
+    if text.len() <= longest {
+        return text;
+    }
+    let mut text = cut(text, longest.saturating_sub(char::REPLACEMENT_CHARACTER.len_utf8()));
+    text.push(char::REPLACEMENT_CHARACTER);
+    text
+}
+
+/// What an escaped token begins with.
+const ESCAPED: &str = "esc:";
+
+/// A token that its maker gets back unchanged, such as an id or a cursor, in a form that can be stored:
+/// [`unescape`] gives the original. Nearly every token stays as it is.
+pub fn escape(token: String) -> String {
+    if !token.starts_with(ESCAPED) && check(&token, Shape::Line, usize::MAX).is_ok() {
+        return token;
+    }
+    let mut escaped = String::from(ESCAPED);
+    for char in token.chars() {
+        if char == '%' || !is_allowed(char, Shape::Line) {
+            // Six digits hold every character, so nothing marks the end.
+            escaped.push_str(&format!("%{:06x}", u32::from(char)));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+/// The token that was escaped. What [`escape`] never made stays as it is.
+pub fn unescape(token: &str) -> Cow<'_, str> {
+    let Some(escaped) = token.strip_prefix(ESCAPED) else { return token.into() };
+    let mut parts = escaped.split('%');
+    let mut original = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.split_at_checked(6);
+        let char = digits
+            .and_then(|(digits, rest)| Some((char::from_u32(u32::from_str_radix(digits, 16).ok()?)?, rest)));
+        let Some((char, rest)) = char else { return token.into() };
+        original.push(char);
+        original.push_str(rest);
+    }
+    original.into()
+}
+
+/// The text, cut between two characters where it is longer than `longest` bytes.
+fn cut(mut text: String, longest: usize) -> String {
+    text.truncate(text.floor_char_boundary(longest));
+    text
+}
+
+fn is_allowed(char: char, shape: Shape) -> bool {
+    match char {
+        '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' => shape == Shape::Lines,
+        char => !char.is_control() && !is_noncharacter(char),
+    }
+}
+
+/// Whether a text goes on at another place after this character: a tab, or what Unicode calls a mandatory break.
+fn is_break(char: char) -> bool {
+    matches!(char, '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The 66 code points that will never be characters (the Unicode standard, section 23.7).
+fn is_noncharacter(char: char) -> bool {
+    matches!(char, '\u{FDD0}'..='\u{FDEF}') || u32::from(char) & 0xFFFE == 0xFFFE
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Scripts and emoji that need characters of their own beside the letters.
+    const WRITTEN: &[&str] = &[
+        "Besprechung",
+        "👩‍👩‍👧 🇩🇪 👍🏽",
+        "\u{200F}שלום\u{200E} (room 4)",
+        "क्\u{200D}ष",
+        "می\u{200C}خواهم",
+        "e\u{301}",
+        "𝔘𐍈",
+        "soft\u{AD}hyphen no\u{A0}break",
+        "\u{E000}",
+        "\u{FFFD}",
+    ];
+
+    #[test]
+    fn what_people_write_stays_as_it_is() {
+        for text in WRITTEN {
+            assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(line((*text).to_owned(), 100), *text);
+            assert_eq!(lines((*text).to_owned(), 100), *text);
+            assert_eq!(identifier((*text).to_owned(), 100), *text);
+            assert_eq!(escape((*text).to_owned()), *text);
+        }
+    }
+
+    #[test]
+    fn a_line_has_no_control_characters_and_loses_none_of_its_words() {
+        let text = "a\0b\u{7}c\u{7F}d\u{9B}e\u{FFFE}f\u{FDD0}g\u{10FFFF}h";
+        assert_eq!(line(text.to_owned(), 100), "abcdefgh");
+        assert_eq!(
+            line("one\ttwo\r\nthree\u{B}four\u{85}five\u{2028}six".to_owned(), 100),
+            "one two  three four five six"
+        );
+    }
+
+    #[test]
+    fn lines_keep_their_breaks_in_one_form() {
+        assert_eq!(lines("a\r\nb\rc\n\td\0\u{B}e".to_owned(), 100), "a\nb\nc\n\tde");
+    }
+
+    #[test]
+    fn an_identifier_never_becomes_another_one() {
+        assert_eq!(identifier("an\0na@acme.example".to_owned(), 100), "an\u{FFFD}na@acme.example");
+        let long = identifier("x".repeat(200), 100);
+        assert!(long.len() <= 100 && long.ends_with('\u{FFFD}'), "{long}");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_two_characters() {
+        assert_eq!(line("aé👍".to_owned(), 4), "aé");
+        assert_eq!(line("aé👍".to_owned(), 2), "a");
+        assert_eq!(lines("é\0é".to_owned(), 3), "é");
+    }
+
+    #[test]
+    fn a_refusal_says_how_long_or_which_character() {
+        let said = |text: &str| check(text, Shape::Line, 3).unwrap_err().to_string();
+        assert_eq!(said("äöüß"), "it has 4 characters; 3 are allowed");
+        assert_eq!(said("a\0"), "it has the character U+0000, which is not allowed here");
+        assert_eq!(check("äöü", Shape::Line, 3), Ok(()), "characters are counted, not bytes");
+        assert_eq!(check("a\n", Shape::Line, 3), Err(Fault::Character('\n')));
+        assert_eq!(check("a\n", Shape::Lines, 3), Ok(()));
+    }
+
+    #[test]
+    fn what_no_escape_made_is_its_own_original() {
+        for token in ["esc:%", "esc:%zzzzzz", "esc:%110000", "esc:%00d800", "50%", "esc:é%00é"] {
+            assert_eq!(unescape(token), token);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_comes_back_and_two_tokens_never_become_one(a in any_text(), b in any_text()) {
+            let (left, right) = (escape(a.clone()), escape(b.clone()));
+            prop_assert_eq!(check(&left, Shape::Line, usize::MAX), Ok(()));
+            prop_assert_eq!(unescape(&left), a.as_str());
+            prop_assert_eq!(left == right, a == b);
+        }
+
+        #[test]
+        fn what_was_cleaned_passes_and_is_cleaned_once(text in any_text(), longest in 3..40_usize) {
+            for (clean, shape) in [
+                (line as fn(String, usize) -> String, Shape::Line),
+                (lines, Shape::Lines),
+                (identifier, Shape::Line),
+            ] {
+                let once = clean(text.clone(), longest);
+                prop_assert_eq!(check(&once, shape, longest), Ok(()));
+                prop_assert!(once.len() <= longest);
+                prop_assert_eq!(clean(once.clone(), longest), once);
+            }
+        }
+    }
+
+    /// Texts in which the characters that matter are frequent.
+    fn any_text() -> impl Strategy<Value = String> {
+        let odd = prop::sample::select(vec![
+            '\0', '\r', '\n', '\t', '%', '\u{7F}', '\u{85}', '\u{FFFF}', '\u{2028}',
+        ]);
+        let char = prop_oneof![odd, any::<char>(), prop::char::range('a', 'f')];
+        let rest = prop::collection::vec(char, 0..30).prop_map(String::from_iter);
+        (prop_oneof![Just(""), Just("esc:"), Just("esc:%000000")], rest)
+            .prop_map(|(start, rest)| format!("{start}{rest}"))
+    }
+}

@@ -1,0 +1,197 @@
+//! The account that the credentials belong to, and where its server lists others.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use url::Url;
+
+use super::{
+    failure::{self, About},
+    href,
+    multistatus::Resource,
+    principal::{self, Principal},
+    transport::{Call, Dav},
+    xml::{CALDAV, DAV},
+};
+use crate::{Error, ErrorKind, Organisation, Result};
+
+const OWN: &str = r#"<D:propfind xmlns:D="DAV:"><D:prop><D:current-user-principal/><D:principal-collection-set/></D:prop></D:propfind>"#;
+const ACCOUNT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"><D:prop><D:displayname/><D:principal-collection-set/><C:calendar-home-set/><C:calendar-user-address-set/><CS:email-address-set/><C:schedule-outbox-URL/></D:prop></D:propfind>"#;
+
+/// The account that the credentials belong to.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// Its principal.
+    pub principal: Url,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// The mail addresses that it publishes.
+    pub addresses: Vec<String>,
+    /// Where its own calendars are.
+    pub homes: Vec<Url>,
+    /// Where it may ask for the free and busy times of others, and the address that it asks with.
+    pub outbox: Option<Outbox>,
+    /// Where principals are listed.
+    pub collections: Vec<Url>,
+}
+
+/// Where an account may ask for others' free and busy times.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    /// Where.
+    pub url: Url,
+    /// The account's own calendar address.
+    pub organiser: String,
+}
+
+impl Account {
+    /// Whether `mailbox` is the account's own: an address that it publishes, or the one that the administrator typed.
+    pub(super) fn is(&self, dav: &Dav<'_>, mailbox: &str) -> bool {
+        let typed = &dav.session.account;
+        let with_domain = || format!("{typed}@{}", domain(dav, self.address()));
+        self.addresses.iter().any(|own| own.eq_ignore_ascii_case(mailbox))
+            || typed.eq_ignore_ascii_case(mailbox)
+            || (!typed.contains('@') && with_domain().eq_ignore_ascii_case(mailbox))
+    }
+
+    /// Whether a principal is the account's own.
+    pub(super) fn is_itself(&self, principal: &Principal) -> bool {
+        href::same(&principal.url, &self.principal)
+            || (principal.is_published && self.addresses.iter().any(|own| principal.has(own)))
+    }
+
+    /// The first address that it publishes.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.addresses.first().map(String::as_str)
+    }
+
+    /// Whether an address is one of its own calendars' homes.
+    pub(super) fn has_home(&self, url: &Url) -> bool {
+        self.homes.iter().any(|home| href::same(home, url))
+    }
+}
+
+/// The mail domain of principals whose name holds none: the configured one, else that of the account's address, else
+/// the server's host.
+pub(super) fn domain(dav: &Dav<'_>, published: Option<&str>) -> String {
+    let configured = dav.caldav.config.addresses.domain.clone();
+    let of = |address: &str| address.split_once('@').map(|(_, domain)| domain.to_owned());
+    configured
+        .or_else(|| of(&dav.session.account))
+        .or_else(|| published.and_then(of))
+        .unwrap_or_else(|| dav.server.host_str().unwrap_or_default().to_owned())
+}
+
+/// The account, from the memory if it is there.
+pub(super) async fn account(dav: &Dav<'_>) -> Result<Arc<Account>> {
+    let load = async { own(dav).await.map(Arc::new) };
+    let found = super::remembered(&dav.caldav.accounts, dav.key("account"), load.boxed()).await;
+    found.map_err(|error| in_passing(dav, error))
+}
+
+/// Only who looks for the server itself may say that there is none: for anything else one odd answer is an accident.
+pub(super) fn in_passing(dav: &Dav<'_>, error: Error) -> Error {
+    if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::garbled() } else { error }
+}
+
+/// Finds the account's own principal (RFC 5397): at the address given, else at the well-known one, else at the root.
+pub(super) async fn own(dav: &Dav<'_>) -> Result<Account> {
+    let mut first = None;
+    for url in
+        [Some(dav.server.clone()), dav.server.join("/.well-known/caldav").ok(), dav.server.join("/").ok()]
+    {
+        let Some(url) = url else { continue };
+        let found = match dav.propfind(&url, "0", OWN, About::Server).await {
+            Ok(found) => found.into_iter().find_map(|one| Some((principal_of(&url, &one)?, one))),
+            Err(error) if is_elsewhere(&error) => {
+                first = first.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        // Without a principal the server took the request for an anonymous one, or speaks plain WebDAV.
+        let Some((principal, base)) = found else {
+            first = first.or_else(|| Some(failure::nonsense()));
+            continue;
+        };
+        let account = look(dav, principal, collections(&url, &base)).await?;
+        return Ok(with_list(account, &url));
+    }
+    Err(first.unwrap_or_else(failure::nonsense))
+}
+
+/// Whether an answer leaves it open that the account is found at another address.
+fn is_elsewhere(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Misconfigured | ErrorKind::Invalid | ErrorKind::GrantLost)
+        && !matches!(error.code.as_str(), "401" | "AUTHENTICATION_SCHEME" | "ADDRESS_FORBIDDEN")
+}
+
+fn principal_of(base: &Url, found: &Resource) -> Option<Url> {
+    let hrefs = found.hrefs(DAV, "current-user-principal");
+    hrefs.first().and_then(|at| href::resolve(base, at))
+}
+
+fn collections(base: &Url, found: &Resource) -> Vec<Url> {
+    let hrefs = found.hrefs(DAV, "principal-collection-set").into_iter();
+    hrefs.filter_map(|at| href::resolve(base, at)).collect()
+}
+
+/// Looks at the account's principal. One that does not show itself has no addresses and no homes.
+async fn look(dav: &Dav<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
+    let found = match dav.propfind(&principal, "0", ACCOUNT, About::Server).await {
+        Err(error) if is_elsewhere(&error) => Vec::new(),
+        found => found?,
+    };
+    let mut account = Account {
+        principal,
+        name: None,
+        addresses: Vec::new(),
+        homes: Vec::new(),
+        outbox: None,
+        collections,
+    };
+    let own = found.iter().find(|one| href::same(&one.url, &account.principal)).or_else(|| found.first());
+    let Some(own) = own else { return Ok(account) };
+    account.addresses = principal::addresses(own);
+    account.name = own.text(DAV, "displayname").map(str::to_owned);
+    let home = |at| href::resolve(&account.principal, at);
+    account.homes = own.hrefs(CALDAV, "calendar-home-set").into_iter().filter_map(home).collect();
+    let outbox =
+        own.hrefs(CALDAV, "schedule-outbox-URL").first().and_then(|at| href::resolve(dav.server, at));
+    account.outbox = outbox.zip(account.address()).map(|(url, address)| {
+        let organiser = format!("mailto:{address}");
+        Outbox { url, organiser }
+    });
+    account.collections.extend(self::collections(&account.principal, own));
+    Ok(account)
+}
+
+/// Everything that may list principals, each once: what the server names, and the address itself.
+fn with_list(mut account: Account, base: &Url) -> Account {
+    let mut all: Vec<Url> = Vec::new();
+    for url in account.collections.drain(..).chain([href::normalise(base.clone())]) {
+        if !all.iter().any(|known| href::same(known, &url)) {
+            all.push(url);
+        }
+    }
+    Account { collections: all, ..account }
+}
+
+/// Proves that the server speaks CalDAV and accepts the account.
+pub(super) async fn organisation(dav: &Dav<'_>) -> Result<Organisation> {
+    let own = own(dav).await?;
+    let options = dav.send(Call::options(&own.principal)).await?;
+    let classes = options.headers.get_all("dav").iter().filter_map(|value| value.to_str().ok());
+    if !classes.flat_map(|value| value.split(',')).any(|class| class.trim() == "calendar-access") {
+        return Err(failure::nonsense());
+    }
+    let host = dav.server.host_str().unwrap_or_default().to_owned();
+    let name = own.name.clone().unwrap_or(host);
+    Ok(Organisation {
+        id: own.principal.to_string(),
+        name,
+        domains: vec![domain(dav, own.address())],
+        zone: None,
+        language: None,
+    })
+}

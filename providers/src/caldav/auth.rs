@@ -1,0 +1,201 @@
+//! How a request proves who asks: Basic (RFC 7617), Digest (RFC 7616) or a token, and what a refusal means.
+//!
+//! A credential that a server refused is remembered and not sent again, because servers lock accounts that keep
+//! knocking with a wrong password. A new consent has a new scope, so whatever somebody does about it is tried.
+
+use std::sync::Arc;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use domain::Ids;
+use http::{HeaderMap, header};
+use moka::sync::Cache;
+use secrecy::ExposeSecret;
+use sha2::{Digest as _, Sha256};
+
+use super::digest::{Challenge, Handshake};
+use crate::{Credential, Session};
+
+/// What is known about the credentials in use.
+#[derive(Debug, Clone)]
+pub(super) struct Logins {
+    ids: Ids,
+    refused: Cache<String, ()>,
+    handshakes: Cache<String, Arc<Handshake>>,
+}
+
+/// What to do after a 401.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Send the request again: the server has told how it wants to be asked.
+    Again,
+    /// The credential is not accepted.
+    Refused,
+    /// The server takes none of the schemes that are spoken here, but these.
+    Unspoken(Vec<String>),
+}
+
+impl Logins {
+    pub(super) fn new(ids: Ids) -> Self {
+        Self {
+            ids,
+            refused: Cache::builder().max_capacity(10_000).build(),
+            handshakes: Cache::builder().max_capacity(10_000).build(),
+        }
+    }
+
+    /// Whether the server has refused this credential before.
+    pub(super) fn is_refused(&self, key: &str) -> bool {
+        self.refused.contains_key(key)
+    }
+
+    /// Keeps a credential from being sent again.
+    pub(super) fn refuse(&self, key: String) {
+        self.handshakes.invalidate(&key);
+        self.refused.insert(key, ());
+    }
+
+    /// The `Authorization` header of a request.
+    pub(super) fn authorization(
+        &self,
+        key: &str,
+        credential: &Credential,
+        method: &str,
+        uri: &str,
+    ) -> String {
+        match credential {
+            Credential::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+            Credential::Basic { user, password } => match self.handshakes.get(key) {
+                Some(handshake) => {
+                    let nonce = hex(&self.ids.bytes::<16>());
+                    handshake.answer(user, password.expose_secret(), method, uri, &nonce)
+                }
+                None => {
+                    let pair = format!("{user}:{}", password.expose_secret());
+                    format!("Basic {}", BASE64_STANDARD.encode(pair))
+                }
+            },
+            // A key signs tokens for providers that take them; what a CalDAV server makes of none is its refusal.
+            Credential::ServiceAccount(_) | Credential::Keyless(_) => String::new(),
+        }
+    }
+
+    /// What a 401 means. `is_second` says that the request has been repeated with a fresh nonce already.
+    pub(super) fn judge(
+        &self,
+        key: &str,
+        credential: &Credential,
+        headers: &HeaderMap,
+        is_second: bool,
+    ) -> Verdict {
+        let challenges = challenges(headers);
+        let offers = |scheme: &str| challenges.iter().any(|one| one.scheme.eq_ignore_ascii_case(scheme));
+        if challenges.is_empty() || !matches!(credential, Credential::Basic { .. }) {
+            return Verdict::Refused;
+        }
+        let before = self.handshakes.get(key);
+        if before.is_none() && offers("Basic") {
+            return Verdict::Refused;
+        }
+        let Some(handshake) = Handshake::best(&challenges) else {
+            return match before {
+                Some(_) => Verdict::Refused,
+                None => Verdict::Unspoken(challenges.into_iter().map(|one| one.scheme).collect()),
+            };
+        };
+        // A nonce that was used before may have been forgotten by the server, whether it says so or not.
+        let is_spent = before.as_ref().is_none_or(|before| handshake.is_stale || before.was_reused());
+        if is_second || !is_spent {
+            return Verdict::Refused;
+        }
+        self.handshakes.insert(key.to_owned(), Arc::new(handshake));
+        Verdict::Again
+    }
+}
+
+/// What a credential is remembered under: its scope, the server that it was sent to, and a digest of it.
+pub(super) fn key(session: &Session, origin: &str, credential: &Credential) -> String {
+    let text = match credential {
+        Credential::Bearer(token) => format!("bearer\n{}", token.expose_secret()),
+        Credential::Basic { user, password } => format!("basic\n{user}\n{}", password.expose_secret()),
+        Credential::ServiceAccount(_) | Credential::Keyless(_) => "none".to_owned(),
+    };
+    format!("{}\n{origin}\n{}", session.scope, hex(&Sha256::digest(text)))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The challenges of an answer; several may share one header (RFC 9110 section 11.6.1).
+fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
+    let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
+    let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    texts.flat_map(|text| Challenge::read_all(&text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{SharedClock, TestClock};
+
+    use super::*;
+
+    fn logins() -> Logins {
+        let clock: SharedClock = Arc::new(TestClock::at("2026-11-25T09:00:00Z".parse().unwrap()));
+        Logins::new(Ids::seeded(clock, 1))
+    }
+
+    fn told(values: &[&str]) -> HeaderMap {
+        let values = values.iter().map(|value| (header::WWW_AUTHENTICATE, value.parse().unwrap()));
+        values.collect()
+    }
+
+    fn basic() -> Credential {
+        Credential::Basic { user: "svc".to_owned(), password: "pw".to_owned().into() }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_server_that_wants_another_scheme() {
+        let digest = r#"Digest realm="r", nonce="n", qop="auth""#;
+        for (headers, expected) in [
+            (told(&[r#"Basic realm="a""#]), Verdict::Refused),
+            (told(&[digest, "Basic realm=x"]), Verdict::Refused),
+            (told(&[]), Verdict::Refused),
+            (told(&[digest]), Verdict::Again),
+            (told(&["Negotiate", "NTLM"]), Verdict::Unspoken(vec!["Negotiate".into(), "NTLM".into()])),
+            (told(&["Negotiate, NTLM"]), Verdict::Unspoken(vec!["Negotiate".into(), "NTLM".into()])),
+            (told(&[r#"Bearer realm="x", error="y""#]), Verdict::Unspoken(vec!["Bearer".into()])),
+            (
+                told(&[r#"Digest realm="r", nonce="n", algorithm=X-OWN"#]),
+                Verdict::Unspoken(vec!["Digest".into()]),
+            ),
+        ] {
+            assert_eq!(logins().judge("k", &basic(), &headers, false), expected, "{headers:?}");
+        }
+        let bearer = Credential::Bearer("t".to_owned().into());
+        assert_eq!(logins().judge("k", &bearer, &told(&[digest]), false), Verdict::Refused);
+    }
+
+    #[test]
+    fn a_nonce_is_used_again_until_the_server_wants_another_one() {
+        let logins = logins();
+        let fresh = |nonce: &str| told(&[&format!(r#"Digest realm="r", nonce="{nonce}", qop="auth""#)]);
+        let send = || logins.authorization("k", &basic(), "GET", "/");
+        assert!(send().starts_with("Basic "));
+        assert_eq!(logins.judge("k", &basic(), &fresh("one"), false), Verdict::Again);
+        assert!(send().contains("nc=00000001"));
+        assert_eq!(logins.judge("k", &basic(), &fresh("two"), false), Verdict::Refused, "a fresh nonce");
+        assert!(send().contains("nc=00000002"));
+        assert_eq!(logins.judge("k", &basic(), &fresh("two"), false), Verdict::Again, "an old nonce");
+        assert!(send().contains(r#"nonce="two""#));
+        let stale = told(&[r#"Digest realm="r", nonce="three", stale=TRUE"#]);
+        assert_eq!(logins.judge("k", &basic(), &stale, false), Verdict::Again);
+        assert_eq!(logins.judge("k", &basic(), &stale, true), Verdict::Refused, "not for ever");
+        logins.refuse("k".to_owned());
+        assert!(logins.is_refused("k") && !logins.is_refused("other"));
+    }
+}

@@ -1,0 +1,315 @@
+//! The principals that the account may see: listed, else searched, and remembered for a while.
+//!
+//! Servers differ in what they let be searched (RFC 3744 section 9.4): some refuse an empty text, some ignore a property
+//! that they cannot search and answer everybody, some answer nobody. So several questions are asked until one finds
+//! somebody else than the account, and whoever is found is compared by their own published addresses.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::Timestamp;
+use futures::FutureExt;
+use quick_xml::escape::escape;
+use url::Url;
+
+use super::{
+    account::{self, Account},
+    collection::Collection,
+    failure::{self, About},
+    href,
+    multistatus::{self, Resource},
+    principal::{PROPERTIES, Principal},
+    transport::{Call, Dav},
+    xml::{CALENDARSERVER, DAV},
+};
+use crate::{ErrorKind, Result};
+
+/// A list is read anew for somebody who is not in it once it is this old.
+const STALE: Duration = Duration::seconds(30);
+/// How many owners of calendars in the account's own home are looked at.
+const OWNERS: usize = 500;
+/// Letters of which nearly every name has one.
+const LETTERS: [&str; 6] = ["a", "e", "i", "o", "u", "n"];
+
+/// Something that was read from the server, and when.
+#[derive(Debug)]
+pub(super) struct Aged<T> {
+    /// When.
+    at: Timestamp,
+    /// What.
+    pub value: T,
+}
+
+impl<T> Aged<T> {
+    pub(super) fn is_stale(&self, dav: &Dav<'_>) -> bool {
+        dav.caldav.clock.now() - self.at >= STALE
+    }
+}
+
+/// Who is listed, sorted by id. A refusal is remembered like an answer: asking is dear.
+#[derive(Debug)]
+pub(super) struct Listed {
+    all: Vec<Principal>,
+    refusal: Option<crate::Error>,
+}
+
+impl Listed {
+    /// Everybody who is listed; the refusal where that is nobody because of it.
+    pub(super) fn all(&self) -> Result<&[Principal]> {
+        match &self.refusal {
+            Some(refusal) if self.all.is_empty() => Err(refusal.clone()),
+            _ => Ok(&self.all),
+        }
+    }
+}
+
+/// All principals. `fresh` asks the server in any case.
+pub(super) async fn principals(dav: &Dav<'_>, account: &Account, fresh: bool) -> Result<Arc<Aged<Listed>>> {
+    let key = dav.key("principals");
+    if fresh {
+        dav.caldav.lists.invalidate(&key).await;
+    }
+    let load = async {
+        let value = read(dav, account).await?;
+        Ok(Arc::new(Aged { at: dav.caldav.clock.now(), value }))
+    };
+    let found = super::remembered(&dav.caldav.lists, key, load.boxed()).await;
+    found.map_err(|error| account::in_passing(dav, error))
+}
+
+/// The principal that publishes an address, or else the one whose path stands for it.
+pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Option<Principal>> {
+    let pick = |all: &[Principal]| {
+        let mut known = all.iter().filter(|one| one.has(mailbox)).collect::<Vec<_>>();
+        known.sort_by_key(|one| !one.is_published);
+        known.first().map(|one| (*one).clone())
+    };
+    let list = principals(dav, account, false).await?;
+    if let Some(found) = pick(&list.value.all) {
+        return Ok(Some(found));
+    }
+    if list.is_stale(dav)
+        && let Some(found) = pick(&principals(dav, account, true).await?.value.all)
+    {
+        return Ok(Some(found));
+    }
+    // A server that lists nobody may still find one who is named.
+    let mut named = Vec::new();
+    for url in &account.collections {
+        let address = Question { property: Property::Address, text: mailbox };
+        named.extend(search(dav, account, url, &address).await?);
+    }
+    Ok(pick(&named).filter(|one| one.is_published))
+}
+
+/// The calendars in the account's own homes, its own and those that others share with it.
+pub(super) async fn own_home(
+    dav: &Dav<'_>,
+    account: &Account,
+    fresh: bool,
+) -> Result<Arc<Aged<Vec<Collection>>>> {
+    let key = dav.key("home");
+    if fresh {
+        dav.caldav.homes.invalidate(&key).await;
+    }
+    let load = async {
+        let mut value = Vec::new();
+        for home in &account.homes {
+            value.extend(calendars_in(dav, home).await?);
+        }
+        Ok(Arc::new(Aged { at: dav.caldav.clock.now(), value }))
+    };
+    super::remembered(&dav.caldav.homes, key, load.boxed()).await
+}
+
+/// How many folders of a home without calendars are looked into.
+const FOLDERS: usize = 8;
+
+/// The calendars directly in a home, or one level deeper where there are none.
+pub(super) async fn calendars_in(dav: &Dav<'_>, home: &Url) -> Result<Vec<Collection>> {
+    let listed = dav.propfind(home, "1", PROPERTIES, About::Mailbox).await?;
+    let mut found: Vec<Collection> = listed.iter().filter_map(Collection::of).collect();
+    if found.is_empty() {
+        for folder in folders(home, &listed) {
+            match dav.propfind(&folder, "1", PROPERTIES, About::Mailbox).await {
+                Ok(listed) => found.extend(listed.iter().filter_map(Collection::of)),
+                Err(error) if is_about_one(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn folders(home: &Url, listed: &[Resource]) -> Vec<Url> {
+    let is_folder = |one: &&Resource| {
+        let kinds = one.prop(DAV, "resourcetype").map_or(&[][..], |kind| &kind.children);
+        href::is_below(home, &one.url) && matches!(kinds, [only] if only.is(DAV, "collection"))
+    };
+    listed.iter().filter(is_folder).map(|one| one.url.clone()).take(FOLDERS).collect()
+}
+
+/// Whether an error says no more than that this place is not to be seen.
+pub(super) fn is_about_one(error: &crate::Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::OutOfScope
+            | ErrorKind::NoMailbox
+            | ErrorKind::NotServed
+            | ErrorKind::Invalid
+            | ErrorKind::Misconfigured
+    ) && !matches!(error.code.as_str(), "AUTHENTICATION_SCHEME" | "ADDRESS_FORBIDDEN")
+}
+
+/// The lists are looked at one after the other, each first as a collection, then by searches; the first that holds
+/// anybody but the account counts. Whoever shares a calendar with the account is there as well.
+async fn read(dav: &Dav<'_>, account: &Account) -> Result<Listed> {
+    let is_alone = |found: &[Principal]| found.iter().all(|one| href::same(&one.url, &account.principal));
+    let (mut refused, mut found) = (None, Vec::new());
+    for url in &account.collections {
+        match dav.propfind(url, "1", PROPERTIES, About::Server).await {
+            Ok(listed) => found.extend(only_principals(dav, account, url, &listed)),
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::Misconfigured | ErrorKind::GrantLost | ErrorKind::Invalid
+                ) && !matches!(error.code.as_str(), "401" | "NOT_CALDAV" | "AUTHENTICATION_SCHEME") =>
+            {
+                refused = refused.or(Some(error));
+            }
+            Err(error) => return Err(error),
+        }
+        if is_alone(&found) {
+            found.extend(searched(dav, account, url).await?);
+        }
+        if !is_alone(&found) {
+            break;
+        }
+    }
+    if is_alone(&found) {
+        found.extend(owners(dav, account).await?);
+    }
+    Ok(Listed { all: tidy(found), refusal: refused })
+}
+
+/// Sorted by id; nobody twice, neither by path nor by address. Who publishes an address has it before who is merely
+/// called by it.
+fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
+    found.sort_by_key(|one| (one.id(), !one.is_published));
+    found.dedup_by(|later, earlier| href::same(&later.url, &earlier.url));
+    let published: Vec<(usize, String)> = found
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| one.is_published)
+        .flat_map(|(at, one)| one.addresses.iter().map(move |address| (at, address.to_lowercase())))
+        .collect();
+    let mut first = std::collections::HashMap::new();
+    for (at, address) in published {
+        first.entry(address).or_insert(at);
+    }
+    let mut taken = std::collections::HashSet::new();
+    let mut at = 0;
+    found.retain(|one| {
+        let address = one.address().to_lowercase();
+        let is_theirs = first.get(&address).is_none_or(|first| *first == at);
+        at += 1;
+        address.contains('@') && is_theirs && taken.insert(address)
+    });
+    found
+}
+
+fn only_principals(dav: &Dav<'_>, account: &Account, list: &Url, found: &[Resource]) -> Vec<Principal> {
+    let is_proxy = |one: &Resource| {
+        // Groups of who may act for somebody carry that person's addresses.
+        one.is_a(CALENDARSERVER, "calendar-proxy-read") || one.is_a(CALENDARSERVER, "calendar-proxy-write")
+    };
+    let is_one =
+        |one: &&Resource| one.is_a(DAV, "principal") && !is_proxy(one) && !href::same(&one.url, list);
+    found.iter().filter(is_one).map(|one| Principal::of(dav, account.address(), one)).collect()
+}
+
+/// Whoever owns calendars that stand in the account's own home.
+async fn owners(dav: &Dav<'_>, account: &Account) -> Result<Vec<Principal>> {
+    let home = match own_home(dav, account, true).await {
+        Err(error) if is_about_one(&error) => return Ok(Vec::new()),
+        home => home?,
+    };
+    let mut urls: Vec<Url> = home.value.iter().filter_map(|one| one.owner.clone()).collect();
+    urls.retain(|url| !href::same(url, &account.principal));
+    urls.sort();
+    urls.dedup();
+    let mut found = Vec::new();
+    for url in urls.into_iter().take(OWNERS) {
+        match dav.try_propfind(&url, "0", PROPERTIES).await {
+            Ok(shown) => found.extend(shown.first().map(|one| Principal::of(dav, account.address(), one))),
+            Err(error) if is_about_one(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Property {
+    Name,
+    Address,
+    Mail,
+    Kind,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Question<'a> {
+    property: Property,
+    text: &'a str,
+}
+
+/// Asks in one way after the other until somebody is found beside the account.
+async fn searched(dav: &Dav<'_>, account: &Account, url: &Url) -> Result<Vec<Principal>> {
+    let domain = account::domain(dav, account.address());
+    let questions = [
+        (Property::Name, ""),
+        (Property::Address, "@"),
+        (Property::Address, domain.as_str()),
+        (Property::Mail, "@"),
+        (Property::Kind, "INDIVIDUAL"),
+    ];
+    for (property, text) in questions {
+        let found = search(dav, account, url, &Question { property, text }).await?;
+        if found.iter().any(|one| !href::same(&one.url, &account.principal)) {
+            return Ok(found);
+        }
+    }
+    let mut found = Vec::new();
+    for text in LETTERS {
+        found.extend(search(dav, account, url, &Question { property: Property::Name, text }).await?);
+    }
+    Ok(found)
+}
+
+/// Whom a search finds; nobody where it is refused.
+async fn search(
+    dav: &Dav<'_>,
+    account: &Account,
+    url: &Url,
+    question: &Question<'_>,
+) -> Result<Vec<Principal>> {
+    let property = match question.property {
+        Property::Name => "<D:displayname/>",
+        Property::Address => "<C:calendar-user-address-set/>",
+        Property::Mail => "<CS:email-address-set/>",
+        Property::Kind => "<C:calendar-user-type/>",
+    };
+    let body = format!(
+        r#"<D:principal-property-search xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/"><D:property-search><D:prop>{property}</D:prop><D:match>{}</D:match></D:property-search><D:prop><D:resourcetype/><D:displayname/><C:calendar-user-address-set/><CS:email-address-set/><C:calendar-user-type/><C:calendar-description/></D:prop></D:principal-property-search>"#,
+        escape(question.text)
+    );
+    let answer = dav.send(Call::xml(b"REPORT", url, "0", body)).await?;
+    match answer.status.as_u16() {
+        207 => {
+            let found = multistatus::read(&answer.url, &answer.body).unwrap_or_default();
+            Ok(only_principals(dav, account, url, &found))
+        }
+        429 | 502..=504 => Err(failure::error(&answer, About::Mailbox, false)),
+        _ => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,359 @@
+//! Whose mailbox an address is, and which calendars are its owner's.
+//!
+//! Principals that publish the address come first, paths that are made of it last, and a path that is refused means
+//! nothing. A calendar is used only when it is proven to belong to the mailbox's principal: by `DAV:owner` (RFC 3744
+//! section 5.1), or by standing in a home that is this principal's alone. Some servers answer the asker's own home for
+//! everybody; there, and wherever the own home shows nothing, calendars that the owner shares with the account are
+//! looked for in the account's home.
+
+use std::sync::Arc;
+
+use domain::Zone;
+use futures::FutureExt;
+use url::Url;
+
+use super::{
+    account::{self, Account},
+    collection::Collection,
+    failure::{self, About},
+    href,
+    listing::{self, is_about_one},
+    multistatus::Resource,
+    principal::{self, PROPERTIES, Principal},
+    transport::Dav,
+    xml::{CALDAV, DAV},
+};
+use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result};
+
+/// How many homes of one principal are looked into.
+const HOMES: usize = 4;
+const DEFAULT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:schedule-default-calendar-URL/></D:prop></D:propfind>"#;
+
+/// A mailbox that was found.
+#[derive(Debug, Clone)]
+pub(super) struct Located {
+    /// Whose.
+    pub principal: Principal,
+    /// Whether it is the service account's own.
+    pub is_account: bool,
+    /// The owner's calendars, the one that bookings go into first; never empty.
+    pub calendars: Vec<Collection>,
+    /// Calendars of others that stand beside them.
+    pub shared: Vec<Collection>,
+}
+
+impl Located {
+    /// The calendar that bookings go into.
+    pub(super) fn calendar(&self) -> &Collection {
+        &self.calendars[0]
+    }
+
+    /// The calendars that make the owner busy.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &Collection> {
+        self.calendars.iter().filter(|one| !one.is_transparent)
+    }
+
+    /// The calendar that a resource lies in.
+    pub(super) fn holder(&self, url: &Url) -> Option<&Collection> {
+        self.calendars.iter().find(|one| href::is_below(&one.url, url))
+    }
+
+    /// All calendars, the default one first.
+    pub(super) fn listings(&self) -> Vec<CalendarListing> {
+        let own = self.calendars.iter().enumerate().map(|(at, one)| {
+            one.listing(match (at, one.is_generated) {
+                (0, _) => CalendarKind::Default,
+                (_, true) => CalendarKind::Generated,
+                (_, false) => CalendarKind::Secondary,
+            })
+        });
+        own.chain(self.shared.iter().map(|one| one.listing(CalendarKind::Shared))).collect()
+    }
+}
+
+/// The zone of whole days and floating times in a calendar.
+pub(super) fn zone(dav: &Dav<'_>, calendar: &Collection) -> Zone {
+    calendar.zone.clone().or_else(|| dav.session.zone.clone()).unwrap_or(Zone::UTC)
+}
+
+/// Finds a mailbox and its calendars.
+pub(super) async fn locate(dav: &Dav<'_>, mailbox: &str) -> Result<Located> {
+    let account = account::account(dav).await?;
+    if account.is(dav, mailbox) {
+        return at(dav, &account, &account.principal.clone(), None).await;
+    }
+    if !mailbox.contains('@') {
+        return Err(failure::no_mailbox("UNKNOWN_ADDRESS"));
+    }
+    if let Some(principal) = listing::by_address(dav, &account, mailbox).await? {
+        match at(dav, &account, &principal.url, None).await {
+            // The list is older than what has become of this one.
+            Err(error) if error.kind == ErrorKind::NoMailbox => {}
+            found => return found,
+        }
+    }
+    guess(dav, &account, mailbox).await
+}
+
+/// Looks where the configured paths lead.
+async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Located> {
+    let (mut first, mut is_refused) = (None, false);
+    for url in candidates(dav, account, mailbox) {
+        match at(dav, account, &url, Some(mailbox)).await {
+            Ok(found) => return Ok(found),
+            Err(error) if error.code == "401" => is_refused = true,
+            Err(error) if is_about_one(&error) => {
+                first = first.or(Some(error).filter(|error| error.kind == ErrorKind::OutOfScope));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if is_refused {
+        // Either only there, or the password is no longer accepted at all.
+        account::own(dav).await.map_err(|error| account::in_passing(dav, error))?;
+    }
+    Err(first.unwrap_or_else(|| failure::no_mailbox("UNKNOWN_ADDRESS")))
+}
+
+/// The addresses at which a mailbox may be, by the rules.
+fn candidates(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
+    let domain = account::domain(dav, account.address());
+    let local = mailbox.split_once('@').filter(|(_, own)| own.eq_ignore_ascii_case(&domain));
+    let base = href::folder(dav.server.clone());
+    let paths = dav.caldav.config.addresses.paths.iter().filter_map(|path| {
+        let (mark, name) =
+            if path.contains("{local}") { ("{local}", local?.0) } else { ("{address}", mailbox) };
+        if matches!(name, "" | "." | "..") {
+            return None;
+        }
+        let mut url = base.clone();
+        // Segment by segment, so that nothing in an address can leave its own segment.
+        let parts: Vec<String> =
+            path.trim_matches('/').split('/').map(|part| part.replace(mark, name)).collect();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(parts).push("");
+        Some(url)
+    });
+    paths.collect()
+}
+
+/// The principal at an address with its calendars. Where the address is only a guess for `guessed`, the principal has
+/// to publish that address, or none at all and answer under the very path.
+async fn at(dav: &Dav<'_>, account: &Account, url: &Url, guessed: Option<&str>) -> Result<Located> {
+    let found = match guessed {
+        Some(_) => dav.try_propfind(url, "1", PROPERTIES).await?,
+        None => dav.propfind(url, "1", PROPERTIES, About::Mailbox).await?,
+    };
+    let itself = found.iter().find(|one| href::same(&one.url, url));
+    let publishes = |one: &&Resource| {
+        let addresses = principal::addresses(one);
+        guessed.is_some_and(|mailbox| addresses.iter().any(|own| own.eq_ignore_ascii_case(mailbox)))
+    };
+    // Another href may be the canonical one.
+    let own = itself
+        .or_else(|| found.iter().find(publishes))
+        .or_else(|| found.first().filter(|one| guessed.is_none() && one.is_a(DAV, "principal")))
+        .ok_or_else(|| failure::no_mailbox("NO_PRINCIPAL"))?;
+    let principal = Principal::of(dav, account.address(), own);
+    if guessed.is_some() && principal.is_published && !publishes(&own) {
+        return Err(failure::no_mailbox("ANOTHER_ADDRESS"));
+    }
+    let search = Search { dav, account, is_account: account.is_itself(&principal), principal };
+    search.run(own, &found).await
+}
+
+/// The search for the calendars of one principal.
+struct Search<'a> {
+    dav: &'a Dav<'a>,
+    account: &'a Account,
+    principal: Principal,
+    is_account: bool,
+}
+
+impl Search<'_> {
+    async fn run(self, own: &Resource, below: &[Resource]) -> Result<Located> {
+        let (mut mine, mut others, mut refused) = (Vec::new(), Vec::new(), None);
+        // What lies below the principal's own path is a home of its own.
+        for one in below.iter().filter_map(Collection::of) {
+            self.sort(one, true, &mut mine, &mut others).await?;
+        }
+        let mut is_askers = false;
+        for home in self.homes(own) {
+            if self.account.has_home(&home) && !self.is_account {
+                is_askers = true;
+                continue;
+            }
+            match listing::calendars_in(self.dav, &home).await {
+                Ok(listed) => {
+                    let is_personal = self.is_personal(&home);
+                    for one in listed {
+                        self.sort(one, is_personal, &mut mine, &mut others).await?;
+                    }
+                }
+                Err(error) if is_about_one(&error) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        if mine.is_empty() && !self.is_account {
+            mine = self.shared_with_account().await?;
+        }
+        let Some(mut calendars) = Some(mine).filter(|mine| !mine.is_empty()) else {
+            return Err(none(is_askers || !others.is_empty(), refused));
+        };
+        calendars.sort_by_key(Collection::rank);
+        calendars.dedup_by(|one, other| href::same(&one.url, &other.url));
+        self.put_default_first(own, &mut calendars).await?;
+        others.sort_by(|one, other| one.url.cmp(&other.url));
+        others.dedup_by(|one, other| href::same(&one.url, &other.url));
+        let Self { principal, is_account, .. } = self;
+        Ok(Located { principal, is_account, calendars, shared: others })
+    }
+
+    /// The homes that the principal names, without what has been listed with it.
+    fn homes(&self, own: &Resource) -> Vec<Url> {
+        let hrefs = own.hrefs(CALDAV, "calendar-home-set").into_iter();
+        let mut homes: Vec<Url> = Vec::new();
+        for home in hrefs.filter_map(|home| href::resolve(&own.url, home)) {
+            if !href::same(&home, &own.url) && !homes.iter().any(|known| href::same(known, &home)) {
+                homes.push(home);
+            }
+        }
+        homes.truncate(HOMES);
+        homes
+    }
+
+    /// Whether a home can be one person's: nothing of the account's lies in it.
+    fn is_personal(&self, home: &Url) -> bool {
+        let mut accounts = self.account.homes.iter().chain([&self.account.principal]);
+        self.is_account || !accounts.any(|own| href::same(own, home) || href::is_below(home, own))
+    }
+
+    async fn sort(
+        &self,
+        one: Collection,
+        is_personal: bool,
+        mine: &mut Vec<Collection>,
+        others: &mut Vec<Collection>,
+    ) -> Result<()> {
+        let is_mine = match &one.owner {
+            // Who has it from somebody else is named as its owner by several servers.
+            Some(owner) if one.is_shared && is_personal => {
+                !href::same(owner, &self.principal.url) && self.is_owner(owner).await?
+            }
+            Some(owner) => self.is_owner(owner).await?,
+            None => is_personal && !one.is_shared,
+        };
+        if is_mine {
+            mine.push(one)
+        } else {
+            others.push(one)
+        }
+        Ok(())
+    }
+
+    /// What the principal shares with the account, in the account's own home; looked up anew if there is nothing and
+    /// the list is not of now.
+    async fn shared_with_account(&self) -> Result<Vec<Collection>> {
+        let mut fresh = false;
+        loop {
+            let list = match listing::own_home(self.dav, self.account, fresh).await {
+                Err(error) if is_about_one(&error) => return Ok(Vec::new()),
+                list => list?,
+            };
+            let mut found = Vec::new();
+            for one in &list.value {
+                if let Some(owner) = &one.owner
+                    && self.is_owner(owner).await?
+                {
+                    found.push(one.clone());
+                }
+            }
+            if !found.is_empty() || fresh || !list.is_stale(self.dav) {
+                return Ok(found);
+            }
+            fresh = true;
+        }
+    }
+
+    /// Whether an owner is this principal, perhaps under another path of the same one.
+    async fn is_owner(&self, owner: &Url) -> Result<bool> {
+        if href::same(owner, &self.principal.url) {
+            return Ok(true);
+        }
+        if href::same(owner, &self.account.principal) && !self.is_account {
+            return Ok(false);
+        }
+        let key = self.dav.key(&format!("owner\n{owner}"));
+        let load = async {
+            match self.dav.try_propfind(owner, "0", PROPERTIES).await {
+                Ok(found) => Ok(Arc::new(found.first().map(Alias::of))),
+                Err(error) if is_about_one(&error) => Ok(Arc::new(None)),
+                Err(error) => Err(error),
+            }
+        };
+        let alias = super::remembered(&self.dav.caldav.aliases, key, load.boxed()).await?;
+        Ok(Option::as_ref(&alias).is_some_and(|alias| alias.is(&self.principal)))
+    }
+
+    /// The default calendar for scheduling goes first, unless nothing can be written to it (RFC 6638 section 9.2).
+    async fn put_default_first(&self, own: &Resource, calendars: &mut [Collection]) -> Result<()> {
+        if calendars.len() < 2 {
+            return Ok(());
+        }
+        let named = |one: &Resource| {
+            let href = one.hrefs(CALDAV, "schedule-default-calendar-URL").first().copied()?;
+            href::resolve(&one.url, href)
+        };
+        let mut default = named(own);
+        if default.is_none()
+            && let Some(inbox) = self.inbox(own)
+        {
+            default = match self.dav.try_propfind(&inbox, "0", DEFAULT).await {
+                Ok(found) => found.iter().find_map(named),
+                Err(error) if is_about_one(&error) => None,
+                Err(error) => return Err(error),
+            };
+        }
+        let position = default.and_then(|url| calendars.iter().position(|one| href::same(&one.url, &url)));
+        if let Some(at) = position.filter(|at| !calendars[*at].is_read_only()) {
+            calendars[..=at].rotate_right(1);
+        }
+        Ok(())
+    }
+
+    /// The principal's scheduling inbox; not the account's, which some servers answer for everybody.
+    fn inbox(&self, own: &Resource) -> Option<Url> {
+        let inbox =
+            own.hrefs(CALDAV, "schedule-inbox-URL").first().and_then(|at| href::resolve(&own.url, at))?;
+        let is_accounts = self.account.homes.iter().any(|home| href::is_below(home, &inbox));
+        (self.is_account || !is_accounts).then_some(inbox)
+    }
+}
+
+/// What proves that two paths are one principal.
+#[derive(Debug)]
+pub(super) struct Alias {
+    urls: Vec<Url>,
+    addresses: Vec<String>,
+}
+
+impl Alias {
+    fn of(found: &Resource) -> Self {
+        let named =
+            found.hrefs(DAV, "principal-URL").into_iter().filter_map(|at| href::resolve(&found.url, at));
+        Self { urls: named.chain([found.url.clone()]).collect(), addresses: principal::addresses(found) }
+    }
+
+    fn is(&self, principal: &Principal) -> bool {
+        self.urls.iter().any(|url| href::same(url, &principal.url))
+            || (principal.is_published && self.addresses.iter().any(|address| principal.has(address)))
+    }
+}
+
+/// Why there is no calendar.
+fn none(are_others: bool, refused: Option<Error>) -> Error {
+    match refused {
+        _ if are_others => failure::not_the_owners(),
+        Some(error) if error.kind == ErrorKind::OutOfScope => error,
+        _ => failure::out_of_scope("NO_CALENDAR_VISIBLE"),
+    }
+}

@@ -1,0 +1,168 @@
+//! When resources that cannot be read take time: the server is asked, because it may understand them.
+//!
+//! First it is asked to expand them (RFC 4791 section 9.6.5), which often comes out readable. Then it is asked which of
+//! them overlap which part of the window, in halves; a server that also lists them for a time in which nothing can be
+//! does not look at times and is not believed. Last, `free-busy-query` tells times that no readable event explains. The
+//! number of requests is bounded; where it runs out, the part that was reached last counts as taken whole.
+
+use std::collections::VecDeque;
+
+use chrono::{Duration, TimeZone, Utc};
+use domain::TimeRange;
+use url::Url;
+
+use super::{
+    collection::Collection,
+    free_busy, meaning, multiget,
+    read::{self, Found, Lost},
+    transport::Dav,
+};
+use crate::{Error, Remedy, Result};
+
+/// How many resources are asked to be expanded.
+const EXPANDED: usize = 20;
+/// How many parts of the window are asked about.
+const PARTS: usize = 48;
+/// Parts are halved down to this.
+const FINE: Duration = Duration::minutes(15);
+
+/// Finds out when the lost resources take time, and reads those that the server makes readable. A resource that was
+/// read but whose times are not known is asked about as well.
+pub(super) async fn place(
+    dav: &Dav<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+    found: Found,
+) -> Result<Found> {
+    let zone = super::locate::zone(dav, calendar);
+    let (mut found, doubtful) = meaning::doubtful(found, zone.clone(), window).await?;
+    let mut lost = std::mem::take(&mut found.lost);
+    lost.extend(doubtful.into_iter().map(|(url, reason)| Lost::new(url, reason)));
+    if lost.is_empty() {
+        return Ok(found);
+    }
+    let urls: Vec<Url> = lost.iter().take(EXPANDED).map(|lost| lost.url.clone()).collect();
+    let wide = window.widened(Duration::days(1), Duration::days(1));
+    let expanded = told(multiget::expanded(dav, calendar, &urls, wide).await)?;
+    // An expansion without events says nothing: the server may have left out what it could not read either.
+    let (expanded, still_doubtful) =
+        meaning::doubtful(expanded.unwrap_or_default(), zone.clone(), window).await?;
+    for stored in expanded.stored {
+        if !stored.calendar.events.is_empty() && !still_doubtful.iter().any(|(url, _)| *url == stored.url) {
+            lost.retain(|lost| lost.url != stored.url);
+            found.stored.retain(|known| known.url != stored.url);
+            found.stored.push(stored);
+        }
+    }
+    if !lost.is_empty() && !halve(dav, calendar, window, &mut lost).await? {
+        let busy = told(free_busy::query(dav, calendar, window).await)?.unwrap_or_default();
+        let known = meaning::busy_whatever(&found, &zone, window);
+        let unexplained = subtract(busy.iter().map(|busy| busy.range).collect(), &known);
+        if let Some(first) = lost.iter_mut().find(|lost| lost.spans.is_empty()) {
+            first.spans = unexplained;
+        }
+    }
+    found.lost = lost;
+    Ok(found)
+}
+
+/// What was answered; `None` for an answer that says no more than that this cannot be asked. Only what concerns more
+/// than these resources ends the reading.
+fn told<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(Error { remedy: Remedy::Reconnect, .. }) => answer.map(Some),
+        Err(error) if error.kind == crate::ErrorKind::Throttled => Err(error),
+        answer => Ok(answer.ok()),
+    }
+}
+
+/// Asks part by part which of the lost overlap it. False where the server gives no answer that can be believed.
+async fn halve(dav: &Dav<'_>, calendar: &Collection, window: TimeRange, lost: &mut [Lost]) -> Result<bool> {
+    // Nobody has an appointment in the small hours of 2 January 1970.
+    let nothing = Utc.timestamp_opt(90_000, 0).single();
+    let Some(nothing) = nothing.and_then(|start| TimeRange::new(start, start + Duration::hours(1))) else {
+        return Ok(false);
+    };
+    let Some(always) = told(read::overlapping(dav, calendar, nothing).await)?.flatten() else {
+        return Ok(false);
+    };
+    let believed: Vec<usize> = (0..lost.len()).filter(|at| !always.contains(&lost[*at].url)).collect();
+    let (mut parts, mut left) = (VecDeque::from([(window, believed.clone())]), PARTS);
+    while let Some((part, among)) = parts.pop_front() {
+        if among.is_empty() {
+            continue;
+        }
+        let listed =
+            if left == 0 { None } else { told(read::overlapping(dav, calendar, part).await)?.flatten() };
+        left = left.saturating_sub(1);
+        // Where nothing more can be asked, all that overlap the larger part may overlap this one.
+        let within: Vec<usize> = match &listed {
+            Some(listed) => among.into_iter().filter(|at| listed.contains(&lost[*at].url)).collect(),
+            None => among,
+        };
+        match halves(part).filter(|_| listed.is_some()) {
+            Some(halves) => parts.extend(halves.map(|half| (half, within.clone()))),
+            None => within.into_iter().for_each(|at| lost[at].spans.push(part)),
+        }
+    }
+    for one in lost.iter_mut() {
+        one.spans = joined(std::mem::take(&mut one.spans));
+    }
+    Ok(believed.len() == lost.len())
+}
+
+/// A part in two, between which a quarter of an hour begins; `None` where it is short already.
+fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
+    let quarters = part.duration().num_minutes() / 2 / FINE.num_minutes();
+    let begun = part.start.timestamp().rem_euclid(FINE.num_seconds());
+    let middle = part.start + FINE * i32::try_from(quarters.max(1)).ok()? - Duration::seconds(begun);
+    Some([TimeRange::new(part.start, middle)?, TimeRange::new(middle, part.end)?])
+}
+
+/// Ranges in order, those that touch as one.
+fn joined(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
+    spans.sort_unstable();
+    let mut joined: Vec<TimeRange> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => joined.push(span),
+        }
+    }
+    joined
+}
+
+/// What of some times is not covered by others.
+fn subtract(times: Vec<TimeRange>, known: &[TimeRange]) -> Vec<TimeRange> {
+    let known = joined(known.to_vec());
+    let mut left = Vec::new();
+    for time in joined(times) {
+        let mut start = time.start;
+        for taken in known.iter().filter(|taken| taken.overlaps(&time)) {
+            left.extend(TimeRange::new(start, taken.start.min(time.end)).filter(|_| taken.start > start));
+            start = start.max(taken.end);
+        }
+        left.extend(TimeRange::new(start, time.end).filter(|_| start < time.end));
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: u32, end: u32) -> TimeRange {
+        let at = |hour| Utc.with_ymd_and_hms(2026, 12, 5, hour, 0, 0).unwrap();
+        TimeRange::new(at(hour), at(end)).unwrap()
+    }
+
+    #[test]
+    fn what_known_events_explain_is_taken_away() {
+        let times = vec![at(8, 12), at(14, 15), at(16, 18)];
+        let known = [at(9, 10), at(9, 11), at(14, 15), at(15, 17), at(20, 21)];
+        assert_eq!(subtract(times.clone(), &known), [at(8, 9), at(11, 12), at(17, 18)]);
+        assert_eq!(subtract(times.clone(), &[]), times);
+        assert_eq!(subtract(times, &[at(0, 23)]), []);
+        assert_eq!(joined(vec![at(3, 4), at(1, 2), at(2, 3)]), [at(1, 4)]);
+    }
+}

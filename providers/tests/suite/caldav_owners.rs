@@ -1,0 +1,508 @@
+//! Whose calendar it is, and which of several: by what servers say, and never by what is convenient.
+
+use domain::{BusyKind, state::Answer};
+use providers::{
+    CalendarKind, ErrorKind, EventChange, Mailbox, MailboxKind, NewEvent, Party, Provider, Remedy, Result,
+};
+
+use crate::{
+    caldav_script::{Reply, caldav, multistatus, plain, response, saturday},
+    caldav_world::{Ask, World, calendar, event, nodes, owner, principal, rights},
+};
+
+const ADA: &str = "ada@corp.test";
+
+fn nothing(_: &Ask) -> Option<Reply> {
+    None
+}
+
+/// The calendar that is taken for Ada's, or the code of the refusal.
+async fn calendar_of(world: &World, mailbox: &str) -> String {
+    match caldav().calendar(&world.session(), mailbox).await {
+        Ok(found) => found.id,
+        Err(error) => {
+            assert_eq!(error.remedy, Remedy::SkipMailbox, "{error:?}");
+            error.code
+        }
+    }
+}
+
+/// Ada's principal as some servers show it: with the home of whoever asks.
+fn home_of_the_asker() -> (&'static str, String) {
+    ("/p/ada/", principal("Ada", &[ADA], &["/c/svc/"]))
+}
+
+#[tokio::test]
+async fn a_calendar_in_the_askers_home_is_used_only_when_its_owner_is_the_mailboxs_principal() {
+    for (is_adas, own) in [
+        (true, owner("/p/ada/")),
+        (true, owner("/p/ada")),
+        (true, owner("/p/%61da/")),
+        // Another path of the same principal: it publishes the same address.
+        (true, owner("/users/17/")),
+        (false, owner("/users/18/")),
+        (false, owner("/p/svc/")),
+        (false, owner("/p/nobody/")),
+        (false, "<owner><unauthenticated/></owner>".to_owned()),
+        (false, "<owner/>".to_owned()),
+        (false, String::new()),
+    ] {
+        let shared = calendar(&(own.clone() + rights(true)));
+        let mine = calendar(&(owner("/p/svc/") + rights(true)));
+        let world = World::serve(
+            nodes([
+                home_of_the_asker(),
+                ("/c/svc/default/", mine),
+                ("/c/svc/shared/", shared),
+                ("/users/17/", principal("Ada L.", &["ADA@corp.test"], &[])),
+                ("/users/18/", principal("Ada M.", &["ada.m@corp.test"], &[])),
+            ]),
+            nothing,
+        );
+        let expected = if is_adas { "/c/svc/shared/" } else { "NOT_THE_OWNERS" };
+        assert_eq!(calendar_of(&world, ADA).await, expected, "{own}");
+    }
+}
+
+#[tokio::test]
+async fn the_answers_of_a_server_that_tells_everybody_the_askers_home_are_seen_through() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases/responses/");
+    let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}")).unwrap();
+    let home = read("caldav-home-of-the-asker.xml");
+    let own = "<current-user-principal><href>/principals/svc/</href></current-user-principal>\
+               <principal-collection-set><href>/principals/</href></principal-collection-set>";
+    for (shared, expected) in [
+        (read("caldav-shared-calendar-in-the-accounts-home.xml"), "/calendars/svc/ada.default/"),
+        (response_of("/calendars/svc/default/", &calendar(&owner("/principals/svc/"))), "NOT_THE_OWNERS"),
+    ] {
+        let home = home.clone();
+        let world = World::serve(nodes([]), move |ask| {
+            Some(match (ask.path.as_str(), ask.is_deep()) {
+                ("/", false) => multistatus(&response("/", own)),
+                ("/principals/svc/", _) => multistatus(&response(
+                    "/principals/svc/",
+                    &principal("Service", &["s@corp.test"], &["/calendars/svc/"]),
+                )),
+                ("/principals/", true) => multistatus(&response(
+                    "/principals/ada/",
+                    &principal("Ada", &[ADA], &["/calendars/svc/"]),
+                )),
+                ("/principals/ada/", _) => (207, Vec::new(), home.clone()),
+                ("/calendars/svc/", true) => (207, Vec::new(), shared.clone()),
+                _ if ask.method == "REPORT" => multistatus(""),
+                _ => plain(200),
+            })
+        });
+        assert_eq!(calendar_of(&world, ADA).await, expected);
+    }
+}
+
+fn response_of(href: &str, props: &str) -> String {
+    multistatus(&response(href, props)).2
+}
+
+#[tokio::test]
+async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
+    let shared = "<resourcetype><collection/><C:calendar/><s:shared xmlns:s=\"http://calendarserver.org/ns/\"/></resourcetype>";
+    let invite = "<s:invite xmlns:s=\"http://calendarserver.org/ns/\"><s:organizer><href>/p/bo/</href></s:organizer></s:invite>";
+    let world = World::serve(
+        nodes([
+            ("/p/bo/", principal("Bo", &["bo@corp.test"], &["/c/bo/"])),
+            ("/c/ada/a-of-bo/", calendar(&owner("/p/bo/"))),
+            ("/c/ada/b-of-bo/", format!("{shared}{}{invite}", owner("/p/ada/"))),
+            ("/c/ada/c-of-somebody/", format!("{shared}{}", owner("/p/ada/"))),
+            ("/c/ada/work/", calendar("")),
+            ("/c/ada/a-of-bo/1.ics", event("bos", 9, "")),
+            ("/c/ada/c-of-somebody/1.ics", event("somebodys", 10, "")),
+            ("/c/ada/work/1.ics", event("adas", 11, "")),
+        ]),
+        nothing,
+    );
+    let (caldav, session) = (caldav(), world.session());
+    let listed = caldav.calendars(&session, ADA).await.unwrap();
+    let shown: Vec<_> = listed.iter().map(|one| (one.id.as_str(), one.kind, one.counts)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("/c/ada/work/", CalendarKind::Default, true),
+            ("/c/ada/a-of-bo/", CalendarKind::Shared, false),
+            ("/c/ada/b-of-bo/", CalendarKind::Shared, false),
+            ("/c/ada/c-of-somebody/", CalendarKind::Shared, false),
+        ]
+    );
+    let events = caldav.events(&session, ADA, saturday(), None).await.unwrap().items;
+    assert_eq!(events.iter().map(|event| event.uid.as_str()).collect::<Vec<_>>(), ["adas"]);
+    let of_bo = caldav.events_of(&session, ADA, "/c/ada/a-of-bo/", saturday(), None).await.unwrap().items;
+    assert_eq!(of_bo[0].uid, "bos", "an administrator may let it count");
+    let error = caldav.events_of(&session, ADA, "/c/bo/work/", saturday(), None).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Gone);
+}
+
+#[tokio::test]
+async fn a_home_that_everybody_shares_proves_nothing_without_owners() {
+    let everybody = |props: &str| {
+        World::serve(
+            nodes([
+                ("/p/ada/", principal("Ada", &[ADA], &["/c/"])),
+                ("/c/", "<resourcetype><collection/></resourcetype>".to_owned()),
+                ("/c/one/", calendar(props)),
+            ]),
+            nothing,
+        )
+    };
+    assert_eq!(calendar_of(&everybody(""), ADA).await, "NOT_THE_OWNERS");
+    assert_eq!(calendar_of(&everybody(&owner("/p/ada/")), ADA).await, "/c/one/");
+}
+
+#[tokio::test]
+async fn homes_are_found_wherever_they_are() {
+    let several = principal("Ada", &[ADA], &["/c/none/", "/c/empty/", "/c/ada/"]);
+    for (name, more, expected) in [
+        ("several homes", vec![("/p/ada/", several.clone()), ("/c/ada/work/", calendar(""))], "/c/ada/work/"),
+        ("no home", vec![("/p/ada/", principal("Ada", &[ADA], &[]))], "NO_CALENDAR_VISIBLE"),
+        ("an empty home", vec![], "NO_CALENDAR_VISIBLE"),
+        (
+            "one level deeper",
+            vec![
+                ("/c/ada/calendars/", "<resourcetype><collection/></resourcetype>".to_owned()),
+                ("/c/ada/calendars/work/", calendar("")),
+            ],
+            "/c/ada/calendars/work/",
+        ),
+        (
+            "only tasks",
+            vec![(
+                "/c/ada/tasks/",
+                calendar(
+                    "<C:supported-calendar-component-set><C:comp name=\"VTODO\"/></C:supported-calendar-component-set>",
+                ),
+            )],
+            "NO_CALENDAR_VISIBLE",
+        ),
+    ] {
+        let world = World::serve(nodes([("/c/empty/", String::new())].into_iter().chain(more)), nothing);
+        assert_eq!(calendar_of(&world, ADA).await, expected, "{name}");
+    }
+}
+
+/// Ada's home with these calendars, by name.
+fn home(calendars: &[(&'static str, String)]) -> World {
+    World::serve(nodes(calendars.iter().cloned()), nothing)
+}
+
+#[tokio::test]
+async fn bookings_go_into_the_calendar_that_the_owner_schedules_with() {
+    let default = |href: &str| {
+        format!("<C:schedule-default-calendar-URL><href>{href}</href></C:schedule-default-calendar-URL>")
+    };
+    let with = |more: String| principal("Ada", &[ADA], &["/c/ada/"]) + &more;
+    let inbox = "<C:schedule-inbox-URL><href>/c/ada/inbox/</href></C:schedule-inbox-URL>".to_owned();
+    let accounts = "<C:schedule-inbox-URL><href>/c/svc/inbox/</href></C:schedule-inbox-URL>".to_owned();
+    let all = || {
+        vec![
+            ("/c/ada/alpha/", calendar(rights(true))),
+            ("/c/ada/beta/", calendar(rights(true))),
+            ("/c/ada/closed/", calendar(rights(false))),
+            ("/c/ada/inbox/", default("/c/ada/beta/")),
+            ("/c/svc/inbox/", default("/c/ada/beta/")),
+        ]
+    };
+    for (name, ada, expected) in [
+        ("on the principal", with(default("/c/ada/beta")), "/c/ada/beta/"),
+        ("on the inbox", with(inbox), "/c/ada/beta/"),
+        ("on the account's inbox", with(accounts), "/c/ada/alpha/"),
+        ("read-only", with(default("/c/ada/closed/")), "/c/ada/alpha/"),
+        ("of somebody else", with(default("/c/svc/default/")), "/c/ada/alpha/"),
+        ("the root", with(default("/")), "/c/ada/alpha/"),
+        ("not said", with(String::new()), "/c/ada/alpha/"),
+    ] {
+        let world = World::serve(nodes(all().into_iter().chain([("/p/ada/", ada)])), nothing);
+        assert_eq!(calendar_of(&world, ADA).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_default_a_writable_calendar_of_the_owners_own_comes_first() {
+    let transparent = "<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>";
+    let subscribed = "<resourcetype><collection/><C:calendar/><s:subscribed xmlns:s=\"http://calendarserver.org/ns/\"/></resourcetype>";
+    for (calendars, expected) in [
+        (
+            vec![
+                ("/c/ada/contact_birthdays/", calendar(rights(false))),
+                ("/c/ada/personal/", calendar(rights(true))),
+            ],
+            "personal",
+        ),
+        // A delegate may write everywhere: the name tells.
+        (
+            vec![
+                ("/c/ada/contact_birthdays/", calendar(rights(true))),
+                ("/c/ada/zz/", calendar(rights(true))),
+            ],
+            "zz",
+        ),
+        (vec![("/c/ada/a/", subscribed.to_owned()), ("/c/ada/b/", calendar(""))], "b"),
+        (vec![("/c/ada/a/", calendar("")), ("/c/ada/default/", calendar(""))], "default"),
+        (vec![("/c/ada/a/", calendar(transparent)), ("/c/ada/b/", calendar(""))], "b"),
+        (vec![("/c/ada/a/", calendar(rights(false))), ("/c/ada/b/", calendar(""))], "b"),
+        (
+            vec![
+                ("/c/ada/ada.Birthdays/", calendar(rights(true))),
+                ("/c/ada/ada.Default/", calendar(rights(true))),
+            ],
+            "ada.Default",
+        ),
+        (vec![("/c/ada/b/", calendar("")), ("/c/ada/a/", calendar(""))], "a"),
+    ] {
+        assert_eq!(calendar_of(&home(&calendars), ADA).await, format!("/c/ada/{expected}/"), "{calendars:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_calendar_is_not_written_to() {
+    let world = home(&[("/c/ada/holidays/", calendar(rights(false)))]);
+    let rights = caldav().calendar(&world.session(), ADA).await.unwrap().capabilities;
+    assert!(rights.read_details && !rights.writes());
+}
+
+#[tokio::test]
+async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
+    let transparent = "<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>";
+    let opaque = "<C:schedule-calendar-transp><C:opaque/></C:schedule-calendar-transp>";
+    let declined = "ORGANIZER:mailto:bo@corp.test\r\nATTENDEE;PARTSTAT=DECLINED:mailto:ada.l@corp.test\r\n";
+    let world = home(&[
+        ("/p/ada/", principal("Ada", &["ada.l@corp.test", ADA], &["/c/ada/"])),
+        ("/c/ada/contact_birthdays/", calendar(rights(false))),
+        ("/c/ada/personal/", calendar(rights(true))),
+        ("/c/ada/rota/", calendar(transparent)),
+        ("/c/ada/work/", calendar(opaque)),
+        ("/c/ada/personal/1.ics", event("one", 8, "")),
+        ("/c/ada/personal/2.ics", event("declined", 14, declined)),
+        ("/c/ada/work/1.ics", event("two", 10, "")),
+        ("/c/ada/rota/1.ics", event("rota", 12, "")),
+    ]);
+    let (caldav, session) = (caldav(), world.session());
+    let busy = caldav.busy(&session, &[ADA.to_owned()], saturday()).await.unwrap().remove(0).1.unwrap();
+    let hours: Vec<_> = busy.busy.iter().map(|busy| busy.range.start.format("%H").to_string()).collect();
+    assert_eq!(
+        hours,
+        ["08", "10"],
+        "neither the transparent one nor what was declined under another address"
+    );
+    let events = caldav.events(&session, ADA, saturday(), None).await.unwrap().items;
+    assert_eq!(events.iter().filter(|event| event.busy == Some(BusyKind::Busy)).count(), 2);
+    let first = caldav.changes(&session, ADA, saturday(), None).await.unwrap();
+    assert_eq!(first.changed.len(), 3);
+    world.nodes().insert("/c/ada/work/2.ics".to_owned(), event("three", 16, ""));
+    world.nodes().remove("/c/ada/personal/1.ics");
+    let next = caldav.changes(&session, ADA, saturday(), Some(&first.cursor)).await.unwrap();
+    assert_eq!(next.changed.iter().map(|event| event.uid.as_str()).collect::<Vec<_>>(), ["three"]);
+    assert!(next.gone.contains(&"/c/ada/personal/1.ics".to_owned()), "{:?}", next.gone);
+    let found = caldav.event(&session, ADA, "/c/ada/work/2.ics").await.unwrap().unwrap();
+    assert_eq!(found.uid, "three");
+    let listed = caldav.calendars(&session, ADA).await.unwrap();
+    let shown: Vec<_> = listed.iter().map(|one| (one.id.as_str(), one.kind, one.counts)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("/c/ada/personal/", CalendarKind::Default, true),
+            ("/c/ada/work/", CalendarKind::Secondary, true),
+            ("/c/ada/rota/", CalendarKind::Secondary, false),
+            ("/c/ada/contact_birthdays/", CalendarKind::Generated, true),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_calendar_that_comes_or_goes_begins_the_changes_anew() {
+    let world = home(&[("/c/ada/personal/", calendar(""))]);
+    let (connector, session) = (caldav(), world.session());
+    let first = connector.changes(&session, ADA, saturday(), None).await.unwrap();
+    world.nodes().insert("/c/ada/work/".to_owned(), calendar(""));
+    // Another process has not seen the mailbox yet.
+    let error = caldav().changes(&session, ADA, saturday(), Some(&first.cursor)).await.unwrap_err();
+    assert_eq!((error.kind, error.remedy), (ErrorKind::Gone, Remedy::Resync));
+}
+
+#[tokio::test]
+async fn a_second_calendar_that_is_closed_is_asked_for_its_times_and_one_that_shows_nothing_is_marked() {
+    let told = "BEGIN:VCALENDAR\r\nBEGIN:VFREEBUSY\r\nFREEBUSY:20261205T120000Z/PT1H\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n";
+    let world = World::serve(
+        nodes([
+            ("/c/ada/personal/", calendar("")),
+            ("/c/ada/b-closed/", calendar("")),
+            ("/c/ada/c-secret/", calendar("")),
+            ("/c/ada/personal/1.ics", event("one", 8, "")),
+        ]),
+        |ask| match ask.path.as_str() {
+            "/c/ada/b-closed/" if ask.body.contains("free-busy-query") => {
+                Some((200, Vec::new(), told.to_owned()))
+            }
+            "/c/ada/b-closed/" | "/c/ada/c-secret/" if ask.method == "REPORT" => Some(plain(403)),
+            _ => None,
+        },
+    );
+    let busy =
+        caldav().busy(&world.session(), &[ADA.to_owned()], saturday()).await.unwrap().remove(0).1.unwrap();
+    let hours: Vec<_> = busy.busy.iter().map(|busy| busy.range.start.format("%H").to_string()).collect();
+    assert_eq!(hours, ["08", "12"]);
+    assert_eq!(busy.unreadable.iter().map(|one| one.uid.as_str()).collect::<Vec<_>>(), ["/c/ada/c-secret/"]);
+}
+
+/// A mailbox, or what to do about its refusal.
+async fn mailbox(world: &World, address: &str) -> Result<Mailbox> {
+    caldav().mailbox(&world.session(), address).await
+}
+
+#[tokio::test]
+async fn published_addresses_come_first_and_a_guess_that_is_refused_means_nothing() {
+    let elsewhere = [
+        // Found in the list, although the guessed path is refused in any way.
+        ("/p/ada/", principal("Ada", &["other@corp.test", ADA], &["/c/ada/"])),
+        ("/c/ada/work/", calendar("")),
+    ];
+    for refusal in [
+        plain(403),
+        plain(404),
+        plain(405),
+        (401, vec![("WWW-Authenticate", "Basic realm=\"other\"".into())], String::new()),
+    ] {
+        let status = refusal.0;
+        let world = World::serve(nodes(elsewhere.clone()), move |ask| {
+            (ask.path.contains('@') || ask.path.starts_with("/ada")).then(|| refusal.clone())
+        });
+        assert_eq!(mailbox(&world, ADA).await.unwrap().id, "/p/ada/", "{status}");
+        let error = mailbox(&world, "nobody@corp.test").await.unwrap_err();
+        assert_eq!(error.remedy, Remedy::SkipMailbox, "{status}: the password still holds");
+        assert_eq!(mailbox(&world, ADA).await.unwrap().id, "/p/ada/", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_guess_that_answers_a_canonical_principal_counts_when_that_publishes_the_address() {
+    let hidden = |addresses: &'static [&'static str]| {
+        let ada = principal("Ada", addresses, &["/c/ada/"]);
+        World::serve(
+            nodes([("/c/ada/work/", calendar(""))])
+                .into_iter()
+                .filter(|(path, _)| path != "/p/ada/")
+                .collect(),
+            move |ask| (ask.path == "/ada@corp.test/").then(|| multistatus(&response("/u/17/", &ada))),
+        )
+    };
+    assert_eq!(mailbox(&hidden(&[ADA]), ADA).await.unwrap().id, "/u/17/");
+    for other in [&["ada.m@corp.test"][..], &[]] {
+        let error = mailbox(&hidden(other), ADA).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NoMailbox, "{other:?}: a namesake, or nobody");
+    }
+}
+
+#[tokio::test]
+async fn the_account_is_known_by_what_it_publishes() {
+    let own = principal("Service", &["Calendar-Service@corp.test", "svc@else.test"], &["/c/svc/"]);
+    let world = home(&[("/p/svc/", own), ("/c/svc/default/", calendar("")), ("/c/ada/work/", calendar(""))]);
+    for address in ["calendar-service@corp.test", "svc@else.test", "svc@corp.test"] {
+        let found = mailbox(&world, address).await.unwrap();
+        assert_eq!((found.id.as_str(), found.kind), ("/p/svc/", MailboxKind::Shared), "{address}");
+    }
+    let people = caldav().people(&world.session(), None).await.unwrap().items;
+    assert_eq!(people.iter().map(|one| one.address.as_str()).collect::<Vec<_>>(), [ADA]);
+}
+
+#[tokio::test]
+async fn a_room_is_what_a_rule_names_and_individual_is_no_evidence() {
+    let kind = |kind: &str| format!("<C:calendar-user-type>{kind}</C:calendar-user-type>");
+    let world = home(&[
+        ("/p/atlas/", principal("Atlas", &["room-atlas@corp.test"], &[]) + &kind("INDIVIDUAL")),
+        ("/p/cosmos/", principal("Cosmos", &["cosmos@corp.test"], &[]) + &kind("RESOURCE")),
+        ("/p/room-borealis/", principal("Borealis", &["borealis@corp.test"], &[]) + &kind("INDIVIDUAL")),
+        ("/p/ada/", principal("Ada", &[ADA], &[]) + &kind("INDIVIDUAL")),
+    ]);
+    let names = async |session: &providers::Session| {
+        let rooms = caldav().rooms(session, None).await.unwrap().items;
+        rooms.into_iter().map(|room| room.name).collect::<Vec<_>>()
+    };
+    let session = world.session();
+    assert_eq!(names(&session).await, ["Cosmos", "Borealis"]);
+    let rule = serde_json::from_str(r#"{"addresses": ["room-*"], "pathPrefixes": []}"#).unwrap();
+    let session = providers::Session { rooms: Some(std::sync::Arc::new(rule)), ..session };
+    assert_eq!(names(&session).await, ["Atlas", "Cosmos"]);
+}
+
+/// A server with a room, and a booking of Ada's in it.
+async fn booked(more: &[(&'static str, String)]) -> (World, providers::Event) {
+    let mut all = vec![
+        ("/p/room-atlas/", principal("Atlas", &["atlas@corp.test"], &["/c/atlas/"])),
+        ("/c/atlas/", "<resourcetype><collection/></resourcetype>".to_owned()),
+        ("/c/atlas/calendar/", calendar("")),
+        ("/c/ada/work/", calendar("")),
+    ];
+    all.extend(more.iter().cloned());
+    let world = home(&all);
+    let attendee = providers::Attendee {
+        party: Party { name: "Atlas".to_owned(), address: "atlas@corp.test".to_owned() },
+        role: providers::AttendeeRole::Room,
+        answer: Answer::None,
+    };
+    let new = NewEvent {
+        effect_key: "k".to_owned(),
+        title: "Talk".to_owned(),
+        text: String::new(),
+        range: saturday(),
+        zone: "Europe/Berlin".to_owned(),
+        location: None,
+        organiser: Party { name: "Ada".to_owned(), address: ADA.to_owned() },
+        attendees: vec![attendee],
+        busy: Some(BusyKind::Busy),
+        online_meeting: false,
+    };
+    let written = caldav().create_event(&world.session(), ADA, &new).await.unwrap();
+    (world, written)
+}
+
+#[tokio::test]
+async fn a_copy_of_an_event_that_was_deleted_by_hand_is_removed_by_its_key() {
+    let (world, written) = booked(&[]).await;
+    let (caldav, session) = (caldav(), world.session());
+    world.nodes().remove(&written.id).expect("the event is where its id says");
+    assert!(world.nodes().contains_key("/c/atlas/calendar/muster-k.ics"));
+    let rooms = ["atlas@corp.test".to_owned(), "gone@corp.test".to_owned()];
+    for _ in 0..2 {
+        caldav.cancel_event(&session, ADA, &written.id, "Sorry").await.unwrap();
+        caldav.remove_copies(&session, ADA, "k", &rooms).await.unwrap();
+        assert!(!world.nodes().keys().any(|path| path.ends_with(".ics")), "{:?}", world.nodes().keys());
+    }
+    // A copy that the server, or somebody, has put under another name, or in the calendar that is the default no more.
+    for (path, name) in [("/c/atlas/calendar/", "moved.ics"), ("/c/atlas/old/", "muster-k.ics")] {
+        let (world, written) = booked(&[("/c/atlas/old/", calendar(""))]).await;
+        world.nodes().remove(&written.id).unwrap();
+        let copy = world.nodes().remove("/c/atlas/calendar/muster-k.ics").unwrap();
+        world.nodes().insert(format!("{path}{name}"), copy);
+        crate::caldav_script::caldav().remove_copies(&world.session(), ADA, "k", &rooms).await.unwrap();
+        assert!(!world.nodes().keys().any(|path| path.ends_with(".ics")), "{path}{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_whose_copy_we_write_stays_accepted_when_the_event_moves() {
+    let (world, written) = booked(&[]).await;
+    // A server that schedules asks everybody again when an event is written.
+    let asked = world.nodes()[&written.id].replace("PARTSTAT=ACCEPTED", "PARTSTAT=NEEDS-ACTION");
+    assert!(asked.contains("NEEDS-ACTION"));
+    world.nodes().insert(written.id.clone(), asked);
+    let to = domain::TimeRange::new(saturday().end, saturday().end + chrono::Duration::hours(1));
+    let change = EventChange { range: to, ..EventChange::default() };
+    let moved = caldav().update_event(&world.session(), ADA, &written.id, &change).await.unwrap();
+    assert_eq!(moved.attendees[0].answer, Answer::Accepted);
+    let copy = world.nodes()["/c/atlas/calendar/muster-k.ics"].clone();
+    assert!(copy.contains("DTSTART:20261206T000000Z"), "{copy}");
+}
+
+#[tokio::test]
+async fn an_event_that_its_owner_moved_to_another_calendar_is_found_by_its_key_and_not_written_twice() {
+    let (world, written) = booked(&[("/c/ada/zz/", calendar(""))]).await;
+    let moved = world.nodes().remove(&written.id).unwrap();
+    world.nodes().insert("/c/ada/zz/else.ics".to_owned(), moved);
+    let found = caldav().find_event(&world.session(), ADA, "k").await.unwrap();
+    assert_eq!(found.unwrap().id, "/c/ada/zz/else.ics");
+}

@@ -1,0 +1,94 @@
+//! Whose a limit is.
+
+use entity::external_binding;
+use uuid::Uuid;
+
+/// The key of a limit. It begins with its owner, and there is no other way to make one: a limit is shared by those who
+/// proved that it is theirs, and by nobody who only typed the same server, account or organisation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// A limit of one integration alone: as long as nothing is verified, and for customers' own servers.
+    pub fn of_integration(tenant: Uuid, integration: Uuid) -> Self {
+        Self(format!("tenant/{}/integration/{}", tenant.simple(), integration.simple()))
+    }
+
+    /// A limit of an organisation at its provider. The binding proves it: a consent was tried, and the organisation
+    /// belongs to one tenant here.
+    pub fn of_organisation(binding: &external_binding::Model) -> Self {
+        Self(format!("organisation/{}/{}", plain(&binding.provider), plain(&binding.external_tenant)))
+    }
+
+    /// A part of this limit's owner, such as one mailbox. What the part is called may have been typed by anybody: it
+    /// stands behind the owner.
+    #[must_use]
+    pub fn part(&self, kind: &'static str, name: &str) -> Self {
+        Self(format!("{}/{kind}/{}", self.0, plain(&name.to_lowercase())))
+    }
+
+    /// The key as a text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text in which no character means anything to a key or to Redis.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'@' => {
+                plain.push(char::from(byte))
+            }
+            other => plain.push_str(&format!("%{other:02x}")),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+
+    use super::*;
+
+    fn organisation(id: &str) -> Key {
+        Key::of_organisation(&external_binding::Model {
+            provider: "MICROSOFT_365".to_owned(),
+            external_tenant: id.to_owned(),
+            tenant_id: Uuid::nil(),
+            integration_id: Uuid::nil(),
+            bound_at: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    #[test]
+    fn a_key_begins_with_its_owner() {
+        let (tenant, integration) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let key = Key::of_integration(tenant, integration);
+        assert_eq!(
+            key.part("mailbox", "Ada@acme.example").as_str(),
+            "tenant/00000000000000000000000000000001/integration/00000000000000000000000000000002\
+             /mailbox/ada@acme.example"
+        );
+        assert_eq!(organisation("9188").as_str(), "organisation/MICROSOFT_365/9188");
+    }
+
+    #[test]
+    fn no_name_of_a_part_leads_to_another_key() {
+        let key = Key::of_integration(Uuid::nil(), Uuid::nil());
+        let names = ["a", "a/mailbox/b", "a}", "{a", "a%2f", "a/", "", "ä", "a\0", "a:places", "../a", "a b"];
+        let mut keys: Vec<Key> = names.iter().map(|name| key.part("mailbox", name)).collect();
+        keys.extend([key.part("mailbox", "a").part("mailbox", "b"), key.clone(), organisation("a")]);
+        keys.extend([organisation("a/mailbox/b"), organisation("a").part("mailbox", "b")]);
+        let count = keys.len();
+        for key in &keys {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "./-_@%".contains(c);
+            assert!(key.as_str().chars().all(is_plain), "{key:?}");
+        }
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+    }
+}

@@ -1,0 +1,104 @@
+//! Attempts at mailboxes: those that failed, and the first one that did not.
+//!
+//! A mailbox that fails is tried less and less. Mailboxes that fail in the same way, while none is read, say something
+//! of their integration: it is decided here, in the transaction that counts them, so that two nodes that fail at the
+//! same moment count each other.
+
+use domain::{Reason, Timestamp, state::ConnectionState};
+use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use uuid::Uuid;
+
+use super::Writer;
+use crate::{Result, events::topic, health};
+
+/// How many mailboxes must fail in the same way to say something of their integration, where it has so many.
+const ENOUGH: u64 = 3;
+
+/// A failed attempt at a mailbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MailboxFailure {
+    /// The connection.
+    pub connection: Uuid,
+    /// Its integration.
+    pub integration: Uuid,
+    /// In which way it failed: the stable code of the kind, and after a space the provider's own code.
+    pub way: String,
+    /// When it is tried again.
+    pub retry_at: Timestamp,
+    /// Why the integration is `FAILING` if enough mailboxes fail in this way; absent where that says nothing of it.
+    pub concerns: Option<Reason>,
+}
+
+impl Writer<'_> {
+    pub(super) async fn failure(&mut self, failure: MailboxFailure) -> Result<()> {
+        use entity::connection::{Column, update};
+        let this = || {
+            update(self.tenant)
+                .filter(Column::Id.eq(failure.connection))
+                .filter(Column::State.ne(ConnectionState::Excluded.as_str()))
+        };
+        let differs =
+            Condition::any().add(Column::FailingCode.is_null()).add(Column::FailingCode.ne(&failure.way));
+        let begun = this()
+            .filter(differs)
+            .col_expr(Column::FailingCode, Expr::value(failure.way.clone()))
+            .col_expr(Column::FailingSince, Expr::value(self.at))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .exec(self.txn)
+            .await?;
+        this()
+            .col_expr(Column::Failures, Expr::col(Column::Failures).add(1))
+            .col_expr(Column::RetryAt, Expr::value(failure.retry_at))
+            .exec(self.txn)
+            .await?;
+        if begun.rows_affected > 0 {
+            self.event(topic::CONNECTION, failure.connection);
+        }
+        match failure.concerns {
+            Some(reason) if self.is_everywhere(failure.integration, &failure.way).await? => {
+                self.one(health::lost_because(failure.integration, reason)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether at least three mailboxes of an integration, or all where there are fewer, have been failing in the same
+    /// way for longer than one round of retries, and no other one was read since the last of them began to fail.
+    async fn is_everywhere(&self, integration: Uuid, way: &str) -> Result<bool> {
+        use entity::connection::{Column, of};
+        let before = self.at - self.services.settings.reread_after;
+        let here = || of(self.tenant).filter(Column::IntegrationId.eq(integration));
+        let others = || {
+            let other = Condition::any()
+                .add(Column::FailingCode.is_null())
+                .add(Column::FailingCode.ne(way))
+                .add(Column::FailingSince.gt(before));
+            here().filter(other)
+        };
+        let failing = here().filter(Column::FailingCode.eq(way)).filter(Column::FailingSince.lte(before));
+        let failing = failing.filter(Column::State.ne(ConnectionState::Excluded.as_str()));
+        let last = failing.clone().order_by_desc(Column::FailingSince).one(self.txn).await?;
+        let Some(last) = last.and_then(|row| row.failing_since) else { return Ok(false) };
+        // A mailbox that is out of scope is no mailbox of ours; one that became unreachable by failing still is.
+        let ours = Condition::any()
+            .add(Column::State.is_in(["ACTIVE", "FREE_BUSY_ONLY", "PENDING", "VERIFYING"]))
+            .add(Column::FailingCode.is_not_null());
+        let enough =
+            failing.count(self.txn).await? >= ENOUGH || others().filter(ours).count(self.txn).await? == 0;
+        Ok(enough && others().filter(Column::AsOf.gt(last)).count(self.txn).await? == 0)
+    }
+
+    /// The integration is in use again: its mailboxes that failed are tried at once, and counted anew.
+    pub(super) async fn try_anew(&self, integration: Uuid) -> Result<()> {
+        use entity::connection::{Column, update};
+        update(self.tenant)
+            .filter(Column::IntegrationId.eq(integration))
+            .filter(Column::FailingCode.is_not_null())
+            .col_expr(Column::FailingSince, Expr::value(self.at))
+            .col_expr(Column::Failures, Expr::value(0))
+            .col_expr(Column::RetryAt, Expr::value(self.at))
+            .exec(self.txn)
+            .await?;
+        Ok(())
+    }
+}

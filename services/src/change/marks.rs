@@ -1,0 +1,99 @@
+//! What is kept of the items of a calendar that cannot be read.
+
+use std::collections::BTreeMap;
+
+use domain::Unreadable;
+use sea_orm::prelude::Json;
+
+/// How many examples are kept of one calendar.
+const EXAMPLES: usize = 20;
+/// The longest UID that is kept, in characters. It names the item to a person; nothing is looked up by it.
+const LONGEST_UID: usize = 255;
+
+/// The mark of one calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// How many items cannot be read.
+    pub count: i32,
+    /// How many of them block nothing.
+    pub unknown: i32,
+    /// Examples, those that block nothing first. The same items give the same examples in whichever order they come.
+    pub examples: Json,
+}
+
+impl Mark {
+    /// The mark of a calendar with these items. An item that is named several times counts once; it blocks only if it
+    /// does so wherever it is named.
+    pub fn of(items: &[Unreadable]) -> Self {
+        let mut distinct: BTreeMap<&str, &Unreadable> = BTreeMap::new();
+        for item in items {
+            let known = distinct.entry(&item.uid).or_insert(item);
+            if (item.blocks, item.reason) < (known.blocks, known.reason) {
+                *known = item;
+            }
+        }
+        let mut items: Vec<&Unreadable> = distinct.into_values().collect();
+        items.sort_by_key(|item| item.blocks);
+        let unknown = items.iter().filter(|item| !item.blocks).count();
+        let examples: Vec<Unreadable> = items.iter().take(EXAMPLES).map(|item| example(item)).collect();
+        Self {
+            count: i32::try_from(items.len()).unwrap_or(i32::MAX),
+            unknown: i32::try_from(unknown).unwrap_or(i32::MAX),
+            examples: serde_json::to_value(examples).unwrap_or_default(),
+        }
+    }
+}
+
+/// An item as it is kept: its UID on one line.
+fn example(item: &Unreadable) -> Unreadable {
+    let uid = item.uid.chars().filter(|c| !c.is_control()).take(LONGEST_UID).collect();
+    Unreadable { uid, ..item.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::UnreadableReason as Why;
+
+    use super::*;
+
+    fn item(uid: &str, reason: Why, blocks: bool) -> Unreadable {
+        Unreadable { uid: uid.to_owned(), reason, blocks }
+    }
+
+    #[test]
+    fn an_item_counts_once_and_the_order_of_reading_does_not_matter() {
+        let items = [
+            item("b", Why::Recurrence, true),
+            item("a", Why::Recurrence, true),
+            item("a", Why::NoTimes, false),
+            item("c", Why::Malformed, true),
+            item("a", Why::TimeZone, true),
+        ];
+        let mark = Mark::of(&items);
+        assert_eq!((mark.count, mark.unknown), (3, 1));
+        let uids: Vec<_> = mark.examples.as_array().unwrap().iter().map(|one| one["uid"].clone()).collect();
+        assert_eq!(uids, ["a", "b", "c"], "what blocks nothing comes first");
+        assert_eq!(mark.examples[0]["reason"], "NO_TIMES");
+        let backwards: Vec<_> = items.iter().rev().cloned().collect();
+        assert_eq!(Mark::of(&backwards), mark);
+    }
+
+    #[test]
+    fn many_items_are_counted_and_few_are_kept() {
+        let items: Vec<_> =
+            (0..1_000).map(|n| item(&format!("{n:0>400}\0\n"), Why::Malformed, n % 2 == 0)).collect();
+        let mark = Mark::of(&items);
+        assert_eq!((mark.count, mark.unknown), (1_000, 500));
+        let kept: Vec<Unreadable> = serde_json::from_value(mark.examples).unwrap();
+        assert_eq!(kept.len(), EXAMPLES);
+        for one in kept {
+            assert!(one.uid.chars().count() <= LONGEST_UID && !one.uid.contains(char::is_control), "{one:?}");
+            assert!(!one.blocks);
+        }
+    }
+
+    #[test]
+    fn a_clean_reading_has_the_mark_of_no_item() {
+        assert_eq!(Mark::of(&[]), Mark { count: 0, unknown: 0, examples: serde_json::json!([]) });
+    }
+}

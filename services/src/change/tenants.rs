@@ -1,0 +1,51 @@
+//! What a verified directory tells of the tenant itself.
+
+use domain::{Id, Zone, ids, language};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use serde_json::json;
+
+use super::Writer;
+use crate::Result;
+
+/// The zone and the language of a tenant, as the directory of its organisation tells them. What the tenant has already
+/// stays: somebody may have set it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantLocale {
+    /// The time zone; what is no IANA name is not taken.
+    pub zone: Option<String>,
+    /// The language; what is no BCP 47 tag is not taken.
+    pub language: Option<String>,
+}
+
+impl Writer<'_> {
+    pub(super) async fn locale(&mut self, told: TenantLocale) -> Result<()> {
+        use entity::tenant::Column;
+        let zone = told.zone.filter(|name| Zone::named(name).is_some());
+        let language = told.language.as_deref().and_then(language::tag);
+        for (column, key, value) in
+            [(Column::TimeZone, "timeZone", zone), (Column::Language, "language", language)]
+        {
+            let Some(value) = value else { continue };
+            if self.fill(column, &value).await? {
+                let subject = Id::<ids::Tenant>::from_uuid(self.tenant).to_string();
+                let details = json!({ "from": "directory", key: value });
+                self.audit(self.asked_by.to_owned(), "tenant.update", subject, details).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a column of the tenant that is null; false where it is not.
+    async fn fill(&self, column: entity::tenant::Column, value: &str) -> Result<bool> {
+        use entity::tenant::{Column, Entity};
+        #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
+        let filled = Entity::update_many()
+            .filter(Column::Id.eq(self.tenant))
+            .filter(column.is_null())
+            .col_expr(column, Expr::value(value))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .exec(self.txn)
+            .await?;
+        Ok(filled.rows_affected > 0)
+    }
+}

@@ -1,0 +1,105 @@
+//! Which calendars of a mailbox make its owner busy.
+
+use domain::{
+    Allowed, Id, ids,
+    state::{ConnectionState, Lane},
+};
+use entity::connection::Model;
+use providers::CalendarListing;
+use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr};
+use serde_json::json;
+
+use super::{Connections, state};
+use crate::{
+    Error, Refusal, Result,
+    events::topic,
+    orders::{Activate, Order},
+};
+
+/// How many calendars of one mailbox are kept.
+const MOST: usize = 100;
+
+impl Connections {
+    /// Decides which calendars of a mailbox make its owner busy, by the ids that the mailbox lists; `None` leaves it to
+    /// the calendar system. The mailbox is read again at once.
+    ///
+    /// Refused when the mailbox lists no such calendar, when none is named, and when somebody changed the connection
+    /// since `if_version`.
+    pub async fn count_calendars(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Connection>,
+        calendars: Option<Vec<String>>,
+        if_version: Option<i64>,
+    ) -> Result<Model> {
+        use entity::connection::{Column, one, update};
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let row = row.ok_or_else(|| Error::not_found("connection"))?;
+        let wanted = calendars.map(|wanted| checked(&row, &wanted)).transpose()?;
+        let changed = update(tx.tenant())
+            .filter(Column::Id.eq(row.id))
+            .filter(Column::Version.eq(if_version.unwrap_or(row.version)))
+            .col_expr(Column::CountedCalendars, Expr::value(wanted.clone()))
+            // What was read of other calendars is no beginning for asking what has changed.
+            .col_expr(Column::Watermark, Expr::value(None::<String>))
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .exec(tx.conn())
+            .await?;
+        if changed.rows_affected == 0 {
+            let message = "Somebody changed this connection in the meantime. Read it again.";
+            return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
+        }
+        if state(&row).is_readable() {
+            let activate = Order::Activate(Activate { connection: row.id, campaign: None });
+            tx.order(activate, &by.actor(), Lane::Interactive).await?;
+        }
+        tx.event(topic::CONNECTION, row.id);
+        let details = json!({ "old": row.counted_calendars, "new": wanted });
+        tx.audit(&by.actor(), "connection.calendars", id.to_string(), details).await?;
+        let after = one(tx.tenant(), row.id).one(tx.conn()).await?;
+        tx.commit().await?;
+        after.ok_or_else(|| Error::not_found("connection"))
+    }
+}
+
+/// The ids in the order of the mailbox's list, each once.
+fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
+    if wanted.is_empty() {
+        let message = "Name at least one calendar. Without any, the owner would never be busy.";
+        return Err(Refusal::new("CALENDARS_MISSING", message).at("calendarIds").into());
+    }
+    if state(row) == ConnectionState::Excluded {
+        return Err(Error::refuse("EXCLUDED", "An administrator left this mailbox out."));
+    }
+    let listed = calendars(row);
+    if wanted.iter().any(|id| !listed.iter().any(|calendar| calendar.id == *id)) {
+        let message = "This mailbox lists no such calendar. Read its calendars again.";
+        return Err(Refusal::new("CALENDAR_ID_UNKNOWN", message).at("calendarIds").into());
+    }
+    let counted: Vec<String> =
+        listed.into_iter().map(|calendar| calendar.id).filter(|id| wanted.contains(id)).collect();
+    Ok(json!(counted))
+}
+
+/// The calendars of a mailbox, as they were listed when it was activated last; `counts` says what holds now.
+pub fn calendars(row: &Model) -> Vec<CalendarListing> {
+    let listed: Option<Vec<CalendarListing>> =
+        row.calendars.clone().and_then(|json| serde_json::from_value(json).ok());
+    let counted = counted(row);
+    let mut calendars = listed.unwrap_or_default();
+    for calendar in &mut calendars {
+        calendar.counts = counted.as_ref().map_or(calendar.counts, |ids| ids.contains(&calendar.id));
+    }
+    calendars
+}
+
+/// The ids of the calendars that count by an administrator's decision; `None` where the calendar system decides.
+pub fn counted(row: &Model) -> Option<Vec<String>> {
+    row.counted_calendars.clone().and_then(|json| serde_json::from_value(json).ok())
+}
+
+/// A list of calendars as it is kept.
+pub fn listing(calendars: &[CalendarListing]) -> Json {
+    json!(calendars[..calendars.len().min(MOST)])
+}

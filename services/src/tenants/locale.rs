@@ -1,0 +1,80 @@
+//! The time zone and the language of a tenant.
+
+use domain::{Zone, language};
+use entity::{tenant, tenant_user};
+
+use crate::{Refusal, Result, availability};
+
+/// The zone in which a person's whole days and floating times stand where the calendar tells none: the user's own,
+/// else the tenant's. A name that this version does not know counts as none. `None` where nobody has told one; then the
+/// caller has to say so, because no zone may be taken for theirs silently.
+pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::Model) -> Option<&'a str> {
+    let own = user.and_then(|user| user.time_zone.as_deref());
+    [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| Zone::named(name).is_some())
+}
+
+/// A time zone of the IANA database, or `ZONE_UNKNOWN`.
+pub(crate) fn zone(name: String) -> Result<String> {
+    availability::zone(&name)?;
+    Ok(name)
+}
+
+/// A well-formed tag in its usual spelling, or `LANGUAGE_UNKNOWN`.
+pub(super) fn language(tag: &str) -> Result<String> {
+    language::tag(tag).ok_or_else(|| {
+        let message = "This is not a language. Use a BCP 47 tag such as de or en-GB.";
+        Refusal::new("LANGUAGE_UNKNOWN", message).at("language").into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn tenant(zone: Option<&str>) -> tenant::Model {
+        tenant::Model {
+            id: Uuid::nil(),
+            name: String::new(),
+            plan: String::new(),
+            return_urls: serde_json::json!([]),
+            time_zone: zone.map(str::to_owned),
+            language: None,
+            data_key: Vec::new(),
+            version: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn user(zone: Option<&str>) -> tenant_user::Model {
+        tenant_user::Model {
+            id: Uuid::nil(),
+            tenant_id: Uuid::nil(),
+            email: String::new(),
+            name: String::new(),
+            calendar_address: None,
+            time_zone: zone.map(str::to_owned),
+            version: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_persons_zone_is_the_users_else_the_tenants_and_never_made_up() {
+        let (berlin, tokyo) = (Some("Europe/Berlin"), Some("Asia/Tokyo"));
+        for (own, of_tenant, expected) in [
+            (berlin, tokyo, berlin),
+            (berlin, None, berlin),
+            (None, tokyo, tokyo),
+            (Some("Mars/Olympus"), tokyo, tokyo),
+            (Some("Mars/Olympus"), None, None),
+            (None, None, None),
+        ] {
+            let (user, tenant) = (user(own), tenant(of_tenant));
+            assert_eq!(owner_zone(Some(&user), &tenant), expected, "{own:?} in {of_tenant:?}");
+        }
+        assert_eq!(owner_zone(None, &tenant(tokyo)), tokyo, "a room has no user");
+    }
+}

@@ -1,0 +1,42 @@
+//! A server for tests that says what it was told to say.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+};
+use url::Url;
+
+/// Answers one request after the other with what the test laid out, and keeps what it was asked.
+pub async fn server(answers: Vec<String>) -> (Url, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let (asked, mut tasks) = (Arc::new(Mutex::new(Vec::new())), JoinSet::new());
+    let heard = Arc::clone(&asked);
+    tasks.spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            loop {
+                let mut chunk = [0; 4096];
+                let read = stream.read(&mut chunk).await.unwrap();
+                request.extend_from_slice(&chunk[..read]);
+                let text = String::from_utf8_lossy(&request);
+                let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+                if text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() >= length) {
+                    break;
+                }
+            }
+            heard.lock().unwrap().push(String::from_utf8(request).unwrap());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (url, asked, tasks)
+}
+
+/// An answer with this status line, and headers below it.
+pub fn answer(head: &str, body: &str) -> String {
+    format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}

@@ -1,0 +1,426 @@
+//! What one mailbox returns and what it means for others: for their turn, and for the state of their integration.
+//!
+//! The PostgreSQL half needs `MUSTER_TEST_POSTGRES`, the URL of a server on which databases may be made.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[expect(dead_code, reason = "the tests of bookings need the rest")]
+#[path = "booking_runs/calendar.rs"]
+mod calendar;
+#[expect(dead_code, reason = "the tests of the use cases need the rest")]
+#[path = "../../services/tests/bookings_suite/world.rs"]
+mod world;
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use domain::state::Verdict;
+use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
+use services::{connections, grants::Connectors, ladder::Check, users::UserChange};
+use uuid::Uuid;
+use workflows::{Engine, reconcile::Reconciler};
+
+use crate::{
+    calendar::{Calendars, DIRECTORY, busy, lost, out_of_scope, refused},
+    world::{World, unreadable},
+};
+
+/// A tenant whose mailboxes were read, with a calendar system at hand.
+struct App {
+    world: World,
+    calendars: Calendars,
+    engine: Engine,
+}
+
+/// Makes worlds on one of the stores.
+#[derive(Clone, Copy)]
+enum Apps {
+    Sqlite,
+    Postgres,
+}
+
+impl Apps {
+    async fn make(self, people: usize) -> App {
+        let calendars = Calendars::default();
+        calendars.serve();
+        let connectors = Connectors::default().with(Arc::new(calendars.clone()));
+        let world = match self {
+            Self::Sqlite => World::sqlite_with(connectors).await,
+            Self::Postgres => World::postgres_with(connectors).await,
+        };
+        let engine = workflows::engine(&world.services, "node");
+        for _ in 0..people {
+            world.person(&[]).await;
+        }
+        App { world, calendars, engine }
+    }
+}
+
+/// What is not the calendar system that it should be.
+fn not_a_calendar() -> Error {
+    Error::new(ErrorKind::Misconfigured, Remedy::Never, "not_exchange", "This is not an Exchange server.")
+}
+
+impl App {
+    fn tenant(&self) -> Uuid {
+        self.world.tenant.uuid()
+    }
+
+    /// The connections, in the order in which they were made.
+    async fn connections(&self) -> Vec<entity::connection::Model> {
+        let txn = self.world.services.store.read(self.tenant()).await.unwrap();
+        let rows = entity::connection::of(self.tenant()).order_by_asc(entity::connection::Column::Id);
+        rows.all(&txn).await.unwrap()
+    }
+
+    /// Changes a connection behind everybody's back.
+    async fn set(
+        &self,
+        row: &entity::connection::Model,
+        change: impl FnOnce(&mut entity::connection::ActiveModel),
+    ) {
+        let txn = self.world.services.store.write(self.tenant()).await.unwrap();
+        let mut changed = entity::connection::ActiveModel { id: Set(row.id), ..Default::default() };
+        change(&mut changed);
+        changed.update(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// The titles of what is kept of a calendar.
+    async fn titles(&self, connection: Uuid) -> Vec<String> {
+        use entity::calendar_event::{Column, of};
+        let txn = self.world.services.store.read(self.tenant()).await.unwrap();
+        let rows = of(self.tenant()).filter(Column::ConnectionId.eq(connection)).order_by_asc(Column::Title);
+        rows.all(&txn).await.unwrap().into_iter().map(|row| row.title).collect()
+    }
+
+    async fn integration(&self) -> String {
+        let integrations = self.world.services.integrations();
+        integrations.among(self.tenant(), &[self.world.integration]).await.unwrap().remove(0).state
+    }
+
+    /// Lets time pass and reads what is old by then. Answers who was asked for events, in order.
+    async fn round(&self, minutes: i64) -> Vec<String> {
+        self.world.clock.advance(Duration::minutes(minutes));
+        self.calendars.read();
+        Reconciler::Calendars.round(&self.world.services).await.unwrap();
+        self.calendars.read()
+    }
+
+    async fn activate(&self, connection: Uuid) {
+        let connections = self.world.services.connections();
+        connections.activate(&self.world.admin(), domain::Id::from_uuid(connection)).await.unwrap();
+        self.work().await;
+    }
+
+    /// Works off everything, moving the clock for those who try again.
+    async fn work(&self) {
+        for _ in 0..600 {
+            self.engine.drain().await.unwrap();
+            let txn = self.world.services.store.read(self.tenant()).await.unwrap();
+            let live = entity::run::of(self.tenant()).all(&txn).await.unwrap();
+            if live.iter().all(|run| run.finished_at.is_some()) {
+                return;
+            }
+            self.world.clock.advance(Duration::seconds(10));
+        }
+        panic!("the runs do not end");
+    }
+}
+
+async fn a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others(apps: Apps) {
+    let app = apps.make(12).await;
+    // The oldest: it was the first of every round.
+    let bad = app.connections().await[0].clone();
+    app.calendars.close(&bad.address, busy());
+    let first = app.round(16).await;
+    assert_eq!((first.len(), app.connections().await[0].failures), (12, 1));
+    let (mut attempts, mut last, mut waits) = (vec![app.world.services.now()], 0, Vec::new());
+    for _ in 0..96 {
+        let asked = app.round(16).await;
+        assert_eq!(asked.iter().filter(|one| **one != bad.address).count(), 11, "every other one is read");
+        if let Some(at) = asked.iter().position(|one| *one == bad.address) {
+            assert_eq!(at, 11, "it comes last: {asked:?}");
+            let now = app.world.services.now();
+            waits.push((now - *attempts.last().unwrap()).num_minutes());
+            attempts.push(now);
+            last += 1;
+        }
+    }
+    assert!((8..=12).contains(&last), "{last} attempts in 26 hours: {waits:?}");
+    assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 64), "longer and longer: {waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= 4 * 60 + 16) && waits[0] <= 32, "{waits:?}");
+    let row = app.connections().await[0].clone();
+    assert_eq!(
+        (row.state.as_str(), row.failing_code.as_deref()),
+        ("ACTIVE", Some("PROVIDER_UNAVAILABLE 503"))
+    );
+    assert_eq!(app.integration().await, "ACTIVE", "a bad moment turns nothing");
+
+    app.calendars.open(&bad.address);
+    app.round(5 * 60).await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.failures, row.failing_code, row.failing_since, row.retry_at), (0, None, None, None));
+    app.world.close().await;
+}
+
+async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
+    for error in [not_a_calendar(), lost(), refused(), out_of_scope()] {
+        let app = apps.make(4).await;
+        let bad = app.connections().await[0].clone();
+        app.calendars.close(&bad.address, error.clone());
+        let mut states = Vec::new();
+        for _ in 0..12 {
+            app.round(16).await;
+            states.push(app.integration().await);
+            Reconciler::Health.round(&app.world.services).await.unwrap();
+            states.push(app.integration().await);
+            app.engine.drain().await.unwrap();
+        }
+        assert!(!states.iter().any(|state| state == "FAILING"), "{}: {states:?}", error.code);
+        assert_eq!(states.last().unwrap(), "DEGRADED", "{}", error.code);
+        assert_eq!(app.connections().await[0].state, "UNREACHABLE", "{}", error.code);
+        assert!(app.connections().await[1..].iter().all(|row| row.state == "ACTIVE"));
+        app.world.close().await;
+    }
+}
+
+async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
+    let app = apps.make(4).await;
+    let bad = app.connections().await[0].clone();
+    app.calendars.close(&bad.address, not_a_calendar());
+    app.round(16).await;
+    assert_eq!(
+        (app.connections().await[0].state.as_str(), app.integration().await.as_str()),
+        ("ACTIVE", "ACTIVE")
+    );
+    app.round(16).await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
+    assert!(row.retry_at.is_some());
+    app.calendars.open(&bad.address);
+    app.round(60).await;
+    app.work().await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.state.as_str(), row.route.as_str(), row.failures), ("ACTIVE", "DELEGATED", 0));
+    Reconciler::Health.round(&app.world.services).await.unwrap();
+    assert_eq!(app.integration().await, "ACTIVE");
+    app.world.close().await;
+}
+
+async fn mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_lasts(apps: Apps) {
+    for people in [1, 2, 3, 5] {
+        let app = apps.make(people).await;
+        for row in app.connections().await {
+            app.calendars.close(&row.address, not_a_calendar());
+        }
+        app.round(16).await;
+        assert_eq!(app.integration().await, "ACTIVE", "{people}: one round proves nothing");
+        app.round(16).await;
+        assert_eq!(app.integration().await, "FAILING", "{people}");
+        app.world.close().await;
+    }
+}
+
+async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothing(apps: Apps) {
+    for different in [false, true] {
+        let app = apps.make(5).await;
+        let rows = app.connections().await;
+        let bad = if different { &rows[..] } else { &rows[..4] };
+        for (n, row) in bad.iter().enumerate() {
+            let code = if different { format!("code-{n}") } else { "same".to_owned() };
+            app.calendars.close(&row.address, Error { code, ..not_a_calendar() });
+        }
+        for _ in 0..4 {
+            app.round(16).await;
+            assert_ne!(app.integration().await, "FAILING", "different: {different}");
+        }
+        app.world.close().await;
+    }
+}
+
+async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
+    let app = apps.make(4).await;
+    for row in app.connections().await {
+        app.calendars.close(&row.address, lost());
+    }
+    app.calendars.close(DIRECTORY, lost());
+    app.round(16).await;
+    assert_eq!(app.integration().await, "FAILING");
+    assert!(app.connections().await.iter().all(|row| row.state == "ACTIVE"), "mailboxes keep their state");
+    app.calendars.open(DIRECTORY);
+    for row in app.connections().await {
+        app.calendars.open(&row.address);
+    }
+    Reconciler::Health.round(&app.world.services).await.unwrap();
+    assert_eq!((app.integration().await.as_str(), app.round(1).await.len()), ("ACTIVE", 4));
+    app.world.close().await;
+}
+
+async fn a_person_whose_own_consent_is_gone_turns_nothing_for_others(apps: Apps) {
+    let app = apps.make(3).await;
+    let row = app.connections().await[0].clone();
+    app.set(&row, |row| row.route = Set("OWN".to_owned())).await;
+    // There is no consent of this person's at all.
+    app.round(16).await;
+    let row = app.connections().await[0].clone();
+    assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
+    app.world.close().await;
+}
+
+async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
+    let app = apps.make(1).await;
+    let failed = app.world.connection(None, None, "PENDING").await;
+    let stuck = app.world.connection(None, None, "VERIFYING").await;
+    let pending = app.world.connection(None, None, "PENDING").await;
+    let state = async |id: Uuid| {
+        let rows = app.connections().await;
+        rows.into_iter().find(|row| row.id == id).unwrap()
+    };
+    app.calendars.close(&state(failed).await.address, busy());
+    app.activate(failed).await;
+    let row = state(failed).await;
+    assert_eq!((row.state.as_str(), row.failures), ("UNREACHABLE", 1));
+    assert!(row.retry_at.is_some_and(|at| at > app.world.services.now()));
+    app.calendars.open(&row.address);
+    app.round(16).await;
+    app.work().await;
+    assert_eq!(state(failed).await.state, "ACTIVE");
+    assert_eq!(state(stuck).await.state, "ACTIVE", "its run is gone");
+    assert_eq!(state(pending).await.state, "PENDING", "nobody asked for it");
+    app.world.close().await;
+}
+
+async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(apps: Apps) {
+    let app = apps.make(2).await;
+    let [bad, clean] = &app.connections().await[..] else { panic!("there are two") };
+    let items = [unreadable("a", false), unreadable("b", true), unreadable("c", true)];
+    app.world.read_with(bad.id, &[], &items).await;
+    let (admin, integrations) = (app.world.admin(), app.world.services.integrations());
+    integrations.verify(&admin, domain::Id::from_uuid(app.world.integration)).await.unwrap();
+    app.work().await;
+    let txn = app.world.services.store.read(app.tenant()).await.unwrap();
+    let row = entity::verification::of(app.tenant()).one(&txn).await.unwrap().unwrap();
+    let checks: Vec<Check> = serde_json::from_value(row.checks).unwrap();
+    let marked: Vec<_> = checks.iter().filter(|check| check.name == "UNREADABLE").collect();
+    let [check] = marked[..] else { panic!("{checks:?}") };
+    assert_eq!((check.mailbox.as_ref(), check.verdict), (Some(&bad.address), Verdict::Warned));
+    assert!(check.evidence.contains(": 3.") && check.evidence.contains(" 1 "), "{}", check.evidence);
+    assert!(check.next_action.as_ref().unwrap().contains("owner"));
+    assert_ne!(check.mailbox.as_ref(), Some(&clean.address));
+    drop(txn);
+    app.world.close().await;
+}
+
+async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user(apps: Apps) {
+    let app = apps.make(1).await;
+    let row = app.connections().await[0].clone();
+    let (admin, users) = (app.world.admin(), app.world.services.users());
+    let user = domain::Id::from_uuid(row.user_id.unwrap());
+    app.round(16).await;
+    assert_eq!(app.calendars.zone(&row.address), None, "nobody has told one");
+    app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
+    let zone = |name: &str| UserChange { time_zone: Some(Some(name.to_owned())), ..UserChange::default() };
+    users.update(&admin, user, zone("Asia/Tokyo"), None).await.unwrap();
+    assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
+    app.round(16).await;
+    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Asia/Tokyo"));
+    app.activate(row.id).await;
+    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Asia/Tokyo"), "when it is activated too");
+    app.set(&row, |row| row.time_zone = Set(Some("Europe/Berlin".to_owned()))).await;
+    app.round(16).await;
+    assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("Europe/Berlin"), "the mailbox has its own");
+    let renamed = UserChange { name: Some("Ada".to_owned()), ..UserChange::default() };
+    app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
+    users.update(&admin, user, renamed, None).await.unwrap();
+    assert_eq!(app.connections().await[0].watermark.as_deref(), Some("good"), "a name is no zone");
+    app.world.close().await;
+}
+
+async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps) {
+    let app = apps.make(1).await;
+    let listed =
+        |id: &str, kind, counts| CalendarListing { id: id.to_owned(), name: id.to_owned(), kind, counts };
+    let all = [
+        listed("default", CalendarKind::Default, true),
+        listed("team", CalendarKind::Secondary, false),
+        listed("holidays", CalendarKind::Generated, false),
+    ];
+    app.calendars.list(&all);
+    let row = app.connections().await[0].clone();
+    let (admin, id) = (app.world.admin(), domain::Id::from_uuid(row.id));
+    let connections = || app.world.services.connections();
+    let count = async |ids: Option<&[&str]>, version: Option<i64>| {
+        let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
+        connections().count_calendars(&admin, id, ids, version).await
+    };
+    let refused = count(Some(&["team"]), None).await.unwrap_err();
+    assert_eq!(refused.code(), "CALENDAR_ID_UNKNOWN", "they were never listed");
+    app.activate(row.id).await;
+    assert_eq!(connections::calendars(&app.connections().await[0]), all);
+
+    for (ids, code) in [(&["team", "else"][..], "CALENDAR_ID_UNKNOWN"), (&[], "CALENDARS_MISSING")] {
+        assert_eq!(count(Some(ids), None).await.unwrap_err().code(), code);
+    }
+    assert_eq!(count(Some(&["team"]), Some(1)).await.unwrap_err().code(), "VERSION_CONFLICT");
+    app.set(&row, |row| row.watermark = Set(Some("of the default".to_owned()))).await;
+    let after = count(Some(&["holidays", "default", "default"]), None).await.unwrap();
+    assert_eq!(after.watermark, None);
+    assert_eq!(connections::counted(&after).unwrap(), ["default", "holidays"]);
+    let counts: Vec<_> = connections::calendars(&after).iter().map(|one| one.counts).collect();
+    assert_eq!(counts, [true, false, true]);
+    app.calendars.read();
+    app.work().await;
+    let asked = [format!("{} default", row.address), format!("{} holidays", row.address)];
+    assert_eq!(app.calendars.read(), asked, "it is read at once");
+    assert_eq!(app.titles(row.id).await, ["default", "holidays"]);
+    assert_eq!(app.round(16).await, asked, "and from then on");
+
+    // One that was deleted takes nothing from the others, and is seen.
+    app.calendars.list(&all[..1]);
+    app.round(16).await;
+    assert_eq!(app.titles(row.id).await, ["default"]);
+    let marked = app.connections().await[0].clone();
+    assert_eq!((marked.state.as_str(), marked.unknown_count), ("ACTIVE", 1));
+    assert_eq!(connections::unreadable(&marked)[0].uid, "holidays");
+
+    count(None, Some(marked.version)).await.unwrap();
+    app.work().await;
+    assert_eq!(app.round(16).await, [row.address.clone()], "the calendar system decides again");
+    assert_eq!(app.connections().await[0].unreadable_count, 0);
+    app.world.close().await;
+}
+
+/// Runs every test on both stores.
+macro_rules! on_both_stores {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Sqlite).await;
+            }
+        )+ }
+
+        mod postgres { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Apps::Postgres).await;
+            }
+        )+ }
+    };
+}
+
+on_both_stores! {
+    days_stand_in_the_zone_of_the_mailbox_else_of_the_user,
+    an_administrator_decides_which_calendars_of_a_mailbox_count,
+    the_verification_names_the_mailboxes_with_items_that_cannot_be_read,
+    a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others,
+    what_one_mailbox_returns_degrades_its_integration_at_most,
+    a_refusal_that_lasts_is_retried_and_heals_by_itself,
+    mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_lasts,
+    mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothing,
+    a_lost_consent_turns_the_integration_at_once,
+    a_person_whose_own_consent_is_gone_turns_nothing_for_others,
+    an_activation_that_failed_or_was_lost_is_tried_again,
+}
