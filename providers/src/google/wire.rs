@@ -16,6 +16,7 @@ pub(super) struct Customer {
     pub customer_domain: Option<String>,
     #[serde(default, deserialize_with = "json::value")]
     pub postal_address: Option<PostalAddress>,
+    #[serde(default, deserialize_with = "json::text")]
     pub language: Option<String>,
 }
 

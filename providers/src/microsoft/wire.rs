@@ -75,6 +75,7 @@ pub(super) struct Organization {
     pub display_name: Option<String>,
     #[serde(default, deserialize_with = "json::list")]
     pub verified_domains: Vec<Domain>,
+    #[serde(default, deserialize_with = "json::text")]
     pub preferred_language: Option<String>,
 }
 
