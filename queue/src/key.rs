@@ -39,9 +39,9 @@ fn plain(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'@' => {
-                plain.push(char::from(byte))
+                plain.push(char::from(byte));
             }
-            other => plain.push_str(&format!("%{other:02x}")),
+            other => plain.extend(format!("%{other:02x}").chars()),
         }
     }
     plain

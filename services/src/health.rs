@@ -159,7 +159,7 @@ pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
     let first = services.settings.reread_after.min(LONGEST_BACKOFF);
     let whole = first.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
     let quarter = u64::try_from(whole.as_millis() / 4).unwrap_or(u64::MAX);
-    whole - Duration::from_millis(services.ids.below(quarter))
+    whole.saturating_sub(Duration::from_millis(services.ids.below(quarter)))
 }
 
 /// A mailbox that was active is not any more: it is marked, and the integration shows it.

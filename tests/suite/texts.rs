@@ -31,7 +31,7 @@ async fn every_text_of_the_api_has_a_length_and_no_odd_characters(app: TestApp) 
     for input in &inputs {
         refuses_what_does_not_fit(&vendor, input).await;
         // The same call with a good text is not refused for its text; without a credential it changes nothing.
-        let asked = app.anonymous().ask(&input.document("$text"), input.variables("fine")).await;
+        let asked = app.anonymous().ask(&input.document("$text"), inputs::variables("fine")).await;
         let code = code(&asked);
         assert!(
             !matches!(code.as_str(), "TEXT_TOO_LONG" | "TEXT_MALFORMED" | "INTERNAL"),
@@ -54,7 +54,7 @@ async fn every_text_of_the_api_has_a_length_and_no_odd_characters(app: TestApp) 
 async fn refuses_what_does_not_fit(vendor: &Asker, input: &Input) {
     let document = input.document("$text");
     let refused = async |text: &str, expected: &str| {
-        let answer = vendor.ask(&document, input.variables(text)).await;
+        let answer = vendor.ask(&document, inputs::variables(text)).await;
         assert_eq!(code(&answer), expected, "{input}: {answer}");
         assert_eq!(answer.get("data"), None, "{input}: nothing runs");
         assert!(answer.to_string().len() < 2_000, "{input}: the text comes back");
@@ -65,12 +65,12 @@ async fn refuses_what_does_not_fit(vendor: &Asker, input: &Input) {
     }
     let takes_lines = LINES.contains(&input.owner.as_str());
     for char in ["\n", "\t", "\r\n", "\u{2028}"] {
-        let answer = vendor.ask(&document, input.variables(&format!("a{char}b"))).await;
+        let answer = vendor.ask(&document, inputs::variables(&format!("a{char}b"))).await;
         let expected = code(&answer) != "TEXT_MALFORMED";
         assert_eq!(takes_lines, expected, "{input} with {char:?}: {answer}");
     }
     // Half of a pair of surrogates, which is no character, as JSON and as GraphQL write it.
-    let body = json!({ "query": document, "variables": input.variables("HALF") }).to_string();
+    let body = json!({ "query": document, "variables": inputs::variables("HALF") }).to_string();
     let (status, answer) = vendor.send(body.replace("HALF", "\\ud800")).await;
     assert_eq!((status.as_u16(), code(&answer)), (400, "MALFORMED_JSON".to_owned()), "{input}");
     for (literal, expected) in [
@@ -86,8 +86,8 @@ async fn refuses_what_does_not_fit(vendor: &Asker, input: &Input) {
 /// The code of the first error, or of the first refusal; empty where there is none.
 fn code(answer: &Value) -> String {
     let error = answer["errors"][0]["extensions"]["code"].as_str();
-    let payloads = answer["data"].as_object().into_iter().flat_map(|data| data.values());
-    let refusal = payloads.filter_map(|payload| payload["userErrors"][0]["code"].as_str()).next();
+    let mut payloads = answer["data"].as_object().into_iter().flat_map(|data| data.values());
+    let refusal = payloads.find_map(|payload| payload["userErrors"][0]["code"].as_str());
     error.or(refusal).unwrap_or_default().to_owned()
 }
 

@@ -192,7 +192,7 @@ impl Search<'_> {
             self.sort(one, true, &mut mine, &mut others).await?;
         }
         let mut is_askers = false;
-        for home in self.homes(own) {
+        for home in Self::homes(own) {
             if self.account.has_home(&home) && !self.is_account {
                 is_askers = true;
                 continue;
@@ -224,7 +224,7 @@ impl Search<'_> {
     }
 
     /// The homes that the principal names, without what has been listed with it.
-    fn homes(&self, own: &Resource) -> Vec<Url> {
+    fn homes(own: &Resource) -> Vec<Url> {
         let hrefs = own.hrefs(CALDAV, "calendar-home-set").into_iter();
         let mut homes: Vec<Url> = Vec::new();
         for home in hrefs.filter_map(|home| href::resolve(&own.url, home)) {
@@ -258,9 +258,9 @@ impl Search<'_> {
             None => is_personal && !one.is_shared,
         };
         if is_mine {
-            mine.push(one)
+            mine.push(one);
         } else {
-            others.push(one)
+            others.push(one);
         }
         Ok(())
     }

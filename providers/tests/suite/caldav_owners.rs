@@ -487,7 +487,7 @@ async fn a_copy_of_an_event_that_was_deleted_by_hand_is_removed_by_its_key() {
     for _ in 0..2 {
         caldav.cancel_event(&session, ADA, &written.id, "Sorry").await.unwrap();
         caldav.remove_copies(&session, ADA, "k", &rooms).await.unwrap();
-        assert!(!world.nodes().keys().any(|path| path.ends_with(".ics")), "{:?}", world.nodes().keys());
+        assert!(!world.nodes().keys().any(|path| path.contains(".ics")), "{:?}", world.nodes().keys());
     }
     // A copy that the server, or somebody, has put under another name, or in the calendar that is the default no more.
     for (path, name) in [("/c/atlas/calendar/", "moved.ics"), ("/c/atlas/old/", "muster-k.ics")] {
@@ -496,7 +496,7 @@ async fn a_copy_of_an_event_that_was_deleted_by_hand_is_removed_by_its_key() {
         let copy = world.nodes().remove("/c/atlas/calendar/muster-k.ics").unwrap();
         world.nodes().insert(format!("{path}{name}"), copy);
         crate::caldav_script::caldav().remove_copies(&world.session(), ADA, "k", &rooms).await.unwrap();
-        assert!(!world.nodes().keys().any(|path| path.ends_with(".ics")), "{path}{name}");
+        assert!(!world.nodes().keys().any(|path| path.contains(".ics")), "{path}{name}");
     }
 }
 

@@ -102,6 +102,7 @@ pub enum OnUnreadable {
 
 impl OnUnreadable {
     /// Whether it is the default, which a request's digest leaves out.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     pub(crate) fn is_offer(&self) -> bool {
         *self == Self::Offer
     }

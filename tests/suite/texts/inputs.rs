@@ -62,11 +62,11 @@ impl Input {
             self.selection
         )
     }
+}
 
-    /// The variables of such an operation.
-    pub fn variables(&self, text: &str) -> Value {
-        json!({ "text": text })
-    }
+/// The variables of such an operation.
+pub fn variables(text: &str) -> Value {
+    json!({ "text": text })
 }
 
 impl Schema {

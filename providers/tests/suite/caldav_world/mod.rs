@@ -164,7 +164,7 @@ fn decode(path: &str) -> String {
 /// The properties of a principal with these mail addresses and these homes.
 pub fn principal(name: &str, addresses: &[&str], homes: &[&str]) -> String {
     let hrefs = |all: &[&str], before: &str| -> String {
-        all.iter().map(|href| format!("<href>{before}{href}</href>")).collect()
+        all.iter().map(|href| format!("<href>{before}{href}</href>")).collect::<Vec<_>>().concat()
     };
     format!(
         "<resourcetype><principal/><collection/></resourcetype><displayname>{name}</displayname>\
