@@ -17,12 +17,11 @@ const MAKERS: [&str; 6] =
     ["refuse(", "refusal(", "Refusal::new(", "Reason::new(", "Trouble::fail(", "Self::failed("];
 
 /// Words that look like codes: of the database, of documents, of outcomes, of the environment.
-const NOT_CODES: [&str; 13] = [
+const NOT_CODES: [&str; 12] = [
     "CARGO_MANIFEST_DIR",
     "CARGO_PKG_VERSION",
     "EFFECT_KEY",
     "GOOGLE_USER",
-    "ICAL_TOO_COSTLY",
     "MICROSOFT_APP",
     "MICROSOFT_USER",
     "OWN_OPEN",
