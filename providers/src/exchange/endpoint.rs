@@ -54,7 +54,7 @@ impl Exchange {
             check_server(server)?;
             return Ok(service(server));
         }
-        let key = session.scope.to_string();
+        let key = format!("{}\n{}", session.scope, session.account);
         if let Some(known) = self.servers.get(&key).await {
             return Ok(known);
         }
@@ -65,7 +65,7 @@ impl Exchange {
 
     /// Lets the server be discovered anew, after the known one turned out wrong.
     pub(super) async fn forget_endpoint(&self, session: &Session) {
-        self.servers.invalidate(&*session.scope).await;
+        self.servers.invalidate(&format!("{}\n{}", session.scope, session.account)).await;
     }
 }
 
