@@ -121,9 +121,9 @@ class Cyrus:
         return Client(self.http, user, self.passwords[user])
 
     def closed(self, everybody):
-        """The calendar that nobody but its owner may touch, as its owner finds it."""
+        """The calendar that nobody but its owner may touch: its owner's connection and its path."""
         owner = next(one.user for one in everybody if not one.is_shared)
-        return self.client(owner).members(f"/dav/calendars/user/{owner}/Default/")
+        return self.client(owner), f"/dav/calendars/user/{owner}/Default/"
 
     def lay_out(self, everybody, monday):
         administrator = self.connection(ADMINISTRATOR)

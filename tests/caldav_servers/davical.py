@@ -75,9 +75,9 @@ class Davical:
         }
 
     def closed(self, everybody):
-        """The calendar that nobody but its owner may touch, as its owner finds it."""
+        """The calendar that nobody but its owner may touch: its owner's connection and its path."""
         owner = next(one.user for one in everybody if not one.is_shared)
-        return Client(self.http, owner, self.passwords[owner]).members(f"/caldav.php/{owner}/{CALENDAR}/")
+        return Client(self.http, owner, self.passwords[owner]), f"/caldav.php/{owner}/{CALENDAR}/"
 
     def database(self):
         return {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "postgres"}

@@ -66,9 +66,9 @@ class Sabre:
         }
 
     def closed(self, everybody):
-        """The calendar that nobody but its owner may touch, as its owner finds it."""
+        """The calendar that nobody but its owner may touch: its owner's connection and its path."""
         owner = next(one.user for one in everybody if not one.is_shared)
-        return Client(self.http, owner, self.passwords[owner]).members(f"/calendars/{owner}/{CALENDAR}/")
+        return Client(self.http, owner, self.passwords[owner]), f"/calendars/{owner}/{CALENDAR}/"
 
     def lay_out_one(self, one, password, monday):
         client, home = Client(self.http, one.user, password), f"/calendars/{one.user}/"

@@ -5,7 +5,7 @@ usage: serve.py cyrus|davical|sabre --data DIR [--start YYYY-MM-DD] [--json]
 DIR must be empty or absent; all that the server writes is in it. Prints the address, the technical account's name and
 password, and two shell commands that make the server refuse the account and accept it again (as one JSON object with
 `--json`), says "CalDAV server ready" on stderr, and ends, with all that it started, when it is told to: with status 1 if the
-calendar that is not shared is not as it was.
+calendar that is not shared holds anything that was not there before but what its owner was invited to.
 """
 
 import argparse
@@ -47,15 +47,43 @@ def main():
     with Processes(data / "log") as processes:
         told = server.start(processes, everybody, organisation.this_monday(asked.start))
         told["out_of_reach"] = next(one.address for one in everybody if not one.is_shared)
-        before = server.closed(everybody)
+        client, closed = server.closed(everybody)
+        before = client.members(closed)
         assert before, "the calendar that is closed holds events"
         print(json.dumps(told) if asked.json else "\n".join(f"{key}: {value}" for key, value in told.items()), flush=True)
         print("CalDAV server ready", file=sys.stderr, flush=True)
         try:
             processes.wait()
         finally:
-            if server.closed(everybody) != before:
-                sys.exit("A calendar that is not shared has been touched.")
+            client, closed = server.closed(everybody)
+            touched = list(changes(client, closed, before, told["out_of_reach"]))
+            if touched:
+                sys.exit("\n".join(["A calendar that is not shared has been touched:", *touched]))
+
+
+def changes(client, closed, before, owner):
+    """What is no longer as it was in the closed calendar.
+
+    An invitation of somebody else's that the server itself delivered to the owner (RFC 6638) is as it must be: the
+    technical account has no right by which it could have written one there.
+    """
+    after = client.members(closed)
+    for href in before:
+        if after.get(href) != before[href]:
+            yield href
+    for href in after.keys() - before.keys():
+        text = client.send("GET", href)
+        if not is_invitation(text, owner):
+            yield f"{href}\n{text}"
+
+
+def is_invitation(text, owner):
+    """Whether an iCalendar text invites the owner to what somebody else organises."""
+    lines = text.replace("\r\n", "\n").replace("\n ", "").lower().split("\n")
+    organizers = [line for line in lines if line.startswith("organizer")]
+    attendees = [line for line in lines if line.startswith("attendee")]
+    mail = f"mailto:{owner}".lower()
+    return bool(organizers) and not any(mail in line for line in organizers) and any(mail in line for line in attendees)
 
 
 if __name__ == "__main__":
