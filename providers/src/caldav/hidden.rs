@@ -1,21 +1,28 @@
-//! Members that a calendar has and no query lists.
+//! Members that a calendar has and no query over a window lists.
 //!
 //! Some servers leave private events of others out of every query, and name them only where they tell what has changed.
-//! Nobody can say when such an event is, but that it is there is worth a mark. Comparing the lists costs two requests,
-//! so it is done once in a while for each calendar, and no more than that is remembered of it.
+//! Nobody can say when such an event is, but that it is there is worth a mark. And a server that reads a rule or a date
+//! otherwise than its author did may find an event in no window at all: Radicale holds a series with `COUNT=0`, which
+//! some programs write for "for ever", to take place never. Such an event is read here, and judged by us. Comparing the
+//! lists costs four requests, so it is done once in a while for each calendar, and no more than that is remembered of
+//! it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use chrono::{NaiveDate, NaiveTime};
+use domain::TimeRange;
 use futures::FutureExt;
 use url::Url;
 
 use super::{collection::Collection, href, read, sync, transport::Dav};
 use crate::{ErrorKind, Remedy, Result};
 
-/// How many are looked after.
+/// How many of each kind are looked after.
 const MOST: usize = 50;
+/// The years that every server can search: what a signed number of 32 bits counts in seconds.
+const YEARS: (i32, i32) = (1902, 2038);
 
-/// The members that no query lists. They may be no events at all.
+/// The members that no query over a window lists. They may be no events at all.
 pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
     let key = dav.key(&format!("hidden\n{}", href::id(&calendar.url)));
     let load = async { compare(dav, calendar).await.map(Arc::new) };
@@ -28,7 +35,7 @@ pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<Arc<
 
 async fn compare(dav: &Dav<'_>, calendar: &Collection) -> Result<Vec<Url>> {
     let Some(queried) = read::all_events(dav, calendar).await? else { return Ok(Vec::new()) };
-    let queried: BTreeSet<String> = queried.iter().map(href::id).collect();
+    let ids: BTreeSet<String> = queried.iter().map(href::id).collect();
     let listed = match sync::report(dav, calendar, "").await? {
         Some(told) if !told.more => told.changed,
         _ => {
@@ -36,6 +43,19 @@ async fn compare(dav: &Dav<'_>, calendar: &Collection) -> Result<Vec<Url>> {
             members.filter_map(|path| href::resolve(&calendar.url, &path)).collect()
         }
     };
-    let left_out = listed.into_iter().filter(|url| !queried.contains(&href::id(url)));
-    Ok(left_out.take(MOST).collect())
+    let left_out = listed.into_iter().filter(|url| !ids.contains(&href::id(url)));
+    let mut hidden: Vec<Url> = left_out.take(MOST).collect();
+    // A server that searches no window of this length says nothing about its events.
+    if let Ok(Some(placed)) = read::overlapping(dav, calendar, ever()).await {
+        let placed: BTreeSet<String> = placed.iter().map(href::id).collect();
+        let nowhere = queried.into_iter().filter(|url| !placed.contains(&href::id(url)));
+        hidden.extend(nowhere.take(MOST));
+    }
+    Ok(hidden)
+}
+
+fn ever() -> TimeRange {
+    let first_of =
+        |year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN).and_utc();
+    TimeRange { start: first_of(YEARS.0), end: first_of(YEARS.1) }
 }
