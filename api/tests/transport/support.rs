@@ -16,6 +16,8 @@ use api::{
 };
 use async_trait::async_trait;
 use domain::{Caller, CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock};
+use futures::{StreamExt as _, stream::{self, BoxStream}};
+use services::access::AccessChange;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -36,8 +38,9 @@ pub struct Server {
 
 /// Knows a few tokens by heart.
 struct Doorman {
-    ids: Ids,
     tenant: domain::Id<domain::ids::Tenant>,
+    user: domain::Id<domain::ids::User>,
+    key: domain::Id<domain::ids::ApiKey>,
 }
 
 #[async_trait]
@@ -48,7 +51,7 @@ impl Authenticate for Doorman {
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError> {
         let user = |permissions: BTreeSet<Permission>| Caller {
-            kind: CallerKind::User(self.ids.make()),
+            kind: CallerKind::User(self.user),
             tenant: Some(self.tenant),
             permissions,
         };
@@ -59,7 +62,7 @@ impl Authenticate for Doorman {
             Some("Bearer admin") => for_ever(user(StandardRole::Administrator.permissions())),
             Some("Bearer vendor") => match tenant {
                 Some("nowhere") => Err(AuthError::TenantNotFound),
-                _ => for_ever(Caller { kind: CallerKind::Vendor(self.ids.make()), ..Caller::anonymous() }),
+                _ => for_ever(Caller { kind: CallerKind::Vendor(self.key), ..Caller::anonymous() }),
             },
             Some("Bearer short") => Ok(Authenticated {
                 caller: user(BTreeSet::new()),
@@ -69,6 +72,10 @@ impl Authenticate for Doorman {
             Some("Bearer unlucky") => Err(AuthError::Unavailable),
             Some(_) => Err(AuthError::Invalid),
         }
+    }
+
+    fn changes(&self) -> BoxStream<'static, AccessChange> {
+        stream::pending().boxed()
     }
 }
 
@@ -101,7 +108,7 @@ impl Server {
     pub fn which_is_ready(config: Config, ready: bool) -> Self {
         let ids = Ids::random(Arc::new(SystemClock));
         let probe = Arc::new(Probe::default());
-        let doorman = Arc::new(Doorman { ids: ids.clone(), tenant: ids.make() });
+        let doorman = Arc::new(Doorman { tenant: ids.make(), user: ids.make(), key: ids.make() });
         let engine = Arc::new(small(probe.clone()));
         let state =
             web::Data::new(State::new(config, engine, doorman, Arc::new(Always(ready)), ids).unwrap());

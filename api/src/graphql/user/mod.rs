@@ -139,6 +139,18 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
     Ok(ctx.services().users().get(&by, id).await?.into())
 }
 
+/// A user that was changed, as far as the caller may see users: changing is not seeing.
+pub(super) async fn visible(ctx: &Context<'_>, id: domain::Id<ids::User>) -> Result<Option<User>> {
+    let by = match ctx.caller().allow_own() {
+        Ok((own, user)) if user == id => own,
+        _ => match ctx.caller().allow(Permission::UserView) {
+            Ok(by) => by,
+            Err(_) => return Ok(None),
+        },
+    };
+    Ok(Some(ctx.services().users().get(&by, id).await?.into()))
+}
+
 /// A user that something else refers to. Needs `USER_VIEW`, or to be that user.
 pub(super) async fn referred(ctx: &Context<'_>, id: Option<uuid::Uuid>) -> Option<Result<User>> {
     let is_own = ctx.caller().allow_own().is_ok_and(|(_, own)| Some(own.uuid()) == id);
