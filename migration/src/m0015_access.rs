@@ -43,7 +43,8 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let permissions = format!("ALTER TABLE api_key ADD COLUMN permissions {{json}} NOT NULL DEFAULT '{EVERYTHING}';");
+        let permissions =
+            format!("ALTER TABLE api_key ADD COLUMN permissions {{json}} NOT NULL DEFAULT '{EVERYTHING}';");
         ddl(manager, &permissions).await?;
         ddl(manager, TABLES).await?;
         walls::wall(manager, &["access_token"]).await

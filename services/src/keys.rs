@@ -15,8 +15,8 @@ use chrono::Duration;
 use domain::{Id, Permission, Timestamp, access::Staff, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction,
+    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr,
 };
 
 use crate::{Error, Page, PageArgs, Refusal, Result, access::AccessChange, error::is_duplicate, page, roles};
@@ -70,7 +70,8 @@ impl Keys {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
         }
         let secret = self.secret();
-        let ends = new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
+        let ends =
+            new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
         let key = self.row(&secret, &new, Some(ends))?;
         let txn = self.services.store.write_installation().await?;
         insert(&key, &txn).await?;
@@ -80,9 +81,15 @@ impl Keys {
 
     /// Makes a key that takes the place of another, with the same name, permissions and tenant. Both are in force for
     /// `overlap`, so that a back end can be given the new one without an interruption; then the old one ends.
-    pub async fn rotate(&self, by: &Staff, id: Id<ids::ApiKey>, overlap: Duration) -> Result<(Model, String)> {
+    pub async fn rotate(
+        &self,
+        by: &Staff,
+        id: Id<ids::ApiKey>,
+        overlap: Duration,
+    ) -> Result<(Model, String)> {
         if overlap < Duration::zero() || overlap > LONGEST_OVERLAP {
-            let message = format!("Both keys are in force for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
+            let message =
+                format!("Both keys are in force for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
             return Err(Refusal::new("KEY_OVERLAP", message).at("overlapSeconds").into());
         }
         let txn = self.services.store.write_installation().await?;
@@ -164,7 +171,8 @@ impl Keys {
         }
         let digest = self.services.vault.digest(secret);
         let found = by_digest(&digest, self.services.store.installation()).await?;
-        let is_it = |key: &Model| verify_slices_are_equal(&key.hash, &digest).is_ok() && self.is_in_force(key);
+        let is_it =
+            |key: &Model| verify_slices_are_equal(&key.hash, &digest).is_ok() && self.is_in_force(key);
         let Some(key) = found.filter(is_it) else { return Ok(None) };
         if let Err(error) = self.record_use(&key).await {
             tracing::warn!(%error, "the use of a vendor key was not recorded");

@@ -296,11 +296,15 @@ pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<
 }
 
 /// The same for every door that takes something away: nobody takes from somebody with more rights.
-pub(crate) fn may_take_by(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<Permission>) -> Result<()> {
+pub(crate) fn may_take_by(
+    has: impl Fn(Permission) -> bool,
+    permissions: &BTreeSet<Permission>,
+) -> Result<()> {
     match permissions.iter().find(|permission| !has(**permission)) {
         None => Ok(()),
         Some(permission) => {
-            let message = format!("You cannot take away the permission {permission}: you do not have it yourself.");
+            let message =
+                format!("You cannot take away the permission {permission}: you do not have it yourself.");
             Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
         }
     }

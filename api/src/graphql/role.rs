@@ -247,7 +247,7 @@ impl RoleMutation {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().assign(&by, user, &roles).await?;
-            Ok(AssignRolesPayload::done(user::visible(ctx, user).await?))
+            Ok(AssignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
         })
         .await
     }
@@ -263,7 +263,7 @@ impl RoleMutation {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
             ctx.services().roles().unassign(&by, user, &roles).await?;
-            Ok(UnassignRolesPayload::done(user::visible(ctx, user).await?))
+            Ok(UnassignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
         })
         .await
     }

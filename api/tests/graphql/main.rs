@@ -4,6 +4,7 @@
 
 mod access;
 mod bookings;
+mod doors;
 mod people;
 mod schema;
 mod stub;

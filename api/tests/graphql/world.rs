@@ -102,9 +102,7 @@ impl World {
 
     /// A new user with one standard role.
     pub async fn user(&self, tenant: Id<ids::Tenant>, role: StandardRole) -> Caller {
-        let roles = self.services.roles().list(&self.allowed(tenant)).await.unwrap();
-        let role = roles.iter().find(|row| row.name == role.as_str()).unwrap();
-        self.holder(tenant, Id::from_uuid(role.id)).await
+        self.holder(tenant, self.role(tenant, role.as_str()).await).await
     }
 
     /// A new user with a role of these permissions.
@@ -121,6 +119,18 @@ impl World {
             NewUser { email: format!("{name}@acme.example"), name, roles: vec![role], ..NewUser::default() };
         let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
         self.caller(tenant, Id::from_uuid(user.id)).await
+    }
+
+    /// A role of a tenant, by its name.
+    pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
+        let roles = self.services.roles().list(&self.allowed(tenant)).await.unwrap();
+        Id::from_uuid(roles.iter().find(|role| role.name == name).unwrap().id)
+    }
+
+    /// The first role of a user.
+    pub async fn role_of(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Id<ids::Role> {
+        let held = self.services.roles().of_users(tenant, &[user]).await.unwrap();
+        Id::from_uuid(held[&user][0].id)
     }
 
     /// A user as a fresh token shows the user.

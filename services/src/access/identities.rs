@@ -115,10 +115,7 @@ impl Identities {
             everybody: Epoch::default(),
             tenants: HashMap::new(),
         };
-        Self {
-            known: Cache::new(CALLERS),
-            changes: Mutex::new(changes),
-        }
+        Self { known: Cache::new(CALLERS), changes: Mutex::new(changes) }
     }
 
     /// The present epoch: what is read from the database after this was asked for is as new as this.
@@ -129,7 +126,8 @@ impl Identities {
     /// What is remembered, if it still holds and nothing that could end it has happened since it was read.
     pub(super) fn get(&self, presented: Presented, now: Timestamp) -> Option<Authenticated> {
         let Known { epoch, read_at, by } = self.known.get(&presented)?;
-        let holds = (read_at..read_at + HOLDS_FOR).contains(&now) && by.expires_at.is_none_or(|end| now < end);
+        let holds =
+            (read_at..read_at + HOLDS_FOR).contains(&now) && by.expires_at.is_none_or(|end| now < end);
         let changes = self.up_to_date();
         let tenant = by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
         (holds && epoch >= changes.everybody.max(tenant.unwrap_or_default())).then_some(by)

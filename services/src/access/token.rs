@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use domain::{Allowed, CallerKind, Id, Permission, Timestamp, access::{Denied, Staff}, ids};
+use domain::{
+    Allowed, CallerKind, Id, Permission, Timestamp,
+    access::{Denied, Staff},
+    ids,
+};
 use entity::access_token::{ActiveModel, Column, Entity, Model};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -85,7 +89,13 @@ impl Access {
             revoked_at: None,
         };
         Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
-        tx.audit(&by.actor(), "token.issue", id.to_string(), json!({ "user": user, "expiresAt": expires_at })).await?;
+        tx.audit(
+            &by.actor(),
+            "token.issue",
+            id.to_string(),
+            json!({ "user": user, "expiresAt": expires_at }),
+        )
+        .await?;
         tx.commit().await?;
         Ok(AccessToken { id, token, expires_at })
     }
@@ -132,7 +142,13 @@ impl Access {
         }
         let revoked = statement.exec(tx.conn()).await?.rows_affected;
         tx.access_changed();
-        tx.audit(&by.actor(), "token.revoke", user.to_string(), json!({ "tokens": tokens, "revoked": revoked })).await?;
+        tx.audit(
+            &by.actor(),
+            "token.revoke",
+            user.to_string(),
+            json!({ "tokens": tokens, "revoked": revoked }),
+        )
+        .await?;
         tx.commit().await?;
         Ok(revoked)
     }

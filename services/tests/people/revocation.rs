@@ -71,7 +71,10 @@ async fn tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: H
     for by in [&own, &h.vendor(tenant).await] {
         let listed = access.tokens(by, user, PageArgs::default()).await.unwrap().items;
         let (row, issuer) = (&listed[0], h.staff.actor());
-        assert_eq!((row.id, row.issued_by.as_str(), row.revoked_at), (token.id.uuid(), issuer.as_str(), None));
+        assert_eq!(
+            (row.id, row.issued_by.as_str(), row.revoked_at),
+            (token.id.uuid(), issuer.as_str(), None)
+        );
         assert!(!format!("{row:?}").contains(&token.token), "the token itself is kept nowhere");
     }
     let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
@@ -143,6 +146,10 @@ async fn another_node_hears_of_it(h: Harness) {
     assert!(there().await.is_ok());
     let mut changes = Box::pin(other.access().changes());
     own.access().revoke(&h.vendor(tenant).await, user, None).await.unwrap();
-    assert_eq!(changes.next().now_or_never(), Some(Some(AccessChange::Tenant(tenant))), "its sockets hear of it");
+    assert_eq!(
+        changes.next().now_or_never(),
+        Some(Some(AccessChange::Tenant(tenant))),
+        "its sockets hear of it"
+    );
     assert_eq!(refused(there().await), "UNAUTHENTICATED");
 }

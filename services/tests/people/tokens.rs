@@ -36,7 +36,8 @@ pub async fn is_dead(h: &Harness, credential: &str) -> bool {
 
 /// A key with all that the staff may do.
 pub fn new_key(h: &Harness, name: &str, expires_at: Option<Timestamp>) -> NewKey {
-    let permissions = Permission::ALL.iter().copied().filter(|permission| h.staff.also(*permission)).collect();
+    let permissions =
+        Permission::ALL.iter().copied().filter(|permission| h.staff.also(*permission)).collect();
     NewKey { name: name.to_owned(), permissions, tenant: None, expires_at }
 }
 
@@ -189,7 +190,10 @@ async fn a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
         bad.push((format!("typ {typ:?}"), wrong));
     }
     for crit in [vec![], vec!["exp".to_owned()], vec!["b64".to_owned()]] {
-        bad.push((format!("crit {crit:?}"), forged(&h, &genuine, |header, _| header.crit = Some(crit)).await));
+        bad.push((
+            format!("crit {crit:?}"),
+            forged(&h, &genuine, |header, _| header.crit = Some(crit)).await,
+        ));
     }
 
     let (header, claims) = (part(&genuine, 0), part(&genuine, 1));
@@ -264,7 +268,8 @@ async fn a_former_signing_key_retires_when_its_last_token_has_ended(h: Harness) 
 async fn signing_keys_are_rotated_by_schedule(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let access = h.services.access();
-    let kid = async || part(&access.issue(&h.staff, tenant, user, None).await.unwrap().token, 0)["kid"].clone();
+    let kid =
+        async || part(&access.issue(&h.staff, tenant, user, None).await.unwrap().token, 0)["kid"].clone();
     let first = kid().await;
     h.clock.advance(Duration::days(90) - Duration::seconds(1));
     h.services.keys().renew_signing().await.unwrap();

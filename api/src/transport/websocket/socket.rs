@@ -57,7 +57,8 @@ pub struct Presented {
 impl Presented {
     /// Who it is now.
     async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
-        let asked = state.authenticate.authenticate(self.authorization.as_deref(), self.tenant.as_deref()).await;
+        let asked =
+            state.authenticate.authenticate(self.authorization.as_deref(), self.tenant.as_deref()).await;
         asked.map_err(|refused| match refused {
             AuthError::Expired => Close::TokenExpired,
             AuthError::Unavailable => Close::TryLater,
