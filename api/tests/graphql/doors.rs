@@ -209,13 +209,13 @@ async fn each_door_is_tried_with_each_permission_alone() {
     let (world, tenant) = (&scene.world, scene.tenant);
     let administrator = world.role(tenant, "Administrator").await;
     let mut opened = BTreeSet::new();
+    let by = world.allowed(tenant);
     for permission in within_a_tenant() {
+        let actor = world.with(tenant, &[permission]).await;
+        let domain::CallerKind::User(me) = actor.kind else { panic!("a user acts") };
+        let own = world.role_of(tenant, me).await;
+        let email = world.services.users().get(&by, me).await.unwrap().email;
         for (door, text) in DOORS {
-            let actor = world.with(tenant, &[permission]).await;
-            let domain::CallerKind::User(me) = actor.kind else { panic!("a user acts") };
-            let own = world.role_of(tenant, me).await;
-            let by = world.allowed(tenant);
-            let email = world.services.users().get(&by, me).await.unwrap().email;
             let document = format!("mutation{} {{ {text} }}", declared(text));
             let variables = scene.variables(&me.to_string(), own, administrator, &email);
             let response = world.response(&actor, &document, variables).await;

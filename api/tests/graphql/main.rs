@@ -7,6 +7,7 @@ mod bookings;
 mod doors;
 mod people;
 mod schema;
+mod strangers;
 mod stub;
 mod subscriptions;
 mod world;

@@ -152,9 +152,13 @@ impl World {
 
     /// An integration that is in use.
     pub async fn integration(&self, tenant: Id<ids::Tenant>) -> Id<ids::Integration> {
+        self.integration_named(tenant, "Office").await
+    }
+
+    pub async fn integration_named(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Integration> {
         let new = NewIntegration {
             provider: domain::ProviderKind::Microsoft365,
-            name: "Office".to_owned(),
+            name: name.to_owned(),
             access_level: domain::AccessLevel::Full,
             scope_group: None,
             service_mailbox: None,
@@ -249,6 +253,18 @@ impl World {
             watermark: None,
         };
         self.change(tenant, vec![Change::Connection(active), Change::Calendar(Box::new(copy))]).await;
+    }
+
+    /// What the schema says of itself.
+    pub async fn introspection(&self) -> Value {
+        let wrapped =
+            "kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+        let document = format!(
+            "{{ __schema {{ types {{ name kind isOneOf enumValues {{ name }} possibleTypes {{ name }}
+                inputFields {{ name type {{ {wrapped} }} defaultValue }}
+                fields {{ name type {{ {wrapped} }} args {{ name defaultValue type {{ {wrapped} }} }} }} }} }} }}"
+        );
+        self.ask(&self.staff(), &document, json!({})).await
     }
 
     pub async fn response(&self, caller: &Caller, document: &str, variables: Value) -> Response {
