@@ -119,6 +119,10 @@ pub struct Config {
     pub reread_after_seconds: Option<u64>,
     /// How long an access token lasts, in seconds.
     pub token_lifetime_seconds: Option<u64>,
+    /// How long a vendor key lasts that was made without an end, in days.
+    pub key_lifetime_days: Option<u64>,
+    /// How long a key signs access tokens before another one takes its place, in days.
+    pub signing_key_lifetime_days: Option<u64>,
     /// How long a run that ended well is kept, in days.
     pub keep_runs_days: Option<u64>,
     /// How long a run that failed or was quarantined is kept, in days.
@@ -238,6 +242,8 @@ impl Config {
         settings.health_every = seconds(self.health_every_seconds, settings.health_every);
         settings.reread_after = seconds(self.reread_after_seconds, settings.reread_after);
         let days = |days: Option<u64>, or: Duration| days.map_or(or, |days| Duration::from_hours(24 * days));
+        settings.key_lifetime = days(self.key_lifetime_days, settings.key_lifetime);
+        settings.signing_key_lifetime = days(self.signing_key_lifetime_days, settings.signing_key_lifetime);
         settings.keep_runs = days(self.keep_runs_days, settings.keep_runs);
         settings.keep_failed_runs = days(self.keep_failed_runs_days, settings.keep_failed_runs);
         settings.keep_events = days(self.keep_events_days, settings.keep_events);

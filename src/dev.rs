@@ -172,6 +172,8 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         health_every_seconds: Some(5),
         reread_after_seconds: Some(60),
         token_lifetime_seconds: Some(12 * 3600),
+        key_lifetime_days: None,
+        signing_key_lifetime_days: None,
         keep_runs_days: None,
         keep_failed_runs_days: None,
         keep_events_days: None,

@@ -1,4 +1,4 @@
-//! `muster doctor` and `muster token`: for operators at the keyboard.
+//! `muster doctor`, `muster token` and `muster keys`: for operators at the keyboard.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -44,6 +44,24 @@ pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
             println!("{}", token?.token);
         }
         _ => println!("{secret}"),
+    }
+    node.stop().await;
+    Ok(())
+}
+
+/// `muster keys`.
+#[derive(Debug, clap::Subcommand)]
+pub enum KeysCommand {
+    /// Makes a new key that signs access tokens. Tokens of the former one stay valid until they end.
+    RotateSigning,
+}
+
+/// Does it, and prints the `kid` of the new key.
+pub async fn keys(config: &Config, command: &KeysCommand) -> Result<(), Error> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
+    match command {
+        KeysCommand::RotateSigning => println!("{}", node.services.keys().rotate_signing().await?),
     }
     node.stop().await;
     Ok(())

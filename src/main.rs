@@ -37,6 +37,9 @@ enum Command {
     Doctor,
     /// Makes a vendor key, or an access token for a user.
     Token(doctor::TokenArgs),
+    /// Looks after the installation's own keys.
+    #[command(subcommand)]
+    Keys(doctor::KeysCommand),
     /// Drives the whole main job over HTTP, against its own or a running server.
     Demo(Box<demo::Args>),
     /// Shows workflows and looks after their runs.
@@ -69,6 +72,7 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Schema => print!("{}", api::graphql::sdl()),
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
+        Command::Keys(command) => doctor::keys(&read()?, &command).await?,
         Command::Demo(args) => return Ok(demo::run(*args).await),
         Command::Workflows(command) => return runs::run(command, read).await,
         Command::Sandbox(args) => sandbox::cli::run(args).await?,

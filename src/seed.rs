@@ -206,7 +206,7 @@ async fn people(
 }
 
 async fn invite(services: &Services, vendor: &Allowed, email: &str) -> Result<String, Error> {
-    let new = NewLink { email: email.to_owned(), return_url: None, integration: None };
+    let new = NewLink { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() };
     Ok(services.links().invite(vendor, new).await?.1)
 }
 

@@ -3,6 +3,8 @@
 use actix_web::http::StatusCode;
 use async_trait::async_trait;
 use domain::{Caller, Timestamp};
+use futures::stream::BoxStream;
+use services::access::AccessChange;
 
 /// Turns what a client presents into a caller.
 #[async_trait]
@@ -15,6 +17,9 @@ pub trait Authenticate: Send + Sync + 'static {
         authorization: Option<&str>,
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError>;
+
+    /// Every change of what callers may do, from now on: a socket asks again who calls when one concerns its caller.
+    fn changes(&self) -> BoxStream<'static, AccessChange>;
 }
 
 /// A caller, and until when this holds.

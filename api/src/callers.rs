@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use domain::access::Denied;
-use services::{Error, Services};
+use futures::{StreamExt, stream::BoxStream};
+use services::{Error, Services, access::AccessChange};
 
 use crate::{
     authenticate::{AuthError, Authenticate, Authenticated},
@@ -29,6 +30,10 @@ impl Authenticate for Callers {
                 Err(AuthError::Unavailable)
             }
         }
+    }
+
+    fn changes(&self) -> BoxStream<'static, AccessChange> {
+        self.0.access().changes().boxed()
     }
 }
 

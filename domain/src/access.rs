@@ -163,15 +163,13 @@ impl Caller {
     /// Proves that the caller may connect calendars: by the minimal role, as platform administrator, or by holding
     /// every permission on users (S1.3).
     pub fn allow_connecting(&self) -> Result<Allowed, Denied> {
-        use Permission as P;
-        let by_role = self.allow_any(&[P::CalendarConnect, P::PlatformAdministration]);
-        if let Err(denied @ Denied::Forbidden(_)) = by_role {
-            for permission in [P::UserView, P::UserEdit, P::UserCreate, P::UserDelete] {
-                self.allow(permission).map_err(|_| denied)?;
-            }
-            return self.allow(P::UserEdit);
+        match self.allow_any(Permission::ALL) {
+            Ok(by) if by.connects() => Ok(by),
+            Ok(_) => Err(Denied::Forbidden(Permission::CalendarConnect)),
+            // Somebody without any permission lacks this one.
+            Err(Denied::Forbidden(_)) => Err(Denied::Forbidden(Permission::CalendarConnect)),
+            Err(denied) => Err(denied),
         }
-        by_role
     }
 
     /// Proves that the caller is a user who acts on what is the user's own.
@@ -189,10 +187,20 @@ impl Caller {
     pub fn allow_staff(&self) -> Result<Staff, Denied> {
         match self.kind {
             CallerKind::Anonymous => Err(Denied::Unauthenticated),
-            CallerKind::Vendor(key) if self.permissions.contains(&Permission::Staff) => Ok(Staff { key }),
+            CallerKind::Vendor(key) if self.permissions.contains(&Permission::Staff) => {
+                Ok(Staff { key, permissions: self.permissions.clone() })
+            }
             _ => Err(Denied::Forbidden(Permission::Staff)),
         }
     }
+}
+
+fn connects(permissions: &BTreeSet<Permission>) -> bool {
+    use Permission as P;
+    let on_users = [P::UserView, P::UserEdit, P::UserCreate, P::UserDelete];
+    permissions.contains(&P::CalendarConnect)
+        || permissions.contains(&P::PlatformAdministration)
+        || on_users.iter().all(|permission| permissions.contains(permission))
 }
 
 /// The proof that a caller was asked for a permission; only [`Caller`] makes it, services demand it.
@@ -219,6 +227,11 @@ impl Allowed {
         self.permissions.contains(&permission)
     }
 
+    /// Whether the caller may connect calendars, by any of the rules of [`Caller::allow_connecting`].
+    pub fn connects(&self) -> bool {
+        connects(&self.permissions)
+    }
+
     /// The name under which the act is recorded.
     pub fn actor(&self) -> String {
         match self.by {
@@ -232,12 +245,18 @@ impl Allowed {
 }
 
 /// The proof that a caller is the vendor's staff.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Staff {
     key: Id<ids::ApiKey>,
+    permissions: BTreeSet<Permission>,
 }
 
 impl Staff {
+    /// Whether the key has a further permission.
+    pub fn also(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+
     /// The name under which the act is recorded.
     pub fn actor(&self) -> String {
         self.key.to_string()

@@ -40,6 +40,8 @@ kinds! {
     Role = "rol";
     /// A vendor's key.
     ApiKey = "key";
+    /// An access token of a user; its `jti`.
+    AccessToken = "tok";
     /// A link to one calendar system.
     Integration = "int";
     /// The technical account an integration acts with.

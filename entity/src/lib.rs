@@ -7,6 +7,7 @@
 pub mod store;
 mod table;
 
+pub mod access_token;
 pub mod api_key;
 pub mod audit;
 pub mod booking;

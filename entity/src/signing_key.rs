@@ -7,15 +7,17 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "signing_key")]
 pub struct Model {
-    /// The id.
+    /// The `kid` of the tokens that it signs.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The public key.
+    /// The Ed25519 public key, 32 bytes.
     pub public_key: Vec<u8>,
-    /// The private key.
+    /// The private key (PKCS #8), sealed.
     pub private_key: Vec<u8>,
     /// When it was made.
     pub created_at: DateTimeUtc,
+    /// When the last token that it signed has ended; null while it signs.
+    pub retires_at: Option<DateTimeUtc>,
 }
 
 /// Relations are followed through loaders, by id.

@@ -21,6 +21,7 @@ mod m0011_unreadable;
 mod m0012_failures;
 mod m0013_counted_calendars;
 mod m0014_room_rules;
+mod m0015_access;
 mod walls;
 
 /// Every change, in order.
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_failures::Migration),
             Box::new(m0013_counted_calendars::Migration),
             Box::new(m0014_room_rules::Migration),
+            Box::new(m0015_access::Migration),
         ]
     }
 }

@@ -1,18 +1,25 @@
 //! Vendor keys, and the keys that sign access tokens.
 //!
-//! A vendor key is shown once and kept as a digest that is useless without the installation's key. Signing keys are
-//! made at first use; several may be in force at once, each found by the `kid` of the tokens that it signed.
+//! A vendor key is shown once and kept as a digest that is useless without the installation's key. It holds the
+//! permissions that it was made with, for any tenant or for one, and ends by itself. Signing keys are made at first use;
+//! several may be in force at once, each found by the `kid` of the tokens that it signed.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
 mod signing;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use domain::{Id, Timestamp, access::Staff, ids};
-use entity::api_key::{ActiveModel, Column, Entity, Model};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
+use std::collections::BTreeSet;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, error::is_duplicate, page};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use chrono::Duration;
+use domain::{Id, Permission, Timestamp, access::Staff, ids};
+use entity::api_key::{ActiveModel, Column, Entity, Model};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction,
+    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr,
+};
+
+use crate::{Error, Page, PageArgs, Refusal, Result, access::AccessChange, error::is_duplicate, page, roles};
 
 pub use signing::Signing;
 
@@ -21,6 +28,23 @@ pub const PREFIX: &str = "muster_";
 /// How many characters of a key are kept in the clear, so that people can tell keys apart.
 const SHOWN: usize = 12;
 const DIGITS: usize = 64;
+/// How long a rotated key and its successor are both in force, at most.
+const LONGEST_OVERLAP: Duration = Duration::days(30);
+/// How far `last_used_at` may be behind.
+const USE_RESOLUTION: Duration = Duration::minutes(1);
+
+/// A vendor key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// The name, for people.
+    pub name: String,
+    /// What its bearer may do.
+    pub permissions: BTreeSet<Permission>,
+    /// The one tenant that it acts for; any, one at a time, when absent.
+    pub tenant: Option<Id<ids::Tenant>>,
+    /// When it ends by itself; after [`crate::Settings::key_lifetime`] when absent.
+    pub expires_at: Option<Timestamp>,
+}
 
 crate::noun! {
     /// Vendor keys and signing keys.
@@ -29,27 +53,76 @@ crate::noun! {
 
 impl Keys {
     /// Makes a vendor key. The second part of the answer is the key itself: it is shown this once.
-    pub async fn create(
-        &self,
-        _by: &Staff,
-        name: &str,
-        expires_at: Option<Timestamp>,
-    ) -> Result<(Model, String)> {
-        if expires_at.is_some_and(|end| end <= self.services.now()) {
+    ///
+    /// Whoever makes a key holds all of the key's permissions. A key for one tenant cannot be the staff's.
+    pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
+        roles::may_give(|permission| by.also(permission), &new.permissions)?;
+        if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
+            let message = "A key for one tenant cannot hold STAFF, which acts for the whole installation.";
+            return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
+        }
+        if new.expires_at.is_some_and(|end| end <= self.services.now()) {
             return Err(Refusal::new("EXPIRY_PAST", "The key would have expired already.")
                 .at("expiresAt")
                 .into());
         }
-        let secret = format!("{PREFIX}{}", self.services.ids.secret());
-        let key = self.row(&secret, name, expires_at)?;
-        self.insert(&key).await?;
+        if let Some(tenant) = new.tenant {
+            self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
+        }
+        let secret = self.secret();
+        let ends =
+            new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
+        let key = self.row(&secret, &new, Some(ends))?;
+        let txn = self.services.store.write_installation().await?;
+        insert(&key, &txn).await?;
+        txn.commit().await?;
+        Ok((key, secret))
+    }
+
+    /// Makes a key that takes the place of another, with the same name, permissions and tenant. Both are in force for
+    /// `overlap`, so that a back end can be given the new one without an interruption; then the old one ends.
+    pub async fn rotate(
+        &self,
+        by: &Staff,
+        id: Id<ids::ApiKey>,
+        overlap: Duration,
+    ) -> Result<(Model, String)> {
+        if overlap < Duration::zero() || overlap > LONGEST_OVERLAP {
+            let message =
+                format!("Both keys are in force for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
+            return Err(Refusal::new("KEY_OVERLAP", message).at("overlapSeconds").into());
+        }
+        let txn = self.services.store.write_installation().await?;
+        let old = self.to_be_taken(by, id, &txn).await?;
+        if !self.is_in_force(&old) || old.replaced_by.is_some() {
+            let message = "This key has ended or was rotated before. Rotate its successor, or make a key.";
+            return Err(Error::refuse("KEY_ENDED", message));
+        }
+        let now = self.services.now();
+        let new = NewKey {
+            name: old.name.clone(),
+            permissions: permissions_of(&old),
+            tenant: old.tenant_id.map(Id::from_uuid),
+            expires_at: None,
+        };
+        let secret = self.secret();
+        let key = self.row(&secret, &new, Some(now + self.services.settings.key_lifetime))?;
+        insert(&key, &txn).await?;
+        let ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
+        let mut old = old.into_active_model();
+        (old.expires_at, old.replaced_by) = (Set(Some(ends)), Set(Some(key.id)));
+        old.update(&txn).await?;
+        txn.commit().await?;
+        // Nodes remember when the old one ends.
+        self.services.access_changed(AccessChange::Everybody).await;
         Ok((key, secret))
     }
 
     /// Makes sure that there is a key with which to begin.
     ///
     /// A given key is stored unless it is known already. Without one, and only while there is no key at all, a new
-    /// one is made and answered, to be shown this once. Called by whoever starts a node, never for a request.
+    /// one is made and answered, to be shown this once. It holds every permission and does not end by itself: the
+    /// operator configures it. Called by whoever starts a node, never for a request.
     pub async fn ensure_first(&self, secret: Option<&str>, name: &str) -> Result<Option<(Model, String)>> {
         let secret = match secret {
             Some(secret) if !is_well_formed(secret) => {
@@ -58,28 +131,31 @@ impl Keys {
             }
             Some(secret) => secret.to_owned(),
             None if Entity::find().count(self.services.store.installation()).await? > 0 => return Ok(None),
-            None => format!("{PREFIX}{}", self.services.ids.secret()),
+            None => self.secret(),
         };
-        let key = self.row(&secret, name, None)?;
-        match self.insert(&key).await {
-            Ok(()) => Ok(Some((key, secret))),
-            Err(Error::Database(error)) if is_duplicate(&error) => Ok(None),
-            Err(error) => Err(error),
+        let permissions = Permission::ALL.iter().copied().collect();
+        let new = NewKey { name: name.to_owned(), permissions, tenant: None, expires_at: None };
+        let key = self.row(&secret, &new, None)?;
+        let txn = self.services.store.write_installation().await?;
+        match insert(&key, &txn).await {
+            Ok(()) => txn.commit().await?,
+            Err(Error::Database(error)) if is_duplicate(&error) => return Ok(None),
+            Err(error) => return Err(error),
         }
+        Ok(Some((key, secret)))
     }
 
-    /// Takes a key back. It opens nothing from now on.
-    pub async fn revoke(&self, _by: &Staff, id: Id<ids::ApiKey>) -> Result<Model> {
+    /// Revokes a key. It opens nothing from now on, and the sockets that it opened are closed.
+    pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>) -> Result<Model> {
         let txn = self.services.store.write_installation().await?;
-        Entity::update_many()
-            .filter(Column::Id.eq(id.uuid()))
-            .filter(Column::RevokedAt.is_null())
-            .col_expr(Column::RevokedAt, Expr::value(self.services.now()))
-            .exec(&txn)
-            .await?;
-        let key = Entity::find_by_id(id.uuid()).one(&txn).await?;
-        let key = key.ok_or_else(|| Error::not_found("key"))?;
+        let mut key = self.to_be_taken(by, id, &txn).await?;
+        if key.revoked_at.is_none() {
+            let mut revoked = key.into_active_model();
+            revoked.revoked_at = Set(Some(self.services.now()));
+            key = revoked.update(&txn).await?;
+        }
         txn.commit().await?;
+        self.services.access_changed(AccessChange::Everybody).await;
         Ok(key)
     }
 
@@ -88,39 +164,83 @@ impl Keys {
         page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
-    /// The live key of a secret.
-    pub async fn find(&self, secret: &str) -> Result<Option<Model>> {
+    /// The key of a secret, if it is in force. Records that it was used.
+    pub(crate) async fn find(&self, secret: &str) -> Result<Option<Model>> {
         if !is_well_formed(secret) {
             return Ok(None);
         }
         let digest = self.services.vault.digest(secret);
         let found = by_digest(&digest, self.services.store.installation()).await?;
-        let now = self.services.now();
-        Ok(found.filter(|key| {
-            verify_slices_are_equal(&key.hash, &digest).is_ok()
-                && key.revoked_at.is_none()
-                && key.expires_at.is_none_or(|end| now < end)
-        }))
+        let is_it =
+            |key: &Model| verify_slices_are_equal(&key.hash, &digest).is_ok() && self.is_in_force(key);
+        let Some(key) = found.filter(is_it) else { return Ok(None) };
+        if let Err(error) = self.record_use(&key).await {
+            tracing::warn!(%error, "the use of a vendor key was not recorded");
+        }
+        Ok(Some(key))
     }
 
-    fn row(&self, secret: &str, name: &str, expires_at: Option<Timestamp>) -> Result<Model> {
+    async fn record_use(&self, key: &Model) -> Result<()> {
+        let (now, known) = (self.services.now(), self.services.now() - USE_RESOLUTION);
+        if key.last_used_at.is_some_and(|at| at > known) {
+            return Ok(());
+        }
+        let outdated = Condition::any().add(Column::LastUsedAt.is_null()).add(Column::LastUsedAt.lte(known));
+        let txn = self.services.store.write_installation().await?;
+        Entity::update_many()
+            .filter(Column::Id.eq(key.id))
+            .filter(outdated)
+            .col_expr(Column::LastUsedAt, Expr::value(now))
+            .exec(&txn)
+            .await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// A key that the caller may take away: one with no more permissions than the caller's.
+    async fn to_be_taken(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
+        let key = Entity::find_by_id(id.uuid()).one(txn).await?;
+        let key = key.ok_or_else(|| Error::not_found("key"))?;
+        roles::may_take_by(|permission| by.also(permission), &permissions_of(&key))?;
+        Ok(key)
+    }
+
+    fn is_in_force(&self, key: &Model) -> bool {
+        key.revoked_at.is_none() && key.expires_at.is_none_or(|end| self.services.now() < end)
+    }
+
+    fn secret(&self) -> String {
+        format!("{PREFIX}{}", self.services.ids.secret())
+    }
+
+    fn row(&self, secret: &str, new: &NewKey, expires_at: Option<Timestamp>) -> Result<Model> {
         Ok(Model {
             id: self.services.ids.make::<ids::ApiKey>().uuid(),
-            name: crate::tenants::checked_name(name)?,
+            name: crate::tenants::checked_name(&new.name)?,
             prefix: secret.chars().take(SHOWN).collect(),
             hash: self.services.vault.digest(secret),
             created_at: self.services.now(),
             expires_at,
             revoked_at: None,
+            permissions: roles::words(&new.permissions),
+            tenant_id: new.tenant.map(Id::uuid),
+            last_used_at: None,
+            replaced_by: None,
         })
     }
+}
 
-    async fn insert(&self, key: &Model) -> Result<()> {
-        let txn = self.services.store.write_installation().await?;
-        Entity::insert(ActiveModel::from(key.clone())).exec_without_returning(&txn).await?;
-        txn.commit().await?;
-        Ok(())
+/// What the bearer of a key may do. Words that this binary does not know are left out.
+pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
+    let mut permissions = roles::parsed(&key.permissions);
+    if key.tenant_id.is_some() {
+        permissions.remove(&Permission::Staff);
     }
+    permissions
+}
+
+async fn insert(key: &Model, conn: &impl ConnectionTrait) -> Result<()> {
+    Entity::insert(ActiveModel::from(key.clone())).exec_without_returning(conn).await?;
+    Ok(())
 }
 
 async fn by_digest(digest: &[u8], conn: &impl ConnectionTrait) -> Result<Option<Model>> {

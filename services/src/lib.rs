@@ -80,6 +80,8 @@ pub struct Inner {
     pub connectors: grants::Connectors,
     /// What the operator configured.
     pub settings: Settings,
+    /// What this node remembers of who calls.
+    identities: access::Identities,
     /// The key that signs access tokens, once it is known.
     signing: OnceLock<keys::Signing>,
     /// The workflows, once they are known.
@@ -105,8 +107,20 @@ impl Services {
         connectors: grants::Connectors,
         settings: Settings,
     ) -> Self {
+        let identities = access::Identities::new(&*queue.fanout);
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { store, clock, ids, queue, vault, connectors, settings, signing, catalogue }))
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            ids,
+            queue,
+            vault,
+            connectors,
+            settings,
+            identities,
+            signing,
+            catalogue,
+        }))
     }
 
     /// The present time.
@@ -122,6 +136,11 @@ impl Services {
     /// Whether the database answers.
     pub async fn is_ready(&self) -> bool {
         self.store.installation().ping().await.is_ok() && self.store.engine().ping().await.is_ok()
+    }
+
+    /// Tells every node that what callers may do has changed, where no transaction of a tenant does.
+    pub(crate) async fn access_changed(&self, change: access::AccessChange) {
+        self.queue.fanout.publish(vec![change.message(self.ids.uuid())]).await;
     }
 
     /// Tells which workflows there are; called once by whoever puts the node together.

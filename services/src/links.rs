@@ -1,7 +1,7 @@
 //! Invitations for IT people, who need no account in the vendor's product.
 //!
-//! A link opens the connect page with the rights of the role Platform Administration and no others. Its token has 256
-//! random bits; only a digest is kept, so a link is shown once, to whoever made it.
+//! A link opens the connect page and nothing else. Its token has 256 random bits; only a digest is kept, so a link is
+//! shown once, to whoever made it.
 
 #![expect(clippy::disallowed_methods, reason = "a link is found by its digest, which tells the tenant")]
 
@@ -30,6 +30,8 @@ pub struct NewLink {
     pub return_url: Option<String>,
     /// The integration to connect, where there is one already.
     pub integration: Option<Id<ids::Integration>>,
+    /// The roles that the invited person gets; Calendar Connector when there is none.
+    pub roles: Vec<Id<ids::Role>>,
 }
 
 /// A link that somebody followed in time.
@@ -44,8 +46,8 @@ pub struct OpenLink {
 impl Links {
     /// Invites an IT person. The second part of the answer is the address to send; it is shown this once.
     ///
-    /// The invited person becomes a user with the role Platform Administration, unless there is a user with this
-    /// email address, who is then given the role.
+    /// The invited person becomes a user with the roles, unless there is a user with this email address, who is then
+    /// given them. The caller must hold all that the roles allow.
     pub async fn invite(&self, by: &Allowed, new: NewLink) -> Result<(Model, String)> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
@@ -57,7 +59,7 @@ impl Links {
             let found = entity::integration::one(tx.tenant(), integration.uuid()).one(tx.conn()).await?;
             found.ok_or_else(|| Error::not_found("integration"))?;
         }
-        let user = self.invited(&mut tx, &email).await?;
+        let user = self.invited(&mut tx, by, &email, &new.roles).await?;
         let token = self.services.ids.secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {
@@ -97,16 +99,17 @@ impl Links {
         Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
 
-    /// The user with this email, made if there is none, with the role of an IT person.
-    async fn invited(&self, tx: &mut Tx, email: &str) -> Result<Uuid> {
+    /// The user with this email, made if there is none, with the roles of an IT person.
+    async fn invited(&self, tx: &mut Tx, by: &Allowed, email: &str, roles: &[Id<ids::Role>]) -> Result<Uuid> {
         let present =
             tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
         let user = match present {
             Some(user) => user.id,
             None => self.newcomer(tx, email).await?,
         };
-        let role = roles::standard(tx, StandardRole::PlatformAdministration).await?;
-        roles::insert_holders(tx, &[user], role.id).await?;
+        let default = [Id::from_uuid(roles::standard(tx, StandardRole::CalendarConnector).await?.id)];
+        let roles = if roles.is_empty() { &default } else { roles };
+        roles::give(tx, by, &[user], roles).await?;
         Ok(user)
     }
 

@@ -1,7 +1,8 @@
 //! Roles: named sets of permissions, and who has them.
 //!
-//! Nobody hands on what they do not have: a role that holds a permission which the caller lacks can neither be made
-//! nor given by that caller. What only the vendor's staff may do is in no role at all.
+//! Nobody gives or takes what they do not have: a role that holds a permission which the caller lacks can neither be
+//! made, changed, given nor taken by that caller ([`may_hand_on`], [`may_take`]). A tenant that has an administrator
+//! keeps one. What only the vendor's staff may do is in no role at all.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +13,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     prelude::Json,
     sea_query::{Expr, OnConflict},
 };
@@ -76,6 +77,8 @@ impl Roles {
         if let Some(permissions) = &change.permissions {
             let had = permissions_in(&role);
             may_hand_on(by, &permissions.difference(&had).copied().collect())?;
+            may_take(by, &had.difference(permissions).copied().collect())?;
+            tx.access_changed();
             statement = statement.col_expr(Column::Permissions, Expr::value(words(permissions)));
         }
         let name = change.name.as_deref().map_or(Ok(role.name.clone()), checked_name)?;
@@ -91,34 +94,44 @@ impl Roles {
     pub async fn delete(&self, by: &Allowed, id: Id<ids::Role>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let role = custom(&tx, id).await?;
+        may_take(by, &permissions_in(&role))?;
+        tx.access_changed();
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
         tx.audit(&by.actor(), "role.delete", id.to_string(), json!({ "name": role.name })).await?;
         tx.commit().await
     }
 
-    /// Gives a user a role.
-    pub async fn assign(&self, by: &Allowed, user: Id<ids::User>, role: Id<ids::Role>) -> Result<()> {
+    /// Gives a user roles: all of them or none.
+    pub async fn assign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
+        some(roles)?;
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let user_row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
-        give(&tx, by, &[user.uuid()], &[role]).await?;
-        tx.audit(&by.actor(), "role.assign", user.to_string(), json!({ "role": role })).await?;
+        give(&mut tx, by, &[user.uuid()], roles).await?;
+        tx.audit(&by.actor(), "role.assign", user.to_string(), json!({ "roles": roles })).await?;
         tx.commit().await
     }
 
-    /// Takes a role from a user.
-    pub async fn unassign(&self, by: &Allowed, user: Id<ids::User>, role: Id<ids::Role>) -> Result<()> {
+    /// Takes roles from a user: all of them or none.
+    pub async fn unassign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
         use user_role::{Column, delete};
+        some(roles)?;
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let taken = delete(tx.tenant())
+        let taken = among(&tx, roles).await?;
+        may_take(by, &taken.iter().flat_map(permissions_in).collect())?;
+        let done = delete(tx.tenant())
             .filter(Column::UserId.eq(user.uuid()))
-            .filter(Column::RoleId.eq(role.uuid()))
+            .filter(Column::RoleId.is_in(taken.iter().map(|role| role.id)))
             .exec(tx.conn())
             .await?;
-        if taken.rows_affected == 0 {
+        if done.rows_affected != taken.len() as u64 {
             return Err(Error::not_found("user with this role"));
         }
-        tx.audit(&by.actor(), "role.unassign", user.to_string(), json!({ "role": role })).await?;
+        if taken.iter().any(is_administrator) {
+            require_administrator(&tx).await?;
+        }
+        tx.access_changed();
+        tx.audit(&by.actor(), "role.unassign", user.to_string(), json!({ "roles": roles })).await?;
         tx.commit().await
     }
 
@@ -138,19 +151,33 @@ impl Roles {
         tenant: Id<ids::Tenant>,
         user: Id<ids::User>,
     ) -> Result<Option<BTreeSet<Permission>>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        if entity::tenant_user::one(tenant.uuid(), user.uuid()).one(&txn).await?.is_none() {
-            return Ok(None);
-        }
-        let roles = of_users(&txn, tenant.uuid(), [user.uuid()]).await?;
-        Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
+        permissions_within(&self.services.store.read(tenant.uuid()).await?, tenant, user).await
     }
+}
+
+/// What a user may do, as a transaction of the user's tenant sees it. `None` when there is no such user.
+pub(crate) async fn permissions_within(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    user: Id<ids::User>,
+) -> Result<Option<BTreeSet<Permission>>> {
+    if entity::tenant_user::one(tenant.uuid(), user.uuid()).one(conn).await?.is_none() {
+        return Ok(None);
+    }
+    let roles = of_users(conn, tenant.uuid(), [user.uuid()]).await?;
+    Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
 }
 
 /// What a role allows. Words that this binary does not know, and what only staff may do, are left out.
 pub fn permissions_in(role: &Model) -> BTreeSet<Permission> {
-    let words = role.permissions.as_array().into_iter().flatten().filter_map(Json::as_str);
-    words.filter_map(Permission::parse).filter(|permission| *permission != Permission::Staff).collect()
+    let mut permissions = parsed(&role.permissions);
+    permissions.remove(&Permission::Staff);
+    permissions
+}
+
+/// Stored permissions. Words that this binary does not know are left out.
+pub(crate) fn parsed(words: &Json) -> BTreeSet<Permission> {
+    words.as_array().into_iter().flatten().filter_map(Json::as_str).filter_map(Permission::parse).collect()
 }
 
 /// Inserts the roles that every tenant has from the start.
@@ -174,31 +201,57 @@ pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
 }
 
 /// Gives users roles, if the caller has everything that the roles allow.
-pub(crate) async fn give(tx: &Tx, by: &Allowed, users: &[Uuid], roles: &[Id<ids::Role>]) -> Result<()> {
-    let wanted: BTreeSet<Uuid> = roles.iter().map(|role| role.uuid()).collect();
-    let found = entity::role::among(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
-    if found.len() != wanted.len() {
-        return Err(Error::not_found("role"));
-    }
+pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<ids::Role>]) -> Result<()> {
+    let found = among(tx, roles).await?;
     may_hand_on(by, &found.iter().flat_map(permissions_in).collect())?;
     for role in &found {
-        insert_holders(tx, users, role.id).await?;
+        let holder = |user: &Uuid| user_role::ActiveModel {
+            tenant_id: Set(tx.tenant()),
+            user_id: Set(*user),
+            role_id: Set(role.id),
+        };
+        user_role::Entity::insert_many(users.iter().map(holder))
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(tx.conn())
+            .await?;
+    }
+    tx.access_changed();
+    Ok(())
+}
+
+/// The tenant's roles of these ids; refuses when one is not there.
+async fn among(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
+    let wanted: BTreeSet<Uuid> = roles.iter().map(|role| role.uuid()).collect();
+    let found = entity::role::among(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
+    if found.len() == wanted.len() { Ok(found) } else { Err(Error::not_found("role")) }
+}
+
+fn some(roles: &[Id<ids::Role>]) -> Result<()> {
+    if roles.is_empty() {
+        return Err(Refusal::new("ROLES_MISSING", "Name at least one role.").at("roleIds").into());
     }
     Ok(())
 }
 
-/// Writes who has a role, without asking whether the caller may give it.
-pub(crate) async fn insert_holders(tx: &Tx, users: &[Uuid], role: Uuid) -> Result<()> {
-    let holder = |user: &Uuid| user_role::ActiveModel {
-        tenant_id: Set(tx.tenant()),
-        user_id: Set(*user),
-        role_id: Set(role),
-    };
-    user_role::Entity::insert_many(users.iter().map(holder))
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(tx.conn())
-        .await?;
-    Ok(())
+fn is_administrator(role: &Model) -> bool {
+    role.standard && role.name == StandardRole::Administrator.as_str()
+}
+
+/// Refuses what has left the tenant without an administrator; asked after the change, within its transaction.
+pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
+    let role = standard(tx, StandardRole::Administrator).await?;
+    let holders = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role.id));
+    if holders.count(tx.conn()).await? > 0 {
+        return Ok(());
+    }
+    let message = "This is the tenant's last administrator. Make somebody else an administrator first.";
+    Err(Error::refuse("LAST_ADMINISTRATOR", message))
+}
+
+/// Whether a user is an administrator of the tenant.
+pub(crate) async fn holds_administrator(tx: &Tx, user: Uuid) -> Result<bool> {
+    let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
+    Ok(held.values().flatten().any(is_administrator))
 }
 
 async fn of_users(
@@ -230,9 +283,10 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
     Ok(role)
 }
 
-fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
-    let lacking = |permission: &&Permission| **permission == Permission::Staff || !by.also(**permission);
-    match permissions.iter().find(lacking) {
+/// The one rule for every door that gives permissions: whoever gives holds all that is given. What only the staff may
+/// do is given by the staff alone.
+pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<Permission>) -> Result<()> {
+    match permissions.iter().find(|permission| !has(**permission)) {
         None => Ok(()),
         Some(permission) => {
             let message = format!("You cannot give the permission {permission}: you do not have it to give.");
@@ -241,12 +295,43 @@ fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
     }
 }
 
+/// The same for every door that takes something away: nobody takes from somebody with more rights.
+pub(crate) fn may_take_by(
+    has: impl Fn(Permission) -> bool,
+    permissions: &BTreeSet<Permission>,
+) -> Result<()> {
+    match permissions.iter().find(|permission| !has(**permission)) {
+        None => Ok(()),
+        Some(permission) => {
+            let message =
+                format!("You cannot take away the permission {permission}: you do not have it yourself.");
+            Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
+        }
+    }
+}
+
+/// [`may_give`] within a tenant, where nobody can give what is the staff's. Whoever may connect calendars by any rule
+/// (S1.3) may give the permission to connect them.
+pub(crate) fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
+    let has = |permission| match permission {
+        Permission::Staff => false,
+        Permission::CalendarConnect => by.connects(),
+        _ => by.also(permission),
+    };
+    may_give(has, permissions)
+}
+
+/// [`may_take_by`] within a tenant.
+pub(crate) fn may_take(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
+    may_take_by(|permission| by.also(permission), permissions)
+}
+
 fn row(id: Uuid, tx: &Tx, name: String, standard: bool, permissions: &BTreeSet<Permission>) -> Model {
     let created_at: Timestamp = tx.now();
     Model { id, tenant_id: tx.tenant(), name, standard, permissions: words(permissions), created_at }
 }
 
-fn words(permissions: &BTreeSet<Permission>) -> Json {
+pub(crate) fn words(permissions: &BTreeSet<Permission>) -> Json {
     permissions.iter().map(|permission| permission.as_str()).collect()
 }
 

@@ -15,6 +15,10 @@ pub struct Settings {
     pub privacy_version: String,
     /// How long an access token lasts.
     pub token_lifetime: Duration,
+    /// How long a vendor key lasts that was made without an end.
+    pub key_lifetime: Duration,
+    /// How long a key signs access tokens before another one takes its place.
+    pub signing_key_lifetime: Duration,
     /// How long an invitation lasts, and with it a connection that nobody finishes.
     pub link_lifetime: Duration,
     /// How long a browser's connect session lasts.
@@ -52,6 +56,8 @@ impl Settings {
             terms_version: "2026-11".to_owned(),
             privacy_version: "2026-11".to_owned(),
             token_lifetime: hours(1),
+            key_lifetime: hours(365 * 24),
+            signing_key_lifetime: hours(90 * 24),
             link_lifetime: hours(7 * 24),
             session_lifetime: hours(1),
             horizon: hours(60 * 24),

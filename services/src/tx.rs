@@ -1,6 +1,6 @@
 //! One transaction, and what is told to others once it is committed.
 
-use domain::{Timestamp, ids, state::Lane};
+use domain::{Id, Timestamp, ids, state::Lane};
 use queue::{Hint, jobs};
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement,
@@ -9,7 +9,7 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{Result, Services, orders::Order};
+use crate::{Result, Services, access::AccessChange, orders::Order};
 
 /// A column of events, as an array.
 fn list<T>(events: &[entity::event_log::Model], column: impl Fn(&entity::event_log::Model) -> T) -> Vec<T> {
@@ -34,6 +34,8 @@ pub struct After {
     pub hints: Vec<Hint>,
     /// What changed, for subscribers: stored with the transaction, told after it.
     pub events: Vec<entity::event_log::Model>,
+    /// Whose access changed: nodes forget what they remember of who calls.
+    pub access: Vec<AccessChange>,
 }
 
 impl After {
@@ -71,13 +73,16 @@ impl After {
     pub fn join(&mut self, other: Self) {
         self.hints.extend(other.hints);
         self.events.extend(other.events);
+        self.access.extend(other.access);
     }
 
     /// Tells it.
     pub async fn tell(self, services: &Services) {
         let events = async {
-            if !self.events.is_empty() {
-                let messages = self.events.iter().map(crate::events::message).collect();
+            // Who may listen is told before what there is to hear.
+            let access = self.access.iter().map(|change| change.message(services.ids.uuid()));
+            let messages: Vec<_> = access.chain(self.events.iter().map(crate::events::message)).collect();
+            if !messages.is_empty() {
                 services.queue.fanout.publish(messages).await;
             }
         };
@@ -156,6 +161,14 @@ impl Tx {
     pub fn event(&mut self, topic: &'static str, subject: Uuid) {
         let event = crate::events::row(&self.services.ids, self.tenant, topic, subject, self.now);
         self.after.events.push(event);
+    }
+
+    /// Tells every node that what users of this tenant may do has changed.
+    pub fn access_changed(&mut self) {
+        let change = AccessChange::Tenant(Id::from_uuid(self.tenant));
+        if !self.after.access.contains(&change) {
+            self.after.access.push(change);
+        }
     }
 
     /// Records what somebody with rights did. `details` never holds a secret.

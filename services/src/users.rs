@@ -84,6 +84,10 @@ impl Users {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let before = self.present(&tx, id).await?;
         let after = check::changed(&before, change)?;
+        if before.email != after.email {
+            // Whoever may set an address may take the account over that signs in with it.
+            self.may_take(&tx, by, &before).await?;
+        }
         let statement = entity::tenant_user::update(tx.tenant())
             .filter(Column::Id.eq(id.uuid()))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
@@ -108,7 +112,8 @@ impl Users {
         Ok(after)
     }
 
-    /// Removes a user with the user's own consents. Appointments keep their people, so a user who has any stays.
+    /// Removes a user with the user's own consents and tokens. Appointments keep their people, so a user who has any
+    /// stays; so does a user who may do more than the caller, and the last administrator.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::User>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let user = self.present(&tx, id).await?;
@@ -116,8 +121,14 @@ impl Users {
             let message = "This user takes part in bookings, which are kept for the record.";
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
+        self.may_take(&tx, by, &user).await?;
+        let administers = roles::holds_administrator(&tx, user.id).await?;
         connect::forget(&mut tx, &user).await?;
         entity::tenant_user::delete(tx.tenant()).filter(Column::Id.eq(user.id)).exec(tx.conn()).await?;
+        if administers {
+            roles::require_administrator(&tx).await?;
+        }
+        tx.access_changed();
         tx.audit(&by.actor(), "user.delete", id.to_string(), json!({})).await?;
         tx.commit().await
     }
@@ -188,6 +199,12 @@ impl Users {
             tx.audit(&by.actor(), "user.create", subject, json!({ "roles": new.roles })).await?;
         }
         Ok(())
+    }
+
+    /// Refuses to change what a user with more rights than the caller's is known by.
+    async fn may_take(&self, tx: &Tx, by: &Allowed, user: &Model) -> Result<()> {
+        let held = roles::permissions_within(tx.conn(), by.tenant(), Id::from_uuid(user.id)).await?;
+        roles::may_take(by, &held.unwrap_or_default())
     }
 
     async fn present(&self, tx: &Tx, id: Id<ids::User>) -> Result<Model> {

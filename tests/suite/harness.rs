@@ -141,6 +141,8 @@ impl TestApp {
             health_every_seconds: None,
             reread_after_seconds: None,
             token_lifetime_seconds: None,
+            key_lifetime_days: None,
+            signing_key_lifetime_days: None,
             keep_runs_days: None,
             keep_failed_runs_days: None,
             keep_events_days: None,

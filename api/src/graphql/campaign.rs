@@ -9,7 +9,7 @@ use services::{
 
 use super::{
     connection::Connection,
-    context::{Ask, named, shown},
+    context::{Ask, named, seen, shown},
     failure::{Result, found},
     integration::{self, Integration},
     page::{args, connection, slice},
@@ -260,7 +260,7 @@ payload! {
 payload! {
     /// What `retryCampaign` answers.
     RetryCampaignPayload {
-        /// The new campaign.
+        /// The new campaign; null without `CONNECTION_VIEW`.
         campaign: Campaign,
     }
 }
@@ -294,7 +294,7 @@ impl CampaignMutation {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
             let campaign = ctx.services().campaigns().retry(&by, named(&input.id, "campaign", "id")?).await?;
-            Ok(RetryCampaignPayload::done(Campaign(campaign)))
+            Ok(RetryCampaignPayload::done(seen(ctx, Permission::ConnectionView, Campaign(campaign))))
         })
         .await
     }

@@ -9,7 +9,7 @@ use services::{
 };
 
 use super::{
-    context::{Ask, named, shown},
+    context::{Ask, named, seen, shown},
     failure::{Result, found},
     integration::{self, Integration},
     page::{args, connection},
@@ -380,7 +380,7 @@ pub struct SetCountedCalendarsInput {
 payload! {
     /// What `setCountedCalendars` answers.
     SetCountedCalendarsPayload {
-        /// The connection as it stands now. It is read again at once.
+        /// The connection as it stands now. It is read again at once; null without `CONNECTION_VIEW`.
         connection: Connection,
     }
 }
@@ -394,7 +394,7 @@ payload! {
 payload! {
     /// What `excludeConnection` answers.
     ExcludeConnectionPayload {
-        /// The connection as it stands now.
+        /// The connection as it stands now; null without `CONNECTION_VIEW`.
         connection: Connection,
     }
 }
@@ -430,7 +430,7 @@ impl ConnectionMutation {
             let id = named(&input.connection_id, "connection", "connectionId")?;
             let connections = ctx.services().connections();
             let row = connections.count_calendars(&by, id, input.calendar_ids, input.if_version).await?;
-            Ok(SetCountedCalendarsPayload::done(Connection(row)))
+            Ok(SetCountedCalendarsPayload::done(seen(ctx, Permission::ConnectionView, Connection(row))))
         })
         .await
     }
@@ -445,7 +445,7 @@ impl ConnectionMutation {
             let by = ctx.caller().allow(Permission::UserEdit)?;
             let row =
                 ctx.services().connections().exclude(&by, named(&input.id, "connection", "id")?).await?;
-            Ok(ExcludeConnectionPayload::done(Connection(row)))
+            Ok(ExcludeConnectionPayload::done(seen(ctx, Permission::ConnectionView, Connection(row))))
         })
         .await
     }

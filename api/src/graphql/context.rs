@@ -60,6 +60,11 @@ pub(super) async fn refreshed(services: &Services, caller: &Caller) -> Result<Ca
     Ok(Caller { permissions: permissions.ok_or(Denied::Unauthenticated)?, ..caller.clone() })
 }
 
+/// What a mutation changed, for a caller who may also see such things: to change something is not to see it.
+pub(super) fn seen<T>(ctx: &Context<'_>, permission: Permission, changed: T) -> Option<T> {
+    ctx.caller().allow(permission).is_ok().then_some(changed)
+}
+
 /// An id of an input field. What is no id at all is answered like what does not exist.
 pub(super) fn named<K: Kind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
     let unknown = |_| Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field);

@@ -1,10 +1,11 @@
-//! Keys of the vendor's back ends, and access tokens for users. All of it is for the vendor's staff.
+//! Keys of the vendor's back ends. All of it is for the vendor's staff.
 
-use std::time::Duration;
-
-use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::ids;
-use services::{access, entity::api_key::Model};
+use services::{
+    entity::api_key::Model,
+    keys::{self, NewKey},
+};
 
 use super::{
     context::{Ask, named, shown},
@@ -12,6 +13,7 @@ use super::{
     page::{args, connection},
     payload::{answer, payload},
     scalar::DateTime,
+    words::Permission,
 };
 
 /// A key of a vendor's back end. The key itself is shown once, when it is made.
@@ -46,33 +48,38 @@ impl ApiKey {
         self.0.created_at.into()
     }
 
-    /// When it ends by itself; null when it does not.
+    /// What its bearer may do.
+    async fn permissions(&self) -> Vec<Permission> {
+        keys::permissions_of(&self.0).into_iter().map(Into::into).collect()
+    }
+
+    /// The one tenant that it acts for; null when it may act for any, one at a time.
+    async fn tenant_id(&self) -> Option<ID> {
+        self.0.tenant_id.map(shown::<ids::Tenant>)
+    }
+
+    /// When it was used last, to the minute; null when it never was.
+    async fn last_used_at(&self) -> Option<DateTime> {
+        self.0.last_used_at.map(DateTime)
+    }
+
+    /// The key that takes its place; null when it was not rotated.
+    async fn replaced_by_id(&self) -> Option<ID> {
+        self.0.replaced_by.map(shown::<ids::ApiKey>)
+    }
+
+    /// When it ends by itself; null for a key that the operator configured.
     async fn expires_at(&self) -> Option<DateTime> {
         self.0.expires_at.map(DateTime)
     }
 
-    /// When it was taken back; null while it is in force.
+    /// When it was revoked; null when it was not.
     async fn revoked_at(&self) -> Option<DateTime> {
         self.0.revoked_at.map(DateTime)
     }
 }
 
 connection!(ApiKey, Model, ApiKeyConnection, ApiKeyEdge, "API keys", |row| row.id);
-
-/// A signed access token of one user.
-#[derive(SimpleObject)]
-pub struct AccessToken {
-    /// The token, as it goes into the header `Authorization` after `Bearer`.
-    token: String,
-    /// When it ends.
-    expires_at: DateTime,
-}
-
-impl From<access::AccessToken> for AccessToken {
-    fn from(signed: access::AccessToken) -> Self {
-        Self { token: signed.token, expires_at: signed.expires_at.into() }
-    }
-}
 
 #[derive(Default)]
 pub struct KeyQuery;
@@ -102,26 +109,29 @@ impl KeyQuery {
 pub struct CreateApiKeyInput {
     /// The name, for people: 1 to 200 characters.
     name: String,
-    /// When it ends by itself, in the future; never when absent.
+    /// What its bearer may do: nothing that the caller may not do. `STAFF` cannot be had together with `tenantId`.
+    permissions: Vec<Permission>,
+    /// The one tenant that it acts for; any, one at a time, if absent.
+    tenant_id: Option<ID>,
+    /// When it ends by itself, in the future; a year from now unless the operator configured another time, if absent.
     expires_at: Option<DateTime>,
 }
 
-/// A key to be taken back.
+/// A key to be rotated.
+#[derive(InputObject)]
+pub struct RotateApiKeyInput {
+    /// The key.
+    id: ID,
+    /// For how many seconds both keys are in force, 0 to 2,592,000.
+    #[graphql(default = 86_400)]
+    overlap_seconds: i32,
+}
+
+/// A key to be revoked.
 #[derive(InputObject)]
 pub struct RevokeApiKeyInput {
     /// The key.
     id: ID,
-}
-
-/// An access token to be signed.
-#[derive(InputObject)]
-pub struct CreateAccessTokenInput {
-    /// The user's tenant.
-    tenant_id: ID,
-    /// The user whom the token makes its bearer.
-    user_id: ID,
-    /// How long it lasts, in seconds; as long as tokens may last here when absent.
-    lifetime_seconds: Option<i32>,
 }
 
 payload! {
@@ -134,26 +144,27 @@ payload! {
     }
 }
 payload! {
+    /// What `rotateApiKey` answers.
+    RotateApiKeyPayload {
+        /// The key that takes the other's place.
+        api_key: ApiKey,
+        /// The new key itself. It is shown this once.
+        secret: String,
+    }
+}
+payload! {
     /// What `revokeApiKey` answers.
     RevokeApiKeyPayload {
         /// The key as it stands now.
         api_key: ApiKey,
     }
 }
-payload! {
-    /// What `createAccessToken` answers.
-    CreateAccessTokenPayload {
-        /// The token.
-        access_token: AccessToken,
-    }
-}
-
 #[derive(Default)]
 pub struct KeyMutation;
 
 #[Object]
 impl KeyMutation {
-    /// Makes a key for a vendor's back end. For the vendor's staff.
+    /// Makes a key for a vendor's back end. For the vendor's staff with all permissions of the new key.
     async fn create_api_key(
         &self,
         ctx: &Context<'_>,
@@ -161,14 +172,38 @@ impl KeyMutation {
     ) -> Result<CreateApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let expires_at = input.expires_at.map(|at| at.0);
-            let (key, secret) = ctx.services().keys().create(&by, &input.name, expires_at).await?;
+            let tenant = input.tenant_id.map(|id| named(&id, "tenant", "tenantId")).transpose()?;
+            let new = NewKey {
+                name: input.name,
+                permissions: input.permissions.into_iter().map(Into::into).collect(),
+                tenant,
+                expires_at: input.expires_at.map(|at| at.0),
+            };
+            let (key, secret) = ctx.services().keys().create(&by, new).await?;
             Ok(CreateApiKeyPayload::done(ApiKey(key), secret))
         })
         .await
     }
 
-    /// Takes a key back: it opens nothing from now on. For the vendor's staff.
+    /// Makes a key that takes the place of another, with the same permissions. Both are in force for a while, so that a
+    /// back end can be given the new one without an interruption. For the vendor's staff.
+    async fn rotate_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key.")] input: RotateApiKeyInput,
+    ) -> Result<RotateApiKeyPayload> {
+        answer(async {
+            let by = ctx.caller().allow_staff()?;
+            let id = named(&input.id, "key", "id")?;
+            let overlap = chrono::Duration::seconds(input.overlap_seconds.into());
+            let (key, secret) = ctx.services().keys().rotate(&by, id, overlap).await?;
+            Ok(RotateApiKeyPayload::done(ApiKey(key), secret))
+        })
+        .await
+    }
+
+    /// Revokes a key: it opens nothing from now on, and the sockets that it opened are closed. For the vendor's staff
+    /// with all permissions of the key.
     async fn revoke_api_key(
         &self,
         ctx: &Context<'_>,
@@ -178,24 +213,6 @@ impl KeyMutation {
             let by = ctx.caller().allow_staff()?;
             let key = ctx.services().keys().revoke(&by, named(&input.id, "key", "id")?).await?;
             Ok(RevokeApiKeyPayload::done(ApiKey(key)))
-        })
-        .await
-    }
-
-    /// Signs an access token for a user, to be handed to the user's browser. For the vendor's staff.
-    async fn create_access_token(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Whose token.")] input: CreateAccessTokenInput,
-    ) -> Result<CreateAccessTokenPayload> {
-        answer(async {
-            let by = ctx.caller().allow_staff()?;
-            let tenant = named(&input.tenant_id, "tenant", "tenantId")?;
-            let user = named(&input.user_id, "user", "userId")?;
-            // What is negative is as wrong as zero; the use case says so.
-            let lifetime = input.lifetime_seconds.map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0)));
-            let token = ctx.services().access().issue(&by, tenant, user, lifetime).await?;
-            Ok(CreateAccessTokenPayload::done(AccessToken::from(token)))
         })
         .await
     }

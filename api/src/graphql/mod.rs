@@ -3,6 +3,7 @@
 //! Resolvers say who may, which, do, answer; everything else is behind [`services`]. A request brings its
 //! [`domain::Caller`]; without one everybody is anonymous.
 
+mod access_token;
 mod availability;
 mod booking;
 mod campaign;
@@ -34,6 +35,7 @@ use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 use services::Services;
 
 use self::{
+    access_token::{AccessTokenMutation, AccessTokenQuery},
     availability::AvailabilityQuery,
     booking::{BookingMutation, BookingQuery},
     campaign::{CampaignMutation, CampaignQuery},
@@ -61,7 +63,7 @@ pub use self::subscription::Subscription;
 // Merged in two steps: each noun nests the engine's futures one level deeper, and all in one row nest deeper than the
 // compiler goes without being told.
 #[derive(MergedObject, Default)]
-struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery, KeyQuery);
+struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery, KeyQuery, AccessTokenQuery);
 
 #[derive(MergedObject, Default)]
 struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, RoomQuery, DirectoryQuery);
@@ -75,7 +77,7 @@ struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, Workf
 pub struct Query(PeopleQuery, CalendarsQuery, WorkQuery);
 
 #[derive(MergedObject, Default)]
-struct PeopleMutation(TenantMutation, UserMutation, RoleMutation, KeyMutation);
+struct PeopleMutation(TenantMutation, UserMutation, RoleMutation, KeyMutation, AccessTokenMutation);
 
 #[derive(MergedObject, Default)]
 struct WorkMutation(

@@ -8,11 +8,11 @@ use services::{
 };
 
 use super::{
-    context::{Ask, named, shown},
+    context::{Ask, all_named, named, shown},
     failure::{Result, found},
     payload::{answer, payload},
     scalar::DateTime,
-    user::User,
+    user::{self, User},
     words::Permission,
 };
 
@@ -138,7 +138,7 @@ pub struct DeleteRoleInput {
 pub struct AssignRolesInput {
     /// The user.
     user_id: ID,
-    /// The roles, up to 20. The caller must have all that they allow.
+    /// The roles, 1 to 20. The caller must have all that they allow.
     role_ids: Vec<ID>,
 }
 
@@ -147,7 +147,7 @@ pub struct AssignRolesInput {
 pub struct UnassignRolesInput {
     /// The user.
     user_id: ID,
-    /// The roles, up to 20.
+    /// The roles, 1 to 20. The caller must have all that they allow.
     role_ids: Vec<ID>,
 }
 
@@ -175,16 +175,14 @@ payload! {
 payload! {
     /// What `assignRoles` answers.
     AssignRolesPayload {
-        /// The user with the user's roles as they stand now. When one role of several is refused, those before it
-        /// were given.
+        /// The user with the user's roles as they stand now; null for a caller who may not see users.
         user: User,
     }
 }
 payload! {
     /// What `unassignRoles` answers.
     UnassignRolesPayload {
-        /// The user with the user's roles as they stand now. When one role of several is refused, those before it
-        /// were taken.
+        /// The user with the user's roles as they stand now; null for a caller who may not see users.
         user: User,
     }
 }
@@ -239,7 +237,7 @@ impl RoleMutation {
         .await
     }
 
-    /// Gives a user roles. Needs `ROLE_EDIT`.
+    /// Gives a user roles: all of them or none. Needs `ROLE_EDIT` and all that the roles allow.
     async fn assign_roles(
         &self,
         ctx: &Context<'_>,
@@ -248,15 +246,14 @@ impl RoleMutation {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
-            for role in roles {
-                ctx.services().roles().assign(&by, user, role).await?;
-            }
-            Ok(AssignRolesPayload::done(User::from(ctx.services().users().get(&by, user).await?)))
+            ctx.services().roles().assign(&by, user, &roles).await?;
+            Ok(AssignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
         })
         .await
     }
 
-    /// Takes roles from a user. Needs `ROLE_EDIT`.
+    /// Takes roles from a user: all of them or none. Needs `ROLE_EDIT` and all that the roles allow. The tenant's last
+    /// administrator stays one.
     async fn unassign_roles(
         &self,
         ctx: &Context<'_>,
@@ -265,10 +262,8 @@ impl RoleMutation {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
             let (user, roles) = of_user(&input.user_id, &input.role_ids)?;
-            for role in roles {
-                ctx.services().roles().unassign(&by, user, role).await?;
-            }
-            Ok(UnassignRolesPayload::done(User::from(ctx.services().users().get(&by, user).await?)))
+            ctx.services().roles().unassign(&by, user, &roles).await?;
+            Ok(UnassignRolesPayload::done(user::visible(ctx.services(), ctx.caller(), user).await?))
         })
         .await
     }
@@ -277,10 +272,15 @@ impl RoleMutation {
 type OfUser = (domain::Id<ids::User>, Vec<domain::Id<ids::Role>>);
 
 fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
+    Ok((named(user, "user", "userId")?, at_most(roles)?))
+}
+
+/// The ids of a list of roles in an input's `roleIds`.
+pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
     if roles.len() > 20 {
         return Err(services::Refusal::new("TOO_MANY", "Name at most 20 roles at once.")
             .at("roleIds")
             .into());
     }
-    Ok((named(user, "user", "userId")?, super::context::all_named(roles, "role", "roleIds")?))
+    all_named(roles, "role", "roleIds")
 }

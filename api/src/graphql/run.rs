@@ -10,7 +10,7 @@ use services::{
 use uuid::Uuid;
 
 use super::{
-    context::{Ask, member, named, shown},
+    context::{Ask, member, named, seen, shown},
     failure::{Result, found},
     node::{self, Node},
     page::{args, connection, slice},
@@ -301,21 +301,21 @@ pub struct SignalRunInput {
 payload! {
     /// What `retryRun` answers.
     RetryRunPayload {
-        /// The run as it stands now.
+        /// The run as it stands now; null without `RUN_VIEW`.
         run: Run,
     }
 }
 payload! {
     /// What `cancelRun` answers.
     CancelRunPayload {
-        /// The run as it stands now; it goes on until it has heard.
+        /// The run as it stands now; it goes on until it has heard; null without `RUN_VIEW`.
         run: Run,
     }
 }
 payload! {
     /// What `signalRun` answers.
     SignalRunPayload {
-        /// The run as it stands now.
+        /// The run as it stands now; null without `RUN_VIEW`.
         run: Run,
     }
 }
@@ -334,7 +334,7 @@ impl RunMutation {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
             let run = ctx.services().runs().retry(&by, named(&input.id, "run", "id")?).await?;
-            Ok(RetryRunPayload::done(Run(run)))
+            Ok(RetryRunPayload::done(seen(ctx, Permission::RunView, Run(run))))
         })
         .await
     }
@@ -348,7 +348,7 @@ impl RunMutation {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
             let run = ctx.services().runs().cancel(&by, named(&input.id, "run", "id")?).await?;
-            Ok(CancelRunPayload::done(Run(run)))
+            Ok(CancelRunPayload::done(seen(ctx, Permission::RunView, Run(run))))
         })
         .await
     }
@@ -364,7 +364,7 @@ impl RunMutation {
             let id = named(&input.id, "run", "id")?;
             let payload = input.payload.map(|payload| payload.0).unwrap_or_default();
             let run = ctx.services().runs().signal(&by, id, &input.name, payload).await?;
-            Ok(SignalRunPayload::done(Run(run)))
+            Ok(SignalRunPayload::done(seen(ctx, Permission::RunView, Run(run))))
         })
         .await
     }

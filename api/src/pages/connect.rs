@@ -49,7 +49,9 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
 /// The next page offers one button for each system that the tenant may use (S1.7), and the terms (S1.8).
 async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     match offered(&services, &token).await {
-        Ok((_, kinds)) => layout::page("Choose your calendar system", false, choice(&token, &kinds)),
+        Ok((open, kinds)) => {
+            layout::page("Choose your calendar system", false, choice(&token, &open, &kinds))
+        }
         Err(error) => layout::problem(&error),
     }
 }
@@ -65,8 +67,10 @@ async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink
     Ok((open, kinds))
 }
 
-fn choice(token: &str, kinds: &[ProviderKind]) -> Markup {
+fn choice(token: &str, open: &OpenLink, kinds: &[ProviderKind]) -> Markup {
     html! {
+        p { "You connect the calendars of " strong { (open.tenant.name) } ", invited as " strong { (open.link.email) } "." }
+        p.dim { "Your calendar system will ask you, as its administrator, to let Muster read the list of people and rooms, and read and write their calendars; Muster asks for no mail, no files and no chats." }
         form method="post" action=(format!("/connect/{token}/choose")) data-muster-next {
             label { input type="checkbox" name="terms" value="yes" required; " I accept the " a href="/terms" { "terms of service" } "." }
             label { input type="checkbox" name="privacy" value="yes" required; " I have read the " a href="/privacy" { "privacy policy" } "." }
@@ -307,6 +311,6 @@ async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpRes
     }
 }
 
-fn foreign_form() -> Error {
+pub(super) fn foreign_form() -> Error {
     Refusal::new("ORIGIN_REFUSED", "This form was not sent from one of our pages.").into()
 }

@@ -1,21 +1,48 @@
-//! A user's own consent: one address that works once, the provider's page, and back.
+//! A user's own consent: a page that says what is asked, the provider's page, and back. The address works once: its
+//! button uses it up, so that a mail filter which opens it does not.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use maud::html;
 use services::{
     Services,
-    connect::{self, RedirectAnswer},
+    connect::{self, RedirectAnswer, label},
 };
 
-use super::{cookie, layout, onward};
+use super::{connect::foreign_form, cookie, is_own_form, layout, onward};
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes
-        .service(web::resource("/connect/own/{secret}").get(opened))
+        .service(web::resource("/connect/own/{secret}").get(invited).post(opened))
         .service(web::resource(connect::OWN_CONSENTED).get(consented))
         .service(web::resource(connect::GOOGLE_OWN_CONSENTED).get(consented_at_google));
 }
 
-async fn opened(services: web::Data<Services>, secret: web::Path<String>) -> HttpResponse {
+async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> HttpResponse {
+    let invitation = match services.connect().own_invitation(&secret).await {
+        Ok(invitation) => invitation,
+        Err(error) => return layout::problem(&error),
+    };
+    let system = label(invitation.provider);
+    let body = html! {
+        p { strong { (invitation.tenant) } " asks you to connect your own calendar in " (system) "." }
+        ul {
+            li { "The account: " strong { (invitation.address) } ". Sign in with this one; another one is refused." }
+            li { "What is asked: to read your calendar and to write appointments into it, also while you are not signed in." }
+            li { "You can end it at any time in the settings of your account, or by asking " (invitation.tenant) " to remove it." }
+        }
+        form method="post" action=(format!("/connect/own/{secret}")) data-muster-next { button { "Continue to " (system) } }
+    };
+    layout::page("Connect your calendar", false, body)
+}
+
+async fn opened(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    secret: web::Path<String>,
+) -> HttpResponse {
+    if !is_own_form(&request, &services) {
+        return layout::problem(&foreign_form());
+    }
     match services.connect().own_opened(&secret).await {
         Ok((cookie, next)) => onward(&services, next, Some(cookie)),
         Err(error) => layout::problem(&error),
@@ -43,7 +70,7 @@ async fn consented_at_google(
 fn shown(services: &Services, consented: services::Result<connect::Onward>) -> HttpResponse {
     match consented {
         Ok(connect::Onward::Progress) => {
-            let body = maud::html! { p { "You can close this page." } };
+            let body = html! { p { "You can close this page." } };
             layout::page("Your calendar is connected", false, body)
         }
         Ok(next) => onward(services, next, None),

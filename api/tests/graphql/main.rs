@@ -4,8 +4,10 @@
 
 mod access;
 mod bookings;
+mod doors;
 mod people;
 mod schema;
+mod strangers;
 mod stub;
 mod subscriptions;
 mod world;

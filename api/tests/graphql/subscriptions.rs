@@ -45,7 +45,7 @@ async fn a_role_that_is_taken_away_ends_a_subscription() {
     let domain::CallerKind::User(user) = listener.kind else { panic!("the listener is a user") };
     let roles = world.services.roles().of_users(tenant, &[user]).await.unwrap();
     let role = Id::from_uuid(roles[&user][0].id);
-    world.services.roles().unassign(&world.allowed(tenant), user, role).await.unwrap();
+    world.services.roles().unassign(&world.allowed(tenant), user, &[role]).await.unwrap();
     world.become_(tenant, integration.uuid(), IntegrationState::Failing).await;
     assert_eq!(told.next().await.unwrap(), json!({ "code": "FORBIDDEN" }));
     assert_eq!(told.next().await, None);

@@ -102,9 +102,7 @@ impl World {
 
     /// A new user with one standard role.
     pub async fn user(&self, tenant: Id<ids::Tenant>, role: StandardRole) -> Caller {
-        let roles = self.services.roles().list(&self.allowed(tenant)).await.unwrap();
-        let role = roles.iter().find(|row| row.name == role.as_str()).unwrap();
-        self.holder(tenant, Id::from_uuid(role.id)).await
+        self.holder(tenant, self.role(tenant, role.as_str()).await).await
     }
 
     /// A new user with a role of these permissions.
@@ -121,6 +119,18 @@ impl World {
             NewUser { email: format!("{name}@acme.example"), name, roles: vec![role], ..NewUser::default() };
         let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
         self.caller(tenant, Id::from_uuid(user.id)).await
+    }
+
+    /// A role of a tenant, by its name.
+    pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
+        let roles = self.services.roles().list(&self.allowed(tenant)).await.unwrap();
+        Id::from_uuid(roles.iter().find(|role| role.name == name).unwrap().id)
+    }
+
+    /// The first role of a user.
+    pub async fn role_of(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Id<ids::Role> {
+        let held = self.services.roles().of_users(tenant, &[user]).await.unwrap();
+        Id::from_uuid(held[&user][0].id)
     }
 
     /// A user as a fresh token shows the user.
@@ -142,9 +152,13 @@ impl World {
 
     /// An integration that is in use.
     pub async fn integration(&self, tenant: Id<ids::Tenant>) -> Id<ids::Integration> {
+        self.integration_named(tenant, "Office").await
+    }
+
+    pub async fn integration_named(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Integration> {
         let new = NewIntegration {
             provider: domain::ProviderKind::Microsoft365,
-            name: "Office".to_owned(),
+            name: name.to_owned(),
             access_level: domain::AccessLevel::Full,
             scope_group: None,
             service_mailbox: None,
@@ -239,6 +253,18 @@ impl World {
             watermark: None,
         };
         self.change(tenant, vec![Change::Connection(active), Change::Calendar(Box::new(copy))]).await;
+    }
+
+    /// What the schema says of itself.
+    pub async fn introspection(&self) -> Value {
+        let wrapped =
+            "kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+        let document = format!(
+            "{{ __schema {{ types {{ name kind isOneOf enumValues {{ name }} possibleTypes {{ name }}
+                inputFields {{ name type {{ {wrapped} }} defaultValue }}
+                fields {{ name type {{ {wrapped} }} args {{ name defaultValue type {{ {wrapped} }} }} }} }} }} }}"
+        );
+        self.ask(&self.staff(), &document, json!({})).await
     }
 
     pub async fn response(&self, caller: &Caller, document: &str, variables: Value) -> Response {

@@ -8,6 +8,7 @@
 mod browser;
 mod clients;
 mod http;
+mod revocation;
 mod schema;
 mod socket;
 mod support;

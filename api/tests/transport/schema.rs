@@ -25,6 +25,8 @@ pub struct Probe {
     pub done: Notify,
     /// A subscription was dropped.
     pub dropped: Notify,
+    /// How often `bump` ran.
+    pub bumped: AtomicU64,
     /// How many events `flood` has made.
     pub flooded: AtomicU64,
 }
@@ -123,6 +125,11 @@ impl Query {
         }
     }
 
+    /// What the caller may do, counted.
+    async fn rights(&self, ctx: &Context<'_>) -> usize {
+        ctx.data_unchecked::<Caller>().permissions.len()
+    }
+
     async fn request_id(&self, ctx: &Context<'_>) -> String {
         ctx.data_unchecked::<RequestId>().to_string()
     }
@@ -142,7 +149,8 @@ pub struct Mutation;
 
 #[async_graphql::Object]
 impl Mutation {
-    async fn bump(&self) -> i32 {
+    async fn bump(&self, ctx: &Context<'_>) -> i32 {
+        ctx.data_unchecked::<Arc<Probe>>().bumped.fetch_add(1, Ordering::SeqCst);
         1
     }
 
@@ -162,6 +170,16 @@ impl Subscriptions {
     /// Counts from 1.
     async fn count(&self, to: i32) -> impl Stream<Item = i32> {
         stream::iter(1..=to)
+    }
+
+    /// Says "here", and "news" when the test says so.
+    async fn news(&self, ctx: &Context<'_>) -> impl Stream<Item = &'static str> + use<> {
+        let probe = ctx.data_unchecked::<Arc<Probe>>().clone();
+        let later = stream::once(async move {
+            probe.go.notified().await;
+            "news"
+        });
+        stream::once(async { "here" }).chain(later).chain(stream::pending())
     }
 
     /// Says "here" once, then nothing for ever.

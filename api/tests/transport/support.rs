@@ -5,7 +5,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::Output,
-    sync::Arc,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,10 +18,16 @@ use api::{
     health::{Check, Readiness},
 };
 use async_trait::async_trait;
-use domain::{Caller, CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock};
+use domain::{Caller, CallerKind, Clock as _, Ids, Permission, StandardRole, SystemClock, Timestamp};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use services::access::AccessChange;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::broadcast,
 };
 
 use crate::schema::{Probe, small};
@@ -31,13 +40,46 @@ pub struct Server {
     pub address: SocketAddr,
     pub state: web::Data<State>,
     pub probe: Arc<Probe>,
+    pub doorman: Arc<Doorman>,
     handle: ServerHandle,
 }
 
 /// Knows a few tokens by heart.
-struct Doorman {
+pub struct Doorman {
     ids: Ids,
     tenant: domain::Id<domain::ids::Tenant>,
+    user: domain::Id<domain::ids::User>,
+    key: domain::Id<domain::ids::ApiKey>,
+    /// When the token `short` ends: soon after it was first shown.
+    short: OnceLock<Timestamp>,
+    demoted: AtomicBool,
+    revoked: AtomicBool,
+    changes: broadcast::Sender<AccessChange>,
+}
+
+impl Doorman {
+    fn new(ids: Ids) -> Self {
+        let (tenant, user, key) = (ids.make(), ids.make(), ids.make());
+        let (short, demoted, revoked) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
+        let changes = broadcast::Sender::new(16);
+        Self { ids, tenant, user, key, short, demoted, revoked, changes }
+    }
+
+    /// From now on the token `mortal` opens nothing. Nobody is told.
+    pub fn revoke(&self) {
+        self.revoked.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on the bearer of the token `mortal` has no permissions. Nobody is told.
+    pub fn demote(&self) {
+        self.demoted.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells that something has changed in the one tenant, or in another one.
+    pub fn tell(&self, own: bool) {
+        let tenant = if own { self.tenant } else { self.ids.make() };
+        self.changes.send(AccessChange::Tenant(tenant)).unwrap();
+    }
 }
 
 #[async_trait]
@@ -48,7 +90,7 @@ impl Authenticate for Doorman {
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError> {
         let user = |permissions: BTreeSet<Permission>| Caller {
-            kind: CallerKind::User(self.ids.make()),
+            kind: CallerKind::User(self.user),
             tenant: Some(self.tenant),
             permissions,
         };
@@ -59,16 +101,29 @@ impl Authenticate for Doorman {
             Some("Bearer admin") => for_ever(user(StandardRole::Administrator.permissions())),
             Some("Bearer vendor") => match tenant {
                 Some("nowhere") => Err(AuthError::TenantNotFound),
-                _ => for_ever(Caller { kind: CallerKind::Vendor(self.ids.make()), ..Caller::anonymous() }),
+                _ => for_ever(Caller { kind: CallerKind::Vendor(self.key), ..Caller::anonymous() }),
             },
-            Some("Bearer short") => Ok(Authenticated {
-                caller: user(BTreeSet::new()),
-                expires_at: Some(SystemClock.now() + chrono::Duration::milliseconds(400)),
-            }),
+            Some("Bearer mortal") if self.revoked.load(Ordering::SeqCst) => Err(AuthError::Invalid),
+            Some("Bearer mortal") if self.demoted.load(Ordering::SeqCst) => for_ever(user(BTreeSet::new())),
+            Some("Bearer mortal") => for_ever(user(StandardRole::Administrator.permissions())),
+            Some("Bearer short") => {
+                let soon = || SystemClock.now() + chrono::Duration::milliseconds(400);
+                let expires_at = Some(*self.short.get_or_init(soon));
+                Ok(Authenticated { caller: user(BTreeSet::new()), expires_at })
+            }
             Some("Bearer expired") => Err(AuthError::Expired),
             Some("Bearer unlucky") => Err(AuthError::Unavailable),
             Some(_) => Err(AuthError::Invalid),
         }
+    }
+
+    fn changes(&self) -> BoxStream<'static, AccessChange> {
+        let heard = self.changes.subscribe();
+        stream::unfold(
+            heard,
+            |mut heard| async move { heard.recv().await.ok().map(|change| (change, heard)) },
+        )
+        .boxed()
     }
 }
 
@@ -101,10 +156,11 @@ impl Server {
     pub fn which_is_ready(config: Config, ready: bool) -> Self {
         let ids = Ids::random(Arc::new(SystemClock));
         let probe = Arc::new(Probe::default());
-        let doorman = Arc::new(Doorman { ids: ids.clone(), tenant: ids.make() });
+        let doorman = Arc::new(Doorman::new(ids.clone()));
         let engine = Arc::new(small(probe.clone()));
-        let state =
-            web::Data::new(State::new(config, engine, doorman, Arc::new(Always(ready)), ids).unwrap());
+        let state = web::Data::new(
+            State::new(config, engine, doorman.clone(), Arc::new(Always(ready)), ids).unwrap(),
+        );
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, told) = std::sync::mpsc::channel();
@@ -116,7 +172,7 @@ impl Server {
                 server.await.unwrap();
             });
         });
-        Self { address, state, probe, handle: told.recv().unwrap() }
+        Self { address, state, probe, doorman, handle: told.recv().unwrap() }
     }
 
     /// The address of a path.

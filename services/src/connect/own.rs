@@ -11,7 +11,31 @@ use uuid::Uuid;
 use super::{Connect, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, Onward, RedirectAnswer, session::session_over};
 use crate::{Error, Result, Tx, grants::Secret, integrations};
 
+/// What a user is asked before going to the provider's page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnInvitation {
+    /// The name of the tenant.
+    pub tenant: String,
+    /// The calendar system.
+    pub provider: ProviderKind,
+    /// The account whose calendar is to be connected.
+    pub address: String,
+}
+
 impl Connect {
+    /// What the address of [`Connect::own`] is for. Looking at it does not use it up: mail filters and previews open
+    /// addresses too.
+    pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
+        let session = self.session(secret, "OWN").await?;
+        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let txn = self.services.store.read(session.tenant_id).await?;
+        let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
+        let address =
+            user.one(&txn).await?.and_then(|user| user.calendar_address).ok_or_else(session_over)?;
+        let tenant = tenant.ok_or_else(session_over)?.name;
+        Ok(OwnInvitation { tenant, provider: self.provider_of(&session).await?, address })
+    }
+
     /// Begins a user's own consent. Answers the address to which the user's browser is sent; it works once.
     pub async fn own(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
         let tx = self.services.begin(by.tenant().uuid()).await?;

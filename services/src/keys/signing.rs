@@ -9,28 +9,30 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::access::Staff;
+use chrono::TimeDelta;
+use domain::Timestamp;
 use entity::signing_key::{ActiveModel, Column, Entity, Model};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use moka::sync::Cache;
-use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Keys;
 use crate::{
     Error, Result,
+    access::LEEWAY,
     vault::{DataKey, Place},
 };
 
-/// How long an opened key is kept: no longer than it may take until a destroyed one is dead everywhere.
-const KEPT: Duration = Duration::from_mins(1);
+/// How long an opened key is kept, and so how long another node may go on signing with a key that was rotated.
+const OPENED_FOR: Duration = Duration::from_mins(1);
 
 /// What this node has opened of stored keys: signing keys and tenants' data keys.
 #[derive(Debug)]
 pub struct Signing {
     current: Cache<(), SigningKey>,
-    verifying: Cache<Uuid, DecodingKey>,
+    verifying: Cache<Uuid, (DecodingKey, Option<Timestamp>)>,
     pub(crate) data_keys: Cache<Uuid, DataKey>,
 }
 
@@ -41,7 +43,7 @@ impl Default for Signing {
             K: std::hash::Hash + Eq + Send + Sync + 'static,
             V: Clone + Send + Sync + 'static,
         {
-            Cache::builder().max_capacity(size).time_to_live(KEPT).build()
+            Cache::builder().max_capacity(size).time_to_live(OPENED_FOR).build()
         }
         Self { current: cache(1), verifying: cache(64), data_keys: cache(10_000) }
     }
@@ -63,7 +65,8 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl Keys {
-    /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`.
+    /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. A key stays in it until
+    /// the last token that it signed has ended.
     pub async fn jwks(&self) -> Result<Value> {
         let keys = self.signing_keys(self.services.store.installation()).await?;
         let jwk = |key: &Model| {
@@ -76,16 +79,41 @@ impl Keys {
                 "x": URL_SAFE_NO_PAD.encode(&key.public_key),
             })
         };
-        Ok(json!({ "keys": keys.iter().map(jwk).collect::<Vec<_>>() }))
+        let verifies = |key: &&Model| self.verifies(key.retires_at);
+        Ok(json!({ "keys": keys.iter().filter(verifies).map(jwk).collect::<Vec<_>>() }))
     }
 
-    /// Makes a further signing key. New tokens are signed with it; tokens of the former ones stay valid until they
-    /// expire.
-    pub async fn rotate_signing(&self, _by: &Staff) -> Result<()> {
+    /// Makes a further signing key. New tokens are signed with it; those of the former keys stay valid until they end,
+    /// and then those keys retire.
+    pub async fn rotate_signing(&self) -> Result<Uuid> {
         let txn = self.services.store.write_installation().await?;
-        self.make_signing_key(&txn).await?;
+        let last = self.services.now() + self.services.settings.token_lifetime + OPENED_FOR;
+        Entity::update_many()
+            .filter(Column::RetiresAt.is_null())
+            .col_expr(Column::RetiresAt, Expr::value(last + TimeDelta::seconds(LEEWAY)))
+            .exec(&txn)
+            .await?;
+        let key = self.make_signing_key(&txn).await?;
         txn.commit().await?;
         self.opened().current.invalidate_all();
+        self.opened().verifying.invalidate_all();
+        Ok(key.id)
+    }
+
+    /// Rotates the signing key when its time has come, and destroys those that have retired. Called once in a while by
+    /// the engine.
+    pub async fn renew_signing(&self) -> Result<()> {
+        let now = self.services.now();
+        let keys = self.signing_keys(self.services.store.installation()).await?;
+        if keys.iter().any(|key| !self.verifies(key.retires_at)) {
+            let txn = self.services.store.write_installation().await?;
+            Entity::delete_many().filter(Column::RetiresAt.lte(now)).exec(&txn).await?;
+            txn.commit().await?;
+        }
+        let signs = keys.iter().rfind(|key| key.retires_at.is_none());
+        if signs.is_some_and(|key| key.created_at + self.services.settings.signing_key_lifetime <= now) {
+            self.rotate_signing().await?;
+        }
         Ok(())
     }
 
@@ -94,7 +122,7 @@ impl Keys {
         if let Some(key) = self.opened().current.get(&()) {
             return Ok(key);
         }
-        let newest = self.signing_keys(self.services.store.installation()).await?.pop();
+        let newest = self.signs(self.services.store.installation()).await?;
         let row = match newest {
             Some(row) => row,
             None => self.first_signing_key().await?,
@@ -105,17 +133,28 @@ impl Keys {
         Ok(key)
     }
 
-    /// The public key of a `kid`; `None` when no such key was ever made here.
+    /// The public key of a `kid`; `None` when no such key was ever made here, or it has retired.
     pub(crate) async fn verifying_key(&self, id: Uuid) -> Result<Option<DecodingKey>> {
-        if let Some(key) = self.opened().verifying.get(&id) {
-            return Ok(Some(key));
-        }
-        let row = Entity::find_by_id(id).one(self.services.store.installation()).await?;
-        let key = row.map(|row| DecodingKey::from_ed_der(&row.public_key));
-        if let Some(key) = &key {
-            self.opened().verifying.insert(id, key.clone());
-        }
-        Ok(key)
+        let known = match self.opened().verifying.get(&id) {
+            Some(known) => known,
+            None => {
+                let row = Entity::find_by_id(id).one(self.services.store.installation()).await?;
+                let Some(row) = row else { return Ok(None) };
+                let known = (DecodingKey::from_ed_der(&row.public_key), row.retires_at);
+                self.opened().verifying.insert(id, known.clone());
+                known
+            }
+        };
+        let (key, retires_at) = known;
+        Ok(self.verifies(retires_at).then_some(key))
+    }
+
+    fn verifies(&self, retires_at: Option<Timestamp>) -> bool {
+        retires_at.is_none_or(|at| self.services.now() < at)
+    }
+
+    async fn signs(&self, conn: &impl ConnectionTrait) -> Result<Option<Model>> {
+        Ok(self.signing_keys(conn).await?.into_iter().rfind(|key| key.retires_at.is_none()))
     }
 
     /// What this node has opened.
@@ -126,7 +165,7 @@ impl Keys {
     /// Asks again within a writing transaction: somebody else may have been first.
     async fn first_signing_key(&self) -> Result<Model> {
         let txn = self.services.store.write_installation().await?;
-        let row = match self.signing_keys(&txn).await?.pop() {
+        let row = match self.signs(&txn).await? {
             Some(row) => row,
             None => self.make_signing_key(&txn).await?,
         };
@@ -149,6 +188,7 @@ impl Keys {
             public_key: pair.public_key().as_ref().to_vec(),
             private_key: self.services.vault.seal(place(id), private.as_ref())?,
             created_at: self.services.now(),
+            retires_at: None,
         };
         Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(conn).await?;
         Ok(row)

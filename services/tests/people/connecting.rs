@@ -62,6 +62,7 @@ async fn link(h: &Harness, tenant: Id<ids::Tenant>) -> String {
         email: "it@acme.example".to_owned(),
         return_url: Some("https://acme.example/settings".to_owned()),
         integration: None,
+        roles: Vec::new(),
     };
     let (_, url) = h.services.links().invite(&h.vendor(tenant).await, new).await.unwrap();
     url.strip_prefix("https://muster.example/connect/").unwrap().to_owned()
@@ -200,7 +201,12 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     assert_eq!(refused(connect.typed(&cookie, typed("https://evil.example/")).await), "STEP_OVER");
 
     let other = h.tenant("other").await;
-    let new = NewLink { email: "it@other.example".to_owned(), return_url: None, integration: None };
+    let new = NewLink {
+        email: "it@other.example".to_owned(),
+        return_url: None,
+        integration: None,
+        roles: Vec::new(),
+    };
     let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
     let token = url.strip_prefix("https://muster.example/connect/").unwrap();
     let (cookie, onward) = connect.choose(token, choice(ProviderKind::Microsoft365)).await.unwrap();
@@ -249,7 +255,12 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
     assert_eq!(consented.payload["server"], json!(null), "{:?}", consented.payload);
     drop(txn);
     let other = h.tenant("other").await;
-    let new = NewLink { email: "it@other.example".to_owned(), return_url: None, integration: None };
+    let new = NewLink {
+        email: "it@other.example".to_owned(),
+        return_url: None,
+        integration: None,
+        roles: Vec::new(),
+    };
     let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
     let cookie = follow(&h, url.strip_prefix("https://muster.example/connect/").unwrap()).await;
     let empty = connect.typed(&cookie, Typed { user: "svc@acme.example".to_owned(), ..typed("") }).await;

@@ -57,7 +57,12 @@ fn wanted() -> NewIntegration {
 /// Follows a link as far as the form for the service account. Answers the cookie.
 async fn follow(h: &Harness) -> String {
     let tenant = h.tenant("acme").await;
-    let new = NewLink { email: "it@acme.example".to_owned(), return_url: None, integration: None };
+    let new = NewLink {
+        email: "it@acme.example".to_owned(),
+        return_url: None,
+        integration: None,
+        roles: Vec::new(),
+    };
     let (_, url) = h.services.links().invite(&h.vendor(tenant).await, new).await.unwrap();
     let link = url.strip_prefix("https://muster.example/connect/").unwrap();
     let choice = Choice {

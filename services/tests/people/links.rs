@@ -2,9 +2,7 @@
 
 use chrono::Duration;
 use domain::{
-    CallerKind, Id, Permission, StandardRole,
-    access::Denied,
-    ids,
+    Id, Permission, StandardRole, ids,
     state::{Feature, Plan},
 };
 use services::links::NewLink;
@@ -20,7 +18,7 @@ on_both!(
 );
 
 fn invitation(email: &str) -> NewLink {
-    NewLink { email: email.to_owned(), return_url: None, integration: None }
+    NewLink { email: email.to_owned(), return_url: None, integration: None, roles: Vec::new() }
 }
 
 fn token(url: &str) -> &str {
@@ -49,15 +47,16 @@ async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
 
     let open = h.services.links().open(token(&url)).await.unwrap();
     assert_eq!((open.link.id, open.tenant.id), (link.id, tenant.uuid()));
-    let caller = h.services.access().caller_of_link(&open.link);
-    assert_eq!(caller.kind, CallerKind::Invited(id(link.id)));
-    assert_eq!(caller.permissions, [Permission::PlatformAdministration].into());
-    for permission in Permission::ALL.iter().filter(|one| **one != Permission::PlatformAdministration) {
-        assert_eq!(caller.allow(*permission).unwrap_err(), Denied::Forbidden(*permission));
-    }
-
     let user = id(link.user_id.unwrap());
-    assert_eq!(h.bearer(tenant, user).await.permissions, caller.permissions, "the same as a user");
+    let invited = h.bearer(tenant, user).await;
+    assert_eq!(invited.permissions, [Permission::CalendarConnect].into());
+    assert!(invited.allow_connecting().is_ok());
+    let administrator = h.role(tenant, StandardRole::PlatformAdministration.as_str()).await;
+    let more = NewLink { roles: vec![administrator], ..invitation("it@acme.example") };
+    assert_eq!(refused(h.services.links().invite(&by, more.clone()).await), "PERMISSION_NOT_YOURS");
+    h.services.links().invite(&h.vendor(tenant).await, more).await.unwrap();
+    let both = [Permission::CalendarConnect, Permission::PlatformAdministration].into();
+    assert_eq!(h.bearer(tenant, user).await.permissions, both, "the vendor may give it");
     let (again, other_url) = h.services.links().invite(&by, invitation("it@acme.example")).await.unwrap();
     assert_eq!(again.user_id, link.user_id, "the same person is not made twice");
     assert_ne!(url, other_url);

@@ -86,7 +86,7 @@ async fn nobody_gives_what_they_do_not_have(h: Harness) {
     };
     assert_eq!(refused(roles.update(&by, id(editor.id), widened).await), "PERMISSION_NOT_YOURS");
     let administrator = h.role(tenant, StandardRole::Administrator.as_str()).await;
-    assert_eq!(refused(roles.assign(&by, id(eve.id), administrator).await), "PERMISSION_NOT_YOURS");
+    assert_eq!(refused(roles.assign(&by, id(eve.id), &[administrator]).await), "PERMISSION_NOT_YOURS");
     let puppet = NewUser { roles: vec![administrator], ..person("puppet") };
     assert_eq!(refused(h.services.users().create(&by, puppet).await), "PERMISSION_NOT_YOURS");
     assert!(roles.create(&by, role("Same", &[Permission::UserCreate])).await.is_ok());
@@ -105,7 +105,7 @@ async fn custom_roles_change_what_their_holders_may_do(h: Harness) {
     assert_eq!(refused(roles.create(&by, role(" ", &[])).await), "NAME_MALFORMED");
     let bob = h.services.users().create(&by, person("bob")).await.unwrap();
     for _ in 0..2 {
-        roles.assign(&by, id(bob.id), id(made.id)).await.unwrap();
+        roles.assign(&by, id(bob.id), &[id(made.id)]).await.unwrap();
     }
     let held = roles.of_users(tenant, &[id(bob.id)]).await.unwrap();
     assert_eq!(held[&id(bob.id)], std::slice::from_ref(&made), "given twice, held once");
@@ -120,7 +120,7 @@ async fn custom_roles_change_what_their_holders_may_do(h: Harness) {
     assert_eq!(permissions, Some([Permission::BookingEdit].into()));
     roles.delete(&by, id(made.id)).await.unwrap();
     assert_eq!(roles.permissions_of(tenant, id(bob.id)).await.unwrap(), Some([].into()));
-    assert_eq!(refused(roles.unassign(&by, id(bob.id), id(made.id)).await), "NOT_FOUND");
+    assert_eq!(refused(roles.unassign(&by, id(bob.id), &[id(made.id)]).await), "NOT_FOUND");
 }
 
 async fn standard_roles_stay_as_they_are(h: Harness) {
@@ -138,8 +138,8 @@ async fn roles_of_one_tenant_are_not_anothers(h: Harness) {
     let (roles, by) = (h.services.roles(), h.vendor(acme).await);
     let anna = h.services.users().create(&by, person("anna")).await.unwrap();
     let theirs = h.role(other, StandardRole::Administrator.as_str()).await;
-    assert_eq!(refused(roles.assign(&by, id(anna.id), theirs).await), "NOT_FOUND");
+    assert_eq!(refused(roles.assign(&by, id(anna.id), &[theirs]).await), "NOT_FOUND");
     let ours = h.role(acme, StandardRole::Administrator.as_str()).await;
-    assert_eq!(refused(roles.assign(&h.vendor(other).await, id(anna.id), ours).await), "NOT_FOUND");
+    assert_eq!(refused(roles.assign(&h.vendor(other).await, id(anna.id), &[ours]).await), "NOT_FOUND");
     assert_eq!(roles.permissions_of(other, id(anna.id)).await.unwrap(), None);
 }

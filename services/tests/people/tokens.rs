@@ -2,11 +2,11 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
-use domain::{Caller, CallerKind, Id, Permission, StandardRole, access::Denied, ids};
+use domain::{Caller, CallerKind, Id, Permission, StandardRole, Timestamp, access::Denied, ids};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use sea_orm::EntityTrait;
+use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use services::{Error, vault::Place};
+use services::{Error, keys::NewKey, vault::Place};
 use uuid::Uuid;
 
 use crate::harness::{Harness, id, person, refused};
@@ -19,17 +19,26 @@ on_both!(
     a_token_is_valid_from_its_beginning_to_its_end,
     a_token_that_is_not_exactly_ours_opens_nothing,
     tokens_of_a_former_signing_key_stay_valid,
+    a_former_signing_key_retires_when_its_last_token_has_ended,
+    signing_keys_are_rotated_by_schedule,
     a_token_carries_no_rights_of_its_own,
     only_the_vendor_gets_tokens_and_only_for_users_of_the_named_tenant,
 );
 
-async fn tried(h: &Harness, credential: &str) -> Result<Caller, Error> {
+pub async fn tried(h: &Harness, credential: &str) -> Result<Caller, Error> {
     let authorization = format!("Bearer {credential}");
     Ok(h.services.access().authenticate(Some(&authorization), None).await?.caller)
 }
 
-async fn is_dead(h: &Harness, credential: &str) -> bool {
+pub async fn is_dead(h: &Harness, credential: &str) -> bool {
     matches!(tried(h, credential).await, Err(Error::Denied(Denied::Unauthenticated)))
+}
+
+/// A key with all that the staff may do.
+pub fn new_key(h: &Harness, name: &str, expires_at: Option<Timestamp>) -> NewKey {
+    let permissions =
+        Permission::ALL.iter().copied().filter(|permission| h.staff.also(*permission)).collect();
+    NewKey { name: name.to_owned(), permissions, tenant: None, expires_at }
 }
 
 async fn nothing_presented_is_the_anonymous_caller(h: Harness) {
@@ -47,8 +56,8 @@ async fn nothing_presented_is_the_anonymous_caller(h: Harness) {
 async fn a_vendor_key_opens_until_it_is_revoked_or_ends(h: Harness) {
     let keys = h.services.keys();
     let end = h.services.now() + Duration::hours(1);
-    let (ending, ending_secret) = keys.create(&h.staff, "ending", Some(end)).await.unwrap();
-    let (revoked, revoked_secret) = keys.create(&h.staff, "revoked", None).await.unwrap();
+    let (ending, ending_secret) = keys.create(&h.staff, new_key(&h, "ending", Some(end))).await.unwrap();
+    let (revoked, revoked_secret) = keys.create(&h.staff, new_key(&h, "revoked", None)).await.unwrap();
     assert!(
         ending_secret.starts_with(&ending.prefix) && ending.prefix.len() == 12,
         "the prefix tells keys apart"
@@ -93,7 +102,7 @@ async fn a_known_first_key_is_installed_once(h: Harness) {
     assert_eq!(refused(keys.ensure_first(Some("muster_short"), "given").await), "KEY_MALFORMED");
 }
 
-async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
+pub async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
     let tenant = h.tenant("acme").await;
     let user = h.services.users().create(&h.vendor(tenant).await, person("anna")).await.unwrap();
     (tenant, id(user.id))
@@ -150,7 +159,7 @@ async fn a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
     assert!(tried(&h, &same).await.is_ok(), "the forger's tools work: unchanged, it is accepted");
 
     let mut bad = Vec::new();
-    for claim in ["exp", "nbf", "iss", "aud", "sub", "tenant"] {
+    for claim in ["exp", "nbf", "iat", "iss", "aud", "sub", "tenant", "jti"] {
         let without = forged(&h, &genuine, |_, claims| {
             claims.as_object_mut().unwrap().remove(claim);
         });
@@ -165,6 +174,8 @@ async fn a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
         ("sub", json!("ten_00000000000000000000000000000000")),
         ("sub", json!("usr_00000000000000000000000000000000")),
         ("tenant", json!("ten_00000000000000000000000000000000")),
+        ("iat", json!(h.services.now().timestamp() + 31)),
+        ("jti", json!("tok_00000000000000000000000000000000")),
     ] {
         let wrong = forged(&h, &genuine, |_, claims| claims[claim] = value.clone()).await;
         bad.push((format!("{claim} = {value}"), wrong));
@@ -172,6 +183,17 @@ async fn a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
     let unknown = Uuid::nil().to_string();
     for kid in [None, Some(unknown), Some("../../key".to_owned())] {
         bad.push((format!("kid {kid:?}"), forged(&h, &genuine, |header, _| header.kid = kid).await));
+    }
+
+    for typ in [None, Some("JWT"), Some("dpop+jwt"), Some("at+jwt;x"), Some("")] {
+        let wrong = forged(&h, &genuine, |header, _| header.typ = typ.map(str::to_owned)).await;
+        bad.push((format!("typ {typ:?}"), wrong));
+    }
+    for crit in [vec![], vec!["exp".to_owned()], vec!["b64".to_owned()]] {
+        bad.push((
+            format!("crit {crit:?}"),
+            forged(&h, &genuine, |header, _| header.crit = Some(crit)).await,
+        ));
     }
 
     let (header, claims) = (part(&genuine, 0), part(&genuine, 1));
@@ -184,7 +206,8 @@ async fn a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
         entity::signing_key::Entity::find().one(h.services.store.installation()).await.unwrap().unwrap();
     let kid = header["kid"].as_str().map(str::to_owned);
     for secret in [public.public_key.as_slice(), b"secret"] {
-        let confused = Header { kid: kid.clone(), ..Header::new(Algorithm::HS256) };
+        let typ = Some("at+jwt".to_owned());
+        let confused = Header { kid: kid.clone(), typ, ..Header::new(Algorithm::HS256) };
         let token = jsonwebtoken::encode(&confused, &claims, &EncodingKey::from_secret(secret)).unwrap();
         bad.push(("HS256".to_owned(), token));
     }
@@ -205,7 +228,7 @@ async fn tokens_of_a_former_signing_key_stay_valid(h: Harness) {
     let access = h.services.access();
     let before = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
     h.clock.advance(Duration::seconds(1));
-    h.services.keys().rotate_signing(&h.staff).await.unwrap();
+    h.services.keys().rotate_signing().await.unwrap();
     let after = access.issue(&h.staff, tenant, user, None).await.unwrap().token;
     let kid = |token: &str| part(token, 0)["kid"].as_str().unwrap().to_owned();
     assert_ne!(kid(&before), kid(&after));
@@ -225,16 +248,47 @@ async fn tokens_of_a_former_signing_key_stay_valid(h: Harness) {
     assert!(jsonwebtoken::decode::<Value>(&before, &key, &validation).is_err());
 }
 
+async fn a_former_signing_key_retires_when_its_last_token_has_ended(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let (access, keys) = (h.services.access(), h.services.keys());
+    let before = access.issue(&h.staff, tenant, user, None).await.unwrap();
+    keys.rotate_signing().await.unwrap();
+    let published = async || keys.jwks().await.unwrap()["keys"].as_array().unwrap().len();
+    h.clock.advance(before.expires_at - h.services.now());
+    keys.renew_signing().await.unwrap();
+    assert!(tried(&h, &before.token).await.is_ok(), "clocks may differ, so the key is still there");
+    assert_eq!(published().await, 2);
+    h.clock.advance(Duration::minutes(2));
+    assert_eq!(published().await, 1, "it is published no longer than it is of use");
+    keys.renew_signing().await.unwrap();
+    let stored = entity::signing_key::Entity::find().count(h.services.store.installation()).await.unwrap();
+    assert_eq!(stored, 1, "and destroyed");
+}
+
+async fn signing_keys_are_rotated_by_schedule(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let access = h.services.access();
+    let kid =
+        async || part(&access.issue(&h.staff, tenant, user, None).await.unwrap().token, 0)["kid"].clone();
+    let first = kid().await;
+    h.clock.advance(Duration::days(90) - Duration::seconds(1));
+    h.services.keys().renew_signing().await.unwrap();
+    assert_eq!(kid().await, first);
+    h.clock.advance(Duration::seconds(1));
+    h.services.keys().renew_signing().await.unwrap();
+    assert_ne!(kid().await, first);
+}
+
 async fn a_token_carries_no_rights_of_its_own(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let by = h.vendor(tenant).await;
     let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
     assert_eq!(tried(&h, &token).await.unwrap().permissions, [].into());
     let role = h.role(tenant, StandardRole::HumanResources.as_str()).await;
-    h.services.roles().assign(&by, user, role).await.unwrap();
+    h.services.roles().assign(&by, user, &[role]).await.unwrap();
     let permissions = tried(&h, &token).await.unwrap().permissions;
     assert_eq!(permissions, StandardRole::HumanResources.permissions(), "given while the token lives");
-    h.services.roles().unassign(&by, user, role).await.unwrap();
+    h.services.roles().unassign(&by, user, &[role]).await.unwrap();
     assert_eq!(tried(&h, &token).await.unwrap().permissions, [].into(), "and taken away");
     h.services.users().delete(&by, user).await.unwrap();
     assert!(is_dead(&h, &token).await, "a removed user's token is dead");

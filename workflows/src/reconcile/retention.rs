@@ -18,6 +18,7 @@ const BATCHES: usize = 200;
 /// Prunes once.
 pub(super) async fn round(services: &Services) -> services::Result<()> {
     runs(services).await?;
+    services.keys().renew_signing().await?;
     let mut left = BATCHES;
     for tenant in super::tenants(services).await? {
         of_tenant(services, tenant, &mut left).await?;
@@ -60,6 +61,7 @@ async fn of_tenant(services: &Services, tenant: Uuid, left: &mut usize) -> servi
         ("event_log", "id", events),
         ("idempotency", "expires_at", now.into()),
         ("connect_session", "expires_at", sessions),
+        ("access_token", "expires_at", (now - Duration::days(1)).into()),
     ];
     for (table, column, before) in kinds {
         let sql = format!(

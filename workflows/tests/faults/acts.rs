@@ -82,6 +82,7 @@ impl World {
             email: "admin@acme.example".to_owned(),
             return_url: None,
             integration: Some(Id::from_uuid(self.notes().integration)),
+            roles: Vec::new(),
         };
         let (_, url) = self.services.links().invite(&self.admin(), link).await.unwrap();
         let token = url.rsplit('/').next().unwrap();

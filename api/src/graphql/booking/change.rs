@@ -7,7 +7,7 @@ use services::bookings::{Guest, NewBooking, NewTime, Placed};
 use super::Booking;
 use crate::graphql::{
     availability::input::{OnUnreadable, minutes},
-    context::{Ask, all_named, named},
+    context::{Ask, all_named, named, seen},
     failure::{Failure, Result},
     payload::{answer, payload},
     run::{self, Run},
@@ -147,7 +147,7 @@ payload! {
 payload! {
     /// What `moveBooking` answers.
     MoveBookingPayload {
-        /// The booking. Its new times are blocked beside the old ones until the calendar says that it has moved.
+        /// The booking. Its new times are blocked beside the old ones until the calendar says that it has moved; null without `BOOKING_VIEW`.
         booking: Booking,
         /// The run that moves it in the calendar.
         run: Run,
@@ -158,7 +158,7 @@ payload! {
 payload! {
     /// What `cancelBooking` answers.
     CancelBookingPayload {
-        /// The booking.
+        /// The booking; null without `BOOKING_VIEW`.
         booking: Booking,
         /// The run that cancels it in the calendar.
         run: Run,
@@ -205,7 +205,11 @@ impl BookingMutation {
             };
             let Placed { booking, run, notice } =
                 ctx.services().bookings().move_to(&by, id, to, input.if_version, key).await?;
-            Ok(MoveBookingPayload::done(Booking(booking), run::of(ctx, &by, run).await?, notice))
+            Ok(MoveBookingPayload::done(
+                seen(ctx, Permission::BookingView, Booking(booking)),
+                run::of(ctx, &by, run).await?,
+                notice,
+            ))
         })
         .await
     }
@@ -221,7 +225,10 @@ impl BookingMutation {
             let (id, key) = (named(&input.id, "booking", "id")?, &input.idempotency_key);
             let Placed { booking, run, .. } =
                 ctx.services().bookings().cancel(&by, id, &input.message, key).await?;
-            Ok(CancelBookingPayload::done(Booking(booking), run::of(ctx, &by, run).await?))
+            Ok(CancelBookingPayload::done(
+                seen(ctx, Permission::BookingView, Booking(booking)),
+                run::of(ctx, &by, run).await?,
+            ))
         })
         .await
     }

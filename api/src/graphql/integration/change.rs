@@ -9,6 +9,7 @@ use crate::graphql::{
     context::{Ask, named},
     failure::Result,
     payload::{answer, payload},
+    role,
     run::{self, Run},
     scalar::{DateTime, EmailAddress, Url},
     words::{AccessLevel, ProviderKind},
@@ -77,8 +78,11 @@ pub struct SetServiceMailboxInput {
 /// An IT person to be invited.
 #[derive(InputObject)]
 pub struct InviteAdministratorInput {
-    /// Whom to invite. Becomes a user with the role Platform Administration.
+    /// Whom to invite. Becomes a user with the roles.
     email: EmailAddress,
+    /// The roles that the invited person gets, up to 20; the caller must have all that they allow. The role Calendar
+    /// Connector if absent.
+    role_ids: Option<Vec<ID>>,
     /// Where the browser goes back to at the end; a place that the vendor allowed beforehand.
     return_url: Option<Url>,
     /// The integration to connect, where there is one already.
@@ -214,8 +218,8 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Invites an IT person, who gets the one permission `PLATFORM_ADMINISTRATION` and connects the calendar system
-    /// without an account in the vendor's product. Needs `USER_CREATE`.
+    /// Invites an IT person, who connects the calendar system without an account in the vendor's product. Needs
+    /// `USER_CREATE` and all that the roles of the invited person allow.
     async fn invite_administrator(
         &self,
         ctx: &Context<'_>,
@@ -226,7 +230,8 @@ impl IntegrationMutation {
             let of = |id| named::<ids::Integration>(&id, "integration", "integrationId");
             let integration = input.integration_id.map(of).transpose()?;
             let return_url = input.return_url.map(|url| url.0);
-            let new = NewLink { email: input.email.0, return_url, integration };
+            let roles = role::at_most(&input.role_ids.unwrap_or_default())?;
+            let new = NewLink { email: input.email.0, return_url, integration, roles };
             let (link, url) = ctx.services().links().invite(&by, new).await?;
             Ok(InviteAdministratorPayload::done(Url(url), DateTime(link.expires_at)))
         })

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use domain::{Permission, ids};
 use services::users::{NewUser, UserChange};
 
-use super::User;
+use super::{User, visible};
 use crate::graphql::{
     context::{Ask, all_named, changed, named},
     failure::Result,
@@ -98,7 +98,7 @@ payload! {
 payload! {
     /// What `updateUser` answers.
     UpdateUserPayload {
-        /// The user as it stands now.
+        /// The user as it stands now; null for a caller who may not see users.
         user: User,
     }
 }
@@ -182,8 +182,8 @@ impl UserMutation {
                 calendar_address: changed(input.calendar_address, |address| address.0),
                 time_zone: changed(input.time_zone, |zone| zone.0),
             };
-            let user = ctx.services().users().update(&by, id, change, input.if_version).await?;
-            Ok(UpdateUserPayload::done(User(user)))
+            ctx.services().users().update(&by, id, change, input.if_version).await?;
+            Ok(UpdateUserPayload::done(visible(ctx.services(), ctx.caller(), id).await?))
         })
         .await
     }

@@ -3,8 +3,11 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Permission, ids};
-use services::entity::{connection, tenant_user::Model};
+use domain::{Caller, Permission, ids};
+use services::{
+    Services,
+    entity::{connection, tenant_user::Model},
+};
 
 pub use self::change::UserMutation;
 use super::{
@@ -137,6 +140,22 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
         _ => ctx.caller().allow(Permission::UserView)?,
     };
     Ok(ctx.services().users().get(&by, id).await?.into())
+}
+
+/// A user that was changed, as far as the caller may see users: changing is not seeing.
+pub(super) async fn visible(
+    services: &Services,
+    caller: &Caller,
+    id: domain::Id<ids::User>,
+) -> Result<Option<User>> {
+    let by = match caller.allow_own() {
+        Ok((own, user)) if user == id => Some(own),
+        _ => caller.allow(Permission::UserView).ok(),
+    };
+    match by {
+        Some(by) => Ok(Some(services.users().get(&by, id).await?.into())),
+        None => Ok(None),
+    }
 }
 
 /// A user that something else refers to. Needs `USER_VIEW`, or to be that user.

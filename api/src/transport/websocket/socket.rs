@@ -1,5 +1,8 @@
 //! One socket: reads messages, runs operations, writes answers, and knows when to close.
 //!
+//! Who calls is asked again before every operation and every event, at every keep-alive, and when a key, token, role or
+//! assignment changed: what was revoked closes the socket. The answer is remembered for seconds by whoever is asked.
+//!
 //! Everything happens in one task, so no lock is needed and nothing queues: an operation is asked for its
 //! next event only when the last one was handed to the connection, and a client that does not read is
 //! dropped after a while. What a subscription misses meanwhile is the business of its source.
@@ -11,9 +14,10 @@ use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Sessio
 use futures::{
     Stream, StreamExt as _,
     future::{AbortHandle, Either},
-    stream::{self, Abortable, SelectAll},
+    stream::{self, Abortable, BoxStream, SelectAll},
 };
 use serde_json::{Map, Value};
+use services::access::AccessChange;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use super::{
@@ -41,12 +45,31 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The farthest moment that is waited for; expiries beyond are looked at again then.
 const FARTHEST: Duration = Duration::from_hours(24);
 
-/// What the headers of the upgrade say about who calls.
+/// What says who calls: the headers of the upgrade, or what `connection_init` carries in place of them.
+#[derive(Default)]
 pub struct Presented {
     /// `Authorization`.
     pub authorization: Option<String>,
     /// `Muster-Tenant`.
     pub tenant: Option<String>,
+}
+
+impl Presented {
+    /// Who it is now.
+    async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
+        let asked =
+            state.authenticate.authenticate(self.authorization.as_deref(), self.tenant.as_deref()).await;
+        asked.map_err(|refused| match refused {
+            AuthError::Expired => Close::TokenExpired,
+            AuthError::Unavailable => Close::TryLater,
+            AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
+        })
+    }
+}
+
+/// The next change; none while nobody is known.
+async fn next(changes: Option<&mut BoxStream<'static, AccessChange>>) -> Option<AccessChange> {
+    changes?.next().await
 }
 
 /// An event of an operation.
@@ -61,6 +84,8 @@ type Events = Pin<Box<dyn Stream<Item = (String, Event)>>>;
 /// A connection that was acknowledged.
 struct Acknowledged {
     by: Authenticated,
+    presented: Presented,
+    changes: BoxStream<'static, AccessChange>,
     _seat: Seat,
 }
 
@@ -82,6 +107,7 @@ enum Happened {
     Closing,
     Deadline,
     Heartbeat,
+    AccessChanged(AccessChange),
     Inbound(Option<Result<AggregatedMessage, ProtocolError>>),
     Event(Option<(String, Event)>),
 }
@@ -123,10 +149,12 @@ impl Socket {
 
     async fn converse(&mut self, inbound: &mut AggregatedMessageStream) -> Close {
         loop {
+            let changes = self.acknowledged.as_mut().map(|acknowledged| &mut acknowledged.changes);
             let happened = tokio::select! {
                 () = self.state.closing.cancelled() => Happened::Closing,
                 () = sleep_until(self.deadline) => Happened::Deadline,
                 _ = self.keep_alive.tick() => Happened::Heartbeat,
+                Some(change) = next(changes) => Happened::AccessChanged(change),
                 message = inbound.recv() => Happened::Inbound(message),
                 event = self.events.next(), if !self.events.is_empty() => Happened::Event(event),
             };
@@ -134,6 +162,7 @@ impl Socket {
                 Happened::Closing => Err(Close::Restart),
                 Happened::Deadline => self.on_deadline(),
                 Happened::Heartbeat => self.beat().await,
+                Happened::AccessChanged(change) => self.on_change(change).await,
                 Happened::Inbound(message) => self.hear(message).await,
                 Happened::Event(Some((id, event))) => self.tell(id, event).await,
                 Happened::Event(None) => Ok(()),
@@ -171,7 +200,30 @@ impl Socket {
             return Err(Close::Silent);
         }
         self.silent += 1;
-        if self.acknowledged.is_some() { self.send(&FromServer::Ping).await } else { Ok(()) }
+        if self.acknowledged.is_none() {
+            return Ok(());
+        }
+        self.ask_again().await?;
+        self.send(&FromServer::Ping).await
+    }
+
+    async fn on_change(&mut self, change: AccessChange) -> Result<(), Close> {
+        match &self.acknowledged {
+            Some(known) if change.concerns(known.by.caller.tenant) => self.ask_again().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks who calls now. Somebody else, or nobody any more, is an end.
+    async fn ask_again(&mut self) -> Result<(), Close> {
+        let Some(known) = &mut self.acknowledged else { return Ok(()) };
+        let now = known.presented.ask(&self.state).await?;
+        if (now.caller.kind, now.caller.tenant) != (known.by.caller.kind, known.by.caller.tenant) {
+            return Err(Close::Forbidden);
+        }
+        known.by = now.clone();
+        self.deadline = self.expiry(&now)?;
+        Ok(())
     }
 
     async fn hear(&mut self, message: Option<Result<AggregatedMessage, ProtocolError>>) -> Result<(), Close> {
@@ -217,24 +269,22 @@ impl Socket {
         };
         let authorization = text(&["authorization"]).or_else(|| self.presented.authorization.take());
         let tenant = text(&["tenant", "Muster-Tenant"]).or_else(|| self.presented.tenant.take());
-        let asked = self.state.authenticate.authenticate(authorization.as_deref(), tenant.as_deref());
-        let by = tokio::time::timeout_at(self.deadline, asked).await.map_err(|_| Close::TryLater)?;
-        let by = by.map_err(|refused| match refused {
-            AuthError::Expired => Close::TokenExpired,
-            AuthError::Unavailable => Close::TryLater,
-            AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
-        })?;
+        let presented = Presented { authorization, tenant };
+        // Changes are listened to before it is asked who calls, so that none falls between the two.
+        let changes = self.state.authenticate.changes();
+        let by = tokio::time::timeout_at(self.deadline, presented.ask(&self.state));
+        let by = by.await.map_err(|_| Close::TryLater)??;
         self.deadline = self.expiry(&by)?;
         let seat = self.state.seats.take(&by.caller).ok_or(Close::TryLater)?;
-        self.acknowledged = Some(Acknowledged { by, _seat: seat });
+        self.acknowledged = Some(Acknowledged { by, presented, changes, _seat: seat });
         self.send(&FromServer::ConnectionAck).await
     }
 
     async fn start(&mut self, id: String, payload: Value) -> Result<(), Close> {
+        self.ask_again().await?;
         let Some(acknowledged) = &self.acknowledged else {
             return Err(Close::Unauthorized);
         };
-        self.expiry(&acknowledged.by)?;
         if self.running.contains_key(&id) {
             return Err(Close::DuplicateId(id));
         }
@@ -278,9 +328,7 @@ impl Socket {
     }
 
     async fn tell(&mut self, id: String, event: Event) -> Result<(), Close> {
-        if let Some(acknowledged) = &self.acknowledged {
-            self.expiry(&acknowledged.by)?;
-        }
+        self.ask_again().await?;
         match event {
             Event::Next(answer) if answer.ran() => {
                 self.send(&FromServer::Next { id: &id, payload: &answer }).await

@@ -1,0 +1,113 @@
+//! A tenant that has one of everything, all of it marked.
+
+use std::collections::BTreeMap;
+
+use domain::{Id, Permission, StandardRole, ids};
+use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
+use serde_json::{Value, json};
+use services::{links::NewLink, roles::NewRole};
+
+use crate::world::{World, at, text};
+
+/// What stands in every text of the victim's.
+pub const MARK: &str = "mark7f3";
+/// What stands in the name of the tenant, which every member of it may see.
+pub const TENANT: &str = "tenant5c9";
+
+pub struct Victim {
+    pub tenant: Id<ids::Tenant>,
+    /// An id of every kind.
+    pub ids: Vec<String>,
+}
+
+impl Victim {
+    pub async fn new(world: &World) -> Self {
+        let tenant = world.tenant(TENANT).await;
+        let by = world.allowed(tenant);
+        let integration = world.integration_named(tenant, MARK).await;
+        let user = world.person(tenant, integration, MARK).await;
+        let room = world.room(tenant, integration, &format!("room-{MARK}")).await;
+        let new = NewRole { name: MARK.to_owned(), permissions: [Permission::BookingView].into() };
+        let role = world.services.roles().create(&by, new).await.unwrap();
+        let invitation = NewLink {
+            email: format!("it-{MARK}@acme.example"),
+            return_url: None,
+            integration: Some(integration),
+            roles: Vec::new(),
+        };
+        let (link, _) = world.services.links().invite(&by, invitation).await.unwrap();
+        let administrator = world.user(tenant, StandardRole::Administrator).await;
+        let made = booking(world, &administrator, user, &[room], MARK).await;
+        let connections = "{ connections { nodes { id } } }";
+        let seen = world.ask(&administrator, connections, json!({})).await;
+        let campaign = campaign(world, &administrator, integration).await;
+        let token = world.services.access().issue(&world.staff, tenant, user, None).await.unwrap();
+        let id = |value: &Value| value.as_str().map(str::to_owned);
+        let mut ids = vec![
+            tenant.to_string(),
+            user.to_string(),
+            integration.to_string(),
+            room.to_string(),
+            Id::<ids::Role>::from_uuid(role.id).to_string(),
+            Id::<ids::ConnectLink>::from_uuid(link.id).to_string(),
+            token.id.to_string(),
+        ];
+        let booking = &made["booking"]["id"];
+        let members = [booking, &made["run"]["id"], &seen["connections"]["nodes"][0]["id"], &campaign];
+        ids.extend(members.into_iter().map(|value| id(value).expect("the victim has one of everything")));
+        Self { tenant, ids }
+    }
+
+    /// Every row of the victim's, by table.
+    pub async fn rows(&self, world: &World) -> BTreeMap<String, Vec<String>> {
+        let txn = world.services.store.read(self.tenant.uuid()).await.unwrap();
+        let all = async |sql: String| {
+            let statement = Statement::from_string(DatabaseBackend::Sqlite, sql);
+            txn.query_all_raw(statement).await.unwrap()
+        };
+        let tables = all("SELECT name FROM sqlite_master WHERE type = 'table'".to_owned()).await;
+        let mut rows = BTreeMap::new();
+        for table in tables.iter().map(|row| row.try_get::<String>("", "name").unwrap()) {
+            let columns = all(format!("SELECT name FROM pragma_table_info('{table}')")).await;
+            let columns: Vec<String> = columns.iter().map(|row| row.try_get("", "name").unwrap()).collect();
+            let own = if table == "tenant" { "id" } else { "tenant_id" };
+            if !columns.iter().any(|column| column == own) {
+                continue;
+            }
+            let quoted: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+            let tenant = self.tenant.uuid().simple();
+            let sql = format!(
+                "SELECT {} AS line FROM {table} WHERE lower(hex({own})) = '{tenant}' ORDER BY 1",
+                quoted.join(" || '|' || ")
+            );
+            let lines = all(sql).await;
+            rows.insert(table, lines.iter().map(|row| row.try_get("", "line").unwrap()).collect());
+        }
+        assert!(
+            rows.values().filter(|rows: &&Vec<String>| !rows.is_empty()).count() > 10,
+            "there is much to touch"
+        );
+        rows
+    }
+}
+
+/// Makes a booking; answers it with its run.
+pub async fn booking(
+    world: &World,
+    by: &domain::Caller,
+    organiser: Id<ids::User>,
+    rooms: &[Id<ids::Room>],
+    title: &str,
+) -> Value {
+    let create = "mutation($input: CreateBookingInput!) { createBooking(input: $input) { booking { id } run { id } } }";
+    let input = json!({ "input": {
+        "organiserId": organiser, "title": title, "start": text(at(9)), "end": text(at(10)),
+        "timeZone": "Europe/Berlin", "roomIds": rooms, "idempotencyKey": title,
+    } });
+    world.ask(by, create, input).await["createBooking"].clone()
+}
+
+async fn campaign(world: &World, by: &domain::Caller, integration: Id<ids::Integration>) -> Value {
+    let start = "mutation($id: ID!) { startCampaign(input: {integrationId: $id}) { campaign { id } userErrors { code } } }";
+    world.ask(by, start, json!({ "id": integration })).await["startCampaign"]["campaign"]["id"].clone()
+}

@@ -1,0 +1,79 @@
+//! A socket whose credential is revoked, or whose caller may do less.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::{
+    socket::{Client, with_socket},
+    support::Server,
+};
+
+async fn mortal(server: &Server) -> Client {
+    let mut client = Client::connect(server).await;
+    client.init(json!({"authorization": "Bearer mortal"})).await;
+    client
+}
+
+fn forbidden() -> (u16, String) {
+    (4403, "Forbidden".to_owned())
+}
+
+#[tokio::test]
+async fn an_idle_socket_is_closed_when_its_credential_is_revoked() {
+    let server = Server::start();
+    let mut client = mortal(&server).await;
+    server.doorman.revoke();
+    server.doorman.tell(true);
+    assert_eq!(client.closed().await, forbidden());
+}
+
+#[tokio::test]
+async fn a_socket_that_was_told_nothing_runs_no_further_operation() {
+    let server = Server::start();
+    let mut client = mortal(&server).await;
+    client.subscribe("a", "mutation { bump }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["bump"], 1);
+    assert_eq!(client.hear().await["type"], "complete");
+    server.doorman.revoke();
+    client.subscribe("b", "mutation { bump }").await;
+    assert_eq!(client.closed().await, forbidden());
+    assert_eq!(server.probe.bumped.load(Ordering::SeqCst), 1, "the second one did not run");
+}
+
+#[tokio::test]
+async fn a_socket_that_was_told_nothing_sends_no_further_event() {
+    let server = Server::start();
+    let mut client = mortal(&server).await;
+    client.subscribe("a", "subscription { news }").await;
+    assert_eq!(client.hear().await["payload"]["data"]["news"], "here");
+    server.doorman.revoke();
+    server.probe.go.notify_one();
+    assert_eq!(client.closed().await, forbidden(), "and not the news");
+}
+
+#[tokio::test]
+async fn a_socket_that_was_told_nothing_and_is_idle_is_closed_at_its_keep_alive() {
+    let server = with_socket(|socket| socket.keep_alive = Duration::from_millis(50));
+    let mut client = mortal(&server).await;
+    server.doorman.revoke();
+    assert_eq!(client.closed().await, forbidden());
+}
+
+#[tokio::test]
+async fn an_operation_has_the_permissions_of_its_moment() {
+    let server = Server::start();
+    let mut client = mortal(&server).await;
+    let mut rights = async |id: &str| {
+        client.subscribe(id, "{ rights }").await;
+        let answer = client.hear().await["payload"]["data"]["rights"].clone();
+        assert_eq!(client.hear().await["type"], "complete");
+        answer
+    };
+    assert_ne!(rights("a").await, 0);
+    server.doorman.demote();
+    server.doorman.tell(false);
+    assert_eq!(rights("b").await, Value::from(0), "whether or not the change was heard of");
+    server.doorman.tell(true);
+    assert_eq!(rights("c").await, Value::from(0), "and the socket stays open: it is the same caller");
+}

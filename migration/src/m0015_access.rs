@@ -1,0 +1,52 @@
+//! Who may call: what vendor keys are good for, the access tokens that were issued, and signing keys that retire.
+
+use sea_orm_migration::prelude::*;
+
+use crate::{ddl, walls};
+
+/// A key that was made before keys had permissions keeps what it could do.
+const EVERYTHING: &str = r#"["USER_VIEW","USER_EDIT","USER_CREATE","USER_DELETE","ROLE_EDIT","CALENDAR_CONNECT","PLATFORM_ADMINISTRATION","SERVICE_ACCOUNT_EDIT","CONNECTION_VIEW","AVAILABILITY_VIEW","BOOKING_VIEW","BOOKING_EDIT","RUN_VIEW","RUN_EDIT","STAFF"]"#;
+
+/// A token that was signed before tokens were recorded is not found, so it opens nothing any more: they live for hours.
+const TABLES: &str = "
+ALTER TABLE api_key ADD COLUMN tenant_id {uuid} REFERENCES tenant (id);
+ALTER TABLE api_key ADD COLUMN last_used_at {time};
+ALTER TABLE api_key ADD COLUMN replaced_by {uuid} REFERENCES api_key (id);
+ALTER TABLE signing_key ADD COLUMN retires_at {time};
+CREATE TABLE access_token (
+    id {uuid} PRIMARY KEY,
+    tenant_id {uuid} NOT NULL REFERENCES tenant (id),
+    user_id {uuid} NOT NULL,
+    issued_by text NOT NULL,
+    created_at {time} NOT NULL,
+    expires_at {time} NOT NULL,
+    revoked_at {time},
+    UNIQUE (tenant_id, id),
+    FOREIGN KEY (tenant_id, user_id) REFERENCES tenant_user (tenant_id, id) ON DELETE CASCADE
+);
+CREATE INDEX access_token_user ON access_token (tenant_id, user_id, id);
+CREATE INDEX access_token_expiry ON access_token (tenant_id, expires_at);
+";
+
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m0015_access"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let permissions =
+            format!("ALTER TABLE api_key ADD COLUMN permissions {{json}} NOT NULL DEFAULT '{EVERYTHING}';");
+        ddl(manager, &permissions).await?;
+        ddl(manager, TABLES).await?;
+        walls::wall(manager, &["access_token"]).await
+    }
+}

@@ -1,0 +1,176 @@
+//! What this node remembers of who calls.
+//!
+//! An answer holds for a few seconds at most. It ends at once, on every node, when a key, token, user, role or
+//! assignment changes: the change is published after its commit, and whoever asks takes in what was published first.
+//! Where messages are lost (Redis is away), the few seconds are the bound.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::Duration;
+use domain::{Id, Timestamp, ids};
+use futures::{FutureExt, Stream, stream};
+use moka::sync::Cache;
+use queue::{Delivery, Fanout, Message, fanout::Subscription};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Authenticated;
+use crate::Services;
+
+/// How long an answer holds.
+const HOLDS_FOR: Duration = Duration::seconds(5);
+/// How many answers are remembered.
+const CALLERS: u64 = 10_000;
+/// For how many tenants the last change is kept; beyond, a change counts for all of them.
+const TENANTS: usize = 10_000;
+/// The topic of changes. They belong to the installation, so their tenant is nil and the payload names whose they are.
+const TOPIC: &str = "access";
+
+/// Whose access changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessChange {
+    /// That of a tenant's users.
+    Tenant(Id<ids::Tenant>),
+    /// Anybody's: a vendor key or a signing key changed, or messages may have been missed.
+    Everybody,
+}
+
+impl AccessChange {
+    /// Whether it may concern somebody who acts in this tenant, or in none.
+    pub fn concerns(self, tenant: Option<Id<ids::Tenant>>) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Tenant(changed) => tenant == Some(changed),
+        }
+    }
+
+    pub(crate) fn message(self, id: Uuid) -> Message {
+        let tenant = match self {
+            Self::Tenant(tenant) => Some(tenant.uuid()),
+            Self::Everybody => None,
+        };
+        Message { tenant: Uuid::nil(), topic: TOPIC.to_owned(), id, payload: json!({ "tenant": tenant }) }
+    }
+
+    fn heard(delivery: &Delivery) -> Self {
+        let Delivery::Message(message) = delivery else { return Self::Everybody };
+        let tenant = message.payload.get("tenant").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
+        tenant.map_or(Self::Everybody, |tenant| Self::Tenant(Id::from_uuid(tenant)))
+    }
+}
+
+/// The digest of what a request presented: of its credential and of the tenant that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Presented([u8; 32]);
+
+impl Presented {
+    pub(super) fn new(credential: &str, tenant_header: Option<&str>) -> Self {
+        let mut text = credential.as_bytes().to_vec();
+        if let Some(tenant) = tenant_header {
+            text.push(0);
+            text.extend(tenant.as_bytes());
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest(&SHA256, &text).as_ref());
+        Self(bytes)
+    }
+}
+
+/// How many changes of access this node has heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Epoch(u64);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    known: Cache<Presented, Known>,
+    changes: Mutex<Changes>,
+}
+
+/// What was read of who calls.
+#[derive(Debug, Clone)]
+struct Known {
+    epoch: Epoch,
+    read_at: Timestamp,
+    by: Authenticated,
+}
+
+#[derive(Debug)]
+struct Changes {
+    subscription: Subscription,
+    now: Epoch,
+    everybody: Epoch,
+    tenants: HashMap<Id<ids::Tenant>, Epoch>,
+}
+
+impl Identities {
+    pub(crate) fn new(fanout: &dyn Fanout) -> Self {
+        let changes = Changes {
+            subscription: fanout.subscribe(Uuid::nil(), TOPIC),
+            now: Epoch::default(),
+            everybody: Epoch::default(),
+            tenants: HashMap::new(),
+        };
+        Self { known: Cache::new(CALLERS), changes: Mutex::new(changes) }
+    }
+
+    /// The present epoch: what is read from the database after this was asked for is as new as this.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.up_to_date().now
+    }
+
+    /// What is remembered, if it still holds and nothing that could end it has happened since it was read.
+    pub(super) fn get(&self, presented: Presented, now: Timestamp) -> Option<Authenticated> {
+        let Known { epoch, read_at, by } = self.known.get(&presented)?;
+        let holds =
+            (read_at..read_at + HOLDS_FOR).contains(&now) && by.expires_at.is_none_or(|end| now < end);
+        let changes = self.up_to_date();
+        let tenant = by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
+        (holds && epoch >= changes.everybody.max(tenant.unwrap_or_default())).then_some(by)
+    }
+
+    /// Remembers what was read after `epoch` was asked for.
+    pub(super) fn remember(&self, presented: Presented, epoch: Epoch, read_at: Timestamp, by: Authenticated) {
+        self.known.insert(presented, Known { epoch, read_at, by });
+    }
+
+    fn up_to_date(&self) -> MutexGuard<'_, Changes> {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        // A subscription that has ended tells nothing, so everything has to be read.
+        while let Some(heard) = changes.subscription.next().now_or_never() {
+            changes.take(heard.as_ref().map_or(AccessChange::Everybody, AccessChange::heard));
+            if heard.is_none() {
+                break;
+            }
+        }
+        changes
+    }
+}
+
+impl Changes {
+    fn take(&mut self, change: AccessChange) {
+        self.now.0 += 1;
+        match change {
+            AccessChange::Tenant(tenant) if self.tenants.len() < TENANTS => {
+                self.tenants.insert(tenant, self.now);
+            }
+            _ => {
+                self.everybody = self.now;
+                self.tenants.clear();
+            }
+        }
+    }
+}
+
+/// Every change of access from now on, on whichever node it is made.
+pub(super) fn changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
+    let subscription = services.queue.fanout.subscribe(Uuid::nil(), TOPIC);
+    stream::unfold(subscription, |mut subscription| async move {
+        let heard = subscription.next().await?;
+        Some((AccessChange::heard(&heard), subscription))
+    })
+}

@@ -1,0 +1,155 @@
+//! What is revoked ends at once, on every node, although who calls is remembered.
+
+use chrono::Duration;
+use domain::{Ids, Permission, StandardRole};
+use futures::{FutureExt, StreamExt};
+use sea_orm::ConnectionTrait;
+use services::{
+    PageArgs, Services,
+    access::AccessChange,
+    roles::{NewRole, RoleChange},
+    users::NewUser,
+};
+
+use crate::{
+    harness::{Harness, id, person, refused},
+    tokens::{a_user, is_dead, new_key, tried},
+};
+
+on_both!(
+    a_revoked_token_is_dead_and_the_others_live,
+    nobody_revokes_the_tokens_of_somebody_with_more_rights,
+    tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer,
+    every_change_of_access_ends_what_is_remembered,
+    what_is_remembered_ends_by_itself_where_no_message_comes,
+    another_node_hears_of_it,
+);
+
+async fn a_revoked_token_is_dead_and_the_others_live(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let (access, by) = (h.services.access(), h.vendor(tenant).await);
+    let mut issued = Vec::new();
+    for _ in 0..3 {
+        issued.push(access.issue(&h.staff, tenant, user, None).await.unwrap());
+        assert!(tried(&h, &issued.last().unwrap().token).await.is_ok());
+    }
+    assert_eq!(access.revoke(&by, user, Some(&[issued[1].id])).await.unwrap(), 1);
+    assert!(is_dead(&h, &issued[1].token).await);
+    assert!(tried(&h, &issued[0].token).await.is_ok());
+    assert_eq!(access.revoke(&by, user, Some(&[issued[1].id])).await.unwrap(), 0, "it was dead already");
+    assert_eq!(access.revoke(&by, user, None).await.unwrap(), 2);
+    for token in &issued {
+        assert!(is_dead(&h, &token.token).await);
+    }
+}
+
+async fn nobody_revokes_the_tokens_of_somebody_with_more_rights(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let access = h.services.access();
+    let by = h.vendor(tenant).await;
+    let new = NewUser { roles: vec![h.role(tenant, "Administrator").await], ..person("anna") };
+    let administrator = id(h.services.users().create(&by, new).await.unwrap().id);
+    let token = access.issue(&h.staff, tenant, administrator, None).await.unwrap().token;
+    let editor = h.caller(tenant, StandardRole::HumanResources).await.allow(Permission::UserEdit).unwrap();
+    assert_eq!(refused(access.revoke(&editor, administrator, None).await), "PERMISSION_NOT_YOURS");
+    let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
+    let connector = connector.allow(Permission::CalendarConnect).unwrap();
+    assert_eq!(refused(access.revoke(&connector, administrator, None).await), "FORBIDDEN");
+    let other = h.tenant("other").await;
+    assert_eq!(refused(access.revoke(&h.vendor(other).await, administrator, None).await), "NOT_FOUND");
+    assert!(tried(&h, &token).await.is_ok());
+    let own = tried(&h, &token).await.unwrap().allow_own().unwrap().0;
+    assert_eq!(access.revoke(&own, administrator, None).await.unwrap(), 1, "everybody may revoke their own");
+    assert!(is_dead(&h, &token).await);
+}
+
+async fn tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let access = h.services.access();
+    let token = access.issue(&h.staff, tenant, user, None).await.unwrap();
+    let own = tried(&h, &token.token).await.unwrap().allow_own().unwrap().0;
+    for by in [&own, &h.vendor(tenant).await] {
+        let listed = access.tokens(by, user, PageArgs::default()).await.unwrap().items;
+        let (row, issuer) = (&listed[0], h.staff.actor());
+        assert_eq!(
+            (row.id, row.issued_by.as_str(), row.revoked_at),
+            (token.id.uuid(), issuer.as_str(), None)
+        );
+        assert!(!format!("{row:?}").contains(&token.token), "the token itself is kept nowhere");
+    }
+    let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
+    let connector = connector.allow(Permission::CalendarConnect).unwrap();
+    assert_eq!(refused(access.tokens(&connector, user, PageArgs::default()).await), "FORBIDDEN");
+    let other = h.vendor(h.tenant("other").await).await;
+    assert_eq!(access.tokens(&other, user, PageArgs::default()).await.unwrap().items, []);
+}
+
+/// Each act by which somebody may do less, or more, is felt by the next request of somebody who is remembered.
+async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let (services, by) = (&h.services, h.vendor(tenant).await);
+    let token = services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
+    let may = async |permission: Permission| tried(&h, &token).await.unwrap().allow(permission).is_ok();
+    let custom = |permissions: &[Permission]| permissions.iter().copied().collect();
+    let new = NewRole { name: "Custom".to_owned(), permissions: custom(&[Permission::UserView]) };
+    let role = id(services.roles().create(&by, new).await.unwrap().id);
+    assert!(!may(Permission::UserView).await);
+    services.roles().assign(&by, user, &[role]).await.unwrap();
+    assert!(may(Permission::UserView).await, "assigned");
+    let change = RoleChange { permissions: Some(custom(&[Permission::RunView])), name: None };
+    services.roles().update(&by, role, change).await.unwrap();
+    assert!(!may(Permission::UserView).await && may(Permission::RunView).await, "changed");
+    services.roles().delete(&by, role).await.unwrap();
+    assert!(!may(Permission::RunView).await, "deleted");
+    let connector = h.role(tenant, StandardRole::CalendarConnector.as_str()).await;
+    services.roles().assign(&by, user, &[connector]).await.unwrap();
+    assert!(may(Permission::CalendarConnect).await);
+    services.roles().unassign(&by, user, &[connector]).await.unwrap();
+    assert!(!may(Permission::CalendarConnect).await, "unassigned");
+    services.users().delete(&by, user).await.unwrap();
+    assert!(is_dead(&h, &token).await, "removed");
+
+    let (key, secret) = services.keys().create(&h.staff, new_key(&h, "back end", None)).await.unwrap();
+    assert!(tried(&h, &secret).await.is_ok());
+    services.keys().revoke(&h.staff, id(key.id)).await.unwrap();
+    assert!(is_dead(&h, &secret).await, "a revoked key");
+}
+
+/// A role that is taken away behind everybody's back: what a lost message amounts to.
+async fn what_is_remembered_ends_by_itself_where_no_message_comes(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let new = NewUser { roles: vec![h.role(tenant, "Administrator").await], ..person("anna") };
+    let user = id(h.services.users().create(&h.vendor(tenant).await, new).await.unwrap().id);
+    let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
+    let may = async || tried(&h, &token).await.unwrap().allow(Permission::RoleEdit).is_ok();
+    assert!(may().await);
+    let txn = h.services.store.write(tenant.uuid()).await.unwrap();
+    txn.execute_unprepared("DELETE FROM user_role").await.unwrap();
+    txn.commit().await.unwrap();
+    h.clock.advance(Duration::seconds(5) - Duration::milliseconds(1));
+    assert!(may().await, "it is remembered: nothing was read anew");
+    h.clock.advance(Duration::milliseconds(1));
+    assert!(!may().await);
+}
+
+/// Two nodes on one database that hear each other.
+async fn another_node_hears_of_it(h: Harness) {
+    let (tenant, user) = a_user(&h).await;
+    let own = &h.services;
+    let ids = Ids::random(own.clock.clone());
+    let connectors = services::grants::Connectors::default();
+    let (store, clock, queue) = (own.store.clone(), own.clock.clone(), own.queue.clone());
+    let other = Services::new(store, clock, ids, queue, h.vault.clone(), connectors, own.settings.clone());
+    let token = own.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
+    let authorization = format!("Bearer {token}");
+    let there = async || other.access().authenticate(Some(&authorization), None).await;
+    assert!(there().await.is_ok());
+    let mut changes = Box::pin(other.access().changes());
+    own.access().revoke(&h.vendor(tenant).await, user, None).await.unwrap();
+    assert_eq!(
+        changes.next().now_or_never(),
+        Some(Some(AccessChange::Tenant(tenant))),
+        "its sockets hear of it"
+    );
+    assert_eq!(refused(there().await), "UNAUTHENTICATED");
+}
