@@ -199,8 +199,16 @@ impl Config {
                 "Without Redis a node must have both roles, api and worker: nobody else hears its hints.",
             ));
         }
-        if self.master_key().is_none() {
-            return Err(Error::Impossible("master_key must be 64 hexadecimal digits (32 random bytes)."));
+        match self.master_key() {
+            None => {
+                return Err(Error::Impossible("master_key must be 64 hexadecimal digits (32 random bytes)."));
+            }
+            Some(key) if !is_random(&key) => {
+                return Err(Error::Impossible(
+                    "master_key is not random. Make one with: openssl rand -hex 32",
+                ));
+            }
+            Some(_) => {}
         }
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
         if kept.iter().flatten().any(|days| *days < 2) {
@@ -208,7 +216,13 @@ impl Config {
                 "Keep runs and events for two days at least: repeated requests are answered with them for one.",
             ));
         }
-        if !matches!(self.public_url.scheme(), "http" | "https") {
+        let is_loopback = match self.public_url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if self.public_url.scheme() != "https" && !(self.public_url.scheme() == "http" && is_loopback) {
             return Err(Error::Impossible("public_url must begin with https:// (or http:// on loopback)."));
         }
         if let Some(google) = &self.google {
@@ -253,6 +267,14 @@ impl Config {
         settings.token_lifetime = seconds(self.token_lifetime_seconds, settings.token_lifetime);
         settings
     }
+}
+
+/// Whether a key may have come from a source of randomness: 32 random bytes have fewer than 16 different values less than
+/// once in 10^13 times, and no steps of one size. What people type has.
+fn is_random(key: &[u8; 32]) -> bool {
+    let values: std::collections::BTreeSet<u8> = key.iter().copied().collect();
+    let step = key[1].wrapping_sub(key[0]);
+    values.len() >= 16 && key.windows(2).any(|pair| pair[1].wrapping_sub(pair[0]) != step)
 }
 
 /// Only what is configuration: tests and scripts have variables of their own under the same prefix.
@@ -307,8 +329,16 @@ mod tests {
     fn config(text: &str) -> Result<Config, Error> {
         let base = format!(
             "database_url = \"sqlite://x.db?mode=rwc\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{}\"\n{text}",
-            "0a".repeat(32)
+            "5e1f7a0c93d24b68f1e07d3aa9c4b85623190fde6b7c48a2e5d1306f9b8ac742"
         );
+        let base = match text.split_once('=') {
+            // A key that is given takes the place of the sound one.
+            Some((name, _)) if base.contains(name) => {
+                let others: Vec<_> = base.lines().filter(|line| !line.starts_with(name)).collect();
+                format!("{}\n{text}", others[..others.len().min(2)].join("\n"))
+            }
+            _ => base,
+        };
         let source = config::File::from_str(&base, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.check().map(|()| config)
@@ -325,6 +355,16 @@ mod tests {
             ("roles = [\"api\"]", "both roles"),
             ("roles = []", "at least one role"),
             ("keep_runs_days = 0", "two days"),
+            ("public_url = \"http://calendars.example.com\"", "https://"),
+            ("public_url = \"http://10.0.0.1\"", "https://"),
+            ("public_url = \"ftp://127.0.0.1\"", "https://"),
+            (&format!("master_key = \"{}\"", "00".repeat(32)), "not random"),
+            (&format!("master_key = \"{}\"", "0a1b".repeat(16)), "not random"),
+            (
+                "master_key = \"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\"",
+                "not random",
+            ),
+            ("master_key = \"abc\"", "64 hexadecimal"),
             ("[microsoft]\nclient_id = \"x\"", "credential"),
             ("[google]\nclient_id = \"x\"", "belong together"),
             ("[google.keyless]\ntoken_file = \"t\"", "signing in"),

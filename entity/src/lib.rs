@@ -4,6 +4,7 @@
 //! `workflows`. Words such as states are stored as text and read back through `domain`, so that a row written by
 //! a newer binary never fails a whole list.
 
+mod sqlite_file;
 pub mod store;
 mod table;
 

@@ -19,6 +19,8 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::sqlite_file;
+
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -75,6 +77,7 @@ impl Store {
     }
 
     async fn sqlite(url: &str, connections: u32) -> Result<Self, DbErr> {
+        sqlite_file::keep_private(url)?;
         let options = |url: &str, size: u32, read_only: bool| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(size).min_connections(1).sqlx_logging(false);
@@ -131,6 +134,7 @@ impl Store {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
         if url.starts_with("sqlite:") {
+            sqlite_file::keep_private(url)?;
             options.map_sqlx_sqlite_opts(|sqlite| sqlite.pragma("journal_mode", "WAL").foreign_keys(true));
         }
         Database::connect(options).await

@@ -41,7 +41,13 @@ const KEPT: &[(&str, &str, Owner)] = &[
         Owner::Ours,
     ),
     ("services/src/keys/signing.rs", "current: Cache<(), SigningKey>", Owner::Installation),
-    ("services/src/keys/signing.rs", "verifying: Cache<Uuid, DecodingKey>", Owner::Installation),
+    (
+        "services/src/keys/signing.rs",
+        "verifying: Cache<Uuid, (DecodingKey, Option<Timestamp>)>",
+        Owner::Installation,
+    ),
+    // The digest of a credential with the tenant that the request names: whoever presents it gets its answer.
+    ("services/src/access/identities.rs", "known: Cache<Presented, Known>", Owner::Content),
     ("services/src/keys/signing.rs", "data_keys: Cache<Uuid, DataKey>", Owner::Ours),
     (
         "providers/src/google/tokens.rs",

@@ -5,6 +5,7 @@
 
 mod compose;
 mod direction;
+mod files;
 mod keys;
 mod links;
 mod nodes;
