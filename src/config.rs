@@ -327,18 +327,15 @@ mod tests {
     use super::*;
 
     fn config(text: &str) -> Result<Config, Error> {
-        let base = format!(
-            "database_url = \"sqlite://x.db?mode=rwc\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{}\"\n{text}",
-            "5e1f7a0c93d24b68f1e07d3aa9c4b85623190fde6b7c48a2e5d1306f9b8ac742"
-        );
-        let base = match text.split_once('=') {
-            // A key that is given takes the place of the sound one.
-            Some((name, _)) if base.contains(name) => {
-                let others: Vec<_> = base.lines().filter(|line| !line.starts_with(name)).collect();
-                format!("{}\n{text}", others[..others.len().min(2)].join("\n"))
-            }
-            _ => base,
-        };
+        let sound = [
+            "database_url = \"sqlite://x.db?mode=rwc\"",
+            "public_url = \"http://127.0.0.1:1\"",
+            "master_key = \"5e1f7a0c93d24b68f1e07d3aa9c4b85623190fde6b7c48a2e5d1306f9b8ac742\"",
+        ];
+        // What is given takes the place of what is sound.
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        let kept = sound.into_iter().filter(|line| name(line) != name(text));
+        let base = kept.chain([text]).collect::<Vec<_>>().join("\n");
         let source = config::File::from_str(&base, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.check().map(|()| config)
