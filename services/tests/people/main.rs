@@ -13,6 +13,7 @@ mod connecting;
 mod google;
 mod idempotency;
 mod links;
+mod notices;
 mod roles;
 mod runs;
 mod tenants;
