@@ -4,6 +4,7 @@
 
 mod access;
 mod bookings;
+mod pages;
 mod people;
 mod schema;
 mod stub;

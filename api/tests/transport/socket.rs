@@ -13,9 +13,9 @@ use tokio_tungstenite::{
 
 use crate::support::{PATIENCE, Server, open};
 
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> Request<()> {
+pub fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> Request<()> {
     let mut request = format!("ws://{}/graphql/ws", server.address).into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
@@ -23,44 +23,44 @@ fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> Request<()> {
     request
 }
 
-const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
+pub const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
 impl Client {
-    async fn with(server: &Server, headers: &[(&'static str, &str)]) -> Self {
+    pub async fn with(server: &Server, headers: &[(&'static str, &str)]) -> Self {
         Self(connect_async(upgrade(server, headers)).await.expect("the upgrade succeeds").0)
     }
 
     /// A socket that speaks the protocol and has said nothing yet.
-    async fn connect(server: &Server) -> Self {
+    pub async fn connect(server: &Server) -> Self {
         Self::with(server, &[PROTOCOL]).await
     }
 
     /// A socket that was acknowledged.
-    async fn open(server: &Server) -> Self {
+    pub async fn open(server: &Server) -> Self {
         let mut client = Self::connect(server).await;
         client.init(json!({})).await;
         client
     }
 
-    async fn init(&mut self, payload: Value) {
+    pub async fn init(&mut self, payload: Value) {
         self.say(json!({"type": "connection_init", "payload": payload})).await;
         assert_eq!(self.hear().await, json!({"type": "connection_ack"}));
     }
 
-    async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub async fn subscribe(&mut self, id: &str, query: &str) {
         self.say(json!({"type": "subscribe", "id": id, "payload": {"query": query}})).await;
     }
 
-    async fn next(&mut self) -> Message {
+    pub async fn next(&mut self) -> Message {
         let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a message in time");
         next.expect("the socket is open").expect("a whole frame")
     }
 
-    async fn hear(&mut self) -> Value {
+    pub async fn hear(&mut self) -> Value {
         match self.next().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("not a text: {other:?}"),
@@ -68,7 +68,7 @@ impl Client {
     }
 
     /// The code and the words with which the server closes; other messages are passed over.
-    async fn closed(&mut self) -> (u16, String) {
+    pub async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.next().await {
                 let frame = frame.expect("a close has a code");
@@ -77,7 +77,7 @@ impl Client {
         }
     }
 
-    async fn closes_with(&mut self, code: u16) {
+    pub async fn closes_with(&mut self, code: u16) {
         assert_eq!(self.closed().await.0, code);
     }
 }

@@ -65,6 +65,7 @@ impl Authenticate for Doorman {
                 caller: user(BTreeSet::new()),
                 expires_at: Some(SystemClock.now() + chrono::Duration::milliseconds(400)),
             }),
+            Some("Bearer slow") => std::future::pending().await,
             Some("Bearer expired") => Err(AuthError::Expired),
             Some("Bearer unlucky") => Err(AuthError::Unavailable),
             Some(_) => Err(AuthError::Invalid),
@@ -111,7 +112,15 @@ impl Server {
         let shared = state.clone();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = api::serve(listener, shared, 1, |_| {}).unwrap();
+                let more = |routes: &mut web::ServiceConfig| {
+                    routes
+                        .service(
+                            web::resource("/form")
+                                .to(async |body: web::Bytes| format!("{} bytes", body.len())),
+                        )
+                        .service(web::resource("/never").to(std::future::pending::<String>));
+                };
+                let server = api::serve(listener, shared, 1, more).unwrap();
                 tell.send(server.handle()).unwrap();
                 server.await.unwrap();
             });

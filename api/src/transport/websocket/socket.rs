@@ -61,7 +61,6 @@ type Events = Pin<Box<dyn Stream<Item = (String, Event)>>>;
 /// A connection that was acknowledged.
 struct Acknowledged {
     by: Authenticated,
-    _seat: Seat,
 }
 
 /// One socket.
@@ -69,6 +68,7 @@ pub struct Socket {
     state: web::Data<State>,
     session: Session,
     presented: Presented,
+    seat: Seat,
     acknowledged: Option<Acknowledged>,
     running: HashMap<String, AbortHandle>,
     events: SelectAll<Abortable<Events>>,
@@ -88,13 +88,14 @@ enum Happened {
 
 impl Socket {
     /// A socket that waits for its `connection_init`.
-    pub fn new(state: web::Data<State>, session: Session, presented: Presented) -> Self {
+    pub fn new(state: web::Data<State>, session: Session, presented: Presented, seat: Seat) -> Self {
         let config = state.config.socket;
         let mut keep_alive = interval_at(Instant::now() + config.keep_alive, config.keep_alive);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             session,
             presented,
+            seat,
             acknowledged: None,
             running: HashMap::new(),
             events: SelectAll::new(),
@@ -111,6 +112,7 @@ impl Socket {
         tracing::debug!(?close, "a socket is closed");
         drop(self.events);
         drop(self.acknowledged);
+        drop(self.seat);
         let Some(reason) = close.reason() else { return };
         let farewell = async {
             if self.session.close(Some(reason)).await.is_ok() {
@@ -225,8 +227,10 @@ impl Socket {
             AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
         })?;
         self.deadline = self.expiry(&by)?;
-        let seat = self.state.seats.take(&by.caller).ok_or(Close::TryLater)?;
-        self.acknowledged = Some(Acknowledged { by, _seat: seat });
+        if !self.seat.identify(&by.caller) {
+            return Err(Close::TryLater);
+        }
+        self.acknowledged = Some(Acknowledged { by });
         self.send(&FromServer::ConnectionAck).await
     }
 
