@@ -85,7 +85,7 @@ pub async fn migrate(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Starts a node. `graphiql` is served where it is given.
+/// Starts a node. `graphiql` says what GraphiQL starts with, where it is served.
 pub async fn start(
     config: &Config,
     clock: SharedClock,
@@ -234,7 +234,9 @@ fn open_front(
             false => api::Introspection::Administrators,
         },
         allowed_origins: config.allowed_origins.clone(),
-        graphiql: graphiql.or_else(|| Some(api::graphiql::GraphiQl::default())),
+        hosts: config.hosts.clone(),
+        hsts: config.public_url.scheme() == "https",
+        graphiql: config.graphiql.then(|| graphiql.unwrap_or_default()),
         ..api::Config::default()
     };
     let callers = Arc::new(api::callers::Callers(services.clone()));

@@ -104,6 +104,13 @@ pub struct Config {
     /// Origins whose pages may open a socket.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
+    /// The names, besides `localhost` and loopback addresses, under which alone this server answers, and whose pages
+    /// may call it. Empty: any.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Whether GraphiQL is served.
+    #[serde(default = "yes")]
+    pub graphiql: bool,
     /// Connections per database pool.
     #[serde(default = "connections")]
     pub connections: u32,
@@ -174,6 +181,7 @@ impl Config {
             .with_list_parse_key("allowed_hosts")
             .with_list_parse_key("exchange_autodiscover")
             .with_list_parse_key("allowed_origins")
+            .with_list_parse_key("hosts")
             .ignore_empty(true)
             .source(Some(known_variables(std::env::vars())));
         let config: Self = sources.add_source(environment).build()?.try_deserialize()?;
@@ -389,6 +397,8 @@ mod tests {
         assert_eq!(keyless.iam_url.as_str(), "https://iamcredentials.googleapis.com/v1");
         let (name, value) = keyless.header().unwrap();
         assert_eq!((name.as_str(), value.expose_secret()), ("metadata-flavor", "Google"));
+        assert!(config("").is_ok_and(|config| config.graphiql && config.hosts.is_empty()));
+        assert!(config("graphiql = false").is_ok_and(|config| !config.graphiql));
         assert!(config("colour = \"red\"").is_err(), "an unknown key is refused");
     }
 

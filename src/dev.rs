@@ -165,6 +165,9 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         exchange_autodiscover: vec![format!("{sandbox}autodiscover/autodiscover.xml")],
         allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
         allowed_origins: Vec::new(),
+        // GraphiQL's page carries a token: nobody else's name may lead to it.
+        hosts: base.host_str().into_iter().map(str::to_owned).collect(),
+        graphiql: true,
         connections: 10,
         steps_at_once: 16,
         // Short, so that whoever plays with the sandbox sees the status turn.

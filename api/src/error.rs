@@ -43,6 +43,16 @@ pub(crate) fn bounded(text: &str) -> String {
     if line.len() < text.len() && text.chars().count() > MESSAGE_CHARS { format!("{line}…") } else { line }
 }
 
+/// A limit and what exceeded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excess {
+    /// The most that is allowed.
+    pub limit: u64,
+    /// What was found. Where counting ended at the limit, as with bytes that were not all read, it is what had been
+    /// counted by then.
+    pub actual: u64,
+}
+
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -60,6 +70,8 @@ pub enum Error {
     BodyTooLarge {
         /// How many bytes it may have.
         limit: usize,
+        /// How many it declares to have, or how many had arrived.
+        found: u64,
     },
     /// The body came too slowly.
     #[error("The body did not arrive in time.")]
@@ -87,7 +99,7 @@ pub enum Error {
     BadVariables(Vec<Finding>),
     /// A text is longer than any that is read there.
     #[error("A text is too long.")]
-    TextTooLong(Finding),
+    TextTooLong(Finding, Excess),
     /// A text has a character that no text may have there.
     #[error("A text has a character that is not allowed.")]
     TextMalformed(Finding),
@@ -119,6 +131,12 @@ pub enum Error {
     /// The page that calls comes from another origin.
     #[error("This origin may not open a socket here.")]
     OriginRefused,
+    /// The request names a host under which this server does not answer.
+    #[error("This server does not answer under this name.")]
+    HostRefused,
+    /// There are as many sockets as there may be.
+    #[error("There are too many open sockets. Try again shortly.")]
+    TooManySockets,
     /// A plain request came to the socket's address.
     #[error("Open a WebSocket with the subprotocol graphql-transport-ws here.")]
     UpgradeRequired,
@@ -127,6 +145,16 @@ pub enum Error {
     TooManyOperations {
         /// How many it may have.
         limit: usize,
+    },
+    /// The answer is larger than any that is sent.
+    #[error(
+        "The answer has more than {limit} bytes: ask for less at once. A change that had begun is still carried out: look before you repeat it."
+    )]
+    AnswerTooLarge {
+        /// How many bytes it may have.
+        limit: usize,
+        /// How many it had when it was given up.
+        found: usize,
     },
     /// The request ran for too long and was given up.
     #[error(
@@ -156,7 +184,7 @@ impl Error {
             Self::Unparsable(_) => "GRAPHQL_PARSE_FAILED",
             Self::Invalid(_) => "GRAPHQL_VALIDATION_FAILED",
             Self::BadVariables(_) => "BAD_USER_INPUT",
-            Self::TextTooLong(_) => "TEXT_TOO_LONG",
+            Self::TextTooLong(..) => "TEXT_TOO_LONG",
             Self::TextMalformed(_) => "TEXT_MALFORMED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::OperationUnknown(_) => "OPERATION_UNKNOWN",
@@ -165,8 +193,11 @@ impl Error {
             Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
             Self::Auth(error) => error.code(),
             Self::OriginRefused => "ORIGIN_REFUSED",
+            Self::HostRefused => "HOST_REFUSED",
+            Self::TooManySockets => "TOO_MANY_SOCKETS",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::TooManyOperations { .. } => "TOO_MANY_OPERATIONS",
+            Self::AnswerTooLarge { .. } => "ANSWER_TOO_LARGE",
             Self::Timeout => "TIMEOUT",
             Self::Internal => "INTERNAL",
             Self::ShuttingDown => "UNAVAILABLE",
@@ -187,7 +218,8 @@ impl Error {
             Self::TooManyOperations { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::HostRefused => StatusCode::MISDIRECTED_REQUEST,
+            Self::ShuttingDown | Self::TooManySockets => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -199,13 +231,30 @@ impl Error {
             Self::Unparsable(_)
                 | Self::Invalid(_)
                 | Self::BadVariables(_)
-                | Self::TextTooLong(_)
+                | Self::TextTooLong(..)
+                | Self::AnswerTooLarge { .. }
                 | Self::TextMalformed(_)
                 | Self::LimitExceeded { .. }
                 | Self::OperationUnknown(_)
                 | Self::SubscriptionNeedsSocket
                 | Self::IntrospectionDisabled
         )
+    }
+
+    /// The limit that was exceeded, if that is what is wrong.
+    pub const fn excess(&self) -> Option<Excess> {
+        match *self {
+            Self::LimitExceeded { limit, found, .. } => Some(Excess { limit, actual: found }),
+            Self::BodyTooLarge { limit, found } => Some(Excess { limit: limit as u64, actual: found }),
+            Self::TooManyOperations { limit } => {
+                Some(Excess { limit: limit as u64, actual: limit as u64 + 1 })
+            }
+            Self::AnswerTooLarge { limit, found } => {
+                Some(Excess { limit: limit as u64, actual: found as u64 })
+            }
+            Self::TextTooLong(_, excess) => Some(excess),
+            _ => None,
+        }
     }
 
     /// What is wrong in detail; a single sentence where there is no more to say.
@@ -216,7 +265,7 @@ impl Error {
             {
                 findings.clone()
             }
-            Self::TextTooLong(finding) | Self::TextMalformed(finding) => vec![finding.clone()],
+            Self::TextTooLong(finding, _) | Self::TextMalformed(finding) => vec![finding.clone()],
             other => vec![Finding::new(&other.to_string(), None)],
         }
     }

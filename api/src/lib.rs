@@ -6,6 +6,7 @@
 //! noticing.
 
 pub mod authenticate;
+pub mod budget;
 pub mod callers;
 pub mod engine;
 pub mod error;

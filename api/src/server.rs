@@ -2,9 +2,23 @@
 //!
 //! The root calls [`serve`], or [`configure`] inside an application of its own.
 
-use std::{net::TcpListener, time::Duration};
+mod connection;
+mod guard;
+mod hosts;
 
-use actix_web::{App, HttpServer, dev::Server, web};
+use std::{future::ready, net::TcpListener, rc::Rc, time::Duration};
+
+use actix_http::{HttpService, KeepAlive, Protocol, error::DispatchError};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::{
+    App,
+    dev::{AppConfig, Extensions, Server, fn_service},
+    middleware::from_fn,
+    web,
+};
+use tokio::net::TcpStream;
+
+use self::connection::{Patience, Watched};
 
 use crate::{
     graphiql, health,
@@ -12,10 +26,8 @@ use crate::{
     transport::{http, websocket},
 };
 
-/// How long a client may take to send the head of a request.
-const SLOW_HEAD: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a client may take to read the end of its connection.
+const DISCONNECT: Duration = Duration::from_secs(2);
 /// How long a stopping server waits for answers that are being sent.
 const SHUTDOWN_SECS: u64 = 20;
 
@@ -34,7 +46,7 @@ pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
     }
 }
 
-/// Starts an HTTP server with slow-request time-outs and short keep-alive.
+/// Starts an HTTP server that holds its clients to the times and sizes of [`crate::Config`], whatever they ask for.
 ///
 /// `more` adds what other crates serve: pages, notifications. The future ends when the server has stopped;
 /// signals are the root's affair, which calls [`State::shut_down`] first.
@@ -44,17 +56,42 @@ pub fn serve(
     workers: usize,
     more: impl Fn(&mut web::ServiceConfig) + Send + Clone + 'static,
 ) -> std::io::Result<Server> {
-    let server = HttpServer::new(move || {
-        let (state, more) = (state.clone(), more.clone());
-        App::new().configure(move |routes| configure(routes, &state)).configure(more)
-    });
-    Ok(server
-        .workers(workers)
-        .client_request_timeout(SLOW_HEAD)
-        .client_disconnect_timeout(Duration::from_secs(2))
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECS)
-        .disable_signals()
-        .listen(listener)?
-        .run())
+    let address = listener.local_addr()?;
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    let connections = move || {
+        let (shared, more, stopping) = (state.clone(), more.clone(), stopping.clone());
+        let patience = Patience { head: state.config.head_timeout, idle: state.config.keep_alive };
+        let app = App::new()
+            .configure(|routes| configure(routes, &state))
+            .configure(more)
+            .wrap(from_fn(move |request, next| guard::guard(shared.clone(), request, next)))
+            .into_factory()
+            .map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            // Connections are kept; how long, their streams decide.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(DISCONNECT)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .local_addr(address)
+            .on_connect_ext(|stream: &Watched<TcpStream>, shared: &mut Extensions| {
+                shared.insert(Rc::clone(stream.activity()));
+            })
+            .finish(map_config(app, |()| AppConfig::default()));
+        fn_service(move |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            ready(Ok::<_, DispatchError>((Watched::new(stream, patience), Protocol::Http1, peer)))
+        })
+        .and_then(http)
+    };
+    let server = builder.workers(workers).shutdown_timeout(SHUTDOWN_SECS).disable_signals().listen(
+        "muster",
+        listener,
+        connections,
+    )?;
+    Ok(server.run())
 }

@@ -48,14 +48,26 @@ pub struct Config {
     pub limits: Limits,
     /// Who may look at the schema.
     pub introspection: Introspection,
+    /// How long a client may take to send the head of a request.
+    pub head_timeout: Duration,
+    /// How long a connection is kept between two requests.
+    pub keep_alive: Duration,
     /// How many bytes a body may have.
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a query or a mutation may run.
+    /// How long a request may take once its body has arrived, who calls included; on a socket, how long an answer or
+    /// an event may take. A mutation that has begun is carried out to its end all the same.
     pub execution_timeout: Duration,
+    /// How many bytes the answer to one request, or one event of a subscription, may have.
+    pub answer_limit: usize,
     /// Origins, besides the server's own, whose pages may open a socket (`https://app.example.com`).
     pub allowed_origins: Vec<String>,
+    /// The names, besides those of loopback, under which alone this server answers, and whose pages may call it;
+    /// any if empty.
+    pub hosts: Vec<String>,
+    /// Whether browsers are told to come back over https only.
+    pub hsts: bool,
     /// The settings of a socket.
     pub socket: SocketConfig,
     /// GraphiQL, where it is served.
@@ -67,10 +79,15 @@ impl Default for Config {
         Self {
             limits: Limits::default(),
             introspection: Introspection::default(),
+            head_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(15),
             body_limit: 256 * 1024,
             body_timeout: Duration::from_secs(10),
             execution_timeout: Duration::from_secs(30),
+            answer_limit: 4 * 1024 * 1024,
             allowed_origins: Vec::new(),
+            hosts: Vec::new(),
+            hsts: false,
             socket: SocketConfig::default(),
             graphiql: None,
         }
@@ -113,7 +130,7 @@ impl State {
         ids: Ids,
     ) -> Result<Self, SchemaInvalid> {
         let validator = Validator::new(&engine.sdl(), config.limits)?;
-        let seats = Seats::new(config.socket.per_user, config.socket.per_tenant);
+        let seats = Seats::new(config.socket);
         Ok(Self {
             config,
             engine,

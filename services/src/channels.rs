@@ -3,14 +3,15 @@
 //! A push is a hint: it says that a mailbox changed, and the mailbox is read again with our own consent. Nothing in
 //! it is believed but the secret that only the provider was given.
 
+use std::collections::BTreeMap;
+
 use domain::{ProviderKind, ids, state::Lane, text};
 use entity::channel::{ActiveModel, Column, Entity, Model};
 use providers::{Channel, ErrorKind};
 use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::{Set, Unchanged},
+    ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, QueryFilter,
-    sea_query::OnConflict,
+    sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
 
@@ -28,6 +29,17 @@ pub const GOOGLE_HOOK: &str = "/hooks/google";
 
 /// A channel is renewed this long before it ends.
 const EARLY: chrono::Duration = chrono::Duration::hours(24);
+
+/// What a provider says of a channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Notice<'a> {
+    /// The provider's id of the channel.
+    pub channel: &'a str,
+    /// The secret that the provider was given with it.
+    pub secret: &'a str,
+    /// Whether the channel has ended, or ends soon.
+    pub has_lapsed: bool,
+}
 
 crate::noun! {
     /// Standing requests for pushes.
@@ -134,46 +146,93 @@ impl Channels {
         tx.commit().await
     }
 
-    /// The channel of this name, when whoever names it knows its secret.
-    async fn known(&self, external_id: &str, secret: &str) -> Result<Option<Model>> {
-        #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
-        let found = Entity::find().filter(named(&text::escape(external_id.to_owned())));
-        let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(None) };
-        let key = self.services.tenants().data_key(channel.tenant_id).await?;
-        let known = key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)?;
-        let is_same = aws_lc_rs::constant_time::verify_slices_are_equal(&known, secret.as_bytes()).is_ok();
-        Ok(Some(channel).filter(|_| is_same))
-    }
-
-    /// Takes the word that a channel has ended, or ends soon: it is renewed or made anew in the next round. Pushes may
-    /// have been lost, so the mailbox is read again as well. `false` as with [`Self::pushed`].
-    pub async fn lapsed(&self, external_id: &str, secret: &str) -> Result<bool> {
-        let Some(channel) = self.known(external_id, secret).await? else { return Ok(false) };
-        let tx = self.services.begin(channel.tenant_id).await?;
-        let ended =
-            ActiveModel { id: Unchanged(channel.id), expires_at: Set(tx.now()), ..Default::default() };
-        ended.update(tx.conn()).await?;
-        tx.commit().await?;
-        self.pushed(external_id, secret).await
-    }
-
-    /// Takes a push: the mailbox of the channel is read again soon. `false` when the channel is not known or the
+    /// Takes a push about one channel: the mailbox is read again soon. `false` when the channel is not known or the
     /// secret is another; then nothing happens.
     pub async fn pushed(&self, external_id: &str, secret: &str) -> Result<bool> {
-        let Some(channel) = self.known(external_id, secret).await? else { return Ok(false) };
-        let mut tx = self.services.begin(channel.tenant_id).await?;
-        let connection =
-            entity::connection::one(channel.tenant_id, channel.connection_id).one(tx.conn()).await?;
-        // A channel outlives the connection of somebody who left: a push must not bring that mailbox back.
-        if !connection.is_some_and(|row| connections::state(&row).is_readable()) {
-            return Ok(true);
+        #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
+        let found = Entity::find().filter(named(&text::escape(external_id.to_owned())));
+        let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(false) };
+        if !is_same(&self.secret_of(&channel).await?, secret) {
+            return Ok(false);
         }
-        let order = Order::Activate(Activate { connection: channel.connection_id, campaign: None });
-        // A reading that is under way may have passed the change already; the periodic one will not.
-        tx.order(order, "push", Lane::Background).await?;
-        tx.commit().await?;
+        self.take(channel.tenant_id, &[(channel, false)]).await?;
         Ok(true)
     }
+
+    /// Takes notices about many channels, of several tenants perhaps: the mailboxes are read again soon, channels that
+    /// have lapsed are renewed or made anew in the next round. Answers how many channels they are about; what names an
+    /// unknown channel, or another secret, is passed over.
+    ///
+    /// Whoever sends them is not known: all channels are looked up with one statement, however many are named, and only
+    /// secrets that are right cost more, a fixed number of statements for each tenant. A tenant whose notices cannot
+    /// be stored is no reason to lose another's; the error is returned when all were tried.
+    pub async fn notified(&self, notices: &[Notice<'_>]) -> Result<usize> {
+        let mut by_channel: BTreeMap<String, Vec<&Notice<'_>>> = BTreeMap::new();
+        for notice in notices {
+            by_channel.entry(text::escape(notice.channel.to_owned())).or_default().push(notice);
+        }
+        #[expect(clippy::disallowed_methods, reason = "the provider's ids are what tells the tenants")]
+        let named = Entity::find().filter(Column::ExternalId.is_in(by_channel.keys()));
+        let mut by_tenant: BTreeMap<Uuid, Vec<(Model, bool)>> = BTreeMap::new();
+        let mut failed = None;
+        for channel in named.all(self.services.store.installation()).await? {
+            let secret = match self.secret_of(&channel).await {
+                Ok(secret) => secret,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            let about = by_channel.get(&channel.external_id).into_iter().flatten();
+            let known: Vec<_> = about.filter(|notice| is_same(&secret, notice.secret)).collect();
+            if !known.is_empty() {
+                let has_lapsed = known.iter().any(|notice| notice.has_lapsed);
+                by_tenant.entry(channel.tenant_id).or_default().push((channel, has_lapsed));
+            }
+        }
+        let taken = by_tenant.values().map(Vec::len).sum();
+        for (tenant, channels) in by_tenant {
+            failed = self.take(tenant, &channels).await.err().or(failed);
+        }
+        failed.map_or(Ok(taken), Err)
+    }
+
+    async fn secret_of(&self, channel: &Model) -> Result<Vec<u8>> {
+        let key = self.services.tenants().data_key(channel.tenant_id).await?;
+        key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)
+    }
+
+    /// Orders the reading of the channels' mailboxes, and ends the channels that have lapsed: pushes may have been lost
+    /// with them.
+    async fn take(&self, tenant: Uuid, channels: &[(Model, bool)]) -> Result<()> {
+        let mut tx = self.services.begin(tenant).await?;
+        let lapsed: Vec<Uuid> =
+            channels.iter().filter(|(_, has_lapsed)| *has_lapsed).map(|(channel, _)| channel.id).collect();
+        if !lapsed.is_empty() {
+            #[expect(clippy::disallowed_methods, reason = "the tenant is asked for")]
+            let ended = Entity::update_many()
+                .col_expr(Column::ExpiresAt, Expr::value(tx.now()))
+                .filter(Column::TenantId.eq(tenant))
+                .filter(Column::Id.is_in(lapsed));
+            ended.exec(tx.conn()).await?;
+        }
+        let watched = channels.iter().map(|(channel, _)| channel.connection_id);
+        let connections = entity::connection::of(tenant)
+            .filter(entity::connection::Column::Id.is_in(watched))
+            .all(tx.conn())
+            .await?;
+        // A channel outlives the connection of somebody who left: a push must not bring that mailbox back.
+        let readable = connections.iter().filter(|row| connections::state(row).is_readable());
+        let orders = readable.map(|row| Order::Activate(Activate { connection: row.id, campaign: None }));
+        // A reading that is under way may have passed the change already; the periodic one will not.
+        tx.order_all(orders, "push", Lane::Background).await?;
+        tx.commit().await
+    }
+}
+
+/// Whether a secret is the right one; takes as long for any that is not.
+fn is_same(known: &[u8], given: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(known, given.as_bytes()).is_ok()
 }
 
 /// Sealed under the connection, which stays while channels come and go.

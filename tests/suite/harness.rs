@@ -135,6 +135,8 @@ impl TestApp {
             exchange_autodiscover: Vec::new(),
             allowed_hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
             allowed_origins: Vec::new(),
+            hosts: Vec::new(),
+            graphiql: true,
             connections: 8,
             steps_at_once: 8,
             stop_within_seconds: 20,

@@ -34,6 +34,8 @@ mod workflow;
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 use services::Services;
 
+use crate::budget::Budgeted;
+
 use self::{
     access_token::{AccessTokenMutation, AccessTokenQuery},
     availability::AvailabilityQuery,
@@ -98,7 +100,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// The schema over the use cases, ready to run requests.
 pub fn schema(services: Services) -> Schema {
-    builder().extension(PerRequest(services.clone())).data(services).finish()
+    builder().extension(Budgeted).extension(PerRequest(services.clone())).data(services).finish()
 }
 
 /// The schema as text. Needs no services: nothing is run.

@@ -1,5 +1,7 @@
 //! Anything that has an id, found by it (Relay).
 
+use std::collections::HashMap;
+
 use async_graphql::{Context, ID, Interface, Object};
 use futures::future::join_all;
 use services::Refusal;
@@ -21,7 +23,7 @@ use super::{
 const MOST: usize = 100;
 
 /// Anything that has an id.
-#[derive(Interface)]
+#[derive(Interface, Clone)]
 #[graphql(field(
     name = "id",
     ty = "ID",
@@ -84,6 +86,45 @@ impl NodeQuery {
         if ids.len() > MOST {
             return Err(Refusal::new("TOO_MANY", format!("Ask for at most {MOST} at once.")).into());
         }
-        Ok(join_all(ids.iter().map(|id| found(read(ctx, id)))).await)
+        Ok(each_once(&ids, |id| found(read(ctx, id))).await)
+    }
+}
+
+/// Looks every distinct id up once; the answer has the length and the order of `ids`.
+async fn each_once<'a, T: Clone, F: Future<Output = T>>(
+    ids: &'a [ID],
+    look_up: impl Fn(&'a ID) -> F,
+) -> Vec<T> {
+    let mut distinct: Vec<&ID> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let places: Vec<usize> = ids
+        .iter()
+        .map(|id| {
+            *places.entry(id.as_str()).or_insert_with(|| {
+                distinct.push(id);
+                distinct.len() - 1
+            })
+        })
+        .collect();
+    let found = join_all(distinct.into_iter().map(look_up)).await;
+    places.into_iter().map(|place| found[place].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_id_that_is_there_twice_is_looked_up_once_and_answered_twice() {
+        let ids: Vec<ID> = ["b", "a", "b", "c", "a", "b"].map(ID::from).to_vec();
+        let looked_up = RefCell::new(Vec::new());
+        let answer = each_once(&ids, |id| {
+            looked_up.borrow_mut().push(id.to_string());
+            async { id.to_string().to_uppercase() }
+        });
+        assert_eq!(answer.await, ["B", "A", "B", "C", "A", "B"]);
+        assert_eq!(looked_up.into_inner(), ["b", "a", "c"]);
     }
 }

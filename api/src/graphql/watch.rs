@@ -4,7 +4,7 @@
 //! only that something changed: what is sent is read afresh, with the permissions of that moment. A subscriber that
 //! was too slow and missed events is sent everything again. A subscription ends with its first failure.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use async_graphql::Context;
 use async_trait::async_trait;
@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use super::{
     context::{Ask, refreshed},
-    failure::Result,
+    failure::{Failure, Result},
 };
+use crate::budget::AnswerBudget;
 
 /// What a subscription sends.
 pub(super) type Sent<T> = BoxStream<'static, Result<T>>;
@@ -29,17 +30,31 @@ pub(super) type Sent<T> = BoxStream<'static, Result<T>>;
 pub(super) struct Listener {
     pub(super) services: Services,
     pub(super) caller: Caller,
+    /// How long reading what is sent next may take. How long nothing changes has no limit.
+    time: Duration,
 }
+
+/// [`Listener::time`] where the transport said nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Listener {
     /// Whoever subscribes.
     pub(super) fn of(ctx: &Context<'_>) -> Self {
-        Self { services: ctx.services().clone(), caller: ctx.caller().clone() }
+        let time = ctx.data_opt::<Arc<AnswerBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
+        Self { services: ctx.services().clone(), caller: ctx.caller().clone(), time }
+    }
+
+    /// What is read, if it is there in time.
+    async fn in_time<T>(&self, read: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::time::timeout(self.time, read).await.unwrap_or_else(|_| {
+            let message = "The answer took too long. Subscribe again later.".to_owned();
+            Err(Failure::Broken { code: "TIMEOUT", message, retryable: true })
+        })
     }
 
     /// The listener with the permissions of this moment.
     async fn now(&self) -> Result<Self> {
-        Ok(Self { services: self.services.clone(), caller: refreshed(&self.services, &self.caller).await? })
+        Ok(Self { caller: refreshed(&self.services, &self.caller).await?, ..self.clone() })
     }
 
     fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = Heard> + Send + use<> {
@@ -61,14 +76,14 @@ where
     Fut: Future<Output = Result<T>> + Send + 'static,
 {
     let heard = listener.watch(by, topic);
-    let present = read(listener.clone()).await?;
+    let present = listener.in_time(read(listener.clone())).await?;
     let concerns = move |heard: &Heard| match heard {
         Heard::Changed { subject, .. } => *subject == id,
         Heard::Lagged => true,
     };
     let changes = heard.filter(move |heard| future::ready(concerns(heard))).then(move |_| {
         let (listener, read) = (listener.clone(), read.clone());
-        async move { read(listener.now().await?).await }
+        async move { listener.in_time(async { read(listener.now().await?).await }).await }
     });
     Ok(until_failure(stream::once(future::ready(Ok(present))).chain(changes)).boxed())
 }
@@ -104,7 +119,7 @@ pub(super) fn many<W: Watched>(
 
 fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> Sent<W::Item> {
     let read = async move {
-        let read = async { watched.one(listener.now().await?, id).await }.await;
+        let read = listener.in_time(async { watched.one(listener.now().await?, id).await }).await;
         match read {
             // It is gone again; there is nothing to tell of it.
             Err(failure) if failure.is_not_found() => None,
@@ -120,7 +135,7 @@ fn all<W: Watched>(listener: Listener, watched: W) -> Sent<W::Item> {
         let (listener, watched) = (listener.clone(), watched.clone());
         async move {
             let after = place?;
-            let read = async { watched.page(listener.now().await?, after).await }.await;
+            let read = listener.in_time(async { watched.page(listener.now().await?, after).await }).await;
             Some(match read {
                 Ok((items, next)) => (items.into_iter().map(Ok).collect::<Vec<_>>(), next.map(Some)),
                 Err(failure) => (vec![Err(failure)], None),

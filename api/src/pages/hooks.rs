@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
 use services::{
     Services,
-    channels::{GOOGLE_HOOK, MICROSOFT_HOOK},
+    channels::{GOOGLE_HOOK, MICROSOFT_HOOK, Notice},
 };
 
 /// The longest validation token that is echoed.
@@ -39,6 +39,20 @@ struct Notification {
     lifecycle_event: Option<String>,
 }
 
+impl Notification {
+    /// `missed`, the other word about the subscription itself, says no more than that the mailbox is to be read.
+    fn notice(&self) -> Notice<'_> {
+        Notice {
+            channel: &self.subscription_id,
+            secret: self.client_state.as_deref().unwrap_or_default(),
+            has_lapsed: matches!(
+                self.lifecycle_event.as_deref(),
+                Some("reauthorizationRequired" | "subscriptionRemoved")
+            ),
+        }
+    }
+}
+
 /// The handshake echoes the token as plain text; notifications are answered 202 whatever is in them, so that nobody
 /// learns which channels there are.
 async fn microsoft(
@@ -58,28 +72,15 @@ async fn microsoft(
     let Ok(notifications) = serde_json::from_slice::<Notifications>(&body) else {
         return HttpResponse::BadRequest().finish();
     };
-    let mut unstored = false;
-    for item in notifications.value.iter().take(MOST_ITEMS) {
-        let secret = item.client_state.as_deref().unwrap_or_default();
-        let taken = match item.lifecycle_event.as_deref() {
-            Some("reauthorizationRequired" | "subscriptionRemoved") => {
-                services.channels().lapsed(&item.subscription_id, secret).await
-            }
-            // `missed` says no more than that the mailbox is to be read.
-            _ => services.channels().pushed(&item.subscription_id, secret).await,
-        };
-        match taken {
-            Ok(true) => {}
-            Ok(false) => tracing::info!("a push came for no channel of ours"),
-            Err(error) => {
-                tracing::warn!(%error, "a push could not be stored; the provider sends it again");
-                // The other items may be other tenants'.
-                unstored = true;
-            }
+    let notices: Vec<Notice<'_>> =
+        notifications.value.iter().take(MOST_ITEMS).map(Notification::notice).collect();
+    match services.channels().notified(&notices).await {
+        Ok(0) => tracing::info!("a push came for no channel of ours"),
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(%error, "a push could not be stored; the provider sends it again");
+            return HttpResponse::ServiceUnavailable().finish();
         }
-    }
-    if unstored {
-        return HttpResponse::ServiceUnavailable().finish();
     }
     HttpResponse::Accepted().finish()
 }

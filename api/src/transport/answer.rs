@@ -3,7 +3,7 @@
 //! Every error leaves with `extensions.code` and `extensions.requestId`. An error that a resolver gave a code
 //! passes; one without is a defect or the engine's own, so it is logged here and its words stay here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use serde::Serialize;
@@ -47,7 +47,7 @@ impl Answer {
                 message: finding.message,
                 locations: finding.location.into_iter().collect(),
                 path: Vec::new(),
-                extensions: extensions(error.code(), id),
+                extensions: refusal(error, id),
             })
             .collect();
         Self { errors, data: None, extensions: BTreeMap::new() }
@@ -71,6 +71,29 @@ impl Answer {
     }
 }
 
+/// How many bytes of an answer were written when it passed `limit`; `None` for one that fits.
+pub fn excess(response: &Response, limit: usize) -> Option<usize> {
+    let mut counter = Counter { written: 0, limit };
+    serde_json::to_writer(&mut counter, response).is_err().then_some(counter.written)
+}
+
+/// Counts what is written and stops at a limit.
+struct Counter {
+    written: usize,
+    limit: usize,
+}
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.written += bytes.len();
+        if self.written > self.limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Whether the engine turned the request away before it ran a field: what validation let through for want
 /// of knowledge, such as the text of a custom scalar.
 fn refused_by_engine(response: &Response) -> bool {
@@ -87,6 +110,16 @@ fn extensions(code: &str, id: &RequestId) -> Map<String, serde_json::Value> {
     let mut extensions = Map::new();
     extensions.insert("code".to_owned(), json!(code));
     extensions.insert("requestId".to_owned(), json!(id));
+    extensions
+}
+
+/// The extensions of a refusal: where a limit was exceeded, what it is and what was found.
+fn refusal(error: &Error, id: &RequestId) -> Map<String, serde_json::Value> {
+    let mut extensions = extensions(error.code(), id);
+    if let Some(excess) = error.excess() {
+        extensions.insert("limit".to_owned(), json!(excess.limit));
+        extensions.insert("actual".to_owned(), json!(excess.actual));
+    }
     extensions
 }
 

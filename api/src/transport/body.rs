@@ -2,11 +2,11 @@
 //!
 //! Not actix's extractors: this must refuse before the bytes are kept, whatever `Content-Length` says.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use actix_web::{HttpRequest, http::header, web};
+use actix_web::{HttpRequest, body::SizedStream, error::PayloadError, http::header};
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _, stream};
 
 use crate::error::Error;
 
@@ -30,26 +30,43 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
 /// The whole body, if it is small enough and quick enough.
 pub async fn read(
     request: &HttpRequest,
-    body: &mut web::Payload,
+    body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
     limit: usize,
     timeout: Duration,
 ) -> Result<Bytes, Error> {
     let declared =
         crate::request::header(request, "content-length").and_then(|value| value.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(Error::BodyTooLarge { limit });
+    if let Some(found) = declared.filter(|length| *length > limit as u64) {
+        return Err(Error::BodyTooLarge { limit, found });
     }
     tokio::time::timeout(timeout, collect(body, limit)).await.map_err(|_| Error::BodyTimeout)?
 }
 
-async fn collect(body: &mut web::Payload, limit: usize) -> Result<Bytes, Error> {
+async fn collect(
+    body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
+    limit: usize,
+) -> Result<Bytes, Error> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|_| Error::BodyUnreadable)?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(Error::BodyTooLarge { limit });
+        let found = bytes.len() + chunk.len();
+        if found > limit {
+            return Err(Error::BodyTooLarge { limit, found: found as u64 });
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
+}
+
+/// An answer that keeps the unread body in hand. If the body were dropped, the server would go on reading it
+/// to its end, which a client need never let come; kept, the connection is closed after the answer.
+pub fn last_words<T: 'static>(
+    answer: Bytes,
+    unread: T,
+) -> SizedStream<impl Stream<Item = Result<Bytes, Infallible>>> {
+    let length = answer.len() as u64;
+    let once = stream::iter([Ok(answer)]).inspect(move |_| {
+        let _ = &unread;
+    });
+    SizedStream::new(length, once)
 }

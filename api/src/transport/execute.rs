@@ -3,7 +3,7 @@
 //! Called by both transports. A mutation that has begun runs to its end even when the client hangs up: it is
 //! spawned on the tasks that a shutdown waits for. A query is dropped with its request.
 
-use std::{any::Any, panic::AssertUnwindSafe};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
 use actix_web::web;
 use async_graphql::{Request, Response, Variables};
@@ -13,10 +13,12 @@ use tracing::Instrument as _;
 
 use crate::{
     authenticate::Authenticated,
+    budget::AnswerBudget,
     error::Error,
     request::{RequestId, with_context},
     state::State,
     transport::{
+        answer,
         params::Params,
         validate::{Checked, OperationKind},
     },
@@ -27,6 +29,7 @@ pub struct Ready {
     /// What kind of operation was chosen.
     pub kind: OperationKind,
     request: Request,
+    budget: Arc<AnswerBudget>,
 }
 
 /// Asks whether the caller may run this, and makes the engine's request of it.
@@ -47,13 +50,19 @@ pub fn authorise(
         request = request.operation_name(name);
     }
     request.set_parsed_query(checked.parsed.clone());
-    Ok(Ready { kind: operation.kind, request: with_context(request, by, id) })
+    let time = (operation.kind != OperationKind::Mutation).then_some(state.config.execution_timeout);
+    let budget = Arc::new(AnswerBudget::new(state.config.answer_limit, time));
+    let request = with_context(request, by, id).data(Arc::clone(&budget));
+    Ok(Ready { kind: operation.kind, request, budget })
 }
 
 /// Runs a query or a mutation, for as long as it may take.
 pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Error> {
     let engine = state.engine.clone();
-    let running = async move { caught(AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await) };
+    let running = async move {
+        let ended = AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await;
+        caught(ended).and_then(|response| within(&ready.budget, response))
+    };
     let limit = state.config.execution_timeout;
     if ready.kind != OperationKind::Mutation {
         return timeout(limit, running).await.map_err(|_| Error::Timeout)?;
@@ -67,7 +76,20 @@ pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Err
 
 /// Runs a subscription.
 pub fn subscribe(state: &State, ready: Ready) -> BoxStream<'static, Result<Response, Error>> {
-    AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind().map(caught).boxed()
+    let events = AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind();
+    let budget = ready.budget;
+    events.map(move |event| caught(event).and_then(|response| within(&budget, response))).boxed()
+}
+
+/// The answer, unless it took more than it may.
+fn within(budget: &AnswerBudget, response: Response) -> Result<Response, Error> {
+    if budget.is_late() {
+        return Err(Error::Timeout);
+    }
+    match budget.excess().or_else(|| answer::excess(&response, budget.bytes)) {
+        Some(found) => Err(Error::AnswerTooLarge { limit: budget.bytes, found }),
+        None => Ok(response),
+    }
 }
 
 /// A panic is a defect of one resolver: it is answered as such, its words stay here, and the connection's

@@ -6,16 +6,11 @@
 //! <https://graphql.github.io/graphql-over-http/draft/>; released clients expect 400 and 200 where its later
 //! drafts ask for 422 and 294.
 
-use std::convert::Infallible;
-
 use actix_web::{
     HttpRequest, HttpResponse,
-    body::SizedStream,
     http::{Method, StatusCode, header},
     web,
 };
-use bytes::Bytes;
-use futures::{Stream, StreamExt as _, stream};
 use tracing::Instrument as _;
 
 use crate::{
@@ -27,7 +22,7 @@ use crate::{
         answer::Answer,
         body, execute,
         params::Params,
-        validate::OperationKind,
+        validate::{Checked, OperationKind},
     },
 };
 
@@ -66,9 +61,21 @@ async fn answer(
     if checked.operation(params.operation_name.as_deref())?.kind == OperationKind::Subscription {
         return Err(Error::SubscriptionNeedsSocket);
     }
+    // A mutation that has begun goes on behind the time-out.
+    let run = authenticate_and_run(request, state, params, &checked, id);
+    tokio::time::timeout(state.config.execution_timeout, run).await.map_err(|_| Error::Timeout)?
+}
+
+async fn authenticate_and_run(
+    request: &HttpRequest,
+    state: &web::Data<State>,
+    params: Params,
+    checked: &Checked,
+    id: &RequestId,
+) -> Result<Answer, Error> {
     let by =
         state.authenticate.authenticate(text_of(request, "authorization"), text_of(request, TENANT)).await?;
-    let ready = execute::authorise(state, params, &checked, &by, id)?;
+    let ready = execute::authorise(state, params, checked, &by, id)?;
     Ok(Answer::executed(execute::run(state, ready).await?, id))
 }
 
@@ -102,7 +109,7 @@ fn respond(
     }
     match serde_json::to_vec(&answer) {
         Ok(body) if refused.is_some_and(|error| leaves_body_unread(&error)) => {
-            response.body(last_words(body.into(), unread))
+            response.body(body::last_words(body.into(), unread))
         }
         Ok(body) => response.body(body),
         Err(failed) => {
@@ -139,17 +146,4 @@ fn leaves_body_unread(error: &Error) -> bool {
             | Error::BodyTimeout
             | Error::BodyUnreadable
     )
-}
-
-/// An answer that keeps the unread body in hand. If the body were dropped, the server would go on reading it
-/// to its end, which a client need never let come; kept, the connection is closed after the answer.
-fn last_words(
-    answer: Bytes,
-    unread: web::Payload,
-) -> SizedStream<impl Stream<Item = Result<Bytes, Infallible>>> {
-    let length = answer.len() as u64;
-    let once = stream::iter([Ok(answer)]).inspect(move |_| {
-        let _ = &unread;
-    });
-    SizedStream::new(length, once)
 }

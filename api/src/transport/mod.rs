@@ -5,7 +5,7 @@
 
 mod accept;
 pub mod answer;
-mod body;
+pub(crate) mod body;
 pub mod execute;
 pub mod http;
 pub mod params;

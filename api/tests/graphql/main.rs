@@ -5,6 +5,7 @@
 mod access;
 mod bookings;
 mod doors;
+mod pages;
 mod people;
 mod schema;
 mod strangers;

@@ -1,6 +1,6 @@
 //! An installation on a file of its own, with a clock that stands still, and callers of every kind.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use api::graphql::Schema;
 use async_graphql::{Request, Response, Variables};
@@ -37,6 +37,8 @@ pub struct World {
     pub staff: Staff,
     schema: Schema,
     vendor: Caller,
+    /// How many statements were sent.
+    pub statements: Arc<AtomicU64>,
     _folder: TempDir,
 }
 
@@ -54,7 +56,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
         migration::up(&Store::owner(&url).await.unwrap()).await.unwrap();
-        let store = Store::connect(&url, 4).await.unwrap();
+        let statements = Arc::default();
+        let store = Store::connect(&url, 4).await.unwrap().counted(&statements);
         let clock: SharedClock = Arc::new(TestClock::at(at(0)));
         let ids = Ids::random(clock.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
@@ -67,7 +70,14 @@ impl World {
         let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
         let known = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap();
         let (vendor, staff) = (known.caller.clone(), known.caller.allow_staff().unwrap());
-        Self { schema: api::graphql::schema(services.clone()), services, staff, vendor, _folder: folder }
+        Self {
+            schema: api::graphql::schema(services.clone()),
+            services,
+            staff,
+            vendor,
+            statements,
+            _folder: folder,
+        }
     }
 
     /// A tenant on the plan PLUS with the service account switched on.

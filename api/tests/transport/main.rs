@@ -7,7 +7,9 @@
 
 mod browser;
 mod clients;
+mod edges;
 mod http;
+mod limits;
 mod revocation;
 mod schema;
 mod socket;

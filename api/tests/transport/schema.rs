@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use api::RequestId;
+use api::{RequestId, budget::Budgeted};
 use async_graphql::{
     Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
     Result, Scalar, ScalarType, Schema, Subscription, Value,
@@ -29,6 +29,8 @@ pub struct Probe {
     pub bumped: AtomicU64,
     /// How many events `flood` has made.
     pub flooded: AtomicU64,
+    /// How often a member's `kilobyte` was resolved.
+    pub kilobytes: AtomicU64,
 }
 
 /// Tells the probe that a stream is dropped.
@@ -45,7 +47,7 @@ pub type Small = Schema<Query, Mutation, Subscriptions>;
 
 /// Builds the schema.
 pub fn small(probe: Arc<Probe>) -> Small {
-    Schema::build(Query, Mutation, Subscriptions).data(probe).finish()
+    Schema::build(Query, Mutation, Subscriptions).extension(Budgeted).data(probe).finish()
 }
 
 /// A word without spaces.
@@ -139,9 +141,34 @@ impl Query {
         std::env::args().nth(9_999).expect("hunter2")
     }
 
+    /// As many members as are asked for, each of a kilobyte.
+    async fn members(&self, first: i32) -> Vec<Member> {
+        (0..first).map(|_| Member).collect()
+    }
+
     /// Never answers.
     async fn never(&self) -> String {
         std::future::pending().await
+    }
+}
+
+/// Counts how often it is asked.
+pub struct Member;
+
+#[async_graphql::Object]
+impl Member {
+    async fn kilobyte(&self, ctx: &Context<'_>) -> String {
+        ctx.data_unchecked::<Arc<Probe>>().kilobytes.fetch_add(1, Ordering::Relaxed);
+        "x".repeat(1024)
+    }
+
+    /// Takes two milliseconds, and gives nobody else a turn meanwhile.
+    async fn busy(&self) -> bool {
+        let began = std::time::Instant::now();
+        while began.elapsed() < std::time::Duration::from_millis(2) {
+            std::hint::spin_loop();
+        }
+        true
     }
 }
 
@@ -160,6 +187,16 @@ impl Mutation {
         probe.go.notified().await;
         probe.done.notify_one();
         1
+    }
+}
+
+pub struct Stuck;
+
+#[async_graphql::Object]
+impl Stuck {
+    /// Never answers.
+    async fn never(&self) -> String {
+        std::future::pending().await
     }
 }
 
@@ -199,6 +236,16 @@ impl Subscriptions {
             probe.flooded.fetch_add(1, Ordering::Relaxed);
             "x".repeat(1024)
         })
+    }
+
+    /// Says members, as many as the event before it and as many again, without end; each of a kilobyte.
+    async fn growing(&self) -> impl Stream<Item = Vec<Member>> {
+        stream::iter(0..).map(|n: u32| (0..1 << n.min(20)).map(|_| Member).collect())
+    }
+
+    /// One member that never answers.
+    async fn stuck(&self) -> impl Stream<Item = Stuck> {
+        stream::iter([Stuck])
     }
 
     /// Fails when it is subscribed to.

@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, Server, open};
 
 pub struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> Request<()> {
+pub fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> Request<()> {
     let mut request = format!("ws://{}/graphql/ws", server.address).into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
@@ -23,7 +23,7 @@ fn upgrade(server: &Server, headers: &[(&'static str, &str)]) -> Request<()> {
     request
 }
 
-const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
+pub const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
 impl Client {
     pub async fn with(server: &Server, headers: &[(&'static str, &str)]) -> Self {

@@ -111,6 +111,7 @@ impl Authenticate for Doorman {
                 let expires_at = Some(*self.short.get_or_init(soon));
                 Ok(Authenticated { caller: user(BTreeSet::new()), expires_at })
             }
+            Some("Bearer slow") => std::future::pending().await,
             Some("Bearer expired") => Err(AuthError::Expired),
             Some("Bearer unlucky") => Err(AuthError::Unavailable),
             Some(_) => Err(AuthError::Invalid),
@@ -167,7 +168,15 @@ impl Server {
         let shared = state.clone();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server = api::serve(listener, shared, 1, |_| {}).unwrap();
+                let more = |routes: &mut web::ServiceConfig| {
+                    routes
+                        .service(
+                            web::resource("/form")
+                                .to(async |body: web::Bytes| format!("{} bytes", body.len())),
+                        )
+                        .service(web::resource("/never").to(std::future::pending::<String>));
+                };
+                let server = api::serve(listener, shared, 1, more).unwrap();
                 tell.send(server.handle()).unwrap();
                 server.await.unwrap();
             });

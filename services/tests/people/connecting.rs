@@ -1,15 +1,12 @@
 //! What somebody with a link, a cookie or a role may not do to a connection. Nothing here calls a provider.
 
-use chrono::Duration;
 use domain::{
-    AccessLevel, Allowed, Id, Permission, ProviderKind, StandardRole,
-    access::Denied,
-    ids,
-    state::{ConnectionState, IntegrationState},
+    AccessLevel, Allowed, Id, Permission, ProviderKind, StandardRole, access::Denied, ids,
+    state::IntegrationState,
 };
-use entity::{connect_session, connection, consent_grant, integration, service_account};
+use entity::{connect_session, consent_grant, integration, service_account};
 use providers::Organisation;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use services::{
     Error,
@@ -18,7 +15,6 @@ use services::{
     integrations::NewIntegration,
     links::NewLink,
     users::UserChange,
-    vault::Place,
 };
 use uuid::Uuid;
 
@@ -38,7 +34,6 @@ on_both!(
     an_organisation_belongs_to_one_tenant_whoever_is_faster,
     a_consent_whose_organisation_is_not_bound_gives_no_access,
     s4_18_only_an_administrator_names_a_service_mailbox,
-    a_push_does_not_bring_back_the_mailbox_of_somebody_who_left,
     a_place_that_is_no_longer_allowed_is_not_landed_at,
     another_calendar_address_ends_the_users_own_consent,
     whoever_is_removed_is_removed_from_the_connect_page_too,
@@ -100,7 +95,7 @@ async fn put(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) {
 }
 
 /// The connect run is over.
-async fn end_runs(h: &Harness, tenant: Id<ids::Tenant>) {
+pub async fn end_runs(h: &Harness, tenant: Id<ids::Tenant>) {
     let tx = h.services.begin(tenant.uuid()).await.unwrap();
     entity::run::update(tenant.uuid())
         .col_expr(entity::run::Column::FinishedAt, Expr::value(tx.now()))
@@ -136,7 +131,7 @@ async fn made(h: &Harness, by: &Allowed, provider: ProviderKind) -> integration:
 }
 
 /// A Microsoft integration whose consent is in force.
-async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> integration::Model {
+pub async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> integration::Model {
     let row = made(h, &h.vendor(tenant).await, ProviderKind::Microsoft365).await;
     adopt(h, &row, external).await.unwrap();
     put(h, tenant, IntegrationState::Active).await;
@@ -383,59 +378,6 @@ async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
         [],
         "none is in use before its proof"
     );
-}
-
-async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness) {
-    let tenant = h.tenant("acme").await;
-    adopted(&h, tenant, "org").await;
-    let by = h.vendor(tenant).await;
-    let mut new = person("anna");
-    new.calendar_address = Some("anna@acme.example".to_owned());
-    let anna = h.services.users().create(&by, new).await.unwrap();
-    let mailbox = h.services.connections().of_holders(tenant.uuid(), &[anna.id]).await.unwrap().remove(0);
-    end_runs(&h, tenant).await;
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    connection::update(tenant.uuid())
-        .col_expr(connection::Column::State, Expr::value(ConnectionState::Active.as_str()))
-        .exec(tx.conn())
-        .await
-        .unwrap();
-    let place = Place { tenant: tenant.uuid(), table: "channel", column: "secret", row: mailbox.id };
-    let key = h.services.tenants().data_key(tenant.uuid()).await.unwrap();
-    let channel = entity::channel::ActiveModel {
-        id: Set(h.services.ids.uuid()),
-        tenant_id: Set(tenant.uuid()),
-        connection_id: Set(mailbox.id),
-        external_id: Set("subscription".to_owned()),
-        secret: Set(key.seal(place, b"known").unwrap()),
-        expires_at: Set(tx.now() + Duration::days(2)),
-    };
-    channel.insert(tx.conn()).await.unwrap();
-    tx.commit().await.unwrap();
-
-    let live = async || {
-        let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-        let about = entity::run::of(tenant.uuid()).filter(entity::run::Column::Subject.eq(mailbox.id));
-        about.filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap().len()
-    };
-    let channels = h.services.channels();
-    assert!(!channels.pushed("subscription", "forged").await.unwrap());
-    assert!(!channels.pushed("another", "known").await.unwrap());
-    assert_eq!(live().await, 0, "nobody else's word counts");
-    assert!(channels.pushed("subscription", "known").await.unwrap());
-    assert_eq!(live().await, 1);
-    let wanting = async || {
-        let wanting = channels.wanting(tenant.uuid(), 10).await.unwrap();
-        wanting.iter().any(|connection| connection.id == mailbox.id)
-    };
-    assert!(!channels.lapsed("subscription", "forged").await.unwrap());
-    assert!(!wanting().await, "nobody else's word ends a channel");
-    assert!(channels.lapsed("subscription", "known").await.unwrap());
-    assert!(wanting().await, "a channel that has ended is made anew");
-    end_runs(&h, tenant).await;
-    h.services.users().delete(&by, id(anna.id)).await.unwrap();
-    channels.pushed("subscription", "known").await.unwrap();
-    assert_eq!(live().await, 0, "the mailbox is left alone");
 }
 
 async fn a_place_that_is_no_longer_allowed_is_not_landed_at(h: Harness) {

@@ -1,6 +1,10 @@
 //! A whole installation on a fresh database, with a clock that stands still.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use chrono::Duration;
 use domain::{
@@ -61,12 +65,15 @@ pub struct Harness {
     pub vault: Vault,
     pub key: String,
     pub staff: Staff,
+    /// How many statements were sent.
+    pub statements: Arc<AtomicU64>,
 }
 
 impl Harness {
     async fn at(url: &str) -> Self {
         migration::up(&Store::owner(url).await.unwrap()).await.unwrap();
-        let store = Store::connect(url, 4).await.unwrap();
+        let statements = Arc::default();
+        let store = Store::connect(url, 4).await.unwrap().counted(&statements);
         let clock = TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_400));
         let shared: domain::SharedClock = Arc::new(clock.clone());
         let ids = Ids::random(shared.clone());
@@ -80,7 +87,7 @@ impl Harness {
         let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
         let caller =
             services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
-        Self { services, clock, vault, key, staff: caller.allow_staff().unwrap() }
+        Self { services, clock, vault, key, staff: caller.allow_staff().unwrap(), statements }
     }
 
     /// A tenant on the plan PLUS with the service account switched on.

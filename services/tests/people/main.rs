@@ -14,6 +14,7 @@ mod google;
 mod idempotency;
 mod keys;
 mod links;
+mod notices;
 mod revocation;
 mod roles;
 mod runs;

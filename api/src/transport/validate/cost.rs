@@ -1,7 +1,10 @@
 //! What a document would answer at most: each field, as often as the lists above it are long.
 //!
 //! `first` and `last` give the length; where a field takes them and neither is given, its default or the
-//! configured page. Depends on the variables, so it is computed for every request; each fragment once.
+//! configured page. A list among the arguments gives a length too, wherever in them it is: a resolver works, or
+//! answers, once for each of its elements. Every list is priced by its value and not by its name, so an argument that
+//! is added later has a price without anybody thinking of it. Depends on the variables, so it is computed for every
+//! request; each fragment once.
 
 use std::collections::HashMap;
 
@@ -40,7 +43,10 @@ impl<'a> Pricing<'a> {
         match selection {
             Selection::Field(field) => {
                 let inner = self.set(&field.selection_set);
-                self.page(field).saturating_mul(inner).saturating_add(1)
+                let elements = self.elements(field);
+                let times = self.page(field).saturating_mul(elements.max(1));
+                // The elements themselves are paid for as well: the work is done even if next to nothing is selected.
+                times.saturating_mul(inner).saturating_add(elements).saturating_add(1)
             }
             Selection::InlineFragment(inline) => self.set(&inline.selection_set),
             Selection::FragmentSpread(spread) => {
@@ -71,17 +77,141 @@ impl<'a> Pricing<'a> {
         asked.unwrap_or(self.default_page).max(1)
     }
 
+    /// How many elements the lists in the field's arguments have together, lists in lists and in objects included.
+    fn elements(&self, field: &Field) -> u64 {
+        field.arguments.iter().map(|argument| self.length(&argument.value)).fold(0, u64::saturating_add)
+    }
+
+    fn length(&self, value: &Value) -> u64 {
+        match value {
+            Value::List(items) => {
+                items.iter().map(|item| self.length(item)).fold(items.len() as u64, u64::saturating_add)
+            }
+            Value::Object(fields) => {
+                fields.iter().map(|(_, value)| self.length(value)).fold(0, u64::saturating_add)
+            }
+            Value::Variable(name) => match self.variables.get(name.as_str()) {
+                Some(given) => given_length(given),
+                None => self.default_of(name).map_or(0, |default| self.length(default)),
+            },
+            _ => 0,
+        }
+    }
+
+    fn default_of(&self, name: &str) -> Option<&'a Value> {
+        let declared = self.operation.variables.iter().find(|declared| declared.name == name)?;
+        declared.default_value.as_deref()
+    }
+
     fn number(&self, value: &Value) -> Option<u64> {
         match value {
             Value::Int(number) => number.try_to_i32().ok().map(|number| number.max(0) as u64),
             Value::Variable(name) => match self.variables.get(name.as_str()) {
                 Some(given) => given.as_u64(),
-                None => {
-                    let declared = self.operation.variables.iter().find(|declared| declared.name == *name)?;
-                    self.number(declared.default_value.as_ref()?)
-                }
+                None => self.number(self.default_of(name)?),
             },
             _ => None,
         }
+    }
+}
+
+/// [`Pricing::length`] of a variable's value.
+fn given_length(value: &serde_json::Value) -> u64 {
+    use serde_json::Value;
+    match value {
+        Value::Array(items) => items.iter().map(given_length).fold(items.len() as u64, u64::saturating_add),
+        Value::Object(fields) => fields.values().map(given_length).fold(0, u64::saturating_add),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use apollo_compiler::{Schema, ast::Type, schema::ExtendedType, validation::Valid};
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Valid<Schema> {
+        Schema::parse_and_validate(include_str!("../../../../schema.graphql"), "schema.graphql").unwrap()
+    }
+
+    /// The names that lead from an argument to each list in it.
+    fn lists(schema: &Schema, path: &[&str], ty: &Type, found: &mut Vec<Vec<String>>) {
+        if ty.is_list() {
+            found.push(path.iter().map(|name| (*name).to_owned()).collect());
+        }
+        let Some(ExtendedType::InputObject(object)) = schema.types.get(ty.inner_named_type()) else { return };
+        for (name, field) in object.fields.iter().filter(|(name, _)| !path.contains(&name.as_str())) {
+            lists(schema, &[path, &[name.as_str()]].concat(), &field.ty, found);
+        }
+    }
+
+    /// Every list that an argument of any field is or contains: the type, the field, the names down to the list.
+    fn every_list(schema: &Schema) -> Vec<(String, String, Vec<String>)> {
+        let mut every = Vec::new();
+        for (name, ty) in schema.types.iter().filter(|(name, _)| !name.starts_with("__")) {
+            let ExtendedType::Object(object) = ty else { continue };
+            for (field, definition) in &object.fields {
+                let mut found = Vec::new();
+                for argument in &definition.arguments {
+                    lists(schema, &[argument.name.as_str()], &argument.ty, &mut found);
+                }
+                every.extend(found.into_iter().map(|path| (name.to_string(), field.to_string(), path)));
+            }
+        }
+        every
+    }
+
+    fn price(schema: &Valid<Schema>, text: &str, variables: serde_json::Value) -> u64 {
+        let document = ExecutableDocument::parse(schema, text, "document").unwrap();
+        let serde_json::Value::Object(variables) = variables else { panic!("variables are an object") };
+        of(&document, document.operations.get(None).unwrap(), &variables, 20)
+    }
+
+    #[test]
+    fn every_list_among_the_arguments_of_the_schema_has_a_price() {
+        let schema = schema();
+        let every = every_list(&schema);
+        assert!(every.iter().any(|(_, field, path)| field == "nodes" && path == &["ids"]), "{every:?}");
+        assert!(every.iter().any(|(_, _, path)| path.len() > 2), "lists in objects in lists are found");
+        for (ty, field, path) in every {
+            let inner = schema.type_field(&ty, &field).unwrap().ty.inner_named_type();
+            let selection = match schema.types.get(inner) {
+                Some(ExtendedType::Scalar(_) | ExtendedType::Enum(_)) => "",
+                _ => "{ __typename }",
+            };
+            let of_length = |length: usize| {
+                let literal =
+                    path[1..].iter().rev().fold(format!("[{}]", "X ".repeat(length)), |value, name| {
+                        format!("{{ {name}: {value} }}")
+                    });
+                let given =
+                    path[1..].iter().rev().fold(json!(vec![0; length]), |value, name| json!({ name: value }));
+                let fragment = |value: &str| {
+                    format!("fragment F on {ty} {{ {field}({}: {value}) {selection} }}", path[0])
+                };
+                let written = price(&schema, &format!("{{ ...F }} {}", fragment(&literal)), json!({}));
+                let text = format!("query ($v: Int) {{ ...F }} {}", fragment("$v"));
+                let text_with_default = format!("query ($v: Int = {literal}) {{ ...F }} {}", fragment("$v"));
+                assert_eq!(price(&schema, &text, json!({ "v": given })), written, "{ty}.{field} {path:?}");
+                assert_eq!(price(&schema, &text_with_default, json!({})), written, "{ty}.{field} {path:?}");
+                written
+            };
+            let (one, many) = (of_length(1), of_length(100));
+            assert!(many >= one + 99, "{ty}.{field} {path:?} has no price: 1 costs {one}, 100 cost {many}");
+            if !selection.is_empty() {
+                assert!(many >= 200, "{ty}.{field} {path:?} answers for each and costs {many}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_selected_below_a_list_counts_once_for_each_of_its_elements() {
+        let schema = schema();
+        let ids = json!({ "ids": vec!["x"; 100] });
+        let text = "query ($ids: [ID!]!) { nodes(ids: $ids) { ...F } }
+            fragment F on Integration { connections(first: 100) { nodes { id } } }";
+        assert_eq!(price(&schema, text, ids), 1 + 100 + 100 * (1 + 100 * 2));
     }
 }

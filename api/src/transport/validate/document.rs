@@ -91,6 +91,7 @@ pub fn check(
     let count = tokens::count(text);
     limits::allow("tokens", count.tokens, limits.tokens as u64)?;
     limits::allow("brackets within each other", count.nesting, DEEPEST_NESTING)?;
+    let text = &*tokens::without_descriptions(text);
     let syntax = Parser::new()
         .parse_ast(text, "document")
         .map_err(|faulty| Error::Unparsable(findings(&faulty.errors)))?;

@@ -93,6 +93,21 @@ fn a_text_that_is_not_graphql_says_where() {
 }
 
 #[test]
+fn what_a_document_describes_may_have_descriptions_of_any_length_within_the_limits() {
+    let query = "\"\"\"\n What it is for.\n\"\"\"\nquery A(\"How many\" $n: Int = 1) { a(n: $n) ...F }\n\"Part\" fragment F on Query { node { id } }";
+    assert_eq!(code(query, json!({})), "OK");
+    assert_eq!(code("\"d\" { a }", json!({})), "GRAPHQL_PARSE_FAILED");
+    let Err(Error::Invalid(findings)) =
+        check("\"é\" query A { a }\n \"d\" fragment F on Query { nothing }", json!({}))
+    else {
+        panic!("must be refused")
+    };
+    let at = findings.iter().find(|finding| finding.message.contains("nothing")).unwrap().location.unwrap();
+    assert_eq!((at.line, at.column), (2, 28), "positions are those of the text that was sent");
+    assert_eq!(exceeded(&format!("{} query {{ a }}", "\"d\" ".repeat(2_000))), "tokens");
+}
+
+#[test]
 fn values_of_variables_must_fit_their_types() {
     let int = "query ($n: Int!) { must(n: $n) }";
     assert_eq!(code(int, json!({"n": 1})), "OK");

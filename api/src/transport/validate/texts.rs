@@ -16,7 +16,7 @@ use apollo_compiler::{
 use domain::text::{self, Fault, Shape};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Finding};
+use crate::error::{Error, Excess, Finding};
 
 /// What is asked of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,9 +145,12 @@ impl<'a> Check<'a> {
 
     /// The value of a variable.
     fn value(&self, at: &At<'a>, value: &Value) -> Result<(), Error> {
-        if at.ty == "JSON" && serde_json::to_string(value).is_ok_and(|text| text.len() > JSON_BYTES) {
+        let bytes =
+            if at.ty == "JSON" { serde_json::to_string(value).map_or(0, |text| text.len()) } else { 0 };
+        if bytes > JSON_BYTES {
             let message = format!("`{}` has more than {JSON_BYTES} bytes.", at.place);
-            return Err(Error::TextTooLong(Finding::new(&message, None)));
+            let excess = Excess { limit: JSON_BYTES as u64, actual: bytes as u64 };
+            return Err(Error::TextTooLong(Finding::new(&message, None), excess));
         }
         match value {
             Value::String(text) => at.text(text),
@@ -189,7 +192,10 @@ impl At<'_> {
         let Err(fault) = text::check(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
         let finding = Finding::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
         Err(match fault {
-            Fault::TooLong { .. } => Error::TextTooLong(finding),
+            Fault::TooLong { .. } => {
+                let actual = text.chars().count() as u64;
+                Error::TextTooLong(finding, Excess { limit: self.rule.limit as u64, actual })
+            }
             Fault::Character(_) => Error::TextMalformed(finding),
         })
     }

@@ -1,7 +1,9 @@
-//! Counts the tokens and the nesting of a text before a parser sees it.
+//! Counts the tokens and the nesting of a text before a parser sees it, and takes away what no parser here knows.
 //!
 //! Parsers recurse; this does not. It reads the lexical grammar of the specification (September 2025,
 //! section 2.1) and leaves it to the parser to say what is wrong with a text that is not GraphQL.
+
+use std::{borrow::Cow, ops::Range};
 
 /// Brackets within brackets that no sensible document reaches; parsers recurse once for each.
 pub const DEEPEST_NESTING: u64 = 64;
@@ -17,38 +19,88 @@ pub struct Count {
 
 /// Counts in one pass.
 pub fn count(text: &str) -> Count {
-    let mut rest = text.as_bytes();
     let (mut count, mut open) = (Count::default(), 0_u64);
-    while let Some(&byte) = rest.first() {
-        let taken = match byte {
-            b' ' | b'\t' | b'\r' | b'\n' | b',' | 0xEF | 0xBB | 0xBF => {
-                rest = &rest[1..];
-                continue;
-            }
-            b'#' => {
-                let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
-                rest = &rest[end..];
-                continue;
-            }
+    for token in tokens(text) {
+        count.tokens += 1;
+        match text.as_bytes()[token.start] {
             b'{' | b'[' | b'(' => {
                 open += 1;
                 count.nesting = count.nesting.max(open);
-                1
             }
-            b'}' | b']' | b')' => {
-                open = open.saturating_sub(1);
-                1
-            }
-            b'.' if rest.starts_with(b"...") => 3,
-            b'"' => string(rest),
-            b'-' | b'0'..=b'9' => rest.iter().take_while(|byte| is_word(**byte) || **byte == b'.').count(),
-            _ if is_word(byte) => rest.iter().take_while(|byte| is_word(**byte)).count(),
-            _ => 1,
-        };
-        count.tokens += 1;
-        rest = &rest[taken..];
+            b'}' | b']' | b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
     }
     count
+}
+
+/// The text with spaces in place of the descriptions of its operations, fragments and variables, which the
+/// specification allows since September 2025 and no parser here knows. Everything else keeps its place.
+pub fn without_descriptions(text: &str) -> Cow<'_, str> {
+    if !text.contains('"') {
+        return Cow::Borrowed(text);
+    }
+    let found: Vec<Range<usize>> = tokens(text).collect();
+    let word = |at: usize| found.get(at).map_or("", |token| text.get(token.clone()).unwrap_or_default());
+    let (mut kept, mut from, mut open) = (String::new(), 0, Vec::new());
+    for (at, token) in found.iter().enumerate() {
+        match text.as_bytes()[token.start] {
+            bracket @ (b'{' | b'[' | b'(') => open.push(bracket),
+            b'}' | b']' | b')' => drop(open.pop()),
+            b'"' if is_whole(word(at)) => {
+                let describes = match open[..] {
+                    [] => matches!(word(at + 1), "query" | "mutation" | "subscription" | "fragment"),
+                    // After an equals sign it is the default value of the variable before.
+                    [b'('] => at > 0 && word(at - 1) != "=" && word(at + 1) == "$" && word(at + 3) == ":",
+                    _ => false,
+                };
+                if describes {
+                    kept += &text[from..token.start];
+                    kept.extend(word(at).chars().map(|c| if matches!(c, '\n' | '\r') { c } else { ' ' }));
+                    from = token.end;
+                }
+            }
+            _ => {}
+        }
+    }
+    if from == 0 { Cow::Borrowed(text) } else { Cow::Owned(kept + &text[from..]) }
+}
+
+/// Whether a string ends where it should.
+fn is_whole(string: &str) -> bool {
+    let quotes = if string.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
+    string.len() >= 2 * quotes.len() && string.ends_with(quotes)
+}
+
+/// The bytes of each token, one after the other; white space, commas and comments are passed over.
+fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let text = text.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = &text[at..];
+            let taken = match *rest.first()? {
+                b' ' | b'\t' | b'\r' | b'\n' | b',' | 0xEF | 0xBB | 0xBF => {
+                    at += 1;
+                    continue;
+                }
+                b'#' => {
+                    let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+                    at += end.unwrap_or(rest.len());
+                    continue;
+                }
+                b'.' if rest.starts_with(b"...") => 3,
+                b'"' => string(rest).min(rest.len()),
+                b'-' | b'0'..=b'9' => {
+                    rest.iter().take_while(|byte| is_word(**byte) || **byte == b'.').count()
+                }
+                byte if is_word(byte) => rest.iter().take_while(|byte| is_word(**byte)).count(),
+                _ => 1,
+            };
+            at += taken;
+            return Some(at - taken..at);
+        }
+    })
 }
 
 const fn is_word(byte: u8) -> bool {
@@ -91,5 +143,38 @@ mod tests {
         assert_eq!(count("\"open\\").tokens, 1);
         assert_eq!(count(&"[".repeat(500)), Count { tokens: 500, nesting: 500 });
         assert!(count("é€").tokens > 0, "what is no token of the language still counts");
+    }
+    #[test]
+    fn descriptions_are_taken_away_and_everything_else_keeps_its_place() {
+        for (text, kept) in [
+            ("\"d\" query A { a }", "    query A { a }"),
+            ("\"\"\"two\nlinés\"\"\"\nmutation { m }", "      \n        \nmutation { m }"),
+            ("{ a } \"d\" fragment F on T { a }", "{ a }     fragment F on T { a }"),
+            ("query ($a: Int = 1, \"d\" $b: Int) { a }", "query ($a: Int = 1,     $b: Int) { a }"),
+            (
+                "query (\"d\" $s: String = \"x\" \"e\" $b: Int) { a }",
+                "query (    $s: String = \"x\"     $b: Int) { a }",
+            ),
+        ] {
+            assert_eq!(without_descriptions(text), kept);
+        }
+    }
+
+    #[test]
+    fn strings_that_describe_nothing_stay() {
+        for text in [
+            "query ($s: String = \"x\" $b: Int) { a }",
+            "{ a(s: \"x\") }",
+            "{ a(s: [\"x\" $b]) }",
+            "{ a(s: { b: \"x\" }) query }",
+            "{ a(s: \"x\" query: 1) }",
+            "\"d\" { a }",
+            "\"d\" type T { a: Int }",
+            "\"open query { a }",
+            "\"\"\"\" query { a }",
+            "\"",
+        ] {
+            assert_eq!(without_descriptions(text), text);
+        }
     }
 }

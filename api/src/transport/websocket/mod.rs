@@ -43,6 +43,11 @@ pub struct SocketConfig {
     pub per_user: usize,
     /// How many sockets a tenant may have open on a node.
     pub per_tenant: usize,
+    /// How many sockets an address may have open on a node whose caller is nobody's user and in no tenant, or not known
+    /// yet. Behind a balancer that is the balancer's address.
+    pub unidentified_per_address: usize,
+    /// How many such sockets a node may have open altogether.
+    pub unidentified: usize,
 }
 
 impl Default for SocketConfig {
@@ -55,6 +60,8 @@ impl Default for SocketConfig {
             operations: 50,
             per_user: 20,
             per_tenant: 500,
+            unidentified_per_address: 250,
+            unidentified: 1_000,
         }
     }
 }
@@ -67,6 +74,9 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     if state.closing.is_cancelled() {
         return refuse(&request, &state, &Error::ShuttingDown);
     }
+    let Some(seat) = state.seats.take(request.peer_addr().map(|peer| peer.ip())) else {
+        return refuse(&request, &state, &Error::TooManySockets);
+    };
     let Ok((response, session, stream)) = actix_ws::handle_with_protocols(&request, body, &[PROTOCOL]) else {
         return refuse(&request, &state, &Error::UpgradeRequired);
     };
@@ -77,7 +87,7 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
         authorization: text_of(&request, "authorization").map(str::to_owned),
         tenant: text_of(&request, TENANT).map(str::to_owned),
     };
-    let socket = socket::Socket::new(state.clone(), session, presented);
+    let socket = socket::Socket::new(state.clone(), session, presented, seat);
     state.tasks.spawn_local(socket.run(inbound, speaks));
     response
 }
@@ -86,8 +96,10 @@ fn refuse(request: &HttpRequest, state: &State, error: &Error) -> HttpResponse {
     let id = RequestId::of(request, &state.ids);
     let mut response = HttpResponse::build(error.status());
     response.insert_header((REQUEST_ID, id.as_str()));
-    if *error == Error::UpgradeRequired {
-        response.insert_header((header::UPGRADE, "websocket"));
-    }
+    match error {
+        Error::UpgradeRequired => response.insert_header((header::UPGRADE, "websocket")),
+        Error::TooManySockets => response.insert_header((header::RETRY_AFTER, "5")),
+        _ => &mut response,
+    };
     response.json(Answer::refused(error, &id))
 }

@@ -86,7 +86,6 @@ struct Acknowledged {
     by: Authenticated,
     presented: Presented,
     changes: BoxStream<'static, AccessChange>,
-    _seat: Seat,
 }
 
 /// One socket.
@@ -94,6 +93,7 @@ pub struct Socket {
     state: web::Data<State>,
     session: Session,
     presented: Presented,
+    seat: Seat,
     acknowledged: Option<Acknowledged>,
     running: HashMap<String, AbortHandle>,
     events: SelectAll<Abortable<Events>>,
@@ -114,13 +114,14 @@ enum Happened {
 
 impl Socket {
     /// A socket that waits for its `connection_init`.
-    pub fn new(state: web::Data<State>, session: Session, presented: Presented) -> Self {
+    pub fn new(state: web::Data<State>, session: Session, presented: Presented, seat: Seat) -> Self {
         let config = state.config.socket;
         let mut keep_alive = interval_at(Instant::now() + config.keep_alive, config.keep_alive);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             session,
             presented,
+            seat,
             acknowledged: None,
             running: HashMap::new(),
             events: SelectAll::new(),
@@ -137,6 +138,7 @@ impl Socket {
         tracing::debug!(?close, "a socket is closed");
         drop(self.events);
         drop(self.acknowledged);
+        drop(self.seat);
         let Some(reason) = close.reason() else { return };
         let farewell = async {
             if self.session.close(Some(reason)).await.is_ok() {
@@ -275,8 +277,10 @@ impl Socket {
         let by = tokio::time::timeout_at(self.deadline, presented.ask(&self.state));
         let by = by.await.map_err(|_| Close::TryLater)??;
         self.deadline = self.expiry(&by)?;
-        let seat = self.state.seats.take(&by.caller).ok_or(Close::TryLater)?;
-        self.acknowledged = Some(Acknowledged { by, presented, changes, _seat: seat });
+        if !self.seat.identify(&by.caller) {
+            return Err(Close::TryLater);
+        }
+        self.acknowledged = Some(Acknowledged { by, presented, changes });
         self.send(&FromServer::ConnectionAck).await
     }
 

@@ -1,0 +1,140 @@
+//! Closes connections whose client keeps the server waiting for the head of a request.
+//!
+//! actix can limit how long the first head of a connection may take, and how long nothing at all may come after an
+//! answer, both to half a second or so; but its timers end with the first byte of the next head, so half a second head
+//! would hold its connection for ever. Therefore its timers are off, and this stream ends by itself when no request is
+//! under way and the client is late: actix reads the end of the stream then and closes the connection.
+
+use std::{
+    cell::Cell,
+    future::Future as _,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// What a connection is doing. Its stream and its requests share it.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    requests: Cell<usize>,
+    /// A request has ended, and the stream does not know yet.
+    has_ended: Cell<bool>,
+    is_upgraded: Cell<bool>,
+}
+
+impl Activity {
+    /// A request is under way until the answer is dropped.
+    pub(crate) fn begin(self: &Rc<Self>) -> UnderWay {
+        self.requests.set(self.requests.get() + 1);
+        UnderWay(Rc::clone(self))
+    }
+
+    /// No more requests come: the connection speaks another protocol, which has limits of its own.
+    pub(crate) fn upgrade(&self) {
+        self.is_upgraded.set(true);
+    }
+
+    fn waits_for_a_head(&self) -> bool {
+        self.requests.get() == 0 && !self.is_upgraded.get()
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Rc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.requests.set(self.0.requests.get() - 1);
+        self.0.has_ended.set(true);
+    }
+}
+
+/// How long a client may take between two requests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// From the first byte of a head to its end; for the first head, from the beginning of the connection.
+    pub(super) head: Duration,
+    /// From an answer to the first byte of the next head.
+    pub(super) idle: Duration,
+}
+
+/// A stream that ends when its client is late.
+pub(super) struct Watched<T> {
+    stream: T,
+    activity: Rc<Activity>,
+    patience: Patience,
+    /// Whether the time for the head runs.
+    has_begun: bool,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl<T> Watched<T> {
+    /// The stream of a connection that was just accepted.
+    pub(super) fn new(stream: T, patience: Patience) -> Self {
+        let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
+        Self { stream, activity: Rc::default(), patience, has_begun: true, deadline }
+    }
+
+    /// What its requests share with it.
+    pub(super) fn activity(&self) -> &Rc<Activity> {
+        &self.activity
+    }
+
+    fn extend(&mut self, time: Duration) {
+        self.deadline.as_mut().reset(Instant::now() + time);
+    }
+
+    /// The next head may take its whole time.
+    fn start_anew(&mut self) {
+        self.has_begun = false;
+        self.extend(self.patience.idle);
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.activity.has_ended.replace(false) {
+            this.start_anew();
+        }
+        if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            if !this.has_begun && this.activity.waits_for_a_head() {
+                this.has_begun = true;
+                this.extend(this.patience.head);
+            }
+            return Poll::Ready(read);
+        }
+        let is_late = this.activity.waits_for_a_head() && this.deadline.as_mut().poll(cx).is_ready();
+        if is_late { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.start_anew();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

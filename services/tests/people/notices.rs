@@ -1,0 +1,133 @@
+//! What providers push: notices that are ours order readings, and what is not ours costs next to nothing.
+
+use std::sync::atomic::Ordering;
+
+use chrono::Duration;
+use domain::{Id, ids, state::ConnectionState};
+use entity::connection;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
+use services::{channels::Notice, vault::Place};
+use uuid::Uuid;
+
+use crate::{
+    connecting::{adopted, end_runs},
+    harness::{Harness, id, person},
+};
+
+on_both!(
+    a_push_does_not_bring_back_the_mailbox_of_somebody_who_left,
+    a_thousand_notices_cost_a_fixed_number_of_statements,
+);
+
+/// Users with mailboxes that are read, each with a channel `<name>-<user>` whose secret is `known`.
+async fn watched(h: &Harness, name: &str, users: &[&str]) -> (Id<ids::Tenant>, Vec<connection::Model>) {
+    let tenant = h.tenant(name).await;
+    adopted(h, tenant, name).await;
+    let by = h.vendor(tenant).await;
+    let mut mailboxes = Vec::new();
+    for user in users {
+        let mut new = person(user);
+        new.calendar_address = Some(format!("{user}@{name}.example"));
+        let user = h.services.users().create(&by, new).await.unwrap();
+        mailboxes.extend(h.services.connections().of_holders(tenant.uuid(), &[user.id]).await.unwrap());
+    }
+    end_runs(h, tenant).await;
+    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    connection::update(tenant.uuid())
+        .col_expr(connection::Column::State, Expr::value(ConnectionState::Active.as_str()))
+        .exec(tx.conn())
+        .await
+        .unwrap();
+    let key = h.services.tenants().data_key(tenant.uuid()).await.unwrap();
+    for (mailbox, user) in mailboxes.iter().zip(users) {
+        let place = Place { tenant: tenant.uuid(), table: "channel", column: "secret", row: mailbox.id };
+        let channel = entity::channel::ActiveModel {
+            id: Set(h.services.ids.uuid()),
+            tenant_id: Set(tenant.uuid()),
+            connection_id: Set(mailbox.id),
+            external_id: Set(format!("{name}-{user}")),
+            secret: Set(key.seal(place, b"known").unwrap()),
+            expires_at: Set(tx.now() + Duration::days(2)),
+        };
+        channel.insert(tx.conn()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    (tenant, mailboxes)
+}
+
+/// How many runs are under way about a mailbox.
+async fn live(h: &Harness, tenant: Id<ids::Tenant>, mailbox: Uuid) -> usize {
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    let about = entity::run::of(tenant.uuid()).filter(entity::run::Column::Subject.eq(mailbox));
+    about.filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap().len()
+}
+
+const fn notice<'a>(channel: &'a str, secret: &'a str) -> Notice<'a> {
+    Notice { channel, secret, has_lapsed: false }
+}
+
+async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness) {
+    let (tenant, mailboxes) = watched(&h, "acme", &["anna"]).await;
+    let mailbox = &mailboxes[0];
+    let channels = h.services.channels();
+    assert!(!channels.pushed("acme-anna", "forged").await.unwrap());
+    assert!(!channels.pushed("another", "known").await.unwrap());
+    assert_eq!(live(&h, tenant, mailbox.id).await, 0, "nobody else's word counts");
+    assert!(channels.pushed("acme-anna", "known").await.unwrap());
+    assert_eq!(live(&h, tenant, mailbox.id).await, 1);
+    let wanting = async || {
+        let wanting = channels.wanting(tenant.uuid(), 10).await.unwrap();
+        wanting.iter().any(|connection| connection.id == mailbox.id)
+    };
+    let lapsed = async |secret: &str| {
+        let notice = Notice { has_lapsed: true, ..notice("acme-anna", secret) };
+        channels.notified(&[notice]).await.unwrap() == 1
+    };
+    assert!(!lapsed("forged").await);
+    assert!(!wanting().await, "nobody else's word ends a channel");
+    assert!(lapsed("known").await);
+    assert!(wanting().await, "a channel that has ended is made anew");
+    end_runs(&h, tenant).await;
+    let by = h.vendor(tenant).await;
+    h.services.users().delete(&by, id(mailbox.user_id.unwrap())).await.unwrap();
+    channels.pushed("acme-anna", "known").await.unwrap();
+    assert_eq!(live(&h, tenant, mailbox.id).await, 0, "the mailbox is left alone");
+}
+
+async fn a_thousand_notices_cost_a_fixed_number_of_statements(h: Harness) {
+    let (acme, acmes) = watched(&h, "acme", &["anna", "ben", "cleo"]).await;
+    let (other, others) = watched(&h, "other", &["dora"]).await;
+    let channels = h.services.channels();
+    let cost = async |notices: &[Notice<'_>]| {
+        let before = h.statements.load(Ordering::Relaxed);
+        let taken = channels.notified(notices).await.unwrap();
+        (taken, h.statements.load(Ordering::Relaxed) - before)
+    };
+    let unknown: Vec<String> = (0..1_000).map(|n| format!("unknown-{n}")).collect();
+    let unknown: Vec<_> = unknown.iter().map(|name| notice(name, "known")).collect();
+    assert_eq!(cost(&unknown).await, (0, 1), "channels that do not exist");
+    assert_eq!(cost(&vec![notice("acme-anna", "forged"); 1_000]).await, (0, 1), "secrets that are wrong");
+
+    let (taken, for_one) = cost(&[notice("acme-anna", "known")]).await;
+    assert_eq!(taken, 1);
+    end_runs(&h, acme).await;
+    let of_acme: Vec<_> = ["acme-anna", "acme-ben", "acme-cleo"]
+        .iter()
+        .cycle()
+        .take(1_000)
+        .map(|name| notice(name, "known"))
+        .collect();
+    let (taken, for_many) = cost(&of_acme).await;
+    assert_eq!(taken, 3, "each channel counts once");
+    assert_eq!(for_many, for_one, "a tenant's mailboxes are taken together");
+    for mailbox in &acmes {
+        assert_eq!(live(&h, acme, mailbox.id).await, 1);
+    }
+    end_runs(&h, acme).await;
+    let forged = notice("acme-ben", "forged");
+    let (taken, for_two) = cost(&[notice("acme-anna", "known"), forged, notice("other-dora", "known")]).await;
+    assert_eq!(taken, 2, "one request may carry notices for several tenants");
+    assert!(for_two < 2 * for_one, "{for_two} statements for two tenants, {for_one} for one");
+    assert_eq!(live(&h, acme, acmes[1].id).await, 0, "a forged one in between changes nothing");
+    assert_eq!(live(&h, other, others[0].id).await, 1);
+}
