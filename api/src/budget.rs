@@ -109,8 +109,7 @@ impl Extension for Running {
         if self.ends().is_some_and(|ends| ends <= Instant::now()) {
             budget.is_late.store(true, Relaxed);
         }
-        // A field of the operation itself may be a change, of which either all are carried out or the first that fails
-        // is the last.
+        // A field of the operation itself may be a change, and is not left out for the sake of an answer.
         let is_root = info.path_node.parent.is_none();
         if !is_root && (budget.is_late() || budget.excess().is_some()) {
             return Err(given_up());

@@ -8,6 +8,7 @@ mod caldav;
 mod commands;
 mod copies;
 mod demo;
+mod edges;
 mod faults;
 mod google;
 mod kill;

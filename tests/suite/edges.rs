@@ -1,0 +1,69 @@
+//! What the configuration makes of the server's edges: names, https, GraphiQL.
+
+use std::{net::TcpListener, sync::Arc};
+
+use domain::{Ids, SharedClock, SystemClock};
+use muster::{app, config::Config, dev};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// The whole answer to a GET under a name.
+async fn get(authority: &str, path: &str, host: &str) -> String {
+    let mut stream = TcpStream::connect(authority).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = dev::Options {
+        data: folder.path().to_owned(),
+        port: 0,
+        database_url: None,
+        queue_url: None,
+        seed: false,
+        allowed_hosts: Vec::new(),
+    };
+    let ready = dev::start(options).await.unwrap();
+    let authority = ready.base.authority().to_owned();
+    let own = get(&authority, "/graphiql", &authority).await;
+    assert!(own.starts_with("HTTP/1.1 200"), "{own}");
+    let rebound = get(&authority, "/graphiql", "rebound.example:4000").await;
+    assert!(rebound.starts_with("HTTP/1.1 421") && rebound.contains("HOST_REFUSED"), "{rebound}");
+    ready.stop().await;
+}
+
+#[tokio::test]
+async fn the_configuration_switches_graphiql_off_and_https_is_insisted_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids = Ids::random(Arc::clone(&clock));
+    let at = |public_url: &str, graphiql: bool| {
+        let file = folder.path().join("muster.toml");
+        let database = folder.path().join("m.db").display().to_string();
+        let text = format!(
+            "database_url = \"sqlite://{database}?mode=rwc\"\npublic_url = \"{public_url}\"\nmaster_key = \"{}\"\ngraphiql = {graphiql}\n",
+            ids.secret()
+        );
+        std::fs::write(&file, text).unwrap();
+        Config::read(Some(&file)).unwrap()
+    };
+    for (public_url, graphiql) in [("https://muster.example", false), ("http://127.0.0.1:1", true)] {
+        let config = at(public_url, graphiql);
+        app::migrate(&config).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let node = app::start(&config, Arc::clone(&clock), Some(listener), None).await.unwrap();
+        let page = get(&authority, "/graphiql", "any.example").await;
+        assert!(page.starts_with(if graphiql { "HTTP/1.1 200" } else { "HTTP/1.1 404" }), "{page}");
+        let is_strict = page.to_lowercase().contains("\r\nstrict-transport-security: max-age=31536000\r\n");
+        assert_eq!(is_strict, public_url.starts_with("https:"), "{page}");
+        node.stop().await;
+    }
+}
