@@ -3,11 +3,11 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
-use domain::{SharedClock, SystemClock};
+use domain::{Ids, SharedClock, SystemClock};
 use muster::{
     app,
     config::{self, Config},
-    demo, dev, doctor, runs,
+    database, demo, dev, doctor, runs,
 };
 
 /// Connects the calendars of a whole organisation once, and books in them.
@@ -29,7 +29,7 @@ enum Command {
     Serve,
     /// Works on runs only, whatever the configuration's roles say. Needs Redis.
     Worker,
-    /// Brings the database up to date.
+    /// Brings the database up to date, as its owner, and makes the roles that nodes log in as.
     Migrate,
     /// Prints the GraphQL schema.
     Schema,
@@ -65,7 +65,9 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Dev(args) => dev::run(args).await?,
         Command::Serve => serve(read()?).await?,
         Command::Worker => serve(Config { roles: vec![config::Role::Worker], ..read()? }).await?,
-        Command::Migrate => app::migrate(&read()?).await?,
+        Command::Migrate => {
+            database::migrate(&read()?, &Ids::random(Arc::new(SystemClock))).await?;
+        }
         Command::Schema => print!("{}", api::graphql::sdl()),
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,

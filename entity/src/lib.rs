@@ -40,4 +40,4 @@ pub mod terms_acceptance;
 pub mod user_role;
 pub mod verification;
 
-pub use store::{Store, StoreError};
+pub use store::{Logins, Store, StoreError};

@@ -2,8 +2,8 @@
 //!
 //! The SQL is written once with placeholders for the few types that differ ([`ddl`]); what only one store has
 //! (row-level security, exclusion constraints, triggers) stands in the same file behind a `match`. Every change
-//! runs in a transaction, so a failed one leaves nothing. On PostgreSQL the migrations run as the owner; the
-//! server's own connections take the roles that [`m0001_tenants`] makes.
+//! runs in a transaction, so a failed one leaves nothing. On PostgreSQL the migrations run as the owner; nodes log in
+//! as the [`roles`] that are made first.
 
 use sea_orm_migration::prelude::*;
 
@@ -21,6 +21,8 @@ mod m0011_unreadable;
 mod m0012_failures;
 mod m0013_counted_calendars;
 mod m0014_room_rules;
+mod m0020_login_roles;
+pub mod roles;
 mod walls;
 
 /// Every change, in order.
@@ -45,12 +47,14 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_failures::Migration),
             Box::new(m0013_counted_calendars::Migration),
             Box::new(m0014_room_rules::Migration),
+            Box::new(m0020_login_roles::Migration),
         ]
     }
 }
 
 /// Brings a database up to date. Safe to run by several nodes one after the other.
 pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> Result<(), DbErr> {
+    roles::make(connection).await?;
     Migrator::up(connection, None).await
 }
 

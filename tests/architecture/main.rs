@@ -9,4 +9,5 @@ mod keys;
 mod links;
 mod nodes;
 mod postgres;
+mod roles;
 mod walls;

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{Ids, SystemClock};
-use entity::Store;
+use entity::{Logins, Store};
 use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
 use uuid::Uuid;
 
@@ -81,27 +81,27 @@ async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Uuid> {
     rows.iter().map(|row| row.try_get("", "tenant_id").unwrap()).collect()
 }
 
-async fn migrated(url: &str) -> DatabaseConnection {
+pub async fn migrated(url: &str) -> DatabaseConnection {
     let owner = Store::owner(url).await.unwrap();
     migration::up(&owner).await.unwrap();
     owner
 }
 
 /// A database with a row of two tenants in every walled table.
-struct Filled {
-    owner: DatabaseConnection,
-    store: Store,
-    ours: Uuid,
-    theirs: Uuid,
+pub struct Filled {
+    pub owner: DatabaseConnection,
+    pub store: Store,
+    pub ours: Uuid,
+    pub theirs: Uuid,
 }
 
-async fn filled(url: &str) -> Filled {
+pub async fn filled(url: &str) -> Filled {
     let owner = migrated(url).await;
     let ids = Ids::random(Arc::new(SystemClock));
     let (ours, theirs) = (ids.uuid(), ids.uuid());
     let fill = FILL.replace("{a}", &ours.to_string()).replace("{b}", &theirs.to_string());
     owner.execute_unprepared(&fill).await.unwrap();
-    let store = Store::connect(url, 2).await.unwrap();
+    let store = Store::connect(&Logins::at(url), 2).await.unwrap();
     Filled { owner, store, ours, theirs }
 }
 

@@ -12,7 +12,7 @@ use domain::{
     provider::Capabilities,
     state::{ConnectionState, Feature, IntegrationState, Plan},
 };
-use entity::Store;
+use entity::{Logins, Store};
 use futures::{StreamExt, stream::BoxStream};
 use serde_json::{Value, json};
 use services::{
@@ -54,7 +54,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
         migration::up(&Store::owner(&url).await.unwrap()).await.unwrap();
-        let store = Store::connect(&url, 4).await.unwrap();
+        let store = Store::connect(&Logins::at(&url), 4).await.unwrap();
         let clock: SharedClock = Arc::new(TestClock::at(at(0)));
         let ids = Ids::random(clock.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());

@@ -9,7 +9,7 @@ use domain::{
     ids,
     state::{Feature, Plan},
 };
-use entity::Store;
+use entity::{Logins, Store};
 use futures::FutureExt;
 use providers::{caldav, exchange, google, microsoft};
 use sea_orm::ConnectionTrait;
@@ -66,7 +66,7 @@ pub struct Harness {
 impl Harness {
     async fn at(url: &str) -> Self {
         migration::up(&Store::owner(url).await.unwrap()).await.unwrap();
-        let store = Store::connect(url, 4).await.unwrap();
+        let store = Store::connect(&Logins::at(url), 4).await.unwrap();
         let clock = TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_400));
         let shared: domain::SharedClock = Arc::new(clock.clone());
         let ids = Ids::random(shared.clone());
