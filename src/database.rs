@@ -3,10 +3,10 @@
 use domain::Ids;
 use entity::{
     Logins, Store,
-    store::{APP_ROLE, ENGINE_ROLE},
+    store::{APP_ROLE, ENGINE_ROLE, Role},
 };
 use percent_encoding::percent_decode_str;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseBackend, DatabaseConnection};
 use url::Url;
 
 use crate::{
@@ -28,7 +28,15 @@ pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
             .into());
         }
     };
-    Ok(Store::owner(url).await?)
+    let owner = Store::owner(url).await?;
+    if owner.get_database_backend() == DatabaseBackend::Postgres {
+        let role = Role::of(&owner).await?;
+        if [APP_ROLE, ENGINE_ROLE].contains(&role.name.as_str()) {
+            let message = "migration_url must log in as the owner of the database, not as a node's role.";
+            return Err(config::Error::Impossible(message).into());
+        }
+    }
+    Ok(owner)
 }
 
 /// Brings the database up to date, and gives the roles of nodes the passwords of their URLs.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{Parser, Subcommand};
 use domain::{Ids, SharedClock, SystemClock};
 use muster::{
-    app,
+    app, audit,
     config::{self, Config},
     database, demo, dev, doctor, runs,
 };
@@ -39,6 +39,9 @@ enum Command {
     Token(doctor::TokenArgs),
     /// Drives the whole main job over HTTP, against its own or a running server.
     Demo(Box<demo::Args>),
+    /// Prunes the record of what was done, as the owner of the database.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Shows workflows and looks after their runs.
     #[command(subcommand)]
     Workflows(runs::Command),
@@ -49,7 +52,10 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(matches!(cli.command, Command::Demo(_) | Command::Dev(_) | Command::Workflows(_)));
+    log(matches!(
+        cli.command,
+        Command::Demo(_) | Command::Dev(_) | Command::Workflows(_) | Command::Audit(_)
+    ));
     match run(cli).await {
         Ok(code) => code,
         Err(error) => {
@@ -72,6 +78,10 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
         Command::Demo(args) => return Ok(demo::run(*args).await),
+        Command::Audit(command) => {
+            let ids = Ids::random(Arc::new(SystemClock));
+            audit::run(&command, &read()?, &ids, &SystemClock).await?;
+        }
         Command::Workflows(command) => return runs::run(command, read).await,
         Command::Sandbox(args) => sandbox::cli::run(args).await?,
     }

@@ -22,6 +22,7 @@ mod m0012_failures;
 mod m0013_counted_calendars;
 mod m0014_room_rules;
 mod m0020_login_roles;
+mod m0021_audit;
 pub mod roles;
 mod walls;
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_counted_calendars::Migration),
             Box::new(m0014_room_rules::Migration),
             Box::new(m0020_login_roles::Migration),
+            Box::new(m0021_audit::Migration),
         ]
     }
 }

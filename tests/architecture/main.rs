@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test sets up must succeed")]
 
+mod audit;
 mod compose;
 mod direction;
 mod keys;

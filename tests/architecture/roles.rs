@@ -88,7 +88,7 @@ async fn new_role(owner: &DatabaseConnection, rights: &str) -> String {
     name
 }
 
-fn as_role(url: &str, role: &str) -> String {
+pub fn as_role(url: &str, role: &str) -> String {
     let mut url: url::Url = url.parse().unwrap();
     url.set_username(role).unwrap();
     url.into()
@@ -126,7 +126,7 @@ async fn a_node_refuses_a_role_that_could_leave_row_level_security() {
     .await;
 }
 
-fn environment(database: &str, owner: &str) -> Environment {
+pub fn environment(database: &str, owner: &str) -> Environment {
     let ids = Ids::random(Arc::new(SystemClock));
     [
         ("MUSTER_DATABASE_URL", database.to_owned()),
@@ -167,10 +167,7 @@ async fn the_doctor_says_who_logs_in_and_fails_for_an_owner() {
 #[tokio::test]
 async fn an_owner_who_is_no_superuser_migrates_and_nodes_work() {
     on_a_database(async |url| {
-        let server = migrated_roles(&url).await;
-        let role = new_role(&server, "").await;
-        let name = url.rsplit('/').next().unwrap();
-        server.execute_unprepared(&format!("ALTER DATABASE {name} OWNER TO {role}")).await.unwrap();
+        let (server, role) = owned_by_a_plain_role(&url).await;
         let owner = migrated(&as_role(&url, &role)).await;
         let store = Store::connect(&Logins::at(&url), 2).await.unwrap();
         let tenant = Ids::random(Arc::new(SystemClock)).uuid();
@@ -190,11 +187,24 @@ async fn an_owner_who_is_no_superuser_migrates_and_nodes_work() {
         // What it has seen would be held against its change of hands.
         node.rollback().await.unwrap();
         owner.close().await.unwrap();
-        let hand_back =
-            format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}");
-        server.execute_unprepared(&hand_back).await.unwrap();
+        hand_back(&server, &role).await;
     })
     .await;
+}
+
+/// Makes a role that is no superuser the owner of the database; the server's own connection, and the role.
+pub async fn owned_by_a_plain_role(url: &str) -> (DatabaseConnection, String) {
+    let server = migrated_roles(url).await;
+    let role = new_role(&server, "").await;
+    let name = url.rsplit('/').next().unwrap();
+    server.execute_unprepared(&format!("ALTER DATABASE {name} OWNER TO {role}")).await.unwrap();
+    (server, role)
+}
+
+/// Gives everything back, so that the role can go.
+pub async fn hand_back(server: &DatabaseConnection, role: &str) {
+    let sql = format!("REASSIGN OWNED BY {role} TO postgres; DROP OWNED BY {role}; DROP ROLE {role}");
+    server.execute_unprepared(&sql).await.unwrap();
 }
 
 /// The server's own connection, once the roles of nodes are made: this owner may not make them.
