@@ -35,6 +35,7 @@ pub mod signal;
 pub mod signing_key;
 pub mod tenant;
 pub mod tenant_feature;
+pub mod tenant_lookup;
 pub mod tenant_user;
 pub mod terms_acceptance;
 pub mod user_role;

@@ -23,6 +23,7 @@ mod m0013_counted_calendars;
 mod m0014_room_rules;
 mod m0020_login_roles;
 mod m0021_audit;
+mod m0022_lookups;
 pub mod roles;
 mod walls;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_room_rules::Migration),
             Box::new(m0020_login_roles::Migration),
             Box::new(m0021_audit::Migration),
+            Box::new(m0022_lookups::Migration),
         ]
     }
 }

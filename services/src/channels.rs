@@ -4,7 +4,10 @@
 //! it is believed but the secret that only the provider was given.
 
 use domain::{ProviderKind, ids, state::Lane, text};
-use entity::channel::{ActiveModel, Column, Entity, Model};
+use entity::{
+    channel::{ActiveModel, Column, Entity, Model},
+    tenant_lookup::{self, Kind},
+};
 use providers::{Channel, ErrorKind};
 use sea_orm::{
     ActiveModelTrait,
@@ -42,13 +45,9 @@ impl Channels {
         let live = integration::of(tenant).filter(integration::Column::State.is_in(["ACTIVE", "DEGRADED"]));
         let pushing: Vec<Uuid> =
             live.all(&txn).await?.into_iter().filter(|row| self.pushes(row)).map(|row| row.id).collect();
-        let kept: Vec<Uuid> = self
-            .of(tenant)
-            .await?
-            .into_iter()
-            .filter(|row| !self.ends_soon(row))
-            .map(|row| row.connection_id)
-            .collect();
+        let channels = entity::channel::of(tenant).all(&txn).await?;
+        let kept: Vec<Uuid> =
+            channels.into_iter().filter(|row| !self.ends_soon(row)).map(|row| row.connection_id).collect();
         let rows = connection::of(tenant)
             .filter(connection::Column::IntegrationId.is_in(pushing))
             .filter(connection::Column::State.is_in(["ACTIVE", "FREE_BUSY_ONLY"]))
@@ -67,13 +66,11 @@ impl Channels {
         channel.expires_at < self.services.now() + EARLY
     }
 
-    async fn of(&self, tenant: Uuid) -> Result<Vec<Model>> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "channels are found before their tenant is known; it is asked for"
-        )]
-        let rows = Entity::find().filter(Column::TenantId.eq(tenant));
-        Ok(rows.all(self.services.store.installation()).await?)
+    async fn of(&self, connection: &entity::connection::Model) -> Result<Option<Model>> {
+        let tenant = connection.tenant_id;
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::channel::of(tenant).filter(Column::ConnectionId.eq(connection.id));
+        Ok(row.one(&txn).await?)
     }
 
     /// Makes the connection's channel, or renews the one it has.
@@ -82,8 +79,7 @@ impl Channels {
         let rows = self.services.integrations().among(tenant, &[connection.integration_id]).await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
         let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
-        let known = self.of(tenant).await?.into_iter().find(|row| row.connection_id == connection.id);
-        if let Some(known) = known {
+        if let Some(known) = self.of(connection).await? {
             match provider.renew(&session, &known.external_id).await {
                 Ok(channel) => return self.store(connection, known.id, &channel, known.secret).await,
                 Err(error) if error.kind == ErrorKind::Gone => {}
@@ -136,9 +132,17 @@ impl Channels {
 
     /// The channel of this name, when whoever names it knows its secret.
     async fn known(&self, external_id: &str, secret: &str) -> Result<Option<Model>> {
-        #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
-        let found = Entity::find().filter(named(&text::escape(external_id.to_owned())));
-        let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(None) };
+        let (named_as, store) = (text::escape(external_id.to_owned()), &self.services.store);
+        // What stands behind a bar is in the id and not in the notice.
+        let key = named_as.split('|').next().unwrap_or_default().as_bytes();
+        let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key).await? else {
+            return Ok(None);
+        };
+        let txn = store.read(tenant).await?;
+        let found = entity::channel::of(tenant).filter(named(&named_as)).one(&txn).await?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
+        let Some(channel) = found else { return Ok(None) };
         let key = self.services.tenants().data_key(channel.tenant_id).await?;
         let known = key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)?;
         let is_same = aws_lc_rs::constant_time::verify_slices_are_equal(&known, secret.as_bytes()).is_ok();

@@ -8,6 +8,7 @@ mod compose;
 mod direction;
 mod keys;
 mod links;
+mod lookups;
 mod nodes;
 mod postgres;
 mod roles;

@@ -12,9 +12,8 @@ use uuid::Uuid;
 
 use crate::postgres::on_a_database;
 
-/// Tables whose rows are found before the tenant is known: by a hash, by a provider's id, or by the vendor's staff.
-const FOUND_FIRST: &[&str] =
-    &["tenant_feature", "external_binding", "connect_link", "connect_session", "channel"];
+/// What tells a tenant that is not known yet, from a digest or from a provider's name for a channel.
+const FOUND_FIRST: &[&str] = &["tenant_lookup"];
 
 /// What the engine's role may see and change: every tenant's runs and jobs, and nothing else.
 const ENGINE: &[&str] = &["run", "run_history", "job", "signal", "schedule"];
@@ -58,7 +57,8 @@ BEGIN
                        WHEN attname = 'tenant_id' THEN quote_literal(tenant)
                        WHEN format_type(atttypid, NULL) = 'uuid' THEN 'gen_random_uuid()'
                        WHEN format_type(atttypid, NULL) = 'jsonb' THEN '''{}'''
-                       WHEN format_type(atttypid, NULL) = 'bytea' THEN 'decode(''00'', ''hex'')'
+                       WHEN format_type(atttypid, NULL) = 'bytea' THEN 'decode(md5(random()::text), ''hex'')'
+                       WHEN format_type(atttypid, NULL) = 'text' THEN 'md5(random()::text)'
                        WHEN format_type(atttypid, NULL) = 'boolean' THEN 'false'
                        WHEN format_type(atttypid, NULL) LIKE 'timestamp%' THEN 'now()'
                        ELSE '''1''' END, ', ')
