@@ -19,7 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
     /// The database cannot be used.
-    #[error("The database cannot be used: {0}")]
+    #[error("{code}: {0}", code = .0.code())]
     Store(#[from] entity::StoreError),
     /// The database cannot be brought up to date, or broke.
     #[error("The database cannot be used: {0}")]
@@ -76,15 +76,6 @@ impl std::fmt::Debug for Front {
     }
 }
 
-/// Brings the database up to date.
-pub async fn migrate(config: &Config) -> Result<(), Error> {
-    let url = config.migration_url.as_deref().unwrap_or(&config.database_url);
-    let owner = Store::owner(url).await?;
-    migration::up(&owner).await?;
-    owner.close().await?;
-    Ok(())
-}
-
 /// Starts a node. `graphiql` says what GraphiQL starts with, where it is served.
 pub async fn start(
     config: &Config,
@@ -120,7 +111,7 @@ async fn services(
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<Services, Error> {
-    let store = Store::connect(&config.database_url, config.connections).await?;
+    let store = Store::connect(&config.logins(), config.connections).await?;
     let (clock_for_queue, prefix) = (Arc::clone(&clock), &config.queue_prefix);
     let queue = queue::connect(&config.queue_url, prefix, clock_for_queue, ids.clone(), tracker, stop)?;
     let key = config.master_key().ok_or(config::Error::Impossible("master_key is malformed."))?;

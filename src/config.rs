@@ -62,9 +62,11 @@ impl Microsoft {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite://muster.db?mode=rwc` or `postgres://user@host/database`.
+    /// `sqlite://muster.db?mode=rwc` or `postgres://muster_app@host/database`.
     pub database_url: String,
-    /// The database as its owner, for migrations; the same as `database_url` where that one is the owner's.
+    /// PostgreSQL for the engine, as `muster_engine`; without it `database_url` with that user.
+    pub engine_database_url: Option<String>,
+    /// PostgreSQL as the owner of the database, for `migrate` and `audit`; no other command uses it.
     pub migration_url: Option<String>,
     /// `memory:` or `redis://host/`.
     #[serde(default = "memory")]
@@ -242,6 +244,11 @@ impl Config {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Under which roles a node logs in to the database, and where.
+    pub fn logins(&self) -> entity::Logins {
+        entity::Logins::new(&self.database_url, self.engine_database_url.as_deref())
     }
 
     /// The key-encryption key's bytes.

@@ -19,7 +19,7 @@ use url::Url;
 use crate::{
     app::{self, Error, Node},
     config::{Cloud, Config, Google, Keyless, Microsoft, Role},
-    seed,
+    database, seed,
 };
 
 /// The id of our application at the sandbox.
@@ -51,6 +51,8 @@ pub struct Options {
     pub port: u16,
     /// The database; SQLite in the data folder by default.
     pub database_url: Option<String>,
+    /// The database as its owner, if it is PostgreSQL.
+    pub migration_url: Option<String>,
     /// The queue; in-process by default.
     pub queue_url: Option<String>,
     /// Whether the two tenants are made.
@@ -96,6 +98,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
         data: args.data,
         port: args.port,
         database_url: None,
+        migration_url: None,
         queue_url: None,
         seed: true,
         allowed_hosts: Vec::new(),
@@ -132,7 +135,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         journal: Some(folder.join("journal.jsonl")),
         data: Some(folder),
         clock: Arc::clone(&clock),
-        ids,
+        ids: ids.clone(),
     })
     .await?;
     let sandbox = running.url();
@@ -142,7 +145,8 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         database_url: options
             .database_url
             .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display())),
-        migration_url: None,
+        engine_database_url: None,
+        migration_url: options.migration_url,
         queue_url: options.queue_url.unwrap_or_else(|| "memory:".to_owned()),
         queue_prefix: "muster".to_owned(),
         listen: listener.local_addr()?,
@@ -185,7 +189,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         open_introspection: true,
     };
     config.check()?;
-    app::migrate(&config).await?;
+    database::migrate(&config, &ids).await?;
     let node = app::start(&config, clock, Some(listener), Some(welcome())).await?;
     let seeded = match options.seed {
         true => Some(seed::seed(&node.services, &sandbox, &vendor_key, &options.data).await?),

@@ -3,7 +3,10 @@
 use std::{process::ExitCode, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids};
-use entity::Store;
+use entity::{
+    Logins, Store,
+    store::{APP_ROLE, ENGINE_ROLE, Role},
+};
 
 use crate::{
     app::{self, Error},
@@ -81,12 +84,8 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     let zones = domain::zone::tzdata();
     let source = if zones.is_system { "the system's database" } else { "the database in this binary" };
     say("time zones", Ok(format!("release {}, from {source}", zones.version)));
-    match Store::connect(&config.database_url, 2).await {
-        Ok(store) => {
-            let ping = store.installation().ping().await.map_err(|error| error.to_string());
-            say("database", ping.map(|()| "answers".to_owned()));
-        }
-        Err(error) => say("database", Err(error.to_string())),
+    for (name, verdict) in database(config).await {
+        say(name, verdict);
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let started = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await;
@@ -108,4 +107,48 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
         Err(error) => say("node", Err(error.to_string())),
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What there is to say of the database: whether it answers and, on PostgreSQL, who logs in and what that role could do.
+async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)> {
+    let Logins { app, engine } = config.logins();
+    if app.starts_with("sqlite:") {
+        let answers = Store::owner(&app).await.map(|_| "answers".to_owned());
+        return vec![("database", answers.map_err(|error| error.to_string()))];
+    }
+    let mut said = vec![
+        ("database, for requests", node_role(&app, APP_ROLE).await),
+        ("database, for the engine", node_role(&engine, ENGINE_ROLE).await),
+    ];
+    if let Some(owner) = &config.migration_url {
+        said.push(("database, for migrations", owner_role(owner).await));
+    }
+    said
+}
+
+/// A node's role, which must be held to row-level security.
+async fn node_role(url: &str, wanted: &str) -> Result<String, String> {
+    let role = role_of(url).await?;
+    match role.faults(wanted) {
+        faults if faults.is_empty() => {
+            Ok(format!("logs in as {}, which row-level security holds", role.name))
+        }
+        faults => Err(format!("DATABASE_ROLE_UNSAFE: the role {} {}", role.name, faults.join(", "))),
+    }
+}
+
+async fn owner_role(url: &str) -> Result<String, String> {
+    let role = role_of(url).await?;
+    match [APP_ROLE, ENGINE_ROLE].contains(&role.name.as_str()) {
+        true => Err(format!("migration_url logs in as {}, which is a node's role", role.name)),
+        false => Ok(format!("logs in as {}, for migrate alone", role.name)),
+    }
+}
+
+async fn role_of(url: &str) -> Result<Role, String> {
+    let hint = |error| format!("{error} (muster migrate makes the roles of nodes)");
+    let connection = Store::owner(url).await.map_err(hint)?;
+    let role = Role::of(&connection).await.map_err(|error| error.to_string());
+    connection.close().await.map_err(|error| error.to_string())?;
+    role
 }

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand};
-use domain::{SharedClock, SystemClock};
+use domain::{Ids, SharedClock, SystemClock};
 use muster::{
-    app,
+    app, audit,
     config::{self, Config},
-    demo, dev, doctor, runs,
+    database, demo, dev, doctor, runs,
 };
 
 /// Connects the calendars of a whole organisation once, and books in them.
@@ -29,7 +29,7 @@ enum Command {
     Serve,
     /// Works on runs only, whatever the configuration's roles say. Needs Redis.
     Worker,
-    /// Brings the database up to date.
+    /// Brings the database up to date, as its owner, and makes the roles that nodes log in as.
     Migrate,
     /// Prints the GraphQL schema.
     Schema,
@@ -42,6 +42,9 @@ enum Command {
     Keys(doctor::KeysCommand),
     /// Drives the whole main job over HTTP, against its own or a running server.
     Demo(Box<demo::Args>),
+    /// Prunes the record of what was done, as the owner of the database.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Shows workflows and looks after their runs.
     #[command(subcommand)]
     Workflows(runs::Command),
@@ -52,7 +55,10 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(matches!(cli.command, Command::Demo(_) | Command::Dev(_) | Command::Workflows(_)));
+    log(matches!(
+        cli.command,
+        Command::Demo(_) | Command::Dev(_) | Command::Workflows(_) | Command::Audit(_)
+    ));
     match run(cli).await {
         Ok(code) => code,
         Err(error) => {
@@ -68,12 +74,18 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Dev(args) => dev::run(args).await?,
         Command::Serve => serve(read()?).await?,
         Command::Worker => serve(Config { roles: vec![config::Role::Worker], ..read()? }).await?,
-        Command::Migrate => app::migrate(&read()?).await?,
+        Command::Migrate => {
+            database::migrate(&read()?, &Ids::random(Arc::new(SystemClock))).await?;
+        }
         Command::Schema => print!("{}", api::graphql::sdl()),
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
         Command::Keys(command) => doctor::keys(&read()?, &command).await?,
         Command::Demo(args) => return Ok(demo::run(*args).await),
+        Command::Audit(command) => {
+            let ids = Ids::random(Arc::new(SystemClock));
+            audit::run(&command, &read()?, &ids, &SystemClock).await?;
+        }
         Command::Workflows(command) => return runs::run(command, read).await,
         Command::Sandbox(args) => sandbox::cli::run(args).await?,
     }

@@ -107,7 +107,7 @@ fn checks(text: &str) -> BTreeSet<String> {
 
 fn codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
-    for name in ["domain", "services", "workflows", "api"] {
+    for name in ["domain", "entity", "migration", "services", "workflows", "api"] {
         for (path, text) in sources(&root().join(name).join("src")) {
             let is_ladder = path.ends_with("ladder.rs");
             let is_list_of_words = path.ends_with("words.rs") || path.ends_with("ical/tree.rs");

@@ -9,7 +9,7 @@ use std::{
 use domain::{
     Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, state::Lane,
 };
-use entity::Store;
+use entity::{Logins, Store};
 use futures::{
     StreamExt,
     stream::{BoxStream, select_all},
@@ -75,7 +75,7 @@ impl Node {
         let owner = Store::owner(postgres).await?;
         migration::up(&owner).await?;
         owner.close().await?;
-        let store = Store::connect(postgres, connections).await?;
+        let store = Store::connect(&Logins::at(postgres), connections).await?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue = queue::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
         let vault = Vault::new(ids.bytes(), ids.clone());

@@ -26,3 +26,15 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The bindings of a tenant.
+#[expect(clippy::disallowed_methods, reason = "finders live here")]
+pub fn of(tenant: Uuid) -> Select<Entity> {
+    Entity::find().filter(Column::TenantId.eq(tenant))
+}
+
+/// A deletion of bindings of a tenant.
+#[expect(clippy::disallowed_methods, reason = "finders live here")]
+pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
+    Entity::delete_many().filter(Column::TenantId.eq(tenant))
+}

@@ -37,9 +37,10 @@ pub mod signal;
 pub mod signing_key;
 pub mod tenant;
 pub mod tenant_feature;
+pub mod tenant_lookup;
 pub mod tenant_user;
 pub mod terms_acceptance;
 pub mod user_role;
 pub mod verification;
 
-pub use store::{Store, StoreError};
+pub use store::{Logins, Store, StoreError};

@@ -2,7 +2,11 @@
 //!
 //! SQLite has one writing connection (every writing transaction begins IMMEDIATE) and a few reading ones.
 //! PostgreSQL has three pools: one whose role sees the rows of the transaction's tenants only, and two whose role
-//! sees the engine's own tables of all tenants, one of them for statements over sets of keys.
+//! sees the engine's own tables of all tenants, one of them for statements over sets of keys. Each pool logs in as its
+//! role, and a role that could leave row-level security is refused.
+
+mod logins;
+mod role;
 
 use std::{
     sync::{
@@ -19,6 +23,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub use self::{
+    logins::{APP_ROLE, ENGINE_ROLE, Logins},
+    role::Role,
+};
 use crate::sqlite_file;
 
 /// Why the database cannot be used.
@@ -27,9 +35,33 @@ pub enum StoreError {
     /// The URL is neither `sqlite://` nor `postgres://`.
     #[error("The database URL must begin with sqlite:// or postgres://.")]
     UnknownUrl,
+    /// A role that could pass or leave row-level security.
+    #[error(
+        "The database role {role} {faults}, so row-level security would not keep tenants apart. A node logs in as \
+         {wanted}: `muster migrate` makes that role. The owner's URL is for `migrate` alone, as migration_url."
+    )]
+    RoleUnsafe {
+        /// The role that the connection logged in as.
+        role: String,
+        /// The role that it has to be.
+        wanted: &'static str,
+        /// What is wrong with it.
+        faults: String,
+    },
     /// The database refused or broke.
-    #[error("the database failed")]
+    #[error("The database does not answer as it should: {0}")]
     Database(#[from] DbErr),
+}
+
+impl StoreError {
+    /// The stable code; documented in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownUrl => "DATABASE_URL_UNKNOWN",
+            Self::RoleUnsafe { .. } => "DATABASE_ROLE_UNSAFE",
+            Self::Database(_) => "UNAVAILABLE",
+        }
+    }
 }
 
 /// A connection that lay still for so long is asked whether it is alive before it is used. One in steady use is not: the
@@ -66,11 +98,11 @@ pub struct Store {
 
 impl Store {
     /// Connects to `sqlite://path?mode=rwc` or `postgres://...`, with at most `connections` connections a pool.
-    pub async fn connect(url: &str, connections: u32) -> Result<Self, StoreError> {
-        if url.starts_with("sqlite:") {
-            Ok(Self::sqlite(url, connections).await?)
-        } else if url.starts_with("postgres") {
-            Ok(Self::postgres(url, connections).await?)
+    pub async fn connect(logins: &Logins, connections: u32) -> Result<Self, StoreError> {
+        if logins.is_sqlite() {
+            Ok(Self::sqlite(&logins.app, connections).await?)
+        } else if logins.is_postgres() {
+            Self::postgres(logins, connections).await
         } else {
             Err(StoreError::UnknownUrl)
         }
@@ -103,19 +135,19 @@ impl Store {
         })
     }
 
-    async fn postgres(url: &str, connections: u32) -> Result<Self, DbErr> {
-        let pool = |role: &'static str, size: u32, settings: &'static [(&str, &str)]| {
+    async fn postgres(logins: &Logins, connections: u32) -> Result<Self, StoreError> {
+        let pool = |url: &str, size: u32, settings: &'static [(&str, &str)]| {
             let mut options = ConnectOptions::new(url);
             options.max_connections(size).min_connections(1).sqlx_logging(false);
             options.acquire_timeout(Duration::from_secs(10)).test_before_acquire_if_idle_for(IDLE);
-            options.map_sqlx_postgres_opts(move |postgres| {
-                postgres.options([("role", role)]).options(settings.iter().copied())
-            });
+            options.map_sqlx_postgres_opts(move |postgres| postgres.options(settings.iter().copied()));
             Database::connect(options)
         };
-        let app = pool("muster_app", connections, &[]).await?;
-        let engine = pool("muster_engine", connections.div_ceil(4).max(2), &[]).await?;
-        let by_key = pool("muster_engine", connections.div_ceil(2).max(2), &BY_KEY).await?;
+        let app = pool(&logins.app, connections, &[]).await?;
+        held(&app, APP_ROLE).await?;
+        let engine = pool(&logins.engine, connections.div_ceil(4).max(2), &[]).await?;
+        held(&engine, ENGINE_ROLE).await?;
+        let by_key = pool(&logins.engine, connections.div_ceil(2).max(2), &BY_KEY).await?;
         Ok(Self { backend: DatabaseBackend::Postgres, write: app.clone(), read: app, engine, by_key })
     }
 
@@ -129,7 +161,7 @@ impl Store {
         }
     }
 
-    /// A connection of the owner, for migrations alone.
+    /// A connection of the owner, for migrations and the operator's own maintenance.
     pub async fn owner(url: &str) -> Result<DatabaseConnection, DbErr> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
@@ -211,4 +243,14 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Refuses a role that row-level security does not hold.
+async fn held(connection: &DatabaseConnection, wanted: &'static str) -> Result<(), StoreError> {
+    let role = Role::of(connection).await?;
+    let faults = role.faults(wanted);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::RoleUnsafe { role: role.name, wanted, faults: faults.join(", ") })
 }

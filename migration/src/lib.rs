@@ -2,8 +2,8 @@
 //!
 //! The SQL is written once with placeholders for the few types that differ ([`ddl`]); what only one store has
 //! (row-level security, exclusion constraints, triggers) stands in the same file behind a `match`. Every change
-//! runs in a transaction, so a failed one leaves nothing. On PostgreSQL the migrations run as the owner; the
-//! server's own connections take the roles that [`m0001_tenants`] makes.
+//! runs in a transaction, so a failed one leaves nothing. On PostgreSQL the migrations run as the owner; nodes log in
+//! as the [`roles`] that are made first.
 
 use sea_orm_migration::prelude::*;
 
@@ -22,6 +22,10 @@ mod m0012_failures;
 mod m0013_counted_calendars;
 mod m0014_room_rules;
 mod m0015_access;
+mod m0020_login_roles;
+mod m0021_audit;
+mod m0022_lookups;
+pub mod roles;
 mod walls;
 
 /// Every change, in order.
@@ -47,12 +51,16 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_counted_calendars::Migration),
             Box::new(m0014_room_rules::Migration),
             Box::new(m0015_access::Migration),
+            Box::new(m0020_login_roles::Migration),
+            Box::new(m0021_audit::Migration),
+            Box::new(m0022_lookups::Migration),
         ]
     }
 }
 
 /// Brings a database up to date. Safe to run by several nodes one after the other.
 pub async fn up(connection: &sea_orm_migration::sea_orm::DatabaseConnection) -> Result<(), DbErr> {
+    roles::make(connection).await?;
     Migrator::up(connection, None).await
 }
 

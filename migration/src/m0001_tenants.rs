@@ -12,14 +12,8 @@ impl MigrationName for Migration {
     }
 }
 
-/// The roles are the whole cluster's: another database's migration may make them at the same moment.
-const ROLES: &str = "
-DO $$ BEGIN
-    BEGIN CREATE ROLE muster_app NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
-    BEGIN CREATE ROLE muster_engine NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
-    BEGIN EXECUTE format('GRANT muster_app, muster_engine TO %I', current_user);
-    EXCEPTION WHEN OTHERS THEN NULL; END;
-END $$;
+/// The roles are made before ([`crate::roles`]).
+const POSTGRES: &str = "
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 GRANT USAGE ON SCHEMA public TO muster_app, muster_engine;";
 
@@ -125,7 +119,7 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         if is_postgres(manager) {
-            manager.get_connection().execute_unprepared(ROLES).await?;
+            manager.get_connection().execute_unprepared(POSTGRES).await?;
         }
         ddl(manager, TABLES).await?;
         walls::open_to_app(manager, &["tenant", "tenant_feature", "api_key", "signing_key"]).await?;

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use domain::{ProviderKind, ids, state::Lane, text};
-use entity::channel::{ActiveModel, Column, Entity, Model};
+use entity::{
+    channel::{ActiveModel, Column, Entity, Model},
+    tenant_lookup::{self, Kind},
+};
 use providers::{Channel, ErrorKind};
 use sea_orm::{
     ActiveValue::Set,
@@ -54,13 +57,9 @@ impl Channels {
         let live = integration::of(tenant).filter(integration::Column::State.is_in(["ACTIVE", "DEGRADED"]));
         let pushing: Vec<Uuid> =
             live.all(&txn).await?.into_iter().filter(|row| self.pushes(row)).map(|row| row.id).collect();
-        let kept: Vec<Uuid> = self
-            .of(tenant)
-            .await?
-            .into_iter()
-            .filter(|row| !self.ends_soon(row))
-            .map(|row| row.connection_id)
-            .collect();
+        let channels = entity::channel::of(tenant).all(&txn).await?;
+        let kept: Vec<Uuid> =
+            channels.into_iter().filter(|row| !self.ends_soon(row)).map(|row| row.connection_id).collect();
         let rows = connection::of(tenant)
             .filter(connection::Column::IntegrationId.is_in(pushing))
             .filter(connection::Column::State.is_in(["ACTIVE", "FREE_BUSY_ONLY"]))
@@ -79,13 +78,11 @@ impl Channels {
         channel.expires_at < self.services.now() + EARLY
     }
 
-    async fn of(&self, tenant: Uuid) -> Result<Vec<Model>> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "channels are found before their tenant is known; it is asked for"
-        )]
-        let rows = Entity::find().filter(Column::TenantId.eq(tenant));
-        Ok(rows.all(self.services.store.installation()).await?)
+    async fn of(&self, connection: &entity::connection::Model) -> Result<Option<Model>> {
+        let tenant = connection.tenant_id;
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::channel::of(tenant).filter(Column::ConnectionId.eq(connection.id));
+        Ok(row.one(&txn).await?)
     }
 
     /// Makes the connection's channel, or renews the one it has.
@@ -94,8 +91,7 @@ impl Channels {
         let rows = self.services.integrations().among(tenant, &[connection.integration_id]).await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
         let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
-        let known = self.of(tenant).await?.into_iter().find(|row| row.connection_id == connection.id);
-        if let Some(known) = known {
+        if let Some(known) = self.of(connection).await? {
             match provider.renew(&session, &known.external_id).await {
                 Ok(channel) => return self.store(connection, known.id, &channel, known.secret).await,
                 Err(error) if error.kind == ErrorKind::Gone => {}
@@ -149,13 +145,19 @@ impl Channels {
     /// Takes a push about one channel: the mailbox is read again soon. `false` when the channel is not known or the
     /// secret is another; then nothing happens.
     pub async fn pushed(&self, external_id: &str, secret: &str) -> Result<bool> {
-        #[expect(clippy::disallowed_methods, reason = "the provider's id is what tells the tenant")]
-        let found = Entity::find().filter(named(&text::escape(external_id.to_owned())));
-        let Some(channel) = found.one(self.services.store.installation()).await? else { return Ok(false) };
+        let (name, store) = (text::escape(external_id.to_owned()), &self.services.store);
+        let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
+            return Ok(false);
+        };
+        let txn = store.read(tenant).await?;
+        let found = entity::channel::of(tenant).filter(named(&name)).one(&txn).await?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
+        let Some(channel) = found else { return Ok(false) };
         if !is_same(&self.secret_of(&channel).await?, secret) {
             return Ok(false);
         }
-        self.take(channel.tenant_id, &[(channel, false)]).await?;
+        self.take(tenant, &[(channel, false)]).await?;
         Ok(true)
     }
 
@@ -164,37 +166,44 @@ impl Channels {
     /// unknown channel, or another secret, is passed over.
     ///
     /// Whoever sends them is not known: all channels are looked up with one statement, however many are named, and only
-    /// secrets that are right cost more, a fixed number of statements for each tenant. A tenant whose notices cannot
+    /// those that exist cost more, a fixed number of statements for each tenant. A tenant whose notices cannot
     /// be stored is no reason to lose another's; the error is returned when all were tried.
     pub async fn notified(&self, notices: &[Notice<'_>]) -> Result<usize> {
-        let mut by_channel: BTreeMap<String, Vec<&Notice<'_>>> = BTreeMap::new();
+        let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
             by_channel.entry(text::escape(notice.channel.to_owned())).or_default().push(notice);
         }
-        #[expect(clippy::disallowed_methods, reason = "the provider's ids are what tells the tenants")]
-        let named = Entity::find().filter(Column::ExternalId.is_in(by_channel.keys()));
-        let mut by_tenant: BTreeMap<Uuid, Vec<(Model, bool)>> = BTreeMap::new();
-        let mut failed = None;
-        for channel in named.all(self.services.store.installation()).await? {
-            let secret = match self.secret_of(&channel).await {
-                Ok(secret) => secret,
-                Err(error) => {
-                    failed = Some(error);
-                    continue;
-                }
-            };
-            let about = by_channel.get(&channel.external_id).into_iter().flatten();
-            let known: Vec<_> = about.filter(|notice| is_same(&secret, notice.secret)).collect();
-            if !known.is_empty() {
-                let has_lapsed = known.iter().any(|notice| notice.has_lapsed);
-                by_tenant.entry(channel.tenant_id).or_default().push((channel, has_lapsed));
+        let keys = by_channel.keys().map(|name| key_of(name).to_vec());
+        let tenants = tenant_lookup::tenants_of(&self.services.store, Kind::Channel, keys).await?;
+        let (mut taken, mut failed) = (0, None);
+        for tenant in tenants {
+            match self.notified_in(tenant, &by_channel).await {
+                Ok(channels) => taken += channels,
+                Err(error) => failed = Some(error),
             }
         }
-        let taken = by_tenant.values().map(Vec::len).sum();
-        for (tenant, channels) in by_tenant {
-            failed = self.take(tenant, &channels).await.err().or(failed);
-        }
         failed.map_or(Ok(taken), Err)
+    }
+
+    /// Takes those notices that are about channels of one tenant and know their secrets.
+    async fn notified_in(&self, tenant: Uuid, notices: &ByChannel<'_>) -> Result<usize> {
+        let txn = self.services.store.read(tenant).await?;
+        let named = entity::channel::of(tenant).filter(Column::ExternalId.is_in(notices.keys()));
+        let channels = named.all(&txn).await?;
+        drop(txn);
+        let mut known = Vec::new();
+        for channel in channels {
+            let secret = self.secret_of(&channel).await?;
+            let about = notices.get(&channel.external_id).into_iter().flatten();
+            let believed: Vec<_> = about.filter(|notice| is_same(&secret, notice.secret)).collect();
+            if !believed.is_empty() {
+                known.push((channel, believed.iter().any(|notice| notice.has_lapsed)));
+            }
+        }
+        if !known.is_empty() {
+            self.take(tenant, &known).await?;
+        }
+        Ok(known.len())
     }
 
     async fn secret_of(&self, channel: &Model) -> Result<Vec<u8>> {
@@ -209,10 +218,8 @@ impl Channels {
         let lapsed: Vec<Uuid> =
             channels.iter().filter(|(_, has_lapsed)| *has_lapsed).map(|(channel, _)| channel.id).collect();
         if !lapsed.is_empty() {
-            #[expect(clippy::disallowed_methods, reason = "the tenant is asked for")]
-            let ended = Entity::update_many()
+            let ended = entity::channel::update(tenant)
                 .col_expr(Column::ExpiresAt, Expr::value(tx.now()))
-                .filter(Column::TenantId.eq(tenant))
                 .filter(Column::Id.is_in(lapsed));
             ended.exec(tx.conn()).await?;
         }
@@ -228,6 +235,14 @@ impl Channels {
         tx.order_all(orders, "push", Lane::Background).await?;
         tx.commit().await
     }
+}
+
+/// The notices of one push, by the channel that they name.
+type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice<'a>>>;
+
+/// By what the tenant of a channel is looked up: what stands behind a bar is in the id and not in the notice.
+fn key_of(name: &str) -> &[u8] {
+    name.split('|').next().unwrap_or_default().as_bytes()
 }
 
 /// Whether a secret is the right one; takes as long for any that is not.

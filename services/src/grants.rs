@@ -18,7 +18,7 @@ use providers::{
     microsoft::identity::Identity,
 };
 use queue::Key;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -214,18 +214,18 @@ impl Grants {
             None => rows.filter(Column::UserId.is_null()),
         };
         let grant = rows.order_by_desc(Column::Id).one(&txn).await?.ok_or_else(lost)?;
-        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
-        drop(txn);
         // An access token that is still in memory may be older than the loss of its organisation.
         let limited = match kind {
             ProviderKind::Microsoft365 | ProviderKind::GoogleWorkspace => {
                 let external = integration.external_tenant.as_deref().unwrap_or_default();
-                let binding = self.binding(kind, external, integration.tenant_id).await?;
+                let binding = binding(&txn, kind, external, integration.tenant_id).await?;
                 Key::of_organisation(&binding.ok_or_else(lost)?)
             }
             // What a customer's own server calls itself proves nothing.
             ProviderKind::Exchange | ProviderKind::CalDav => of_integration(integration),
         };
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
         let broker = Broker {
             services: self.services.clone(),
             tenant: integration.tenant_id,
@@ -297,22 +297,21 @@ impl Grants {
 
     /// Whether the organisation at the provider belongs to this tenant of ours (the confused deputy's door).
     async fn is_bound(&self, provider: ProviderKind, external: &str, tenant: Uuid) -> Result<bool> {
-        Ok(self.binding(provider, external, tenant).await?.is_some())
+        let txn = self.services.store.read(tenant).await?;
+        Ok(binding(&txn, provider, external, tenant).await?.is_some())
     }
+}
 
-    /// What binds the organisation to this tenant, if it is bound to this one.
-    async fn binding(
-        &self,
-        provider: ProviderKind,
-        external: &str,
-        tenant: Uuid,
-    ) -> Result<Option<entity::external_binding::Model>> {
-        let key = (provider.to_string(), external.to_owned());
-        #[expect(clippy::disallowed_methods, reason = "the binding is what tells the tenant")]
-        let row =
-            entity::external_binding::Entity::find_by_id(key).one(self.services.store.installation()).await?;
-        Ok(row.filter(|row| row.tenant_id == tenant))
-    }
+/// What binds the organisation to this tenant, if it is bound to this one.
+async fn binding(
+    txn: &DatabaseTransaction,
+    provider: ProviderKind,
+    external: &str,
+    tenant: Uuid,
+) -> Result<Option<entity::external_binding::Model>> {
+    use entity::external_binding::{Column, of};
+    let of_provider = of(tenant).filter(Column::Provider.eq(provider.as_str()));
+    Ok(of_provider.filter(Column::ExternalTenant.eq(external)).one(txn).await?)
 }
 
 /// The credential of a key file.

@@ -3,11 +3,10 @@
 //! A link opens the connect page and nothing else. Its token has 256 random bits; only a digest is kept, so a link is
 //! shown once, to whoever made it.
 
-#![expect(clippy::disallowed_methods, reason = "a link is found by its digest, which tells the tenant")]
-
 use domain::{Allowed, Id, StandardRole, ids, state::Feature};
 use entity::{
-    connect_link::{ActiveModel, Column, Entity, Model},
+    connect_link::{self, ActiveModel, Column, Entity, Model},
+    tenant_lookup::{self, Kind},
     tenant_user,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -86,10 +85,13 @@ impl Links {
         let unknown =
             || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
         let digest = self.services.vault.digest(token);
-        let found = Entity::find()
-            .filter(Column::TokenHash.eq(digest))
-            .one(self.services.store.installation())
-            .await?;
+        let store = &self.services.store;
+        let tenant =
+            tenant_lookup::tenant_of(store, Kind::ConnectLink, &digest).await?.ok_or_else(unknown)?;
+        let txn = store.read(tenant).await?;
+        let found = connect_link::of(tenant).filter(Column::TokenHash.eq(digest)).one(&txn).await?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
         let link = found.ok_or_else(unknown)?;
         if link.expires_at <= self.services.now() {
             let message = "This link has expired. Ask whoever sent it for a new one.";

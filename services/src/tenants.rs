@@ -172,9 +172,9 @@ impl Tenants {
 
     /// The features that work for a tenant now.
     pub async fn features(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
-        let conn = self.services.store.installation();
-        let Some(model) = self.find(tenant).await? else { return Ok(Vec::new()) };
-        let rows = entity::tenant_feature::of(tenant.uuid()).all(conn).await?;
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let Some(model) = Entity::find_by_id(tenant.uuid()).one(&txn).await? else { return Ok(Vec::new()) };
+        let rows = entity::tenant_feature::of(tenant.uuid()).all(&txn).await?;
         let known = rows.iter().filter_map(|row| Feature::parse(&row.feature));
         Ok(known.filter(|feature| includes(&model.plan, *feature)).collect())
     }

@@ -54,6 +54,9 @@ pub struct Args {
     /// The database of the demo's own server; SQLite in a temporary folder without it.
     #[arg(long, conflicts_with = "url")]
     pub database_url: Option<String>,
+    /// The database as its owner, if it is PostgreSQL.
+    #[arg(long, requires = "database_url")]
+    pub migration_url: Option<String>,
     /// The queue of the demo's own server; in-process without it.
     #[arg(long, conflicts_with = "url")]
     pub queue_url: Option<String>,

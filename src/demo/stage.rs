@@ -51,6 +51,7 @@ impl Stage {
             data: folder.path().to_owned(),
             port: 0,
             database_url: args.database_url.clone(),
+            migration_url: args.migration_url.clone(),
             queue_url: args.queue_url.clone(),
             seed: false,
             allowed_hosts: args.hosts(),

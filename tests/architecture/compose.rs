@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fs, net::TcpListener, path::Path, sync::Arc};
 
 use domain::{Ids, SystemClock};
+use entity::{Logins, store::APP_ROLE};
 use serde::Deserialize;
 use url::Url;
 
@@ -97,7 +98,13 @@ fn environment(service: &Service, variables: &BTreeMap<&str, String>) -> Environ
 fn moved(mut environment: Environment, compose: &Compose, database: &str, prefix: &str) -> Environment {
     let queue =
         std::env::var("MUSTER_TEST_REDIS").expect("MUSTER_TEST_REDIS names a Redis; scripts/test starts one");
-    for (name, real) in [("MUSTER_DATABASE_URL", database), ("MUSTER_QUEUE_URL", &queue)] {
+    let nodes = Logins::at(database).app;
+    for (name, real) in
+        [("MUSTER_DATABASE_URL", &*nodes), ("MUSTER_MIGRATION_URL", database), ("MUSTER_QUEUE_URL", &queue)]
+    {
+        if !environment.contains_key(name) {
+            continue;
+        }
         let written: Url = environment[name].parse().unwrap();
         let host = written.host_str().unwrap();
         assert!(compose.services.contains_key(host), "{name} names the service {host}");
@@ -120,6 +127,7 @@ async fn two_nodes_of_the_compose_file_serve_and_stop() {
         let vendor_key = format!("muster_{}", ids.secret());
         let variables = BTreeMap::from([
             ("POSTGRES_PASSWORD", ids.secret()),
+            ("NODES_PASSWORD", ids.secret()),
             ("MUSTER_MASTER_KEY", ids.secret()),
             ("MUSTER_VENDOR_KEY", vendor_key.clone()),
         ]);
@@ -172,6 +180,22 @@ fn the_front_knows_every_node_and_starts_after_it() {
         !content.replace("$$", "").contains('$'),
         "a single dollar sign would be filled in by the engine"
     );
+}
+
+#[test]
+fn only_the_migration_knows_the_owner_of_the_database() {
+    let compose = compose();
+    let user = |service: &Service, key: &str| {
+        let rest = service.environment.get(key)?.strip_prefix("postgres://")?;
+        Some(rest.split(':').next()?.to_owned())
+    };
+    let owner = compose.services["postgres"].environment["POSTGRES_USER"].as_str();
+    assert_eq!(user(&compose.services["migrate"], "MUSTER_MIGRATION_URL").as_deref(), Some(owner));
+    for (name, service) in compose.ours() {
+        assert_eq!(user(service, "MUSTER_DATABASE_URL").as_deref(), Some(APP_ROLE), "{name}");
+        let told = service.environment.values().any(|value| value.contains("POSTGRES_PASSWORD"));
+        assert_eq!(told, name == "migrate", "{name} and the owner's password");
+    }
 }
 
 #[test]

@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test sets up must succeed")]
 
+mod audit;
 mod compose;
 mod direction;
 mod files;
 mod keys;
 mod links;
+mod lookups;
 mod nodes;
 mod postgres;
+mod roles;
 mod walls;

@@ -19,6 +19,14 @@ fn command(arguments: &[String], environment: &Environment) -> Command {
     command
 }
 
+/// Runs a command to its end; whether it went well, and what it said.
+pub async fn said(arguments: &[&str], environment: &Environment) -> (bool, String) {
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let output = command(&arguments, environment).output().await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
 /// Runs a command to its end.
 pub async fn run(arguments: &[String], environment: &Environment) {
     let output = command(arguments, environment).output().await.unwrap();

@@ -6,7 +6,7 @@
 use std::{path::PathBuf, process::Command, sync::Arc};
 
 use domain::{Ids, SharedClock, SystemClock, state::Lane};
-use entity::Store;
+use entity::{Logins, Store};
 use queue::jobs::{self, NewRun};
 use services::{Services, Settings, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -60,7 +60,7 @@ impl Child {
 async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &CancellationToken) -> Services {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
-    let store = Store::connect(postgres, 6).await.unwrap();
+    let store = Store::connect(&Logins::at(postgres), 6).await.unwrap();
     let queue = queue::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
     let vault = Vault::new(ids.bytes(), ids.clone());
     let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());

@@ -9,6 +9,7 @@ mod process;
 mod servers;
 mod stage;
 
+mod passwords;
 mod shutdown;
 mod soak;
 mod t02_killed_workers;

@@ -25,6 +25,18 @@ pub struct Postgres {
 
 impl Postgres {
     pub fn start(folder: &Path) -> Self {
+        Self::letting_in(folder, None)
+    }
+
+    /// The same, which lets nobody in as one of these roles without a password.
+    pub fn asking_for_passwords(folder: &Path, roles: &[&str]) -> Self {
+        let roles = roles.join(",");
+        let rules =
+            format!("host all {roles} 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n");
+        Self::letting_in(folder, Some(&rules))
+    }
+
+    fn letting_in(folder: &Path, rules: Option<&str>) -> Self {
         let folder = folder.join("postgres");
         let data = folder.join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -37,6 +49,9 @@ impl Postgres {
         command.args(["--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"]);
         let made = command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
         assert!(made.success(), "a private PostgreSQL cannot be made");
+        if let Some(rules) = rules {
+            std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
+        }
         let port = free_port();
         let process = Self::run(&folder, port, 0);
         Self { folder, port, process, starts: 0, crashed: None }

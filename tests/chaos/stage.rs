@@ -111,7 +111,8 @@ impl Stage {
         let graph = sandbox.url.join("/v1.0").unwrap();
         let environment = [
             ("PATH", std::env::var("PATH").unwrap_or_default()),
-            ("MUSTER_DATABASE_URL", postgres.url()),
+            ("MUSTER_DATABASE_URL", entity::Logins::at(&postgres.url()).app),
+            ("MUSTER_MIGRATION_URL", postgres.url()),
             ("MUSTER_QUEUE_URL", redis.url()),
             ("MUSTER_LISTEN", format!("127.0.0.1:{port}")),
             ("MUSTER_PUBLIC_URL", base.to_string()),

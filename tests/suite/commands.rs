@@ -10,6 +10,7 @@ use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
 use muster::{
     app,
     config::{Config, Role},
+    database,
 };
 use services::orders::{Order, Verify};
 
@@ -33,7 +34,7 @@ impl Desk {
         );
         std::fs::write(&file, text).unwrap();
         let config = Config { roles: vec![Role::Api], ..Config::read(Some(&file)).unwrap() };
-        app::migrate(&config).await.unwrap();
+        database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, clock, None, None).await.unwrap();
         let bearer = format!("Bearer {vendor}");
         let caller = node.services.access().authenticate(Some(&bearer), None).await.unwrap().caller;

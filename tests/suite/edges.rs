@@ -3,7 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use domain::{Ids, SharedClock, SystemClock};
-use muster::{app, config::Config, dev};
+use muster::{app, config::Config, database, dev};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -26,6 +26,7 @@ async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
         data: folder.path().to_owned(),
         port: 0,
         database_url: None,
+        migration_url: None,
         queue_url: None,
         seed: false,
         allowed_hosts: Vec::new(),
@@ -56,7 +57,7 @@ async fn the_configuration_switches_graphiql_off_and_https_is_insisted_on() {
     };
     for (public_url, graphiql) in [("https://muster.example", false), ("http://127.0.0.1:1", true)] {
         let config = at(public_url, graphiql);
-        app::migrate(&config).await.unwrap();
+        database::migrate(&config, &ids).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let node = app::start(&config, Arc::clone(&clock), Some(listener), None).await.unwrap();

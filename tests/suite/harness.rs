@@ -12,6 +12,7 @@ use domain::{Ids, SharedClock, TestClock, Timestamp};
 use muster::{
     app::{self, Node},
     config::{Cloud, Config, Microsoft, Role},
+    database,
     demo::browser::{self, Browser},
     seed,
 };
@@ -97,11 +98,15 @@ impl TestApp {
         let sandbox = running.url();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let (database_url, queue_url) = match stack {
+        let (database_url, migration_url, queue_url) = match stack {
             Stack::Embedded => {
-                (format!("sqlite://{}?mode=rwc", folder.path().join("t.db").display()), "memory:".to_owned())
+                let file = folder.path().join("t.db");
+                (format!("sqlite://{}?mode=rwc", file.display()), None, "memory:".to_owned())
             }
-            Stack::Servers => (fresh_database(&ids).await, required("MUSTER_TEST_REDIS")),
+            Stack::Servers => {
+                let owner = fresh_database(&ids).await;
+                (entity::Logins::at(&owner).app, Some(owner), required("MUSTER_TEST_REDIS"))
+            }
         };
         let client_id = ids.uuid().to_string();
         let client_secret = ids.secret();
@@ -111,7 +116,8 @@ impl TestApp {
         let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
             database_url,
-            migration_url: None,
+            engine_database_url: None,
+            migration_url,
             queue_url,
             queue_prefix: format!("t{}", &ids.secret()[..12]),
             listen: listener.local_addr().unwrap(),
@@ -153,7 +159,7 @@ impl TestApp {
             push: true,
             open_introspection: true,
         };
-        app::migrate(&config).await.unwrap();
+        database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, shared, Some(listener), None).await.unwrap();
         let client = browser::client().unwrap();
         Self {

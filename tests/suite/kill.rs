@@ -185,7 +185,9 @@ impl Walk {
     /// How many bookings stand, by the database that survived the kills.
     async fn bookings_that_stand(&self) -> usize {
         use sea_orm::{ConnectionTrait, Statement};
-        let store = entity::Store::connect(&self.environment["MUSTER_DATABASE_URL"], 2).await.unwrap();
+        let store = entity::Store::connect(&entity::Logins::at(&self.environment["MUSTER_DATABASE_URL"]), 2)
+            .await
+            .unwrap();
         let conn = store.installation();
         let sql = "SELECT count(*) AS n FROM booking WHERE state NOT IN ('CANCELLED', 'FAILED')";
         let row = conn.query_one_raw(Statement::from_string(conn.get_database_backend(), sql)).await.unwrap();

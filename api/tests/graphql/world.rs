@@ -12,7 +12,7 @@ use domain::{
     provider::Capabilities,
     state::{ConnectionState, Feature, IntegrationState, Plan},
 };
-use entity::Store;
+use entity::{Logins, Store};
 use futures::{StreamExt, stream::BoxStream};
 use serde_json::{Value, json};
 use services::{
@@ -57,7 +57,7 @@ impl World {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
         migration::up(&Store::owner(&url).await.unwrap()).await.unwrap();
         let statements = Arc::default();
-        let store = Store::connect(&url, 4).await.unwrap().counted(&statements);
+        let store = Store::connect(&Logins::at(&url), 4).await.unwrap().counted(&statements);
         let clock: SharedClock = Arc::new(TestClock::at(at(0)));
         let ids = Ids::random(clock.clone());
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());

@@ -1,7 +1,12 @@
 //! How a consent comes into force: it is left sealed in the session, tried by the integration's run, and only then
 //! stored; and how it goes out of force again.
 
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
 use url::Url;
 use uuid::Uuid;
 
@@ -35,18 +40,12 @@ impl Connect {
 
     /// The consent that [`Connect::hand_over`] left for an integration; read by the integration's run.
     pub async fn handed_over(&self, tenant: Uuid, integration: Uuid, session: Uuid) -> Result<Secret> {
-        use entity::connect_session::{Column, Entity};
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "sessions are found before their tenant is known; both are asked for"
-        )]
-        let row = Entity::find()
-            .filter(Column::TenantId.eq(tenant))
-            .filter(Column::IntegrationId.eq(integration))
-            .filter(Column::Id.eq(session))
-            .one(self.services.store.installation())
-            .await?
-            .ok_or_else(session_over)?;
+        use entity::connect_session::{Column, one};
+        let txn = self.services.store.read(tenant).await?;
+        let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
+        let row = row.ok_or_else(session_over)?;
         let key = self.services.tenants().data_key(tenant).await?;
         let plain = key.open(verifier_place(&row), row.verifier.as_deref().unwrap_or_default())?;
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
@@ -61,28 +60,8 @@ impl Connect {
         secret: &Secret,
         organisation: &providers::Organisation,
     ) -> Result<()> {
-        use entity::external_binding::{ActiveModel, Entity};
         let tx = self.services.begin(integration.tenant_id).await?;
-        let key = (integration.provider.clone(), organisation.id.clone());
-        #[expect(clippy::disallowed_methods, reason = "the binding is what tells the tenant")]
-        let bound = Entity::find_by_id(key).one(tx.conn()).await?;
-        match bound {
-            Some(bound) if bound.integration_id == integration.id => {}
-            Some(_) => {
-                let message = "This organisation is connected already, by another integration.";
-                return Err(Error::refuse("ORGANISATION_TAKEN", message));
-            }
-            None => {
-                let row = ActiveModel {
-                    provider: Set(integration.provider.clone()),
-                    external_tenant: Set(organisation.id.clone()),
-                    tenant_id: Set(integration.tenant_id),
-                    integration_id: Set(integration.id),
-                    bound_at: Set(tx.now()),
-                };
-                Entity::insert(row).exec_without_returning(tx.conn()).await?;
-            }
-        }
+        bind(&tx, integration, &organisation.id).await?;
         let mut change = entity::integration::ActiveModel::from(integration.clone());
         change.server_url = Set(consented.server.as_ref().map(Url::to_string));
         change.external_tenant = Set(Some(organisation.id.clone()));
@@ -102,30 +81,48 @@ impl Connect {
 
     /// Takes a consent out of force again: nothing of it is left. Safe when it never was in force.
     pub async fn abandon(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
-        use entity::external_binding::{Column, Entity};
+        use entity::external_binding::{Column, delete};
         let tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "bindings have no finders: both tenant and integration are asked for"
-        )]
-        Entity::delete_many()
-            .filter(Column::TenantId.eq(tenant))
-            .filter(Column::IntegrationId.eq(integration))
-            .exec(tx.conn())
-            .await?;
+        delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
         forget_handed_over(&tx, integration).await?;
         forget_organisation(&tx, integration).await?;
         tx.commit().await
     }
 }
 
+/// Binds an organisation at a provider to the integration. The binding of another tenant is not seen, and the table's
+/// key keeps it from being bound twice.
+async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &str) -> Result<()> {
+    use entity::external_binding::{ActiveModel, Column, Entity, of};
+    let row = ActiveModel {
+        provider: Set(integration.provider.clone()),
+        external_tenant: Set(organisation.to_owned()),
+        tenant_id: Set(tx.tenant()),
+        integration_id: Set(integration.id),
+        bound_at: Set(tx.now()),
+    };
+    let unless_bound = OnConflict::new().do_nothing().to_owned();
+    if Entity::insert(row).on_conflict(unless_bound).exec_without_returning(tx.conn()).await? == 1 {
+        return Ok(());
+    }
+    let ours = of(tx.tenant())
+        .filter(Column::Provider.eq(&integration.provider))
+        .filter(Column::ExternalTenant.eq(organisation))
+        .filter(Column::IntegrationId.eq(integration.id));
+    match ours.one(tx.conn()).await? {
+        Some(_) => Ok(()),
+        None => {
+            let message = "This organisation is connected already, by another integration.";
+            Err(Error::refuse("ORGANISATION_TAKEN", message))
+        }
+    }
+}
+
 /// Clears the consents that sessions left for an integration's run, once it has put one into force or given up.
 pub(crate) async fn forget_handed_over(tx: &Tx, integration: Uuid) -> Result<()> {
-    use entity::connect_session::{Column, Entity};
-    #[expect(clippy::disallowed_methods, reason = "sessions have no finders; the tenant is asked for")]
-    Entity::update_many()
-        .filter(Column::TenantId.eq(tx.tenant()))
+    use entity::connect_session::{Column, update};
+    update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
         .filter(Column::Step.is_in([HANDED_OVER, ANSWERED]))
         .col_expr(Column::Verifier, Expr::value(Option::<Vec<u8>>::None))

@@ -1,7 +1,7 @@
 //! The administrator's way through Microsoft: a fresh sign-in, then the organisation's consent.
 
 use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -136,13 +136,12 @@ impl Connect {
         path: &str,
         answer: &RedirectAnswer,
     ) -> Result<(SessionRow, SecretString)> {
-        use entity::connect_session::{Column, Entity};
+        use entity::connect_session::{Column, update};
         let session = self.session(cookie, purpose).await?;
         let state = answer.state.as_deref().unwrap_or_default();
         let hash = self.services.vault.digest(&format!("{path}|{state}"));
         let tx = self.services.begin(session.tenant_id).await?;
-        #[expect(clippy::disallowed_methods, reason = "a compare-and-swap on a row that the cookie names")]
-        let used = Entity::update_many()
+        let used = update(session.tenant_id)
             .filter(Column::Id.eq(session.id))
             .filter(Column::StateHash.eq(hash))
             .col_expr(Column::StateHash, Expr::value(Option::<Vec<u8>>::None))

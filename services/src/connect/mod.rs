@@ -311,9 +311,7 @@ fn actor(session: &SessionRow) -> String {
 
 /// The link's row, held until the transaction ends: two presses of a button make one integration.
 async fn held(tx: &Tx, link: Uuid) -> Result<entity::connect_link::Model> {
-    use entity::connect_link::{Column, Entity};
-    #[expect(clippy::disallowed_methods, reason = "links have no finders; the tenant is asked for")]
-    let row = Entity::find_by_id(link).filter(Column::TenantId.eq(tx.tenant())).lock_exclusive();
+    let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_over)
 }
 

@@ -40,14 +40,16 @@ impl Connect {
 
     /// The live session of a cookie.
     pub(super) async fn session(&self, cookie: &str, purpose: &str) -> Result<SessionRow> {
-        use entity::connect_session::{Column, Entity};
+        use entity::{
+            connect_session::{Column, of},
+            tenant_lookup::{Kind, tenant_of},
+        };
         let hash = self.services.vault.digest(cookie);
-        #[expect(clippy::disallowed_methods, reason = "the cookie is what tells the tenant")]
-        let row = Entity::find()
-            .filter(Column::CookieHash.eq(hash))
-            .filter(Column::Purpose.eq(purpose))
-            .one(self.services.store.installation())
-            .await?;
+        let store = &self.services.store;
+        let tenant = tenant_of(store, Kind::ConnectSession, &hash).await?.ok_or_else(session_over)?;
+        let txn = store.read(tenant).await?;
+        let row = of(tenant).filter(Column::CookieHash.eq(hash)).filter(Column::Purpose.eq(purpose));
+        let row = row.one(&txn).await?;
         row.filter(|row| row.expires_at > self.services.now()).ok_or_else(session_over)
     }
 }

@@ -118,19 +118,14 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
 pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use entity::{connect_link, connect_session};
     disconnect(tx, user).await?;
-    let links = connect_link::Entity::find()
-        .filter(connect_link::Column::TenantId.eq(tx.tenant()))
-        .filter(connect_link::Column::UserId.eq(user.id))
-        .all(tx.conn())
-        .await?;
+    let links =
+        connect_link::of(tx.tenant()).filter(connect_link::Column::UserId.eq(user.id)).all(tx.conn()).await?;
     let through_links = connect_session::Column::LinkId.is_in(links.into_iter().map(|link| link.id));
-    connect_session::Entity::delete_many()
-        .filter(connect_session::Column::TenantId.eq(tx.tenant()))
+    connect_session::delete(tx.tenant())
         .filter(connect_session::Column::UserId.eq(user.id).or(through_links))
         .exec(tx.conn())
         .await?;
-    connect_link::Entity::update_many()
-        .filter(connect_link::Column::TenantId.eq(tx.tenant()))
+    connect_link::update(tx.tenant())
         .filter(connect_link::Column::UserId.eq(user.id))
         .col_expr(connect_link::Column::UserId, Expr::value(None::<Uuid>))
         .col_expr(connect_link::Column::ExpiresAt, Expr::value(tx.now()))

@@ -10,7 +10,7 @@ use domain::{
     Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
     TimeRange, Timestamp, Unreadable, UnreadableReason, ids,
 };
-use entity::Store;
+use entity::{Logins, Store};
 use providers::Event;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
@@ -100,7 +100,7 @@ impl World {
         let clock = TestClock::at(start());
         let shared: domain::SharedClock = Arc::new(clock.clone());
         let ids = Ids::seeded(shared.clone(), 7);
-        let store = Store::connect(url, 8).await.unwrap();
+        let store = Store::connect(&Logins::at(url), 8).await.unwrap();
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue = queue::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new([7; 32], ids.clone());

@@ -6,7 +6,7 @@ use domain::{
 };
 use entity::{connect_session, consent_grant, integration, service_account};
 use providers::Organisation;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::sea_query::Expr;
 use serde_json::json;
 use services::{
     Error,
@@ -78,9 +78,8 @@ async fn only(h: &Harness, tenant: Id<ids::Tenant>) -> integration::Model {
 }
 
 async fn sessions(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<connect_session::Model> {
-    let of_tenant =
-        connect_session::Entity::find().filter(connect_session::Column::TenantId.eq(tenant.uuid()));
-    of_tenant.all(h.services.store.installation()).await.unwrap()
+    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
+    connect_session::of(tenant.uuid()).all(&txn).await.unwrap()
 }
 
 /// What the integration's run does to its state.
@@ -326,7 +325,7 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     assert_eq!(sessions(&h, tenant).await.remove(0).verifier, None);
     let txn = h.services.store.read(tenant.uuid()).await.unwrap();
     assert_eq!(consent_grant::of(tenant.uuid()).all(&txn).await.unwrap(), []);
-    let bound = entity::external_binding::Entity::find().all(h.services.store.installation()).await.unwrap();
+    let bound = entity::external_binding::of(tenant.uuid()).all(&txn).await.unwrap();
     assert_eq!(bound, []);
 }
 
@@ -349,7 +348,7 @@ async fn a_consent_whose_organisation_is_not_bound_gives_no_access(h: Harness) {
     let grants = h.services.grants();
     assert!(grants.session(&row, None).await.is_ok());
     let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    entity::external_binding::Entity::delete_many().exec(tx.conn()).await.unwrap();
+    entity::external_binding::delete(tenant.uuid()).exec(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
     let error = grants.session(&row, None).await.map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Provider(error) if error.kind == providers::ErrorKind::GrantLost));

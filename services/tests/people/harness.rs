@@ -13,7 +13,7 @@ use domain::{
     ids,
     state::{Feature, Plan},
 };
-use entity::Store;
+use entity::{Logins, Store};
 use futures::FutureExt;
 use providers::{caldav, exchange, google, microsoft};
 use sea_orm::ConnectionTrait;
@@ -73,7 +73,7 @@ impl Harness {
     async fn at(url: &str) -> Self {
         migration::up(&Store::owner(url).await.unwrap()).await.unwrap();
         let statements = Arc::default();
-        let store = Store::connect(url, 4).await.unwrap().counted(&statements);
+        let store = Store::connect(&Logins::at(url), 4).await.unwrap().counted(&statements);
         let clock = TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_400));
         let shared: domain::SharedClock = Arc::new(clock.clone());
         let ids = Ids::random(shared.clone());

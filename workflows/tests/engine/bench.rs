@@ -9,7 +9,7 @@ use domain::{
     Caller, CallerKind, Clock, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp,
     state::Lane,
 };
-use entity::Store;
+use entity::{Logins, Store};
 use queue::jobs::{self, NewRun};
 use sea_orm::{ConnectionTrait, Statement};
 use services::{Services, Settings, Vault, grants::Connectors};
@@ -59,7 +59,7 @@ pub async fn at(postgres: bool, clock: TestClock, shared: SharedClock, flows: Ve
     migration::up(&owner).await.unwrap();
     owner.close().await.unwrap();
     let statements = Arc::default();
-    let store = Store::connect(&url, 4).await.unwrap().counted(&statements);
+    let store = Store::connect(&Logins::at(&url), 4).await.unwrap().counted(&statements);
     let services = services(store, shared);
     let engine = Engine::new(services.clone(), "here", flows);
     let tenant = new_tenant(&services).await;

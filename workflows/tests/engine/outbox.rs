@@ -16,7 +16,7 @@ use std::{
 };
 
 use domain::TestClock;
-use entity::Store;
+use entity::{Logins, Store};
 use futures::future::join_all;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
@@ -34,7 +34,7 @@ fn each() -> usize {
 
 /// A node with a connection for every writer.
 async fn wide(bench: &Bench) -> Services {
-    let store = Store::connect(&bench.url, WRITERS as u32 + 8).await.unwrap();
+    let store = Store::connect(&Logins::at(&bench.url), WRITERS as u32 + 8).await.unwrap();
     bench::services(store, Arc::new(bench.clock.clone()))
 }
 
@@ -155,7 +155,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let (first, second) = (tell(&bench.services).await, tell(&bench.services).await);
     bench.clock.advance(chrono::Duration::hours(-1));
     // A program that was running makes no id that is less than its last one; one that is started now does.
-    let store = Store::connect(&bench.url, 2).await.unwrap();
+    let store = Store::connect(&Logins::at(&bench.url), 2).await.unwrap();
     let restarted = bench::services(store, Arc::new(bench.clock.clone()));
     let third = tell(&restarted).await;
     assert!(third < first, "the danger is there");

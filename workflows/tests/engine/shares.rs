@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use entity::Store;
+use entity::{Logins, Store};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,7 +50,8 @@ async fn hold(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 
 async fn a_tenants_bulk_runs_take_no_more_than_its_share(postgres: bool) {
     let mut bench = bench::still(postgres, Vec::new()).await;
-    let (store, clock) = (Store::connect(&bench.url, 4).await.unwrap(), Arc::new(bench.clock.clone()));
+    let (store, clock) =
+        (Store::connect(&Logins::at(&bench.url), 4).await.unwrap(), Arc::new(bench.clock.clone()));
     bench.services = bench::services_with(store, clock, |settings| settings.tenant_runs_at_once = 1);
     let engine = Engine::new(bench.services.clone(), "sharing", vec![Box::new(Holder)]);
     let (busy, other) = (bench.tenant, new_tenant(&bench.services).await);

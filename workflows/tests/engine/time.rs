@@ -356,7 +356,7 @@ mod wrong_clocks {
     async fn two_nodes_two_hours_apart_wake_every_run_once_and_none_early() {
         const RUNS: usize = 120;
         let bench = bench(1).await;
-        let store = entity::Store::connect(&bench.url, 4).await.unwrap();
+        let store = entity::Store::connect(&entity::Logins::at(&bench.url), 4).await.unwrap();
         let behind = bench::services(store, Arc::new(Wrong(-1)));
         let engines = [bench.engine.clone(), Engine::new(behind.clone(), "behind", vec![Box::new(Sleeper)])];
         let topic = services::events::topic::RUN;

@@ -11,7 +11,7 @@ use domain::{
     Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp, ids,
     state::{Feature, Plan},
 };
-use entity::Store;
+use entity::{Logins, Store};
 use sea_orm::ConnectionTrait;
 use services::{Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -177,7 +177,7 @@ impl World {
         let clock = TestClock::at(at);
         let shared: SharedClock = Arc::new(clock.clone());
         let ids = Ids::seeded(Arc::clone(&shared), seed);
-        let store = Store::connect(&place.url(), 2).await.unwrap();
+        let store = Store::connect(&Logins::at(&place.url()), 2).await.unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue =
             queue::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();

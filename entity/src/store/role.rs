@@ -1,0 +1,57 @@
+//! What the role of a connection could do against row-level security, by PostgreSQL's own catalogues.
+//!
+//! A policy holds only whom PostgreSQL holds to it. Superusers and roles with BYPASSRLS pass it; an owner drops it; a
+//! member of another role becomes that role with `SET ROLE`. The role that counts is the one that logged in, because
+//! whoever speaks on the connection gets back to it with `RESET ROLE`.
+
+use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
+
+/// The role that a connection logged in as.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    acts_as_another: bool,
+    superuser: bool,
+    bypasses: bool,
+    makes_roles: bool,
+    replicates: bool,
+    owns: bool,
+    member_of: String,
+}
+
+/// Whom ownership belongs to is kept for all kinds of objects in one place, with 0 for those of the whole server.
+const ASK: &str = "
+SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
+       r.rolsuper AS superuser, r.rolbypassrls AS bypasses, r.rolcreaterole AS makes_roles,
+       r.rolreplication AS replicates,
+       EXISTS (SELECT 1 FROM pg_shdepend d
+               WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid AND d.deptype = 'o'
+                 AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) AS owns,
+       array_to_string(ARRAY(SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+                             WHERE m.member = r.oid ORDER BY 1), ', ') AS member_of
+FROM pg_roles r WHERE r.rolname = session_user";
+
+impl Role {
+    /// The role of a connection to PostgreSQL.
+    pub async fn of(connection: &DatabaseConnection) -> Result<Self, DbErr> {
+        let statement = Statement::from_string(connection.get_database_backend(), ASK);
+        let found = Self::find_by_statement(statement).one(connection).await?;
+        found.ok_or_else(|| DbErr::RecordNotFound("the connection's role".to_owned()))
+    }
+
+    /// Why it must not be a node's, in the words of a sentence that begins with its name; nothing if it may.
+    pub fn faults(&self, wanted: &str) -> Vec<String> {
+        let told = [
+            (self.name != wanted, format!("is not {wanted}")),
+            (self.superuser, "is a superuser".to_owned()),
+            (self.bypasses, "has BYPASSRLS".to_owned()),
+            (self.makes_roles, "may make roles (CREATEROLE)".to_owned()),
+            (self.replicates, "may copy the database (REPLICATION)".to_owned()),
+            (self.owns, "owns objects of this database".to_owned()),
+            (!self.member_of.is_empty(), format!("is a member of {}", self.member_of)),
+            (self.acts_as_another, "acts as another role than it logged in as".to_owned()),
+        ];
+        told.into_iter().filter(|(is_so, _)| *is_so).map(|(_, fault)| fault).collect()
+    }
+}

@@ -1,0 +1,68 @@
+//! Which tenant something belongs to that is found before its tenant is known. The database keeps it beside the tables
+//! that it leads to; nodes read it only.
+
+use std::collections::BTreeSet;
+
+use sea_orm::entity::prelude::*;
+use uuid::Uuid;
+
+use crate::Store;
+
+/// Which tenant a key belongs to.
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "tenant_lookup")]
+pub struct Model {
+    /// The table that it leads to.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub kind: String,
+    /// A digest, or the bytes of a provider's id.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub key: Vec<u8>,
+    /// The tenant whose row it is.
+    pub tenant_id: Uuid,
+}
+
+/// Relations are followed through loaders, by id.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An invitation, by the digest of its token.
+    ConnectLink,
+    /// A browser's session, by the digest of its cookie.
+    ConnectSession,
+    /// A channel, by what notices call it: its id up to the first bar.
+    Channel,
+}
+
+impl Kind {
+    fn table(self) -> &'static str {
+        match self {
+            Self::ConnectLink => "connect_link",
+            Self::ConnectSession => "connect_session",
+            Self::Channel => "channel",
+        }
+    }
+}
+
+/// The tenant that a key belongs to. Whatever it leads to is then read as that tenant.
+#[expect(clippy::disallowed_methods, reason = "the key is what tells the tenant")]
+pub async fn tenant_of(store: &Store, kind: Kind, key: &[u8]) -> Result<Option<Uuid>, DbErr> {
+    let found = Entity::find_by_id((kind.table().to_owned(), key.to_vec())).one(store.installation()).await?;
+    Ok(found.map(|row| row.tenant_id))
+}
+
+/// The tenants that any of these keys belongs to, with one statement.
+#[expect(clippy::disallowed_methods, reason = "the keys are what tells the tenants")]
+pub async fn tenants_of(
+    store: &Store,
+    kind: Kind,
+    keys: impl IntoIterator<Item = Vec<u8>>,
+) -> Result<BTreeSet<Uuid>, DbErr> {
+    let found = Entity::find().filter(Column::Kind.eq(kind.table())).filter(Column::Key.is_in(keys));
+    Ok(found.all(store.installation()).await?.into_iter().map(|row| row.tenant_id).collect())
+}

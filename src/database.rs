@@ -1,0 +1,86 @@
+//! The database as the configuration names it: under which roles nodes log in, and `muster migrate`, which makes them.
+
+use domain::Ids;
+use entity::{
+    Logins, Store,
+    store::{APP_ROLE, ENGINE_ROLE, Role},
+};
+use percent_encoding::percent_decode_str;
+use sea_orm::{DatabaseBackend, DatabaseConnection};
+use url::Url;
+
+use crate::{
+    app::Error,
+    config::{self, Config},
+};
+
+mod scram;
+
+/// The database as its owner. On SQLite everybody is.
+pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
+    let url = match &config.migration_url {
+        Some(url) => url,
+        None if config.database_url.starts_with("sqlite:") => &config.database_url,
+        None => {
+            return Err(config::Error::Impossible(
+                "This needs migration_url, the database as its owner: database_url is for nodes, which change no schema.",
+            )
+            .into());
+        }
+    };
+    let owner = Store::owner(url).await?;
+    if owner.get_database_backend() == DatabaseBackend::Postgres {
+        let role = Role::of(&owner).await?;
+        if [APP_ROLE, ENGINE_ROLE].contains(&role.name.as_str()) {
+            let message = "migration_url must log in as the owner of the database, not as a node's role.";
+            return Err(config::Error::Impossible(message).into());
+        }
+    }
+    Ok(owner)
+}
+
+/// Brings the database up to date, and gives the roles of nodes the passwords of their URLs.
+pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
+    let owner = owner(config).await?;
+    migration::up(&owner).await?;
+    let Logins { app, engine } = config.logins();
+    for (role, url) in [(APP_ROLE, &app), (ENGINE_ROLE, &engine)] {
+        keep_password(&owner, role, url, ids).await?;
+    }
+    owner.close().await?;
+    Ok(())
+}
+
+/// Sets a role's password to the one of its URL, unless the role can log in with it.
+async fn keep_password(owner: &DatabaseConnection, role: &str, url: &str, ids: &Ids) -> Result<(), Error> {
+    let Some(password) = password(url, role) else { return Ok(()) };
+    if let Ok(connection) = Store::owner(url).await {
+        connection.close().await?;
+        return Ok(());
+    }
+    let verifier = scram::verifier(&password, &ids.bytes()).ok_or(config::Error::Impossible(
+        "The passwords of database_url and engine_database_url must be made of printable ASCII characters.",
+    ))?;
+    Ok(migration::roles::set_password(owner, role, &verifier).await?)
+}
+
+/// The password of a URL of PostgreSQL that names this role.
+fn password(url: &str, role: &str) -> Option<String> {
+    let url = Url::parse(url).ok().filter(|url| url.scheme().starts_with("postgres"))?;
+    let password = url.password().filter(|_| url.username() == role)?;
+    Some(percent_decode_str(password).decode_utf8_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_taken_from_the_url_of_its_own_role() {
+        let url = "postgres://muster_app:a%40b@db/m";
+        assert_eq!(password(url, APP_ROLE), Some("a@b".to_owned()));
+        assert_eq!(password(url, ENGINE_ROLE), None, "it is another's");
+        assert_eq!(password("postgres://muster_app@db/m", APP_ROLE), None);
+        assert_eq!(password("sqlite://m.db?mode=rwc", APP_ROLE), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! The record of what was done: nodes add to it, the owner prunes it.
+
+use std::sync::Arc;
+
+use domain::{Id, Ids, SystemClock, ids};
+use entity::Logins;
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use uuid::Uuid;
+
+use crate::{
+    nodes,
+    postgres::on_a_database,
+    roles::{as_role, environment, hand_back, owned_by_a_plain_role},
+    walls::{Filled, filled, migrated},
+};
+
+#[tokio::test]
+async fn a_node_adds_to_the_record_and_never_takes_from_it() {
+    on_a_database(async |url| {
+        let Filled { owner, store, ours, .. } = filled(&url).await;
+        fill(&owner, ours, 0).await;
+        let line = format!(
+            "INSERT INTO audit (id, tenant_id, actor, action, subject, details, at)
+             SELECT gen_random_uuid(), '{ours}', 'a', 'b', 'c', '{{}}', now() FROM audit"
+        );
+        let txn = store.write(ours).await.unwrap();
+        assert_eq!(
+            txn.execute_unprepared(&line).await.unwrap().rows_affected(),
+            1,
+            "it reads one and adds one"
+        );
+        txn.commit().await.unwrap();
+        for taking in ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", "TRUNCATE audit"] {
+            let txn = store.write(ours).await.unwrap();
+            let refused = txn.execute_unprepared(taking).await.unwrap_err().to_string();
+            assert!(refused.contains("permission denied"), "{taking}: {refused}");
+        }
+        for statement in ["SELECT 1 FROM audit", "DELETE FROM audit"] {
+            let refused = store.engine().execute_unprepared(statement).await.unwrap_err().to_string();
+            assert!(refused.contains("permission denied"), "the engine, {statement}: {refused}");
+        }
+    })
+    .await;
+}
+
+/// The tenant, and a line for each of so many days before now.
+async fn fill(server: &DatabaseConnection, tenant: Uuid, days: u32) {
+    let sql = format!(
+        "INSERT INTO tenant (id, name, plan, return_urls, data_key, version, created_at)
+             VALUES ('{tenant}', 'Acme', 'PLUS', '[]', '', 1, now());
+         INSERT INTO audit (id, tenant_id, actor, action, subject, details, at)
+             SELECT gen_random_uuid(), '{tenant}', 'a', 'b', 'c', '{{}}', now() - make_interval(days => d)
+             FROM generate_series(1, {days}) d"
+    );
+    server.execute_unprepared(&sql).await.unwrap();
+}
+
+/// How many lines of a tenant there are, and which of its acts the operator's are.
+async fn lines(server: &DatabaseConnection, tenant: Uuid) -> (i64, Vec<String>) {
+    let sql = format!(
+        "SELECT count(*) AS n, coalesce(string_agg(action, ',') FILTER (WHERE actor = 'operator'), '') AS acts
+         FROM audit WHERE tenant_id = '{tenant}'"
+    );
+    let statement = Statement::from_string(server.get_database_backend(), sql);
+    let row = server.query_one_raw(statement).await.unwrap().unwrap();
+    let acts: String = row.try_get("", "acts").unwrap();
+    (row.try_get("", "n").unwrap(), acts.split_terminator(',').map(str::to_owned).collect())
+}
+
+/// As an owner whom row-level security holds, as it does in production.
+#[tokio::test]
+async fn the_owner_prunes_the_record_and_that_is_recorded() {
+    on_a_database(async |url| {
+        let (server, role) = owned_by_a_plain_role(&url).await;
+        let owner = as_role(&url, &role);
+        migrated(&owner).await.close().await.unwrap();
+        let ids = Ids::random(Arc::new(SystemClock));
+        let (acme, other) = (ids.uuid(), ids.uuid());
+        fill(&server, acme, 1200).await;
+        fill(&server, other, 20).await;
+        let operator = environment(&Logins::at(&url).app, &owner);
+        let prune = async |days: &str, tenant: Option<Uuid>| {
+            let tenant = tenant.map(|tenant| Id::<ids::Tenant>::from_uuid(tenant).to_string());
+            let mut arguments = vec!["audit", "prune", "--older-than-days", days];
+            arguments.extend(tenant.iter().flat_map(|tenant| ["--tenant", tenant.as_str()]));
+            let (fine, said) = nodes::said(&arguments, &operator).await;
+            assert!(fine, "{said}");
+            said
+        };
+        assert!(prune("100", None).await.contains("1101 lines removed"), "more than one batch");
+        assert_eq!(lines(&server, acme).await, (100, vec!["audit.prune".to_owned()]));
+        assert_eq!(
+            lines(&server, other).await,
+            (20, Vec::new()),
+            "of whom nothing is old, nothing is recorded"
+        );
+        prune("0", Some(acme)).await;
+        assert_eq!(
+            lines(&server, acme).await,
+            (1, vec!["audit.prune".to_owned()]),
+            "that it was erased is left"
+        );
+        assert_eq!(lines(&server, other).await.0, 20, "of the other tenant nothing went");
+        let mut node = operator.clone();
+        node.insert("MUSTER_MIGRATION_URL".to_owned(), Logins::at(&url).app);
+        let (fine, said) = nodes::said(&["audit", "prune", "--older-than-days", "0"], &node).await;
+        assert!(!fine && said.contains("migration_url"), "a node's role does not prune: {said}");
+        hand_back(&server, &role).await;
+    })
+    .await;
+}
