@@ -8,10 +8,16 @@ use crate::{state::Answer, time::BusyKind};
 /// In this order: cancelled, transparent or declined by the owner leaves it free; then Outlook's own word counts;
 /// then a tentative event, or one that the owner has not accepted, is tentative; everything else is busy.
 pub fn busy_kind(event: &Event, addresses: &[&str]) -> Option<BusyKind> {
-    let own = event.attendees.iter().find(|attendee| {
-        addresses.iter().any(|address| attendee.party.address.eq_ignore_ascii_case(address))
+    let own = event.attendees.iter().filter(|attendee| {
+        addresses.iter().any(|address| attendee.party.address.trim().eq_ignore_ascii_case(address))
     });
-    let answer = own.map(|attendee| attendee.answer);
+    // Somebody invited under several addresses answers under one of them.
+    let answer = own.map(|attendee| attendee.answer).max_by_key(|answer| match answer {
+        Answer::Declined => 0,
+        Answer::None => 1,
+        Answer::Tentative => 2,
+        Answer::Accepted => 3,
+    });
     let free = event.status == Status::Cancelled || event.transparent || answer == Some(Answer::Declined);
     if free {
         return None;
@@ -36,7 +42,7 @@ mod tests {
             "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20261201T100000Z\n{lines}\nEND:VEVENT\nEND:VCALENDAR"
         );
         let calendar = Calendar::read(text.as_bytes()).unwrap();
-        busy_kind(calendar.main().unwrap(), &["ada@corp.test"])
+        busy_kind(calendar.main().unwrap(), &["ada@corp.test", "ada@old.test"])
     }
 
     #[test]
@@ -49,6 +55,15 @@ mod tests {
         assert_eq!(kind(&me("DECLINED")), None);
         assert_eq!(kind(&me("NEEDS-ACTION")), Some(BusyKind::Tentative));
         assert_eq!(kind(&me("ACCEPTED")), Some(BusyKind::Busy));
+        for other in ["ATTENDEE;PARTSTAT=DECLINED:mailto:ada@old.test", &me("DECLINED")] {
+            let twice = format!("{other}\n{}", me("ACCEPTED"));
+            assert_eq!(kind(&twice), Some(BusyKind::Busy), "declined under one address alone: {twice}");
+        }
+        assert_eq!(kind(&me("DECLINED;PARTSTAT=ACCEPTED")), Some(BusyKind::Tentative), "which of them?");
+        assert_eq!(kind("ATTENDEE;PARTSTAT=DECLINED:MAILTO:ADA@OLD.TEST"), None);
+        assert_eq!(kind("STATUS:CANCELLED\nSTATUS:CONFIRMED"), Some(BusyKind::Busy));
+        let twice = "X-MICROSOFT-CDO-BUSYSTATUS:FREE\nX-MICROSOFT-CDO-BUSYSTATUS:BUSY";
+        assert_eq!(kind(twice), Some(BusyKind::Busy));
         assert_eq!(kind("ATTENDEE;PARTSTAT=DECLINED:mailto:bob@corp.test"), Some(BusyKind::Busy));
         assert_eq!(kind("X-MICROSOFT-CDO-BUSYSTATUS:FREE"), None);
         assert_eq!(kind("STATUS:TENTATIVE\nX-MICROSOFT-CDO-BUSYSTATUS:OOF"), Some(BusyKind::Busy));

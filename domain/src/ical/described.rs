@@ -2,13 +2,15 @@
 
 use chrono::{Datelike, Duration, NaiveDateTime};
 
-use super::{moment, recurrence::Rule, tree::Component, zone::offset};
+use super::{recurrence::Rule, tree::Component, written, zone::offset};
 use crate::{Budget, time::Timestamp};
 
 /// How many observances of one zone are read.
 const OBSERVANCES: usize = 200;
 /// How many onsets of one observance are followed.
 const ONSETS: usize = 400;
+/// How many onsets a zone has at most.
+const CHANGES: usize = 4_000;
 /// Nobody's calendar is older; rules are followed from here on.
 const FIRST_YEAR: i32 = 1970;
 /// The last year of onsets.
@@ -19,6 +21,8 @@ const LAST_YEAR: i32 = 2100;
 pub struct Described {
     first: Duration,
     changes: Vec<Change>,
+    /// For each change the local time until which no later one is in force.
+    reached: Vec<NaiveDateTime>,
     /// Whether a part of the description cannot be read.
     pub(super) is_doubtful: bool,
 }
@@ -40,7 +44,7 @@ impl Described {
         let mut is_doubtful = zone.components.len() > OBSERVANCES || zone.get("TZOFFSETTO").is_some();
         for part in zone.components.iter().take(OBSERVANCES) {
             let (Some(to), Some(start)) =
-                (part.value("TZOFFSETTO").and_then(offset), part.value("DTSTART").and_then(moment::local))
+                (part.value("TZOFFSETTO").and_then(offset), part.value("DTSTART").and_then(written::local))
             else {
                 is_doubtful = true;
                 continue;
@@ -58,11 +62,15 @@ impl Described {
                     vec![start]
                 }
             };
-            let listed = part.all("RDATE").flat_map(|dates| dates.value.split(',')).filter_map(moment::local);
+            let listed =
+                part.all("RDATE").flat_map(|dates| dates.value.split(',')).filter_map(written::local);
             changes.extend(onsets.into_iter().chain(listed).map(|at| Change { at, to, since: start }));
         }
         changes.sort_by_key(|change| change.at);
-        Some(Self { first: first?.1, changes, is_doubtful })
+        is_doubtful |= changes.len() > CHANGES;
+        changes.truncate(CHANGES);
+        let first = first?.1;
+        Some(Self { first, reached: reached(first, &changes), changes, is_doubtful })
     }
 
     /// The instant of a local time: inside a gap by the offset before it, where clocks are turned back the first one.
@@ -77,18 +85,23 @@ impl Described {
     }
 
     fn in_force(&self, local: NaiveDateTime) -> Option<&Change> {
-        let (mut offset, mut found) = (self.first, None);
-        for change in &self.changes {
-            // Inside a gap the old offset is used; at an overlap the first occurrence.
-            let forward = (change.to - offset).max(Duration::zero());
-            if change.at.checked_add_signed(forward).is_none_or(|reached| local < reached) {
-                break;
-            }
-            offset = change.to;
-            found = Some(change);
-        }
-        found
+        let count = self.reached.partition_point(|reached| *reached <= local);
+        self.changes.get(count.checked_sub(1)?)
     }
+}
+
+/// From which local time on each change is in force: inside a gap the old offset is used; at an overlap the first
+/// occurrence. No change is before the one in front of it.
+fn reached(first: Duration, changes: &[Change]) -> Vec<NaiveDateTime> {
+    let (mut offset, mut latest) = (first, NaiveDateTime::MIN);
+    let mut reached = Vec::with_capacity(changes.len());
+    for change in changes {
+        let forward = (change.to - offset).max(Duration::zero());
+        latest = latest.max(change.at.checked_add_signed(forward).unwrap_or(NaiveDateTime::MAX));
+        reached.push(latest);
+        offset = change.to;
+    }
+    reached
 }
 
 /// When an observance begins, on the wall of the offset before; `None` where the rule cannot be read, or followed within

@@ -2,11 +2,15 @@
 
 use super::{
     line::Property,
-    moment::{Moment, Span},
+    moment::{Moment, says_date},
+    span::Span,
     tree::Component,
     zone::Zones,
 };
 use crate::{Zone, state::Answer, time::Timestamp};
+
+/// How many of its starts, ends and lengths are read; the standard allows one.
+const SAID: usize = 8;
 
 /// Whether an event takes place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,8 +24,8 @@ pub enum Status {
     Cancelled,
 }
 
-/// What Outlook says about how the time is taken (`X-MICROSOFT-CDO-BUSYSTATUS`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What Outlook says about how the time is taken (`X-MICROSOFT-CDO-BUSYSTATUS`), in the order in which it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BusyStatus {
     /// Not at all.
     Free,
@@ -110,6 +114,8 @@ pub struct Event {
     pub stamp: Option<Timestamp>,
     /// X- properties, names in capitals, values as TEXT.
     pub extras: Vec<(String, String)>,
+    /// Whether it says how long it lasts.
+    pub(super) has_length: bool,
     /// What of it cannot be read.
     pub(super) defects: Vec<Defect>,
 }
@@ -127,13 +133,29 @@ pub(super) enum Defect {
     Occurrence,
     /// An additional occurrence.
     Additional,
+    /// The occurrences before an override that holds for them too (RFC 2445) are not moved.
+    Prior,
 }
 
 impl Event {
     /// Understands a VEVENT.
     pub(super) fn of(event: &Component, zones: &Zones) -> Self {
         let mut defects = Vec::new();
-        let start = event.get("DTSTART").and_then(|property| Moment::read(property, zones));
+        let status = status(event);
+        let recurrence = event.get("RECURRENCE-ID");
+        let recurrence_id = recurrence.and_then(|property| Moment::read(property, zones));
+        if recurrence.is_some() && recurrence_id.is_none() {
+            defects.push(Defect::Occurrence);
+        }
+        let range =
+            recurrence.and_then(|property| property.param_value("RANGE")).map(str::to_ascii_uppercase);
+        if range.as_deref() == Some("THISANDPRIOR") {
+            defects.push(Defect::Prior);
+        }
+        let mut starts = starts(event, zones, &mut defects).into_iter();
+        // Nothing but which one it is has to be known of an occurrence that is cancelled.
+        let is_gone = status == Status::Cancelled && event.get("DTSTART").is_none();
+        let start = starts.next().or_else(|| recurrence_id.clone().filter(|_| is_gone));
         if start.is_none() {
             defects.push(Defect::Start);
         }
@@ -148,38 +170,34 @@ impl Event {
         };
         let start = start.unwrap_or(Moment::Date(chrono::NaiveDate::MIN));
         let text = |name: &str| event.get(name).map(Property::as_text).filter(|text| !text.is_empty());
-        let recurrence = event.get("RECURRENCE-ID");
-        let recurrence_id = recurrence.and_then(|property| Moment::read(property, zones));
-        if recurrence.is_some() && recurrence_id.is_none() {
-            defects.push(Defect::Occurrence);
-        }
         let also: Vec<_> = list(event, "RDATE", zones).collect();
         if also.iter().any(Option::is_none) {
             defects.push(Defect::Additional);
         }
-        if start.is_doubtful() || matches!(&span, Span::Until(end) if end.is_doubtful()) {
+        let also: Vec<_> = starts.map(|start| (start, None)).chain(also.into_iter().flatten()).collect();
+        let ends = |span: &Span| matches!(span, Span::Until(end) if end.is_doubtful());
+        if start.is_doubtful() || ends(&span) || also.iter().any(|(at, _)| at.is_doubtful()) {
             defects.push(Defect::Zone);
         }
         Self {
             uid: text("UID").unwrap_or_default(),
             recurrence_id,
-            and_future: recurrence.and_then(|property| property.param_value("RANGE"))
-                == Some("THISANDFUTURE"),
+            and_future: range.as_deref() == Some("THISANDFUTURE"),
+            has_length: span_is_said(event),
             span,
             start,
             rules: event.all("RRULE").map(|property| property.value.clone()).collect(),
             // An exception that cannot be read leaves the occurrence where it is.
             except: list(event, "EXDATE", zones).flatten().map(|(at, _)| at).collect(),
-            also: also.into_iter().flatten().collect(),
+            also,
             defects,
-            status: match word(event, "STATUS").as_deref() {
-                Some("CANCELLED" | "CANCELED") => Status::Cancelled,
-                Some("TENTATIVE") => Status::Tentative,
-                _ => Status::Confirmed,
-            },
-            transparent: word(event, "TRANSP").as_deref() == Some("TRANSPARENT"),
-            busy_status: event.value("X-MICROSOFT-CDO-BUSYSTATUS").and_then(busy_status),
-            class: match word(event, "CLASS").as_deref() {
+            status,
+            transparent: all_are(event, "TRANSP", &["TRANSPARENT"]),
+            busy_status: event
+                .all("X-MICROSOFT-CDO-BUSYSTATUS")
+                .filter_map(|property| busy_status(&property.value))
+                .max(),
+            class: match words(event, "CLASS").next().as_deref() {
                 None | Some("PUBLIC") => Class::Public,
                 // Names that are not known must be treated as private (RFC 5545 section 3.8.1.3).
                 Some(_) => Class::Private,
@@ -231,22 +249,69 @@ fn list<'a>(
     event.all(name).flat_map(|property| Moment::read_list(property, zones))
 }
 
-/// A property that is one of several words, in capitals.
-fn word(event: &Component, name: &str) -> Option<String> {
-    event.value(name).map(|value| value.trim().to_ascii_uppercase())
+/// The values of a property that is one of several words, in capitals.
+fn words<'a>(event: &'a Component, name: &'a str) -> impl Iterator<Item = String> + 'a {
+    event.all(name).map(|property| property.value.trim().to_ascii_uppercase())
 }
 
-/// DTEND, else DURATION, else a day for a DATE and nothing for a time.
+/// Whether a property says one of these words. One that also says something else says nothing.
+fn all_are(event: &Component, name: &str, wanted: &[&str]) -> bool {
+    event.get(name).is_some() && words(event, name).all(|word| wanted.contains(&word.as_str()))
+}
+
+fn status(event: &Component) -> Status {
+    if all_are(event, "STATUS", &["CANCELLED", "CANCELED"]) {
+        Status::Cancelled
+    } else if all_are(event, "STATUS", &["TENTATIVE"]) {
+        Status::Tentative
+    } else {
+        Status::Confirmed
+    }
+}
+
+/// The start. Where several are written that differ, each of the others is an additional occurrence; what follows from it
+/// in a series is not known.
+fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Moment> {
+    let mut read: Vec<Moment> = Vec::new();
+    let mut is_torn = false;
+    for (number, property) in event.all("DTSTART").enumerate() {
+        match Moment::read(property, zones).map(|at| if says_date(property) { at.whole_day() } else { at }) {
+            Some(at) if !read.contains(&at) => read.push(at),
+            Some(_) => {}
+            None => is_torn |= !property.value.trim().is_empty(),
+        }
+        is_torn |= number >= SAID;
+        if is_torn && !read.is_empty() {
+            break;
+        }
+    }
+    if !read.is_empty() && (is_torn || (read.len() > 1 && event.get("RRULE").is_some())) {
+        defects.push(Defect::Additional);
+    }
+    read
+}
+
+fn span_is_said(event: &Component) -> bool {
+    event.get("DTEND").or(event.get("DURATION")).is_some()
+}
+
+/// The longest of DTEND and DURATION, else a day for a DATE and nothing for a time.
 fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> Span {
-    let (end, length) = (event.get("DTEND"), event.get("DURATION"));
-    let read_end = end.and_then(|property| Moment::read(property, zones)).map(|end| whole_days(end, start));
-    let read_length = length.and_then(|property| Span::read(&property.value));
-    if (end.is_some() || length.is_some()) && read_end.is_none() && read_length.is_none() {
+    let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::read(property, zones));
+    let ends: Vec<Moment> = ends.map(|end| whole_days(end, start)).collect();
+    let lengths = event.all("DURATION").take(SAID).filter_map(|property| Span::read(&property.value));
+    let lengths: Vec<Span> = lengths.collect();
+    if span_is_said(event) && ends.is_empty() && lengths.is_empty() {
         defects.push(Defect::End);
     }
     // Several programs end a whole day on the day it begins.
-    let read_end = read_end.filter(|end| !start.is_date() || end.wall() > start.wall()).map(Span::Until);
-    read_end.or(read_length).unwrap_or(Span::Length { days: i64::from(start.is_date()), seconds: 0 })
+    let ends = ends.into_iter().filter(|end| !start.is_date() || end.wall() > start.wall()).map(Span::Until);
+    let lengths = lengths.into_iter().map(|length| if start.is_date() { length.in_days() } else { length });
+    // A time that is said to be a day is one, wherever it begins.
+    let is_day = start.is_date() || event.get("DTSTART").is_some_and(says_date);
+    let day = is_day.then_some(Span::Length { days: 1, seconds: 0 });
+    let longest = ends.chain(lengths).chain(day).max_by_key(|span| span.end(start, start, &Zone::UTC));
+    longest.unwrap_or(Span::Length { days: 0, seconds: 0 })
 }
 
 /// An end in another form than the start: a day that ends at a time is taken whole, and a time that ends with a day takes
@@ -285,7 +350,9 @@ fn attendee(property: &Property) -> Attendee {
     let is = |param: &str, value: &str| {
         property.param_value(param).is_some_and(|is| is.eq_ignore_ascii_case(value))
     };
-    let answer = match property.param_value("PARTSTAT").map(str::to_ascii_uppercase).as_deref() {
+    let mut answers = property.param_values("PARTSTAT").map(str::to_ascii_uppercase);
+    // Who is said to have answered in two ways has not answered.
+    let answer = match answers.next().filter(|answer| answers.all(|other| other == *answer)).as_deref() {
         Some("ACCEPTED") => Answer::Accepted,
         Some("TENTATIVE") => Answer::Tentative,
         Some("DECLINED") => Answer::Declined,

@@ -1,5 +1,8 @@
 //! The occurrences of a resource within a window.
 
+mod except;
+#[cfg(test)]
+mod forms;
 #[cfg(test)]
 mod mutilated;
 #[cfg(test)]
@@ -10,7 +13,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use self::series::Series;
 use super::{
@@ -65,7 +68,7 @@ pub fn expand<'a>(
     owner: &Zone,
     budget: &mut Budget,
 ) -> Expansion<'a> {
-    let mut work = Work { window, owner, budget, found: Expansion::default() };
+    let mut work = Work { window, owner, budget, found: Expansion::default(), marked: HashMap::new() };
     let mut order: Vec<&str> = Vec::new();
     let mut by_uid: HashMap<&str, Vec<&Event>> = HashMap::new();
     for event in &calendar.events {
@@ -95,6 +98,8 @@ struct Work<'a, 'b> {
     owner: &'b Zone,
     budget: &'b mut Budget,
     found: Expansion<'a>,
+    /// Where the mark of an UID is.
+    marked: HashMap<String, usize>,
 }
 
 impl<'a> Work<'a, '_> {
@@ -112,6 +117,9 @@ impl<'a> Work<'a, '_> {
         }
         if event.has(Defect::Occurrence) {
             self.mark(event, UnreadableReason::Recurrence, true);
+        }
+        if event.has(Defect::Prior) {
+            self.mark(event, UnreadableReason::Recurrence, false);
         }
         if event.has(Defect::End) {
             // It may last for ever.
@@ -146,11 +154,15 @@ impl<'a> Work<'a, '_> {
 
     fn mark(&mut self, event: &Event, reason: UnreadableReason, blocks: bool) {
         let mark = Unreadable { uid: event.uid.clone(), reason, blocks };
-        match self.found.unreadable.iter_mut().find(|known| known.uid == mark.uid) {
+        let marks = &mut self.found.unreadable;
+        match self.marked.entry(event.uid.clone()) {
             // What blocks nothing is the worst that can be said of an item.
-            Some(known) if known.blocks && !blocks => *known = mark,
-            Some(_) => {}
-            None => self.found.unreadable.push(mark),
+            Entry::Occupied(at) if marks[*at.get()].blocks && !blocks => marks[*at.get()] = mark,
+            Entry::Occupied(_) => {}
+            Entry::Vacant(at) => {
+                at.insert(marks.len());
+                marks.push(mark);
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::{
     line::Property,
-    moment::{Moment, Span},
+    moment::Moment,
+    span::Span,
     tree::{Component, Error},
     zone::Zones,
 };

@@ -3,10 +3,13 @@
 //! Our own and not the parser of the `icalendar` crate, because that one refuses a whole resource for one broken
 //! line and unfolds characters, where servers and clients fold in the middle of one.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
+
+/// What some programs put in front of a text, and of each text when they join several.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The properties that say when an event takes place.
-const OF_TIMES: [&str; 6] = ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
+pub(super) const OF_TIMES: [&str; 6] = ["DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "RECURRENCE-ID"];
 
 /// One property: `NAME;PARAM=value:value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,12 @@ impl Property {
         values.first().map(String::as_str)
     }
 
+    /// All values of a parameter.
+    pub(super) fn param_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_name = self.params.iter().filter(move |(param, _)| param.eq_ignore_ascii_case(name));
+        of_name.flat_map(|(_, values)| values.iter().map(String::as_str))
+    }
+
     /// The value as TEXT.
     pub fn as_text(&self) -> String {
         unescape_text(&self.value)
@@ -51,25 +60,39 @@ impl Property {
     /// Reads an unfolded line; `None` when it is not a property. A line of which only the name of one that says when
     /// something takes place is left is that property without a value.
     pub(super) fn read(line: &str) -> Option<Self> {
-        let line = line.trim_start();
-        Self::read_whole(line).or_else(|| {
-            let name = line.split([';', ':']).next()?.trim().to_ascii_uppercase();
-            OF_TIMES.contains(&name.as_str()).then(|| Self::new(&name, ""))
-        })
+        let line = line.trim_start_matches(|char: char| char.is_whitespace() || char == BYTE_ORDER_MARK);
+        Self::read_whole(line).or_else(|| Self::read_torn(line))
+    }
+
+    /// A property of times that is not written as one: with an `=` for the colon, or a quote that is not closed.
+    fn read_torn(line: &str) -> Option<Self> {
+        let (name, rest) = line.split_at(line.find([';', ':', '=']).unwrap_or(line.len()));
+        let name = bare_name(name);
+        if !OF_TIMES.contains(&name.as_str()) {
+            return None;
+        }
+        let value = rest.strip_prefix('=').map(|value| Self::new(&name, value));
+        let unquoted = || rest.contains('"').then(|| Self::read_whole(&line.replace('"', ""))).flatten();
+        Some(value.or_else(unquoted).unwrap_or_else(|| Self::new(&name, "")))
     }
 
     fn read_whole(line: &str) -> Option<Self> {
         let end = line.find([';', ':'])?;
-        let name = line[..end].trim().to_ascii_uppercase();
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        let name = bare_name(&line[..end]);
+        if !is_name(&name) {
             return None;
         }
         let mut rest = &line[end..];
         let mut params = Vec::new();
         while let Some(after) = rest.strip_prefix(';') {
-            let equals = after.find('=')?;
-            let (values, tail) = read_values(&after[equals + 1..])?;
-            params.push((after[..equals].trim().to_ascii_uppercase(), values));
+            let end = after.find(['=', ';', ':'])?;
+            let param = after[..end].trim().to_ascii_uppercase();
+            let (values, tail) = match after[end..].strip_prefix('=') {
+                Some(values) => read_values(values)?,
+                // vCalendar 1.0 writes values alone: `DTSTART;DATE:20261208`.
+                None => (Vec::new(), &after[end..]),
+            };
+            params.push((param, values));
             rest = tail;
         }
         Some(Self { name, params, value: rest.strip_prefix(':')?.to_owned() })
@@ -80,13 +103,24 @@ impl Property {
         let mut line = self.name.clone();
         for (name, values) in &self.params {
             let values: Vec<String> = values.iter().map(|value| write_value(value)).collect();
+            let equals = if values.is_empty() { "" } else { "=" };
             // Writing to a String cannot fail.
-            let _ = write!(line, ";{name}={}", values.join(","));
+            let _ = write!(line, ";{name}{equals}{}", values.join(","));
         }
         line.push(':');
         line.extend(self.value.chars().filter(|char| !matches!(char, '\r' | '\n')));
         fold(&line, into);
     }
+}
+
+/// A name in capitals, without the group in front of it that vCard has (`item1.DTSTART`).
+fn bare_name(name: &str) -> String {
+    name.rsplit('.').next().unwrap_or(name).trim().to_ascii_uppercase()
+}
+
+/// Whether a text is the name of a property or a component.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Reads parameter values up to the next `;` or `:`, and returns what follows.
@@ -159,12 +193,15 @@ fn fold(line: &str, into: &mut String) {
     into.push_str("\r\n");
 }
 
-/// Joins folded lines, on bytes: a fold may stand inside a character.
+/// Joins folded lines, on bytes: a fold may stand inside a character. Lines end with LF, with any number of CR before it;
+/// where there is no LF at all, with CR.
 pub(super) fn unfold(text: &[u8]) -> Vec<String> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    for line in text.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = utf8(text);
+    let end = if text.contains(&b'\n') { b'\n' } else { b'\r' };
+    for line in text.split(|byte| *byte == end) {
+        let kept = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+        let line = &line[..kept];
         match (line.first(), lines.last_mut()) {
             (Some(b' ' | b'\t'), Some(last)) => last.extend_from_slice(&line[1..]),
             (None, _) => {}
@@ -172,6 +209,17 @@ pub(super) fn unfold(text: &[u8]) -> Vec<String> {
         }
     }
     lines.into_iter().map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+}
+
+/// A text in UTF-16, known by its byte order mark or by the zeros of its first letter, in UTF-8.
+fn utf8(text: &[u8]) -> Cow<'_, [u8]> {
+    let unit: fn([u8; 2]) -> u16 = match text {
+        [0xff, 0xfe, ..] | [b'B' | b'b', 0, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] | [0, b'B' | b'b', ..] => u16::from_be_bytes,
+        _ => return Cow::Borrowed(text),
+    };
+    let units: Vec<u16> = text.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+    Cow::Owned(String::from_utf16_lossy(&units).into_bytes())
 }
 
 /// Escapes a TEXT value.
@@ -219,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn lines_end_and_letters_stand_as_old_programs_write_them() {
+        let lines = ["BEGIN:VCALENDAR", "SUMMARY:Gespräch über Möbel"];
+        let text = "BEGIN:VCALENDAR\r\nSUMMARY:Gespräch\r\n  über Möbel\r\n";
+        let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
+        for bytes in [
+            text.replace("\r\n", "\r").into_bytes(),
+            text.replace("\r\n", "\r\r\n").into_bytes(),
+            units(text).into_iter().flat_map(u16::to_le_bytes).collect(),
+            units(text).into_iter().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            assert_eq!(unfold(&bytes), lines, "{bytes:?}");
+        }
+        let marked: Vec<u8> =
+            units(&format!("\u{feff}{text}")).into_iter().flat_map(u16::to_le_bytes).collect();
+        let read: Vec<_> = unfold(&marked).iter().filter_map(|line| Property::read(line)).collect();
+        assert_eq!(read[0], Property::new("BEGIN", "VCALENDAR"));
+    }
+
+    #[test]
     fn long_lines_are_folded_at_75_octets_and_read_back() {
         let property = Property::text("SUMMARY", &"Öffentliche Übung, ".repeat(20));
         let mut text = String::new();
@@ -248,7 +315,7 @@ mod tests {
 
     #[test]
     fn broken_lines_are_no_properties() {
-        for line in ["", "nonsense", ":x", "A B:x", "X;Y:z", "X;Y=\"z:1"] {
+        for line in ["", "nonsense", ":x", "A B:x", "X;Y", "X;Y=\"z:1"] {
             assert_eq!(Property::read(line), None, "{line} is not a property");
         }
     }

@@ -17,8 +17,10 @@ mod free_busy;
 mod line;
 mod moment;
 mod recurrence;
+mod span;
 mod tree;
 mod write;
+mod written;
 mod zone;
 mod zone_name;
 
@@ -28,7 +30,8 @@ pub use event::{Attendee, BusyStatus, Class, Event, Party, Status};
 pub use expand::{Blocked, Expansion, Instance, expand};
 pub use free_busy::{PublishedTimes, free_busy};
 pub use line::{Property, escape_text, unescape_text};
-pub use moment::{Moment, Span};
+pub use moment::Moment;
+pub use span::Span;
 pub use tree::{Component, Error};
 pub use write::{Draft, basic_utc};
 pub use zone::EventZone;
@@ -93,7 +96,7 @@ impl Calendar {
     }
 }
 
-/// Whether a calendar has times outside of all components, or components that no standard knows.
+/// Whether a calendar has times outside of all components, or components that no standard knows and that may be events.
 fn is_misshapen(tree: &Component) -> bool {
     const KNOWN: [&str; 11] = [
         "VEVENT",
@@ -109,11 +112,10 @@ fn is_misshapen(tree: &Component) -> bool {
         "VRESOURCE",
     ];
     let is_strange = |part: &Component| !KNOWN.contains(&part.name.as_str()) && !part.name.starts_with("X-");
-    tree.get("DTSTART").is_some()
-        || tree
-            .components
-            .iter()
-            .any(|part| is_strange(part) && part.get("DTSTART").or(part.get("DTEND")).is_some())
+    let has_times = |part: &Component| line::OF_TIMES.iter().any(|name| part.get(name).is_some());
+    // In a text that is indented the lines of a component have become part of its name.
+    let is_torn = |part: &Component| !line::is_name(&part.name) || has_times(part);
+    has_times(tree) || tree.components.iter().any(|part| is_strange(part) && is_torn(part))
 }
 
 /// The zone that a `VTIMEZONE` text (such as the property `calendar-timezone`) names, as an IANA zone.

@@ -10,7 +10,8 @@ const SIZE: usize = 4 * 1024 * 1024;
 
 /// How many bytes of a line are one step of work.
 const LINE: u64 = 256;
-/// What belongs to an event and never to an alarm inside it.
+const CALENDAR: &str = "VCALENDAR";
+/// What belongs to an event and never to an alarm or another component inside it.
 const OF_EVENTS: [&str; 9] =
     ["DTSTART", "DTEND", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "UID", "TRANSP", "STATUS"];
 
@@ -69,13 +70,14 @@ impl Component {
         Self { name: name.to_owned(), properties: Vec::new(), components: Vec::new() }
     }
 
-    /// Reads the first VCALENDAR of a text. Components that are not closed, or closed in the wrong order, are closed where
-    /// that can be told; what stands between is kept.
+    /// Reads the VCALENDAR of a text. Components that are not closed, or closed in the wrong order, are closed where
+    /// that can be told; what stands between is kept. A text that holds several calendars, or components outside of any,
+    /// is one calendar with all of them.
     pub fn read(text: &[u8], budget: &mut Budget) -> Result<Self, Error> {
         if text.len() > SIZE {
             return Err(Error::TooLarge);
         }
-        let mut open: Vec<Self> = Vec::new();
+        let (mut open, mut closed): (Vec<Self>, Vec<Self>) = Default::default();
         for line in line::unfold(text) {
             if !budget.spend(1 + line.len() as u64 / LINE) {
                 return Err(Error::TooCostly);
@@ -85,11 +87,7 @@ impl Component {
             };
             match property.name.as_str() {
                 "BEGIN" => begin(&mut open, &property.value.trim().to_ascii_uppercase())?,
-                "END" => {
-                    if let Some(calendar) = end(&mut open, property.value.trim()) {
-                        return Ok(calendar);
-                    }
-                }
+                "END" => closed.extend(end(&mut open, property.value.trim())),
                 _ => {
                     if let Some(current) = open.last_mut() {
                         current.properties.push(property);
@@ -100,7 +98,8 @@ impl Component {
         while open.len() > 1 {
             close(&mut open);
         }
-        open.pop().filter(|root| root.name == "VCALENDAR").ok_or(Error::NoCalendar)
+        closed.extend(open.pop());
+        joined(closed).ok_or(Error::NoCalendar)
     }
 
     /// The text of the component, as it is stored.
@@ -148,6 +147,25 @@ impl Component {
     }
 }
 
+/// One calendar of all that stands in a text side by side; `None` where nothing of it belongs into a calendar.
+fn joined(parts: Vec<Component>) -> Option<Component> {
+    let (calendars, others): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| part.name == CALENDAR);
+    let mut calendars = calendars.into_iter();
+    let mut whole = calendars.next();
+    if whole.is_none() && others.iter().any(|part| part.name == "VEVENT") {
+        whole = Some(Component::new(CALENDAR));
+    }
+    let whole_calendar = whole.as_mut()?;
+    for calendar in calendars {
+        whole_calendar.components.extend(calendar.components);
+        // Times outside of all components are told of; the rest is said once.
+        let of_times = |property: &Property| line::OF_TIMES.contains(&property.name.as_str());
+        whole_calendar.properties.extend(calendar.properties.into_iter().filter(of_times));
+    }
+    whole_calendar.components.extend(others);
+    whole
+}
+
 /// Opens a component. Some stand in nothing but a calendar: whatever else is open there has lost its end.
 fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
     let depth = match name {
@@ -165,7 +183,7 @@ fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Closes the innermost component of a name with all inside it; answers the calendar when it is that. An end that fits
+/// Closes the innermost component of a name with all inside it; answers it when it stands in no other. An end that fits
 /// nothing is passed over.
 fn end(open: &mut Vec<Component>, name: &str) -> Option<Component> {
     let position = open.iter().rposition(|component| component.name.eq_ignore_ascii_case(name))?;
@@ -177,15 +195,14 @@ fn end(open: &mut Vec<Component>, name: &str) -> Option<Component> {
         open.last_mut()?.components.push(done);
         return None;
     }
-    // What came before the calendar is not of interest.
-    open.pop().filter(|root| root.name == "VCALENDAR")
+    open.pop()
 }
 
 /// Closes the innermost component, whose end is missing. What stood behind the missing end belongs to the parent.
 fn close(open: &mut Vec<Component>) {
     let Some(mut done) = open.pop() else { return };
     let Some(parent) = open.last_mut() else { return };
-    if done.name == "VALARM" {
+    if parent.name == "VEVENT" {
         let misplaced = |property: &Property| OF_EVENTS.contains(&property.name.as_str());
         let behind = done.properties.iter().position(misplaced).unwrap_or(done.properties.len());
         parent.properties.extend(done.properties.split_off(behind));
@@ -213,10 +230,27 @@ mod tests {
         assert_eq!(read("BEGIN:X\n".repeat(100_000).as_bytes()), Err(Error::Nesting));
         assert_eq!(read("BEGIN:VCALENDAR\n".repeat(9).as_bytes()), Err(Error::Nesting));
         assert_eq!(read(b"hello"), Err(Error::NoCalendar));
-        assert_eq!(read(b"BEGIN:VEVENT\nUID:1\nEND:VEVENT\n"), Err(Error::NoCalendar));
+        assert_eq!(read(b"BEGIN:VCARD\nUID:1\nEND:VCARD\n"), Err(Error::NoCalendar));
         let many = format!("BEGIN:VCALENDAR\n{}", "A:b\n".repeat(300_000));
         assert_eq!(read(many.as_bytes()), Err(Error::TooCostly));
         assert_eq!(read(&vec![b'x'; SIZE + 1]), Err(Error::TooLarge));
+    }
+
+    #[test]
+    fn everything_that_stands_side_by_side_is_one_calendar() {
+        let event = |n: u8| format!("BEGIN:VEVENT\nUID:{n}\nEND:VEVENT\n");
+        let calendar = |n: u8| format!("BEGIN:VCALENDAR\n{}END:VCALENDAR\n", event(n));
+        for text in [
+            format!("{}{}", calendar(1), calendar(2)),
+            format!("\u{feff}\u{feff}{}\u{feff}{}", calendar(1), calendar(2)),
+            format!("BEGIN:VCALENDAR\n{}{}END:VCALENDAR\n", calendar(1), calendar(2)),
+            format!("BEGIN:VCALENDAR\nEND:VCALENDAR\n{}{}", event(1), event(2)),
+            format!("{}{}", event(1), event(2)),
+        ] {
+            let read = read(text.as_bytes()).unwrap();
+            let uids: Vec<_> = read.named("VEVENT").filter_map(|event| event.value("UID")).collect();
+            assert_eq!(uids, ["1", "2"], "{text}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! if it tells of an observance that begins after the year of the database's release, which the database cannot know of.
 //! Otherwise the database is newer than the program that wrote the file.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use chrono::{Duration, NaiveDateTime};
 
@@ -13,6 +13,10 @@ use crate::{Budget, Zone, time::Timestamp, zone::tzdata};
 
 /// How many described zones of one resource are read.
 const DESCRIBED: usize = 64;
+/// How many names that are not described are looked up for one resource.
+const NAMED: usize = 256;
+/// The longest name of a zone, in bytes.
+const NAME: usize = 512;
 
 /// The zone of a local time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +55,18 @@ fn release_year() -> i32 {
 
 /// The zones that a resource may refer to.
 #[derive(Debug, Default)]
-pub(super) struct Zones(HashMap<String, EventZone>);
+pub(super) struct Zones {
+    described: HashMap<String, EventZone>,
+    /// What was found for names that are not described; looking one up costs more than a step.
+    named: RefCell<HashMap<String, Option<EventZone>>>,
+}
 
 impl Zones {
     /// Reads the VTIMEZONE components.
     pub(super) fn of(calendar: &Component, budget: &mut Budget) -> Self {
         let mut zones = HashMap::new();
         for component in calendar.named("VTIMEZONE").take(DESCRIBED) {
-            let Some(id) = component.value("TZID") else { continue };
+            let Some(id) = component.value("TZID").filter(|id| id.len() <= NAME) else { continue };
             let alias = component.value("X-LIC-LOCATION");
             let named = zone_name::named(id).or_else(|| alias.and_then(zone_name::named));
             let described = Described::read(component, budget).map(Arc::new);
@@ -71,12 +79,23 @@ impl Zones {
             };
             zones.insert(key(id), zone);
         }
-        Self(zones)
+        Self { described: zones, named: RefCell::default() }
     }
 
-    /// The zone of a TZID; `None` when neither its name nor a description is known.
+    /// The zone of a TZID; `None` when neither its name nor a description is known, or when it is longer than any name, or
+    /// one of more names than a calendar has.
     pub(super) fn get(&self, id: &str) -> Option<EventZone> {
-        self.0.get(&key(id)).cloned().or_else(|| zone_name::named(id))
+        if id.len() > NAME {
+            return None;
+        }
+        if let Some(zone) = self.described.get(&key(id)) {
+            return Some(zone.clone());
+        }
+        let mut named = self.named.borrow_mut();
+        if named.len() >= NAMED && !named.contains_key(id) {
+            return None;
+        }
+        named.entry(id.to_owned()).or_insert_with(|| zone_name::named(id)).clone()
     }
 }
 
@@ -106,7 +125,7 @@ pub(super) fn offset(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::moment;
+    use crate::ical::written;
 
     fn zones(lines: &str) -> Zones {
         let text = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
@@ -115,7 +134,7 @@ mod tests {
     }
 
     fn utc(zone: &EventZone, text: &str) -> String {
-        zone.instant(moment::local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
+        zone.instant(written::local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
     }
 
     const DESCRIBED: &str = "BEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\n\
@@ -199,6 +218,26 @@ mod tests {
         assert!(zones.get("(UTC+01:00) Amsterdam, Berlin, Bern, Rom").is_some());
         assert!(zones.get("\"(utc+01:00) Amsterdam, Berlin, Bern, Rom\"").is_some());
         assert!(zones.get("Rom").is_none());
+    }
+
+    #[test]
+    fn more_names_than_a_calendar_has_are_not_looked_up() {
+        let zones = zones("");
+        for number in 0..NAMED {
+            assert_eq!(zones.get(&format!("Nowhere {number}")), None);
+        }
+        assert_eq!(zones.get("Europe/Berlin"), None, "that would be one more");
+        assert!(Zones::default().get(&format!("{}Europe/Berlin", "/x".repeat(NAME))).is_none(), "too long");
+    }
+
+    #[test]
+    fn a_zone_with_more_onsets_than_any_has_is_doubtful() {
+        let onsets = vec!["20200101T000000"; 5_000].join(",");
+        let text = DESCRIBED.replace("END:STANDARD", &format!("RDATE:{onsets}\nEND:STANDARD"));
+        let Some(EventZone::Described(described)) = zones(&text).get("Office") else {
+            panic!("the name must not be known")
+        };
+        assert!(described.is_doubtful);
     }
 
     #[test]

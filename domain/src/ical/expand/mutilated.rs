@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{tests::window, *};
-use crate::ical::{busy_kind, moment};
+use crate::ical::{busy_kind, span, written};
 
 /// One file of the folder of cases.
 struct Case {
@@ -86,9 +86,9 @@ fn every_case_is_busy_when_it_must_be() {
 fn is_valid(name: &str, value: &str) -> bool {
     match name {
         "DTSTART" | "DTEND" | "EXDATE" | "RDATE" | "RECURRENCE-ID" => {
-            value.split(',').all(|one| moment::written(one.split('/').next().unwrap_or_default()).is_some())
+            value.split(',').all(|one| written::written(one.split('/').next().unwrap_or_default()).is_some())
         }
-        "DURATION" => moment::Span::read(value).is_some(),
+        "DURATION" => span::Span::read(value).is_some(),
         "RRULE" => {
             let start = chrono::NaiveDateTime::default();
             crate::ical::recurrence::Rule::read(value, start).is_ok_and(|(_, doubtful)| !doubtful)

@@ -24,6 +24,31 @@ const ODD: &[(&str, &str)] = &[
     ("No end and no length", "DTSTART:20261208T100000Z"),
     ("An end that cannot be read", "DTSTART:20261208T100000Z\nDTEND:soon"),
     ("A length that cannot be read", "DTSTART:20261208T100000Z\nDURATION:PT"),
+    ("A time of 14 digits", "DTSTART:20261208103000Z\nDTEND:20261208113000Z"),
+    (
+        "A parameter without a value, or a quote that is not closed",
+        "DTSTART;X-A;TZID=\"Europe/Berlin:20261208T100000\nDURATION:PT1H",
+    ),
+    (
+        "Names with a group in front, as in vCard",
+        "item1.DTSTART:20261208T100000Z\nitem1.DTEND:20261208T110000Z",
+    ),
+    ("A day that is written as midnight in UTC", "DTSTART;VALUE=DATE:20261208T000000Z"),
+    (
+        "A whole day with the length of some hours, or of nothing",
+        "DTSTART;VALUE=DATE:20261208\nDURATION:PT0S",
+    ),
+    (
+        "An end without a zone, beside a start with one",
+        "DTSTART;TZID=America/New_York:20261208T100000\nDTEND:20261208T110000",
+    ),
+    (
+        "An end that is before the start only because their zones differ",
+        "DTSTART;TZID=America/New_York:20261208T100000\nDTEND;TZID=Europe/Berlin:20261208T110000",
+    ),
+    ("Several ends or lengths", "DTSTART:20261208T100000Z\nDTEND:20261208T103000Z\nDURATION:PT1H"),
+    ("Several starts", "DTSTART:20261208T100000Z\nDTSTART:20261208T150000Z\nDURATION:PT1H"),
+    ("A length of more than ten thousand years", "DTSTART:20261208T100000Z\nDURATION:P99999999D"),
     ("A start that cannot be read, with an end", "DTSTART:2026120\nDTEND:20261208T110000Z"),
     ("A start that cannot be read, without an end", "DTSTART:2026120"),
     ("A start that cannot be read, in a series", "DTSTART:2026120\nDTEND:20261208T110000Z\nRRULE:FREQ=DAILY"),
@@ -52,6 +77,36 @@ const ODD: &[(&str, &str)] = &[
         "A rule that cannot be read and names hours",
         "DTSTART:20261208T100000Z\nDURATION:PT1H\nRRULE:FREQ=HOURLY;BYMONTH=x",
     ),
+    (
+        "A rule with its name repeated, or escaped as a text",
+        "DTSTART:20261207T100000Z\nDURATION:PT1H\nRRULE:RRULE:FREQ=WEEKLY\\;BYDAY=MO\\,TU",
+    ),
+    ("A rule behind `RRULE=`, or in a group", "DTSTART:20261207T100000Z\nDURATION:PT1H\nx.RRULE=FREQ=DAILY"),
+    ("A rule of vCalendar 1.0", "DTSTART:20261207T100000Z\nDURATION:PT1H\nRRULE:W1 MO TU #4"),
+    (
+        "A rule of vCalendar 1.0 that names times",
+        "DTSTART:20261208T100000Z\nDURATION:PT1H\nRRULE:D1 0600 1500 #4",
+    ),
+    (
+        "A part that chooses days in a way that nobody knows",
+        "DTSTART:20261201T100000Z\nDURATION:PT1H\nRRULE:FREQ=YEARLY;BYEASTER=-2",
+    ),
+    (
+        "Zero as the number of a day",
+        "DTSTART:20261201T100000Z\nDURATION:PT1H\nRRULE:FREQ=MONTHLY;BYMONTHDAY=0",
+    ),
+    (
+        "A part that is there twice and differs",
+        "DTSTART:20261207T100000Z\nDURATION:PT1H\nRRULE:FREQ=WEEKLY;BYDAY=TU;BYDAY=MO",
+    ),
+    (
+        "An interval that cannot be read, with a count",
+        "DTSTART:20261201T100000Z\nDURATION:PT1H\nRRULE:FREQ=DAILY;INTERVAL=7.0;COUNT=2",
+    ),
+    (
+        "`BYSETPOS` without anything to choose from",
+        "DTSTART:20261108T100000Z\nDURATION:PT1H\nRRULE:FREQ=MONTHLY;BYSETPOS=2",
+    ),
     ("Years of another calendar", "DTSTART:20261208T100000Z\nDURATION:PT1H\nRRULE:RSCALE=HEBREW;FREQ=YEARLY"),
     (
         "An exception that cannot be read",
@@ -59,10 +114,19 @@ const ODD: &[(&str, &str)] = &[
     ),
     ("An additional occurrence that cannot be read", "DTSTART:20261201T100000Z\nDURATION:PT1H\nRDATE:soon"),
     (
+        "An additional occurrence without a zone",
+        "DTSTART;TZID=America/New_York:20261201T100000\nDURATION:PT1H\nRDATE:20261208T100000",
+    ),
+    ("An additional time in a series of whole days", "DTSTART;VALUE=DATE:20261201\nRDATE:20261208T140000Z"),
+    (
         "More than 2,000 occurrences in the window",
         "DTSTART:20261208T000000Z\nDURATION:PT1S\nRRULE:FREQ=SECONDLY",
     ),
     ("`STATUS:CANCELED`", "DTSTART:20261208T100000Z\nDURATION:PT1H\nSTATUS:CANCELED"),
+    (
+        "`TRANSP`, `STATUS` or Outlook's busy status twice, of which one is not free",
+        "DTSTART:20261208T100000Z\nDURATION:PT1H\nTRANSP:TRANSPARENT\nTRANSP:OPAQUE",
+    ),
     (
         "Working elsewhere",
         "DTSTART:20261208T100000Z\nDURATION:PT1H\nX-MICROSOFT-CDO-BUSYSTATUS:WORKINGELSEWHERE",
@@ -72,6 +136,7 @@ const ODD: &[(&str, &str)] = &[
         "DTSTART:soon\nTRANSP:TRANSPARENT",
     ),
     ("An alarm that is not closed", "BEGIN:VALARM\nTRIGGER:-PT5M\nDTSTART:20261208T100000Z\nDURATION:PT1H"),
+    ("Another component that is not closed", "BEGIN:X-NOTE\nX-A:1\nDTSTART:20261208T100000Z\nDURATION:PT1H"),
 ];
 
 fn day() -> TimeRange {

@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{Duration, NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::{Duration, NaiveDateTime, TimeDelta};
 
-use super::{INSTANCES, Work};
+use super::{INSTANCES, Work, except::Except};
 use crate::{
     UnreadableReason, Zone,
     ical::{
         event::{Defect, Event},
-        moment::{Moment, Span},
+        moment::Moment,
         recurrence::{Rule, Until, Unusable, Walk},
+        span::Span,
     },
     time::{TimeRange, Timestamp},
 };
@@ -23,7 +24,10 @@ const EVERY_DAY: &str = "FREQ=DAILY";
 /// The parts of one UID.
 pub(super) struct Series<'a> {
     masters: Vec<&'a Event>,
-    overrides: HashMap<Timestamp, &'a Event>,
+    /// By original start. Several are there only where none of them is the newest.
+    overrides: HashMap<Timestamp, Vec<&'a Event>>,
+    /// Overrides without a master that begin a series.
+    heads: Vec<&'a Event>,
     onwards: Vec<(Timestamp, &'a Event)>,
 }
 
@@ -38,18 +42,26 @@ enum Counts {
 
 impl<'a> Series<'a> {
     pub(super) fn of(events: impl Iterator<Item = &'a Event>, owner: &Zone) -> Self {
-        let mut series = Self { masters: Vec::new(), overrides: HashMap::new(), onwards: Vec::new() };
+        let mut series =
+            Self { masters: Vec::new(), overrides: HashMap::new(), heads: Vec::new(), onwards: Vec::new() };
         // An override of nobody knows what stands for itself.
         let (masters, overrides): (Vec<_>, Vec<_>) = events.partition(|event| event.recurrence_id.is_none());
         for event in overrides {
             let original = event.recurrence_id.as_ref().and_then(|id| original(id, masters.first(), owner));
             let Some(original) = original else { continue };
-            if event.and_future {
+            if masters.is_empty() {
+                let begins_series = event.and_future || !event.rules.is_empty() || !event.also.is_empty();
+                series.heads.extend(begins_series.then_some(event));
+            } else if event.and_future {
                 series.onwards.push((original, event));
             }
-            let newer = |other: &&Event| (other.sequence, other.stamp) < (event.sequence, event.stamp);
-            if series.overrides.get(&original).is_none_or(newer) {
-                series.overrides.insert(original, event);
+            let same = series.overrides.entry(original).or_default();
+            let version = |event: &Event| (event.sequence, event.stamp);
+            if same.first().is_some_and(|other| version(other) < version(event)) {
+                same.clear();
+            }
+            if same.first().is_none_or(|other| version(other) == version(event)) {
+                same.push(event);
             }
         }
         series.masters = masters;
@@ -62,6 +74,15 @@ impl<'a> Series<'a> {
         for master in &self.masters {
             Expander::new(self, master, work).run();
         }
+        for head in &self.heads {
+            let mut expander = Expander::new(self, head, work);
+            // It is told as an override.
+            expander.seen.extend(head.start.instant(expander.work.owner));
+            expander.run();
+            if head.and_future && head.rules.is_empty() {
+                expander.every_day();
+            }
+        }
     }
 
     /// Adds the overrides themselves: they may have moved into the window from outside, and may have no master.
@@ -69,8 +90,11 @@ impl<'a> Series<'a> {
         let mut overrides: Vec<_> = self.overrides.iter().collect();
         overrides.sort_by_key(|(original, _)| **original);
         let mut told = 0;
-        for (original, event) in overrides {
-            let Some(range) = event.range(work.owner) else { continue };
+        let one_by_one = overrides
+            .into_iter()
+            .flat_map(|(original, events)| events.iter().map(move |event| (original, *event)));
+        for (original, event) in one_by_one {
+            let Some(range) = self.range(event, &event.start, work.owner) else { continue };
             if told >= INSTANCES {
                 work.block_from(event, range.start);
                 return work.mark(event, UnreadableReason::TooCostly, true);
@@ -78,6 +102,26 @@ impl<'a> Series<'a> {
             told += usize::from(range.overlaps(&work.window));
             work.add(event, Some(*original), range);
         }
+    }
+
+    /// When an override takes place, if it begins at `start`. One that does not say how long it lasts takes as long as any
+    /// other occurrence.
+    fn range(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
+        let is_silent = !event.has_length && !event.start.is_date();
+        let of_length = self.masters.first().copied().filter(|_| is_silent).unwrap_or(event);
+        TimeRange::new(start.instant(owner)?, of_length.span.end(&of_length.start, start, owner)?)
+    }
+
+    /// An occurrence under an override that also holds for the future: moved by as much as the override was.
+    fn shifted(&self, event: &Event, start: &Moment, owner: &Zone) -> Option<TimeRange> {
+        let moved = event.start.wall() - event.recurrence_id.as_ref()?.wall();
+        self.range(event, &event.start.moved_to(start.wall().checked_add_signed(moved)?), owner)
+    }
+
+    /// The override that holds for an occurrence because it holds for the future.
+    fn onwards_at(&self, original: Timestamp) -> Option<&'a Event> {
+        let before = self.onwards.partition_point(|(from, _)| *from < original);
+        self.onwards.get(before.checked_sub(1)?).map(|(_, event)| *event)
     }
 
     /// How far an override that holds for the future moves occurrences, at most, in either direction.
@@ -135,16 +179,17 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     /// RDATE: occurrences beside the rule's, some with a length of their own.
     fn additional(&mut self) {
         let master = self.master;
-        let at = |one: &'a (Moment, Option<Span>)| {
-            Some((self.additional_start(&one.0).instant(self.work.owner)?, one))
-        };
-        let mut also: Vec<_> = master.also.iter().filter_map(at).collect();
-        also.sort_by_key(|(original, _)| *original);
-        for (original, (start, span)) in also {
+        let (owner, series) = (self.work.owner, &master.start);
+        let all = master.also.iter().flat_map(|(start, span)| {
+            let starts = additional_starts(start, series, span.is_some(), owner).into_iter().flatten();
+            starts.filter_map(move |start| Some((start.instant(owner)?, start, span)))
+        });
+        let mut also: Vec<_> = all.collect();
+        also.sort_by_key(|(original, ..)| *original);
+        for (original, start, span) in also {
             if self.told >= INSTANCES {
                 return self.too_costly(original);
             }
-            let start = self.additional_start(start);
             match span {
                 // A length of its own is measured from its own start.
                 Some(span) if !self.is_taken(&start, original) => {
@@ -159,16 +204,6 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         }
     }
 
-    /// A day without a time in a series that has times means its time on that day.
-    fn additional_start(&self, start: &Moment) -> Moment {
-        match (start, &self.master.start) {
-            (Moment::Date(day), of_series) if !of_series.is_date() => {
-                of_series.moved_to(day.and_time(of_series.wall().time()))
-            }
-            (start, _) => start.clone(),
-        }
-    }
-
     fn is_taken(&self, start: &Moment, original: Timestamp) -> bool {
         self.series.overrides.contains_key(&original) || self.except.covers(start, original)
     }
@@ -179,16 +214,15 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         if !self.seen.insert(original) || self.is_taken(start, original) {
             return;
         }
-        let onwards = self.series.onwards.iter().rev().find(|(from, _)| *from < original);
-        let placed = match onwards {
+        let placed = match self.series.onwards_at(original) {
             None => {
-                span.end(&self.master.start, start, self.work.owner).map(|end| (self.master, original, end))
+                let end = span.end(&self.master.start, start, self.work.owner);
+                end.and_then(|end| Some((self.master, TimeRange::new(original, end)?)))
             }
-            Some((_, event)) => shifted(event, start, self.work.owner),
+            Some(event) => self.series.shifted(event, start, self.work.owner).map(|range| (event, range)),
         };
-        let Some((event, from, to)) = placed else { return };
         let is_single = self.master.rules.is_empty() && self.master.also.is_empty();
-        if let Some(range) = TimeRange::new(from, to) {
+        if let Some((event, range)) = placed {
             self.add(event, (!is_single).then_some(original), range);
         }
     }
@@ -246,8 +280,9 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
         let start = self.master.start.instant(self.work.owner);
         let end = self.master.span.end(&self.master.start, &self.master.start, self.work.owner);
         let own = start.zip(end).map_or(TimeDelta::zero(), |(start, end)| end - start);
-        let of =
-            |(_, event): &(Timestamp, &Event)| event.range(self.work.owner).map(|range| range.duration());
+        let of = |(_, event): &(Timestamp, &Event)| {
+            self.series.range(event, &event.start, self.work.owner).map(|range| range.duration())
+        };
         self.series.onwards.iter().filter_map(of).fold(own, TimeDelta::max).max(TimeDelta::zero())
     }
 
@@ -290,11 +325,35 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
 fn lies_before_end(rule: &Rule, start: &Moment, owner: &Zone) -> bool {
     match rule.until() {
         None => true,
-        Some(Until::Wall(last)) => start.wall() <= last,
+        // In a series in UTC a time without a zone may be the owner's.
+        Some(Until::Wall(last)) => {
+            start.wall() <= last || matches!(start, Moment::Utc(at) if owner.local(*at) <= last)
+        }
         Some(Until::Utc(last)) => {
             start.instant(owner).is_some_and(|at| at.naive_utc() <= last)
                 || (start.is_date() && start.wall().date() <= last.date())
         }
+    }
+}
+
+/// When an additional occurrence begins. A day in a series that has times means its time on that day, and any time in a
+/// series of whole days its day, unless it has a length of its own. A time without a zone may be on the wall of the series
+/// or on the owner's.
+fn additional_starts(
+    start: &Moment,
+    series: &Moment,
+    is_measured: bool,
+    owner: &Zone,
+) -> [Option<Moment>; 2] {
+    match start {
+        Moment::Date(day) if !series.is_date() => {
+            [Some(series.moved_to(day.and_time(series.wall().time()))), None]
+        }
+        start if series.is_date() && !is_measured => [Some(Moment::Date(start.day(owner))), None],
+        Moment::Floating(wall) | Moment::Unzoned(wall) if series.has_zone() => {
+            [Some(series.moved_to(*wall)), Some(start.clone())]
+        }
+        start => [Some(start.clone()), None],
     }
 }
 
@@ -311,40 +370,5 @@ fn original(id: &Moment, master: Option<&&Event>, owner: &Zone) -> Option<Timest
         }
         (id, Some(Moment::Date(_))) => Moment::Date(id.day(owner)).instant(owner),
         (id, _) => id.instant(owner),
-    }
-}
-
-/// An occurrence under an override that also holds for the future: moved by as much as the override was.
-fn shifted<'a>(event: &'a Event, start: &Moment, owner: &Zone) -> Option<(&'a Event, Timestamp, Timestamp)> {
-    let moved = event.start.wall() - event.recurrence_id.as_ref()?.wall();
-    let start = event.start.moved_to(start.wall().checked_add_signed(moved)?);
-    Some((event, start.instant(owner)?, event.span.end(&event.start, &start, owner)?))
-}
-
-/// The occurrences that do not take place.
-struct Except {
-    instants: HashSet<Timestamp>,
-    days: HashSet<NaiveDate>,
-    walls: HashSet<NaiveDateTime>,
-}
-
-impl Except {
-    fn of(master: &Event, owner: &Zone) -> Self {
-        let mut except = Self { instants: HashSet::new(), days: HashSet::new(), walls: HashSet::new() };
-        for at in &master.except {
-            match at {
-                at if master.start.is_date() => drop(except.days.insert(at.day(owner))),
-                Moment::Date(day) => drop(except.days.insert(*day)),
-                // A time without a zone means the wall of the series, whatever its zone.
-                Moment::Floating(wall) | Moment::Unzoned(wall) => drop(except.walls.insert(*wall)),
-                at => except.instants.extend(at.instant(owner)),
-            }
-        }
-        except
-    }
-
-    fn covers(&self, start: &Moment, original: Timestamp) -> bool {
-        let wall = start.wall();
-        self.instants.contains(&original) || self.days.contains(&wall.date()) || self.walls.contains(&wall)
     }
 }

@@ -8,6 +8,7 @@ mod days;
 mod read;
 #[cfg(test)]
 mod tests;
+mod vcalendar;
 mod walk;
 
 use chrono::{NaiveDateTime, Weekday};

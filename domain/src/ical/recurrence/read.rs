@@ -7,11 +7,15 @@ use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDateTime, Timelike, Weekday};
 
-use super::{Frequency, Rule, Skip, Until};
-use crate::ical::moment::{self, Written};
+use super::{Frequency, Rule, Skip, Until, vcalendar};
+use crate::ical::written::{self, Written};
 
 /// The longest rule that is read, in bytes.
 const LENGTH: usize = 4096;
+
+/// The parts that choose days and times.
+const LISTS: [&str; 9] =
+    ["BYMONTH", "BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND", "BYSETPOS"];
 
 /// A rule that cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,53 +32,49 @@ type Found = (Rule, bool);
 impl Rule {
     /// Reads the rule of a series that begins at `start`, a time on the wall.
     pub(in crate::ical) fn read(text: &str, start: NaiveDateTime) -> Result<Found, Unusable> {
-        let parts = parts(text)?;
-        let value =
-            |name: &str| parts.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let frequency = value("FREQ").and_then(frequency).ok_or(Unusable::Daily)?;
-        let unusable = match frequency < Frequency::Daily || value("BYHOUR").is_some() {
-            true => Unusable::Anytime,
-            false => Unusable::Daily,
-        };
-        if value("RSCALE").is_some_and(|scale| !scale.eq_ignore_ascii_case("GREGORIAN")) {
+        let parts = Parts::read(text)?;
+        let unusable = parts.unusable();
+        let frequency = parts.value("FREQ").and_then(frequency).ok_or(unusable)?;
+        if parts.are_strange() {
             return Err(unusable);
         }
-        let list = |name: &str, limit: i32| match value(name) {
+        let list = |name: &str, limit: i32| match parts.value(name) {
             None => Ok(Vec::new()),
             Some(text) => numbers(text, limit).ok_or(unusable),
         };
+        // Zero is a value of a clock, and no day.
+        let days = |name: &str, limit: i32| match list(name, limit)? {
+            days if days.contains(&0) => Err(unusable),
+            days => Ok(days),
+        };
         let unsigned = |name: &str, least: u32, most: u32| {
             let all = list(name, i32::try_from(most).unwrap_or(i32::MAX))?;
-            let all: Vec<u32> = all.into_iter().map_while(|number| u32::try_from(number).ok()).collect();
-            let fits = all.iter().all(|number| (least..=most).contains(number));
-            let is_whole = value(name).is_none_or(|text| text.split(',').count() == all.len());
-            if fits && is_whole { Ok(all) } else { Err(unusable) }
+            let fits =
+                |number: i32| u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
+            all.into_iter().map(|number| fits(number).ok_or(unusable)).collect::<Result<Vec<u32>, _>>()
         };
-        let weekdays = value("BYDAY").map_or(Some(Vec::new()), weekdays).ok_or(unusable)?;
-        let (interval, interval_is_doubtful) = counted(value("INTERVAL"));
-        let (count, count_is_doubtful) = counted(value("COUNT"));
-        let until = value("UNTIL").map(until);
-        let doubtful = interval_is_doubtful || count_is_doubtful || until == Some(None);
+        let (course, doubtful) = Course::read(&parts);
+        let positions = days("BYSETPOS", 366)?;
         let rule = Self {
             frequency,
-            interval: interval.unwrap_or(1),
-            count,
-            until: until.flatten(),
-            week_start: value("WKST").and_then(weekday).unwrap_or(Weekday::Mon),
-            skip: match value("SKIP").map(str::to_ascii_uppercase).as_deref() {
+            interval: course.interval.unwrap_or(1),
+            count: course.count,
+            until: course.until,
+            week_start: course.week_start,
+            skip: match parts.value("SKIP").map(str::to_ascii_uppercase).as_deref() {
                 Some("BACKWARD") => Skip::Backward,
                 Some("FORWARD") => Skip::Forward,
                 _ => Skip::Omit,
             },
             months: unsigned("BYMONTH", 1, 12)?,
-            week_numbers: list("BYWEEKNO", 53)?,
-            year_days: list("BYYEARDAY", 366)?,
-            month_days: list("BYMONTHDAY", 31)?,
-            weekdays,
+            week_numbers: days("BYWEEKNO", 53)?,
+            year_days: days("BYYEARDAY", 366)?,
+            month_days: days("BYMONTHDAY", 31)?,
+            weekdays: parts.value("BYDAY").map_or(Some(Vec::new()), weekdays).ok_or(unusable)?,
             hours: unsigned("BYHOUR", 0, 23)?,
             minutes: unsigned("BYMINUTE", 0, 59)?,
             seconds: unsigned("BYSECOND", 0, 60)?,
-            positions: list("BYSETPOS", 366)?,
+            positions: if parts.have_positions_alone() { Vec::new() } else { positions },
         };
         Ok((rule.completed(start), doubtful))
     }
@@ -121,17 +121,98 @@ impl Rule {
     }
 }
 
-/// Names in capitals with their values.
-fn parts(text: &str) -> Result<Vec<(String, String)>, Unusable> {
-    if text.len() > LENGTH {
-        return Err(Unusable::Anytime);
+/// How far and how often a rule goes on.
+struct Course {
+    interval: Option<u32>,
+    count: Option<u32>,
+    until: Option<Until>,
+    week_start: Weekday,
+}
+
+impl Course {
+    /// Reads it, and whether the rule is longer by it than it was meant to be.
+    fn read(parts: &Parts) -> (Self, bool) {
+        let once = |name: &str| if parts.differ(name) { Some("") } else { parts.value(name) };
+        let week_start = once("WKST").map_or(Some(Weekday::Mon), weekday);
+        let (interval, is_unread) = counted(once("INTERVAL"));
+        // Which weeks an interval counts depends on the day they begin with.
+        let is_denser =
+            is_unread || (week_start.is_none() && interval > Some(1)) || parts.have_positions_alone();
+        let (count, count_is_unread) = counted(once("COUNT"));
+        let until = once("UNTIL").map(until);
+        let course = Self {
+            interval: interval.filter(|_| !is_denser),
+            // Among more occurrences than were meant it would be reached too early.
+            count: count.filter(|_| !is_denser),
+            until: until.flatten(),
+            week_start: week_start.unwrap_or(Weekday::Mon),
+        };
+        (course, is_denser || count_is_unread || until == Some(None))
     }
-    let parts = text.trim().split(';').map(str::trim).filter(|part| !part.is_empty());
-    let named = |part: &str| {
-        let (name, value) = part.split_once('=')?;
-        Some((name.trim().to_ascii_uppercase(), value.trim().trim_end_matches(',').to_owned()))
-    };
-    parts.map(|part| named(part).ok_or(Unusable::Daily)).collect()
+}
+
+/// The parts of a rule: names in capitals with their values.
+#[derive(Debug)]
+struct Parts(Vec<(String, String)>);
+
+impl Parts {
+    /// Takes a rule apart. Some programs write the name of the property twice, or escape the value as a text.
+    fn read(text: &str) -> Result<Self, Unusable> {
+        if text.len() > LENGTH {
+            return Err(Unusable::Anytime);
+        }
+        let text = text.replace('\\', "");
+        let text = text.trim();
+        let is_named = text.get(..6).is_some_and(|name| name.eq_ignore_ascii_case("RRULE:"));
+        let text = if is_named { &text[6..] } else { text };
+        let translated = vcalendar::translated(text).transpose()?;
+        let parts = translated.as_deref().unwrap_or(text).trim().split(';').map(str::trim);
+        let named = |part: &str| {
+            let (name, value) = part.split_once('=')?;
+            Some((name.trim().to_ascii_uppercase(), value.trim().trim_end_matches(',').to_owned()))
+        };
+        let read: Vec<_> = parts.filter(|part| !part.is_empty()).map(named).collect();
+        let is_whole = !read.contains(&None);
+        let parts = Self(read.into_iter().flatten().collect());
+        // What can be taken apart still tells what may be meant.
+        if is_whole { Ok(parts) } else { Err(parts.unusable()) }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a part is there twice, with different values.
+    fn differ(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, other)| key == name && self.value(name) != Some(other.as_str()))
+    }
+
+    /// What the occurrences have in common if the rule cannot be followed. Of a frequency that cannot be read the first
+    /// letters tell whether it may be shorter than a day.
+    fn unusable(&self) -> Unusable {
+        let is_of_clock = |(name, value): &(String, String)| {
+            let value = value.to_ascii_uppercase();
+            let is_short = ["S", "H", "MI"].iter().any(|start| value.starts_with(start)) || value == "M";
+            (name == "FREQ" && is_short) || matches!(name.as_str(), "BYHOUR" | "BYMINUTE" | "BYSECOND")
+        };
+        if self.0.iter().any(is_of_clock) { Unusable::Anytime } else { Unusable::Daily }
+    }
+
+    /// Whether nobody can tell which days are chosen: by a part that is not known, by another calendar's years, or by two
+    /// parts that say different things.
+    fn are_strange(&self) -> bool {
+        let is_strange = |(name, value): &(String, String)| match name.as_str() {
+            "RSCALE" => !value.eq_ignore_ascii_case("GREGORIAN"),
+            name => name.starts_with("BY") && !LISTS.contains(&name),
+        };
+        self.0.iter().any(is_strange) || LISTS.iter().chain(&["FREQ", "SKIP"]).any(|name| self.differ(name))
+    }
+
+    /// Whether there are positions, and nothing to choose from by them.
+    fn have_positions_alone(&self) -> bool {
+        let has = |name: &&str| self.value(name).is_some();
+        has(&"BYSETPOS") && !LISTS.iter().filter(|name| **name != "BYSETPOS").any(has)
+    }
 }
 
 fn frequency(text: &str) -> Option<Frequency> {
@@ -194,7 +275,7 @@ fn weekday(name: &str) -> Option<Weekday> {
 
 /// A DATE means the whole of that day.
 fn until(text: &str) -> Option<Until> {
-    Some(match moment::written(text)? {
+    Some(match written::written(text)? {
         Written::Date(day) => Until::Wall(day.and_hms_opt(23, 59, 59)?),
         Written::Local(at) => Until::Wall(at),
         Written::Utc(at) => Until::Utc(at),

@@ -2,10 +2,10 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Budget, ical::moment};
+use crate::{Budget, ical::written};
 
 fn at(text: &str) -> NaiveDateTime {
-    moment::local(text).unwrap()
+    written::local(text).unwrap()
 }
 
 fn occurrences(rule: &str, start: &str, first: &str, last: &str) -> Vec<String> {
