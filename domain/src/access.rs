@@ -165,9 +165,8 @@ impl Caller {
     pub fn allow_connecting(&self) -> Result<Allowed, Denied> {
         match self.allow_any(Permission::ALL) {
             Ok(by) if by.connects() => Ok(by),
-            Ok(_) => Err(Denied::Forbidden(Permission::CalendarConnect)),
-            // Somebody without any permission lacks this one.
-            Err(Denied::Forbidden(_)) => Err(Denied::Forbidden(Permission::CalendarConnect)),
+            // Somebody without any permission lacks this one, too.
+            Ok(_) | Err(Denied::Forbidden(_)) => Err(Denied::Forbidden(Permission::CalendarConnect)),
             Err(denied) => Err(denied),
         }
     }

@@ -98,14 +98,15 @@ impl Authenticate for Doorman {
         match token {
             None => for_ever(Caller::anonymous()),
             Some("Bearer user") => for_ever(user(StandardRole::HumanResources.permissions())),
-            Some("Bearer admin") => for_ever(user(StandardRole::Administrator.permissions())),
+            Some("Bearer mortal") if self.revoked.load(Ordering::SeqCst) => Err(AuthError::Invalid),
+            Some("Bearer mortal") if self.demoted.load(Ordering::SeqCst) => for_ever(user(BTreeSet::new())),
+            Some("Bearer admin" | "Bearer mortal") => {
+                for_ever(user(StandardRole::Administrator.permissions()))
+            }
             Some("Bearer vendor") => match tenant {
                 Some("nowhere") => Err(AuthError::TenantNotFound),
                 _ => for_ever(Caller { kind: CallerKind::Vendor(self.key), ..Caller::anonymous() }),
             },
-            Some("Bearer mortal") if self.revoked.load(Ordering::SeqCst) => Err(AuthError::Invalid),
-            Some("Bearer mortal") if self.demoted.load(Ordering::SeqCst) => for_ever(user(BTreeSet::new())),
-            Some("Bearer mortal") => for_ever(user(StandardRole::Administrator.permissions())),
             Some("Bearer short") => {
                 let soon = || SystemClock.now() + chrono::Duration::milliseconds(400);
                 let expires_at = Some(*self.short.get_or_init(soon));

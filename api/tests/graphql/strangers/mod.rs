@@ -21,7 +21,7 @@ use self::{
 use crate::world::World;
 
 /// Longer than anything here takes: only a hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Who calls with things that are not theirs.
 async fn strangers(world: &World, victim: &Victim) -> Vec<(&'static str, Caller)> {
