@@ -1,10 +1,5 @@
 //! What becomes of a user's mailbox when the user comes, changes the address, or goes.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "links and sessions have no finders: every statement asks for the tenant"
-)]
-
 use domain::{
     Id, Ids, Reason, ids,
     state::{ConnectionState, IntegrationState, Lane},
