@@ -38,6 +38,8 @@ const ATTEMPTS: &[&str] = &[
     "COPY booking TO PROGRAM 'true'",
 ];
 
+const NOBODY: [Uuid; 0] = [];
+
 /// The tenants whose rows of a table a connection sees; none where it is refused.
 async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Uuid> {
     let sql = format!("SELECT tenant_id FROM {table} ORDER BY 1");
@@ -178,12 +180,8 @@ async fn an_owner_who_is_no_superuser_migrates_and_nodes_work() {
         txn.commit().await.unwrap();
         let node = store.read(tenant).await.unwrap();
         assert_eq!(seen(&node, "tenant_user").await, [tenant]);
-        assert_eq!(seen(&node, "user_role").await, [Uuid::nil(); 0], "it went with its role");
-        assert_eq!(
-            seen(&owner, "tenant_user").await,
-            [Uuid::nil(); 0],
-            "row-level security holds the owner too"
-        );
+        assert_eq!(seen(&node, "user_role").await, NOBODY, "it went with its role");
+        assert_eq!(seen(&owner, "tenant_user").await, NOBODY, "row-level security holds the owner too");
         // What it has seen would be held against its change of hands.
         node.rollback().await.unwrap();
         owner.close().await.unwrap();

@@ -31,12 +31,12 @@ impl Postgres {
     /// The same, which lets nobody in as one of these roles without a password.
     pub fn asking_for_passwords(folder: &Path, roles: &[&str]) -> Self {
         let roles = roles.join(",");
-        let rules =
+        let access =
             format!("host all {roles} 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n");
-        Self::letting_in(folder, Some(&rules))
+        Self::letting_in(folder, Some(&access))
     }
 
-    fn letting_in(folder: &Path, rules: Option<&str>) -> Self {
+    fn letting_in(folder: &Path, access: Option<&str>) -> Self {
         let folder = folder.join("postgres");
         let data = folder.join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -49,8 +49,8 @@ impl Postgres {
         command.args(["--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"]);
         let made = command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
         assert!(made.success(), "a private PostgreSQL cannot be made");
-        if let Some(rules) = rules {
-            std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
+        if let Some(access) = access {
+            std::fs::write(data.join("pg_hba.conf"), access).unwrap();
         }
         let port = free_port();
         let process = Self::run(&folder, port, 0);
