@@ -93,6 +93,10 @@ impl Provider for Clean {
         self.0.mailbox(session, mailbox).await.cleaned()
     }
 
+    async fn person(&self, session: &Session, address: &str) -> Result<Person> {
+        self.0.person(session, address).await.cleaned()
+    }
+
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.0.calendar(session, mailbox).await.cleaned()
     }

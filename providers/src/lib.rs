@@ -86,6 +86,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// served.
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox>;
 
+    /// Whom the organisation's directory knows under an address, whether or not the mailbox is within reach.
+    /// [`Remedy::SkipMailbox`] when it knows nobody; [`ErrorKind::Unsupported`] where nobody consents for themselves.
+    async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
+        let message = "This calendar system has no personal consent.";
+        Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))
+    }
+
     /// The default calendar of a mailbox, and what may be done in it.
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo>;
 

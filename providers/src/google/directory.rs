@@ -102,16 +102,7 @@ impl Google {
                 accepts_conflicts: None,
             });
         }
-        let url = with_query(self.directory_url(&["users", mailbox])?, &[("projection", "basic")]);
-        let user: wire::User = self.call_json(session, &Call::get(url, Scope::People).about(mailbox)).await?;
-        if !is_alive(&user) {
-            return Err(Error::new(
-                ErrorKind::NotServed,
-                Remedy::SkipMailbox,
-                "ACCOUNT_SUSPENDED",
-                "This account is suspended or archived at Google.",
-            ));
-        }
+        let user = self.read_user(session, mailbox).await?;
         let calendar = self.glance(session, mailbox).await?;
         let Person { id, address, name } = person(user);
         Ok(Mailbox {
@@ -123,6 +114,21 @@ impl Google {
             // Google Calendar takes any number of events at the same time in a person's calendar.
             accepts_conflicts: Some(true),
         })
+    }
+
+    /// A user of the organisation, and of no other: the directory shows an administrator nobody else's.
+    pub(super) async fn read_user(&self, session: &Session, address: &str) -> Result<wire::User> {
+        let url = with_query(self.directory_url(&["users", address])?, &[("projection", "basic")]);
+        let user: wire::User = self.call_json(session, &Call::get(url, Scope::People).about(address)).await?;
+        if is_alive(&user) {
+            return Ok(user);
+        }
+        Err(Error::new(
+            ErrorKind::NotServed,
+            Remedy::SkipMailbox,
+            "ACCOUNT_SUSPENDED",
+            "This account is suspended or archived at Google.",
+        ))
     }
 
     /// A token of a person's own reads that person's own calendar, whose id is the address.
@@ -152,7 +158,7 @@ fn is_alive(user: &wire::User) -> bool {
     user.suspended != Some(true) && user.archived != Some(true)
 }
 
-fn person(user: wire::User) -> Person {
+pub(super) fn person(user: wire::User) -> Person {
     let name = user.name.and_then(|name| name.full_name).filter(|name| !name.is_empty());
     Person {
         name: name.unwrap_or_else(|| user.primary_email.clone()),

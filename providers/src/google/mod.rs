@@ -134,6 +134,10 @@ impl Provider for Google {
         self.read_mailbox(session, mailbox).await
     }
 
+    async fn person(&self, session: &Session, address: &str) -> Result<Person> {
+        Ok(directory::person(self.read_user(session, address).await?))
+    }
+
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.read_calendar(session, mailbox).await
     }

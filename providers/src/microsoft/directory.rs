@@ -103,6 +103,12 @@ impl Microsoft {
         })
     }
 
+    pub(super) async fn read_person(&self, session: &Session, address: &str) -> Result<Person> {
+        let user = self.user(session, address).await?;
+        let name = user.display_name.unwrap_or_else(|| address.to_owned());
+        Ok(Person { id: user.id, address: user.mail.unwrap_or_else(|| address.to_owned()), name })
+    }
+
     /// The directory knows users by their sign-in name only; another address of theirs has to be searched.
     async fn user(&self, session: &Session, address: &str) -> Result<wire::User> {
         if session.own {

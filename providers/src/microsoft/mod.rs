@@ -144,6 +144,10 @@ impl Provider for Microsoft {
         self.read_mailbox(session, mailbox).await
     }
 
+    async fn person(&self, session: &Session, address: &str) -> Result<Person> {
+        self.read_person(session, address).await
+    }
+
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
         self.read_calendar(session, mailbox).await
     }

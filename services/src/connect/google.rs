@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Connect, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, Onward, RedirectAnswer, SessionRow, Typed,
     microsoft::base64url,
+    own::{Owner, account_mismatch},
     session::{session_over, verifier_place},
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret, integrations};
@@ -135,8 +136,8 @@ impl Connect {
         Ok(Onward::Provider(google.consent_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
     }
 
-    /// Takes a user's own consent at Google. The account is the one whose calendar it is: its address, which Google has
-    /// verified, is the user's calendar address, and it belongs to an organisation.
+    /// Takes a user's own consent at Google. The account is the one whose calendar it is: the one that the
+    /// organisation's directory has under the user's calendar address.
     pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         let path = GOOGLE_OWN_CONSENTED;
         let (session, verifier) = self.expect_answer(cookie, "OWN_OPEN", path, &answer).await?;
@@ -144,21 +145,16 @@ impl Connect {
         let (redirect, nonce) = (self.services.settings.link(path), session.nonce.as_deref());
         let tokens =
             google.redeem_code(answer.code()?, &verifier, &redirect, nonce.unwrap_or_default()).await?;
-        let tx = self.services.begin(session.tenant_id).await?;
-        let integration = integrations::find(&tx, session.integration_id).await?;
-        let user = session.user_id.ok_or_else(session_over)?;
-        let row = entity::tenant_user::one(session.tenant_id, user).one(tx.conn()).await?;
-        let address = row.and_then(|row| row.calendar_address).unwrap_or_default();
-        if !tokens.person.is_some_and(|person| person.email.eq_ignore_ascii_case(&address)) {
-            let message = format!("Sign in with the account of your own calendar, {address}.");
-            return Err(Error::refuse("ACCOUNT_MISMATCH", message));
-        }
+        let Owner { integration, user, address } = self.owner(&session).await?;
+        let who = tokens.person.ok_or_else(|| account_mismatch(&address))?;
+        self.require_owner(&integration, &address, &who.id).await?;
         let external = integration.external_tenant.clone().ok_or_else(session_over)?;
         let refresh_token = tokens.refresh_token.map(|token| token.expose_secret().to_owned());
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
         })?;
         let secret = Secret::GoogleUser { external, refresh_token };
+        let tx = self.services.begin(session.tenant_id).await?;
         self.own_in_force(tx, &integration, user, address, &secret).await
     }
 }

@@ -2,13 +2,16 @@
 
 use domain::{Id, ProviderKind, ids, state::IntegrationState};
 use providers::{
+    Remedy,
     google::consent::Ask as GoogleAsk,
     microsoft::identity::{Ask, ORGANIZATIONS},
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use uuid::Uuid;
 
-use super::{Connect, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, Onward, RedirectAnswer, session::session_over};
+use super::{
+    Connect, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, Onward, RedirectAnswer, SessionRow, session::session_over,
+};
 use crate::{Error, Result, Tx, grants::Secret, integrations};
 
 /// What a user is asked before going to the provider's page.
@@ -20,6 +23,16 @@ pub struct OwnInvitation {
     pub provider: ProviderKind,
     /// The account whose calendar is to be connected.
     pub address: String,
+}
+
+/// Whose calendar is to be connected.
+pub(super) struct Owner {
+    /// Through which the calendar system is reached.
+    pub(super) integration: entity::integration::Model,
+    /// The user.
+    pub(super) user: Uuid,
+    /// The user's calendar address.
+    pub(super) address: String,
 }
 
 impl Connect {
@@ -95,23 +108,46 @@ impl Connect {
         let redirect = self.services.settings.link(OWN_CONSENTED);
         let tokens = identity.redeem_code(answer.code()?, &verifier, &redirect, ORGANIZATIONS).await?;
         let who = self.verified(&identity, &session, tokens.id_token.as_ref()).await?;
-        let tx = self.services.begin(session.tenant_id).await?;
-        let integration = integrations::find(&tx, session.integration_id).await?;
-        let user = session.user_id.ok_or_else(session_over)?;
-        let row = entity::tenant_user::one(session.tenant_id, user).one(tx.conn()).await?;
-        let address = row.and_then(|row| row.calendar_address).unwrap_or_default();
-        let same = integration.external_tenant.as_deref() == Some(who.tenant_id.as_str())
-            && who.username.eq_ignore_ascii_case(&address);
-        if !same {
-            let message = format!("Sign in with the account of your own calendar, {address}.");
-            return Err(Error::refuse("ACCOUNT_MISMATCH", message));
+        let Owner { integration, user, address } = self.owner(&session).await?;
+        if integration.external_tenant.as_deref() != Some(who.tenant_id.as_str()) {
+            return Err(account_mismatch(&address));
         }
+        self.require_owner(&integration, &address, &who.object_id).await?;
         let refresh_token = tokens.refresh_token.as_ref().map(|token| token.expose_secret().to_owned());
         let refresh_token = refresh_token.ok_or_else(|| {
             Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
         })?;
         let secret = Secret::MicrosoftUser { external: who.tenant_id, refresh_token };
+        let tx = self.services.begin(session.tenant_id).await?;
         self.own_in_force(tx, &integration, user, address, &secret).await
+    }
+
+    /// Whose calendar a session is about.
+    pub(super) async fn owner(&self, session: &SessionRow) -> Result<Owner> {
+        let txn = self.services.store.read(session.tenant_id).await?;
+        let integration =
+            entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
+        let user = session.user_id.ok_or_else(session_over)?;
+        let row = entity::tenant_user::one(session.tenant_id, user).one(&txn).await?;
+        let address = row.and_then(|row| row.calendar_address).ok_or_else(session_over)?;
+        Ok(Owner { integration: integration.ok_or_else(session_over)?, user, address })
+    }
+
+    /// Refuses an account that is not the one behind an address, as the organisation's own directory has it. The
+    /// address was typed by the tenant's staff and a sign-in name may be given to somebody else, so neither proves
+    /// anything; and whom the directory does not know is of another organisation.
+    pub(super) async fn require_owner(
+        &self,
+        integration: &entity::integration::Model,
+        address: &str,
+        account: &str,
+    ) -> Result<()> {
+        let (provider, session) = self.services.grants().session(integration, None).await?;
+        match provider.person(&session, address).await {
+            Ok(person) if person.id == account => Ok(()),
+            Err(error) if error.remedy != Remedy::SkipMailbox => Err(error.into()),
+            Ok(_) | Err(_) => Err(account_mismatch(address)),
+        }
     }
 
     /// Stores a user's own consent; the mailbox goes over to the user's own route and is activated anew.
@@ -140,4 +176,8 @@ impl Connect {
         let landed = self.landing(integration, IntegrationState::Active, None).await?;
         Ok(landed.map_or(Onward::Progress, Onward::Land))
     }
+}
+
+pub(super) fn account_mismatch(address: &str) -> Error {
+    Error::refuse("ACCOUNT_MISMATCH", format!("Sign in with the account of your own calendar, {address}."))
 }
