@@ -342,15 +342,16 @@ mod tests {
     use super::*;
 
     fn config(text: &str) -> Result<Config, Error> {
+        let ids = domain::Ids::random(std::sync::Arc::new(domain::SystemClock));
         let sound = [
-            "database_url = \"sqlite://x.db?mode=rwc\"",
-            "public_url = \"http://127.0.0.1:1\"",
-            "master_key = \"5e1f7a0c93d24b68f1e07d3aa9c4b85623190fde6b7c48a2e5d1306f9b8ac742\"",
+            "database_url = \"sqlite://x.db?mode=rwc\"".to_owned(),
+            "public_url = \"http://127.0.0.1:1\"".to_owned(),
+            format!("master_key = \"{}\"", ids.secret()),
         ];
         // What is given takes the place of what is sound.
         let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
         let kept = sound.into_iter().filter(|line| name(line) != name(text));
-        let base = kept.chain([text]).collect::<Vec<_>>().join("\n");
+        let base = kept.chain([text.to_owned()]).collect::<Vec<_>>().join("\n");
         let source = config::File::from_str(&base, config::FileFormat::Toml);
         let config: Config = config::Config::builder().add_source(source).build()?.try_deserialize()?;
         config.check().map(|()| config)
