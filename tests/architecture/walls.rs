@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::postgres::on_a_database;
 
-/// What tells a tenant that is not known yet, from a digest or from a provider's name for a channel.
-const FOUND_FIRST: &[&str] = &["tenant_lookup"];
+/// What is found before its tenant is known: vendor keys, which belong to the installation although one may act for one
+/// tenant alone, and of which a digest is kept; and what tells the tenant of a digest or of a provider's name for a channel.
+const FOUND_FIRST: &[&str] = &["api_key", "tenant_lookup"];
 
 /// What the engine's role may see and change: every tenant's runs and jobs, and nothing else.
 const ENGINE: &[&str] = &["run", "run_history", "job", "signal", "schedule"];

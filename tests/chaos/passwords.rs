@@ -12,7 +12,7 @@ use crate::servers::Postgres;
 fn config(folder: &std::path::Path, owner: &str, password: &str) -> Config {
     let node = owner.replace("postgres@", &format!("muster_app:{password}@"));
     let file = folder.join("muster.toml");
-    let key = "0a".repeat(32);
+    let key = Ids::random(Arc::new(SystemClock)).secret();
     let text = format!(
         "database_url = \"{node}\"\nmigration_url = \"{owner}\"\npublic_url = \"http://127.0.0.1:1\"\nmaster_key = \"{key}\"\n"
     );

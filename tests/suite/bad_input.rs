@@ -28,6 +28,7 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ("assignRoles", "user { id }", r#"{ "userId": "own user", "roleIds": ["role"] }"#),
     ("unassignRoles", "user { id }", r#"{ "userId": "user", "roleIds": ["own role"] }"#),
     ("unassignRoles", "user { id }", r#"{ "userId": "own user", "roleIds": ["role"] }"#),
+    ("revokeAccessTokens", "revokedCount", r#"{ "userId": "user" }"#),
     ("authoriseIntegration", "integration { id }", r#"{ "id": "integration" }"#),
     ("verifyIntegration", "run { id }", r#"{ "id": "integration" }"#),
     ("reconnectIntegration", "run { id }", r#"{ "id": "integration" }"#),
@@ -61,6 +62,12 @@ const OF_STAFF: &[(&str, &str, &str)] = &[
     ("updateReturnUrls", "tenant { id }", r#"{ "tenantId": "tenant", "returnUrls": [] }"#),
     ("createAccessToken", "accessToken { token }", r#"{ "tenantId": "tenant", "userId": "user" }"#),
     ("createAccessToken", "accessToken { token }", r#"{ "tenantId": "own tenant", "userId": "user" }"#),
+    (
+        "createApiKey",
+        "apiKey { id }",
+        r#"{ "name": "Key", "permissions": ["USER_VIEW"], "tenantId": "tenant" }"#,
+    ),
+    ("rotateApiKey", "apiKey { id }", r#"{ "id": "key" }"#),
     ("revokeApiKey", "apiKey { id }", r#"{ "id": "key" }"#),
 ];
 
