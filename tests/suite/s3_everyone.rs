@@ -52,17 +52,16 @@ async fn s3_2_only_the_vendors_staff_switch_the_feature_on_before_it_is_visible(
     app.finish().await;
 }
 
-async fn s3_3_an_it_person_is_invited_with_the_one_permission_platform_administration(app: TestApp) {
+async fn s3_3_an_it_person_is_invited_with_the_one_permission_that_connecting_needs(app: TestApp) {
     let org = app.with_tenant("Invited", 2, 1).await;
     let link = app.invite(&org).await;
-    let users = app
-        .vendor_for(&org.tenant)
-        .query("{ users(first: 5) { edges { node { id email roles { name permissions } } } } }", json!({}))
-        .await;
-    let users = nodes(&users["users"]);
+    let people = "{ users(first: 5) { edges { node { id email roles { name permissions } } } }
+        roles { id name } }";
+    let seen = app.vendor_for(&org.tenant).query(people, json!({})).await;
+    let users = nodes(&seen["users"]);
     assert_eq!(users.len(), 1, "{users:?}");
     assert_eq!(users[0]["email"], org.admin());
-    let wanted = json!([{ "name": "Platform Administration", "permissions": ["PLATFORM_ADMINISTRATION"] }]);
+    let wanted = json!([{ "name": "Calendar Connector", "permissions": ["CALENDAR_CONNECT"] }]);
     assert_eq!(users[0]["roles"], wanted);
     // That is enough to connect, with the link alone or signed in, and for nothing else.
     let it = app.user(&org.tenant, users[0]["id"].as_str().unwrap()).await;
@@ -70,6 +69,15 @@ async fn s3_3_an_it_person_is_invited_with_the_one_permission_platform_administr
     assert_eq!(body["errors"][0]["extensions"]["code"], "FORBIDDEN", "{body}");
     let again = json!({ "email": "second@invited.test" });
     assert_eq!(it.refused("inviteAdministrator", "url", again).await, "FORBIDDEN");
+    // More is given where whoever invites has it: the vendor has.
+    let role =
+        seen["roles"].as_array().unwrap().iter().find(|role| role["name"] == "Platform Administration");
+    let more = json!({ "email": "second@invited.test", "roleIds": [role.unwrap()["id"]] });
+    app.vendor_for(&org.tenant).mutate("inviteAdministrator", "url", more).await;
+    let seen = app.vendor_for(&org.tenant).query(people, json!({})).await;
+    let second =
+        nodes(&seen["users"]).into_iter().find(|user| user["email"] == "second@invited.test").unwrap();
+    assert_eq!(second["roles"][0]["permissions"], json!(["PLATFORM_ADMINISTRATION"]));
     let mut browser = app.browser(&org);
     app.beside_jobs(browser.walk(&link)).await.unwrap();
     app.run_jobs().await;
@@ -217,7 +225,7 @@ async fn s3_11_the_state_of_a_calendar_is_visible_to_its_user(app: TestApp) {
 both! {
     s3_1_one_approval_gives_access_to_the_whole_calendar_system,
     s3_2_only_the_vendors_staff_switch_the_feature_on_before_it_is_visible,
-    s3_3_an_it_person_is_invited_with_the_one_permission_platform_administration,
+    s3_3_an_it_person_is_invited_with_the_one_permission_that_connecting_needs,
     s3_5_before_the_second_step_no_mailbox_is_touched,
     s3_6_users_who_existed_before_the_connection_are_activated_by_the_product,
     s3_7_users_added_after_the_connection_are_activated_by_themselves,
