@@ -7,7 +7,7 @@
 use std::{
     io::Write,
     net::TcpListener,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -121,7 +121,8 @@ pub async fn run(args: Args) -> Result<(), Error> {
 pub async fn start(options: Options) -> Result<Ready, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
-    std::fs::create_dir_all(&options.data)?;
+    // A link and keys are kept in it.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.data)?;
     let master_key = kept_secret(&options.data.join("master.key"), || ids.secret())?;
     let vendor_key = kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.secret()))?;
     let client_secret = kept_secret(&options.data.join("sandbox-client.key"), || ids.secret())?;

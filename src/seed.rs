@@ -4,7 +4,7 @@
 //! sandbox's consent pages. Tenant two stands before its consent, with its connect link at hand. What was made is
 //! noted in the data folder; a second start finds it and makes nothing.
 
-use std::{path::Path, time::Duration};
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
 use domain::{
     Allowed, Caller, Id,
@@ -107,7 +107,10 @@ pub async fn seed(
 
 fn keep(seeded: &Seeded, data: &Path) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(seeded).map_err(|error| Error::Dev(error.to_string()))?;
-    Ok(std::fs::write(data.join(NOTE), text)?)
+    // A connect link is in it.
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(data.join(NOTE))?;
+    Ok(file.write_all(&text)?)
 }
 
 /// What an earlier start made, with a connect link that works now: the port may be another, and links expire.

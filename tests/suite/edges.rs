@@ -1,6 +1,6 @@
 //! What the configuration makes of the server's edges: names, https, GraphiQL.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use domain::{Ids, SharedClock, SystemClock};
 use muster::{app, config::Config, database, dev};
@@ -22,8 +22,9 @@ async fn get(authority: &str, path: &str, host: &str) -> String {
 #[tokio::test]
 async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
     let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
     let options = dev::Options {
-        data: folder.path().to_owned(),
+        data: data.clone(),
         port: 0,
         database_url: None,
         migration_url: None,
@@ -33,6 +34,8 @@ async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
     };
     let ready = dev::start(options).await.unwrap();
     let authority = ready.base.authority().to_owned();
+    let mode = std::fs::metadata(&data).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "what it keeps is its owner's alone");
     let own = get(&authority, "/graphiql", &authority).await;
     assert!(own.starts_with("HTTP/1.1 200"), "{own}");
     let rebound = get(&authority, "/graphiql", "rebound.example:4000").await;
