@@ -40,13 +40,11 @@ impl Connect {
     /// addresses too.
     pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
         let session = self.session(secret, "OWN").await?;
+        let Owner { integration, address, .. } = self.owner(&session).await?;
         let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
-        let txn = self.services.store.read(session.tenant_id).await?;
-        let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
-        let address =
-            user.one(&txn).await?.and_then(|user| user.calendar_address).ok_or_else(session_over)?;
-        let tenant = tenant.ok_or_else(session_over)?.name;
-        Ok(OwnInvitation { tenant, provider: self.provider_of(&session).await?, address })
+        let (tenant, provider) =
+            (tenant.ok_or_else(session_over)?.name, integrations::provider(&integration)?);
+        Ok(OwnInvitation { tenant, provider, address })
     }
 
     /// Begins a user's own consent. Answers the address to which the user's browser is sent; it works once.
