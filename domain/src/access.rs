@@ -88,8 +88,6 @@ pub enum CallerKind {
     Vendor(Id<ids::ApiKey>),
     /// A user of a tenant with an access token.
     User(Id<ids::User>),
-    /// An IT person who followed a connect link.
-    Invited(Id<ids::ConnectLink>),
     /// The operator, at the server's own command line.
     Operator,
 }
@@ -237,7 +235,6 @@ impl Allowed {
             CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Vendor(id) => id.to_string(),
             CallerKind::User(id) => id.to_string(),
-            CallerKind::Invited(id) => id.to_string(),
             CallerKind::Operator => "operator".to_owned(),
         }
     }

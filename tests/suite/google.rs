@@ -270,6 +270,26 @@ async fn anothers_consent(stack: Stack) {
     app.finish().await;
 }
 
+/// The tenant's staff typed the address of somebody at another customer of Google's, who then consents.
+async fn another_customers_consent(stack: Stack) {
+    let app = TestApp::new(stack).await;
+    let (org, _) = organisation(&app).await;
+    connect(&app, &org, None, 0).await;
+    let order = json!({ "name": "Stranger", "users": 2, "rooms": 1, "weeks": 1, "seed": 4, "from": app.now().date_naive() });
+    let stranger = app.control("/control/organisations/generate", order).await;
+    let address = stranger["users"][0]["address"].as_str().unwrap();
+    let input = json!({ "email": "typed@gmbh.test", "name": "Typed", "calendarAddress": address });
+    let made = app.vendor_for(&org.tenant).mutate("createUser", "user { id }", input).await;
+    app.run_jobs().await;
+    let (mut browser, page) = own_consent(&app, &org, &text(&made["user"]["id"])).await;
+    let place = answer_as(&app, &mut browser, page, address).await;
+    assert_eq!(place.page().unwrap().code.as_deref(), Some("ACCOUNT_MISMATCH"));
+    assert!(app.remains(&org).await.contains(&("consent_grant", 1)), "only the organisation's");
+    let mailbox = app.connections(&org).await[address].clone();
+    assert_ne!(mailbox["route"], "OWN", "{mailbox}");
+    app.finish().await;
+}
+
 macro_rules! on {
     ($module:ident, $stack:expr) => {
         mod $module {
@@ -298,6 +318,11 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn a_person_connects_the_own_calendar_at_google_by_a_consent_that_lasts() {
                 super::an_own_consent($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_person_of_another_customer_of_googles_is_not_bound() {
+                super::another_customers_consent($stack).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

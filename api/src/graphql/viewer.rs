@@ -20,8 +20,6 @@ pub enum ViewerKind {
     Vendor,
     /// A user of a tenant with an access token.
     User,
-    /// An IT person who followed a connect link.
-    Invited,
 }
 
 /// Who calls, in which tenant, with which permissions.
@@ -37,7 +35,6 @@ impl Viewer {
             // No request is the operator's: there is no key for it.
             CallerKind::Vendor(_) | CallerKind::Operator => ViewerKind::Vendor,
             CallerKind::User(_) => ViewerKind::User,
-            CallerKind::Invited(_) => ViewerKind::Invited,
         }
     }
 

@@ -122,7 +122,6 @@ impl Query {
             CallerKind::Anonymous => "anonymous".to_owned(),
             CallerKind::Vendor(_) => "vendor".to_owned(),
             CallerKind::User(_) => "user".to_owned(),
-            CallerKind::Invited(_) => "invited".to_owned(),
             CallerKind::Operator => "operator".to_owned(),
         }
     }
