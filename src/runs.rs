@@ -56,7 +56,7 @@ pub enum Command {
         /// The signal's name.
         name: String,
         /// What goes with it, as JSON.
-        #[arg(long, default_value = "null", value_parser = payload)]
+        #[arg(long, default_value = "null", value_parser = payload, allow_hyphen_values = true)]
         payload: serde_json::Value,
     },
 }

@@ -16,7 +16,13 @@ pub struct Args {
     #[arg(long, requires = "key")]
     pub url: Option<Url>,
     /// The vendor's key of the running server.
-    #[arg(long, requires = "url", env = "MUSTER_DEMO_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        requires = "url",
+        env = "MUSTER_DEMO_KEY",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
     pub key: Option<String>,
     /// The calendar system to connect.
     #[arg(long, value_enum, default_value = "microsoft-365")]
@@ -28,10 +34,10 @@ pub struct Args {
     #[arg(long)]
     pub calendar_url: Option<Url>,
     /// The technical account on the CalDAV server.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub calendar_user: Option<String>,
     /// Its password.
-    #[arg(long, env = "MUSTER_DEMO_CALENDAR_PASSWORD", hide_env_values = true)]
+    #[arg(long, env = "MUSTER_DEMO_CALENDAR_PASSWORD", hide_env_values = true, allow_hyphen_values = true)]
     pub calendar_password: Option<String>,
     /// The CalDAV server's file of `user:password` lines; the demo changes the technical account's password in it.
     #[arg(long)]
@@ -97,5 +103,35 @@ impl Args {
         let hosts = named.into_iter().flatten().filter_map(|url| url.host_str());
         let plain = hosts.map(|host| host.trim_matches(['[', ']']).to_owned());
         plain.chain(["127.0.0.1".to_owned(), "localhost".to_owned()]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_name_or_a_secret_may_begin_with_a_hyphen() {
+        let told = [
+            "--url",
+            "http://localhost:4000",
+            "--key",
+            "-k",
+            "--calendar-user",
+            "--svc",
+            "--calendar-password",
+            "-C-",
+        ];
+        let args = Line::try_parse_from(["demo"].into_iter().chain(told)).unwrap().args;
+        let read = [args.key, args.calendar_user, args.calendar_password].map(Option::unwrap);
+        assert_eq!(read, ["-k", "--svc", "-C-"]);
     }
 }
