@@ -3,6 +3,7 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::web;
+use api::admission::AdmissionConfig;
 use domain::{Ids, SharedClock};
 use entity::Store;
 use providers::{caldav::CalDav, exchange, google, microsoft};
@@ -226,6 +227,8 @@ fn open_front(
         },
         allowed_origins: config.allowed_origins.clone(),
         hosts: config.hosts.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        admission: admission(config.requests_at_once),
         hsts: config.public_url.scheme() == "https",
         graphiql: config.graphiql.then(|| graphiql.unwrap_or_default()),
         ..api::Config::default()
@@ -243,6 +246,12 @@ fn open_front(
         }
     });
     Ok(Front { state, server: handle })
+}
+
+/// How much is worked on at a time: one tenant has a quarter of the places at most.
+fn admission(at_once: Option<usize>) -> AdmissionConfig {
+    let or = AdmissionConfig::default();
+    at_once.map_or(or, |at_once| AdmissionConfig { at_once, each: at_once.div_ceil(4), ..or })
 }
 
 impl Node {

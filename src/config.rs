@@ -5,10 +5,13 @@
 //! cannot work are refused at start with one sentence.
 
 mod google;
+mod limits;
 
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
 pub use google::{Google, Keyless};
+use ipnet::IpNet;
+pub use limits::{RateLimit, RateLimits};
 pub use providers::microsoft::Cloud;
 use providers::microsoft::{self, ClientCredential};
 use secrecy::{ExposeSecret, SecretString};
@@ -110,6 +113,15 @@ pub struct Config {
     /// may call it. Empty: any.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The networks of our own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` says where a request comes from. Without
+    /// them a request comes from whoever opened the connection.
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How much callers may ask for.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
+    /// How many requests a node works on at a time; the others wait for a second, and are refused then.
+    pub requests_at_once: Option<usize>,
     /// Whether GraphiQL is served.
     #[serde(default = "yes")]
     pub graphiql: bool,
@@ -184,6 +196,7 @@ impl Config {
             .with_list_parse_key("exchange_autodiscover")
             .with_list_parse_key("allowed_origins")
             .with_list_parse_key("hosts")
+            .with_list_parse_key("trusted_proxies")
             .ignore_empty(true)
             .source(Some(known_variables(std::env::vars())));
         let config: Self = sources.add_source(environment).build()?.try_deserialize()?;
@@ -224,6 +237,11 @@ impl Config {
         if kept.iter().flatten().any(|days| *days < 2) {
             return Err(Error::Impossible(
                 "Keep runs and events for two days at least: repeated requests are answered with them for one.",
+            ));
+        }
+        if !self.rate_limits.is_possible() || self.requests_at_once == Some(0) {
+            return Err(Error::Impossible(
+                "A rate limit needs at least one second, and requests_at_once at least one request.",
             ));
         }
         let is_loopback = match self.public_url.host() {
@@ -278,6 +296,7 @@ impl Config {
         settings.keep_events = days(self.keep_events_days, settings.keep_events);
         settings.tenant_runs_at_once =
             self.tenant_runs_at_once.unwrap_or(settings.tenant_runs_at_once).max(1);
+        settings.quotas = self.rate_limits.settings();
         settings.push = self.push;
         settings.token_lifetime = seconds(self.token_lifetime_seconds, settings.token_lifetime);
         settings

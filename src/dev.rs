@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Cloud, Config, Google, Keyless, Microsoft, Role},
+    config::{Cloud, Config, Google, Keyless, Microsoft, RateLimits, Role},
     database, seed,
 };
 
@@ -187,6 +187,9 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         keep_events_days: None,
         tenant_runs_at_once: None,
         push: true,
+        trusted_proxies: Vec::new(),
+        rate_limits: RateLimits::default(),
+        requests_at_once: None,
         open_introspection: true,
     };
     config.check()?;

@@ -4,7 +4,10 @@ use actix_web::http::StatusCode;
 use async_trait::async_trait;
 use domain::{Caller, Timestamp};
 use futures::stream::BoxStream;
-use services::access::AccessChange;
+use services::{
+    access::AccessChange,
+    quotas::{Charge, Charged},
+};
 
 /// Turns what a client presents into a caller.
 #[async_trait]
@@ -17,6 +20,12 @@ pub trait Authenticate: Send + Sync + 'static {
         authorization: Option<&str>,
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError>;
+
+    /// What [`Authenticate::authenticate`] would answer, if that is known without asking anybody.
+    fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated>;
+
+    /// Charges a request to the quotas of whoever sends it.
+    async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge;
 
     /// Every change of what callers may do, from now on: a socket asks again who calls when one concerns its caller.
     fn changes(&self) -> BoxStream<'static, AccessChange>;

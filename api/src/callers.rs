@@ -3,7 +3,11 @@
 use async_trait::async_trait;
 use domain::access::Denied;
 use futures::{StreamExt, stream::BoxStream};
-use services::{Error, Services, access::AccessChange};
+use services::{
+    Error, Services,
+    access::{self, AccessChange},
+    quotas::{Charge, Charged},
+};
 
 use crate::{
     authenticate::{AuthError, Authenticate, Authenticated},
@@ -14,6 +18,12 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Callers(pub Services);
 
+impl From<access::Authenticated> for Authenticated {
+    fn from(known: access::Authenticated) -> Self {
+        Self { caller: known.caller, expires_at: known.expires_at }
+    }
+}
+
 #[async_trait]
 impl Authenticate for Callers {
     async fn authenticate(
@@ -22,7 +32,7 @@ impl Authenticate for Callers {
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError> {
         match self.0.access().authenticate(authorization, tenant).await {
-            Ok(known) => Ok(Authenticated { caller: known.caller, expires_at: known.expires_at }),
+            Ok(known) => Ok(known.into()),
             Err(Error::Denied(Denied::Unauthenticated)) => Err(AuthError::Invalid),
             Err(Error::Denied(_) | Error::Refused(_)) => Err(AuthError::TenantNotFound),
             Err(error) => {
@@ -30,6 +40,14 @@ impl Authenticate for Callers {
                 Err(AuthError::Unavailable)
             }
         }
+    }
+
+    fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated> {
+        self.0.access().remembered(authorization, tenant).map(Authenticated::from)
+    }
+
+    async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
+        self.0.quotas().charge(whose, units).await
     }
 
     fn changes(&self) -> BoxStream<'static, AccessChange> {

@@ -11,6 +11,9 @@ use crate::authenticate::AuthError;
 /// The longest message that a client is sent.
 const MESSAGE_CHARS: usize = 300;
 
+/// After how long it is worth asking a server again that cannot answer now.
+pub(crate) const RETRY_SECONDS: u64 = 5;
+
 /// One thing that is wrong with a document or with its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -134,6 +137,18 @@ pub enum Error {
     /// The request names a host under which this server does not answer.
     #[error("This server does not answer under this name.")]
     HostRefused,
+    /// The caller, its tenant or its address has asked for as much as it may for now.
+    #[error("Too much was asked for in a short time. Try again in {after} s.")]
+    RateLimited {
+        /// How long to wait, in seconds.
+        after: u64,
+    },
+    /// There is more to do than can be done in time.
+    #[error("The server has more to do than it can do in time. Try again in {after} s.")]
+    Overloaded {
+        /// How long to wait, in seconds.
+        after: u64,
+    },
     /// There are as many sockets as there may be.
     #[error("There are too many open sockets. Try again shortly.")]
     TooManySockets,
@@ -194,6 +209,8 @@ impl Error {
             Self::Auth(error) => error.code(),
             Self::OriginRefused => "ORIGIN_REFUSED",
             Self::HostRefused => "HOST_REFUSED",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::Overloaded { .. } => "OVERLOADED",
             Self::TooManySockets => "TOO_MANY_SOCKETS",
             Self::UpgradeRequired => "UPGRADE_REQUIRED",
             Self::TooManyOperations { .. } => "TOO_MANY_OPERATIONS",
@@ -215,11 +232,13 @@ impl Error {
             Self::Auth(error) => error.status(),
             Self::OriginRefused | Self::IntrospectionDisabled => StatusCode::FORBIDDEN,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-            Self::TooManyOperations { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyOperations { .. } | Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::HostRefused => StatusCode::MISDIRECTED_REQUEST,
-            Self::ShuttingDown | Self::TooManySockets => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ShuttingDown | Self::TooManySockets | Self::Overloaded { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -239,6 +258,17 @@ impl Error {
                 | Self::SubscriptionNeedsSocket
                 | Self::IntrospectionDisabled
         )
+    }
+
+    /// After how many seconds the same request may succeed, if it is known that it may.
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::RateLimited { after } | Self::Overloaded { after } => Some(*after),
+            Self::TooManySockets | Self::ShuttingDown | Self::Auth(AuthError::Unavailable) => {
+                Some(RETRY_SECONDS)
+            }
+            _ => None,
+        }
     }
 
     /// The limit that was exceeded, if that is what is wrong.

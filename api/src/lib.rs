@@ -5,9 +5,11 @@
 //! by the transports here, so that the engine can be replaced by its next major version without a client
 //! noticing.
 
+pub mod admission;
 pub mod authenticate;
 pub mod budget;
 pub mod callers;
+mod client;
 pub mod engine;
 pub mod error;
 pub mod graphiql;
@@ -17,6 +19,7 @@ pub mod pages;
 pub mod request;
 pub mod server;
 pub mod state;
+mod tally;
 pub mod transport;
 
 pub use authenticate::{AuthError, Authenticate, Authenticated};

@@ -1,15 +1,21 @@
 //! What every request handler shares, and the settings of the front door.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use actix_web::HttpRequest;
 use domain::{Caller, Ids, Permission};
+use ipnet::IpNet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admission::{Admission, AdmissionConfig},
     authenticate::Authenticate,
+    client,
     engine::Engine,
+    error::{Error, RETRY_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
+    tally::{Held, Tally},
     transport::{
         validate::{Limits, Validator},
         websocket::{Seats, SocketConfig},
@@ -68,6 +74,14 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Whether browsers are told to come back over https only.
     pub hsts: bool,
+    /// How much is worked on at a time.
+    pub admission: AdmissionConfig,
+    /// How many requests a node may have open, their bodies and answers included.
+    pub requests: usize,
+    /// How many of them one address may have.
+    pub requests_per_address: usize,
+    /// The networks of our own proxies, whose word about where a request comes from is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The settings of a socket.
     pub socket: SocketConfig,
     /// GraphiQL, where it is served.
@@ -88,6 +102,10 @@ impl Default for Config {
             allowed_origins: Vec::new(),
             hosts: Vec::new(),
             hsts: false,
+            admission: AdmissionConfig::default(),
+            requests: 2_000,
+            requests_per_address: 500,
+            trusted_proxies: Vec::new(),
             socket: SocketConfig::default(),
             graphiql: None,
         }
@@ -115,6 +133,8 @@ pub struct State {
     pub(crate) ids: Ids,
     pub(crate) validator: Validator,
     pub(crate) seats: Seats,
+    pub(crate) admission: Admission,
+    pub(crate) requests: Tally<Option<IpAddr>>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     graphiql_headers: std::sync::RwLock<serde_json::Map<String, serde_json::Value>>,
@@ -130,7 +150,7 @@ impl State {
         ids: Ids,
     ) -> Result<Self, SchemaInvalid> {
         let validator = Validator::new(&engine.sdl(), config.limits)?;
-        let seats = Seats::new(config.socket);
+        let (seats, admission) = (Seats::new(config.socket), Admission::new(config.admission));
         Ok(Self {
             config,
             engine,
@@ -139,6 +159,8 @@ impl State {
             ids,
             validator,
             seats,
+            admission,
+            requests: Tally::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             graphiql_headers: std::sync::RwLock::default(),
@@ -153,6 +175,27 @@ impl State {
 
     pub(crate) fn graphiql_headers(&self) -> serde_json::Map<String, serde_json::Value> {
         self.graphiql_headers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// From which address a request comes.
+    pub(crate) fn address_of(&self, request: &HttpRequest) -> Option<IpAddr> {
+        client::address(request, &self.config.trusted_proxies)
+    }
+
+    /// Counts one more open request, unless there are as many as there may be.
+    pub(crate) fn open_request(&self, address: Option<IpAddr>) -> Result<Held<Option<IpAddr>>, Error> {
+        // `None` stands for all of them: an address that is not known has no count of its own.
+        let holders = [None].into_iter().chain(address.map(Some)).collect();
+        let limit = |holder: &Option<IpAddr>| match holder {
+            None => self.config.requests,
+            Some(_) => self.config.requests_per_address,
+        };
+        self.requests.take(holders, limit).ok_or_else(|| self.overloaded())
+    }
+
+    /// There is more to do than can be done in time. Clients come back at different moments.
+    pub(crate) fn overloaded(&self) -> Error {
+        Error::Overloaded { after: 1 + self.ids.below(RETRY_SECONDS) }
     }
 
     /// Closes every socket with 1012 and waits for sockets and begun mutations to end.

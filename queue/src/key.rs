@@ -1,5 +1,7 @@
 //! Whose a limit is.
 
+use std::net::IpAddr;
+
 use entity::external_binding;
 use uuid::Uuid;
 
@@ -18,6 +20,23 @@ impl Key {
     /// belongs to one tenant here.
     pub fn of_organisation(binding: &external_binding::Model) -> Self {
         Self(format!("organisation/{}/{}", plain(&binding.provider), plain(&binding.external_tenant)))
+    }
+
+    /// What a tenant may ask of us.
+    pub fn of_tenant(tenant: Uuid) -> Self {
+        Self(format!("tenant/{}", tenant.simple()))
+    }
+
+    /// What a user or a vendor key may ask of us, in one tenant or in none. The caller was authenticated: nobody else
+    /// has this id.
+    pub fn of_caller(tenant: Option<Uuid>, caller: Uuid) -> Self {
+        let tenant = tenant.map_or_else(String::new, |tenant| tenant.simple().to_string());
+        Self(format!("caller/{tenant}/{}", caller.simple()))
+    }
+
+    /// What may be asked from an address by whoever has not said who they are.
+    pub fn of_address(address: IpAddr) -> Self {
+        Self(format!("address/{}", plain(&address.to_string())))
     }
 
     /// A part of this limit's owner, such as one mailbox. What the part is called may have been typed by anybody: it

@@ -2,13 +2,14 @@
 //!
 //! The database is the truth ([`jobs`]); everything else here may be lost at any moment without losing work:
 //! [`Hints`] say which runs have something to do, [`Fanout`] carries events to the subscribers of all nodes,
-//! [`Limits`] keeps all nodes together within what a provider allows. Each has an in-process form and one over
+//! [`Limits`] keeps all nodes together within what a provider allows, [`Quotas`] keeps callers within what we allow. Each has an in-process form and one over
 //! Redis, behind the same tests; [`connect`] chooses by the URL. This is the only crate that names redis.
 
 pub mod fanout;
 pub mod hints;
 pub mod jobs;
 pub mod limits;
+pub mod quotas;
 
 mod error;
 mod key;
@@ -31,6 +32,7 @@ pub use self::{
     hints::{Hint, Hints},
     key::Key,
     limits::{Limit, Limits, Place, Wait},
+    quotas::{Quota, Quotas},
 };
 
 /// What a node has to talk to the others.
@@ -42,6 +44,8 @@ pub struct Queue {
     pub fanout: Arc<dyn Fanout>,
     /// What providers allow.
     pub limits: Arc<dyn Limits>,
+    /// What callers may ask for.
+    pub quotas: Arc<dyn Quotas>,
     nodes: Arc<AtomicU32>,
 }
 
@@ -70,6 +74,7 @@ pub fn connect(
             hints: Arc::new(hints::InProcess::new(token.clone())),
             fanout: Arc::new(fanout::InProcess::new(tracker, token)),
             limits: Arc::new(limits::InProcess::default()),
+            quotas: Arc::new(quotas::InProcess::default()),
             nodes: Arc::new(AtomicU32::new(1)),
         });
     }
@@ -83,8 +88,15 @@ pub fn connect(
         hints::Redis::new(prefix, commands.clone(), link(Timeouts::Blocking), ids.clone(), token.clone());
     let fanout =
         fanout::Redis::start(prefix, client.clone(), commands.clone(), &ids, nodes.clone(), tracker, token);
+    let quotas = quotas::Redis::new(prefix, commands.clone(), nodes.clone());
     let limits = limits::Redis::start(prefix, commands, ids, nodes.clone(), limits::LEASE, tracker, token);
-    Ok(Queue { hints: Arc::new(hints), fanout: Arc::new(fanout), limits: Arc::new(limits), nodes })
+    Ok(Queue {
+        hints: Arc::new(hints),
+        fanout: Arc::new(fanout),
+        limits: Arc::new(limits),
+        quotas: Arc::new(quotas),
+        nodes,
+    })
 }
 
 #[cfg(test)]

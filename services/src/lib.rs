@@ -27,6 +27,7 @@ pub mod ladder;
 pub mod links;
 pub mod orders;
 pub mod page;
+pub mod quotas;
 pub mod roles;
 pub mod rooms;
 pub mod runs;
@@ -191,6 +192,8 @@ nouns! {
     keys: keys::Keys,
     /// Invitations for IT people.
     links: links::Links,
+    /// How much callers may ask for.
+    quotas: quotas::Quotas,
     /// Roles and permissions.
     roles: roles::Roles,
     /// Rooms.

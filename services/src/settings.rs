@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::quotas::QuotaSettings;
+
 /// Settings of one installation. Times are real durations; tests move the clock instead of making them short.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -43,6 +45,8 @@ pub struct Settings {
     pub keep_events: Duration,
     /// How many runs of one tenant may be worked on at a time, over all nodes. What somebody waits for does not count.
     pub tenant_runs_at_once: usize,
+    /// What callers may ask for.
+    pub quotas: QuotaSettings,
     /// Whether providers may push changes to `public_url`; false where they could not reach it.
     pub push: bool,
 }
@@ -70,6 +74,7 @@ impl Settings {
             keep_failed_runs: hours(90 * 24),
             keep_events: hours(7 * 24),
             tenant_runs_at_once: 64,
+            quotas: QuotaSettings::default(),
             push: false,
         }
     }

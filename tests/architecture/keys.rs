@@ -28,10 +28,11 @@ enum Owner {
 /// Every place in the sources that keeps something under a key, by file: the declaration, and whose the key is.
 const KEPT: &[(&str, &str, Owner)] = &[
     ("api/src/transport/validate/mod.rs", "kept: Cache<[u8; 32], Arc<Checked>>", Owner::Content),
-    // A caller: a user, a key or an address, after authentication.
-    ("api/src/transport/websocket/seats.rs", "taken: Arc<Mutex<HashMap<Holder, usize>>>", Owner::Ours),
+    // A caller: a user, a tenant or an address, after authentication.
+    ("api/src/tally.rs", "struct Tally<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
     ("queue/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
     ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>", Owner::Ours),
+    ("queue/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),
     ("queue/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
     // Places inside a limit, by their random names.
     ("queue/src/limits/redis.rs", "struct Held(Mutex<HashMap<String, String>>)", Owner::Key),
@@ -71,6 +72,7 @@ const IN_REDIS: &[(&str, &str, Owner)] = &[
     ("queue/src/fanout/redis.rs", "{{{prefix}:events}}", Owner::Installation),
     ("queue/src/hints/redis.rs", "{{{prefix}:hints}}:{}", Owner::Installation),
     ("queue/src/limits/redis.rs", "{{{}:limit:{key}}}:{what}", Owner::Key),
+    ("queue/src/quotas/redis.rs", "{{{}:quota}}:{}", Owner::Key),
 ];
 
 /// The sources that go into the product, without their tests.
@@ -189,7 +191,8 @@ fn keys_of_limits_are_made_where_their_owner_is_known() {
             made.insert(file, count);
         }
     }
-    assert_eq!(made, BTreeMap::from([("services/src/grants.rs".to_owned(), 2)]));
+    let known = [("services/src/grants.rs".to_owned(), 2), ("services/src/quotas.rs".to_owned(), 4)];
+    assert_eq!(made, BTreeMap::from(known));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use chrono::{Duration, TimeZone, Utc};
 use domain::{Ids, SharedClock, TestClock, Timestamp};
 use muster::{
     app::{self, Node},
-    config::{Cloud, Config, Microsoft, Role},
+    config::{Cloud, Config, Microsoft, RateLimits, Role},
     database,
     demo::browser::{self, Browser},
     seed,
@@ -157,6 +157,9 @@ impl TestApp {
             tenant_runs_at_once: None,
             // Channels are made only when a test lets the reconciler have a round.
             push: true,
+            trusted_proxies: Vec::new(),
+            rate_limits: RateLimits::default(),
+            requests_at_once: None,
             open_introspection: true,
         };
         database::migrate(&config, &ids).await.unwrap();

@@ -3,7 +3,7 @@
 //!
 //! `/graphql` and its socket read by themselves: they refuse in the order and the form that their specifications ask.
 
-use std::rc::Rc;
+use std::{net::IpAddr, rc::Rc};
 
 use actix_web::{
     HttpMessage as _, HttpResponse,
@@ -21,14 +21,20 @@ use tokio::time::timeout;
 
 use super::{connection::Activity, hosts};
 use crate::{
+    admission::{Holder, Overloaded},
     error::Error,
     request::{REQUEST_ID, RequestId},
     state::State,
-    transport::{answer::Answer, body},
+    transport::{answer::Answer, body, charge},
 };
 
 /// Routes that read their bodies and keep their time by themselves.
 const OWN: [&str; 2] = ["/graphql", "/graphql/ws"];
+/// Routes that are answered whatever else there is to do: those who look after the server ask them, and sockets have
+/// counts of their own.
+const UNCOUNTED: [&str; 3] = ["/graphql/ws", "/health", "/ready"];
+/// Where providers push to: for many tenants from few addresses. A push costs one look-up, whatever is in it.
+const HOOKS: &str = "/hooks/";
 /// For a year: what browsers and their lists take for serious.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -53,15 +59,55 @@ pub(super) async fn guard<B: MessageBody + 'static>(
 
 async fn answer<B: MessageBody + 'static>(
     state: &State,
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if let Err(error) = hosts::check(request.request(), &state.config) {
         return Ok(refuse(state, request, &error));
     }
+    let address = state.address_of(request.request());
+    let opened = match UNCOUNTED.contains(&request.path()) {
+        true => None,
+        false => match state.open_request(address) {
+            Ok(held) => Some(held),
+            Err(error) => return Ok(refuse(state, request, &error)),
+        },
+    };
+    let answered = admit(state, request, next, address).await;
+    drop(opened);
+    answered
+}
+
+async fn admit<B: MessageBody + 'static>(
+    state: &State,
+    request: ServiceRequest,
+    next: Next<B>,
+    address: Option<IpAddr>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if OWN.contains(&request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
+    let is_charged = !UNCOUNTED.contains(&request.path()) && !request.path().starts_with(HOOKS);
+    if is_charged && let (_, Err(error)) = charge::page(state, address).await {
+        return Ok(refuse(state, request, &error));
+    }
+    let place = match UNCOUNTED.contains(&request.path()) {
+        true => None,
+        false => match state.admission.enter(Holder::Address(address)).await {
+            Ok(place) => Some(place),
+            Err(Overloaded) => return Ok(refuse(state, request, &state.overloaded())),
+        },
+    };
+    let answered = serve(state, request, next).await;
+    drop(place);
+    answered
+}
+
+async fn serve<B: MessageBody + 'static>(
+    state: &State,
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if let Err(error) = take_body(state, &mut request).await {
         return Ok(refuse(state, request, &error));
     }
@@ -115,7 +161,9 @@ fn refuse(state: &State, request: ServiceRequest, error: &Error) -> ServiceRespo
 
 fn refusal(id: &RequestId, error: &Error) -> HttpResponse {
     tracing::debug!(request_id = %id, code = error.code(), "a request was refused");
-    HttpResponse::build(error.status())
+    let mut response = HttpResponse::build(error.status());
+    charge::add_retry(&mut response, error);
+    response
         .insert_header((REQUEST_ID, id.as_str()))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(Answer::refused(error, id))

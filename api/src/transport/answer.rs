@@ -113,12 +113,17 @@ fn extensions(code: &str, id: &RequestId) -> Map<String, serde_json::Value> {
     extensions
 }
 
-/// The extensions of a refusal: where a limit was exceeded, what it is and what was found.
+/// The extensions of a refusal: where a limit was exceeded, what it is and what was found; and whether, and after how
+/// many seconds, the same request may succeed.
 fn refusal(error: &Error, id: &RequestId) -> Map<String, serde_json::Value> {
     let mut extensions = extensions(error.code(), id);
     if let Some(excess) = error.excess() {
         extensions.insert("limit".to_owned(), json!(excess.limit));
         extensions.insert("actual".to_owned(), json!(excess.actual));
+    }
+    extensions.insert("retryable".to_owned(), json!(error.retry_after().is_some()));
+    if let Some(seconds) = error.retry_after() {
+        extensions.insert("retryAfter".to_owned(), json!(seconds));
     }
     extensions
 }

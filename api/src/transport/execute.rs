@@ -3,7 +3,7 @@
 //! Called by both transports. A mutation that has begun runs to its end even when the client hangs up: it is
 //! spawned on the tasks that a shutdown waits for. A query is dropped with its request.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use actix_web::web;
 use async_graphql::{Request, Response, Variables};
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::{
+    admission::Holder,
     authenticate::Authenticated,
     budget::AnswerBudget,
     error::Error,
@@ -28,19 +29,21 @@ use crate::{
 pub struct Ready {
     /// What kind of operation was chosen.
     pub kind: OperationKind,
+    holder: Holder,
     request: Request,
     budget: Arc<AnswerBudget>,
 }
 
-/// Asks whether the caller may run this, and makes the engine's request of it.
+/// Asks whether the caller may run this, and makes the engine's request of it. `address` is where it comes from.
 pub fn authorise(
     state: &State,
     params: Params,
-    checked: &Checked,
+    document: &Checked,
     by: &Authenticated,
+    address: Option<IpAddr>,
     id: &RequestId,
 ) -> Result<Ready, Error> {
-    let operation = checked.operation(params.operation_name.as_deref())?;
+    let operation = document.operation(params.operation_name.as_deref())?;
     if operation.introspects && !state.config.introspection.allows(&by.caller) {
         return Err(Error::IntrospectionDisabled);
     }
@@ -49,17 +52,19 @@ pub fn authorise(
     if let Some(name) = params.operation_name {
         request = request.operation_name(name);
     }
-    request.set_parsed_query(checked.parsed.clone());
+    request.set_parsed_query(document.parsed.clone());
     let time = (operation.kind != OperationKind::Mutation).then_some(state.config.execution_timeout);
     let budget = Arc::new(AnswerBudget::new(state.config.answer_limit, time));
     let request = with_context(request, by, id).data(Arc::clone(&budget));
-    Ok(Ready { kind: operation.kind, request, budget })
+    Ok(Ready { kind: operation.kind, holder: Holder::of(&by.caller, address), request, budget })
 }
 
-/// Runs a query or a mutation, for as long as it may take.
+/// Runs a query or a mutation, for as long as it may take, once there is a place for it.
 pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Error> {
+    let place = state.admission.enter(ready.holder).await.map_err(|_| state.overloaded())?;
     let engine = state.engine.clone();
     let running = async move {
+        let _place = place;
         let ended = AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await;
         caught(ended).and_then(|response| within(&ready.budget, response))
     };

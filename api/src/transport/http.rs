@@ -11,6 +11,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web,
 };
+use services::quotas::Charge;
 use tracing::Instrument as _;
 
 use crate::{
@@ -20,9 +21,9 @@ use crate::{
     transport::{
         accept::{self, Media},
         answer::Answer,
-        body, execute,
+        body, charge, execute,
         params::Params,
-        validate::{Checked, OperationKind},
+        validate::{Approved, OperationKind},
     },
 };
 
@@ -31,8 +32,9 @@ pub async fn handle(request: HttpRequest, mut body: web::Payload, state: web::Da
     let id = RequestId::of(&request, &state.ids);
     let span = tracing::info_span!("graphql", request_id = %id);
     let media = accept::negotiate(request.headers());
-    let answered = answer(&request, &mut body, &state, media, &id).instrument(span).await;
-    respond(answered, media.unwrap_or(Media::Json), &id, body)
+    let mut charge = Charge::default();
+    let answered = answer(&request, &mut body, &state, media, &id, &mut charge).instrument(span).await;
+    respond(answered, media.unwrap_or(Media::Json), &id, &charge, body)
 }
 
 async fn answer(
@@ -41,6 +43,7 @@ async fn answer(
     state: &web::Data<State>,
     media: Option<Media>,
     id: &RequestId,
+    charge: &mut Charge,
 ) -> Result<Answer, Error> {
     let is_get = match *request.method() {
         Method::GET => true,
@@ -57,12 +60,13 @@ async fn answer(
         let config = &state.config;
         Params::from_json(&body::read(request, body, config.body_limit, config.body_timeout).await?)?
     };
-    let checked = state.validator.check(&params, is_get)?;
-    if checked.operation(params.operation_name.as_deref())?.kind == OperationKind::Subscription {
+    let approved = state.validator.check(&params, is_get)?;
+    let kind = approved.document.operation(params.operation_name.as_deref())?.kind;
+    if kind == OperationKind::Subscription {
         return Err(Error::SubscriptionNeedsSocket);
     }
     // A mutation that has begun goes on behind the time-out.
-    let run = authenticate_and_run(request, state, params, &checked, id);
+    let run = authenticate_and_run(request, state, params, (&approved, kind), id, charge);
     tokio::time::timeout(state.config.execution_timeout, run).await.map_err(|_| Error::Timeout)?
 }
 
@@ -70,12 +74,16 @@ async fn authenticate_and_run(
     request: &HttpRequest,
     state: &web::Data<State>,
     params: Params,
-    checked: &Checked,
+    (approved, kind): (&Approved, OperationKind),
     id: &RequestId,
+    charge: &mut Charge,
 ) -> Result<Answer, Error> {
-    let by =
-        state.authenticate.authenticate(text_of(request, "authorization"), text_of(request, TENANT)).await?;
-    let ready = execute::authorise(state, params, checked, &by, id)?;
+    let (address, authorization) = (state.address_of(request), text_of(request, "authorization"));
+    let by = charge::identify(state, address, authorization, text_of(request, TENANT)).await?;
+    let ready = execute::authorise(state, params, &approved.document, &by, address, id)?;
+    let charged;
+    (*charge, charged) = charge::document(state, &by.caller, address, approved, kind).await;
+    charged?;
     Ok(Answer::executed(execute::run(state, ready).await?, id))
 }
 
@@ -83,6 +91,7 @@ fn respond(
     answered: Result<Answer, Error>,
     media: Media,
     id: &RequestId,
+    charge: &Charge,
     unread: web::Payload,
 ) -> HttpResponse {
     let (answer, status, refused) = match answered {
@@ -104,6 +113,7 @@ fn respond(
         .insert_header((header::VARY, "Accept"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((REQUEST_ID, id.as_str()));
+    charge::add_headers(&mut response, charge);
     if let Some(error) = &refused {
         add_advice(&mut response, error);
     }
@@ -121,6 +131,7 @@ fn respond(
 
 /// The headers that tell a client what would have been right.
 fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
+    charge::add_retry(response, error);
     match error {
         Error::MethodNotAllowed => {
             response.insert_header((header::ALLOW, "GET, POST"));

@@ -6,6 +6,7 @@
 mod accept;
 pub mod answer;
 pub(crate) mod body;
+pub(crate) mod charge;
 pub mod execute;
 pub mod http;
 pub mod params;

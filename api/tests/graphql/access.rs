@@ -2,6 +2,7 @@
 
 use domain::{Caller, Permission, StandardRole};
 use serde_json::json;
+use services::quotas::Charged;
 
 use crate::world::World;
 
@@ -194,4 +195,32 @@ async fn s4_18_only_who_may_change_the_service_account_changes_it() {
     let run = &ordered["setServiceMailbox"]["run"];
     assert_eq!(run["workflow"], "verify_integration");
     assert_eq!((&run["status"], &run["subjectId"]), (&json!("ORDERED"), &json!(integration)));
+}
+
+#[tokio::test]
+async fn a_tenant_that_floods_stops_no_other() {
+    let world = World::new().await;
+    let [flooding, quiet] = [world.tenant("acme").await, world.tenant("globex").await];
+    let quotas = world.services.quotas();
+    let all_of_one = world.services.settings.quotas.caller.unwrap().units;
+    let may_spend = async |caller: &Caller| {
+        quotas.charge(Charged::Caller(caller), all_of_one).await.refused_for.is_none()
+    };
+    let mut users = Vec::new();
+    for _ in 0..4 {
+        users.push(world.user(flooding, StandardRole::CalendarConnector).await);
+    }
+    assert!(may_spend(&users[0]).await);
+    assert!(!may_spend(&users[0]).await, "a user has spent what it has");
+    for user in &users[1..] {
+        assert!(may_spend(user).await, "another one has not");
+    }
+    let vendor = world.vendor(flooding);
+    let charge = quotas.charge(Charged::Caller(&vendor), all_of_one).await;
+    assert!(charge.refused_for.is_some(), "but the tenant has: {charge:?}");
+    let names: Vec<&str> = charge.accounts.iter().map(|account| account.name).collect();
+    assert_eq!(names, ["caller", "tenant"]);
+    assert!(may_spend(&world.vendor(quiet)).await, "the same key may go on for another tenant");
+    assert!(may_spend(&world.user(quiet, StandardRole::CalendarConnector).await).await);
+    assert!(may_spend(&world.staff()).await, "and for none");
 }

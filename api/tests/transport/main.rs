@@ -10,6 +10,7 @@ mod clients;
 mod edges;
 mod http;
 mod limits;
+mod overload;
 mod revocation;
 mod schema;
 mod socket;

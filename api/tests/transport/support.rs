@@ -7,7 +7,7 @@ use std::{
     process::Output,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -23,7 +23,11 @@ use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use services::access::AccessChange;
+use queue::{Quota, quotas::Balance};
+use services::{
+    access::AccessChange,
+    quotas::{Account, Charge, Charged},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -55,6 +59,21 @@ pub struct Doorman {
     demoted: AtomicBool,
     revoked: AtomicBool,
     changes: broadcast::Sender<AccessChange>,
+    pub allowance: Allowance,
+}
+
+/// How many units may still be spent, by what is charged.
+pub struct Allowance {
+    pub caller: AtomicU32,
+    pub address: AtomicU32,
+    pub refused: AtomicU32,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        let plenty = || AtomicU32::new(u32::MAX);
+        Self { caller: plenty(), address: plenty(), refused: plenty() }
+    }
 }
 
 impl Doorman {
@@ -62,7 +81,8 @@ impl Doorman {
         let (tenant, user, key) = (ids.make(), ids.make(), ids.make());
         let (short, demoted, revoked) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
         let changes = broadcast::Sender::new(16);
-        Self { ids, tenant, user, key, short, demoted, revoked, changes }
+        let allowance = Allowance::default();
+        Self { ids, tenant, user, key, short, demoted, revoked, changes, allowance }
     }
 
     /// From now on the token `mortal` opens nothing. Nobody is told.
@@ -116,6 +136,30 @@ impl Authenticate for Doorman {
             Some("Bearer expired") => Err(AuthError::Expired),
             Some("Bearer unlucky") => Err(AuthError::Unavailable),
             Some(_) => Err(AuthError::Invalid),
+        }
+    }
+
+    fn remembered(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Authenticated> {
+        token.is_none().then(|| Authenticated { caller: Caller::anonymous(), expires_at: None })
+    }
+
+    /// Refuses who has spent what the test allows.
+    async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
+        let (name, units_allowed) = match whose {
+            Charged::Caller(_) => ("caller", &self.allowance.caller),
+            Charged::Address(_) => ("address", &self.allowance.address),
+            Charged::Refused(_) => ("refused", &self.allowance.refused),
+        };
+        let spent = |left: u32| left.checked_sub(units);
+        let left = units_allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent);
+        let quota = Quota { units: u32::MAX, per: Duration::from_secs(30) };
+        let balance = Balance {
+            remaining: left.map_or(0, |before| before - units),
+            full_after: Duration::from_millis(1_500),
+        };
+        Charge {
+            refused_for: left.is_err().then_some(Duration::from_millis(6_100)),
+            accounts: vec![Account { name, quota, balance }],
         }
     }
 

@@ -44,15 +44,12 @@ impl Access {
         authorization: Option<&str>,
         tenant_header: Option<&str>,
     ) -> Result<Authenticated> {
-        let Some(authorization) = authorization else {
-            return Ok(Authenticated { caller: Caller::anonymous(), expires_at: None });
-        };
-        let credential = bearer(authorization).ok_or(Denied::Unauthenticated)?;
-        let presented = Presented::new(credential, tenant_header);
-        let (epoch, now) = (self.services.identities.epoch(), self.services.now());
-        if let Some(known) = self.services.identities.get(presented, now) {
+        if let Some(known) = self.remembered(authorization, tenant_header) {
             return Ok(known);
         }
+        let credential = authorization.and_then(bearer).ok_or(Denied::Unauthenticated)?;
+        let presented = Presented::new(credential, tenant_header);
+        let (epoch, now) = (self.services.identities.epoch(), self.services.now());
         let known = if credential.starts_with(keys::PREFIX) {
             self.vendor(credential, tenant_header).await?
         } else {
@@ -60,6 +57,19 @@ impl Access {
         };
         self.services.identities.remember(presented, epoch, now, known.clone());
         Ok(known)
+    }
+
+    /// What [`Access::authenticate`] would answer, if this node knows it without asking the database.
+    pub fn remembered(
+        &self,
+        authorization: Option<&str>,
+        tenant_header: Option<&str>,
+    ) -> Option<Authenticated> {
+        let Some(authorization) = authorization else {
+            return Some(Authenticated { caller: Caller::anonymous(), expires_at: None });
+        };
+        let presented = Presented::new(bearer(authorization)?, tenant_header);
+        self.services.identities.get(presented, self.services.now())
     }
 
     /// Every change of what callers may do, on whichever node it is made. A socket asks again who calls when it hears

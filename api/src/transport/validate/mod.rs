@@ -28,6 +28,15 @@ use crate::{error::Error, state::SchemaInvalid, transport::params::Params};
 /// How many documents are kept.
 const KEPT: u64 = 1_000;
 
+/// A document that may run, with these variables.
+#[derive(Debug, Clone)]
+pub struct Approved {
+    /// The document.
+    pub document: Arc<Checked>,
+    /// What it costs at most, see [`Limits::cost`].
+    pub cost: u64,
+}
+
 /// Validates documents against one schema.
 pub struct Validator {
     schema: Valid<Schema>,
@@ -47,7 +56,7 @@ impl Validator {
     ///
     /// With `only_queries` (a GET) the chosen operation must be a query; that is asked after parsing and
     /// before validation, so that a mutation is told to use POST even if there is more wrong with it.
-    pub fn check(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
+    pub fn check(&self, params: &Params, only_queries: bool) -> Result<Approved, Error> {
         let checked = self.document(params, only_queries)?;
         let operation = checked.executable(params.operation_name.as_deref())?;
         let findings = coerce::check(&self.schema, operation, &params.variables);
@@ -57,7 +66,7 @@ impl Validator {
         texts::check(&self.schema, &checked.document, operation, &params.variables)?;
         let cost = cost::of(&checked.document, operation, &params.variables, self.limits.default_page);
         limits::allow("units of cost", cost, self.limits.cost)?;
-        Ok(checked)
+        Ok(Approved { document: checked, cost })
     }
 
     fn document(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {

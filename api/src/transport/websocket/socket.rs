@@ -7,7 +7,7 @@
 //! next event only when the last one was handed to the connection, and a client that does not read is
 //! dropped after a while. What a subscription misses meanwhile is the business of its source.
 
-use std::{collections::HashMap, pin::Pin, time::Duration};
+use std::{collections::HashMap, net::IpAddr, pin::Pin, time::Duration};
 
 use actix_web::web;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError, Session};
@@ -32,6 +32,7 @@ use crate::{
     state::State,
     transport::{
         answer::Answer,
+        charge,
         execute::{self, Ready},
         params::Params,
         validate::OperationKind,
@@ -52,18 +53,33 @@ pub struct Presented {
     pub authorization: Option<String>,
     /// `Muster-Tenant`.
     pub tenant: Option<String>,
+    /// Where the socket comes from.
+    pub address: Option<IpAddr>,
 }
 
 impl Presented {
-    /// Who it is now.
+    /// Who it is.
     async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
-        let asked =
-            state.authenticate.authenticate(self.authorization.as_deref(), self.tenant.as_deref()).await;
+        let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
+        let asked = charge::identify(state, self.address, authorization, tenant).await;
         asked.map_err(|refused| match refused {
-            AuthError::Expired => Close::TokenExpired,
-            AuthError::Unavailable => Close::TryLater,
-            AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
+            Error::Auth(refused) => closing(refused),
+            _ => Close::TryLater,
         })
+    }
+
+    /// Who it is now, once that was told. A socket that is open waits for no place.
+    async fn ask_again(&self, state: &State) -> Result<Authenticated, Close> {
+        let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
+        state.authenticate.authenticate(authorization, tenant).await.map_err(closing)
+    }
+}
+
+const fn closing(refused: AuthError) -> Close {
+    match refused {
+        AuthError::Expired => Close::TokenExpired,
+        AuthError::Unavailable => Close::TryLater,
+        AuthError::Invalid | AuthError::TenantNotFound => Close::Forbidden,
     }
 }
 
@@ -219,7 +235,7 @@ impl Socket {
     /// Asks who calls now. Somebody else, or nobody any more, is an end.
     async fn ask_again(&mut self) -> Result<(), Close> {
         let Some(known) = &mut self.acknowledged else { return Ok(()) };
-        let now = known.presented.ask(&self.state).await?;
+        let now = known.presented.ask_again(&self.state).await?;
         if (now.caller.kind, now.caller.tenant) != (known.by.caller.kind, known.by.caller.tenant) {
             return Err(Close::Forbidden);
         }
@@ -271,7 +287,7 @@ impl Socket {
         };
         let authorization = text(&["authorization"]).or_else(|| self.presented.authorization.take());
         let tenant = text(&["tenant", "Muster-Tenant"]).or_else(|| self.presented.tenant.take());
-        let presented = Presented { authorization, tenant };
+        let presented = Presented { authorization, tenant, address: self.presented.address };
         // Changes are listened to before it is asked who calls, so that none falls between the two.
         let changes = self.state.authenticate.changes();
         let by = tokio::time::timeout_at(self.deadline, presented.ask(&self.state));
@@ -293,7 +309,7 @@ impl Socket {
             return Err(Close::DuplicateId(id));
         }
         let request_id = RequestId::make(&self.state.ids);
-        match self.prepare(payload, &acknowledged.by, &request_id) {
+        match self.prepare(payload, acknowledged, &request_id).await {
             Ok(ready) => {
                 let (handle, registration) = AbortHandle::new_pair();
                 let events = self.events_of(id.clone(), ready, request_id);
@@ -305,14 +321,17 @@ impl Socket {
         }
     }
 
-    fn prepare(&self, payload: Value, by: &Authenticated, id: &RequestId) -> Result<Ready, Error> {
+    async fn prepare(&self, payload: Value, known: &Acknowledged, id: &RequestId) -> Result<Ready, Error> {
         let limit = self.state.config.socket.operations;
         if self.running.len() >= limit {
             return Err(Error::TooManyOperations { limit });
         }
         let params = Params::from_value(payload)?;
-        let checked = self.state.validator.check(&params, false)?;
-        execute::authorise(&self.state, params, &checked, by, id)
+        let (approved, address) = (self.state.validator.check(&params, false)?, known.presented.address);
+        let ready = execute::authorise(&self.state, params, &approved.document, &known.by, address, id)?;
+        let caller = &known.by.caller;
+        let (_, charged) = charge::document(&self.state, caller, address, &approved, ready.kind).await;
+        charged.map(|()| ready)
     }
 
     /// What the operation will say: its answers, then that it has ended.

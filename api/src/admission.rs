@@ -1,0 +1,311 @@
+//! Overload is refused and not suffered: how many requests are worked on at a time, and who is next.
+//!
+//! A request needs a place. While all are taken it waits, for a short time and in a bounded queue; what cannot wait, or
+//! has waited too long, is refused with 503, so that what is served is served in time. Each holder - a tenant, or the
+//! address of somebody who is not known yet - waits in a queue of its own, and a free place goes to the holder that has
+//! the fewest: one who floods waits behind its own requests. No holder has more than its share of the places, so that one
+//! whose calendar server answers slowly leaves the others theirs.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use domain::{Caller, CallerKind, Id, ids};
+use tokio::{sync::oneshot, time::timeout};
+
+/// The bounds of the work at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmissionConfig {
+    /// How many requests a node works on at a time.
+    pub at_once: usize,
+    /// How many of them one holder may have.
+    pub each: usize,
+    /// How many requests may wait.
+    pub waiting: usize,
+    /// How many of them one holder may have.
+    pub waiting_each: usize,
+    /// How long a request waits.
+    pub patience: Duration,
+}
+
+impl Default for AdmissionConfig {
+    fn default() -> Self {
+        Self { at_once: 128, each: 32, waiting: 1_024, waiting_each: 256, patience: Duration::from_secs(1) }
+    }
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// A tenant's.
+    Tenant(Id<ids::Tenant>),
+    /// That of a vendor's key without a tenant.
+    Key(Id<ids::ApiKey>),
+    /// Somebody's who is not known, by address.
+    Address(Option<IpAddr>),
+}
+
+impl Holder {
+    /// Whose a caller's request is.
+    pub(crate) fn of(caller: &Caller, address: Option<IpAddr>) -> Self {
+        match (caller.tenant, caller.kind) {
+            (Some(tenant), _) => Self::Tenant(tenant),
+            (None, CallerKind::Vendor(key)) => Self::Key(key),
+            (None, _) => Self::Address(address),
+        }
+    }
+}
+
+/// No place was free in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overloaded;
+
+/// Gives out the places of a node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    config: AdmissionConfig,
+    shared: Arc<Mutex<Places>>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    taken: usize,
+    holders: HashMap<Holder, Queue>,
+    waiting: usize,
+    /// Counts the places given out, so that of equals the one that waited longest for one is next.
+    turn: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    taken: usize,
+    served: u64,
+    waiters: VecDeque<oneshot::Sender<Place>>,
+}
+
+/// A place; given back when it is dropped.
+#[derive(Debug)]
+pub struct Place(Option<(Admission, Holder)>);
+
+impl Admission {
+    /// All places are free.
+    pub fn new(config: AdmissionConfig) -> Self {
+        Self { config, shared: Arc::default() }
+    }
+
+    /// Waits for a place.
+    pub async fn enter(&self, holder: Holder) -> Result<Place, Overloaded> {
+        let wait = match self.ask(holder)? {
+            Asked::Inside(place) => return Ok(place),
+            Asked::Waits(wait) => wait,
+        };
+        match timeout(self.config.patience, wait).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => {
+                self.places().forget_the_gone(holder);
+                Err(Overloaded)
+            }
+        }
+    }
+
+    fn ask(&self, holder: Holder) -> Result<Asked, Overloaded> {
+        let mut places = self.places();
+        if places.taken < self.config.at_once && places.has_room(holder, self.config.each) {
+            places.take(holder);
+            return Ok(Asked::Inside(self.place(holder)));
+        }
+        places.forget_the_gone(holder);
+        let of_holder = places.holders.get(&holder).map_or(0, |queue| queue.waiters.len());
+        if places.waiting >= self.config.waiting || of_holder >= self.config.waiting_each {
+            return Err(Overloaded);
+        }
+        let (give, wait) = oneshot::channel();
+        places.waiting += 1;
+        places.holders.entry(holder).or_default().waiters.push_back(give);
+        Ok(Asked::Waits(wait))
+    }
+
+    fn give_back(&self, holder: Holder) {
+        let mut places = self.places();
+        places.leave(holder);
+        while places.taken < self.config.at_once
+            && let Some((next, give)) = places.next(self.config.each)
+        {
+            places.take(next);
+            if let Err(mut place) = give.send(self.place(next)) {
+                // Nobody waits for it any more. It must not give itself back: the places are locked here.
+                place.0 = None;
+                places.leave(next);
+            }
+        }
+    }
+
+    fn place(&self, holder: Holder) -> Place {
+        Place(Some((self.clone(), holder)))
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What came of asking for a place.
+enum Asked {
+    Inside(Place),
+    Waits(oneshot::Receiver<Place>),
+}
+
+impl Places {
+    fn has_room(&self, holder: Holder, each: usize) -> bool {
+        self.holders.get(&holder).is_none_or(|queue| queue.taken < each && queue.waiters.is_empty())
+    }
+
+    fn take(&mut self, holder: Holder) {
+        self.turn += 1;
+        self.taken += 1;
+        let queue = self.holders.entry(holder).or_default();
+        queue.taken += 1;
+        queue.served = self.turn;
+    }
+
+    fn leave(&mut self, holder: Holder) {
+        self.taken -= 1;
+        if let Some(queue) = self.holders.get_mut(&holder) {
+            queue.taken -= 1;
+        }
+        self.forget_if_idle(holder);
+    }
+
+    /// Who gets the next free place: whoever waits and has the fewest, and of those the one served longest ago.
+    fn next(&mut self, each: usize) -> Option<(Holder, oneshot::Sender<Place>)> {
+        let waiting =
+            self.holders.iter().filter(|(_, queue)| !queue.waiters.is_empty() && queue.taken < each);
+        let holder = *waiting.min_by_key(|(_, queue)| (queue.taken, queue.served))?.0;
+        let give = self.holders.get_mut(&holder)?.waiters.pop_front()?;
+        self.waiting -= 1;
+        Some((holder, give))
+    }
+
+    /// Takes those out of a holder's queue who have stopped waiting.
+    fn forget_the_gone(&mut self, holder: Holder) {
+        if let Some(queue) = self.holders.get_mut(&holder) {
+            let before = queue.waiters.len();
+            queue.waiters.retain(|give| !give.is_closed());
+            self.waiting -= before - queue.waiters.len();
+        }
+        self.forget_if_idle(holder);
+    }
+
+    fn forget_if_idle(&mut self, holder: Holder) {
+        if self.holders.get(&holder).is_some_and(|queue| queue.taken == 0 && queue.waiters.is_empty()) {
+            self.holders.remove(&holder);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((admission, holder)) = self.0.take() {
+            admission.give_back(holder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn admission(at_once: usize, each: usize) -> Admission {
+        let patience = Duration::from_hours(1);
+        Admission::new(AdmissionConfig { at_once, each, waiting: 6, waiting_each: 4, patience })
+    }
+
+    fn address(last: u8) -> Holder {
+        Holder::Address(Some(IpAddr::from([192, 0, 2, last])))
+    }
+
+    fn now(admission: &Admission, holder: Holder) -> Option<Place> {
+        admission.enter(holder).now_or_never()?.ok()
+    }
+
+    #[tokio::test]
+    async fn a_free_place_goes_to_whoever_has_the_fewest() {
+        let admission = admission(4, 4);
+        let (flood, quiet) = (address(1), address(2));
+        let mut inside: Vec<_> = (0..4).map(|_| now(&admission, flood).unwrap()).collect();
+        let mut fifth = pin!(admission.enter(flood));
+        let mut first = pin!(admission.enter(quiet));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(fifth.as_mut().poll(&mut context).is_pending());
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        inside.pop();
+        assert!(fifth.as_mut().poll(&mut context).is_pending(), "it came first and has three already");
+        let Poll::Ready(Ok(place)) = first.as_mut().poll(&mut context) else {
+            panic!("the other one is next")
+        };
+        inside.pop();
+        assert!(fifth.as_mut().poll(&mut context).is_ready());
+        drop((inside, place));
+    }
+
+    #[tokio::test]
+    async fn one_holder_leaves_places_to_the_others() {
+        let admission = admission(4, 2);
+        let inside = [now(&admission, address(1)).unwrap(), now(&admission, address(1)).unwrap()];
+        assert!(now(&admission, address(1)).is_none(), "two are its share");
+        assert!(now(&admission, address(2)).is_some(), "and two are there for others");
+        drop(inside);
+        let places = admission.places();
+        assert!(places.holders.is_empty(), "nothing is left behind");
+        assert_eq!((places.taken, places.waiting), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_bounded_for_each_and_for_all() {
+        let admission = admission(1, 1);
+        let inside = now(&admission, address(1)).unwrap();
+        let mut waits: Vec<_> = Vec::new();
+        for holder in [1, 1, 1, 1, 2, 3].map(address) {
+            let mut wait = Box::pin(admission.enter(holder));
+            assert!(wait.as_mut().now_or_never().is_none());
+            waits.push(wait);
+        }
+        assert_eq!(
+            admission.enter(address(1)).now_or_never().unwrap().unwrap_err(),
+            Overloaded,
+            "its own queue is full"
+        );
+        assert_eq!(
+            admission.enter(address(4)).now_or_never().unwrap().unwrap_err(),
+            Overloaded,
+            "all queues are"
+        );
+        waits.clear();
+        assert!(admission.enter(address(1)).now_or_never().is_none(), "who has gone does not count");
+        drop(inside);
+        let free = now(&admission, address(5));
+        assert!(free.is_some(), "a place for nobody who waits is free");
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_long_enough_is_refused() {
+        let config =
+            AdmissionConfig { at_once: 1, patience: Duration::from_millis(20), ..AdmissionConfig::default() };
+        let admission = Admission::new(config);
+        let inside = admission.enter(address(1)).await.unwrap();
+        assert_eq!(admission.enter(address(2)).await.unwrap_err(), Overloaded);
+        assert_eq!(admission.places().waiting, 0, "and waits no more");
+        drop(inside);
+        assert!(admission.enter(address(2)).await.is_ok());
+    }
+}

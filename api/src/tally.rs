@@ -1,0 +1,70 @@
+//! Counts what each holder has of something there is a bounded number of.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// How many each holder has. Cheap to clone.
+#[derive(Debug)]
+pub(crate) struct Tally<H>(Arc<Mutex<HashMap<H, usize>>>);
+
+/// One more for each of its holders; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held<H: Hash + Eq> {
+    tally: Tally<H>,
+    holders: Vec<H>,
+}
+
+impl<H> Clone for Tally<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H> Default for Tally<H> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<H: Hash + Eq + Clone> Tally<H> {
+    /// Counts one more for each holder, or none if one of them has as many as it may have.
+    pub(crate) fn take(&self, holders: Vec<H>, limit: impl Fn(&H) -> usize) -> Option<Held<H>> {
+        let mut taken = self.lock();
+        if holders.iter().any(|holder| taken.get(holder).is_some_and(|count| *count >= limit(holder))) {
+            return None;
+        }
+        for holder in &holders {
+            *taken.entry(holder.clone()).or_default() += 1;
+        }
+        drop(taken);
+        Some(Held { tally: self.clone(), holders })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+}
+
+impl<H> Tally<H> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<H, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<H: Hash + Eq> Drop for Held<H> {
+    fn drop(&mut self) {
+        let mut taken = self.tally.lock();
+        for holder in &self.holders {
+            if let Some(count) = taken.get_mut(holder) {
+                *count -= 1;
+                if *count == 0 {
+                    taken.remove(holder);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Charges requests to the quotas of their callers, and says in headers how these stand.
+//!
+//! The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+
+use std::{fmt::Write as _, net::IpAddr, time::Duration};
+
+use actix_web::{HttpResponseBuilder, http::header};
+use domain::{Caller, CallerKind};
+use services::quotas::{Account, Charge, Charged};
+
+use crate::{
+    authenticate::{AuthError, Authenticated},
+    error::Error,
+    state::State,
+    transport::validate::{Approved, OperationKind},
+};
+
+/// What a change costs at least: it is more work than its few fields tell.
+const CHANGE: u64 = 10;
+
+/// Whom a request is charged to: a caller, or the address that it came from.
+fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<Charged<'_>> {
+    match caller.kind {
+        CallerKind::Anonymous => address.map(Charged::Address),
+        _ => Some(Charged::Caller(caller)),
+    }
+}
+
+/// Charges a document; what was charged, or the refusal with it.
+pub async fn document(
+    state: &State,
+    caller: &Caller,
+    address: Option<IpAddr>,
+    approved: &Approved,
+    kind: OperationKind,
+) -> (Charge, Result<(), Error>) {
+    let least = if kind == OperationKind::Mutation { CHANGE } else { 1 };
+    let units = u32::try_from(approved.cost.max(least)).unwrap_or(u32::MAX);
+    settle(state, whose(caller, address), units).await
+}
+
+/// Charges a page, or anything else that costs about as much.
+pub async fn page(state: &State, address: Option<IpAddr>) -> (Charge, Result<(), Error>) {
+    settle(state, address.map(Charged::Address), 1).await
+}
+
+async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charge, Result<(), Error>) {
+    let Some(whose) = whose else { return (Charge::default(), Ok(())) };
+    let charge = state.authenticate.charge(whose, units).await;
+    let outcome =
+        charge.refused_for.map_or(Ok(()), |wait| Err(Error::RateLimited { after: whole_seconds(wait) }));
+    (charge, outcome)
+}
+
+/// Asks who calls. What is not known yet needs a place to be looked up; what opens nothing is charged for, so that
+/// guessing is slow.
+pub async fn identify(
+    state: &State,
+    address: Option<IpAddr>,
+    authorization: Option<&str>,
+    tenant: Option<&str>,
+) -> Result<Authenticated, Error> {
+    if let Some(known) = state.authenticate.remembered(authorization, tenant) {
+        return Ok(known);
+    }
+    let place = state.admission.enter(crate::admission::Holder::Address(address)).await;
+    let _place = place.map_err(|_| state.overloaded())?;
+    let refused = match state.authenticate.authenticate(authorization, tenant).await {
+        Ok(by) => return Ok(by),
+        Err(AuthError::Unavailable) => return Err(AuthError::Unavailable.into()),
+        Err(refused) => refused,
+    };
+    settle(state, address.map(Charged::Refused), 1).await.1?;
+    Err(refused.into())
+}
+
+/// Says how the quotas of a request stand.
+pub fn add_headers(response: &mut HttpResponseBuilder, charge: &Charge) {
+    if charge.accounts.is_empty() {
+        return;
+    }
+    let (mut policies, mut balances) = (String::new(), String::new());
+    for Account { name, quota, balance } in &charge.accounts {
+        let comma = if policies.is_empty() { "" } else { ", " };
+        let (window, full) = (whole_seconds(quota.per), whole_seconds(balance.full_after));
+        let _ = write!(policies, "{comma}\"{name}\";q={};w={window}", quota.units);
+        let _ = write!(balances, "{comma}\"{name}\";r={};t={full}", balance.remaining);
+    }
+    response.insert_header(("ratelimit-policy", policies)).insert_header(("ratelimit", balances));
+}
+
+/// Says after how many seconds the request may be sent again.
+pub fn add_retry(response: &mut HttpResponseBuilder, error: &Error) {
+    if let Some(seconds) = error.retry_after() {
+        response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+}
+
+/// Never less than the time.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}

@@ -1,0 +1,153 @@
+//! Who asks for too much is refused, and told when to come back; what cannot be done in time is not begun.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use api::{Config, admission::AdmissionConfig};
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use serde_json::{Value, json};
+
+use crate::{
+    socket::Client,
+    support::{Reply, Server, open},
+};
+
+const USER: &str = "authorization: Bearer user";
+const HELLO: &str = r#"{"query":"{ hello }"}"#;
+
+/// That an answer says: not now, in so many seconds.
+fn assert_refused(reply: &Reply, status: u16, code: &str, after: &str) {
+    assert_eq!((reply.status, reply.code().as_str()), (status, code));
+    assert_eq!(reply.header("retry-after"), after);
+    let extensions = &reply.json()["errors"][0]["extensions"];
+    assert_eq!(extensions["retryable"], true);
+    assert_eq!(extensions["retryAfter"].to_string(), after);
+}
+
+#[tokio::test]
+async fn a_caller_spends_what_its_documents_cost_and_is_told_what_is_left() {
+    let server = Server::start();
+    server.doorman.allowance.caller.store(25, Ordering::SeqCst);
+    let reply = server.post_as(&[USER], HELLO).await;
+    assert_eq!(reply.header("ratelimit-policy"), "\"caller\";q=4294967295;w=30");
+    assert_eq!(reply.header("ratelimit"), "\"caller\";r=24;t=2");
+    let reply = server.post_as(&[USER], r#"{"query":"mutation { bump }"}"#).await;
+    assert_eq!(reply.header("ratelimit"), "\"caller\";r=14;t=2", "a change costs ten at least");
+    let many = r#"{"query":"{ members(first: 20) { busy } }"}"#;
+    assert_refused(&server.post_as(&[USER], many).await, 429, "RATE_LIMITED", "7");
+    assert_eq!(server.probe.bumped.load(Ordering::SeqCst), 1);
+    let legacy = ["content-type: application/json", USER];
+    let reply = server.request("POST", "/graphql", &legacy, many).await;
+    assert_refused(&reply, 429, "RATE_LIMITED", "7");
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200, "what was refused was not taken");
+    server.doorman.allowance.caller.store(9, Ordering::SeqCst);
+    let reply = server.post_as(&[USER], r#"{"query":"mutation { bump }"}"#).await;
+    assert_refused(&reply, 429, "RATE_LIMITED", "7");
+    assert_eq!(server.probe.bumped.load(Ordering::SeqCst), 1, "what is refused has not run");
+}
+
+#[tokio::test]
+async fn operations_on_a_socket_are_charged_as_well() {
+    let server = Server::start();
+    let mut client = Client::connect(&server).await;
+    client.init(json!({ "authorization": "Bearer user" })).await;
+    server.doorman.allowance.caller.store(1, Ordering::SeqCst);
+    client.subscribe("a", "{ hello }").await;
+    assert_eq!(client.hear().await["type"], "next");
+    assert_eq!(client.hear().await["type"], "complete");
+    client.subscribe("b", "subscription { count(to: 3) }").await;
+    let refused = client.hear().await;
+    assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("b")), "{refused}");
+    let extensions = &refused["payload"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["retryAfter"]), (&json!("RATE_LIMITED"), &json!(7)));
+    client.say(json!({ "type": "ping" })).await;
+    assert_eq!(client.hear().await["type"], "pong", "the socket goes on");
+}
+
+#[tokio::test]
+async fn who_has_not_said_who_they_are_spends_from_their_address() {
+    let server = Server::start();
+    server.doorman.allowance.address.store(2, Ordering::SeqCst);
+    assert_eq!(server.post(HELLO).await.header("ratelimit"), "\"address\";r=1;t=2");
+    assert_eq!(server.request("GET", "/form", &[], "").await.status, 200, "a page costs one");
+    assert_refused(&server.request("GET", "/form", &[], "").await, 429, "RATE_LIMITED", "7");
+    assert_refused(&server.post(HELLO).await, 429, "RATE_LIMITED", "7");
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200, "a caller does not depend on an address");
+    for path in ["/health", "/ready"] {
+        assert_eq!(server.request("GET", path, &[], "").await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn guessing_credentials_is_slow_and_stops_nobody_who_has_one() {
+    let server = Server::start();
+    server.doorman.allowance.refused.store(3, Ordering::SeqCst);
+    for credential in ["guess", "expired", "guess"] {
+        let header = format!("authorization: Bearer {credential}");
+        assert_eq!(server.post_as(&[&header], HELLO).await.status, 401);
+    }
+    let guess = ["authorization: Bearer guess"];
+    assert_refused(&server.post_as(&guess, HELLO).await, 429, "RATE_LIMITED", "7");
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
+    let mut client = Client::connect(&server).await;
+    client.say(json!({ "type": "connection_init", "payload": { "authorization": "Bearer guess" } })).await;
+    client.closes_with(1013).await;
+}
+
+/// One place, and a change in it that waits for the test.
+fn narrow(patience: Duration) -> Server {
+    let admission = AdmissionConfig { at_once: 1, each: 1, waiting: 1, waiting_each: 1, patience };
+    Server::with(Config { admission, ..open() })
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_in_time_is_refused_and_not_begun() {
+    let server = narrow(Duration::from_millis(50));
+    let slow = server.post_as(&[USER], r#"{"query":"mutation { slowBump }"}"#);
+    let others = async {
+        server.probe.begun.notified().await;
+        let reply = server.post_as(&[USER], r#"{"query":"mutation { bump }"}"#).await;
+        let after = reply.header("retry-after").to_owned();
+        assert!((1..=5).contains(&after.parse::<u64>().unwrap()), "{after}");
+        assert_refused(&reply, 503, "OVERLOADED", &after);
+        assert_eq!(server.request("GET", "/health", &[], "").await.status, 200, "health is answered");
+        let page = server.request("GET", "/form", &[], "").await;
+        assert_eq!((page.status, page.code().as_str()), (503, "OVERLOADED"));
+        server.probe.go.notify_one();
+    };
+    let (slow, ()) = tokio::join!(slow, others);
+    assert_eq!(slow.json()["data"]["slowBump"], 1, "what had begun is finished, and nothing else has run");
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_can_wait_waits_and_a_queue_is_bounded() {
+    let server = narrow(Duration::from_secs(30));
+    let slow = server.post_as(&[USER], r#"{"query":"mutation { slowBump }"}"#);
+    let others = async {
+        server.probe.begun.notified().await;
+        // Of three that come at the same time one waits; which, nobody knows.
+        let mut three: FuturesUnordered<_> = (0..3).map(|_| server.post_as(&[USER], HELLO)).collect();
+        let [first, second] = [three.next().await.unwrap(), three.next().await.unwrap()];
+        assert_eq!([first.status, second.status], [503, 503]);
+        server.probe.go.notify_one();
+        assert_eq!(three.next().await.unwrap().status, 200);
+    };
+    let (slow, ()) = tokio::join!(slow, others);
+    assert_eq!(slow.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_open_requests() {
+    let server = Server::with(Config { requests_per_address: 1, ..open() });
+    let slow = server.post_as(&[USER], r#"{"query":"mutation { slowBump }"}"#);
+    let others = async {
+        server.probe.begun.notified().await;
+        let reply = server.post_as(&[USER], HELLO).await;
+        assert_eq!((reply.status, reply.code().as_str()), (503, "OVERLOADED"));
+        server.probe.go.notify_one();
+    };
+    let (slow, ()) = tokio::join!(slow, others);
+    assert_eq!(slow.status, 200);
+    let data: Value = server.post_as(&[USER], HELLO).await.json();
+    assert_eq!(data["data"]["hello"], "Hello, world!");
+}

@@ -1,0 +1,53 @@
+//! Quotas that all nodes keep together, by Redis' clock: one round trip for all quotas of a request.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use async_trait::async_trait;
+use redis::Script;
+
+use super::{InProcess, Quota, Quotas, Spending};
+use crate::{Error, Key, link::Link};
+
+/// See [`Quotas`].
+#[derive(Debug)]
+pub struct Redis {
+    prefix: String,
+    commands: Arc<Link>,
+    nodes: Arc<AtomicU32>,
+    script: Script,
+    /// What this node keeps by itself while Redis is away.
+    alone: InProcess,
+}
+
+impl Redis {
+    pub(crate) fn new(prefix: &str, commands: Arc<Link>, nodes: Arc<AtomicU32>) -> Self {
+        let script = Script::new(include_str!("spend.lua"));
+        Self { prefix: prefix.to_owned(), commands, nodes, script, alone: InProcess::default() }
+    }
+}
+
+#[async_trait]
+impl Quotas for Redis {
+    async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending {
+        let mut script = self.script.prepare_invoke();
+        for (key, quota) in quotas {
+            script.key(format!("{{{}:quota}}:{}", self.prefix, key.as_str()));
+            script.arg(quota.price(units)).arg(quota.micros());
+        }
+        let answer: Result<Vec<u64>, Error> = self
+            .commands
+            .ask(|mut connection| async move { script.invoke_async(&mut connection).await })
+            .await;
+        if let Ok(answer) = answer
+            && let Some((wait, owed)) = answer.split_first()
+        {
+            return Spending::of(quotas, *wait, owed);
+        }
+        let nodes = self.nodes.load(Ordering::Relaxed);
+        let shares: Vec<_> = quotas.iter().map(|(key, quota)| (key.clone(), quota.share(nodes))).collect();
+        self.alone.spend_here(&shares, units)
+    }
+}
