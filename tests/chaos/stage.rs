@@ -299,7 +299,22 @@ impl Api {
         }
     }
 
+    /// The same back end, acting for another tenant.
+    pub fn acting_for(&self, tenant: &str) -> Self {
+        Self { tenant: Some(tenant.to_owned()), ..self.clone() }
+    }
+
     async fn once(&self, query: &str, variables: &Value) -> Result<Value, String> {
+        let answer = self.answer(query, variables).await?;
+        let mut body: Value = answer.json().map_err(|_| answer.text())?;
+        match body["errors"].get(0) {
+            None => Ok(body["data"].take()),
+            Some(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Asks once; whatever the answer is.
+    pub async fn answer(&self, query: &str, variables: &Value) -> Result<http::Response, String> {
         let mut request = http::Request::new(http::Method::POST, self.base.join("/graphql").unwrap())
             .header(http::header::ACCEPT, "application/json")
             .authorization(&format!("Bearer {}", self.key))
@@ -307,12 +322,7 @@ impl Api {
         if let Some(tenant) = &self.tenant {
             request = request.header(http::HeaderName::from_static("muster-tenant"), tenant);
         }
-        let answer = self.client.send(request).await.map_err(|error| error.to_string())?;
-        let mut body: Value = answer.json().map_err(|_| answer.text())?;
-        match body["errors"].get(0) {
-            None => Ok(body["data"].take()),
-            Some(error) => Err(error.to_string()),
-        }
+        self.client.send(request).await.map_err(|error| error.to_string())
     }
 
     /// Calls a mutation until it is answered; answers its payload with its refusals.
