@@ -111,6 +111,18 @@ impl Admission {
         }
     }
 
+    /// Whether a request of this holder would be refused at once.
+    pub fn is_full(&self, holder: Holder) -> bool {
+        let places = self.places();
+        let is_free = places.taken < self.config.at_once && places.has_room(holder, self.config.each);
+        !is_free && !self.may_wait(&places, holder)
+    }
+
+    fn may_wait(&self, places: &Places, holder: Holder) -> bool {
+        let of_holder = places.holders.get(&holder).map_or(0, |queue| queue.waiters.len());
+        places.waiting < self.config.waiting && of_holder < self.config.waiting_each
+    }
+
     fn ask(&self, holder: Holder) -> Result<Asked, Overloaded> {
         let mut places = self.places();
         if places.taken < self.config.at_once && places.has_room(holder, self.config.each) {
@@ -118,8 +130,7 @@ impl Admission {
             return Ok(Asked::Inside(self.place(holder)));
         }
         places.forget_the_gone(holder);
-        let of_holder = places.holders.get(&holder).map_or(0, |queue| queue.waiters.len());
-        if places.waiting >= self.config.waiting || of_holder >= self.config.waiting_each {
+        if !self.may_wait(&places, holder) {
             return Err(Overloaded);
         }
         let (give, wait) = oneshot::channel();
@@ -285,6 +296,7 @@ mod tests {
             Overloaded,
             "its own queue is full"
         );
+        assert!(admission.is_full(address(1)) && admission.is_full(address(4)));
         assert_eq!(
             admission.enter(address(4)).now_or_never().unwrap().unwrap_err(),
             Overloaded,

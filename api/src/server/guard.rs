@@ -6,7 +6,7 @@
 use std::{net::IpAddr, rc::Rc};
 
 use actix_web::{
-    HttpMessage as _, HttpResponse,
+    HttpMessage as _, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::InternalError,
@@ -23,7 +23,7 @@ use super::{connection::Activity, hosts};
 use crate::{
     admission::{Holder, Overloaded},
     error::Error,
-    request::{REQUEST_ID, RequestId},
+    request::{REQUEST_ID, RequestId, TENANT, header as header_of},
     state::State,
     transport::{answer::Answer, body, charge},
 };
@@ -35,6 +35,8 @@ const OWN: [&str; 2] = ["/graphql", "/graphql/ws"];
 const UNCOUNTED: [&str; 3] = ["/graphql/ws", "/health", "/ready"];
 /// Where providers push to: for many tenants from few addresses. A push costs one look-up, whatever is in it.
 const HOOKS: &str = "/hooks/";
+/// How many bytes of a body are thrown away to keep a connection.
+const LITTLE: usize = 64 * 1024;
 /// For a year: what browsers and their lists take for serious.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
@@ -63,14 +65,14 @@ async fn answer<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if let Err(error) = hosts::check(request.request(), &state.config) {
-        return Ok(refuse(state, request, &error));
+        return Ok(refuse(state, request, &error).await);
     }
     let address = state.address_of(request.request());
     let opened = match UNCOUNTED.contains(&request.path()) {
         true => None,
         false => match state.open_request(address) {
             Ok(held) => Some(held),
-            Err(error) => return Ok(refuse(state, request, &error)),
+            Err(error) => return Ok(refuse(state, request, &error).await),
         },
     };
     let answered = admit(state, request, next, address).await;
@@ -85,22 +87,33 @@ async fn admit<B: MessageBody + 'static>(
     address: Option<IpAddr>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if OWN.contains(&request.path()) {
+        if is_hopeless(state, request.request(), address) {
+            return Ok(refuse(state, request, &state.overloaded()).await);
+        }
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let is_charged = !UNCOUNTED.contains(&request.path()) && !request.path().starts_with(HOOKS);
     if is_charged && let (_, Err(error)) = charge::page(state, address).await {
-        return Ok(refuse(state, request, &error));
+        return Ok(refuse(state, request, &error).await);
     }
     let place = match UNCOUNTED.contains(&request.path()) {
         true => None,
         false => match state.admission.enter(Holder::Address(address)).await {
             Ok(place) => Some(place),
-            Err(Overloaded) => return Ok(refuse(state, request, &state.overloaded())),
+            Err(Overloaded) => return Ok(refuse(state, request, &state.overloaded()).await),
         },
     };
     let answered = serve(state, request, next).await;
     drop(place);
     answered
+}
+
+/// Whether a document would be refused for want of a place, by what is known of its caller without asking anybody: then
+/// it is not even read.
+fn is_hopeless(state: &State, request: &HttpRequest, address: Option<IpAddr>) -> bool {
+    let (authorization, tenant) = (header_of(request, "authorization"), header_of(request, TENANT));
+    let known = state.authenticate.remembered(authorization, tenant);
+    known.is_some_and(|by| state.admission.is_full(Holder::of(&by.caller, address)))
 }
 
 async fn serve<B: MessageBody + 'static>(
@@ -109,7 +122,7 @@ async fn serve<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if let Err(error) = take_body(state, &mut request).await {
-        return Ok(refuse(state, request, &error));
+        return Ok(refuse(state, request, &error).await);
     }
     let id = RequestId::of(request.request(), &state.ids);
     match timeout(state.config.execution_timeout, next.call(request)).await {
@@ -149,9 +162,16 @@ async fn take_body(state: &State, request: &mut ServiceRequest) -> Result<(), Er
     }
 }
 
-fn refuse(state: &State, request: ServiceRequest, error: &Error) -> ServiceResponse<BoxBody> {
-    let (request, unread) = request.into_parts();
+async fn refuse(state: &State, request: ServiceRequest, error: &Error) -> ServiceResponse<BoxBody> {
+    let (request, mut unread) = request.into_parts();
     let id = RequestId::of(&request, &state.ids);
+    if error.retry_after().is_some()
+        && body::discard(&request, &mut unread, LITTLE, state.config.head_timeout).await
+    {
+        // The client will be back: a connection that is closed while its body arrives is reset before the answer is read,
+        // and opened again.
+        return ServiceResponse::new(request, refusal(&id, error));
+    }
     let response = refusal(&id, error).map_body(|_, answer| match answer.try_into_bytes() {
         Ok(answer) => BoxBody::new(body::last_words(answer, unread)),
         Err(answer) => answer,

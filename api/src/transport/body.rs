@@ -58,6 +58,28 @@ async fn collect(
     Ok(bytes.freeze())
 }
 
+/// Reads a body to its end and keeps nothing of it; `false` if it is too large, too slow or broken.
+pub async fn discard(
+    request: &HttpRequest,
+    body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
+    limit: usize,
+    timeout: Duration,
+) -> bool {
+    let declared = crate::request::header(request, "content-length").map(str::parse::<usize>);
+    if !matches!(declared, Some(Ok(length)) if length <= limit) {
+        return false;
+    }
+    let all = async {
+        while let Some(chunk) = body.next().await {
+            if chunk.is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(timeout, all).await.unwrap_or(false)
+}
+
 /// An answer that keeps the unread body in hand. If the body were dropped, the server would go on reading it
 /// to its end, which a client need never let come; kept, the connection is closed after the answer.
 pub fn last_words<T: 'static>(

@@ -23,21 +23,26 @@ fn hurried() -> Server {
 }
 
 /// A connection of which the server closes its end.
-struct Connection(TcpStream);
+pub struct Connection(TcpStream);
 
 impl Connection {
-    async fn open(server: &Server) -> Self {
+    pub async fn open(server: &Server) -> Self {
         Self(TcpStream::connect(server.address).await.unwrap())
     }
 
-    /// Sends a whole request and reads the whole answer.
-    async fn ask(&mut self) {
-        self.0.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    /// Sends a whole request and reads the whole answer, which is an object.
+    pub async fn exchange(&mut self, request: &str) -> String {
+        self.0.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"}") {
             assert_ne!(self.0.read_buf(&mut answer).await.unwrap(), 0, "the connection is kept");
         }
-        assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        String::from_utf8(answer).unwrap()
+    }
+
+    async fn ask(&mut self) {
+        let answer = self.exchange("GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     async fn closes(mut self) -> bool {

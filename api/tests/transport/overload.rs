@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
 
 use crate::{
+    edges::Connection,
     socket::Client,
     support::{Reply, Server, open},
 };
@@ -144,6 +145,13 @@ async fn an_address_has_so_many_open_requests() {
         server.probe.begun.notified().await;
         let reply = server.post_as(&[USER], HELLO).await;
         assert_eq!((reply.status, reply.code().as_str()), (503, "OVERLOADED"));
+        let mut kept = Connection::open(&server).await;
+        let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
+        let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{HELLO}", HELLO.len());
+        for _ in 0..2 {
+            let answer = kept.exchange(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 503"), "a short body costs no connection: {answer}");
+        }
         server.probe.go.notify_one();
     };
     let (slow, ()) = tokio::join!(slow, others);
