@@ -1,7 +1,9 @@
 //! What a document would answer at most: each field, as often as the lists above it are long.
 //!
 //! `first` and `last` give the length; where a field takes them and neither is given, its default or the
-//! configured page. A list among the arguments gives a length too, wherever in them it is: a resolver works, or
+//! configured page. A list that takes neither is taken for a page, except in a connection, whose length is known, in the
+//! payload of a change, whose lists are as long as those of its input, and in the introspection, which has limits of its
+//! own. A list among the arguments gives a length too, wherever in them it is: a resolver works, or
 //! answers, once for each of its elements. Every list is priced by its value and not by its name, so an argument that
 //! is added later has a price without anybody thinking of it. Depends on the variables, so it is computed for every
 //! request; each fragment once.
@@ -36,15 +38,17 @@ struct Pricing<'a> {
 
 impl<'a> Pricing<'a> {
     fn set(&mut self, set: &'a SelectionSet) -> u64 {
-        set.selections.iter().map(|selection| self.selection(selection)).fold(0, u64::saturating_add)
+        let within = set.ty.as_str();
+        set.selections.iter().map(|selection| self.selection(within, selection)).fold(0, u64::saturating_add)
     }
 
-    fn selection(&mut self, selection: &'a Selection) -> u64 {
+    /// Of a selection within a type.
+    fn selection(&mut self, within: &str, selection: &'a Selection) -> u64 {
         match selection {
             Selection::Field(field) => {
                 let inner = self.set(&field.selection_set);
                 let elements = self.elements(field);
-                let times = self.page(field).saturating_mul(elements.max(1));
+                let times = self.page(within, field, elements).saturating_mul(elements.max(1));
                 // The elements themselves are paid for as well: the work is done even if next to nothing is selected.
                 times.saturating_mul(inner).saturating_add(elements).saturating_add(1)
             }
@@ -62,12 +66,13 @@ impl<'a> Pricing<'a> {
         }
     }
 
-    /// How many entries the field answers.
-    fn page(&self, field: &Field) -> u64 {
+    /// How many entries the field answers, for each of the elements among its arguments.
+    fn page(&self, within: &str, field: &Field, elements: u64) -> u64 {
         let sizes = ["first", "last"];
         let takes = sizes.iter().any(|name| field.definition.argument_by_name(name).is_some());
         if !takes {
-            return 1;
+            let is_one = !field.definition.ty.is_list() || is_counted_above(within) || elements > 0;
+            return if is_one { 1 } else { self.default_page };
         }
         let asked = sizes
             .iter()
@@ -113,6 +118,11 @@ impl<'a> Pricing<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether the lists of a type are as long as is known from where it stands.
+fn is_counted_above(ty: &str) -> bool {
+    ty.ends_with("Connection") || ty.ends_with("Payload") || ty.starts_with("__")
 }
 
 /// [`Pricing::length`] of a variable's value.
@@ -204,6 +214,37 @@ mod tests {
                 assert!(many >= 200, "{ty}.{field} {path:?} answers for each and costs {many}");
             }
         }
+    }
+
+    #[test]
+    fn every_list_of_objects_in_an_answer_has_a_price() {
+        let schema = schema();
+        let mut counted = 0;
+        for (name, ty) in schema.types.iter().filter(|(name, _)| !name.starts_with("__")) {
+            let ExtendedType::Object(object) = ty else { continue };
+            for (field, definition) in &object.fields {
+                let inner = schema.types.get(definition.ty.inner_named_type());
+                let is_leaf = matches!(inner, Some(ExtendedType::Scalar(_) | ExtendedType::Enum(_)));
+                let takes = |size| definition.argument_by_name(size).is_some();
+                if !definition.ty.is_list() || is_leaf || is_counted_above(name) || takes("first") {
+                    continue;
+                }
+                let required = definition.arguments.iter().filter(|argument| argument.is_required());
+                let given: String =
+                    required.map(|argument| format!("{}: [X X X X X]", argument.name)).collect();
+                let arguments = if given.is_empty() { given } else { format!("({given})") };
+                let of = |more: &str| {
+                    let text = format!(
+                        "{{ ...F }} fragment F on {name} {{ {field}{arguments} {{ __typename {more} }} }}"
+                    );
+                    price(&schema, &text, json!({}))
+                };
+                let entries = of("again: __typename") - of("");
+                assert!(entries >= 5, "{name}.{field}: one more field below it costs {entries}");
+                counted += 1;
+            }
+        }
+        assert!(counted > 10, "{counted} lists were found");
     }
 
     #[test]
