@@ -226,6 +226,7 @@ fn open_front(
             false => api::Introspection::Administrators,
         },
         allowed_origins: config.allowed_origins.clone(),
+        documents: config.documents()?,
         hosts: config.hosts.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         admission: admission(config.requests_at_once),

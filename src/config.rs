@@ -9,6 +9,7 @@ mod limits;
 
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
+use api::documents::Documents;
 pub use google::{Google, Keyless};
 use ipnet::IpNet;
 pub use limits::{RateLimit, RateLimits};
@@ -122,6 +123,11 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// How many requests a node works on at a time; the others wait for a second, and are refused then.
     pub requests_at_once: Option<usize>,
+    /// A file of documents that are known by their ids: a JSON object of texts by id, or a manifest of operations.
+    pub documents_file: Option<PathBuf>,
+    /// Whether these documents run and no others. GraphiQL is of no use then.
+    #[serde(default)]
+    pub only_documents: bool,
     /// Whether GraphiQL is served.
     #[serde(default = "yes")]
     pub graphiql: bool,
@@ -169,6 +175,14 @@ pub enum Error {
     /// A combination that cannot work.
     #[error("{0}")]
     Impossible(&'static str),
+    /// The file of documents is none.
+    #[error("The file {path} cannot be used: {source}")]
+    Documents {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: api::documents::ManifestInvalid,
+    },
     /// A file that the configuration names cannot be read.
     #[error("The file {path} cannot be read: {source}")]
     File {
@@ -244,6 +258,9 @@ impl Config {
                 "A rate limit needs at least one second, and requests_at_once at least one request.",
             ));
         }
+        if self.only_documents && self.documents_file.is_none() {
+            return Err(Error::Impossible("only_documents needs a documents_file: nothing would run."));
+        }
         let is_loopback = match self.public_url.host() {
             Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -280,6 +297,15 @@ impl Config {
             *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).ok()?;
         }
         Some(key)
+    }
+
+    /// The documents that are known by their ids.
+    pub fn documents(&self) -> Result<Documents, Error> {
+        let Some(path) = &self.documents_file else { return Ok(Documents::default()) };
+        let manifest = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
+        let known =
+            Documents::read(&manifest).map_err(|source| Error::Documents { path: path.clone(), source })?;
+        Ok(known.only(self.only_documents))
     }
 
     /// The settings of the use cases.

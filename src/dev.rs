@@ -190,6 +190,8 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         trusted_proxies: Vec::new(),
         rate_limits: RateLimits::default(),
         requests_at_once: None,
+        documents_file: None,
+        only_documents: false,
         open_introspection: true,
     };
     config.check()?;

@@ -119,6 +119,12 @@ pub enum Error {
     /// `operationName` names nothing, or is missing where there is a choice.
     #[error("{0}")]
     OperationUnknown(&'static str),
+    /// `documentId` names no document that is known here.
+    #[error("No document of this id is known here.")]
+    DocumentUnknown,
+    /// Only known documents run here, and this is none of them.
+    #[error("Only documents that are known to this server run here. Send the id of one in \"documentId\".")]
+    DocumentRequired,
     /// Something other than a query came with GET.
     #[error("Only queries run with GET. Send this operation with POST.")]
     OnlyQueriesByGet,
@@ -203,6 +209,8 @@ impl Error {
             Self::TextMalformed(_) => "TEXT_MALFORMED",
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
             Self::OperationUnknown(_) => "OPERATION_UNKNOWN",
+            Self::DocumentUnknown => "DOCUMENT_UNKNOWN",
+            Self::DocumentRequired => "DOCUMENT_REQUIRED",
             Self::OnlyQueriesByGet => "ONLY_QUERIES_BY_GET",
             Self::SubscriptionNeedsSocket => "SUBSCRIPTION_NEEDS_SOCKET",
             Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
@@ -255,6 +263,8 @@ impl Error {
                 | Self::TextMalformed(_)
                 | Self::LimitExceeded { .. }
                 | Self::OperationUnknown(_)
+                | Self::DocumentUnknown
+                | Self::DocumentRequired
                 | Self::SubscriptionNeedsSocket
                 | Self::IntrospectionDisabled
         )

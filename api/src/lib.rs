@@ -10,6 +10,7 @@ pub mod authenticate;
 pub mod budget;
 pub mod callers;
 mod client;
+pub mod documents;
 pub mod engine;
 pub mod error;
 pub mod graphiql;

@@ -11,12 +11,14 @@ use crate::{
     admission::{Admission, AdmissionConfig},
     authenticate::Authenticate,
     client,
+    documents::Documents,
     engine::Engine,
     error::{Error, RETRY_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
     tally::{Held, Tally},
     transport::{
+        params::Params,
         validate::{Limits, Validator},
         websocket::{Seats, SocketConfig},
     },
@@ -52,6 +54,8 @@ impl Introspection {
 pub struct Config {
     /// The limits of a document.
     pub limits: Limits,
+    /// Documents that are known by their ids.
+    pub documents: Documents,
     /// Who may look at the schema.
     pub introspection: Introspection,
     /// How long a client may take to send the head of a request.
@@ -92,6 +96,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            documents: Documents::default(),
             introspection: Introspection::default(),
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(15),
@@ -150,6 +155,12 @@ impl State {
         ids: Ids,
     ) -> Result<Self, SchemaInvalid> {
         let validator = Validator::new(&engine.sdl(), config.limits)?;
+        for (id, text) in config.documents.iter() {
+            let params = Params { query: text.to_owned(), ..Params::default() };
+            if let Err(error) = validator.document(&params, false) {
+                tracing::warn!(id, code = error.code(), "a known document does not fit the schema");
+            }
+        }
         let (seats, admission) = (Seats::new(config.socket), Admission::new(config.admission));
         Ok(Self {
             config,

@@ -160,6 +160,8 @@ impl TestApp {
             trusted_proxies: Vec::new(),
             rate_limits: RateLimits::default(),
             requests_at_once: None,
+            documents_file: None,
+            only_documents: false,
             open_introspection: true,
         };
         database::migrate(&config, &ids).await.unwrap();

@@ -60,6 +60,7 @@ async fn answer(
         let config = &state.config;
         Params::from_json(&body::read(request, body, config.body_limit, config.body_timeout).await?)?
     };
+    let params = state.config.documents.resolve(params)?;
     let approved = state.validator.check(&params, is_get)?;
     let kind = approved.document.operation(params.operation_name.as_deref())?.kind;
     if kind == OperationKind::Subscription {

@@ -1,4 +1,4 @@
-//! The shape of a GraphQL request: `query`, `operationName`, `variables`, `extensions`.
+//! The shape of a GraphQL request: `query` or `documentId`, `operationName`, `variables`, `extensions`.
 
 use serde_json::{Map, Value};
 
@@ -7,8 +7,10 @@ use crate::error::Error;
 /// A request whose shape is right; nothing is known about its document yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Params {
-    /// The document.
+    /// The document; empty while only its id is known.
     pub query: String,
+    /// The id of a known document, in place of the text.
+    pub document_id: Option<String>,
     /// Which of its operations is meant.
     pub operation_name: Option<String>,
     /// The values of its variables.
@@ -28,8 +30,10 @@ impl Params {
             Value::Array(_) => return Err(Error::BatchRefused),
             _ => return Err(Error::MalformedRequest("The request must be a JSON object.")),
         };
-        let Some(Value::String(query)) = fields.remove("query") else {
-            return Err(Error::MalformedRequest("\"query\" must be there, and be a string."));
+        let (query, document_id) = match (fields.remove("query"), fields.remove("documentId")) {
+            (Some(Value::String(query)), None | Some(Value::Null)) => (query, None),
+            (None | Some(Value::Null), Some(Value::String(id))) => (String::new(), Some(id)),
+            _ => return Err(Error::MalformedRequest(ONE_DOCUMENT)),
         };
         let operation_name = match fields.remove("operationName") {
             None | Some(Value::Null) => None,
@@ -38,7 +42,7 @@ impl Params {
         };
         let variables = object(fields.remove("variables"), "\"variables\" must be an object.")?;
         object(fields.remove("extensions"), "\"extensions\" must be an object.")?;
-        Ok(Self { query, operation_name, variables })
+        Ok(Self { query, document_id, operation_name, variables })
     }
 
     /// Reads the query string of a GET; `variables` and `extensions` are JSON in it.
@@ -46,7 +50,7 @@ impl Params {
         let mut fields = Map::new();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let value = match name.as_ref() {
-                "query" | "operationName" => Value::String(value.into_owned()),
+                "query" | "documentId" | "operationName" => Value::String(value.into_owned()),
                 "variables" | "extensions" => {
                     serde_json::from_str(&value).map_err(|_| Error::MalformedJson)?
                 }
@@ -59,6 +63,8 @@ impl Params {
         Self::from_value(Value::Object(fields))
     }
 }
+
+const ONE_DOCUMENT: &str = "Either \"query\" or \"documentId\" must be there, and be a string.";
 
 fn object(value: Option<Value>, otherwise: &'static str) -> Result<Map<String, Value>, Error> {
     match value {
@@ -78,6 +84,8 @@ mod tests {
             "1",
             "{}",
             r#"{"query":1}"#,
+            r#"{"documentId":1}"#,
+            r#"{"documentId":"a","query":"{a}"}"#,
             r#"{"query":"{a}","variables":[]}"#,
             r#"{"query":"{a}","operationName":7}"#,
             r#"{"query":"{a}","extensions":"x"}"#,

@@ -2,14 +2,43 @@
 
 use std::time::Duration;
 
-use api::{Config, Introspection};
+use api::{Config, Introspection, documents::Documents};
 use serde_json::json;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::support::{PATIENCE, Server, open};
+use crate::{
+    socket::Client,
+    support::{PATIENCE, Server, open},
+};
 
 const JSON: &str = "content-type: application/json";
 const QUERY: &str = r#"{"query":"{ hello }"}"#;
+
+#[tokio::test]
+async fn a_known_document_runs_by_its_id_and_others_only_where_they_may() {
+    let known = || Documents::read(br#"{"greeting":"query($n: String!) { hello(name: $n) }"}"#).unwrap();
+    let server = Server::with(Config { documents: known(), ..open() });
+    let by_id = r#"{"documentId":"greeting","variables":{"n":"Ada"}}"#;
+    assert_eq!(server.post(by_id).await.json()["data"]["hello"], "Hello, Ada!");
+    let address = "/graphql?documentId=greeting&variables=%7B%22n%22%3A%22Ada%22%7D";
+    let accept = ["accept: application/graphql-response+json"];
+    assert_eq!(server.request("GET", address, &accept, "").await.json()["data"]["hello"], "Hello, Ada!");
+    assert_eq!(server.post(r#"{"documentId":"other"}"#).await.code(), "DOCUMENT_UNKNOWN");
+    assert_eq!(server.query("{ hello }").await.status, 200, "texts run as well");
+
+    let strict = Server::with(Config { documents: known().only(true), ..open() });
+    assert_eq!(strict.post(by_id).await.status, 200);
+    let reply = strict.query("{ hello }").await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "DOCUMENT_REQUIRED"));
+    let mut client = Client::open(&strict).await;
+    for (payload, kind) in [
+        (json!({ "query": "{ hello }" }), "error"),
+        (json!({ "documentId": "greeting", "variables": { "n": "Ada" } }), "next"),
+    ] {
+        client.say(json!({ "type": "subscribe", "id": kind, "payload": payload })).await;
+        assert_eq!(client.hear().await["type"], kind);
+    }
+}
 
 #[tokio::test]
 async fn a_query_is_answered_in_the_media_type_that_was_asked_for() {

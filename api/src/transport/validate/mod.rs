@@ -69,7 +69,8 @@ impl Validator {
         Ok(Approved { document: checked, cost })
     }
 
-    fn document(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
+    /// Checks a document without its variables.
+    pub(crate) fn document(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
         let gate = |kind: OperationKind| match (only_queries, kind) {
             (false, _) | (true, OperationKind::Query) => Ok(()),
             (true, OperationKind::Mutation | OperationKind::Subscription) => Err(Error::OnlyQueriesByGet),

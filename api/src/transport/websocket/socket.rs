@@ -326,7 +326,7 @@ impl Socket {
         if self.running.len() >= limit {
             return Err(Error::TooManyOperations { limit });
         }
-        let params = Params::from_value(payload)?;
+        let params = self.state.config.documents.resolve(Params::from_value(payload)?)?;
         let (approved, address) = (self.state.validator.check(&params, false)?, known.presented.address);
         let ready = execute::authorise(&self.state, params, &approved.document, &known.by, address, id)?;
         let caller = &known.by.caller;

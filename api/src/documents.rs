@@ -1,0 +1,131 @@
+//! Documents that are known before they are asked for: a client sends an id in place of a text, and an installation may
+//! run these and no others.
+//!
+//! <https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md>
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::{error::Error, transport::params::Params};
+
+/// How the id of a document begins that is the digest of its text.
+const DIGEST: &str = "sha256:";
+
+/// The known documents.
+#[derive(Debug, Clone, Default)]
+pub struct Documents {
+    texts: HashMap<String, String>,
+    digests: HashSet<[u8; 32]>,
+    is_closed: bool,
+}
+
+/// A manifest that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the documents are neither an object of texts by id nor a manifest of operations: {0}")]
+pub struct ManifestInvalid(serde_json::Error);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Manifest {
+    /// As Apollo's tools write it.
+    Operations { operations: Vec<Operation> },
+    /// As Relay's compiler and others write it.
+    Texts(HashMap<String, String>),
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    id: String,
+    body: String,
+}
+
+impl Documents {
+    /// Reads a manifest: a JSON object of texts by id, or one with `operations` that have `id` and `body`.
+    pub fn read(manifest: &[u8]) -> Result<Self, ManifestInvalid> {
+        let by_id: Vec<(String, String)> = match serde_json::from_slice(manifest).map_err(ManifestInvalid)? {
+            Manifest::Operations { operations } => {
+                operations.into_iter().map(|operation| (operation.id, operation.body)).collect()
+            }
+            Manifest::Texts(texts) => texts.into_iter().collect(),
+        };
+        let mut documents = Self::default();
+        for (id, text) in by_id {
+            let digest = digest(&text);
+            documents.digests.insert(digest);
+            documents.texts.insert(format!("{DIGEST}{}", hex(&digest)), text.clone());
+            documents.texts.insert(id, text);
+        }
+        Ok(documents)
+    }
+
+    /// Whether no other documents run.
+    #[must_use]
+    pub fn only(mut self, only: bool) -> Self {
+        self.is_closed = only;
+        self
+    }
+
+    /// The ids and texts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().map(|(id, text)| (id.as_str(), text.as_str()))
+    }
+
+    /// Puts the text in the place of an id. A text of its own passes unless only known ones run, and it is none of them.
+    pub(crate) fn resolve(&self, mut params: Params) -> Result<Params, Error> {
+        match params.document_id.take() {
+            Some(id) => params.query.clone_from(self.texts.get(&id).ok_or(Error::DocumentUnknown)?),
+            None if self.is_closed && !self.digests.contains(&digest(&params.query)) => {
+                return Err(Error::DocumentRequired);
+            }
+            None => {}
+        }
+        Ok(params)
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(id: Option<&str>, query: &str) -> Params {
+        Params { query: query.to_owned(), document_id: id.map(str::to_owned), ..Params::default() }
+    }
+
+    #[test]
+    fn both_forms_of_a_manifest_are_read() {
+        let apollo = br#"{"format":"apollo-persisted-query-manifest","version":1,
+            "operations":[{"id":"a1","name":"A","type":"query","body":"{ a }"}]}"#;
+        for manifest in [&br#"{"a1":"{ a }"}"#[..], apollo] {
+            let documents = Documents::read(manifest).unwrap();
+            let digest = format!("{DIGEST}{}", hex(&digest("{ a }")));
+            for id in ["a1", digest.as_str()] {
+                assert_eq!(documents.resolve(asking(Some(id), "")).unwrap().query, "{ a }", "{id}");
+            }
+            assert_eq!(documents.resolve(asking(Some("b1"), "")), Err(Error::DocumentUnknown));
+        }
+        for manifest in ["[]", "{\"a\":1}", "{\"operations\":[{\"id\":\"x\"}]}", ""] {
+            assert!(Documents::read(manifest.as_bytes()).is_err(), "{manifest}");
+        }
+    }
+
+    #[test]
+    fn texts_of_others_are_refused_only_where_that_is_asked_for() {
+        let documents = Documents::read(br#"{"a1":"{ a }"}"#).unwrap();
+        assert!(documents.resolve(asking(None, "{ b }")).is_ok());
+        let documents = documents.only(true);
+        assert_eq!(documents.resolve(asking(None, "{ b }")), Err(Error::DocumentRequired));
+        assert!(documents.resolve(asking(None, "{ a }")).is_ok(), "a known text is known without its id");
+        let none = Documents::default().only(true);
+        assert_eq!(none.resolve(asking(None, "{ a }")), Err(Error::DocumentRequired));
+    }
+}
