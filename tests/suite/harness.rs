@@ -11,7 +11,7 @@ use chrono::{Duration, TimeZone, Utc};
 use domain::{Ids, SharedClock, TestClock, Timestamp};
 use muster::{
     app::{self, Node},
-    config::{Cloud, Config, Microsoft, RateLimits, Role},
+    config::{Cloud, Config, Microsoft, RateLimit, RateLimits, Role},
     database,
     demo::browser::{self, Browser},
     seed,
@@ -113,6 +113,7 @@ impl TestApp {
         seed::register(&sandbox, &client_id, &client_secret, &base).await.unwrap();
         let vendor_key = format!("muster_{}", ids.secret());
         let application = (client_id.clone(), client_secret.clone());
+        let none = RateLimit { units: Some(0), seconds: None };
         let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
             database_url,
@@ -158,7 +159,8 @@ impl TestApp {
             // Channels are made only when a test lets the reconciler have a round.
             push: true,
             trusted_proxies: Vec::new(),
-            rate_limits: RateLimits::default(),
+            // Tests ask faster than anybody should.
+            rate_limits: RateLimits { caller: none, tenant: none, address: none, refused: none },
             requests_at_once: None,
             documents_file: None,
             only_documents: false,
@@ -318,7 +320,7 @@ impl TestApp {
     }
 
     /// Asserts that nothing is left but named waits, and stops everything.
-    pub async fn finish(mut self) {
+    pub async fn finish(self) {
         self.run_jobs().await;
         let engine = self.node.services.store.engine();
         let sql = "SELECT r.workflow, r.status, r.wait_signal, j.lease_until FROM job j JOIN run r ON r.id = j.run_id";
@@ -333,10 +335,13 @@ impl TestApp {
                 "{workflow} is left {status}, waiting for {signal:?}"
             );
         }
+        self.abandon().await;
+    }
+
+    /// Stops everything, whatever is left.
+    pub async fn abandon(mut self) {
         self.finished = true;
-        let Self { node, running, .. } = &mut self;
-        let _ = node;
-        if let Some(running) = running.take() {
+        if let Some(running) = self.running.take() {
             running.stop().await;
         }
     }

@@ -5,6 +5,7 @@
 mod harness;
 mod bad_input;
 mod caldav;
+mod cases;
 mod commands;
 mod copies;
 mod demo;
