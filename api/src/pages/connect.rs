@@ -18,6 +18,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
         .service(web::resource(connect::SIGNED_IN).get(signed_in))
         .service(web::resource(connect::CONSENTED).get(consented))
         .service(web::resource(connect::GOOGLE_SIGNED_IN).get(signed_in_at_google))
+        .service(web::resource("/connect/consent").get(asked).post(ask))
         .service(web::resource("/connect/credentials").get(credentials).post(typed))
         .service(web::resource("/connect/progress").get(progress))
         .service(web::resource("/connect/authorise").post(authorise))
@@ -142,6 +143,36 @@ async fn signed_in(
     answer: web::Query<RedirectAnswer>,
 ) -> HttpResponse {
     match services.connect().signed_in(&cookie(&request, &services), answer.into_inner()).await {
+        Ok(next) => onward(&services, next, None),
+        Err(error) => layout::problem(&error),
+    }
+}
+
+/// Before the organisation is asked: who asks whom for what, and the way out.
+async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    let asked = match services.connect().asked(&cookie(&request, &services)).await {
+        Ok(asked) => asked,
+        Err(error) => return layout::problem(&error),
+    };
+    let body = html! {
+        p { "You have signed in as " strong { (asked.account) } ", an administrator of the organisation " code { (asked.organisation) } "." }
+        p { "Microsoft will now ask you to let Muster, in the name of " strong { (asked.tenant) } " and for this whole organisation:" }
+        ul {
+            li { "read the list of people and rooms," }
+            li { "read their calendars and write appointments in them." }
+        }
+        p.dim { "Muster asks for no mail, no files and no chats. You can take the access back at Microsoft at any time." }
+        form method="post" action="/connect/consent" data-muster-next { button { "Continue to Microsoft" } }
+        form method="post" action="/connect/decline" data-refuse { button.quiet { "This is the wrong account or organisation" } }
+    };
+    layout::page("Let your organisation grant access", false, body)
+}
+
+async fn ask(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
+    if !is_own_form(&request, &services) {
+        return layout::problem(&foreign_form());
+    }
+    match services.connect().ask_consent(&cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
         Err(error) => layout::problem(&error),
     }

@@ -64,6 +64,7 @@ fn is_own_form(request: &HttpRequest, services: &Services) -> bool {
 fn onward(services: &Services, onward: Onward, secret: Option<String>) -> HttpResponse {
     let to = match onward {
         Onward::Provider(url) | Onward::Land(url) => url.to_string(),
+        Onward::Ask => "/connect/consent".to_owned(),
         Onward::Credentials => "/connect/credentials".to_owned(),
         Onward::Progress => "/connect/progress".to_owned(),
     };

@@ -1,5 +1,6 @@
 //! The administrator's way through Microsoft: a fresh sign-in, then the organisation's consent.
 
+use domain::Id;
 use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    CONSENTED, Connect, Onward, SIGNED_IN, SessionRow,
-    session::{session_over, verifier_place},
+    ASKING, AT_PROVIDER, Asked, CONSENTED, Connect, Onward, SIGNED_IN, SessionRow,
+    session::{session_over, set_step, verifier_place},
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret};
 
@@ -29,15 +30,42 @@ impl Connect {
         let tx = self.services.begin(session.tenant_id).await?;
         match signed {
             Ok(signed) => {
-                let external = signed.external.clone();
                 session = set_signed_in(&tx, session, &signed).await?;
-                let state = self.new_state(&tx, &mut session, CONSENTED).await?;
-                let url =
-                    identity.admin_consent_url(&external, &self.services.settings.link(CONSENTED), &state)?;
+                set_step(&tx, &mut session, ASKING).await?;
                 tx.commit().await?;
-                Ok(Onward::Provider(url))
+                Ok(Onward::Ask)
             }
             Err(error) => self.give_up(tx, session, &error).await,
+        }
+    }
+
+    /// Whom the organisation's consent will be asked of, and for whom: what the administrator reads before they go there.
+    pub async fn asked(&self, cookie: &str) -> Result<Asked> {
+        let (session, signed) = self.asking(cookie).await?;
+        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
+        Ok(Asked { tenant, account: signed.account, organisation: signed.external })
+    }
+
+    /// Goes on to the organisation's consent.
+    pub async fn ask_consent(&self, cookie: &str) -> Result<Onward> {
+        let (mut session, signed) = self.asking(cookie).await?;
+        let identity = self.services.connectors.microsoft()?;
+        let tx = self.services.begin(session.tenant_id).await?;
+        let state = self.new_state(&tx, &mut session, CONSENTED).await?;
+        let redirect = self.services.settings.link(CONSENTED);
+        let url = identity.admin_consent_url(&signed.external, &redirect, &state)?;
+        tx.commit().await?;
+        Ok(Onward::Provider(url))
+    }
+
+    /// A session whose administrator has signed in and may be sent to the consent, for the first time or again.
+    async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
+        let session = self.session(cookie, "CONNECT").await?;
+        let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
+        match signed {
+            Some(signed) if [ASKING, AT_PROVIDER].contains(&session.step.as_str()) => Ok((session, signed)),
+            _ => Err(session_over()),
         }
     }
 
@@ -122,7 +150,7 @@ impl Connect {
         let state = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.state_hash = Set(Some(self.services.vault.digest(&format!("{path}|{state}"))));
-        change.step = Set("PROVIDER".to_owned());
+        change.step = Set(AT_PROVIDER.to_owned());
         *session = change.update(tx.conn()).await?;
         Ok(state)
     }

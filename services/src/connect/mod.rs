@@ -48,6 +48,10 @@ pub const GOOGLE_SIGNED_IN: &str = "/connect/google/signed-in";
 pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
 /// The step of a session that waits for typed credentials.
 const CREDENTIALS: &str = "CREDENTIALS";
+/// The step of a session whose administrator has signed in and reads what the organisation will be asked for.
+const ASKING: &str = "ASKING";
+/// The step of a session whose browser was sent to the provider.
+const AT_PROVIDER: &str = "PROVIDER";
 /// The step of a session that has left a consent for the run.
 const HANDED_OVER: &str = "PROGRESS";
 /// The step of a session whose administrator has said yes or no.
@@ -91,12 +95,25 @@ pub struct Typed {
 pub enum Onward {
     /// To a page of the provider.
     Provider(Url),
+    /// To the page that says what the organisation will be asked for.
+    Ask,
     /// To the form for typed credentials.
     Credentials,
     /// To the page that shows how far it is.
     Progress,
     /// Back to where the vendor wants it.
     Land(Url),
+}
+
+/// What an administrator reads before the organisation's consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The tenant's name.
+    pub tenant: String,
+    /// The account that signed in.
+    pub account: String,
+    /// The provider's id of the account's organisation.
+    pub organisation: String,
 }
 
 /// How far a session is, for its page.

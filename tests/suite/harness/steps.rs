@@ -72,6 +72,11 @@ pub mod at {
         page.url.path().ends_with("/oauth2/v2.0/authorize")
     }
 
+    /// Our own page says what the organisation will be asked for.
+    pub fn asked(page: &Page) -> bool {
+        page.url.path() == "/connect/consent"
+    }
+
     /// The provider asks for the organisation's consent.
     pub fn consent(page: &Page) -> bool {
         page.url.path().ends_with("/adminconsent")
