@@ -17,6 +17,8 @@ pub(super) struct Hands {
     pub(super) committers: Committers,
     pub(super) held: Held,
     pub(super) places: Arc<Semaphore>,
+    /// How many places there are.
+    pub(super) all_places: usize,
     pub(super) shares: Shares,
     pub(super) suspects: Suspects,
     pub(super) tracker: TaskTracker,

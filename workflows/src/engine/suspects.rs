@@ -2,7 +2,8 @@
 //!
 //! A node works on one of them at a time and holds no claim on those that wait here. So when it dies again, that is
 //! counted for the one it was at and not for its neighbours once more, and work that kills its workers is parked
-//! without anything beside it.
+//! without anything beside it: whoever would be parked at its next death is worked on when everything else on the node
+//! has ended, so that what dies beside it, over which no worker had died before, is not counted for it.
 
 use std::{
     collections::{HashSet, VecDeque},

@@ -21,7 +21,7 @@ use super::{
     Engine, Given, Signal, Taken,
     commit::{Fate, commit, give_back},
     committers::Committers,
-    decide::{Settled, Work},
+    decide::{MAX_CRASHES, Settled, Work},
     hands::{Hands, Held},
     shares::Shares,
     suspects::Suspects,
@@ -36,6 +36,12 @@ const CLAIMS: usize = 2;
 /// How many states a worker takes a run through under one claim, before others have their turn.
 const STRIDE: usize = 16;
 
+/// Whether a run is parked if its worker dies over it once more: it is worked on with nothing beside it, so that no
+/// neighbour's death is counted for it.
+fn is_last_chance(work: &Work) -> bool {
+    work.claimed.crashes + 1 >= MAX_CRASHES && work.claimed.crashes < MAX_CRASHES
+}
+
 impl Engine {
     /// Starts working: a dispatcher, a heartbeat, committers and up to `at_once` steps at a time. Ends, with its work
     /// finished or given back, soon after `stop`.
@@ -46,6 +52,7 @@ impl Engine {
             committers: Committers::start(self, tracker),
             held: held.clone(),
             places,
+            all_places: at_once,
             shares: Shares::default(),
             suspects: Suspects::default(),
             tracker: tracker.clone(),
@@ -232,6 +239,13 @@ impl Engine {
                 hands.shares.put_down(&hint);
                 continue;
             }
+            if is_last_chance(&work) {
+                give_back(self.services(), &work.claimed).await;
+                hands.shares.put_down(&hint);
+                let (engine, hands) = (self.clone(), hands.clone());
+                hands.tracker.clone().spawn(async move { engine.work_on_suspects(Some(hint), &hands).await });
+                continue;
+            }
             claims.push((work.claimed.run, work.claimed.epoch));
             fit.push((work, hint));
         }
@@ -243,10 +257,10 @@ impl Engine {
                 let is_suspect = work.claimed.crashes > 0;
                 engine.work_on(work, &hands).await;
                 hands.shares.put_down(&hint);
-                if is_suspect {
-                    engine.work_on_suspects(&hands).await;
-                }
                 drop(place);
+                if is_suspect {
+                    engine.work_on_suspects(None, &hands).await;
+                }
             });
         }
         Ok(())
@@ -263,24 +277,37 @@ impl Engine {
         hands.held.remove(&[claim]);
     }
 
-    /// Works on those that waited for another suspect, one after the other.
-    async fn work_on_suspects(&self, hands: &Hands) {
-        while let Some(hint) = hands.suspects.next() {
-            if hands.stop.is_cancelled() {
-                continue;
+    /// Works on suspects one after the other: on the first, if one was admitted, then on those that waited.
+    async fn work_on_suspects(&self, first: Option<Hint>, hands: &Hands) {
+        let mut next = first.or_else(|| hands.suspects.next());
+        while let Some(hint) = next {
+            if !hands.stop.is_cancelled()
+                && let Err(error) = self.work_on_suspect(hint, hands).await
+            {
+                tracing::warn!(%error, "a job could not be claimed; the sweep will offer it again");
             }
-            match self.claim(&[hint]).await {
-                Ok(works) => {
-                    for work in works {
-                        hands.held.add(&[(work.claimed.run, work.claimed.epoch)]);
-                        self.work_on(work, hands).await;
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a job could not be claimed; the sweep will offer it again");
-                }
-            }
+            next = hands.suspects.next();
         }
+    }
+
+    async fn work_on_suspect(&self, hint: Hint, hands: &Hands) -> Result<(), DbErr> {
+        let Some(mut places) = hands.take(1).await else { return Ok(()) };
+        let mut works = self.claim(&[hint]).await?;
+        if works.iter().any(is_last_chance) {
+            // Not held while it waits: what dies meanwhile is not this one's doing.
+            for work in works.drain(..) {
+                give_back(self.services(), &work.claimed).await;
+            }
+            drop(places);
+            let Some(all) = hands.take(hands.all_places).await else { return Ok(()) };
+            (places, works) = (all, self.claim(&[hint]).await?);
+        }
+        for work in works {
+            hands.held.add(&[(work.claimed.run, work.claimed.epoch)]);
+            self.work_on(work, hands).await;
+        }
+        drop(places);
+        Ok(())
     }
 
     /// Takes a run through its states for as long as there is something to do at once, under one claim.
