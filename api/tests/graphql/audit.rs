@@ -82,7 +82,10 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
 /// What workflows would have done before a mutation.
 const MADE_READY: &[(&str, &str)] = &[
     ("reconnectIntegration", "UPDATE run SET status = 'DONE', finished_at = created_at; DELETE FROM job"),
-    ("retryCampaign", "UPDATE campaign SET state = 'FINISHED'; INSERT INTO campaign_item (tenant_id, campaign_id, connection_id, result) SELECT c.tenant_id, c.id, n.id, 'UNREACHABLE' FROM campaign c, connection n"),
+    (
+        "retryCampaign",
+        "UPDATE campaign SET state = 'FINISHED'; INSERT INTO campaign_item (tenant_id, campaign_id, connection_id, result) SELECT c.tenant_id, c.id, n.id, 'UNREACHABLE' FROM campaign c, connection n",
+    ),
     ("activateUserCalendar", "UPDATE run SET status = 'DONE', finished_at = created_at; DELETE FROM job"),
     ("retryRun", "UPDATE run SET status = 'FAILED', finished_at = created_at; DELETE FROM job"),
     (

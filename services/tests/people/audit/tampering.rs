@@ -200,8 +200,12 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
             Found { other: Some(Broken::Behind(to)), ..found(Broken::Missing(p)) }
         }
         "copied in" => {
-            let theirs =
-                audit::of(*other).filter(C::Seq.eq(Ord::min(p, *other_end))).one(owner).await.unwrap().unwrap();
+            let theirs = audit::of(*other)
+                .filter(C::Seq.eq(Ord::min(p, *other_end)))
+                .one(owner)
+                .await
+                .unwrap()
+                .unwrap();
             delete(p, p).await;
             copy(h, owner, theirs, chain, Some(p)).await;
             found(Broken::Changed(p))
