@@ -168,13 +168,12 @@ fn say(verdict: &Verdict) {
         0 => String::new(),
         many => format!("; {many} checkpoints are about entries that were pruned since"),
     };
-    match (&verdict.broken, verdict.places) {
-        (Some(broken), _) => println!("BROKEN  {name}: {broken}{note}"),
-        (None, Some((first, last))) if first <= last => {
-            println!("ok      {name}: entries {first} to {last}{note}")
-        }
-        (None, _) => println!("ok      {name}: no entries{note}"),
-    }
+    let found = match (&verdict.broken, verdict.places) {
+        (Some(broken), _) => format!("BROKEN  {name}: {broken}"),
+        (None, Some((first, last))) if first <= last => format!("ok      {name}: entries {first} to {last}"),
+        (None, _) => format!("ok      {name}: no entries"),
+    };
+    println!("{found}{note}");
 }
 
 async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<ExitCode, Error> {

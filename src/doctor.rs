@@ -33,7 +33,7 @@ pub struct TokenArgs {
 /// Makes a key or a token and prints it, once.
 pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
     let ids = Ids::random(Arc::new(SystemClock));
-    in_request(command_id(&ids), make_token(config, args, &ids)).await
+    Box::pin(in_request(command_id(&ids), make_token(config, args, &ids))).await
 }
 
 async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), Error> {

@@ -102,7 +102,9 @@ async fn last_before(
 fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
     let none = BTreeMap::new();
     let mut walk = Walk::from(end, &none);
-    old.iter().for_each(|row| walk.step(row));
+    for row in old {
+        walk.step(row);
+    }
     let broken = walk.broken.clone().or((!key.is_sealed(end)).then_some(Broken::Seal));
     match broken {
         Some(_) if even_if_broken => Ok(old.last().and_then(|row| row.hash.clone()).unwrap_or_default()),

@@ -185,7 +185,7 @@ fn verified(lines: &[String]) -> Result<Vec<i64>, String> {
             return Err(format!("{} does not follow", entry["seq"]));
         }
         let made = digest(&SHA256, entry.to_string().as_bytes());
-        let made: String = made.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let made = made.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         if hash != json!(made) {
             return Err(format!("{} was changed", entry["seq"]));
         }

@@ -96,6 +96,7 @@ const WAYS: &[&str] = &[
 
 #[expect(clippy::too_many_lines, reason = "a table of ways")]
 async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Target) -> Found {
+    use audit::Column as C;
     let Target { chain, entries, place, half, other, other_end } = target;
     let (chain, n, p) = (*chain, *entries, *place);
     let at = |seq: i64| audit::update(chain).filter(audit::Column::Seq.eq(seq));
@@ -110,7 +111,6 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
         assert_eq!(at(p).col_expr(column, value).exec(owner).await.unwrap().rows_affected, 1, "{way}");
         found(Broken::Changed(p))
     };
-    use audit::Column as C;
     match way {
         "actor" => set(C::Actor, Expr::value("somebody else")).await,
         "action" => set(C::Action, Expr::value("thing.keep")).await,
