@@ -1,103 +1,227 @@
-//! `muster audit`: the record of what was done, pruned by the operator as the owner of the database.
+//! `muster audit`: the record of what was done, verified, exported and pruned by the operator as the owner of the
+//! database.
 //!
-//! Nodes add to the record and read it; on PostgreSQL they may do nothing else. So pruning, and erasing what is kept of
-//! a tenant, is this command's, which logs in by `migration_url`. It is recorded like any other act, in the transaction
-//! that removes the first lines.
+//! Nodes add to the record and read it; on PostgreSQL they may do nothing else. So whatever goes through all of it, or
+//! takes from it, logs in by `migration_url`. The form of what is exported is in `docs/audit.md`.
+
+use std::{
+    collections::BTreeSet,
+    io::{BufWriter, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use chrono::Duration;
 use domain::{Clock, Id, Ids, Timestamp, ids};
-use entity::audit::{ActiveModel, Column, Entity, delete, everywhere, of};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, TransactionTrait,
+    AccessMode, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
+    TransactionTrait,
 };
-use serde_json::json;
+use services::{
+    Vault,
+    audit::{
+        AuditKey, INSTALLATION, Sealer, chain_name, checkpoints, in_request,
+        maintain::{self, Span},
+        verify::{self, Kept, Verdict},
+    },
+};
 use uuid::Uuid;
 
-use crate::{app::Error, config::Config, database};
-
-/// How many lines go in one transaction.
-const BATCH: u64 = 500;
-
-/// The name under which the operator's acts are recorded (`domain::CallerKind::Operator`).
-const OPERATOR: &str = "operator";
+use crate::{
+    app::Error,
+    config::{self, Config},
+    database,
+};
 
 /// What to do with the record of what was done.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum Command {
-    /// Removes old lines, of all tenants or of one. With 0 days and a tenant it erases what is recorded of the tenant.
-    Prune {
-        /// Lines that are older than so many days go.
-        #[arg(long, value_name = "DAYS")]
-        older_than_days: u32,
-        /// The lines of this tenant only (`ten_...`).
+    /// Says whether the chains are as they were recorded; what is wrong with the first broken place of each, if not.
+    Verify {
+        /// The chain of this tenant only (`ten_...`).
         #[arg(long)]
         tenant: Option<Id<ids::Tenant>>,
+        /// A file with lines of `muster audit checkpoint`: also finds that the last entries of a chain are gone.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Prints where each chain ends now, signed, one line each: to be kept where nobody who writes to the database
+    /// reaches it.
+    Checkpoint,
+    /// Prints a chain as lines of JSON, from which anybody can verify it.
+    Export(ExportArgs),
+    /// Removes old entries, of all chains or of one tenant. With 0 days and a tenant it erases what is recorded of the
+    /// tenant.
+    Prune {
+        /// Entries that are older than so many days go.
+        #[arg(long, value_name = "DAYS")]
+        older_than_days: u32,
+        /// The entries of this tenant only (`ten_...`).
+        #[arg(long)]
+        tenant: Option<Id<ids::Tenant>>,
+        /// Prunes a chain that is broken there, too. What proves that it was changed is gone then.
+        #[arg(long)]
+        even_if_broken: bool,
     },
 }
 
-/// Runs a command.
-pub async fn run(command: &Command, config: &Config, ids: &Ids, clock: &impl Clock) -> Result<(), Error> {
-    let Command::Prune { older_than_days, tenant } = command;
+/// What is exported.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "chain", required = true, multiple = false, args = ["tenant", "installation"])]
+pub struct ExportArgs {
+    /// The chain of this tenant (`ten_...`).
+    #[arg(long)]
+    tenant: Option<Id<ids::Tenant>>,
+    /// The chain of the installation.
+    #[arg(long)]
+    installation: bool,
+    /// From the first entry of this time or later (`2026-11-01T00:00:00Z`).
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Up to the last entry from before this time.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+}
+
+/// Runs a command; a broken chain is a failure.
+pub async fn run(
+    command: Command,
+    config: &Config,
+    ids: &Ids,
+    clock: &impl Clock,
+) -> Result<ExitCode, Error> {
+    let key = config.master_key().ok_or(config::Error::Impossible("master_key is malformed."))?;
+    let sealer = Sealer::new(Vault::new(key, ids.clone()), ids.clone());
     let owner = database::owner(config).await?;
-    let before = clock.now() - Duration::days(i64::from(*older_than_days));
-    let tenants = match tenant {
-        Some(tenant) => vec![tenant.uuid()],
-        None => recorded(&owner).await?,
+    let now = clock.now();
+    let code = match command {
+        Command::Verify { tenant, checkpoint } => {
+            let file = checkpoint.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+            verify(&owner, &sealer, tenant.map(Id::uuid), &file).await?
+        }
+        Command::Checkpoint => checkpoint(&owner, &sealer, now).await?,
+        Command::Export(arguments) => export(&owner, arguments).await?,
+        Command::Prune { older_than_days, tenant, even_if_broken } => {
+            let before = now - Duration::days(i64::from(older_than_days));
+            let pruning = prune(&owner, &sealer, tenant.map(Id::uuid), (before, now), even_if_broken);
+            in_request(command_id(ids), pruning).await?;
+            ExitCode::SUCCESS
+        }
     };
-    let mut removed = 0;
-    for tenant in tenants {
-        removed += prune(&owner, tenant, before, ids, clock.now()).await?;
-    }
     owner.close().await?;
-    println!("{removed} lines removed");
-    Ok(())
+    Ok(code)
 }
 
-/// The tenants of whom something is recorded.
-async fn recorded(owner: &DatabaseConnection) -> Result<Vec<Uuid>, DbErr> {
-    everywhere().select_only().column(Column::TenantId).distinct().into_tuple().all(owner).await
+/// The id of a command, in entries of the audit where that of a request stands otherwise.
+pub fn command_id(ids: &Ids) -> String {
+    format!("cmd_{}", ids.uuid().simple())
 }
 
-/// Removes a tenant's lines from before a time, oldest first; how many there were.
+/// A transaction that sees the database as it is now, whatever is written meanwhile.
+async fn snapshot(owner: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    match owner.get_database_backend() {
+        DatabaseBackend::Postgres => {
+            let (level, mode) = (IsolationLevel::RepeatableRead, AccessMode::ReadOnly);
+            owner.begin_with_config(Some(level), Some(mode)).await
+        }
+        _ => owner.begin().await,
+    }
+}
+
+async fn verify(
+    owner: &DatabaseConnection,
+    sealer: &Sealer,
+    tenant: Option<Uuid>,
+    file: &str,
+) -> Result<ExitCode, Error> {
+    let txn = snapshot(owner).await?;
+    let Some(key) = sealer.find(&txn).await? else {
+        let chains = verify::chains(&txn, &Kept::default()).await?;
+        // Of an installation that was never used there is neither an entry nor a key.
+        if chains == BTreeSet::from([INSTALLATION]) && file.is_empty() {
+            println!("nothing is recorded yet");
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("The key of the audit is gone from the database: nothing can be verified.");
+        return Ok(ExitCode::FAILURE);
+    };
+    let kept = Kept::read(file, &key);
+    let mut sound = kept.forged.is_empty();
+    for line in &kept.forged {
+        println!("BROKEN  checkpoint in line {line}: it was not signed by this installation, or was changed");
+    }
+    let chains = match tenant {
+        Some(tenant) => BTreeSet::from([tenant]),
+        None => verify::chains(&txn, &kept).await?,
+    };
+    for chain in chains {
+        let verdict = verify::chain(&txn, &key, chain, &kept).await?;
+        sound &= verdict.broken.is_none();
+        say(&verdict);
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn say(verdict: &Verdict) {
+    let name = chain_name(verdict.chain);
+    let note = match verdict.pruned {
+        0 => String::new(),
+        many => format!("; {many} checkpoints are about entries that were pruned since"),
+    };
+    let found = match (&verdict.broken, verdict.places) {
+        (Some(broken), _) => format!("BROKEN  {name}: {broken}"),
+        (None, Some((first, last))) if first <= last => format!("ok      {name}: entries {first} to {last}"),
+        (None, _) => format!("ok      {name}: no entries"),
+    };
+    println!("{found}{note}");
+}
+
+async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<ExitCode, Error> {
+    let txn = snapshot(owner).await?;
+    let Some(key): Option<std::sync::Arc<AuditKey>> = sealer.find(&txn).await? else {
+        eprintln!("Nothing is recorded yet, so there is no chain to make a checkpoint of.");
+        return Ok(ExitCode::FAILURE);
+    };
+    let (made, broken) = checkpoints(&txn, &key, now).await?;
+    for checkpoint in made {
+        println!("{}", checkpoint.line());
+    }
+    for name in &broken {
+        eprintln!("{name}: the ends of the chain were changed, so there is no checkpoint of it");
+    }
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn export(owner: &DatabaseConnection, arguments: ExportArgs) -> Result<ExitCode, Error> {
+    let chain = arguments.tenant.map_or(INSTALLATION, Id::uuid);
+    let txn = snapshot(owner).await?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let span = Span { since: arguments.since, until: arguments.until };
+    maintain::export(&txn, chain, &span, |line| writeln!(out, "{line}")).await??;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn prune(
     owner: &DatabaseConnection,
-    tenant: Uuid,
-    before: Timestamp,
-    ids: &Ids,
-    now: Timestamp,
-) -> Result<u64, DbErr> {
-    let mut removed = 0;
-    loop {
-        let txn = owner.begin().await?;
-        let old = of(tenant).filter(Column::At.lt(before)).order_by_asc(Column::Id).limit(BATCH);
-        let old: Vec<Uuid> = old.select_only().column(Column::Id).into_tuple().all(&txn).await?;
-        if old.is_empty() {
-            return Ok(removed);
-        }
-        if removed == 0 {
-            record(&txn, tenant, before, ids, now).await?;
-        }
-        removed += delete(tenant).filter(Column::Id.is_in(old)).exec(&txn).await?.rows_affected;
-        txn.commit().await?;
-    }
-}
-
-async fn record(
-    txn: &DatabaseTransaction,
-    tenant: Uuid,
-    before: Timestamp,
-    ids: &Ids,
-    now: Timestamp,
-) -> Result<(), DbErr> {
-    let row = ActiveModel {
-        id: Set(ids.uuid()),
-        tenant_id: Set(tenant),
-        actor: Set(OPERATOR.to_owned()),
-        action: Set("audit.prune".to_owned()),
-        subject: Set(Id::<ids::Tenant>::from_uuid(tenant).to_string()),
-        details: Set(json!({ "before": before })),
-        at: Set(now),
+    sealer: &Sealer,
+    tenant: Option<Uuid>,
+    (before, now): (Timestamp, Timestamp),
+    even_if_broken: bool,
+) -> Result<(), Error> {
+    let chains = match tenant {
+        Some(tenant) => BTreeSet::from([tenant]),
+        None => verify::chains(owner, &Kept::default()).await?,
     };
-    Entity::insert(row).exec_without_returning(txn).await.map(|_| ())
+    let (mut removed, mut refused) = (0, None);
+    for chain in chains {
+        match maintain::prune(owner, sealer, chain, before, now, even_if_broken).await {
+            Ok(many) => removed += many,
+            // The others are pruned all the same.
+            Err(error @ services::Error::Refused(_)) => refused = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    println!("{removed} entries removed");
+    refused.map_or(Ok(()), |error| Err(error.into()))
 }

@@ -8,8 +8,11 @@ use entity::{
     store::{APP_ROLE, ENGINE_ROLE, Role},
 };
 
+use services::audit::in_request;
+
 use crate::{
     app::{self, Error},
+    audit::command_id,
     config::Config,
 };
 
@@ -29,9 +32,13 @@ pub struct TokenArgs {
 
 /// Makes a key or a token and prints it, once.
 pub async fn token(config: &Config, args: &TokenArgs) -> Result<(), Error> {
+    let ids = Ids::random(Arc::new(SystemClock));
+    Box::pin(in_request(command_id(&ids), make_token(config, args, &ids))).await
+}
+
+async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
-    let ids = Ids::random(Arc::new(SystemClock));
     let secret = format!("muster_{}", ids.secret());
     node.services.keys().ensure_first(Some(&secret), &args.name).await?;
     match (args.tenant, args.user) {
@@ -64,7 +71,10 @@ pub async fn keys(config: &Config, command: &KeysCommand) -> Result<(), Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
     match command {
-        KeysCommand::RotateSigning => println!("{}", node.services.keys().rotate_signing().await?),
+        KeysCommand::RotateSigning => {
+            let id = command_id(&Ids::random(Arc::new(SystemClock)));
+            println!("{}", in_request(id, node.services.keys().rotate_signing()).await?);
+        }
     }
     node.stop().await;
     Ok(())

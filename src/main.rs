@@ -42,7 +42,7 @@ enum Command {
     Keys(doctor::KeysCommand),
     /// Drives the whole main job over HTTP, against its own or a running server.
     Demo(Box<demo::Args>),
-    /// Prunes the record of what was done, as the owner of the database.
+    /// Verifies, exports and prunes the record of what was done, as the owner of the database.
     #[command(subcommand)]
     Audit(audit::Command),
     /// Shows workflows and looks after their runs.
@@ -81,10 +81,10 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
         Command::Keys(command) => doctor::keys(&read()?, &command).await?,
-        Command::Demo(args) => return Ok(demo::run(*args).await),
+        Command::Demo(args) => return Ok(Box::pin(demo::run(*args)).await),
         Command::Audit(command) => {
             let ids = Ids::random(Arc::new(SystemClock));
-            audit::run(&command, &read()?, &ids, &SystemClock).await?;
+            return Box::pin(audit::run(command, &read()?, &ids, &SystemClock)).await;
         }
         Command::Workflows(command) => return runs::run(command, read).await,
         Command::Sandbox(args) => sandbox::cli::run(args).await?,

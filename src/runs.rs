@@ -5,10 +5,11 @@ use std::{process::ExitCode, sync::Arc};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use domain::{Allowed, Caller, Id, Permission, SharedClock, SystemClock, ids, state::RunStatus};
 use entity::{run::Model as Run, run_history::Model as Line};
-use services::Services;
+use services::{Services, audit::in_request};
 
 use crate::{
     app::{self, Error},
+    audit::command_id,
     config::{self, Config},
 };
 
@@ -92,7 +93,7 @@ pub async fn run(
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config()? }, clock, None, None).await?;
-    let done = about_runs(&node.services, command).await;
+    let done = in_request(command_id(&node.services.ids), about_runs(&node.services, command)).await;
     node.stop().await;
     done?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! What belongs to one request: its id, who calls, and what the resolvers find in their context.
 
-use actix_web::HttpRequest;
+use actix_web::{HttpMessage as _, HttpRequest};
 use domain::{Caller, Ids};
 use serde::Serialize;
 
@@ -18,11 +18,16 @@ const LONGEST: usize = 64;
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The id that the client sent, if it is short and harmless in a log; a new one otherwise.
+    /// The id that the client sent, if it is short and harmless in a log; a new one otherwise. A request has the same
+    /// whoever asks.
     pub fn of(request: &HttpRequest, ids: &Ids) -> Self {
-        header(request, REQUEST_ID)
-            .filter(|id| is_harmless(id))
-            .map_or_else(|| Self::make(ids), |id| Self(id.to_owned()))
+        if let Some(known) = request.extensions().get::<Self>() {
+            return known.clone();
+        }
+        let sent = header(request, REQUEST_ID).filter(|id| is_harmless(id));
+        let id = sent.map_or_else(|| Self::make(ids), |id| Self(id.to_owned()));
+        request.extensions_mut().insert(id.clone());
+        id
     }
 
     /// A new id.

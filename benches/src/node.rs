@@ -78,7 +78,8 @@ impl Node {
         let store = Store::connect(&Logins::at(postgres), connections).await?;
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let queue = queue::connect(redis, prefix, Arc::clone(&clock), ids.clone(), &tracker, &stop)?;
-        let vault = Vault::new(ids.bytes(), ids.clone());
+        // The same for every node of a database, as the operator gives it.
+        let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://127.0.0.1:1".parse()?);
         let services = Services::new(store, clock, ids, queue, vault, Connectors::default(), settings);
         let name = format!("bench-{}", std::process::id());

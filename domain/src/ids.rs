@@ -64,6 +64,8 @@ kinds! {
     ConnectLink = "lnk";
     /// A browser that follows a connect link.
     ConnectSession = "cse";
+    /// An entry of the audit.
+    AuditEntry = "aud";
     /// A message to subscribers.
     Event = "evt";
     /// Anything that is never named outside.

@@ -11,6 +11,8 @@ mod table;
 pub mod access_token;
 pub mod api_key;
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_key;
 pub mod booking;
 pub mod booking_change;
 pub mod booking_participant;

@@ -199,6 +199,11 @@ impl Store {
         self.begin_write(&CONFINE_BY_KEY, tenants).await
     }
 
+    /// A writing transaction that may touch the rows of two tenants.
+    pub async fn write_both(&self, tenants: [Uuid; 2]) -> Result<DatabaseTransaction, DbErr> {
+        self.begin_write(CONFINE, &tenants).await
+    }
+
     async fn begin_write(&self, confine: &str, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),

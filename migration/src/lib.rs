@@ -25,6 +25,7 @@ mod m0015_access;
 mod m0020_login_roles;
 mod m0021_audit;
 mod m0022_lookups;
+mod m0023_audit_chain;
 pub mod roles;
 mod walls;
 
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_login_roles::Migration),
             Box::new(m0021_audit::Migration),
             Box::new(m0022_lookups::Migration),
+            Box::new(m0023_audit_chain::Migration),
         ]
     }
 }

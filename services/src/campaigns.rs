@@ -60,7 +60,8 @@ impl Campaigns {
         let row = integrations::find(&tx, integration.uuid()).await?;
         integrations::require_consented(&row)?;
         let campaign = start(&self.services, &mut tx, row.id, &by.actor()).await?;
-        tx.audit(&by.actor(), "campaign.start", shown(campaign.id), json!({})).await?;
+        let facts = json!({ "integration": Id::<ids::Integration>::from_uuid(row.id) });
+        tx.audit(&by.actor(), "campaign.start", shown(campaign.id), facts);
         tx.commit().await?;
         Ok(campaign)
     }
@@ -89,7 +90,7 @@ impl Campaigns {
             Entity::insert_many(rows.to_vec()).exec_without_returning(tx.conn()).await?;
         }
         order(&mut tx, &campaign, true, &by.actor()).await?;
-        tx.audit(&by.actor(), "campaign.retry", shown(campaign.id), json!({ "of": shown(old.id) })).await?;
+        tx.audit(&by.actor(), "campaign.retry", shown(campaign.id), json!({ "of": shown(old.id) }));
         tx.commit().await?;
         Ok(campaign)
     }

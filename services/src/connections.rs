@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Result, Tx,
+    audit::Facts,
     change::{NewConnection, pending_connection},
     events::topic,
     health, integrations,
@@ -182,9 +183,11 @@ impl Connections {
         change.reason = Set(serde_json::to_value(reason).ok());
         change.since = Set(tx.now());
         change.version = Set(row.version + 1);
+        let before = row.state;
         let row = change.update(tx.conn()).await?;
         tx.event(topic::CONNECTION, row.id);
-        tx.audit(&by.actor(), "connection.exclude", id.to_string(), json!({ "old": row.state })).await?;
+        let facts = Facts::changed(json!({ "state": before }), json!({ "state": row.state }));
+        tx.audit(&by.actor(), "connection.exclude", id.to_string(), facts);
         tx.commit().await?;
         Ok(row)
     }
@@ -226,9 +229,15 @@ pub(crate) async fn find_or_insert(
 pub(crate) async fn order(tx: &mut Tx, row: &entity::connection::Model, actor: &str) -> Result<Uuid> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consented(&integration)?;
+    let mut facts = Facts::from(Json::Null);
     if state(row) == ConnectionState::Excluded {
         take_in(tx, row.id).await?;
+        facts = Facts::changed(
+            json!({ "state": row.state }),
+            json!({ "state": ConnectionState::Pending.as_str() }),
+        );
     }
+    tx.audit(actor, "connection.activate", Id::<ids::Connection>::from_uuid(row.id).to_string(), facts);
     let activate = Order::Activate(Activate { connection: row.id, campaign: None });
     if let Some(run) = tx.order(activate, actor, Lane::Interactive).await? {
         return Ok(run);

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
+    audit::Facts,
     events::topic,
     orders::{Connect, Order, Verify},
     page, tenants, text,
@@ -120,8 +121,11 @@ impl Integrations {
         let order = Order::Connect(Connect { integration: row.id, again: false });
         tx.order(order, actor, Lane::Interactive).await?;
         tx.event(topic::INTEGRATION, row.id);
-        let details = json!({ "provider": row.provider, "accessLevel": row.access_level });
-        tx.audit(actor, "integration.create", shown(row.id), details).await?;
+        let facts = Facts::made(json!({
+            "name": row.name, "provider": row.provider, "accessLevel": row.access_level,
+            "scopeGroup": row.scope_group, "serviceMailbox": row.service_mailbox,
+        }));
+        tx.audit(actor, "integration.create", shown(row.id), facts);
         Ok(row)
     }
 
@@ -167,7 +171,7 @@ impl Integrations {
         let order = Order::Verify(Verify { integration: row.id, candidate: None });
         let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or_else(verification_runs)?;
-        tx.audit(&by.actor(), "integration.verify", shown(row.id), json!({})).await?;
+        tx.audit(&by.actor(), "integration.verify", shown(row.id), json!({}));
         tx.commit().await?;
         Ok(run)
     }
@@ -203,7 +207,7 @@ impl Integrations {
         let run = run.ok_or_else(|| {
             Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is being connected already.")
         })?;
-        tx.audit(actor, "integration.reconnect", shown(row.id), json!({})).await?;
+        tx.audit(actor, "integration.reconnect", shown(row.id), json!({}));
         Ok(run)
     }
 
@@ -279,7 +283,8 @@ pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, act
     }
     signal(tx, row.id, "authorised", json!({ "by": actor })).await?;
     crate::connect::forget_handed_over(tx, row.id).await?;
-    tx.audit(actor, "integration.authorise", shown(row.id), json!({})).await
+    tx.audit(actor, "integration.authorise", shown(row.id), json!({}));
+    Ok(())
 }
 
 /// Signals an integration's connect run.

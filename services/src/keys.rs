@@ -16,10 +16,16 @@ use domain::{Id, Permission, Timestamp, access::Staff, ids};
 use entity::api_key::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction,
-    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr,
+    EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr,
 };
+use serde_json::json;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, access::AccessChange, error::is_duplicate, page, roles};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result,
+    audit::{Facts, OPERATOR},
+    error::is_duplicate,
+    page, roles,
+};
 
 pub use signing::Signing;
 
@@ -73,9 +79,10 @@ impl Keys {
         let ends =
             new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
         let key = self.row(&secret, &new, Some(ends))?;
-        let txn = self.services.store.write_installation().await?;
-        insert(&key, &txn).await?;
-        txn.commit().await?;
+        let mut tx = self.services.begin_installation().await?;
+        insert(&key, tx.conn()).await?;
+        tx.audit(&by.actor(), "key.create", shown(&key), Facts::made(told(&key)));
+        tx.commit().await?;
         Ok((key, secret))
     }
 
@@ -92,8 +99,8 @@ impl Keys {
                 format!("Both keys are in force for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
             return Err(Refusal::new("KEY_OVERLAP", message).at("overlapSeconds").into());
         }
-        let txn = self.services.store.write_installation().await?;
-        let old = self.to_be_taken(by, id, &txn).await?;
+        let mut tx = self.services.begin_installation().await?;
+        let old = self.to_be_taken(by, id, tx.conn()).await?;
         if !self.is_in_force(&old) || old.replaced_by.is_some() {
             let message = "This key has ended or was rotated before. Rotate its successor, or make a key.";
             return Err(Error::refuse("KEY_ENDED", message));
@@ -107,14 +114,17 @@ impl Keys {
         };
         let secret = self.secret();
         let key = self.row(&secret, &new, Some(now + self.services.settings.key_lifetime))?;
-        insert(&key, &txn).await?;
+        insert(&key, tx.conn()).await?;
         let ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
+        let before = told(&old);
         let mut old = old.into_active_model();
         (old.expires_at, old.replaced_by) = (Set(Some(ends)), Set(Some(key.id)));
-        old.update(&txn).await?;
-        txn.commit().await?;
+        let old = old.update(tx.conn()).await?;
+        let facts = Facts::changed(before, told(&old)).with(json!({ "successor": told(&key) }));
+        tx.audit(&by.actor(), "key.rotate", shown(&old), facts);
         // Nodes remember when the old one ends.
-        self.services.access_changed(AccessChange::Everybody).await;
+        tx.access_changed();
+        tx.commit().await?;
         Ok((key, secret))
     }
 
@@ -136,9 +146,12 @@ impl Keys {
         let permissions = Permission::ALL.iter().copied().collect();
         let new = NewKey { name: name.to_owned(), permissions, tenant: None, expires_at: None };
         let key = self.row(&secret, &new, None)?;
-        let txn = self.services.store.write_installation().await?;
-        match insert(&key, &txn).await {
-            Ok(()) => txn.commit().await?,
+        let mut tx = self.services.begin_installation().await?;
+        match insert(&key, tx.conn()).await {
+            Ok(()) => {
+                tx.audit(OPERATOR, "key.create", shown(&key), Facts::made(told(&key)));
+                tx.commit().await?;
+            }
             Err(Error::Database(error)) if is_duplicate(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -147,15 +160,17 @@ impl Keys {
 
     /// Revokes a key. It opens nothing from now on, and the sockets that it opened are closed.
     pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>) -> Result<Model> {
-        let txn = self.services.store.write_installation().await?;
-        let mut key = self.to_be_taken(by, id, &txn).await?;
+        let mut tx = self.services.begin_installation().await?;
+        let mut key = self.to_be_taken(by, id, tx.conn()).await?;
+        let before = told(&key);
         if key.revoked_at.is_none() {
             let mut revoked = key.into_active_model();
             revoked.revoked_at = Set(Some(self.services.now()));
-            key = revoked.update(&txn).await?;
+            key = revoked.update(tx.conn()).await?;
         }
-        txn.commit().await?;
-        self.services.access_changed(AccessChange::Everybody).await;
+        tx.audit(&by.actor(), "key.revoke", shown(&key), Facts::changed(before, told(&key)));
+        tx.access_changed();
+        tx.commit().await?;
         Ok(key)
     }
 
@@ -236,6 +251,19 @@ pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
         permissions.remove(&Permission::Staff);
     }
     permissions
+}
+
+fn shown(key: &Model) -> String {
+    Id::<ids::ApiKey>::from_uuid(key.id).to_string()
+}
+
+/// What of a key stands in the audit: by how it begins people tell keys apart.
+fn told(key: &Model) -> Json {
+    json!({
+        "id": shown(key), "name": key.name, "prefix": key.prefix, "permissions": key.permissions,
+        "tenant": key.tenant_id.map(Id::<ids::Tenant>::from_uuid), "expiresAt": key.expires_at,
+        "revokedAt": key.revoked_at, "replacedBy": key.replaced_by.map(Id::<ids::ApiKey>::from_uuid),
+    })
 }
 
 async fn insert(key: &Model, conn: &impl ConnectionTrait) -> Result<()> {

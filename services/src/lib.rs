@@ -6,6 +6,7 @@
 //! begins with the tenant that the proof carries.
 
 pub mod access;
+pub mod audit;
 pub mod availability;
 pub mod bookings;
 pub mod calendars;
@@ -81,6 +82,8 @@ pub struct Inner {
     pub connectors: grants::Connectors,
     /// What the operator configured.
     pub settings: Settings,
+    /// What has the key of the audit.
+    sealer: audit::Sealer,
     /// What this node remembers of who calls.
     identities: access::Identities,
     /// The key that signs access tokens, once it is known.
@@ -109,6 +112,7 @@ impl Services {
         settings: Settings,
     ) -> Self {
         let identities = access::Identities::new(&*queue.fanout);
+        let sealer = audit::Sealer::new(vault.clone(), ids.clone());
         let (signing, catalogue) = (OnceLock::new(), OnceLock::new());
         Self(Arc::new(Inner {
             store,
@@ -118,6 +122,7 @@ impl Services {
             vault,
             connectors,
             settings,
+            sealer,
             identities,
             signing,
             catalogue,
@@ -134,14 +139,22 @@ impl Services {
         Ok(Tx::new(self.clone(), self.store.write(tenant).await?, tenant))
     }
 
+    /// A transaction of one tenant in which the vendor's staff act: what is recorded in it stands in the chains of the
+    /// tenant and of the installation.
+    pub async fn begin_as_staff(&self, tenant: Uuid) -> Result<Tx> {
+        let txn = self.store.write_both([tenant, audit::INSTALLATION]).await?;
+        Ok(Tx::new(self.clone(), txn, tenant).also_of_the_installation())
+    }
+
+    /// A transaction about what belongs to the installation: keys, signing keys. What is recorded in it stands in the
+    /// installation's chain.
+    pub async fn begin_installation(&self) -> Result<Tx> {
+        self.begin(audit::INSTALLATION).await
+    }
+
     /// Whether the database answers.
     pub async fn is_ready(&self) -> bool {
         self.store.installation().ping().await.is_ok() && self.store.engine().ping().await.is_ok()
-    }
-
-    /// Tells every node that what callers may do has changed, where no transaction of a tenant does.
-    pub(crate) async fn access_changed(&self, change: access::AccessChange) {
-        self.queue.fanout.publish(vec![change.message(self.ids.uuid())]).await;
     }
 
     /// Tells which workflows there are; called once by whoever puts the node together.
@@ -168,6 +181,8 @@ macro_rules! nouns {
 nouns! {
     /// Who calls: keys, tokens, roles.
     access: access::Access,
+    /// What was done, by whom.
+    audit: audit::Audit,
     /// When people and rooms are free.
     availability: availability::Availability,
     /// Appointments.

@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Error, Result, Tx, roles, tenants::require_feature, users::checked_email};
+use crate::{Error, Result, Tx, audit::Facts, roles, tenants::require_feature, users::checked_email};
 
 crate::noun! {
     /// Invitations for IT people.
@@ -74,8 +74,11 @@ impl Links {
             expires_at: tx.now() + self.services.settings.link_lifetime,
         };
         Entity::insert(ActiveModel::from(link.clone())).exec_without_returning(tx.conn()).await?;
-        let details = json!({ "user": Id::<ids::User>::from_uuid(user) });
-        tx.audit(&by.actor(), "link.create", id.to_string(), details).await?;
+        let facts = Facts::made(json!({
+            "user": Id::<ids::User>::from_uuid(user), "email": link.email, "expiresAt": link.expires_at,
+            "integration": new.integration, "returnUrl": link.return_url,
+        }));
+        tx.audit(&by.actor(), "link.create", id.to_string(), facts);
         tx.commit().await?;
         Ok((link, self.services.settings.link(&format!("/connect/{token}"))))
     }

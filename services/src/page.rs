@@ -72,12 +72,29 @@ where
     E::Model: ModelTrait + Send + Sync,
     C: ColumnTrait,
 {
+    read_by(select, id, (args.after, args.before), args, conn).await
+}
+
+/// Reads one page of a selection, ordered by a column and bounded by two of its values.
+pub(crate) async fn read_by<E, C, V>(
+    select: Select<E>,
+    id: C,
+    (after, before): (Option<V>, Option<V>),
+    args: PageArgs,
+    conn: &impl sea_orm::ConnectionTrait,
+) -> Result<Page<E::Model>>
+where
+    E: EntityTrait,
+    E::Model: ModelTrait + Send + Sync,
+    C: ColumnTrait,
+    V: Into<sea_orm::Value>,
+{
     let (size, backwards) = args.size()?;
     let mut select = select;
-    if let Some(after) = args.after {
+    if let Some(after) = after {
         select = select.filter(id.gt(after));
     }
-    if let Some(before) = args.before {
+    if let Some(before) = before {
         select = select.filter(id.lt(before));
     }
     select = if backwards { select.order_by_desc(id) } else { select.order_by_asc(id) };

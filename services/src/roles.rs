@@ -20,7 +20,7 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Error, Refusal, Result, Tx, error::is_duplicate, tenants::checked_name};
+use crate::{Error, Refusal, Result, Tx, audit::Facts, error::is_duplicate, tenants::checked_name};
 
 crate::noun! {
     /// Roles and permissions.
@@ -64,7 +64,7 @@ impl Roles {
         let inserted =
             Entity::insert(ActiveModel::from(role.clone())).exec_without_returning(tx.conn()).await;
         inserted.map_err(name_taken)?;
-        tx.audit(&by.actor(), "role.create", id.to_string(), role.permissions.clone()).await?;
+        tx.audit(&by.actor(), "role.create", id.to_string(), Facts::made(told(&role)));
         tx.commit().await?;
         Ok(role)
     }
@@ -84,8 +84,9 @@ impl Roles {
         let name = change.name.as_deref().map_or(Ok(role.name.clone()), checked_name)?;
         statement = statement.col_expr(Column::Name, Expr::value(name));
         statement.exec(tx.conn()).await.map_err(name_taken)?;
+        let before = role;
         let role = custom(&tx, id).await?;
-        tx.audit(&by.actor(), "role.update", id.to_string(), role.permissions.clone()).await?;
+        tx.audit(&by.actor(), "role.update", id.to_string(), Facts::changed(told(&before), told(&role)));
         tx.commit().await?;
         Ok(role)
     }
@@ -97,7 +98,7 @@ impl Roles {
         may_take(by, &permissions_in(&role))?;
         tx.access_changed();
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
-        tx.audit(&by.actor(), "role.delete", id.to_string(), json!({ "name": role.name })).await?;
+        tx.audit(&by.actor(), "role.delete", id.to_string(), Facts::gone(told(&role)));
         tx.commit().await
     }
 
@@ -108,7 +109,7 @@ impl Roles {
         let user_row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
         give(&mut tx, by, &[user.uuid()], roles).await?;
-        tx.audit(&by.actor(), "role.assign", user.to_string(), json!({ "roles": roles })).await?;
+        tx.audit(&by.actor(), "role.assign", user.to_string(), Facts::made(json!({ "roles": roles })));
         tx.commit().await
     }
 
@@ -131,7 +132,7 @@ impl Roles {
             require_administrator(&tx).await?;
         }
         tx.access_changed();
-        tx.audit(&by.actor(), "role.unassign", user.to_string(), json!({ "roles": roles })).await?;
+        tx.audit(&by.actor(), "role.unassign", user.to_string(), Facts::gone(json!({ "roles": roles })));
         tx.commit().await
     }
 
@@ -329,6 +330,11 @@ pub(crate) fn may_take(by: &Allowed, permissions: &BTreeSet<Permission>) -> Resu
 fn row(id: Uuid, tx: &Tx, name: String, standard: bool, permissions: &BTreeSet<Permission>) -> Model {
     let created_at: Timestamp = tx.now();
     Model { id, tenant_id: tx.tenant(), name, standard, permissions: words(permissions), created_at }
+}
+
+/// What of a role stands in the audit.
+fn told(role: &Model) -> Json {
+    json!({ "name": role.name, "permissions": role.permissions })
 }
 
 pub(crate) fn words(permissions: &BTreeSet<Permission>) -> Json {

@@ -157,11 +157,11 @@ impl Runs {
         &self,
         mut tx: Tx,
         by: &Allowed,
-        action: &str,
+        action: &'static str,
         id: Id<ids::Run>,
         details: Json,
     ) -> Result<Model> {
-        tx.audit(&by.actor(), action, id.to_string(), details).await?;
+        tx.audit(&by.actor(), action, id.to_string(), details);
         tx.event(topic::RUN, id.uuid());
         let run = present(&tx, id).await?;
         tx.commit().await?;

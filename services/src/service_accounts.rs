@@ -6,7 +6,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    Refusal, Result, integrations,
+    Refusal, Result,
+    audit::Facts,
+    integrations,
     orders::{Order, Verify},
 };
 
@@ -32,8 +34,8 @@ impl ServiceAccounts {
         let order = Order::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
         let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or_else(integrations::verification_runs)?;
-        let details = json!({ "old": row.service_mailbox, "new": candidate });
-        tx.audit(&by.actor(), "service_account.propose", integration.to_string(), details).await?;
+        let facts = Facts::changed(json!(row.service_mailbox), json!(candidate));
+        tx.audit(&by.actor(), "service_account.propose", integration.to_string(), facts);
         tx.commit().await?;
         Ok(run)
     }

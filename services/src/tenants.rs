@@ -19,6 +19,7 @@ use entity::tenant::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter,
+    prelude::Json,
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
@@ -26,7 +27,9 @@ use uuid::Uuid;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, calendars, page, roles, vault::DataKey};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles, vault::DataKey,
+};
 
 crate::noun! {
     /// Customer organisations.
@@ -67,7 +70,7 @@ impl Tenants {
         let time_zone = new.time_zone.map(locale::zone).transpose()?;
         let language = new.language.as_deref().map(locale::language).transpose()?;
         let id = self.services.ids.make::<ids::Tenant>();
-        let mut tx = self.services.begin(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let tenant = Model {
             id: id.uuid(),
             name,
@@ -81,7 +84,7 @@ impl Tenants {
         };
         Entity::insert(ActiveModel::from(tenant.clone())).exec_without_returning(tx.conn()).await?;
         roles::insert_standard(&self.services.ids, &tx).await?;
-        tx.audit(&by.actor(), "tenant.create", id.to_string(), json!({ "plan": tenant.plan })).await?;
+        tx.audit(&by.actor(), "tenant.create", id.to_string(), Facts::made(told(&tenant)));
         tx.commit().await?;
         Ok(tenant)
     }
@@ -109,7 +112,7 @@ impl Tenants {
         wanted: TenantChange,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        let mut tx = self.services.begin(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let before = self.locked(&tx).await?;
         if if_version.is_some_and(|version| version != before.version) {
             let message = "Somebody changed this tenant in the meantime. Read it again.";
@@ -130,19 +133,17 @@ impl Tenants {
         if after.time_zone != before.time_zone {
             calendars::read_anew(tx.conn(), tx.tenant(), None).await?;
         }
-        let details = json!({ "name": after.name, "timeZone": after.time_zone, "language": after.language });
-        tx.audit(&by.actor(), "tenant.update", id.to_string(), details).await?;
+        tx.audit(&by.actor(), "tenant.update", id.to_string(), Facts::changed(told(&before), told(&after)));
         tx.commit().await?;
         Ok(after)
     }
 
     /// Changes what a tenant pays for. A feature that the plan does not include stops working at once.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
-        let mut tx = self.services.begin(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let before = self.locked(&tx).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
-        let details = json!({ "from": before.plan, "to": tenant.plan });
-        tx.audit(&by.actor(), "tenant.plan", id.to_string(), details).await?;
+        tx.audit(&by.actor(), "tenant.plan", id.to_string(), Facts::changed(told(&before), told(&tenant)));
         tx.commit().await?;
         Ok(tenant)
     }
@@ -155,16 +156,17 @@ impl Tenants {
         feature: Feature,
         on: bool,
     ) -> Result<Model> {
-        let mut tx = self.services.begin(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let tenant = self.locked(&tx).await?;
         if on && !includes(&tenant.plan, feature) {
             let message =
                 format!("The plan {} does not include this. Change the plan to PLUS first.", tenant.plan);
             return Err(Refusal::new("PLAN_LACKS_FEATURE", message).at("feature").into());
         }
-        write_feature(&tx, by, feature, on).await?;
-        let details = json!({ "feature": feature.as_str(), "on": on });
-        tx.audit(&by.actor(), "tenant.feature", id.to_string(), details).await?;
+        let changed = write_feature(&tx, by, feature, on).await?;
+        let facts =
+            Facts::changed(json!(on != changed), json!(on)).with(json!({ "feature": feature.as_str() }));
+        tx.audit(&by.actor(), "tenant.feature", id.to_string(), facts);
         let tenant = change(&tx, []).await?;
         tx.commit().await?;
         Ok(tenant)
@@ -187,10 +189,15 @@ impl Tenants {
         urls: Vec<String>,
     ) -> Result<Model> {
         let urls = return_url::checked(&urls)?;
-        let mut tx = self.services.begin(id.uuid()).await?;
-        self.locked(&tx).await?;
+        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
+        let before = self.locked(&tx).await?;
         let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
-        tx.audit(&by.actor(), "tenant.return_urls", id.to_string(), json!({ "urls": urls })).await?;
+        tx.audit(
+            &by.actor(),
+            "tenant.return_urls",
+            id.to_string(),
+            Facts::changed(told(&before), told(&tenant)),
+        );
         tx.commit().await?;
         Ok(tenant)
     }
@@ -282,11 +289,12 @@ fn includes(plan: &str, feature: Feature) -> bool {
     }
 }
 
-async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Result<()> {
+/// Whether it was not so before.
+async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Result<bool> {
     use entity::tenant_feature::{ActiveModel, Column, Entity, delete};
     if !on {
-        delete(tx.tenant()).filter(Column::Feature.eq(feature.as_str())).exec(tx.conn()).await?;
-        return Ok(());
+        let row = delete(tx.tenant()).filter(Column::Feature.eq(feature.as_str()));
+        return Ok(row.exec(tx.conn()).await?.rows_affected > 0);
     }
     let row = ActiveModel {
         tenant_id: Set(tx.tenant()),
@@ -294,11 +302,19 @@ async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Resul
         enabled_by: Set(by.actor()),
         enabled_at: Set(tx.now()),
     };
-    Entity::insert(row)
+    let inserted = Entity::insert(row)
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(tx.conn())
         .await?;
-    Ok(())
+    Ok(inserted > 0)
+}
+
+/// What of a tenant stands in the audit.
+fn told(tenant: &Model) -> Json {
+    json!({
+        "name": tenant.name, "plan": tenant.plan, "returnUrls": tenant.return_urls, "timeZone": tenant.time_zone,
+        "language": tenant.language,
+    })
 }
 
 async fn change(tx: &Tx, columns: impl IntoIterator<Item = (Column, Expr)>) -> Result<Model> {

@@ -1,15 +1,20 @@
 //! One transaction, and what is told to others once it is committed.
 
-use domain::{Id, Timestamp, ids, state::Lane};
+use domain::{Id, Timestamp, state::Lane};
 use queue::{Hint, jobs};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement,
-    Value, prelude::Json,
+    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement, Value,
+    prelude::Json,
 };
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{Result, Services, access::AccessChange, orders::Order};
+use crate::{
+    Result, Services,
+    access::AccessChange,
+    audit::{self, Facts, Recorded},
+    orders::Order,
+};
 
 /// A column of events, as an array.
 fn list<T>(events: &[entity::event_log::Model], column: impl Fn(&entity::event_log::Model) -> T) -> Vec<T> {
@@ -24,6 +29,8 @@ pub struct Tx {
     tenant: Uuid,
     now: Timestamp,
     after: After,
+    /// Whether what is recorded stands in the installation's chain, too.
+    also_of_the_installation: bool,
 }
 
 /// What is told to others after a commit. Losing it costs time and never work: the sweep finds the jobs, and
@@ -36,11 +43,20 @@ pub struct After {
     pub events: Vec<entity::event_log::Model>,
     /// Whose access changed: nodes forget what they remember of who calls.
     pub access: Vec<AccessChange>,
+    /// What was done: appended to the audit as the last thing of the transaction.
+    pub(crate) acts: Vec<Recorded>,
 }
 
 impl After {
-    /// Stores the events, before the commit: few statements for all of them, and on PostgreSQL the same for any number.
-    pub async fn store(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DbErr> {
+    /// Stores the events and appends what was done to the audit: the last thing before the commit.
+    pub async fn store(&mut self, services: &Services, txn: &DatabaseTransaction) -> Result<()> {
+        self.store_events(txn).await?;
+        // Boxed: most transactions have nothing to record.
+        Box::pin(audit::append(txn, &services.sealer, std::mem::take(&mut self.acts))).await
+    }
+
+    /// Few statements for all events, and on PostgreSQL the same for any number.
+    async fn store_events(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DbErr> {
         if txn.get_database_backend() == DatabaseBackend::Postgres {
             return self.store_together(txn).await;
         }
@@ -74,6 +90,7 @@ impl After {
         self.hints.extend(other.hints);
         self.events.extend(other.events);
         self.access.extend(other.access);
+        self.acts.extend(other.acts);
     }
 
     /// Tells it.
@@ -100,7 +117,11 @@ impl After {
 impl Tx {
     pub(crate) fn new(services: Services, txn: DatabaseTransaction, tenant: Uuid) -> Self {
         let now = services.now();
-        Self { services, txn, tenant, now, after: After::default() }
+        Self { services, txn, tenant, now, after: After::default(), also_of_the_installation: false }
+    }
+
+    pub(crate) fn also_of_the_installation(self) -> Self {
+        Self { also_of_the_installation: true, ..self }
     }
 
     /// The database transaction itself.
@@ -163,32 +184,39 @@ impl Tx {
         self.after.events.push(event);
     }
 
-    /// Tells every node that what users of this tenant may do has changed.
+    /// Tells every node that what users of this tenant may do has changed; in a transaction about the installation,
+    /// what anybody may do.
     pub fn access_changed(&mut self) {
-        let change = AccessChange::Tenant(Id::from_uuid(self.tenant));
+        let change = match self.tenant == audit::INSTALLATION {
+            true => AccessChange::Everybody,
+            false => AccessChange::Tenant(Id::from_uuid(self.tenant)),
+        };
         if !self.after.access.contains(&change) {
             self.after.access.push(change);
         }
     }
 
-    /// Records what somebody with rights did. `details` never holds a secret.
-    pub async fn audit(&mut self, actor: &str, action: &str, subject: String, details: Json) -> Result<()> {
-        let row = entity::audit::ActiveModel {
-            id: Set(self.services.ids.make::<ids::Row>().uuid()),
-            tenant_id: Set(self.tenant),
-            actor: Set(actor.to_owned()),
-            action: Set(action.to_owned()),
-            subject: Set(subject),
-            details: Set(details),
-            at: Set(self.now),
+    /// Records what somebody did, by the request that is being answered. It is written as the last thing before the
+    /// commit. Facts hold no secret.
+    pub fn audit(&mut self, actor: &str, action: &'static str, subject: String, facts: impl Into<Facts>) {
+        let act = Recorded {
+            chain: self.tenant,
+            actor: actor.to_owned(),
+            action,
+            subject,
+            facts: facts.into(),
+            request: audit::request(),
+            at: self.now,
         };
-        entity::audit::Entity::insert(row).exec_without_returning(&self.txn).await?;
-        Ok(())
+        if self.also_of_the_installation {
+            self.after.acts.push(Recorded { chain: audit::INSTALLATION, ..act.clone() });
+        }
+        self.after.acts.push(act);
     }
 
     /// Commits, then tells the others.
-    pub async fn commit(self) -> Result<()> {
-        Box::pin(self.after.store(&self.txn)).await?;
+    pub async fn commit(mut self) -> Result<()> {
+        Box::pin(self.after.store(&self.services, &self.txn)).await?;
         self.txn.commit().await?;
         self.after.tell(&self.services).await;
         Ok(())

@@ -8,10 +8,10 @@ mod connect;
 
 use domain::{Allowed, CallerKind, Id, Permission, access::Denied, ids};
 use entity::tenant_user::{ActiveModel, Column, Entity, Model};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, calendars, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles};
 
 pub(crate) use check::email as checked_email;
 pub(crate) use connect::connect_to_live_integrations;
@@ -107,7 +107,7 @@ impl Users {
         if before.time_zone != after.time_zone {
             calendars::read_anew(tx.conn(), tx.tenant(), Some(after.id)).await?;
         }
-        tx.audit(&by.actor(), "user.update", id.to_string(), json!({ "version": after.version })).await?;
+        tx.audit(&by.actor(), "user.update", id.to_string(), Facts::changed(told(&before), told(&after)));
         tx.commit().await?;
         Ok(after)
     }
@@ -129,7 +129,7 @@ impl Users {
             roles::require_administrator(&tx).await?;
         }
         tx.access_changed();
-        tx.audit(&by.actor(), "user.delete", id.to_string(), json!({})).await?;
+        tx.audit(&by.actor(), "user.delete", id.to_string(), Facts::gone(told(&user)));
         tx.commit().await
     }
 
@@ -196,7 +196,8 @@ impl Users {
             }
             connect_to_live_integrations(&self.services.ids, tx, user).await?;
             let subject = Id::<ids::User>::from_uuid(user.id).to_string();
-            tx.audit(&by.actor(), "user.create", subject, json!({ "roles": new.roles })).await?;
+            let facts = Facts::made(told(user)).with(json!({ "roles": new.roles }));
+            tx.audit(&by.actor(), "user.create", subject, facts);
         }
         Ok(())
     }
@@ -211,4 +212,11 @@ impl Users {
         let user = entity::tenant_user::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }
+}
+
+/// What of a user stands in the audit.
+pub(crate) fn told(user: &Model) -> Json {
+    json!({
+        "email": user.email, "name": user.name, "calendarAddress": user.calendar_address, "timeZone": user.time_zone,
+    })
 }

@@ -30,12 +30,24 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
             "it reads one and adds one"
         );
         txn.commit().await.unwrap();
-        for taking in ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", "TRUNCATE audit"] {
+        let txn = store.write(ours).await.unwrap();
+        let moved = txn.execute_unprepared("UPDATE audit_chain SET seq = seq + 1").await.unwrap();
+        assert_eq!(moved.rows_affected(), 1, "it moves the end of the tenant's chain");
+        drop(txn);
+        for taking in [
+            "UPDATE audit SET actor = 'x'",
+            "DELETE FROM audit",
+            "TRUNCATE audit",
+            "DELETE FROM audit_chain",
+            "TRUNCATE audit_chain",
+            "UPDATE audit_key SET seed = ''",
+            "DELETE FROM audit_key",
+        ] {
             let txn = store.write(ours).await.unwrap();
             let refused = txn.execute_unprepared(taking).await.unwrap_err().to_string();
             assert!(refused.contains("permission denied"), "{taking}: {refused}");
         }
-        for statement in ["SELECT 1 FROM audit", "DELETE FROM audit"] {
+        for statement in ["SELECT 1 FROM audit", "DELETE FROM audit", "SELECT 1 FROM audit_chain"] {
             let refused = store.engine().execute_unprepared(statement).await.unwrap_err().to_string();
             assert!(refused.contains("permission denied"), "the engine, {statement}: {refused}");
         }
@@ -43,14 +55,16 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
     .await;
 }
 
-/// The tenant, and a line for each of so many days before now.
+/// The tenant, and a line for each of so many days before now, as a version without chains wrote them.
 async fn fill(server: &DatabaseConnection, tenant: Uuid, days: u32) {
     let sql = format!(
         "INSERT INTO tenant (id, name, plan, return_urls, data_key, version, created_at)
              VALUES ('{tenant}', 'Acme', 'PLUS', '[]', '', 1, now());
          INSERT INTO audit (id, tenant_id, actor, action, subject, details, at)
-             SELECT gen_random_uuid(), '{tenant}', 'a', 'b', 'c', '{{}}', now() - make_interval(days => d)
-             FROM generate_series(1, {days}) d"
+             SELECT (lpad(to_hex(100000 - d), 8, '0') || right('{}', 24))::uuid, '{tenant}', 'a', 'b', 'c', '{{}}',
+                 now() - make_interval(days => d)
+             FROM generate_series(1, {days}) d",
+        tenant.simple()
     );
     server.execute_unprepared(&sql).await.unwrap();
 }
@@ -58,7 +72,7 @@ async fn fill(server: &DatabaseConnection, tenant: Uuid, days: u32) {
 /// How many lines of a tenant there are, and which of its acts the operator's are.
 async fn lines(server: &DatabaseConnection, tenant: Uuid) -> (i64, Vec<String>) {
     let sql = format!(
-        "SELECT count(*) AS n, coalesce(string_agg(action, ',') FILTER (WHERE actor = 'operator'), '') AS acts
+        "SELECT count(*) AS n, coalesce(string_agg(action, ',' ORDER BY seq) FILTER (WHERE actor = 'operator'), '') AS acts
          FROM audit WHERE tenant_id = '{tenant}'"
     );
     let statement = Statement::from_string(server.get_database_backend(), sql);
@@ -79,6 +93,18 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         fill(&server, acme, 1200).await;
         fill(&server, other, 20).await;
         let operator = environment(&Logins::at(&url).app, &owner);
+        let said = async |arguments: &[&str]| nodes::said(arguments, &operator).await;
+        let (fine, told) = said(&["audit", "verify"]).await;
+        assert!(!fine && told.contains("key of the audit is gone"), "{told}");
+        let (fine, told) = said(&["migrate"]).await;
+        assert!(fine, "{told}");
+        assert_eq!(
+            lines(&server, acme).await,
+            (1201, vec!["audit.adopt".to_owned()]),
+            "all have a place now"
+        );
+        let (fine, told) = said(&["audit", "verify"]).await;
+        assert!(fine && told.contains("entries 1 to 1201"), "{told}");
         let prune = async |days: &str, tenant: Option<Uuid>| {
             let tenant = tenant.map(|tenant| Id::<ids::Tenant>::from_uuid(tenant).to_string());
             let mut arguments = vec!["audit", "prune", "--older-than-days", days];
@@ -87,11 +113,12 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
             assert!(fine, "{said}");
             said
         };
-        assert!(prune("100", None).await.contains("1101 lines removed"), "more than one batch");
-        assert_eq!(lines(&server, acme).await, (100, vec!["audit.prune".to_owned()]));
+        assert!(prune("100", None).await.contains("1101 entries removed"), "more than one batch");
+        let both = vec!["audit.adopt".to_owned(), "audit.prune".to_owned()];
+        assert_eq!(lines(&server, acme).await, (101, both));
         assert_eq!(
             lines(&server, other).await,
-            (20, Vec::new()),
+            (21, vec!["audit.adopt".to_owned()]),
             "of whom nothing is old, nothing is recorded"
         );
         prune("0", Some(acme)).await;
@@ -100,7 +127,17 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
             (1, vec!["audit.prune".to_owned()]),
             "that it was erased is left"
         );
-        assert_eq!(lines(&server, other).await.0, 20, "of the other tenant nothing went");
+        assert_eq!(lines(&server, other).await.0, 21, "of the other tenant nothing went");
+        let (fine, told) = said(&["audit", "verify"]).await;
+        assert!(fine, "{told}");
+        // Whoever owns the database changes what was recorded.
+        server.execute_unprepared("UPDATE audit SET actor = 'x' WHERE seq = 7").await.unwrap();
+        let (fine, told) = said(&["audit", "verify"]).await;
+        let name = Id::<ids::Tenant>::from_uuid(other);
+        assert!(
+            !fine && told.contains(&format!("BROKEN  {name}: entry 7 is not what was recorded")),
+            "{told}"
+        );
         let mut node = operator.clone();
         node.insert("MUSTER_MIGRATION_URL".to_owned(), Logins::at(&url).app);
         let (fine, said) = nodes::said(&["audit", "prune", "--older-than-days", "0"], &node).await;

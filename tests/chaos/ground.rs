@@ -62,7 +62,8 @@ async fn services(postgres: &str, redis: &str, tracker: &TaskTracker, stop: &Can
     let ids = Ids::random(Arc::clone(&clock));
     let store = Store::connect(&Logins::at(postgres), 6).await.unwrap();
     let queue = queue::connect(redis, "chaos", Arc::clone(&clock), ids.clone(), tracker, stop).unwrap();
-    let vault = Vault::new(ids.bytes(), ids.clone());
+    // The same for every node of a database, as the operator gives it.
+    let vault = Vault::new([7; 32], ids.clone());
     let settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
     Services::new(store, clock, ids, queue, vault, Connectors::default(), settings)
 }

@@ -1,12 +1,12 @@
 //! Commands of the operator, as typed.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
 };
 
-use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
+use domain::{Caller, Id, Ids, Permission, SharedClock, SystemClock, ids, state::Lane};
 use muster::{
     app,
     config::{Config, Role},
@@ -14,15 +14,18 @@ use muster::{
 };
 use services::orders::{Order, Verify};
 
-struct Desk {
+/// An installation whose operator sits at the keyboard.
+pub struct Desk {
     file: PathBuf,
-    run: Id<ids::Run>,
-    _folder: tempfile::TempDir,
+    pub run: Id<ids::Run>,
+    pub tenant: Id<ids::Tenant>,
+    pub user: Id<ids::User>,
+    folder: tempfile::TempDir,
 }
 
 impl Desk {
     /// An installation with one run that nobody works on.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::random(Arc::clone(&clock));
@@ -50,17 +53,45 @@ impl Desk {
         let order = Order::Verify(Verify { integration: ids.uuid(), candidate: None });
         let run = tx.order(order, "test", Lane::Bulk).await.unwrap().unwrap();
         tx.commit().await.unwrap();
+        let by = Caller { tenant: Some(Id::from_uuid(tenant.id)), ..caller };
+        let by = by.allow(Permission::UserCreate).unwrap();
+        let new = services::users::NewUser {
+            email: "ada@acme.test".to_owned(),
+            name: "Ada".to_owned(),
+            ..services::users::NewUser::default()
+        };
+        let user = node.services.users().create(&by, new).await.unwrap();
         node.stop().await;
-        Self { file, run: Id::from_uuid(run), _folder: folder }
+        let (run, tenant, user) = (Id::from_uuid(run), Id::from_uuid(tenant.id), Id::from_uuid(user.id));
+        Self { file, run, tenant, user, folder }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Changes the database behind Muster's back.
+    pub async fn sql(&self, sql: &str) {
+        use sea_orm::ConnectionTrait;
+        let url = Config::read(Some(&self.file)).unwrap().database_url;
+        let owner = entity::Store::owner(&url).await.unwrap();
+        assert_ne!(owner.execute_unprepared(sql).await.unwrap().rows_affected(), 0, "{sql}");
+        owner.close().await.unwrap();
+    }
+
+    /// Runs a command.
+    pub fn runs(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        command.arg("--config").arg(&self.file).args(arguments).output().unwrap()
     }
 
     fn workflows(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
-        command.arg("--config").arg(&self.file).arg("workflows").args(arguments).output().unwrap()
+        self.runs(&[&["workflows"], arguments].concat())
     }
 
-    fn says(&self, arguments: &[&str]) -> String {
-        let done = self.workflows(arguments);
+    /// Runs a command that must succeed; answers what it prints.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let done = self.runs(arguments);
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap()
     }
@@ -86,13 +117,13 @@ async fn the_tables_of_workflows_are_shown_without_any_configuration() {
 async fn an_operator_looks_after_runs_from_the_keyboard() {
     let desk = Desk::new().await;
     let run = desk.run.to_string();
-    let shown = desk.says(&["show", &run]);
+    let shown = desk.says(&["workflows", "show", &run]);
     assert!(shown.contains("ORDERED") && shown.contains("verify_integration"), "{shown}");
-    let listed = desk.says(&["runs", "--status", "ordered"]);
+    let listed = desk.says(&["workflows", "runs", "--status", "ordered"]);
     assert!(listed.contains("verify_int"), "{listed}");
-    assert!(!desk.says(&["runs", "--status", "FAILED"]).contains("ORDERED"));
-    desk.says(&["signal", &run, "hello", "--payload", "{\"a\": 1}"]);
-    desk.says(&["cancel", &run]);
+    assert!(!desk.says(&["workflows", "runs", "--status", "FAILED"]).contains("ORDERED"));
+    desk.says(&["workflows", "signal", &run, "hello", "--payload", "{\"a\": 1}"]);
+    desk.says(&["workflows", "cancel", &run]);
     let refused = desk.workflows(&["retry", &run]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("Only a run that failed"), "{said}");

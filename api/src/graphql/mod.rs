@@ -4,6 +4,7 @@
 //! [`domain::Caller`]; without one everybody is anonymous.
 
 mod access_token;
+mod audit;
 mod availability;
 mod booking;
 mod campaign;
@@ -38,6 +39,7 @@ use crate::budget::Budgeted;
 
 use self::{
     access_token::{AccessTokenMutation, AccessTokenQuery},
+    audit::AuditQuery,
     availability::AvailabilityQuery,
     booking::{BookingMutation, BookingQuery},
     campaign::{CampaignMutation, CampaignQuery},
@@ -71,7 +73,7 @@ struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery, Ke
 struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, RoomQuery, DirectoryQuery);
 
 #[derive(MergedObject, Default)]
-struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, WorkflowQuery);
+struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, WorkflowQuery, AuditQuery);
 
 /// What can be asked. A field whose permission the caller lacks is null, with an error that says which permission it
 /// needs; the rest is answered.

@@ -12,11 +12,12 @@ use actix_web::{
     error::InternalError,
     http::{
         StatusCode,
-        header::{self, HeaderMap, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
 };
+use services::audit::in_request;
 use tokio::time::timeout;
 
 use super::{connection::Activity, hosts};
@@ -48,8 +49,10 @@ pub(super) async fn guard<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let activity = request.conn_data::<Rc<Activity>>().cloned();
     let under_way = activity.as_ref().map(Activity::begin);
-    let mut response = answer(&state, request, next).await?;
+    let id = RequestId::of(request.request(), &state.ids);
+    let mut response = in_request(id.to_string(), answer(&state, request, next)).await?;
     secure(&state, response.headers_mut());
+    name(&id, response.headers_mut());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(activity) = &activity
     {
@@ -139,6 +142,16 @@ async fn serve<B: MessageBody + 'static>(
 fn secure(state: &State, headers: &mut HeaderMap) {
     if state.config.hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+}
+
+/// Says by which id the request is in the log and in the audit, unless that was said.
+fn name(id: &RequestId, headers: &mut HeaderMap) {
+    let said = HeaderName::from_static(REQUEST_ID);
+    if !headers.contains_key(&said)
+        && let Ok(id) = HeaderValue::from_str(id.as_str())
+    {
+        headers.insert(said, id);
     }
 }
 

@@ -8,6 +8,7 @@ use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 use actix_web::web;
 use async_graphql::{Request, Response, Variables};
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
+use services::audit::in_request;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -32,6 +33,7 @@ pub struct Ready {
     holder: Holder,
     request: Request,
     budget: Arc<AnswerBudget>,
+    id: RequestId,
 }
 
 /// Asks whether the caller may run this, and makes the engine's request of it. `address` is where it comes from.
@@ -56,18 +58,20 @@ pub fn authorise(
     let time = (operation.kind != OperationKind::Mutation).then_some(state.config.execution_timeout);
     let budget = Arc::new(AnswerBudget::new(state.config.answer_limit, time));
     let request = with_context(request, by, id).data(Arc::clone(&budget));
-    Ok(Ready { kind: operation.kind, holder: Holder::of(&by.caller, address), request, budget })
+    let holder = Holder::of(&by.caller, address);
+    Ok(Ready { kind: operation.kind, holder, request, budget, id: id.clone() })
 }
 
 /// Runs a query or a mutation, for as long as it may take, once there is a place for it.
 pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Error> {
     let place = state.admission.enter(ready.holder).await.map_err(|_| state.overloaded())?;
     let engine = state.engine.clone();
-    let running = async move {
+    // Around the mutation's own task: what it leaves in the audit carries the request's id.
+    let running = in_request(ready.id.to_string(), async move {
         let _place = place;
         let ended = AssertUnwindSafe(engine.execute(ready.request)).catch_unwind().await;
         caught(ended).and_then(|response| within(&ready.budget, response))
-    };
+    });
     let limit = state.config.execution_timeout;
     if ready.kind != OperationKind::Mutation {
         return timeout(limit, running).await.map_err(|_| Error::Timeout)?;

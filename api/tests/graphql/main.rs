@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test sets up must succeed")]
 
 mod access;
+mod audit;
 mod bookings;
 mod doors;
 mod pages;

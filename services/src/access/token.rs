@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Access;
-use crate::{Error, Page, PageArgs, Refusal, Result, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, audit::Facts, page, roles};
 
 /// For whom access tokens are made.
 const AUDIENCE: &str = "muster";
@@ -93,9 +93,8 @@ impl Access {
             &by.actor(),
             "token.issue",
             id.to_string(),
-            json!({ "user": user, "expiresAt": expires_at }),
-        )
-        .await?;
+            Facts::made(json!({ "user": user, "expiresAt": expires_at })),
+        );
         tx.commit().await?;
         Ok(AccessToken { id, token, expires_at })
     }
@@ -147,8 +146,7 @@ impl Access {
             "token.revoke",
             user.to_string(),
             json!({ "tokens": tokens, "revoked": revoked }),
-        )
-        .await?;
+        );
         tx.commit().await?;
         Ok(revoked)
     }

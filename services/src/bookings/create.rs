@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Refusal, Result, Tx,
+    audit::Facts,
     availability::{Holder, picture::Picture},
     error::{is_contention, is_taken},
     events::topic,
@@ -99,8 +100,8 @@ impl Bookings {
         let holders: Vec<Uuid> = picture.calendars().map(|calendar| calendar.holder.uuid()).collect();
         self.occupy(tx, id.uuid(), &holders, blocked).await?;
         tx.event(topic::BOOKING, id.uuid());
-        let details = json!({ "start": new.start, "end": new.end });
-        tx.audit(&by.actor(), "booking.create", id.to_string(), details).await?;
+        let facts = Facts::made(json!({ "start": new.start, "end": new.end, "organiser": new.organiser }));
+        tx.audit(&by.actor(), "booking.create", id.to_string(), facts);
         let notice = route::notice(tx.conn(), &booking, &[]).await?;
         Ok(Placed { booking, run, notice })
     }

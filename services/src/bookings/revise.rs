@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Refusal, Result, Tx,
+    audit::Facts,
     events::topic,
     idempotency::{self, Begun, Ticket},
     orders::{CancelBooking, MoveBooking, Order},
@@ -93,8 +94,8 @@ impl Bookings {
         }
         let order = Order::MoveBooking(MoveBooking { booking: id, from, to: wish.time, by: actor.clone() });
         let run = tx.order(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
-        let details = json!({ "from": from, "to": wish.time });
-        tx.audit(&actor, "booking.move", Id::<ids::Booking>::from_uuid(id).to_string(), details).await?;
+        let facts = Facts::changed(json!(from), json!(wish.time));
+        tx.audit(&actor, "booking.move", Id::<ids::Booking>::from_uuid(id).to_string(), facts);
         self.ordered(tx, ticket, row, run, Some(&wish.zone)).await
     }
 
@@ -146,7 +147,12 @@ impl Bookings {
         let (booking, message) = (row.id, message.to_owned());
         let order = Order::CancelBooking(CancelBooking { booking, message, by: actor.clone() });
         let run = tx.order(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
-        tx.audit(&actor, "booking.cancel", id.to_string(), json!({ "start": row.start_at })).await?;
+        tx.audit(
+            &actor,
+            "booking.cancel",
+            id.to_string(),
+            Facts::gone(json!({ "start": row.start_at, "end": row.end_at })),
+        );
         self.ordered(tx, ticket, row, run, None).await
     }
 

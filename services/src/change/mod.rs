@@ -14,7 +14,7 @@ mod tenants;
 
 use domain::state::Lane;
 use queue::jobs;
-use sea_orm::{DatabaseTransaction, EntityTrait, prelude::Json};
+use sea_orm::{DatabaseTransaction, prelude::Json};
 use uuid::Uuid;
 
 pub use bookings::{BookingChange, OwnEvent, Via};
@@ -26,7 +26,13 @@ pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVe
 pub(crate) use integrations::{pending_connection, window};
 pub use tenants::TenantLocale;
 
-use crate::{Result, Services, events, orders::Order, tx::After};
+use crate::{
+    Result, Services,
+    audit::{self, Facts, Recorded},
+    events,
+    orders::Order,
+    tx::After,
+};
 
 /// One thing that a step wants written.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +150,8 @@ impl<'a> Writer<'a> {
             Change::Order(order, lane) => self.order(order, lane).await,
             Change::Signal { run, name, payload } => self.signal(run, name, payload).await,
             Change::Audit { actor, action, subject, details } => {
-                self.audit(actor, action, subject, details).await
+                self.audit(actor, action, subject, details);
+                Ok(())
             }
         }
     }
@@ -169,20 +176,10 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    async fn audit(&mut self, actor: String, action: &str, subject: String, details: Json) -> Result<()> {
-        let row = entity::audit::Model {
-            id: self.services.ids.uuid(),
-            tenant_id: self.tenant,
-            actor,
-            action: action.to_owned(),
-            subject,
-            details,
-            at: self.at,
-        };
-        entity::audit::Entity::insert(entity::audit::ActiveModel::from(row))
-            .exec_without_returning(self.txn)
-            .await?;
-        Ok(())
+    fn audit(&mut self, actor: String, action: &'static str, subject: String, facts: impl Into<Facts>) {
+        let (chain, facts, at) = (self.tenant, facts.into(), self.at);
+        let request = audit::request();
+        self.after.acts.push(Recorded { chain, actor, action, subject, facts, request, at });
     }
 }
 
@@ -192,7 +189,7 @@ impl Services {
         let txn = self.store.write(tenant).await?;
         let mut after = After::default();
         Writer::new(self, &txn, tenant, actor, &mut after).write(changes).await?;
-        after.store(&txn).await?;
+        after.store(self, &txn).await?;
         txn.commit().await?;
         after.tell(self).await;
         Ok(())

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr}
 use serde_json::json;
 
 use super::Writer;
-use crate::{Result, calendars};
+use crate::{Result, audit::Facts, calendars};
 
 /// The zone and the language of a tenant, as the directory of its organisation tells them. What the tenant has already
 /// stays: somebody may have set it.
@@ -31,8 +31,9 @@ impl Writer<'_> {
                     calendars::read_anew(self.txn, self.tenant, None).await?;
                 }
                 let subject = Id::<ids::Tenant>::from_uuid(self.tenant).to_string();
-                let details = json!({ "from": "directory", key: value });
-                self.audit(self.asked_by.to_owned(), "tenant.update", subject, details).await?;
+                let facts = Facts::changed(json!({ key: null }), json!({ key: value }));
+                let facts = facts.with(json!({ "from": "directory" }));
+                self.audit(self.asked_by.to_owned(), "tenant.update", subject, facts);
             }
         }
         Ok(())

@@ -1,20 +1,27 @@
 //! How a consent comes into force: it is left sealed in the session, tried by the integration's run, and only then
 //! stored; and how it goes out of force again.
 
+use domain::{Id, ids};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
+use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
 use super::{
-    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow,
+    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor,
     session::{session_over, verifier_place},
 };
-use crate::{Error, Result, Tx, grants::Secret, integrations};
+use crate::{
+    Error, Result, Tx,
+    audit::{ENGINE, Facts},
+    grants::Secret,
+    integrations,
+};
 
 impl Connect {
     /// Leaves a consent, sealed, in the session, and tells the integration's run where it is. Nothing is in force
@@ -33,6 +40,9 @@ impl Connect {
         change.verifier = Set(Some(key.seal(verifier_place(session), &plain)?));
         change.step = Set(HANDED_OVER.to_owned());
         *session = change.update(tx.conn()).await?;
+        let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
+        let subject = Id::<ids::Integration>::from_uuid(session.integration_id).to_string();
+        tx.audit(&actor(session), "integration.credentials", subject, Facts::made(facts));
         let said = Consented { session: session.id, by: account.to_owned(), server: server.cloned() };
         let said = serde_json::to_value(said).map_err(|_| Error::Unreadable { what: "consent" })?;
         integrations::signal(tx, session.integration_id, "consented", said).await
@@ -60,7 +70,7 @@ impl Connect {
         secret: &Secret,
         organisation: &providers::Organisation,
     ) -> Result<()> {
-        let tx = self.services.begin(integration.tenant_id).await?;
+        let mut tx = self.services.begin(integration.tenant_id).await?;
         bind(&tx, integration, &organisation.id).await?;
         let mut change = entity::integration::ActiveModel::from(integration.clone());
         change.server_url = Set(consented.server.as_ref().map(Url::to_string));
@@ -69,6 +79,17 @@ impl Connect {
         change.consented_by = Set(Some(consented.by.clone()));
         change.update(tx.conn()).await?;
         self.services.grants().store(&tx, integration.id, None, &consented.by, secret).await?;
+        let told = |organisation: Option<&str>, by: Option<&str>, server: Option<&str>| json!({ "organisation": organisation, "consentedBy": by, "server": server });
+        let before = told(
+            integration.external_tenant.as_deref(),
+            integration.consented_by.as_deref(),
+            integration.server_url.as_deref(),
+        );
+        let server = consented.server.as_ref().map(Url::as_str);
+        let mut after = told(Some(&organisation.id), Some(&consented.by), server);
+        after["secret"] = json!("changed");
+        let subject = Id::<ids::Integration>::from_uuid(integration.id).to_string();
+        tx.audit(&consented.by, "integration.consent", subject, Facts::changed(before, after));
         tx.commit().await
     }
 
@@ -82,11 +103,13 @@ impl Connect {
     /// Takes a consent out of force again: nothing of it is left. Safe when it never was in force.
     pub async fn abandon(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
         use entity::external_binding::{Column, delete};
-        let tx = self.services.begin(tenant).await?;
+        let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;
         delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
         forget_handed_over(&tx, integration).await?;
         forget_organisation(&tx, integration).await?;
+        let subject = Id::<ids::Integration>::from_uuid(integration).to_string();
+        tx.audit(ENGINE, "integration.abandon", subject, json!({}));
         tx.commit().await
     }
 }

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use self::session::{session_over, set_step};
 use crate::{
     Error, Refusal, Result, Tx,
+    audit::Facts,
     integrations::{self, NewIntegration},
 };
 use entity::connect_session::Model as SessionRow;
@@ -235,8 +236,14 @@ impl Connect {
             };
             entity::terms_acceptance::Entity::insert(row).exec_without_returning(tx.conn()).await?;
         }
-        tx.audit(who, "terms.accept", integration.to_string(), json!({ "terms": settings.terms_version }))
-            .await
+        let facts = json!({ "terms": settings.terms_version, "privacy": settings.privacy_version });
+        tx.audit(
+            who,
+            "terms.accept",
+            Id::<ids::Integration>::from_uuid(integration).to_string(),
+            Facts::made(facts),
+        );
+        Ok(())
     }
 
     /// How far the session's integration is.
@@ -287,8 +294,8 @@ impl Connect {
         let said = json!({ "code": reason.code, "message": reason.message });
         integrations::signal(&mut tx, session.integration_id, "declined", said).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
-        tx.audit(&actor(&session), "integration.decline", row.id.to_string(), json!({ "code": reason.code }))
-            .await?;
+        let subject = Id::<ids::Integration>::from_uuid(row.id).to_string();
+        tx.audit(&actor(&session), "integration.decline", subject, json!({ "code": reason.code }));
         tx.commit().await?;
         let landed = self.landing(&row, IntegrationState::Declined, Some(&reason)).await?;
         Ok(landed.map_or(Onward::Progress, Onward::Land))

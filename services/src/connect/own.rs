@@ -7,12 +7,13 @@ use providers::{
     microsoft::identity::{Ask, ORGANIZATIONS},
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     Connect, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, Onward, RedirectAnswer, SessionRow, session::session_over,
 };
-use crate::{Error, Result, Tx, grants::Secret, integrations};
+use crate::{Error, Result, Tx, audit::Facts, grants::Secret, integrations};
 
 /// What a user is asked before going to the provider's page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl Connect {
 
     /// Begins a user's own consent. Answers the address to which the user's browser is sent; it works once.
     pub async fn own(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
-        let tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;
         if row.calendar_address.is_none() {
@@ -64,6 +65,8 @@ impl Connect {
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;
+        let facts = json!({ "integration": Id::<ids::Integration>::from_uuid(integration.id) });
+        tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
         tx.commit().await?;
         Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
     }
@@ -158,6 +161,11 @@ impl Connect {
         secret: &Secret,
     ) -> Result<Onward> {
         self.services.grants().store(&tx, integration.id, Some(user), &address, secret).await?;
+        let actor = Id::<ids::User>::from_uuid(user).to_string();
+        let facts = json!({
+            "integration": Id::<ids::Integration>::from_uuid(integration.id), "address": address, "secret": "changed",
+        });
+        tx.audit(&actor, "consent.own", actor.clone(), Facts::made(facts));
         let new = crate::change::NewConnection {
             integration: integration.id,
             user: Some(user),
@@ -168,8 +176,7 @@ impl Connect {
         let mut change = entity::connection::ActiveModel::from(connection.clone());
         change.route = Set(domain::Route::Own.to_string());
         change.update(tx.conn()).await?;
-        crate::connections::order(&mut tx, &connection, &Id::<ids::User>::from_uuid(user).to_string())
-            .await?;
+        crate::connections::order(&mut tx, &connection, &actor).await?;
         tx.commit().await?;
         let landed = self.landing(integration, IntegrationState::Active, None).await?;
         Ok(landed.map_or(Onward::Progress, Onward::Land))

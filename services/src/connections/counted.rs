@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Connections, state};
 use crate::{
     Error, Refusal, Result,
+    audit::Facts,
     events::topic,
     orders::{Activate, Order},
 };
@@ -55,8 +56,8 @@ impl Connections {
             tx.order(activate, &by.actor(), Lane::Interactive).await?;
         }
         tx.event(topic::CONNECTION, row.id);
-        let details = json!({ "old": row.counted_calendars, "new": wanted });
-        tx.audit(&by.actor(), "connection.calendars", id.to_string(), details).await?;
+        let facts = Facts::changed(json!(row.counted_calendars), json!(wanted));
+        tx.audit(&by.actor(), "connection.calendars", id.to_string(), facts);
         let after = one(tx.tenant(), row.id).one(tx.conn()).await?;
         tx.commit().await?;
         after.ok_or_else(|| Error::not_found("connection"))

@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Exp
 use serde_json::json;
 
 use super::{Integrations, find, provider};
-use crate::{Error, Refusal, Result, events::topic};
+use crate::{Error, Refusal, Result, audit::Facts, events::topic};
 
 /// How many forms one member of a rule has at most.
 const MOST: usize = 50;
@@ -47,8 +47,8 @@ impl Integrations {
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);
-        let details = json!({ "old": row.room_rules, "new": rules });
-        tx.audit(&by.actor(), "integration.room_rules", id.to_string(), details).await?;
+        let facts = Facts::changed(json!(row.room_rules), json!(rules));
+        tx.audit(&by.actor(), "integration.room_rules", id.to_string(), facts);
         let after = find(&tx, row.id).await?;
         tx.commit().await?;
         Ok(after)

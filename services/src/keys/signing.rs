@@ -22,6 +22,7 @@ use super::Keys;
 use crate::{
     Error, Result,
     access::LEEWAY,
+    audit::{ENGINE, Facts, OPERATOR},
     vault::{DataKey, Place},
 };
 
@@ -83,18 +84,23 @@ impl Keys {
         Ok(json!({ "keys": keys.iter().filter(verifies).map(jwk).collect::<Vec<_>>() }))
     }
 
-    /// Makes a further signing key. New tokens are signed with it; those of the former keys stay valid until they end,
-    /// and then those keys retire.
+    /// Makes a further signing key, as the operator asks. New tokens are signed with it; those of the former keys stay
+    /// valid until they end, and then those keys retire.
     pub async fn rotate_signing(&self) -> Result<Uuid> {
-        let txn = self.services.store.write_installation().await?;
+        self.rotate_signing_by(OPERATOR).await
+    }
+
+    async fn rotate_signing_by(&self, actor: &str) -> Result<Uuid> {
+        let mut tx = self.services.begin_installation().await?;
         let last = self.services.now() + self.services.settings.token_lifetime + OPENED_FOR;
         Entity::update_many()
             .filter(Column::RetiresAt.is_null())
             .col_expr(Column::RetiresAt, Expr::value(last + TimeDelta::seconds(LEEWAY)))
-            .exec(&txn)
+            .exec(tx.conn())
             .await?;
-        let key = self.make_signing_key(&txn).await?;
-        txn.commit().await?;
+        let key = self.make_signing_key(tx.conn()).await?;
+        tx.audit(actor, "signing_key.rotate", key.id.to_string(), Facts::made(told(&key)));
+        tx.commit().await?;
         self.opened().current.invalidate_all();
         self.opened().verifying.invalidate_all();
         Ok(key.id)
@@ -106,13 +112,17 @@ impl Keys {
         let now = self.services.now();
         let keys = self.signing_keys(self.services.store.installation()).await?;
         if keys.iter().any(|key| !self.verifies(key.retires_at)) {
-            let txn = self.services.store.write_installation().await?;
-            Entity::delete_many().filter(Column::RetiresAt.lte(now)).exec(&txn).await?;
-            txn.commit().await?;
+            let mut tx = self.services.begin_installation().await?;
+            let retired = Entity::find().filter(Column::RetiresAt.lte(now)).all(tx.conn()).await?;
+            Entity::delete_many().filter(Column::RetiresAt.lte(now)).exec(tx.conn()).await?;
+            for key in retired {
+                tx.audit(ENGINE, "signing_key.retire", key.id.to_string(), Facts::gone(told(&key)));
+            }
+            tx.commit().await?;
         }
         let signs = keys.iter().rfind(|key| key.retires_at.is_none());
         if signs.is_some_and(|key| key.created_at + self.services.settings.signing_key_lifetime <= now) {
-            self.rotate_signing().await?;
+            self.rotate_signing_by(ENGINE).await?;
         }
         Ok(())
     }
@@ -164,12 +174,16 @@ impl Keys {
 
     /// Asks again within a writing transaction: somebody else may have been first.
     async fn first_signing_key(&self) -> Result<Model> {
-        let txn = self.services.store.write_installation().await?;
-        let row = match self.signs(&txn).await? {
+        let mut tx = self.services.begin_installation().await?;
+        let row = match self.signs(tx.conn()).await? {
             Some(row) => row,
-            None => self.make_signing_key(&txn).await?,
+            None => {
+                let key = self.make_signing_key(tx.conn()).await?;
+                tx.audit(ENGINE, "signing_key.create", key.id.to_string(), Facts::made(told(&key)));
+                key
+            }
         };
-        txn.commit().await?;
+        tx.commit().await?;
         Ok(row)
     }
 
@@ -193,6 +207,11 @@ impl Keys {
         Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(conn).await?;
         Ok(row)
     }
+}
+
+/// What of a signing key stands in the audit.
+fn told(key: &Model) -> Value {
+    json!({ "publicKey": URL_SAFE_NO_PAD.encode(&key.public_key), "retiresAt": key.retires_at })
 }
 
 fn place(row: Uuid) -> Place {

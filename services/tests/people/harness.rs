@@ -16,7 +16,7 @@ use domain::{
 use entity::{Logins, Store};
 use futures::FutureExt;
 use providers::{caldav, exchange, google, microsoft};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -67,6 +67,7 @@ pub struct Harness {
     pub staff: Staff,
     /// How many statements were sent.
     pub statements: Arc<AtomicU64>,
+    url: String,
 }
 
 impl Harness {
@@ -87,7 +88,20 @@ impl Harness {
         let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
         let caller =
             services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
-        Self { services, clock, vault, key, staff: caller.allow_staff().unwrap(), statements }
+        Self {
+            services,
+            clock,
+            vault,
+            key,
+            staff: caller.allow_staff().unwrap(),
+            statements,
+            url: url.to_owned(),
+        }
+    }
+
+    /// The database as its owner, past the services.
+    pub async fn owner(&self) -> DatabaseConnection {
+        Store::owner(&self.url).await.unwrap()
     }
 
     /// A tenant on the plan PLUS with the service account switched on.

@@ -9,6 +9,7 @@
 #[macro_use]
 mod harness;
 
+mod audit;
 mod connecting;
 mod google;
 mod idempotency;

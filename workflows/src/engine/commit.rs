@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
-use domain::state::RunStatus;
+use domain::{Id, ids, state::RunStatus};
 use entity::event_log::Model as Event;
 use queue::{Hint, jobs::Claimed};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Statement, Value, prelude::Json};
 use services::{
     Services,
+    audit::in_request,
     change::Writer,
     events::{self, topic},
     tx::After,
@@ -154,13 +155,14 @@ async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::
         let jobs = jobs_of(batch, &moved);
         for (settled, _) in batch.iter().zip(&jobs).filter(|(_, job)| job.is_some()) {
             let mut writer = Writer::new(services, &txn, settled.tenant, &settled.asked_by, &mut after);
-            writer.write(settled.changes.clone()).await?;
+            let run = Id::<ids::Run>::from_uuid(settled.run).to_string();
+            in_request(run, writer.write(settled.changes.clone())).await?;
             if settled.status == RunStatus::Quarantined {
                 tracing::error!(run = %settled.run, reason = ?settled.reason, "a run is parked: it needs somebody");
                 writer.event(topic::RUN_PARKED, settled.run);
             }
         }
-        after.store(&txn).await?;
+        after.store(services, &txn).await?;
         txn.commit().await?;
         jobs
     };

@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
+use domain::{Id, ids};
 use futures::{FutureExt, future::join_all};
 use queue::{
     Hint,
     jobs::{self, Claimed},
 };
 use sea_orm::{DatabaseBackend, DbErr, QueryFilter, QueryOrder};
+use services::audit::in_request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -139,12 +141,13 @@ impl Engine {
         let attempt = u32::try_from(work.claimed.attempt + work.claimed.crashes).unwrap_or_default();
         let signals = work.signals.clone();
         let given = Given { row: &work.row, state: work.state(), attempt, signals, now };
-        let doing = async {
+        // What a step commits by itself is recorded as its run's.
+        let doing = in_request(Id::<ids::Run>::from_uuid(work.claimed.run).to_string(), async {
             match work.is_undoing() {
                 false => flow.step(self.world(), given).await,
                 true => flow.undo(self.world(), given).await,
             }
-        };
+        });
         // A panic is a failure like any other: what was done is undone, and whoever looks sees why the run ended.
         let taken = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(run = %work.claimed.run, state = work.state(), "a step panicked");

@@ -76,7 +76,8 @@ pub fn services_with(store: Store, clock: SharedClock, set: impl FnOnce(&mut Set
     let ids = Ids::random(Arc::clone(&clock));
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let queue = queue::connect("memory:", "t", Arc::clone(&clock), ids.clone(), &tracker, &stop).unwrap();
-    let vault = Vault::new(ids.bytes(), ids.clone());
+    // The same for every node of a database, as the operator gives it.
+    let vault = Vault::new([7; 32], ids.clone());
     let mut settings = Settings::at("http://127.0.0.1:1".parse().unwrap());
     set(&mut settings);
     Services::new(store, clock, ids, queue, vault, Connectors::default(), settings)

@@ -30,9 +30,9 @@ async fn write(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     Ok(Next::Done)
 }
 
-/// How many transactions wait for the audit log.
+/// How many transactions wait for the end of the audit chain.
 async fn stuck(watcher: &DatabaseConnection) -> i64 {
-    let sql = "SELECT count(*) AS n FROM pg_locks WHERE relation = 'audit'::regclass AND NOT granted";
+    let sql = "SELECT count(*) AS n FROM pg_locks WHERE relation = 'audit_chain'::regclass AND NOT granted";
     let row = watcher.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, sql)).await;
     row.unwrap().unwrap().try_get("", "n").unwrap()
 }
@@ -43,7 +43,7 @@ async fn a_plain_step_waits_for_nobodys_changes() {
     let (holder, watcher) =
         (Store::owner(&bench.url).await.unwrap(), Store::owner(&bench.url).await.unwrap());
     let lock = holder.begin().await.unwrap();
-    lock.execute_unprepared("LOCK TABLE audit IN EXCLUSIVE MODE").await.unwrap();
+    lock.execute_unprepared("LOCK TABLE audit_chain IN EXCLUSIVE MODE").await.unwrap();
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     bench.engine.start(&tracker, &stop, 8);
     let mut waiting = Vec::new();

@@ -103,6 +103,7 @@ async fn the_victims_own_administrator_sees_what_strangers_do_not() {
         }
     }
     let wanted = [
+        "auditLog",
         "booking",
         "bookingChanged",
         "bookings",

@@ -1,0 +1,199 @@
+//! Appends entries to their chains.
+//!
+//! The end of a chain is one row, which the transaction locks after everything else: whoever holds it waits for nobody
+//! any more, so transactions stand behind each other only while one commits, and never in a circle. Ends of several
+//! chains are locked in the order of their tenants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::Timestamp;
+use entity::{audit, audit_chain};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement, Value,
+    prelude::Json,
+    sea_query::{Expr, OnConflict},
+};
+use uuid::Uuid;
+
+use super::{
+    Facts,
+    canonical::{hash, recordable, stored},
+    key::{AuditKey, Sealer},
+    unreadable,
+};
+use crate::Result;
+
+/// An act that waits for its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    /// The tenant, or [`super::INSTALLATION`].
+    pub(crate) chain: Uuid,
+    pub(crate) actor: String,
+    pub(crate) action: &'static str,
+    pub(crate) subject: String,
+    pub(crate) facts: Facts,
+    pub(crate) request: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+/// Appends acts, in their order. Nothing may be locked by the transaction afterwards.
+pub(crate) async fn append(txn: &impl ConnectionTrait, sealer: &Sealer, acts: Vec<Recorded>) -> Result<()> {
+    if acts.is_empty() {
+        return Ok(());
+    }
+    let key = sealer.key(txn).await?;
+    let chains: BTreeSet<Uuid> = acts.iter().map(|act| act.chain).collect();
+    let mut ends = lock(txn, &key, &chains).await?;
+    let mut rows = Vec::with_capacity(acts.len());
+    for act in acts {
+        let end = ends.get_mut(&act.chain).ok_or_else(unreadable)?;
+        let row = place(sealer.ids().uuid(), act, end);
+        (end.seq, end.hash) = (end.seq + 1, row.hash.clone().unwrap_or_default());
+        rows.push(row);
+    }
+    write(txn, ends.into_values().map(|end| resealed(&key, end)).collect(), rows).await
+}
+
+/// The ends of chains as they stand, held until the transaction ends; those that there are none of are begun.
+pub(super) async fn lock(
+    txn: &impl ConnectionTrait,
+    key: &AuditKey,
+    chains: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, audit_chain::Model>> {
+    let mut ends = held(txn, key, chains).await?;
+    let missing: Vec<_> = chains.iter().filter(|chain| !ends.contains_key(*chain)).collect();
+    if !missing.is_empty() {
+        let begun = missing.into_iter().map(|chain| audit_chain::ActiveModel::from(key.beginning(*chain)));
+        let nothing = OnConflict::column(audit_chain::Column::TenantId).do_nothing().to_owned();
+        audit_chain::Entity::insert_many(begun).on_conflict(nothing).exec_without_returning(txn).await?;
+        ends = held(txn, key, chains).await?;
+    }
+    Ok(ends)
+}
+
+async fn held(
+    txn: &impl ConnectionTrait,
+    key: &AuditKey,
+    chains: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, audit_chain::Model>> {
+    let rows = audit_chain::among(chains.iter().copied())
+        .order_by_asc(audit_chain::Column::TenantId)
+        .lock_exclusive()
+        .all(txn)
+        .await?;
+    let seen = |mut end: audit_chain::Model| {
+        if !key.is_sealed(&end) {
+            // The act goes on; that the end was changed stays to be seen, because it never gets a seal again.
+            tracing::error!(chain = %end.tenant_id, "the end of an audit chain was changed: run muster audit verify");
+            end.seal.clear();
+        }
+        (end.tenant_id, end)
+    };
+    Ok(rows.into_iter().map(seen).collect())
+}
+
+/// A new seal, unless the former one was broken.
+pub(super) fn resealed(key: &AuditKey, end: audit_chain::Model) -> audit_chain::Model {
+    if end.seal.is_empty() { end } else { key.sealed(end) }
+}
+
+/// An act as the entry behind the end of its chain.
+pub(super) fn place(id: Uuid, act: Recorded, end: &audit_chain::Model) -> audit::Model {
+    let value = |value: Option<Json>| value.filter(|value| !value.is_null()).map(recordable);
+    let mut row = audit::Model {
+        id,
+        tenant_id: act.chain,
+        actor: act.actor,
+        action: act.action.to_owned(),
+        subject: act.subject,
+        details: recordable(act.facts.details),
+        at: stored(act.at),
+        request: act.request,
+        old_value: value(act.facts.old),
+        new_value: value(act.facts.new),
+        seq: Some(end.seq + 1),
+        hash: None,
+    };
+    row.hash = Some(hash(&row, &end.hash));
+    row
+}
+
+async fn write(
+    txn: &impl ConnectionTrait,
+    ends: Vec<audit_chain::Model>,
+    rows: Vec<audit::Model>,
+) -> Result<()> {
+    if txn.get_database_backend() == DatabaseBackend::Postgres {
+        return write_together(txn, &ends, &rows).await;
+    }
+    for rows in rows.chunks(500) {
+        let rows = rows.iter().cloned().map(audit::ActiveModel::from);
+        audit::Entity::insert_many(rows).exec_without_returning(txn).await?;
+    }
+    for end in ends {
+        move_end(txn, end).await?;
+    }
+    Ok(())
+}
+
+/// Writes where a chain ends now.
+pub(super) async fn move_end(txn: &impl ConnectionTrait, end: audit_chain::Model) -> Result<()> {
+    use audit_chain::Column;
+    audit_chain::update(end.tenant_id)
+        .filter(Column::TenantId.eq(end.tenant_id))
+        .col_expr(Column::Seq, Expr::value(end.seq))
+        .col_expr(Column::Hash, Expr::value(end.hash))
+        .col_expr(Column::BaseSeq, Expr::value(end.base_seq))
+        .col_expr(Column::BaseHash, Expr::value(end.base_hash))
+        .col_expr(Column::Seal, Expr::value(end.seal))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// One statement for any number of entries, because others wait for the ends meanwhile.
+const TOGETHER: &str = "
+WITH moved AS (
+    UPDATE audit_chain c SET seq = e.seq, hash = decode(e.hash, 'hex'), seal = decode(e.seal, 'hex')
+    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) AS e(tenant_id, seq, hash, seal)
+    WHERE c.tenant_id = e.tenant_id
+)
+INSERT INTO audit (id, tenant_id, actor, action, subject, details, at, request, old_value, new_value, seq, hash)
+SELECT id, tenant_id, actor, action, subject, details, at, nullif(request, ''), nullif(old, 'null'::jsonb),
+    nullif(new, 'null'::jsonb), seq, decode(hash, 'hex')
+FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::timestamptz[], $12::text[],
+    $13::jsonb[], $14::jsonb[], $15::bigint[], $16::text[])
+    AS r(id, tenant_id, actor, action, subject, details, at, request, old, new, seq, hash)";
+
+async fn write_together(
+    txn: &impl ConnectionTrait,
+    ends: &[audit_chain::Model],
+    rows: &[audit::Model],
+) -> Result<()> {
+    use super::canonical::hex;
+    fn list<R, T>(rows: &[R], column: impl Fn(&R) -> T) -> Vec<T> {
+        rows.iter().map(column).collect()
+    }
+    let json = |value: &Option<Json>| value.clone().unwrap_or(Json::Null);
+    let values: [Value; 16] = [
+        list(ends, |end| end.tenant_id).into(),
+        list(ends, |end| end.seq).into(),
+        list(ends, |end| hex(&end.hash)).into(),
+        list(ends, |end| hex(&end.seal)).into(),
+        list(rows, |row| row.id).into(),
+        list(rows, |row| row.tenant_id).into(),
+        list(rows, |row| row.actor.clone()).into(),
+        list(rows, |row| row.action.clone()).into(),
+        list(rows, |row| row.subject.clone()).into(),
+        list(rows, |row| row.details.clone()).into(),
+        list(rows, |row| row.at).into(),
+        list(rows, |row| row.request.clone().unwrap_or_default()).into(),
+        list(rows, |row| json(&row.old_value)).into(),
+        list(rows, |row| json(&row.new_value)).into(),
+        list(rows, |row| row.seq.unwrap_or_default()).into(),
+        list(rows, |row| hex(row.hash.as_deref().unwrap_or_default())).into(),
+    ];
+    txn.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, TOGETHER, values)).await?;
+    Ok(())
+}

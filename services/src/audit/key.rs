@@ -1,0 +1,156 @@
+//! The key of the audit: it seals the ends of chains and signs checkpoints.
+//!
+//! 32 random bytes that are made once for an installation and stored sealed with the master key. Whoever writes to the
+//! database and has no master key can neither move the end of a chain nor make a checkpoint.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::{
+    hkdf::{HKDF_SHA256, KeyType, Salt},
+    hmac,
+    signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::Ids;
+use entity::{
+    audit_chain,
+    audit_key::{self, ActiveModel, Entity, Model},
+};
+use sea_orm::{ConnectionTrait, EntityTrait, sea_query::OnConflict};
+use uuid::Uuid;
+
+use super::{
+    canonical::{NOTHING, hex},
+    chain_name, unreadable,
+};
+use crate::{Result, Vault, vault::Place};
+
+/// Where the seed is sealed.
+const SEED: Place = Place { tenant: Uuid::nil(), table: "audit_key", column: "seed", row: Uuid::nil() };
+
+/// The opened key of the audit. Never printed.
+pub struct AuditKey {
+    seals: hmac::Key,
+    signs: Ed25519KeyPair,
+}
+
+impl std::fmt::Debug for AuditKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuditKey")
+    }
+}
+
+/// 32 bytes.
+#[derive(Clone, Copy)]
+struct Wide;
+
+impl KeyType for Wide {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+impl AuditKey {
+    fn of(seed: &[u8]) -> Result<Self> {
+        let derived = |purpose: &[u8]| {
+            let mut bytes = [0; 32];
+            let key = Salt::new(HKDF_SHA256, b"muster audit").extract(seed);
+            key.expand(&[purpose], Wide).and_then(|out| out.fill(&mut bytes)).map_err(|_| unreadable())?;
+            Ok::<_, crate::Error>(bytes)
+        };
+        Ok(Self {
+            seals: hmac::Key::new(hmac::HMAC_SHA256, &derived(b"end of a chain")?),
+            signs: Ed25519KeyPair::from_seed_unchecked(&derived(b"checkpoint")?).map_err(|_| unreadable())?,
+        })
+    }
+
+    /// A chain without entries.
+    pub(super) fn beginning(&self, chain: Uuid) -> audit_chain::Model {
+        let empty = audit_chain::Model {
+            tenant_id: chain,
+            seq: 0,
+            hash: NOTHING.to_vec(),
+            base_seq: 0,
+            base_hash: NOTHING.to_vec(),
+            seal: Vec::new(),
+        };
+        self.sealed(empty)
+    }
+
+    /// The ends of a chain under a new seal.
+    pub(super) fn sealed(&self, ends: audit_chain::Model) -> audit_chain::Model {
+        let seal = hmac::sign(&self.seals, said(&ends).as_bytes()).as_ref().to_vec();
+        audit_chain::Model { seal, ..ends }
+    }
+
+    /// Whether the ends of a chain are those that were sealed.
+    pub(super) fn is_sealed(&self, ends: &audit_chain::Model) -> bool {
+        hmac::verify(&self.seals, said(ends).as_bytes(), &ends.seal).is_ok()
+    }
+
+    /// A signature (Ed25519), in base64url.
+    pub(super) fn sign(&self, text: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.signs.sign(text.as_bytes()))
+    }
+
+    /// Whether a signature is this key's.
+    pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
+        let key = UnparsedPublicKey::new(&ED25519, self.signs.public_key().as_ref());
+        let signature = URL_SAFE_NO_PAD.decode(signature);
+        signature.is_ok_and(|signature| key.verify(text.as_bytes(), &signature).is_ok())
+    }
+
+    /// The public key, in base64url.
+    pub fn public(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.signs.public_key().as_ref())
+    }
+}
+
+fn said(ends: &audit_chain::Model) -> String {
+    let audit_chain::Model { tenant_id, seq, hash, base_seq, base_hash, seal: _ } = ends;
+    format!("v1|{}|{seq}|{}|{base_seq}|{}", chain_name(*tenant_id), hex(hash), hex(base_hash))
+}
+
+/// What has the key of the audit, or makes it at first use. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sealer {
+    vault: Vault,
+    ids: Ids,
+    known: Arc<OnceLock<Arc<AuditKey>>>,
+}
+
+impl Sealer {
+    /// For an installation whose master key the vault holds.
+    pub fn new(vault: Vault, ids: Ids) -> Self {
+        Self { vault, ids, known: Arc::default() }
+    }
+
+    /// Makes ids of entries.
+    pub(super) fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// The key, if there is one.
+    pub async fn find(&self, conn: &impl ConnectionTrait) -> Result<Option<Arc<AuditKey>>> {
+        if let Some(key) = self.known.get() {
+            return Ok(Some(Arc::clone(key)));
+        }
+        let Some(row) = audit_key::the_key().one(conn).await? else { return Ok(None) };
+        let key = Arc::new(AuditKey::of(&self.vault.open(SEED, &row.seed)?)?);
+        Ok(Some(Arc::clone(self.known.get_or_init(|| key))))
+    }
+
+    /// The key, made within this transaction if there is none. One that was made here is not remembered: the
+    /// transaction may still be taken back.
+    pub(super) async fn key(&self, txn: &impl ConnectionTrait) -> Result<Arc<AuditKey>> {
+        if let Some(key) = self.find(txn).await? {
+            return Ok(key);
+        }
+        let seed: [u8; 32] = self.ids.bytes();
+        let row = Model { id: Uuid::nil(), seed: self.vault.seal(SEED, &seed)?, created_at: self.ids.now() };
+        let nothing = OnConflict::column(audit_key::Column::Id).do_nothing().to_owned();
+        Entity::insert(ActiveModel::from(row)).on_conflict(nothing).exec_without_returning(txn).await?;
+        let row = audit_key::the_key().one(txn).await?.ok_or_else(unreadable)?;
+        Ok(Arc::new(AuditKey::of(&self.vault.open(SEED, &row.seed)?)?))
+    }
+}

@@ -1,0 +1,246 @@
+//! What the operator does with the audit as the owner of the database: prune, give places, export.
+//!
+//! Nodes may do none of it. Each is an entry of the audit itself, in the transaction that does it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::Timestamp;
+use entity::{
+    audit::{Column, Model, delete, everywhere, of},
+    audit_chain,
+};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Facts, INSTALLATION, OPERATOR, Recorded,
+    canonical::{hash, line},
+    chain::{append, lock, move_end, resealed},
+    chain_name,
+    key::{AuditKey, Sealer},
+    request,
+    verify::{Broken, Walk},
+};
+use crate::{Error, Result};
+
+/// How many entries go in one transaction.
+const BATCH: u64 = 500;
+/// How many entries are read at a time.
+const READ: u64 = 5_000;
+
+/// An act of the operator, for a chain.
+fn act(chain: Uuid, action: &'static str, about: Uuid, facts: Facts, at: Timestamp) -> Recorded {
+    let actor = OPERATOR.to_owned();
+    Recorded { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
+}
+
+/// The same act in the chain that it is about and in the installation's.
+fn in_both(chain: Uuid, action: &'static str, facts: Facts, at: Timestamp) -> Vec<Recorded> {
+    let chains = BTreeSet::from([chain, INSTALLATION]);
+    chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()
+}
+
+/// Removes the entries of a chain up to the first that is not from before a time, oldest first; how many there were.
+///
+/// The chain begins behind the last one that went: its place and hash stand in the chain's ends, under their seal, and
+/// in the entry that says what was pruned. Refuses a chain that is broken there, unless `even_if_broken`: what proves
+/// that it was changed would be gone.
+pub async fn prune(
+    owner: &DatabaseConnection,
+    sealer: &Sealer,
+    chain: Uuid,
+    before: Timestamp,
+    now: Timestamp,
+    even_if_broken: bool,
+) -> Result<u64> {
+    let mut removed = 0;
+    let mut through = None;
+    loop {
+        let txn = owner.begin().await?;
+        let key = sealer.key(&txn).await?;
+        let known = audit_chain::of(chain).one(&txn).await?;
+        let through = match (through, known) {
+            (Some(through), _) => through,
+            (None, Some(end)) => *through.insert(last_before(&txn, &end, before).await?),
+            (None, None) => return Ok(0),
+        };
+        let old = of(chain).filter(Column::Seq.lte(through)).order_by_asc(Column::Seq).limit(BATCH);
+        let old = old.all(&txn).await?;
+        let Some(last) = old.last().and_then(|row| row.seq) else { return Ok(removed) };
+        if removed == 0 {
+            let facts =
+                Facts::from(json!({ "before": before, "through": through, "evenIfBroken": even_if_broken }));
+            append(&txn, sealer, in_both(chain, "audit.prune", facts, now)).await?;
+        }
+        let mut ends = lock(&txn, &key, &BTreeSet::from([chain])).await?;
+        let end = ends.remove(&chain).ok_or_else(super::unreadable)?;
+        let base = checked(&end, &key, &old, even_if_broken)?;
+        removed += delete(chain).filter(Column::Seq.lte(last)).exec(&txn).await?.rows_affected;
+        let end = audit_chain::Model { base_seq: last, base_hash: base, ..end };
+        move_end(&txn, if even_if_broken { key.sealed(end) } else { resealed(&key, end) }).await?;
+        txn.commit().await?;
+    }
+}
+
+/// The place of the last entry before the first that is to stay.
+async fn last_before(
+    conn: &impl ConnectionTrait,
+    end: &audit_chain::Model,
+    before: Timestamp,
+) -> Result<i64> {
+    let stays = of(end.tenant_id).filter(Column::Seq.is_not_null()).filter(Column::At.gte(before));
+    let stays = stays.select_only().column(Column::Seq).order_by_asc(Column::Seq).limit(1);
+    let first: Option<Option<i64>> = stays.into_tuple().one(conn).await?;
+    Ok(first.flatten().map_or(end.seq, |first| first - 1))
+}
+
+/// The hash of the last of the oldest entries, which must be as they were recorded.
+fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
+    let none = BTreeMap::new();
+    let mut walk = Walk::from(end, &none);
+    for row in old {
+        walk.step(row);
+    }
+    let broken = walk.broken.clone().or((!key.is_sealed(end)).then_some(Broken::Seal));
+    match broken {
+        Some(_) if even_if_broken => Ok(old.last().and_then(|row| row.hash.clone()).unwrap_or_default()),
+        Some(broken) => {
+            let message = format!(
+                "The chain of {} is broken, so nothing of it was pruned: {broken}. Keep a copy of the database for \
+                 whoever finds out what happened; then prune with --even-if-broken.",
+                chain_name(end.tenant_id)
+            );
+            Err(Error::refuse("AUDIT_BROKEN", message))
+        }
+        None => Ok(walk.reached().1.to_vec()),
+    }
+}
+
+/// Gives places to entries that have none, behind the present end of their chains: those of a version without chains,
+/// and those that nodes of such a version wrote since. Begins the chain of every tenant that has none. Answers how many
+/// entries were given a place; that they were is an entry itself.
+pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<u64> {
+    let txn = owner.begin().await?;
+    let without: Vec<Uuid> = everywhere()
+        .filter(Column::Seq.is_null())
+        .select_only()
+        .column(Column::TenantId)
+        .distinct()
+        .into_tuple()
+        .all(&txn)
+        .await?;
+    #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
+    let tenants: Vec<Uuid> = entity::tenant::Entity::find()
+        .select_only()
+        .column(entity::tenant::Column::Id)
+        .into_tuple()
+        .all(&txn)
+        .await?;
+    let begun: Vec<Uuid> = audit_chain::everywhere()
+        .select_only()
+        .column(audit_chain::Column::TenantId)
+        .into_tuple()
+        .all(&txn)
+        .await?;
+    let bare = tenants.into_iter().filter(|tenant| !begun.contains(tenant));
+    let chains: BTreeSet<Uuid> = without.into_iter().chain(bare).collect();
+    let mut adopted = 0;
+    for chain in chains {
+        adopted += adopt_into(&txn, sealer, chain, now).await?;
+    }
+    txn.commit().await?;
+    Ok(adopted)
+}
+
+async fn adopt_into(txn: &impl ConnectionTrait, sealer: &Sealer, chain: Uuid, now: Timestamp) -> Result<u64> {
+    let key = sealer.key(txn).await?;
+    let mut ends = lock(txn, &key, &BTreeSet::from([chain])).await?;
+    let mut end = ends.remove(&chain).ok_or_else(super::unreadable)?;
+    let mut adopted = 0;
+    loop {
+        let rows =
+            of(chain).filter(Column::Seq.is_null()).order_by_asc(Column::Id).limit(READ).all(txn).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for mut row in rows {
+            row.seq = Some(end.seq + 1);
+            let hash = hash(&row, &end.hash);
+            row.hash = Some(hash.clone());
+            let (seq, mut change) = (row.seq, row.into_active_model());
+            (change.seq, change.hash) =
+                (sea_orm::ActiveValue::Set(seq), sea_orm::ActiveValue::Set(Some(hash.clone())));
+            ActiveModelTrait::update(change, txn).await?;
+            (end.seq, end.hash) = (end.seq + 1, hash);
+            adopted += 1;
+        }
+    }
+    move_end(txn, resealed(&key, end)).await?;
+    let facts = Facts::from(json!({ "entries": adopted }));
+    append(txn, sealer, in_both(chain, "audit.adopt", facts, now)).await?;
+    Ok(adopted)
+}
+
+/// The part of a chain that is exported.
+#[derive(Debug, Clone, Default)]
+pub struct Span {
+    /// From the first entry of this time or later.
+    pub since: Option<Timestamp>,
+    /// Up to the last entry from before this time.
+    pub until: Option<Timestamp>,
+}
+
+/// Gives every entry of a part of a chain to `take` as a line, in the order of the chain and without a gap.
+pub async fn export(
+    conn: &impl ConnectionTrait,
+    chain: Uuid,
+    span: &Span,
+    mut take: impl FnMut(&str) -> std::io::Result<()>,
+) -> Result<std::io::Result<u64>> {
+    let Some(end) = audit_chain::of(chain).one(conn).await? else { return Ok(Ok(0)) };
+    let edge = |since: Option<Timestamp>, until: Option<Timestamp>| {
+        let mut rows = of(chain).filter(Column::Seq.is_not_null());
+        rows = since.map_or(rows.clone(), |since| rows.filter(Column::At.gte(since)));
+        until
+            .map_or(rows.clone(), |until| rows.filter(Column::At.lt(until)))
+            .select_only()
+            .column(Column::Seq)
+    };
+    let place = |row: Option<Option<i64>>| row.flatten().unwrap_or_default();
+    let first: i64 = match span.since {
+        None => end.base_seq + 1,
+        since => {
+            place(edge(since, span.until).order_by_asc(Column::Seq).limit(1).into_tuple().one(conn).await?)
+        }
+    };
+    let last: i64 = match span.until {
+        None => end.seq,
+        until => {
+            place(edge(span.since, until).order_by_desc(Column::Seq).limit(1).into_tuple().one(conn).await?)
+        }
+    };
+    let (mut next, mut lines) = (first, 0);
+    let mut previous = end.base_hash;
+    if first > end.base_seq + 1 {
+        let before = of(chain).filter(Column::Seq.eq(first - 1)).one(conn).await?;
+        previous = before.and_then(|row| row.hash).unwrap_or_default();
+    }
+    while next > 0 && next <= last {
+        let rows = of(chain).filter(Column::Seq.between(next, last)).order_by_asc(Column::Seq).limit(READ);
+        let rows = rows.all(conn).await?;
+        let Some(reached) = rows.last().and_then(|row| row.seq) else { break };
+        for row in rows {
+            if let Err(error) = take(&line(&row, &previous)) {
+                return Ok(Err(error));
+            }
+            lines += 1;
+            previous = row.hash.unwrap_or_default();
+        }
+        next = reached + 1;
+    }
+    Ok(Ok(lines))
+}

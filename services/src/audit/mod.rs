@@ -1,0 +1,206 @@
+//! What was done, by whom, and proof that nobody changed the record afterwards.
+//!
+//! A use case says what it does with [`crate::Tx::audit`]; the entries are appended to their chains as the last thing
+//! of its transaction ([`chain`]), so the record and the act are written together or not at all. Each tenant has a
+//! chain, and so has the installation. `muster audit` verifies, exports and prunes them as the owner of the database
+//! ([`verify`], [`maintain`]); nodes add and read.
+//!
+//! Entries hold no secret: a value that is one appears as `"changed"`, whoever forgets it ([`Facts`]).
+
+mod canonical;
+mod chain;
+mod checkpoint;
+mod key;
+pub mod maintain;
+pub mod verify;
+
+use domain::{Allowed, Id, Timestamp, access::Staff, ids};
+use entity::audit::{Column, Model};
+use sea_orm::{ColumnTrait, QueryFilter, prelude::Json};
+use serde_json::json;
+use uuid::Uuid;
+
+pub(crate) use self::chain::{Recorded, append};
+pub use self::{
+    canonical::line,
+    checkpoint::{Checkpoint, checkpoints},
+    key::{AuditKey, Sealer},
+};
+use crate::{Error, Page, PageArgs, Refusal, Result, page};
+
+/// The chain of the installation, among those of the tenants.
+pub const INSTALLATION: Uuid = Uuid::nil();
+
+/// The name under which the operator's acts are recorded, as [`domain::CallerKind::Operator`] is called.
+pub const OPERATOR: &str = "operator";
+/// The name under which is recorded what the engine does by itself.
+pub(crate) const ENGINE: &str = "engine";
+
+/// What stands where a secret was changed.
+const CHANGED: &str = "changed";
+
+tokio::task_local! {
+    static REQUEST: String;
+}
+
+/// Does something by a request: entries that it leaves carry the request's id.
+///
+/// Transports call it once for each request, the engine for each step with the run's id, commands with an id of their
+/// own. A task that is spawned meanwhile is not part of it.
+pub async fn in_request<F: Future>(id: impl Into<String>, work: F) -> F::Output {
+    REQUEST.scope(id.into(), work).await
+}
+
+/// The request that is being answered.
+pub(crate) fn request() -> Option<String> {
+    REQUEST.try_with(Clone::clone).ok()
+}
+
+/// What there is to say of an act: the values before and after it, and what is neither.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    old: Option<Json>,
+    new: Option<Json>,
+    details: Json,
+}
+
+impl From<Json> for Facts {
+    fn from(details: Json) -> Self {
+        let details = if details.is_null() { json!({}) } else { details };
+        Self { old: None, new: None, details }
+    }
+}
+
+impl Facts {
+    /// Something has another value now. What is the same on both sides of two objects is left out.
+    pub fn changed(old: Json, new: Json) -> Self {
+        let (old, new) = match (old, new) {
+            (Json::Object(mut old), Json::Object(mut new)) => {
+                let same: Vec<String> = old
+                    .iter()
+                    .filter(|(key, value)| new.get(*key) == Some(value))
+                    .map(|(key, _)| key.clone())
+                    .collect();
+                for key in same {
+                    old.remove(&key);
+                    new.remove(&key);
+                }
+                (Json::Object(old), Json::Object(new))
+            }
+            other => other,
+        };
+        Self { old: Some(old), new: Some(new), ..Self::from(Json::Null) }
+    }
+
+    /// Something is there now that was not.
+    pub fn made(new: Json) -> Self {
+        Self { new: Some(new), ..Self::from(Json::Null) }
+    }
+
+    /// Something is no longer there.
+    pub fn gone(old: Json) -> Self {
+        Self { old: Some(old), ..Self::from(Json::Null) }
+    }
+
+    /// The same with further details.
+    #[must_use]
+    pub fn with(self, details: Json) -> Self {
+        Self { details, ..self }
+    }
+}
+
+/// Which entries are wanted; what is absent does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Who acted.
+    pub actor: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// What it was done to.
+    pub subject: Option<String>,
+    /// From this time on.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
+crate::noun! {
+    /// What was done, by whom.
+    Audit
+}
+
+impl Audit {
+    /// The entries of the caller's tenant, in the order of the chain.
+    pub async fn list(&self, by: &Allowed, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
+        self.read(by.tenant().uuid(), filter, args).await
+    }
+
+    /// The entries of the installation's own chain.
+    pub async fn list_installation(
+        &self,
+        _by: &Staff,
+        filter: AuditFilter,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
+        self.read(INSTALLATION, filter, args).await
+    }
+
+    async fn read(&self, chain: Uuid, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
+        let AuditFilter { actor, action, subject, since, until } = filter;
+        let mut entries = entity::audit::of(chain).filter(Column::Seq.is_not_null());
+        for (column, value) in [(Column::Actor, actor), (Column::Action, action), (Column::Subject, subject)]
+        {
+            if let Some(value) = value {
+                entries = entries.filter(column.eq(value));
+            }
+        }
+        if let Some(since) = since {
+            entries = entries.filter(Column::At.gte(since));
+        }
+        if let Some(until) = until {
+            entries = entries.filter(Column::At.lt(until));
+        }
+        let (after, before) = (seq_of(args.after, "after")?, seq_of(args.before, "before")?);
+        let txn = self.services.store.read(chain).await?;
+        page::read_by(entries, Column::Seq, (after, before), args, &txn).await
+    }
+}
+
+/// A place of a chain as the lists of the API mark places.
+pub fn cursor(row: &Model) -> Uuid {
+    Uuid::from_u64_pair(0, row.seq.unwrap_or_default().cast_unsigned())
+}
+
+fn seq_of(cursor: Option<Uuid>, field: &'static str) -> Result<Option<i64>> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let (high, low) = cursor.as_u64_pair();
+    match i64::try_from(low) {
+        Ok(seq) if high == 0 => Ok(Some(seq)),
+        _ => Err(Refusal::new("CURSOR_MALFORMED", "This cursor did not come from here.").at(field).into()),
+    }
+}
+
+/// The hash of an entry, in hexadecimal digits.
+pub fn hash_of(row: &Model) -> String {
+    canonical::hex(row.hash.as_deref().unwrap_or_default())
+}
+
+/// How a chain is called outside the database.
+pub fn chain_name(chain: Uuid) -> String {
+    match chain == INSTALLATION {
+        true => "installation".to_owned(),
+        false => Id::<ids::Tenant>::from_uuid(chain).to_string(),
+    }
+}
+
+/// The chain of a name.
+pub fn chain_of(name: &str) -> Option<Uuid> {
+    match name {
+        "installation" => Some(INSTALLATION),
+        tenant => tenant.parse::<Id<ids::Tenant>>().ok().map(Id::uuid),
+    }
+}
+
+fn unreadable() -> Error {
+    Error::Unreadable { what: "audit_key" }
+}

@@ -1,0 +1,243 @@
+//! Verifies chains: what is wrong with the first broken place of each.
+//!
+//! Reads all entries once, in their order, a few thousand at a time. The caller gives a connection on which nothing
+//! changes meanwhile, as the owner of the database; nodes see the entries of one tenant at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{
+    audit::{Column, Model, everywhere, of},
+    audit_chain,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+
+use super::{
+    INSTALLATION,
+    canonical::{NOTHING, hash, hex},
+    chain_of,
+    checkpoint::Checkpoint,
+    key::AuditKey,
+};
+use crate::Result;
+
+/// How many entries are read at a time.
+const READ: u64 = 5_000;
+
+/// What is wrong with a chain, at its first broken place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// An entry is not what was hashed: a member of it was changed, or it comes from another place or chain.
+    #[error("entry {0} is not what was recorded: its hash is another")]
+    Changed(i64),
+    /// There is a gap.
+    #[error("entry {0} is missing")]
+    Missing(i64),
+    /// A place is taken twice.
+    #[error("entry {0} is there twice")]
+    Doubled(i64),
+    /// An entry stands before the beginning that pruning left.
+    #[error("entry {0} stands before the chain begins")]
+    Before(i64),
+    /// An entry stands behind the end.
+    #[error("entry {0} stands behind the end of the chain")]
+    Behind(i64),
+    /// The hash of the last entry is not that of the end.
+    #[error("the end of the chain has another hash than entry {0}")]
+    End(i64),
+    /// Somebody without the key changed what is kept of the chain's ends.
+    #[error("the ends of the chain were changed: their seal is not ours")]
+    Seal,
+    /// There are entries, or a tenant, without a chain.
+    #[error("the chain is gone")]
+    Gone,
+    /// Entries that have no place.
+    #[error(
+        "{0} entries have no place in the chain; if a node of an earlier version wrote them, run muster migrate"
+    )]
+    Outside(u64),
+    /// A checkpoint knows more entries than there are.
+    #[error("the chain ended at entry {0} before, by a checkpoint: its last entries are gone")]
+    Cut(i64),
+    /// A checkpoint knows another entry there.
+    #[error("entry {0} is another than the one that a checkpoint knows")]
+    NotTheCheckpoints(i64),
+}
+
+/// What was found of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The tenant, or [`INSTALLATION`].
+    pub chain: Uuid,
+    /// How many entries were read.
+    pub entries: u64,
+    /// The places of the first and of the last entry, as the chain's ends have it.
+    pub places: Option<(i64, i64)>,
+    /// Checkpoints about what was pruned since, which prove nothing any more.
+    pub pruned: usize,
+    /// The first broken place.
+    pub broken: Option<Broken>,
+}
+
+/// Lines of a file of checkpoints that prove nothing: not ours, changed, or no checkpoints at all; from 1 on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    of_chain: BTreeMap<Uuid, BTreeMap<i64, String>>,
+    /// The numbers of the lines that are none of ours.
+    pub forged: Vec<usize>,
+}
+
+impl Kept {
+    /// Reads a file of checkpoints, one a line.
+    pub fn read(text: &str, key: &AuditKey) -> Self {
+        let mut kept = Self::default();
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let known =
+                serde_json::from_str::<Checkpoint>(line).ok().filter(|checkpoint| checkpoint.is_ours(key));
+            let known =
+                known.and_then(|checkpoint| chain_of(&checkpoint.chain).map(|chain| (chain, checkpoint)));
+            match known {
+                Some((chain, checkpoint)) => {
+                    kept.of_chain.entry(chain).or_default().insert(checkpoint.seq, checkpoint.hash);
+                }
+                None => kept.forged.push(index + 1),
+            }
+        }
+        kept
+    }
+}
+
+/// Every chain that there is or must be: those with ends, with entries, of tenants, and of checkpoints.
+pub async fn chains(conn: &impl ConnectionTrait, kept: &Kept) -> Result<BTreeSet<Uuid>> {
+    #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
+    let tenants: Vec<Uuid> = {
+        use entity::tenant::{Column, Entity};
+        Entity::find().select_only().column(Column::Id).into_tuple().all(conn).await?
+    };
+    let ends = audit_chain::everywhere().select_only().column(audit_chain::Column::TenantId);
+    let entries = everywhere().select_only().column(Column::TenantId).distinct();
+    let mut all: BTreeSet<Uuid> = tenants.into_iter().chain(kept.of_chain.keys().copied()).collect();
+    all.extend(ends.into_tuple::<Uuid>().all(conn).await?);
+    all.extend(entries.into_tuple::<Uuid>().all(conn).await?);
+    all.insert(INSTALLATION);
+    Ok(all)
+}
+
+/// Verifies one chain.
+pub async fn chain(conn: &impl ConnectionTrait, key: &AuditKey, chain: Uuid, kept: &Kept) -> Result<Verdict> {
+    let none = BTreeMap::new();
+    let kept = kept.of_chain.get(&chain).unwrap_or(&none);
+    let mut verdict = Verdict { chain, entries: 0, places: None, pruned: 0, broken: None };
+    let Some(end) = audit_chain::of(chain).one(conn).await? else {
+        let entries = of(chain).count(conn).await?;
+        // An installation that was never used has none.
+        let may_be_none = chain == INSTALLATION && entries == 0 && kept.is_empty();
+        verdict.broken = (!may_be_none).then_some(Broken::Gone);
+        return Ok(verdict);
+    };
+    verdict.places = Some((end.base_seq + 1, end.seq));
+    verdict.pruned = kept.range(..end.base_seq).count();
+    let mut walk = Walk::from(&end, kept);
+    let mut last = None;
+    while walk.broken.is_none() {
+        let mut entries = of(chain).order_by_asc(Column::Seq).order_by_asc(Column::Id).limit(READ);
+        entries = match last {
+            None => entries.filter(Column::Seq.is_not_null()),
+            Some(seq) => entries.filter(Column::Seq.gt(seq)),
+        };
+        let entries = entries.all(conn).await?;
+        last = entries.last().and_then(|row| row.seq);
+        for row in &entries {
+            walk.step(row);
+        }
+        if (entries.len() as u64) < READ {
+            break;
+        }
+    }
+    verdict.entries = walk.entries;
+    let without_place = match walk.broken {
+        Some(_) => 0,
+        None => of(chain).filter(Column::Seq.is_null()).count(conn).await?,
+    };
+    verdict.broken =
+        walk.end(key.is_sealed(&end)).or((without_place > 0).then_some(Broken::Outside(without_place)));
+    Ok(verdict)
+}
+
+/// Goes through a chain, entry by entry, up to the first broken place.
+pub(super) struct Walk<'a> {
+    end: &'a audit_chain::Model,
+    kept: &'a BTreeMap<i64, String>,
+    seq: i64,
+    hash: Vec<u8>,
+    entries: u64,
+    pub(super) broken: Option<Broken>,
+}
+
+impl<'a> Walk<'a> {
+    /// From the end that pruning left.
+    pub(super) fn from(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
+        let (seq, hash) = (end.base_seq, end.base_hash.clone());
+        let is_beginning = seq != 0 || hash == NOTHING;
+        let mut walk =
+            Self { end, kept, seq, hash, entries: 0, broken: (!is_beginning).then_some(Broken::Seal) };
+        walk.compare();
+        walk
+    }
+
+    /// The place that was reached, and the hash there.
+    pub(super) fn reached(&self) -> (i64, &[u8]) {
+        (self.seq, &self.hash)
+    }
+
+    pub(super) fn step(&mut self, row: &Model) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.entries += 1;
+        let (seq, wanted) = (row.seq.unwrap_or_default(), self.seq + 1);
+        self.broken = if seq <= self.end.base_seq {
+            Some(Broken::Before(seq))
+        } else if seq < wanted {
+            Some(Broken::Doubled(seq))
+        } else if wanted > self.end.seq {
+            Some(Broken::Behind(seq))
+        } else if seq > wanted {
+            Some(Broken::Missing(wanted))
+        } else if row.hash.as_deref() != Some(&*hash(row, &self.hash)) {
+            Some(Broken::Changed(seq))
+        } else {
+            None
+        };
+        if self.broken.is_none() {
+            (self.seq, self.hash) = (seq, row.hash.clone().unwrap_or_default());
+            self.compare();
+        }
+    }
+
+    /// Holds what was reached against a checkpoint about it.
+    fn compare(&mut self) {
+        if self.kept.get(&self.seq).is_some_and(|known| *known != hex(&self.hash)) {
+            self.broken = Some(Broken::NotTheCheckpoints(self.seq));
+        }
+    }
+
+    fn end(self, is_sealed: bool) -> Option<Broken> {
+        if self.broken.is_some() {
+            return self.broken;
+        }
+        if self.seq < self.end.seq {
+            return Some(Broken::Missing(self.seq + 1));
+        }
+        if self.hash != self.end.hash {
+            return Some(Broken::End(self.seq));
+        }
+        if !is_sealed {
+            return Some(Broken::Seal);
+        }
+        let further = self.kept.keys().next_back().filter(|seq| **seq > self.end.seq);
+        further.map(|seq| Broken::Cut(*seq))
+    }
+}
