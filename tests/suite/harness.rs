@@ -113,7 +113,7 @@ impl TestApp {
         seed::register(&sandbox, &client_id, &client_secret, &base).await.unwrap();
         let vendor_key = format!("muster_{}", ids.secret());
         let application = (client_id.clone(), client_secret.clone());
-        let none = RateLimit { units: Some(0), seconds: None };
+        let unlimited = RateLimit { units: Some(0), seconds: None };
         let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
             database_url,
@@ -160,7 +160,12 @@ impl TestApp {
             push: true,
             trusted_proxies: Vec::new(),
             // Tests ask faster than anybody should.
-            rate_limits: RateLimits { caller: none, tenant: none, address: none, refused: none },
+            rate_limits: RateLimits {
+                caller: unlimited,
+                tenant: unlimited,
+                address: unlimited,
+                refused: unlimited,
+            },
             requests_at_once: None,
             documents_file: None,
             only_documents: false,
