@@ -230,9 +230,10 @@ mod tests {
                     continue;
                 }
                 let required = definition.arguments.iter().filter(|argument| argument.is_required());
-                let given: String =
+                let given: Vec<_> =
                     required.map(|argument| format!("{}: [X X X X X]", argument.name)).collect();
-                let arguments = if given.is_empty() { given } else { format!("({given})") };
+                let arguments =
+                    if given.is_empty() { String::new() } else { format!("({})", given.join(" ")) };
                 let of = |more: &str| {
                     let text = format!(
                         "{{ ...F }} fragment F on {name} {{ {field}{arguments} {{ __typename {more} }} }}"
