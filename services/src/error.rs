@@ -47,6 +47,17 @@ pub enum Error {
     /// A wake-up or limit could not be reached.
     #[error("the queue failed")]
     Queue(#[from] queue::Error),
+    /// Something stored is sealed with a master key that the configuration has not.
+    #[error(
+        "what is stored as {what} is sealed with the master key {key}, which is neither master_key nor among \
+         former_master_keys"
+    )]
+    MasterKeyUnknown {
+        /// What it is.
+        what: &'static str,
+        /// Which key.
+        key: crate::vault::KeyId,
+    },
     /// Something stored cannot be read back: a wrong key, or damage.
     #[error("what is stored as {what} cannot be read")]
     Unreadable {
@@ -73,6 +84,7 @@ impl Error {
             Self::Denied(denied) => denied.code(),
             Self::Provider(error) => error.kind_code(),
             Self::Database(_) | Self::Queue(_) => "UNAVAILABLE",
+            Self::MasterKeyUnknown { .. } => "MASTER_KEY_UNKNOWN",
             Self::Unreadable { .. } => "UNREADABLE",
         }
     }

@@ -13,4 +13,6 @@ mod lookups;
 mod nodes;
 mod postgres;
 mod roles;
+mod rotation;
+mod sealed;
 mod walls;

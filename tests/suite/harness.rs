@@ -124,6 +124,7 @@ impl TestApp {
             listen: listener.local_addr().unwrap(),
             public_url: base.clone(),
             master_key: ids.secret().into(),
+            former_master_keys: Vec::new(),
             // No worker: tests step the engine by hand.
             roles: vec![Role::Api],
             vendor_key: Some(vendor_key.clone().into()),

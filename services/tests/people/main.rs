@@ -18,6 +18,7 @@ mod links;
 mod notices;
 mod revocation;
 mod roles;
+mod rotation;
 mod runs;
 mod tenants;
 mod tokens;
