@@ -24,7 +24,7 @@ pub enum Error {
     Store(#[from] entity::StoreError),
     /// The database cannot be brought up to date, or broke.
     #[error("The database cannot be used: {0}")]
-    Database(#[from] sea_orm::DbErr),
+    Database(#[from] entity::DatabaseError),
     /// The queue cannot be used.
     #[error("The queue cannot be used: {0}")]
     Queue(#[from] queue::Error),
@@ -46,6 +46,12 @@ pub enum Error {
     /// Something of the development server is not as it must be.
     #[error("{0}")]
     Dev(String),
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// A node that runs.

@@ -472,9 +472,6 @@ mod tests {
         assert_eq!((login.as_str(), graph.as_str()), (us, "https://relay.example.com/graph/v1.0"));
         assert_eq!(resource, "https://graph.microsoft.us", "permissions are the cloud's all the same");
         let error = registration("cloud = \"moon\"").unwrap_err().to_string();
-        assert!(
-            error.contains("moon") && error.contains("microsoft.cloud"),
-            "it names what and where: {error}"
-        );
+        assert!(error.contains("microsoft.cloud"), "it names where: {error}");
     }
 }

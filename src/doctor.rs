@@ -4,7 +4,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use entity::{
-    Logins, Store,
+    DatabaseError, Logins, Store,
     store::{APP_ROLE, ENGINE_ROLE, Role},
 };
 
@@ -97,7 +97,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)
     let Logins { app, engine } = config.logins();
     if app.starts_with("sqlite:") {
         let answers = Store::owner(&app).await.map(|_| "answers".to_owned());
-        return vec![("database", answers.map_err(|error| error.to_string()))];
+        return vec![("database", answers.map_err(|error| DatabaseError::from(error).to_string()))];
     }
     let mut said = vec![
         ("database, for requests", node_role(&app, APP_ROLE).await),
@@ -129,9 +129,10 @@ async fn owner_role(url: &str) -> Result<String, String> {
 }
 
 async fn role_of(url: &str) -> Result<Role, String> {
-    let hint = |error| format!("{error} (muster migrate makes the roles of nodes)");
+    let hint = |error| format!("{} (muster migrate makes the roles of nodes)", DatabaseError::from(error));
     let connection = Store::owner(url).await.map_err(hint)?;
-    let role = Role::of(&connection).await.map_err(|error| error.to_string());
-    connection.close().await.map_err(|error| error.to_string())?;
+    let said = |error| DatabaseError::from(error).to_string();
+    let role = Role::of(&connection).await.map_err(said);
+    connection.close().await.map_err(said)?;
     role
 }

@@ -1,6 +1,7 @@
 //! What use cases answer when they do not do what they were asked.
 
 use domain::access::Denied;
+use entity::DatabaseError;
 use sea_orm::DbErr;
 
 /// A clear no: the caller asked for something that the rules or the input do not allow. Nothing has changed.
@@ -43,7 +44,7 @@ pub enum Error {
     Provider(#[from] providers::Error),
     /// The database failed.
     #[error("the database failed")]
-    Database(#[from] DbErr),
+    Database(#[from] DatabaseError),
     /// A wake-up or limit could not be reached.
     #[error("the queue failed")]
     Queue(#[from] queue::Error),
@@ -64,6 +65,12 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl Error {

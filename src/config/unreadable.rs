@@ -39,8 +39,15 @@ fn without_source(message: &str) -> String {
     without_texts(&kept.join(": "))
 }
 
-/// Takes away what stands in quotation marks: values. Names of keys and words of ours stand in backticks.
+/// Takes away values: what stands in quotation marks, and a word that is none of ours. Names of keys stand in backticks.
 fn without_texts(message: &str) -> String {
+    let message = match message.split_once(" does not have variant constructor ") {
+        Some((what, _)) => format!("{what} knows no such word"),
+        None => match message.split_once("unknown variant `").and_then(|(_, rest)| rest.split_once('`')) {
+            Some((_, expected)) => format!("this is no such word{expected}"),
+            None => message.to_owned(),
+        },
+    };
     let parts = message.split('"').enumerate();
     parts.map(|(index, part)| if index % 2 == 0 { part } else { "..." }).collect()
 }
@@ -69,6 +76,8 @@ mod tests {
             ("master_key = \"x\"\nmicrosoft = \"canary\"", "microsoft"),
             ("master_key = \"x\"\nvendor_key = { canary = \"canary\" }", "vendor_key"),
             ("master_key = \"canary\"", "master_key must be 64"),
+            ("master_key = \"x\"\nroles = [\"canary\"]", "roles"),
+            ("master_key = \"x\"\n[microsoft]\nclient_id = \"x\"\ncloud = \"canary\"", "microsoft.cloud"),
             ("master_key = \"x\"\npublic_url = \"canary\"", "public_url"),
         ] {
             let text = if text.contains("public_url") { text.to_owned() } else { format!("{whole}{text}") };

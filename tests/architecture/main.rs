@@ -6,6 +6,7 @@
 mod audit;
 mod compose;
 mod direction;
+mod errors;
 mod files;
 mod keys;
 mod links;

@@ -11,6 +11,7 @@ mod harness;
 
 mod audit;
 mod connecting;
+mod failures;
 mod google;
 mod idempotency;
 mod keys;

@@ -6,7 +6,8 @@
 
 use chrono::Duration;
 use domain::{Timestamp, state::RunStatus};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement, Value};
+use entity::DatabaseError;
+use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
 }
 
 /// Runs that ended well go sooner than those that somebody may still want to understand or to retry.
-async fn runs(services: &Services) -> Result<(), DbErr> {
+async fn runs(services: &Services) -> Result<(), DatabaseError> {
     let (now, settings) = (services.now(), &services.settings);
     let well = [RunStatus::Done, RunStatus::Cancelled];
     let badly = [RunStatus::Failed, RunStatus::Quarantined];
