@@ -8,7 +8,7 @@ use domain::{Ids, SharedClock};
 use entity::Store;
 use providers::{caldav::CalDav, exchange, google, microsoft};
 use secrecy::ExposeSecret;
-use services::{Services, Vault, grants::Connectors};
+use services::{Services, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::{self, Config, Keyless, Microsoft, Role};
@@ -24,7 +24,7 @@ pub enum Error {
     Store(#[from] entity::StoreError),
     /// The database cannot be brought up to date, or broke.
     #[error("The database cannot be used: {0}")]
-    Database(#[from] sea_orm::DbErr),
+    Database(#[from] entity::DatabaseError),
     /// The queue cannot be used.
     #[error("The queue cannot be used: {0}")]
     Queue(#[from] queue::Error),
@@ -32,7 +32,7 @@ pub enum Error {
     #[error("The HTTP client cannot be made: {0}")]
     Client(String),
     /// A use case refused.
-    #[error(transparent)]
+    #[error("{code}: {0}", code = .0.code())]
     Service(#[from] services::Error),
     /// The address cannot be listened on, or a file cannot be used.
     #[error("{0}")]
@@ -46,6 +46,12 @@ pub enum Error {
     /// Something of the development server is not as it must be.
     #[error("{0}")]
     Dev(String),
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(error: sea_orm::DbErr) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// A node that runs.
@@ -115,10 +121,11 @@ async fn services(
     let store = Store::connect(&config.logins(), config.connections).await?;
     let (clock_for_queue, prefix) = (Arc::clone(&clock), &config.queue_prefix);
     let queue = queue::connect(&config.queue_url, prefix, clock_for_queue, ids.clone(), tracker, stop)?;
-    let key = config.master_key().ok_or(config::Error::Impossible("master_key is malformed."))?;
-    let vault = Vault::new(key, ids.clone());
+    let vault = config.vault(ids.clone())?;
     let connectors = connectors(config, &clock, &ids)?;
-    Ok(Services::new(store, clock, ids, queue, vault, connectors, config.settings()))
+    let services = Services::new(store, clock, ids, queue, vault, connectors, config.settings());
+    services.secrets().ready().await?;
+    Ok(services)
 }
 
 fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connectors, Error> {

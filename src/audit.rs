@@ -17,21 +17,14 @@ use sea_orm::{
     AccessMode, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
     TransactionTrait,
 };
-use services::{
-    Vault,
-    audit::{
-        AuditKey, INSTALLATION, Sealer, chain_name, checkpoints, in_request,
-        maintain::{self, Span},
-        verify::{self, Kept, Verdict},
-    },
+use services::audit::{
+    AuditKey, INSTALLATION, Sealer, chain_name, checkpoints, in_request,
+    maintain::{self, Span},
+    verify::{self, Kept, Verdict},
 };
 use uuid::Uuid;
 
-use crate::{
-    app::Error,
-    config::{self, Config},
-    database,
-};
+use crate::{app::Error, config::Config, database};
 
 /// What to do with the record of what was done.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -90,8 +83,7 @@ pub async fn run(
     ids: &Ids,
     clock: &impl Clock,
 ) -> Result<ExitCode, Error> {
-    let key = config.master_key().ok_or(config::Error::Impossible("master_key is malformed."))?;
-    let sealer = Sealer::new(Vault::new(key, ids.clone()), ids.clone());
+    let sealer = Sealer::new(config.vault(ids.clone())?, ids.clone());
     let owner = database::owner(config).await?;
     let now = clock.now();
     let code = match command {

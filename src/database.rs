@@ -7,10 +7,7 @@ use entity::{
 };
 use percent_encoding::percent_decode_str;
 use sea_orm::{DatabaseBackend, DatabaseConnection};
-use services::{
-    Vault,
-    audit::{Sealer, in_request, maintain},
-};
+use services::audit::{Sealer, in_request, maintain};
 use url::Url;
 
 use crate::{
@@ -48,11 +45,9 @@ pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
 pub async fn migrate(config: &Config, ids: &Ids) -> Result<(), Error> {
     let owner = owner(config).await?;
     migration::up(&owner).await?;
-    if let Some(key) = config.master_key() {
-        // What was recorded before there were chains, and by nodes of that version since.
-        let sealer = Sealer::new(Vault::new(key, ids.clone()), ids.clone());
-        in_request(command_id(ids), maintain::adopt(&owner, &sealer, ids.now())).await?;
-    }
+    // What was recorded before there were chains, and by nodes of that version since.
+    let sealer = Sealer::new(config.vault(ids.clone())?, ids.clone());
+    in_request(command_id(ids), maintain::adopt(&owner, &sealer, ids.now())).await?;
     let Logins { app, engine } = config.logins();
     for (role, url) in [(APP_ROLE, &app), (ENGINE_ROLE, &engine)] {
         keep_password(&owner, role, url, ids).await?;

@@ -153,6 +153,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         listen: listener.local_addr()?,
         public_url: base.clone(),
         master_key: master_key.into(),
+        former_master_keys: Vec::new(),
         roles: vec![Role::Api, Role::Worker],
         vendor_key: Some(vendor_key.clone().into()),
         microsoft: Some(Microsoft {

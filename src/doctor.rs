@@ -1,10 +1,10 @@
-//! `muster doctor`, `muster token` and `muster keys`: for operators at the keyboard.
+//! `muster doctor` and `muster token`: for operators at the keyboard.
 
 use std::{process::ExitCode, sync::Arc};
 
 use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use entity::{
-    Logins, Store,
+    DatabaseError, Logins, Store,
     store::{APP_ROLE, ENGINE_ROLE, Role},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     app::{self, Error},
     audit::command_id,
     config::Config,
+    keys,
 };
 
 /// `muster token`: without a user a vendor key, with one an access token.
@@ -59,27 +60,6 @@ async fn make_token(config: &Config, args: &TokenArgs, ids: &Ids) -> Result<(), 
     Ok(())
 }
 
-/// `muster keys`.
-#[derive(Debug, clap::Subcommand)]
-pub enum KeysCommand {
-    /// Makes a new key that signs access tokens. Tokens of the former one stay valid until they end.
-    RotateSigning,
-}
-
-/// Does it, and prints the `kid` of the new key.
-pub async fn keys(config: &Config, command: &KeysCommand) -> Result<(), Error> {
-    let clock: SharedClock = Arc::new(SystemClock);
-    let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
-    match command {
-        KeysCommand::RotateSigning => {
-            let id = command_id(&Ids::random(Arc::new(SystemClock)));
-            println!("{}", in_request(id, node.services.keys().rotate_signing()).await?);
-        }
-    }
-    node.stop().await;
-    Ok(())
-}
-
 /// Checks the configuration and everything it names; one line each.
 pub async fn run(config: &Config) -> Result<ExitCode, Error> {
     let mut sound = true;
@@ -104,17 +84,10 @@ pub async fn run(config: &Config) -> Result<ExitCode, Error> {
             let kinds: Vec<&str> =
                 node.services.connectors.kinds().map(domain::ProviderKind::as_str).collect();
             say("calendar systems", Ok(kinds.join(", ")));
-            let keys =
-                node.services.keys().jwks().await.map(|_| "can be opened with the master key".to_owned());
-            say(
-                "keys",
-                keys.map_err(|error| {
-                    format!("{error}: run muster migrate first, or the master key is another")
-                }),
-            );
+            say("keys", keys::verdict(&node.services).await);
             node.stop().await;
         }
-        Err(error) => say("node", Err(error.to_string())),
+        Err(error) => say("node", Err(format!("{error} (was muster migrate run?)"))),
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -124,7 +97,7 @@ async fn database(config: &Config) -> Vec<(&'static str, Result<String, String>)
     let Logins { app, engine } = config.logins();
     if app.starts_with("sqlite:") {
         let answers = Store::owner(&app).await.map(|_| "answers".to_owned());
-        return vec![("database", answers.map_err(|error| error.to_string()))];
+        return vec![("database", answers.map_err(|error| DatabaseError::from(error).to_string()))];
     }
     let mut said = vec![
         ("database, for requests", node_role(&app, APP_ROLE).await),
@@ -156,9 +129,10 @@ async fn owner_role(url: &str) -> Result<String, String> {
 }
 
 async fn role_of(url: &str) -> Result<Role, String> {
-    let hint = |error| format!("{error} (muster migrate makes the roles of nodes)");
+    let hint = |error| format!("{} (muster migrate makes the roles of nodes)", DatabaseError::from(error));
     let connection = Store::owner(url).await.map_err(hint)?;
-    let role = Role::of(&connection).await.map_err(|error| error.to_string());
-    connection.close().await.map_err(|error| error.to_string())?;
+    let said = |error| DatabaseError::from(error).to_string();
+    let role = Role::of(&connection).await.map_err(said);
+    connection.close().await.map_err(said)?;
     role
 }

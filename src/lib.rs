@@ -7,5 +7,6 @@ pub mod database;
 pub mod demo;
 pub mod dev;
 pub mod doctor;
+pub mod keys;
 pub mod runs;
 pub mod seed;

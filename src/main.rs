@@ -7,7 +7,7 @@ use domain::{Ids, SharedClock, SystemClock};
 use muster::{
     app, audit,
     config::{self, Config},
-    database, demo, dev, doctor, runs,
+    database, demo, dev, doctor, keys, runs,
 };
 
 /// Connects the calendars of a whole organisation once, and books in them.
@@ -39,7 +39,7 @@ enum Command {
     Token(doctor::TokenArgs),
     /// Looks after the installation's own keys.
     #[command(subcommand)]
-    Keys(doctor::KeysCommand),
+    Keys(keys::Command),
     /// Drives the whole main job over HTTP, against its own or a running server.
     Demo(Box<demo::Args>),
     /// Verifies, exports and prunes the record of what was done, as the owner of the database.
@@ -57,7 +57,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     log(matches!(
         cli.command,
-        Command::Demo(_) | Command::Dev(_) | Command::Workflows(_) | Command::Audit(_)
+        Command::Demo(_) | Command::Dev(_) | Command::Workflows(_) | Command::Audit(_) | Command::Keys(_)
     ));
     match run(cli).await {
         Ok(code) => code,
@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
         Command::Schema => print!("{}", api::graphql::sdl()),
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
-        Command::Keys(command) => doctor::keys(&read()?, &command).await?,
+        Command::Keys(command) => return keys::run(&read()?, &command).await,
         Command::Demo(args) => return Ok(Box::pin(demo::run(*args)).await),
         Command::Audit(command) => {
             let ids = Ids::random(Arc::new(SystemClock));

@@ -4,6 +4,7 @@
 //! `workflows`. Words such as states are stored as text and read back through `domain`, so that a row written by
 //! a newer binary never fails a whole list.
 
+mod failure;
 mod sqlite_file;
 pub mod store;
 mod table;
@@ -27,7 +28,9 @@ pub mod connection;
 pub mod consent_grant;
 pub mod event_log;
 pub mod external_binding;
+pub mod former_data_key;
 pub mod idempotency;
+pub mod installation_secret;
 pub mod integration;
 pub mod occupancy;
 pub mod role;
@@ -45,4 +48,5 @@ pub mod terms_acceptance;
 pub mod user_role;
 pub mod verification;
 
+pub use failure::DatabaseError;
 pub use store::{Logins, Store, StoreError};

@@ -27,7 +27,7 @@ pub use self::{
     logins::{APP_ROLE, ENGINE_ROLE, Logins},
     role::Role,
 };
-use crate::sqlite_file;
+use crate::{DatabaseError, sqlite_file};
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +50,13 @@ pub enum StoreError {
     },
     /// The database refused or broke.
     #[error("The database does not answer as it should: {0}")]
-    Database(#[from] DbErr),
+    Database(#[from] DatabaseError),
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl StoreError {

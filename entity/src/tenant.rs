@@ -21,8 +21,10 @@ pub struct Model {
     pub time_zone: Option<String>,
     /// The language, as a BCP 47 tag; null while nobody has told it.
     pub language: Option<String>,
-    /// The data key.
+    /// The data key, sealed under a master key.
     pub data_key: Vec<u8>,
+    /// How far the rotation of the data key is; null while there is none.
+    pub data_key_rotation: Option<String>,
     /// Grows with every change.
     pub version: i64,
     /// When it was made.

@@ -215,7 +215,8 @@ impl Client {
             true => Error::Unreachable { host: host.clone(), source: source.without_url() },
             false => Error::Broken { host: host.clone(), source: source.without_url() },
         };
-        tracing::debug!(method = %request.method, host, path = request.url.path(), "calling");
+        // A path has mailboxes' addresses in it, and what a link leads by.
+        tracing::debug!(method = %request.method, host, "calling");
         let answer = self
             .inner
             .request(request.method, request.url)

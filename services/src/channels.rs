@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     Result, connections,
     orders::{Activate, Order},
-    vault::Place,
+    vault::{Column as Sealed, Place},
 };
 
 /// Where Microsoft pushes to.
@@ -93,7 +93,7 @@ impl Channels {
         let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
         if let Some(known) = self.of(connection).await? {
             match provider.renew(&session, &known.external_id).await {
-                Ok(channel) => return self.store(connection, known.id, &channel, known.secret).await,
+                Ok(channel) => return self.renewed(connection, known.id, &channel).await,
                 Err(error) if error.kind == ErrorKind::Gone => {}
                 Err(error) => return Err(error.into()),
             }
@@ -105,13 +105,24 @@ impl Channels {
         };
         let url = self.services.settings.link(hook);
         let channel = provider.watch(&session, &connection.address, &url, &secret).await?;
-        let sealed = self
-            .services
-            .tenants()
-            .data_key(tenant)
-            .await?
-            .seal(place(tenant, connection.id), secret.as_bytes())?;
-        self.store(connection, id, &channel, sealed).await
+        self.store(connection, id, &channel, &secret).await
+    }
+
+    /// The secret stays as it is in the row, under whichever key it is sealed by now.
+    async fn renewed(
+        &self,
+        connection: &entity::connection::Model,
+        id: Uuid,
+        channel: &Channel,
+    ) -> Result<()> {
+        let tx = self.services.begin(connection.tenant_id).await?;
+        entity::channel::update(tx.tenant())
+            .filter(Column::Id.eq(id))
+            .col_expr(Column::ExternalId, Expr::value(channel.id.clone()))
+            .col_expr(Column::ExpiresAt, Expr::value(channel.expires_at))
+            .exec(tx.conn())
+            .await?;
+        tx.commit().await
     }
 
     async fn store(
@@ -119,9 +130,11 @@ impl Channels {
         connection: &entity::connection::Model,
         id: Uuid,
         channel: &Channel,
-        sealed: Vec<u8>,
+        secret: &str,
     ) -> Result<()> {
         let tx = self.services.begin(connection.tenant_id).await?;
+        let place = place(connection.tenant_id, connection.id);
+        let sealed = self.services.secrets().seal(tx.conn(), place, secret.as_bytes()).await?;
         let row = ActiveModel {
             id: Set(id),
             tenant_id: Set(connection.tenant_id),
@@ -207,8 +220,8 @@ impl Channels {
     }
 
     async fn secret_of(&self, channel: &Model) -> Result<Vec<u8>> {
-        let key = self.services.tenants().data_key(channel.tenant_id).await?;
-        key.open(place(channel.tenant_id, channel.connection_id), &channel.secret)
+        let place = place(channel.tenant_id, channel.connection_id);
+        self.services.secrets().open(place, &channel.secret).await
     }
 
     /// Orders the reading of the channels' mailboxes, and ends the channels that have lapsed: pushes may have been lost
@@ -252,7 +265,7 @@ fn is_same(known: &[u8], given: &str) -> bool {
 
 /// Sealed under the connection, which stays while channels come and go.
 fn place(tenant: Uuid, connection: Uuid) -> Place {
-    Place { tenant, table: "channel", column: "secret", row: connection }
+    Sealed::ChannelSecret.at(tenant, connection)
 }
 
 /// The channel of this name. Ids of Google's go on behind a bar with what notices do not carry; what comes before it is

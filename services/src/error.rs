@@ -1,6 +1,7 @@
 //! What use cases answer when they do not do what they were asked.
 
 use domain::access::Denied;
+use entity::DatabaseError;
 use sea_orm::DbErr;
 
 /// A clear no: the caller asked for something that the rules or the input do not allow. Nothing has changed.
@@ -43,16 +44,33 @@ pub enum Error {
     Provider(#[from] providers::Error),
     /// The database failed.
     #[error("the database failed")]
-    Database(#[from] DbErr),
+    Database(#[from] DatabaseError),
     /// A wake-up or limit could not be reached.
     #[error("the queue failed")]
     Queue(#[from] queue::Error),
+    /// Something stored is sealed with a master key that the configuration has not.
+    #[error(
+        "what is stored as {what} is sealed with the master key {key}, which is neither master_key nor among \
+         former_master_keys"
+    )]
+    MasterKeyUnknown {
+        /// What it is.
+        what: &'static str,
+        /// Which key.
+        key: crate::vault::KeyId,
+    },
     /// Something stored cannot be read back: a wrong key, or damage.
     #[error("what is stored as {what} cannot be read")]
     Unreadable {
         /// What it is.
         what: &'static str,
     },
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 impl Error {
@@ -73,6 +91,7 @@ impl Error {
             Self::Denied(denied) => denied.code(),
             Self::Provider(error) => error.kind_code(),
             Self::Database(_) | Self::Queue(_) => "UNAVAILABLE",
+            Self::MasterKeyUnknown { .. } => "MASTER_KEY_UNKNOWN",
             Self::Unreadable { .. } => "UNREADABLE",
         }
     }

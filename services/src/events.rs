@@ -4,12 +4,13 @@
 //! permission. Events are rows, written in the transaction of the change, and messages to all nodes after it.
 
 use domain::{Allowed, Ids, Timestamp};
+use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
 use queue::Message;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, QueryFilter, QueryOrder,
-    QuerySelect, Statement, TryGetable, Value, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect,
+    Statement, TryGetable, Value, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -135,10 +136,10 @@ async fn place<T: TryGetable>(
     column: &str,
     tenant: Uuid,
     event: Uuid,
-) -> std::result::Result<Option<T>, DbErr> {
+) -> std::result::Result<Option<T>, DatabaseError> {
     let sql = format!("SELECT {column} AS place FROM event_log WHERE tenant_id = $1 AND id = $2");
     let values = [tenant.into(), event.into()];
     let row =
         txn.query_one_raw(Statement::from_sql_and_values(txn.get_database_backend(), sql, values)).await?;
-    row.map(|row| row.try_get("", "place")).transpose()
+    Ok(row.map(|row| row.try_get("", "place")).transpose()?)
 }

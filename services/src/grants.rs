@@ -18,12 +18,18 @@ use providers::{
     microsoft::identity::Identity,
 };
 use queue::Key;
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::broker::{Broker, Tokens, Trial};
-use crate::{Error, Result, gate::IntegrationGate, vault::Place};
+use crate::{
+    Error, Result,
+    gate::IntegrationGate,
+    vault::{Column, Place},
+};
 
 /// The connectors of an installation.
 #[derive(Debug, Clone, Default)]
@@ -175,7 +181,7 @@ impl Grants {
             user_id: Set(user),
             kind: Set(secret.kind().to_owned()),
             account: Set(account.to_owned()),
-            secret: Set(self.seal(tx.tenant(), id, secret).await?),
+            secret: Set(self.seal(tx.conn(), place(tx.tenant(), id), secret).await?),
             access_token: Set(None),
             expires_at: Set(None),
             lost: Set(false),
@@ -284,14 +290,13 @@ impl Grants {
         Ok((self.services.connectors.get(kind)?, session))
     }
 
-    async fn seal(&self, tenant: Uuid, grant: Uuid, secret: &Secret) -> Result<Vec<u8>> {
+    async fn seal(&self, txn: &impl ConnectionTrait, place: Place, secret: &Secret) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
-        self.services.tenants().data_key(tenant).await?.seal(place(tenant, grant), &plain)
+        self.services.secrets().seal(txn, place, &plain).await
     }
 
     async fn open(&self, row: &entity::consent_grant::Model) -> Result<Secret> {
-        let key = self.services.tenants().data_key(row.tenant_id).await?;
-        let plain = key.open(place(row.tenant_id, row.id), &row.secret)?;
+        let plain = self.services.secrets().open(place(row.tenant_id, row.id), &row.secret).await?;
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 
@@ -324,7 +329,7 @@ fn of_integration(integration: &entity::integration::Model) -> Key {
 }
 
 fn place(tenant: Uuid, row: Uuid) -> Place {
-    Place { tenant, table: "consent_grant", column: "secret", row }
+    Column::ConsentGrantSecret.at(tenant, row)
 }
 
 fn lost() -> ProviderError {

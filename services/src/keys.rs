@@ -78,7 +78,7 @@ impl Keys {
         let secret = self.secret();
         let ends =
             new.expires_at.unwrap_or_else(|| self.services.now() + self.services.settings.key_lifetime);
-        let key = self.row(&secret, &new, Some(ends))?;
+        let key = self.row(&secret, &new, Some(ends)).await?;
         let mut tx = self.services.begin_installation().await?;
         insert(&key, tx.conn()).await?;
         tx.audit(&by.actor(), "key.create", shown(&key), Facts::made(told(&key)));
@@ -113,7 +113,7 @@ impl Keys {
             expires_at: None,
         };
         let secret = self.secret();
-        let key = self.row(&secret, &new, Some(now + self.services.settings.key_lifetime))?;
+        let key = self.row(&secret, &new, Some(now + self.services.settings.key_lifetime)).await?;
         insert(&key, tx.conn()).await?;
         let ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
         let before = told(&old);
@@ -145,7 +145,7 @@ impl Keys {
         };
         let permissions = Permission::ALL.iter().copied().collect();
         let new = NewKey { name: name.to_owned(), permissions, tenant: None, expires_at: None };
-        let key = self.row(&secret, &new, None)?;
+        let key = self.row(&secret, &new, None).await?;
         let mut tx = self.services.begin_installation().await?;
         match insert(&key, tx.conn()).await {
             Ok(()) => {
@@ -184,7 +184,7 @@ impl Keys {
         if !is_well_formed(secret) {
             return Ok(None);
         }
-        let digest = self.services.vault.digest(secret);
+        let digest = self.services.secrets().digest(secret).await?;
         let found = by_digest(&digest, self.services.store.installation()).await?;
         let is_it =
             |key: &Model| verify_slices_are_equal(&key.hash, &digest).is_ok() && self.is_in_force(key);
@@ -227,12 +227,12 @@ impl Keys {
         format!("{PREFIX}{}", self.services.ids.secret())
     }
 
-    fn row(&self, secret: &str, new: &NewKey, expires_at: Option<Timestamp>) -> Result<Model> {
+    async fn row(&self, secret: &str, new: &NewKey, expires_at: Option<Timestamp>) -> Result<Model> {
         Ok(Model {
             id: self.services.ids.make::<ids::ApiKey>().uuid(),
             name: crate::tenants::checked_name(&new.name)?,
             prefix: secret.chars().take(SHOWN).collect(),
-            hash: self.services.vault.digest(secret),
+            hash: self.services.secrets().digest(secret).await?,
             created_at: self.services.now(),
             expires_at,
             revoked_at: None,

@@ -32,6 +32,7 @@ pub mod quotas;
 pub mod roles;
 pub mod rooms;
 pub mod runs;
+pub mod secrets;
 pub mod service_accounts;
 pub mod settings;
 pub mod tenants;
@@ -76,7 +77,7 @@ pub struct Inner {
     pub ids: Ids,
     /// Hints, fan-out and limits.
     pub queue: Queue,
-    /// The key that encrypts what is secret.
+    /// The master keys.
     pub vault: Vault,
     /// The connectors, by kind.
     pub connectors: grants::Connectors,
@@ -152,9 +153,10 @@ impl Services {
         self.begin(audit::INSTALLATION).await
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and what is stored in it can be opened here.
     pub async fn is_ready(&self) -> bool {
-        self.store.installation().ping().await.is_ok() && self.store.engine().ping().await.is_ok()
+        let opens = self.secrets().has_the_key_in_force().await;
+        opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
     }
 
     /// Tells which workflows there are; called once by whoever puts the node together.
@@ -215,6 +217,8 @@ nouns! {
     rooms: rooms::Rooms,
     /// Runs of workflows.
     runs: runs::Runs,
+    /// What is secret at rest.
+    secrets: secrets::Secrets,
     /// Service mailboxes.
     service_accounts: service_accounts::ServiceAccounts,
     /// Customer organisations.

@@ -64,7 +64,7 @@ impl Links {
         let link = Model {
             id: id.uuid(),
             tenant_id: tx.tenant(),
-            token_hash: self.services.vault.digest(&token),
+            token_hash: self.services.secrets().digest(&token).await?,
             email,
             user_id: Some(user),
             integration_id: new.integration.map(Id::uuid),
@@ -87,7 +87,7 @@ impl Links {
     pub async fn open(&self, token: &str) -> Result<OpenLink> {
         let unknown =
             || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
-        let digest = self.services.vault.digest(token);
+        let digest = self.services.secrets().digest(token).await?;
         let store = &self.services.store;
         let tenant =
             tenant_lookup::tenant_of(store, Kind::ConnectLink, &digest).await?.ok_or_else(unknown)?;

@@ -27,9 +27,7 @@ use uuid::Uuid;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
-use crate::{
-    Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles, vault::DataKey,
-};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles};
 
 crate::noun! {
     /// Customer organisations.
@@ -78,7 +76,8 @@ impl Tenants {
             return_urls: json!(return_urls),
             time_zone,
             language,
-            data_key: self.services.vault.new_data_key(id.uuid())?,
+            data_key: self.services.secrets().new_data_key(tx.conn(), id.uuid()).await?,
+            data_key_rotation: None,
             version: 1,
             created_at: tx.now(),
         };
@@ -222,18 +221,6 @@ impl Tenants {
         }
         let message = "This return address was not allowed beforehand. The vendor can allow it.";
         Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into())
-    }
-
-    /// Opens a tenant's data key. An opened key is kept for a minute.
-    pub async fn data_key(&self, tenant: Uuid) -> Result<DataKey> {
-        let keys = self.services.keys();
-        if let Some(key) = keys.opened().data_keys.get(&tenant) {
-            return Ok(key);
-        }
-        let model = self.find(Id::from_uuid(tenant)).await?.ok_or_else(|| Error::not_found("tenant"))?;
-        let key = self.services.vault.data_key(tenant, &model.data_key)?;
-        keys.opened().data_keys.insert(tenant, key.clone());
-        Ok(key)
     }
 
     pub(crate) async fn find(&self, id: Id<ids::Tenant>) -> Result<Option<Model>> {

@@ -1,10 +1,10 @@
 //! One transaction, and what is told to others once it is committed.
 
 use domain::{Id, Timestamp, state::Lane};
+use entity::DatabaseError;
 use queue::{Hint, jobs};
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement, Value,
-    prelude::Json,
+    ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, Statement, Value, prelude::Json,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -56,7 +56,7 @@ impl After {
     }
 
     /// Few statements for all events, and on PostgreSQL the same for any number.
-    async fn store_events(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DbErr> {
+    async fn store_events(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DatabaseError> {
         if txn.get_database_backend() == DatabaseBackend::Postgres {
             return self.store_together(txn).await;
         }
@@ -67,7 +67,7 @@ impl After {
         Ok(())
     }
 
-    async fn store_together(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DbErr> {
+    async fn store_together(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DatabaseError> {
         if self.events.is_empty() {
             return Ok(());
         }

@@ -1,149 +1,143 @@
 //! Encryption of what is secret at rest.
 //!
-//! The key-encryption key comes from the configuration and never enters the database. Every tenant has a data key
-//! of its own, stored under that key: destroying it makes all the tenant's secrets unreadable, backups included.
-//! A sealed value is `1 | nonce | ciphertext` under AES-256-GCM, bound to its place by associated data
-//! (`v1|tenant|table|column|row`), so that it cannot be moved to another row.
+//! Master keys come from the configuration and never enter the database. Every tenant has a data key of its own, stored
+//! under one of them: destroying it makes all the tenant's secrets unreadable, backups included. A sealed value is
+//! `2 | key id | nonce | ciphertext` under AES-256-GCM, bound to its place and its key by associated data
+//! (`v2|tenant|table|column|row|key id`), so that it cannot be moved to another row. Its key id says which of several
+//! keys opens it. Values of the first version (`1 | nonce | ciphertext`) name no key and are tried with each.
+//!
+//! Which key seals what, and when it changes, is said by [`crate::secrets`].
 
-use aes_gcm::{
-    Aes256Gcm, Key, KeyInit,
-    aead::{Aead, Payload},
-};
+mod column;
+mod installation;
+mod key;
+
+use std::sync::{Arc, OnceLock};
+
 use domain::Ids;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
+pub use self::{
+    column::{Column, Owner, Place},
+    key::KeyId,
+};
+pub(crate) use self::{
+    installation::{DIGEST, place as own_place},
+    key::{HEAD, Key, head, key_id},
+};
 use crate::{Error, Result};
 
-const VERSION: u8 = 1;
-const NONCE: usize = 12;
-
-/// The key of the installation, and what it opens.
+/// The master keys of the configuration.
 #[derive(Clone)]
-pub struct Vault {
-    key: std::sync::Arc<SecretBox<[u8; 32]>>,
+pub struct Vault(Arc<Keys>);
+
+struct Keys {
+    current: Key,
+    former: Vec<Key>,
+    /// The secret of [`Vault::digest`], once it is known. It never changes.
+    pepper: OnceLock<SecretBox<[u8; 32]>>,
     ids: Ids,
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Vault")
-    }
-}
-
-/// Where a sealed value stands.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// The tenant; nil for what belongs to the installation.
-    pub tenant: Uuid,
-    /// The table.
-    pub table: &'static str,
-    /// The column.
-    pub column: &'static str,
-    /// The row's id.
-    pub row: Uuid,
-}
-
-impl Place {
-    fn bound(self) -> String {
-        format!("v1|{}|{}|{}|{}", self.tenant, self.table, self.column, self.row)
+        f.debug_tuple("Vault").field(&self.current()).finish()
     }
 }
 
 impl Vault {
-    /// A vault under a key of 32 bytes.
+    /// A vault with one master key of 32 bytes.
     pub fn new(key: [u8; 32], ids: Ids) -> Self {
-        Self { key: std::sync::Arc::new(SecretBox::new(Box::new(key))), ids }
+        Self::with_former(key, &[], ids)
     }
 
-    /// A new data key for a tenant, sealed.
-    pub fn new_data_key(&self, tenant: Uuid) -> Result<Vec<u8>> {
-        let key: [u8; 32] = self.ids.bytes();
-        self.seal_with(self.key.expose_secret(), Self::data_key_place(tenant), &key)
+    /// A vault whose values may be sealed with former master keys too.
+    pub fn with_former(key: [u8; 32], former: &[[u8; 32]], ids: Ids) -> Self {
+        let former = former.iter().map(|key| Key::new(*key)).collect();
+        Self(Arc::new(Keys { current: Key::new(key), former, pepper: OnceLock::new(), ids }))
     }
 
-    /// Opens a tenant's data key.
-    pub fn data_key(&self, tenant: Uuid, sealed: &[u8]) -> Result<DataKey> {
-        let key = open_with(self.key.expose_secret(), Self::data_key_place(tenant), sealed)?;
-        let key = key.try_into().map_err(|_| Error::Unreadable { what: "data key" })?;
-        Ok(DataKey { vault: self.clone(), key: std::sync::Arc::new(SecretBox::new(Box::new(key))) })
+    /// The id of the key that the configuration calls the master key.
+    pub fn current(&self) -> KeyId {
+        self.0.current.id
     }
 
-    /// Seals what belongs to the installation.
-    pub fn seal(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
-        self.seal_with(self.key.expose_secret(), place, plain)
+    /// The ids of the former keys.
+    pub fn former(&self) -> impl Iterator<Item = KeyId> {
+        self.0.former.iter().map(|key| key.id)
     }
 
-    /// Opens what belongs to the installation.
+    /// Whether the configuration has a key.
+    pub fn knows(&self, id: KeyId) -> bool {
+        self.keys().any(|key| key.id == id)
+    }
+
+    /// Seals under one of the master keys.
+    pub(crate) fn seal(&self, key: KeyId, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+        let unknown = || Error::MasterKeyUnknown { what: place.what(), key };
+        self.keys().find(|known| known.id == key).ok_or_else(unknown)?.seal(&self.0.ids, place, plain)
+    }
+
+    /// Opens what is sealed under one of the master keys.
     pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
-        open_with(self.key.expose_secret(), place, sealed)
+        self.opened(place, sealed).map(|(_, plain)| plain)
     }
 
-    /// The digest under which a token or key is found: useless without the installation's key.
-    pub fn digest(&self, token: &str) -> Vec<u8> {
-        let pepper = Sha256::digest([b"muster digest v1".as_slice(), self.key.expose_secret()].concat());
-        let mut mac =
-            <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&pepper).expect("HMAC takes keys of any length");
+    /// The same, and which key opened it.
+    pub(crate) fn opened(&self, place: Place, sealed: &[u8]) -> Result<(KeyId, Vec<u8>)> {
+        match key_id(sealed) {
+            Some(id) => {
+                let unknown = || Error::MasterKeyUnknown { what: place.what(), key: id };
+                let key = self.keys().find(|known| known.id == id).ok_or_else(unknown)?;
+                Ok((id, key.open(place, sealed)?))
+            }
+            None => {
+                let opened = self.keys().find_map(|key| Some((key.id, key.open(place, sealed).ok()?)));
+                opened.ok_or(Error::Unreadable { what: place.what() })
+            }
+        }
+    }
+
+    /// A new data key.
+    pub(crate) fn new_data_key(&self) -> Key {
+        Key::new(self.0.ids.bytes())
+    }
+
+    /// Seals with an opened data key.
+    pub(crate) fn seal_with(&self, key: &Key, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+        key.seal(&self.0.ids, place, plain)
+    }
+
+    /// The digest under which a token or key is found, once its secret is known: useless without that secret.
+    pub(crate) fn digest(&self, token: &str) -> Option<Vec<u8>> {
+        let pepper = self.0.pepper.get()?;
+        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(pepper.expose_secret())
+            .expect("HMAC takes keys of any length");
         mac.update(token.as_bytes());
-        mac.finalize().into_bytes().to_vec()
+        Some(mac.finalize().into_bytes().to_vec())
     }
 
-    fn data_key_place(tenant: Uuid) -> Place {
-        Place { tenant, table: "tenant", column: "data_key", row: tenant }
+    /// Says what the secret of digests is, which is stored.
+    pub(crate) fn set_pepper(&self, pepper: [u8; 32]) {
+        // Whoever comes second read the same row.
+        let _already_set = self.0.pepper.set(SecretBox::new(Box::new(pepper)));
     }
 
-    fn seal_with(&self, key: &[u8; 32], place: Place, plain: &[u8]) -> Result<Vec<u8>> {
-        let nonce: [u8; NONCE] = self.ids.bytes();
-        let bound = place.bound();
-        let payload = Payload { msg: plain, aad: bound.as_bytes() };
-        let sealed = cipher(key).encrypt(&nonce.into(), payload);
-        let sealed = sealed.map_err(|_| Error::Unreadable { what: place.table })?;
-        Ok([&[VERSION], nonce.as_slice(), &sealed].concat())
-    }
-}
-
-/// A tenant's opened data key. Cheap to clone; never printed.
-#[derive(Clone)]
-pub struct DataKey {
-    vault: Vault,
-    key: std::sync::Arc<SecretBox<[u8; 32]>>,
-}
-
-impl std::fmt::Debug for DataKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("DataKey")
-    }
-}
-
-impl DataKey {
-    /// Seals a value for its place.
-    pub fn seal(&self, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
-        self.vault.seal_with(self.key.expose_secret(), place, plain)
+    /// The secret of digests that an installation had before there was a stored one: made of its only master key.
+    pub(crate) fn derived_pepper(&self, key: KeyId) -> Option<[u8; 32]> {
+        let key = self.keys().find(|known| known.id == key)?;
+        Some(Sha256::digest([b"muster digest v1".as_slice(), key.bytes()].concat()).into())
     }
 
-    /// Opens a value at its place.
-    pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
-        open_with(self.key.expose_secret(), place, sealed)
+    fn ids(&self) -> &Ids {
+        &self.0.ids
     }
-}
 
-fn cipher(key: &[u8; 32]) -> Aes256Gcm {
-    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
-}
-
-fn open_with(key: &[u8; 32], place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
-    let unreadable = || Error::Unreadable { what: place.table };
-    let (version, rest) = sealed.split_first().ok_or_else(unreadable)?;
-    if *version != VERSION || rest.len() < NONCE {
-        return Err(unreadable());
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        std::iter::once(&self.0.current).chain(&self.0.former)
     }
-    let (nonce, ciphertext) = rest.split_at(NONCE);
-    let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| unreadable())?;
-    let bound = place.bound();
-    let payload = Payload { msg: ciphertext, aad: bound.as_bytes() };
-    cipher(key).decrypt(&nonce.into(), payload).map_err(|_| unreadable())
 }
 
 #[cfg(test)]
@@ -151,28 +145,74 @@ mod tests {
     use std::sync::Arc;
 
     use domain::{TestClock, Timestamp};
+    use uuid::Uuid;
 
     use super::*;
 
+    fn ids() -> Ids {
+        Ids::seeded(Arc::new(TestClock::at(Timestamp::UNIX_EPOCH)), 3)
+    }
+
     #[test]
     fn a_sealed_value_opens_only_at_its_place_and_with_its_key() {
-        let ids = Ids::seeded(Arc::new(TestClock::at(Timestamp::UNIX_EPOCH)), 3);
+        let ids = ids();
         let (tenant, row) = (ids.uuid(), ids.uuid());
         let vault = Vault::new(ids.bytes(), ids.clone());
-        let key = vault.data_key(tenant, &vault.new_data_key(tenant).unwrap()).unwrap();
-        let place = Place { tenant, table: "consent_grant", column: "secret", row };
-        let sealed = key.seal(place, b"token").unwrap();
+        let key = vault.new_data_key();
+        let place = Column::ConsentGrantSecret.at(tenant, row);
+        let sealed = vault.seal_with(&key, place, b"token").unwrap();
         assert_eq!(key.open(place, &sealed).unwrap(), b"token");
         assert!(!sealed.windows(5).any(|window| window == b"token"));
 
-        let elsewhere = Place { row: ids.uuid(), ..place };
-        assert!(key.open(elsewhere, &sealed).is_err(), "another row must not open it");
-        let other = vault.data_key(tenant, &vault.new_data_key(tenant).unwrap()).unwrap();
-        assert!(other.open(place, &sealed).is_err(), "another tenant's key must not open it");
-        let mut damaged = sealed.clone();
-        *damaged.last_mut().unwrap() ^= 1;
-        assert!(key.open(place, &damaged).is_err(), "a damaged value must not open");
-        let stranger = Vault::new(ids.bytes(), ids.clone());
-        assert!(stranger.data_key(tenant, &vault.new_data_key(tenant).unwrap()).is_err());
+        for elsewhere in [
+            Column::ConsentGrantSecret.at(tenant, ids.uuid()),
+            Column::ConsentGrantSecret.at(ids.uuid(), row),
+            Column::ChannelSecret.at(tenant, row),
+        ] {
+            assert!(key.open(elsewhere, &sealed).is_err(), "another place must not open it: {elsewhere:?}");
+        }
+        assert!(vault.new_data_key().open(place, &sealed).is_err(), "another key must not open it");
+        for index in 0..sealed.len() {
+            let mut damaged = sealed.clone();
+            damaged[index] ^= 1;
+            assert!(key.open(place, &damaged).is_err(), "byte {index} is damaged: it must not open");
+            assert!(key.open(place, &sealed[..index]).is_err(), "cut at byte {index}: it must not open");
+        }
+    }
+
+    #[test]
+    fn a_value_names_the_master_key_that_opens_it_and_one_that_is_not_there_is_named() {
+        let ids = ids();
+        let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
+        let before = Vault::new(old, ids.clone());
+        let after = Vault::with_former(new, &[old], ids.clone());
+        let place = Column::SigningKeyPrivate.at(Uuid::nil(), ids.uuid());
+        let sealed = before.seal(before.current(), place, b"key").unwrap();
+        assert_eq!(after.opened(place, &sealed).unwrap(), (before.current(), b"key".to_vec()));
+        let sealed = after.seal(after.current(), place, b"key").unwrap();
+        let error = before.open(place, &sealed).unwrap_err();
+        assert_eq!(error.code(), "MASTER_KEY_UNKNOWN");
+        assert!(error.to_string().contains(&after.current().to_string()), "{error}");
+        assert!(before.seal(after.current(), place, b"key").is_err(), "it has no such key");
+    }
+
+    /// As the first version sealed: without the key's id.
+    #[test]
+    fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
+        let ids = ids();
+        let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
+        let place = Column::SigningKeyPrivate.at(Uuid::nil(), ids.uuid());
+        let sealed = Key::new(old).seal_unkeyed(&ids, place, b"key").unwrap();
+        let vault = Vault::with_former(new, &[old], ids.clone());
+        assert_eq!(vault.opened(place, &sealed).unwrap(), (Key::new(old).id, b"key".to_vec()));
+        let error = Vault::new(new, ids).open(place, &sealed).unwrap_err();
+        assert_eq!(error.code(), "UNREADABLE");
+    }
+
+    #[test]
+    fn nothing_of_a_key_is_in_what_is_printed() {
+        let vault = Vault::new([0xab; 32], ids());
+        let printed = format!("{vault:?} {:?} {}", vault.new_data_key(), vault.current());
+        assert!(!printed.contains("abababab") && !printed.contains("171, 171"), "{printed}");
     }
 }

@@ -6,6 +6,7 @@
 mod audit;
 mod compose;
 mod direction;
+mod errors;
 mod files;
 mod keys;
 mod links;
@@ -13,4 +14,6 @@ mod lookups;
 mod nodes;
 mod postgres;
 mod roles;
+mod rotation;
+mod sealed;
 mod walls;

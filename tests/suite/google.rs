@@ -200,7 +200,7 @@ fn at_google(page: &Page) -> bool {
 }
 
 /// Goes through Google's pages as whoever has this account.
-async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account: &str) -> Place {
+pub async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account: &str) -> Place {
     let mut place = app.send(browser, &page, &[("address", account)]).await;
     while let Place::Page(page) = &place
         && at_google(page)
@@ -211,7 +211,7 @@ async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account: &s
 }
 
 /// Begins a user's own consent; answers the browser and the page at which Google asks who is there.
-async fn own_consent(app: &TestApp, org: &Org, user: &str) -> (Browser, Page) {
+pub async fn own_consent(app: &TestApp, org: &Org, user: &str) -> (Browser, Page) {
     let user = app.user(&org.tenant, user).await;
     let query = "mutation { connectOwnCalendar { url userErrors { code } } }";
     let begun = user.query(query, json!({})).await;

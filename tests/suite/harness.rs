@@ -5,7 +5,10 @@
 
 pub mod steps;
 
-use std::{net::TcpListener, sync::Arc};
+use std::{
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
 
 use chrono::{Duration, TimeZone, Utc};
 use domain::{Ids, SharedClock, TestClock, Timestamp};
@@ -46,6 +49,7 @@ macro_rules! both {
 /// A started Muster with its sandbox.
 pub struct TestApp {
     pub node: Node,
+    pub config: Config,
     pub clock: TestClock,
     pub base: Url,
     pub sandbox: Url,
@@ -67,6 +71,9 @@ pub struct Org {
     pub sandbox: Value,
 }
 
+/// What was answered to all that was asked in this process.
+pub static ANSWERS: Mutex<String> = Mutex::new(String::new());
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub struct Asker {
@@ -82,6 +89,11 @@ fn required(name: &str) -> String {
 
 impl TestApp {
     pub async fn new(stack: Stack) -> Self {
+        Self::through(stack, |sandbox| sandbox).await
+    }
+
+    /// The same with something between server and sandbox, which answers under another address.
+    pub async fn through(stack: Stack, between: impl FnOnce(Url) -> Url) -> Self {
         let start = Utc.with_ymd_and_hms(2026, 12, 1, 7, 0, 0).single().unwrap();
         let clock = TestClock::at(start);
         let shared: SharedClock = Arc::new(clock.clone());
@@ -95,7 +107,7 @@ impl TestApp {
             ids: ids.clone(),
         });
         let running = running.await.unwrap();
-        let sandbox = running.url();
+        let sandbox = between(running.url());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let (database_url, migration_url, queue_url) = match stack {
@@ -124,6 +136,7 @@ impl TestApp {
             listen: listener.local_addr().unwrap(),
             public_url: base.clone(),
             master_key: ids.secret().into(),
+            former_master_keys: Vec::new(),
             // No worker: tests step the engine by hand.
             roles: vec![Role::Api],
             vendor_key: Some(vendor_key.clone().into()),
@@ -176,6 +189,7 @@ impl TestApp {
         let client = browser::client().unwrap();
         Self {
             node,
+            config,
             clock,
             base,
             sandbox,
@@ -376,6 +390,7 @@ impl Asker {
             request = request.header(http::HeaderName::from_static("muster-tenant"), tenant);
         }
         let answer = self.client.send(request).await.unwrap();
+        ANSWERS.lock().unwrap().push_str(&answer.text());
         (answer.status, answer.json().unwrap())
     }
 

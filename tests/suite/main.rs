@@ -6,6 +6,7 @@ mod harness;
 mod audit;
 mod bad_input;
 mod caldav;
+mod canaries;
 mod cases;
 mod commands;
 mod copies;

@@ -84,8 +84,8 @@ impl From<services::Error> for Failure {
                 tracing::error!(error = ?error, "a use case failed");
                 "This cannot be done at the moment. Try again shortly.".to_owned()
             }
-            services::Error::Unreadable { what } => {
-                tracing::error!(what, "what is stored cannot be read");
+            error @ (services::Error::Unreadable { .. } | services::Error::MasterKeyUnknown { .. }) => {
+                tracing::error!(%error, "what is stored cannot be read");
                 "Something that is stored cannot be read. Name the request id when you report it.".to_owned()
             }
         };

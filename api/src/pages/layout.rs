@@ -69,10 +69,12 @@ pub(super) fn problem(error: &Error) -> HttpResponse {
         Error::Refused(_) => StatusCode::BAD_REQUEST,
         Error::Denied(_) => StatusCode::FORBIDDEN,
         Error::Provider(_) => StatusCode::BAD_GATEWAY,
-        Error::Database(_) | Error::Queue(_) | Error::Unreadable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
     let said = match error {
-        Error::Database(_) | Error::Queue(_) | Error::Unreadable { .. } => {
+        Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
             tracing::error!(%error, "a page failed");
             "Something is not working at our end. Please try again in a moment.".to_owned()
         }

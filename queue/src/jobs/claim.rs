@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{Clock, Timestamp, state::Lane};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value};
+use entity::DatabaseError;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
 use uuid::Uuid;
 
 use super::{json_list, lane, now};
@@ -64,7 +65,7 @@ pub async fn claim(
     node: &str,
     runs: &[Uuid],
     lease: Duration,
-) -> Result<Vec<Claimed>, DbErr> {
+) -> Result<Vec<Claimed>, DatabaseError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -102,7 +103,7 @@ pub async fn renew(
     clock: &dyn Clock,
     held: &[(Uuid, i64)],
     lease: Duration,
-) -> Result<Vec<Uuid>, DbErr> {
+) -> Result<Vec<Uuid>, DatabaseError> {
     if held.is_empty() {
         return Ok(Vec::new());
     }
@@ -125,7 +126,7 @@ pub async fn renew(
         }
     };
     let rows = engine.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
-    rows.iter().map(|row| row.try_get("", "run_id")).collect()
+    rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
 /// A length of time as PostgreSQL statements take it.
@@ -135,7 +136,7 @@ fn millis(time: Duration) -> Value {
 
 /// Gives a claim back unworked, as a node does that does not know the workflow. The sweep offers the job again after
 /// its usual pause, so that such a node does not take it at once again.
-pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Result<(), DbErr> {
+pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
     let backend = engine.get_database_backend();
     engine.execute_raw(Statement::from_sql_and_values(backend, sql, [run.into(), epoch.into()])).await?;
@@ -144,7 +145,7 @@ pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Resu
 
 /// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. Whoever held them
 /// is dead, and the next worker need not wait; a lease that ends like this counts as a crash, as one that ran out does.
-pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DbErr> {
+pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
         WHERE offered_at IS NOT NULL OR lease_until > $1";
     let backend = engine.get_database_backend();
@@ -154,7 +155,7 @@ pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Resul
 
 /// Ends the leases that a node still has, and offers their jobs again: for the end of that node, with what took too
 /// long or could not be written. What came of it is not known, so it counts as a crash, as a lease that ran out does.
-pub async fn leave(engine: &DatabaseConnection, clock: &dyn Clock, node: &str) -> Result<(), DbErr> {
+pub async fn leave(engine: &DatabaseConnection, clock: &dyn Clock, node: &str) -> Result<(), DatabaseError> {
     let backend = engine.get_database_backend();
     let sql = match backend {
         DatabaseBackend::Postgres => {

@@ -6,9 +6,10 @@ use domain::{
     Timestamp,
     state::{Lane, RunStatus},
 };
+use entity::DatabaseError;
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, Statement,
-    Value, prelude::Json, sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, Statement, Value,
+    prelude::Json, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
@@ -41,7 +42,11 @@ pub struct NewRun {
 
 /// Inserts runs with their jobs, due at once; the caller gives their hints away after its commit. A run whose key has
 /// a live run already is left out; the answer is one hint per run that was inserted.
-pub async fn order(txn: &DatabaseTransaction, runs: &[NewRun], at: Timestamp) -> Result<Vec<Hint>, DbErr> {
+pub async fn order(
+    txn: &DatabaseTransaction,
+    runs: &[NewRun],
+    at: Timestamp,
+) -> Result<Vec<Hint>, DatabaseError> {
     let mut hints = Vec::new();
     for runs in runs.chunks(AT_ONCE) {
         let is_postgres = txn.get_database_backend() == DatabaseBackend::Postgres;
@@ -64,7 +69,7 @@ async fn order_together(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
     at: Timestamp,
-) -> Result<HashSet<Uuid>, DbErr> {
+) -> Result<HashSet<Uuid>, DatabaseError> {
     fn list<T: Into<Value>>(runs: &[NewRun], column: impl Fn(&NewRun) -> T) -> Vec<T> {
         runs.iter().map(column).collect()
     }
@@ -81,7 +86,7 @@ async fn order_together(
         at.into(),
     ];
     let statement = Statement::from_sql_and_values(DatabaseBackend::Postgres, TOGETHER, values);
-    txn.query_all_raw(statement).await?.iter().map(|row| row.try_get("", "run_id")).collect()
+    txn.query_all_raw(statement).await?.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
 /// A job is due by the database's clock: a node whose own clock is ahead would wait for itself.
@@ -101,7 +106,7 @@ async fn insert_runs(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
     at: Timestamp,
-) -> Result<HashSet<Uuid>, DbErr> {
+) -> Result<HashSet<Uuid>, DatabaseError> {
     let rows = runs.iter().map(|run| entity::run::ActiveModel {
         id: Set(run.id),
         tenant_id: Set(run.tenant),
@@ -131,7 +136,7 @@ async fn insert_runs(
     Ok(inserted.into_iter().collect())
 }
 
-async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -> Result<(), DbErr> {
+async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -> Result<(), DatabaseError> {
     let due = at_once(txn);
     let mut values = Vec::with_capacity(hints.len() * 4);
     let mut rows = Vec::with_capacity(hints.len());
@@ -166,7 +171,7 @@ pub async fn signal(
     name: &str,
     payload: Json,
     at: Timestamp,
-) -> Result<Option<Hint>, DbErr> {
+) -> Result<Option<Hint>, DatabaseError> {
     let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
     let row = entity::signal::ActiveModel {
         id: Set(id),
@@ -186,7 +191,7 @@ async fn wake(
     tenant: Uuid,
     run: Uuid,
     at: Timestamp,
-) -> Result<Option<Hint>, DbErr> {
+) -> Result<Option<Hint>, DatabaseError> {
     let due = at_once(txn).replace('?', "$3");
     let sql = format!(
         "UPDATE job SET wakes = wakes + 1, offered_at = {due},
@@ -206,7 +211,7 @@ pub async fn request_cancel(
     tenant: Uuid,
     run: Uuid,
     at: Timestamp,
-) -> Result<Option<Hint>, DbErr> {
+) -> Result<Option<Hint>, DatabaseError> {
     let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };
     let sql = "UPDATE run SET cancel_requested = true WHERE tenant_id = $1 AND id = $2";
     let statement =
@@ -217,6 +222,6 @@ pub async fn request_cancel(
 
 /// Gives a parked run (failed while undoing, or quarantined) its job back, due now, with fresh attempts. The caller
 /// has checked that the run is parked and has set it live again.
-pub async fn revive(txn: &DatabaseTransaction, hint: &Hint, at: Timestamp) -> Result<(), DbErr> {
+pub async fn revive(txn: &DatabaseTransaction, hint: &Hint, at: Timestamp) -> Result<(), DatabaseError> {
     insert_jobs(txn, std::slice::from_ref(hint), at).await
 }

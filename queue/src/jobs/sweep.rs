@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use domain::{Clock, Timestamp};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, Statement};
+use entity::DatabaseError;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement};
 
 use super::{lane, now};
 use crate::Hint;
@@ -63,7 +64,7 @@ pub async fn sweep(
     clock: &dyn Clock,
     again: Option<Duration>,
     max: u32,
-) -> Result<Vec<Hint>, DbErr> {
+) -> Result<Vec<Hint>, DatabaseError> {
     let backend = engine.get_database_backend();
     let statement = match backend {
         DatabaseBackend::Postgres => {
@@ -94,7 +95,7 @@ pub async fn next_due(
     engine: &DatabaseConnection,
     clock: &dyn Clock,
     most: Duration,
-) -> Result<Duration, DbErr> {
+) -> Result<Duration, DatabaseError> {
     let backend = engine.get_database_backend();
     let (sql, values) = match backend {
         DatabaseBackend::Postgres => (

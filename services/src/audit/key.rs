@@ -23,10 +23,15 @@ use super::{
     canonical::{NOTHING, hex},
     chain_name, unreadable,
 };
-use crate::{Result, Vault, vault::Place};
+use crate::{
+    Result, Vault,
+    vault::{Column, Place},
+};
 
 /// Where the seed is sealed.
-const SEED: Place = Place { tenant: Uuid::nil(), table: "audit_key", column: "seed", row: Uuid::nil() };
+fn place() -> Place {
+    Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil())
+}
 
 /// The opened key of the audit. Never printed.
 pub struct AuditKey {
@@ -136,7 +141,7 @@ impl Sealer {
             return Ok(Some(Arc::clone(key)));
         }
         let Some(row) = audit_key::the_key().one(conn).await? else { return Ok(None) };
-        let key = Arc::new(AuditKey::of(&self.vault.open(SEED, &row.seed)?)?);
+        let key = Arc::new(AuditKey::of(&self.vault.open(place(), &row.seed)?)?);
         Ok(Some(Arc::clone(self.known.get_or_init(|| key))))
     }
 
@@ -147,10 +152,11 @@ impl Sealer {
             return Ok(key);
         }
         let seed: [u8; 32] = self.ids.bytes();
-        let row = Model { id: Uuid::nil(), seed: self.vault.seal(SEED, &seed)?, created_at: self.ids.now() };
+        let sealed = self.vault.seal_in_force(txn, place(), &seed).await?;
+        let row = Model { id: Uuid::nil(), seed: sealed, created_at: self.ids.now() };
         let nothing = OnConflict::column(audit_key::Column::Id).do_nothing().to_owned();
         Entity::insert(ActiveModel::from(row)).on_conflict(nothing).exec_without_returning(txn).await?;
         let row = audit_key::the_key().one(txn).await?.ok_or_else(unreadable)?;
-        Ok(Arc::new(AuditKey::of(&self.vault.open(SEED, &row.seed)?)?))
+        Ok(Arc::new(AuditKey::of(&self.vault.open(place(), &row.seed)?)?))
     }
 }

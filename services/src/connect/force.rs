@@ -35,9 +35,9 @@ impl Connect {
         server: Option<&Url>,
     ) -> Result<()> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
-        let key = self.services.tenants().data_key(session.tenant_id).await?;
+        let sealed = self.services.secrets().seal(tx.conn(), verifier_place(session), &plain).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
-        change.verifier = Set(Some(key.seal(verifier_place(session), &plain)?));
+        change.verifier = Set(Some(sealed));
         change.step = Set(HANDED_OVER.to_owned());
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
@@ -56,8 +56,8 @@ impl Connect {
         // Whoever waits for a second connection while holding one can bring a full pool to a halt.
         drop(txn);
         let row = row.ok_or_else(session_over)?;
-        let key = self.services.tenants().data_key(tenant).await?;
-        let plain = key.open(verifier_place(&row), row.verifier.as_deref().unwrap_or_default())?;
+        let sealed = row.verifier.as_deref().unwrap_or_default();
+        let plain = self.services.secrets().open(verifier_place(&row), sealed).await?;
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 

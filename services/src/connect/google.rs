@@ -126,10 +126,11 @@ impl Connect {
         let verifier = self.services.ids.secret();
         let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
         let nonce = self.services.ids.secret();
-        let key = self.services.tenants().data_key(session.tenant_id).await?;
+        let secrets = self.services.secrets();
+        let sealed = secrets.seal(tx.conn(), verifier_place(session), verifier.as_bytes()).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.nonce = Set(Some(nonce.clone()));
-        change.verifier = Set(Some(key.seal(verifier_place(session), verifier.as_bytes())?));
+        change.verifier = Set(Some(sealed));
         *session = change.update(tx.conn()).await?;
         let state = self.new_state(tx, session, path).await?;
         let redirect = self.services.settings.link(path);

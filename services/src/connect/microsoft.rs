@@ -134,8 +134,8 @@ impl Connect {
         let verifier = self.services.ids.secret();
         let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
         let nonce = self.services.ids.secret();
-        let key = self.services.tenants().data_key(session.tenant_id).await?;
-        let sealed = key.seal(verifier_place(session), verifier.as_bytes())?;
+        let secrets = self.services.secrets();
+        let sealed = secrets.seal(tx.conn(), verifier_place(session), verifier.as_bytes()).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.nonce = Set(Some(nonce.clone()));
         change.verifier = Set(Some(sealed));
@@ -149,7 +149,7 @@ impl Connect {
     pub(super) async fn new_state(&self, tx: &Tx, session: &mut SessionRow, path: &str) -> Result<String> {
         let state = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
-        change.state_hash = Set(Some(self.services.vault.digest(&format!("{path}|{state}"))));
+        change.state_hash = Set(Some(self.services.secrets().digest(&format!("{path}|{state}")).await?));
         change.step = Set(AT_PROVIDER.to_owned());
         *session = change.update(tx.conn()).await?;
         Ok(state)
@@ -167,7 +167,7 @@ impl Connect {
         use entity::connect_session::{Column, update};
         let session = self.session(cookie, purpose).await?;
         let state = answer.state.as_deref().unwrap_or_default();
-        let hash = self.services.vault.digest(&format!("{path}|{state}"));
+        let hash = self.services.secrets().digest(&format!("{path}|{state}")).await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let used = update(session.tenant_id)
             .filter(Column::Id.eq(session.id))
@@ -180,9 +180,8 @@ impl Connect {
             let message = "This answer does not belong to this step, or was used before. Start again.";
             return Err(Error::refuse("STATE_INVALID", message));
         }
-        let key = self.services.tenants().data_key(session.tenant_id).await?;
         let sealed = session.verifier.clone().unwrap_or_default();
-        let plain = key.open(verifier_place(&session), &sealed)?;
+        let plain = self.services.secrets().open(verifier_place(&session), &sealed).await?;
         let verifier = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "connect_session" })?;
         Ok((session, verifier.into()))
     }

@@ -77,7 +77,7 @@ impl Connect {
         let tx = self.services.begin(session.tenant_id).await?;
         let cookie = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session);
-        change.cookie_hash = Set(self.services.vault.digest(&cookie));
+        change.cookie_hash = Set(self.services.secrets().digest(&cookie).await?);
         change.purpose = Set("OWN_OPEN".to_owned());
         session = change.update(tx.conn()).await?;
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());

@@ -5,7 +5,10 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, Quer
 use uuid::Uuid;
 
 use super::{Connect, SessionRow};
-use crate::{Error, Result, Tx, vault::Place};
+use crate::{
+    Error, Result, Tx,
+    vault::{Column as Sealed, Place},
+};
 
 impl Connect {
     pub(super) async fn open_session(
@@ -23,7 +26,7 @@ impl Connect {
             link_id: link,
             user_id: user,
             integration_id: integration,
-            cookie_hash: self.services.vault.digest(&secret),
+            cookie_hash: self.services.secrets().digest(&secret).await?,
             purpose: purpose.to_owned(),
             step: "OPEN".to_owned(),
             state_hash: None,
@@ -44,7 +47,7 @@ impl Connect {
             connect_session::{Column, of},
             tenant_lookup::{Kind, tenant_of},
         };
-        let hash = self.services.vault.digest(cookie);
+        let hash = self.services.secrets().digest(cookie).await?;
         let store = &self.services.store;
         let tenant = tenant_of(store, Kind::ConnectSession, &hash).await?.ok_or_else(session_over)?;
         let txn = store.read(tenant).await?;
@@ -62,7 +65,7 @@ pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: &str) -> R
 }
 
 pub(super) fn verifier_place(session: &SessionRow) -> Place {
-    Place { tenant: session.tenant_id, table: "connect_session", column: "verifier", row: session.id }
+    Sealed::ConnectSessionVerifier.at(session.tenant_id, session.id)
 }
 
 pub(super) fn session_over() -> Error {

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Secret, lost, service_account};
+use super::{Secret, lost, place, service_account};
 use crate::{Error, Result, Services};
 
 /// An access token and when it ends.
@@ -163,18 +163,13 @@ impl Broker {
         let grants = self.services.grants();
         let (fetched, next) = self.exchange(grants.open(&row).await?, claims).await?;
         if let Some(next) = next {
-            let sealed = grants.seal(self.tenant, row.id, &next).await?;
-            match lock {
-                Some(txn) => {
-                    self.persist(&txn, sealed).await?;
-                    txn.commit().await?;
-                }
-                None => {
-                    let txn = self.services.store.write(self.tenant).await?;
-                    self.persist(&txn, sealed).await?;
-                    txn.commit().await?;
-                }
-            }
+            let txn = match lock {
+                Some(txn) => txn,
+                None => self.services.store.write(self.tenant).await?,
+            };
+            let sealed = grants.seal(&txn, place(self.tenant, row.id), &next).await?;
+            self.persist(&txn, sealed).await?;
+            txn.commit().await?;
         }
         Ok(fetched)
     }

@@ -23,7 +23,8 @@ use crate::{
     Error, Result,
     access::LEEWAY,
     audit::{ENGINE, Facts, OPERATOR},
-    vault::{DataKey, Place},
+    secrets::KeyRing,
+    vault::{Column as Sealed, Place},
 };
 
 /// How long an opened key is kept, and so how long another node may go on signing with a key that was rotated.
@@ -34,7 +35,7 @@ const OPENED_FOR: Duration = Duration::from_mins(1);
 pub struct Signing {
     current: Cache<(), SigningKey>,
     verifying: Cache<Uuid, (DecodingKey, Option<Timestamp>)>,
-    pub(crate) data_keys: Cache<Uuid, DataKey>,
+    pub(crate) data_keys: Cache<Uuid, KeyRing>,
 }
 
 impl Default for Signing {
@@ -197,10 +198,12 @@ impl Keys {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| unusable())?;
         let private = pair.to_pkcs8().map_err(|_| unusable())?;
         let id = self.services.ids.uuid();
+        let secrets = self.services.secrets();
+        let sealed = secrets.seal_for_installation(conn, place(id), private.as_ref()).await?;
         let row = Model {
             id,
             public_key: pair.public_key().as_ref().to_vec(),
-            private_key: self.services.vault.seal(place(id), private.as_ref())?,
+            private_key: sealed,
             created_at: self.services.now(),
             retires_at: None,
         };
@@ -215,5 +218,5 @@ fn told(key: &Model) -> Value {
 }
 
 fn place(row: Uuid) -> Place {
-    Place { tenant: Uuid::nil(), table: "signing_key", column: "private_key", row }
+    Sealed::SigningKeyPrivate.at(Uuid::nil(), row)
 }

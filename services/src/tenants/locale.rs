@@ -43,6 +43,7 @@ mod tests {
             time_zone: zone.map(str::to_owned),
             language: None,
             data_key: Vec::new(),
+            data_key_rotation: None,
             version: 1,
             created_at: Timestamp::UNIX_EPOCH,
         }

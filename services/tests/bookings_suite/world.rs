@@ -150,6 +150,7 @@ impl World {
             time_zone: None,
             language: None,
             data_key: vec![1],
+            data_key_rotation: None,
             version: 1,
             created_at: self.clock.now(),
         };

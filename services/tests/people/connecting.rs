@@ -43,7 +43,7 @@ fn choice(provider: ProviderKind) -> Choice {
     Choice { provider, terms: true, privacy: true, access_level: AccessLevel::Full, service_mailbox: None }
 }
 
-fn typed(server: &str) -> Typed {
+pub fn typed(server: &str) -> Typed {
     Typed {
         server: server.to_owned(),
         user: "svc".to_owned(),
@@ -53,9 +53,14 @@ fn typed(server: &str) -> Typed {
 }
 
 async fn link(h: &Harness, tenant: Id<ids::Tenant>) -> String {
+    let home = "https://acme.example/settings".to_owned();
+    link_back_to(h, tenant, Some(home)).await
+}
+
+pub async fn link_back_to(h: &Harness, tenant: Id<ids::Tenant>, home: Option<String>) -> String {
     let new = NewLink {
         email: "it@acme.example".to_owned(),
-        return_url: Some("https://acme.example/settings".to_owned()),
+        return_url: home,
         integration: None,
         roles: Vec::new(),
     };
@@ -64,7 +69,7 @@ async fn link(h: &Harness, tenant: Id<ids::Tenant>) -> String {
 }
 
 /// Follows a link as far as the form for credentials. Answers the cookie.
-async fn follow(h: &Harness, link: &str) -> String {
+pub async fn follow(h: &Harness, link: &str) -> String {
     let (cookie, onward) = h.services.connect().choose(link, choice(ProviderKind::CalDav)).await.unwrap();
     assert_eq!(onward, Onward::Credentials);
     cookie

@@ -18,7 +18,7 @@ use services::{
     integrations::NewIntegration,
     links::NewLink,
     users::NewUser,
-    vault::Place,
+    vault::Column,
 };
 use uuid::Uuid;
 
@@ -166,15 +166,14 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     let anna = h.services.users().create(&by, new).await.unwrap();
     let connection = h.services.connections().of_holders(tenant.uuid(), &[anna.id]).await.unwrap().remove(0);
     let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    let place = Place { tenant: tenant.uuid(), table: "channel", column: "secret", row: connection.id };
-    let key = h.services.tenants().data_key(tenant.uuid()).await.unwrap();
+    let place = Column::ChannelSecret.at(tenant.uuid(), connection.id);
     let id = h.services.ids.uuid();
     let channel = entity::channel::ActiveModel {
         id: Set(h.services.ids.uuid()),
         tenant_id: Set(tenant.uuid()),
         connection_id: Set(connection.id),
         external_id: Set(format!("{id}|resource|anna@acme.example")),
-        secret: Set(key.seal(place, b"known").unwrap()),
+        secret: Set(h.services.secrets().seal(tx.conn(), place, b"known").await.unwrap()),
         expires_at: Set(tx.now() + chrono::Duration::days(2)),
     };
     channel.insert(tx.conn()).await.unwrap();

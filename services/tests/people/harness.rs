@@ -63,6 +63,10 @@ pub struct Harness {
     pub services: Services,
     pub clock: TestClock,
     pub vault: Vault,
+    /// The database, as its owner.
+    pub url: String,
+    /// Its master key.
+    pub master: [u8; 32],
     pub key: String,
     pub staff: Staff,
     /// How many statements were sent.
@@ -81,7 +85,8 @@ impl Harness {
         let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
         let queue =
             queue::connect("memory:", "people", shared.clone(), ids.clone(), &tracker, &token).unwrap();
-        let vault = Vault::new(ids.bytes(), ids.clone());
+        let master = ids.bytes();
+        let vault = Vault::new(master, ids.clone());
         let settings = Settings::at("https://muster.example".parse().unwrap());
         let connectors = connectors(&shared, &ids);
         let services = Services::new(store, shared, ids, queue, vault.clone(), connectors, settings);
@@ -92,6 +97,7 @@ impl Harness {
             services,
             clock,
             vault,
+            master,
             key,
             staff: caller.allow_staff().unwrap(),
             statements,
@@ -102,6 +108,14 @@ impl Harness {
     /// The database as its owner, past the services.
     pub async fn owner(&self) -> DatabaseConnection {
         Store::owner(&self.url).await.unwrap()
+    }
+
+    /// Another node on the same database, with other keys.
+    pub fn node(&self, vault: Vault) -> Services {
+        let own = &self.services;
+        let ids = Ids::random(own.clock.clone());
+        let (store, clock, queue) = (own.store.clone(), own.clock.clone(), own.queue.clone());
+        Services::new(store, clock, ids, queue, vault, Connectors::default(), own.settings.clone())
     }
 
     /// A tenant on the plan PLUS with the service account switched on.

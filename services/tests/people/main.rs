@@ -11,6 +11,7 @@ mod harness;
 
 mod audit;
 mod connecting;
+mod failures;
 mod google;
 mod idempotency;
 mod keys;
@@ -18,6 +19,7 @@ mod links;
 mod notices;
 mod revocation;
 mod roles;
+mod rotation;
 mod runs;
 mod tenants;
 mod tokens;

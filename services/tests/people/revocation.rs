@@ -1,11 +1,11 @@
 //! What is revoked ends at once, on every node, although who calls is remembered.
 
 use chrono::Duration;
-use domain::{Ids, Permission, StandardRole};
+use domain::{Permission, StandardRole};
 use futures::{FutureExt, StreamExt};
 use sea_orm::ConnectionTrait;
 use services::{
-    PageArgs, Services,
+    PageArgs,
     access::AccessChange,
     roles::{NewRole, RoleChange},
     users::NewUser,
@@ -136,10 +136,7 @@ async fn what_is_remembered_ends_by_itself_where_no_message_comes(h: Harness) {
 async fn another_node_hears_of_it(h: Harness) {
     let (tenant, user) = a_user(&h).await;
     let own = &h.services;
-    let ids = Ids::random(own.clock.clone());
-    let connectors = services::grants::Connectors::default();
-    let (store, clock, queue) = (own.store.clone(), own.clock.clone(), own.queue.clone());
-    let other = Services::new(store, clock, ids, queue, h.vault.clone(), connectors, own.settings.clone());
+    let other = h.node(h.vault.clone());
     let token = own.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
     let authorization = format!("Bearer {token}");
     let there = async || other.access().authenticate(Some(&authorization), None).await;

@@ -9,7 +9,7 @@ use services::{
     change::TenantLocale,
     roles::permissions_in,
     tenants::{NewTenant, TenantChange},
-    vault::Place,
+    vault::Column,
 };
 use uuid::Uuid;
 
@@ -32,13 +32,15 @@ async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness
     for (role, standard) in roles.iter().zip(StandardRole::ALL) {
         assert_eq!((role.name.as_str(), permissions_in(role)), (standard.as_str(), standard.permissions()));
     }
-    let place = Place { tenant: acme.uuid(), table: "x", column: "y", row: Uuid::nil() };
-    let sealed = h.services.tenants().data_key(acme.uuid()).await.unwrap().seal(place, b"secret").unwrap();
-    let again = h.services.tenants().data_key(acme.uuid()).await.unwrap();
-    assert_eq!(again.open(place, &sealed).unwrap(), b"secret");
-    let theirs = h.services.tenants().data_key(other.uuid()).await.unwrap();
-    assert!(theirs.open(place, &sealed).is_err(), "another tenant's key opens nothing");
-    assert_eq!(refused(h.services.tenants().data_key(Uuid::nil()).await), "NOT_FOUND");
+    let (secrets, at) = (h.services.secrets(), |tenant| Column::ChannelSecret.at(tenant, Uuid::nil()));
+    let tx = h.services.begin(acme.uuid()).await.unwrap();
+    let sealed = secrets.seal(tx.conn(), at(acme.uuid()), b"secret").await.unwrap();
+    assert_eq!(refused(secrets.seal(tx.conn(), at(Uuid::nil()), b"secret").await), "NOT_FOUND");
+    drop(tx);
+    assert_eq!(secrets.open(at(acme.uuid()), &sealed).await.unwrap(), b"secret");
+    let error = secrets.open(at(other.uuid()), &sealed).await.unwrap_err();
+    assert_eq!(error.code(), "UNREADABLE", "another tenant's key opens nothing");
+    assert_eq!(refused(secrets.open(at(Uuid::nil()), &sealed).await), "NOT_FOUND");
 }
 
 async fn s2_1_a_feature_needs_its_plan(h: Harness) {

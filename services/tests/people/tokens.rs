@@ -6,7 +6,7 @@ use domain::{Caller, CallerKind, Id, Permission, StandardRole, Timestamp, access
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
-use services::{Error, keys::NewKey, vault::Place};
+use services::{Error, keys::NewKey, vault::Column};
 use uuid::Uuid;
 
 use crate::harness::{Harness, id, person, refused};
@@ -135,7 +135,7 @@ async fn a_token_is_valid_from_its_beginning_to_its_end(h: Harness) {
 async fn forged(h: &Harness, genuine: &str, change: impl FnOnce(&mut Header, &mut Value)) -> String {
     let row =
         entity::signing_key::Entity::find().one(h.services.store.installation()).await.unwrap().unwrap();
-    let place = Place { tenant: Uuid::nil(), table: "signing_key", column: "private_key", row: row.id };
+    let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
     let private = h.vault.open(place, &row.private_key).unwrap();
     let mut header = jsonwebtoken::decode_header(genuine).unwrap();
     let mut claims = part(genuine, 1);

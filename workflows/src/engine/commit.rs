@@ -11,9 +11,10 @@ use std::{
 };
 
 use domain::{Id, ids, state::RunStatus};
+use entity::DatabaseError;
 use entity::event_log::Model as Event;
 use queue::{Hint, jobs::Claimed};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, QueryResult, Statement, Value, prelude::Json};
+use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement, Value, prelude::Json};
 use services::{
     Services,
     audit::in_request,
@@ -201,7 +202,7 @@ pub(super) struct Job {
     told: bool,
 }
 
-pub(super) fn job(row: &QueryResult) -> Result<Job, DbErr> {
+pub(super) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
     let (kept, told): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "told")?);
     Ok(Job { kept, told: told && !kept })
 }
@@ -274,7 +275,7 @@ async fn move_together(
     node: &str,
     batch: &[Settled],
     told: &[Event],
-) -> Result<Moved, DbErr> {
+) -> Result<Moved, DatabaseError> {
     fn list<T: Into<Value>>(batch: &[Settled], column: impl Fn(&Settled) -> T) -> Vec<T> {
         batch.iter().map(column).collect()
     }

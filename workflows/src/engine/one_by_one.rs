@@ -1,9 +1,10 @@
 //! Moves runs on SQLite: one after the other, in the transaction of their batch.
 
+use entity::DatabaseError;
 use entity::event_log::Model as Event;
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Statement,
-    Value, prelude::Json,
+    ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, IntoActiveModel, Statement, Value,
+    prelude::Json,
 };
 use services::Services;
 
@@ -21,11 +22,11 @@ pub(super) async fn move_each(
     node: &str,
     batch: &[Settled],
     told: &[Event],
-) -> Result<Moved, DbErr> {
+) -> Result<Moved, DatabaseError> {
     let run = async |sql: &str, values: Vec<Value>| {
         let done =
             txn.execute_raw(Statement::from_sql_and_values(DatabaseBackend::Sqlite, sql, values)).await?;
-        Ok::<_, DbErr>(done.rows_affected())
+        Ok::<_, DatabaseError>(done.rows_affected())
     };
     let json = |reason: &Option<domain::Reason>| -> Option<Json> {
         reason.as_ref().and_then(|reason| serde_json::to_value(reason).ok())

@@ -8,12 +8,13 @@ use std::{
 };
 
 use domain::{Id, ids};
+use entity::DatabaseError;
 use futures::{FutureExt, future::join_all};
 use queue::{
     Hint,
     jobs::{self, Claimed},
 };
-use sea_orm::{DatabaseBackend, DbErr, QueryFilter, QueryOrder};
+use sea_orm::{DatabaseBackend, QueryFilter, QueryOrder};
 use services::audit::in_request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -76,7 +77,7 @@ impl Engine {
 
     /// Works off everything that is due now, in rounds, until nothing is: how tests step the engine. Answers how many
     /// steps were committed.
-    pub async fn drain(&self) -> Result<usize, DbErr> {
+    pub async fn drain(&self) -> Result<usize, DatabaseError> {
         let mut steps = 0;
         loop {
             let store = &self.services().store;
@@ -93,7 +94,7 @@ impl Engine {
     }
 
     /// Claims the runs of hints and reads them.
-    pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<Work>, DbErr> {
+    pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<Work>, DatabaseError> {
         let ids: Vec<Uuid> = hints.iter().map(|hint| hint.run).collect();
         let services = self.services();
         // Before the claim: what passes meanwhile counts as passed.
@@ -159,7 +160,7 @@ impl Engine {
 
     /// The signals that wait for runs, read after their claim. A step never goes without: it would sleep through what
     /// it did not see.
-    async fn signals(&self, runs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Signal>>, DbErr> {
+    async fn signals(&self, runs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Signal>>, DatabaseError> {
         let store = &self.services().store;
         let select = entity::signal::everywhere().filter(store.one_of(entity::signal::Column::RunId, runs));
         let rows = select.order_by_asc(entity::signal::Column::Id).all(store.by_key()).await?;
@@ -218,7 +219,7 @@ impl Engine {
         admitted: &[Hint],
         mut places: OwnedSemaphorePermit,
         hands: &Hands,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), DatabaseError> {
         let works = match self.claim(admitted).await {
             Ok(works) => works,
             Err(error) => {
@@ -293,7 +294,7 @@ impl Engine {
         }
     }
 
-    async fn work_on_suspect(&self, hint: Hint, hands: &Hands) -> Result<(), DbErr> {
+    async fn work_on_suspect(&self, hint: Hint, hands: &Hands) -> Result<(), DatabaseError> {
         let Some(mut places) = hands.take(1).await else { return Ok(()) };
         let mut works = self.claim(&[hint]).await?;
         if works.iter().any(is_last_chance) {

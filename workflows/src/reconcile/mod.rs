@@ -10,8 +10,9 @@ mod retention;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
+use entity::DatabaseError;
 use futures::FutureExt;
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -62,7 +63,7 @@ impl Reconciler {
 
 /// Every tenant: reconcilers walk over them one by one.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
-async fn tenants(services: &Services) -> Result<Vec<uuid::Uuid>, DbErr> {
+async fn tenants(services: &Services) -> Result<Vec<uuid::Uuid>, DatabaseError> {
     use sea_orm::EntityTrait;
     let rows = entity::tenant::Entity::find().all(services.store.installation()).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
@@ -119,7 +120,7 @@ async fn guarded(reconciler: Reconciler, services: &Services) {
 
 /// Takes a due round; `false` when it is not due or another node is at it. The next time is set before the round, so
 /// that a node that dies in it costs a lease or a period, whichever is longer.
-pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Result<bool, DbErr> {
+pub async fn take(services: &Services, reconciler: Reconciler, node: &str) -> Result<bool, DatabaseError> {
     let name = reconciler.name();
     let first = "INSERT INTO schedule (name, due_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     statement(services, first, vec![name.into(), services.now().into()]).await?;
@@ -144,7 +145,7 @@ async fn hold(services: &Services, reconciler: Reconciler, node: &str) {
 }
 
 /// Gives a round back.
-async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Result<(), DbErr> {
+async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Result<(), DatabaseError> {
     let sql = "UPDATE schedule SET lease_until = NULL, leased_by = NULL WHERE name = $1 AND leased_by = $2";
     statement(services, sql, vec![reconciler.name().into(), node.into()]).await?;
     Ok(())
@@ -158,7 +159,7 @@ async fn timed(
     sql: &str,
     [name, node]: [&str; 2],
     times: &[Duration],
-) -> Result<bool, DbErr> {
+) -> Result<bool, DatabaseError> {
     let mut values: Vec<Value> = vec![name.into(), node.into()];
     let sql = match services.store.backend() {
         DatabaseBackend::Postgres => {
@@ -178,7 +179,7 @@ async fn timed(
     Ok(statement(services, &sql, values).await? == 1)
 }
 
-async fn statement(services: &Services, sql: &str, values: Vec<Value>) -> Result<u64, DbErr> {
+async fn statement(services: &Services, sql: &str, values: Vec<Value>) -> Result<u64, DatabaseError> {
     let engine = services.store.engine();
     let statement = Statement::from_sql_and_values(engine.get_database_backend(), sql, values);
     Ok(engine.execute_raw(statement).await?.rows_affected())

@@ -1,12 +1,13 @@
 //! What grows without end is pruned by policy: finished runs with their histories, events, answers to repeated
-//! requests, sessions that are over.
+//! requests, sessions that are over, data keys that seal nothing any more.
 //!
 //! Rows go in small transactions, oldest first, so that nobody waits long for a lock; what is left over is for the
 //! next round. Live runs are never touched.
 
 use chrono::Duration;
 use domain::{Timestamp, state::RunStatus};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement, Value};
+use entity::DatabaseError;
+use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
 }
 
 /// Runs that ended well go sooner than those that somebody may still want to understand or to retry.
-async fn runs(services: &Services) -> Result<(), DbErr> {
+async fn runs(services: &Services) -> Result<(), DatabaseError> {
     let (now, settings) = (services.now(), &services.settings);
     let well = [RunStatus::Done, RunStatus::Cancelled];
     let badly = [RunStatus::Failed, RunStatus::Quarantined];
@@ -62,6 +63,8 @@ async fn of_tenant(services: &Services, tenant: Uuid, left: &mut usize) -> servi
         ("idempotency", "expires_at", now.into()),
         ("connect_session", "expires_at", sessions),
         ("access_token", "expires_at", (now - Duration::days(1)).into()),
+        // Whoever read what it sealed has opened it by then.
+        ("former_data_key", "unused_since", (now - Duration::hours(1)).into()),
     ];
     for (table, column, before) in kinds {
         let sql = format!(

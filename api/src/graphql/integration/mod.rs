@@ -264,7 +264,7 @@ impl IntegrationQuery {
 /// What a stored list of things cannot be read as is left out, and the log says so.
 fn stored<T: serde::de::DeserializeOwned>(json: &serde_json::Value, what: &'static str) -> Vec<T> {
     serde_json::from_value(json.clone()).unwrap_or_else(|error| {
-        tracing::error!(%error, what, "what is stored cannot be read");
+        tracing::error!(kind = ?error.classify(), what, "what is stored cannot be read");
         Vec::new()
     })
 }

@@ -1,0 +1,330 @@
+//! Replaces keys while nodes work.
+//!
+//! Every transaction leaves a state from which the next one goes on, so a rotation that was killed is simply run again:
+//! what is still sealed with a former key is found by the key's id in the value.
+
+use std::ops::ControlFlow;
+
+use domain::{Id, ids};
+use entity::{former_data_key, installation_secret, signing_key, tenant};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    IntoActiveModel, Iterable, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{KeyRing, Secrets};
+use crate::{
+    Error, Result,
+    audit::{Facts, OPERATOR},
+    vault::{Column, DIGEST, KeyId, Owner, Place, key_id, own_place},
+};
+
+mod batch;
+
+pub(super) use batch::outdated;
+
+/// How many tenants are looked up at a time.
+const TENANTS: u64 = 100;
+/// A tenant that a rotation of all has still to give a new data key.
+const DUE: &str = "DUE";
+/// A tenant that was given one and whose values are being sealed with it.
+const MOVING: &str = "MOVING";
+
+/// Which keys to replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The master key: the configuration's present one is put into force.
+    Master,
+    /// The master key, and the data key of every tenant.
+    DataKeys,
+    /// The master key, and the data key of one tenant.
+    DataKeyOf(Id<ids::Tenant>),
+}
+
+/// What was done last; what was said is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// A master key was put into force.
+    InForce(KeyId),
+    /// A tenant has a new data key, and the former one beside it.
+    NewDataKey(Id<ids::Tenant>),
+    /// So many values of a tenant are now sealed with its present data key.
+    Values(Id<ids::Tenant>, &'static str, usize),
+    /// A tenant is done, the n-th.
+    Tenant(Id<ids::Tenant>, usize),
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Signing keys, data keys and secrets of the installation that are now sealed with the master key in force.
+    pub master_values: usize,
+    /// Tenants that were given a new data key.
+    pub new_data_keys: usize,
+    /// Values that are now sealed with their tenant's present data key.
+    pub values: usize,
+    /// Values that no key opens; they are as they were, and the former data keys of their tenants stay.
+    pub unreadable: usize,
+}
+
+/// Says what was done last, and is told whether to go on.
+pub type Told<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
+
+impl Secrets {
+    /// Puts the configuration's master key into force and seals everything with it that a master key seals; then, if
+    /// asked to, gives tenants new data keys and seals their secrets with them. Safe to run at any time, several times,
+    /// and beside others; one that was stopped goes on where it was. Called by the operator, never for a request.
+    ///
+    /// # Errors
+    ///
+    /// `MASTER_KEY_UNKNOWN` when something is sealed with a master key that the configuration has not; `NOT_FOUND` when
+    /// there is no such tenant. What was done until then stays done.
+    pub async fn rotate(&self, scope: Scope, told: Told<'_>) -> Result<Report> {
+        self.ready().await?;
+        if let Scope::DataKeyOf(tenant) = scope {
+            self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
+        }
+        let mut report = Report::default();
+        report.master_values += self.put_into_force(told).await?;
+        report.master_values += self.reseal_installation().await?;
+        if scope == Scope::DataKeys {
+            self.mark_all().await?;
+        }
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let tenants = self.tenants_after(after).await?;
+            let Some(last) = tenants.last() else { break };
+            after = Some(*last);
+            for tenant in tenants {
+                let renew = match scope {
+                    Scope::DataKeyOf(only) if only.uuid() == tenant => Renew::UnlessMoving,
+                    _ => Renew::WhatIsDue,
+                };
+                self.rotate_tenant(tenant, renew, &mut report, told).await?;
+                count += 1;
+                tell(told, Progress::Tenant(Id::from_uuid(tenant), count))?;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Seals the installation's own secret with the configuration's master key: from this commit on everybody seals
+    /// with it. Whoever held the former one has committed by then.
+    async fn put_into_force(&self, told: Told<'_>) -> Result<usize> {
+        let vault = &self.services.vault;
+        let mut tx = self.services.begin_installation().await?;
+        let held = installation_secret::Entity::find_by_id(DIGEST.to_owned()).lock_exclusive();
+        let row = held.one(tx.conn()).await?.ok_or(Error::Unreadable { what: "installation_secret" })?;
+        let former = key_id(&row.sealed);
+        if former == Some(vault.current()) {
+            return Ok(0);
+        }
+        let pepper = vault.opened_pepper(&row)?;
+        let mut row = row.into_active_model();
+        row.sealed = Set(vault.seal(vault.current(), own_place(), &pepper)?);
+        row.changed_at = Set(self.services.now());
+        row.update(tx.conn()).await?;
+        let told_of = |key: Option<KeyId>| json!(key.map(|key| key.to_string()));
+        let facts = Facts::changed(told_of(former), told_of(Some(vault.current())));
+        tx.audit(OPERATOR, "master_key.rotate", "master_key".to_owned(), facts);
+        tx.commit().await?;
+        tell(told, Progress::InForce(vault.current()))?;
+        Ok(1)
+    }
+
+    async fn reseal_installation(&self) -> Result<usize> {
+        let mut count = 0;
+        let txn = self.services.store.write_installation().await?;
+        let in_force = self.services.vault.in_force(&txn).await?;
+        if let Some(row) = entity::audit_key::the_key().one(&txn).await?
+            && let Some(seed) =
+                self.under(in_force, Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed)?
+        {
+            let mut row = row.into_active_model();
+            row.seed = Set(seed);
+            row.update(&txn).await?;
+            count += 1;
+        }
+        for row in signing_key::Entity::find().order_by_asc(signing_key::Column::Id).all(&txn).await? {
+            let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
+            if let Some(sealed) = self.under(in_force, place, &row.private_key)? {
+                let mut row = row.into_active_model();
+                row.private_key = Set(sealed);
+                row.update(&txn).await?;
+                count += 1;
+            }
+        }
+        txn.commit().await?;
+        Ok(count)
+    }
+
+    /// Says that every tenant is due for a new data key, unless an earlier rotation is not finished.
+    async fn mark_all(&self) -> Result<()> {
+        let txn = self.services.store.write_installation().await?;
+        if self.under_way(&txn).await? == 0 {
+            let due = Expr::value(DUE);
+            tenant::Entity::update_many().col_expr(tenant::Column::DataKeyRotation, due).exec(&txn).await?;
+        }
+        Ok(txn.commit().await?)
+    }
+
+    /// How many tenants have a rotation of their data key before them, or are in the midst of it.
+    pub(super) async fn under_way(&self, conn: &impl ConnectionTrait) -> Result<u64> {
+        let marked = tenant::Entity::find().filter(tenant::Column::DataKeyRotation.is_not_null());
+        Ok(marked.count(conn).await?)
+    }
+
+    pub(super) async fn tenants_after(&self, after: Option<Uuid>) -> Result<Vec<Uuid>> {
+        let mut tenants = tenant::Entity::find().select_only().column(tenant::Column::Id);
+        if let Some(after) = after {
+            tenants = tenants.filter(tenant::Column::Id.gt(after));
+        }
+        let tenants = tenants.order_by_asc(tenant::Column::Id).limit(TENANTS).into_tuple();
+        Ok(tenants.all(self.services.store.installation()).await?)
+    }
+
+    async fn rotate_tenant(
+        &self,
+        tenant: Uuid,
+        renew: Renew,
+        report: &mut Report,
+        told: Told<'_>,
+    ) -> Result<()> {
+        let Some(replaced) = self.replace_data_key(tenant, renew, report).await? else { return Ok(()) };
+        if replaced {
+            report.new_data_keys += 1;
+            tell(told, Progress::NewDataKey(Id::from_uuid(tenant)))?;
+        }
+        let ring = self.key_ring(tenant).await?;
+        let keyed = |column: &Column| column.owner() == Owner::Tenant;
+        // Values of the first version are sealed anew too, so that all of them say what opens them.
+        for column in Column::iter().filter(keyed) {
+            self.reseal(tenant, column, &ring, report, told).await?;
+        }
+        self.finish(tenant).await
+    }
+
+    /// Seals a tenant's data keys with the master key in force and, if so wanted, puts a new one in the place of the
+    /// present one, which stays beside it. Answers whether it did; nothing when the tenant is gone.
+    async fn replace_data_key(
+        &self,
+        tenant: Uuid,
+        renew: Renew,
+        report: &mut Report,
+    ) -> Result<Option<bool>> {
+        let mut tx = self.services.begin_as_staff(tenant).await?;
+        let held = tenant::Entity::find_by_id(tenant).lock_exclusive().one(tx.conn()).await?;
+        let Some(row) = held else { return Ok(None) };
+        let in_force = self.services.vault.in_force(tx.conn()).await?;
+        for row in former_data_key::of(tenant).all(tx.conn()).await? {
+            let place = Column::FormerDataKey.at(tenant, row.id);
+            if let Some(sealed) = self.under(in_force, place, &row.sealed)? {
+                let mut row = row.into_active_model();
+                row.sealed = Set(sealed);
+                row.update(tx.conn()).await?;
+                report.master_values += 1;
+            }
+        }
+        let renew = renew.applies(row.data_key_rotation.as_deref());
+        if renew {
+            self.put_in_place(tx.conn(), row, in_force).await?;
+            let subject = Id::<ids::Tenant>::from_uuid(tenant).to_string();
+            tx.audit(OPERATOR, "data_key.rotate", subject, json!({}));
+        } else if let Some(sealed) =
+            self.under(in_force, Column::TenantDataKey.at(tenant, tenant), &row.data_key)?
+        {
+            let mut row = row.into_active_model();
+            row.data_key = Set(sealed);
+            row.update(tx.conn()).await?;
+            report.master_values += 1;
+        }
+        tx.commit().await?;
+        Ok(Some(renew))
+    }
+
+    async fn put_in_place(
+        &self,
+        txn: &DatabaseTransaction,
+        row: tenant::Model,
+        in_force: KeyId,
+    ) -> Result<()> {
+        let (tenant, now, vault) = (row.id, self.services.now(), &self.services.vault);
+        let former = self.data_key(&row)?;
+        let id = self.services.ids.uuid();
+        let kept = former_data_key::ActiveModel {
+            id: Set(id),
+            tenant_id: Set(tenant),
+            sealed: Set(vault.seal(in_force, Column::FormerDataKey.at(tenant, id), former.bytes())?),
+            replaced_at: Set(now),
+            unused_since: Set(None),
+        };
+        former_data_key::Entity::insert(kept).exec_without_returning(txn).await?;
+        let key = vault.new_data_key();
+        let mut row = row.into_active_model();
+        row.data_key = Set(vault.seal(in_force, Column::TenantDataKey.at(tenant, tenant), key.bytes())?);
+        row.data_key_rotation = Set(Some(MOVING.to_owned()));
+        row.update(txn).await?;
+        Ok(())
+    }
+
+    /// Ends the rotation of a tenant's data key. Former ones that seal nothing any more go a while later: somebody may
+    /// just have read a value and be about to open it.
+    async fn finish(&self, tenant: Uuid) -> Result<()> {
+        use former_data_key::{Column, update};
+        let txn = self.services.store.write(tenant).await?;
+        let current = self.held_data_key(&txn, tenant).await?.id;
+        if outdated(&txn, tenant, current).await? == 0 {
+            update(tenant)
+                .filter(Column::UnusedSince.is_null())
+                .col_expr(Column::UnusedSince, Expr::value(self.services.now()))
+                .exec(&txn)
+                .await?;
+        }
+        tenant::Entity::update_many()
+            .filter(tenant::Column::Id.eq(tenant))
+            .filter(tenant::Column::DataKeyRotation.eq(MOVING))
+            .col_expr(tenant::Column::DataKeyRotation, Expr::value(Option::<String>::None))
+            .exec(&txn)
+            .await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// A value under a master key, sealed anew unless it is sealed with that one.
+    fn under(&self, key: KeyId, place: Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+        if key_id(sealed) == Some(key) {
+            return Ok(None);
+        }
+        let plain = self.services.vault.open(place, sealed)?;
+        self.services.vault.seal(key, place, &plain).map(Some)
+    }
+}
+
+/// Whether a tenant gets a new data key.
+#[derive(Debug, Clone, Copy)]
+enum Renew {
+    /// When a rotation of all says that it is due.
+    WhatIsDue,
+    /// Unless it was just given one and not all is sealed with that yet.
+    UnlessMoving,
+}
+
+impl Renew {
+    fn applies(self, rotation: Option<&str>) -> bool {
+        match self {
+            Self::WhatIsDue => rotation == Some(DUE),
+            Self::UnlessMoving => rotation != Some(MOVING),
+        }
+    }
+}
+
+fn tell(told: Told<'_>, progress: Progress) -> Result<()> {
+    match told(progress) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => {
+            let message = "The rotation was stopped. Run it again: it goes on where it was.";
+            Err(Error::refuse("ROTATION_STOPPED", message))
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Seals the values of one column of one tenant anew, a bounded number in each transaction.
+
+use domain::Id;
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Iterable, Statement, Value};
+use uuid::Uuid;
+
+use super::{KeyRing, Progress, Report, Secrets, Told, tell};
+use crate::{
+    Result,
+    vault::{Column, HEAD, KeyId, Owner, head},
+};
+
+/// How many values go in one transaction.
+const BATCH: usize = 200;
+/// How often a transaction that stood in somebody's way goes again.
+const ATTEMPTS: usize = 20;
+
+/// Counts what of a tenant is sealed with another key than the present one.
+pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: KeyId) -> Result<u64> {
+    let mut found = 0;
+    for column in Column::iter().filter(|column| column.owner() == Owner::Tenant) {
+        let (table, name) = column.name();
+        let sql = format!(
+            "SELECT count(*) AS n FROM {table} WHERE tenant_id = $1 AND substr({name}, 1, {HEAD}) <> $2"
+        );
+        let values = [tenant.into(), head(current).into()];
+        let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+        let row = txn.query_one_raw(statement).await?;
+        let count: i64 = row.map_or(Ok(0), |row| row.try_get("", "n"))?;
+        found += u64::try_from(count).unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// A value that is to be sealed anew.
+struct Found {
+    id: Uuid,
+    bound_to: Uuid,
+    sealed: Vec<u8>,
+}
+
+/// What became of the values of one transaction.
+struct Done {
+    /// The last row that was looked at; `None` when there are no more.
+    last: Option<Uuid>,
+    moved: usize,
+    unreadable: usize,
+}
+
+/// How to find the next values.
+#[derive(Clone, Copy)]
+struct Pass {
+    limit: usize,
+    /// Whether rows that somebody else holds are left for later. A consent is held while a provider is asked for its
+    /// next token: whoever waits for it must not hold others meanwhile.
+    skips: bool,
+}
+
+const PASSES: [Pass; 2] = [Pass { limit: BATCH, skips: true }, Pass { limit: 1, skips: false }];
+
+impl Secrets {
+    /// Seals every value of a column anew that is not sealed with the tenant's present data key.
+    pub(super) async fn reseal(
+        &self,
+        tenant: Uuid,
+        column: Column,
+        ring: &KeyRing,
+        report: &mut Report,
+        told: Told<'_>,
+    ) -> Result<()> {
+        let mut unreadable = 0;
+        for pass in PASSES {
+            let mut after = Uuid::nil();
+            unreadable = 0;
+            loop {
+                let done = self.batch_in_peace(tenant, column, ring, after, pass).await?;
+                unreadable += done.unreadable;
+                if done.moved > 0 {
+                    report.values += done.moved;
+                    tell(told, Progress::Values(Id::from_uuid(tenant), column.name().0, done.moved))?;
+                }
+                let Some(last) = done.last else { break };
+                after = last;
+            }
+        }
+        report.unreadable += unreadable;
+        Ok(())
+    }
+
+    async fn batch_in_peace(
+        &self,
+        tenant: Uuid,
+        column: Column,
+        ring: &KeyRing,
+        after: Uuid,
+        pass: Pass,
+    ) -> Result<Done> {
+        let mut attempt = 1;
+        loop {
+            match self.batch(tenant, column, ring, after, pass).await {
+                Err(error) if error.is_contention() && attempt < ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn batch(
+        &self,
+        tenant: Uuid,
+        column: Column,
+        ring: &KeyRing,
+        after: Uuid,
+        pass: Pass,
+    ) -> Result<Done> {
+        let txn = self.services.store.write(tenant).await?;
+        // Another rotation may have come in between: what is sealed here is sealed with the key that is held.
+        let key = self.held_data_key(&txn, tenant).await?;
+        let found = find(&txn, tenant, column, key.id, after, pass).await?;
+        let mut done = Done { last: found.last().map(|value| value.id), moved: 0, unreadable: 0 };
+        for value in found {
+            let place = column.at(tenant, value.bound_to);
+            match ring.open(place, &value.sealed) {
+                Some(Ok(plain)) => {
+                    let sealed = self.services.vault.seal_with(&key, place, &plain)?;
+                    done.moved += replace(&txn, tenant, column, &value, sealed).await?;
+                }
+                _ => done.unreadable += 1,
+            }
+        }
+        txn.commit().await?;
+        Ok(done)
+    }
+}
+
+async fn find(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    column: Column,
+    current: KeyId,
+    after: Uuid,
+    pass: Pass,
+) -> Result<Vec<Found>> {
+    let ((table, name), bound_to, limit) = (column.name(), column.bound_to(), pass.limit);
+    let lock = match (txn.get_database_backend(), pass.skips) {
+        (DatabaseBackend::Postgres, true) => "FOR UPDATE SKIP LOCKED",
+        (DatabaseBackend::Postgres, false) => "FOR UPDATE",
+        _ => "",
+    };
+    let sql = format!(
+        "SELECT id, {bound_to} AS bound_to, {name} AS sealed FROM {table}
+         WHERE tenant_id = $1 AND id > $2 AND substr({name}, 1, {HEAD}) <> $3 ORDER BY id LIMIT {limit} {lock}"
+    );
+    let values: [Value; 3] = [tenant.into(), after.into(), head(current).into()];
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    let found = txn.query_all_raw(statement).await?.into_iter().map(|row| {
+        Ok(Found {
+            id: row.try_get("", "id")?,
+            bound_to: row.try_get("", "bound_to")?,
+            sealed: row.try_get("", "sealed")?,
+        })
+    });
+    found.collect()
+}
+
+/// Puts the value in place of the one that was read, and of no other.
+async fn replace(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    column: Column,
+    value: &Found,
+    sealed: Vec<u8>,
+) -> Result<usize> {
+    let (table, name) = column.name();
+    let sql = format!("UPDATE {table} SET {name} = $1 WHERE tenant_id = $2 AND id = $3 AND {name} = $4");
+    let values: [Value; 4] = [sealed.into(), tenant.into(), value.id.into(), value.sealed.clone().into()];
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    let done = txn.execute_raw(statement).await?;
+    Ok(usize::try_from(done.rows_affected()).unwrap_or_default())
+}

@@ -1,0 +1,116 @@
+//! Which keys seal something, so that the operator knows which may go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{former_data_key, signing_key, tenant};
+use sea_orm::EntityTrait;
+use uuid::Uuid;
+
+use super::{Secrets, rotation::outdated};
+use crate::{
+    Error, Result,
+    vault::{Column, KeyId, Place, key_id, own_place},
+};
+
+/// Which keys seal what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// The master key that is in force; `None` before the first node was started.
+    pub in_force: Option<KeyId>,
+    /// The master key of this configuration.
+    pub configured: Option<KeyId>,
+    /// The former master keys of this configuration.
+    pub former: BTreeSet<KeyId>,
+    /// How many values each master key seals. One that this configuration has not is among them.
+    pub sealed: BTreeMap<KeyId, u64>,
+    /// Values under a master key that no key of this configuration opens and that name none.
+    pub unopened: u64,
+    /// How many tenants there are.
+    pub tenants: u64,
+    /// How many of them have values that are not sealed with their present data key.
+    pub tenants_to_do: u64,
+    /// How many such values there are.
+    pub values_to_do: u64,
+    /// How many tenants a rotation that was stopped has still to give a new data key, or to finish.
+    pub under_way: u64,
+}
+
+impl Status {
+    /// The former master keys that seal nothing: the configuration may do without them.
+    pub fn unused(&self) -> impl Iterator<Item = KeyId> {
+        let used = |id: &KeyId| self.sealed.contains_key(id) || self.in_force == Some(*id);
+        self.former.iter().copied().filter(move |id| !used(id))
+    }
+
+    /// The master keys that seal something and are not in the configuration.
+    pub fn missing(&self) -> impl Iterator<Item = KeyId> {
+        let known = |id: &KeyId| self.former.contains(id) || self.configured == Some(*id);
+        self.sealed.keys().copied().filter(move |id| !known(id))
+    }
+
+    /// Whether `muster keys rotate` has something to do for master keys.
+    pub fn is_behind(&self) -> bool {
+        self.in_force != self.configured || self.sealed.keys().any(|id| Some(*id) != self.configured)
+    }
+
+    fn count(&mut self, secrets: &Secrets, place: Place, sealed: &[u8]) {
+        let vault = &secrets.services.vault;
+        match vault.opened(place, sealed) {
+            Ok((id, _)) | Err(Error::MasterKeyUnknown { key: id, .. }) => {
+                *self.sealed.entry(id).or_default() += 1;
+            }
+            Err(_) => self.unopened += 1,
+        }
+    }
+}
+
+impl Secrets {
+    /// Looks at everything that is sealed with a master key, and counts what is not sealed with its tenant's present
+    /// data key. Called by the operator, never for a request.
+    pub async fn status(&self) -> Result<Status> {
+        let vault = &self.services.vault;
+        let conn = self.services.store.installation();
+        let mut status = Status {
+            configured: Some(vault.current()),
+            former: vault.former().collect(),
+            under_way: self.under_way(conn).await?,
+            ..Status::default()
+        };
+        if let Some(row) = vault.stored(conn).await? {
+            status.in_force = key_id(&row.sealed);
+            status.count(self, own_place(), &row.sealed);
+        }
+        if let Some(row) = entity::audit_key::the_key().one(conn).await? {
+            status.count(self, Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed);
+        }
+        for row in signing_key::Entity::find().all(conn).await? {
+            let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
+            status.count(self, place, &row.private_key);
+        }
+        let mut after = None;
+        loop {
+            let tenants = self.tenants_after(after).await?;
+            let Some(last) = tenants.last() else { return Ok(status) };
+            after = Some(*last);
+            for tenant in tenants {
+                self.status_of(tenant, &mut status).await?;
+            }
+        }
+    }
+
+    async fn status_of(&self, tenant: Uuid, status: &mut Status) -> Result<()> {
+        let txn = self.services.store.read(tenant).await?;
+        let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
+        status.tenants += 1;
+        status.count(self, Column::TenantDataKey.at(tenant, tenant), &row.data_key);
+        for former in former_data_key::of(tenant).all(&txn).await? {
+            status.count(self, Column::FormerDataKey.at(tenant, former.id), &former.sealed);
+        }
+        // Without the tenant's key nothing can be said of its values.
+        let Ok(key) = self.data_key(&row) else { return Ok(()) };
+        let values = outdated(&txn, tenant, key.id).await?;
+        status.values_to_do += values;
+        status.tenants_to_do += u64::from(values > 0);
+        Ok(())
+    }
+}

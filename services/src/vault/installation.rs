@@ -1,0 +1,95 @@
+//! The installation's own secret, and the master key that is in force: the one that seals it.
+
+#![expect(clippy::disallowed_methods, reason = "it belongs to the installation")]
+
+use entity::{installation_secret, tenant};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait, QuerySelect, sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use super::{Column, KeyId, Place, Vault, key_id};
+use crate::{Error, Result};
+
+/// The name of the secret with which digests are made.
+pub(crate) const DIGEST: &str = "digest";
+
+/// Where it stands.
+pub(crate) fn place() -> Place {
+    Column::InstallationSecret.at(Uuid::nil(), Uuid::nil())
+}
+
+impl Vault {
+    /// Seals what belongs to the installation, in the transaction that stores it.
+    pub(crate) async fn seal_in_force(
+        &self,
+        txn: &impl ConnectionTrait,
+        place: Place,
+        plain: &[u8],
+    ) -> Result<Vec<u8>> {
+        self.seal(self.in_force(txn).await?, place, plain)
+    }
+
+    /// The master key that is in force, which stays so until the transaction ends.
+    pub(crate) async fn in_force(&self, txn: &impl ConnectionTrait) -> Result<KeyId> {
+        let row = self.own_secret(txn).await?;
+        key_id(&row.sealed).ok_or(Error::Unreadable { what: "installation_secret" })
+    }
+
+    /// The installation's own secret, held against rotation; made if there is none yet.
+    pub(crate) async fn own_secret(&self, txn: &impl ConnectionTrait) -> Result<installation_secret::Model> {
+        let held = || installation_secret::Entity::find_by_id(DIGEST.to_owned()).lock_shared().one(txn);
+        if let Some(row) = held().await? {
+            return Ok(row);
+        }
+        let (key, pepper) = self.first_pepper(txn).await?;
+        let row = installation_secret::ActiveModel {
+            name: Set(DIGEST.to_owned()),
+            sealed: Set(self.seal(key, place(), &pepper)?),
+            changed_at: Set(self.ids().now()),
+        };
+        installation_secret::Entity::insert(row)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(txn)
+            .await?;
+        held().await?.ok_or(Error::Unreadable { what: "installation_secret" })
+    }
+
+    /// What the secret of digests begins with, and under which key. Where something was sealed or digested before there
+    /// was such a secret, the master key of that time is in force and digests were made with what derives from it.
+    async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
+        let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
+        let unreadable = || Error::Unreadable { what: "installation_secret" };
+        if let Some(row) = tenant::Entity::find().one(conn).await? {
+            let (key, _) = self.opened(Column::TenantDataKey.at(row.id, row.id), &row.data_key)?;
+            return derived(key).ok_or_else(unreadable);
+        }
+        if let Some(row) = entity::signing_key::Entity::find().one(conn).await? {
+            let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
+            let (key, _) = self.opened(place, &row.private_key)?;
+            return derived(key).ok_or_else(unreadable);
+        }
+        if let Some(row) = entity::audit_key::the_key().one(conn).await? {
+            let (key, _) = self.opened(Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed)?;
+            return derived(key).ok_or_else(unreadable);
+        }
+        if entity::api_key::Entity::find().count(conn).await? > 0 {
+            return derived(self.current()).ok_or_else(unreadable);
+        }
+        Ok((self.current(), self.ids().bytes()))
+    }
+
+    /// What is stored of the installation's own secret.
+    pub(crate) async fn stored(
+        &self,
+        conn: &impl ConnectionTrait,
+    ) -> Result<Option<installation_secret::Model>> {
+        Ok(installation_secret::Entity::find_by_id(DIGEST.to_owned()).one(conn).await?)
+    }
+
+    /// Opens the installation's own secret.
+    pub(crate) fn opened_pepper(&self, row: &installation_secret::Model) -> Result<[u8; 32]> {
+        let plain = self.open(place(), &row.sealed)?;
+        plain.try_into().map_err(|_| Error::Unreadable { what: "installation_secret" })
+    }
+}

@@ -1,0 +1,118 @@
+//! One key, and the form of what it seals.
+
+use std::sync::Arc;
+
+use aes_gcm::{
+    Aes256Gcm, KeyInit,
+    aead::{Aead, Payload},
+};
+use domain::Ids;
+use secrecy::{ExposeSecret, SecretBox};
+use sha2::{Digest, Sha256};
+
+use super::Place;
+use crate::{Error, Result};
+
+/// A sealed value that does not name its key.
+const UNKEYED: u8 = 1;
+/// A sealed value that does.
+const KEYED: u8 = 2;
+const NONCE: usize = 12;
+/// The length of what a sealed value begins with: its version and its key.
+pub(crate) const HEAD: usize = 9;
+
+/// Which key it is: the beginning of its digest, of which nothing of the key can be learnt.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; 8]);
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The key that a sealed value names; `None` for one of the first version, and for what is not sealed.
+pub(crate) fn key_id(sealed: &[u8]) -> Option<KeyId> {
+    let (version, rest) = sealed.split_first()?;
+    let id = rest.first_chunk::<8>().filter(|_| *version == KEYED)?;
+    Some(KeyId(*id))
+}
+
+/// What everything begins with that a key sealed.
+pub(crate) fn head(key: KeyId) -> Vec<u8> {
+    [[KEYED].as_slice(), &key.0].concat()
+}
+
+/// An opened key of 256 bits. Cheap to clone; never printed.
+#[derive(Clone)]
+pub(crate) struct Key {
+    pub(crate) id: KeyId,
+    bytes: Arc<SecretBox<[u8; 32]>>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.id)
+    }
+}
+
+impl Key {
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        let digest = Sha256::digest([b"muster key id v1".as_slice(), &bytes].concat());
+        let mut id = [0; 8];
+        id.copy_from_slice(&digest[..8]);
+        Self { id: KeyId(id), bytes: Arc::new(SecretBox::new(Box::new(bytes))) }
+    }
+
+    /// Reads a stored key.
+    pub(crate) fn read(bytes: Vec<u8>, what: &'static str) -> Result<Self> {
+        bytes.try_into().map(Self::new).map_err(|_| Error::Unreadable { what })
+    }
+
+    /// The key itself, to be stored sealed.
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        self.bytes.expose_secret()
+    }
+
+    pub(crate) fn seal(&self, ids: &Ids, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+        let bound = place.bound(Some(self.id));
+        let (nonce, ciphertext) = self.encrypt(ids, place, &bound, plain)?;
+        Ok([&head(self.id), nonce.as_slice(), &ciphertext].concat())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn seal_unkeyed(&self, ids: &Ids, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+        let (nonce, ciphertext) = self.encrypt(ids, place, &place.bound(None), plain)?;
+        Ok([&[UNKEYED], nonce.as_slice(), &ciphertext].concat())
+    }
+
+    fn encrypt(&self, ids: &Ids, place: Place, bound: &str, plain: &[u8]) -> Result<([u8; NONCE], Vec<u8>)> {
+        let nonce: [u8; NONCE] = ids.bytes();
+        let payload = Payload { msg: plain, aad: bound.as_bytes() };
+        let sealed = self.cipher().encrypt(&nonce.into(), payload);
+        Ok((nonce, sealed.map_err(|_| Error::Unreadable { what: place.what() })?))
+    }
+
+    /// Opens a value at its place, if this is its key.
+    pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
+        let unreadable = || Error::Unreadable { what: place.what() };
+        let (rest, bound) = match (sealed.first(), key_id(sealed)) {
+            (_, Some(id)) if id == self.id => (&sealed[HEAD..], place.bound(Some(id))),
+            (Some(&UNKEYED), _) => (&sealed[1..], place.bound(None)),
+            _ => return Err(unreadable()),
+        };
+        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE>().ok_or_else(unreadable)?;
+        let payload = Payload { msg: ciphertext, aad: bound.as_bytes() };
+        self.cipher().decrypt(&(*nonce).into(), payload).map_err(|_| unreadable())
+    }
+
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new(&aes_gcm::Key::<Aes256Gcm>::from(*self.bytes()))
+    }
+}

@@ -1,0 +1,89 @@
+//! Why a configuration cannot be read, without anything of what stands in it: most of it is secret.
+
+use config::ConfigError;
+
+use super::Error;
+
+/// Where it cannot be read and what was expected there.
+pub(super) fn unreadable(error: ConfigError) -> Error {
+    Error::Unreadable(said(&error))
+}
+
+fn said(error: &ConfigError) -> String {
+    match error {
+        ConfigError::NotFound(key) => format!("{key} is missing"),
+        ConfigError::Type { origin, expected, key, .. } => {
+            let at = key.as_deref().unwrap_or("a value");
+            let from = origin.as_deref().map(|origin| format!(" (from {origin})")).unwrap_or_default();
+            format!("{at} must be {expected}{from}")
+        }
+        ConfigError::At { error, key, .. } => match key {
+            Some(key) => format!("{key}: {}", said(error)),
+            None => said(error),
+        },
+        ConfigError::FileParse { uri, cause } => {
+            format!("{}: {}", uri.as_deref().unwrap_or("the file"), without_source(&cause.to_string()))
+        }
+        ConfigError::Message(message) => without_texts(message),
+        other => without_texts(&other.to_string()),
+    }
+}
+
+/// A parser shows the line that it cannot read. What is left says where it is and what is wrong with it.
+fn without_source(message: &str) -> String {
+    let is_source = |line: &str| {
+        line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|')
+    };
+    let kept: Vec<&str> =
+        message.lines().filter(|line| !line.trim().is_empty() && !is_source(line)).collect();
+    without_texts(&kept.join(": "))
+}
+
+/// Takes away values: what stands in quotation marks, and a word that is none of ours. Names of keys stand in backticks.
+fn without_texts(message: &str) -> String {
+    let message = match message.split_once(" does not have variant constructor ") {
+        Some((what, _)) => format!("{what} knows no such word"),
+        None => match message.split_once("unknown variant `").and_then(|(_, rest)| rest.split_once('`')) {
+            Some((_, expected)) => format!("this is no such word{expected}"),
+            None => message.to_owned(),
+        },
+    };
+    let parts = message.split('"').enumerate();
+    parts.map(|(index, part)| if index % 2 == 0 { part } else { "..." }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::Config;
+
+    fn refused(text: &str) -> String {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Config::read(Some(file.path())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_read_is_told_without_what_stands_in_it() {
+        let whole = "database_url = \"sqlite://m.db\"\npublic_url = \"http://127.0.0.1:1\"\n";
+        for (text, says) in [
+            ("master_key = \"canary", "line 3, column"),
+            ("master_key = \"canary\" canary", "line 3, column"),
+            ("master_key = canary", "line 3, column"),
+            ("master_key = \"x\"\nformer_master_keys = \"canary\"", "former_master_keys"),
+            ("master_key = [\"canary\"]", "master_key"),
+            ("master_key = \"x\"\nmicrosoft = \"canary\"", "microsoft"),
+            ("master_key = \"x\"\nvendor_key = { canary = \"canary\" }", "vendor_key"),
+            ("master_key = \"canary\"", "master_key must be 64"),
+            ("master_key = \"x\"\nroles = [\"canary\"]", "roles"),
+            ("master_key = \"x\"\n[microsoft]\nclient_id = \"x\"\ncloud = \"canary\"", "microsoft.cloud"),
+            ("master_key = \"x\"\npublic_url = \"canary\"", "public_url"),
+        ] {
+            let text = if text.contains("public_url") { text.to_owned() } else { format!("{whole}{text}") };
+            let error = refused(&text);
+            assert!(!error.contains("canary"), "{text}: {error}");
+            assert!(error.contains(says), "{text}: it says where: {error}");
+        }
+    }
+}

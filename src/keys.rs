@@ -1,0 +1,162 @@
+//! `muster keys`: replaces the installation's own keys, and says which are in use.
+//!
+//! It logs in as nodes do: whatever is sealed can be opened by whoever has the master keys, and rows of tenants are
+//! changed tenant by tenant, as row-level security demands.
+
+use std::{ops::ControlFlow, process::ExitCode, sync::Arc};
+
+use domain::{Id, SharedClock, SystemClock, ids};
+use services::{
+    Services,
+    audit::in_request,
+    secrets::{Progress, Report, Scope, Status},
+    vault::KeyId,
+};
+
+use crate::{
+    app::{self, Error},
+    audit::command_id,
+    config::Config,
+};
+
+/// What to do with the installation's keys.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Makes a new key that signs access tokens. Tokens of the former one stay valid until they end.
+    RotateSigning,
+    /// Puts the configuration's master key into force and seals with it what a former one sealed. Every node must have
+    /// both keys by then. One that was stopped is run again and goes on where it was.
+    Rotate {
+        /// Gives every tenant a new data key too, and seals the tenant's secrets with it.
+        #[arg(long)]
+        data_keys: bool,
+        /// Only this tenant's data key (`ten_...`).
+        #[arg(long, requires = "data_keys")]
+        tenant: Option<Id<ids::Tenant>>,
+    },
+    /// Says which keys seal something, and which former ones the configuration may do without.
+    Status,
+}
+
+/// Runs a command.
+pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
+    let done = does(&node.services, command).await;
+    node.stop().await;
+    done
+}
+
+async fn does(services: &Services, wanted: &Command) -> Result<ExitCode, Error> {
+    let command = command_id(&services.ids);
+    let scope = match wanted {
+        Command::RotateSigning => {
+            println!("{}", in_request(command, services.keys().rotate_signing()).await?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Status => return Ok(show(&services.secrets().status().await?)),
+        Command::Rotate { data_keys: false, .. } => Scope::Master,
+        Command::Rotate { tenant: None, .. } => Scope::DataKeys,
+        Command::Rotate { tenant: Some(tenant), .. } => Scope::DataKeyOf(*tenant),
+    };
+    let told = &mut |progress| {
+        println!("{}", line(progress));
+        ControlFlow::Continue(())
+    };
+    let report = in_request(command, services.secrets().rotate(scope, told)).await?;
+    println!("{}", summary(&report));
+    let shown = show(&services.secrets().status().await?);
+    Ok(if report.unreadable == 0 { shown } else { ExitCode::FAILURE })
+}
+
+fn line(progress: Progress) -> String {
+    match progress {
+        Progress::InForce(key) => format!("the master key {key} is in force"),
+        Progress::NewDataKey(tenant) => format!("{tenant}: has a new data key"),
+        Progress::Values(tenant, table, count) => format!("{tenant}: {count} values of {table} sealed anew"),
+        Progress::Tenant(tenant, count) => format!("{tenant}: done, tenant {count}"),
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let Report { master_values, new_data_keys, values, unreadable } = report;
+    let unreadable = match unreadable {
+        0 => String::new(),
+        count => format!("; {count} values are opened by no key and are as they were"),
+    };
+    format!(
+        "{master_values} values sealed anew with the master key, {new_data_keys} new data keys, {values} values sealed \
+         anew with them{unreadable}"
+    )
+}
+
+fn show(status: &Status) -> ExitCode {
+    for line in lines(status) {
+        println!("{line}");
+    }
+    let is_sound = status.missing().next().is_none() && status.unopened == 0;
+    if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn lines(status: &Status) -> Vec<String> {
+    let seals = |id: &KeyId| status.sealed.get(id).copied().unwrap_or_default();
+    let mut lines = Vec::new();
+    for id in status.configured.iter().chain(&status.former) {
+        let name = if status.configured == Some(*id) { "master_key" } else { "former_master_keys" };
+        let force = if status.in_force == Some(*id) { ", in force" } else { "" };
+        let free = match status.unused().any(|unused| unused == *id) {
+            true => ": the configuration may do without it",
+            false => "",
+        };
+        lines.push(format!("{id}  {name}{force}, seals {} values{free}", seals(id)));
+    }
+    for id in status.missing() {
+        lines.push(format!("{id}  MISSING, seals {} values: add it to former_master_keys", seals(&id)));
+    }
+    if status.unopened > 0 {
+        lines.push(format!("{} values are opened by none of these keys", status.unopened));
+    }
+    if status.is_behind() {
+        lines.push(
+            "master_key does not seal everything: when every node has it, run muster keys rotate".to_owned(),
+        );
+    }
+    lines.push(match status.values_to_do {
+        0 => format!("{} tenants, whose secrets are all sealed with their present data keys", status.tenants),
+        values => format!(
+            "{} of {} tenants have {values} secrets that are not sealed with their present data key: run muster keys rotate",
+            status.tenants_to_do, status.tenants
+        ),
+    });
+    if status.under_way > 0 {
+        let count = status.under_way;
+        lines.push(format!(
+            "a rotation was stopped with {count} tenants to go: run muster keys rotate --data-keys"
+        ));
+    }
+    lines
+}
+
+/// What `muster doctor` says of the keys.
+pub async fn verdict(services: &Services) -> Result<String, String> {
+    services.keys().jwks().await.map_err(|error| error.to_string())?;
+    let status = services.secrets().status().await.map_err(|error| error.to_string())?;
+    if let Some(id) = status.missing().next() {
+        return Err(format!(
+            "MASTER_KEY_UNKNOWN: the master key {id} seals something and is not in the configuration"
+        ));
+    }
+    if status.unopened > 0 {
+        return Err(format!("UNREADABLE: {} values are opened by no master key", status.unopened));
+    }
+    let unused = status.unused().count();
+    Ok(match (status.is_behind(), unused) {
+        (true, _) => {
+            "can be opened; master_key does not seal everything yet, see muster keys status".to_owned()
+        }
+        (false, 0) => "can be opened with the master key".to_owned(),
+        (false, count) => {
+            format!("can be opened with the master key; {count} of former_master_keys seal nothing any more")
+        }
+    })
+}

@@ -1,0 +1,46 @@
+//! An error of the database as the mapper has it holds values, and what is printed of it shows them. Only those who turn it
+//! into [`entity::DatabaseError`], or look at what it is, name it; whoever passes it on passes the other on.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Who names the mapper's error, and why.
+const NAMED: [&str; 7] = [
+    // Conversions.
+    "services/src/bookings/mod.rs",
+    "services/src/error.rs",
+    "src/app.rs",
+    "workflows/src/engine/step.rs",
+    // It is only asked what was violated.
+    "services/src/roles.rs",
+    "services/src/users/check.rs",
+    // The owner's own command, whose caller converts.
+    "src/audit.rs",
+];
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn errors_of_the_database_are_passed_on_without_values() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["api/src", "queue/src", "services/src", "workflows/src", "src"] {
+        collect(&root.join(folder), &mut files);
+    }
+    let naming = files.iter().filter(|path| fs::read_to_string(path).unwrap().contains("DbErr"));
+    let naming: BTreeSet<String> =
+        naming.map(|path| path.strip_prefix(root).unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(naming, NAMED.map(str::to_owned).into(), "pass entity::DatabaseError on");
+}
