@@ -6,7 +6,7 @@ use actix_web::web;
 use api::admission::AdmissionConfig;
 use domain::{Ids, SharedClock};
 use entity::Store;
-use providers::{caldav::CalDav, exchange, google, microsoft};
+use providers::{caldav::CalDav, exchange, google, microsoft, openid::OpenId};
 use secrecy::ExposeSecret;
 use services::{Services, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -134,7 +134,7 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         ..http::Config::default()
     };
     let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
-    let mut connectors = Connectors::default();
+    let mut connectors = Connectors::default().with_openid(openid(config, clock)?);
     if let Some(microsoft) = &config.microsoft {
         let registration = registration(microsoft)?;
         let connector =
@@ -181,6 +181,19 @@ fn connectors(config: &Config, clock: &SharedClock, ids: &Ids) -> Result<Connect
         connectors = connectors.with(Arc::new(connector));
     }
     Ok(connectors)
+}
+
+/// The issuers that tenants name for their sign-in: whoever presents a token waits for them, and what they publish is
+/// short.
+fn openid(config: &Config, clock: &SharedClock) -> Result<OpenId, Error> {
+    let limits = http::Config {
+        connect_timeout: Duration::from_secs(3),
+        timeout: Duration::from_secs(5),
+        max_body: 256 * 1024,
+        allowance: http::Allowance::hosts(config.allowed_hosts.iter().cloned()),
+    };
+    let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
+    Ok(OpenId::new(client, Arc::clone(clock)))
 }
 
 /// Signatures for service accounts without keys. The source is called by a client of its own: the metadata server must

@@ -66,6 +66,10 @@ kinds! {
     ConnectSession = "cse";
     /// An entry of the audit.
     AuditEntry = "aud";
+    /// An OpenID issuer by which users of a tenant sign in.
+    OpenIdIssuer = "iss";
+    /// Who a user is at an OpenID issuer.
+    OpenIdIdentity = "idn";
     /// A message to subscribers.
     Event = "evt";
     /// Anything that is never named outside.

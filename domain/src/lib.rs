@@ -11,6 +11,7 @@ pub mod clock;
 pub mod ical;
 pub mod ids;
 pub mod language;
+pub mod openid;
 pub mod provider;
 pub mod reason;
 pub mod slots;

@@ -13,5 +13,7 @@ crate::table::tenant_table! {
         expires_at: DateTimeUtc,
         /// When it was revoked; null while it is in force.
         revoked_at: Option<DateTimeUtc>,
+        /// The OpenID issuer by which the user signed in; null where the vendor asked for the token.
+        issuer_id: Option<Uuid>,
     }
 }

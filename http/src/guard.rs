@@ -12,6 +12,15 @@ pub struct Allowance {
     hosts: Vec<String>,
 }
 
+/// Why an address may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It belongs to the public internet, as far as can be told before its name is resolved.
+    Public,
+    /// The operator allowed its host by name, wherever that is.
+    Allowed,
+}
+
 impl Allowance {
     /// Allows these host names and literal addresses, with any port.
     pub fn hosts(hosts: impl IntoIterator<Item = String>) -> Self {
@@ -23,21 +32,21 @@ impl Allowance {
     }
 
     /// Checks what can be seen in the address itself; names are checked again when they are resolved.
-    pub(crate) fn check(&self, url: &Url) -> Result<(), &'static str> {
+    pub(crate) fn check(&self, url: &Url) -> Result<Reach, &'static str> {
         let host = url.host().ok_or("it names no host")?;
         let text = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
         match url.scheme() {
-            "http" | "https" if self.covers(&text) => return Ok(()),
+            "http" | "https" if self.covers(&text) => return Ok(Reach::Allowed),
             "https" => {}
             "http" => return Err("plain http is not allowed for it"),
             _ => return Err("only https is spoken"),
         }
         let literal = match host {
-            Host::Domain(_) => return Ok(()),
+            Host::Domain(_) => return Ok(Reach::Public),
             Host::Ipv4(ip) => IpAddr::V4(ip),
             Host::Ipv6(ip) => IpAddr::V6(ip),
         };
-        if is_public(literal) { Ok(()) } else { Err("it is a private address") }
+        if is_public(literal) { Ok(Reach::Public) } else { Err("it is a private address") }
     }
 }
 
@@ -109,7 +118,7 @@ impl Resolve for Resolver {
 mod tests {
     use super::*;
 
-    fn verdict(allowance: &Allowance, url: &str) -> Result<(), &'static str> {
+    fn verdict(allowance: &Allowance, url: &str) -> Result<Reach, &'static str> {
         allowance.check(&url.parse().unwrap())
     }
 
@@ -135,14 +144,14 @@ mod tests {
         ] {
             assert!(verdict(&none, url).is_err(), "{url} must be refused");
         }
-        assert_eq!(verdict(&none, "https://93.184.215.14/"), Ok(()));
-        assert_eq!(verdict(&none, "https://[2606:4700::1]/"), Ok(()));
+        assert_eq!(verdict(&none, "https://93.184.215.14/"), Ok(Reach::Public));
+        assert_eq!(verdict(&none, "https://[2606:4700::1]/"), Ok(Reach::Public));
     }
 
     #[test]
     fn an_allowed_host_may_be_private_and_plain() {
         let allowance = Allowance::hosts(["127.0.0.1".to_owned()]);
-        assert_eq!(verdict(&allowance, "http://127.0.0.1:9000/x"), Ok(()));
+        assert_eq!(verdict(&allowance, "http://127.0.0.1:9000/x"), Ok(Reach::Allowed));
         assert!(verdict(&allowance, "http://127.0.0.2/").is_err());
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-pub use guard::Allowance;
+pub use guard::{Allowance, Reach};
 pub use reqwest::{
     Method, StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
@@ -200,13 +200,16 @@ impl Client {
         Ok(Self { inner, config })
     }
 
+    /// Why an address may be called. Names are judged again when they are resolved.
+    pub fn reach(&self, url: &Url) -> Result<Reach, Error> {
+        let host = || url.host_str().unwrap_or_default().to_owned();
+        self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })
+    }
+
     /// Sends a request and reads its answer to the end.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        self.config
-            .allowance
-            .check(&request.url)
-            .map_err(|why| Error::Forbidden { host: host.clone(), why })?;
+        self.reach(&request.url)?;
         let broken = |source: reqwest::Error| match source.is_connect() {
             true if guard::was_refused(&source) => {
                 Error::Forbidden { host: host.clone(), why: "it resolves to a private address" }

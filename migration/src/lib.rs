@@ -26,6 +26,7 @@ mod m0020_login_roles;
 mod m0021_audit;
 mod m0022_lookups;
 mod m0023_audit_chain;
+mod m0024_openid;
 mod m0025_keys;
 pub mod roles;
 mod walls;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_audit::Migration),
             Box::new(m0022_lookups::Migration),
             Box::new(m0023_audit_chain::Migration),
+            Box::new(m0024_openid::Migration),
             Box::new(m0025_keys::Migration),
         ]
     }

@@ -18,6 +18,7 @@ mod json;
 pub mod microsoft;
 mod model;
 mod moment;
+pub mod openid;
 mod parts;
 mod session;
 mod xml;

@@ -16,6 +16,7 @@ use providers::{
     StaticCredentials,
     google::{Google, ServiceAccountKey},
     microsoft::identity::Identity,
+    openid::OpenId,
 };
 use queue::Key;
 use sea_orm::{
@@ -37,6 +38,7 @@ pub struct Connectors {
     by_kind: BTreeMap<ProviderKind, Arc<dyn Provider>>,
     microsoft: Option<Identity>,
     google: Option<Google>,
+    openid: Option<OpenId>,
     tokens: Tokens,
 }
 
@@ -62,6 +64,13 @@ impl Connectors {
         self.with(Arc::new(google))
     }
 
+    /// Adds the issuers that tenants name for their sign-in.
+    #[must_use]
+    pub fn with_openid(mut self, openid: OpenId) -> Self {
+        self.openid = Some(openid);
+        self
+    }
+
     /// The kinds that this installation can connect.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
         self.by_kind.keys().copied()
@@ -81,6 +90,16 @@ impl Connectors {
     pub fn google(&self) -> Result<&Google> {
         self.google.as_ref().ok_or_else(|| {
             Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Google Workspace.")
+        })
+    }
+
+    /// The issuers that tenants name for their sign-in.
+    pub fn openid(&self) -> Result<&OpenId> {
+        self.openid.as_ref().ok_or_else(|| {
+            Error::refuse(
+                "PROVIDER_NOT_AVAILABLE",
+                "This installation is not set up for sign-in by OpenID issuers.",
+            )
         })
     }
 

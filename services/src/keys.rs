@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub use signing::Signing;
+pub(crate) use signing::SigningKey;
 
 /// What every vendor key begins with.
 pub const PREFIX: &str = "muster_";

@@ -23,6 +23,7 @@ pub mod grants;
 pub mod health;
 pub mod idempotency;
 pub mod integrations;
+pub mod issuers;
 pub mod keys;
 pub mod ladder;
 pub mod links;
@@ -35,6 +36,7 @@ pub mod runs;
 pub mod secrets;
 pub mod service_accounts;
 pub mod settings;
+pub mod sign_in;
 pub mod tenants;
 mod text;
 pub mod tx;
@@ -205,6 +207,8 @@ nouns! {
     grants: grants::Grants,
     /// Links to calendar systems.
     integrations: integrations::Integrations,
+    /// OpenID issuers.
+    issuers: issuers::Issuers,
     /// Vendor keys and signing keys.
     keys: keys::Keys,
     /// Invitations for IT people.
@@ -221,6 +225,8 @@ nouns! {
     secrets: secrets::Secrets,
     /// Service mailboxes.
     service_accounts: service_accounts::ServiceAccounts,
+    /// The sign-in page's steps.
+    sign_in: sign_in::SignIn,
     /// Customer organisations.
     tenants: tenants::Tenants,
     /// People.

@@ -1,6 +1,6 @@
 //! One transaction, and what is told to others once it is committed.
 
-use domain::{Id, Timestamp, state::Lane};
+use domain::{Id, Ids, Timestamp, state::Lane};
 use entity::DatabaseError;
 use queue::{Hint, jobs};
 use sea_orm::{
@@ -137,6 +137,11 @@ impl Tx {
     /// The time at which it began: every row of it carries the same.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// Ids for the rows that it writes.
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.services.ids
     }
 
     /// Orders a run. `None` when the same order is being worked on already.

@@ -55,6 +55,8 @@ const KEPT: &[(&str, &str, Owner)] = &[
         "struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>)",
         Owner::Scope,
     ),
+    // An issuer's registration, which belongs to one tenant.
+    ("providers/src/openid/mod.rs", "kept: Cache<Uuid, Arc<Mutex<Kept>>>", Owner::Ours),
     ("providers/src/exchange/mod.rs", "servers: Cache<String, Url>", Owner::Scope),
     ("providers/src/exchange/mod.rs", "rooms: Cache<String, Arc<Vec<RoomInfo>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "places: Cache<String, Arc<Located>>", Owner::Scope),

@@ -43,6 +43,8 @@ const BYTES: &[(&str, &str, Bytes)] = &[
     // A plain digest of what was asked for: no secret is in it.
     ("idempotency", "parameters", Plain),
     ("installation_secret", "sealed", Sealed),
+    ("openid_issuer", "client_secret", Sealed),
+    ("sign_in", "code_hash", Digest),
     ("signing_key", "private_key", Sealed),
     ("signing_key", "public_key", Plain),
     ("tenant", "data_key", Sealed),

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use muster::demo::browser::Place;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Org, TestApp,
-    steps::{EVENING, TICKED, at, evening, landed, member, nodes},
+use crate::{
+    harness::{
+        Org, TestApp,
+        steps::{EVENING, TICKED, at, evening, landed, member, nodes},
+    },
+    t16::{evil::Evil, forge::Signer},
 };
 
 /// Every mutation that takes an id of a tenant's own things: what it answers, and an input in which the ids stand as
@@ -29,6 +32,20 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ("unassignRoles", "user { id }", r#"{ "userId": "user", "roleIds": ["own role"] }"#),
     ("unassignRoles", "user { id }", r#"{ "userId": "own user", "roleIds": ["role"] }"#),
     ("revokeAccessTokens", "revokedCount", r#"{ "userId": "user" }"#),
+    ("updateOpenIdIssuer", "openIdIssuer { id }", r#"{ "id": "issuer", "name": "Changed" }"#),
+    ("deleteOpenIdIssuer", "deletedOpenIdIssuerId", r#"{ "id": "issuer" }"#),
+    (
+        "linkOpenIdIdentity",
+        "openIdIdentity { subject }",
+        r#"{ "issuerId": "issuer", "userId": "own user", "subject": "s" }"#,
+    ),
+    (
+        "linkOpenIdIdentity",
+        "openIdIdentity { subject }",
+        r#"{ "issuerId": "own issuer", "userId": "user", "subject": "s" }"#,
+    ),
+    ("unlinkOpenIdIdentity", "unlinked", r#"{ "issuerId": "issuer", "userId": "own user" }"#),
+    ("unlinkOpenIdIdentity", "unlinked", r#"{ "issuerId": "own issuer", "userId": "user" }"#),
     ("authoriseIntegration", "integration { id }", r#"{ "id": "integration" }"#),
     ("verifyIntegration", "run { id }", r#"{ "id": "integration" }"#),
     ("reconnectIntegration", "run { id }", r#"{ "id": "integration" }"#),
@@ -90,6 +107,16 @@ fn filled(text: &str, ids: &BTreeMap<&str, String>) -> Value {
     value
 }
 
+/// An OpenID issuer of a tenant.
+async fn issuer(app: &TestApp, org: &Org) -> String {
+    let key = Signer::ed25519("own");
+    let evil = Evil::start(&[&key.jwk]);
+    let input = json!({ "name": "I", "issuer": evil.issuer, "clientId": "c", "algorithms": ["EDDSA"] });
+    let made = app.vendor_for(&org.tenant).mutate("createOpenIdIssuer", "openIdIssuer { id }", input).await;
+    evil.stop().await;
+    made["openIdIssuer"]["id"].as_str().unwrap_or_else(|| panic!("no issuer: {made}")).to_owned()
+}
+
 /// A connected tenant with one of everything, and the ids of it.
 async fn furnished(app: &TestApp) -> (Org, BTreeMap<&'static str, String>) {
     let org = app.with_tenant("Furnished", 4, 1).await;
@@ -112,6 +139,7 @@ async fn furnished(app: &TestApp) -> (Org, BTreeMap<&'static str, String>) {
         ("room", app.room_ids(&org).await[org.room(0)].clone()),
         ("booking", text(&booking["id"])),
         ("run", text(&booking["run"]["id"])),
+        ("issuer", issuer(app, &org).await),
     ]);
     (org, ids)
 }
@@ -122,6 +150,7 @@ pub async fn everything(app: &TestApp, tenant: &str) -> Value {
         users(first: 50) { edges { node { id name version roles { id } } } } roles { id name permissions }
         integrations(first: 10) { edges { node { id state serviceMailbox version } } }
         connections(first: 50) { edges { node { id state version } } }
+        openIdIssuers(first: 10) { nodes { id name version } }
         campaigns(first: 10) { edges { node { id state } } }
         bookings(first: 10) { edges { node { id state start version } } }
         runs(first: 100) { edges { node { id workflow status } } } }";
@@ -138,6 +167,7 @@ async fn a_foreign_id_and_an_unknown_one_are_not_found_by_any_mutation(app: Test
         ("own tenant", own.tenant.clone()),
         ("own user", made["user"]["id"].as_str().unwrap().to_owned()),
         ("own role", app.role(&own, "Human Resources").await),
+        ("own issuer", issuer(&app, &own).await),
     ];
     let unknown: BTreeMap<_, _> = foreign
         .iter()

@@ -258,6 +258,11 @@ impl TestApp {
         self.asker(Some(format!("Bearer {token}")), None)
     }
 
+    /// Somebody with a token, who names a tenant or none.
+    pub fn bearer(&self, token: &str, tenant: Option<&str>) -> Asker {
+        self.asker(Some(format!("Bearer {token}")), tenant.map(str::to_owned))
+    }
+
     fn asker(&self, authorization: Option<String>, tenant: Option<String>) -> Asker {
         Asker { base: self.base.clone(), client: self.client.clone(), authorization, tenant }
     }

@@ -22,4 +22,5 @@ mod s1_connecting;
 mod s2_service_account;
 mod s3_everyone;
 mod s4_rooms;
+mod t16;
 mod texts;

@@ -13,6 +13,7 @@ mod context;
 mod directory;
 mod failure;
 mod integration;
+mod issuer;
 mod key;
 mod loader;
 mod loaders;
@@ -49,6 +50,7 @@ use self::{
         IntegrationMutation, IntegrationQuery, prerequisites::PrerequisiteQuery,
         room_rules::RoomRulesMutation,
     },
+    issuer::{IssuerMutation, IssuerQuery},
     key::{KeyMutation, KeyQuery},
     loaders::PerRequest,
     node::{Node, NodeQuery},
@@ -67,7 +69,10 @@ pub use self::subscription::Subscription;
 // Merged in two steps: each noun nests the engine's futures one level deeper, and all in one row nest deeper than the
 // compiler goes without being told.
 #[derive(MergedObject, Default)]
-struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery, KeyQuery, AccessTokenQuery);
+struct PeopleQuery(ViewerQuery, NodeQuery, TenantQuery, UserQuery, RoleQuery);
+
+#[derive(MergedObject, Default)]
+struct AccessQuery(KeyQuery, AccessTokenQuery, IssuerQuery);
 
 #[derive(MergedObject, Default)]
 struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, RoomQuery, DirectoryQuery);
@@ -78,10 +83,13 @@ struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, Workf
 /// What can be asked. A field whose permission the caller lacks is null, with an error that says which permission it
 /// needs; the rest is answered.
 #[derive(MergedObject, Default)]
-pub struct Query(PeopleQuery, CalendarsQuery, WorkQuery);
+pub struct Query(PeopleQuery, AccessQuery, CalendarsQuery, WorkQuery);
 
 #[derive(MergedObject, Default)]
-struct PeopleMutation(TenantMutation, UserMutation, RoleMutation, KeyMutation, AccessTokenMutation);
+struct PeopleMutation(TenantMutation, UserMutation, RoleMutation);
+
+#[derive(MergedObject, Default)]
+struct AccessMutation(KeyMutation, AccessTokenMutation, IssuerMutation);
 
 #[derive(MergedObject, Default)]
 struct WorkMutation(
@@ -95,7 +103,7 @@ struct WorkMutation(
 
 /// What can be done. Each answers the thing it changed, or `userErrors`; long work answers the run that does it.
 #[derive(MergedObject, Default)]
-pub struct Mutation(PeopleMutation, WorkMutation);
+pub struct Mutation(PeopleMutation, AccessMutation, WorkMutation);
 
 /// The schema.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;

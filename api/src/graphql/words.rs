@@ -68,6 +68,28 @@ mirror! {
         Staff = "STAFF",
     }
 
+    /// An algorithm by which an OpenID issuer signs.
+    SigningAlgorithm of domain::openid::SigningAlgorithm {
+        /// RSA with PKCS #1 v1.5 and SHA-256.
+        Rs256 = "RS256",
+        /// RSA with PSS and SHA-256.
+        Ps256 = "PS256",
+        /// ECDSA on P-256 with SHA-256.
+        Es256 = "ES256",
+        /// Ed25519.
+        EdDsa = "EDDSA",
+    }
+
+    /// Which of an OpenID issuer's tokens open the API by themselves.
+    IssuerTokens of domain::openid::IssuerTokens {
+        /// None: its users sign in by the page and get Muster's own tokens.
+        None = "NONE",
+        /// Its access tokens, if they are JWTs of the type `at+jwt` (RFC 9068) for the issuer's `audience`.
+        AccessToken = "ACCESS_TOKEN",
+        /// Its ID tokens, if they were made for the issuer's `clientId`.
+        IdToken = "ID_TOKEN",
+    }
+
     /// A calendar system.
     ProviderKind of domain::ProviderKind {
         /// Microsoft 365 (Exchange Online over Microsoft Graph).

@@ -1,4 +1,5 @@
-//! Pages for browsers: the connect pages for IT people, a user's own consent, guides, and the published keys.
+//! Pages for browsers: the connect pages for IT people, a user's own consent, the sign-in by a
+//! tenant's issuer, guides, and the published keys.
 //!
 //! Pages work without any script. Every page has at most one form marked `data-muster-next`: the way on. A page that
 //! only waits is marked `data-muster-wait` and reloads itself.
@@ -8,6 +9,7 @@ mod guides;
 mod hooks;
 mod layout;
 mod own;
+mod sign_in;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use services::{Services, connect::Onward};
@@ -29,6 +31,7 @@ pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
     hooks::configure(routes);
     own::configure(routes);
     connect::configure(routes);
+    sign_in::configure(routes);
 }
 
 async fn jwks(services: web::Data<Services>) -> HttpResponse {

@@ -101,6 +101,27 @@ const DOORS: &[(&str, &str)] = &[
         "createAccessToken(input: {tenantId: $tenant, userId: $boss}) { accessToken { token } userErrors { code } }",
     ),
     ("revokeAccessTokens", "revokeAccessTokens(input: {userId: $boss}) { revokedCount userErrors { code } }"),
+    // Whoever decides on an issuer, or on who is who at it, signs in as whom they like.
+    (
+        "createOpenIdIssuer",
+        "createOpenIdIssuer(input: {name: \"I\", issuer: \"https://mine.example\", clientId: \"c\"}) { openIdIssuer { id } userErrors { code } }",
+    ),
+    (
+        "updateOpenIdIssuer",
+        "updateOpenIdIssuer(input: {id: $issuer, clientId: \"mine\"}) { openIdIssuer { id } userErrors { code } }",
+    ),
+    (
+        "deleteOpenIdIssuer",
+        "deleteOpenIdIssuer(input: {id: $issuer}) { deletedOpenIdIssuerId userErrors { code } }",
+    ),
+    (
+        "linkOpenIdIdentity",
+        "linkOpenIdIdentity(input: {issuerId: $issuer, userId: $boss, subject: \"me\"}) { openIdIdentity { subject } userErrors { code } }",
+    ),
+    (
+        "unlinkOpenIdIdentity",
+        "unlinkOpenIdIdentity(input: {issuerId: $issuer, userId: $boss}) { unlinked userErrors { code } }",
+    ),
 ];
 
 /// What is tried at the doors.
@@ -112,6 +133,7 @@ struct Scene {
     key: Id<ids::ApiKey>,
     key_secret: String,
     powers: Id<ids::Role>,
+    issuer: Id<ids::OpenIdIssuer>,
 }
 
 impl Scene {
@@ -136,7 +158,8 @@ impl Scene {
         };
         let (row, key_secret) = world.services.keys().create(&world.staff, key).await.unwrap();
         let key = Id::from_uuid(row.id);
-        Self { world, tenant, boss, boss_token: token, key, key_secret, powers }
+        let issuer = world.issuer(tenant, boss, "boss").await;
+        Self { world, tenant, boss, boss_token: token, key, key_secret, powers, issuer }
     }
 
     async fn permissions(&self, credential: &str) -> Option<BTreeSet<Permission>> {
@@ -157,6 +180,12 @@ impl Scene {
         let by = self.world.allowed(self.tenant);
         let boss = self.world.services.users().get(&by, self.boss).await.unwrap();
         assert_eq!(boss.email, "boss@acme.example", "{what}");
+        let issuers = self.world.services.issuers();
+        let args = services::PageArgs::default();
+        let registered = issuers.list(&by, args).await.unwrap().items;
+        assert!(registered.len() == 1 && registered[0].client_id == "boss", "{what}: {registered:?}");
+        let linked = issuers.identities(&by, self.issuer, args).await.unwrap().items;
+        assert!(linked.len() == 1 && linked[0].subject == "boss", "{what}: {linked:?}");
         let roles = self.world.services.roles().list(&by).await.unwrap();
         for role in roles.iter().filter(|role| !role.standard && role.id != self.powers.uuid()) {
             let allows = services::roles::permissions_in(role);
@@ -174,6 +203,7 @@ impl Scene {
         json!({
             "all": all, "me": me, "own": own, "administrator": administrator, "myEmail": email,
             "boss": self.boss, "powers": self.powers, "key": self.key, "tenant": self.tenant,
+            "issuer": self.issuer,
         })
     }
 }
@@ -194,6 +224,7 @@ fn declared(text: &str) -> String {
         ("$powers", "ID!"),
         ("$key", "ID!"),
         ("$tenant", "ID!"),
+        ("$issuer", "ID!"),
     ];
     let used = types.iter().filter(|(name, _)| {
         text.match_indices(name)

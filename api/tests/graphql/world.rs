@@ -14,6 +14,7 @@ use domain::{
 };
 use entity::{Logins, Store};
 use futures::{StreamExt, stream::BoxStream};
+use sea_orm::ActiveModelTrait;
 use serde_json::{Value, json};
 use services::{
     Change, PageArgs, Services, Settings, Vault,
@@ -203,6 +204,46 @@ impl World {
         };
         self.connected(tenant, found).await;
         Id::from_uuid(user.id)
+    }
+
+    /// An OpenID issuer of a tenant, at which a user is linked. All of its texts are `text`.
+    pub async fn issuer(
+        &self,
+        tenant: Id<ids::Tenant>,
+        user: Id<ids::User>,
+        text: &str,
+    ) -> Id<ids::OpenIdIssuer> {
+        use services::entity::{openid_identity, openid_issuer};
+        let id: Id<ids::OpenIdIssuer> = self.services.ids.make();
+        let created_at = self.services.now();
+        let issuer = openid_issuer::Model {
+            id: id.uuid(),
+            tenant_id: tenant.uuid(),
+            name: text.to_owned(),
+            issuer: text.to_owned(),
+            client_id: text.to_owned(),
+            client_secret: None,
+            algorithms: json!(["RS256"]),
+            accepts: "ID_TOKEN".to_owned(),
+            audience: text.to_owned(),
+            subject_claim: "sub".to_owned(),
+            email_claim: None,
+            created_at,
+            version: 1,
+        };
+        let identity = openid_identity::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: tenant.uuid(),
+            issuer_id: id.uuid(),
+            user_id: user.uuid(),
+            subject: text.to_owned(),
+            created_at,
+        };
+        let txn = self.services.store.write(tenant.uuid()).await.unwrap();
+        openid_issuer::ActiveModel::from(issuer).insert(&txn).await.unwrap();
+        openid_identity::ActiveModel::from(identity).insert(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+        id
     }
 
     /// A room whose calendar is connected, was read and is empty.

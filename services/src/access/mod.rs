@@ -4,6 +4,7 @@
 //! seconds at most ([`identities`]), so that a role taken away is taken away at once. Called by every transport before
 //! any resolver, and by a socket again before every operation and event.
 
+mod external;
 mod identities;
 mod token;
 
@@ -52,6 +53,8 @@ impl Access {
         let (epoch, now) = (self.services.identities.epoch(), self.services.now());
         let known = if credential.starts_with(keys::PREFIX) {
             self.vendor(credential, tenant_header).await?
+        } else if let Some(foreign) = self.issued_elsewhere(credential) {
+            self.external(credential, foreign, tenant_header).await?
         } else {
             self.user(credential, tenant_header).await?
         };

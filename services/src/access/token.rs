@@ -15,9 +15,10 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Access;
-use crate::{Error, Page, PageArgs, Refusal, Result, audit::Facts, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, keys::SigningKey, page, roles};
 
 /// For whom access tokens are made.
 const AUDIENCE: &str = "muster";
@@ -50,6 +51,25 @@ pub(super) struct Claims {
     jti: Id<ids::AccessToken>,
 }
 
+/// What signs a token.
+#[derive(Debug)]
+pub(crate) struct Signer {
+    key: SigningKey,
+    lifetime: Duration,
+}
+
+impl Signer {
+    fn sign(&self, claims: &Claims) -> Result<String> {
+        let header = Header {
+            kid: Some(self.key.id.to_string()),
+            typ: Some(TYPE.to_owned()),
+            ..Header::new(Algorithm::EdDSA)
+        };
+        let signed = jsonwebtoken::encode(&header, claims, &self.key.key);
+        signed.map_err(|_| Error::Unreadable { what: "signing_key" })
+    }
+}
+
 impl Claims {
     pub(super) fn expiry(&self) -> Result<Timestamp> {
         Timestamp::from_timestamp(self.exp, 0).ok_or(Error::Denied(Denied::Unauthenticated))
@@ -73,30 +93,63 @@ impl Access {
             let message = format!("A token lasts 1 to {} seconds.", longest.as_secs());
             return Err(Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds").into());
         }
-        let claims = self.claims(tenant, user, lifetime);
-        let token = self.sign(&claims).await?;
-        let (id, expires_at) = (claims.jti, claims.expiry()?);
+        let signer = self.signer(lifetime).await?;
         let mut tx = self.services.begin(tenant.uuid()).await?;
-        let known = entity::tenant_user::one(tenant.uuid(), user.uuid()).one(tx.conn()).await?;
+        let token = self.issue_within(&mut tx, &signer, user, &by.actor(), None).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// What signs a token that lasts this long, or as long as tokens may last here. Asked for before a transaction is
+    /// begun: making a key takes one of its own.
+    pub(crate) async fn signer(&self, lifetime: impl Into<Option<Duration>>) -> Result<Signer> {
+        let lifetime = lifetime.into().unwrap_or(self.services.settings.token_lifetime);
+        Ok(Signer { key: self.services.keys().signing_key().await?, lifetime })
+    }
+
+    /// Issues an access token for a user of the transaction's tenant: for the vendor's staff, or because the user has
+    /// signed in by an issuer.
+    pub(crate) async fn issue_within(
+        &self,
+        tx: &mut Tx,
+        signer: &Signer,
+        user: Id<ids::User>,
+        by: &str,
+        issuer: Option<Uuid>,
+    ) -> Result<AccessToken> {
+        let claims = self.claims(Id::from_uuid(tx.tenant()), user, signer.lifetime);
+        let token = signer.sign(&claims)?;
+        let (id, expires_at) = (claims.jti, claims.expiry()?);
+        let known = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
         known.ok_or_else(|| Error::not_found("user"))?;
         let row = Model {
             id: id.uuid(),
-            tenant_id: tenant.uuid(),
+            tenant_id: tx.tenant(),
             user_id: user.uuid(),
-            issued_by: by.actor(),
+            issued_by: by.to_owned(),
             created_at: tx.now(),
             expires_at,
             revoked_at: None,
+            issuer_id: issuer,
         };
         Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
-        tx.audit(
-            &by.actor(),
-            "token.issue",
-            id.to_string(),
-            Facts::made(json!({ "user": user, "expiresAt": expires_at })),
-        );
-        tx.commit().await?;
+        let facts = Facts::made(json!({ "user": user, "expiresAt": expires_at }));
+        tx.audit(by, "token.issue", id.to_string(), facts);
         Ok(AccessToken { id, token, expires_at })
+    }
+
+    /// Revokes the tokens that came through an issuer, those of one user or of all: part of whatever ends that way in.
+    pub(crate) async fn revoke_through(tx: &mut Tx, issuer: Uuid, user: Option<Uuid>) -> Result<()> {
+        let mut statement = entity::access_token::update(tx.tenant())
+            .filter(Column::IssuerId.eq(issuer))
+            .filter(Column::RevokedAt.is_null())
+            .col_expr(Column::RevokedAt, Expr::value(tx.now()));
+        if let Some(user) = user {
+            statement = statement.filter(Column::UserId.eq(user));
+        }
+        statement.exec(tx.conn()).await?;
+        tx.access_changed();
+        Ok(())
     }
 
     /// The access tokens of a user that have not been pruned yet, the revoked ones too. A user sees the user's own;
@@ -165,16 +218,6 @@ impl Access {
         }
     }
 
-    async fn sign(&self, claims: &Claims) -> Result<String> {
-        let key = self.services.keys().signing_key().await?;
-        let header = Header {
-            kid: Some(key.id.to_string()),
-            typ: Some(TYPE.to_owned()),
-            ..Header::new(Algorithm::EdDSA)
-        };
-        jsonwebtoken::encode(&header, claims, &key.key).map_err(|_| Error::Unreadable { what: "signing_key" })
-    }
-
     /// Checks everything about a token that can be checked by itself.
     pub(super) async fn verify(&self, token: &str) -> Result<Claims> {
         let dead = || Error::Denied(Denied::Unauthenticated);
@@ -198,7 +241,7 @@ impl Access {
         if begun && !ended { Ok(claims) } else { Err(dead()) }
     }
 
-    fn issuer(&self) -> String {
+    pub(super) fn issuer(&self) -> String {
         self.services.settings.link("")
     }
 }

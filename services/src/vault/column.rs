@@ -15,6 +15,8 @@ pub enum Column {
     ConnectSessionVerifier,
     /// The word that a provider's notices carry.
     ChannelSecret,
+    /// The secret of a tenant's client at its OpenID issuer.
+    OpenIdIssuerSecret,
     /// A tenant's data key.
     TenantDataKey,
     /// A data key that was replaced.
@@ -43,6 +45,7 @@ impl Column {
             Self::ConsentGrantSecret => ("consent_grant", "secret"),
             Self::ConnectSessionVerifier => ("connect_session", "verifier"),
             Self::ChannelSecret => ("channel", "secret"),
+            Self::OpenIdIssuerSecret => ("openid_issuer", "client_secret"),
             Self::TenantDataKey => ("tenant", "data_key"),
             Self::FormerDataKey => ("former_data_key", "sealed"),
             Self::SigningKeyPrivate => ("signing_key", "private_key"),
@@ -54,7 +57,10 @@ impl Column {
     /// Whose key seals it.
     pub fn owner(self) -> Owner {
         match self {
-            Self::ConsentGrantSecret | Self::ConnectSessionVerifier | Self::ChannelSecret => Owner::Tenant,
+            Self::ConsentGrantSecret
+            | Self::ConnectSessionVerifier
+            | Self::ChannelSecret
+            | Self::OpenIdIssuerSecret => Owner::Tenant,
             Self::TenantDataKey
             | Self::FormerDataKey
             | Self::SigningKeyPrivate

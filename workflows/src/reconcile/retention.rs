@@ -65,6 +65,7 @@ async fn of_tenant(services: &Services, tenant: Uuid, left: &mut usize) -> servi
         ("access_token", "expires_at", (now - Duration::days(1)).into()),
         // Whoever read what it sealed has opened it by then.
         ("former_data_key", "unused_since", (now - Duration::hours(1)).into()),
+        ("sign_in", "expires_at", (now - Duration::days(1)).into()),
     ];
     for (table, column, before) in kinds {
         let sql = format!(

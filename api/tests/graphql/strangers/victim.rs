@@ -42,6 +42,7 @@ impl Victim {
         let seen = world.ask(&administrator, connections, json!({})).await;
         let campaign = campaign(world, &administrator, integration).await;
         let token = world.services.access().issue(&world.staff, tenant, user, None).await.unwrap();
+        let issuer = world.issuer(tenant, user, MARK).await;
         let id = |value: &Value| value.as_str().map(str::to_owned);
         let mut ids = vec![
             tenant.to_string(),
@@ -51,6 +52,7 @@ impl Victim {
             Id::<ids::Role>::from_uuid(role.id).to_string(),
             Id::<ids::ConnectLink>::from_uuid(link.id).to_string(),
             token.id.to_string(),
+            issuer.to_string(),
         ];
         let booking = &made["booking"]["id"];
         let members = [booking, &made["run"]["id"], &seen["connections"]["nodes"][0]["id"], &campaign];

@@ -1,0 +1,164 @@
+//! What a token says, read strictly: a claim that is there twice has no meaning, so the whole is refused.
+
+use std::fmt;
+
+use domain::Timestamp;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+/// The most claims that a token may have.
+const MOST: usize = 200;
+/// The longest subject, in characters (OpenID Connect Core section 2).
+const LONGEST_SUBJECT: usize = 255;
+
+/// The claims of a verified token.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    claims: Map<String, Value>,
+    /// When the token ends.
+    pub(super) ends: Timestamp,
+}
+
+impl Claims {
+    pub(super) fn new(claims: Once, ends: Timestamp) -> Self {
+        Self { claims: claims.0, ends }
+    }
+
+    /// When the token ends.
+    pub fn expires_at(&self) -> Timestamp {
+        self.ends
+    }
+
+    pub(super) fn has(&self, claim: &str) -> bool {
+        self.claims.contains_key(claim)
+    }
+
+    /// Takes members from elsewhere, in place of those of the same names.
+    pub(super) fn take(&mut self, from: Once, names: &[&str]) {
+        for name in names {
+            self.claims.remove(*name);
+        }
+        self.claims.extend(from.0.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
+    }
+
+    /// Who it is, by the claim of this name: a text of 1 to 255 characters without control characters.
+    pub fn subject(&self, claim: &str) -> Option<&str> {
+        let subject = text(&self.claims, claim)?;
+        let fits = (1..=LONGEST_SUBJECT).contains(&subject.chars().count());
+        (fits && !subject.chars().any(char::is_control)).then_some(subject)
+    }
+
+    /// The e-mail address by the claim of this name, in lower case, if the issuer says that it has verified it. Letters
+    /// beyond ASCII are kept as they are: some become ASCII when they are made small.
+    pub fn verified_email(&self, claim: &str) -> Option<String> {
+        let is_verified = self.claims.get("email_verified") == Some(&Value::Bool(true));
+        text(&self.claims, claim).filter(|_| is_verified).map(str::to_ascii_lowercase)
+    }
+}
+
+/// Members of an object, each of which is there once.
+#[derive(Debug)]
+pub(super) struct Once(Map<String, Value>);
+
+impl Once {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        text(&self.0, name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A point in time (RFC 7519 section 2), in whole seconds.
+    pub(super) fn seconds(&self, name: &str) -> Option<i64> {
+        self.0.get(name)?.as_i64()
+    }
+
+    /// A member that is one text or a list of texts.
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<&str>> {
+        match self.0.get(name)? {
+            Value::String(one) => Some(vec![one]),
+            Value::Array(many) => many.iter().map(Value::as_str).collect(),
+            _ => None,
+        }
+    }
+}
+
+fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    members.get(name)?.as_str()
+}
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OnceVisitor)
+    }
+}
+
+struct OnceVisitor;
+
+impl<'de> Visitor<'de> for OnceVisitor {
+    type Value = Once;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object without repeated members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Once, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, value)) = access.next_entry::<String, Value>()? {
+            if members.len() == MOST || members.insert(name, value).is_some() {
+                return Err(A::Error::custom("too many members, or one of them twice"));
+            }
+        }
+        Ok(Once(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(text: &str) -> Claims {
+        Claims::new(serde_json::from_str(text).unwrap(), Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_claim_that_is_there_twice_is_no_claim() {
+        assert!(serde_json::from_str::<Once>(r#"{"sub":"a","sub":"b"}"#).is_err());
+        assert!(serde_json::from_str::<Once>(r#"{"sub":"a","aud":["b","b"]}"#).is_ok());
+    }
+
+    #[test]
+    fn an_address_counts_only_with_a_true_that_is_no_text() {
+        let verified = |text| claims(text).verified_email("email");
+        assert_eq!(
+            verified(r#"{"email":"Anna@Acme.example","email_verified":true}"#).unwrap(),
+            "anna@acme.example"
+        );
+        for doubtful in [
+            r#"{"email":"anna@acme.example"}"#,
+            r#"{"email":"anna@acme.example","email_verified":false}"#,
+            r#"{"email":"anna@acme.example","email_verified":"true"}"#,
+            r#"{"email":"anna@acme.example","email_verified":1}"#,
+            r#"{"email":["anna@acme.example"],"email_verified":true}"#,
+        ] {
+            assert_eq!(verified(doubtful), None, "{doubtful}");
+        }
+        // U+212A, the sign for kelvin, becomes a k where all letters are made small.
+        let kelvin = verified("{\"email\":\"\u{212a}im@acme.example\",\"email_verified\":true}").unwrap();
+        assert_ne!(kelvin, "kim@acme.example");
+    }
+
+    #[test]
+    fn a_subject_is_a_text_of_a_bounded_length() {
+        for none in [r#"{"sub":""}"#, r#"{"sub":7}"#, "{}", "{\"sub\":\"a\\u0000b\"}"] {
+            assert_eq!(claims(none).subject("sub"), None, "{none}");
+        }
+        let long = format!(r#"{{"sub":"{}"}}"#, "a".repeat(256));
+        assert_eq!(claims(&long).subject("sub"), None);
+        assert_eq!(claims(r#"{"oid":"a|b"}"#).subject("oid"), Some("a|b"));
+    }
+}

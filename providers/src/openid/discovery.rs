@@ -1,0 +1,114 @@
+//! What an issuer says about itself (OpenID Connect Discovery 1.0, RFC 8414).
+
+use bytes::Bytes;
+use http::{Client, Method, Reach, Request};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
+
+use super::{Issuer, refused, unavailable, unusable};
+use crate::{Error, Result};
+
+/// The path below the issuer's own.
+const PATH: &str = ".well-known/openid-configuration";
+/// The longest issuer identifier, in bytes.
+const LONGEST: usize = 500;
+
+/// Where what is.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Metadata {
+    issuer: String,
+    pub(super) authorization_endpoint: Url,
+    pub(super) token_endpoint: Url,
+    pub(super) jwks_uri: Url,
+    pub(super) userinfo_endpoint: Option<Url>,
+    #[serde(default)]
+    id_token_signing_alg_values_supported: Vec<String>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    /// Whether every answer of the authorization endpoint names the issuer (RFC 9207).
+    #[serde(default)]
+    pub(super) authorization_response_iss_parameter_supported: bool,
+}
+
+impl Metadata {
+    /// Whether the client's secret goes into the body of a token request, because the issuer takes it in no header.
+    pub(super) fn wants_secret_in_body(&self) -> bool {
+        let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
+        let has = |wanted: &str| methods.iter().any(|method| method == wanted);
+        has("client_secret_post") && !has("client_secret_basic")
+    }
+
+    fn check(&self, client: &Client, issuer: &Issuer) -> Result<()> {
+        if self.issuer != issuer.url {
+            let message = "The document at this address is another issuer's. Enter the issuer exactly as it calls itself.";
+            return Err(unusable("DISCOVERY_ISSUER", message));
+        }
+        let own = Url::parse(&issuer.url).map_err(|_| malformed())?;
+        let endpoints = [&self.authorization_endpoint, &self.token_endpoint, &self.jwks_uri];
+        for endpoint in endpoints.into_iter().chain(&self.userinfo_endpoint) {
+            reachable(client, &own, endpoint)?;
+        }
+        let offers = |name: &str| self.id_token_signing_alg_values_supported.iter().any(|alg| alg == name);
+        if !issuer.algorithms.iter().any(|algorithm| offers(super::keys::jose(*algorithm))) {
+            let message = "The issuer signs by none of the chosen algorithms.";
+            return Err(unusable("DISCOVERY_ALGORITHMS", message));
+        }
+        let challenges = self.code_challenge_methods_supported.as_deref();
+        if challenges.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
+            return Err(unusable("DISCOVERY_PKCE", "The issuer does not take PKCE with S256."));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses an endpoint that may not be called, and one on a host inside that is not the issuer's own: the operator
+/// allowed such a host for what it is, and not as a target that a stranger's document points at.
+fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
+    let is_plain = endpoint.username().is_empty() && endpoint.password().is_none();
+    let reach = client.reach(endpoint).map_err(Error::from)?;
+    match reach {
+        Reach::Public if is_plain => Ok(()),
+        Reach::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
+        _ => Err(unusable("DISCOVERY_ENDPOINT", "The issuer names an address that may not be called.")),
+    }
+}
+
+/// Reads the issuer's document and holds it to the registration.
+pub(super) async fn read(client: &Client, issuer: &Issuer) -> Result<Metadata> {
+    let own = Url::parse(&issuer.url).map_err(|_| malformed())?;
+    let is_plain = own.query().is_none() && own.fragment().is_none();
+    let has_user = !own.username().is_empty() || own.password().is_some();
+    if issuer.url.len() > LONGEST || !is_plain || has_user {
+        return Err(malformed());
+    }
+    let address = format!("{}/{PATH}", issuer.url.trim_end_matches('/'));
+    let metadata: Metadata = get(client, Url::parse(&address).map_err(|_| malformed())?).await?;
+    metadata.check(client, issuer)?;
+    Ok(metadata)
+}
+
+/// Reads a document of an issuer. A redirect is no answer, and is not followed.
+pub(super) async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Result<T> {
+    let request = Request::new(Method::GET, url).header(http::header::ACCEPT, "application/json");
+    let answer = client.send(request).await?;
+    match answer.status {
+        status if status.is_success() => parse(&answer.body),
+        status if status.is_redirection() => {
+            Err(unusable("DISCOVERY_REDIRECT", "The issuer's document is elsewhere: it answers a redirect."))
+        }
+        status if status.is_client_error() => {
+            Err(unusable("DISCOVERY_MISSING", "There is no issuer at this address."))
+        }
+        _ => Err(unavailable()),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T> {
+    serde_json::from_slice(body).map_err(|_| refused("DISCOVERY_MALFORMED"))
+}
+
+fn malformed() -> Error {
+    let message =
+        "An issuer is an https address without user name, ? and #, such as https://login.example.com.";
+    unusable("ISSUER_ADDRESS", message)
+}

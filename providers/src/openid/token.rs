@@ -1,0 +1,127 @@
+//! The validation of an issuer's tokens.
+//!
+//! The token library checks the signature by the algorithm that the key allows; every claim is checked here, because
+//! the library lets absent claims pass and reads the machine's clock. Headers that name a key or where to find one (`jku`,
+//! `jwk`, `x5u`, `x5c`) are not looked at.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use chrono::Duration;
+use domain::Timestamp;
+use jsonwebtoken::{Header, Validation};
+
+use super::{Claims, Issuer, OpenId, claims::Once, keys::Key, refused};
+use crate::Result;
+
+/// How far two clocks may differ.
+const LEEWAY_SECONDS: i64 = 30;
+/// A token counts no longer than this after it was made, whatever it says itself.
+const LONGEST_LIFE: Duration = Duration::hours(24);
+/// The longest token, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// What a token is presented as.
+#[derive(Debug, Clone, Copy)]
+pub enum Use<'a> {
+    /// An access token (RFC 9068) for this audience.
+    AccessToken {
+        /// For whom it must have been made.
+        audience: &'a str,
+    },
+    /// An ID token that was made for the registered client.
+    IdToken,
+    /// The ID token that ends a sign-in.
+    SignIn {
+        /// What the sign-in began with.
+        nonce: &'a str,
+    },
+}
+
+impl OpenId {
+    /// Validates a token of an issuer.
+    pub async fn verify(&self, issuer: &Issuer, token: &str, what: Use<'_>) -> Result<Claims> {
+        if token.len() > LONGEST {
+            return Err(refused("TOKEN_SIZE"));
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| refused("TOKEN_MALFORMED"))?;
+        if !is_typed(&header, what) || header.crit.is_some() {
+            return Err(refused("TOKEN_TYPE"));
+        }
+        let kid = header.kid.as_deref().ok_or_else(|| refused("TOKEN_KEY"))?;
+        let published = self.published(issuer, Some(kid)).await?;
+        let key = published.keys.find(kid).ok_or_else(|| refused("TOKEN_KEY"))?;
+        let claims = signed(token, key, issuer)?;
+        let ends = check(&claims, issuer, what, self.clock.now())?;
+        Ok(Claims::new(claims, ends))
+    }
+}
+
+/// Whether the header says of a token what it is presented as: an access token is never an ID token and the other way
+/// round, nor is a logout token or anything else either of them.
+fn is_typed(header: &Header, what: Use<'_>) -> bool {
+    let typ = header.typ.as_ref().map(|typ| typ.to_ascii_lowercase());
+    let typ = typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ));
+    match what {
+        Use::AccessToken { .. } => typ == Some("at+jwt"),
+        Use::IdToken | Use::SignIn { .. } => typ.is_none_or(|typ| typ == "jwt"),
+    }
+}
+
+/// The claims of a token whose signature holds. The algorithms are the key's and the registration's.
+fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<Once> {
+    use jsonwebtoken::errors::ErrorKind as E;
+    let mut rules = Validation { algorithms: key.algorithms(&issuer.algorithms), ..Validation::default() };
+    rules.required_spec_claims.clear();
+    rules.validate_exp = false;
+    rules.validate_aud = false;
+    let decoded = jsonwebtoken::decode::<Once>(token, &key.key, &rules);
+    decoded.map(|decoded| decoded.claims).map_err(|error| {
+        refused(match error.kind() {
+            E::InvalidSignature => "TOKEN_SIGNATURE",
+            E::InvalidAlgorithm => "TOKEN_ALGORITHM",
+            _ => "TOKEN_MALFORMED",
+        })
+    })
+}
+
+/// Holds the claims to the registration; answers when the token ends.
+fn check(claims: &Once, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Result<Timestamp> {
+    let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
+    let (Some(ends), Some(made)) = (time("exp"), time("iat")) else { return Err(refused("TOKEN_TIMES")) };
+    let begins = if claims.has("nbf") { time("nbf").ok_or_else(|| refused("TOKEN_TIMES"))? } else { made };
+    let leeway = Duration::seconds(LEEWAY_SECONDS);
+    let ends = ends.min(made.checked_add_signed(LONGEST_LIFE).unwrap_or(made));
+    let audience = claims.texts("aud").unwrap_or_default();
+    let rules = [
+        ("TOKEN_ISSUER", claims.text("iss") == Some(issuer.url.as_str())),
+        ("TOKEN_AUDIENCE", is_for_us(claims, &audience, issuer, what)),
+        ("TOKEN_EXPIRED", now < ends.checked_add_signed(leeway).unwrap_or(ends)),
+        ("TOKEN_TOO_EARLY", begins.max(made) <= now + leeway),
+        ("TOKEN_SUBJECT", claims.text("sub").is_some_and(|sub| !sub.is_empty())),
+        ("TOKEN_NONCE", is_answer(claims, what)),
+    ];
+    match rules.iter().find(|(_, holds)| !holds) {
+        Some((code, _)) => Err(refused(code)),
+        None => Ok(ends),
+    }
+}
+
+/// Whether a token was made for us. An ID token with several audiences names the one that asked for it.
+fn is_for_us(claims: &Once, audience: &[&str], issuer: &Issuer, what: Use<'_>) -> bool {
+    let client = issuer.client_id.as_str();
+    match what {
+        Use::AccessToken { audience: wanted } => !wanted.is_empty() && audience.contains(&wanted),
+        Use::IdToken | Use::SignIn { .. } => {
+            let party = claims.text("azp");
+            audience.contains(&client)
+                && (audience.len() == 1 || party.is_some())
+                && (!claims.has("azp") || party == Some(client))
+        }
+    }
+}
+
+/// Whether a token belongs to the sign-in that waits for it.
+fn is_answer(claims: &Once, what: Use<'_>) -> bool {
+    let Use::SignIn { nonce } = what else { return true };
+    let said = claims.text("nonce").unwrap_or_default();
+    !nonce.is_empty() && verify_slices_are_equal(said.as_bytes(), nonce.as_bytes()).is_ok()
+}

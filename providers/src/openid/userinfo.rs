@@ -1,0 +1,36 @@
+//! What an issuer tells of a person beside the ID token (OpenID Connect Core section 5.3): many put the address there
+//! alone.
+
+use http::{Client, Method, Request};
+use oauth2::AccessToken;
+use url::Url;
+
+use super::{
+    claims::{Claims, Once},
+    refused,
+};
+use crate::Result;
+
+/// Adds the address that the issuer tells, and whether it has verified it. Everything else is as the ID token has it, and
+/// what tells of another person is refused (section 5.3.4).
+pub(super) async fn with_address(
+    client: &Client,
+    endpoint: &Url,
+    token: &AccessToken,
+    mut claims: Claims,
+    claim: &str,
+) -> Result<Claims> {
+    let request =
+        Request::new(Method::GET, endpoint.clone()).authorization(&format!("Bearer {}", token.secret()));
+    let answer = client.send(request).await?;
+    if !answer.status.is_success() {
+        tracing::info!(status = answer.status.as_u16(), "an issuer told nothing of a person");
+        return Ok(claims);
+    }
+    let told: Once = serde_json::from_slice(&answer.body).map_err(|_| refused("USERINFO_MALFORMED"))?;
+    if told.text("sub").is_none() || told.text("sub") != claims.subject("sub") {
+        return Err(refused("USERINFO_SUBJECT"));
+    }
+    claims.take(told, &[claim, "email_verified"]);
+    Ok(claims)
+}

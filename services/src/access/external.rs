@@ -1,0 +1,127 @@
+//! Tokens that an issuer of the tenant's own has made, presented to the API as they are.
+//!
+//! Nothing of such a token counts before it is verified, but for where to look: its issuer, and the tenant if its
+//! audience is the one that Muster gives a tenant. The registration says everything else.
+
+use std::collections::BTreeSet;
+
+use domain::{Caller, CallerKind, Id, Permission, access::Denied, ids, openid::IssuerTokens};
+use entity::openid_issuer::{Column, Model};
+use providers::{ErrorKind, openid::Claims, openid::Use};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde::Deserialize;
+
+use super::{Access, Authenticated};
+use crate::{
+    Error, Result,
+    issuers::{self, audience_of, person},
+    roles,
+};
+
+/// What a token says of itself; believed for nothing but where to look.
+#[derive(Debug, Deserialize)]
+pub(super) struct Foreign {
+    iss: String,
+    #[serde(default)]
+    aud: Audience,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn all(&self) -> &[String] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl Access {
+    /// What a JWT says of itself whose issuer is not this installation.
+    pub(super) fn issued_elsewhere(&self, token: &str) -> Option<Foreign> {
+        let foreign: Foreign = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
+        (foreign.iss != self.issuer()).then_some(foreign)
+    }
+
+    /// The user whose issuer has made a token.
+    pub(super) async fn external(
+        &self,
+        token: &str,
+        foreign: Foreign,
+        tenant_header: Option<&str>,
+    ) -> Result<Authenticated> {
+        let unknown = || Error::Denied(Denied::Unauthenticated);
+        let tenant = self.tenant_meant(&foreign, tenant_header).ok_or_else(unknown)?;
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let row = entity::openid_issuer::of(tenant.uuid()).filter(Column::Issuer.eq(foreign.iss)).one(&txn);
+        let row = row.await?.ok_or_else(unknown)?;
+        // Nobody waits for a stranger's server while holding a connection.
+        drop(txn);
+        let claims = self.verified(&row, token).await?;
+        let user = self.user_of(&row, &claims).await?;
+        let txn = self.services.store.read(tenant.uuid()).await?;
+        let permissions = roles::permissions_within(&txn, tenant, user).await?;
+        let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
+        let caller = Caller { kind: CallerKind::User(user), tenant: Some(tenant), permissions };
+        Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
+    }
+
+    /// The tenant that the request names, or else the one whose own audience the token has.
+    fn tenant_meant(&self, foreign: &Foreign, tenant_header: Option<&str>) -> Option<Id<ids::Tenant>> {
+        if let Some(text) = tenant_header {
+            return text.trim().parse().ok();
+        }
+        let own = |audience: &String| {
+            let tenant = audience.rsplit('/').next()?.parse().ok()?;
+            (audience_of(&self.services.settings, tenant) == *audience).then_some(tenant)
+        };
+        let mut tenants = foreign.aud.all().iter().filter_map(own);
+        tenants.next().filter(|_| tenants.next().is_none())
+    }
+
+    async fn verified(&self, row: &Model, token: &str) -> Result<Claims> {
+        let unknown = || Error::Denied(Denied::Unauthenticated);
+        let what = match IssuerTokens::parse(&row.accepts) {
+            Some(IssuerTokens::AccessToken) => Use::AccessToken { audience: &row.audience },
+            Some(IssuerTokens::IdToken) => Use::IdToken,
+            Some(IssuerTokens::None) | None => return Err(unknown()),
+        };
+        let issuer = issuers::registered(row);
+        let verified = self.services.connectors.openid()?.verify(&issuer, token, what);
+        verified.await.map_err(|error| match error.kind {
+            ErrorKind::Unavailable => error.into(),
+            _ => {
+                tracing::info!(code = error.code, issuer = %row.id, "a token was refused");
+                unknown()
+            }
+        })
+    }
+
+    async fn user_of(&self, row: &Model, claims: &Claims) -> Result<Id<ids::User>> {
+        let known = person::linked(&self.services.store.read(row.tenant_id).await?, row, claims).await?;
+        if let Some(user) = known {
+            return Ok(user);
+        }
+        let mut tx = self.services.begin(row.tenant_id).await?;
+        match person::link(&mut tx, row.id, claims).await {
+            Ok(user) => {
+                tx.commit().await?;
+                Ok(user)
+            }
+            Err(Error::Refused(refusal)) => {
+                tracing::info!(code = refusal.code, issuer = %row.id, "a token names nobody");
+                Err(Denied::Unauthenticated.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

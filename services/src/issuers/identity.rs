@@ -1,0 +1,99 @@
+//! Who is who at an issuer, decided by an administrator.
+
+use domain::{Allowed, Id, ids, text::Shape};
+use entity::openid_identity::{Column, Model, delete, of};
+use sea_orm::{ColumnTrait, QueryFilter};
+use serde_json::json;
+
+use super::{Issuers, person};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, access::Access, audit::Facts, page, roles, text};
+
+/// The longest name of a person at an issuer, in characters.
+const LONGEST: usize = 255;
+
+impl Issuers {
+    /// Links a user with what an issuer calls the user, in place of any former link. Whoever may do that could sign in
+    /// as the user, so it needs all that the user may do.
+    pub async fn link(
+        &self,
+        by: &Allowed,
+        issuer: Id<ids::OpenIdIssuer>,
+        user: Id<ids::User>,
+        subject: &str,
+    ) -> Result<Model> {
+        text::check(subject, Shape::Line, LONGEST, "subject")?;
+        if subject.is_empty() {
+            return Err(Refusal::new("TEXT_MALFORMED", "Enter what the issuer calls the user.")
+                .at("subject")
+                .into());
+        }
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let issuer = person::held(&tx, issuer.uuid()).await?;
+        may_take(&tx, by, user).await?;
+        let same = of(tx.tenant()).filter(Column::IssuerId.eq(issuer.id)).filter(Column::Subject.eq(subject));
+        match same.one(tx.conn()).await? {
+            Some(row) if row.user_id == user.uuid() => return Ok(row),
+            Some(_) => {
+                let message = "Another user is linked with this already.";
+                return Err(Refusal::new("IDENTITY_TAKEN", message).at("subject").into());
+            }
+            None => {}
+        }
+        remove(&mut tx, issuer.id, user).await?;
+        let row = person::insert(&mut tx, &issuer, user.uuid(), subject.to_owned(), &by.actor()).await?;
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Takes a user's link with an issuer away. What the user opened through the issuer is closed; the next sign-in links
+    /// anew by the verified address. Answers whether there was a link.
+    pub async fn unlink(
+        &self,
+        by: &Allowed,
+        issuer: Id<ids::OpenIdIssuer>,
+        user: Id<ids::User>,
+    ) -> Result<bool> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let issuer = person::held(&tx, issuer.uuid()).await?;
+        may_take(&tx, by, user).await?;
+        let was_there = remove(&mut tx, issuer.id, user).await?;
+        if was_there {
+            let issuer = Id::<ids::OpenIdIssuer>::from_uuid(issuer.id);
+            tx.audit(
+                &by.actor(),
+                "identity.unlink",
+                user.to_string(),
+                Facts::gone(json!({ "issuer": issuer })),
+            );
+        }
+        tx.commit().await?;
+        Ok(was_there)
+    }
+
+    /// Who the users of the tenant are at an issuer.
+    pub async fn identities(
+        &self,
+        by: &Allowed,
+        issuer: Id<ids::OpenIdIssuer>,
+        args: PageArgs,
+    ) -> Result<Page<Model>> {
+        let tenant = by.tenant().uuid();
+        self.find(tenant, issuer.uuid()).await?;
+        let txn = self.services.store.read(tenant).await?;
+        page::read(of(tenant).filter(Column::IssuerId.eq(issuer.uuid())), Column::Id, args, &txn).await
+    }
+}
+
+async fn remove(tx: &mut Tx, issuer: uuid::Uuid, user: Id<ids::User>) -> Result<bool> {
+    let rows = delete(tx.tenant()).filter(Column::IssuerId.eq(issuer)).filter(Column::UserId.eq(user.uuid()));
+    let was_there = rows.exec(tx.conn()).await?.rows_affected > 0;
+    if was_there {
+        Access::revoke_through(tx, issuer, Some(user.uuid())).await?;
+    }
+    Ok(was_there)
+}
+
+async fn may_take(tx: &Tx, by: &Allowed, user: Id<ids::User>) -> Result<()> {
+    let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
+    roles::may_take(by, &held.ok_or_else(|| Error::not_found("user"))?)
+}

@@ -1,0 +1,260 @@
+//! OpenID issuers by which users of a tenant sign in.
+//!
+//! Whoever decides on an issuer decides who is who: it could sign in anybody of the tenant. So that takes every
+//! permission that there is within one. Removing an issuer ends everything that came through it.
+
+mod identity;
+mod input;
+pub(crate) mod person;
+
+use domain::{
+    Allowed, Id, Permission, ids,
+    openid::{IssuerTokens, SigningAlgorithm},
+};
+use entity::openid_issuer::{ActiveModel, Column, Entity, Model};
+use providers::openid::Issuer;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Settings, Tx,
+    access::Access,
+    audit::Facts,
+    error::is_duplicate,
+    page,
+    vault::{Column as SealedColumn, Place},
+};
+
+/// How many issuers a tenant has at most.
+const MOST: u64 = 10;
+
+crate::noun! {
+    /// OpenID issuers.
+    Issuers
+}
+
+/// An issuer to be registered.
+#[derive(Debug, Clone)]
+pub struct NewIssuer {
+    /// The name, for people.
+    pub name: String,
+    /// The issuer identifier, exactly as the issuer calls itself.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// The client's secret; none for a public client.
+    pub client_secret: Option<SecretString>,
+    /// The algorithms by which it may sign.
+    pub algorithms: Vec<SigningAlgorithm>,
+    /// Which of its tokens open the API by themselves.
+    pub accepts: IssuerTokens,
+    /// For whom its access tokens must have been made; [`audience_of`] the tenant when absent.
+    pub audience: Option<String>,
+    /// The claim that says who it is.
+    pub subject_claim: String,
+    /// The claim by whose verified address a user is found at first use; none where users are linked beforehand.
+    pub email_claim: Option<String>,
+}
+
+/// What of an issuer is to be changed; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct IssuerChange {
+    /// The name.
+    pub name: Option<String>,
+    /// Our client id there.
+    pub client_id: Option<String>,
+    /// The client's secret; `Some(None)` makes it a public client.
+    pub client_secret: Option<Option<SecretString>>,
+    /// The algorithms.
+    pub algorithms: Option<Vec<SigningAlgorithm>>,
+    /// Which of its tokens open the API.
+    pub accepts: Option<IssuerTokens>,
+    /// The audience.
+    pub audience: Option<String>,
+    /// The claim of the address; `Some(None)` takes it away.
+    pub email_claim: Option<Option<String>>,
+}
+
+impl Issuers {
+    /// Registers an issuer, if what it publishes can be used. Needs every permission within the tenant.
+    pub async fn create(&self, by: &Allowed, new: NewIssuer) -> Result<Model> {
+        governs(by)?;
+        let tenant = by.tenant();
+        let id = self.services.ids.make::<ids::OpenIdIssuer>();
+        let secret = new.client_secret.clone();
+        let mut row = input::row(id.uuid(), tenant, &new, &self.services)?;
+        self.try_out(&row).await?;
+        let mut tx = self.services.begin(tenant.uuid()).await?;
+        row.client_secret = self.sealed(&tx, &row, secret.as_ref()).await?;
+        if entity::openid_issuer::of(tx.tenant()).count(tx.conn()).await? >= MOST {
+            return Err(Error::refuse("TOO_MANY", format!("A tenant has at most {MOST} issuers.")));
+        }
+        let insert = Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(tx.conn());
+        insert.await.map_err(taken)?;
+        tx.audit(&by.actor(), "issuer.create", id.to_string(), Facts::made(told(&row)));
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// Changes a registration, unless somebody changed it since `if_version`. What was accepted under the former one is
+    /// asked again. Needs every permission within the tenant.
+    pub async fn update(
+        &self,
+        by: &Allowed,
+        id: Id<ids::OpenIdIssuer>,
+        change: IssuerChange,
+        if_version: Option<i64>,
+    ) -> Result<Model> {
+        governs(by)?;
+        let tenant = by.tenant().uuid();
+        let before = self.find(tenant, id.uuid()).await?;
+        let secret = change.client_secret.clone();
+        let mut after = input::changed(&before, change)?;
+        if before.algorithms != after.algorithms {
+            self.try_out(&after).await?;
+        }
+        let mut tx = self.services.begin(tenant).await?;
+        let mut statement = entity::openid_issuer::update(tenant)
+            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
+            .col_expr(Column::Name, Expr::value(after.name.clone()))
+            .col_expr(Column::ClientId, Expr::value(after.client_id.clone()))
+            .col_expr(Column::Algorithms, Expr::value(after.algorithms.clone()))
+            .col_expr(Column::Accepts, Expr::value(after.accepts.clone()))
+            .col_expr(Column::Audience, Expr::value(after.audience.clone()))
+            .col_expr(Column::EmailClaim, Expr::value(after.email_claim.clone()))
+            .col_expr(Column::Version, Expr::value(after.version));
+        let mut facts = Facts::changed(told(&before), told(&after));
+        // Only a new secret is written: the former one may be sealed anew in this moment.
+        if let Some(secret) = secret {
+            after.client_secret = self.sealed(&tx, &after, secret.as_ref()).await?;
+            statement = statement.col_expr(Column::ClientSecret, Expr::value(after.client_secret.clone()));
+            facts = facts.with(json!({ "clientSecret": secret.is_some() }));
+        }
+        if statement.exec(tx.conn()).await?.rows_affected == 0 {
+            let message = "Somebody changed this issuer in the meantime. Read it again.";
+            return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
+        }
+        tx.access_changed();
+        tx.audit(&by.actor(), "issuer.update", id.to_string(), facts);
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Removes an issuer, with who is who at it. Every token that came through it ends, and so does every socket. Needs
+    /// every permission within the tenant.
+    pub async fn delete(&self, by: &Allowed, id: Id<ids::OpenIdIssuer>) -> Result<()> {
+        governs(by)?;
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let issuer = person::held(&tx, id.uuid()).await?;
+        Access::revoke_through(&mut tx, issuer.id, None).await?;
+        entity::openid_issuer::delete(tx.tenant()).filter(Column::Id.eq(issuer.id)).exec(tx.conn()).await?;
+        tx.audit(&by.actor(), "issuer.delete", id.to_string(), Facts::gone(told(&issuer)));
+        tx.commit().await?;
+        if let Ok(openid) = self.services.connectors.openid() {
+            openid.forget(issuer.id);
+        }
+        Ok(())
+    }
+
+    /// The issuers of the tenant.
+    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
+        let tenant = by.tenant().uuid();
+        let txn = self.services.store.read(tenant).await?;
+        page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
+    }
+
+    /// Where an issuer sends browsers back to; it is entered there. No other issuer has the same.
+    pub fn redirect_uri(&self, row: &Model) -> String {
+        self.services.settings.link(&format!("{}/callback", page_of(row)))
+    }
+
+    /// The page by which users of the tenant sign in.
+    pub fn sign_in_url(&self, row: &Model) -> String {
+        self.services.settings.link(&page_of(row))
+    }
+
+    pub(crate) async fn find(&self, tenant: Uuid, id: Uuid) -> Result<Model> {
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::openid_issuer::one(tenant, id).one(&txn).await?;
+        row.ok_or_else(|| Error::not_found("issuer"))
+    }
+
+    /// The client's secret.
+    pub(crate) async fn secret(&self, row: &Model) -> Result<Option<SecretString>> {
+        let Some(sealed) = &row.client_secret else { return Ok(None) };
+        let plain = self.services.secrets().open(place(row), sealed).await?;
+        let secret = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "openid_issuer" })?;
+        Ok(Some(secret.into()))
+    }
+
+    async fn sealed(&self, tx: &Tx, row: &Model, secret: Option<&SecretString>) -> Result<Option<Vec<u8>>> {
+        let Some(secret) = secret else { return Ok(None) };
+        let plain = secret.expose_secret().as_bytes();
+        Ok(Some(self.services.secrets().seal(tx.conn(), place(row), plain).await?))
+    }
+
+    /// Reads what the issuer publishes, so that whoever registers it sees at once what is wrong with it.
+    async fn try_out(&self, row: &Model) -> Result<()> {
+        let tried = self.services.connectors.openid()?.try_out(&registered(row)).await;
+        tried.map_err(|error| Refusal::new("ISSUER_UNUSABLE", error.message).at("issuer").into())
+    }
+}
+
+/// The audience that Muster gives a tenant: a token for it needs no header to say which tenant is meant.
+pub fn audience_of(settings: &Settings, tenant: Id<ids::Tenant>) -> String {
+    settings.link(&format!("/{tenant}"))
+}
+
+/// A registration, as the connector takes it. Words that this binary does not know are left out.
+pub(crate) fn registered(row: &Model) -> Issuer {
+    let algorithms = row.algorithms.as_array().into_iter().flatten();
+    Issuer {
+        id: row.id,
+        url: row.issuer.clone(),
+        client_id: row.client_id.clone(),
+        algorithms: algorithms.filter_map(|word| SigningAlgorithm::parse(word.as_str()?)).collect(),
+    }
+}
+
+/// Who decides on an issuer could sign in as anybody.
+fn governs(by: &Allowed) -> Result<()> {
+    let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
+    match within.copied().find(|permission| !by.also(*permission)) {
+        None => Ok(()),
+        Some(permission) => {
+            let message = format!(
+                "An issuer can sign in anybody of the tenant, so this needs every permission; you do not have {permission}."
+            );
+            Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
+        }
+    }
+}
+
+fn page_of(row: &Model) -> String {
+    let (tenant, issuer) =
+        (Id::<ids::Tenant>::from_uuid(row.tenant_id), Id::<ids::OpenIdIssuer>::from_uuid(row.id));
+    format!("/sign-in/{tenant}/{issuer}")
+}
+
+fn place(row: &Model) -> Place {
+    SealedColumn::OpenIdIssuerSecret.at(row.tenant_id, row.id)
+}
+
+/// What is recorded of a registration.
+fn told(row: &Model) -> Json {
+    json!({
+        "name": row.name, "issuer": row.issuer, "clientId": row.client_id, "algorithms": row.algorithms,
+        "accepts": row.accepts, "audience": row.audience, "subjectClaim": row.subject_claim,
+        "emailClaim": row.email_claim,
+    })
+}
+
+fn taken(error: sea_orm::DbErr) -> Error {
+    if is_duplicate(&error) {
+        return Refusal::new("ISSUER_TAKEN", "This issuer is registered already.").at("issuer").into();
+    }
+    error.into()
+}

@@ -1,0 +1,97 @@
+//! Which user a verified token is.
+//!
+//! By what the issuer calls the person, once that is linked; the first time by the address that the issuer has verified.
+//! A user who is linked already is found by nothing else: an address can be given to somebody else, what the issuer calls
+//! a person cannot. The finders begin with the registration's tenant, so nobody of another tenant is ever found.
+
+use domain::{Id, ids};
+use entity::{openid_identity, openid_issuer::Model, tenant_user};
+use providers::openid::Claims;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{Error, Refusal, Result, Tx, audit::Facts};
+
+/// The user who is linked with the token's subject.
+pub(crate) async fn linked(
+    conn: &impl ConnectionTrait,
+    issuer: &Model,
+    claims: &Claims,
+) -> Result<Option<Id<ids::User>>> {
+    use openid_identity::Column;
+    let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?;
+    let row = openid_identity::of(issuer.tenant_id)
+        .filter(Column::IssuerId.eq(issuer.id))
+        .filter(Column::Subject.eq(subject))
+        .one(conn)
+        .await?;
+    Ok(row.map(|row| Id::from_uuid(row.user_id)))
+}
+
+/// The user of a token: linked already, or found by the verified address and linked now.
+pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<Id<ids::User>> {
+    // Held, so that the first two requests of a person make one link, and none is made of an issuer that is removed.
+    let issuer = held(tx, issuer).await?;
+    if let Some(user) = linked(tx.conn(), &issuer, claims).await? {
+        return Ok(user);
+    }
+    let claim = issuer.email_claim.as_deref().ok_or_else(nobody)?;
+    let email = claims.verified_email(claim).ok_or_else(nobody)?;
+    let user =
+        tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
+    let user = user.ok_or_else(nobody)?;
+    if identity_of(tx, issuer.id, user.id).await?.is_some() {
+        let message = "This address belongs to a user whom your organisation's sign-in knows as somebody else. \
+                       Ask your administrator to link you anew.";
+        return Err(Error::refuse("IDENTITY_TAKEN", message));
+    }
+    let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
+    let by = Id::<ids::OpenIdIssuer>::from_uuid(issuer.id).to_string();
+    insert(tx, &issuer, user.id, subject, &by).await?;
+    Ok(Id::from_uuid(user.id))
+}
+
+/// Who a user is at an issuer.
+pub(crate) async fn identity_of(tx: &Tx, issuer: Uuid, user: Uuid) -> Result<Option<openid_identity::Model>> {
+    use openid_identity::Column;
+    let row =
+        openid_identity::of(tx.tenant()).filter(Column::IssuerId.eq(issuer)).filter(Column::UserId.eq(user));
+    Ok(row.one(tx.conn()).await?)
+}
+
+/// Links a user with what the issuer calls the user.
+pub(super) async fn insert(
+    tx: &mut Tx,
+    issuer: &Model,
+    user: Uuid,
+    subject: String,
+    by: &str,
+) -> Result<openid_identity::Model> {
+    let row = openid_identity::Model {
+        id: tx.ids().make::<ids::OpenIdIdentity>().uuid(),
+        tenant_id: tx.tenant(),
+        issuer_id: issuer.id,
+        user_id: user,
+        subject,
+        created_at: tx.now(),
+    };
+    let stored = openid_identity::ActiveModel::from(row.clone());
+    openid_identity::Entity::insert(stored).exec_without_returning(tx.conn()).await?;
+    let (issuer, user) = (Id::<ids::OpenIdIssuer>::from_uuid(issuer.id), Id::<ids::User>::from_uuid(user));
+    let facts = Facts::made(json!({ "issuer": issuer, "subject": row.subject }));
+    tx.audit(by, "identity.link", user.to_string(), facts);
+    Ok(row)
+}
+
+/// The registration's row, held until the transaction ends.
+pub(crate) async fn held(tx: &Tx, issuer: Uuid) -> Result<Model> {
+    let row = entity::openid_issuer::one(tx.tenant(), issuer).lock_exclusive().one(tx.conn()).await?;
+    row.ok_or_else(|| Error::not_found("issuer"))
+}
+
+fn nobody() -> Error {
+    let message = "Nobody here is known by this sign-in. Ask your administrator to enter your address as your \
+                   organisation's sign-in has it.";
+    Refusal::new("SIGN_IN_UNKNOWN", message).into()
+}

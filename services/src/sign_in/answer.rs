@@ -1,0 +1,81 @@
+//! What comes back from an issuer by the browser. Everything in it can be forged.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use url::form_urlencoded;
+
+use crate::{Error, Refusal, Result};
+
+/// The parameters of an answer, each of which is there once.
+#[derive(Debug, Clone, Default)]
+pub struct Answer(BTreeMap<String, String>);
+
+impl Answer {
+    /// Reads a query. A parameter that is there twice is refused (RFC 6749 section 3.1): two readers could each take
+    /// another one.
+    pub fn read(query: &str) -> Result<Self> {
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+                let message = "A parameter of this address is there twice. Start again.";
+                return Err(Error::refuse("SIGN_IN_MALFORMED", message));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// One parameter; what is empty is not there.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The issuer that the answer names (RFC 9207). An empty name is one, and wrong.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.0.get("iss").map(String::as_str)
+    }
+
+    /// Refuses an answer to another sign-in than the one that this browser began.
+    pub(super) fn belongs_to(&self, state: &str) -> Result<()> {
+        let sent = self.get("state").unwrap_or_default();
+        verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| used())
+    }
+
+    /// The code, unless the issuer says that there is none.
+    pub(super) fn code(&self) -> Result<&str> {
+        if self.0.contains_key("error") {
+            let message =
+                "Your organisation's sign-in did not let you in. Start again, or ask your administrator.";
+            return Err(Refusal::new("SIGN_IN_DECLINED", message).into());
+        }
+        let missing = || Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.");
+        self.get("code").ok_or_else(missing)
+    }
+}
+
+pub(super) fn used() -> Error {
+    let message = "This answer does not belong to this step, or was used before. Start again.";
+    Error::refuse("STATE_INVALID", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_there_twice_is_refused() {
+        assert!(Answer::read("state=a&code=b&iss=").is_ok());
+        for twice in ["state=a&state=a", "code=a&st%61te=b&state=c", "x=1&x="] {
+            assert_eq!(Answer::read(twice).unwrap_err().code(), "SIGN_IN_MALFORMED", "{twice}");
+        }
+    }
+
+    #[test]
+    fn an_answer_belongs_to_the_state_that_was_sent_and_to_no_empty_one() {
+        let belongs = |query: &str, state: &str| Answer::read(query).unwrap().belongs_to(state).is_ok();
+        assert!(belongs("state=abc", "abc"));
+        for other in ["state=abd", "state=ABC", "state=", "", "state=abc%20"] {
+            assert!(!belongs(other, "abc"), "{other}");
+        }
+    }
+}

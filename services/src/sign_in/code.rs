@@ -1,0 +1,107 @@
+//! The code by which an application gets the token of somebody whom it sent to sign in.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::Duration;
+use domain::Id;
+use entity::sign_in::{ActiveModel, Column, Entity, Model, of, update};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use url::Url;
+use uuid::Uuid;
+
+use super::{LASTS, SignIn, answer::used, session::Session};
+use crate::{Error, Result, Tx, access::AccessToken, error::is_duplicate, issuers::person};
+
+/// How long an application may take to exchange a code.
+const EXCHANGE: Duration = Duration::minutes(1);
+/// A tenant's id at the beginning of a code, in characters.
+const TENANT: usize = 32;
+
+impl SignIn {
+    /// Exchanges a code for an access token. A code is good for a minute, once, and for the application that sent the
+    /// browser: it alone has the verifier. Whatever is wrong, the answer is the same.
+    pub async fn redeem(&self, code: &str, verifier: &SecretString) -> Result<AccessToken> {
+        let tenant = code.get(..TENANT).and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(dead)?;
+        let hash = self.services.secrets().digest(code).await?;
+        // Strangers with made-up codes read, and wait for nobody who writes.
+        let txn = self.services.store.read(tenant).await?;
+        let row = of(tenant).filter(Column::CodeHash.eq(hash)).one(&txn).await?.ok_or_else(dead)?;
+        drop(txn);
+        let access = self.services.access();
+        let signer = access.signer(None).await?;
+        let mut tx = self.services.begin(tenant).await?;
+        person::held(&tx, row.issuer_id).await.map_err(|_| dead())?;
+        person::identity_of(&tx, row.issuer_id, row.user_id).await?.ok_or_else(dead)?;
+        let redeemed = update(tenant)
+            .filter(Column::Id.eq(row.id))
+            .filter(Column::RedeemedAt.is_null())
+            .col_expr(Column::RedeemedAt, Expr::value(tx.now()))
+            .exec(tx.conn())
+            .await?;
+        let is_shown = is_verifier_of(row.challenge.as_deref().unwrap_or_default(), verifier);
+        if redeemed.rows_affected != 1 || row.created_at + EXCHANGE <= tx.now() || !is_shown {
+            return Err(dead());
+        }
+        let user = Id::from_uuid(row.user_id);
+        let token =
+            access.issue_within(&mut tx, &signer, user, &user.to_string(), Some(row.issuer_id)).await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Records that a sign-in has succeeded. The record stays for as long as the browser's cookie counts, so the same
+    /// answer does not count twice.
+    pub(super) async fn record(
+        &self,
+        tx: &Tx,
+        session: &Session,
+        user: Uuid,
+        code: Option<&str>,
+    ) -> Result<()> {
+        let code_hash = match code {
+            Some(code) => Some(self.services.secrets().digest(&whole(tx.tenant(), code)).await?),
+            None => None,
+        };
+        let row = Model {
+            id: session.id,
+            tenant_id: tx.tenant(),
+            issuer_id: session.issuer,
+            user_id: user,
+            code_hash,
+            challenge: session.request.challenge.clone(),
+            created_at: tx.now(),
+            expires_at: tx.now() + LASTS,
+            redeemed_at: None,
+        };
+        let inserted = Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await;
+        inserted.map_err(|error| if is_duplicate(&error) { used() } else { error.into() })?;
+        Ok(())
+    }
+}
+
+/// The application's address with the code, and with the text that it gave along.
+pub(super) fn with(url: &str, tenant: Uuid, code: &str, state: Option<&str>) -> Result<Url> {
+    let mut url = Url::parse(url).map_err(|_| super::session::over())?;
+    url.query_pairs_mut().append_pair("code", &whole(tenant, code));
+    if let Some(state) = state {
+        url.query_pairs_mut().append_pair("state", state);
+    }
+    Ok(url)
+}
+
+/// A code says first whose it is.
+fn whole(tenant: Uuid, secret: &str) -> String {
+    format!("{}{secret}", tenant.simple())
+}
+
+fn is_verifier_of(challenge: &str, verifier: &SecretString) -> bool {
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose_secret().as_bytes()));
+    verify_slices_are_equal(digest.as_bytes(), challenge.as_bytes()).is_ok()
+}
+
+fn dead() -> Error {
+    let message = "This code is unknown, has ended, was used before or belongs to somebody else's sign-in.";
+    Error::refuse("SIGN_IN_CODE_INVALID", message)
+}

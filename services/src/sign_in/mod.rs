@@ -1,0 +1,180 @@
+//! The sign-in page's steps: a browser goes to the tenant's issuer and comes back with a code, by which Muster learns who
+//! it is and gives a token of its own.
+//!
+//! What a sign-in began with lies in a cookie of the browser that began it, so strangers make no rows. An answer
+//! counts in that browser alone, with the state that was sent, and once. Each issuer has its own address to answer at. An
+//! application that wants the token names where the browser goes back to, and shows with the code that it is the one who
+//! sent the browser (RFC 7636); without one the page shows the token.
+
+mod answer;
+mod code;
+mod session;
+
+use std::time::Duration;
+
+use domain::{Id, ids, text::Shape};
+use entity::openid_issuer::Model;
+use providers::openid::{Attempt, Claims, ClientLogin};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub use self::answer::Answer;
+use self::session::Session;
+use crate::{
+    Error, Refusal, Result,
+    access::AccessToken,
+    issuers::{self, person},
+    text,
+};
+
+/// How long a browser may take to sign in.
+pub(crate) const LASTS: Duration = Duration::from_mins(10);
+/// The longest address to go back to, in characters: it goes into a cookie.
+const LONGEST_RETURN: usize = 1_000;
+/// The longest text of the application's own, in characters.
+const LONGEST_STATE: usize = 200;
+/// A SHA-256 digest in base64url without padding, in characters.
+const CHALLENGE: usize = 43;
+
+crate::noun! {
+    /// The sign-in page's steps.
+    SignIn
+}
+
+/// What an application asks for. Without an address to go back to, the page shows the token.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Request {
+    /// Where the browser goes in the end: one of the tenant's return addresses.
+    pub return_url: Option<String>,
+    /// The digest of what the application will show with the code (RFC 7636, S256).
+    pub challenge: Option<String>,
+    /// A text of the application's own, which comes back with the code.
+    pub state: Option<String>,
+}
+
+/// What a sign-in ends with.
+#[derive(Debug, Clone)]
+pub enum SignedIn {
+    /// The token, for the page to show.
+    Token(AccessToken),
+    /// The application's address, with a code by which the application gets the token.
+    Return(Url),
+}
+
+impl SignIn {
+    /// Begins a sign-in. Answers the cookie's value and where the browser goes.
+    pub async fn begin(
+        &self,
+        tenant: Id<ids::Tenant>,
+        issuer: Id<ids::OpenIdIssuer>,
+        request: Request,
+    ) -> Result<(String, Url)> {
+        let row = self.services.issuers().find(tenant.uuid(), issuer.uuid()).await?;
+        self.check(tenant, &request).await?;
+        let id = self.services.ids.uuid();
+        let attempt = self.attempt(tenant, id).await?;
+        let url =
+            self.at_issuer(&row, async |openid, login| openid.authorize_url(login, &attempt).await).await?;
+        let session = Session { id, issuer: row.id, request, expires_at: self.services.now() + LASTS };
+        Ok((self.cookie(tenant, &session).await?, url))
+    }
+
+    /// Takes the issuer's answer, in the browser that began.
+    pub async fn answered(
+        &self,
+        tenant: Id<ids::Tenant>,
+        issuer: Id<ids::OpenIdIssuer>,
+        cookie: &str,
+        answer: &Answer,
+    ) -> Result<SignedIn> {
+        let session = self.session(tenant, cookie).await?;
+        if session.issuer != issuer.uuid() || session.expires_at <= self.services.now() {
+            return Err(session::over());
+        }
+        let attempt = self.attempt(tenant, session.id).await?;
+        answer.belongs_to(&attempt.state)?;
+        let row = self.services.issuers().find(tenant.uuid(), issuer.uuid()).await?;
+        let claims = self.claims(&row, &attempt, answer).await?;
+        self.taken_in(&row, &session, &claims).await
+    }
+
+    /// Who signed in, as the issuer says.
+    async fn claims(&self, row: &Model, attempt: &Attempt, answer: &Answer) -> Result<Claims> {
+        let registered = issuers::registered(row);
+        let openid = self.services.connectors.openid()?;
+        openid.check_answering(&registered, answer.issuer()).await.map_err(unverified)?;
+        let code = answer.code()?;
+        self.at_issuer(row, async |openid, login| openid.redeem(login, code, attempt).await).await
+    }
+
+    /// Makes the token, or the code for one, of what was verified.
+    async fn taken_in(&self, row: &Model, session: &Session, claims: &Claims) -> Result<SignedIn> {
+        let access = self.services.access();
+        let signer = access.signer(None).await?;
+        let mut tx = self.services.begin(row.tenant_id).await?;
+        let user = person::link(&mut tx, row.id, claims).await?;
+        let code = session.request.return_url.as_ref().map(|_| self.services.ids.secret());
+        self.record(&tx, session, user.uuid(), code.as_deref()).await?;
+        let signed_in = match (&session.request.return_url, code) {
+            (Some(url), Some(code)) => {
+                SignedIn::Return(code::with(url, row.tenant_id, &code, session.request.state.as_deref())?)
+            }
+            _ => {
+                let by = user.to_string();
+                SignedIn::Token(access.issue_within(&mut tx, &signer, user, &by, Some(row.id)).await?)
+            }
+        };
+        tx.commit().await?;
+        Ok(signed_in)
+    }
+
+    /// Speaks with the issuer as the registered client.
+    async fn at_issuer<T>(
+        &self,
+        row: &Model,
+        speak: impl AsyncFnOnce(&providers::openid::OpenId, ClientLogin<'_>) -> providers::Result<T>,
+    ) -> Result<T> {
+        let (issuer, redirect_uri) = (issuers::registered(row), self.services.issuers().redirect_uri(row));
+        let secret = self.services.issuers().secret(row).await?;
+        let login = ClientLogin {
+            issuer: &issuer,
+            secret: secret.as_ref(),
+            redirect_uri: &redirect_uri,
+            email_claim: row.email_claim.as_deref(),
+        };
+        speak(self.services.connectors.openid()?, login).await.map_err(unverified)
+    }
+
+    async fn check(&self, tenant: Id<ids::Tenant>, request: &Request) -> Result<()> {
+        if let Some(state) = &request.state {
+            text::check(state, Shape::Line, LONGEST_STATE, "state")?;
+        }
+        let Some(url) = &request.return_url else { return Ok(()) };
+        text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
+        if !self.services.tenants().allows_return(tenant, url).await? {
+            let message = "This return address was not allowed beforehand. The vendor can allow it.";
+            return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
+        }
+        let is_digest = |text: &String| {
+            text.len() == CHALLENGE && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
+        };
+        match request.challenge.as_ref().is_some_and(is_digest) {
+            true => Ok(()),
+            false => {
+                let message =
+                    "Send code_challenge: the SHA-256 digest of a secret, in base64url without padding.";
+                Err(Refusal::new("SIGN_IN_MALFORMED", message).at("code_challenge").into())
+            }
+        }
+    }
+}
+
+/// What the issuer said cannot be believed; whoever is at the page cannot do more about it than begin again.
+fn unverified(error: providers::Error) -> Error {
+    use providers::ErrorKind as K;
+    tracing::info!(code = error.code, "a sign-in was refused");
+    match error.kind {
+        K::Invalid | K::Misconfigured => Refusal::new("SIGN_IN_UNVERIFIED", error.message).into(),
+        _ => error.into(),
+    }
+}

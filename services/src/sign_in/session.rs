@@ -1,0 +1,58 @@
+//! What a sign-in began with, in the cookie of the browser that began it.
+//!
+//! The cookie says which sign-in it is and what the application asked for, under a digest that only this installation can
+//! make. Nothing secret is in it: what goes to the issuer derives from the sign-in's id by the same key.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::{Id, Timestamp, ids};
+use providers::openid::Attempt;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Request, SignIn};
+use crate::{Error, Result};
+
+/// What a cookie says.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Session {
+    pub(super) id: Uuid,
+    pub(super) issuer: Uuid,
+    pub(super) request: Request,
+    pub(super) expires_at: Timestamp,
+}
+
+impl SignIn {
+    /// The value of a session's cookie.
+    pub(super) async fn cookie(&self, tenant: Id<ids::Tenant>, session: &Session) -> Result<String> {
+        let said = URL_SAFE_NO_PAD.encode(serde_json::to_vec(session).map_err(|_| over())?);
+        Ok(format!("{said}.{}", self.derived("cookie", tenant, &said).await?))
+    }
+
+    /// The session of a cookie that this installation has made for this tenant.
+    pub(super) async fn session(&self, tenant: Id<ids::Tenant>, cookie: &str) -> Result<Session> {
+        let (said, digest) = cookie.split_once('.').ok_or_else(over)?;
+        let made = self.derived("cookie", tenant, said).await?;
+        verify_slices_are_equal(made.as_bytes(), digest.as_bytes()).map_err(|_| over())?;
+        let said = URL_SAFE_NO_PAD.decode(said).map_err(|_| over())?;
+        serde_json::from_slice(&said).map_err(|_| over())
+    }
+
+    /// What a sign-in sends to the issuer.
+    pub(super) async fn attempt(&self, tenant: Id<ids::Tenant>, id: Uuid) -> Result<Attempt> {
+        let id = id.to_string();
+        let (state, nonce) =
+            (self.derived("state", tenant, &id).await?, self.derived("nonce", tenant, &id).await?);
+        Ok(Attempt { state, nonce, verifier: self.derived("verifier", tenant, &id).await?.into() })
+    }
+
+    /// 256 bits that only this installation can make, in base64url. Nothing else that is digested has a blank in it.
+    async fn derived(&self, what: &str, tenant: Id<ids::Tenant>, of: &str) -> Result<String> {
+        let text = format!("sign-in {what} {tenant} {of}");
+        Ok(URL_SAFE_NO_PAD.encode(self.services.secrets().digest(&text).await?))
+    }
+}
+
+pub(super) fn over() -> Error {
+    Error::refuse("SESSION_OVER", "This sign-in has expired, or was begun in another browser. Start again.")
+}
