@@ -71,7 +71,6 @@ pub struct Harness {
     pub staff: Staff,
     /// How many statements were sent.
     pub statements: Arc<AtomicU64>,
-    url: String,
 }
 
 impl Harness {
