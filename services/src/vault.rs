@@ -25,7 +25,7 @@ pub use self::{
 };
 pub(crate) use self::{
     installation::{DIGEST, place as own_place},
-    key::{HEAD, Key, head, key_id},
+    key::{HEAD, Key, SHORTEST, head, key_id},
 };
 use crate::{Error, Result};
 

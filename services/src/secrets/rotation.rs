@@ -18,7 +18,7 @@ use super::{KeyRing, Secrets};
 use crate::{
     Error, Result,
     audit::{Facts, OPERATOR},
-    vault::{Column, DIGEST, KeyId, Owner, Place, key_id, own_place},
+    vault::{Column, DIGEST, KeyId, Owner, Place, SHORTEST, key_id, own_place},
 };
 
 mod batch;
@@ -207,7 +207,7 @@ impl Secrets {
     }
 
     /// Seals a tenant's data keys with the master key in force and, if so wanted, puts a new one in the place of the
-    /// present one, which stays beside it. Answers whether it did; nothing when the tenant is gone.
+    /// present one, which stays beside it. Answers whether it did; nothing when the tenant is gone, or its key is.
     async fn replace_data_key(
         &self,
         tenant: Uuid,
@@ -216,7 +216,9 @@ impl Secrets {
     ) -> Result<Option<bool>> {
         let mut tx = self.services.begin_as_staff(tenant).await?;
         let held = tenant::Entity::find_by_id(tenant).lock_exclusive().one(tx.conn()).await?;
-        let Some(row) = held else { return Ok(None) };
+        // A key that was destroyed stays so.
+        let sealed = |row: &tenant::Model| row.data_key.len() >= SHORTEST;
+        let Some(row) = held.filter(sealed) else { return Ok(None) };
         let in_force = self.services.vault.in_force(tx.conn()).await?;
         for row in former_data_key::of(tenant).all(tx.conn()).await? {
             let place = Column::FormerDataKey.at(tenant, row.id);

@@ -4,11 +4,13 @@
 
 use entity::{installation_secret, tenant};
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, EntityTrait, PaginatorTrait, QuerySelect, sea_query::OnConflict,
+    ActiveValue::Set,
+    ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
 
-use super::{Column, KeyId, Place, Vault, key_id};
+use super::{Column, KeyId, Place, SHORTEST, Vault, key_id};
 use crate::{Error, Result};
 
 /// The name of the secret with which digests are made.
@@ -60,7 +62,9 @@ impl Vault {
     async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
         let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };
-        if let Some(row) = tenant::Entity::find().one(conn).await? {
+        // A tenant whose key was destroyed says nothing.
+        let sealed = Expr::cust(format!("length(data_key) >= {SHORTEST}"));
+        if let Some(row) = tenant::Entity::find().filter(sealed).one(conn).await? {
             let (key, _) = self.opened(Column::TenantDataKey.at(row.id, row.id), &row.data_key)?;
             return derived(key).ok_or_else(unreadable);
         }

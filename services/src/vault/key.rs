@@ -49,6 +49,9 @@ pub(crate) fn head(key: KeyId) -> Vec<u8> {
     [[KEYED].as_slice(), &key.0].concat()
 }
 
+/// The least length of a sealed value: version, nonce and tag.
+pub(crate) const SHORTEST: usize = 1 + NONCE + 16;
+
 /// An opened key of 256 bits. Cheap to clone; never printed.
 #[derive(Clone)]
 pub(crate) struct Key {

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use domain::{Id, ids};
 use entity::{channel, connect_session, consent_grant, former_data_key, tenant};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use services::{
     Services, Vault,
     grants::Secret,
@@ -99,6 +99,13 @@ async fn former(services: &Services, tenant: Id<ids::Tenant>) -> Vec<former_data
     former_data_key::of(tenant.uuid()).all(&txn).await.unwrap()
 }
 
+/// What is recorded of a tenant, or of the installation.
+async fn acts(h: &Harness, chain: Uuid) -> Vec<String> {
+    let txn = h.services.store.read(chain).await.unwrap();
+    let rows = entity::audit::of(chain).order_by_asc(entity::audit::Column::Seq).all(&txn).await.unwrap();
+    rows.into_iter().map(|row| row.action).collect()
+}
+
 async fn opens_the_door(services: &Services, credential: &str) -> bool {
     let authorization = format!("Bearer {credential}");
     services.access().authenticate(Some(&authorization), None).await.is_ok()
@@ -140,11 +147,12 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     assert!(seen.is_behind() && seen.in_force == Some(h.vault.current()) && seen.unused().next().is_none());
 
     let report = rotate(&new, Scope::Master).await;
-    assert_eq!((report.master_values, report.new_data_keys, report.values), (5, 0, 0), "{report:?}");
+    assert_eq!((report.master_values, report.new_data_keys, report.values), (6, 0, 0), "{report:?}");
     let seen = status(&new).await;
     assert!(!seen.is_behind(), "{seen:?}");
-    assert_eq!(seen.sealed, BTreeMap::from([(vault.current(), 5)]));
+    assert_eq!(seen.sealed, BTreeMap::from([(vault.current(), 6)]));
     assert_eq!(seen.unused().collect::<Vec<_>>(), [h.vault.current()]);
+    assert_eq!(acts(&h, Uuid::nil()).await.last().unwrap(), "master_key.rotate", "it is recorded");
     assert!(!old.is_ready().await, "a node without the key takes no requests");
     assert!(new.is_ready().await);
 
@@ -201,6 +209,8 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
     assert_eq!(data_key(&h.services, other).await, keys.1);
     assert_eq!((snapshot(&h.services, acme).await, snapshot(&h.services, other).await), before);
     assert_eq!(status(&h.services).await.values_to_do, 0);
+    let recorded = |acts: Vec<String>| acts.iter().any(|act| act == "data_key.rotate");
+    assert!(recorded(acts(&h, acme.uuid()).await) && !recorded(acts(&h, other.uuid()).await));
     let nobody = Scope::DataKeyOf(Id::from_uuid(Uuid::nil()));
     let refusal = h.services.secrets().rotate(nobody, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(refused(refusal.map(|_| ())), "NOT_FOUND");
