@@ -24,6 +24,10 @@ pub trait Authenticate: Send + Sync + 'static {
     /// What [`Authenticate::authenticate`] would answer, if that is known without asking anybody.
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated>;
 
+    /// Who presented this lately, when it was valid: whose places and queues a request takes until it is known who calls.
+    /// It says nothing about rights.
+    fn familiar(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
+
     /// Charges a request to the quotas of whoever sends it.
     async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge;
 

@@ -1,7 +1,7 @@
 //! The services' answer to "who calls", and to "is the node ready".
 
 use async_trait::async_trait;
-use domain::access::Denied;
+use domain::{Caller, access::Denied};
 use futures::{StreamExt, stream::BoxStream};
 use services::{
     Error, Services,
@@ -44,6 +44,10 @@ impl Authenticate for Callers {
 
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated> {
         self.0.access().remembered(authorization, tenant).map(Authenticated::from)
+    }
+
+    fn familiar(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller> {
+        self.0.access().familiar(authorization, tenant)
     }
 
     async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {

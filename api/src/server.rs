@@ -61,7 +61,11 @@ pub fn serve(
     let stopping = builder.graceful_shutdown_signal();
     let connections = move || {
         let (shared, more, stopping) = (state.clone(), more.clone(), stopping.clone());
-        let patience = Patience { head: state.config.head_timeout, idle: state.config.keep_alive };
+        let patience = Patience {
+            head: state.config.head_timeout,
+            idle: state.config.keep_alive,
+            unread: state.config.unread_timeout,
+        };
         let app = App::new()
             .configure(|routes| configure(routes, &state))
             .configure(more)

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admission::{Admission, AdmissionConfig},
+    admission::{Admission, AdmissionConfig, Holder},
     authenticate::Authenticate,
     client,
     documents::Documents,
@@ -16,6 +16,7 @@ use crate::{
     error::{Error, RETRY_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
+    request::{TENANT, header},
     tally::{Held, Tally},
     transport::{
         params::Params,
@@ -62,6 +63,8 @@ pub struct Config {
     pub head_timeout: Duration,
     /// How long a connection is kept between two requests.
     pub keep_alive: Duration,
+    /// How long a client may take nothing of an answer, on a socket too.
+    pub unread_timeout: Duration,
     /// How many bytes a body may have.
     pub body_limit: usize,
     /// How long a body may take to arrive.
@@ -82,8 +85,9 @@ pub struct Config {
     pub admission: AdmissionConfig,
     /// How many requests a node may have open, their bodies and answers included.
     pub requests: usize,
-    /// How many of them one address may have.
-    pub requests_per_address: usize,
+    /// How many of them a tenant may have, or an address from which strangers come. All strangers together may have half
+    /// of all.
+    pub requests_each: usize,
     /// The networks of our own proxies, whose word about where a request comes from is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The settings of a socket.
@@ -100,6 +104,7 @@ impl Default for Config {
             introspection: Introspection::default(),
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(15),
+            unread_timeout: Duration::from_secs(20),
             body_limit: 256 * 1024,
             body_timeout: Duration::from_secs(10),
             execution_timeout: Duration::from_secs(30),
@@ -109,7 +114,7 @@ impl Default for Config {
             hsts: false,
             admission: AdmissionConfig::default(),
             requests: 2_000,
-            requests_per_address: 500,
+            requests_each: 500,
             trusted_proxies: Vec::new(),
             socket: SocketConfig::default(),
             graphiql: None,
@@ -129,6 +134,14 @@ impl SchemaInvalid {
     }
 }
 
+/// What open requests are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Opened {
+    All,
+    ByStrangers,
+    By(Holder),
+}
+
 /// What every request handler shares. One per process.
 pub struct State {
     pub(crate) config: Config,
@@ -139,7 +152,7 @@ pub struct State {
     pub(crate) validator: Validator,
     pub(crate) seats: Seats,
     pub(crate) admission: Admission,
-    pub(crate) requests: Tally<Option<IpAddr>>,
+    pub(crate) requests: Tally<Opened>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     graphiql_headers: std::sync::RwLock<serde_json::Map<String, serde_json::Value>>,
@@ -193,15 +206,26 @@ impl State {
         client::address(request, &self.config.trusted_proxies)
     }
 
+    /// Whose a request seems to be, by what is known without asking anybody.
+    pub(crate) fn holder_of(&self, request: &HttpRequest, address: Option<IpAddr>) -> Holder {
+        let (authorization, tenant) = (header(request, "authorization"), header(request, TENANT));
+        let familiar = self.authenticate.familiar(authorization, tenant);
+        familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
+    }
+
     /// Counts one more open request, unless there are as many as there may be.
-    pub(crate) fn open_request(&self, address: Option<IpAddr>) -> Result<Held<Option<IpAddr>>, Error> {
-        // `None` stands for all of them: an address that is not known has no count of its own.
-        let holders = [None].into_iter().chain(address.map(Some)).collect();
-        let limit = |holder: &Option<IpAddr>| match holder {
-            None => self.config.requests,
-            Some(_) => self.config.requests_per_address,
+    pub(crate) fn open_request(&self, holder: Holder) -> Result<Held<Opened>, Error> {
+        let mut counts = vec![Opened::All, Opened::By(holder)];
+        if matches!(holder, Holder::Address(_)) {
+            counts.push(Opened::ByStrangers);
+        }
+        let limit = |count: &Opened| match count {
+            Opened::All => self.config.requests,
+            // However many strangers there are, the other half is for those who are known.
+            Opened::ByStrangers => self.config.requests / 2,
+            Opened::By(_) => self.config.requests_each,
         };
-        self.requests.take(holders, limit).ok_or_else(|| self.overloaded())
+        self.requests.take(counts, limit).ok_or_else(|| self.overloaded())
     }
 
     /// There is more to do than can be done in time. Clients come back at different moments.

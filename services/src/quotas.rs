@@ -49,6 +49,8 @@ pub enum Charged<'a> {
     Caller(&'a Caller),
     /// An address from which somebody asks who has not said who they are.
     Address(IpAddr),
+    /// An address from which somebody looks at a page.
+    Page(IpAddr),
     /// An address from which a credential came that opens nothing.
     Refused(IpAddr),
 }
@@ -103,6 +105,10 @@ impl Charged<'_> {
                 [own, tenant]
             }
             Self::Address(address) => [Some(("address", Key::of_address(address), settings.address)), None],
+            Self::Page(address) => {
+                let key = Key::of_address(address).part("pages", "");
+                [Some(("address", key, settings.address)), None]
+            }
             Self::Refused(address) => {
                 let key = Key::of_address(address).part("refused", "");
                 [Some(("refused", key, settings.refused)), None]

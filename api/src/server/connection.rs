@@ -4,6 +4,8 @@
 //! answer, both to half a second or so; but its timers end with the first byte of the next head, so half a second head
 //! would hold its connection for ever. Therefore its timers are off, and this stream ends by itself when no request is
 //! under way and the client is late: actix reads the end of the stream then and closes the connection.
+//!
+//! Nor does actix limit how long a client may leave an answer unread, on a socket either; the stream breaks then.
 
 use std::{
     cell::Cell,
@@ -64,6 +66,8 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// From an answer to the first byte of the next head.
     pub(super) idle: Duration,
+    /// How long nothing of an answer may be taken.
+    pub(super) unread: Duration,
 }
 
 /// A stream that ends when its client is late.
@@ -74,13 +78,15 @@ pub(super) struct Watched<T> {
     /// Whether the time for the head runs.
     has_begun: bool,
     deadline: Pin<Box<Sleep>>,
+    /// Runs while the client takes nothing.
+    unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Watched<T> {
     /// The stream of a connection that was just accepted.
     pub(super) fn new(stream: T, patience: Patience) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
-        Self { stream, activity: Rc::default(), patience, has_begun: true, deadline }
+        Self { stream, activity: Rc::default(), patience, has_begun: true, deadline, unread: None }
     }
 
     /// What its requests share with it.
@@ -126,8 +132,15 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if written.is_ready() {
             self.start_anew();
+            self.unread = None;
+            return written;
         }
-        written
+        let patience = self.patience.unread;
+        let unread = self.unread.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
+        match unread.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,11 +3,16 @@
 //!
 //! `/graphql` and its socket read by themselves: they refuse in the order and the form that their specifications ask.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
@@ -17,6 +22,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use bytes::Bytes;
 use services::audit::in_request;
 use tokio::time::timeout;
 
@@ -24,8 +30,9 @@ use super::{connection::Activity, hosts};
 use crate::{
     admission::{Holder, Overloaded},
     error::Error,
-    request::{REQUEST_ID, RequestId, TENANT, header as header_of},
-    state::State,
+    request::{REQUEST_ID, RequestId},
+    state::{Opened, State},
+    tally::Held,
     transport::{answer::Answer, body, charge},
 };
 
@@ -71,21 +78,40 @@ async fn answer<B: MessageBody + 'static>(
         return Ok(refuse(state, request, &error).await);
     }
     let address = state.address_of(request.request());
-    let opened = match UNCOUNTED.contains(&request.path()) {
-        true => None,
-        false => match state.open_request(address) {
-            Ok(held) => Some(held),
-            Err(error) => return Ok(refuse(state, request, &error).await),
-        },
+    if UNCOUNTED.contains(&request.path()) {
+        return admit(state, request, next, address).await;
+    }
+    let holder = state.holder_of(request.request(), address);
+    let opened = match state.open_request(holder) {
+        Ok(held) => held,
+        Err(error) => return Ok(refuse(state, request, &error).await),
     };
-    let answered = admit(state, request, next, address).await;
-    drop(opened);
-    answered
+    let answered = admit(state, request, next, address).await?;
+    // It is open until its answer has been sent.
+    Ok(answered.map_body(|_, body| BoxBody::new(Sent { body, _opened: opened })))
+}
+
+/// A body that counts as open until it is dropped.
+struct Sent {
+    body: BoxBody,
+    _opened: Held<Opened>,
+}
+
+impl MessageBody for Sent {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
 }
 
 async fn admit<B: MessageBody + 'static>(
     state: &State,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
     address: Option<IpAddr>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -97,6 +123,10 @@ async fn admit<B: MessageBody + 'static>(
     }
     let is_charged = !UNCOUNTED.contains(&request.path()) && !request.path().starts_with(HOOKS);
     if is_charged && let (_, Err(error)) = charge::page(state, address).await {
+        return Ok(refuse(state, request, &error).await);
+    }
+    // Before a place is taken: whoever sends slowly keeps nobody else from one.
+    if let Err(error) = take_body(state, &mut request).await {
         return Ok(refuse(state, request, &error).await);
     }
     let place = match UNCOUNTED.contains(&request.path()) {
@@ -114,19 +144,14 @@ async fn admit<B: MessageBody + 'static>(
 /// Whether a document would be refused for want of a place, by what is known of its caller without asking anybody: then
 /// it is not even read.
 fn is_hopeless(state: &State, request: &HttpRequest, address: Option<IpAddr>) -> bool {
-    let (authorization, tenant) = (header_of(request, "authorization"), header_of(request, TENANT));
-    let known = state.authenticate.remembered(authorization, tenant);
-    known.is_some_and(|by| state.admission.is_full(Holder::of(&by.caller, address)))
+    state.admission.is_full(state.holder_of(request, address))
 }
 
 async fn serve<B: MessageBody + 'static>(
     state: &State,
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if let Err(error) = take_body(state, &mut request).await {
-        return Ok(refuse(state, request, &error).await);
-    }
     let id = RequestId::of(request.request(), &state.ids);
     match timeout(state.config.execution_timeout, next.call(request)).await {
         Ok(answered) => Ok(answered?.map_into_boxed_body()),

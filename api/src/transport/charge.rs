@@ -9,6 +9,7 @@ use domain::{Caller, CallerKind};
 use services::quotas::{Account, Charge, Charged};
 
 use crate::{
+    admission::Holder,
     authenticate::{AuthError, Authenticated},
     error::Error,
     state::State,
@@ -17,6 +18,9 @@ use crate::{
 
 /// What a change costs at least: it is more work than its few fields tell.
 const CHANGE: u64 = 10;
+
+/// So many bytes of a new document cost one unit to read.
+const BYTES_FOR_ONE: usize = 20;
 
 /// Whom a request is charged to: a caller, or the address that it came from.
 fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<Charged<'_>> {
@@ -39,9 +43,24 @@ pub async fn document(
     settle(state, whose(caller, address), units).await
 }
 
+/// Charges for reading a document that was not read before, whatever comes of it: to whom it seems to come from.
+pub async fn reading(
+    state: &State,
+    known: Option<&Caller>,
+    address: Option<IpAddr>,
+    text: &str,
+) -> Result<(), Error> {
+    if state.validator.knows(text) {
+        return Ok(());
+    }
+    let units = u32::try_from(1 + text.len() / BYTES_FOR_ONE).unwrap_or(u32::MAX);
+    let payer = known.map_or_else(|| address.map(Charged::Address), |caller| whose(caller, address));
+    settle(state, payer, units).await.1
+}
+
 /// Charges a page, or anything else that costs about as much.
 pub async fn page(state: &State, address: Option<IpAddr>) -> (Charge, Result<(), Error>) {
-    settle(state, address.map(Charged::Address), 1).await
+    settle(state, address.map(Charged::Page), 1).await
 }
 
 async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charge, Result<(), Error>) {
@@ -63,7 +82,9 @@ pub async fn identify(
     if let Some(known) = state.authenticate.remembered(authorization, tenant) {
         return Ok(known);
     }
-    let place = state.admission.enter(crate::admission::Holder::Address(address)).await;
+    let familiar = state.authenticate.familiar(authorization, tenant);
+    let holder = familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address));
+    let place = state.admission.enter(holder).await;
     let _place = place.map_err(|_| state.overloaded())?;
     let refused = match state.authenticate.authenticate(authorization, tenant).await {
         Ok(by) => return Ok(by),

@@ -61,6 +61,9 @@ async fn answer(
         Params::from_json(&body::read(request, body, config.body_limit, config.body_timeout).await?)?
     };
     let params = state.config.documents.resolve(params)?;
+    let (address, authorization) = (state.address_of(request), text_of(request, "authorization"));
+    let known = state.authenticate.remembered(authorization, text_of(request, TENANT));
+    charge::reading(state, known.as_ref().map(|by| &by.caller), address, &params.query).await?;
     let approved = state.validator.check(&params, is_get)?;
     let kind = approved.document.operation(params.operation_name.as_deref())?.kind;
     if kind == OperationKind::Subscription {

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use services::audit::in_request;
 use uuid::Uuid;
 
-use crate::world::{World, at, text};
+use crate::{
+    issuer,
+    world::{World, at, text},
+};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,21 @@ const MUTATIONS: &[(By, &str, &str, &str)] = &[
     (Vendor, "updateUser", r#"{"id": "$newcomer", "name": "N N"}"#, ""),
     (Vendor, "deleteUser", r#"{"id": "$newcomer"}"#, ""),
     (Vendor, "revokeAccessTokens", r#"{"userId": "$ada"}"#, ""),
+    (
+        Vendor,
+        "createOpenIdIssuer",
+        r#"{"name": "I", "issuer": "$issuer", "clientId": "c", "clientSecret": "a secret that nobody is to see"}"#,
+        "openIdIssuer { id }",
+    ),
+    (
+        Vendor,
+        "updateOpenIdIssuer",
+        r#"{"id": "$openIdIssuer", "clientSecret": "a secret that nobody is to see"}"#,
+        "",
+    ),
+    (Vendor, "linkOpenIdIdentity", r#"{"issuerId": "$openIdIssuer", "userId": "$ben", "subject": "b"}"#, ""),
+    (Vendor, "unlinkOpenIdIdentity", r#"{"issuerId": "$openIdIssuer", "userId": "$ben"}"#, ""),
+    (Vendor, "deleteOpenIdIssuer", r#"{"id": "$openIdIssuer"}"#, ""),
     (Vendor, "inviteAdministrator", r#"{"email": "it@acme.example"}"#, "url"),
     (Vendor, "createIntegration", r#"{"name": "I", "provider": "MICROSOFT_365", "accessLevel": "FULL"}"#, ""),
     (Vendor, "authoriseIntegration", r#"{"id": "$waiting"}"#, ""),
@@ -136,6 +154,7 @@ impl Scene {
             ("ada", ada.to_string()),
             ("ben", ben.to_string()),
             ("connection", connection.to_string()),
+            ("issuer", issuer::start()),
             ("nine", text(at(9))),
             ("ten", text(at(10))),
             ("eleven", text(at(11))),
@@ -263,6 +282,7 @@ async fn no_secret_that_a_mutation_answers_stands_in_the_audit() {
         scene.does(*mutation, "req").await;
     }
     assert!(scene.secrets.len() >= 5, "keys, a token and links: {}", scene.secrets.len());
+    scene.secrets.push("a secret that nobody is to see".to_owned());
     let statement = Statement::from_string(
         DatabaseBackend::Sqlite,
         "SELECT quote(subject) || quote(details) || quote(old_value) || quote(new_value) AS said FROM audit",

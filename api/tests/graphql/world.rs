@@ -22,6 +22,7 @@ use services::{
     grants::Connectors,
     integrations::NewIntegration,
     providers::RoomInfo,
+    providers::openid::OpenId,
     roles::NewRole,
     tenants::NewTenant,
     tx::After,
@@ -66,7 +67,10 @@ impl World {
             queue::connect("memory:", "graphql", clock.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new(ids.bytes(), ids.clone());
         let settings = Settings::at("https://muster.example".parse().unwrap());
-        let connectors = Connectors::default().with(Arc::new(Stub));
+        let allowance = http::Allowance::hosts(["127.0.0.1".to_owned()]);
+        let client = http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap();
+        let openid = OpenId::new(client, clock.clone());
+        let connectors = Connectors::default().with(Arc::new(Stub)).with_openid(openid);
         let services = Services::new(store, clock, ids, queue, vault, connectors, settings);
         let (_, key) = services.keys().ensure_first(None, "the first").await.unwrap().unwrap();
         let known = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap();

@@ -131,27 +131,41 @@ async fn refused(server: &Server) -> (u16, String) {
 #[tokio::test]
 async fn sockets_of_nobody_known_are_counted_from_the_upgrade_on() {
     let full = (503, "TOO_MANY_SOCKETS".to_owned());
-    for limit in ["address", "all"] {
-        let mut config = open();
-        match limit {
-            "address" => config.socket.unidentified_per_address = 1,
-            _ => config.socket.unidentified = 1,
-        }
-        let server = Server::with(config);
-        let mut first = Client::connect(&server).await;
-        assert_eq!(refused(&server).await, full, "one that has said nothing counts ({limit})");
-        first.init(json!({})).await;
-        assert_eq!(refused(&server).await, full, "so does an anonymous one ({limit})");
-        first.say(json!({"type": "connection_init"})).await;
-        first.closes_with(4429).await;
-        let mut second = Client::connect(&server).await;
-        second.init(json!({"authorization": "Bearer vendor"})).await;
-        assert_eq!(refused(&server).await, full, "and a vendor's without a tenant ({limit})");
-        second.say(json!({"type": "connection_init"})).await;
-        second.closes_with(4429).await;
-        let mut third = Client::connect(&server).await;
-        third.init(json!({"authorization": "Bearer user"})).await;
-        let _fourth = Client::connect(&server).await;
+    let mut config = open();
+    config.socket.unidentified_per_address = 1;
+    let server = Server::with(config);
+    let mut first = Client::connect(&server).await;
+    assert_eq!(refused(&server).await, full, "one that has said nothing counts");
+    first.init(json!({})).await;
+    assert_eq!(refused(&server).await, full, "so does an anonymous one");
+    first.say(json!({"type": "connection_init"})).await;
+    first.closes_with(4429).await;
+    let mut second = Client::connect(&server).await;
+    second.init(json!({"authorization": "Bearer vendor"})).await;
+    assert_eq!(refused(&server).await, full, "and a vendor's without a tenant");
+    second.say(json!({"type": "connection_init"})).await;
+    second.closes_with(4429).await;
+    let mut third = Client::connect(&server).await;
+    third.init(json!({"authorization": "Bearer user"})).await;
+    let _fourth = Client::connect(&server).await;
+}
+
+#[tokio::test]
+async fn however_many_sockets_say_nothing_whoever_says_who_they_are_gets_in() {
+    let mut config = open();
+    config.socket.unidentified = 2;
+    let server = Server::with(config);
+    let mut known = Client::connect(&server).await;
+    known.init(json!({"authorization": "Bearer user"})).await;
+    let mut silent = Client::connect(&server).await;
+    let mut anonymous = Client::connect(&server).await;
+    anonymous.init(json!({})).await;
+    let mut late = Client::connect(&server).await;
+    silent.closes_with(1013).await;
+    late.init(json!({"authorization": "Bearer user"})).await;
+    for client in [&mut known, &mut anonymous, &mut late] {
+        client.say(json!({"type": "ping"})).await;
+        assert_eq!(client.hear().await["type"], "pong", "nobody else is closed");
     }
 }
 

@@ -5,11 +5,12 @@ use std::{sync::atomic::Ordering, time::Duration};
 use api::{Config, admission::AdmissionConfig};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::{
     edges::Connection,
     socket::Client,
-    support::{Reply, Server, open},
+    support::{PATIENCE, Reply, Server, open},
 };
 
 const USER: &str = "authorization: Bearer user";
@@ -51,7 +52,8 @@ async fn operations_on_a_socket_are_charged_as_well() {
     let server = Server::start();
     let mut client = Client::connect(&server).await;
     client.init(json!({ "authorization": "Bearer user" })).await;
-    server.doorman.allowance.caller.store(1, Ordering::SeqCst);
+    // A new document costs one more, to read it.
+    server.doorman.allowance.caller.store(2, Ordering::SeqCst);
     client.subscribe("a", "{ hello }").await;
     assert_eq!(client.hear().await["type"], "next");
     assert_eq!(client.hear().await["type"], "complete");
@@ -67,7 +69,7 @@ async fn operations_on_a_socket_are_charged_as_well() {
 #[tokio::test]
 async fn who_has_not_said_who_they_are_spends_from_their_address() {
     let server = Server::start();
-    server.doorman.allowance.address.store(2, Ordering::SeqCst);
+    server.doorman.allowance.address.store(3, Ordering::SeqCst);
     assert_eq!(server.post(HELLO).await.header("ratelimit"), "\"address\";r=1;t=2");
     assert_eq!(server.request("GET", "/form", &[], "").await.status, 200, "a page costs one");
     assert_refused(&server.request("GET", "/form", &[], "").await, 429, "RATE_LIMITED", "7");
@@ -139,14 +141,14 @@ async fn what_can_wait_waits_and_a_queue_is_bounded() {
 
 #[tokio::test]
 async fn an_address_has_so_many_open_requests() {
-    let server = Server::with(Config { requests_per_address: 1, ..open() });
+    let server = Server::with(Config { requests_each: 1, ..open() });
     let slow = server.post_as(&[USER], r#"{"query":"mutation { slowBump }"}"#);
     let others = async {
         server.probe.begun.notified().await;
         let reply = server.post_as(&[USER], HELLO).await;
         assert_eq!((reply.status, reply.code().as_str()), (503, "OVERLOADED"));
         let mut kept = Connection::open(&server).await;
-        let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
+        let head = format!("POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{USER}");
         let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{HELLO}", HELLO.len());
         for _ in 0..2 {
             let answer = kept.exchange(&request).await;
@@ -158,4 +160,74 @@ async fn an_address_has_so_many_open_requests() {
     assert_eq!(slow.status, 200);
     let data: Value = server.post_as(&[USER], HELLO).await.json();
     assert_eq!(data["data"]["hello"], "Hello, world!");
+}
+
+#[tokio::test]
+async fn documents_that_are_refused_are_paid_for_by_whoever_sends_them() {
+    let server = Server::start();
+    server.doorman.allowance.address.store(100, Ordering::SeqCst);
+    let faulty = format!("{{ members(first: 1) {{ {} nope }} }}", "kilobyte ".repeat(110));
+    let left = || server.doorman.allowance.address.load(Ordering::SeqCst);
+    assert_eq!(server.query(&faulty).await.code(), "GRAPHQL_VALIDATION_FAILED");
+    assert!((20..60).contains(&left()), "a kilobyte to read costs about fifty units: {} are left", left());
+    assert_eq!(server.query(&faulty).await.code(), "RATE_LIMITED");
+    assert_eq!(server.query("{ hello }").await.status, 200, "what is short is still read");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_keeps_nobody_from_a_place() {
+    let server = narrow(Duration::from_millis(50));
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"POST /form HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nx").await.unwrap();
+    // A request on the same thread that is answered shows that the one before it has been seen.
+    for path in ["/health", "/form"] {
+        assert_eq!(server.request("GET", path, &[], "").await.status, 200, "{path}");
+    }
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
+}
+
+#[tokio::test]
+async fn strangers_leave_half_of_the_open_requests_to_those_who_are_known() {
+    let server = Server::with(Config { requests: 2, ..open() });
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"POST /form HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nx").await.unwrap();
+    assert_eq!(server.request("GET", "/health", &[], "").await.status, 200);
+    let stranger = server.post(HELLO).await;
+    assert_eq!((stranger.status, stranger.code().as_str()), (503, "OVERLOADED"));
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_dropped() {
+    let server = Server::with(Config { unread_timeout: Duration::from_millis(100), requests: 2, ..open() });
+    let body = r#"{"query":"{ members(first: 3000) { kilobyte } }"}"#;
+    let head =
+        "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer user";
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    silent.write_all(request.as_bytes()).await.unwrap();
+    // It is over when nothing more can be sent: the server has closed its end with the answer unread.
+    let refused = async {
+        while silent.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("the connection is dropped in time");
+    assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_introspection_is_not_multiplied_by_aliases() {
+    let server = Server::start();
+    for query in [
+        "{ a: __schema { types { name } } b: __schema { types { name } } }",
+        "{ __schema { types { a: fields { name } b: fields { name } } } }",
+        "{ ...F } fragment F on Query { __schema { ...G } } fragment G on __Schema { t: types { name } }",
+    ] {
+        assert_eq!(server.query(query).await.code(), "GRAPHQL_VALIDATION_FAILED", "{query}");
+    }
+    let plain = server.query("{ __schema { types { name fields { name } } } }").await;
+    assert_eq!(plain.status, 200);
+    let left: u32 = u32::MAX - server.doorman.allowance.address.load(Ordering::SeqCst);
+    assert!(left > 2_000, "a look at the schema has its price: {left}");
 }

@@ -143,11 +143,20 @@ impl Authenticate for Doorman {
         token.is_none().then(|| Authenticated { caller: Caller::anonymous(), expires_at: None })
     }
 
+    fn familiar(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Caller> {
+        let user = CallerKind::User(self.user);
+        (token == Some("Bearer user")).then(|| Caller {
+            kind: user,
+            tenant: Some(self.tenant),
+            ..Caller::anonymous()
+        })
+    }
+
     /// Refuses who has spent what the test allows.
     async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
         let (name, units_allowed) = match whose {
             Charged::Caller(_) => ("caller", &self.allowance.caller),
-            Charged::Address(_) => ("address", &self.allowance.address),
+            Charged::Address(_) | Charged::Page(_) => ("address", &self.allowance.address),
             Charged::Refused(_) => ("refused", &self.allowance.refused),
         };
         let spent = |left: u32| left.checked_sub(units);

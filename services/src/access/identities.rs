@@ -11,7 +11,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::Duration;
-use domain::{Id, Timestamp, ids};
+use domain::{Caller, Id, Timestamp, ids};
 use futures::{FutureExt, Stream, stream};
 use moka::sync::Cache;
 use queue::{Delivery, Fanout, Message, fanout::Subscription};
@@ -25,6 +25,9 @@ use crate::Services;
 const HOLDS_FOR: Duration = Duration::seconds(5);
 /// How many answers are remembered.
 const CALLERS: u64 = 10_000;
+/// How many credentials are familiar, and for how long.
+const FAMILIAR: u64 = 50_000;
+const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
 /// For how many tenants the last change is kept; beyond, a change counts for all of them.
 const TENANTS: usize = 10_000;
 /// The topic of changes. They belong to the installation, so their tenant is nil and the payload names whose they are.
@@ -88,6 +91,7 @@ pub(super) struct Epoch(u64);
 #[derive(Debug)]
 pub(crate) struct Identities {
     known: Cache<Presented, Known>,
+    familiar: Cache<Presented, Caller>,
     changes: Mutex<Changes>,
 }
 
@@ -115,7 +119,8 @@ impl Identities {
             everybody: Epoch::default(),
             tenants: HashMap::new(),
         };
-        Self { known: Cache::new(CALLERS), changes: Mutex::new(changes) }
+        let familiar = Cache::builder().max_capacity(FAMILIAR).time_to_live(FAMILIAR_FOR).build();
+        Self { known: Cache::new(CALLERS), familiar, changes: Mutex::new(changes) }
     }
 
     /// The present epoch: what is read from the database after this was asked for is as new as this.
@@ -135,7 +140,13 @@ impl Identities {
 
     /// Remembers what was read after `epoch` was asked for.
     pub(super) fn remember(&self, presented: Presented, epoch: Epoch, read_at: Timestamp, by: Authenticated) {
+        self.familiar.insert(presented, by.caller.clone());
         self.known.insert(presented, Known { epoch, read_at, by });
+    }
+
+    /// Who this was when it was read last, which may be an hour ago.
+    pub(super) fn familiar(&self, presented: Presented) -> Option<Caller> {
+        self.familiar.get(&presented)
     }
 
     fn up_to_date(&self) -> MutexGuard<'_, Changes> {

@@ -75,6 +75,12 @@ impl Access {
         self.services.identities.get(presented, self.services.now())
     }
 
+    /// Who presented this credential within the last hour, if it was valid then: whose places and queues a request takes
+    /// until it is known who calls. It says nothing about rights.
+    pub fn familiar(&self, authorization: Option<&str>, tenant_header: Option<&str>) -> Option<Caller> {
+        self.services.identities.familiar(Presented::new(bearer(authorization?)?, tenant_header))
+    }
+
     /// Every change of what callers may do, on whichever node it is made. A socket asks again who calls when it hears
     /// of one that concerns its caller.
     pub fn changes(&self) -> impl Stream<Item = AccessChange> + Send + use<> {

@@ -189,8 +189,8 @@ async fn a_user_of_an_issuer_without_addresses_is_linked_beforehand(app: TestApp
     let page = signed_in(&mut Visitor::new(), &issuer.sign_in_url, "anna").await;
     let token = token_of(&page).unwrap();
     assert_eq!(who(&app.bearer(&token, None)).await.as_deref(), Ok("bert@acme.example"));
-    let taken = link("anna", "anna").await;
-    assert_eq!(taken["userErrors"][0]["code"], "IDENTITY_TAKEN", "{taken}");
+    let refused = link("anna", "anna").await;
+    assert_eq!(refused["userErrors"][0]["code"], "IDENTITY_TAKEN", "{refused}");
     assert_eq!(link("bert", "another").await["openIdIdentity"]["subject"], "another");
     assert!(who(&app.bearer(&token, None)).await.is_err(), "a user who is linked anew signs in anew");
     app.finish().await;

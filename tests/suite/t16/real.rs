@@ -38,8 +38,11 @@ fn setting(url: &Url, name: &str, value: &str) -> Url {
 
 const PKCE: &[&str] = &["code_challenge", "code_challenge_method"];
 
+/// An attack: what becomes of the address to which Muster sends the browser.
+type Case = (&'static str, fn(&Url) -> Url);
+
 /// What an attacker changes on the browser's way to the provider.
-const ON_THE_WAY: &[(&str, fn(&Url) -> Url)] = &[
+const ON_THE_WAY: &[Case] = &[
     ("PKCE was left out", |url| without(url, PKCE)),
     ("the challenge is another's", |url| setting(url, "code_challenge", &"A".repeat(43))),
     ("the nonce was left out", |url| without(url, &["nonce"])),

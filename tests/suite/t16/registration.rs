@@ -40,7 +40,7 @@ const CASES: &[Case] = &[
     ("a broken server", |e, _| e.discovery(Answer::Status(500))),
     ("keys inside", |e, inside| e.say(&json!({ "jwks_uri": format!("{inside}/jwks") }))),
     ("keys at the cloud's own address", |e, _| {
-        e.say(&json!({ "jwks_uri": "http://169.254.169.254/latest" }))
+        e.say(&json!({ "jwks_uri": "http://169.254.169.254/latest" }));
     }),
     ("keys at a private address", |e, _| e.say(&json!({ "jwks_uri": "https://10.0.0.1/jwks" }))),
     ("keys at a name for this machine", |e, _| e.say(&json!({ "jwks_uri": "https://localhost/jwks" }))),
@@ -62,13 +62,13 @@ const CASES: &[Case] = &[
         e.say(&json!({ "authorization_endpoint": "javascript:alert(1)" }));
     }),
     ("a userinfo endpoint inside", |e, inside| {
-        e.say(&json!({ "userinfo_endpoint": format!("{inside}/me") }))
+        e.say(&json!({ "userinfo_endpoint": format!("{inside}/me") }));
     }),
     ("none of the algorithms", |e, _| {
         e.say(&json!({ "id_token_signing_alg_values_supported": ["HS256", "none", "RS256"] }));
     }),
     ("PKCE by the text itself alone", |e, _| {
-        e.say(&json!({ "code_challenge_methods_supported": ["plain"] }))
+        e.say(&json!({ "code_challenge_methods_supported": ["plain"] }));
     }),
 ];
 

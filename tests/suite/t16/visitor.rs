@@ -91,7 +91,7 @@ fn form(page: &Url, html: &str, name: &str) -> (Url, Vec<(String, String)>) {
 /// A query's parameter.
 pub fn parameter(url: &Url, name: &str) -> String {
     let found = url.query_pairs().find(|(each, _)| each == name);
-    found.map(|(_, value)| value.into_owned()).unwrap_or_else(|| panic!("{url} has no {name}"))
+    found.map_or_else(|| panic!("{url} has no {name}"), |(_, value)| value.into_owned())
 }
 
 /// The same address with other parameters.

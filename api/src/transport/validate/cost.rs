@@ -2,7 +2,7 @@
 //!
 //! `first` and `last` give the length; where a field takes them and neither is given, its default or the
 //! configured page. A list that takes neither is taken for a page, except in a connection, whose length is known, in the
-//! payload of a change, whose lists are as long as those of its input, and in the introspection, which has limits of its
+//! payload of a change, whose lists are as long as those of its input, and in the introspection, which has a price of its
 //! own. A list among the arguments gives a length too, wherever in them it is: a resolver works, or
 //! answers, once for each of its elements. Every list is priced by its value and not by its name, so an argument that
 //! is added later has a price without anybody thinking of it. Depends on the variables, so it is computed for every
@@ -46,6 +46,9 @@ impl<'a> Pricing<'a> {
     fn selection(&mut self, within: &str, selection: &'a Selection) -> u64 {
         match selection {
             Selection::Field(field) => {
+                if field.name == "__schema" || field.name == "__type" {
+                    return INTROSPECTION;
+                }
                 let inner = self.set(&field.selection_set);
                 let elements = self.elements(field);
                 let times = self.page(within, field, elements).saturating_mul(elements.max(1));
@@ -120,9 +123,12 @@ impl<'a> Pricing<'a> {
     }
 }
 
+/// What a look at the schema costs. Without aliases, which it does not take, there is no more to it than one.
+const INTROSPECTION: u64 = 2_000;
+
 /// Whether the lists of a type are as long as is known from where it stands.
 fn is_counted_above(ty: &str) -> bool {
-    ty.ends_with("Connection") || ty.ends_with("Payload") || ty.starts_with("__")
+    ty.ends_with("Connection") || ty.ends_with("Payload")
 }
 
 /// [`Pricing::length`] of a variable's value.

@@ -59,6 +59,8 @@ pub struct Checked {
     pub(crate) document: Valid<ExecutableDocument>,
     /// The same in the engine's form, so that a repeated query is not parsed again.
     pub(crate) parsed: async_graphql::parser::types::ExecutableDocument,
+    /// How many bytes its text has.
+    pub(crate) bytes: usize,
 }
 
 impl Checked {
@@ -115,7 +117,7 @@ pub fn check(
     // The engine's parser is asked here and not when the document runs, so that a difference between the
     // two is a refusal and not a failure.
     let parsed = async_graphql::parser::parse_query(text).map_err(|_| Error::Unparsable(Vec::new()))?;
-    Ok(Checked { document, parsed })
+    Ok(Checked { document, parsed, bytes: text.len() })
 }
 
 /// The kind of the operation that would run, read from the syntax alone.

@@ -25,8 +25,8 @@ pub use limits::Limits;
 
 use crate::{error::Error, state::SchemaInvalid, transport::params::Params};
 
-/// How many documents are kept.
-const KEPT: u64 = 1_000;
+/// How many bytes of text the kept documents have together; in memory they are a hundred times as large.
+const KEPT: u64 = 1_024 * 1_024;
 
 /// A document that may run, with these variables.
 #[derive(Debug, Clone)]
@@ -49,7 +49,9 @@ impl Validator {
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, SchemaInvalid> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
             .map_err(|invalid| SchemaInvalid(invalid.errors.to_string()))?;
-        Ok(Self { schema, limits, kept: Cache::new(KEPT) })
+        let weight = |_: &[u8; 32], checked: &Arc<Checked>| u32::try_from(checked.bytes).unwrap_or(u32::MAX);
+        let kept = Cache::builder().weigher(weight).max_capacity(KEPT).build();
+        Ok(Self { schema, limits, kept })
     }
 
     /// Checks a document and the values of its variables.
@@ -69,6 +71,11 @@ impl Validator {
         Ok(Approved { document: checked, cost })
     }
 
+    /// Whether a document was checked before, so that checking it is no work.
+    pub fn knows(&self, text: &str) -> bool {
+        self.kept.contains_key(&digest(text))
+    }
+
     /// Checks a document without its variables.
     pub(crate) fn document(&self, params: &Params, only_queries: bool) -> Result<Arc<Checked>, Error> {
         let gate = |kind: OperationKind| match (only_queries, kind) {
@@ -76,7 +83,7 @@ impl Validator {
             (true, OperationKind::Mutation | OperationKind::Subscription) => Err(Error::OnlyQueriesByGet),
         };
         let name = params.operation_name.as_deref();
-        let key: [u8; 32] = Sha256::digest(params.query.as_bytes()).into();
+        let key = digest(&params.query);
         if let Some(known) = self.kept.get(&key) {
             gate(known.operation(name)?.kind)?;
             return Ok(known);
@@ -85,6 +92,10 @@ impl Validator {
         self.kept.insert(key, checked.clone());
         Ok(checked)
     }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 #[cfg(test)]

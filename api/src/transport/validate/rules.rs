@@ -1,4 +1,5 @@
-//! The rules of the specification that the validator does not know: `@oneOf` input objects.
+//! Rules that the validator does not know: `@oneOf` input objects, of the specification, and that the introspection takes
+//! no aliases, of our own.
 //!
 //! (Duplicate input fields, the other one, are found by `measure`, which sees every literal anyway.)
 
@@ -20,6 +21,14 @@ pub fn is_one_of(object: &InputObjectType) -> bool {
 
 /// What is wrong with the document; empty if nothing is.
 pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
+    let mut faults = Vec::new();
+    for operation in document.operations.iter() {
+        aliases(&operation.selection_set, &mut faults);
+    }
+    document.fragments.values().for_each(|fragment| aliases(&fragment.selection_set, &mut faults));
+    if !faults.is_empty() {
+        return faults;
+    }
     if !schema.types.values().any(|ty| matches!(ty, ExtendedType::InputObject(object) if is_one_of(object))) {
         return Vec::new();
     }
@@ -41,6 +50,24 @@ pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
     }
     document.fragments.values().for_each(|fragment| check.set(&fragment.selection_set));
     check.faults
+}
+
+/// The introspection takes no aliases: each would be the whole schema once more.
+fn aliases(set: &SelectionSet, faults: &mut Vec<Finding>) {
+    for selection in &set.selections {
+        match selection {
+            Selection::Field(field) => {
+                let looks = set.ty.starts_with("__") || field.name == "__schema" || field.name == "__type";
+                if looks && field.alias.is_some() && faults.is_empty() {
+                    let message = "The introspection takes no aliases.";
+                    faults.push(Finding::new(message, None));
+                }
+                aliases(&field.selection_set, faults);
+            }
+            Selection::InlineFragment(inline) => aliases(&inline.selection_set, faults),
+            Selection::FragmentSpread(_) => {}
+        }
+    }
 }
 
 struct Check<'a> {

@@ -46,7 +46,7 @@ pub struct SocketConfig {
     /// How many sockets an address may have open on a node whose caller is nobody's user and in no tenant, or not known
     /// yet. Behind a balancer that is the balancer's address.
     pub unidentified_per_address: usize,
-    /// How many such sockets a node may have open altogether.
+    /// How many such sockets a node may have open altogether; of more, the one that came first is closed.
     pub unidentified: usize,
 }
 

@@ -4,9 +4,14 @@
 //! and in no tenant, it counts against the address that it comes from and against all of its kind together; then
 //! against its user and its tenant instead.
 
-use std::net::IpAddr;
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use domain::{Caller, CallerKind, Id, ids};
+use tokio_util::sync::CancellationToken;
 
 use super::SocketConfig;
 use crate::tally::{Held, Tally};
@@ -14,7 +19,6 @@ use crate::tally::{Held, Tally};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Holder {
     Address(IpAddr),
-    Unidentified,
     User(Id<ids::User>),
     Tenant(Id<ids::Tenant>),
 }
@@ -24,33 +28,57 @@ enum Holder {
 pub struct Seats {
     limits: SocketConfig,
     taken: Tally<Holder>,
+    unidentified: Arc<Mutex<Waiting>>,
+}
+
+/// The sockets of nobody known, from the one that came first on.
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    sockets: BTreeMap<u64, CancellationToken>,
 }
 
 /// One open socket; given back when it is dropped.
 #[derive(Debug)]
 pub struct Seat {
     seats: Seats,
-    held: Held<Holder>,
+    held: Option<Held<Holder>>,
+    number: u64,
+    given_away: CancellationToken,
 }
 
 impl Seats {
     /// No socket is open yet.
     pub fn new(limits: SocketConfig) -> Self {
-        Self { limits, taken: Tally::default() }
+        Self { limits, taken: Tally::default(), unidentified: Arc::default() }
     }
 
-    /// Takes a seat for a socket whose caller is not known yet, unless its address, or all such sockets together, have
-    /// as many as they may have.
+    /// Takes a seat for a socket whose caller is not known yet, unless its address has as many as it may have. If all such
+    /// sockets together have as many as they may have, the one that came first gives its seat away: whoever says at once
+    /// who they are gets in, however many there are who do not.
     pub fn take(&self, address: Option<IpAddr>) -> Option<Seat> {
-        let holders = [Holder::Unidentified].into_iter().chain(address.map(Holder::Address)).collect();
-        let held = self.count(holders)?;
-        Some(Seat { seats: self.clone(), held })
+        let held = self.count(address.map(Holder::Address).into_iter().collect())?;
+        let given_away = CancellationToken::new();
+        let mut waiting = self.waiting();
+        if waiting.sockets.len() >= self.limits.unidentified
+            && let Some((_, oldest)) = waiting.sockets.pop_first()
+        {
+            oldest.cancel();
+        }
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.sockets.insert(number, given_away.clone());
+        drop(waiting);
+        Some(Seat { seats: self.clone(), held: Some(held), number, given_away })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.unidentified.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, holders: Vec<Holder>) -> Option<Held<Holder>> {
         self.taken.take(holders, |holder| match holder {
             Holder::Address(_) => self.limits.unidentified_per_address,
-            Holder::Unidentified => self.limits.unidentified,
             Holder::User(_) => self.limits.per_user,
             Holder::Tenant(_) => self.limits.per_tenant,
         })
@@ -71,8 +99,21 @@ impl Seat {
             return true;
         }
         let Some(held) = self.seats.count(holders) else { return false };
-        self.held = held;
+        self.held = Some(held);
+        self.seats.waiting().sockets.remove(&self.number);
         true
+    }
+
+    /// Ends when the seat was given to somebody else.
+    pub fn given_away(&self) -> CancellationToken {
+        self.given_away.clone()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.held = None;
+        self.seats.waiting().sockets.remove(&self.number);
     }
 }
 
@@ -124,15 +165,18 @@ mod tests {
         let mut second = take("192.0.2.1").unwrap();
         assert!(second.identify(&Caller::anonymous()), "so may nobody");
         assert!(take("192.0.2.1").is_none(), "and both are counted against their address");
-        let third = take("2001:db8::1").unwrap();
-        assert!(take("198.51.100.1").is_none(), "and together with all others");
-        assert!(second.identify(&Caller { tenant: Some(ids.make()), ..vendor }), "whoever is known");
-        let fourth = take("2001:db8::1");
-        assert!(fourth.is_some(), "leaves the seat to others");
-        drop(first);
-        assert!(take("2001:db8::1").is_none(), "an address has two");
-        assert!(take("198.51.100.1").is_some(), "another may come in");
-        drop((second, third, fourth));
-        assert!(seats.taken.is_empty(), "nothing is left behind");
+        let mut third = take("2001:db8::1").unwrap();
+        assert!(third.identify(&Caller { tenant: Some(ids.make()), ..vendor }), "whoever is known");
+        let fourth = take("2001:db8::1").unwrap();
+        assert!(!first.given_away().is_cancelled(), "leaves the seat to others");
+        let fifth = take("198.51.100.1").unwrap();
+        assert!(
+            first.given_away().is_cancelled(),
+            "the one that came first makes room for the fourth of all"
+        );
+        let others = [&second, &third, &fourth, &fifth];
+        assert!(others.iter().all(|seat| !seat.given_away().is_cancelled()), "and nobody else");
+        drop((first, second, third, fourth, fifth));
+        assert!(seats.taken.is_empty() && seats.waiting().sockets.is_empty(), "nothing is left behind");
     }
 }

@@ -166,10 +166,12 @@ impl Socket {
     }
 
     async fn converse(&mut self, inbound: &mut AggregatedMessageStream) -> Close {
+        let given_away = self.seat.given_away();
         loop {
             let changes = self.acknowledged.as_mut().map(|acknowledged| &mut acknowledged.changes);
             let happened = tokio::select! {
                 () = self.state.closing.cancelled() => Happened::Closing,
+                () = given_away.cancelled() => return Close::TryLater,
                 () = sleep_until(self.deadline) => Happened::Deadline,
                 _ = self.keep_alive.tick() => Happened::Heartbeat,
                 Some(change) = next(changes) => Happened::AccessChanged(change),
@@ -327,7 +329,9 @@ impl Socket {
             return Err(Error::TooManyOperations { limit });
         }
         let params = self.state.config.documents.resolve(Params::from_value(payload)?)?;
-        let (approved, address) = (self.state.validator.check(&params, false)?, known.presented.address);
+        let address = known.presented.address;
+        charge::reading(&self.state, Some(&known.by.caller), address, &params.query).await?;
+        let approved = self.state.validator.check(&params, false)?;
         let ready = execute::authorise(&self.state, params, &approved.document, &known.by, address, id)?;
         let caller = &known.by.caller;
         let (_, charged) = charge::document(&self.state, caller, address, &approved, ready.kind).await;
