@@ -8,13 +8,14 @@ use std::{
 };
 
 /// Who names the mapper's error, and why.
-const NAMED: [&str; 7] = [
+const NAMED: [&str; 8] = [
     // Conversions.
     "services/src/bookings/mod.rs",
     "services/src/error.rs",
     "src/app.rs",
     "workflows/src/engine/step.rs",
     // It is only asked what was violated.
+    "services/src/issuers/mod.rs",
     "services/src/roles.rs",
     "services/src/users/check.rs",
     // The owner's own command, whose caller converts.
