@@ -48,12 +48,12 @@ async fn the_configuration_switches_graphiql_off_and_https_is_insisted_on() {
     let folder = tempfile::tempdir().unwrap();
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
+    let master_key = ids.secret();
     let at = |public_url: &str, graphiql: bool| {
         let file = folder.path().join("muster.toml");
         let database = folder.path().join("m.db").display().to_string();
         let text = format!(
-            "database_url = \"sqlite://{database}?mode=rwc\"\npublic_url = \"{public_url}\"\nmaster_key = \"{}\"\ngraphiql = {graphiql}\n",
-            ids.secret()
+            "database_url = \"sqlite://{database}?mode=rwc\"\npublic_url = \"{public_url}\"\nmaster_key = \"{master_key}\"\ngraphiql = {graphiql}\n"
         );
         std::fs::write(&file, text).unwrap();
         Config::read(Some(&file)).unwrap()

@@ -233,7 +233,12 @@ async fn at_the_provider(
     let mut place = place;
     for _ in 0..MOST_FORMS {
         let page = match place {
-            Place::Page(page) if page.url.origin() != link.origin() => page,
+            // Between the two pages of the provider stands one of ours.
+            Place::Page(page)
+                if page.url.origin() != link.origin() || page.url.path() == "/connect/consent" =>
+            {
+                page
+            }
             back => {
                 ensure(trail.has(Step::SignIn), || "the provider asked for no consent".to_owned())?;
                 trail.did(Step::Consent, "granted for the organisation");
