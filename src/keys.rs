@@ -1,14 +1,14 @@
 //! `muster keys`: replaces the installation's own keys, and says which are in use.
 //!
 //! It logs in as nodes do: whatever is sealed can be opened by whoever has the master keys, and rows of tenants are
-//! changed tenant by tenant, as row-level security demands.
+//! changed tenant by tenant, as row-level security demands. The key of the audit alone is changed as the owner.
 
 use std::{ops::ControlFlow, process::ExitCode, sync::Arc};
 
 use domain::{Id, SharedClock, SystemClock, ids};
 use services::{
     Services,
-    audit::in_request,
+    audit::{Sealer, in_request},
     secrets::{Progress, Report, Scope, Status},
     vault::KeyId,
 };
@@ -17,6 +17,7 @@ use crate::{
     app::{self, Error},
     audit::command_id,
     config::Config,
+    database,
 };
 
 /// What to do with the installation's keys.
@@ -42,12 +43,30 @@ pub enum Command {
 pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let node = app::start(&Config { roles: Vec::new(), ..config.clone() }, clock, None, None).await?;
-    let done = does(&node.services, command).await;
+    let done = does(&node.services, config, command).await;
     node.stop().await;
     done
 }
 
-async fn does(services: &Services, wanted: &Command) -> Result<ExitCode, Error> {
+/// The key of the audit is the owner's to change. Without the owner's address it stays under the former master key, and
+/// the status says so.
+async fn reseal_audit_key(services: &Services, config: &Config) -> Result<(), Error> {
+    if config.migration_url.is_none() && !config.database_url.starts_with("sqlite:") {
+        println!(
+            "without migration_url the key of the audit stays as it is: run muster keys rotate where it is known"
+        );
+        return Ok(());
+    }
+    let owner = database::owner(config).await?;
+    let sealer = Sealer::new(services.vault.clone(), services.ids.clone());
+    if sealer.reseal(&owner).await? {
+        println!("the key of the audit is sealed anew");
+    }
+    owner.close().await?;
+    Ok(())
+}
+
+async fn does(services: &Services, config: &Config, wanted: &Command) -> Result<ExitCode, Error> {
     let command = command_id(&services.ids);
     let scope = match wanted {
         Command::RotateSigning => {
@@ -64,6 +83,7 @@ async fn does(services: &Services, wanted: &Command) -> Result<ExitCode, Error> 
         ControlFlow::Continue(())
     };
     let report = in_request(command, services.secrets().rotate(scope, told)).await?;
+    reseal_audit_key(services, config).await?;
     println!("{}", summary(&report));
     let shown = show(&services.secrets().status().await?);
     Ok(if report.unreadable == 0 { shown } else { ExitCode::FAILURE })

@@ -31,9 +31,7 @@ CREATE TABLE former_data_key (
 );";
 
 /// Nothing takes a row away.
-const POSTGRES: &str = "
-GRANT SELECT, INSERT, UPDATE ON installation_secret TO muster_app;
-GRANT UPDATE (seed) ON audit_key TO muster_app;";
+const POSTGRES: &str = "GRANT SELECT, INSERT, UPDATE ON installation_secret TO muster_app;";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

@@ -16,7 +16,10 @@ use entity::{
     audit_chain,
     audit_key::{self, ActiveModel, Entity, Model},
 };
-use sea_orm::{ConnectionTrait, EntityTrait, sea_query::OnConflict};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, IntoActiveModel,
+    TransactionTrait, sea_query::OnConflict,
+};
 use uuid::Uuid;
 
 use super::{
@@ -25,7 +28,7 @@ use super::{
 };
 use crate::{
     Result, Vault,
-    vault::{Column, Place},
+    vault::{Column, Place, key_id},
 };
 
 /// Where the seed is sealed.
@@ -158,5 +161,22 @@ impl Sealer {
         Entity::insert(ActiveModel::from(row)).on_conflict(nothing).exec_without_returning(txn).await?;
         let row = audit_key::the_key().one(txn).await?.ok_or_else(unreadable)?;
         Ok(Arc::new(AuditKey::of(&self.vault.open(place(), &row.seed)?)?))
+    }
+
+    /// Seals the key with the master key that is in force, as the owner of the database: nodes may not change it. Answers
+    /// whether there was anything to do.
+    pub async fn reseal(&self, owner: &DatabaseConnection) -> Result<bool> {
+        let txn = owner.begin().await?;
+        let in_force = self.vault.in_force(&txn).await?;
+        let Some(row) = audit_key::the_key().one(&txn).await? else { return Ok(false) };
+        if key_id(&row.seed) == Some(in_force) {
+            return Ok(false);
+        }
+        let seed = self.vault.open(place(), &row.seed)?;
+        let mut row = row.into_active_model();
+        row.seed = Set(self.vault.seal(in_force, place(), &seed)?);
+        row.update(&txn).await?;
+        txn.commit().await?;
+        Ok(true)
     }
 }

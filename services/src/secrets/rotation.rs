@@ -73,7 +73,8 @@ pub struct Report {
 pub type Told<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
 
 impl Secrets {
-    /// Puts the configuration's master key into force and seals everything with it that a master key seals; then, if
+    /// Puts the configuration's master key into force and seals everything with it that a master key seals, but for the
+    /// key of the audit, which no node may change ([`crate::audit::Sealer::reseal`]); then, if
     /// asked to, gives tenants new data keys and seals their secrets with them. Safe to run at any time, several times,
     /// and beside others; one that was stopped goes on where it was. Called by the operator, never for a request.
     ///
@@ -88,7 +89,7 @@ impl Secrets {
         }
         let mut report = Report::default();
         report.master_values += self.put_into_force(told).await?;
-        report.master_values += self.reseal_installation().await?;
+        report.master_values += self.reseal_signing_keys().await?;
         if scope == Scope::DataKeys {
             self.mark_all().await?;
         }
@@ -134,19 +135,10 @@ impl Secrets {
         Ok(1)
     }
 
-    async fn reseal_installation(&self) -> Result<usize> {
+    async fn reseal_signing_keys(&self) -> Result<usize> {
         let mut count = 0;
         let txn = self.services.store.write_installation().await?;
         let in_force = self.services.vault.in_force(&txn).await?;
-        if let Some(row) = entity::audit_key::the_key().one(&txn).await?
-            && let Some(seed) =
-                self.under(in_force, Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed)?
-        {
-            let mut row = row.into_active_model();
-            row.seed = Set(seed);
-            row.update(&txn).await?;
-            count += 1;
-        }
         for row in signing_key::Entity::find().order_by_asc(signing_key::Column::Id).all(&txn).await? {
             let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
             if let Some(sealed) = self.under(in_force, place, &row.private_key)? {

@@ -11,7 +11,7 @@ use services::{Vault, secrets::Scope};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{filled, opens_the_door, rotate, snapshot, status};
+use super::{filled, opens_the_door, reseal, rotate, snapshot, status};
 use crate::harness::Harness;
 
 on_both!(an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_links);
@@ -79,6 +79,7 @@ async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_
     assert_eq!((seen.in_force, seen.values_to_do, seen.unopened), (Some(h.vault.current()), 4, 0));
     let report = rotate(&new, Scope::DataKeys).await;
     assert_eq!((report.new_data_keys, report.values, report.unreadable), (1, 4, 0));
+    reseal(&h, &new.vault).await;
     let last = h.node(Vault::new(key, h.services.ids.clone()));
     last.secrets().ready().await.unwrap();
     assert!(opens_the_door(&last, &h.key).await);

@@ -17,7 +17,7 @@ use services::{
 };
 use uuid::Uuid;
 
-use super::{CONSENTS, data_key, filled, rotate, snapshot, status};
+use super::{CONSENTS, data_key, filled, reseal, rotate, snapshot, status};
 use crate::harness::{Harness, refused};
 
 on_both!(
@@ -55,6 +55,8 @@ async fn a_rotation_that_is_stopped_anywhere_goes_on_and_loses_nothing(h: Harnes
     }
     // The master key; of acme a key, two lots of consents, channels, sessions; of the other the same with one lot.
     assert_eq!((stops, new_keys), (1 + 5 + 4, 2));
+    assert!(reseal(&h, &vault).await, "the audit's key is the owner's");
+    assert!(!reseal(&h, &vault).await, "once");
     let seen = status(&h.node(vault.clone())).await;
     assert_eq!((seen.values_to_do, seen.under_way, seen.is_behind()), (0, 0, false), "{seen:?}");
 }
