@@ -3,7 +3,7 @@
 //! A known caller spends from two quotas: its own, and its tenant's. Of a vendor key each tenant that it acts for has a
 //! quota of its own, so a vendor's back end does not stop for all customers because it asked too much for one. Whoever
 //! has not said who they are spends from their address's quota, and a credential that opens nothing costs from one that
-//! is kept for refusals: guessing is slow. What a valid credential may do never depends on its address.
+//! is kept for refusals: whoever guesses is told to wait. What a valid credential may do never depends on its address.
 
 use std::{net::IpAddr, time::Duration};
 

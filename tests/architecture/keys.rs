@@ -49,7 +49,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
     ),
     // The digest of a credential with the tenant that the request names: whoever presents it gets its answer.
     ("services/src/access/identities.rs", "known: Cache<Presented, Known>", Owner::Content),
-    ("services/src/access/identities.rs", "familiar: Cache<Presented, Caller>", Owner::Content),
+    ("services/src/access/identities.rs", "familiar: Cache<Presented, Known>", Owner::Content),
     ("services/src/keys/signing.rs", "data_keys: Cache<Uuid, KeyRing>", Owner::Ours),
     (
         "providers/src/google/tokens.rs",

@@ -71,8 +71,8 @@ async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charg
     (charge, outcome)
 }
 
-/// Asks who calls. What is not known yet needs a place to be looked up; what opens nothing is charged for, so that
-/// guessing is slow.
+/// Asks who calls. What is not known yet needs a place to be looked up; what opens nothing is charged for, and
+/// whoever sends much of it is told to wait.
 pub async fn identify(
     state: &State,
     address: Option<IpAddr>,

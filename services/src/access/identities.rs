@@ -91,7 +91,7 @@ pub(super) struct Epoch(u64);
 #[derive(Debug)]
 pub(crate) struct Identities {
     known: Cache<Presented, Known>,
-    familiar: Cache<Presented, Caller>,
+    familiar: Cache<Presented, Known>,
     changes: Mutex<Changes>,
 }
 
@@ -130,23 +130,31 @@ impl Identities {
 
     /// What is remembered, if it still holds and nothing that could end it has happened since it was read.
     pub(super) fn get(&self, presented: Presented, now: Timestamp) -> Option<Authenticated> {
-        let Known { epoch, read_at, by } = self.known.get(&presented)?;
-        let holds =
-            (read_at..read_at + HOLDS_FOR).contains(&now) && by.expires_at.is_none_or(|end| now < end);
+        let known = self.known.get(&presented)?;
+        let holds = (known.read_at..known.read_at + HOLDS_FOR).contains(&now);
+        (holds && self.is_unchanged(&known, now)).then_some(known.by)
+    }
+
+    /// Whether a credential has not ended, and nothing has happened since it was read that could have ended it.
+    fn is_unchanged(&self, known: &Known, now: Timestamp) -> bool {
         let changes = self.up_to_date();
-        let tenant = by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
-        (holds && epoch >= changes.everybody.max(tenant.unwrap_or_default())).then_some(by)
+        let tenant = known.by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
+        let is_in_time = known.by.expires_at.is_none_or(|end| now < end);
+        is_in_time && known.epoch >= changes.everybody.max(tenant.unwrap_or_default())
     }
 
     /// Remembers what was read after `epoch` was asked for.
     pub(super) fn remember(&self, presented: Presented, epoch: Epoch, read_at: Timestamp, by: Authenticated) {
-        self.familiar.insert(presented, by.caller.clone());
-        self.known.insert(presented, Known { epoch, read_at, by });
+        let known = Known { epoch, read_at, by };
+        self.familiar.insert(presented, known.clone());
+        self.known.insert(presented, known);
     }
 
-    /// Who this was when it was read last, which may be an hour ago.
-    pub(super) fn familiar(&self, presented: Presented) -> Option<Caller> {
-        self.familiar.get(&presented)
+    /// Who this was when it was read last, which may be an hour ago, unless something has happened since that could have
+    /// ended it.
+    pub(super) fn familiar(&self, presented: Presented, now: Timestamp) -> Option<Caller> {
+        let known = self.familiar.get(&presented)?;
+        self.is_unchanged(&known, now).then_some(known.by.caller)
     }
 
     fn up_to_date(&self) -> MutexGuard<'_, Changes> {

@@ -78,7 +78,8 @@ impl Access {
     /// Who presented this credential within the last hour, if it was valid then: whose places and queues a request takes
     /// until it is known who calls. It says nothing about rights.
     pub fn familiar(&self, authorization: Option<&str>, tenant_header: Option<&str>) -> Option<Caller> {
-        self.services.identities.familiar(Presented::new(bearer(authorization?)?, tenant_header))
+        let presented = Presented::new(bearer(authorization?)?, tenant_header);
+        self.services.identities.familiar(presented, self.services.now())
     }
 
     /// Every change of what callers may do, on whichever node it is made. A socket asks again who calls when it hears

@@ -106,12 +106,18 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     assert!(may(Permission::CalendarConnect).await);
     services.roles().unassign(&by, user, &[connector]).await.unwrap();
     assert!(!may(Permission::CalendarConnect).await, "unassigned");
+    let is_familiar =
+        |credential: &str| services.access().familiar(Some(&format!("Bearer {credential}")), None).is_some();
+    assert!(is_familiar(&token), "whose places its requests take is known");
     services.users().delete(&by, user).await.unwrap();
+    assert!(!is_familiar(&token), "what may have ended takes nobody's places");
     assert!(is_dead(&h, &token).await, "removed");
 
     let (key, secret) = services.keys().create(&h.staff, new_key(&h, "back end", None)).await.unwrap();
     assert!(tried(&h, &secret).await.is_ok());
+    assert!(is_familiar(&secret));
     services.keys().revoke(&h.staff, id(key.id)).await.unwrap();
+    assert!(!is_familiar(&secret));
     assert!(is_dead(&h, &secret).await, "a revoked key");
 }
 
