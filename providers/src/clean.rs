@@ -10,7 +10,7 @@
 //! - What the connector gets back later (ids, cursors) is escaped here and given back in its original form, so an event
 //!   with an odd id can still be changed and removed, see [`text::escape`].
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange, Unreadable, text};
@@ -270,9 +270,15 @@ impl Cleaned for RoomInfo {
             capacity,
             building: building.map(self::name),
             floor: floor.map(self::name),
-            equipment: equipment.into_iter().map(self::name).collect(),
+            equipment: distinct(equipment.into_iter().map(self::name)),
         }
     }
+}
+
+/// Each name once, in order: Microsoft lists a device under its own name and among the tags.
+fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    names.filter(|name| !name.is_empty() && seen.insert(name.to_lowercase())).collect()
 }
 
 impl Cleaned for Mailbox {

@@ -170,10 +170,14 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
     let time = Duration::from_secs(size(1, 10));
     stay_on("1");
     let flood = Arc::new(Flood::default());
-    let sustainable = Arc::clone(&flood).press(&flooding, SUSTAINED, time).await;
-    assert!(sustainable > 0.0);
-
     let bookings = size(5, 100);
+    // Beside the same bookings, or what they take would seem lost to the refusals.
+    let (sustainable, early) = tokio::join!(
+        Arc::clone(&flood).press(&flooding, SUSTAINED, time * 2),
+        book(&stage, bookings, from),
+    );
+    assert!(sustainable > 0.0 && early.len() == bookings as usize);
+
     let (poured, asked) = tokio::join!(
         async {
             match size(0, 1) {
@@ -182,7 +186,7 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
                 _ => Arc::clone(&flood).pour(&flooding, 3.0 * sustainable, time * 2).await,
             }
         },
-        book(&stage, bookings, from),
+        book(&stage, bookings, from + TimeDelta::days(7)),
     );
     let shed = flood.shed.load(Ordering::Relaxed);
     assert!(shed > 0, "the danger was not met: nothing was refused");
@@ -211,7 +215,7 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
     let limited = || flood.limited.load(Ordering::Relaxed);
     let (_, asked) = tokio::join!(
         Arc::clone(&flood).press(&flooding, SUSTAINED, time),
-        book(&stage, 3, from + TimeDelta::days(7)),
+        book(&stage, 3, from + TimeDelta::days(14)),
     );
     assert!(limited() > 0, "nobody was told to slow down");
     stage.until("all is quiet", async |stage| stage.database.open_jobs().await == 0).await;

@@ -2,7 +2,7 @@
 //! `userErrors` that names its field; only what cannot be read at all is refused here.
 
 use async_graphql::{Description, InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{NaiveTime, SecondsFormat};
+use chrono::{NaiveTime, SecondsFormat, SubsecRound as _};
 use domain::Timestamp;
 
 /// An instant in UTC, as RFC 3339 writes it: `2026-11-21T09:00:00Z`. Any offset is read, UTC is answered, with up to
@@ -19,7 +19,8 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        // As exact as the databases are: what has not been stored yet must not differ from what is read later.
+        Value::String(self.0.trunc_subsecs(6).to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 
@@ -91,5 +92,23 @@ fn text<T: async_graphql::InputType>(value: Value) -> Result<String, InputValueE
     match value {
         Value::String(text) => Ok(text),
         other => Err(InputValueError::expected_type(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_has_six_digits_of_a_second_at_most() {
+        for (nanoseconds, shown) in [
+            (0, "2026-11-21T09:00:00Z"),
+            (500_000_000, "2026-11-21T09:00:00.500Z"),
+            (123_456_789, "2026-11-21T09:00:00.123456Z"),
+            (999_999_999, "2026-11-21T09:00:00.999999Z"),
+        ] {
+            let at = Timestamp::from_timestamp(1_795_251_600, nanoseconds).unwrap();
+            assert_eq!(DateTime(at).to_value(), Value::from(shown));
+        }
     }
 }

@@ -389,6 +389,12 @@ fn assert_fits(error: Error) {
 
 /// A method with a default would otherwise be answered by the default, and not by the connector.
 #[test]
+fn a_piece_of_equipment_that_is_listed_twice_is_named_once() {
+    let listed = ["Whiteboard", "Video bar", "", "video bar", "Screen", "Whiteboard"].map(str::to_owned);
+    assert_eq!(distinct(listed.into_iter()), ["Whiteboard", "Video bar", "Screen"]);
+}
+
+#[test]
 fn the_wrapper_has_every_method_of_the_trait() {
     let methods = |source: &str, from: &str| -> BTreeSet<String> {
         let block = source.split(from).nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();

@@ -5,35 +5,44 @@
 //! payload of a change, whose lists are as long as those of its input, and in the introspection, which has a price of its
 //! own. A list among the arguments gives a length too, wherever in them it is: a resolver works, or
 //! answers, once for each of its elements. Every list is priced by its value and not by its name, so an argument that
-//! is added later has a price without anybody thinking of it. Depends on the variables, so it is computed for every
-//! request; each fragment once.
+//! is added later has a price without anybody thinking of it. One answer to a whole list of arguments, such as
+//! `availability`, is priced once; the lists in it are as long as those of the arguments, or as a number among them
+//! whose name begins with `max` allows. Depends on the variables, so it is computed for every request; each fragment
+//! once.
 
 use std::collections::HashMap;
 
 use apollo_compiler::{
-    ExecutableDocument,
+    ExecutableDocument, Schema,
     ast::Value,
     executable::{Field, Operation, Selection, SelectionSet},
+    schema::ExtendedType,
 };
 use serde_json::Map;
 
 /// The cost of an operation. Saturates: fragments can unfold to more than a number holds.
 pub fn of(
+    schema: &Schema,
     document: &ExecutableDocument,
     operation: &Operation,
     variables: &Map<String, serde_json::Value>,
     default_page: u64,
 ) -> u64 {
-    Pricing { document, operation, variables, default_page, known: HashMap::new() }
+    let known = HashMap::new();
+    Pricing { schema, document, operation, variables, longest: default_page, default_page, known }
         .set(&operation.selection_set)
 }
 
 struct Pricing<'a> {
+    schema: &'a Schema,
     document: &'a ExecutableDocument,
     operation: &'a Operation,
     variables: &'a Map<String, serde_json::Value>,
     default_page: u64,
-    known: HashMap<&'a str, u64>,
+    /// Length of a list that has no arguments of its own, where the pricing stands.
+    longest: u64,
+    /// Costs of fragments, for each such length.
+    known: HashMap<(&'a str, u64), u64>,
 }
 
 impl<'a> Pricing<'a> {
@@ -49,21 +58,29 @@ impl<'a> Pricing<'a> {
                 if field.name == "__schema" || field.name == "__type" {
                     return INTROSPECTION;
                 }
-                let inner = self.set(&field.selection_set);
                 let elements = self.elements(field);
-                let times = self.page(within, field, elements).saturating_mul(elements.max(1));
-                // The elements themselves are paid for as well: the work is done even if next to nothing is selected.
-                times.saturating_mul(inner).saturating_add(elements).saturating_add(1)
+                let work = elements.saturating_add(self.maxima(field));
+                let is_one_answer = work > 0 && !self.answers_for_each(field);
+                let outside = self.longest;
+                if is_one_answer {
+                    self.longest = self.default_page.max(work);
+                }
+                let inner = self.set(&field.selection_set);
+                self.longest = outside;
+                let each = if is_one_answer { 1 } else { elements.max(1) };
+                let times = self.page(within, field, elements).saturating_mul(each);
+                // The work itself is paid for as well: it is done even if next to nothing is selected.
+                times.saturating_mul(inner).saturating_add(work).saturating_add(1)
             }
             Selection::InlineFragment(inline) => self.set(&inline.selection_set),
             Selection::FragmentSpread(spread) => {
                 let name = spread.fragment_name.as_str();
-                if let Some(known) = self.known.get(name) {
+                if let Some(known) = self.known.get(&(name, self.longest)) {
                     return *known;
                 }
                 let fragment = self.document.fragments.get(name);
                 let cost = fragment.map_or(0, |fragment| self.set(&fragment.selection_set));
-                self.known.insert(name, cost);
+                self.known.insert((name, self.longest), cost);
                 cost
             }
         }
@@ -75,7 +92,7 @@ impl<'a> Pricing<'a> {
         let takes = sizes.iter().any(|name| field.definition.argument_by_name(name).is_some());
         if !takes {
             let is_one = !field.definition.ty.is_list() || is_counted_above(within) || elements > 0;
-            return if is_one { 1 } else { self.default_page };
+            return if is_one { 1 } else { self.longest };
         }
         let asked = sizes
             .iter()
@@ -83,6 +100,47 @@ impl<'a> Pricing<'a> {
             .filter_map(|value| self.number(value))
             .max();
         asked.unwrap_or(self.default_page).max(1)
+    }
+
+    /// Whether a field answers once for each element of its arguments: with a list, or a type whose lists are counted where
+    /// the type stands.
+    fn answers_for_each(&self, field: &Field) -> bool {
+        field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
+    }
+
+    /// The numbers in the field's arguments that bound lists of its answer: input fields whose names begin with `max`.
+    fn maxima(&self, field: &Field) -> u64 {
+        let of_argument = |argument: &apollo_compiler::ast::InputValueDefinition| {
+            let Some(ExtendedType::InputObject(object)) =
+                self.schema.types.get(argument.ty.inner_named_type())
+            else {
+                return 0;
+            };
+            let given = field.argument_by_name(&argument.name).ok();
+            let bounds = object.fields.iter().filter(|(name, _)| name.starts_with("max"));
+            bounds
+                .filter_map(|(name, definition)| {
+                    let default = definition.default_value.as_deref().and_then(|value| self.number(value));
+                    given.and_then(|value| self.member(value, name)).or(default)
+                })
+                .fold(0, u64::saturating_add)
+        };
+        field.definition.arguments.iter().map(|argument| of_argument(argument)).fold(0, u64::saturating_add)
+    }
+
+    /// A number in an object.
+    fn member(&self, object: &Value, name: &str) -> Option<u64> {
+        match object {
+            Value::Object(fields) => {
+                let (_, value) = fields.iter().find(|(field, _)| field == name)?;
+                self.number(value)
+            }
+            Value::Variable(variable) => match self.variables.get(variable.as_str()) {
+                Some(given) => given.get(name)?.as_u64(),
+                None => self.member(self.default_of(variable)?, name),
+            },
+            _ => None,
+        }
     }
 
     /// How many elements the lists in the field's arguments have together, lists in lists and in objects included.
@@ -182,7 +240,7 @@ mod tests {
     fn price(schema: &Valid<Schema>, text: &str, variables: serde_json::Value) -> u64 {
         let document = ExecutableDocument::parse(schema, text, "document").unwrap();
         let serde_json::Value::Object(variables) = variables else { panic!("variables are an object") };
-        of(&document, document.operations.get(None).unwrap(), &variables, 20)
+        of(schema, &document, document.operations.get(None).unwrap(), &variables, 20)
     }
 
     #[test]
@@ -216,7 +274,8 @@ mod tests {
             };
             let (one, many) = (of_length(1), of_length(100));
             assert!(many >= one + 99, "{ty}.{field} {path:?} has no price: 1 costs {one}, 100 cost {many}");
-            if !selection.is_empty() {
+            let result = &schema.type_field(&ty, &field).unwrap().ty;
+            if !selection.is_empty() && (result.is_list() || is_counted_above(inner)) {
                 assert!(many >= 200, "{ty}.{field} {path:?} answers for each and costs {many}");
             }
         }
@@ -252,6 +311,26 @@ mod tests {
             }
         }
         assert!(counted > 10, "{counted} lists were found");
+    }
+
+    #[test]
+    fn one_answer_to_many_is_priced_once_and_its_lists_by_what_is_asked_for() {
+        let schema = schema();
+        let text = "query ($i: AvailabilityInput!) { availability(input: $i) {
+            slots { start end } participants { known } } }";
+        let of = |people: usize, slots: Option<u32>| {
+            let mut input = json!({ "userIds": vec!["x"; people] });
+            if let Some(slots) = slots {
+                input["maxSlots"] = json!(slots);
+            }
+            price(&schema, text, json!({ "i": input }))
+        };
+        let work = |people: u64, slots: u64| {
+            1 + (people + slots) + (1 + 2 * (people + slots)) + (1 + people + slots)
+        };
+        assert_eq!(of(100, Some(1_000)), work(100, 1_000));
+        assert_eq!(of(1, None), work(1, 200), "the default bounds it as well");
+        assert!(of(100, Some(1)) > 3 * 100 && of(1, Some(1_000)) > 3 * 1_000);
     }
 
     #[test]

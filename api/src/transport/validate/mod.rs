@@ -66,7 +66,8 @@ impl Validator {
             return Err(Error::BadVariables(findings));
         }
         texts::check(&self.schema, &checked.document, operation, &params.variables)?;
-        let cost = cost::of(&checked.document, operation, &params.variables, self.limits.default_page);
+        let page = self.limits.default_page;
+        let cost = cost::of(&self.schema, &checked.document, operation, &params.variables, page);
         limits::allow("units of cost", cost, self.limits.cost)?;
         Ok(Approved { document: checked, cost })
     }
