@@ -1,17 +1,20 @@
 //! What the operator sets: a file, and environment variables over it.
 //!
 //! Every key of the file can be given as `MUSTER_<KEY>`; a nested key has two underscores
-//! (`MUSTER_MICROSOFT__CLIENT_ID`). There is no "mode": the URLs decide what a node stands on. Combinations that
-//! cannot work are refused at start with one sentence.
+//! (`MUSTER_MICROSOFT__CLIENT_ID`). Defaults stand in `config/default.toml` with what each key means, and nowhere else.
+//! There is no "mode": the URLs decide what a node stands on. Combinations that cannot work are refused at start with one
+//! sentence.
 
 mod google;
 mod keys;
 mod limits;
+pub mod report;
+mod sources;
 mod unreadable;
 
 use std::{net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
-use self::unreadable::unreadable;
+use self::sources::Sources;
 use api::documents::Documents;
 use domain::Ids;
 pub use google::{Google, Keyless};
@@ -78,23 +81,18 @@ pub struct Config {
     /// PostgreSQL as the owner of the database, for `migrate` and `audit`; no other command uses it.
     pub migration_url: Option<String>,
     /// `memory:` or `redis://host/`.
-    #[serde(default = "memory")]
     pub queue_url: String,
     /// Begins every key in Redis, so that several installations share a server.
-    #[serde(default = "queue_prefix")]
     pub queue_prefix: String,
     /// Where to listen.
-    #[serde(default = "listen")]
     pub listen: SocketAddr,
     /// Under which address browsers and providers reach this server.
     pub public_url: Url,
     /// The key-encryption key, 64 hexadecimal digits. It never enters the database.
     pub master_key: SecretString,
     /// Master keys that may still seal something.
-    #[serde(default)]
     pub former_master_keys: Vec<SecretString>,
     /// What this node does.
-    #[serde(default = "both_roles")]
     pub roles: Vec<Role>,
     /// A vendor key to begin with: `muster_` and 64 hexadecimal digits.
     pub vendor_key: Option<SecretString>,
@@ -103,74 +101,59 @@ pub struct Config {
     /// Where Google is; without it Google Workspace is not offered. An empty table means Google itself.
     pub google: Option<Google>,
     /// Whether CalDAV servers are offered.
-    #[serde(default = "yes")]
     pub caldav: bool,
     /// Whether Exchange servers on-premises are offered.
-    #[serde(default = "yes")]
     pub exchange: bool,
     /// Where Autodiscover is asked for an Exchange server; `{domain}` stands for the account's domain. Empty: at the
     /// usual places.
-    #[serde(default)]
     pub exchange_autodiscover: Vec<String>,
     /// Hosts that may be called although they are private or speak plain http.
-    #[serde(default)]
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may open a socket.
-    #[serde(default)]
     pub allowed_origins: Vec<String>,
     /// The names, besides `localhost` and loopback addresses, under which alone this server answers, and whose pages
     /// may call it. Empty: any.
-    #[serde(default)]
     pub hosts: Vec<String>,
     /// The networks of our own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` says where a request comes from. Without
     /// them a request comes from whoever opened the connection.
-    #[serde(default)]
     pub trusted_proxies: Vec<IpNet>,
     /// How much callers may ask for.
-    #[serde(default)]
     pub rate_limits: RateLimits,
     /// How many requests a node works on at a time; the others wait for a second, and are refused then.
-    pub requests_at_once: Option<usize>,
+    pub requests_at_once: usize,
     /// A file of documents that are known by their ids: a JSON object of texts by id, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
     /// Whether these documents run and no others. GraphiQL is of no use then.
-    #[serde(default)]
     pub only_documents: bool,
     /// Whether GraphiQL is served.
-    #[serde(default = "yes")]
     pub graphiql: bool,
     /// Connections per database pool.
-    #[serde(default = "connections")]
     pub connections: u32,
     /// Steps worked on at a time.
-    #[serde(default = "steps")]
     pub steps_at_once: usize,
     /// How long a node that is asked to stop goes on with what it is doing, in seconds. Give the process a little more.
-    #[serde(default = "stop_within")]
     pub stop_within_seconds: u64,
     /// How often consents are checked, in seconds.
-    pub health_every_seconds: Option<u64>,
+    pub health_every_seconds: u64,
     /// How old a calendar's copy may be before it is read again, in seconds.
-    pub reread_after_seconds: Option<u64>,
+    pub reread_after_seconds: u64,
     /// How long an access token lasts, in seconds.
-    pub token_lifetime_seconds: Option<u64>,
+    pub token_lifetime_seconds: u64,
     /// How long a vendor key lasts that was made without an end, in days.
-    pub key_lifetime_days: Option<u64>,
+    pub key_lifetime_days: u64,
     /// How long a key signs access tokens before another one takes its place, in days.
-    pub signing_key_lifetime_days: Option<u64>,
+    pub signing_key_lifetime_days: u64,
     /// How long a run that ended well is kept, in days.
-    pub keep_runs_days: Option<u64>,
+    pub keep_runs_days: u64,
     /// How long a run that failed or was quarantined is kept, in days.
-    pub keep_failed_runs_days: Option<u64>,
+    pub keep_failed_runs_days: u64,
     /// How long events are kept, in days.
-    pub keep_events_days: Option<u64>,
+    pub keep_events_days: u64,
     /// How many runs of one tenant are worked on at a time, over all nodes; interactive ones are not counted.
-    pub tenant_runs_at_once: Option<usize>,
+    pub tenant_runs_at_once: usize,
     /// Whether providers can reach `public_url` and push changes to it.
-    #[serde(default)]
     pub push: bool,
     /// Whether everybody may look at the schema: for development.
-    #[serde(default)]
     pub open_introspection: bool,
 }
 
@@ -202,30 +185,19 @@ pub enum Error {
 }
 
 impl Config {
-    /// Reads a file, if one is named, and the environment over it.
+    /// Reads a file, if one is named, and the environment over it; the defaults for what neither gives.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
-        let mut sources = config::Config::builder();
-        if let Some(file) = file {
-            sources = sources.add_source(config::File::from(file).format(config::FileFormat::Toml));
-        }
-        let environment = config::Environment::with_prefix("MUSTER")
-            .prefix_separator("_")
-            .separator("__")
-            .try_parsing(true)
-            .list_separator(",")
-            .with_list_parse_key("roles")
-            .with_list_parse_key("former_master_keys")
-            .with_list_parse_key("allowed_hosts")
-            .with_list_parse_key("exchange_autodiscover")
-            .with_list_parse_key("allowed_origins")
-            .with_list_parse_key("hosts")
-            .with_list_parse_key("trusted_proxies")
-            .ignore_empty(true)
-            .source(Some(known_variables(std::env::vars())));
-        let sources = sources.add_source(environment).build().map_err(unreadable)?;
-        let config: Self = sources.try_deserialize().map_err(unreadable)?;
+        let config = Sources::read(file, std::env::vars())?.config()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The defaults, and what has none.
+    pub fn new(database_url: &str, public_url: &Url, master_key: &str) -> Result<Self, Error> {
+        let required =
+            [("DATABASE_URL", database_url), ("PUBLIC_URL", public_url.as_str()), ("MASTER_KEY", master_key)];
+        let variables = required.map(|(key, value)| (format!("MUSTER_{key}"), value.to_owned()));
+        Sources::read(None, variables.into_iter())?.config()
     }
 
     /// Refuses combinations that cannot work.
@@ -248,12 +220,12 @@ impl Config {
         }
         keys::check(&self.master_key, &self.former_master_keys).map_err(Error::Impossible)?;
         let kept = [self.keep_runs_days, self.keep_failed_runs_days, self.keep_events_days];
-        if kept.iter().flatten().any(|days| *days < 2) {
+        if kept.iter().any(|days| *days < 2) {
             return Err(Error::Impossible(
                 "Keep runs and events for two days at least: repeated requests are answered with them for one.",
             ));
         }
-        if !self.rate_limits.is_possible() || self.requests_at_once == Some(0) {
+        if !self.rate_limits.is_possible() || self.requests_at_once == 0 {
             return Err(Error::Impossible(
                 "A rate limit needs at least one second, and requests_at_once at least one request.",
             ));
@@ -302,68 +274,21 @@ impl Config {
 
     /// The settings of the use cases.
     pub fn settings(&self) -> services::Settings {
+        let days = |days: u64| Duration::from_hours(24 * days);
         let mut settings = services::Settings::at(self.public_url.clone());
-        let seconds = |seconds: Option<u64>, or: Duration| seconds.map_or(or, Duration::from_secs);
-        settings.health_every = seconds(self.health_every_seconds, settings.health_every);
-        settings.reread_after = seconds(self.reread_after_seconds, settings.reread_after);
-        let days = |days: Option<u64>, or: Duration| days.map_or(or, |days| Duration::from_hours(24 * days));
-        settings.key_lifetime = days(self.key_lifetime_days, settings.key_lifetime);
-        settings.signing_key_lifetime = days(self.signing_key_lifetime_days, settings.signing_key_lifetime);
-        settings.keep_runs = days(self.keep_runs_days, settings.keep_runs);
-        settings.keep_failed_runs = days(self.keep_failed_runs_days, settings.keep_failed_runs);
-        settings.keep_events = days(self.keep_events_days, settings.keep_events);
-        settings.tenant_runs_at_once =
-            self.tenant_runs_at_once.unwrap_or(settings.tenant_runs_at_once).max(1);
+        settings.health_every = Duration::from_secs(self.health_every_seconds);
+        settings.reread_after = Duration::from_secs(self.reread_after_seconds);
+        settings.token_lifetime = Duration::from_secs(self.token_lifetime_seconds);
+        settings.key_lifetime = days(self.key_lifetime_days);
+        settings.signing_key_lifetime = days(self.signing_key_lifetime_days);
+        settings.keep_runs = days(self.keep_runs_days);
+        settings.keep_failed_runs = days(self.keep_failed_runs_days);
+        settings.keep_events = days(self.keep_events_days);
+        settings.tenant_runs_at_once = self.tenant_runs_at_once.max(1);
         settings.quotas = self.rate_limits.settings();
         settings.push = self.push;
-        settings.token_lifetime = seconds(self.token_lifetime_seconds, settings.token_lifetime);
         settings
     }
-}
-
-/// Only what is configuration: tests and scripts have variables of their own under the same prefix.
-fn known_variables(all: impl Iterator<Item = (String, String)>) -> config::Map<String, String> {
-    let foreign = [
-        "MUSTER_TEST_",
-        "MUSTER_PYTHON",
-        "MUSTER_NODE_DIR",
-        "MUSTER_CHROMIUM",
-        "MUSTER_CONFIG",
-        "MUSTER_LOG",
-    ];
-    all.filter(|(name, _)| !foreign.iter().any(|prefix| name.starts_with(prefix))).collect()
-}
-
-fn memory() -> String {
-    "memory:".to_owned()
-}
-
-fn queue_prefix() -> String {
-    "muster".to_owned()
-}
-
-fn listen() -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], 8080))
-}
-
-fn both_roles() -> Vec<Role> {
-    vec![Role::Api, Role::Worker]
-}
-
-const fn yes() -> bool {
-    true
-}
-
-const fn connections() -> u32 {
-    10
-}
-
-const fn steps() -> usize {
-    16
-}
-
-const fn stop_within() -> u64 {
-    20
 }
 
 #[cfg(test)]
@@ -383,14 +308,57 @@ mod tests {
         let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
         let kept = sound.into_iter().filter(|line| name(line) != name(text));
         let base = kept.chain([text.to_owned()]).collect::<Vec<_>>().join("\n");
-        let source = config::File::from_str(&base, config::FileFormat::Toml);
-        let config: Config = config::Config::builder()
-            .add_source(source)
-            .build()
-            .map_err(unreadable)?
-            .try_deserialize()
-            .map_err(unreadable)?;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, base.as_bytes()).unwrap();
+        let config = Sources::read(Some(file.path()), std::iter::empty())?.config()?;
         config.check().map(|()| config)
+    }
+
+    /// The names of a type's fields, as the parser lists them for a key that it does not know.
+    fn fields(table: &str) -> Vec<String> {
+        let error = config(&format!("{table}\nno_such_key_at_all = 1")).unwrap_err();
+        let Error::Unreadable(said) = error else { panic!("{error}") };
+        let (_, expected) = said.split_once("expected").unwrap_or_else(|| panic!("{said}"));
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_default_file_has_every_key_and_no_other() {
+        let defaults = sources::DEFAULTS;
+        // What is commented out is read like the rest.
+        let is_toml = |line: &str| {
+            line.starts_with('[')
+                || line.split(" = ").next().is_some_and(|key| {
+                    key.len() < line.len() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                })
+        };
+        let lines = defaults.lines().map(|line| match line.strip_prefix("# ") {
+            Some(commented) if is_toml(commented) => commented,
+            _ => line,
+        });
+        let whole: toml::Table = toml::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+        for (table, path) in [
+            ("", vec![]),
+            ("[microsoft]", vec!["microsoft"]),
+            ("[google]", vec!["google"]),
+            ("[google.keyless]", vec!["google", "keyless"]),
+            ("[rate_limits]", vec!["rate_limits"]),
+            ("[rate_limits.caller]", vec!["rate_limits", "caller"]),
+        ] {
+            let entries = path.iter().fold(&whole, |table, name| table[*name].as_table().unwrap());
+            let (mut listed, mut known) = (entries.keys().cloned().collect::<Vec<_>>(), fields(table));
+            listed.sort();
+            known.sort();
+            assert_eq!(listed, known, "{table}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_use_cases() {
+        let config = config("").unwrap();
+        let (given, own) = (config.settings(), services::Settings::at(config.public_url.clone()));
+        assert_eq!(format!("{given:?}"), format!("{own:?}"));
+        assert_eq!(config.requests_at_once, api::admission::AdmissionConfig::default().at_once);
     }
 
     fn keyless(text: &str) -> String {

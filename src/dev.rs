@@ -142,19 +142,12 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
     let sandbox = running.url();
     seed::register(&sandbox, CLIENT_ID, &client_secret, &base).await?;
     let database = options.data.join("muster.db");
+    let database_url =
+        options.database_url.unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display()));
     let config = Config {
-        database_url: options
-            .database_url
-            .unwrap_or_else(|| format!("sqlite://{}?mode=rwc", database.display())),
-        engine_database_url: None,
         migration_url: options.migration_url,
         queue_url: options.queue_url.unwrap_or_else(|| "memory:".to_owned()),
-        queue_prefix: "muster".to_owned(),
         listen: listener.local_addr()?,
-        public_url: base.clone(),
-        master_key: master_key.into(),
-        former_master_keys: Vec::new(),
-        roles: vec![Role::Api, Role::Worker],
         vendor_key: Some(vendor_key.clone().into()),
         microsoft: Some(Microsoft {
             client_id: CLIENT_ID.to_owned(),
@@ -166,34 +159,17 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
             graph_url: Some(sandbox.join("/v1.0").map_err(|_| not_a_url())?),
         }),
         google: Some(google(&sandbox, CLIENT_ID, &client_secret)?),
-        caldav: true,
-        exchange: true,
         exchange_autodiscover: vec![format!("{sandbox}autodiscover/autodiscover.xml")],
         allowed_hosts: [vec!["127.0.0.1".to_owned(), "localhost".to_owned()], options.allowed_hosts].concat(),
-        allowed_origins: Vec::new(),
         // GraphiQL's page carries a token: nobody else's name may lead to it.
         hosts: base.host_str().into_iter().map(str::to_owned).collect(),
-        graphiql: true,
-        connections: 10,
-        steps_at_once: 16,
         // Short, so that whoever plays with the sandbox sees the status turn.
-        stop_within_seconds: 20,
-        health_every_seconds: Some(5),
-        reread_after_seconds: Some(60),
-        token_lifetime_seconds: Some(12 * 3600),
-        key_lifetime_days: None,
-        signing_key_lifetime_days: None,
-        keep_runs_days: None,
-        keep_failed_runs_days: None,
-        keep_events_days: None,
-        tenant_runs_at_once: None,
+        health_every_seconds: 5,
+        reread_after_seconds: 60,
+        token_lifetime_seconds: 12 * 3600,
         push: true,
-        trusted_proxies: Vec::new(),
-        rate_limits: RateLimits::default(),
-        requests_at_once: None,
-        documents_file: None,
-        only_documents: false,
         open_introspection: true,
+        ..Config::new(&database_url, &base, &master_key)?
     };
     config.check()?;
     database::migrate(&config, &ids).await?;

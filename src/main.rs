@@ -33,6 +33,8 @@ enum Command {
     Migrate,
     /// Prints the GraphQL schema.
     Schema,
+    /// Prints the configuration that is in force and where each value came from.
+    Config(config::report::Args),
     /// Checks the configuration and everything it names.
     Doctor,
     /// Makes a vendor key, or an access token for a user.
@@ -78,6 +80,7 @@ async fn run(cli: Cli) -> Result<ExitCode, app::Error> {
             database::migrate(&read()?, &Ids::random(Arc::new(SystemClock))).await?;
         }
         Command::Schema => print!("{}", api::graphql::sdl()),
+        Command::Config(args) => print!("{}", config::report::report(&args, cli.config.as_deref())?),
         Command::Doctor => return doctor::run(&read()?).await,
         Command::Token(args) => doctor::token(&read()?, &args).await?,
         Command::Keys(command) => return keys::run(&read()?, &command).await,

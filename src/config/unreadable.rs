@@ -41,6 +41,9 @@ fn without_source(message: &str) -> String {
 
 /// Takes away values: what stands in quotation marks, and a word that is none of ours. Names of keys stand in backticks.
 fn without_texts(message: &str) -> String {
+    if let Some(said) = unknown_key(message) {
+        return said;
+    }
     let message = match message.split_once(" does not have variant constructor ") {
         Some((what, _)) => format!("{what} knows no such word"),
         None => match message.split_once("unknown variant `").and_then(|(_, rest)| rest.split_once('`')) {
@@ -51,6 +54,25 @@ fn without_texts(message: &str) -> String {
     let parts = message.split('"').enumerate();
     parts.map(|(index, part)| if index % 2 == 0 { part } else { "..." }).collect()
 }
+
+/// A key that is not known, with the known one that is most like it.
+fn unknown_key(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("unknown field `")?;
+    let (key, expected) = rest.split_once('`')?;
+    let known = expected.split('`').skip(1).step_by(2);
+    let nearest = known
+        .map(|known| (strsim::normalized_damerau_levenshtein(key, known), known))
+        .max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let hint = match nearest {
+        Some((likeness, known)) if likeness >= LIKE => format!("Did you mean `{known}`? "),
+        _ => String::new(),
+    };
+    let expected = expected.trim_start_matches([',', ' ']);
+    Some(format!("there is no key `{key}`. {hint}Known here: {expected}"))
+}
+
+/// From which likeness on, between 0 and 1, one word is taken for a slip of another.
+const LIKE: f64 = 0.6;
 
 #[cfg(test)]
 mod tests {

@@ -125,18 +125,12 @@ impl TestApp {
         seed::register(&sandbox, &client_id, &client_secret, &base).await.unwrap();
         let vendor_key = format!("muster_{}", ids.secret());
         let application = (client_id.clone(), client_secret.clone());
-        let unlimited = RateLimit { units: Some(0), seconds: None };
         let google = muster::dev::google(&sandbox, &client_id, &client_secret).unwrap();
         let config = Config {
-            database_url,
-            engine_database_url: None,
             migration_url,
             queue_url,
             queue_prefix: format!("t{}", &ids.secret()[..12]),
             listen: listener.local_addr().unwrap(),
-            public_url: base.clone(),
-            master_key: ids.secret().into(),
-            former_master_keys: Vec::new(),
             // No worker: tests step the engine by hand.
             roles: vec![Role::Api],
             vendor_key: Some(vendor_key.clone().into()),
@@ -150,39 +144,20 @@ impl TestApp {
                 graph_url: Some(sandbox.join("/v1.0").unwrap()),
             }),
             google: Some(google),
-            caldav: true,
-            exchange: true,
-            exchange_autodiscover: Vec::new(),
             allowed_hosts: vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
-            allowed_origins: Vec::new(),
-            hosts: Vec::new(),
-            graphiql: true,
             connections: 8,
             steps_at_once: 8,
-            stop_within_seconds: 20,
-            health_every_seconds: None,
-            reread_after_seconds: None,
-            token_lifetime_seconds: None,
-            key_lifetime_days: None,
-            signing_key_lifetime_days: None,
-            keep_runs_days: None,
-            keep_failed_runs_days: None,
-            keep_events_days: None,
-            tenant_runs_at_once: None,
             // Channels are made only when a test lets the reconciler have a round.
             push: true,
-            trusted_proxies: Vec::new(),
             // Tests ask faster than anybody should.
             rate_limits: RateLimits {
-                caller: unlimited,
-                tenant: unlimited,
-                address: unlimited,
-                refused: unlimited,
+                caller: RateLimit::NONE,
+                tenant: RateLimit::NONE,
+                address: RateLimit::NONE,
+                refused: RateLimit::NONE,
             },
-            requests_at_once: None,
-            documents_file: None,
-            only_documents: false,
             open_introspection: true,
+            ..Config::new(&database_url, &base, &ids.secret()).unwrap()
         };
         database::migrate(&config, &ids).await.unwrap();
         let node = app::start(&config, shared, Some(listener), None).await.unwrap();
