@@ -1,4 +1,4 @@
-//! What must be there before a calendar system can be connected, shown before starting (S1.4).
+//! Prerequisites of connecting a calendar system, shown before the user starts (S1.4).
 
 use async_graphql::{Context, Object, SimpleObject};
 use domain::state::Feature;
@@ -10,20 +10,20 @@ use crate::graphql::{
     words::ProviderKind,
 };
 
-/// One thing that must be there before a calendar system can be connected.
+/// One prerequisite of connecting a calendar system.
 #[derive(Debug, PartialEq, Eq, SimpleObject)]
 pub struct ConnectPrerequisite {
-    /// The stable name: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE`, `CREDENTIALS`.
+    /// Stable name of the prerequisite: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE` or `CREDENTIALS`.
     name: &'static str,
-    /// Whether it is there; null when only a person can tell before the connection is tried.
+    /// Whether the prerequisite is met; null if Muster cannot tell before trying to connect.
     met: Option<bool>,
-    /// One sentence for a person: what it is about and what to do.
+    /// What the prerequisite is and how to meet it, in one sentence.
     hint: &'static str,
-    /// A guide that helps with it; null where none is needed.
+    /// Link to a guide that helps to meet the prerequisite; null if none is needed.
     guide: Option<Url>,
 }
 
-/// What the list is made of.
+/// The facts from which the list of prerequisites is made.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     provider: domain::ProviderKind,
@@ -71,7 +71,7 @@ fn credentials(provider: domain::ProviderKind) -> &'static str {
     }
 }
 
-/// Where the guide of a provider is served.
+/// Path of the page with the guide for a provider.
 fn guide(provider: domain::ProviderKind) -> &'static str {
     use domain::ProviderKind as P;
     match provider {
@@ -87,12 +87,12 @@ pub struct PrerequisiteQuery;
 
 #[Object]
 impl PrerequisiteQuery {
-    /// What must be there before a calendar system can be connected; shown before starting. For every member of the
-    /// tenant.
+    /// Lists the prerequisites of connecting a calendar system, and which of them are met. Any member of the tenant
+    /// may ask.
     async fn connect_prerequisites(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The calendar system.")] provider: ProviderKind,
+        #[graphql(desc = "Calendar system to connect.")] provider: ProviderKind,
     ) -> Option<Result<Vec<ConnectPrerequisite>>> {
         found(async {
             let (by, services) = (member(ctx.caller())?, ctx.services());
