@@ -1,4 +1,4 @@
-//! The connect pages: read, tick, consent, authorise, done.
+//! The connect pages: explanation, terms, consent, authorisation, end.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{AccessLevel, ProviderKind, state::IntegrationState};
@@ -47,7 +47,7 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
     layout::page("Connect your calendars", false, body)
 }
 
-/// The next page offers one button for each system that the tenant may use (S1.7), and the terms (S1.8).
+/// The second page offers one button for each calendar system that the tenant may use (S1.7), and the terms (S1.8).
 async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     match offered(&services, &token).await {
         Ok((open, kinds)) => {
@@ -148,7 +148,7 @@ async fn signed_in(
     }
 }
 
-/// Before the organisation is asked: who asks whom for what, and the way out.
+/// The page before the organisation's consent: who asks whom for what, and how to decline.
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     let asked = match services.connect().asked(&cookie(&request, &services)).await {
         Ok(asked) => asked,
@@ -216,7 +216,8 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     layout::page("Enter the credentials", false, body)
 }
 
-/// The form for a service account: its key, or its address where the installation signs for those without.
+/// The form for a Google service account: its key, or its address if the installation signs for accounts without a
+/// key.
 fn service_account(tenant: &str, is_keyless: bool) -> Markup {
     html! {
         p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }

@@ -1,4 +1,4 @@
-//! Guides for IT people, and the texts that are accepted.
+//! Guides for IT administrators, and the legal texts that they accept.
 
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;

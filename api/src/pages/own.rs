@@ -1,5 +1,5 @@
-//! A user's own consent: a page that says what is asked, the provider's page, and back. The address works once: its
-//! button uses it up, so that a mail filter which opens it does not.
+//! Pages for a user's own consent: an explanation, the provider's page, and the way back. The link works once: the
+//! button consumes it, so that a mail filter that opens the link does not.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
