@@ -25,7 +25,7 @@ label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=e
 .box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
 footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
 
-/// Renders a complete page; with `reload` the browser reloads it every few seconds.
+/// Renders a complete page; with `reload` the browser reloads it every second.
 pub(super) fn page(title: &str, reload: bool, body: Markup) -> HttpResponse {
     respond(StatusCode::OK, title, reload, body)
 }

@@ -1,4 +1,4 @@
-//! How rooms are told from people, where the calendar system itself has no directory of rooms.
+//! Rules that tell rooms from people, for calendar systems without a room directory.
 
 use domain::{Allowed, Id, ProviderKind, ids};
 use entity::integration::Model;
@@ -9,17 +9,17 @@ use serde_json::json;
 use super::{Integrations, find, provider};
 use crate::{Error, Refusal, Result, audit::Facts, events::topic};
 
-/// How many forms one member of a rule has at most.
+/// Maximum number of patterns in each list of a rule.
 const MOST: usize = 50;
-/// The longest form, in characters.
+/// Longest pattern in characters.
 const LONGEST: usize = 200;
 
 impl Integrations {
-    /// Sets how rooms are told from people; `None` leaves it to the installation's own rule. The next verification lists
-    /// the rooms anew.
+    /// Sets the rules that tell rooms from people; `None` restores the operator's default rules. The next verification
+    /// lists the rooms by the new rules.
     ///
-    /// Refused where the calendar system has a directory of rooms, when a form is empty or too long, and when somebody
-    /// changed the integration since `if_version`.
+    /// Refused if the calendar system has a room directory, if a pattern is empty or too long, and if the integration
+    /// has changed since `if_version`.
     pub async fn set_room_rules(
         &self,
         by: &Allowed,
@@ -71,7 +71,7 @@ fn checked(rules: &RoomRule) -> Result<()> {
     Err(Refusal::new("ROOM_RULES_MALFORMED", message).at("rules").into())
 }
 
-/// How an integration's rooms are told from people; `None` where the installation's own rule serves.
+/// The integration's own rules; `None` if the operator's default rules apply.
 pub fn room_rules(row: &Model) -> Option<RoomRule> {
     row.room_rules.clone().and_then(|json| serde_json::from_value(json).ok())
 }

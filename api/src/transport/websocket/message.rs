@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::close::Close;
 use crate::transport::answer::{Answer, Problem};
 
-/// Maximum length of an operation id, in characters.
+/// Maximum length of an operation id, in bytes.
 const LONGEST_ID: usize = 128;
 
 /// A message from the client.
