@@ -57,7 +57,7 @@ pub enum AuthError {
     #[error("The tenant that this request names was not found.")]
     TenantNotFound,
     /// Authentication is temporarily not possible, such as while the database is down.
-    #[error("Who calls cannot be told at the moment. Try again shortly.")]
+    #[error("The caller cannot be authenticated at the moment. Try again shortly.")]
     Unavailable,
 }
 

@@ -88,22 +88,22 @@ pub enum Error {
     #[error("{0}")]
     MalformedRequest(&'static str),
     /// The body contains several requests (a batch).
-    #[error("Send one request at a time: lists of requests are not taken.")]
+    #[error("Send one request at a time: batches are not supported.")]
     BatchRefused,
     /// The document is not valid GraphQL syntax.
     #[error("The document is not valid GraphQL.")]
     Unparsable(Vec<Finding>),
     /// The document does not match the schema.
-    #[error("The document does not fit the schema.")]
+    #[error("The document does not match the schema.")]
     Invalid(Vec<Finding>),
     /// The values of the variables do not match their types.
-    #[error("The variables do not fit their types.")]
+    #[error("The values of the variables do not match their types.")]
     BadVariables(Vec<Finding>),
     /// A string exceeds the length limit of its type.
     #[error("A text is too long.")]
     TextTooLong(Finding, Excess),
     /// A string contains a character that its type does not allow.
-    #[error("A text has a character that is not allowed.")]
+    #[error("A text contains a character that is not allowed.")]
     TextMalformed(Finding),
     /// The document exceeds a limit.
     #[error("The document has {found} {what}; {limit} are allowed.")]
@@ -119,10 +119,10 @@ pub enum Error {
     #[error("{0}")]
     OperationUnknown(&'static str),
     /// `documentId` is not the id of a persisted document.
-    #[error("No document of this id is known here.")]
+    #[error("This server knows no document with this id.")]
     DocumentUnknown,
     /// Only persisted documents are allowed, and this is none of them.
-    #[error("Only documents that are known to this server run here. Send the id of one in \"documentId\".")]
+    #[error("This server runs only persisted documents. Send the id of one in \"documentId\".")]
     DocumentRequired,
     /// A GET request contains a mutation or subscription.
     #[error("Only queries run with GET. Send this operation with POST.")]
@@ -131,25 +131,25 @@ pub enum Error {
     #[error("Subscriptions run over a WebSocket (graphql-transport-ws) at /graphql/ws.")]
     SubscriptionNeedsSocket,
     /// The caller may not introspect the schema.
-    #[error("The schema cannot be introspected here.")]
+    #[error("You may not introspect the schema of this server.")]
     IntrospectionDisabled,
     /// Authentication failed.
     #[error(transparent)]
     Auth(#[from] AuthError),
     /// The calling page comes from an origin that is not allowed.
-    #[error("This origin may not open a socket here.")]
+    #[error("Pages of this origin may not open a WebSocket to this server.")]
     OriginRefused,
     /// The request names a host that this server does not serve.
-    #[error("This server does not answer under this name.")]
+    #[error("This server does not serve this host name.")]
     HostRefused,
     /// The caller, its tenant or its address has exhausted a quota.
-    #[error("Too much was asked for in a short time. Try again in {after} s.")]
+    #[error("You have used up your request quota for now. Try again in {after} s.")]
     RateLimited {
         /// How long to wait, in seconds.
         after: u64,
     },
     /// The node has too much work to respond in time.
-    #[error("The server has more to do than it can do in time. Try again in {after} s.")]
+    #[error("The server is overloaded. Try again in {after} s.")]
     Overloaded {
         /// How long to wait, in seconds.
         after: u64,
@@ -158,7 +158,7 @@ pub enum Error {
     #[error("There are too many open sockets. Try again shortly.")]
     TooManySockets,
     /// A plain HTTP request was sent to the WebSocket endpoint.
-    #[error("Open a WebSocket with the subprotocol graphql-transport-ws here.")]
+    #[error("Open a WebSocket with the subprotocol graphql-transport-ws at this address.")]
     UpgradeRequired,
     /// The socket already runs its maximum number of operations.
     #[error("This socket already runs {limit} operations. Complete one first, or open another socket.")]
@@ -168,7 +168,8 @@ pub enum Error {
     },
     /// The response exceeds its size limit.
     #[error(
-        "The answer has more than {limit} bytes: ask for less at once. A change that had begun is still carried out: look before you repeat it."
+        "The response has more than {limit} bytes: request less at once. A mutation that had started still \
+            completes: check its result before you repeat it."
     )]
     AnswerTooLarge {
         /// Maximum size of a response in bytes.
@@ -178,11 +179,12 @@ pub enum Error {
     },
     /// Execution took too long and was abandoned.
     #[error(
-        "The answer took too long. A change that had begun is still carried out: look before you repeat it."
+        "The request took too long. A mutation that had started still completes: check its result before \
+            you repeat it."
     )]
     Timeout,
     /// An unexpected defect of the server.
-    #[error("Something went wrong on our side. Name the request id when you report it.")]
+    #[error("An internal error occurred. Include the request id when you report it.")]
     Internal,
     /// The server is shutting down.
     #[error("The server is about to restart. Try again shortly.")]

@@ -226,7 +226,7 @@ async fn pages(
         events.unreadable.extend(page.unreadable);
         after = page.next;
         if events.items.len() > MOST_EVENTS {
-            let message = "This calendar holds more events than can be read.";
+            let message = "This calendar has more events than Muster can read.";
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "too_many_events", message));
         }
         if after.is_none() {

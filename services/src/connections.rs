@@ -177,7 +177,7 @@ impl Connections {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
-        let reason = domain::Reason::new("EXCLUDED", "An administrator left this mailbox out.");
+        let reason = domain::Reason::new("EXCLUDED", "An administrator has excluded this mailbox.");
         let mut change = entity::connection::ActiveModel::from(row.clone());
         change.state = Set(ConnectionState::Excluded.to_string());
         change.reason = Set(serde_json::to_value(reason).ok());

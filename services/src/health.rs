@@ -98,7 +98,8 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
         }
         Remedy::Reconnect if own => "Ask the mailbox's owner to connect the calendar again.",
         _ => {
-            "Ask the administrator of the calendar system why it refuses this mailbox. Muster tries it again by itself."
+            "Ask the administrator of the calendar system why it refuses this mailbox. Muster tries again \
+                automatically."
         }
     };
     let reason = reason(error);
@@ -209,8 +210,8 @@ pub fn healed(integration: Uuid) -> Change {
 
 /// Marks an integration as degraded because mailboxes that were active are not any more.
 pub fn degraded(integration: Uuid) -> Change {
-    let reason = Reason::new("MAILBOXES_LOST", "Mailboxes that were active cannot be reached any more.")
-        .act("Look at the mailboxes that are unreachable.");
+    let reason = Reason::new("MAILBOXES_LOST", "Some mailboxes that were active can no longer be reached.")
+        .act("Check the mailboxes that are unreachable.");
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Degraded),

@@ -71,7 +71,7 @@ pub async fn begin(
             Err(refusal("IDEMPOTENCY_MISMATCH", message))
         }
         Some(present) if present.entity != Uuid::nil() => Ok(Begun::Replay(present.entity)),
-        _ => Err(refusal("IN_PROGRESS", "The same request is being worked on. Send it again shortly.")),
+        _ => Err(refusal("IN_PROGRESS", "The same request is still in progress. Send it again shortly.")),
     }
 }
 

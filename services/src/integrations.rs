@@ -88,7 +88,8 @@ impl Integrations {
         if let Some(url) = &new.return_url
             && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?
         {
-            let message = "This address was not allowed for returning beforehand.";
+            let message =
+                "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into());
         }
         let mailbox =
@@ -198,14 +199,14 @@ impl Integrations {
             S::Active | S::Degraded | S::Failing => true,
             S::Failed | S::Expired | S::Declined => false,
             _ => {
-                let message = "This integration is being connected already, or is no longer there.";
+                let message = "This integration is already being connected, or has been removed.";
                 return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
             }
         };
         let order = Order::Connect(Connect { integration: row.id, again });
         let run = tx.order(order, actor, Lane::Interactive).await?;
         let run = run.ok_or_else(|| {
-            Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is being connected already.")
+            Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is already being connected.")
         })?;
         tx.audit(actor, "integration.reconnect", shown(row.id), json!({}));
         Ok(run)
@@ -278,7 +279,8 @@ pub(crate) async fn find(tx: &Tx, id: Uuid) -> Result<entity::integration::Model
 /// Signals the authorisation, a separate and explicit step, to the integration's run.
 pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, actor: &str) -> Result<()> {
     if state(row) != IntegrationState::AwaitingAuthorization {
-        let message = "There is nothing to authorise now: the provider has not granted access, or it was authorised before.";
+        let message = "This integration cannot be authorised now: the provider has not granted access yet, \
+            or it has already been authorised.";
         return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
     }
     signal(tx, row.id, "authorised", json!({ "by": actor })).await?;
@@ -301,7 +303,7 @@ pub(crate) async fn signal(
         .filter(Column::FinishedAt.is_null())
         .one(tx.conn())
         .await?;
-    let over = || Error::refuse("CONNECT_OVER", "This connection attempt is over. Start again.");
+    let over = || Error::refuse("CONNECT_OVER", "This connection attempt has ended. Start again.");
     let run = run.ok_or_else(over)?;
     if tx.signal(run.id, name, payload).await? { Ok(()) } else { Err(over()) }
 }
@@ -317,7 +319,7 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
 }
 
 pub(crate) fn verification_runs() -> Error {
-    Error::refuse("VERIFICATION_RUNS", "This integration is being verified at this moment.")
+    Error::refuse("VERIFICATION_RUNS", "This integration is being verified at the moment.")
 }
 
 fn shown(id: Uuid) -> String {

@@ -69,7 +69,7 @@ impl Keys {
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
         }
         if new.expires_at.is_some_and(|end| end <= self.services.now()) {
-            return Err(Refusal::new("EXPIRY_PAST", "The key would have expired already.")
+            return Err(Refusal::new("EXPIRY_PAST", "Choose an expiry in the future.")
                 .at("expiresAt")
                 .into());
         }
@@ -97,13 +97,14 @@ impl Keys {
     ) -> Result<(Model, String)> {
         if overlap < Duration::zero() || overlap > LONGEST_OVERLAP {
             let message =
-                format!("Both keys are in force for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
+                format!("Both keys may be valid for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
             return Err(Refusal::new("KEY_OVERLAP", message).at("overlapSeconds").into());
         }
         let mut tx = self.services.begin_installation().await?;
         let old = self.to_be_taken(by, id, tx.conn()).await?;
         if !self.is_in_force(&old) || old.replaced_by.is_some() {
-            let message = "This key has ended or was rotated before. Rotate its successor, or make a key.";
+            let message = "This key is no longer valid or has already been rotated. Rotate its successor, \
+                or create a new key.";
             return Err(Error::refuse("KEY_ENDED", message));
         }
         let now = self.services.now();
@@ -137,7 +138,7 @@ impl Keys {
     pub async fn ensure_first(&self, secret: Option<&str>, name: &str) -> Result<Option<(Model, String)>> {
         let secret = match secret {
             Some(secret) if !is_well_formed(secret) => {
-                let message = format!("A vendor key is {PREFIX} and {DIGITS} hexadecimal digits.");
+                let message = format!("A vendor key consists of {PREFIX} and {DIGITS} hexadecimal digits.");
                 return Err(Error::refuse("KEY_MALFORMED", message));
             }
             Some(secret) => secret.to_owned(),

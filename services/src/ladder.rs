@@ -168,11 +168,11 @@ impl Ladder<'_> {
                 return false;
             }
         };
-        self.note("REACHABLE", None, Verdict::Passed, "The calendar system answers.", None);
-        self.note("ACCEPTED", None, Verdict::Passed, "The calendar system lets us in.", None);
+        self.note("REACHABLE", None, Verdict::Passed, "The calendar system responds.", None);
+        self.note("ACCEPTED", None, Verdict::Passed, "The calendar system grants Muster access.", None);
         let same = integration.external_tenant.as_deref().is_none_or(|known| known == organisation.id);
         let verdict = if same { Verdict::Passed } else { Verdict::Failed };
-        let evidence = format!("It belongs to {}.", organisation.name);
+        let evidence = format!("The calendar system belongs to {}.", organisation.name);
         let next = (!same).then_some("Connect with an account of the organisation that was connected first.");
         self.note("ORGANISATION", None, verdict, evidence, next);
         self.climb.organisation = Some(organisation);
@@ -224,14 +224,14 @@ impl Ladder<'_> {
     async fn service_mailbox(&mut self, mailbox: Option<&str>, probe: Uuid) {
         let Some(address) = mailbox else {
             let next = "Add a service mailbox, so that bookings are possible for people whose mailbox cannot be reached.";
-            self.note("SERVICE_MAILBOX", None, Verdict::Warned, "No service mailbox is chosen.", Some(next));
-            return self.note(
-                "WRITE",
+            self.note(
+                "SERVICE_MAILBOX",
                 None,
-                Verdict::Skipped,
-                "There is no service mailbox to write to.",
-                None,
+                Verdict::Warned,
+                "No service mailbox has been set.",
+                Some(next),
             );
+            return self.note("WRITE", None, Verdict::Skipped, "No service mailbox has been set.", None);
         };
         let found = match self.provider.mailbox(self.session, address).await {
             Ok(found) => found,
@@ -248,7 +248,7 @@ impl Ladder<'_> {
             }
         };
         self.climb.service_name = Some(found.name.clone());
-        let evidence = format!("The mailbox of {} is there.", found.name);
+        let evidence = format!("The mailbox of {} exists.", found.name);
         self.note("SERVICE_MAILBOX", Some(address), Verdict::Passed, evidence, None);
         match self.probe(address, &found.name, probe).await {
             Ok(()) => {
@@ -294,8 +294,7 @@ impl Ladder<'_> {
     async fn both_are_there(&self, address: &str, keys: &[String]) -> providers::Result<()> {
         for key in keys {
             if self.provider.find_event(self.session, address, key).await?.is_none() {
-                let message =
-                    "An event that was written is not there: the mailbox does not keep overlapping events.";
+                let message = "A written event is missing: the mailbox does not keep overlapping events.";
                 return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "probe_missing", message));
             }
         }
@@ -307,7 +306,8 @@ impl Ladder<'_> {
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
-            text: "This entry tests that appointments can be written. It removes itself.".to_owned(),
+            text: "Muster tests with this entry that it can write appointments, and removes it again."
+                .to_owned(),
             range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
             zone: "UTC".to_owned(),
             location: None,
@@ -342,12 +342,12 @@ impl Ladder<'_> {
         for row in &shown {
             let (count, unknown) = (row.unreadable_count, row.unknown_count);
             let evidence = format!(
-                "Number of items that cannot be read: {count}. Of these, {unknown} block no time, because nothing is known of their times."
+                "Unreadable items: {count}. Of these, {unknown} block no time because their times are unknown."
             );
             self.note("UNREADABLE", Some(&row.address), Verdict::Warned, evidence, Some(next));
         }
         if total > MARKED {
-            let evidence = format!("{} more mailboxes hold items that cannot be read.", total - MARKED);
+            let evidence = format!("{} more mailboxes contain unreadable items.", total - MARKED);
             self.note("UNREADABLE", None, Verdict::Warned, evidence, Some(next));
         }
         Ok(())
@@ -373,7 +373,7 @@ impl Ladder<'_> {
                     if matches!(error.remedy, Remedy::RetryAfter(_)) && self.climb.again.is_none() {
                         self.climb.again = Some(error.clone());
                     }
-                    let next = "Add the room to the agreed scope, or leave it out.";
+                    let next = "Add the room to the agreed scope, or exclude it.";
                     let evidence = format!("{} ({})", error.message, error.code);
                     self.note("ROOM", Some(&address), Verdict::Warned, evidence, Some(next));
                 }

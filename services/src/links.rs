@@ -97,7 +97,7 @@ impl Links {
         drop(txn);
         let link = found.ok_or_else(unknown)?;
         if link.expires_at <= self.services.now() {
-            let message = "This link has expired. Ask whoever sent it for a new one.";
+            let message = "This link has expired. Ask the person who sent it for a new one.";
             return Err(Error::refuse("LINK_EXPIRED", message));
         }
         let tenant = self.services.tenants().find(Id::from_uuid(link.tenant_id)).await?;

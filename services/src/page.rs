@@ -45,10 +45,7 @@ impl PageArgs {
     fn size(self) -> Result<(u64, bool)> {
         let (size, backwards) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(Error::refuse(
-                    "PAGE_AMBIGUOUS",
-                    "Ask for the first or for the last, not for both.",
-                ));
+                return Err(Error::refuse("PAGE_AMBIGUOUS", "Give either first or last, not both."));
             }
             (None, Some(last)) => (last, true),
             (first, None) => (first.unwrap_or(50), false),
@@ -56,7 +53,7 @@ impl PageArgs {
         if (1..=100).contains(&size) {
             return Ok((size, backwards));
         }
-        Err(Error::refuse("PAGE_SIZE", "A page holds 1 to 100 members."))
+        Err(Error::refuse("PAGE_SIZE", "A page has 1 to 100 items."))
     }
 }
 

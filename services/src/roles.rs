@@ -229,7 +229,7 @@ async fn among(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
 
 fn some(roles: &[Id<ids::Role>]) -> Result<()> {
     if roles.is_empty() {
-        return Err(Refusal::new("ROLES_MISSING", "Name at least one role.").at("roleIds").into());
+        return Err(Refusal::new("ROLES_MISSING", "Give at least one role.").at("roleIds").into());
     }
     Ok(())
 }
@@ -279,7 +279,7 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
     if role.standard {
         return Err(Error::refuse(
             "ROLE_STANDARD",
-            "Standard roles stay as they are. Make a role of your own.",
+            "Standard roles cannot be changed. Create a custom role instead.",
         ));
     }
     Ok(role)
@@ -291,7 +291,8 @@ pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<
     match permissions.iter().find(|permission| !has(**permission)) {
         None => Ok(()),
         Some(permission) => {
-            let message = format!("You cannot give the permission {permission}: you do not have it to give.");
+            let message =
+                format!("You cannot grant the permission {permission}: you do not have it yourself.");
             Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("permissions").into())
         }
     }
@@ -344,7 +345,7 @@ pub(crate) fn words(permissions: &BTreeSet<Permission>) -> Json {
 
 fn name_taken(error: sea_orm::DbErr) -> Error {
     if is_duplicate(&error) {
-        return Refusal::new("NAME_TAKEN", "There is a role of this name already.").at("name").into();
+        return Refusal::new("NAME_TAKEN", "A role with this name already exists.").at("name").into();
     }
     error.into()
 }

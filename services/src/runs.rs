@@ -144,7 +144,8 @@ impl Runs {
         let run = present(&tx, id).await?;
         if run.workflow == "connect_integration" {
             // Its signals say that an administrator was there; they come from the connect page alone.
-            let message = "A connection goes on through its page or its own mutations, not by a signal.";
+            let message = "A signal cannot continue a connection. Use the connect page or the integration's \
+                own mutations.";
             return Err(Error::refuse("SIGNAL_NOT_BY_HAND", message));
         }
         if !tx.signal(id.uuid(), name, payload).await? {
@@ -215,7 +216,7 @@ async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
         Ok(done) if done.rows_affected == 1 => Ok(()),
         Ok(_) => Err(not_retryable()),
         Err(error) if is_duplicate(&error) => {
-            let message = "Another run does the same already. Wait for it, or cancel it first.";
+            let message = "Another run is already doing the same. Wait for it, or cancel it first.";
             Err(Error::refuse("RUN_ALREADY_LIVE", message))
         }
         Err(error) => Err(error.into()),
@@ -264,5 +265,5 @@ async fn forget_signals(tx: &Tx, run: Uuid) -> Result<()> {
 }
 
 fn over() -> Error {
-    Error::refuse("RUN_OVER", "This run is over: there is nothing left to stop or to wake.")
+    Error::refuse("RUN_OVER", "This run has ended: it can no longer be cancelled or signalled.")
 }

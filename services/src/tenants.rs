@@ -114,7 +114,7 @@ impl Tenants {
         let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let before = self.locked(&tx).await?;
         if if_version.is_some_and(|version| version != before.version) {
-            let message = "Somebody changed this tenant in the meantime. Read it again.";
+            let message = "Somebody else has changed this tenant. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         let mut columns = Vec::new();
@@ -218,7 +218,8 @@ impl Tenants {
         if model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)) {
             return Ok(());
         }
-        let message = "This return address was not allowed beforehand. The vendor can allow it.";
+        let message =
+            "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
         Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into())
     }
 

@@ -16,7 +16,7 @@ pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str)
     };
     let refusal = match fault {
         Fault::TooLong { limit, .. } => {
-            Refusal::new("TEXT_TOO_LONG", format!("This has at most {limit} characters."))
+            Refusal::new("TEXT_TOO_LONG", format!("Use at most {limit} characters."))
         }
         Fault::Character(char) => {
             let message = format!("Remove the character U+{:04X}: it is not allowed here.", u32::from(char));

@@ -62,7 +62,7 @@ impl Users {
     /// Creates up to 500 users, either all of them or none. A refusal names the index of the user that caused it.
     pub async fn create_many(&self, by: &Allowed, new: Vec<NewUser>) -> Result<Vec<Model>> {
         if new.len() > MOST_AT_ONCE {
-            let message = format!("Make at most {MOST_AT_ONCE} users at once.");
+            let message = format!("Create at most {MOST_AT_ONCE} users at once.");
             return Err(Refusal::new("TOO_MANY", message).at("users").into());
         }
         self.make(by, new).await.map_err(|(index, error)| match (index, error) {
@@ -97,7 +97,7 @@ impl Users {
             .col_expr(Column::TimeZone, Expr::value(after.time_zone.clone()))
             .col_expr(Column::Version, Expr::value(before.version + 1));
         if statement.exec(tx.conn()).await.map_err(check::taken)?.rows_affected == 0 {
-            let message = "Somebody changed this user in the meantime. Read it again.";
+            let message = "Somebody else has changed this user. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if before.calendar_address != after.calendar_address {
@@ -118,7 +118,7 @@ impl Users {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let user = self.present(&tx, id).await?;
         if check::has_bookings(&tx, &user).await? {
-            let message = "This user takes part in bookings, which are kept for the record.";
+            let message = "This user takes part in bookings and therefore cannot be removed.";
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
         self.may_take(&tx, by, &user).await?;

@@ -181,7 +181,7 @@ impl AccessTokenMutation {
 
 fn at_most(tokens: &[ID]) -> Result<Vec<domain::Id<ids::AccessToken>>> {
     if tokens.len() > 100 {
-        let refusal = services::Refusal::new("TOO_MANY", "Name at most 100 tokens at once.");
+        let refusal = services::Refusal::new("TOO_MANY", "Give at most 100 token ids at once.");
         return Err(refusal.at("tokenIds").into());
     }
     all_named(tokens, "token", "tokenIds")

@@ -82,11 +82,11 @@ impl From<services::Error> for Failure {
             services::Error::Provider(error) => error.message,
             services::Error::Database(_) | services::Error::Queue(_) => {
                 tracing::error!(error = ?error, "a use case failed");
-                "This cannot be done at the moment. Try again shortly.".to_owned()
+                "The server cannot do this at the moment. Try again shortly.".to_owned()
             }
             error @ (services::Error::Unreadable { .. } | services::Error::MasterKeyUnknown { .. }) => {
                 tracing::error!(%error, "what is stored cannot be read");
-                "Something that is stored cannot be read. Name the request id when you report it.".to_owned()
+                "The server cannot read a stored value. Include the request id when you report it.".to_owned()
             }
         };
         Self::Broken { code, message, retryable }

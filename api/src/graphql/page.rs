@@ -56,7 +56,10 @@ pub(super) fn args(
 
 fn opened(text: &str, field: &'static str) -> Result<Uuid> {
     let bytes = BASE64.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    let wrong = || Refusal::new("CURSOR_MALFORMED", "This cursor did not come from here.").at(field);
+    let wrong = || {
+        Refusal::new("CURSOR_MALFORMED", "This cursor is not valid. Use one that this list returned.")
+            .at(field)
+    };
     Ok(bytes.ok_or_else(wrong)?)
 }
 
@@ -79,16 +82,14 @@ pub(super) fn slice<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs) -
 fn size(args: PageArgs) -> Result<(usize, bool)> {
     let (size, backwards) = match (args.first, args.last) {
         (Some(_), Some(_)) => {
-            return Err(
-                Refusal::new("PAGE_AMBIGUOUS", "Ask for the first or for the last, not for both.").into()
-            );
+            return Err(Refusal::new("PAGE_AMBIGUOUS", "Give either first or last, not both.").into());
         }
         (None, Some(last)) => (last, true),
         (first, None) => (first.unwrap_or(50), false),
     };
     match usize::try_from(size) {
         Ok(size @ 1..=100) => Ok((size, backwards)),
-        _ => Err(Refusal::new("PAGE_SIZE", "A page holds 1 to 100 members.").into()),
+        _ => Err(Refusal::new("PAGE_SIZE", "A page has 1 to 100 items.").into()),
     }
 }
 

@@ -279,7 +279,7 @@ fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
 /// Parses the ids in an input's `roleIds`, up to 20.
 pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
     if roles.len() > 20 {
-        return Err(services::Refusal::new("TOO_MANY", "Name at most 20 roles at once.")
+        return Err(services::Refusal::new("TOO_MANY", "Give at most 20 roles at once.")
             .at("roleIds")
             .into());
     }

@@ -15,7 +15,8 @@ impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = text(value)?;
         let at = chrono::DateTime::parse_from_rfc3339(&text);
-        at.map(|at| Self(at.to_utc())).map_err(|_| InputValueError::custom("not an instant of RFC 3339"))
+        at.map(|at| Self(at.to_utc()))
+            .map_err(|_| InputValueError::custom("it must be an RFC 3339 date and time"))
     }
 
     fn to_value(&self) -> Value {
@@ -42,7 +43,7 @@ impl ScalarType for LocalTime {
         let text = text(value)?;
         let time = NaiveTime::parse_from_str(&text, "%H:%M:%S");
         let time = time.or_else(|_| NaiveTime::parse_from_str(&text, "%H:%M"));
-        time.map(Self).map_err(|_| InputValueError::custom("not a time of the day such as 09:00"))
+        time.map(Self).map_err(|_| InputValueError::custom("it must be a time of day such as 09:00"))
     }
 
     fn to_value(&self) -> Value {

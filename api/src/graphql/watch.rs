@@ -47,7 +47,7 @@ impl Listener {
     /// The result of `read`, or an error if it takes longer than [`Listener::time`].
     async fn in_time<T>(&self, read: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(self.time, read).await.unwrap_or_else(|_| {
-            let message = "The answer took too long. Subscribe again later.".to_owned();
+            let message = "The response took too long. Subscribe again later.".to_owned();
             Err(Failure::Broken { code: "TIMEOUT", message, retryable: true })
         })
     }

@@ -76,7 +76,7 @@ pub(super) fn problem(error: &Error) -> HttpResponse {
     let said = match error {
         Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
             tracing::error!(%error, "a page failed");
-            "Something is not working at our end. Please try again in a moment.".to_owned()
+            "Something is not working on our side. Please try again in a moment.".to_owned()
         }
         error => error.to_string(),
     };

@@ -138,7 +138,7 @@ impl Problem {
             (None, None) if !ran => {
                 tracing::info!(request_id = %id, engine = %error.message, "the engine refused a document");
                 (
-                    "The document does not fit the schema.".to_owned(),
+                    "The document does not match the schema.".to_owned(),
                     extensions("GRAPHQL_VALIDATION_FAILED", id),
                 )
             }

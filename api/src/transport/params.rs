@@ -57,14 +57,14 @@ impl Params {
                 _ => continue,
             };
             if fields.insert(name.into_owned(), value).is_some() {
-                return Err(Error::MalformedRequest("A parameter of the address is there twice."));
+                return Err(Error::MalformedRequest("A parameter of the URL is given twice."));
             }
         }
         Self::from_value(Value::Object(fields))
     }
 }
 
-const ONE_DOCUMENT: &str = "Either \"query\" or \"documentId\" must be there, and be a string.";
+const ONE_DOCUMENT: &str = "Either \"query\" or \"documentId\" must be given, as a string.";
 
 fn object(value: Option<Value>, otherwise: &'static str) -> Result<Map<String, Value>, Error> {
     match value {

@@ -90,7 +90,7 @@ impl Access {
         let longest = self.services.settings.token_lifetime;
         let lifetime = lifetime.unwrap_or(longest);
         if lifetime > longest || lifetime.as_secs() == 0 {
-            let message = format!("A token lasts 1 to {} seconds.", longest.as_secs());
+            let message = format!("A token may last 1 to {} seconds.", longest.as_secs());
             return Err(Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds").into());
         }
         let signer = self.signer(lifetime).await?;

@@ -110,8 +110,8 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
         Some(_) if even_if_broken => Ok(old.last().and_then(|row| row.hash.clone()).unwrap_or_default()),
         Some(broken) => {
             let message = format!(
-                "The chain of {} is broken, so nothing of it was pruned: {broken}. Keep a copy of the database for \
-                 whoever finds out what happened; then prune with --even-if-broken.",
+                "The chain of {} is broken, so none of it was pruned: {broken}. Keep a copy of the database \
+                    for the investigation, then prune with --even-if-broken.",
                 chain_name(end.tenant_id)
             );
             Err(Error::refuse("AUDIT_BROKEN", message))

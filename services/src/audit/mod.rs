@@ -176,7 +176,12 @@ fn seq_of(cursor: Option<Uuid>, field: &'static str) -> Result<Option<i64>> {
     let (high, low) = cursor.as_u64_pair();
     match i64::try_from(low) {
         Ok(seq) if high == 0 => Ok(Some(seq)),
-        _ => Err(Refusal::new("CURSOR_MALFORMED", "This cursor did not come from here.").at(field).into()),
+        _ => Err(Refusal::new(
+            "CURSOR_MALFORMED",
+            "This cursor is not valid. Use one that this list returned.",
+        )
+        .at(field)
+        .into()),
     }
 }
 

@@ -30,39 +30,39 @@ const READ: u64 = 5_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// An entry does not match its hash: a member was changed, or the entry comes from another position or chain.
-    #[error("entry {0} is not what was recorded: its hash is another")]
+    #[error("entry {0} was changed: its hash does not match")]
     Changed(i64),
     /// An entry is missing.
     #[error("entry {0} is missing")]
     Missing(i64),
     /// Two entries have the same sequence number.
-    #[error("entry {0} is there twice")]
+    #[error("entry {0} exists twice")]
     Doubled(i64),
     /// An entry precedes the beginning that pruning left.
-    #[error("entry {0} stands before the chain begins")]
+    #[error("entry {0} precedes the start of the chain")]
     Before(i64),
     /// An entry follows the head.
-    #[error("entry {0} stands behind the end of the chain")]
+    #[error("entry {0} follows the end of the chain")]
     Behind(i64),
     /// The hash of the last entry differs from that in the head.
-    #[error("the end of the chain has another hash than entry {0}")]
+    #[error("the end of the chain does not have the hash of entry {0}")]
     End(i64),
     /// The head was changed by somebody without the key.
-    #[error("the ends of the chain were changed: their seal is not ours")]
+    #[error("the ends of the chain were changed: their seal is not valid")]
     Seal,
     /// There are entries, or a tenant, without a chain.
     #[error("the chain is gone")]
     Gone,
     /// Some entries have no sequence number.
     #[error(
-        "{0} entries have no place in the chain; if a node of an earlier version wrote them, run muster migrate"
+        "{0} entries have no sequence number; if a node of an earlier version wrote them, run muster migrate"
     )]
     Outside(u64),
     /// A checkpoint is ahead of the chain: entries were removed.
-    #[error("the chain ended at entry {0} before, by a checkpoint: its last entries are gone")]
+    #[error("a checkpoint shows that the chain reached entry {0}: its last entries are gone")]
     Cut(i64),
     /// A checkpoint has another hash for this entry.
-    #[error("entry {0} is another than the one that a checkpoint knows")]
+    #[error("entry {0} differs from the one in a checkpoint")]
     NotTheCheckpoints(i64),
 }
 

@@ -174,7 +174,7 @@ impl Query {
             RoomChoice::AnyHolding(_) => 1,
         };
         if self.users.is_empty() && rooms == 0 {
-            return Err(Refusal::new("PARTICIPANTS_MISSING", "Name somebody or some room.").at("userIds"));
+            return Err(Refusal::new("PARTICIPANTS_MISSING", "Give at least one user or room.").at("userIds"));
         }
         at_most(self.users.len(), "userIds")?;
         at_most(rooms, "roomIds")
@@ -201,7 +201,8 @@ fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
 /// Parses an IANA zone name.
 pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
     domain::Zone::named(name).ok_or_else(|| {
-        Refusal::new("ZONE_UNKNOWN", "Name the time zone as IANA does, such as Europe/Berlin.").at("timeZone")
+        Refusal::new("ZONE_UNKNOWN", "Use the IANA name of a time zone, such as Europe/Berlin.")
+            .at("timeZone")
     })
 }
 
@@ -219,12 +220,12 @@ pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> 
     if count <= MOST_PARTICIPANTS {
         return Ok(());
     }
-    let message = format!("At most {MOST_PARTICIPANTS} can be named at once.");
+    let message = format!("Give at most {MOST_PARTICIPANTS} at once.");
     Err(Refusal::new("TOO_MANY_PARTICIPANTS", message).at(field))
 }
 
 fn within_a_day(minutes: u32, code: &'static str, field: &'static str) -> Result<NonZeroU32, Refusal> {
     NonZeroU32::new(minutes)
         .filter(|minutes| minutes.get() <= DAY_MINUTES)
-        .ok_or_else(|| Refusal::new(code, format!("This is 1 to {DAY_MINUTES} minutes.")).at(field))
+        .ok_or_else(|| Refusal::new(code, format!("Give 1 to {DAY_MINUTES} minutes.")).at(field))
 }

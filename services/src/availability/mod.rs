@@ -214,11 +214,11 @@ fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
         Cause::Taken(kind, range) => taken(name, *kind, *range),
         Cause::Unknown => match calendar.and_then(|calendar| calendar.unknown.as_ref()) {
             Some((_, reason)) => format!("{name}: {}", reason.message),
-            None => format!("{name}: Nothing is known of this calendar at that time."),
+            None => format!("{name}: This calendar has not been read for that time."),
         },
-        Cause::OutsideHours(zone) => format!("The time lies outside the working hours in {zone}."),
-        Cause::OutsideWindow => "The time lies outside of what is searched.".to_owned(),
-        Cause::NobodyToChoose => "There is no room to choose from.".to_owned(),
+        Cause::OutsideHours(zone) => format!("The time is outside the working hours in {zone}."),
+        Cause::OutsideWindow => "The time is outside the search window.".to_owned(),
+        Cause::NobodyToChoose => "No room matches the search.".to_owned(),
     };
     let code = match cause {
         Cause::Unknown => {

@@ -311,11 +311,11 @@ fn doubt(
         return Some(Doubt::Stale.because("The calendar was last read too long ago."));
     }
     if wanted.on_unreadable == OnUnreadable::Refuse && row.unknown_count > 0 {
-        let message = format!("Number of items of this calendar that cannot be read: {}.", row.unknown_count);
+        let message = format!("Unreadable items in this calendar: {}.", row.unknown_count);
         let (doubt, reason) = Doubt::Items.because(message);
         return Some((doubt, reason.act("Ask the calendar's owner to correct or delete these items.")));
     }
-    let part = format!("The calendar is known from {} to {} only.", window.start, window.end);
+    let part = format!("The calendar has been read only from {} to {}.", window.start, window.end);
     (!window.contains(&wanted.reach)).then(|| Doubt::Partly.because(part))
 }
 

@@ -110,7 +110,7 @@ pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) ->
     let (code, why) =
         calendar.unknown.as_ref().map_or((UNKNOWN, ""), |(doubt, reason)| (doubt.code(), &reason.message));
     let field = if calendar.holder.is_user() { "userIds" } else { "roomIds" };
-    let message = format!("Whether {} is free is not known: {why}", calendar.name);
+    let message = format!("Muster cannot tell whether {} is free: {why}", calendar.name);
     Err(Refusal::new(code, message).at(field).into())
 }
 

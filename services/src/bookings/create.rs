@@ -65,8 +65,8 @@ impl Bookings {
         check::known(&picture, new.ignore_unknown, ways.service.is_some())?;
         check::free(&picture, wish.blocked())?;
         let Some(via) = ways.decide() else {
-            let message =
-                "There is no calendar to write to: neither the organiser's nor a service mailbox's.";
+            let message = "Neither the organiser's calendar nor a service mailbox can be written to. Ask an \
+                administrator to activate one of them.";
             return Err(Refusal::new("NO_CALENDAR_TO_WRITE", message).at("organiserId").into());
         };
         if new.online_meeting {

@@ -87,7 +87,7 @@ impl NewBooking {
     pub(super) fn checked(mut self) -> Result<Self> {
         self.title = String::from(self.title.trim());
         if self.title.is_empty() {
-            return Err(Refusal::new("TITLE_MISSING", "A booking has a title.").at("title").into());
+            return Err(Refusal::new("TITLE_MISSING", "Enter a title for the booking.").at("title").into());
         }
         no_longer(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
         text::check(&self.title, Shape::Line, LONGEST_TITLE, "title")?;
@@ -146,13 +146,13 @@ pub(super) fn in_the_future(time: TimeRange, now: Timestamp) -> Result<()> {
     if time.start >= now {
         return Ok(());
     }
-    Err(Refusal::new("IN_THE_PAST", "This time has begun already.").at("start").into())
+    Err(Refusal::new("IN_THE_PAST", "This time has already begun.").at("start").into())
 }
 
 fn time(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
     let range = TimeRange::new(start, end);
-    let range =
-        range.ok_or_else(|| Refusal::new("END_BEFORE_START", "It ends before it begins.").at("end"))?;
+    let range = range
+        .ok_or_else(|| Refusal::new("END_BEFORE_START", "The booking must end after it begins.").at("end"))?;
     if range.duration() > Duration::hours(LONGEST_HOURS) {
         let message = format!("A booking is at most {LONGEST_HOURS} hours long.");
         return Err(Refusal::new("TOO_LONG", message).at("end").into());
@@ -164,5 +164,5 @@ fn no_longer(text: &str, most: usize, code: &'static str, field: &'static str) -
     if text.chars().count() <= most {
         return Ok(());
     }
-    Err(Refusal::new(code, format!("This has at most {most} characters.")).at(field).into())
+    Err(Refusal::new(code, format!("Use at most {most} characters.")).at(field).into())
 }

@@ -56,7 +56,8 @@ pub(super) async fn check(
     if has {
         return Ok(());
     }
-    let message = "The calendar that this booking goes to has no online meetings. Book without one.";
+    let message =
+        "The calendar to which this booking is written offers no online meetings. Book without one.";
     Err(Refusal::new("ONLINE_MEETING_UNAVAILABLE", message).at("onlineMeeting").into())
 }
 

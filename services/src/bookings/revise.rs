@@ -112,7 +112,7 @@ impl Bookings {
         idempotency_key: &str,
     ) -> Outcome<Placed> {
         if message.chars().count() > LONGEST_MESSAGE {
-            let too_long = format!("This has at most {LONGEST_MESSAGE} characters.");
+            let too_long = format!("Use at most {LONGEST_MESSAGE} characters.");
             return Err(Refusal::new("MESSAGE_TOO_LONG", too_long).at("message").into());
         }
         text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
@@ -203,7 +203,7 @@ async fn present(tx: &Tx, id: Uuid, if_version: Option<i64>) -> Result<booking::
     let row = booking::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
     let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
     if if_version.is_some_and(|version| version != row.version) {
-        let message = "Somebody changed this booking in the meantime. Read it again.";
+        let message = "Somebody else has changed this booking. Read it again, then repeat your change.";
         return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
     }
     Ok(row)

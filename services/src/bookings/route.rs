@@ -20,7 +20,7 @@ use crate::{Error, Result, change::Via};
 
 /// Notice to an organiser before the first booking that goes through a service account.
 pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
-     cannot be reached: answers go to the service mailbox, the organiser does not get the mails.";
+     cannot be reached: responses go to the service mailbox, and the organiser does not receive these emails.";
 
 /// Calendars to which a booking could be written.
 #[derive(Debug, Clone, PartialEq)]

@@ -136,7 +136,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
     match ours.one(tx.conn()).await? {
         Some(_) => Ok(()),
         None => {
-            let message = "This organisation is connected already, by another integration.";
+            let message = "Another integration already connects this organisation.";
             Err(Error::refuse("ORGANISATION_TAKEN", message))
         }
     }

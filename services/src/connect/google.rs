@@ -61,8 +61,7 @@ impl Connect {
         let administrator = administrator(typed)?.to_owned();
         let named = Named { service_account: service_account(address)?, administrator };
         if !self.services.connectors.google()?.is_keyless() {
-            let message =
-                "This installation does not sign for service accounts without their keys. Paste the key.";
+            let message = "This installation cannot use a service account without its key. Paste the key.";
             return Err(Refusal::new("KEYLESS_NOT_OFFERED", message).at("serviceAccount").into());
         }
         let tx = self.services.begin(session.tenant_id).await?;
@@ -180,6 +179,6 @@ fn service_account(address: &str) -> Result<String> {
     if is_one && plain(name) && plain(domain) {
         return Ok(address);
     }
-    let message = "This is not the address of a service account; it ends with .gserviceaccount.com.";
+    let message = "Enter the address of a service account; it ends with .gserviceaccount.com.";
     Err(Refusal::new("SERVICE_ACCOUNT_MALFORMED", message).at("serviceAccount").into())
 }

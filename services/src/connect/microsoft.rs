@@ -109,7 +109,8 @@ impl Connect {
         let checked = answer.no_error().and_then(|()| match (&signed, answer.tenant.as_deref()) {
             (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
             _ => {
-                let message = "The consent came from another organisation than the one that signed in.";
+                let message =
+                    "The consent came from a different organisation from the account that signed in.";
                 Err(Refusal::new("TENANT_MISMATCH", message).into())
             }
         });
@@ -178,7 +179,7 @@ impl Connect {
             .await?;
         tx.commit().await?;
         if used.rows_affected != 1 {
-            let message = "This answer does not belong to this step, or was used before. Start again.";
+            let message = "This redirect does not belong to this step, or has been used before. Start again.";
             return Err(Error::refuse("STATE_INVALID", message));
         }
         let sealed = session.verifier.clone().unwrap_or_default();

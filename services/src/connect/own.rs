@@ -61,7 +61,8 @@ impl Connect {
             crate::connections::live_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
         let integration = integration.ok_or_else(|| {
             let message =
-                "A personal connection needs a connected calendar system that has personal consent.";
+                "Your organisation has connected no calendar system that supports personal consent. Ask an \
+                    administrator to connect one.";
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;

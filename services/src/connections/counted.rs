@@ -48,7 +48,8 @@ impl Connections {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message = "Somebody changed this connection in the meantime. Read it again.";
+            let message =
+                "Somebody else has changed this connection. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if state(&row).is_readable() {
@@ -67,15 +68,15 @@ impl Connections {
 /// The ids in the order of the mailbox's list, without duplicates.
 fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
     if wanted.is_empty() {
-        let message = "Name at least one calendar. Without any, the owner would never be busy.";
+        let message = "Give at least one calendar. Without any, the owner would never be busy.";
         return Err(Refusal::new("CALENDARS_MISSING", message).at("calendarIds").into());
     }
     if state(row) == ConnectionState::Excluded {
-        return Err(Error::refuse("EXCLUDED", "An administrator left this mailbox out."));
+        return Err(Error::refuse("EXCLUDED", "An administrator has excluded this mailbox."));
     }
     let listed = calendars(row);
     if wanted.iter().any(|id| !listed.iter().any(|calendar| calendar.id == *id)) {
-        let message = "This mailbox lists no such calendar. Read its calendars again.";
+        let message = "This mailbox has no such calendar. Query its calendars again.";
         return Err(Refusal::new("CALENDAR_ID_UNKNOWN", message).at("calendarIds").into());
     }
     let counted: Vec<String> =

@@ -31,7 +31,7 @@ impl Integrations {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = find(&tx, id.uuid()).await?;
         if provider(&row)? != ProviderKind::CalDav {
-            let message = "This calendar system lists its rooms itself.";
+            let message = "This calendar system has a room directory, so room rules do not apply.";
             return Err(Error::refuse("ROOM_RULES_NOT_USED", message));
         }
         let rules: Option<Json> = rules.map(|rules| checked(&rules).map(|()| json!(rules))).transpose()?;
@@ -43,7 +43,8 @@ impl Integrations {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message = "Somebody changed this integration in the meantime. Read it again.";
+            let message =
+                "Somebody else has changed this integration. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);
@@ -67,7 +68,7 @@ fn checked(rules: &RoomRule) -> Result<()> {
         return Ok(());
     }
     let message =
-        format!("A rule has up to {MOST} forms of each kind, each of 1 to {LONGEST} characters on one line.");
+        format!("Give up to {MOST} entries in each list, each of 1 to {LONGEST} characters on one line.");
     Err(Refusal::new("ROOM_RULES_MALFORMED", message).at("rules").into())
 }
 

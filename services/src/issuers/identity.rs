@@ -23,7 +23,7 @@ impl Issuers {
     ) -> Result<Model> {
         text::check(subject, Shape::Line, LONGEST, "subject")?;
         if subject.is_empty() {
-            return Err(Refusal::new("TEXT_MALFORMED", "Enter what the issuer calls the user.")
+            return Err(Refusal::new("TEXT_MALFORMED", "Enter the user's subject at the issuer.")
                 .at("subject")
                 .into());
         }
@@ -34,7 +34,7 @@ impl Issuers {
         match same.one(tx.conn()).await? {
             Some(row) if row.user_id == user.uuid() => return Ok(row),
             Some(_) => {
-                let message = "Another user is linked with this already.";
+                let message = "Another user is already linked to this subject.";
                 return Err(Refusal::new("IDENTITY_TAKEN", message).at("subject").into());
             }
             None => {}

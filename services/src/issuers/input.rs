@@ -24,7 +24,12 @@ pub(super) fn row(id: Uuid, tenant: Id<ids::Tenant>, new: &NewIssuer, services: 
     let own = audience_of(&services.settings, tenant);
     let issuer = word(&new.issuer, "issuer")?;
     if issuer == services.settings.link("") {
-        return Err(Refusal::new("ISSUER_UNUSABLE", "This is Muster itself.").at("issuer").into());
+        return Err(Refusal::new(
+            "ISSUER_UNUSABLE",
+            "This is Muster's own address. Enter your organisation's issuer.",
+        )
+        .at("issuer")
+        .into());
     }
     Ok(Model {
         id,
@@ -68,7 +73,9 @@ pub(super) fn changed(before: &Model, change: IssuerChange) -> Result<Model> {
 fn word(text: &str, field: &'static str) -> Result<String> {
     text::check(text, Shape::Line, LONGEST, field)?;
     if text.is_empty() || text.trim() != text {
-        return Err(Refusal::new("TEXT_MALFORMED", "Enter this without blanks around it.").at(field).into());
+        return Err(Refusal::new("TEXT_MALFORMED", "Enter this without spaces before or after it.")
+            .at(field)
+            .into());
     }
     Ok(text.to_owned())
 }
@@ -84,7 +91,7 @@ fn secret(secret: Option<&SecretString>) -> Result<()> {
 
 fn algorithms(list: &[SigningAlgorithm]) -> Result<Json> {
     if list.is_empty() {
-        let message = "Choose at least one algorithm by which the issuer signs.";
+        let message = "Choose at least one algorithm with which the issuer signs.";
         return Err(Refusal::new("ALGORITHM_MISSING", message).at("algorithms").into());
     }
     let known = SigningAlgorithm::ALL.iter().filter(|algorithm| list.contains(algorithm));

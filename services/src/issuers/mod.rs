@@ -135,7 +135,7 @@ impl Issuers {
             facts = facts.with(json!({ "clientSecret": secret.is_some() }));
         }
         if statement.exec(tx.conn()).await?.rows_affected == 0 {
-            let message = "Somebody changed this issuer in the meantime. Read it again.";
+            let message = "Somebody else has changed this issuer. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.access_changed();
@@ -227,7 +227,8 @@ fn governs(by: &Allowed) -> Result<()> {
         None => Ok(()),
         Some(permission) => {
             let message = format!(
-                "An issuer can sign in anybody of the tenant, so this needs every permission; you do not have {permission}."
+                "An issuer can sign in any user of the tenant, so this needs every permission; you do not \
+                    have {permission}."
             );
             Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
         }
@@ -255,7 +256,7 @@ fn told(row: &Model) -> Json {
 
 fn taken(error: sea_orm::DbErr) -> Error {
     if is_duplicate(&error) {
-        return Refusal::new("ISSUER_TAKEN", "This issuer is registered already.").at("issuer").into();
+        return Refusal::new("ISSUER_TAKEN", "This issuer is already registered.").at("issuer").into();
     }
     error.into()
 }

@@ -42,8 +42,8 @@ pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<I
         tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
     let user = user.ok_or_else(nobody)?;
     if identity_of(tx, issuer.id, user.id).await?.is_some() {
-        let message = "This address belongs to a user whom your organisation's sign-in knows as somebody else. \
-                       Ask your administrator to link you anew.";
+        let message = "This address belongs to a user who is linked to a different account of your \
+            organisation's sign-in. Ask your administrator to link your account.";
         return Err(Error::refuse("IDENTITY_TAKEN", message));
     }
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
@@ -91,7 +91,7 @@ pub(crate) async fn held(tx: &Tx, issuer: Uuid) -> Result<Model> {
 }
 
 fn nobody() -> Error {
-    let message = "Nobody here is known by this sign-in. Ask your administrator to enter your address as your \
-                   organisation's sign-in has it.";
+    let message = "No user matches this sign-in. Ask your administrator to enter your address exactly as \
+        your organisation's sign-in has it.";
     Refusal::new("SIGN_IN_UNKNOWN", message).into()
 }

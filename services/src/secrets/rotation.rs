@@ -317,7 +317,7 @@ fn tell(told: Told<'_>, progress: Progress) -> Result<()> {
     match told(progress) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {
-            let message = "The rotation was stopped. Run it again: it goes on where it was.";
+            let message = "The rotation was interrupted. Run it again to continue it.";
             Err(Error::refuse("ROTATION_STOPPED", message))
         }
     }

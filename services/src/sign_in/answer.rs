@@ -18,7 +18,7 @@ impl Answer {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
-                let message = "A parameter of this address is there twice. Start again.";
+                let message = "A parameter of this address appears twice. Start again.";
                 return Err(Error::refuse("SIGN_IN_MALFORMED", message));
             }
         }
@@ -54,7 +54,7 @@ impl Answer {
 }
 
 pub(super) fn used() -> Error {
-    let message = "This answer does not belong to this step, or was used before. Start again.";
+    let message = "This redirect does not belong to this step, or has been used before. Start again.";
     Error::refuse("STATE_INVALID", message)
 }
 

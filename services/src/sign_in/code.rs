@@ -102,6 +102,6 @@ fn is_verifier_of(challenge: &str, verifier: &SecretString) -> bool {
 }
 
 fn dead() -> Error {
-    let message = "This code is unknown, has ended, was used before or belongs to somebody else's sign-in.";
+    let message = "This code is unknown, has expired, has been used before, or belongs to another sign-in.";
     Error::refuse("SIGN_IN_CODE_INVALID", message)
 }

@@ -152,7 +152,8 @@ impl SignIn {
         let Some(url) = &request.return_url else { return Ok(()) };
         text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
         if !self.services.tenants().allows_return(tenant, url).await? {
-            let message = "This return address was not allowed beforehand. The vendor can allow it.";
+            let message =
+                "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
         }
         let is_digest = |text: &String| {

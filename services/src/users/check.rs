@@ -121,11 +121,11 @@ fn zone(name: Option<String>) -> Result<Option<String>> {
 }
 
 fn email_taken() -> Error {
-    Refusal::new("EMAIL_TAKEN", "There is a user with this email address already.").at("email").into()
+    Refusal::new("EMAIL_TAKEN", "A user with this email address already exists.").at("email").into()
 }
 
 fn address_taken() -> Error {
-    let message = "This mailbox belongs to another user already.";
+    let message = "This mailbox already belongs to another user.";
     Refusal::new("ADDRESS_TAKEN", message).at("calendarAddress").into()
 }
 

@@ -132,7 +132,7 @@ impl TryFrom<AvailabilityInput> for Query {
 
     fn try_from(input: AvailabilityInput) -> Result<Self> {
         if input.working_hours.len() > 50 {
-            return Err(Refusal::new("TOO_MANY", "Name at most 50 spans of working hours.")
+            return Err(Refusal::new("TOO_MANY", "Give at most 50 spans of working hours.")
                 .at("workingHours")
                 .into());
         }

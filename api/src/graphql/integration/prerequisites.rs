@@ -37,13 +37,21 @@ fn list(known: Known, guide: &str) -> Vec<ConnectPrerequisite> {
     let guided =
         |name, hint| ConnectPrerequisite { name, met: None, hint, guide: Some(Url(guide.to_owned())) };
     vec![
-        one("FEATURE", Some(known.feature), "Your vendor switches on connecting the whole company for you."),
+        one(
+            "FEATURE",
+            Some(known.feature),
+            "Your vendor must have switched on connections through a service account.",
+        ),
         one(
             "PERMISSION",
             Some(known.permission),
-            "You may view, edit, create and delete users, or connect calendars.",
+            "You need the permission to connect calendars, or those to view, edit, create and delete users.",
         ),
-        one("PROVIDER", Some(known.available), "This installation is set up for your calendar system."),
+        one(
+            "PROVIDER",
+            Some(known.available),
+            "The operator must have set up this installation for your calendar system.",
+        ),
         guided("REACHABLE", reachable(known.provider)),
         guided("CREDENTIALS", credentials(known.provider)),
     ]
@@ -52,22 +60,22 @@ fn list(known: Known, guide: &str) -> Vec<ConnectPrerequisite> {
 fn reachable(provider: domain::ProviderKind) -> &'static str {
     use domain::ProviderKind as P;
     match provider {
-        P::Microsoft365 | P::GoogleWorkspace => "Your organisation's calendars are in the provider's cloud.",
-        P::Exchange | P::CalDav => "Your server can be reached from the internet over HTTPS.",
+        P::Microsoft365 | P::GoogleWorkspace => {
+            "Your organisation's calendars must be in the provider's cloud."
+        }
+        P::Exchange | P::CalDav => "Your server must be reachable from the internet over HTTPS.",
     }
 }
 
 fn credentials(provider: domain::ProviderKind) -> &'static str {
     use domain::ProviderKind as P;
     match provider {
-        P::Microsoft365 => {
-            "An administrator of Microsoft 365 who may consent for the organisation is at hand."
-        }
+        P::Microsoft365 => "You need a Microsoft 365 administrator who may consent for the organisation.",
         P::GoogleWorkspace => {
-            "A super administrator of Google Workspace and the key of a service account are at hand."
+            "You need a Google Workspace super administrator and the key of a service account."
         }
-        P::Exchange => "The user name and password of an account with impersonation rights are at hand.",
-        P::CalDav => "The user name and password of an account that reaches the calendars are at hand.",
+        P::Exchange => "You need the user name and password of an account with impersonation rights.",
+        P::CalDav => "You need the user name and password of an account that can access the calendars.",
     }
 }
 

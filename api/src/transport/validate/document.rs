@@ -20,7 +20,7 @@ use crate::error::{Error, Finding, Location};
 /// Maximum number of faults of a document that are reported.
 const TOLD: usize = 10;
 const NAME_MISSING: &str = "The document has several operations: name one in \"operationName\".";
-const NAME_UNKNOWN: &str = "The document has no operation of the name in \"operationName\".";
+const NAME_UNKNOWN: &str = "The document has no operation with the name in \"operationName\".";
 const NO_OPERATION: &str = "The document has no operation.";
 
 /// Kind of an operation.
@@ -111,7 +111,10 @@ pub fn check(
     }
     for operation in document.operations.iter() {
         check_max_depth(&document, operation).map_err(|_| {
-            Error::Invalid(vec![Finding::new("Lists of the introspection are nested too deeply.", None)])
+            Error::Invalid(vec![Finding::new(
+                "The lists of the introspection query are nested too deeply.",
+                None,
+            )])
         })?;
     }
     // The engine's parser is asked here and not when the document runs, so that a difference between the

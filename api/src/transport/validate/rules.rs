@@ -59,7 +59,7 @@ fn aliases(set: &SelectionSet, faults: &mut Vec<Finding>) {
             Selection::Field(field) => {
                 let looks = set.ty.starts_with("__") || field.name == "__schema" || field.name == "__type";
                 if looks && field.alias.is_some() && faults.is_empty() {
-                    let message = "The introspection takes no aliases.";
+                    let message = "Introspection fields may not have aliases.";
                     faults.push(Finding::new(message, None));
                 }
                 aliases(&field.selection_set, faults);
