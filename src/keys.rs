@@ -107,7 +107,7 @@ fn summary(report: &Report) -> String {
     };
     format!(
         "{master_values} values sealed again with the master key, {new_data_keys} new data keys, {values} values sealed \
-         anew with them{unreadable}"
+         again with them{unreadable}"
     )
 }
 
