@@ -40,7 +40,7 @@ mirror! {
         UserView = "USER_VIEW",
         /// Change users.
         UserEdit = "USER_EDIT",
-        /// Create users.
+        /// Add users to the tenant.
         UserCreate = "USER_CREATE",
         /// Remove users.
         UserDelete = "USER_DELETE",
@@ -194,7 +194,7 @@ mirror! {
         RoomPending = "ROOM_PENDING",
         /// The calendar event exists and every invited room has accepted.
         Confirmed = "CONFIRMED",
-        /// A room declined.
+        /// At least one room declined the invitation.
         RoomDeclined = "ROOM_DECLINED",
         /// Could not be written; no event or blocked time remains.
         Failed = "FAILED",
@@ -273,11 +273,11 @@ mirror! {
     Answer of domain::state::Answer {
         /// No response yet.
         None = "NONE",
-        /// Accepted.
+        /// Will attend.
         Accepted = "ACCEPTED",
-        /// Tentatively accepted.
+        /// May attend.
         Tentative = "TENTATIVE",
-        /// Declined.
+        /// Will not attend.
         Declined = "DECLINED",
     }
 }

@@ -1,6 +1,6 @@
 //! OpenID issuers with which users of a tenant sign in.
 //!
-//! Who controls an issuer controls who signs in as whom, so changing issuers needs every permission within the tenant.
+//! Whoever controls an issuer controls who signs in as whom, so changing issuers needs every permission within the tenant.
 //! Removing an issuer ends everything obtained through it.
 
 mod identity;
@@ -220,7 +220,7 @@ pub(crate) fn registered(row: &Model) -> Issuer {
     }
 }
 
-/// Requires every permission, because who controls an issuer could sign in as anybody.
+/// Requires every permission, because whoever controls an issuer could sign in as anybody.
 fn governs(by: &Allowed) -> Result<()> {
     let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
     match within.copied().find(|permission| !by.also(*permission)) {

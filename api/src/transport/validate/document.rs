@@ -23,7 +23,7 @@ const NAME_MISSING: &str = "The document has several operations: name one in \"o
 const NAME_UNKNOWN: &str = "The document has no operation with the name in \"operationName\".";
 const NO_OPERATION: &str = "The document has no operation.";
 
-/// Kind of an operation.
+/// Whether an operation reads, writes or streams events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationKind {
     /// A query, which only reads.
