@@ -294,7 +294,7 @@ fn shown(progress: &Progress) -> HttpResponse {
     let waits = former || (under_way && !asks);
     let title = match progress.state {
         _ if former => "Trying the access",
-        S::AwaitingAuthorization if !asks => "Passing on your answer",
+        S::AwaitingAuthorization if !asks => "Processing your decision",
         S::Draft | S::AwaitingConsent => "Trying the access",
         S::AwaitingAuthorization => "One last step",
         S::Verifying | S::AwaitingPropagation => "The connection is being verified",
