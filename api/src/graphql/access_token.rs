@@ -86,9 +86,7 @@ impl AccessTokenQuery {
             desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Number of items from the end, 1 to 100; not together with `first`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IssuedTokenConnection>> {

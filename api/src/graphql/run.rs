@@ -116,9 +116,7 @@ impl Run {
             desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Number of items from the end, 1 to 100; not together with `first`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RunStepConnection>> {
@@ -259,17 +257,13 @@ impl RunQuery {
             desc = "Return only runs with this subject: the id of an integration, connection, campaign or booking."
         )]
         subject_id: Option<ID>,
-        #[graphql(desc = "Return only runs of this workflow, named as in `workflows`.")] workflow: Option<
-            String,
-        >,
+        #[graphql(desc = "Return only runs of this workflow.")] workflow: Option<String>,
         #[graphql(desc = "Return only runs with this status.")] status: Option<RunStatus>,
         #[graphql(
             desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
         )]
         first: Option<i32>,
-        #[graphql(desc = "Number of items from the end, 1 to 100; not together with `first`.")] last: Option<
-            i32,
-        >,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RunConnection>> {
