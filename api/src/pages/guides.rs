@@ -118,7 +118,7 @@ fn caldav() -> Markup {
 pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.terms_version) }
-        p { "By connecting, you confirm that you may decide for your organisation that its calendars are read and written by this service, for making appointments and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
+        p { "By connecting, you confirm that you may decide for your organisation that this service reads and writes its calendars to make appointments, and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
     };
     layout::page("Terms of service", false, body)
 }
@@ -126,7 +126,7 @@ pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
 pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.privacy_version) }
-        p { "Stored are: names and addresses of the users and rooms that are connected, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted under a key of your organisation. Mail is not read. What is stored is deleted with the connection." }
+        p { "This service stores the names and addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted with a key of your organisation. It does not read mail. What it stores is deleted with the connection." }
     };
     layout::page("Privacy policy", false, body)
 }
