@@ -131,10 +131,10 @@ async fn verify(
         let chains = verify::chains(&txn, &Kept::default()).await?;
         // Of an installation that was never used there is neither an entry nor a key.
         if chains == BTreeSet::from([INSTALLATION]) && file.is_empty() {
-            println!("nothing is recorded yet");
+            println!("nothing has been recorded yet");
             return Ok(ExitCode::SUCCESS);
         }
-        eprintln!("The key of the audit is gone from the database: nothing can be verified.");
+        eprintln!("The audit key is missing from the database: nothing can be verified.");
         return Ok(ExitCode::FAILURE);
     };
     let kept = Kept::read(file, &key);
@@ -171,7 +171,7 @@ fn say(verdict: &Verdict) {
 async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<ExitCode, Error> {
     let txn = snapshot(owner).await?;
     let Some(key): Option<std::sync::Arc<AuditKey>> = sealer.find(&txn).await? else {
-        eprintln!("Nothing is recorded yet, so there is no chain to make a checkpoint of.");
+        eprintln!("Nothing has been recorded yet, so there is no chain for a checkpoint.");
         return Ok(ExitCode::FAILURE);
     };
     let (made, broken) = checkpoints(&txn, &key, now).await?;
@@ -179,7 +179,7 @@ async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp)
         println!("{}", checkpoint.line());
     }
     for name in &broken {
-        eprintln!("{name}: the ends of the chain were changed, so there is no checkpoint of it");
+        eprintln!("{name}: the ends of the chain were changed, so no checkpoint was made");
     }
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

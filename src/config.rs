@@ -215,7 +215,7 @@ impl Config {
         }
         if memory && !whole {
             return Err(Error::Impossible(
-                "Without Redis a node must have both roles, api and worker: nobody else hears its hints.",
+                "Without Redis a node must have both roles, api and worker: no other node receives its hints.",
             ));
         }
         keys::check(&self.master_key, &self.former_master_keys).map_err(Error::Impossible)?;

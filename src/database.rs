@@ -25,7 +25,8 @@ pub async fn owner(config: &Config) -> Result<DatabaseConnection, Error> {
         None if config.database_url.starts_with("sqlite:") => &config.database_url,
         None => {
             return Err(config::Error::Impossible(
-                "This needs migration_url, the database as its owner: database_url is for nodes, which change no schema.",
+                "This command needs migration_url, which logs in as the owner of the database: database_url \
+                    is for nodes, which cannot change the schema.",
             )
             .into());
         }

@@ -53,14 +53,15 @@ pub async fn run(config: &Config, command: &Command) -> Result<ExitCode, Error> 
 async fn reseal_audit_key(services: &Services, config: &Config) -> Result<(), Error> {
     if config.migration_url.is_none() && !config.database_url.starts_with("sqlite:") {
         println!(
-            "without migration_url the key of the audit stays as it is: run muster keys rotate where it is known"
+            "without migration_url the audit key stays as it is: run muster keys rotate where migration_url \
+                is configured"
         );
         return Ok(());
     }
     let owner = database::owner(config).await?;
     let sealer = Sealer::new(services.vault.clone(), services.ids.clone());
     if sealer.reseal(&owner).await? {
-        println!("the key of the audit is sealed anew");
+        println!("the audit key is sealed again");
     }
     owner.close().await?;
     Ok(())
@@ -93,7 +94,7 @@ fn line(progress: Progress) -> String {
     match progress {
         Progress::InForce(key) => format!("the master key {key} is in force"),
         Progress::NewDataKey(tenant) => format!("{tenant}: has a new data key"),
-        Progress::Values(tenant, table, count) => format!("{tenant}: {count} values of {table} sealed anew"),
+        Progress::Values(tenant, table, count) => format!("{tenant}: {count} values of {table} sealed again"),
         Progress::Tenant(tenant, count) => format!("{tenant}: done, tenant {count}"),
     }
 }
@@ -105,8 +106,8 @@ fn summary(report: &Report) -> String {
         count => format!("; {count} values are opened by no key and are as they were"),
     };
     format!(
-        "{master_values} values sealed anew with the master key, {new_data_keys} new data keys, {values} values sealed \
-         anew with them{unreadable}"
+        "{master_values} values sealed again with the master key, {new_data_keys} new data keys, {values} values sealed \
+         again with them{unreadable}"
     )
 }
 

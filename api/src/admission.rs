@@ -1,10 +1,10 @@
-//! Overload is refused and not suffered: how many requests are worked on at a time, and who is next.
+//! Admission control: limits how many requests a node works on at a time, and decides who is next.
 //!
-//! A request needs a place. While all are taken it waits, for a short time and in a bounded queue; what cannot wait, or
-//! has waited too long, is refused with 503, so that what is served is served in time. Each holder - a tenant, or the
-//! address of somebody who is not known yet - waits in a queue of its own, and a free place goes to the holder that has
-//! the fewest: one who floods waits behind its own requests. No holder has more than its share of the places, so that one
-//! whose calendar server answers slowly leaves the others theirs.
+//! A request needs a permit. While all permits are taken it waits briefly in a bounded queue; a request that cannot
+//! queue, or has waited too long, is refused with 503, so that accepted requests are served in time. Each holder - a
+//! tenant, or the address of an unidentified client - has a queue of its own, and a free permit goes to the holder
+//! with the fewest: a holder that floods waits behind its own requests. No holder may take more than its share of the
+//! permits, so that a tenant whose calendar server is slow leaves the others theirs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,18 +16,18 @@ use std::{
 use domain::{Caller, CallerKind, Id, ids};
 use tokio::{sync::oneshot, time::timeout};
 
-/// The bounds of the work at a time.
+/// Limits on concurrent work of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdmissionConfig {
-    /// How many requests a node works on at a time.
+    /// Maximum number of requests in progress on a node.
     pub at_once: usize,
-    /// How many of them one holder may have.
+    /// Maximum number of requests in progress for one holder.
     pub each: usize,
-    /// How many requests may wait.
+    /// Maximum number of waiting requests on a node.
     pub waiting: usize,
-    /// How many of them one holder may have.
+    /// Maximum number of waiting requests of one holder.
     pub waiting_each: usize,
-    /// How long a request waits.
+    /// How long a request may wait before it is refused.
     pub patience: Duration,
 }
 
@@ -37,19 +37,19 @@ impl Default for AdmissionConfig {
     }
 }
 
-/// Whose request it is.
+/// The party to which a request is attributed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Holder {
-    /// A tenant's.
+    /// A tenant, for requests whose tenant is known.
     Tenant(Id<ids::Tenant>),
-    /// That of a vendor's key without a tenant.
+    /// A vendor key used without a tenant.
     Key(Id<ids::ApiKey>),
-    /// Somebody's who is not known, by address.
+    /// An unidentified client, by its address.
     Address(Option<IpAddr>),
 }
 
 impl Holder {
-    /// Whose a caller's request is.
+    /// The holder to which a caller's request is attributed.
     pub(crate) fn of(caller: &Caller, address: Option<IpAddr>) -> Self {
         match (caller.tenant, caller.kind) {
             (Some(tenant), _) => Self::Tenant(tenant),
@@ -59,11 +59,11 @@ impl Holder {
     }
 }
 
-/// No place was free in time.
+/// No permit became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overloaded;
 
-/// Gives out the places of a node. Cheap to clone.
+/// Hands out the permits of a node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Admission {
     config: AdmissionConfig,
@@ -75,7 +75,7 @@ struct Places {
     taken: usize,
     holders: HashMap<Holder, Queue>,
     waiting: usize,
-    /// Counts the places given out, so that of equals the one that waited longest for one is next.
+    /// Counts the permits handed out; breaks ties in favour of the holder served longest ago.
     turn: u64,
 }
 
@@ -86,17 +86,17 @@ struct Queue {
     waiters: VecDeque<oneshot::Sender<Place>>,
 }
 
-/// A place; given back when it is dropped.
+/// A permit to work on one request; released on drop.
 #[derive(Debug)]
 pub struct Place(Option<(Admission, Holder)>);
 
 impl Admission {
-    /// All places are free.
+    /// Creates admission control with all permits free.
     pub fn new(config: AdmissionConfig) -> Self {
         Self { config, shared: Arc::default() }
     }
 
-    /// Waits for a place.
+    /// Waits for a permit.
     pub async fn enter(&self, holder: Holder) -> Result<Place, Overloaded> {
         let wait = match self.ask(holder)? {
             Asked::Inside(place) => return Ok(place),
@@ -111,7 +111,7 @@ impl Admission {
         }
     }
 
-    /// Whether a request of this holder would be refused at once.
+    /// Whether a request of this holder would be refused immediately.
     pub fn is_full(&self, holder: Holder) -> bool {
         let places = self.places();
         let is_free = places.taken < self.config.at_once && places.has_room(holder, self.config.each);
@@ -163,7 +163,7 @@ impl Admission {
     }
 }
 
-/// What came of asking for a place.
+/// Result of requesting a permit.
 enum Asked {
     Inside(Place),
     Waits(oneshot::Receiver<Place>),
@@ -190,7 +190,8 @@ impl Places {
         self.forget_if_idle(holder);
     }
 
-    /// Who gets the next free place: whoever waits and has the fewest, and of those the one served longest ago.
+    /// The waiting holder that gets the next free permit: the one with the fewest permits, and among equals the one
+    /// served longest ago.
     fn next(&mut self, each: usize) -> Option<(Holder, oneshot::Sender<Place>)> {
         let waiting =
             self.holders.iter().filter(|(_, queue)| !queue.waiters.is_empty() && queue.taken < each);
@@ -200,7 +201,7 @@ impl Places {
         Some((holder, give))
     }
 
-    /// Takes those out of a holder's queue who have stopped waiting.
+    /// Removes cancelled waiters from a holder's queue.
     fn forget_the_gone(&mut self, holder: Holder) {
         if let Some(queue) = self.holders.get_mut(&holder) {
             let before = queue.waiters.len();

@@ -1,4 +1,4 @@
-//! Who calls: asked by every transport, answered by the services.
+//! Authentication of callers: the trait that transports call and the services implement.
 
 use actix_web::http::StatusCode;
 use async_trait::async_trait;
@@ -9,60 +9,60 @@ use services::{
     quotas::{Charge, Charged},
 };
 
-/// Turns what a client presents into a caller.
+/// Identifies the caller from the credentials of a request.
 #[async_trait]
 pub trait Authenticate: Send + Sync + 'static {
-    /// Reads the `Authorization` value and the tenant that the request names (`Muster-Tenant`).
+    /// Authenticates the `Authorization` value for the tenant that the request names (`Muster-Tenant`).
     ///
-    /// Nothing presented is no error: it is [`Caller::anonymous`], whom each resolver turns away by itself.
+    /// Missing credentials are no error: they give [`Caller::anonymous`], whom each resolver refuses on its own.
     async fn authenticate(
         &self,
         authorization: Option<&str>,
         tenant: Option<&str>,
     ) -> Result<Authenticated, AuthError>;
 
-    /// What [`Authenticate::authenticate`] would answer, if that is known without asking anybody.
+    /// The result of [`Authenticate::authenticate`] if it is cached; never does any I/O.
     fn remembered(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Authenticated>;
 
-    /// Who presented this lately, when it was valid: whose places and queues a request takes until it is known who calls.
-    /// It says nothing about rights.
+    /// The caller who recently presented valid credentials like these. Used only to attribute a request to a holder
+    /// before it is authenticated; grants no rights.
     fn familiar(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
 
-    /// Charges a request to the quotas of whoever sends it.
+    /// Charges a request to the quotas of its caller.
     async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge;
 
-    /// Every change of what callers may do, from now on: a socket asks again who calls when one concerns its caller.
+    /// Stream of changes to callers' permissions; a socket authenticates again when one concerns its caller.
     fn changes(&self) -> BoxStream<'static, AccessChange>;
 }
 
-/// A caller, and until when this holds.
+/// An authenticated caller and how long the authentication is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
-    /// Who calls.
+    /// The authenticated caller, or the anonymous one.
     pub caller: Caller,
-    /// When the token expires; a socket is closed then. Absent for keys that do not expire.
+    /// When the token expires; a socket is closed then. `None` for keys that do not expire.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a caller could not be told.
+/// Why authentication failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// What was presented is no valid key or token.
+    /// The credentials are not a valid key or token.
     #[error("Sign in again: the key or token of this request is not valid.")]
     Invalid,
-    /// The token was valid once.
+    /// The token has expired.
     #[error("Sign in again: the token of this request has expired.")]
     Expired,
-    /// The named tenant does not exist, or not for this caller.
+    /// The named tenant does not exist, or the caller may not act for it.
     #[error("The tenant that this request names was not found.")]
     TenantNotFound,
-    /// It cannot be told at the moment.
-    #[error("Who calls cannot be told at the moment. Try again shortly.")]
+    /// Authentication is temporarily not possible, such as while the database is down.
+    #[error("The caller cannot be authenticated at the moment. Try again shortly.")]
     Unavailable,
 }
 
 impl AuthError {
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Invalid => "UNAUTHENTICATED",
@@ -72,7 +72,7 @@ impl AuthError {
         }
     }
 
-    /// The HTTP status.
+    /// HTTP status of the response.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Invalid | Self::Expired => StatusCode::UNAUTHORIZED,

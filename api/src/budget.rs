@@ -1,9 +1,9 @@
-//! What one answer may take: bytes and time.
+//! Limits on the size and duration of one response.
 //!
-//! The transports make an [`AnswerBudget`] for every operation and refuse an answer that exceeded it. The extension
-//! [`Budgeted`] keeps to it while the answer is being made, so that an answer that is too large is given up at its
-//! limit and not when all of it is in memory. A resolver that never waits is not stopped by a time-out around it:
-//! the moment is looked at before every field.
+//! The transports create an [`AnswerBudget`] for every operation and refuse a response that exceeded it. The extension
+//! [`Budgeted`] enforces it during execution, so that an oversized response is abandoned at its limit and not once it
+//! is completely in memory. A surrounding time-out cannot stop a resolver that never awaits, so the time is checked
+//! before every field.
 
 use std::{
     sync::{
@@ -20,29 +20,29 @@ use async_graphql::{
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
 
-/// What one answer may take; each event of a subscription is an answer.
+/// Limits of one response; each event of a subscription is a response.
 #[derive(Debug)]
 pub struct AnswerBudget {
-    /// How many bytes its values may have.
+    /// Maximum size of the response's values in bytes.
     pub(crate) bytes: usize,
-    /// How long it may be worked on; `None` for a change, which is carried out to its end once it has begun.
+    /// Maximum execution time; `None` for a mutation, which always runs to its end.
     pub(crate) time: Option<Duration>,
     used: AtomicUsize,
     is_late: AtomicBool,
 }
 
 impl AnswerBudget {
-    /// Nothing is used yet.
+    /// Creates a budget of which nothing is used.
     pub(crate) const fn new(bytes: usize, time: Option<Duration>) -> Self {
         Self { bytes, time, used: AtomicUsize::new(0), is_late: AtomicBool::new(false) }
     }
 
-    /// How many bytes the answer had when it was given up; `None` for one that fits.
+    /// Size in bytes at which an oversized response was abandoned; `None` if it fits.
     pub(crate) fn excess(&self) -> Option<usize> {
         Some(self.used.load(Relaxed)).filter(|used| *used > self.bytes)
     }
 
-    /// Whether the answer was given up for the time it took.
+    /// Whether the response was abandoned because it took too long.
     pub(crate) fn is_late(&self) -> bool {
         self.is_late.load(Relaxed)
     }
@@ -53,7 +53,7 @@ impl AnswerBudget {
     }
 }
 
-/// Keeps every answer to its [`AnswerBudget`]. What it gives up is no answer: the transports say so in their own words.
+/// Extension that enforces the [`AnswerBudget`]. The transports report the abandoned response.
 #[derive(Debug, Clone, Copy)]
 pub struct Budgeted;
 
@@ -63,7 +63,7 @@ impl ExtensionFactory for Budgeted {
     }
 }
 
-/// One operation.
+/// Execution of one operation under a budget.
 #[derive(Default)]
 struct Running {
     ends: std::sync::Mutex<Option<Instant>>,
@@ -123,7 +123,7 @@ impl Extension for Running {
     }
 }
 
-/// About how many bytes a value has in an answer; never more than it has.
+/// Estimate of a value's size in the response, in bytes; never more than the actual size.
 fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,

@@ -1,4 +1,5 @@
-//! The services' answer to "who calls", and to "is the node ready".
+//! Implements the transports' [`Authenticate`](crate::Authenticate) and [`Readiness`](crate::health::Readiness) with
+//! the services.
 
 use async_trait::async_trait;
 use domain::{Caller, access::Denied};
@@ -14,7 +15,7 @@ use crate::{
     health::{Check, Readiness},
 };
 
-/// Asks the services.
+/// Authenticates callers and checks readiness through the services.
 #[derive(Debug, Clone)]
 pub struct Callers(pub Services);
 

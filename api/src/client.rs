@@ -1,16 +1,16 @@
-//! From which address a request comes.
+//! Determines the address from which a request comes.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
 
-/// The header in which proxies write, one after the other, whom they got a request from.
+/// Header to which each proxy appends the address of its client.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The client's address: whoever opened the connection, or, where that is one of our own proxies, whom the proxy names.
-/// Names are read from the last one backwards for as long as trusted proxies wrote them: what stands before, the client
-/// may have written itself.
+/// The client's address: the peer of the connection or, if that is a trusted proxy, the address that the proxy
+/// reports. The header is read from its end for as long as trusted proxies wrote it, because the client may have
+/// written what precedes them.
 pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr> {
     let mut address = request.peer_addr()?.ip().to_canonical();
     let headers = request.headers().get_all(FORWARDED_FOR);
@@ -26,7 +26,7 @@ pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr
     Some(network(address))
 }
 
-/// What is one client's: of IPv6 whoever has an address has the 64 bits behind its network.
+/// The network that counts as one client: for IPv6 the first 64 bits of the address.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

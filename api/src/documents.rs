@@ -1,5 +1,5 @@
-//! Documents that are known before they are asked for: a client sends an id in place of a text, and an installation may
-//! run these and no others.
+//! Persisted documents: a client sends an id in place of a document, and an installation may allow only documents with
+//! ids.
 //!
 //! <https://github.com/graphql/graphql-over-http/blob/main/spec/Appendix%20A%20--%20Persisted%20Documents.md>
 
@@ -13,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{error::Error, transport::params::Params};
 
-/// How the id of a document begins that is the digest of its text.
+/// Prefix of a document id that is the digest of the document.
 const DIGEST: &str = "sha256:";
 
-/// The known documents.
+/// The persisted documents of an installation.
 #[derive(Debug, Clone, Default)]
 pub struct Documents {
     texts: HashMap<String, String>,
@@ -24,7 +24,7 @@ pub struct Documents {
     is_closed: bool,
 }
 
-/// A manifest that cannot be read.
+/// The manifest of persisted documents cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("the documents are neither an object of texts by id nor a manifest of operations: {0}")]
 pub struct ManifestInvalid(serde_json::Error);
@@ -32,9 +32,9 @@ pub struct ManifestInvalid(serde_json::Error);
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
-    /// As Apollo's tools write it.
+    /// The format of Apollo's tools.
     Operations { operations: Vec<Operation> },
-    /// As Relay's compiler and others write it.
+    /// The format of Relay's compiler and others.
     Texts(HashMap<String, String>),
 }
 
@@ -45,7 +45,8 @@ struct Operation {
 }
 
 impl Documents {
-    /// Reads a manifest: a JSON object of texts by id, or one with `operations` that have `id` and `body`.
+    /// Parses a manifest: a JSON object that maps ids to documents, or one with `operations` that have `id` and
+    /// `body`.
     pub fn read(manifest: &[u8]) -> Result<Self, ManifestInvalid> {
         let by_id: Vec<(String, String)> = match serde_json::from_slice(manifest).map_err(ManifestInvalid)? {
             Manifest::Operations { operations } => {
@@ -63,19 +64,20 @@ impl Documents {
         Ok(documents)
     }
 
-    /// Whether no other documents run.
+    /// Sets whether documents that are not persisted are refused.
     #[must_use]
     pub fn only(mut self, only: bool) -> Self {
         self.is_closed = only;
         self
     }
 
-    /// The ids and texts.
+    /// Ids and texts of all persisted documents.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.texts.iter().map(|(id, text)| (id.as_str(), text.as_str()))
     }
 
-    /// Puts the text in the place of an id. A text of its own passes unless only known ones run, and it is none of them.
+    /// Replaces an id by its document. A request with a text passes unless only persisted documents are allowed and it
+    /// is none of them.
     pub(crate) fn resolve(&self, mut params: Params) -> Result<Params, Error> {
         match params.document_id.take() {
             Some(id) => params.query.clone_from(self.texts.get(&id).ok_or(Error::DocumentUnknown)?),

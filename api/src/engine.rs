@@ -1,21 +1,21 @@
-//! What the transports need from a GraphQL engine.
+//! Interface between the transports and a GraphQL engine.
 //!
-//! Called by the transports after a document was validated, and by nobody else.
+//! Only the transports call it, and only with documents that have been validated.
 
 use async_graphql::{ObjectType, Request, Response, Schema, SubscriptionType};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-/// Runs documents that were validated before.
+/// Executes validated GraphQL requests.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// The schema as text, against which documents are validated.
+    /// The schema in schema definition language, against which documents are validated.
     fn sdl(&self) -> String;
 
-    /// Runs a query or a mutation.
+    /// Executes a query or mutation.
     async fn execute(&self, request: Request) -> Response;
 
-    /// Runs a subscription. Dropping the stream ends it.
+    /// Executes a subscription. Dropping the stream ends it.
     fn subscribe(&self, request: Request) -> BoxStream<'static, Response>;
 }
 

@@ -1,197 +1,198 @@
-//! Why a request was refused before anything ran, in our own words.
+//! Errors of requests that are refused before execution, with our own messages.
 //!
-//! The engine's and the parser's messages never reach a client: they are drawings over many lines and may
-//! echo what was sent. Whatever a sentence here quotes is cut to a bounded length.
+//! Messages of the engine and the parser never reach a client: they are drawings over many lines and may echo the
+//! input. Whatever a message here quotes is cut to a bounded length.
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
 
 use crate::authenticate::AuthError;
 
-/// The longest message that a client is sent.
+/// Maximum length of an error message sent to a client, in characters.
 const MESSAGE_CHARS: usize = 300;
 
-/// After how long it is worth asking a server again that cannot answer now.
+/// Value of `Retry-After` when the server is temporarily unable to respond, in seconds.
 pub(crate) const RETRY_SECONDS: u64 = 5;
 
-/// One thing that is wrong with a document or with its variables.
+/// One fault in a document or in the values of its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// One sentence.
+    /// Description of the fault in one sentence.
     pub message: String,
-    /// Where in the document.
+    /// Position of the fault in the document, if it has one.
     pub location: Option<Location>,
 }
 
-/// A place in a document, both counted from 1.
+/// A position in a document, counted from line 1, column 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Location {
-    /// The line.
+    /// Line number, from 1.
     pub line: usize,
-    /// The column, in characters.
+    /// Column number in characters, from 1.
     pub column: usize,
 }
 
 impl Finding {
-    /// A finding whose message is cut to a bounded length.
+    /// Creates a finding whose message is cut to a bounded length.
     pub fn new(message: &str, location: Option<Location>) -> Self {
         Self { message: bounded(message), location }
     }
 }
 
-/// The first characters of a text that may come from a client, on one line.
+/// The beginning of a text from a client, on one line.
 pub(crate) fn bounded(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS).collect();
     if line.len() < text.len() && text.chars().count() > MESSAGE_CHARS { format!("{line}…") } else { line }
 }
 
-/// A limit and what exceeded it.
+/// A limit and the amount that exceeded it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Excess {
-    /// The most that is allowed.
+    /// Maximum that is allowed.
     pub limit: u64,
-    /// What was found. Where counting ended at the limit, as with bytes that were not all read, it is what had been
-    /// counted by then.
+    /// Amount that was found; a lower bound where counting stopped at the limit, such as for bytes that were not read.
     pub actual: u64,
 }
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Neither GET nor POST.
+    /// The method is neither GET nor POST.
     #[error("Send the request with POST, or a query with GET.")]
     MethodNotAllowed,
-    /// No media type that can be produced is acceptable.
+    /// `Accept` allows none of the media types that the server can produce.
     #[error("Accept application/graphql-response+json or application/json.")]
     NotAcceptable,
     /// The body is not declared as JSON in UTF-8.
     #[error("Send the body as application/json in UTF-8.")]
     UnsupportedMediaType,
-    /// The body is too large.
+    /// The body exceeds its size limit.
     #[error("The body is larger than {limit} bytes.")]
     BodyTooLarge {
-        /// How many bytes it may have.
+        /// Maximum size of a body in bytes.
         limit: usize,
-        /// How many it declares to have, or how many had arrived.
+        /// The declared size in bytes, or the number of bytes that had arrived.
         found: u64,
     },
-    /// The body came too slowly.
+    /// The body took too long to arrive.
     #[error("The body did not arrive in time.")]
     BodyTimeout,
-    /// The connection broke or its framing is wrong.
+    /// The connection broke or the body's framing is invalid.
     #[error("The body could not be read.")]
     BodyUnreadable,
-    /// The body is not JSON.
+    /// The body is not valid JSON.
     #[error("The body is not valid JSON.")]
     MalformedJson,
-    /// The JSON is not a GraphQL request.
+    /// The JSON is not a GraphQL request; contains what is wrong.
     #[error("{0}")]
     MalformedRequest(&'static str),
-    /// Several requests in one.
-    #[error("Send one request at a time: lists of requests are not taken.")]
+    /// The body contains several requests (a batch).
+    #[error("Send one request at a time: batches are not supported.")]
     BatchRefused,
-    /// The text is not GraphQL.
+    /// The document is not valid GraphQL syntax.
     #[error("The document is not valid GraphQL.")]
     Unparsable(Vec<Finding>),
-    /// The document does not fit the schema.
-    #[error("The document does not fit the schema.")]
+    /// The document does not match the schema.
+    #[error("The document does not match the schema.")]
     Invalid(Vec<Finding>),
-    /// The values of the variables do not fit their types.
-    #[error("The variables do not fit their types.")]
+    /// The values of the variables do not match their types.
+    #[error("The values of the variables do not match their types.")]
     BadVariables(Vec<Finding>),
-    /// A text is longer than any that is read there.
+    /// A string exceeds the length limit of its type.
     #[error("A text is too long.")]
     TextTooLong(Finding, Excess),
-    /// A text has a character that no text may have there.
-    #[error("A text has a character that is not allowed.")]
+    /// A string contains a character that its type does not allow.
+    #[error("A text contains a character that is not allowed.")]
     TextMalformed(Finding),
-    /// The document exceeds one of the limits.
+    /// The document exceeds a limit.
     #[error("The document has {found} {what}; {limit} are allowed.")]
     LimitExceeded {
-        /// What is counted, in the plural.
+        /// What is limited, as a plural noun.
         what: &'static str,
-        /// How many there are.
+        /// The amount in the document.
         found: u64,
-        /// How many there may be.
+        /// The maximum that is allowed.
         limit: u64,
     },
-    /// `operationName` names nothing, or is missing where there is a choice.
+    /// `operationName` names no operation, or is missing although the document has several.
     #[error("{0}")]
     OperationUnknown(&'static str),
-    /// `documentId` names no document that is known here.
-    #[error("No document of this id is known here.")]
+    /// `documentId` is not the id of a persisted document.
+    #[error("This server knows no document with this id.")]
     DocumentUnknown,
-    /// Only known documents run here, and this is none of them.
-    #[error("Only documents that are known to this server run here. Send the id of one in \"documentId\".")]
+    /// Only persisted documents are allowed, and this is none of them.
+    #[error("This server runs only persisted documents. Send the id of one in \"documentId\".")]
     DocumentRequired,
-    /// Something other than a query came with GET.
+    /// A GET request contains a mutation or subscription.
     #[error("Only queries run with GET. Send this operation with POST.")]
     OnlyQueriesByGet,
-    /// A subscription came over plain HTTP.
+    /// A subscription was requested over plain HTTP.
     #[error("Subscriptions run over a WebSocket (graphql-transport-ws) at /graphql/ws.")]
     SubscriptionNeedsSocket,
-    /// The caller may not look at the schema.
-    #[error("The schema cannot be introspected here.")]
+    /// The caller may not introspect the schema.
+    #[error("You may not introspect the schema of this server.")]
     IntrospectionDisabled,
-    /// Who calls could not be told.
+    /// Authentication failed.
     #[error(transparent)]
     Auth(#[from] AuthError),
-    /// The page that calls comes from another origin.
-    #[error("This origin may not open a socket here.")]
+    /// The calling page comes from an origin that is not allowed.
+    #[error("Pages of this origin may not open a WebSocket to this server.")]
     OriginRefused,
-    /// The request names a host under which this server does not answer.
-    #[error("This server does not answer under this name.")]
+    /// The request names a host that this server does not serve.
+    #[error("This server does not serve this host name.")]
     HostRefused,
-    /// The caller, its tenant or its address has asked for as much as it may for now.
-    #[error("Too much was asked for in a short time. Try again in {after} s.")]
+    /// The caller, its tenant or its address has exhausted a quota.
+    #[error("You have used up your request quota for now. Try again in {after} s.")]
     RateLimited {
         /// How long to wait, in seconds.
         after: u64,
     },
-    /// There is more to do than can be done in time.
-    #[error("The server has more to do than it can do in time. Try again in {after} s.")]
+    /// The node has too much work to respond in time.
+    #[error("The server is overloaded. Try again in {after} s.")]
     Overloaded {
         /// How long to wait, in seconds.
         after: u64,
     },
-    /// There are as many sockets as there may be.
+    /// The limit on open sockets has been reached.
     #[error("There are too many open sockets. Try again shortly.")]
     TooManySockets,
-    /// A plain request came to the socket's address.
-    #[error("Open a WebSocket with the subprotocol graphql-transport-ws here.")]
+    /// A plain HTTP request was sent to the WebSocket endpoint.
+    #[error("Open a WebSocket with the subprotocol graphql-transport-ws at this address.")]
     UpgradeRequired,
-    /// A socket has as many operations as it may have.
+    /// The socket already runs its maximum number of operations.
     #[error("This socket already runs {limit} operations. Complete one first, or open another socket.")]
     TooManyOperations {
-        /// How many it may have.
+        /// Maximum number of operations on one socket.
         limit: usize,
     },
-    /// The answer is larger than any that is sent.
+    /// The response exceeds its size limit.
     #[error(
-        "The answer has more than {limit} bytes: ask for less at once. A change that had begun is still carried out: look before you repeat it."
+        "The response has more than {limit} bytes: request less at once. A mutation that had started still \
+            completes: check its result before you repeat it."
     )]
     AnswerTooLarge {
-        /// How many bytes it may have.
+        /// Maximum size of a response in bytes.
         limit: usize,
-        /// How many it had when it was given up.
+        /// Size in bytes at which the response was abandoned.
         found: usize,
     },
-    /// The request ran for too long and was given up.
+    /// Execution took too long and was abandoned.
     #[error(
-        "The answer took too long. A change that had begun is still carried out: look before you repeat it."
+        "The request took too long. A mutation that had started still completes: check its result before \
+            you repeat it."
     )]
     Timeout,
-    /// A defect on our side.
-    #[error("Something went wrong on our side. Name the request id when you report it.")]
+    /// An unexpected defect of the server.
+    #[error("An internal error occurred. Include the request id when you report it.")]
     Internal,
-    /// The server is being restarted.
+    /// The server is shutting down.
     #[error("The server is about to restart. Try again shortly.")]
     ShuttingDown,
 }
 
 impl Error {
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
@@ -229,7 +230,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status, where the media type lets the status tell.
+    /// HTTP status for media types whose status reflects the GraphQL result.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::MethodNotAllowed | Self::OnlyQueriesByGet => StatusCode::METHOD_NOT_ALLOWED,
@@ -251,7 +252,8 @@ impl Error {
         }
     }
 
-    /// Whether the HTTP request was fine and only its document was not: `application/json` answers 200 then.
+    /// Whether only the GraphQL document is wrong and not the HTTP request: `application/json` responses have status
+    /// 200 then.
     pub const fn is_well_formed(&self) -> bool {
         matches!(
             self,
@@ -270,7 +272,7 @@ impl Error {
         )
     }
 
-    /// After how many seconds the same request may succeed, if it is known that it may.
+    /// Number of seconds after which the same request may succeed, if known.
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited { after } | Self::Overloaded { after } => Some(*after),
@@ -281,7 +283,7 @@ impl Error {
         }
     }
 
-    /// The limit that was exceeded, if that is what is wrong.
+    /// The limit that was exceeded, for errors about a limit.
     pub const fn excess(&self) -> Option<Excess> {
         match *self {
             Self::LimitExceeded { limit, found, .. } => Some(Excess { limit, actual: found }),
@@ -297,7 +299,7 @@ impl Error {
         }
     }
 
-    /// What is wrong in detail; a single sentence where there is no more to say.
+    /// The individual faults; the error's own message if there are none.
     pub fn findings(&self) -> Vec<Finding> {
         match self {
             Self::Unparsable(findings) | Self::Invalid(findings) | Self::BadVariables(findings)

@@ -1,7 +1,7 @@
-//! GraphiQL at `/graphiql`, served from the binary without any network.
+//! GraphiQL at `/graphiql`, served from the binary without network access.
 //!
-//! The bundle is made by `graphiql/build` from the sources beside it and kept in the repository. The page
-//! reads its settings from a JSON element, so that the content security policy needs no inline script.
+//! `graphiql/build` creates the bundle from the sources beside it; the bundle is part of the repository. The page
+//! reads its settings from a JSON element, so that the content security policy needs no inline scripts.
 
 use std::borrow::Cow;
 
@@ -24,17 +24,17 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; 
 #[folder = "graphiql/dist"]
 struct Bundle;
 
-/// What GraphiQL starts with.
+/// Initial settings of the GraphiQL page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphiQl {
-    /// Where queries go, relative to the page's origin.
+    /// URL for queries and mutations, relative to the page's origin.
     pub url: String,
-    /// Where subscriptions go, relative to the page's origin.
+    /// URL for subscriptions, relative to the page's origin.
     pub subscription_url: String,
-    /// The query in the first tab.
+    /// Query in the first tab.
     pub query: String,
-    /// The headers in the first tab. Under `dev` they carry a token: never serve that on a public address.
+    /// Headers in the first tab. Under `dev` they contain a token: never serve such a page on a public address.
     pub headers: Map<String, Value>,
 }
 
@@ -49,7 +49,7 @@ impl Default for GraphiQl {
     }
 }
 
-/// Answers `/graphiql`.
+/// Serves `/graphiql`.
 pub async fn page(state: web::Data<State>) -> HttpResponse {
     let (Some(settings), Some(template)) = (&state.config.graphiql, Bundle::get("index.html")) else {
         return HttpResponse::NotFound().finish();
@@ -67,7 +67,7 @@ pub async fn page(state: web::Data<State>) -> HttpResponse {
         .body(template.replacen("{\"settings\":true}", &settings, 1))
 }
 
-/// Answers `/graphiql/{file}`.
+/// Serves `/graphiql/{file}`.
 pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse {
     let name = path.into_inner();
     let Some(file) = Bundle::get(&name).filter(|_| name != "index.html") else {
@@ -91,7 +91,7 @@ pub async fn file(request: HttpRequest, path: web::Path<String>) -> HttpResponse
     }
 }
 
-/// Half of a hash is plenty to tell two versions of a file apart.
+/// Half of a hash is enough to tell two versions of a file apart.
 fn first_half(hash: [u8; 32]) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash[..16]);

@@ -1,7 +1,7 @@
-//! `/health` says that the process lives, `/ready` whether it should be sent requests.
+//! `/health` reports that the process is alive, `/ready` whether it should receive requests.
 //!
-//! A load balancer asks `/ready`; whoever restarts hung processes asks `/health`, which touches nothing that
-//! can fail, so that a database that is down does not get every node restarted.
+//! Load balancers use `/ready`. Supervisors that restart hung processes use `/health`, which depends on nothing that
+//! can fail, so that a database outage does not restart every node.
 
 use actix_web::{HttpResponse, web};
 use async_trait::async_trait;
@@ -9,19 +9,19 @@ use serde::Serialize;
 
 use crate::state::State;
 
-/// Says whether what the node needs is there.
+/// Checks the services that the node depends on.
 #[async_trait]
 pub trait Readiness: Send + Sync + 'static {
-    /// One entry for each thing that the node needs: the store, the lane.
+    /// One check for each dependency of the node, such as the store and the lane.
     async fn check(&self) -> Vec<Check>;
 }
 
-/// One thing that a node needs.
+/// The result of checking one dependency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is: `store`, `lane`.
+    /// Name of the dependency: `store` or `lane`.
     pub name: &'static str,
-    /// Whether it answers.
+    /// Whether the dependency responds.
     pub ok: bool,
 }
 
@@ -40,12 +40,12 @@ impl Health {
     }
 }
 
-/// Answers 200 as long as the process can answer at all.
+/// Responds with 200 as long as the process can respond at all.
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(Health::new("ok", Vec::new()))
 }
 
-/// Answers 200 when every check passes, 503 when one fails or the server is about to stop.
+/// Responds with 200 if every check passes, and with 503 if one fails or the server is shutting down.
 pub async fn ready(state: web::Data<State>) -> HttpResponse {
     let checks = state.readiness.check().await;
     let status = match (state.closing.is_cancelled(), checks.iter().all(|check| check.ok)) {

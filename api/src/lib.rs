@@ -1,9 +1,8 @@
-//! actix-web and async-graphql: the front door.
+//! The HTTP and WebSocket server, on actix-web and async-graphql.
 //!
-//! The root composes an HTTP server from [`configure`] and a [`State`]; async-graphql is only the engine
-//! that runs a document. Which bytes are a request, whether it may run, and how an answer looks is decided
-//! by the transports here, so that the engine can be replaced by its next major version without a client
-//! noticing.
+//! The root builds an HTTP server from [`configure`] and a [`State`]. async-graphql only executes documents: the
+//! transports here decide which bytes are a request, whether it may run, and how a response looks, so that the engine
+//! can be replaced by its next major version without clients noticing.
 
 pub mod admission;
 pub mod authenticate;

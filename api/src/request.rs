@@ -1,4 +1,4 @@
-//! What belongs to one request: its id, who calls, and what the resolvers find in their context.
+//! Data of one request: its id, its caller, and the context for resolvers.
 
 use actix_web::{HttpMessage as _, HttpRequest};
 use domain::{Caller, Ids};
@@ -6,20 +6,20 @@ use serde::Serialize;
 
 use crate::authenticate::Authenticated;
 
-/// The header that carries the request id, both ways.
+/// Header that carries the request id in requests and responses.
 pub const REQUEST_ID: &str = "x-request-id";
-/// The header that names the tenant a vendor key acts for.
+/// Header that names the tenant for which a vendor key acts.
 pub const TENANT: &str = "muster-tenant";
-/// The longest id that is taken over from a client.
+/// Maximum length of a request id accepted from a client, in characters.
 const LONGEST: usize = 64;
 
-/// Names one request in answers and in logs.
+/// Identifies a request in responses, logs and the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// The id that the client sent, if it is short and harmless in a log; a new one otherwise. A request has the same
-    /// whoever asks.
+    /// The id sent by the client, if it is short and safe to log; otherwise a new one. Every call for the same request
+    /// returns the same id.
     pub fn of(request: &HttpRequest, ids: &Ids) -> Self {
         if let Some(known) = request.extensions().get::<Self>() {
             return known.clone();
@@ -30,12 +30,12 @@ impl RequestId {
         id
     }
 
-    /// A new id.
+    /// Creates a new request id.
     pub fn make(ids: &Ids) -> Self {
         Self(format!("req_{}", ids.uuid().simple()))
     }
 
-    /// The id as text.
+    /// The id as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,12 +52,12 @@ fn is_harmless(id: &str) -> bool {
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// A header's value, if it is there and is text.
+/// The value of a header, if present and valid text.
 pub(crate) fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
     request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Gives the resolvers what they may ask their context for: [`Caller`] and [`RequestId`].
+/// Adds to a request what resolvers read from their context: [`Caller`] and [`RequestId`].
 pub(crate) fn with_context(
     request: async_graphql::Request,
     by: &Authenticated,

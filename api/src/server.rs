@@ -1,6 +1,6 @@
-//! How the pieces are put on addresses, and the limits of the connections themselves.
+//! Registers the routes and limits the connections.
 //!
-//! The root calls [`serve`], or [`configure`] inside an application of its own.
+//! The root calls [`serve`], or [`configure`] inside its own application.
 
 mod connection;
 mod guard;
@@ -26,12 +26,12 @@ use crate::{
     transport::{http, websocket},
 };
 
-/// How long a client may take to read the end of its connection.
+/// How long a client may take to acknowledge the end of its connection.
 const DISCONNECT: Duration = Duration::from_secs(2);
-/// How long a stopping server waits for answers that are being sent.
+/// How long a server that is shutting down waits for responses in progress, in seconds.
 const SHUTDOWN_SECS: u64 = 20;
 
-/// Puts GraphQL, GraphiQL and the health pages on their addresses.
+/// Registers the routes of GraphQL, GraphiQL and the health endpoints.
 pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
     routes
         .app_data(state.clone())
@@ -46,10 +46,10 @@ pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
     }
 }
 
-/// Starts an HTTP server that holds its clients to the times and sizes of [`crate::Config`], whatever they ask for.
+/// Starts an HTTP server that enforces the time and size limits of [`crate::Config`].
 ///
-/// `more` adds what other crates serve: pages, notifications. The future ends when the server has stopped;
-/// signals are the root's affair, which calls [`State::shut_down`] first.
+/// `more` registers routes of other crates, such as pages and notifications. The future ends when the server has
+/// stopped; the root handles signals and calls [`State::shut_down`] first.
 pub fn serve(
     listener: TcpListener,
     state: web::Data<State>,

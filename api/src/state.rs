@@ -1,4 +1,4 @@
-//! What every request handler shares, and the settings of the front door.
+//! State shared by all request handlers, and the configuration of the HTTP server.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -25,20 +25,20 @@ use crate::{
     },
 };
 
-/// Who may look at the schema.
+/// Who may introspect the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Introspection {
-    /// Everybody, also without a token: for development.
+    /// Everybody, even without a token; for development.
     Everyone,
     /// The vendor's staff and administrators of a tenant.
     #[default]
     Administrators,
-    /// Nobody.
+    /// Introspection is disabled for every caller.
     Nobody,
 }
 
 impl Introspection {
-    /// Whether this caller may.
+    /// Whether this caller may introspect the schema.
     pub fn allows(self, caller: &Caller) -> bool {
         match self {
             Self::Everyone => true,
@@ -50,49 +50,48 @@ impl Introspection {
     }
 }
 
-/// The settings of the front door.
+/// Configuration of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The limits of a document.
+    /// Limits of a document.
     pub limits: Limits,
-    /// Documents that are known by their ids.
+    /// Persisted documents.
     pub documents: Documents,
-    /// Who may look at the schema.
+    /// Who may introspect the schema.
     pub introspection: Introspection,
     /// How long a client may take to send the head of a request.
     pub head_timeout: Duration,
-    /// How long a connection is kept between two requests.
+    /// How long a connection is kept open between two requests.
     pub keep_alive: Duration,
-    /// How long a client may take nothing of an answer, on a socket too.
+    /// How long a client may leave a response unread, on a socket too.
     pub unread_timeout: Duration,
-    /// How many bytes a body may have.
+    /// Maximum size of a request body in bytes.
     pub body_limit: usize,
-    /// How long a body may take to arrive.
+    /// How long a request body may take to arrive.
     pub body_timeout: Duration,
-    /// How long a request may take once its body has arrived, who calls included; on a socket, how long an answer or
-    /// an event may take. A mutation that has begun is carried out to its end all the same.
+    /// How long a request may take once its body has arrived, authentication included; on a socket, how long a
+    /// response or event may take. A mutation that has started still runs to its end.
     pub execution_timeout: Duration,
-    /// How many bytes the answer to one request, or one event of a subscription, may have.
+    /// Maximum size of the response to one request, or of one subscription event, in bytes.
     pub answer_limit: usize,
     /// Origins, besides the server's own, whose pages may open a socket (`https://app.example.com`).
     pub allowed_origins: Vec<String>,
-    /// The names, besides those of loopback, under which alone this server answers, and whose pages may call it;
-    /// any if empty.
+    /// Host names, besides those of loopback, that this server serves and whose pages may call it; any if empty.
     pub hosts: Vec<String>,
-    /// Whether browsers are told to come back over https only.
+    /// Whether to send `Strict-Transport-Security`, which tells browsers to use https only.
     pub hsts: bool,
-    /// How much is worked on at a time.
+    /// Limits on concurrent work.
     pub admission: AdmissionConfig,
-    /// How many requests a node may have open, their bodies and answers included.
+    /// Maximum number of open requests on a node, including bodies and responses in transfer.
     pub requests: usize,
-    /// How many of them a tenant may have, or an address from which strangers come. All strangers together may have half
-    /// of all.
+    /// Maximum number of open requests of a tenant, or of an address with unidentified clients. All unidentified
+    /// clients together may have half of `requests`.
     pub requests_each: usize,
-    /// The networks of our own proxies, whose word about where a request comes from is believed.
+    /// Networks of our own proxies, whose reports of client addresses are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// The settings of a socket.
+    /// Configuration of WebSockets.
     pub socket: SocketConfig,
-    /// GraphiQL, where it is served.
+    /// Settings of GraphiQL; `None` if it is not served.
     pub graphiql: Option<GraphiQl>,
 }
 
@@ -122,19 +121,19 @@ impl Default for Config {
     }
 }
 
-/// A schema text that cannot be used. It comes from our own code, so this stops the start.
+/// The schema text is invalid. It comes from our own code, so this aborts the start.
 #[derive(Debug, thiserror::Error)]
 #[error("the schema is not valid: {0}")]
 pub struct SchemaInvalid(pub String);
 
 impl SchemaInvalid {
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(&self) -> &'static str {
         "SCHEMA_INVALID"
     }
 }
 
-/// What open requests are counted by.
+/// The key by which open requests are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Opened {
     All,
@@ -142,7 +141,7 @@ pub(crate) enum Opened {
     By(Holder),
 }
 
-/// What every request handler shares. One per process.
+/// State shared by all request handlers. One per process.
 pub struct State {
     pub(crate) config: Config,
     pub(crate) engine: Arc<dyn Engine>,
@@ -159,7 +158,7 @@ pub struct State {
 }
 
 impl State {
-    /// Reads the engine's schema and gets ready to serve it.
+    /// Parses the engine's schema and prepares to serve it.
     pub fn new(
         config: Config,
         engine: Arc<dyn Engine>,
@@ -191,8 +190,8 @@ impl State {
         })
     }
 
-    /// Fills headers into GraphiQL that became known after the start, such as a token for a tenant that was just made.
-    /// For development: whoever opens the page sees them.
+    /// Sets headers in GraphiQL that became known after the start, such as a token for a tenant that was just created.
+    /// For development: everybody who opens the page sees them.
     pub fn fill_graphiql(&self, headers: serde_json::Map<String, serde_json::Value>) {
         *self.graphiql_headers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = headers;
     }
@@ -201,19 +200,19 @@ impl State {
         self.graphiql_headers.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// From which address a request comes.
+    /// Address of the client that sent a request.
     pub(crate) fn address_of(&self, request: &HttpRequest) -> Option<IpAddr> {
         client::address(request, &self.config.trusted_proxies)
     }
 
-    /// Whose a request seems to be, by what is known without asking anybody.
+    /// Holder of a request, judging by what is known without I/O.
     pub(crate) fn holder_of(&self, request: &HttpRequest, address: Option<IpAddr>) -> Holder {
         let (authorization, tenant) = (header(request, "authorization"), header(request, TENANT));
         let familiar = self.authenticate.familiar(authorization, tenant);
         familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
     }
 
-    /// Counts one more open request, unless there are as many as there may be.
+    /// Counts a request as open, unless the limit has been reached.
     pub(crate) fn open_request(&self, holder: Holder) -> Result<Held<Opened>, Error> {
         let mut counts = vec![Opened::All, Opened::By(holder)];
         if matches!(holder, Holder::Address(_)) {
@@ -228,14 +227,14 @@ impl State {
         self.requests.take(counts, limit).ok_or_else(|| self.overloaded())
     }
 
-    /// There is more to do than can be done in time. Clients come back at different moments.
+    /// The overload error, with a randomised delay so that clients retry at different times.
     pub(crate) fn overloaded(&self) -> Error {
         Error::Overloaded { after: 1 + self.ids.below(RETRY_SECONDS) }
     }
 
-    /// Closes every socket with 1012 and waits for sockets and begun mutations to end.
+    /// Closes every socket with 1012 and waits until sockets and running mutations have ended.
     ///
-    /// Call it before the HTTP server is stopped; a client that gets 1012 comes back by itself.
+    /// Call it before stopping the HTTP server; a client that receives 1012 reconnects by itself.
     pub async fn shut_down(&self) {
         self.closing.cancel();
         self.tasks.close();

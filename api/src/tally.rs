@@ -1,4 +1,4 @@
-//! Counts what each holder has of something there is a bounded number of.
+//! Counts how much of a limited resource each holder uses.
 
 use std::{
     collections::HashMap,
@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How many each holder has. Cheap to clone.
+/// Usage by holder. Cheap to clone.
 #[derive(Debug)]
 pub(crate) struct Tally<H>(Arc<Mutex<HashMap<H, usize>>>);
 
-/// One more for each of its holders; given back when it is dropped.
+/// One unit counted for each of its holders; released on drop.
 #[derive(Debug)]
 pub(crate) struct Held<H: Hash + Eq> {
     tally: Tally<H>,
@@ -30,7 +30,7 @@ impl<H> Default for Tally<H> {
 }
 
 impl<H: Hash + Eq + Clone> Tally<H> {
-    /// Counts one more for each holder, or none if one of them has as many as it may have.
+    /// Counts one unit for each holder, or none if one of them has reached its limit.
     pub(crate) fn take(&self, holders: Vec<H>, limit: impl Fn(&H) -> usize) -> Option<Held<H>> {
         let mut taken = self.lock();
         if holders.iter().any(|holder| taken.get(holder).is_some_and(|count| *count >= limit(holder))) {

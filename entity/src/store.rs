@@ -49,7 +49,7 @@ pub enum StoreError {
         faults: String,
     },
     /// The database refused or broke.
-    #[error("The database does not answer as it should: {0}")]
+    #[error("The database does not respond as it should: {0}")]
     Database(#[from] DatabaseError),
 }
 

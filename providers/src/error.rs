@@ -100,7 +100,8 @@ impl Error {
     pub const fn operators_action(&self) -> Option<&'static str> {
         match self.kind {
             ErrorKind::Signing => Some(
-                "Whoever operates this installation has to look after its source of signatures; it goes on by itself then.",
+                "Ask the operator of this installation to repair its signing service; the connection then \
+                    continues automatically.",
             ),
             _ => None,
         }

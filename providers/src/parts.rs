@@ -69,11 +69,12 @@ pub(crate) fn unreadable(refused: Refused, body: &[u8], system: &str) -> Error {
             FOREIGN,
             60,
             format!(
-                "{system} could not be reached: something else answered in its place. Muster tries again by itself."
+                "{system} could not be reached: something else responded in its place. Muster tries again \
+                    automatically."
             ),
         ),
-        Refused::Malformed => (UNREADABLE, 5, format!("{system} gave an answer that cannot be understood.")),
-        Refused::OverBudget => (TOO_LARGE, 60, format!("{system} gave an answer that is too large.")),
+        Refused::Malformed => (UNREADABLE, 5, format!("{system} sent a response that cannot be understood.")),
+        Refused::OverBudget => (TOO_LARGE, 60, format!("{system} sent a response that is too large.")),
     };
     Error::new(
         ErrorKind::Unavailable,

@@ -1,8 +1,8 @@
-//! Copies of calendars: reading a window from the provider, and what was read.
+//! Copies of calendars: reads a window from the provider and stores the result.
 //!
-//! A copy carries the provider's watermark from before its reading, so nothing that happens beside the reading is lost:
-//! the next question tells it. Two readers at the same time write a copy and its watermark together, one after the
-//! other; whichever stays is true to itself.
+//! A copy carries a provider watermark from before it was read, so that no concurrent change is lost: the next query
+//! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
+//! whichever remains is consistent.
 
 use domain::{Allowed, TimeRange, Timestamp, Unreadable, UnreadableReason};
 use providers::{Error, ErrorKind, Event, Provider, Remedy, Session, Since};
@@ -18,9 +18,9 @@ use crate::{
     integrations,
 };
 
-/// A calendar with more events than this in its window is not believed: something is wrong with it.
+/// Maximum number of events in a window; a calendar with more is treated as faulty and not stored.
 const MOST_EVENTS: usize = 20_000;
-/// A longer watermark is not kept; then the window is read every time.
+/// Longest watermark that is stored, in bytes; without one, the window is read every time.
 const LONGEST_WATERMARK: usize = 8_000;
 
 crate::noun! {
@@ -29,7 +29,7 @@ crate::noun! {
 }
 
 impl Calendars {
-    /// The events of a mailbox that overlap a window, as they were last read.
+    /// Events of a mailbox that overlap a window, as last read.
     pub async fn events(
         &self,
         by: &Allowed,
@@ -46,8 +46,8 @@ impl Calendars {
         Ok(rows.order_by_asc(Column::StartAt).all(&txn).await?)
     }
 
-    /// Connections of usable integrations whose copy is older than wished and that are to be tried now: those that do not
-    /// fail, oldest first, or those that do, the ones that fail least first.
+    /// Connections of usable integrations whose copy is due to be read again: those that do not fail, oldest first, or
+    /// those that do, with the fewest failures first.
     pub async fn outdated(
         &self,
         tenant: Uuid,
@@ -72,16 +72,16 @@ impl Calendars {
     }
 }
 
-/// Whose turn it is to be read again.
+/// Which connections are to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// Mailboxes whose last attempt succeeded.
     Healthy,
-    /// Mailboxes that failed, and whose wait is over.
+    /// Failing mailboxes whose next attempt is due.
     Failing,
 }
 
-/// The window that copies cover: from yesterday to the horizon, on whole days.
+/// The window that copies cover: from yesterday to the horizon, in whole days.
 pub fn window(services: &Services) -> TimeRange {
     let today = services.now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let start = today - chrono::Duration::days(1);
@@ -89,8 +89,8 @@ pub fn window(services: &Services) -> TimeRange {
     TimeRange { start, end: today + horizon }
 }
 
-/// Has the copies of a user, or of the whole tenant, read anew whatever their providers say of changes: their days stand
-/// in another zone now.
+/// Forces the copies of a user, or of the whole tenant, to be read again even if the provider reports no change,
+/// because their days now lie in another zone.
 pub(crate) async fn read_anew(txn: &DatabaseTransaction, tenant: Uuid, user: Option<Uuid>) -> Result<()> {
     use entity::connection::{Column, update};
     let copies = update(tenant).col_expr(Column::Watermark, Expr::value(None::<String>));
@@ -102,8 +102,8 @@ pub(crate) async fn read_anew(txn: &DatabaseTransaction, tenant: Uuid, user: Opt
     Ok(())
 }
 
-/// Brings a copy up to date: asks whether anything has changed since it was read, and reads the window if so, if nobody
-/// can tell, or if the copy covers another window by now. So every calendar is read once a day at least.
+/// Brings a copy up to date: asks whether anything has changed since it was read, and reads the window if so, if that
+/// cannot be determined, or if the window has moved. So every calendar is read at least once a day.
 pub async fn refresh(
     provider: &dyn Provider,
     session: &Session,
@@ -129,7 +129,7 @@ pub async fn refresh(
     }
 }
 
-/// Reads a mailbox's whole window from the provider. Where changes were followed already, they go on being followed
+/// Reads a mailbox's whole window from the provider. If changes are being followed already, the watermark stays that
 /// from before this reading.
 pub async fn read(
     provider: &dyn Provider,
@@ -148,8 +148,8 @@ pub async fn read(
     Ok(CalendarCopy { connection: connection.id, window, events: items, unreadable, as_of, watermark })
 }
 
-/// Asks what is to be known before the window is read. That a provider cannot be asked is no reason not to read; that
-/// it wants to be left alone, or lets nobody in, is.
+/// Asks for the watermark before the window is read. If the provider cannot answer, the window is read all the same;
+/// throttling and authorisation errors are returned.
 async fn ask(
     provider: &dyn Provider,
     session: &Session,
@@ -171,19 +171,19 @@ async fn ask(
     }
 }
 
-/// A watermark, when it is no longer than what is worth keeping beside every mailbox.
+/// The watermark, if it is short enough to be stored.
 fn storable(watermark: Option<String>) -> Option<String> {
     watermark.filter(|text| text.len() <= LONGEST_WATERMARK)
 }
 
-/// What stands in a window.
+/// Events and unreadable items in a window.
 #[derive(Default)]
 struct Events {
     items: Vec<Event>,
     unreadable: Vec<Unreadable>,
 }
 
-/// Reads the calendars that count: those that an administrator chose, else those that the calendar system counts.
+/// Reads the calendars that count: those that an administrator chose, otherwise those that the calendar system counts.
 async fn events(
     provider: &dyn Provider,
     session: &Session,
@@ -226,7 +226,7 @@ async fn pages(
         events.unreadable.extend(page.unreadable);
         after = page.next;
         if events.items.len() > MOST_EVENTS {
-            let message = "This calendar holds more events than can be read.";
+            let message = "This calendar has more events than Muster can read.";
             return Err(Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "too_many_events", message));
         }
         if after.is_none() {

@@ -1,4 +1,4 @@
-//! Bulk activations: preview, run, a result per mailbox, retry of the failed.
+//! Campaigns: preview, execution, results by mailbox, and retry of the failed mailboxes.
 
 use domain::{
     Allowed, Id, ids,
@@ -17,40 +17,40 @@ use crate::{
 };
 
 crate::noun! {
-    /// Bulk activations.
+    /// Bulk activations of mailboxes.
     Campaigns
 }
 
-/// What a campaign would do now.
+/// What a campaign would do if it started now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preview {
-    /// Users with a calendar address who would be activated.
+    /// Number of users with a calendar address who would be activated.
     pub users: usize,
-    /// Rooms that would be activated.
+    /// Number of rooms that would be activated.
     pub rooms: usize,
-    /// Mailboxes that are active already.
+    /// Number of mailboxes that are already active.
     pub active: usize,
-    /// Mailboxes that are left out on purpose.
+    /// Number of mailboxes that an administrator has excluded.
     pub excluded: usize,
 }
 
-/// How far a campaign is.
+/// Progress of a campaign, as numbers of mailboxes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Mailboxes in it.
+    /// Mailboxes in the campaign.
     pub total: usize,
     /// Mailboxes that have a result.
     pub finished: usize,
     /// Mailboxes that became active.
     pub active: usize,
-    /// Mailboxes that can only be read.
+    /// Mailboxes that can be read but not written.
     pub free_busy_only: usize,
     /// Mailboxes that cannot be reached.
     pub unreachable: usize,
 }
 
 impl Campaigns {
-    /// Starts the activation of everybody who is not active yet.
+    /// Starts activating every mailbox of an integration that is not active yet.
     pub async fn start(
         &self,
         by: &Allowed,
@@ -66,7 +66,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// Tries the mailboxes of a finished campaign again that did not become active.
+    /// Starts a new campaign for the mailboxes that did not become active in a finished one.
     pub async fn retry(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
         use entity::campaign_item::{Column, Entity, of};
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
@@ -95,7 +95,7 @@ impl Campaigns {
         Ok(campaign)
     }
 
-    /// What a campaign would do now.
+    /// What a campaign would do if it started now.
     pub async fn preview(&self, by: &Allowed, integration: Id<ids::Integration>) -> Result<Preview> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -123,7 +123,7 @@ impl Campaigns {
         })
     }
 
-    /// One campaign.
+    /// The campaign with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -138,7 +138,7 @@ impl Campaigns {
         page::read(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
     }
 
-    /// The results of a campaign, mailbox by mailbox.
+    /// The results of a campaign, one for each mailbox.
     pub async fn items(&self, by: &Allowed, campaign: Uuid) -> Result<Vec<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
         let tenant = by.tenant().uuid();
@@ -147,7 +147,7 @@ impl Campaigns {
         Ok(rows.all(&txn).await?)
     }
 
-    /// How far a campaign is.
+    /// How many mailboxes of a campaign have which result.
     pub async fn progress(&self, by: &Allowed, campaign: Uuid) -> Result<Progress> {
         let items = self.items(by, campaign).await?;
         let count = |state: ConnectionState| {
@@ -163,7 +163,7 @@ impl Campaigns {
     }
 }
 
-/// Starts a campaign in a transaction.
+/// Starts a campaign within a transaction.
 pub async fn start(
     services: &Services,
     tx: &mut Tx,
@@ -228,7 +228,7 @@ async fn order(
     Ok(())
 }
 
-/// A mailbox without a result yet.
+/// The row of a mailbox without a result yet.
 pub fn item_row(tenant: Uuid, campaign: Uuid, connection: Uuid) -> entity::campaign_item::ActiveModel {
     let row = entity::campaign_item::Model {
         tenant_id: tenant,
@@ -241,8 +241,7 @@ pub fn item_row(tenant: Uuid, campaign: Uuid, connection: Uuid) -> entity::campa
     row.into()
 }
 
-/// Lists the mailboxes that a campaign has to activate and orders their activations, all in one transaction. Done
-/// twice it changes nothing.
+/// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
 pub async fn enlist(
     services: &Services,
     tenant: Uuid,
@@ -285,7 +284,7 @@ pub async fn enlist(
     Ok(items.len())
 }
 
-/// The mailboxes of an integration that are neither active nor left out on purpose.
+/// Mailboxes of an integration that are neither active nor excluded.
 async fn waiting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -> Result<Vec<Uuid>> {
     use entity::connection::{Column, of};
     let settled = [ConnectionState::Active.as_str(), ConnectionState::Excluded.as_str()];

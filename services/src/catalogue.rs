@@ -1,36 +1,36 @@
-//! What use cases know of workflows: their names and shapes, for people to look at.
+//! Descriptions of workflows for people: names, states and diagrams.
 
 /// One state of a workflow's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateInfo {
-    /// The state's name.
+    /// Name of the state, unique within the workflow.
     pub name: &'static str,
-    /// The step that it does.
+    /// Name of the step executed in this state.
     pub does: &'static str,
-    /// The step that takes it back.
+    /// Name of the step that undoes it.
     pub undone_by: &'static str,
-    /// The states that may follow.
+    /// Names of the states that may follow.
     pub then: &'static [&'static str],
 }
 
-/// One workflow.
+/// Description of one workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowInfo {
-    /// The name that runs carry.
+    /// Name of the workflow, as stored with runs.
     pub name: &'static str,
-    /// The version that new runs begin with.
+    /// Version that new runs use.
     pub version: i32,
-    /// What it is for.
+    /// What the workflow does, in one sentence.
     pub about: &'static str,
-    /// Its table.
+    /// States of the workflow, in the order of its table.
     pub states: Vec<StateInfo>,
 }
 
-/// The workflows that this binary knows. Implemented by `workflows`, handed in by the root.
+/// The workflows that this binary can run. Implemented by `workflows` and provided by the root.
 pub trait Catalogue: Send + Sync + std::fmt::Debug {
-    /// All of them, by name.
+    /// All workflows, sorted by name.
     fn workflows(&self) -> Vec<WorkflowInfo>;
 
-    /// A Mermaid diagram of one, with a state marked.
+    /// Mermaid diagram of a workflow, with the state `present` marked.
     fn diagram(&self, workflow: &str, version: i32, present: Option<&str>) -> Option<String>;
 }

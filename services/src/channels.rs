@@ -1,7 +1,7 @@
-//! Standing requests for a provider's pushes, and what a push does.
+//! Push channels: subscriptions to a provider's notifications, and what a notification does.
 //!
-//! A push is a hint: it says that a mailbox changed, and the mailbox is read again with our own consent. Nothing in
-//! it is believed but the secret that only the provider was given.
+//! A notification is only a hint that a mailbox changed; the mailbox is then read again with our own consent. Nothing
+//! in it is trusted but the secret that only the provider was given.
 
 use std::collections::BTreeMap;
 
@@ -24,33 +24,33 @@ use crate::{
     vault::{Column as Sealed, Place},
 };
 
-/// Where Microsoft pushes to.
+/// Path to which Microsoft sends notifications.
 pub const MICROSOFT_HOOK: &str = "/hooks/microsoft";
 
-/// Where Google pushes to.
+/// Path to which Google sends notifications.
 pub const GOOGLE_HOOK: &str = "/hooks/google";
 
-/// A channel is renewed this long before it ends.
+/// How long before its end a channel is renewed.
 const EARLY: chrono::Duration = chrono::Duration::hours(24);
 
-/// What a provider says of a channel.
+/// A provider's notification about a channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Notice<'a> {
     /// The provider's id of the channel.
     pub channel: &'a str,
-    /// The secret that the provider was given with it.
+    /// The channel's secret, as the notification repeats it.
     pub secret: &'a str,
     /// Whether the channel has ended, or ends soon.
     pub has_lapsed: bool,
 }
 
 crate::noun! {
-    /// Standing requests for pushes.
+    /// Push channels.
     Channels
 }
 
 impl Channels {
-    /// Active connections of providers that push, without a channel or with one that ends soon.
+    /// Active connections of providers that can push, without a channel or with one that ends soon.
     pub async fn wanting(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
         use entity::{connection, integration};
         let txn = self.services.store.read(tenant).await?;
@@ -85,7 +85,7 @@ impl Channels {
         Ok(row.one(&txn).await?)
     }
 
-    /// Makes the connection's channel, or renews the one it has.
+    /// Creates or renews the channel of a connection.
     pub async fn keep(&self, connection: &entity::connection::Model) -> Result<()> {
         let tenant = connection.tenant_id;
         let rows = self.services.integrations().among(tenant, &[connection.integration_id]).await?;
@@ -108,7 +108,7 @@ impl Channels {
         self.store(connection, id, &channel, &secret).await
     }
 
-    /// The secret stays as it is in the row, under whichever key it is sealed by now.
+    /// The row of a renewed channel. The secret stays as stored, whichever key seals it by now.
     async fn renewed(
         &self,
         connection: &entity::connection::Model,
@@ -155,8 +155,8 @@ impl Channels {
         tx.commit().await
     }
 
-    /// Takes a push about one channel: the mailbox is read again soon. `false` when the channel is not known or the
-    /// secret is another; then nothing happens.
+    /// Processes a notification about one channel: the mailbox is read again soon. `false` if the channel is unknown
+    /// or the secret is wrong; then nothing happens.
     pub async fn pushed(&self, external_id: &str, secret: &str) -> Result<bool> {
         let (name, store) = (text::escape(external_id.to_owned()), &self.services.store);
         let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
@@ -174,13 +174,13 @@ impl Channels {
         Ok(true)
     }
 
-    /// Takes notices about many channels, of several tenants perhaps: the mailboxes are read again soon, channels that
-    /// have lapsed are renewed or made anew in the next round. Answers how many channels they are about; what names an
-    /// unknown channel, or another secret, is passed over.
+    /// Processes notifications about many channels, possibly of several tenants: the mailboxes are read again soon,
+    /// and channels that have lapsed are renewed or recreated in the next round. Returns how many channels they
+    /// concern; notifications with an unknown channel or a wrong secret are skipped.
     ///
-    /// Whoever sends them is not known: all channels are looked up with one statement, however many are named, and only
-    /// those that exist cost more, a fixed number of statements for each tenant. A tenant whose notices cannot
-    /// be stored is no reason to lose another's; the error is returned when all were tried.
+    /// The sender is not authenticated: all channels are looked up with one statement, however many are named, and
+    /// only existing ones cost more, a fixed number of statements for each tenant. If one tenant's notifications
+    /// cannot be stored, those of others still are; the error is returned after all were tried.
     pub async fn notified(&self, notices: &[Notice<'_>]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
@@ -198,7 +198,7 @@ impl Channels {
         failed.map_or(Ok(taken), Err)
     }
 
-    /// Takes those notices that are about channels of one tenant and know their secrets.
+    /// Selects the notifications about one tenant's channels that carry the right secrets.
     async fn notified_in(&self, tenant: Uuid, notices: &ByChannel<'_>) -> Result<usize> {
         let txn = self.services.store.read(tenant).await?;
         let named = entity::channel::of(tenant).filter(Column::ExternalId.is_in(notices.keys()));
@@ -224,8 +224,8 @@ impl Channels {
         self.services.secrets().open(place, &channel.secret).await
     }
 
-    /// Orders the reading of the channels' mailboxes, and ends the channels that have lapsed: pushes may have been lost
-    /// with them.
+    /// Enqueues reading the channels' mailboxes, and removes lapsed channels: notifications may have been lost with
+    /// them.
     async fn take(&self, tenant: Uuid, channels: &[(Model, bool)]) -> Result<()> {
         let mut tx = self.services.begin(tenant).await?;
         let lapsed: Vec<Uuid> =
@@ -250,26 +250,27 @@ impl Channels {
     }
 }
 
-/// The notices of one push, by the channel that they name.
+/// The notifications of one push, by the channel that they name.
 type ByChannel<'a> = BTreeMap<String, Vec<&'a Notice<'a>>>;
 
-/// By what the tenant of a channel is looked up: what stands behind a bar is in the id and not in the notice.
+/// The part of a channel's id by which its tenant is looked up; what follows a bar is stored in the id and missing in
+/// notifications.
 fn key_of(name: &str) -> &[u8] {
     name.split('|').next().unwrap_or_default().as_bytes()
 }
 
-/// Whether a secret is the right one; takes as long for any that is not.
+/// Compares secrets in constant time.
 fn is_same(known: &[u8], given: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(known, given.as_bytes()).is_ok()
 }
 
-/// Sealed under the connection, which stays while channels come and go.
+/// Secrets are sealed under the connection, which stays while channels come and go.
 fn place(tenant: Uuid, connection: Uuid) -> Place {
     Sealed::ChannelSecret.at(tenant, connection)
 }
 
-/// The channel of this name. Ids of Google's go on behind a bar with what notices do not carry; what comes before it is
-/// an id of ours, so nothing else is looked for that way.
+/// The channel with this name. Google's ids continue behind a bar with data that notifications lack; the part before
+/// the bar is our own id, so the prefix match finds nothing else.
 fn named(external_id: &str) -> Condition {
     let whole = Condition::any().add(Column::ExternalId.eq(external_id));
     match Uuid::try_parse(external_id) {

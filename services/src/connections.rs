@@ -1,4 +1,4 @@
-//! Mailboxes that are reached through an integration.
+//! Connections: mailboxes that are reached through an integration.
 
 mod counted;
 
@@ -32,19 +32,19 @@ crate::noun! {
     Connections
 }
 
-/// Which connections are wanted.
+/// Selects connections. A connection must match every member that is given.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Of this integration.
+    /// Only connections of this integration.
     pub integration: Option<Uuid>,
-    /// In this state.
+    /// Only connections in this state.
     pub state: Option<ConnectionState>,
-    /// Only people's or only rooms'.
+    /// Only connections of rooms (`true`) or only of users (`false`).
     pub rooms: Option<bool>,
 }
 
 impl Connections {
-    /// One connection.
+    /// The connection with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -52,7 +52,7 @@ impl Connections {
         row.ok_or_else(|| Error::not_found("connection"))
     }
 
-    /// The tenant's connections.
+    /// One page of the tenant's connections.
     pub async fn list(
         &self,
         by: &Allowed,
@@ -64,7 +64,7 @@ impl Connections {
         page::read(select(tenant, wanted), entity::connection::Column::Id, args, &txn).await
     }
 
-    /// How many connections there are.
+    /// Number of matching connections.
     pub async fn count(&self, by: &Allowed, wanted: &Wanted) -> Result<u64> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -87,7 +87,7 @@ impl Connections {
         Ok(of(tenant).filter(either).all(&txn).await?)
     }
 
-    /// Activates one mailbox again, or for the first time (S1.13). Answers the run.
+    /// Activates one mailbox, for the first time or again (S1.13). Returns the run.
     pub async fn activate(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<Uuid> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
@@ -98,7 +98,7 @@ impl Connections {
     }
 
     /// Connects a user's calendar through the service account (S1.13), or the caller's own with one click and no
-    /// login at the provider (S3.8). Answers the run.
+    /// sign-in at the provider (S3.8). Returns the run.
     pub async fn activate_user(&self, by: &Allowed, user: Id<ids::User>) -> Result<Uuid> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let user = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
@@ -117,9 +117,9 @@ impl Connections {
         Ok(run)
     }
 
-    /// Orders the activation of mailboxes that are not in use although nobody wants that: those whose activation failed,
-    /// when they are to be tried again, and those whose activation began and has no run any more. A run that crashed its
-    /// worker waits for a person. Answers how many were ordered.
+    /// Enqueues the activation of mailboxes that are unintentionally not in use: those whose activation failed and is
+    /// due again, and those whose activation began but has no run any more. A run that crashed its worker waits for a
+    /// person instead. Returns how many were enqueued.
     pub async fn retry_failed(&self, tenant: Uuid, max: usize) -> Result<usize> {
         use entity::connection::{Column, update};
         let rows = self.to_retry(tenant, max).await?;
@@ -171,13 +171,13 @@ impl Connections {
         Ok(rows.into_iter().filter(|row| !is_parked(row)).collect())
     }
 
-    /// Leaves a mailbox out on purpose: it is not read or written any more.
+    /// Excludes a mailbox: it is no longer read or written.
     pub async fn exclude(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
         use sea_orm::{ActiveModelTrait, ActiveValue::Set};
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
-        let reason = domain::Reason::new("EXCLUDED", "An administrator left this mailbox out.");
+        let reason = domain::Reason::new("EXCLUDED", "An administrator has excluded this mailbox.");
         let mut change = entity::connection::ActiveModel::from(row.clone());
         change.state = Set(ConnectionState::Excluded.to_string());
         change.reason = Set(serde_json::to_value(reason).ok());
@@ -193,7 +193,7 @@ impl Connections {
     }
 }
 
-/// The integration that new mailboxes are connected through: the oldest that works.
+/// The integration that connects new mailboxes: the oldest that works.
 pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
     use entity::integration::{Column, of};
     use sea_orm::QueryOrder;
@@ -201,7 +201,7 @@ pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integrati
     Ok(rows.one(tx.conn()).await?)
 }
 
-/// The connection of an address, made if there is none.
+/// The connection of an address, created if there is none.
 pub(crate) async fn find_or_insert(
     services: &crate::Services,
     tx: &mut Tx,
@@ -225,7 +225,7 @@ pub(crate) async fn find_or_insert(
     Ok(row)
 }
 
-/// Orders an activation; the run that is at it already is as good.
+/// Enqueues an activation; returns the run already in progress if there is one.
 pub(crate) async fn order(tx: &mut Tx, row: &entity::connection::Model, actor: &str) -> Result<Uuid> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consented(&integration)?;
@@ -250,7 +250,7 @@ pub(crate) async fn order(tx: &mut Tx, row: &entity::connection::Model, actor: &
     live.map(|run| run.id).ok_or_else(|| Error::refuse("IN_PROGRESS", "Try again in a moment."))
 }
 
-/// Takes a mailbox in again that was left out: somebody asks for it.
+/// Includes a mailbox again that was excluded, because somebody activates it.
 async fn take_in(tx: &mut Tx, connection: Uuid) -> Result<()> {
     use entity::connection::{Column, update};
     update(tx.tenant())
@@ -281,23 +281,23 @@ fn select(tenant: Uuid, wanted: &Wanted) -> sea_orm::Select<entity::connection::
     }
 }
 
-/// The state of a row; a word from a newer binary counts as unreachable.
+/// The state of a row; one from a newer binary counts as unreachable.
 pub fn state(row: &entity::connection::Model) -> ConnectionState {
     ConnectionState::parse(&row.state).unwrap_or(ConnectionState::Unreachable)
 }
 
-/// Whether the mailbox is reached by its owner's own consent.
+/// Whether the mailbox is reached with its owner's own consent.
 pub fn is_own(row: &entity::connection::Model) -> bool {
     row.user_id.is_some() && row.route == Route::Own.as_str()
 }
 
-/// What was measured of a row.
+/// The measured capabilities of a connection.
 pub fn capabilities(row: &entity::connection::Model) -> Capabilities {
     serde_json::from_value(row.capabilities.clone()).unwrap_or_default()
 }
 
-/// Examples of the items of a mailbox that cannot be read, those that block nothing first. An example whose reason only
-/// a newer version knows is left out.
+/// Examples of a mailbox's unreadable items, those that block nothing first. Examples with a reason from a newer
+/// version are left out.
 pub fn unreadable(row: &entity::connection::Model) -> Vec<Unreadable> {
     let examples = row.unreadable.as_array().map(Vec::as_slice).unwrap_or_default();
     examples.iter().filter_map(|one| serde_json::from_value(one.clone()).ok()).collect()

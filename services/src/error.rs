@@ -1,28 +1,28 @@
-//! What use cases answer when they do not do what they were asked.
+//! Errors of use cases.
 
 use domain::access::Denied;
 use entity::DatabaseError;
 use sea_orm::DbErr;
 
-/// A clear no: the caller asked for something that the rules or the input do not allow. Nothing has changed.
+/// A refusal: the caller asked for something that the rules or the input do not allow. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// The stable code; documented in `docs/errors.md`.
+    /// Stable code for programs; documented in `docs/errors.md`.
     pub code: &'static str,
-    /// One sentence for a person.
+    /// Explanation for a person, in one sentence.
     pub message: String,
-    /// The input field that is to blame, where there is one, as the schema spells it.
+    /// The input field that caused the refusal, if there is one, as the schema spells it.
     pub field: Option<&'static str>,
 }
 
 impl Refusal {
-    /// A refusal that concerns the whole request.
+    /// Creates a refusal that concerns the whole request.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), field: None }
     }
 
-    /// The same refusal, blaming one input field.
+    /// Attributes the refusal to one input field.
     #[must_use]
     pub fn at(mut self, field: &'static str) -> Self {
         self.field = Some(field);
@@ -30,13 +30,13 @@ impl Refusal {
     }
 }
 
-/// Why a use case did not answer.
+/// Why a use case failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A clear no.
+    /// The rules or the input do not allow the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The caller may not.
+    /// The caller lacks a permission, or is not authenticated.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// A provider failed.
@@ -45,24 +45,24 @@ pub enum Error {
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] DatabaseError),
-    /// A wake-up or limit could not be reached.
+    /// The queue of hints and limits could not be reached.
     #[error("the queue failed")]
     Queue(#[from] queue::Error),
-    /// Something stored is sealed with a master key that the configuration has not.
+    /// A stored value is sealed with a master key that the configuration lacks.
     #[error(
         "what is stored as {what} is sealed with the master key {key}, which is neither master_key nor among \
          former_master_keys"
     )]
     MasterKeyUnknown {
-        /// What it is.
+        /// What is stored, for messages.
         what: &'static str,
-        /// Which key.
+        /// Id of the missing master key.
         key: crate::vault::KeyId,
     },
-    /// Something stored cannot be read back: a wrong key, or damage.
+    /// A stored value cannot be read: the key is wrong, or the value is damaged.
     #[error("what is stored as {what} cannot be read")]
     Unreadable {
-        /// What it is.
+        /// What is stored, for messages.
         what: &'static str,
     },
 }
@@ -74,17 +74,17 @@ impl From<DbErr> for Error {
 }
 
 impl Error {
-    /// Something that does not exist, or belongs to somebody else: the two are not told apart.
+    /// Refusal for an object that does not exist or belongs to another tenant; the two are not distinguished.
     pub fn not_found(what: &'static str) -> Self {
         Self::Refused(Refusal::new("NOT_FOUND", format!("There is no such {what}.")))
     }
 
-    /// A refusal with a code.
+    /// Refusal that concerns the whole request.
     pub fn refuse(code: &'static str, message: impl Into<String>) -> Self {
         Self::Refused(Refusal::new(code, message))
     }
 
-    /// The stable code.
+    /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code,
@@ -105,12 +105,12 @@ impl Error {
         }
     }
 
-    /// Whether two transactions stood in each other's way, so that this one should simply go again.
+    /// Whether the transaction conflicted with another and should be repeated.
     pub fn is_contention(&self) -> bool {
         matches!(self, Self::Database(error) if is_contention(error))
     }
 
-    /// Whether the connection broke: what was asked was done, or it was not.
+    /// Whether the connection broke, so that it is unknown whether the transaction committed.
     pub fn is_cut(&self) -> bool {
         matches!(self, Self::Database(error) if is_cut(error))
     }
@@ -121,17 +121,17 @@ fn is_cut(error: &DbErr) -> bool {
     text.contains("terminating connection") || text.contains("error communicating with database")
 }
 
-/// Whether the database refused because a unique index holds such a row already.
+/// Whether the database refused a row because a unique index has it already.
 pub(crate) fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_)))
 }
 
-/// Whether the database refused because a booking holds the time already.
+/// Whether the database refused a row because a booking blocks the time already.
 pub(crate) fn is_taken(error: &DbErr) -> bool {
     error.to_string().contains("occupancy_taken")
 }
 
-/// Whether two transactions stood in each other's way and one should simply go again (40P01, 40001).
+/// Whether the transaction conflicted with another and should be repeated (40P01, 40001).
 pub(crate) fn is_contention(error: &DbErr) -> bool {
     let text = error.to_string();
     text.contains("deadlock detected")

@@ -1,7 +1,7 @@
-//! What subscribers watch.
+//! Events for subscribers.
 //!
-//! An event says that something changed, not how: whoever hears it reads the present state with its own
-//! permission. Events are rows, written in the transaction of the change, and messages to all nodes after it.
+//! An event says that something changed, not how: receivers read the current state with their own permissions. Events
+//! are rows, written in the transaction of the change, and are then sent to all nodes.
 
 use domain::{Allowed, Ids, Timestamp};
 use entity::DatabaseError;
@@ -17,11 +17,11 @@ use uuid::Uuid;
 use crate::Result;
 
 crate::noun! {
-    /// What subscribers watch.
+    /// Events for subscribers.
     Events
 }
 
-/// Topics, one per noun that has a subscription.
+/// Topics, one for each noun that has a subscription.
 pub mod topic {
     /// An integration changed its state or reason.
     pub const INTEGRATION: &str = "integration";
@@ -33,25 +33,25 @@ pub mod topic {
     pub const BOOKING: &str = "booking";
     /// A run made a step.
     pub const RUN: &str = "run";
-    /// A run was parked: it needs somebody.
+    /// A run was quarantined and needs a person.
     pub const RUN_PARKED: &str = "run_parked";
 }
 
-/// What a watcher hears.
+/// What a watcher receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// This subject changed; `cursor` is the event's id.
+    /// A subject changed.
     Changed {
-        /// The id of what changed.
+        /// Identifier of the changed subject.
         subject: Uuid,
-        /// The event's id.
+        /// Identifier of the event.
         cursor: Uuid,
     },
-    /// Events were missed: read everything again.
+    /// Events were lost: read everything again.
     Lagged,
 }
 
-/// An event, not stored yet.
+/// An event that is not stored yet.
 pub fn row(
     ids: &Ids,
     tenant: Uuid,
@@ -76,7 +76,7 @@ pub(crate) fn message(event: &entity::event_log::Model) -> Message {
 }
 
 impl Events {
-    /// Everything of one topic that changes in the caller's tenant from now on.
+    /// Stream of changes on one topic in the caller's tenant, from now on.
     pub fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = Heard> + Send + use<> {
         let subscription = self.services.queue.fanout.subscribe(by.tenant().uuid(), topic);
         stream::unfold(subscription, |mut subscription| async move {
@@ -96,11 +96,10 @@ impl Events {
         .boxed()
     }
 
-    /// Events of one topic after one that this answered before, in the order in which they were committed; `after` may
-    /// be nil for the beginning. Whoever goes on from the last event that was answered misses none, however late a
-    /// transaction commits: what is younger than a transaction that still writes is held back until that one ends. An
-    /// event that is kept no longer is as good as nil. What [`Self::watch`] tells comes at once and in any order: its
-    /// cursor is no place to go on from.
+    /// Events of one topic after an event returned before, in commit order; `after` may be nil for the beginning. A
+    /// reader that continues from the last returned event misses none, however late a transaction commits: events
+    /// younger than a transaction that is still writing are held back until it ends. A pruned event counts as nil.
+    /// [`Self::watch`] delivers events at once and in any order, so its cursors are not suitable here.
     pub async fn since(&self, by: &Allowed, topic: &str, after: Uuid, max: u64) -> Result<Vec<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -130,7 +129,7 @@ impl Events {
     }
 }
 
-/// Where an event stands in the order of the log.
+/// Position of an event in the log.
 async fn place<T: TryGetable>(
     txn: &DatabaseTransaction,
     column: &str,

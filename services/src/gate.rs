@@ -1,4 +1,4 @@
-//! Keeps each provider's limits before the provider has to say so.
+//! Enforces our own rate limits for each provider, so that the provider need not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,13 +9,13 @@ use queue::{Key, Limit, Limits};
 
 use crate::Services;
 
-/// The code of a request that was not sent, because our own limits left no room for it.
+/// Code of a request that was not sent because of our own limits.
 pub const OWN_LIMIT: &str = "own_limit";
 
-/// How long a request waits for a place before its worker is set free instead.
+/// How long a request waits for a permit before its worker is released instead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What one integration may do, over all nodes.
+/// The rate limits of one integration, over all nodes.
 #[derive(Debug, Clone)]
 pub(crate) struct IntegrationGate {
     limits: Arc<dyn Limits>,
@@ -25,7 +25,7 @@ pub(crate) struct IntegrationGate {
 }
 
 impl IntegrationGate {
-    /// The gate to what `whole` owns: a verified organisation, or one integration.
+    /// Creates the gate for the owner of the limits, `whole`: a verified organisation, or one integration.
     pub(crate) fn new(services: &Services, provider: ProviderKind, whole: Key) -> Self {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         // Microsoft: 130,000 per 10 s for an app as a whole, 10,000 per 10 min and 4 at once for a mailbox. Google:

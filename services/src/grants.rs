@@ -1,9 +1,9 @@
 //! The token broker: the only place that opens a stored consent.
 //!
-//! A connector asks it for a credential with every request. Access tokens are kept in memory until shortly before
-//! they end; one caller refreshes and the others wait for it. A rotated refresh token is stored before it is used,
-//! under a lock on its row, so that two nodes never refresh the same one. At every use the broker checks that the
-//! organisation at the provider still belongs to the tenant that asks.
+//! A connector asks it for a credential with every request. Access tokens are cached in memory until shortly before
+//! they expire; one caller refreshes and the others wait. A rotated refresh token is stored before it is used, under a
+//! lock on its row, so that two nodes never refresh the same one. Every use checks that the organisation at the
+//! provider still belongs to the tenant.
 
 mod broker;
 mod owner;
@@ -43,7 +43,7 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    /// Adds a connector. Whoever gets it from here gets clean texts, see [`Clean`].
+    /// Adds a connector. Connectors obtained from here sanitise texts, see [`Clean`].
     #[must_use]
     pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
         self.by_kind.insert(provider.kind(), Arc::new(Clean::new(provider)));
@@ -57,26 +57,26 @@ impl Connectors {
         self
     }
 
-    /// Adds Google's connector, which is also where people consent for themselves.
+    /// Adds Google's connector, which also handles users' own consents.
     #[must_use]
     pub fn with_google(mut self, google: Google) -> Self {
         self.google = Some(google.clone());
         self.with(Arc::new(google))
     }
 
-    /// Adds the issuers that tenants name for their sign-in.
+    /// Adds the client for tenants' OpenID issuers.
     #[must_use]
     pub fn with_openid(mut self, openid: OpenId) -> Self {
         self.openid = Some(openid);
         self
     }
 
-    /// The kinds that this installation can connect.
+    /// Kinds of calendar systems that this installation can connect.
     pub fn kinds(&self) -> impl Iterator<Item = ProviderKind> {
         self.by_kind.keys().copied()
     }
 
-    /// One connector.
+    /// The connector for a kind of calendar system.
     pub fn get(&self, kind: ProviderKind) -> Result<Arc<dyn Provider>> {
         self.by_kind.get(&kind).cloned().ok_or_else(|| {
             Error::refuse(
@@ -86,14 +86,14 @@ impl Connectors {
         })
     }
 
-    /// Google's sign-in.
+    /// Google's connector, for sign-in.
     pub fn google(&self) -> Result<&Google> {
         self.google.as_ref().ok_or_else(|| {
             Error::refuse("PROVIDER_NOT_AVAILABLE", "This installation is not set up for Google Workspace.")
         })
     }
 
-    /// The issuers that tenants name for their sign-in.
+    /// The client for tenants' OpenID issuers.
     pub fn openid(&self) -> Result<&OpenId> {
         self.openid.as_ref().ok_or_else(|| {
             Error::refuse(
@@ -111,44 +111,44 @@ impl Connectors {
     }
 }
 
-/// What a consent gave us; sealed at rest.
+/// The secret that a consent yielded; sealed at rest.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Secret {
-    /// The application itself may act in a Microsoft tenant; its own credential is the operator's configuration.
+    /// The application itself may act in a Microsoft tenant; its own credential is in the operator's configuration.
     MicrosoftApp {
-        /// The tenant at Microsoft.
+        /// Id of the tenant at Microsoft.
         external: String,
     },
     /// A user's own consent at Microsoft.
     MicrosoftUser {
-        /// The tenant at Microsoft.
+        /// Id of the tenant at Microsoft.
         external: String,
-        /// Rotates with every use.
+        /// Refresh token, which rotates with every use.
         refresh_token: String,
     },
     /// A user name and password.
     Basic {
-        /// The user name.
+        /// User name for HTTP authentication.
         user: String,
-        /// The password.
+        /// Password for HTTP authentication.
         password: String,
     },
     /// A user's own consent at Google.
     GoogleUser {
-        /// The customer at Google.
+        /// Id of the customer at Google.
         external: String,
-        /// Stays the same as a rule.
+        /// Refresh token, which usually does not rotate.
         refresh_token: String,
     },
     /// The key of a Google service account, which acts on behalf of an administrator.
     ServiceAccount {
-        /// The key file.
+        /// Content of the key file.
         key: String,
     },
-    /// The same without its key: the operator's source of signatures signs for it.
+    /// A service account without its key: the operator's signing service signs for it.
     Keyless {
-        /// The service account's address.
+        /// Address of the service account.
         service_account: String,
     },
 }
@@ -181,7 +181,7 @@ crate::noun! {
 }
 
 impl Grants {
-    /// Stores a consent in place of any former one of the same integration and user.
+    /// Stores a consent, replacing any previous one of the same integration and user.
     pub async fn store(
         &self,
         tx: &crate::Tx,
@@ -211,7 +211,7 @@ impl Grants {
         Ok(id)
     }
 
-    /// Forgets a consent.
+    /// Deletes a consent.
     pub async fn remove(&self, tx: &crate::Tx, integration: Uuid, user: Option<Uuid>) -> Result<()> {
         use entity::consent_grant::{Column, delete};
         let rows = delete(tx.tenant()).filter(Column::IntegrationId.eq(integration));
@@ -223,7 +223,8 @@ impl Grants {
         Ok(())
     }
 
-    /// Access to an integration's calendar system: through the service account, or through a user's own consent.
+    /// Opens a session with an integration's calendar system: through the service account, or with a user's own
+    /// consent.
     pub async fn session(
         &self,
         integration: &entity::integration::Model,
@@ -270,7 +271,7 @@ impl Grants {
         Ok((connector, session))
     }
 
-    /// Access with a consent that is not in force yet, to try it.
+    /// Opens a session with a consent that is not in effect yet, to try it.
     pub fn trial(
         &self,
         integration: &entity::integration::Model,
@@ -319,14 +320,14 @@ impl Grants {
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 
-    /// Whether the organisation at the provider belongs to this tenant of ours (the confused deputy's door).
+    /// Whether the organisation at the provider is bound to this tenant (prevents confused-deputy attacks).
     async fn is_bound(&self, provider: ProviderKind, external: &str, tenant: Uuid) -> Result<bool> {
         let txn = self.services.store.read(tenant).await?;
         Ok(binding(&txn, provider, external, tenant).await?.is_some())
     }
 }
 
-/// What binds the organisation to this tenant, if it is bound to this one.
+/// The row that binds the organisation to this tenant; `None` if it is not.
 async fn binding(
     txn: &DatabaseTransaction,
     provider: ProviderKind,
@@ -338,7 +339,7 @@ async fn binding(
     Ok(of_provider.filter(Column::ExternalTenant.eq(external)).one(txn).await?)
 }
 
-/// The credential of a key file.
+/// Parses the credential from a key file.
 fn service_account(key: &str) -> Result<Credential> {
     Ok(Credential::ServiceAccount(Arc::new(ServiceAccountKey::read(key)?)))
 }

@@ -1,9 +1,9 @@
-//! Telling what concerns an integration as a whole from what concerns one mailbox.
+//! Distinguishes failures of an integration as a whole from failures of one mailbox.
 //!
-//! What one mailbox returns never turns an integration `FAILING`. It turns so by what its directory or its token says,
-//! which is asked whenever a mailbox refuses in a way that may concern all; or when mailboxes fail in the same way
-//! for longer than one round of retries and none is read meanwhile: at least three, or all where there are fewer
-//! ([`Change::Failure`] counts them). One mailbox turns its own state, and with it the integration `DEGRADED` at most.
+//! The response of one mailbox never turns an integration `FAILING`. Its directory or token does, which is checked
+//! whenever a mailbox refuses in a way that may concern all; so do mailboxes that fail in the same way for longer than
+//! one round of retries while none is read: at least three, or all if there are fewer ([`Change::Failure`] counts
+//! them). One mailbox changes its own state, and turns the integration `DEGRADED` at most.
 
 use std::time::Duration;
 
@@ -19,29 +19,29 @@ use crate::{
     change::{Change, ConnectionChange, IntegrationChange, MailboxFailure},
 };
 
-/// The longest wait between two attempts at a mailbox that fails. Shorter than the time for which a copy counts as
-/// fresh, so that one good attempt in time keeps its owner bookable.
+/// Longest interval between two attempts at a failing mailbox. Shorter than the time for which a copy counts as fresh,
+/// so that one successful attempt keeps the owner bookable.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(4);
-/// How much of a provider's code tells ways of failing apart, in characters.
+/// Longest part of a provider's code that distinguishes ways of failing, in characters.
 const LONGEST_CODE: usize = 100;
 
 /// What an error of one mailbox means.
 #[derive(Debug, Clone)]
 pub enum Judgement {
-    /// The integration as a whole is refused, with the error that says so: a person has to consent again, or the
-    /// operator to mend something.
+    /// The integration as a whole is refused, with this error: a person must consent again, or the operator must fix
+    /// something.
     Lost(Error),
-    /// The mailbox refuses while the integration is let in. It is tried again, and counts beside others that fail in
+    /// The mailbox refuses while the integration has access. It is tried again, and counts with others that fail in
     /// the same way.
     Refused,
-    /// Only this mailbox cannot be served, for a reason that no repetition mends.
+    /// Only this mailbox cannot be used, for a reason that retrying does not fix.
     Mailbox,
-    /// Nothing is decided, with the error that passes: the mailbox's own, or that of the directory that was asked.
+    /// Nothing is decided because of this temporary error of the mailbox, or of the directory that was asked.
     Passing(Error),
 }
 
-/// Judges an error met at `mailbox`. What may concern all mailboxes is asked of the directory. "Access denied" does
-/// not even say that: a mailbox that is known to be in scope is asked first.
+/// Judges an error of `mailbox`. If it may concern all mailboxes, the directory is asked. "Access denied" is ambiguous
+/// even about that, so a mailbox known to be in scope is tried first.
 pub async fn judge(
     provider: &dyn Provider,
     session: &Session,
@@ -71,7 +71,7 @@ pub async fn judge(
     }
 }
 
-/// Whether the integration is let in, whatever a mailbox says.
+/// Whether the integration has access, whatever a mailbox says.
 async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
     match provider.organisation(session).await {
         Ok(_) => Judgement::Refused,
@@ -80,8 +80,8 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
     }
 }
 
-/// Why a provider did not serve. What the operator has to do stands with it; what the customer has to do is known where
-/// the error was met.
+/// Why a provider failed. Includes what the operator must do; what the customer must do is known where the error
+/// occurred.
 pub fn reason(error: &Error) -> Reason {
     let reason = Reason::new(error.kind_code(), error.message.clone());
     match error.operators_action() {
@@ -90,7 +90,7 @@ pub fn reason(error: &Error) -> Reason {
     }
 }
 
-/// Why a mailbox cannot be reached, and who does what about it.
+/// Why a mailbox cannot be reached, and who must do what about it.
 pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
     let next = match error.remedy {
         Remedy::SkipMailbox => {
@@ -98,14 +98,15 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
         }
         Remedy::Reconnect if own => "Ask the mailbox's owner to connect the calendar again.",
         _ => {
-            "Ask the administrator of the calendar system why it refuses this mailbox. Muster tries it again by itself."
+            "Ask the administrator of the calendar system why it refuses this mailbox. Muster tries again \
+                automatically."
         }
     };
     let reason = reason(error);
     if reason.next_action.is_some() { reason } else { reason.act(next) }
 }
 
-/// A failed attempt at a mailbox. `counts` says whether it stands beside other mailboxes that fail in the same way.
+/// A failed attempt at a mailbox. `counts` says whether it counts with other mailboxes that fail in the same way.
 pub fn failure(
     services: &Services,
     connection: &entity::connection::Model,
@@ -125,7 +126,7 @@ pub fn failure(
     })
 }
 
-/// The same for a run that could not go on.
+/// A failed attempt at a mailbox, for a run that could not continue.
 pub fn failure_because(
     services: &Services,
     connection: &entity::connection::Model,
@@ -140,7 +141,7 @@ pub fn failure_because(
     })
 }
 
-/// In which way a mailbox fails: the kind and the provider's own code.
+/// How a mailbox fails: the error kind and the provider's own code.
 fn way(error: &Error) -> String {
     let code = error.code.chars().filter(|c| !c.is_control()).take(LONGEST_CODE);
     format!("{} {}", error.kind_code(), code.collect::<String>())
@@ -152,8 +153,8 @@ pub fn lasts(services: &Services, connection: &entity::connection::Model, error:
     since.is_some_and(|since| since <= services.now() - services.settings.reread_after)
 }
 
-/// How long until the next attempt at a mailbox that has failed so often before: twice as long each time, at most some
-/// hours, and somewhat less by chance, so that mailboxes that failed together are not tried together.
+/// Interval until the next attempt after this many failures: doubles each time up to some hours, and is shortened at
+/// random so that mailboxes that failed together are not tried together.
 pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
     let doublings = u32::try_from(failures).unwrap_or(0).min(16);
     let first = services.settings.reread_after.min(LONGEST_BACKOFF);
@@ -162,7 +163,7 @@ pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
     whole.saturating_sub(Duration::from_millis(services.ids.below(quarter)))
 }
 
-/// A mailbox that was active is not any more: it is marked, and the integration shows it.
+/// Marks a mailbox that was active as unreachable, and the integration as degraded.
 pub fn unreachable(connection: &entity::connection::Model, error: &Error, own: bool) -> Vec<Change> {
     let change = ConnectionChange {
         id: connection.id,
@@ -174,7 +175,7 @@ pub fn unreachable(connection: &entity::connection::Model, error: &Error, own: b
     vec![Change::Connection(change), degraded(connection.integration_id)]
 }
 
-/// The integration no longer works as a whole. Only one that was in use changes.
+/// Marks an integration as failing. Only one that was in use changes.
 pub fn lost(integration: Uuid, error: &Error) -> Change {
     lost_because(integration, lost_reason(error))
 }
@@ -185,7 +186,7 @@ fn lost_reason(error: &Error) -> Reason {
     if reason.next_action.is_some() { reason } else { reason.act(again) }
 }
 
-/// [`lost`], for a reason that is known already.
+/// [`lost`], for a reason that is already known.
 pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
@@ -196,7 +197,7 @@ pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
     })
 }
 
-/// The integration works again as a whole.
+/// Marks a failing integration as working again.
 pub fn healed(integration: Uuid) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
@@ -207,10 +208,10 @@ pub fn healed(integration: Uuid) -> Change {
     })
 }
 
-/// Mailboxes that were active are not: the integration shows it.
+/// Marks an integration as degraded because mailboxes that were active are not any more.
 pub fn degraded(integration: Uuid) -> Change {
-    let reason = Reason::new("MAILBOXES_LOST", "Mailboxes that were active cannot be reached any more.")
-        .act("Look at the mailboxes that are unreachable.");
+    let reason = Reason::new("MAILBOXES_LOST", "Some mailboxes that were active can no longer be reached.")
+        .act("Check the mailboxes that are unreachable.");
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Degraded),
@@ -220,7 +221,7 @@ pub fn degraded(integration: Uuid) -> Change {
     })
 }
 
-/// Every mailbox that was active is so again, or was left out.
+/// Marks a degraded integration as active because every mailbox works again or was excluded.
 pub fn whole_again(integration: Uuid) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
@@ -231,7 +232,7 @@ pub fn whole_again(integration: Uuid) -> Change {
     })
 }
 
-/// Whether the provider clearly refuses, as against having a bad moment.
+/// Whether the provider definitely refuses, as opposed to failing temporarily.
 pub fn is_refusal(error: &Error) -> bool {
     error.remedy == Remedy::Reconnect
         || (error.kind == ErrorKind::Signing && error.remedy == Remedy::Never)

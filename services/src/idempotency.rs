@@ -1,8 +1,8 @@
-//! Requests that may be sent twice and are done once.
+//! Idempotency keys: requests that may be sent twice and are executed once.
 //!
-//! A key is remembered in the transaction of what it made: either both are there or neither. A second request with
-//! the same key waits at the key's row until the first has ended, and is then answered with what the first one made.
-//! Refusals are not remembered: nothing was done, so the same key may be tried again.
+//! A key is stored in the transaction of what it created: either both exist or neither. A second request with the same
+//! key waits for the key's row until the first has ended, and then returns what the first one created. Refusals are
+//! not stored: nothing was done, so the same key may be tried again.
 
 use chrono::Duration;
 use domain::text::{self, Shape};
@@ -17,27 +17,27 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Tx};
 
-/// How long a key is remembered.
+/// How long a key is stored.
 const KEPT: Duration = Duration::hours(24);
 const LONGEST: usize = 128;
 
 /// Whether a request is new.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is: do it, and say with the ticket what came of it.
+    /// The request is new: execute it, and record the result with the ticket.
     New(Ticket),
-    /// It was done before and made this.
+    /// The request was executed before and created this.
     Replay(Uuid),
 }
 
-/// A new request's place in the memory of requests.
+/// Reservation of a key for a new request.
 #[derive(Debug)]
 #[must_use = "a ticket that is not finished keeps its key unusable for a day"]
 pub struct Ticket {
     row: Uuid,
 }
 
-/// Begins a request. `field` is the mutation, `caller` the name under which it is recorded.
+/// Begins a request. `field` is the mutation, `caller` the name under which the caller is recorded.
 pub async fn begin(
     tx: &Tx,
     field: &str,
@@ -71,12 +71,12 @@ pub async fn begin(
             Err(refusal("IDEMPOTENCY_MISMATCH", message))
         }
         Some(present) if present.entity != Uuid::nil() => Ok(Begun::Replay(present.entity)),
-        _ => Err(refusal("IN_PROGRESS", "The same request is being worked on. Send it again shortly.")),
+        _ => Err(refusal("IN_PROGRESS", "The same request is still in progress. Send it again shortly.")),
     }
 }
 
 impl Ticket {
-    /// Says what the request made, to be answered to whoever repeats it.
+    /// Records what the request created, to be returned when it is repeated.
     pub async fn finish(self, tx: &Tx, entity: Uuid) -> Result<()> {
         update(tx.tenant())
             .filter(Column::Id.eq(self.row))
@@ -87,7 +87,7 @@ impl Ticket {
     }
 }
 
-/// Follows from what the row is found by; such rows are never listed, so nothing needs their ids to sort.
+/// Derives the row's id from what it is looked up by; such rows are never listed, so their ids need not be sortable.
 fn row_id(tenant: Uuid, field: &str, caller: &str, key: &str) -> Uuid {
     Uuid::new_v5(&tenant, serde_json::json!([field, caller, key]).to_string().as_bytes())
 }
@@ -108,7 +108,7 @@ fn same(row: &Model) -> sea_orm::Condition {
         .add(Column::Key.eq(row.key.as_str()))
 }
 
-/// The same for the same parameters: object members are sorted before they are hashed.
+/// A digest that is the same for the same parameters: object members are sorted before hashing.
 fn hash(parameters: &impl Serialize) -> Result<Vec<u8>> {
     let unreadable = |_| Error::Unreadable { what: "parameters" };
     let value = serde_json::to_value(parameters).map_err(unreadable)?;

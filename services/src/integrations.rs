@@ -1,4 +1,4 @@
-//! Links between a tenant and its calendar systems.
+//! Integrations: a tenant's links to its calendar systems.
 
 mod room_rules;
 
@@ -21,11 +21,11 @@ use crate::{
     page, tenants, text,
 };
 
-/// A service account that cannot write is of no use: said wherever somebody tries (S2.3).
+/// Why free/busy access is refused for a service account wherever it is requested (S2.3).
 const CANNOT_WRITE: &str = "A service account with free-busy access cannot write appointments. \
                             Choose full access, or restricted access to the calendars that are needed.";
 
-/// The longest name of a group that access is restricted to, in characters.
+/// Longest name of the group to which access is restricted, in characters.
 const LONGEST_GROUP: usize = 256;
 
 pub use providers::caldav::RoomRule;
@@ -36,26 +36,26 @@ crate::noun! {
     Integrations
 }
 
-/// An integration that somebody wants.
+/// Fields of a new integration.
 #[derive(Debug, Clone)]
 pub struct NewIntegration {
-    /// The calendar system.
+    /// Calendar system to connect.
     pub provider: ProviderKind,
-    /// Its name, for people.
+    /// Display name.
     pub name: String,
-    /// How much the service account may reach.
+    /// How much the service account may access.
     pub access_level: AccessLevel,
-    /// The group that restricted access is limited to, as the customer calls it: up to 256 characters.
+    /// The group of mailboxes to which restricted access is limited, as the customer names it; up to 256 characters.
     pub scope_group: Option<String>,
-    /// The service mailbox, if it is known already (S4.2).
+    /// Address of the service mailbox, if already known (S4.2).
     pub service_mailbox: Option<String>,
-    /// Where the browser lands when the consent is over.
+    /// Where to redirect the browser after the consent.
     pub return_url: Option<String>,
 }
 
 impl Integrations {
-    /// Registers a technical account as a service account and orders its connection (S1.1). Only an administrator
-    /// names a service mailbox with it (S4.18).
+    /// Registers a technical account as a service account and enqueues its connection (S1.1). Only an administrator
+    /// may set a service mailbox with it (S4.18).
     pub async fn create(&self, by: &Allowed, new: NewIntegration) -> Result<entity::integration::Model> {
         let tenant = by.tenant().uuid();
         let is_administrator =
@@ -88,7 +88,8 @@ impl Integrations {
         if let Some(url) = &new.return_url
             && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?
         {
-            let message = "This address was not allowed for returning beforehand.";
+            let message =
+                "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into());
         }
         let mailbox =
@@ -129,7 +130,7 @@ impl Integrations {
         Ok(row)
     }
 
-    /// One integration.
+    /// The integration with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -137,7 +138,7 @@ impl Integrations {
         row.ok_or_else(|| Error::not_found("integration"))
     }
 
-    /// The tenant's integrations.
+    /// One page of the tenant's integrations.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::integration::Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -150,7 +151,7 @@ impl Integrations {
         Ok(entity::integration::among(tenant, ids.iter().copied()).all(&txn).await?)
     }
 
-    /// Authorises Muster to use what the provider granted (S3.5). Before it no mailbox is touched.
+    /// Authorises Muster to use what the provider granted (S3.5). No mailbox is touched before.
     pub async fn authorise(
         &self,
         by: &Allowed,
@@ -163,7 +164,7 @@ impl Integrations {
         Ok(row)
     }
 
-    /// Climbs the ladder of checks once more. Answers the run.
+    /// Repeats the verification. Returns the run.
     pub async fn verify(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = find(&tx, id.uuid()).await?;
@@ -176,8 +177,8 @@ impl Integrations {
         Ok(run)
     }
 
-    /// Begins the consent anew, for an integration whose consent was lost or never finished. Its mailboxes and
-    /// bookings stay as they are. Answers the run.
+    /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
+    /// stay as they are. Returns the run.
     pub async fn reconnect(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = find(&tx, id.uuid()).await?;
@@ -198,20 +199,20 @@ impl Integrations {
             S::Active | S::Degraded | S::Failing => true,
             S::Failed | S::Expired | S::Declined => false,
             _ => {
-                let message = "This integration is being connected already, or is no longer there.";
+                let message = "This integration is already being connected, or has been removed.";
                 return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
             }
         };
         let order = Order::Connect(Connect { integration: row.id, again });
         let run = tx.order(order, actor, Lane::Interactive).await?;
         let run = run.ok_or_else(|| {
-            Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is being connected already.")
+            Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is already being connected.")
         })?;
         tx.audit(actor, "integration.reconnect", shown(row.id), json!({}));
         Ok(run)
     }
 
-    /// The last climbed ladders of an integration, newest first.
+    /// The most recent verifications of an integration, newest first.
     pub async fn verifications(
         &self,
         by: &Allowed,
@@ -234,7 +235,7 @@ impl Integrations {
         Ok(of(tenant).filter(Column::IntegrationId.eq(id)).order_by_asc(Column::Id).all(&txn).await?)
     }
 
-    /// The people that the calendar system lists, read from it now. Needs a connected integration.
+    /// The people listed in the calendar system's directory, read now. Requires a connected integration.
     pub async fn directory(
         &self,
         by: &Allowed,
@@ -248,7 +249,7 @@ impl Integrations {
     }
 }
 
-/// The state of a row; a word from a newer binary counts as failing, so nothing is written through it.
+/// The state of a row; one from a newer binary counts as failing, so that nothing is written through it.
 pub fn state(row: &entity::integration::Model) -> IntegrationState {
     IntegrationState::parse(&row.state).unwrap_or(IntegrationState::Failing)
 }
@@ -258,7 +259,7 @@ pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
     ProviderKind::parse(&row.provider).ok_or(Error::Unreadable { what: "provider" })
 }
 
-/// Why a row is in its state.
+/// Decodes the reason stored with a row.
 pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
     json.and_then(|json| serde_json::from_value(json.clone()).ok())
 }
@@ -275,10 +276,11 @@ pub(crate) async fn find(tx: &Tx, id: Uuid) -> Result<entity::integration::Model
     row.ok_or_else(|| Error::not_found("integration"))
 }
 
-/// Signals the second, explicit step to the integration's run.
+/// Signals the authorisation, a separate and explicit step, to the integration's run.
 pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, actor: &str) -> Result<()> {
     if state(row) != IntegrationState::AwaitingAuthorization {
-        let message = "There is nothing to authorise now: the provider has not granted access, or it was authorised before.";
+        let message = "This integration cannot be authorised now: the provider has not granted access yet, \
+            or it has already been authorised.";
         return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
     }
     signal(tx, row.id, "authorised", json!({ "by": actor })).await?;
@@ -287,7 +289,7 @@ pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, act
     Ok(())
 }
 
-/// Signals an integration's connect run.
+/// Sends a signal to the run that connects an integration.
 pub(crate) async fn signal(
     tx: &mut Tx,
     integration: Uuid,
@@ -301,12 +303,12 @@ pub(crate) async fn signal(
         .filter(Column::FinishedAt.is_null())
         .one(tx.conn())
         .await?;
-    let over = || Error::refuse("CONNECT_OVER", "This connection attempt is over. Start again.");
+    let over = || Error::refuse("CONNECT_OVER", "This connection attempt has ended. Start again.");
     let run = run.ok_or_else(over)?;
     if tx.signal(run.id, name, payload).await? { Ok(()) } else { Err(over()) }
 }
 
-/// Refuses what needs a consent that is in force.
+/// Refuses an integration without a consent in effect.
 pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> {
     use IntegrationState as S;
     match state(row) {
@@ -317,7 +319,7 @@ pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> 
 }
 
 pub(crate) fn verification_runs() -> Error {
-    Error::refuse("VERIFICATION_RUNS", "This integration is being verified at this moment.")
+    Error::refuse("VERIFICATION_RUNS", "This integration is being verified at the moment.")
 }
 
 fn shown(id: Uuid) -> String {

@@ -1,8 +1,8 @@
 //! Vendor keys, and the keys that sign access tokens.
 //!
-//! A vendor key is shown once and kept as a digest that is useless without the installation's key. It holds the
-//! permissions that it was made with, for any tenant or for one, and ends by itself. Signing keys are made at first use;
-//! several may be in force at once, each found by the `kid` of the tokens that it signed.
+//! A vendor key is shown once and stored as a digest that is useless without the installation's secret. It has fixed
+//! permissions, acts for one tenant or for any, and expires. Signing keys are created at first use; several may be
+//! valid at once, each identified by the `kid` of the tokens that it signed.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
@@ -30,26 +30,26 @@ use crate::{
 pub use signing::Signing;
 pub(crate) use signing::SigningKey;
 
-/// What every vendor key begins with.
+/// Prefix of every vendor key.
 pub const PREFIX: &str = "muster_";
-/// How many characters of a key are kept in the clear, so that people can tell keys apart.
+/// Number of characters of a key stored in clear text, so that people can tell keys apart.
 const SHOWN: usize = 12;
 const DIGITS: usize = 64;
-/// How long a rotated key and its successor are both in force, at most.
+/// Longest time for which a rotated key stays valid beside its successor.
 const LONGEST_OVERLAP: Duration = Duration::days(30);
-/// How far `last_used_at` may be behind.
+/// Resolution of `last_used_at`.
 const USE_RESOLUTION: Duration = Duration::minutes(1);
 
-/// A vendor key to be made.
+/// Fields of a new vendor key.
 #[derive(Debug, Clone)]
 pub struct NewKey {
-    /// The name, for people.
+    /// Display name.
     pub name: String,
-    /// What its bearer may do.
+    /// Permissions of the key.
     pub permissions: BTreeSet<Permission>,
-    /// The one tenant that it acts for; any, one at a time, when absent.
+    /// The only tenant for which the key may act; `None` allows any, one per request.
     pub tenant: Option<Id<ids::Tenant>>,
-    /// When it ends by itself; after [`crate::Settings::key_lifetime`] when absent.
+    /// When the key expires; by default after [`crate::Settings::key_lifetime`].
     pub expires_at: Option<Timestamp>,
 }
 
@@ -59,9 +59,9 @@ crate::noun! {
 }
 
 impl Keys {
-    /// Makes a vendor key. The second part of the answer is the key itself: it is shown this once.
+    /// Creates a vendor key. Also returns the secret, which is not shown again.
     ///
-    /// Whoever makes a key holds all of the key's permissions. A key for one tenant cannot be the staff's.
+    /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`.
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
         roles::may_give(|permission| by.also(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
@@ -69,7 +69,7 @@ impl Keys {
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
         }
         if new.expires_at.is_some_and(|end| end <= self.services.now()) {
-            return Err(Refusal::new("EXPIRY_PAST", "The key would have expired already.")
+            return Err(Refusal::new("EXPIRY_PAST", "Choose an expiry in the future.")
                 .at("expiresAt")
                 .into());
         }
@@ -87,8 +87,8 @@ impl Keys {
         Ok((key, secret))
     }
 
-    /// Makes a key that takes the place of another, with the same name, permissions and tenant. Both are in force for
-    /// `overlap`, so that a back end can be given the new one without an interruption; then the old one ends.
+    /// Creates a key that replaces another, with the same name, permissions and tenant. Both are valid for `overlap`,
+    /// so that the back end can switch without interruption; then the old one expires.
     pub async fn rotate(
         &self,
         by: &Staff,
@@ -97,13 +97,14 @@ impl Keys {
     ) -> Result<(Model, String)> {
         if overlap < Duration::zero() || overlap > LONGEST_OVERLAP {
             let message =
-                format!("Both keys are in force for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
+                format!("Both keys may be valid for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
             return Err(Refusal::new("KEY_OVERLAP", message).at("overlapSeconds").into());
         }
         let mut tx = self.services.begin_installation().await?;
         let old = self.to_be_taken(by, id, tx.conn()).await?;
         if !self.is_in_force(&old) || old.replaced_by.is_some() {
-            let message = "This key has ended or was rotated before. Rotate its successor, or make a key.";
+            let message = "This key is no longer valid or has already been rotated. Rotate its successor, \
+                or create a new key.";
             return Err(Error::refuse("KEY_ENDED", message));
         }
         let now = self.services.now();
@@ -129,15 +130,15 @@ impl Keys {
         Ok((key, secret))
     }
 
-    /// Makes sure that there is a key with which to begin.
+    /// Makes sure that a first key exists.
     ///
-    /// A given key is stored unless it is known already. Without one, and only while there is no key at all, a new
-    /// one is made and answered, to be shown this once. It holds every permission and does not end by itself: the
-    /// operator configures it. Called by whoever starts a node, never for a request.
+    /// A given key is stored unless it already is. Without one, and only while there is no key at all, a new one is
+    /// created and returned, to be shown once. It has every permission and does not expire, because the operator
+    /// configures it. Called when a node starts, never for a request.
     pub async fn ensure_first(&self, secret: Option<&str>, name: &str) -> Result<Option<(Model, String)>> {
         let secret = match secret {
             Some(secret) if !is_well_formed(secret) => {
-                let message = format!("A vendor key is {PREFIX} and {DIGITS} hexadecimal digits.");
+                let message = format!("A vendor key consists of {PREFIX} and {DIGITS} hexadecimal digits.");
                 return Err(Error::refuse("KEY_MALFORMED", message));
             }
             Some(secret) => secret.to_owned(),
@@ -159,7 +160,7 @@ impl Keys {
         Ok(Some((key, secret)))
     }
 
-    /// Revokes a key. It opens nothing from now on, and the sockets that it opened are closed.
+    /// Revokes a key at once and closes the sockets opened with it.
     pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>) -> Result<Model> {
         let mut tx = self.services.begin_installation().await?;
         let mut key = self.to_be_taken(by, id, tx.conn()).await?;
@@ -175,12 +176,12 @@ impl Keys {
         Ok(key)
     }
 
-    /// All keys, the dead ones too.
+    /// One page of all keys, including expired and revoked ones.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
         page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
-    /// The key of a secret, if it is in force. Records that it was used.
+    /// The key with this secret, if it is valid. Records its use.
     pub(crate) async fn find(&self, secret: &str) -> Result<Option<Model>> {
         if !is_well_formed(secret) {
             return Ok(None);
@@ -212,7 +213,7 @@ impl Keys {
         Ok(txn.commit().await?)
     }
 
-    /// A key that the caller may take away: one with no more permissions than the caller's.
+    /// A key that the caller may revoke or replace: one whose permissions the caller all holds.
     async fn to_be_taken(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
         let key = Entity::find_by_id(id.uuid()).one(txn).await?;
         let key = key.ok_or_else(|| Error::not_found("key"))?;
@@ -245,7 +246,7 @@ impl Keys {
     }
 }
 
-/// What the bearer of a key may do. Words that this binary does not know are left out.
+/// Permissions of a key. Words from a newer binary are left out.
 pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
     let mut permissions = roles::parsed(&key.permissions);
     if key.tenant_id.is_some() {
@@ -258,7 +259,7 @@ fn shown(key: &Model) -> String {
     Id::<ids::ApiKey>::from_uuid(key.id).to_string()
 }
 
-/// What of a key stands in the audit: by how it begins people tell keys apart.
+/// What the audit log records of a key; people tell keys apart by their prefix.
 fn told(key: &Model) -> Json {
     json!({
         "id": shown(key), "name": key.name, "prefix": key.prefix, "permissions": key.permissions,

@@ -1,8 +1,8 @@
-//! The ladder of checks: does the connection work, and for whom.
+//! Verification of an integration: whether it works, and for whom.
 //!
-//! Every check has a verdict, evidence and the next action. A rung that fails makes the ones above it `SKIPPED`: an
-//! unreachable system says nothing about its rooms. Read **and** write are proven, the latter by two probe events at
-//! the same time in the service mailbox, which are removed again (S2.6, S4.4).
+//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`: an
+//! unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two simultaneous
+//! probe events in the service mailbox, which are removed again (S2.6, S4.4).
 
 use domain::{
     BusyKind, TimeRange,
@@ -16,49 +16,50 @@ use uuid::Uuid;
 
 use crate::{Result, Services};
 
-/// How many rooms are looked at at the same time.
+/// Number of rooms checked concurrently.
 const ROOMS_AT_ONCE: usize = 8;
-/// How many mailboxes with items that cannot be read are named one by one.
+/// Maximum number of mailboxes with unreadable items that are listed individually.
 const MARKED: u64 = 20;
-/// How many pairs of probe events are tried: one, and one for each earlier climb that died while removing its own.
+/// Number of pairs of probe events that are tried: one, and one for each earlier verification that was interrupted
+/// while removing its own.
 const PROBES: usize = 5;
 
-/// One check.
+/// One check of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// Its name, in upper-case words.
+    /// Name of the check, in upper case.
     pub name: String,
-    /// The mailbox it is about, if it is about one.
+    /// The mailbox that was checked; `None` if the check concerns the whole system.
     pub mailbox: Option<String>,
-    /// The verdict.
+    /// Result of the check.
     pub verdict: Verdict,
-    /// What was seen.
+    /// What the check observed.
     pub evidence: String,
-    /// What to do, where something is to be done.
+    /// What to do about the result; `None` if nothing.
     pub next_action: Option<String>,
 }
 
-/// A climbed ladder.
+/// Result of a verification.
 #[derive(Debug, Clone)]
 pub struct Climb {
-    /// The checks, in the order in which they were made.
+    /// The checks, in the order in which they ran.
     pub checks: Vec<Check>,
-    /// The rooms that the directory lists.
+    /// Rooms listed in the directory.
     pub rooms: Vec<RoomInfo>,
     /// The organisation, if it was reached.
     pub organisation: Option<providers::Organisation>,
-    /// The name of the service mailbox, if one was proven.
+    /// Display name of the service mailbox, if one was verified.
     pub service_name: Option<String>,
-    /// The first error that a later climb may not meet: the whole climb should be made again.
+    /// The first temporary error: the whole verification should be repeated.
     pub again: Option<Error>,
-    /// Permissions are missing that a fresh consent may not have spread yet. Never where what is permitted is in force at
-    /// once.
+    /// Whether missing permissions may be due to a fresh consent that the provider has not applied everywhere yet.
+    /// Never set where permissions take effect at once.
     pub spreading: bool,
 }
 
 impl Climb {
-    /// The verdict of the whole: the worst of its checks, where what was skipped does not count.
+    /// Overall verdict: the worst of the checks, ignoring skipped ones.
     pub fn verdict(&self) -> Verdict {
         let has = |verdict| self.checks.iter().any(|check| check.verdict == verdict);
         match () {
@@ -74,8 +75,8 @@ impl Climb {
     }
 }
 
-/// Climbs the ladder of an integration. `mailbox` is the service mailbox to prove; `probe` begins the effect keys of
-/// the probe events and was stored before, so that a climb that died half-way leaves nothing.
+/// Verifies an integration. `mailbox` is the service mailbox to verify. `probe` is the prefix of the probe events'
+/// keys and was stored before, so that an interrupted verification leaves nothing behind.
 pub async fn climb(
     services: &Services,
     integration: &entity::integration::Model,
@@ -133,7 +134,7 @@ impl Ladder<'_> {
         });
     }
 
-    /// Notes a failed check. Whether it is failed or only to be repeated is the remedy's to say.
+    /// Records a failed check. The error's remedy decides whether it failed or is to be repeated.
     fn fail(&mut self, name: &str, mailbox: Option<&str>, error: &Error, next: &str) {
         if matches!(error.remedy, Remedy::RetryAfter(_)) && self.climb.again.is_none() {
             self.climb.again = Some(error.clone());
@@ -147,8 +148,8 @@ impl Ladder<'_> {
         self.note(name, mailbox, Verdict::Failed, evidence, Some(next));
     }
 
-    /// Is the system there, are we let in, and is it still the same organisation? Unreachable is told apart from
-    /// refused.
+    /// Checks that the system is reachable, grants access, and still belongs to the same organisation. Distinguishes
+    /// unreachable from refused.
     async fn reach(&mut self, integration: &entity::integration::Model) -> bool {
         let organisation = match self.provider.organisation(self.session).await {
             Ok(organisation) => organisation,
@@ -167,18 +168,18 @@ impl Ladder<'_> {
                 return false;
             }
         };
-        self.note("REACHABLE", None, Verdict::Passed, "The calendar system answers.", None);
-        self.note("ACCEPTED", None, Verdict::Passed, "The calendar system lets us in.", None);
+        self.note("REACHABLE", None, Verdict::Passed, "The calendar system responds.", None);
+        self.note("ACCEPTED", None, Verdict::Passed, "The calendar system grants Muster access.", None);
         let same = integration.external_tenant.as_deref().is_none_or(|known| known == organisation.id);
         let verdict = if same { Verdict::Passed } else { Verdict::Failed };
-        let evidence = format!("It belongs to {}.", organisation.name);
+        let evidence = format!("The calendar system belongs to {}.", organisation.name);
         let next = (!same).then_some("Connect with an account of the organisation that was connected first.");
         self.note("ORGANISATION", None, verdict, evidence, next);
         self.climb.organisation = Some(organisation);
         same
     }
 
-    /// Are people and rooms listed?
+    /// Checks that people and rooms are listed.
     async fn directory(&mut self) -> bool {
         match self.provider.people(self.session, None).await {
             Ok(page) => {
@@ -219,18 +220,18 @@ impl Ladder<'_> {
         }
     }
 
-    /// Does the service mailbox exist, and does it take two events at the same time?
+    /// Checks that the service mailbox exists and accepts two events at the same time.
     async fn service_mailbox(&mut self, mailbox: Option<&str>, probe: Uuid) {
         let Some(address) = mailbox else {
             let next = "Add a service mailbox, so that bookings are possible for people whose mailbox cannot be reached.";
-            self.note("SERVICE_MAILBOX", None, Verdict::Warned, "No service mailbox is chosen.", Some(next));
-            return self.note(
-                "WRITE",
+            self.note(
+                "SERVICE_MAILBOX",
                 None,
-                Verdict::Skipped,
-                "There is no service mailbox to write to.",
-                None,
+                Verdict::Warned,
+                "No service mailbox has been set.",
+                Some(next),
             );
+            return self.note("WRITE", None, Verdict::Skipped, "No service mailbox has been set.", None);
         };
         let found = match self.provider.mailbox(self.session, address).await {
             Ok(found) => found,
@@ -247,7 +248,7 @@ impl Ladder<'_> {
             }
         };
         self.climb.service_name = Some(found.name.clone());
-        let evidence = format!("The mailbox of {} is there.", found.name);
+        let evidence = format!("The mailbox of {} exists.", found.name);
         self.note("SERVICE_MAILBOX", Some(address), Verdict::Passed, evidence, None);
         match self.probe(address, &found.name, probe).await {
             Ok(()) => {
@@ -261,8 +262,8 @@ impl Ladder<'_> {
         }
     }
 
-    /// Writes two overlapping events and removes them. What an earlier, broken climb left is found by its keys; where
-    /// it had begun to remove, its keys are used up for good at some providers, and the next pair is taken.
+    /// Writes two overlapping events and removes them. Remains of an earlier, interrupted verification are found by
+    /// their keys; some providers never accept a key again whose event was removed, so the next pair is used then.
     async fn probe(&self, address: &str, name: &str, probe: Uuid) -> providers::Result<()> {
         let mut keys: Vec<String> = Vec::new();
         let mut proven = Ok(());
@@ -293,8 +294,7 @@ impl Ladder<'_> {
     async fn both_are_there(&self, address: &str, keys: &[String]) -> providers::Result<()> {
         for key in keys {
             if self.provider.find_event(self.session, address, key).await?.is_none() {
-                let message =
-                    "An event that was written is not there: the mailbox does not keep overlapping events.";
+                let message = "A written event is missing: the mailbox does not keep overlapping events.";
                 return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "probe_missing", message));
             }
         }
@@ -306,7 +306,8 @@ impl Ladder<'_> {
         NewEvent {
             effect_key: key.to_owned(),
             title: "Connection test".to_owned(),
-            text: "This entry tests that appointments can be written. It removes itself.".to_owned(),
+            text: "Muster tests with this entry that it can write appointments, and removes it again."
+                .to_owned(),
             range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
             zone: "UTC".to_owned(),
             location: None,
@@ -317,8 +318,8 @@ impl Ladder<'_> {
         }
     }
 
-    /// Which mailboxes hold items that cannot be read? They count as busy, or, where nothing is known of their times,
-    /// not at all.
+    /// Checks which mailboxes contain unreadable items. These count as busy or, if their times are unknown, block
+    /// nothing.
     async fn unreadable(&mut self, integration: &entity::integration::Model) -> Result<()> {
         use entity::connection::{Column, of};
         let txn = self.services.store.read(integration.tenant_id).await?;
@@ -341,19 +342,19 @@ impl Ladder<'_> {
         for row in &shown {
             let (count, unknown) = (row.unreadable_count, row.unknown_count);
             let evidence = format!(
-                "Number of items that cannot be read: {count}. Of these, {unknown} block no time, because nothing is known of their times."
+                "Unreadable items: {count}. Of these, {unknown} block no time because their times are unknown."
             );
             self.note("UNREADABLE", Some(&row.address), Verdict::Warned, evidence, Some(next));
         }
         if total > MARKED {
-            let evidence = format!("{} more mailboxes hold items that cannot be read.", total - MARKED);
+            let evidence = format!("{} more mailboxes contain unreadable items.", total - MARKED);
             self.note("UNREADABLE", None, Verdict::Warned, evidence, Some(next));
         }
         Ok(())
     }
 
-    /// Is every room reached? A room that is not is a warning: partial access is a normal state (S4.12). Busy times
-    /// alone prove nothing: Microsoft tells them of every room to whoever may ask one mailbox.
+    /// Checks that every room is reached. An unreachable room is a warning: partial access is a normal state (S4.12).
+    /// Busy times alone prove nothing: Microsoft reports them for every room to anybody who may query one mailbox.
     async fn each_room(&mut self) {
         let addresses: Vec<String> = self.climb.rooms.iter().map(|room| room.address.clone()).collect();
         if addresses.is_empty() {
@@ -372,7 +373,7 @@ impl Ladder<'_> {
                     if matches!(error.remedy, Remedy::RetryAfter(_)) && self.climb.again.is_none() {
                         self.climb.again = Some(error.clone());
                     }
-                    let next = "Add the room to the agreed scope, or leave it out.";
+                    let next = "Add the room to the agreed scope, or exclude it.";
                     let evidence = format!("{} ({})", error.message, error.code);
                     self.note("ROOM", Some(&address), Verdict::Warned, evidence, Some(next));
                 }
@@ -381,7 +382,7 @@ impl Ladder<'_> {
     }
 }
 
-/// The service mailbox that a climb should prove: the candidate, or the present one.
+/// The service mailbox to verify: the candidate, or the current one.
 pub fn mailbox_to_prove<'a>(
     integration: &'a entity::integration::Model,
     candidate: Option<&'a str>,

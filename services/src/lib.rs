@@ -1,9 +1,9 @@
 //! Use cases, one file per noun.
 //!
-//! Every use case has the same shape: say no early; one transaction ([`tx::Tx`]); what follows (runs, signals,
-//! events, audit) is written in the same transaction; commit; then wake-ups that may be lost. Each takes the proof
-//! that its caller was asked for a permission ([`domain::Allowed`], [`domain::access::Staff`]), and every finder
-//! begins with the tenant that the proof carries.
+//! Every use case has the same shape: refuse early; one transaction ([`tx::Tx`]); consequences (runs, signals, events,
+//! audit) are written in the same transaction; commit; then wake-ups, which may be lost. Each takes the proof that its
+//! caller has a permission ([`domain::Allowed`], [`domain::access::Staff`]), and every finder begins with the tenant
+//! that the proof carries.
 
 pub mod access;
 pub mod audit;
@@ -61,37 +61,37 @@ pub use settings::Settings;
 pub use tx::Tx;
 pub use vault::Vault;
 
-/// What every use case answers.
+/// Result of a use case.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that use cases stand on. Cheap to clone.
+/// The dependencies of all use cases. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Services(Arc<Inner>);
 
 /// The parts of [`Services`].
 #[derive(Debug)]
 pub struct Inner {
-    /// The database.
+    /// Access to the database.
     pub store: Store,
-    /// The time.
+    /// Source of the current time.
     pub clock: SharedClock,
-    /// Ids and secrets.
+    /// Source of ids and random secrets.
     pub ids: Ids,
-    /// Hints, fan-out and limits.
+    /// Hints, fan-out and rate limits.
     pub queue: Queue,
     /// The master keys.
     pub vault: Vault,
-    /// The connectors, by kind.
+    /// The connectors, by kind of calendar system.
     pub connectors: grants::Connectors,
-    /// What the operator configured.
+    /// The operator's settings.
     pub settings: Settings,
-    /// What has the key of the audit.
+    /// Provides the audit key.
     sealer: audit::Sealer,
-    /// What this node remembers of who calls.
+    /// This node's cache of authentication results.
     identities: access::Identities,
-    /// The key that signs access tokens, once it is known.
+    /// This node's cache of opened keys.
     signing: OnceLock<keys::Signing>,
-    /// The workflows, once they are known.
+    /// Descriptions of workflows; set after construction.
     catalogue: OnceLock<Arc<dyn Catalogue>>,
 }
 
@@ -104,7 +104,7 @@ impl std::ops::Deref for Services {
 }
 
 impl Services {
-    /// Puts the parts together.
+    /// Builds the services from their parts.
     pub fn new(
         store: Store,
         clock: SharedClock,
@@ -132,48 +132,48 @@ impl Services {
         }))
     }
 
-    /// The present time.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A transaction of one tenant.
+    /// Begins a transaction of one tenant.
     pub async fn begin(&self, tenant: Uuid) -> Result<Tx> {
         Ok(Tx::new(self.clone(), self.store.write(tenant).await?, tenant))
     }
 
-    /// A transaction of one tenant in which the vendor's staff act: what is recorded in it stands in the chains of the
+    /// Begins a transaction of one tenant for the vendor's staff: its audit entries are added to the chains of the
     /// tenant and of the installation.
     pub async fn begin_as_staff(&self, tenant: Uuid) -> Result<Tx> {
         let txn = self.store.write_both([tenant, audit::INSTALLATION]).await?;
         Ok(Tx::new(self.clone(), txn, tenant).also_of_the_installation())
     }
 
-    /// A transaction about what belongs to the installation: keys, signing keys. What is recorded in it stands in the
+    /// Begins a transaction about the installation, such as its keys. Its audit entries are added to the
     /// installation's chain.
     pub async fn begin_installation(&self) -> Result<Tx> {
         self.begin(audit::INSTALLATION).await
     }
 
-    /// Whether the database answers, and what is stored in it can be opened here.
+    /// Whether the database responds, and this node can open what is stored in it.
     pub async fn is_ready(&self) -> bool {
         let opens = self.secrets().has_the_key_in_force().await;
         opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
     }
 
-    /// Tells which workflows there are; called once by whoever puts the node together.
+    /// Sets the descriptions of workflows; called once when a node is built.
     pub fn set_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
         // A second call would come from a second assembly in one process; the first answer stays.
         let _already_set = self.0.catalogue.set(catalogue);
     }
 
-    /// The workflows, for tables and diagrams.
+    /// Descriptions of workflows, for tables and diagrams.
     pub fn catalogue(&self) -> Option<&Arc<dyn Catalogue>> {
         self.0.catalogue.get()
     }
 }
 
-/// Opens one noun's use cases: `services.bookings().move_to(..)`.
+/// Declares the accessor of each noun's use cases: `services.bookings().move_to(..)`.
 macro_rules! nouns {
     ($($(#[$doc:meta])* $name:ident: $ty:ty),* $(,)?) => {
         impl Services {
@@ -183,25 +183,25 @@ macro_rules! nouns {
 }
 
 nouns! {
-    /// Who calls: keys, tokens, roles.
+    /// Callers' identities: keys, tokens and roles.
     access: access::Access,
-    /// What was done, by whom.
+    /// The audit log.
     audit: audit::Audit,
-    /// When people and rooms are free.
+    /// Free times of people and rooms.
     availability: availability::Availability,
-    /// Appointments.
+    /// Bookings of meetings.
     bookings: bookings::Bookings,
     /// Copies of calendars.
     calendars: calendars::Calendars,
-    /// Bulk activations.
+    /// Bulk activations of mailboxes.
     campaigns: campaigns::Campaigns,
-    /// Standing requests for pushes.
+    /// Push channels.
     channels: channels::Channels,
-    /// The connect page's steps.
+    /// Steps of the connect page.
     connect: connect::Connect,
-    /// Mailboxes.
+    /// Connections to mailboxes.
     connections: connections::Connections,
-    /// What subscribers watch.
+    /// Events for subscribers.
     events: events::Events,
     /// The token broker.
     grants: grants::Grants,
@@ -211,29 +211,29 @@ nouns! {
     issuers: issuers::Issuers,
     /// Vendor keys and signing keys.
     keys: keys::Keys,
-    /// Invitations for IT people.
+    /// Invitations for IT administrators.
     links: links::Links,
-    /// How much callers may ask for.
+    /// Quotas of callers.
     quotas: quotas::Quotas,
     /// Roles and permissions.
     roles: roles::Roles,
-    /// Rooms.
+    /// Meeting rooms.
     rooms: rooms::Rooms,
     /// Runs of workflows.
     runs: runs::Runs,
-    /// What is secret at rest.
+    /// Encryption at rest.
     secrets: secrets::Secrets,
     /// Service mailboxes.
     service_accounts: service_accounts::ServiceAccounts,
-    /// The sign-in page's steps.
+    /// Steps of the sign-in page.
     sign_in: sign_in::SignIn,
     /// Customer organisations.
     tenants: tenants::Tenants,
-    /// People.
+    /// Users of a tenant.
     users: users::Users,
 }
 
-/// Declares the struct behind a noun.
+/// Declares the type with a noun's use cases.
 macro_rules! noun {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -1,7 +1,7 @@
-//! Invitations for IT people, who need no account in the vendor's product.
+//! Invitations for IT administrators, who need no account in the vendor's product.
 //!
-//! A link opens the connect page and nothing else. Its token has 256 random bits; only a digest is kept, so a link is
-//! shown once, to whoever made it.
+//! A link opens the connect page and nothing else. Its token has 256 random bits, of which only a digest is stored, so
+//! that a link is shown only once, to whoever created it.
 
 use domain::{Allowed, Id, StandardRole, ids, state::Feature};
 use entity::{
@@ -16,37 +16,37 @@ use uuid::Uuid;
 use crate::{Error, Result, Tx, audit::Facts, roles, tenants::require_feature, users::checked_email};
 
 crate::noun! {
-    /// Invitations for IT people.
+    /// Invitations for IT administrators.
     Links
 }
 
-/// An invitation to be made.
+/// Details of a new invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLink {
-    /// Whom to invite.
+    /// Email address of the invited person.
     pub email: String,
-    /// Where the browser goes back to at the end; a place that the vendor allowed beforehand.
+    /// Where to redirect the browser at the end; must lie below one of the tenant's return URLs.
     pub return_url: Option<String>,
-    /// The integration to connect, where there is one already.
+    /// An existing integration to connect.
     pub integration: Option<Id<ids::Integration>>,
-    /// The roles that the invited person gets; Calendar Connector when there is none.
+    /// Roles for the invited person; Calendar Connector if empty.
     pub roles: Vec<Id<ids::Role>>,
 }
 
-/// A link that somebody followed in time.
+/// A link that was opened before it expired.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenLink {
-    /// The link.
+    /// The link's own row.
     pub link: Model,
-    /// The tenant whose calendar system it is about.
+    /// The tenant whose calendar system is to be connected.
     pub tenant: entity::tenant::Model,
 }
 
 impl Links {
-    /// Invites an IT person. The second part of the answer is the address to send; it is shown this once.
+    /// Invites an IT administrator. Also returns the link to send, which is not shown again.
     ///
-    /// The invited person becomes a user with the roles, unless there is a user with this email address, who is then
-    /// given them. The caller must hold all that the roles allow.
+    /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
+    /// The caller must hold every permission of the roles.
     pub async fn invite(&self, by: &Allowed, new: NewLink) -> Result<(Model, String)> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
@@ -83,7 +83,7 @@ impl Links {
         Ok((link, self.services.settings.link(&format!("/connect/{token}"))))
     }
 
-    /// The link of a token, if it may still be followed.
+    /// The link with this token, if it is still valid.
     pub async fn open(&self, token: &str) -> Result<OpenLink> {
         let unknown =
             || Error::refuse("LINK_UNKNOWN", "This link is not known. Check that the address is complete.");
@@ -97,14 +97,14 @@ impl Links {
         drop(txn);
         let link = found.ok_or_else(unknown)?;
         if link.expires_at <= self.services.now() {
-            let message = "This link has expired. Ask whoever sent it for a new one.";
+            let message = "This link has expired. Ask the person who sent it for a new one.";
             return Err(Error::refuse("LINK_EXPIRED", message));
         }
         let tenant = self.services.tenants().find(Id::from_uuid(link.tenant_id)).await?;
         Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
 
-    /// The user with this email, made if there is none, with the roles of an IT person.
+    /// The user with this email, created if there is none, with the roles of the invitation.
     async fn invited(&self, tx: &mut Tx, by: &Allowed, email: &str, roles: &[Id<ids::Role>]) -> Result<Uuid> {
         let present =
             tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;

@@ -1,6 +1,6 @@
-//! The runs that use cases order, each with the first memory of its workflow.
+//! Runs that use cases enqueue, each with the initial memory of its workflow.
 //!
-//! `workflows` claims them and sets version and first state; a test there checks that every order has its workflow.
+//! `workflows` claims them and sets version and first state; a test there checks that every variant has its workflow.
 
 use domain::{TimeRange, state::Lane};
 use queue::jobs::NewRun;
@@ -8,38 +8,38 @@ use sea_orm::prelude::Json;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A run that a use case wants.
+/// A run to be enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
-    /// Connect an integration, from the terms to the first campaign.
+    /// Connects an integration, from the terms to the first campaign.
     Connect(Connect),
-    /// Climb the ladder of checks once more, or prove a new service mailbox.
+    /// Repeats the verification, or verifies a new service mailbox.
     Verify(Verify),
-    /// Activate every mailbox of a campaign.
+    /// Activates every mailbox of a campaign.
     Campaign(Campaign),
-    /// Activate one mailbox.
+    /// Activates one mailbox.
     Activate(Activate),
-    /// Write a booking to a calendar.
+    /// Writes a booking to a calendar.
     WriteBooking(WriteBooking),
-    /// Move a written booking.
+    /// Moves a written booking.
     MoveBooking(MoveBooking),
-    /// Cancel a written booking.
+    /// Cancels a written booking.
     CancelBooking(CancelBooking),
 }
 
 /// See [`Order::Connect`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connect {
-    /// The integration.
+    /// Identifier of the integration to connect.
     pub integration: Uuid,
-    /// Whether it was connected before.
+    /// Whether the integration was connected before.
     pub again: bool,
 }
 
 /// See [`Order::Verify`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verify {
-    /// The integration.
+    /// Identifier of the integration to verify.
     pub integration: Uuid,
     /// The service mailbox that becomes the current one if it passes.
     pub candidate: Option<String>,
@@ -48,56 +48,57 @@ pub struct Verify {
 /// See [`Order::Campaign`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Campaign {
-    /// The campaign.
+    /// Identifier of the campaign to carry out.
     pub campaign: Uuid,
-    /// The integration.
+    /// Identifier of the integration that owns the mailboxes.
     pub integration: Uuid,
-    /// Only the mailboxes that the campaign already lists (a retry); otherwise everybody who is not active yet.
+    /// Whether to activate only the mailboxes already listed by the campaign (a retry), and not every mailbox that is
+    /// not active yet.
     pub listed_only: bool,
 }
 
 /// See [`Order::Activate`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Activate {
-    /// The connection.
+    /// Identifier of the connection to activate.
     pub connection: Uuid,
-    /// The campaign that counts the result.
+    /// The campaign that counts the result, if there is one.
     pub campaign: Option<Uuid>,
 }
 
 /// See [`Order::WriteBooking`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WriteBooking {
-    /// The booking.
+    /// Identifier of the booking to write.
     pub booking: Uuid,
 }
 
 /// See [`Order::MoveBooking`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MoveBooking {
-    /// The booking.
+    /// Identifier of the booking to move.
     pub booking: Uuid,
-    /// Where it was.
+    /// Current time range.
     pub from: TimeRange,
-    /// Where it goes. Both times are blocked until the move is done.
+    /// New time range. Both times stay blocked until the move is done.
     pub to: TimeRange,
-    /// Who moves it.
+    /// Actor who moves the booking, for its history.
     pub by: String,
 }
 
 /// See [`Order::CancelBooking`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelBooking {
-    /// The booking.
+    /// Identifier of the booking to cancel.
     pub booking: Uuid,
-    /// What the attendees are told.
+    /// Message to the attendees.
     pub message: String,
-    /// Who cancels it.
+    /// Actor who cancels the booking, for its history.
     pub by: String,
 }
 
 impl Order {
-    /// The names of all workflows that use cases order.
+    /// Names of all workflows that use cases enqueue.
     pub const WORKFLOWS: &'static [&'static str] = &[
         "connect_integration",
         "verify_integration",
@@ -123,7 +124,7 @@ impl Order {
         }
     }
 
-    /// The row that is inserted. One live run per workflow and subject.
+    /// The row to insert. There is at most one live run for each workflow and subject.
     pub(crate) fn into_run(self, id: Uuid, tenant: Uuid, asked_by: &str, lane: Lane) -> NewRun {
         let (workflow, subject, memory) = self.parts();
         let business_key = subject.simple().to_string();

@@ -1,36 +1,36 @@
-//! Pages of a list: what is asked for, and what is answered.
+//! Pages of lists: arguments and results.
 
 use sea_orm::{ColumnTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
 use crate::{Error, Result};
 
-/// Which part of a list is wanted, by the ids that its cursors stand for.
+/// Selects a page of a list, by the ids that its cursors represent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PageArgs {
-    /// The first so many, 1 to 100.
+    /// Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given.
     pub first: Option<u64>,
-    /// The last so many, 1 to 100.
+    /// Number of items from the end, 1 to 100; not together with `first`.
     pub last: Option<u64>,
-    /// Only what comes after this id.
+    /// Return only items after this id.
     pub after: Option<Uuid>,
-    /// Only what comes before this id.
+    /// Return only items before this id.
     pub before: Option<Uuid>,
 }
 
 /// One page of a list, in the order of the ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The members.
+    /// Items of the page.
     pub items: Vec<T>,
-    /// Whether there is more behind the last member.
+    /// Whether items follow the last item.
     pub has_next: bool,
-    /// Whether there is more before the first member.
+    /// Whether items precede the first item.
     pub has_previous: bool,
 }
 
 impl<T> Page<T> {
-    /// The same page of something else.
+    /// Converts the items of the page.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page {
             items: self.items.into_iter().map(f).collect(),
@@ -41,14 +41,11 @@ impl<T> Page<T> {
 }
 
 impl PageArgs {
-    /// The size of the page and whether it is counted from the end.
+    /// Page size, and whether it is counted from the end.
     fn size(self) -> Result<(u64, bool)> {
         let (size, backwards) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(Error::refuse(
-                    "PAGE_AMBIGUOUS",
-                    "Ask for the first or for the last, not for both.",
-                ));
+                return Err(Error::refuse("PAGE_AMBIGUOUS", "Give either first or last, not both."));
             }
             (None, Some(last)) => (last, true),
             (first, None) => (first.unwrap_or(50), false),
@@ -56,11 +53,11 @@ impl PageArgs {
         if (1..=100).contains(&size) {
             return Ok((size, backwards));
         }
-        Err(Error::refuse("PAGE_SIZE", "A page holds 1 to 100 members."))
+        Err(Error::refuse("PAGE_SIZE", "A page has 1 to 100 items."))
     }
 }
 
-/// Reads one page of a selection, ordered by `id`.
+/// Reads one page of a query, ordered by `id`.
 pub(crate) async fn read<E, C>(
     select: Select<E>,
     id: C,
@@ -75,7 +72,7 @@ where
     read_by(select, id, (args.after, args.before), args, conn).await
 }
 
-/// Reads one page of a selection, ordered by a column and bounded by two of its values.
+/// Reads one page of a query, ordered by a column and bounded by two of its values.
 pub(crate) async fn read_by<E, C, V>(
     select: Select<E>,
     id: C,

@@ -1,9 +1,9 @@
-//! How much callers may ask for, so that nobody's haste is another's wait.
+//! Request quotas, so that one caller's load does not delay others.
 //!
-//! A known caller spends from two quotas: its own, and its tenant's. Of a vendor key each tenant that it acts for has a
-//! quota of its own, so a vendor's back end does not stop for all customers because it asked too much for one. Whoever
-//! has not said who they are spends from their address's quota, and a credential that opens nothing costs from one that
-//! is kept for refusals: whoever guesses is told to wait. What a valid credential may do never depends on its address.
+//! An authenticated caller uses two quotas: its own and its tenant's. A vendor key has a separate quota for each
+//! tenant that it acts for, so that a vendor's back end that exceeds one customer's quota is not stopped for all. An
+//! unauthenticated client uses the quota of its address, and invalid credentials use another one, so that guessing is
+//! slowed down. What a valid credential may do never depends on its address.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -13,20 +13,20 @@ use queue::{Key, quotas::Balance};
 pub use queue::Quota;
 
 crate::noun! {
-    /// How much callers may ask for.
+    /// Request quotas of callers.
     Quotas
 }
 
-/// What callers may ask for; `None` is no limit.
+/// The quotas; `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaSettings {
-    /// What a user may ask for, or a vendor key in one tenant or in none: units of cost.
+    /// Quota of a user, or of a vendor key in one tenant or in none, in units of cost.
     pub caller: Option<Quota>,
-    /// What all callers of a tenant may ask for together: units of cost.
+    /// Quota of all callers of a tenant together, in units of cost.
     pub tenant: Option<Quota>,
-    /// What may be asked for from an address without saying who asks: units of cost, and pages.
+    /// Quota of an address for unauthenticated requests, in units of cost, and for pages.
     pub address: Option<Quota>,
-    /// How many credentials that open nothing may come from an address.
+    /// Quota of an address for invalid credentials.
     pub refused: Option<Quota>,
 }
 
@@ -42,41 +42,41 @@ impl Default for QuotaSettings {
     }
 }
 
-/// Whose quotas a request is charged to.
+/// The party whose quotas a request uses.
 #[derive(Debug, Clone, Copy)]
 pub enum Charged<'a> {
-    /// A caller who was authenticated.
+    /// An authenticated caller.
     Caller(&'a Caller),
-    /// An address from which somebody asks who has not said who they are.
+    /// An address with an unauthenticated request.
     Address(IpAddr),
-    /// An address from which somebody looks at a page.
+    /// An address that requests a page.
     Page(IpAddr),
-    /// An address from which a credential came that opens nothing.
+    /// An address that sent an invalid credential.
     Refused(IpAddr),
 }
 
-/// A quota and what is left of it.
+/// A quota and its current balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
-    /// Which quota it is: `caller`, `tenant`, `address` or `refused`.
+    /// Name of the quota: `caller`, `tenant`, `address` or `refused`.
     pub name: &'static str,
-    /// The quota.
+    /// The quota's rate and burst.
     pub quota: Quota,
-    /// What is left.
+    /// What is left of the quota.
     pub balance: Balance,
 }
 
-/// What became of a charge.
+/// Result of charging a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Charge {
-    /// How long to wait before it is worth asking again; `None` if the request may go on.
+    /// How long to wait before retrying; `None` if the request may proceed.
     pub refused_for: Option<Duration>,
-    /// The quotas that it concerned.
+    /// The quotas that were charged.
     pub accounts: Vec<Account>,
 }
 
 impl Quotas {
-    /// Charges a request, if all of its quotas have that much left; otherwise none of them.
+    /// Charges a request if all its quotas suffice; otherwise none of them.
     pub async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
         let named = whose.quotas(&self.services.settings.quotas);
         if named.is_empty() {

@@ -1,8 +1,8 @@
-//! Roles: named sets of permissions, and who has them.
+//! Roles: named sets of permissions, and their assignment to users.
 //!
-//! Nobody gives or takes what they do not have: a role that holds a permission which the caller lacks can neither be
-//! made, changed, given nor taken by that caller ([`may_hand_on`], [`may_take`]). A tenant that has an administrator
-//! keeps one. What only the vendor's staff may do is in no role at all.
+//! Nobody gives or takes what they do not have: a caller who lacks a permission can neither create, change, assign nor
+//! unassign a role that grants it ([`may_hand_on`], [`may_take`]). A tenant that has an administrator always keeps
+//! one. No role grants what only the vendor's staff may do.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -27,26 +27,26 @@ crate::noun! {
     Roles
 }
 
-/// A custom role to be made.
+/// Fields of a new custom role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRole {
-    /// The name, for people; one of its kind within the tenant.
+    /// Display name; unique within the tenant.
     pub name: String,
-    /// What its holders may do.
+    /// Permissions that the role grants.
     pub permissions: BTreeSet<Permission>,
 }
 
-/// What of a custom role is to be changed; what is absent stays.
+/// Fields of a custom role to change; omitted fields keep their value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleChange {
-    /// The name.
+    /// New display name.
     pub name: Option<String>,
-    /// All that its holders may do.
+    /// Complete new set of permissions.
     pub permissions: Option<BTreeSet<Permission>>,
 }
 
 impl Roles {
-    /// All roles of the tenant, the standard ones first.
+    /// All roles of the tenant, standard roles first.
     pub async fn list(&self, by: &Allowed) -> Result<Vec<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -54,7 +54,7 @@ impl Roles {
         Ok(roles.order_by_desc(Column::Standard).order_by_asc(Column::Id).all(&txn).await?)
     }
 
-    /// Makes a custom role.
+    /// Creates a custom role.
     pub async fn create(&self, by: &Allowed, new: NewRole) -> Result<Model> {
         may_hand_on(by, &new.permissions)?;
         let name = checked_name(&new.name)?;
@@ -69,7 +69,7 @@ impl Roles {
         Ok(role)
     }
 
-    /// Changes a custom role, and with it what all its holders may do.
+    /// Changes a custom role and thereby the permissions of all its holders.
     pub async fn update(&self, by: &Allowed, id: Id<ids::Role>, change: RoleChange) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let role = custom(&tx, id).await?;
@@ -91,7 +91,7 @@ impl Roles {
         Ok(role)
     }
 
-    /// Removes a custom role; its holders lose what it allowed.
+    /// Removes a custom role; its holders lose the permissions it granted.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::Role>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let role = custom(&tx, id).await?;
@@ -102,7 +102,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Gives a user roles: all of them or none.
+    /// Assigns all the given roles to a user, or none if any is refused.
     pub async fn assign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
         some(roles)?;
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
@@ -113,7 +113,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// Takes roles from a user: all of them or none.
+    /// Takes all the given roles from a user, or none if any is refused.
     pub async fn unassign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
         use user_role::{Column, delete};
         some(roles)?;
@@ -136,7 +136,7 @@ impl Roles {
         tx.commit().await
     }
 
-    /// The roles of many users, for a loader. A user without a role is left out.
+    /// The roles of several users, for a data loader. Users without a role are left out.
     pub async fn of_users(
         &self,
         tenant: Id<ids::Tenant>,
@@ -146,7 +146,7 @@ impl Roles {
         of_users(&txn, tenant.uuid(), users.iter().map(|user| user.uuid())).await
     }
 
-    /// What a user may do: everything that any of the user's roles allows. `None` when there is no such user.
+    /// The permissions of a user: the union of the user's roles. `None` if there is no such user.
     pub async fn permissions_of(
         &self,
         tenant: Id<ids::Tenant>,
@@ -156,7 +156,7 @@ impl Roles {
     }
 }
 
-/// What a user may do, as a transaction of the user's tenant sees it. `None` when there is no such user.
+/// The permissions of a user as seen by a transaction of the user's tenant. `None` if there is no such user.
 pub(crate) async fn permissions_within(
     conn: &impl ConnectionTrait,
     tenant: Id<ids::Tenant>,
@@ -169,19 +169,19 @@ pub(crate) async fn permissions_within(
     Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
 }
 
-/// What a role allows. Words that this binary does not know, and what only staff may do, are left out.
+/// Permissions of a role. Words from a newer binary, and what only staff may do, are left out.
 pub fn permissions_in(role: &Model) -> BTreeSet<Permission> {
     let mut permissions = parsed(&role.permissions);
     permissions.remove(&Permission::Staff);
     permissions
 }
 
-/// Stored permissions. Words that this binary does not know are left out.
+/// Parses stored permissions. Words from a newer binary are left out.
 pub(crate) fn parsed(words: &Json) -> BTreeSet<Permission> {
     words.as_array().into_iter().flatten().filter_map(Json::as_str).filter_map(Permission::parse).collect()
 }
 
-/// Inserts the roles that every tenant has from the start.
+/// Inserts the standard roles of a new tenant.
 pub(crate) async fn insert_standard(ids: &Ids, tx: &Tx) -> Result<()> {
     let rows = StandardRole::ALL.iter().map(|standard| {
         let id = ids.make::<ids::Role>().uuid();
@@ -201,7 +201,7 @@ pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
     found.ok_or_else(|| Error::not_found("role"))
 }
 
-/// Gives users roles, if the caller has everything that the roles allow.
+/// Assigns roles to users, if the caller holds every permission that the roles grant.
 pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<ids::Role>]) -> Result<()> {
     let found = among(tx, roles).await?;
     may_hand_on(by, &found.iter().flat_map(permissions_in).collect())?;
@@ -220,7 +220,7 @@ pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<
     Ok(())
 }
 
-/// The tenant's roles of these ids; refuses when one is not there.
+/// The tenant's roles with these ids; refuses an unknown id.
 async fn among(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
     let wanted: BTreeSet<Uuid> = roles.iter().map(|role| role.uuid()).collect();
     let found = entity::role::among(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
@@ -229,7 +229,7 @@ async fn among(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
 
 fn some(roles: &[Id<ids::Role>]) -> Result<()> {
     if roles.is_empty() {
-        return Err(Refusal::new("ROLES_MISSING", "Name at least one role.").at("roleIds").into());
+        return Err(Refusal::new("ROLES_MISSING", "Give at least one role.").at("roleIds").into());
     }
     Ok(())
 }
@@ -238,7 +238,8 @@ fn is_administrator(role: &Model) -> bool {
     role.standard && role.name == StandardRole::Administrator.as_str()
 }
 
-/// Refuses what has left the tenant without an administrator; asked after the change, within its transaction.
+/// Refuses a change that has left the tenant without an administrator; called after the change, within its
+/// transaction.
 pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
     let role = standard(tx, StandardRole::Administrator).await?;
     let holders = user_role::of(tx.tenant()).filter(user_role::Column::RoleId.eq(role.id));
@@ -278,25 +279,26 @@ async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
     if role.standard {
         return Err(Error::refuse(
             "ROLE_STANDARD",
-            "Standard roles stay as they are. Make a role of your own.",
+            "Standard roles cannot be changed. Create a custom role instead.",
         ));
     }
     Ok(role)
 }
 
-/// The one rule for every door that gives permissions: whoever gives holds all that is given. What only the staff may
-/// do is given by the staff alone.
+/// The rule for everything that grants permissions: the granter holds all that is granted. Only the staff grant what
+/// only the staff may do.
 pub(crate) fn may_give(has: impl Fn(Permission) -> bool, permissions: &BTreeSet<Permission>) -> Result<()> {
     match permissions.iter().find(|permission| !has(**permission)) {
         None => Ok(()),
         Some(permission) => {
-            let message = format!("You cannot give the permission {permission}: you do not have it to give.");
+            let message =
+                format!("You cannot grant the permission {permission}: you do not have it yourself.");
             Err(Refusal::new("PERMISSION_NOT_YOURS", message).at("permissions").into())
         }
     }
 }
 
-/// The same for every door that takes something away: nobody takes from somebody with more rights.
+/// The rule for everything that takes access away: nobody takes it from somebody with more permissions.
 pub(crate) fn may_take_by(
     has: impl Fn(Permission) -> bool,
     permissions: &BTreeSet<Permission>,
@@ -311,8 +313,8 @@ pub(crate) fn may_take_by(
     }
 }
 
-/// [`may_give`] within a tenant, where nobody can give what is the staff's. Whoever may connect calendars by any rule
-/// (S1.3) may give the permission to connect them.
+/// [`may_give`] within a tenant, where nobody can grant staff permissions. Whoever may connect calendars by any rule
+/// (S1.3) may grant the permission to connect them.
 pub(crate) fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,
@@ -332,7 +334,7 @@ fn row(id: Uuid, tx: &Tx, name: String, standard: bool, permissions: &BTreeSet<P
     Model { id, tenant_id: tx.tenant(), name, standard, permissions: words(permissions), created_at }
 }
 
-/// What of a role stands in the audit.
+/// What the audit log records of a role.
 fn told(role: &Model) -> Json {
     json!({ "name": role.name, "permissions": role.permissions })
 }
@@ -343,7 +345,7 @@ pub(crate) fn words(permissions: &BTreeSet<Permission>) -> Json {
 
 fn name_taken(error: sea_orm::DbErr) -> Error {
     if is_duplicate(&error) {
-        return Refusal::new("NAME_TAKEN", "There is a role of this name already.").at("name").into();
+        return Refusal::new("NAME_TAKEN", "A role with this name already exists.").at("name").into();
     }
     error.into()
 }

@@ -1,6 +1,7 @@
-//! Rooms: what the directories of the integrations list, for people to choose from.
+//! Rooms listed in the directories of integrations, for people to choose from.
 //!
-//! Rooms are read here and written by the change of a workflow that lists a directory; nobody types them in.
+//! This module only reads rooms; a workflow's change writes them after listing a directory. Nobody enters them by
+//! hand.
 
 use domain::{Allowed, Id, ids};
 use sea_orm::{ColumnTrait, QueryFilter};
@@ -8,18 +9,18 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use crate::{Error, Page, PageArgs, Result, page};
 
 crate::noun! {
-    /// Rooms.
+    /// Rooms of the tenant.
     Rooms
 }
 
-/// Which rooms are wanted; absent members do not matter.
+/// Selects rooms. A room must match every member that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Only those of this integration.
+    /// Only rooms of this integration.
     pub integration: Option<Id<ids::Integration>>,
-    /// Only those known to hold at least so many people.
+    /// Only rooms known to have at least this many seats.
     pub min_capacity: Option<i32>,
-    /// Only those in this building, as the directory spells it.
+    /// Only rooms in this building, spelled as in the directory.
     pub building: Option<String>,
 }
 
@@ -54,7 +55,7 @@ impl Rooms {
         entity::room::one(tenant, id.uuid()).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
     }
 
-    /// The rooms of a tenant that have one of these ids, in no order; for loaders.
+    /// The tenant's rooms with these ids, in no particular order, for a data loader.
     pub async fn among(
         &self,
         tenant: Id<ids::Tenant>,

@@ -1,4 +1,4 @@
-//! Runs of workflows, for people: look, retry, signal, cancel.
+//! Runs of workflows, for people: list, retry, signal and cancel.
 
 use domain::{
     Allowed, Id, ids,
@@ -24,19 +24,19 @@ crate::noun! {
     Runs
 }
 
-/// Which runs are wanted; what is absent does not matter.
+/// Selects runs. A run must match every member that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// What they are about: the id of an integration, connection, campaign or booking.
+    /// Only runs with this subject: the id of an integration, connection, campaign or booking.
     pub subject: Option<Uuid>,
-    /// The workflow's name.
+    /// Only runs of this workflow.
     pub workflow: Option<String>,
-    /// Where they stand.
+    /// Only runs with this status.
     pub status: Option<RunStatus>,
 }
 
 impl Runs {
-    /// The runs of the tenant.
+    /// One page of the tenant's runs.
     pub async fn list(&self, by: &Allowed, filter: RunFilter, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -53,14 +53,14 @@ impl Runs {
         page::read(runs, Column::Id, args, &txn).await
     }
 
-    /// One run.
+    /// The run with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
         entity::run::one(tenant, id.uuid()).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
     }
 
-    /// The latest runs of all tenants: for the operator's own commands.
+    /// The latest runs of all tenants, for the operator's commands.
     pub async fn latest(
         &self,
         status: Option<RunStatus>,
@@ -77,14 +77,14 @@ impl Runs {
         Ok(runs.order_by_desc(Column::Id).limit(first).all(self.services.store.engine()).await?)
     }
 
-    /// Whose run it is: for the operator's own commands.
+    /// The tenant of a run, for the operator's commands.
     pub async fn tenant_of(&self, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
         let run = entity::run::everywhere().filter(Column::Id.eq(id.uuid()));
         let run = run.one(self.services.store.engine()).await?;
         run.map(|run| Id::from_uuid(run.tenant_id)).ok_or_else(|| Error::not_found("run"))
     }
 
-    /// Every committed step of a run, the first one first.
+    /// All committed steps of a run, oldest first.
     pub async fn history(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Vec<entity::run_history::Model>> {
         use entity::run_history::Column;
         let tenant = by.tenant().uuid();
@@ -93,26 +93,26 @@ impl Runs {
         Ok(steps.order_by_asc(Column::Revision).all(&txn).await?)
     }
 
-    /// Those runs of the tenant that have one of these ids, for a loader.
+    /// The tenant's runs with these ids, for a data loader.
     pub async fn among(&self, tenant: Id<ids::Tenant>, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
         Ok(entity::run::among(tenant.uuid(), runs.iter().map(|run| run.uuid())).all(&txn).await?)
     }
 
-    /// The workflows, with their tables.
+    /// The workflows with their states.
     pub fn workflows(&self, _by: &Allowed) -> Vec<WorkflowInfo> {
         self.services.catalogue().map(|catalogue| catalogue.workflows()).unwrap_or_default()
     }
 
-    /// A Mermaid diagram of a run's workflow with its present state marked. `None` before the run's first step.
+    /// Mermaid diagram of a run's workflow with the current state marked. `None` before the run's first step.
     pub fn diagram(&self, _by: &Allowed, run: &Model) -> Option<String> {
         self.services.catalogue()?.diagram(&run.workflow, run.version?, run.state.as_deref())
     }
 
-    /// Gives a run another chance.
+    /// Retries a run.
     ///
-    /// A quarantined run goes on where it stood: one that was being undone goes on with that. A failed one has undone
-    /// everything, so it begins again from its first state with the same memory.
+    /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so
+    /// it starts again from its first state with the same memory.
     pub async fn retry(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let run = present(&tx, id).await?;
@@ -125,7 +125,7 @@ impl Runs {
         self.done(tx, by, "run.retry", id, json!({ "was": run.status })).await
     }
 
-    /// Asks a run to stop and to undo what it did. It goes on until it has heard.
+    /// Asks a run to stop and to undo its completed steps. The run continues until it reads the request.
     pub async fn cancel(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         present(&tx, id).await?;
@@ -134,7 +134,7 @@ impl Runs {
         self.done(tx, by, "run.cancel", id, json!({})).await
     }
 
-    /// Sends a signal to a run, as if what it waits for had happened.
+    /// Sends a signal to a run, as if the event it waits for had happened.
     pub async fn signal(&self, by: &Allowed, id: Id<ids::Run>, name: &str, payload: Json) -> Result<Model> {
         if name.is_empty() || text::check(name, Shape::Line, 100).is_err() {
             let message = "A signal's name has 1 to 100 characters.";
@@ -144,7 +144,8 @@ impl Runs {
         let run = present(&tx, id).await?;
         if run.workflow == "connect_integration" {
             // Its signals say that an administrator was there; they come from the connect page alone.
-            let message = "A connection goes on through its page or its own mutations, not by a signal.";
+            let message = "A signal cannot continue a connection. Use the connect page or the integration's \
+                own mutations.";
             return Err(Error::refuse("SIGNAL_NOT_BY_HAND", message));
         }
         if !tx.signal(id.uuid(), name, payload).await? {
@@ -174,8 +175,8 @@ async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
     run.ok_or_else(|| Error::not_found("run"))
 }
 
-/// Makes a parked run live again, unless somebody else just did. A new revision shuts out a worker that still holds
-/// the run from before.
+/// Makes a run live again, unless somebody else just did. The new revision fences off a worker that still holds the
+/// previous one.
 async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
     let not_retryable =
         || Error::refuse("RUN_NOT_RETRYABLE", "Only a run that failed or was quarantined can be retried.");
@@ -215,14 +216,14 @@ async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
         Ok(done) if done.rows_affected == 1 => Ok(()),
         Ok(_) => Err(not_retryable()),
         Err(error) if is_duplicate(&error) => {
-            let message = "Another run does the same already. Wait for it, or cancel it first.";
+            let message = "Another run is already doing the same. Wait for it, or cancel it first.";
             Err(Error::refuse("RUN_ALREADY_LIVE", message))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Another chance is a line of the history, as every change of a run is: one line a revision.
+/// Records the retry in the history, which has one line for each revision of a run.
 async fn remember_retry(tx: &Tx, run: &Model, id: Uuid, by: String) -> Result<()> {
     let line = entity::run_history::ActiveModel {
         id: Set(id),
@@ -241,14 +242,14 @@ async fn remember_retry(tx: &Tx, run: &Model, id: Uuid, by: String) -> Result<()
     Ok(())
 }
 
-/// A run that goes forwards again: nothing is said against it, nor asked of it.
+/// Resets a run to going forwards: clears its reason and any request to cancel.
 fn forwards(update: UpdateMany<entity::run::Entity>) -> UpdateMany<entity::run::Entity> {
     update
         .col_expr(Column::Reason, Expr::value(None::<Json>))
         .col_expr(Column::CancelRequested, Expr::value(false))
 }
 
-/// Why a run is being undone: its row says since when it is parked why that is.
+/// Why a run is being undone, read from its history: since it was quarantined, its row states why that happened.
 async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
     use entity::run_history::{Column, of};
     let turned =
@@ -257,12 +258,12 @@ async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
     Ok(line.and_then(|line| line.reason))
 }
 
-/// What was said to the attempt that failed is not for the next one.
+/// Deletes the signals sent to the failed attempt; they are not meant for the next one.
 async fn forget_signals(tx: &Tx, run: Uuid) -> Result<()> {
     entity::signal::delete(tx.tenant()).filter(entity::signal::Column::RunId.eq(run)).exec(tx.conn()).await?;
     Ok(())
 }
 
 fn over() -> Error {
-    Error::refuse("RUN_OVER", "This run is over: there is nothing left to stop or to wake.")
+    Error::refuse("RUN_OVER", "This run has ended: it can no longer be cancelled or signalled.")
 }

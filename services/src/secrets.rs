@@ -1,14 +1,14 @@
-//! What is secret at rest: which key seals what, and how keys are replaced while nodes work.
+//! Encryption at rest: which key seals what, and how keys are replaced while nodes are running.
 //!
-//! - A **master key** of the configuration seals the data keys, the signing keys and the installation's own secret. The
-//!   one that seals the installation's own secret is *in force*: whatever a node's configuration calls the master key,
-//!   it seals with the one in force, so nodes of an old and a new configuration work side by side until
+//! - A **master key** of the configuration seals the data keys, the signing keys and the installation's own secret.
+//!   The one that seals the installation's own secret is *in force*: whatever a node's configuration calls the master
+//!   key, it seals with the one in force, so that nodes with an old and a new configuration work side by side until
 //!   [`Secrets::rotate`] puts the new one into force.
-//! - A tenant's **data key** seals its secrets. While it is being replaced the former one is kept beside it.
+//! - A tenant's **data key** seals its secrets. While it is being replaced, the former one is kept beside it.
 //!
-//! Whoever seals reads the key in the transaction that stores the value and holds it against rotation until that
-//! transaction ends. So nothing is sealed with a former key after another took its place, on whichever node, and no node
-//! has to be told. Whoever opens goes by the key's id in the value and reads the keys anew when it has none of that id.
+//! To seal, a transaction reads the key and locks it against rotation until the value is committed. So no node ever
+//! seals with a former key after another took its place, and no node needs to be told. To open, the key's id in the
+//! value selects the key; the keys are read again if none has that id.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
@@ -31,16 +31,16 @@ use crate::{
 };
 
 crate::noun! {
-    /// What is secret at rest.
+    /// Encryption at rest.
     Secrets
 }
 
-/// A tenant's data keys, opened: the present one first.
+/// The opened data keys of a tenant, the current one first.
 #[derive(Debug, Clone)]
 pub(crate) struct KeyRing(Arc<[Key]>);
 
 impl KeyRing {
-    /// Opens a value; `None` when it names a key that is not in the ring.
+    /// Opens a value; `None` if it names a key that is not in the ring.
     fn open(&self, place: Place, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         match key_id(sealed) {
             Some(id) => self.0.iter().find(|key| key.id == id).map(|key| key.open(place, sealed)),
@@ -55,12 +55,12 @@ impl KeyRing {
 }
 
 impl Secrets {
-    /// Makes sure that this node can seal and open, and that the installation has its own secret. Called by whoever
-    /// starts a node, before it does anything.
+    /// Makes sure that this node can seal and open, and that the installation has its own secret. Called when a node
+    /// starts, before anything else.
     ///
     /// # Errors
     ///
-    /// `MASTER_KEY_UNKNOWN` when the configuration has not the master key that is in force.
+    /// `MASTER_KEY_UNKNOWN` if the configuration lacks the master key in force.
     pub async fn ready(&self) -> Result<()> {
         let vault = &self.services.vault;
         let pepper = match vault.stored(self.services.store.installation()).await? {
@@ -76,13 +76,13 @@ impl Secrets {
         Ok(())
     }
 
-    /// Whether this node has the master key that is in force.
+    /// Whether this node has the master key in force.
     pub(crate) async fn has_the_key_in_force(&self) -> Result<bool> {
         let row = self.services.vault.stored(self.services.store.installation()).await?;
         Ok(row.and_then(|row| key_id(&row.sealed)).is_none_or(|id| self.services.vault.knows(id)))
     }
 
-    /// The digest under which a token or key is found.
+    /// Digest under which a token or key is looked up.
     pub(crate) async fn digest(&self, token: &str) -> Result<Vec<u8>> {
         if let Some(digest) = self.services.vault.digest(token) {
             return Ok(digest);
@@ -91,13 +91,13 @@ impl Secrets {
         self.services.vault.digest(token).ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
-    /// Seals what belongs to a tenant, in the transaction that stores it.
+    /// Seals a secret of a tenant, in the transaction that stores it.
     pub async fn seal(&self, txn: &impl ConnectionTrait, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
         let key = self.held_data_key(txn, place.tenant()).await?;
         self.services.vault.seal_with(&key, place, plain)
     }
 
-    /// Opens what belongs to a tenant.
+    /// Opens a secret of a tenant.
     pub async fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
         let keys = self.services.keys();
         if let Some(ring) = keys.opened().data_keys.get(&place.tenant())
@@ -110,7 +110,7 @@ impl Secrets {
         ring.open(place, sealed).unwrap_or(Err(Error::Unreadable { what: place.what() }))
     }
 
-    /// Seals what belongs to the installation, in the transaction that stores it.
+    /// Seals a secret of the installation, in the transaction that stores it.
     pub(crate) async fn seal_for_installation(
         &self,
         txn: &impl ConnectionTrait,
@@ -120,13 +120,13 @@ impl Secrets {
         self.services.vault.seal_in_force(txn, place, plain).await
     }
 
-    /// A new data key for a tenant, sealed, in the transaction that stores it.
+    /// Creates a data key for a tenant and returns it sealed, in the transaction that stores it.
     pub(crate) async fn new_data_key(&self, txn: &impl ConnectionTrait, tenant: Uuid) -> Result<Vec<u8>> {
         let key = self.services.vault.new_data_key();
         self.seal_for_installation(txn, Column::TenantDataKey.at(tenant, tenant), key.bytes()).await
     }
 
-    /// The tenant's present data key, which stays the present one until the transaction ends.
+    /// The tenant's current data key, locked so that it stays current until the transaction ends.
     async fn held_data_key(&self, txn: &impl ConnectionTrait, tenant: Uuid) -> Result<Key> {
         let row = tenant::Entity::find_by_id(tenant).lock_shared().one(txn).await?;
         self.data_key(&row.ok_or_else(|| Error::not_found("tenant"))?)
@@ -137,13 +137,13 @@ impl Secrets {
         Key::read(plain, "data key")
     }
 
-    /// All data keys that may seal something of a tenant.
+    /// All data keys that may have sealed a tenant's secrets.
     async fn key_ring(&self, tenant: Uuid) -> Result<KeyRing> {
         let txn = self.services.store.read(tenant).await?;
         self.key_ring_within(&txn, tenant).await
     }
 
-    /// The present key is read first: one that is replaced in between is among the former ones then.
+    /// Reads the current key first: one that is replaced in between is then found among the former ones.
     async fn key_ring_within(&self, txn: &DatabaseTransaction, tenant: Uuid) -> Result<KeyRing> {
         let present = tenant::Entity::find_by_id(tenant).one(txn).await?;
         let present = self.data_key(&present.ok_or_else(|| Error::not_found("tenant"))?)?;

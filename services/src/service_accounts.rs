@@ -1,4 +1,4 @@
-//! Service mailboxes: which one an integration books with, and how another takes its place.
+//! Service accounts: the mailbox with which an integration writes bookings, and how it is replaced.
 
 use domain::{Allowed, Id, ids, state::Lane};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
@@ -18,9 +18,9 @@ crate::noun! {
 }
 
 impl ServiceAccounts {
-    /// Adds or changes the service mailbox (S4.1, S4.2). It becomes the current one only when its verification has
-    /// succeeded (S4.3); until then, and if it fails, the former one stays. Bookings keep the account they were made
-    /// with. Answers the run. Needs `SERVICE_ACCOUNT_EDIT`.
+    /// Adds or changes the service mailbox (S4.1, S4.2). It becomes the current one only after its verification has
+    /// succeeded (S4.3); until then, and if it fails, the previous one stays. Existing bookings keep the account with
+    /// which they were written. Returns the run. Needs `SERVICE_ACCOUNT_EDIT`.
     pub async fn propose(
         &self,
         by: &Allowed,
@@ -40,7 +40,7 @@ impl ServiceAccounts {
         Ok(run)
     }
 
-    /// The service mailboxes of integrations, current and former.
+    /// Current and former service mailboxes of integrations.
     pub async fn of(
         &self,
         tenant: Uuid,
@@ -53,7 +53,7 @@ impl ServiceAccounts {
     }
 }
 
-/// The service account that an integration books with now.
+/// The service account with which an integration currently writes bookings.
 pub async fn current(
     conn: &impl ConnectionTrait,
     tenant: Uuid,
@@ -64,7 +64,7 @@ pub async fn current(
     Ok(rows.order_by_asc(Column::Position).one(conn).await?)
 }
 
-/// A mailbox address as it is stored: lower case, with one `@` between something and something.
+/// Parses a mailbox address into its stored form: lower case, with text on both sides of a single `@`.
 pub fn address(text: &str) -> Result<String> {
     let text = text.trim().to_lowercase();
     let fits = text.len() <= 254

@@ -1,4 +1,4 @@
-//! What the operator configured, as use cases need it.
+//! The operator's settings, as use cases need them.
 
 use std::time::Duration;
 
@@ -6,48 +6,48 @@ use url::Url;
 
 use crate::quotas::QuotaSettings;
 
-/// Settings of one installation. Times are real durations; tests move the clock instead of making them short.
+/// Settings of one installation. Durations are realistic; tests move the clock instead of shortening them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Under which address browsers and providers reach this server, without a path.
+    /// Base URL under which browsers and providers reach this server, without a path.
     pub public_url: Url,
-    /// Which version of the terms of service is to be accepted.
+    /// Current version of the terms of service.
     pub terms_version: String,
-    /// Which version of the privacy policy is to be accepted.
+    /// Current version of the privacy policy.
     pub privacy_version: String,
-    /// How long an access token lasts.
+    /// Longest lifetime of an access token.
     pub token_lifetime: Duration,
-    /// How long a vendor key lasts that was made without an end.
+    /// Lifetime of a vendor key that was created without an expiry.
     pub key_lifetime: Duration,
-    /// How long a key signs access tokens before another one takes its place.
+    /// How long a key signs access tokens before another one replaces it.
     pub signing_key_lifetime: Duration,
-    /// How long an invitation lasts, and with it a connection that nobody finishes.
+    /// How long an invitation is valid, and an unfinished connection with it.
     pub link_lifetime: Duration,
-    /// How long a browser's connect session lasts.
+    /// How long a browser's connect session is valid.
     pub session_lifetime: Duration,
     /// How far ahead calendars are read.
     pub horizon: Duration,
-    /// How old a calendar's copy may be before it is read again.
+    /// Age at which a calendar's copy is read again.
     pub reread_after: Duration,
-    /// How old a calendar's copy may be before its owner counts as unknown.
+    /// Age at which a calendar's copy is no longer trusted and its owner counts as unknown.
     pub stale_after: Duration,
-    /// How often an integration's consent is checked.
+    /// Interval between checks of an integration's consent.
     pub health_every: Duration,
-    /// How long a freshly granted permission may take to spread at the provider.
+    /// How long a provider may take to apply a newly granted permission.
     pub propagation: Duration,
-    /// How long a room may take to answer.
+    /// How long a room may take to respond to an invitation.
     pub room_patience: Duration,
-    /// How long a run is kept that ended well, with its history.
+    /// How long successful runs are kept with their history.
     pub keep_runs: Duration,
-    /// How long a run is kept that failed or was quarantined.
+    /// How long failed and quarantined runs are kept.
     pub keep_failed_runs: Duration,
-    /// How long events are kept, for subscribers that come back.
+    /// How long events are kept for subscribers that reconnect.
     pub keep_events: Duration,
-    /// How many runs of one tenant may be worked on at a time, over all nodes. What somebody waits for does not count.
+    /// Maximum number of runs of one tenant in progress on all nodes, not counting interactive ones.
     pub tenant_runs_at_once: usize,
-    /// What callers may ask for.
+    /// Request quotas of callers.
     pub quotas: QuotaSettings,
-    /// Whether providers may push changes to `public_url`; false where they could not reach it.
+    /// Whether providers may push changes to `public_url`; `false` if they cannot reach it.
     pub push: bool,
 }
 
@@ -79,7 +79,7 @@ impl Settings {
         }
     }
 
-    /// An absolute address on this server.
+    /// An absolute URL on this server.
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
     }

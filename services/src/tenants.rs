@@ -1,7 +1,7 @@
-//! Customer organisations: their plan, their features, their data key, and where their people may be sent back to.
+//! Tenants: customer organisations with their plan, features, data key and return URLs.
 //!
-//! Only the vendor's staff make and change tenants. A feature works when the plan includes it and staff have switched
-//! it on; every use case behind a feature asks [`require_feature`] before it does anything.
+//! Only the vendor's staff create and change tenants. A feature works if the plan includes it and staff have switched
+//! it on; every use case behind a feature calls [`require_feature`] first.
 
 #![expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
 
@@ -34,34 +34,34 @@ crate::noun! {
     Tenants
 }
 
-/// A tenant to be made.
+/// Fields of a new tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTenant {
-    /// The name, for people.
+    /// Display name.
     pub name: String,
-    /// What it pays for.
+    /// The plan that the tenant pays for.
     pub plan: Plan,
-    /// Where browsers may be sent back to: everything at or below one of these.
+    /// URLs to which browsers may be redirected: each of these and every URL below it.
     pub return_urls: Vec<String>,
-    /// The time zone, as an IANA name.
+    /// Default time zone as an IANA name.
     pub time_zone: Option<String>,
-    /// The language, as a BCP 47 tag.
+    /// Preferred language as a BCP 47 tag.
     pub language: Option<String>,
 }
 
-/// What of a tenant is to be changed; what is absent stays.
+/// Fields of a tenant to change; omitted fields keep their value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantChange {
-    /// The name.
+    /// New display name.
     pub name: Option<String>,
-    /// The time zone; `Some(None)` takes it away.
+    /// New time zone; `Some(None)` clears it.
     pub time_zone: Option<Option<String>>,
-    /// The language; `Some(None)` takes it away.
+    /// New language; `Some(None)` clears it.
     pub language: Option<Option<String>>,
 }
 
 impl Tenants {
-    /// Makes a tenant with its data key and the standard roles.
+    /// Creates a tenant with its data key and the standard roles.
     pub async fn create(&self, by: &Staff, new: NewTenant) -> Result<Model> {
         let return_urls = return_url::checked(&new.return_urls)?;
         let name = checked_name(&new.name)?;
@@ -93,17 +93,17 @@ impl Tenants {
         self.find(by.tenant()).await?.ok_or_else(|| Error::not_found("tenant"))
     }
 
-    /// All tenants.
+    /// One page of all tenants.
     pub async fn list(&self, _by: &Staff, args: PageArgs) -> Result<Page<Model>> {
         page::read(Entity::find(), Column::Id, args, self.services.store.installation()).await
     }
 
-    /// Any tenant.
+    /// The tenant with this id, whichever it is.
     pub async fn by_id(&self, _by: &Staff, id: Id<ids::Tenant>) -> Result<Model> {
         self.find(id).await?.ok_or_else(|| Error::not_found("tenant"))
     }
 
-    /// Changes a tenant, unless somebody changed it since `if_version`.
+    /// Changes a tenant, unless it has changed since `if_version`.
     pub async fn update(
         &self,
         by: &Staff,
@@ -114,7 +114,7 @@ impl Tenants {
         let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let before = self.locked(&tx).await?;
         if if_version.is_some_and(|version| version != before.version) {
-            let message = "Somebody changed this tenant in the meantime. Read it again.";
+            let message = "Somebody else has changed this tenant. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         let mut columns = Vec::new();
@@ -137,7 +137,7 @@ impl Tenants {
         Ok(after)
     }
 
-    /// Changes what a tenant pays for. A feature that the plan does not include stops working at once.
+    /// Changes a tenant's plan. Features that the plan does not include stop working at once.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
         let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let before = self.locked(&tx).await?;
@@ -171,7 +171,7 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// The features that work for a tenant now.
+    /// Features that a tenant can currently use.
     pub async fn features(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
         let Some(model) = Entity::find_by_id(tenant.uuid()).one(&txn).await? else { return Ok(Vec::new()) };
@@ -180,7 +180,7 @@ impl Tenants {
         Ok(known.filter(|feature| includes(&model.plan, *feature)).collect())
     }
 
-    /// Replaces the places to which browsers may be sent back.
+    /// Replaces the URLs to which browsers may be redirected.
     pub async fn update_return_urls(
         &self,
         by: &Staff,
@@ -201,14 +201,13 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Whether a browser may be sent back there: the same origin and the same path, or one below it, as a place that
-    /// the vendor allowed beforehand.
+    /// Whether a browser may be redirected to a URL: it must be, or lie below, one of the tenant's return URLs.
     pub async fn allows_return(&self, tenant: Id<ids::Tenant>, url: &str) -> Result<bool> {
         let model = self.find(tenant).await?;
         Ok(model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)))
     }
 
-    /// Refuses an address that [`Self::allows_return`] does not allow.
+    /// Refuses a URL that [`Self::allows_return`] does not allow.
     pub(crate) async fn require_return(
         &self,
         conn: &impl ConnectionTrait,
@@ -219,7 +218,8 @@ impl Tenants {
         if model.is_some_and(|tenant| return_url::is_allowed(&tenant, url)) {
             return Ok(());
         }
-        let message = "This return address was not allowed beforehand. The vendor can allow it.";
+        let message =
+            "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
         Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("returnUrl").into())
     }
 
@@ -227,7 +227,7 @@ impl Tenants {
         Ok(Entity::find_by_id(id.uuid()).one(self.services.store.installation()).await?)
     }
 
-    /// The transaction's own tenant, held against other changes until the transaction ends.
+    /// The transaction's own tenant, locked against other changes until the transaction ends.
     async fn locked(&self, tx: &Tx) -> Result<Model> {
         use sea_orm::QuerySelect;
         let found = Entity::find_by_id(tx.tenant()).lock_exclusive().one(tx.conn()).await?;
@@ -259,7 +259,7 @@ pub(crate) async fn require_feature(
     Ok(())
 }
 
-/// A name for people: 1 to 200 characters on one line.
+/// Validates a display name: 1 to 200 characters on one line.
 pub(crate) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     if name.is_empty() || text::check(name, Shape::Line, 200).is_err() {
@@ -276,7 +276,7 @@ fn includes(plan: &str, feature: Feature) -> bool {
     }
 }
 
-/// Whether it was not so before.
+/// Stores whether a feature is on; returns whether that changed anything.
 async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Result<bool> {
     use entity::tenant_feature::{ActiveModel, Column, Entity, delete};
     if !on {
@@ -296,7 +296,7 @@ async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Resul
     Ok(inserted > 0)
 }
 
-/// What of a tenant stands in the audit.
+/// What the audit log records of a tenant.
 fn told(tenant: &Model) -> Json {
     json!({
         "name": tenant.name, "plan": tenant.plan, "returnUrls": tenant.return_urls, "timeZone": tenant.time_zone,

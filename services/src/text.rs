@@ -1,14 +1,14 @@
-//! Refuses texts that are too long or hold characters that no text may have.
+//! Refuses texts that are too long or contain forbidden characters.
 
 use domain::text::{self, Fault, Shape};
 
 use crate::{Refusal, Result};
 
-/// The longest address of a page, in characters.
+/// Longest URL of a page in characters.
 pub(crate) const LONGEST_URL: usize = 2_000;
 
-/// Refuses a text that has more than `limit` characters, or characters that its shape does not allow: with
-/// `TEXT_TOO_LONG` or `TEXT_MALFORMED`.
+/// Refuses a text with more than `limit` characters (`TEXT_TOO_LONG`) or with characters that its shape does not allow
+/// (`TEXT_MALFORMED`).
 pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str) -> Result<()> {
     let fault = match text::check(text, shape, limit) {
         Ok(()) => return Ok(()),
@@ -16,7 +16,7 @@ pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str)
     };
     let refusal = match fault {
         Fault::TooLong { limit, .. } => {
-            Refusal::new("TEXT_TOO_LONG", format!("This has at most {limit} characters."))
+            Refusal::new("TEXT_TOO_LONG", format!("Use at most {limit} characters."))
         }
         Fault::Character(char) => {
             let message = format!("Remove the character U+{:04X}: it is not allowed here.", u32::from(char));

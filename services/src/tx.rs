@@ -1,4 +1,4 @@
-//! One transaction, and what is told to others once it is committed.
+//! A transaction, and the notifications to send after its commit.
 
 use domain::{Id, Ids, Timestamp, state::Lane};
 use entity::DatabaseError;
@@ -21,7 +21,7 @@ fn list<T>(events: &[entity::event_log::Model], column: impl Fn(&entity::event_l
     events.iter().map(column).collect()
 }
 
-/// A transaction of one tenant. Dropping it without [`Tx::commit`] takes everything back.
+/// A transaction of one tenant. Dropping it without [`Tx::commit`] rolls it back.
 #[derive(Debug)]
 pub struct Tx {
     services: Services,
@@ -29,33 +29,33 @@ pub struct Tx {
     tenant: Uuid,
     now: Timestamp,
     after: After,
-    /// Whether what is recorded stands in the installation's chain, too.
+    /// Whether audit entries are also added to the installation's chain.
     also_of_the_installation: bool,
 }
 
-/// What is told to others after a commit. Losing it costs time and never work: the sweep finds the jobs, and
-/// subscribers re-read.
+/// Notifications to send after a commit. Losing them costs time and never work: the sweep finds the jobs, and
+/// subscribers read again.
 #[derive(Debug, Default)]
 pub struct After {
     /// Runs that are due.
     pub hints: Vec<Hint>,
-    /// What changed, for subscribers: stored with the transaction, told after it.
+    /// Events for subscribers: stored in the transaction, published after it.
     pub events: Vec<entity::event_log::Model>,
-    /// Whose access changed: nodes forget what they remember of who calls.
+    /// Changes of access, for which nodes discard cached authentication results.
     pub access: Vec<AccessChange>,
-    /// What was done: appended to the audit as the last thing of the transaction.
+    /// Actions to append to the audit log at the end of the transaction.
     pub(crate) acts: Vec<Recorded>,
 }
 
 impl After {
-    /// Stores the events and appends what was done to the audit: the last thing before the commit.
+    /// Stores the events and appends to the audit log, as the last thing before the commit.
     pub async fn store(&mut self, services: &Services, txn: &DatabaseTransaction) -> Result<()> {
         self.store_events(txn).await?;
         // Boxed: most transactions have nothing to record.
         Box::pin(audit::append(txn, &services.sealer, std::mem::take(&mut self.acts))).await
     }
 
-    /// Few statements for all events, and on PostgreSQL the same for any number.
+    /// Inserts the events in few statements, on PostgreSQL in the same number for any number of events.
     async fn store_events(&self, txn: &DatabaseTransaction) -> std::result::Result<(), DatabaseError> {
         if txn.get_database_backend() == DatabaseBackend::Postgres {
             return self.store_together(txn).await;
@@ -85,7 +85,7 @@ impl After {
         Ok(())
     }
 
-    /// Takes in what is to be told of another commit.
+    /// Adds the notifications of another commit.
     pub fn join(&mut self, other: Self) {
         self.hints.extend(other.hints);
         self.events.extend(other.events);
@@ -93,7 +93,7 @@ impl After {
         self.acts.extend(other.acts);
     }
 
-    /// Tells it.
+    /// Sends the notifications to the queue.
     pub async fn tell(self, services: &Services) {
         let events = async {
             // Who may listen is told before what there is to hear.
@@ -124,27 +124,27 @@ impl Tx {
         Self { also_of_the_installation: true, ..self }
     }
 
-    /// The database transaction itself.
+    /// The underlying database transaction.
     pub fn conn(&self) -> &DatabaseTransaction {
         &self.txn
     }
 
-    /// The tenant it belongs to.
+    /// The tenant whose rows the transaction reads and writes.
     pub fn tenant(&self) -> Uuid {
         self.tenant
     }
 
-    /// The time at which it began: every row of it carries the same.
+    /// When the transaction began: all its rows carry this time.
     pub fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Ids for the rows that it writes.
+    /// Source of ids for the rows that it writes.
     pub(crate) fn ids(&self) -> &Ids {
         &self.services.ids
     }
 
-    /// Orders a run. `None` when the same order is being worked on already.
+    /// Enqueues a run. `None` if the same run is already in progress.
     pub async fn order(&mut self, order: Order, asked_by: &str, lane: Lane) -> Result<Option<Uuid>> {
         let run = order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
         let id = run.id;
@@ -154,7 +154,7 @@ impl Tx {
         Ok(ordered.then_some(id))
     }
 
-    /// Orders many runs in few statements; those that are being worked on already are left out.
+    /// Enqueues many runs in few statements; those already in progress are left out.
     pub async fn order_all(
         &mut self,
         orders: impl IntoIterator<Item = Order>,
@@ -168,7 +168,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Sends a signal to a run; `false` when the run is over.
+    /// Sends a signal to a run; `false` if the run has ended.
     pub async fn signal(&mut self, run: Uuid, name: &str, payload: impl Serialize) -> Result<bool> {
         let payload = serde_json::to_value(payload).unwrap_or(Json::Null);
         let id = self.services.ids.uuid();
@@ -178,19 +178,19 @@ impl Tx {
         Ok(reached)
     }
 
-    /// Remembers a hint for after the commit.
+    /// Adds a hint to send after the commit.
     pub fn hint(&mut self, hint: Hint) {
         self.after.hints.push(hint);
     }
 
-    /// Tells subscribers that something changed.
+    /// Adds an event for subscribers.
     pub fn event(&mut self, topic: &'static str, subject: Uuid) {
         let event = crate::events::row(&self.services.ids, self.tenant, topic, subject, self.now);
         self.after.events.push(event);
     }
 
-    /// Tells every node that what users of this tenant may do has changed; in a transaction about the installation,
-    /// what anybody may do.
+    /// Tells every node that the permissions of this tenant's users have changed; in a transaction about the
+    /// installation, those of any caller.
     pub fn access_changed(&mut self) {
         let change = match self.tenant == audit::INSTALLATION {
             true => AccessChange::Everybody,
@@ -201,8 +201,8 @@ impl Tx {
         }
     }
 
-    /// Records what somebody did, by the request that is being answered. It is written as the last thing before the
-    /// commit. Facts hold no secret.
+    /// Records an action in the audit log, with the id of the current request. The entry is written as the last thing
+    /// before the commit. Facts must contain no secret.
     pub fn audit(&mut self, actor: &str, action: &'static str, subject: String, facts: impl Into<Facts>) {
         let act = Recorded {
             chain: self.tenant,
@@ -219,7 +219,7 @@ impl Tx {
         self.after.acts.push(act);
     }
 
-    /// Commits, then tells the others.
+    /// Commits, then sends the notifications.
     pub async fn commit(mut self) -> Result<()> {
         Box::pin(self.after.store(&self.services, &self.txn)).await?;
         self.txn.commit().await?;

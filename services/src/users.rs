@@ -1,7 +1,7 @@
-//! People of a tenant.
+//! Users of a tenant.
 //!
-//! Whoever has a calendar address is connected without doing anything: making a user, or giving one an address,
-//! orders the activation in the same transaction once the tenant has a live integration.
+//! Users with a calendar address are connected automatically: creating a user, or setting an address, enqueues the
+//! activation in the same transaction if the tenant has a live integration.
 
 mod check;
 mod connect;
@@ -16,53 +16,53 @@ use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars,
 pub(crate) use check::email as checked_email;
 pub(crate) use connect::connect_to_live_integrations;
 
-/// How many users one request may make.
+/// Maximum number of users created by one request.
 pub const MOST_AT_ONCE: usize = 500;
 
 crate::noun! {
-    /// People.
+    /// Users of a tenant.
     Users
 }
 
-/// A user to be made.
+/// Fields of a new user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewUser {
-    /// The email address; one of its kind within the tenant. Its case does not matter.
+    /// Email address; unique within the tenant, ignoring case.
     pub email: String,
-    /// The name, for people.
+    /// Display name.
     pub name: String,
-    /// The mailbox whose calendar is this user's.
+    /// Address of the user's mailbox.
     pub calendar_address: Option<String>,
-    /// The time zone, as an IANA name.
+    /// Time zone as an IANA name.
     pub time_zone: Option<String>,
-    /// The roles. Giving any needs `ROLE_EDIT`.
+    /// Roles to assign. Needs `ROLE_EDIT` if not empty.
     pub roles: Vec<Id<ids::Role>>,
 }
 
-/// What of a user is to be changed; what is absent stays.
+/// Fields of a user to change; omitted fields keep their value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserChange {
-    /// The email address.
+    /// New email address.
     pub email: Option<String>,
-    /// The name.
+    /// New display name.
     pub name: Option<String>,
-    /// The mailbox; `Some(None)` takes it away.
+    /// New address of the user's mailbox; `Some(None)` removes it.
     pub calendar_address: Option<Option<String>>,
-    /// The time zone; `Some(None)` takes it away.
+    /// New time zone; `Some(None)` clears it.
     pub time_zone: Option<Option<String>>,
 }
 
 impl Users {
-    /// Makes a user, and connects the user's calendar if the tenant has a live integration.
+    /// Creates a user, and connects the user's calendar if the tenant has a live integration.
     pub async fn create(&self, by: &Allowed, new: NewUser) -> Result<Model> {
         let made = self.make(by, vec![new]).await.map_err(|(_, error)| error)?;
         made.into_iter().next().ok_or_else(|| Error::not_found("user"))
     }
 
-    /// Makes up to 500 users: all of them or none. A refusal names the index of the one that is to blame.
+    /// Creates up to 500 users, either all of them or none. A refusal names the index of the user that caused it.
     pub async fn create_many(&self, by: &Allowed, new: Vec<NewUser>) -> Result<Vec<Model>> {
         if new.len() > MOST_AT_ONCE {
-            let message = format!("Make at most {MOST_AT_ONCE} users at once.");
+            let message = format!("Create at most {MOST_AT_ONCE} users at once.");
             return Err(Refusal::new("TOO_MANY", message).at("users").into());
         }
         self.make(by, new).await.map_err(|(index, error)| match (index, error) {
@@ -73,7 +73,7 @@ impl Users {
         })
     }
 
-    /// Changes a user, unless somebody changed the user since `if_version`.
+    /// Changes a user, unless the user has changed since `if_version`.
     pub async fn update(
         &self,
         by: &Allowed,
@@ -97,7 +97,7 @@ impl Users {
             .col_expr(Column::TimeZone, Expr::value(after.time_zone.clone()))
             .col_expr(Column::Version, Expr::value(before.version + 1));
         if statement.exec(tx.conn()).await.map_err(check::taken)?.rows_affected == 0 {
-            let message = "Somebody changed this user in the meantime. Read it again.";
+            let message = "Somebody else has changed this user. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if before.calendar_address != after.calendar_address {
@@ -112,13 +112,13 @@ impl Users {
         Ok(after)
     }
 
-    /// Removes a user with the user's own consents and tokens. Appointments keep their people, so a user who has any
-    /// stays; so does a user who may do more than the caller, and the last administrator.
+    /// Removes a user with the user's own consents and tokens. Refused for a user who takes part in bookings, which
+    /// keep their participants; for a user with more permissions than the caller; and for the last administrator.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::User>) -> Result<()> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let user = self.present(&tx, id).await?;
         if check::has_bookings(&tx, &user).await? {
-            let message = "This user takes part in bookings, which are kept for the record.";
+            let message = "This user takes part in bookings and therefore cannot be removed.";
             return Err(Error::refuse("USER_HAS_BOOKINGS", message));
         }
         self.may_take(&tx, by, &user).await?;
@@ -133,7 +133,7 @@ impl Users {
         tx.commit().await
     }
 
-    /// One user.
+    /// The user with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::User>) -> Result<Model> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
@@ -141,14 +141,14 @@ impl Users {
         user.ok_or_else(|| Error::not_found("user"))
     }
 
-    /// The users of the tenant.
+    /// One page of the tenant's users.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
     }
 
-    /// Those users of the tenant that have one of these ids, for a loader.
+    /// The tenant's users with these ids, for a data loader.
     pub async fn among(&self, tenant: Id<ids::Tenant>, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
         let ids = users.iter().map(|user| user.uuid());
@@ -202,7 +202,7 @@ impl Users {
         Ok(())
     }
 
-    /// Refuses to change what a user with more rights than the caller's is known by.
+    /// Refuses to change the email address or identity of a user with more permissions than the caller.
     async fn may_take(&self, tx: &Tx, by: &Allowed, user: &Model) -> Result<()> {
         let held = roles::permissions_within(tx.conn(), by.tenant(), Id::from_uuid(user.id)).await?;
         roles::may_take(by, &held.unwrap_or_default())
@@ -214,7 +214,7 @@ impl Users {
     }
 }
 
-/// What of a user stands in the audit.
+/// What the audit log records of a user.
 pub(crate) fn told(user: &Model) -> Json {
     json!({
         "email": user.email, "name": user.name, "calendarAddress": user.calendar_address, "timeZone": user.time_zone,

@@ -1,12 +1,12 @@
-//! Encryption of what is secret at rest.
+//! Encryption of secrets at rest.
 //!
-//! Master keys come from the configuration and never enter the database. Every tenant has a data key of its own, stored
-//! under one of them: destroying it makes all the tenant's secrets unreadable, backups included. A sealed value is
-//! `2 | key id | nonce | ciphertext` under AES-256-GCM, bound to its place and its key by associated data
-//! (`v2|tenant|table|column|row|key id`), so that it cannot be moved to another row. Its key id says which of several
-//! keys opens it. Values of the first version (`1 | nonce | ciphertext`) name no key and are tried with each.
+//! Master keys come from the configuration and never enter the database. Every tenant has its own data key, sealed
+//! with one of them: destroying it makes all the tenant's secrets unreadable, backups included. A sealed value is `2 |
+//! key id | nonce | ciphertext` under AES-256-GCM, bound to its location and key by associated data
+//! (`v2|tenant|table|column|row|key id`), so that it cannot be moved to another row. Its key id selects one of several
+//! keys. Values of the first version (`1 | nonce | ciphertext`) name no key and are tried with each.
 //!
-//! Which key seals what, and when it changes, is said by [`crate::secrets`].
+//! [`crate::secrets`] determines which key seals what, and when it changes.
 
 mod column;
 mod installation;
@@ -36,7 +36,7 @@ pub struct Vault(Arc<Keys>);
 struct Keys {
     current: Key,
     former: Vec<Key>,
-    /// The secret of [`Vault::digest`], once it is known. It never changes.
+    /// Key of [`Vault::digest`], once it is known. It never changes.
     pepper: OnceLock<SecretBox<[u8; 32]>>,
     ids: Ids,
 }
@@ -53,39 +53,39 @@ impl Vault {
         Self::with_former(key, &[], ids)
     }
 
-    /// A vault whose values may be sealed with former master keys too.
+    /// A vault whose values may also be sealed with former master keys.
     pub fn with_former(key: [u8; 32], former: &[[u8; 32]], ids: Ids) -> Self {
         let former = former.iter().map(|key| Key::new(*key)).collect();
         Self(Arc::new(Keys { current: Key::new(key), former, pepper: OnceLock::new(), ids }))
     }
 
-    /// The id of the key that the configuration calls the master key.
+    /// Id of the configuration's current master key.
     pub fn current(&self) -> KeyId {
         self.0.current.id
     }
 
-    /// The ids of the former keys.
+    /// Ids of the former keys.
     pub fn former(&self) -> impl Iterator<Item = KeyId> {
         self.0.former.iter().map(|key| key.id)
     }
 
-    /// Whether the configuration has a key.
+    /// Whether the configuration contains a key.
     pub fn knows(&self, id: KeyId) -> bool {
         self.keys().any(|key| key.id == id)
     }
 
-    /// Seals under one of the master keys.
+    /// Seals a value with one of the master keys.
     pub(crate) fn seal(&self, key: KeyId, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
         let unknown = || Error::MasterKeyUnknown { what: place.what(), key };
         self.keys().find(|known| known.id == key).ok_or_else(unknown)?.seal(&self.0.ids, place, plain)
     }
 
-    /// Opens what is sealed under one of the master keys.
+    /// Opens a value that is sealed with one of the master keys.
     pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
         self.opened(place, sealed).map(|(_, plain)| plain)
     }
 
-    /// The same, and which key opened it.
+    /// Opens a value and returns the id of the key that opened it.
     pub(crate) fn opened(&self, place: Place, sealed: &[u8]) -> Result<(KeyId, Vec<u8>)> {
         match key_id(sealed) {
             Some(id) => {
@@ -100,17 +100,17 @@ impl Vault {
         }
     }
 
-    /// A new data key.
+    /// Creates a random data key.
     pub(crate) fn new_data_key(&self) -> Key {
         Key::new(self.0.ids.bytes())
     }
 
-    /// Seals with an opened data key.
+    /// Seals a value with an opened data key.
     pub(crate) fn seal_with(&self, key: &Key, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
         key.seal(&self.0.ids, place, plain)
     }
 
-    /// The digest under which a token or key is found, once its secret is known: useless without that secret.
+    /// Digest under which a token or key is looked up; `None` until its key is known. Useless without that key.
     pub(crate) fn digest(&self, token: &str) -> Option<Vec<u8>> {
         let pepper = self.0.pepper.get()?;
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(pepper.expose_secret())
@@ -119,13 +119,13 @@ impl Vault {
         Some(mac.finalize().into_bytes().to_vec())
     }
 
-    /// Says what the secret of digests is, which is stored.
+    /// Sets the key of digests, which is stored in the database.
     pub(crate) fn set_pepper(&self, pepper: [u8; 32]) {
         // Whoever comes second read the same row.
         let _already_set = self.0.pepper.set(SecretBox::new(Box::new(pepper)));
     }
 
-    /// The secret of digests that an installation had before there was a stored one: made of its only master key.
+    /// The key of digests of an installation from before it was stored: derived from its only master key.
     pub(crate) fn derived_pepper(&self, key: KeyId) -> Option<[u8; 32]> {
         let key = self.keys().find(|known| known.id == key)?;
         Some(Sha256::digest([b"muster digest v1".as_slice(), key.bytes()].concat()).into())
@@ -196,7 +196,7 @@ mod tests {
         assert!(before.seal(after.current(), place, b"key").is_err(), "it has no such key");
     }
 
-    /// As the first version sealed: without the key's id.
+    /// A value sealed by the first version, without the key's id.
     #[test]
     fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
         let ids = ids();

@@ -56,7 +56,8 @@ impl Google {
         let Some(keyless) = &self.keyless else { return Ok(()) };
         if self.client_id.is_none() {
             return Err(
-                "google.keyless needs google.client_id and google.client_secret: whoever brings no key proves by signing in who it is.",
+                "google.keyless needs google.client_id and google.client_secret: administrators without a \
+                    key prove their identity by signing in.",
             );
         }
         keyless.check()

@@ -14,7 +14,7 @@ pub(super) fn check(present: &SecretString, former: &[SecretString]) -> Result<(
         let key = read(key);
         let key = key.ok_or("Each of former_master_keys must be 64 hexadecimal digits (32 random bytes).")?;
         if !seen.insert(key) {
-            return Err("The same key stands twice in master_key and former_master_keys.");
+            return Err("The same key appears twice in master_key and former_master_keys.");
         }
     }
     match seen.iter().all(is_random) {

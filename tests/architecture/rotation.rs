@@ -82,9 +82,9 @@ async fn replaces_the_master_key(base: Environment) {
     here.stop().await;
 
     let said = command(&["keys", "rotate", "--data-keys"], &both).await;
-    assert!(said.contains("2 values sealed anew with the master key, 2 new data keys"), "{said}");
+    assert!(said.contains("2 values sealed again with the master key, 2 new data keys"), "{said}");
     assert!(said.contains("the configuration may do without it"), "{said}");
-    assert!(said.contains("the key of the audit is sealed anew"), "{said}");
+    assert!(said.contains("the audit key is sealed again"), "{said}");
     let said = command(&["doctor"], &both).await;
     assert!(said.contains("1 of former_master_keys seal nothing any more"), "{said}");
     for arguments in [&["serve"][..], &["keys", "rotate"], &["keys", "status"], &["doctor"]] {

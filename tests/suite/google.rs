@@ -168,7 +168,7 @@ async fn no_key(stack: Stack) {
     health().await;
     let (state, code, next) = standing(&app, &org).await;
     assert_eq!((state.as_str(), code.as_str()), ("FAILING", "SIGNING_FAILED"));
-    assert!(next.contains("operates this installation") && !next.contains("again"), "{next}");
+    assert!(next.contains("operator of this installation") && !next.contains("again"), "{next}");
     app.control(&path, json!({ "signers": account["signers"] })).await;
     health().await;
     assert_eq!(standing(&app, &org).await.0, "ACTIVE");

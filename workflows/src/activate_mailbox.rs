@@ -45,7 +45,7 @@ struct Mailbox {
 }
 
 async fn open(world: &World, at: &Step<Memory>) -> Result<Mailbox, Trouble> {
-    let gone = || Trouble::fail("NOT_FOUND", "The mailbox is no longer known.");
+    let gone = || Trouble::fail("NOT_FOUND", "The mailbox no longer exists in Muster.");
     let services = &world.services;
     let rows = services.connections().among(at.tenant, &[at.memory.order.connection]).await?;
     let connection = rows.into_iter().next().ok_or_else(gone)?;

@@ -35,8 +35,10 @@ async fn discover(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<Sta
     }
     let integration = at.memory.integration;
     let rows = world.services.integrations().among(at.tenant, &[integration]).await?;
-    let row =
-        rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration is gone."))?;
+    let row = rows
+        .into_iter()
+        .next()
+        .ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration has been removed."))?;
     let (provider, session) = world.services.grants().session(&row, None).await?;
     let (mut rooms, mut after) = (Vec::new(), None);
     loop {

@@ -122,11 +122,11 @@ async fn obtain_grant(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     {
         return Err(Trouble::fail(
             "TENANT_MISMATCH",
-            "The access belongs to another organisation than the one that signed in.",
+            "The access belongs to a different organisation from the account that signed in.",
         ));
     }
     if row.external_tenant.as_deref().is_some_and(|known| known != organisation.id) {
-        let message = "This is another organisation than the one that was connected before.";
+        let message = "This is a different organisation from the one that was connected before.";
         return Err(Trouble::fail("TENANT_MISMATCH", message));
     }
     services.connect().adopt(&row, &consented, &secret, &organisation).await?;
@@ -154,7 +154,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
         true => Trouble::Retry {
             reason: Reason::new(
                 "PERMISSION_SPREADING",
-                "The provider has not spread the new permission yet.",
+                "The provider has not applied the new permission everywhere yet.",
             ),
             after: None,
         },
@@ -199,8 +199,10 @@ async fn climb_the_ladder(world: &World, at: &mut Step<Memory>) -> Outcome<State
         if !spreading {
             return Err(Trouble::Fail(ladder_reason(&climb)));
         }
-        let reason =
-            Reason::new("PERMISSION_SPREADING", "The provider has not spread the new permission yet.");
+        let reason = Reason::new(
+            "PERMISSION_SPREADING",
+            "The provider has not applied the new permission everywhere yet.",
+        );
         at.change(state(at, IntegrationState::AwaitingPropagation, Some(reason)));
         return Ok(Next::Go(State::AwaitPropagation));
     }
@@ -264,7 +266,7 @@ fn state(at: &Step<Memory>, state: IntegrationState, reason: Option<Reason>) -> 
 
 async fn integration(world: &World, at: &Step<Memory>) -> Result<entity::integration::Model, Trouble> {
     let rows = world.services.integrations().among(at.tenant, &[at.memory.order.integration]).await?;
-    rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration is gone."))
+    rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration has been removed."))
 }
 
 /// Whether the administrator, or the provider in his name, said no.
@@ -280,7 +282,7 @@ fn declined(at: &mut Step<Memory>) -> Result<(), Trouble> {
 fn wait(at: &mut Step<Memory>, deadline: Timestamp, signal: &'static str) -> Outcome<State> {
     declined(at)?;
     if at.now >= deadline {
-        return Err(Trouble::fail("CONNECT_EXPIRED", "Nobody finished the connection in time."));
+        return Err(Trouble::fail("CONNECT_EXPIRED", "The connection was not completed in time."));
     }
     Ok(Next::Wait { until: Some(deadline), or: Some(signal) })
 }

@@ -56,7 +56,10 @@ async fn take_over(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
     let whole = load(world, at.tenant, booking).await?;
     if !world.services.bookings().holds(&whole.booking, at.memory.order.to).await? {
-        return Err(Trouble::fail("SLOT_TAKEN", "The new time is no longer held. Move the booking again."));
+        return Err(Trouble::fail(
+            "SLOT_TAKEN",
+            "The new time is no longer blocked for this booking. Move the booking again.",
+        ));
     }
     Ok(Next::Go(State::Change))
 }

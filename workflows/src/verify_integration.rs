@@ -41,8 +41,10 @@ async fn mint(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 async fn climb(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     let order = at.memory.order.clone();
     let rows = world.services.integrations().among(at.tenant, &[order.integration]).await?;
-    let row =
-        rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration is gone."))?;
+    let row = rows
+        .into_iter()
+        .next()
+        .ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration has been removed."))?;
     let mailbox = ladder::mailbox_to_prove(&row, order.candidate.as_deref());
     let climb = ladder::climb(&world.services, &row, mailbox, at.memory.probe.unwrap_or(at.run)).await?;
     if let Some(error) = climb.again {

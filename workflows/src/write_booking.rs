@@ -237,13 +237,13 @@ async fn whole(world: &World, at: &Step<Memory>) -> Result<Whole, Trouble> {
 /// A booking with everybody who takes part.
 pub(crate) async fn load(world: &World, tenant: uuid::Uuid, booking: uuid::Uuid) -> Result<Whole, Trouble> {
     let whole = world.services.bookings().whole(tenant, booking).await?;
-    whole.ok_or_else(|| Trouble::fail("NOT_FOUND", "The booking is no longer known."))
+    whole.ok_or_else(|| Trouble::fail("NOT_FOUND", "The booking no longer exists."))
 }
 
 /// The calendar that was decided on.
 pub(crate) async fn desk(world: &World, whole: &Whole) -> Result<Desk, Trouble> {
     let desk = world.services.bookings().desk(&whole.booking).await?;
-    desk.ok_or_else(|| Trouble::fail("NO_CALENDAR_TO_WRITE", "No calendar was decided on for this booking."))
+    desk.ok_or_else(|| Trouble::fail("NO_CALENDAR_TO_WRITE", "No calendar has been chosen for this booking."))
 }
 
 pub(crate) fn state(whole: &Whole) -> BookingState {

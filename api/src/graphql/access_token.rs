@@ -14,14 +14,14 @@ use super::{
     scalar::DateTime,
 };
 
-/// A signed access token of one user.
+/// A newly signed access token of one user.
 #[derive(SimpleObject)]
 pub struct AccessToken {
-    /// The id by which it is listed and revoked; it begins with `tok_`.
+    /// Identifier for listing and revoking the token; starts with `tok_`.
     id: ID,
-    /// The token, as it goes into the header `Authorization` after `Bearer`.
+    /// The token itself, returned only here; send it as `Authorization: Bearer <token>`.
     token: String,
-    /// When it ends.
+    /// Time at which the token expires.
     expires_at: DateTime,
 }
 
@@ -31,7 +31,7 @@ impl From<access::AccessToken> for AccessToken {
     }
 }
 
-/// An access token that was issued. The token itself was shown once.
+/// An access token that was issued to a user. The token itself is returned only once, by `createAccessToken`.
 #[derive(Description, Debug, Clone)]
 pub struct IssuedToken(Model);
 
@@ -43,27 +43,27 @@ impl From<Model> for IssuedToken {
 
 #[Object(use_type_description)]
 impl IssuedToken {
-    /// The id; it begins with `tok_`.
+    /// Identifier; starts with `tok_`.
     async fn id(&self) -> ID {
         shown::<ids::AccessToken>(self.0.id)
     }
 
-    /// The id of the user whom it makes its bearer.
+    /// Identifier of the user whom the token authenticates; starts with `usr_`.
     async fn user_id(&self) -> ID {
         shown::<ids::User>(self.0.user_id)
     }
 
-    /// When it was issued.
+    /// Time at which the token was issued.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// When it ends by itself.
+    /// Time at which the token expires.
     async fn expires_at(&self) -> DateTime {
         self.0.expires_at.into()
     }
 
-    /// When it was revoked; null when it was not.
+    /// Time at which the token was revoked; null if it has not been revoked.
     async fn revoked_at(&self) -> Option<DateTime> {
         self.0.revoked_at.map(DateTime)
     }
@@ -76,16 +76,19 @@ pub struct AccessTokenQuery;
 
 #[Object]
 impl AccessTokenQuery {
-    /// The access tokens of a user, until they are pruned after their end. Needs `USER_VIEW`, or to be that user.
+    /// The access tokens of a user, oldest first, including revoked and recently expired ones. Needs `USER_VIEW`
+    /// unless the caller is that user.
     async fn access_tokens(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The user.")] user_id: ID,
-        #[graphql(desc = "Number of items from the start, 1 to 100; defaults to 50 if neither is given.")]
+        #[graphql(desc = "Identifier of the user.")] user_id: ID,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IssuedTokenConnection>> {
         found(async {
             let by = member(ctx.caller())?;
@@ -97,37 +100,37 @@ impl AccessTokenQuery {
     }
 }
 
-/// An access token to be signed.
+/// Fields of a new access token.
 #[derive(InputObject)]
 pub struct CreateAccessTokenInput {
-    /// The user's tenant.
+    /// Identifier of the user's tenant.
     tenant_id: ID,
-    /// The user whom the token makes its bearer.
+    /// Identifier of the user whom the token will authenticate.
     user_id: ID,
-    /// How long it lasts, in seconds; as long as tokens may last here if absent.
+    /// Lifetime in seconds, at least 1; defaults to, and may not exceed, the maximum configured by the operator.
     lifetime_seconds: Option<i32>,
 }
 
-/// Access tokens to be revoked.
+/// Selects the access tokens to revoke.
 #[derive(InputObject)]
 pub struct RevokeAccessTokensInput {
-    /// The user.
+    /// Identifier of the user whose tokens are revoked.
     user_id: ID,
-    /// The tokens, up to 100; all of the user's if absent.
+    /// Identifiers of the tokens to revoke, up to 100; omit to revoke all tokens of the user.
     token_ids: Option<Vec<ID>>,
 }
 
 payload! {
-    /// What `createAccessToken` answers.
+    /// Result of `createAccessToken`.
     CreateAccessTokenPayload {
-        /// The token.
+        /// The new token; null on failure.
         access_token: AccessToken,
     }
 }
 payload! {
-    /// What `revokeAccessTokens` answers.
+    /// Result of `revokeAccessTokens`.
     RevokeAccessTokensPayload {
-        /// How many of them were in force until now.
+        /// Number of tokens that were valid until this mutation revoked them.
         revoked_count: i32,
     }
 }
@@ -137,11 +140,12 @@ pub struct AccessTokenMutation;
 
 #[Object]
 impl AccessTokenMutation {
-    /// Issues an access token for a user, to be handed to the user's browser. For the vendor's staff.
+    /// Issues an access token for a user; the vendor's back end passes it to the user's browser. Vendor staff only
+    /// (`STAFF`).
     async fn create_access_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose token.")] input: CreateAccessTokenInput,
+        #[graphql(desc = "Parameters of `createAccessToken`.")] input: CreateAccessTokenInput,
     ) -> Result<CreateAccessTokenPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -155,12 +159,12 @@ impl AccessTokenMutation {
         .await
     }
 
-    /// Revokes access tokens of a user: they open nothing from now on, and the sockets that they opened are closed. A
-    /// user may revoke the user's own; for others it needs `USER_EDIT` and all that the other user may do.
+    /// Revokes access tokens of a user and closes the WebSocket connections opened with them. Users may revoke their
+    /// own tokens; for others the caller needs `USER_EDIT` and every permission of that user.
     async fn revoke_access_tokens(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which tokens.")] input: RevokeAccessTokensInput,
+        #[graphql(desc = "Parameters of `revokeAccessTokens`.")] input: RevokeAccessTokensInput,
     ) -> Result<RevokeAccessTokensPayload> {
         answer(async {
             let by: Allowed = member(ctx.caller())?;
@@ -175,7 +179,7 @@ impl AccessTokenMutation {
 
 fn at_most(tokens: &[ID]) -> Result<Vec<domain::Id<ids::AccessToken>>> {
     if tokens.len() > 100 {
-        let refusal = services::Refusal::new("TOO_MANY", "Name at most 100 tokens at once.");
+        let refusal = services::Refusal::new("TOO_MANY", "Give at most 100 token ids at once.");
         return Err(refusal.at("tokenIds").into());
     }
     all_named(tokens, "token", "tokenIds")

@@ -1,4 +1,4 @@
-//! What was done, by whom: the entries of the audit.
+//! Audit log: who changed what, and when.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
 use domain::{Permission, ids};
@@ -14,8 +14,8 @@ use super::{
     scalar::DateTime,
 };
 
-/// An act that changed something. Entries are never changed; each is chained to the one before by its hash, and the
-/// operator can verify that none was altered or removed.
+/// An action that changed something. Entries are immutable, and each contains the hash of the previous one, so that
+/// the operator can verify that none was altered or removed.
 #[derive(Description, Debug, Clone)]
 pub struct AuditEntry(Model);
 
@@ -27,80 +27,82 @@ impl From<Model> for AuditEntry {
 
 #[Object(use_type_description)]
 impl AuditEntry {
-    /// The id; it begins with `aud_`.
+    /// Identifier; starts with `aud_`.
     async fn id(&self) -> ID {
         shown::<ids::AuditEntry>(self.0.id)
     }
 
-    /// Position in the chain, counted from 1 without gaps.
+    /// Sequence number in the hash chain, counted from 1 without gaps.
     async fn seq(&self) -> i64 {
         self.0.seq.unwrap_or_default()
     }
 
-    /// When it was done.
+    /// Time of the action.
     async fn at(&self) -> DateTime {
         self.0.at.into()
     }
 
-    /// Who did it: the id of a user (`usr_`), of a vendor key (`key_`) or of an invitation (`lnk_`), the email address
-    /// of an invited person, `operator` for the server's own command line, or the part of Muster that did it by itself.
+    /// Who performed the action: the id of a user (`usr_`), a vendor key (`key_`) or an invitation (`lnk_`), the email
+    /// address of an invited person, `operator` for the server's command line, or the name of the part of Muster that
+    /// acted on its own.
     async fn actor(&self) -> &str {
         &self.0.actor
     }
 
-    /// What was done, such as `user.update`.
+    /// The kind of action, such as `user.update`.
     async fn action(&self) -> &str {
         &self.0.action
     }
 
-    /// The id of what it was done to.
+    /// Identifier of the object that was changed.
     async fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// The request by which it came, as its answer named it in the header `x-request-id`; the id of a run (`run_`) for
-    /// what a workflow did, of a command (`cmd_`) for what the operator did; null for what Muster did by itself.
+    /// The request that caused the action, as returned in the response header `x-request-id`; for a workflow the id of
+    /// its run (`run_`), for the operator's command line the id of the command (`cmd_`); null if Muster acted on its
+    /// own.
     async fn request_id(&self) -> Option<&str> {
         self.0.request.as_deref()
     }
 
-    /// What was so before: only what the act changed. A secret appears as `"changed"`. Null when there was nothing.
+    /// Previous values of the fields that changed; secrets appear as `"changed"`. Null if there were none.
     async fn old(&self) -> Option<Json<serde_json::Value>> {
         self.0.old_value.clone().map(Json)
     }
 
-    /// What is so since: only what the act changed. A secret appears as `"changed"`. Null when there is nothing.
+    /// New values of the fields that changed; secrets appear as `"changed"`. Null if there are none.
     async fn new(&self) -> Option<Json<serde_json::Value>> {
         self.0.new_value.clone().map(Json)
     }
 
-    /// Facts that are neither the value before nor the one after.
+    /// Further facts about the action besides the old and new values.
     async fn details(&self) -> Json<serde_json::Value> {
         Json(self.0.details.clone())
     }
 
-    /// SHA-256 over the entry and the hash of the one before, in hexadecimal digits.
+    /// SHA-256 hash of the entry and of the previous entry's hash, in hexadecimal.
     async fn hash(&self) -> String {
         audit::hash_of(&self.0)
     }
 }
 
-connection!(AuditEntry, Model, AuditEntryConnection, AuditEntryEdge, "entries of the audit", |row| {
+connection!(AuditEntry, Model, AuditEntryConnection, AuditEntryEdge, "audit entries", |row| {
     audit::cursor(row)
 });
 
-/// Which entries are wanted; what is absent does not matter.
+/// Selects audit entries. An entry must match every field that is given.
 #[derive(InputObject)]
 pub struct AuditLogFilter {
-    /// Only what this one did, as `AuditEntry.actor` says it.
+    /// Only actions by this actor, written as in `AuditEntry.actor`.
     actor: Option<String>,
-    /// Only acts of this kind, such as `user.update`.
+    /// Only this kind of action, such as `user.update`.
     action: Option<String>,
-    /// Only what was done to the thing with this id.
+    /// Only changes of the object with this id.
     subject: Option<ID>,
-    /// Only what was done at this time or later.
+    /// Only actions at or after this time.
     since: Option<DateTime>,
-    /// Only what was done before this time.
+    /// Only actions before this time.
     until: Option<DateTime>,
 }
 
@@ -121,16 +123,18 @@ pub struct AuditQuery;
 
 #[Object]
 impl AuditQuery {
-    /// What was done in the tenant, in the order in which it was done; `last` gives the latest. Needs `ROLE_EDIT`, which
-    /// administrators have.
+    /// The audit log of the tenant, oldest first; use `last` for the most recent entries. Needs `ROLE_EDIT`.
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which entries are wanted; all when absent.")] filter: Option<AuditLogFilter>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects entries; defaults to all.")] filter: Option<AuditLogFilter>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<AuditEntryConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
@@ -141,16 +145,19 @@ impl AuditQuery {
         .await
     }
 
-    /// What was done to the installation: vendor keys, signing keys, tenants and what the vendor's staff set for them,
-    /// the audit itself. For the vendor's staff.
+    /// The audit log of the installation, oldest first: vendor keys, signing keys, tenants and their settings, and the
+    /// audit log itself. Vendor staff only (`STAFF`).
     async fn installation_audit_log(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which entries are wanted; all when absent.")] filter: Option<AuditLogFilter>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects entries; defaults to all.")] filter: Option<AuditLogFilter>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<AuditEntryConnection>> {
         found(async {
             let by = ctx.caller().allow_staff()?;

@@ -1,4 +1,4 @@
-//! Bulk activations.
+//! Campaigns, which activate many mailboxes of an integration at once.
 
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
 use domain::{Caller, Id, Permission, ids};
@@ -19,7 +19,7 @@ use super::{
     words::{CampaignState, ConnectionState},
 };
 
-/// One bulk activation of an integration's mailboxes.
+/// A bulk activation of an integration's mailboxes.
 #[derive(Description, Debug, Clone)]
 pub struct Campaign(Model);
 
@@ -31,23 +31,23 @@ impl From<Model> for Campaign {
 
 #[Object(use_type_description)]
 impl Campaign {
-    /// The id; it begins with `cmp_`.
+    /// Identifier; starts with `cmp_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Campaign>(self.0.id)
     }
 
-    /// Where it stands.
+    /// Current state of the campaign.
     async fn state(&self) -> CampaignState {
         use domain::state::CampaignState as S;
         S::parse(&self.0.state).unwrap_or(S::Running).into()
     }
 
-    /// The integration whose mailboxes it activates.
+    /// The integration whose mailboxes the campaign activates.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::referred(ctx, Some(self.0.integration_id)).await
     }
 
-    /// How far it is.
+    /// Number of mailboxes by result so far.
     async fn progress(&self, ctx: &Context<'_>) -> Option<Result<CampaignProgress>> {
         found(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
@@ -56,14 +56,17 @@ impl Campaign {
         .await
     }
 
-    /// Its results, mailbox by mailbox.
+    /// Results of the campaign, one for each mailbox.
     async fn items(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<CampaignItemConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
@@ -75,17 +78,17 @@ impl Campaign {
         .await
     }
 
-    /// Who started it: the id of a user, a key or a link.
+    /// Who started the campaign: the id of a user, vendor key or invitation.
     async fn asked_by(&self) -> &str {
         &self.0.asked_by
     }
 
-    /// When it was started.
+    /// Time at which the campaign started.
     async fn started_at(&self) -> DateTime {
         self.0.started_at.into()
     }
 
-    /// When every mailbox had its result; null while it goes on.
+    /// Time at which every mailbox had a result; null until then.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
@@ -93,7 +96,7 @@ impl Campaign {
 
 connection!(Campaign, Model, CampaignConnection, CampaignEdge, "campaigns", |row| row.id);
 
-/// The result of one mailbox of a campaign.
+/// The result of a campaign for one mailbox.
 #[derive(Description, Debug, Clone)]
 pub struct CampaignItem(campaign_item::Model);
 
@@ -105,23 +108,23 @@ impl From<campaign_item::Model> for CampaignItem {
 
 #[Object(use_type_description)]
 impl CampaignItem {
-    /// The mailbox.
+    /// The mailbox that the campaign activates.
     async fn connection(&self, ctx: &Context<'_>) -> Option<Result<Connection>> {
         let row = ctx.loaders().connections.load(self.0.connection_id).await;
         row.map(|row| row.map(Connection::from)).transpose()
     }
 
-    /// The state in which the activation left it; null before there is a result.
+    /// State of the mailbox after the activation; null until there is a result.
     async fn result(&self) -> Option<ConnectionState> {
         domain::state::ConnectionState::parse(self.0.result.as_deref()?).map(ConnectionState::from)
     }
 
-    /// Why, and what to do; null when there is nothing to say.
+    /// Why the mailbox is in this state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// When there was a result; null before.
+    /// Time at which the result was known; null until then.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
@@ -136,18 +139,18 @@ connection!(
     |row| row.connection_id
 );
 
-/// How far a campaign is.
+/// Progress of a campaign, as numbers of mailboxes.
 #[derive(SimpleObject)]
 pub struct CampaignProgress {
-    /// Mailboxes in it.
+    /// Number of mailboxes in the campaign.
     total: usize,
-    /// Mailboxes that have a result.
+    /// Number of mailboxes that have a result.
     finished: usize,
-    /// Mailboxes that became active.
+    /// Number of mailboxes that became `ACTIVE`.
     active: usize,
-    /// Mailboxes that can only be read.
+    /// Number of mailboxes that can be read but not written.
     free_busy_only: usize,
-    /// Mailboxes that cannot be reached.
+    /// Number of mailboxes that cannot be reached.
     unreachable: usize,
 }
 
@@ -158,16 +161,16 @@ impl From<campaigns::Progress> for CampaignProgress {
     }
 }
 
-/// What a campaign would do now.
+/// What a campaign would do if it started now.
 #[derive(SimpleObject)]
 pub struct CampaignPreview {
-    /// Users with a calendar address who would be activated.
+    /// Number of users with a calendar address who would be activated.
     users: usize,
-    /// Rooms that would be activated.
+    /// Number of rooms that would be activated.
     rooms: usize,
-    /// Mailboxes that are active already.
+    /// Number of mailboxes that are already active.
     active: usize,
-    /// Mailboxes that are left out on purpose.
+    /// Number of mailboxes that an administrator has excluded.
     excluded: usize,
 }
 
@@ -178,12 +181,12 @@ impl From<campaigns::Preview> for CampaignPreview {
     }
 }
 
-/// One campaign of the tenant.
+/// The campaign with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Campaign> {
     visible(ctx.services(), ctx.caller(), named(id, "campaign", "id")?).await
 }
 
-/// The same, for a subscription.
+/// Reads a campaign as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(services: &Services, caller: &Caller, id: Id<ids::Campaign>) -> Result<Campaign> {
     let by = caller.allow(Permission::ConnectionView)?;
     Ok(services.campaigns().get(&by, id).await?.into())
@@ -194,23 +197,26 @@ pub struct CampaignQuery;
 
 #[Object]
 impl CampaignQuery {
-    /// One campaign; null when there is none in the tenant. Needs `CONNECTION_VIEW`.
+    /// Finds a campaign by id; null if the tenant has no such campaign. Needs `CONNECTION_VIEW`.
     async fn campaign(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The campaign.")] id: ID,
+        #[graphql(desc = "Identifier of the campaign.")] id: ID,
     ) -> Option<Result<Campaign>> {
         found(read(ctx, &id)).await
     }
 
-    /// The campaigns of the tenant, in the order in which they were started. Needs `CONNECTION_VIEW`.
+    /// Lists the campaigns of the tenant, oldest first. Needs `CONNECTION_VIEW`.
     async fn campaigns(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<CampaignConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
@@ -220,12 +226,12 @@ impl CampaignQuery {
         .await
     }
 
-    /// What a campaign of an integration would do now. Null when there is no such integration. Needs
+    /// Shows what a campaign of this integration would do now; null if the tenant has no such integration. Needs
     /// `CONNECTION_VIEW`.
     async fn campaign_preview(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] integration_id: ID,
+        #[graphql(desc = "Identifier of the integration.")] integration_id: ID,
     ) -> Option<Result<CampaignPreview>> {
         found(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
@@ -236,31 +242,31 @@ impl CampaignQuery {
     }
 }
 
-/// A campaign to be started.
+/// Selects the integration for a new campaign.
 #[derive(InputObject)]
 pub struct StartCampaignInput {
-    /// The integration whose mailboxes are to be activated.
+    /// Identifier of the integration whose mailboxes are to be activated.
     integration_id: ID,
 }
 
-/// A campaign to be repeated.
+/// Selects the campaign to repeat.
 #[derive(InputObject)]
 pub struct RetryCampaignInput {
-    /// The finished campaign whose failed mailboxes are to be tried again.
+    /// Identifier of the finished campaign whose failed mailboxes are to be tried again.
     id: ID,
 }
 
 payload! {
-    /// What `startCampaign` answers.
+    /// Result of `startCampaign`.
     StartCampaignPayload {
-        /// The campaign; the one that goes on already, if there is one.
+        /// The new campaign, or the running one if the integration already has one.
         campaign: Campaign,
     }
 }
 payload! {
-    /// What `retryCampaign` answers.
+    /// Result of `retryCampaign`.
     RetryCampaignPayload {
-        /// The new campaign; null without `CONNECTION_VIEW`.
+        /// The new campaign; null if the caller lacks `CONNECTION_VIEW`.
         campaign: Campaign,
     }
 }
@@ -270,11 +276,11 @@ pub struct CampaignMutation;
 
 #[Object]
 impl CampaignMutation {
-    /// Starts the activation of everybody who is not active yet. Needs `USER_EDIT`.
+    /// Starts activating every mailbox of an integration that is not active yet. Needs `USER_EDIT`.
     async fn start_campaign(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The campaign.")] input: StartCampaignInput,
+        #[graphql(desc = "Parameters of `startCampaign`.")] input: StartCampaignInput,
     ) -> Result<StartCampaignPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
@@ -285,11 +291,11 @@ impl CampaignMutation {
         .await
     }
 
-    /// Tries the mailboxes of a finished campaign again that did not become active. Needs `USER_EDIT`.
+    /// Starts a new campaign for the mailboxes that did not become active in a finished one. Needs `USER_EDIT`.
     async fn retry_campaign(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The campaign.")] input: RetryCampaignInput,
+        #[graphql(desc = "Parameters of `retryCampaign`.")] input: RetryCampaignInput,
     ) -> Result<RetryCampaignPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;

@@ -1,4 +1,4 @@
-//! Mailboxes that are reached through an integration.
+//! Connections: mailboxes that are reached through an integration.
 
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleObject};
 use domain::{Caller, Id, Permission, Route as Way, ids};
@@ -22,7 +22,7 @@ use super::{
     words::{ConnectionState, Route},
 };
 
-/// One mailbox, of a user or of a room, reached through an integration.
+/// A mailbox of a user or room that Muster reaches through an integration.
 #[derive(Description, Debug, Clone)]
 pub struct Connection(Model);
 
@@ -40,75 +40,76 @@ impl Connection {
 
 #[Object(use_type_description)]
 impl Connection {
-    /// The id; it begins with `con_`.
+    /// Identifier; starts with `con_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Connection>(self.0.id)
     }
 
-    /// The mailbox address.
+    /// Email address of the mailbox.
     async fn address(&self) -> EmailAddress {
         self.0.address.clone().into()
     }
 
-    /// Where it stands.
+    /// Current state of the connection.
     async fn state(&self) -> ConnectionState {
         connections::state(&self.0).into()
     }
 
-    /// Why, and what to do; null when there is nothing to say.
+    /// Why the connection is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// Since when it is in this state.
+    /// Time at which the connection entered its current state.
     async fn since(&self) -> DateTime {
         self.0.since.into()
     }
 
-    /// What it was measured to be able to do. Measured, never assumed.
+    /// What Muster can do with the mailbox, as measured by the last check.
     async fn capabilities(&self) -> Capabilities {
         connections::capabilities(&self.0).into()
     }
 
-    /// By which way it is reached. Null for a way that this server does not know.
+    /// How Muster reaches the mailbox; null if the stored value comes from a newer server version.
     async fn route(&self) -> Option<Route> {
         self.way().map(Route::from)
     }
 
-    /// Whether it came through the service account, and not by the user's own consent.
+    /// Whether Muster reaches the mailbox through the service account rather than with the user's own consent.
     async fn via_service_account(&self) -> bool {
         self.way() != Some(Way::Own)
     }
 
-    /// When its calendar was last read; null when it never was.
+    /// Time at which the calendar was last read; null if it has never been read.
     async fn as_of(&self) -> Option<DateTime> {
         self.0.as_of.map(DateTime)
     }
 
-    /// The mailbox's time zone; null when the provider does not tell it.
+    /// Time zone of the mailbox; null if the provider does not report one.
     async fn time_zone(&self) -> Option<TimeZone> {
         self.0.time_zone.clone().map(TimeZone)
     }
 
-    /// The mailbox's calendars, the one that bookings go into first, as they were listed when it was activated last.
+    /// Calendars of the mailbox as listed at its last activation, the default calendar first.
     async fn calendars(&self) -> Vec<MailboxCalendar> {
         connections::calendars(&self.0).into_iter().map(MailboxCalendar::from).collect()
     }
 
-    /// The ids of the calendars that make the owner busy by `setCountedCalendars`; null where the calendar system's own
-    /// rule decides, which `calendars.counts` shows.
+    /// Identifiers of the calendars that make the owner busy, as set by `setCountedCalendars`; null if the provider's
+    /// own rule applies, which `calendars.counts` shows.
     async fn counted_calendar_ids(&self) -> Option<Vec<String>> {
         connections::counted(&self.0)
     }
 
-    /// The items of its calendar that could not be read when it was last read. An item whose times are known in part
-    /// counts as busy for as long as it may last; one of whose times nothing is known blocks nothing.
+    /// Items that could not be read when the calendar was last read. Items whose times are partly known count as busy
+    /// for as long as they may last; items whose times are unknown block nothing.
     async fn unreadable(&self) -> UnreadableItems {
         let examples = connections::unreadable(&self.0).into_iter().map(UnreadableItem::from).collect();
         UnreadableItems { count: self.0.unreadable_count, unknown: self.0.unknown_count, examples }
     }
 
-    /// Why the last attempt at the mailbox failed, and when it is tried again; null when it succeeded.
+    /// Why the most recent attempts to reach the mailbox failed and when the next one follows; null if the last
+    /// attempt succeeded.
     async fn failure(&self) -> Option<ConnectionFailure> {
         let (way, since) = (self.0.failing_code.as_deref()?, self.0.failing_since?);
         let code = way.split_whitespace().next().unwrap_or_default().to_owned();
@@ -116,22 +117,22 @@ impl Connection {
         Some(ConnectionFailure { code, since: since.into(), attempts, retry_at })
     }
 
-    /// The user whose mailbox it is; null for a room's. Needs `USER_VIEW`, or to be that user.
+    /// The user who owns the mailbox; null for a room. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::referred(ctx, self.0.user_id).await
     }
 
-    /// The room whose mailbox it is; null for a user's.
+    /// The room that owns the mailbox; null for a user.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
         room::referred(ctx, self.0.room_id).await
     }
 
-    /// The integration that it is reached through.
+    /// The integration through which the mailbox is reached.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::referred(ctx, Some(self.0.integration_id)).await
     }
 
-    /// Grows with every change.
+    /// Incremented on every change; pass as `ifVersion`.
     async fn version(&self) -> i64 {
         self.0.version
     }
@@ -139,22 +140,22 @@ impl Connection {
 
 connection!(Connection, Model, ConnectionConnection, ConnectionEdge, "connections", |row| row.id);
 
-/// What a connection was measured to be able to do.
+/// What Muster can do with a mailbox, as measured by its last check.
 #[derive(SimpleObject)]
 pub struct Capabilities {
-    /// The calendar is listed.
+    /// Whether the calendar is listed.
     list: bool,
-    /// Busy times can be read.
+    /// Whether busy times can be read.
     free_busy: bool,
-    /// Titles and attendees can be read.
+    /// Whether titles and attendees can be read.
     read_details: bool,
-    /// Events can be created.
+    /// Whether events can be created.
     create: bool,
-    /// Events can be changed.
+    /// Whether events can be changed.
     update: bool,
-    /// Events can be deleted.
+    /// Whether events can be deleted.
     delete: bool,
-    /// Events can have an online meeting: offer `onlineMeeting` of `createBooking` to this user.
+    /// Whether events can include an online meeting; if so, this user may set `CreateBookingInput.onlineMeeting`.
     online_meetings: bool,
 }
 
@@ -176,13 +177,13 @@ impl From<domain::provider::Capabilities> for Capabilities {
 /// One calendar of a mailbox.
 #[derive(SimpleObject)]
 pub struct MailboxCalendar {
-    /// The calendar system's id; pass it to `setCountedCalendars`.
+    /// Identifier at the provider; pass to `setCountedCalendars`.
     id: String,
-    /// The name, for people.
+    /// Display name.
     name: String,
-    /// What it is.
+    /// Role of the calendar in the mailbox.
     kind: CalendarKind,
-    /// Whether its events make the owner busy.
+    /// Whether events in the calendar make the owner busy.
     counts: bool,
 }
 
@@ -193,74 +194,74 @@ impl From<connections::CalendarListing> for MailboxCalendar {
     }
 }
 
-/// What a calendar of a mailbox is.
+/// Role of a calendar in its mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "connections::CalendarKind")]
 pub enum CalendarKind {
-    /// The one that bookings go into.
+    /// The default calendar, to which bookings are written.
     Default,
-    /// Another one of the owner's.
+    /// Another calendar of the mailbox's owner.
     Secondary,
-    /// Made by the calendar system from other data, such as birthdays or holidays.
+    /// A calendar that the provider generates from other data, such as birthdays or holidays.
     Generated,
-    /// One of another owner that was shared with this one.
+    /// A calendar of somebody else, shared with the owner of the mailbox.
     Shared,
 }
 
-/// Why an item of a calendar cannot be read.
+/// Why a calendar item cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "domain::UnreadableReason")]
 pub enum UnreadableReason {
-    /// It has no start or end that can be understood.
+    /// The item has no valid start or end.
     NoTimes,
-    /// Its recurrence rule cannot be understood.
+    /// The item's recurrence rule cannot be parsed.
     Recurrence,
-    /// Its time zone is described nowhere.
+    /// The item refers to an undefined time zone.
     TimeZone,
-    /// It is not in the form that its calendar system prescribes.
+    /// The item violates the format of its calendar system.
     Malformed,
-    /// It is larger than what is read of one item.
+    /// The item exceeds the size limit for a single item.
     TooLarge,
-    /// Expanding its recurrences costs more than what is spent on one item.
+    /// Expanding the item's recurrences exceeds the effort limit for a single item.
     TooCostly,
-    /// The calendar system lists it and does not hand it out.
+    /// The provider lists the item but does not return its content.
     NotDelivered,
 }
 
-/// Attempts at a mailbox that failed one after the other. It is tried less and less, and keeps its state at first; where
-/// a refusal lasts, it becomes `UNREACHABLE`.
+/// Consecutive failed attempts to reach a mailbox. Muster retries at growing intervals; the connection keeps its state
+/// at first and becomes `UNREACHABLE` if the provider's refusal persists.
 #[derive(SimpleObject)]
 pub struct ConnectionFailure {
-    /// The stable code; docs/errors.md explains each.
+    /// Stable code for programs; docs/errors.md lists them all.
     code: String,
-    /// Since when every attempt has failed in this way.
+    /// Time of the first failure in this series.
     since: DateTime,
-    /// Number of attempts that failed.
+    /// Number of failed attempts in this series.
     attempts: i32,
-    /// When it is tried again.
+    /// Time of the next attempt; null if none is planned.
     retry_at: Option<DateTime>,
 }
 
-/// The items of a calendar that cannot be read.
+/// Items of a calendar that cannot be read.
 #[derive(SimpleObject)]
 pub struct UnreadableItems {
-    /// How many there are.
+    /// Number of unreadable items.
     count: i32,
-    /// How many of them block no time, because nothing is known of their times. `availability` counts them as
-    /// `unreadable`, and refuses this person with `onUnreadable: REFUSE`.
+    /// Number of unreadable items that block no time because their times are unknown. `availability` reports them as
+    /// `unreadable` and, with `onUnreadable: REFUSE`, offers no slots for this participant.
     unknown: i32,
-    /// Up to 20 of them, those that block no time first.
+    /// Up to 20 unreadable items, those that block no time first.
     examples: Vec<UnreadableItem>,
 }
 
-/// An item of a calendar that cannot be read.
+/// A calendar item that cannot be read.
 #[derive(SimpleObject)]
 pub struct UnreadableItem {
-    /// Its iCalendar UID; the calendar system's own id where no UID can be read.
+    /// iCalendar UID of the item, or its identifier at the provider if no UID can be read.
     uid: String,
-    /// Why it cannot be read.
+    /// Why the item cannot be read.
     reason: UnreadableReason,
-    /// Whether it counts as busy, for as long as it may last. False where nothing is known of its times.
+    /// Whether the item counts as busy for as long as it may last; false if its times are unknown.
     blocks: bool,
 }
 
@@ -271,14 +272,14 @@ impl From<domain::Unreadable> for UnreadableItem {
     }
 }
 
-/// Which connections are wanted; absent members do not matter.
+/// Selects connections. A connection must match every field that is given.
 #[derive(Default, InputObject)]
 pub struct ConnectionFilter {
-    /// Only those of this integration.
+    /// Only connections of this integration.
     integration_id: Option<ID>,
-    /// Only those in this state.
+    /// Only connections in this state.
     state: Option<ConnectionState>,
-    /// Only rooms' (true) or only people's (false).
+    /// Only connections of rooms (`true`) or only of users (`false`).
     rooms: Option<bool>,
 }
 
@@ -290,12 +291,12 @@ impl ConnectionFilter {
     }
 }
 
-/// One connection of the tenant.
+/// The connection with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Connection> {
     visible(ctx.services(), ctx.caller(), named(id, "connection", "id")?).await
 }
 
-/// The same, for a subscription.
+/// Reads a connection as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(
     services: &Services,
     caller: &Caller,
@@ -305,7 +306,7 @@ pub(super) async fn visible(
     Ok(services.connections().get(&by, id).await?.into())
 }
 
-/// One page of connections, counted when the count is asked for.
+/// One page of connections. Counts the whole list only if the query selects `totalCount`.
 pub(super) async fn list(
     ctx: &Context<'_>,
     wanted: Wanted,
@@ -323,24 +324,27 @@ pub struct ConnectionQuery;
 
 #[Object]
 impl ConnectionQuery {
-    /// One connection; null when there is none in the tenant. Needs `CONNECTION_VIEW`.
+    /// Finds a connection by id; null if the tenant has no such connection. Needs `CONNECTION_VIEW`.
     async fn connection(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The connection.")] id: ID,
+        #[graphql(desc = "Identifier of the connection.")] id: ID,
     ) -> Option<Result<Connection>> {
         found(read(ctx, &id)).await
     }
 
-    /// The tenant's connections, in the order in which they were found. Needs `CONNECTION_VIEW`.
+    /// Lists the connections of the tenant, oldest first. Needs `CONNECTION_VIEW`.
     async fn connections(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which connections; all when absent.")] filter: Option<ConnectionFilter>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects connections; defaults to all.")] filter: Option<ConnectionFilter>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<ConnectionConnection>> {
         Some(
             async {
@@ -352,49 +356,49 @@ impl ConnectionQuery {
     }
 }
 
-/// A mailbox to be activated.
+/// Selects the mailbox to activate.
 #[derive(InputObject)]
 pub struct ActivateConnectionInput {
-    /// The connection.
+    /// Identifier of the connection to activate.
     id: ID,
 }
 
-/// A mailbox to be left out.
+/// Selects the mailbox to exclude.
 #[derive(InputObject)]
 pub struct ExcludeConnectionInput {
-    /// The connection.
+    /// Identifier of the connection to exclude.
     id: ID,
 }
 
-/// The calendars of a mailbox that make its owner busy.
+/// Selects the calendars of a mailbox that make its owner busy.
 #[derive(InputObject)]
 pub struct SetCountedCalendarsInput {
-    /// The connection.
+    /// Identifier of the connection that owns the calendars.
     connection_id: ID,
-    /// The ids of the calendars, from `calendars` of the connection; null leaves it to the calendar system.
+    /// Identifiers from `Connection.calendars`, up to 100; null applies the provider's own rule.
     calendar_ids: Option<Vec<String>>,
-    /// The version that the change is based on: refused when somebody changed the connection since.
+    /// `version` of the connection as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
 
 payload! {
-    /// What `setCountedCalendars` answers.
+    /// Result of `setCountedCalendars`.
     SetCountedCalendarsPayload {
-        /// The connection as it stands now. It is read again at once; null without `CONNECTION_VIEW`.
+        /// The updated connection, whose calendar is read again at once; null if the caller lacks `CONNECTION_VIEW`.
         connection: Connection,
     }
 }
 payload! {
-    /// What `activateConnection` answers.
+    /// Result of `activateConnection`.
     ActivateConnectionPayload {
-        /// The run that activates it.
+        /// The run that activates the mailbox.
         run: Run,
     }
 }
 payload! {
-    /// What `excludeConnection` answers.
+    /// Result of `excludeConnection`.
     ExcludeConnectionPayload {
-        /// The connection as it stands now; null without `CONNECTION_VIEW`.
+        /// The excluded connection; null if the caller lacks `CONNECTION_VIEW`.
         connection: Connection,
     }
 }
@@ -404,11 +408,11 @@ pub struct ConnectionMutation;
 
 #[Object]
 impl ConnectionMutation {
-    /// Activates a mailbox again, or for the first time. Needs `USER_EDIT`.
+    /// Activates a mailbox, whether for the first time or again after a failure or exclusion. Needs `USER_EDIT`.
     async fn activate_connection(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The connection.")] input: ActivateConnectionInput,
+        #[graphql(desc = "Parameters of `activateConnection`.")] input: ActivateConnectionInput,
     ) -> Result<ActivateConnectionPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
@@ -419,11 +423,11 @@ impl ConnectionMutation {
         .await
     }
 
-    /// Decides which calendars of a mailbox make its owner busy. Needs `USER_EDIT`.
+    /// Sets which calendars of a mailbox make its owner busy. Needs `USER_EDIT`.
     async fn set_counted_calendars(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The connection and its calendars.")] input: SetCountedCalendarsInput,
+        #[graphql(desc = "Parameters of `setCountedCalendars`.")] input: SetCountedCalendarsInput,
     ) -> Result<SetCountedCalendarsPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
@@ -435,11 +439,11 @@ impl ConnectionMutation {
         .await
     }
 
-    /// Leaves a mailbox out on purpose: it is not read or written any more. Needs `USER_EDIT`.
+    /// Excludes a mailbox: Muster no longer reads or writes it. Needs `USER_EDIT`.
     async fn exclude_connection(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The connection.")] input: ExcludeConnectionInput,
+        #[graphql(desc = "Parameters of `excludeConnection`.")] input: ExcludeConnectionInput,
     ) -> Result<ExcludeConnectionPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;

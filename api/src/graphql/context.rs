@@ -1,4 +1,4 @@
-//! What a resolver asks its context for: who calls, the use cases, the loaders.
+//! Request data that resolvers take from their context: the caller, the use cases and the loaders.
 
 use std::sync::LazyLock;
 
@@ -10,13 +10,13 @@ use super::{failure::Result, loaders::Loaders};
 
 static ANONYMOUS: LazyLock<Caller> = LazyLock::new(Caller::anonymous);
 
-/// What a resolver asks its context for.
+/// Accessors for the request data in a resolver's context.
 pub(super) trait Ask {
-    /// Who calls; nobody known where the transport said nothing.
+    /// The authenticated caller; anonymous if the transport set none.
     fn caller(&self) -> &Caller;
     /// The use cases.
     fn services(&self) -> &Services;
-    /// The loaders of this request.
+    /// The data loaders of this request.
     fn loaders(&self) -> &Loaders;
 }
 
@@ -34,7 +34,7 @@ impl Ask for Context<'_> {
     }
 }
 
-/// Proves that the caller acts within a tenant at all: what every member may see.
+/// Proves that the caller belongs to a tenant, which is enough for what every member may see.
 pub(super) fn member(caller: &Caller) -> Result<Allowed> {
     if let CallerKind::User(_) = caller.kind {
         return Ok(caller.allow_own()?.0);
@@ -42,7 +42,7 @@ pub(super) fn member(caller: &Caller) -> Result<Allowed> {
     Ok(caller.allow_any(Permission::ALL)?)
 }
 
-/// Proves that the caller may see integrations: by permission, or because the caller connects them.
+/// Proves that the caller may see integrations: with `CONNECTION_VIEW`, or because the caller connects them.
 pub(super) fn sees_integrations(caller: &Caller) -> Result<Allowed> {
     match caller.allow(Permission::ConnectionView) {
         Err(Denied::Forbidden(_)) => Ok(caller.allow_connecting()?),
@@ -50,8 +50,8 @@ pub(super) fn sees_integrations(caller: &Caller) -> Result<Allowed> {
     }
 }
 
-/// The caller with the permissions of this moment. Asked before every event of a subscription, because a role may be
-/// taken away while it runs.
+/// The caller with current permissions. Called before every event of a subscription, because roles may change while it
+/// runs.
 pub(super) async fn refreshed(services: &Services, caller: &Caller) -> Result<Caller> {
     let (CallerKind::User(user), Some(tenant)) = (caller.kind, caller.tenant) else {
         return Ok(caller.clone());
@@ -60,28 +60,29 @@ pub(super) async fn refreshed(services: &Services, caller: &Caller) -> Result<Ca
     Ok(Caller { permissions: permissions.ok_or(Denied::Unauthenticated)?, ..caller.clone() })
 }
 
-/// What a mutation changed, for a caller who may also see such things: to change something is not to see it.
+/// The object that a mutation changed, if the caller may also see such objects: permission to change does not include
+/// permission to see.
 pub(super) fn seen<T>(ctx: &Context<'_>, permission: Permission, changed: T) -> Option<T> {
     ctx.caller().allow(permission).is_ok().then_some(changed)
 }
 
-/// An id of an input field. What is no id at all is answered like what does not exist.
+/// Parses the id of an input field. A malformed id is refused like one that does not exist.
 pub(super) fn named<K: Kind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
     let unknown = |_| Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field);
     Ok(id.parse().map_err(unknown)?)
 }
 
-/// Ids of an input field that is a list.
+/// Parses a list of ids of an input field.
 pub(super) fn all_named<K: Kind>(ids: &[ID], what: &'static str, field: &'static str) -> Result<Vec<Id<K>>> {
     ids.iter().map(|id| named(id, what, field)).collect()
 }
 
-/// A stored id, as the schema shows it.
+/// Formats a stored id with its prefix.
 pub(super) fn shown<K: Kind>(id: uuid::Uuid) -> ID {
     ID(Id::<K>::from_uuid(id).to_string())
 }
 
-/// What is absent stays (`None`), what is null is taken away (`Some(None)`).
+/// Maps an input field of an update: omitted is `None` (keep), null is `Some(None)` (clear).
 #[expect(clippy::option_option, reason = "absent and null are two things")]
 pub(super) fn changed<T>(field: MaybeUndefined<T>, text: impl Fn(T) -> String) -> Option<Option<String>> {
     match field {

@@ -1,4 +1,4 @@
-//! The people that a calendar system lists.
+//! The people listed in the directory of a calendar system.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use domain::Permission;
@@ -9,23 +9,23 @@ use super::{
     scalar::EmailAddress,
 };
 
-/// One page of a calendar system's people, in the provider's order.
+/// One page of the people in a calendar system's directory, in the provider's order.
 #[derive(SimpleObject)]
 pub struct DirectoryPage {
-    /// The people.
+    /// The people on this page, in the provider's order.
     people: Vec<DirectoryPerson>,
-    /// Where the next page begins, for `after`; null on the last one.
+    /// Cursor of the next page, to pass as `after`; null on the last page.
     next: Option<String>,
 }
 
-/// A person of a calendar system's directory, who need not be a user.
+/// A person in a calendar system's directory, whether or not a Muster user exists for that person.
 #[derive(SimpleObject)]
 pub struct DirectoryPerson {
-    /// The provider's lasting id.
+    /// Permanent identifier of the person at the provider.
     external_id: String,
-    /// The mailbox address.
+    /// Email address of the mailbox.
     address: EmailAddress,
-    /// The name, for people.
+    /// Display name.
     name: String,
 }
 
@@ -40,13 +40,14 @@ pub struct DirectoryQuery;
 
 #[Object]
 impl DirectoryQuery {
-    /// The people that a connected calendar system lists, read from it now; to make users of them. Null when there is
-    /// no such integration. Needs `USER_CREATE`.
+    /// Lists the people in the directory of a connected calendar system, read from the provider now; use it to create
+    /// users. Null if the tenant has no such integration. Needs `USER_CREATE`.
     async fn directory(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] integration_id: ID,
-        #[graphql(desc = "Where the page begins: `next` of the page before.")] after: Option<String>,
+        #[graphql(desc = "Identifier of the integration.")] integration_id: ID,
+        #[graphql(desc = "Cursor from `DirectoryPage.next` of the previous page; omit for the first page.")]
+        after: Option<String>,
     ) -> Option<Result<DirectoryPage>> {
         found(async {
             let by = ctx.caller().allow(Permission::UserCreate)?;

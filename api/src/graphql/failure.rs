@@ -1,8 +1,8 @@
-//! What becomes of a use case that did not do what it was asked.
+//! Maps failures of use cases to GraphQL.
 //!
-//! Resolvers use `?` on everything; where a failure goes is decided here. A refusal becomes an entry of a mutation's
-//! `userErrors` ([`super::payload::answer`]), anything else a top-level error with `extensions {code, retryable}`.
-//! [`Failure`] has no `Display` on purpose: the engine would turn it into an error without a code.
+//! Resolvers use `?` on everything; this module decides where a failure goes. A refusal becomes an entry of a
+//! mutation's `userErrors` ([`super::payload::answer`]), anything else a top-level error with `extensions {code,
+//! retryable}`. [`Failure`] has no `Display` on purpose: async-graphql would turn it into an error without a code.
 
 use std::future::Future;
 
@@ -13,23 +13,23 @@ use services::{
     bookings::{self, SlotTaken},
 };
 
-/// What every resolver answers that can fail.
+/// Result of a resolver that can fail.
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// Why a resolver did not answer.
+/// Why a resolver failed.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// A clear no.
+    /// The use case refused the request, for a reason that the client can act on.
     Refused(Refusal),
-    /// The time is taken.
+    /// The time is taken; contains the conflicts and alternatives.
     SlotTaken(SlotTaken),
-    /// The caller may not.
+    /// The caller lacks a permission, or is not authenticated.
     Denied(Denied),
-    /// Something broke; the details are in the log.
+    /// An unexpected failure; the details are in the log.
     Broken {
-        /// The stable code.
+        /// Stable code for programs.
         code: &'static str,
-        /// One sentence that tells nothing about our inside.
+        /// Message for a person that reveals no internals.
         message: String,
         /// Whether the same request may succeed later.
         retryable: bool,
@@ -55,7 +55,7 @@ impl Failure {
         }
     }
 
-    /// Whether what was asked for does not exist, or belongs to somebody else.
+    /// Whether the requested object does not exist or belongs to another tenant.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.code == "NOT_FOUND")
     }
@@ -82,11 +82,11 @@ impl From<services::Error> for Failure {
             services::Error::Provider(error) => error.message,
             services::Error::Database(_) | services::Error::Queue(_) => {
                 tracing::error!(error = ?error, "a use case failed");
-                "This cannot be done at the moment. Try again shortly.".to_owned()
+                "The server cannot do this at the moment. Try again shortly.".to_owned()
             }
             error @ (services::Error::Unreadable { .. } | services::Error::MasterKeyUnknown { .. }) => {
                 tracing::error!(%error, "what is stored cannot be read");
-                "Something that is stored cannot be read. Name the request id when you report it.".to_owned()
+                "The server cannot read a stored value. Include the request id when you report it.".to_owned()
             }
         };
         Self::Broken { code, message, retryable }
@@ -113,7 +113,7 @@ impl From<Failure> for async_graphql::Error {
     }
 }
 
-/// Answers a query of one thing: what does not exist, or belongs to somebody else, is null.
+/// Turns "not found" into null, for queries of a single object.
 pub(super) async fn found<T>(work: impl Future<Output = Result<T>>) -> Option<Result<T>> {
     match work.await {
         Err(failure) if failure.is_not_found() => None,

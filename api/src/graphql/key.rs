@@ -1,4 +1,4 @@
-//! Keys of the vendor's back ends. All of it is for the vendor's staff.
+//! Vendor keys, which only the vendor's staff may see and change.
 
 use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::ids;
@@ -16,7 +16,7 @@ use super::{
     words::Permission,
 };
 
-/// A key of a vendor's back end. The key itself is shown once, when it is made.
+/// An API key of a vendor's back end. The secret is returned only once, when the key is created.
 #[derive(Description, Debug, Clone)]
 pub struct ApiKey(Model);
 
@@ -28,52 +28,52 @@ impl From<Model> for ApiKey {
 
 #[Object(use_type_description)]
 impl ApiKey {
-    /// The id; it begins with `key_`.
+    /// Identifier; starts with `key_`.
     async fn id(&self) -> ID {
         shown::<ids::ApiKey>(self.0.id)
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// How the key begins, so that people can tell keys apart.
+    /// First characters of the secret, so that people can tell keys apart.
     async fn prefix(&self) -> &str {
         &self.0.prefix
     }
 
-    /// When it was made.
+    /// Time at which the key was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// What its bearer may do.
+    /// Permissions of requests made with the key.
     async fn permissions(&self) -> Vec<Permission> {
         keys::permissions_of(&self.0).into_iter().map(Into::into).collect()
     }
 
-    /// The one tenant that it acts for; null when it may act for any, one at a time.
+    /// Identifier of the only tenant for which the key may act; null if it may act for any tenant, one per request.
     async fn tenant_id(&self) -> Option<ID> {
         self.0.tenant_id.map(shown::<ids::Tenant>)
     }
 
-    /// When it was used last, to the minute; null when it never was.
+    /// Time of the last use, to the minute; null if the key has never been used.
     async fn last_used_at(&self) -> Option<DateTime> {
         self.0.last_used_at.map(DateTime)
     }
 
-    /// The key that takes its place; null when it was not rotated.
+    /// Identifier of the key that replaces this one; null if it has not been rotated.
     async fn replaced_by_id(&self) -> Option<ID> {
         self.0.replaced_by.map(shown::<ids::ApiKey>)
     }
 
-    /// When it ends by itself; null for a key that the operator configured.
+    /// Time at which the key expires; null for the first key, which the operator sets up and which does not expire.
     async fn expires_at(&self) -> Option<DateTime> {
         self.0.expires_at.map(DateTime)
     }
 
-    /// When it was revoked; null when it was not.
+    /// Time at which the key was revoked; null if it has not been revoked.
     async fn revoked_at(&self) -> Option<DateTime> {
         self.0.revoked_at.map(DateTime)
     }
@@ -86,14 +86,17 @@ pub struct KeyQuery;
 
 #[Object]
 impl KeyQuery {
-    /// The keys of the vendor's back ends, the dead ones too. For the vendor's staff.
+    /// Lists the vendor keys, including expired and revoked ones. Vendor staff only (`STAFF`).
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<ApiKeyConnection>> {
         found(async {
             let by = ctx.caller().allow_staff()?;
@@ -104,58 +107,59 @@ impl KeyQuery {
     }
 }
 
-/// A key to be made.
+/// Fields of a new vendor key.
 #[derive(InputObject)]
 pub struct CreateApiKeyInput {
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: String,
-    /// What its bearer may do: nothing that the caller may not do. `STAFF` cannot be had together with `tenantId`.
+    /// Permissions of the key; the caller must hold all of them. `STAFF` cannot be combined with `tenantId`.
     permissions: Vec<Permission>,
-    /// The one tenant that it acts for; any, one at a time, if absent.
+    /// Identifier of the only tenant for which the key may act; omit to let it act for any tenant, one per request.
     tenant_id: Option<ID>,
-    /// When it ends by itself, in the future; a year from now unless the operator configured another time, if absent.
+    /// Time at which the key expires, in the future; defaults to one year from now unless the operator configured
+    /// another lifetime.
     expires_at: Option<DateTime>,
 }
 
-/// A key to be rotated.
+/// Selects the vendor key to rotate.
 #[derive(InputObject)]
 pub struct RotateApiKeyInput {
-    /// The key.
+    /// Identifier of the key to replace.
     id: ID,
-    /// For how many seconds both keys are in force, 0 to 2,592,000.
+    /// How long the old key stays valid, in seconds, 0 to 2,592,000 (30 days).
     #[graphql(default = 86_400)]
     overlap_seconds: i32,
 }
 
-/// A key to be revoked.
+/// Selects the vendor key to revoke.
 #[derive(InputObject)]
 pub struct RevokeApiKeyInput {
-    /// The key.
+    /// Identifier of the key to revoke.
     id: ID,
 }
 
 payload! {
-    /// What `createApiKey` answers.
+    /// Result of `createApiKey`.
     CreateApiKeyPayload {
         /// The new key.
         api_key: ApiKey,
-        /// The key itself. It is shown this once.
+        /// The secret of the new key, returned only here.
         secret: String,
     }
 }
 payload! {
-    /// What `rotateApiKey` answers.
+    /// Result of `rotateApiKey`.
     RotateApiKeyPayload {
-        /// The key that takes the other's place.
+        /// The new key, which replaces the old one.
         api_key: ApiKey,
-        /// The new key itself. It is shown this once.
+        /// The secret of the new key, returned only here.
         secret: String,
     }
 }
 payload! {
-    /// What `revokeApiKey` answers.
+    /// Result of `revokeApiKey`.
     RevokeApiKeyPayload {
-        /// The key as it stands now.
+        /// The revoked key.
         api_key: ApiKey,
     }
 }
@@ -164,11 +168,11 @@ pub struct KeyMutation;
 
 #[Object]
 impl KeyMutation {
-    /// Makes a key for a vendor's back end. For the vendor's staff with all permissions of the new key.
+    /// Creates a vendor key. Vendor staff only (`STAFF`), with every permission of the new key.
     async fn create_api_key(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key.")] input: CreateApiKeyInput,
+        #[graphql(desc = "Parameters of `createApiKey`.")] input: CreateApiKeyInput,
     ) -> Result<CreateApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -185,12 +189,13 @@ impl KeyMutation {
         .await
     }
 
-    /// Makes a key that takes the place of another, with the same permissions. Both are in force for a while, so that a
-    /// back end can be given the new one without an interruption. For the vendor's staff.
+    /// Creates a key with the same name, permissions and tenant as an existing one, which expires after
+    /// `overlapSeconds`. Until then both are valid, so that the back end can switch without interruption. Vendor staff
+    /// only (`STAFF`).
     async fn rotate_api_key(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key.")] input: RotateApiKeyInput,
+        #[graphql(desc = "Parameters of `rotateApiKey`.")] input: RotateApiKeyInput,
     ) -> Result<RotateApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -202,12 +207,12 @@ impl KeyMutation {
         .await
     }
 
-    /// Revokes a key: it opens nothing from now on, and the sockets that it opened are closed. For the vendor's staff
-    /// with all permissions of the key.
+    /// Revokes a vendor key at once and closes the WebSocket connections opened with it. Vendor staff only (`STAFF`),
+    /// with every permission of the key.
     async fn revoke_api_key(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key.")] input: RevokeApiKeyInput,
+        #[graphql(desc = "Parameters of `revokeApiKey`.")] input: RevokeApiKeyInput,
     ) -> Result<RevokeApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;

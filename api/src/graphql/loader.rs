@@ -1,8 +1,8 @@
-//! Gathers what the members of a list want to know one by one into one call of a use case.
+//! Batches lookups: values that the items of a list need one by one are loaded by one call of a use case.
 //!
-//! The first who asks opens a batch; everybody who asks before the batch is sent joins it. Nothing is kept after the
-//! answer: a subscription or a second mutation of the same request reads afresh. Whoever waits drives the batch, so
-//! one who goes away leaves nobody behind.
+//! The first lookup opens a batch; lookups before the batch is sent join it. Nothing is cached after the response: a
+//! subscription event or a second mutation of the same request reads afresh. Every waiting lookup can drive the batch,
+//! so cancelling one of them does not block the others.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,7 +23,7 @@ type Call<V> = Arc<dyn Fn(Vec<Uuid>) -> BoxFuture<'static, services::Result<Foun
 type Answer<V> = Shared<BoxFuture<'static, Result<Arc<Found<V>>>>>;
 type Open<V> = Mutex<Option<Batch<V>>>;
 
-/// Loads values by id, many at a time.
+/// Loads values by id, in batches.
 pub(super) struct Loader<V> {
     call: Call<V>,
     open: Arc<Open<V>>,
@@ -35,7 +35,7 @@ struct Batch<V> {
 }
 
 impl<V: Clone + Send + Sync + 'static> Loader<V> {
-    /// A loader over one call of a use case.
+    /// Creates a loader over a batch call of a use case.
     pub(super) fn new<F, Fut>(call: F) -> Self
     where
         F: Fn(Vec<Uuid>) -> Fut + Send + Sync + 'static,
@@ -44,7 +44,7 @@ impl<V: Clone + Send + Sync + 'static> Loader<V> {
         Self { call: Arc::new(move |keys| call(keys).boxed()), open: Arc::default() }
     }
 
-    /// The value of an id; `None` where there is none.
+    /// The value with this id; `None` if there is none.
     pub(super) async fn load(&self, key: Uuid) -> Result<Option<V>> {
         let answer = self.join(key);
         // Everybody else of the wave has a turn before anybody drives the batch.
@@ -52,7 +52,7 @@ impl<V: Clone + Send + Sync + 'static> Loader<V> {
         Ok(answer.await?.get(&key).cloned())
     }
 
-    /// The value of an id that may be absent itself.
+    /// The value with this id; `None` if there is none or no id is given.
     pub(super) async fn load_some(&self, key: Option<Uuid>) -> Result<Option<V>> {
         match key {
             None => Ok(None),
@@ -70,7 +70,7 @@ impl<V: Clone + Send + Sync + 'static> Loader<V> {
     }
 }
 
-/// Closes the batch that is open and sends it, when somebody drives it.
+/// Closes the open batch and sends it on first poll.
 fn send<V: Clone + Send + Sync + 'static>(call: Call<V>, open: Weak<Open<V>>) -> Answer<V> {
     let sent = async move {
         tokio::task::yield_now().await;
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers every odd id with itself, and writes down how many were asked for.
+    /// Returns every odd id as its own value and records the size of each batch.
     fn odd(asked: &Arc<Mutex<Vec<usize>>>) -> Loader<u128> {
         let asked = asked.clone();
         Loader::new(move |keys| {
@@ -121,7 +121,6 @@ mod tests {
         assert_eq!(loader.load(Uuid::from_u128(3)).await.unwrap(), Some(3));
     }
 
-    /// A number that knows its successors.
     struct Number(u128);
 
     #[async_graphql::Object]

@@ -1,4 +1,4 @@
-//! The loaders of one request.
+//! The data loaders of a request.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,26 +19,26 @@ use uuid::Uuid;
 
 use super::loader::Loader;
 
-/// The loaders of one request, each bound to the request's tenant.
+/// The data loaders of one request, all limited to the request's tenant.
 pub(super) struct Loaders {
     pub(super) users: Loader<tenant_user::Model>,
     pub(super) rooms: Loader<room::Model>,
     pub(super) integrations: Loader<integration::Model>,
     pub(super) connections: Loader<connection::Model>,
     pub(super) runs: Loader<run::Model>,
-    /// By user or room.
+    /// Connections by the user or room that owns the mailbox.
     pub(super) mailboxes: Loader<Vec<connection::Model>>,
-    /// By user.
+    /// Roles by the user who holds them.
     pub(super) roles: Loader<Vec<role::Model>>,
-    /// By integration.
+    /// Service accounts by integration.
     pub(super) service_accounts: Loader<Vec<service_account::Model>>,
-    /// By booking.
+    /// Participants by booking.
     pub(super) participants: Loader<Vec<booking_participant::Model>>,
-    /// By booking.
+    /// Moves and cancellations by booking.
     pub(super) changes: Loader<Vec<booking_change::Model>>,
 }
 
-/// A loader of models by their own ids: `one!(services, |keys| call)`.
+/// Creates a loader of single models by their own ids: `one!(services, |keys| call)`.
 macro_rules! one {
     ($services:ident, $keys:ident => $call:expr) => {{
         let $services = $services.clone();
@@ -49,7 +49,7 @@ macro_rules! one {
     }};
 }
 
-/// A loader of lists of models by the id of what they belong to.
+/// Creates a loader of lists of models, by the id of the object they belong to.
 macro_rules! many {
     ($services:ident, $keys:ident => $call:expr, $of:expr) => {{
         let $services = $services.clone();
@@ -61,7 +61,7 @@ macro_rules! many {
 }
 
 impl Loaders {
-    /// Loaders of what the caller's tenant has. A caller without a tenant loads nothing.
+    /// Loaders for the caller's tenant. For a caller without a tenant they find nothing.
     fn new(services: &Services, caller: Option<&Caller>) -> Self {
         let tenant = caller.and_then(|caller| caller.tenant).unwrap_or(Id::from_uuid(Uuid::nil()));
         let row = tenant.uuid();
@@ -111,7 +111,7 @@ fn grouped<V>(rows: Vec<V>, of: impl Fn(&V) -> Option<Uuid>) -> HashMap<Uuid, Ve
     groups
 }
 
-/// Gives every request loaders of its own.
+/// Extension that gives every request its own loaders.
 pub(super) struct PerRequest(pub(super) Services);
 
 impl ExtensionFactory for PerRequest {

@@ -1,7 +1,7 @@
 //! The GraphQL schema: one file per noun, merged here.
 //!
-//! Resolvers say who may, which, do, answer; everything else is behind [`services`]. A request brings its
-//! [`domain::Caller`]; without one everybody is anonymous.
+//! A resolver checks the permission, calls a use case of [`services`] and converts the result. A request carries its
+//! [`domain::Caller`]; without one the caller is anonymous.
 
 mod access_token;
 mod audit;
@@ -80,8 +80,8 @@ struct CalendarsQuery(IntegrationQuery, PrerequisiteQuery, ConnectionQuery, Room
 #[derive(MergedObject, Default)]
 struct WorkQuery(AvailabilityQuery, BookingQuery, CampaignQuery, RunQuery, WorkflowQuery, AuditQuery);
 
-/// What can be asked. A field whose permission the caller lacks is null, with an error that says which permission it
-/// needs; the rest is answered.
+/// Queries. If the caller lacks the permission for a field, the field is null and an error names the permission; the
+/// other fields are returned.
 #[derive(MergedObject, Default)]
 pub struct Query(PeopleQuery, AccessQuery, CalendarsQuery, WorkQuery);
 
@@ -101,19 +101,20 @@ struct WorkMutation(
     RunMutation,
 );
 
-/// What can be done. Each answers the thing it changed, or `userErrors`; long work answers the run that does it.
+/// Mutations. Each returns the changed object, or `userErrors` if the change was refused; long work continues in the
+/// returned run.
 #[derive(MergedObject, Default)]
 pub struct Mutation(PeopleMutation, AccessMutation, WorkMutation);
 
-/// The schema.
+/// The executable GraphQL schema, served by the transport.
 pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// The schema over the use cases, ready to run requests.
+/// Builds the executable schema over the use cases.
 pub fn schema(services: Services) -> Schema {
     builder().extension(Budgeted).extension(PerRequest(services.clone())).data(services).finish()
 }
 
-/// The schema as text. Needs no services: nothing is run.
+/// The schema in GraphQL's schema definition language. Executes nothing, so it needs no services.
 pub fn sdl() -> String {
     let options =
         SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();

@@ -1,4 +1,4 @@
-//! Anything that has an id, found by it (Relay).
+//! Relay's `node` and `nodes`: any object by its id.
 
 use std::collections::HashMap;
 
@@ -19,38 +19,39 @@ use super::{
     user::{self, User},
 };
 
-/// The most ids of one `nodes`.
+/// Maximum number of ids in one `nodes` query.
 const MOST: usize = 100;
 
-/// Anything that has an id.
+/// An object with a globally unique id.
 #[derive(Interface, Clone)]
 #[graphql(field(
     name = "id",
     ty = "ID",
-    desc = "The id, unique in the whole installation. It begins with its kind."
+    desc = "Globally unique identifier; its prefix names the type, such as `usr_`."
 ))]
 pub enum Node {
     /// A customer organisation.
     Tenant(Tenant),
-    /// A person.
+    /// A person of a tenant.
     User(User),
-    /// A role.
+    /// A named set of permissions.
     Role(Role),
-    /// An integration.
+    /// A link to a calendar system.
     Integration(Integration),
-    /// A mailbox.
+    /// A connected mailbox.
     Connection(Connection),
-    /// A room.
+    /// A meeting room.
     Room(Room),
-    /// A bulk activation.
+    /// A bulk activation of mailboxes.
     Campaign(Campaign),
-    /// An appointment.
+    /// A meeting that Muster writes to a calendar.
     Booking(Booking),
-    /// A run.
+    /// An execution of a workflow.
     Run(Run),
 }
 
-/// Reads anything, with the permission that reading it by its own field needs. An id of no known kind is not found.
+/// Reads an object of any type, with the permission that its own query needs. An id with an unknown prefix is not
+/// found.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Node> {
     Ok(match id.split_once('_').map(|(prefix, _)| prefix) {
         Some("ten") => Node::Tenant(tenant::read(ctx, id).await?),
@@ -71,17 +72,21 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Anything by its id. Null when there is no such thing in the tenant. Needs what reading it by its own field
-    /// needs.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id.")] id: ID) -> Option<Result<Node>> {
+    /// Finds an object by id; null if the tenant has no such object. Needs the same permission as the query for that
+    /// type.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Globally unique identifier of the object.")] id: ID,
+    ) -> Option<Result<Node>> {
         found(read(ctx, &id)).await
     }
 
-    /// Many things by their ids, in the order asked; null for each that does not exist in the tenant.
+    /// Finds several objects by id, in the given order, with null for each that the tenant does not have.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The ids, up to 100.")] ids: Vec<ID>,
+        #[graphql(desc = "Globally unique identifiers of the objects, up to 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Node>>>> {
         if ids.len() > MOST {
             return Err(Refusal::new("TOO_MANY", format!("Ask for at most {MOST} at once.")).into());
@@ -90,7 +95,7 @@ impl NodeQuery {
     }
 }
 
-/// Looks every distinct id up once; the answer has the length and the order of `ids`.
+/// Looks up every distinct id once; the result has the length and order of `ids`.
 async fn each_once<'a, T: Clone, F: Future<Output = T>>(
     ids: &'a [ID],
     look_up: impl Fn(&'a ID) -> F,

@@ -1,4 +1,4 @@
-//! Pages of lists, as Relay's cursor connections have them.
+//! Pagination by cursor connections, as Relay defines them.
 
 use async_graphql::SimpleObject;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -7,21 +7,21 @@ use uuid::Uuid;
 
 use super::failure::Result;
 
-/// Where a page lies in its list.
+/// Position of a page in its list.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct PageInfo {
-    /// Whether there is more behind the last member.
+    /// Whether items follow the last item of this page.
     has_next_page: bool,
-    /// Whether there is more before the first member.
+    /// Whether items precede the first item of this page.
     has_previous_page: bool,
-    /// The cursor of the first member; null on an empty page.
+    /// Cursor of the first item; null for an empty page.
     start_cursor: Option<String>,
-    /// The cursor of the last member; null on an empty page.
+    /// Cursor of the last item; null for an empty page.
     end_cursor: Option<String>,
 }
 
 impl PageInfo {
-    /// Where a page with these cursors lies.
+    /// Page information with the cursors of the first and last item.
     pub(super) fn of<T>(page: &Page<T>, cursor: impl Fn(&T) -> String) -> Self {
         Self {
             has_next_page: page.has_next,
@@ -32,12 +32,12 @@ impl PageInfo {
     }
 }
 
-/// The cursor of a member: its id, of which clients know nothing.
+/// The opaque cursor of an item, made from its id.
 pub(super) fn cursor(id: Uuid) -> String {
     BASE64.encode(id.as_bytes())
 }
 
-/// Which part of a list is wanted.
+/// Converts the pagination arguments of a field and decodes their cursors.
 pub(super) fn args(
     first: Option<i32>,
     last: Option<i32>,
@@ -56,11 +56,14 @@ pub(super) fn args(
 
 fn opened(text: &str, field: &'static str) -> Result<Uuid> {
     let bytes = BASE64.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    let wrong = || Refusal::new("CURSOR_MALFORMED", "This cursor did not come from here.").at(field);
+    let wrong = || {
+        Refusal::new("CURSOR_MALFORMED", "This cursor is not valid. Use one that this list returned.")
+            .at(field)
+    };
     Ok(bytes.ok_or_else(wrong)?)
 }
 
-/// One page of a list that was read whole.
+/// Cuts one page out of a list that has been read completely.
 pub(super) fn slice<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs) -> Result<Page<T>> {
     let total = items.len();
     let (size, backwards) = size(args)?;
@@ -79,41 +82,39 @@ pub(super) fn slice<T>(items: Vec<T>, id: impl Fn(&T) -> Uuid, args: PageArgs) -
 fn size(args: PageArgs) -> Result<(usize, bool)> {
     let (size, backwards) = match (args.first, args.last) {
         (Some(_), Some(_)) => {
-            return Err(
-                Refusal::new("PAGE_AMBIGUOUS", "Ask for the first or for the last, not for both.").into()
-            );
+            return Err(Refusal::new("PAGE_AMBIGUOUS", "Give either first or last, not both.").into());
         }
         (None, Some(last)) => (last, true),
         (first, None) => (first.unwrap_or(50), false),
     };
     match usize::try_from(size) {
         Ok(size @ 1..=100) => Ok((size, backwards)),
-        _ => Err(Refusal::new("PAGE_SIZE", "A page holds 1 to 100 members.").into()),
+        _ => Err(Refusal::new("PAGE_SIZE", "A page has 1 to 100 items.").into()),
     }
 }
 
-/// Declares the connection and the edge of an object that wraps a model.
+/// Declares the connection and edge types of an object that wraps a model.
 macro_rules! connection {
     ($node:ident, $model:ty, $connection:ident, $edge:ident, $many:literal, $id:expr) => {
         #[doc = concat!("One page of ", $many, ".")]
         #[derive(async_graphql::SimpleObject)]
         pub struct $connection {
-            /// The members with their cursors.
+            /// The items of the page with their cursors.
             edges: Vec<$edge>,
-            /// The members without their cursors.
+            /// The items of the page without their cursors.
             nodes: Vec<$node>,
-            /// Where the page lies in the list.
+            /// Position of the page in the list.
             page_info: $crate::graphql::page::PageInfo,
-            /// How many members the whole list has; null where counting them would cost too much.
+            /// Number of items in the whole list; null where counting would cost too much.
             total_count: Option<u64>,
         }
 
-        #[doc = concat!("A place in a list of ", $many, ".")]
+        #[doc = concat!("One item of a list of ", $many, ", with its cursor.")]
         #[derive(async_graphql::SimpleObject)]
         pub struct $edge {
-            /// Marks the place, for `after` and `before`. Opaque.
+            /// Opaque cursor for `after` and `before`.
             cursor: String,
-            /// The member.
+            /// The item at this cursor.
             node: $node,
         }
 

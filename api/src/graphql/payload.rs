@@ -1,4 +1,4 @@
-//! What mutations answer: the changed thing, or why it was not changed.
+//! Results of mutations: the changed object, or the reasons why it was not changed.
 
 use std::future::Future;
 
@@ -11,74 +11,75 @@ use super::{
     scalar::DateTime,
 };
 
-/// Why nothing was done. Everything that a client can react to is here; top-level errors are for the unexpected.
+/// Why a mutation was not applied. Contains everything that a client can react to; top-level errors are reserved for
+/// unexpected failures.
 #[expect(clippy::duplicated_attributes, reason = "two fields of one type are no mistake")]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
-    field(name = "code", ty = "String", desc = "The stable code; docs/errors.md explains each."),
-    field(name = "message", ty = "String", desc = "One sentence for a person."),
+    field(name = "code", ty = "String", desc = "Stable code for programs; docs/errors.md lists them all."),
+    field(name = "message", ty = "String", desc = "Explanation for a person, in one sentence."),
     field(
         name = "path",
         ty = "Option<Vec<String>>",
-        desc = "The input field that is to blame, beginning with `input`; null when it is the whole request."
+        desc = "Path of the input field that caused the error, starting with `input`; null if no single field did."
     )
 )]
 pub enum UserError {
-    /// A clear no.
+    /// An error that needs no fields beyond the common ones.
     Simple(SimpleError),
-    /// The time is taken.
+    /// The requested time is taken.
     SlotTaken(SlotTakenError),
 }
 
-/// A clear no with nothing more to say.
+/// An error with no further fields.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SimpleError {
-    /// The stable code; docs/errors.md explains each.
+    /// Stable code for programs; docs/errors.md lists them all.
     #[graphql(owned)]
     code: String,
-    /// One sentence for a person.
+    /// Explanation for a person, in one sentence.
     #[graphql(owned)]
     message: String,
-    /// The input field that is to blame, beginning with `input`; null when it is the whole request.
+    /// Path of the input field that caused the error, starting with `input`; null if no single field did.
     #[graphql(owned)]
     path: Option<Vec<String>>,
 }
 
-/// Somebody or some room is taken at the wanted time.
+/// A user or room is not free at the requested time.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct SlotTakenError {
-    /// Always `SLOT_TAKEN`.
+    /// Stable code; always `SLOT_TAKEN`.
     #[graphql(owned)]
     code: String,
-    /// One sentence for a person.
+    /// Explanation for a person, in one sentence.
     #[graphql(owned)]
     message: String,
-    /// The input field that is to blame, beginning with `input`.
+    /// Path of the input field that caused the error, starting with `input`.
     #[graphql(owned)]
     path: Option<Vec<String>>,
-    /// Who is in the way; empty when somebody was faster in the same moment.
+    /// The users and rooms that are not free; empty if another booking took the time at the same moment.
     conflicts: Vec<Conflict>,
-    /// Up to three times of the same length on the same day, the nearest ones, in order.
+    /// Up to three free times of the same length on the same day, the nearest ones, in chronological order.
     alternatives: Vec<TimeSpan>,
 }
 
-/// Somebody or some room that is taken.
+/// A user or room that is not free at the requested time.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Conflict {
-    /// Who.
+    /// The user or room that is not free.
     holder: Holder,
-    /// `BUSY` or `TENTATIVE`.
+    /// Kind of conflict: `BUSY` or `TENTATIVE`.
     code: String,
-    /// One sentence for a person. It does not say by what the time is taken.
+    /// Explanation for a person, in one sentence. Never reveals what occupies the time.
     message: String,
 }
 
-/// A span of time: from its start up to, not including, its end.
+/// A time range that includes its start and excludes its end.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct TimeSpan {
-    /// When it begins.
+    /// Start of the range, inclusive.
     start: DateTime,
-    /// When it ends.
+    /// End of the range, exclusive.
     end: DateTime,
 }
 
@@ -107,13 +108,13 @@ impl From<bookings::SlotTaken> for UserError {
     }
 }
 
-/// What a mutation answers.
+/// The result type of a mutation.
 pub(super) trait Payload {
-    /// The answer when nothing was done.
+    /// The result of a mutation that was refused.
     fn refused(error: UserError) -> Self;
 }
 
-/// Answers a mutation: refusals become `userErrors`, only the unexpected stays an error.
+/// Finishes a mutation: refusals become `userErrors`, other failures stay errors.
 pub(super) async fn answer<P: Payload>(work: impl Future<Output = Result<P>>) -> Result<P> {
     match work.await {
         Err(Failure::Refused(refusal)) => Ok(P::refused(refusal.into())),
@@ -122,14 +123,14 @@ pub(super) async fn answer<P: Payload>(work: impl Future<Output = Result<P>>) ->
     }
 }
 
-/// Declares what a mutation answers: nullable members, `done` to fill them, and `userErrors`.
+/// Declares the result type of a mutation: nullable fields, `done` to fill them, and `userErrors`.
 macro_rules! payload {
     ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? }) => {
         $(#[$doc])*
         #[derive(async_graphql::SimpleObject)]
         pub struct $name {
             $($(#[$fdoc])* $field: Option<$ty>,)*
-            /// Why nothing was done; empty when it was done.
+            /// Why the mutation was not applied; empty on success.
             user_errors: Vec<$crate::graphql::payload::UserError>,
         }
 

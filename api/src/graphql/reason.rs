@@ -1,15 +1,15 @@
-//! Why something is in its state.
+//! Explanations of states.
 
 use async_graphql::SimpleObject;
 
-/// Why something is in the state it is in, and what a person does next.
+/// Why an object is in its current state, and what a person should do next.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Reason {
-    /// The stable code; docs/errors.md explains each.
+    /// Stable code for programs; docs/errors.md lists them all.
     code: String,
-    /// One sentence that a person without IT knowledge understands.
+    /// Explanation in one sentence, for readers without IT knowledge.
     message: String,
-    /// What to do, as an imperative sentence; null when there is nothing to do.
+    /// What to do next, as an imperative sentence; null if there is nothing to do.
     next_action: Option<String>,
 }
 
@@ -20,7 +20,7 @@ impl From<domain::Reason> for Reason {
 }
 
 impl Reason {
-    /// The reason that is stored with something.
+    /// Decodes the reason stored with an object; `None` if there is none.
     pub(super) fn stored(json: Option<&serde_json::Value>) -> Option<Self> {
         services::integrations::reason(json).map(Self::from)
     }

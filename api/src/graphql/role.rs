@@ -1,4 +1,4 @@
-//! Roles and permissions.
+//! Roles and the permissions they grant.
 
 use async_graphql::{Context, Description, ID, InputObject, Object, SimpleObject};
 use domain::ids;
@@ -16,7 +16,7 @@ use super::{
     words::Permission,
 };
 
-/// A named set of permissions.
+/// A named set of permissions that can be assigned to users.
 #[derive(Description, Debug, Clone)]
 pub struct Role(Model);
 
@@ -28,38 +28,38 @@ impl From<Model> for Role {
 
 #[Object(use_type_description)]
 impl Role {
-    /// The id; it begins with `rol_`.
+    /// Identifier; starts with `rol_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Role>(self.0.id)
     }
 
-    /// The name, for people; one of its kind within the tenant.
+    /// Display name; unique within the tenant.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Whether every tenant has it from the start. Standard roles cannot be changed.
+    /// Whether the role is one of the standard roles, which every tenant has and nobody can change.
     async fn standard(&self) -> bool {
         self.0.standard
     }
 
-    /// What its holders may do.
+    /// Permissions that the role grants.
     async fn permissions(&self) -> Vec<Permission> {
         permissions_in(&self.0).into_iter().map(Permission::from).collect()
     }
 
-    /// When it was made.
+    /// Time at which the role was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 }
 
-/// One thing that a role may allow.
+/// A permission and the standard roles that grant it.
 #[derive(SimpleObject)]
 pub struct PermissionInfo {
-    /// The permission.
+    /// The permission that is described.
     permission: Permission,
-    /// The standard roles that hold it.
+    /// Names of the standard roles that grant the permission.
     standard_roles: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl PermissionInfo {
     }
 }
 
-/// One role of the tenant.
+/// The role with this id in the caller's tenant. Needs `ROLE_EDIT`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Role> {
     let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
     let id = named::<ids::Role>(id, "role", "id")?;
@@ -86,7 +86,7 @@ pub struct RoleQuery;
 
 #[Object]
 impl RoleQuery {
-    /// All roles of the tenant, the standard ones first. Needs `ROLE_EDIT`.
+    /// All roles of the tenant, standard roles first. Needs `ROLE_EDIT`.
     async fn roles(&self, ctx: &Context<'_>) -> Option<Result<Vec<Role>>> {
         found(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -95,7 +95,7 @@ impl RoleQuery {
         .await
     }
 
-    /// Everything that a role may allow. Needs `ROLE_EDIT`.
+    /// All permissions that a role can grant. Needs `ROLE_EDIT`.
     async fn permissions(&self, ctx: &Context<'_>) -> Option<Result<Vec<PermissionInfo>>> {
         found(async {
             ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -106,83 +106,83 @@ impl RoleQuery {
     }
 }
 
-/// A custom role to be made.
+/// Fields of a new custom role.
 #[derive(InputObject)]
 pub struct CreateRoleInput {
-    /// The name, for people: 1 to 200 characters, one of its kind within the tenant.
+    /// Display name, 1 to 200 characters; unique within the tenant.
     name: String,
-    /// What its holders may do: nothing that the caller may not do.
+    /// Permissions that the role grants; the caller must hold all of them.
     permissions: Vec<Permission>,
 }
 
-/// What of a custom role is to be changed; what is absent stays.
+/// Fields of a custom role to change; omitted fields keep their value.
 #[derive(InputObject)]
 pub struct UpdateRoleInput {
-    /// The role.
+    /// Identifier of the role to change.
     id: ID,
-    /// The name, for people: 1 to 200 characters, one of its kind within the tenant.
+    /// Display name, 1 to 200 characters; unique within the tenant.
     name: Option<String>,
-    /// All that its holders may do from now on.
+    /// Complete new list of permissions that the role grants.
     permissions: Option<Vec<Permission>>,
 }
 
-/// A custom role to be removed.
+/// Selects the custom role to remove.
 #[derive(InputObject)]
 pub struct DeleteRoleInput {
-    /// The role.
+    /// Identifier of the role to remove.
     id: ID,
 }
 
-/// Roles that a user gets.
+/// Selects a user and the roles to assign.
 #[derive(InputObject)]
 pub struct AssignRolesInput {
-    /// The user.
+    /// Identifier of the user who receives the roles.
     user_id: ID,
-    /// The roles, 1 to 20. The caller must have all that they allow.
+    /// Identifiers of the roles, 1 to 20. The caller must hold every permission they grant.
     role_ids: Vec<ID>,
 }
 
-/// Roles that a user loses.
+/// Selects a user and the roles to take away.
 #[derive(InputObject)]
 pub struct UnassignRolesInput {
-    /// The user.
+    /// Identifier of the user who loses the roles.
     user_id: ID,
-    /// The roles, 1 to 20. The caller must have all that they allow.
+    /// Identifiers of the roles, 1 to 20. The caller must hold every permission they grant.
     role_ids: Vec<ID>,
 }
 
 payload! {
-    /// What `createRole` answers.
+    /// Result of `createRole`.
     CreateRolePayload {
         /// The new role.
         role: Role,
     }
 }
 payload! {
-    /// What `updateRole` answers.
+    /// Result of `updateRole`.
     UpdateRolePayload {
-        /// The role as it stands now.
+        /// The updated role.
         role: Role,
     }
 }
 payload! {
-    /// What `deleteRole` answers.
+    /// Result of `deleteRole`.
     DeleteRolePayload {
-        /// The id of the role that is gone.
+        /// Identifier of the removed role.
         deleted_role_id: ID,
     }
 }
 payload! {
-    /// What `assignRoles` answers.
+    /// Result of `assignRoles`.
     AssignRolesPayload {
-        /// The user with the user's roles as they stand now; null for a caller who may not see users.
+        /// The user with the updated roles; null if the caller lacks `USER_VIEW`.
         user: User,
     }
 }
 payload! {
-    /// What `unassignRoles` answers.
+    /// Result of `unassignRoles`.
     UnassignRolesPayload {
-        /// The user with the user's roles as they stand now; null for a caller who may not see users.
+        /// The user with the updated roles; null if the caller lacks `USER_VIEW`.
         user: User,
     }
 }
@@ -192,11 +192,11 @@ pub struct RoleMutation;
 
 #[Object]
 impl RoleMutation {
-    /// Makes a custom role. Needs `ROLE_EDIT`.
+    /// Creates a custom role. Needs `ROLE_EDIT`.
     async fn create_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The role.")] input: CreateRoleInput,
+        #[graphql(desc = "Parameters of `createRole`.")] input: CreateRoleInput,
     ) -> Result<CreateRolePayload> {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -207,11 +207,11 @@ impl RoleMutation {
         .await
     }
 
-    /// Changes a custom role, and with it what all its holders may do. Needs `ROLE_EDIT`.
+    /// Changes a custom role and thereby the permissions of all its holders. Needs `ROLE_EDIT`.
     async fn update_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The change.")] input: UpdateRoleInput,
+        #[graphql(desc = "Parameters of `updateRole`.")] input: UpdateRoleInput,
     ) -> Result<UpdateRolePayload> {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -223,11 +223,11 @@ impl RoleMutation {
         .await
     }
 
-    /// Removes a custom role; its holders lose what it allowed. Needs `ROLE_EDIT`.
+    /// Removes a custom role; its holders lose the permissions it granted. Needs `ROLE_EDIT`.
     async fn delete_role(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The role.")] input: DeleteRoleInput,
+        #[graphql(desc = "Parameters of `deleteRole`.")] input: DeleteRoleInput,
     ) -> Result<DeleteRolePayload> {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -237,11 +237,12 @@ impl RoleMutation {
         .await
     }
 
-    /// Gives a user roles: all of them or none. Needs `ROLE_EDIT` and all that the roles allow.
+    /// Assigns all the given roles to a user, or none if any is refused. Needs `ROLE_EDIT` and every permission that
+    /// the roles grant.
     async fn assign_roles(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who gets which roles.")] input: AssignRolesInput,
+        #[graphql(desc = "Parameters of `assignRoles`.")] input: AssignRolesInput,
     ) -> Result<AssignRolesPayload> {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -252,12 +253,12 @@ impl RoleMutation {
         .await
     }
 
-    /// Takes roles from a user: all of them or none. Needs `ROLE_EDIT` and all that the roles allow. The tenant's last
-    /// administrator stays one.
+    /// Takes all the given roles from a user, or none if any is refused. Needs `ROLE_EDIT` and every permission that
+    /// the roles grant. Refused if the tenant would lose its last administrator.
     async fn unassign_roles(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who loses which roles.")] input: UnassignRolesInput,
+        #[graphql(desc = "Parameters of `unassignRoles`.")] input: UnassignRolesInput,
     ) -> Result<UnassignRolesPayload> {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
@@ -275,10 +276,10 @@ fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
     Ok((named(user, "user", "userId")?, at_most(roles)?))
 }
 
-/// The ids of a list of roles in an input's `roleIds`.
+/// Parses the ids in an input's `roleIds`, up to 20.
 pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
     if roles.len() > 20 {
-        return Err(services::Refusal::new("TOO_MANY", "Name at most 20 roles at once.")
+        return Err(services::Refusal::new("TOO_MANY", "Give at most 20 roles at once.")
             .at("roleIds")
             .into());
     }

@@ -1,4 +1,4 @@
-//! Rooms.
+//! Rooms found in the directories of calendar systems.
 
 use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::{Allowed, Id, Permission, ids};
@@ -13,7 +13,7 @@ use super::{
     scalar::EmailAddress,
 };
 
-/// A resource mailbox of an integration's directory.
+/// A meeting room with a mailbox, found in the directory of an integration.
 #[derive(Description, Debug, Clone)]
 pub struct Room(Model);
 
@@ -25,42 +25,43 @@ impl From<Model> for Room {
 
 #[Object(use_type_description)]
 impl Room {
-    /// The id; it begins with `rom_`.
+    /// Identifier; starts with `rom_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Room>(self.0.id)
     }
 
-    /// The mailbox address.
+    /// Email address of the mailbox.
     async fn address(&self) -> EmailAddress {
         self.0.address.clone().into()
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// How many people it holds; null when the directory does not tell.
+    /// Number of seats; null if the directory does not list it.
     async fn capacity(&self) -> Option<i32> {
         self.0.capacity
     }
 
-    /// The building, as the directory spells it.
+    /// Building, spelled as in the directory; null if the directory does not list it.
     async fn building(&self) -> Option<&str> {
         self.0.building.as_deref()
     }
 
-    /// The floor, as people say it.
+    /// Floor as people call it, such as `2` or `Ground`; null if the directory does not list it.
     async fn floor(&self) -> Option<&str> {
         self.0.floor.as_deref()
     }
 
-    /// What stands in it.
+    /// Equipment of the room, as listed in the directory.
     async fn equipment(&self) -> Vec<&str> {
         self.0.equipment.as_array().into_iter().flatten().filter_map(|item| item.as_str()).collect()
     }
 
-    /// The connection through which it is reached; null before its first activation. Needs `CONNECTION_VIEW`.
+    /// The connection through which Muster reaches the room; null before its first activation. Needs
+    /// `CONNECTION_VIEW`.
     async fn connection(&self, ctx: &Context<'_>) -> Option<Result<Connection>> {
         found(async {
             ctx.caller().allow(Permission::ConnectionView)?;
@@ -79,14 +80,14 @@ fn same_integration(connection: &services::entity::connection::Model, room: &Mod
 
 connection!(Room, Model, RoomConnection, RoomEdge, "rooms", |row| row.id);
 
-/// Which rooms are wanted; absent members do not matter.
+/// Selects rooms. A room must match every field that is given.
 #[derive(Default, InputObject)]
 pub struct RoomFilter {
-    /// Only those of this integration.
+    /// Only rooms of this integration.
     integration_id: Option<ID>,
-    /// Only those known to hold at least so many people.
+    /// Only rooms known to have at least this many seats.
     min_capacity: Option<i32>,
-    /// Only those in this building, as the directory spells it.
+    /// Only rooms in this building, spelled as in the directory.
     building: Option<String>,
 }
 
@@ -102,13 +103,13 @@ fn may_see(ctx: &Context<'_>) -> Result<Allowed> {
     Ok(ctx.caller().allow_any(&[Permission::ConnectionView, Permission::AvailabilityView])?)
 }
 
-/// One room of the tenant.
+/// The room with this id in the caller's tenant. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Room> {
     let by = may_see(ctx)?;
     Ok(ctx.services().rooms().get(&by, named(id, "room", "id")?).await?.into())
 }
 
-/// A room that something else refers to; whoever sees that sees the room.
+/// A room that another object refers to. Whoever may see that object may see the room.
 pub(super) async fn referred(ctx: &Context<'_>, id: Option<Uuid>) -> Option<Result<Room>> {
     ctx.loaders().rooms.load_some(id).await.map(|room| room.map(Room)).transpose()
 }
@@ -129,21 +130,28 @@ pub struct RoomQuery;
 
 #[Object]
 impl RoomQuery {
-    /// One room; null when there is none in the tenant. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
-    async fn room(&self, ctx: &Context<'_>, #[graphql(desc = "The room.")] id: ID) -> Option<Result<Room>> {
+    /// Finds a room by id; null if the tenant has no such room. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
+    async fn room(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Identifier of the room.")] id: ID,
+    ) -> Option<Result<Room>> {
         found(read(ctx, &id)).await
     }
 
-    /// The rooms of the tenant, in the order in which they were found. Needs `CONNECTION_VIEW` or
+    /// Lists the rooms of the tenant, in the order in which Muster found them. Needs `CONNECTION_VIEW` or
     /// `AVAILABILITY_VIEW`.
     async fn rooms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which rooms; all when absent.")] filter: Option<RoomFilter>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects rooms; defaults to all.")] filter: Option<RoomFilter>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RoomConnection>> {
         Some(
             async {

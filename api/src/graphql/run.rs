@@ -1,4 +1,4 @@
-//! Runs of workflows: history, diagram, retry, cancel, signal.
+//! Runs of workflows: their history and diagram, and mutations to retry, cancel and signal them.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
 use domain::{Allowed, Id, Permission, access::Denied, ids};
@@ -31,7 +31,7 @@ impl From<Model> for Run {
 }
 
 impl Run {
-    /// What the run is about, as the schema shows it.
+    /// Identifier of the run's subject, with its prefix.
     fn about(&self) -> ID {
         let subject = self.0.subject;
         match self.0.workflow.as_str() {
@@ -46,76 +46,79 @@ impl Run {
 
 #[Object(use_type_description)]
 impl Run {
-    /// The id; it begins with `run_`.
+    /// Identifier; starts with `run_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Run>(self.0.id)
     }
 
-    /// The workflow's name.
+    /// Name of the workflow, as listed in `workflows`.
     async fn workflow(&self) -> &str {
         &self.0.workflow
     }
 
-    /// The version of the workflow that the run began with; null before its first step.
+    /// Version of the workflow that the run uses; null before its first step.
     async fn version(&self) -> Option<i32> {
         self.0.version
     }
 
-    /// The state of the workflow's table in which it is; null before its first step.
+    /// Current state in the workflow's table; null before the first step.
     async fn state(&self) -> Option<&str> {
         self.0.state.as_deref()
     }
 
-    /// Where it stands.
+    /// Execution status of the run.
     async fn status(&self) -> RunStatus {
         use domain::state::RunStatus as S;
         S::parse(&self.0.status).unwrap_or(S::Running).into()
     }
 
-    /// Why; null when there is nothing to say.
+    /// Why the run is in its current status; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// What a person does next; null when there is nothing to do.
+    /// What a person should do next; null if there is nothing to do.
     async fn next_action(&self) -> Option<String> {
         services::integrations::reason(self.0.reason.as_ref())?.next_action
     }
 
-    /// The name of the signal that it waits for; null when it waits for none.
+    /// Name of the signal for which the run waits; null if it waits for none.
     async fn waits_for(&self) -> Option<&str> {
         self.0.wait_signal.as_deref()
     }
 
-    /// Whether somebody asked it to stop.
+    /// Whether somebody has asked for the run to be cancelled.
     async fn cancel_requested(&self) -> bool {
         self.0.cancel_requested
     }
 
-    /// Who asked for it: the id of a user, a key or a link.
+    /// Who started the run: the id of a user, vendor key or invitation.
     async fn asked_by(&self) -> &str {
         &self.0.asked_by
     }
 
-    /// The id of what it is about.
+    /// Identifier of the run's subject: an integration, connection, campaign or booking.
     async fn subject_id(&self) -> ID {
         self.about()
     }
 
-    /// What it is about. Needs what reading that needs.
+    /// The object that the run works on. Needs the same permission as the query for that type.
     async fn subject(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         let id = self.about();
         found(Box::pin(node::read(ctx, &id))).await
     }
 
-    /// Every committed step, the first one first. Needs `RUN_VIEW`.
+    /// Committed steps, oldest first. Needs `RUN_VIEW`.
     async fn history(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RunStepConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::RunView)?;
@@ -127,23 +130,23 @@ impl Run {
         .await
     }
 
-    /// A Mermaid diagram of its workflow with its present state marked; null before its first step.
+    /// Mermaid diagram of the workflow with the current state marked; null before the first step.
     async fn diagram(&self, ctx: &Context<'_>) -> Option<String> {
         let by = member(ctx.caller()).ok()?;
         ctx.services().runs().diagram(&by, &self.0)
     }
 
-    /// When it was ordered.
+    /// Time at which the run was enqueued.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// When its last step was committed.
+    /// Time at which the last step was committed.
     async fn updated_at(&self) -> DateTime {
         self.0.updated_at.into()
     }
 
-    /// When it ended; null while it goes on.
+    /// Time at which the run ended; null until then.
     async fn finished_at(&self) -> Option<DateTime> {
         self.0.finished_at.map(DateTime)
     }
@@ -163,37 +166,38 @@ impl From<run_history::Model> for RunStep {
 
 #[Object(use_type_description)]
 impl RunStep {
-    /// The state whose work it was.
+    /// State in the workflow's table in which the step ran.
     async fn state(&self) -> &str {
         &self.0.state
     }
 
-    /// What came of it, in one word; `REVIVED` where a person gave the run another chance.
+    /// Outcome of the step in one word, such as `WENT_ON`, `WAITED`, `RETRIED`, `UNDONE`, `DONE` or `FAILED`;
+    /// `REVIVED` records that a person retried the run.
     async fn outcome(&self) -> &str {
         &self.0.outcome
     }
 
-    /// The state after it; null when the run ended or stayed.
+    /// The state that follows; null if the run ended or stayed in its state.
     async fn next_state(&self) -> Option<&str> {
         self.0.next_state.as_deref()
     }
 
-    /// Which attempt it was, counted from 1; 0 where it was no step.
+    /// Number of the attempt, counted from 1; 0 for an entry that is not a step.
     async fn attempt(&self) -> i32 {
         self.0.attempt
     }
 
-    /// Why; null when there is nothing to say.
+    /// Why the step had this outcome; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// The node that did it, or the person.
+    /// Name of the server node that executed the step, or the id of the person who retried the run.
     async fn node(&self) -> &str {
         &self.0.node
     }
 
-    /// When it was committed.
+    /// Time at which the step was committed.
     async fn at(&self) -> DateTime {
         self.0.at.into()
     }
@@ -201,18 +205,18 @@ impl RunStep {
 
 connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps of a run", |row| row.id);
 
-/// The run that a mutation has just ordered; whoever ordered it sees it.
+/// The run that a mutation has just enqueued, visible to whoever started it.
 pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Uuid) -> Result<Run> {
     Ok(ctx.services().runs().get(by, Id::from_uuid(run)).await?.into())
 }
 
-/// One run of the tenant: with `RUN_VIEW` any, without it those that the caller asked for.
+/// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Run> {
     let id = named(id, "run", "id")?;
     visible(ctx.services(), ctx.caller(), id).await
 }
 
-/// The same, for a subscription.
+/// Reads a run as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(
     services: &services::Services,
     caller: &domain::Caller,
@@ -235,24 +239,33 @@ pub struct RunQuery;
 
 #[Object]
 impl RunQuery {
-    /// One run; null when there is none in the tenant. Needs `RUN_VIEW`, or to have asked for it.
-    async fn run(&self, ctx: &Context<'_>, #[graphql(desc = "The run.")] id: ID) -> Option<Result<Run>> {
+    /// Finds a run by id; null if the tenant has no such run. Needs `RUN_VIEW` unless the caller started the run.
+    async fn run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Identifier of the run.")] id: ID,
+    ) -> Option<Result<Run>> {
         found(read(ctx, &id)).await
     }
 
-    /// The runs of the tenant, in the order in which they were ordered. Needs `RUN_VIEW`.
+    /// Lists the runs of the tenant, oldest first. Needs `RUN_VIEW`.
     #[expect(clippy::too_many_arguments, reason = "each is an argument of the schema")]
     async fn runs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those about this integration, connection, campaign or booking.")]
+        #[graphql(
+            desc = "Return only runs with this subject: the id of an integration, connection, campaign or booking."
+        )]
         subject_id: Option<ID>,
-        #[graphql(desc = "Only those of this workflow.")] workflow: Option<String>,
-        #[graphql(desc = "Only those that stand here.")] status: Option<RunStatus>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Return only runs of this workflow.")] workflow: Option<String>,
+        #[graphql(desc = "Return only runs with this status.")] status: Option<RunStatus>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RunConnection>> {
         Some(
             async {
@@ -267,55 +280,55 @@ impl RunQuery {
     }
 }
 
-/// An id of any kind.
+/// Parses an id with any prefix.
 fn any(id: &ID) -> Result<Uuid> {
     let uuid = id.split_once('_').and_then(|(_, digits)| Uuid::try_parse(digits).ok());
     Ok(uuid.ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such subject.").at("subjectId"))?)
 }
 
-/// A run to be retried.
+/// Selects the run to retry.
 #[derive(InputObject)]
 pub struct RetryRunInput {
-    /// The run.
+    /// Identifier of the run to retry.
     id: ID,
 }
 
-/// A run to be stopped.
+/// Selects the run to cancel.
 #[derive(InputObject)]
 pub struct CancelRunInput {
-    /// The run.
+    /// Identifier of the run to cancel.
     id: ID,
 }
 
-/// A signal to be sent.
+/// A signal and the run that receives it.
 #[derive(InputObject)]
 pub struct SignalRunInput {
-    /// The run.
+    /// Identifier of the run that receives the signal.
     id: ID,
-    /// The signal's name, 1 to 100 characters.
+    /// Name of the signal, 1 to 100 characters.
     name: String,
-    /// What goes with it; null when nothing does.
+    /// Data for the run, in the form that the signal expects; null if it expects none.
     payload: Option<Json<serde_json::Value>>,
 }
 
 payload! {
-    /// What `retryRun` answers.
+    /// Result of `retryRun`.
     RetryRunPayload {
-        /// The run as it stands now; null without `RUN_VIEW`.
+        /// The retried run; null if the caller lacks `RUN_VIEW`.
         run: Run,
     }
 }
 payload! {
-    /// What `cancelRun` answers.
+    /// Result of `cancelRun`.
     CancelRunPayload {
-        /// The run as it stands now; it goes on until it has heard; null without `RUN_VIEW`.
+        /// The run, which continues until it reads the request to cancel; null if the caller lacks `RUN_VIEW`.
         run: Run,
     }
 }
 payload! {
-    /// What `signalRun` answers.
+    /// Result of `signalRun`.
     SignalRunPayload {
-        /// The run as it stands now; null without `RUN_VIEW`.
+        /// The run that received the signal; null if the caller lacks `RUN_VIEW`.
         run: Run,
     }
 }
@@ -325,11 +338,11 @@ pub struct RunMutation;
 
 #[Object]
 impl RunMutation {
-    /// Gives a failed or quarantined run another chance. Needs `RUN_EDIT`.
+    /// Retries a run whose status is `FAILED` or `QUARANTINED`. Needs `RUN_EDIT`.
     async fn retry_run(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The run.")] input: RetryRunInput,
+        #[graphql(desc = "Parameters of `retryRun`.")] input: RetryRunInput,
     ) -> Result<RetryRunPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
@@ -339,11 +352,11 @@ impl RunMutation {
         .await
     }
 
-    /// Asks a run to stop and to undo what it did. Needs `RUN_EDIT`.
+    /// Asks a run to stop and to undo its completed steps. Needs `RUN_EDIT`.
     async fn cancel_run(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The run.")] input: CancelRunInput,
+        #[graphql(desc = "Parameters of `cancelRun`.")] input: CancelRunInput,
     ) -> Result<CancelRunPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
@@ -353,11 +366,11 @@ impl RunMutation {
         .await
     }
 
-    /// Sends a signal to a run, as if what it waits for had happened. Needs `RUN_EDIT`.
+    /// Sends a signal to a run, as if the event it waits for had happened. Needs `RUN_EDIT`.
     async fn signal_run(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The run and the signal.")] input: SignalRunInput,
+        #[graphql(desc = "Parameters of `signalRun`.")] input: SignalRunInput,
     ) -> Result<SignalRunPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;

@@ -1,12 +1,12 @@
-//! Scalars with a meaning. What they must look like is checked by the use cases, so that a wrong one is an entry of
-//! `userErrors` that names its field; only what cannot be read at all is refused here.
+//! Custom scalars. Use cases check their format, so that a wrong value becomes an entry of `userErrors` that names its
+//! field; only values of the wrong JSON type are refused here.
 
 use async_graphql::{Description, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{NaiveTime, SecondsFormat, SubsecRound as _};
 use domain::Timestamp;
 
-/// An instant in UTC, as RFC 3339 writes it: `2026-11-21T09:00:00Z`. Any offset is read, UTC is answered, with up to
-/// six digits of a second.
+/// An instant as RFC 3339 text, such as `2026-11-21T09:00:00Z`. Input may have any offset; output is in UTC with up to
+/// six decimal places of the second.
 #[derive(Debug, Clone, Description, Copy, PartialEq, Eq)]
 pub struct DateTime(pub(super) Timestamp);
 
@@ -15,7 +15,8 @@ impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = text(value)?;
         let at = chrono::DateTime::parse_from_rfc3339(&text);
-        at.map(|at| Self(at.to_utc())).map_err(|_| InputValueError::custom("not an instant of RFC 3339"))
+        at.map(|at| Self(at.to_utc()))
+            .map_err(|_| InputValueError::custom("it must be an RFC 3339 date and time"))
     }
 
     fn to_value(&self) -> Value {
@@ -30,7 +31,7 @@ impl From<Timestamp> for DateTime {
     }
 }
 
-/// A time of the day, as ISO 8601 writes it: `09:00` or `09:00:00`.
+/// A time of day in ISO 8601 format, such as `09:00` or `09:00:00`.
 #[derive(Debug, Clone, Description, Copy, PartialEq, Eq)]
 pub struct LocalTime(pub(super) NaiveTime);
 
@@ -43,7 +44,7 @@ impl ScalarType for LocalTime {
         let text = text(value)?;
         let time = NaiveTime::parse_from_str(&text, "%H:%M:%S");
         let time = time.or_else(|_| NaiveTime::parse_from_str(&text, "%H:%M"));
-        time.map(Self).map_err(|_| InputValueError::custom("not a time of the day such as 09:00"))
+        time.map(Self).map_err(|_| InputValueError::custom("it must be a time of day such as 09:00"))
     }
 
     fn to_value(&self) -> Value {
@@ -51,7 +52,7 @@ impl ScalarType for LocalTime {
     }
 }
 
-/// Declares a scalar that is a text.
+/// Declares a scalar that is serialised as a string.
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident $shown:tt = $url:tt;)*) => {$(
         $(#[$doc])*
@@ -78,13 +79,13 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The name of a time zone in the IANA database, such as `Europe/Berlin`.
+    /// Name of a time zone in the IANA database, such as `Europe/Berlin`.
     TimeZone "TimeZone" = "https://www.iana.org/time-zones";
-    /// The tag of a language, such as `de` or `en-GB`.
+    /// A BCP 47 language tag, such as `de` or `en-GB`.
     LanguageTag "LanguageTag" = "https://www.rfc-editor.org/info/bcp47";
-    /// The address of a mailbox, such as `anna@acme.example`. Its case does not matter; lower case is answered.
+    /// An email address, such as `anna@acme.example`. Input ignores case; output is in lower case.
     EmailAddress "EmailAddress" = "https://datatracker.ietf.org/doc/html/rfc5321";
-    /// An absolute address, such as `https://acme.example/settings`.
+    /// An absolute URL, such as `https://acme.example/settings`.
     Url "URL" = "https://url.spec.whatwg.org/";
 }
 

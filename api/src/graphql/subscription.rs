@@ -1,4 +1,4 @@
-//! The subscriptions: what each watches, and who may.
+//! Subscriptions: what each one sends, and who may subscribe.
 
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
@@ -17,12 +17,12 @@ use super::{
     watch::{self, Listener, Sent, Watched},
 };
 
-/// The whole page of a list that is sent page by page.
+/// Arguments of the next full page of a list that is sent page by page.
 fn next(after: Option<Uuid>) -> PageArgs {
     PageArgs { first: Some(100), after, ..PageArgs::default() }
 }
 
-/// The tenant's connections, or those of one integration.
+/// Watches the tenant's connections, or those of one integration.
 #[derive(Clone)]
 struct Connections(Option<Uuid>);
 
@@ -45,7 +45,7 @@ impl Watched for Connections {
     }
 }
 
-/// The tenant's bookings; those that are not over are sent at the beginning.
+/// Watches the tenant's bookings; those that are not over are sent first.
 #[derive(Clone)]
 struct Bookings;
 
@@ -66,7 +66,7 @@ impl Watched for Bookings {
     }
 }
 
-/// The parked runs of the tenant.
+/// Watches the tenant's quarantined runs.
 #[derive(Clone)]
 struct ParkedRuns;
 
@@ -89,20 +89,20 @@ impl Watched for ParkedRuns {
     }
 }
 
-/// What happens, told when it happens. Each subscription first sends the present state. One that misses events
-/// because its client reads too slowly sends the present state again. Permissions are checked at every event: when
-/// they are gone the subscription ends with an error.
+/// Subscriptions. Each sends the current state first and then every change. A client that reads too slowly misses
+/// events and receives the current state again. Permissions are checked before every event; a subscription ends with
+/// an error when they are withdrawn.
 #[derive(Description, Default)]
 pub struct Subscription;
 
 #[Fields(use_type_description)]
 impl Subscription {
-    /// An integration: as it stands, then whenever its state or reason changed. Needs `CONNECTION_VIEW`, or the right
-    /// to connect.
+    /// Sends an integration now, and again whenever its state or reason changes. Needs `CONNECTION_VIEW` or the right
+    /// to connect (see `createIntegration`).
     async fn integration_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] id: ID,
+        #[graphql(desc = "Identifier of the integration.")] id: ID,
     ) -> Result<Sent<Integration>> {
         let by = sees_integrations(ctx.caller())?;
         let id = named(&id, "integration", "id")?;
@@ -111,12 +111,13 @@ impl Subscription {
         watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id.uuid(), read).await
     }
 
-    /// The tenant's connections, or those of one integration: each as it stands, then each that changed. Needs
+    /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
     /// `CONNECTION_VIEW`.
     async fn connection_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only those of this integration; all when absent.")] integration_id: Option<ID>,
+        #[graphql(desc = "Send only connections of this integration; defaults to all.")]
+        integration_id: Option<ID>,
     ) -> Result<Sent<Connection>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let of = |id| named::<ids::Integration>(&id, "integration", "integrationId");
@@ -124,11 +125,11 @@ impl Subscription {
         Ok(watch::many(Listener::of(ctx), &by, topic::CONNECTION, Connections(only)))
     }
 
-    /// A campaign: as it stands, then whenever it made progress. Needs `CONNECTION_VIEW`.
+    /// Sends a campaign now, and again whenever it makes progress. Needs `CONNECTION_VIEW`.
     async fn campaign_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The campaign.")] id: ID,
+        #[graphql(desc = "Identifier of the campaign.")] id: ID,
     ) -> Result<Sent<Campaign>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let id = named(&id, "campaign", "id")?;
@@ -136,12 +137,12 @@ impl Subscription {
         watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id.uuid(), read).await
     }
 
-    /// A booking: as it stands, then whenever it changed. Without an id all bookings of the tenant: those that are not
-    /// over as they stand, then each that changed. Needs `BOOKING_VIEW`.
+    /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
+    /// not over, and then each booking that changes. Needs `BOOKING_VIEW`.
     async fn booking_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The booking; all when absent.")] id: Option<ID>,
+        #[graphql(desc = "Send only this booking; defaults to all bookings of the tenant.")] id: Option<ID>,
     ) -> Result<Sent<Booking>> {
         let by = ctx.caller().allow(Permission::BookingView)?;
         let Some(id) = id else {
@@ -152,11 +153,11 @@ impl Subscription {
         watch::one(Listener::of(ctx), &by, topic::BOOKING, id.uuid(), read).await
     }
 
-    /// A run: as it stands, then after every step. Needs `RUN_VIEW`, or to have asked for it.
+    /// Sends a run now, and again after every step. Needs `RUN_VIEW` unless the caller started the run.
     async fn run_progress(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The run.")] id: ID,
+        #[graphql(desc = "Identifier of the run.")] id: ID,
     ) -> Result<Sent<Run>> {
         let by = member(ctx.caller())?;
         let id = named(&id, "run", "id")?;
@@ -164,8 +165,8 @@ impl Subscription {
         watch::one(Listener::of(ctx), &by, topic::RUN, id.uuid(), read).await
     }
 
-    /// The tenant's parked runs: each that is `QUARANTINED` now, then each that comes to be. They need somebody: look
-    /// at the reason and the history, then `retryRun`. Needs `RUN_VIEW`.
+    /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:
+    /// read the reason and the history, then call `retryRun`. Needs `RUN_VIEW`.
     async fn run_parked(&self, ctx: &Context<'_>) -> Result<Sent<Run>> {
         let by = ctx.caller().allow(Permission::RunView)?;
         Ok(watch::many(Listener::of(ctx), &by, topic::RUN_PARKED, ParkedRuns))

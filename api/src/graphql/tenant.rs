@@ -1,4 +1,4 @@
-//! Customer organisations: plan, features, return URLs.
+//! Tenants: customer organisations with their plan, features and return URLs.
 
 use async_graphql::{Context, Description, ID, InputObject, MaybeUndefined, Object};
 use domain::{Id, ids};
@@ -16,7 +16,7 @@ use super::{
     words::{Feature, Plan},
 };
 
-/// A customer organisation of the vendor. Everything else belongs to exactly one.
+/// A customer organisation of the vendor. All other objects except vendor keys belong to exactly one tenant.
 #[derive(Description, Debug, Clone)]
 pub struct Tenant(Model);
 
@@ -28,51 +28,50 @@ impl From<Model> for Tenant {
 
 #[Object(use_type_description)]
 impl Tenant {
-    /// The id; it begins with `ten_`.
+    /// Identifier; starts with `ten_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Tenant>(self.0.id)
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// What it pays for. Null for a plan that this server does not know.
+    /// The plan that the tenant pays for; null if the stored value comes from a newer server version.
     async fn plan(&self) -> Option<Plan> {
         domain::state::Plan::parse(&self.0.plan).map(Plan::from)
     }
 
-    /// What works for it now: switched on by the vendor's staff and included in the plan.
+    /// Features that the tenant can use: those that the vendor's staff have switched on and the plan includes.
     async fn features(&self, ctx: &Context<'_>) -> Option<Result<Vec<Feature>>> {
         let features = ctx.services().tenants().features(Id::from_uuid(self.0.id)).await;
         Some(features.map(|all| all.into_iter().map(Feature::from).collect()).map_err(Failure::from))
     }
 
-    /// Where browsers may be sent back to: everything at or below one of these.
+    /// URLs to which browsers may be redirected: each of these and every URL below it.
     async fn return_urls(&self) -> Vec<Url> {
         let urls = self.0.return_urls.as_array().into_iter().flatten();
         urls.filter_map(|url| url.as_str()).map(|url| Url(url.to_owned())).collect()
     }
 
-    /// The time zone in which whole days and floating times stand where neither their calendar nor their user tells
-    /// one. Null while it is not known. Taken from the directory of a verified calendar system where that tells it.
+    /// Default time zone, used for all-day events and for times without a zone if neither the calendar nor its user
+    /// has one. Null until set here or read from the directory of a verified calendar system.
     async fn time_zone(&self) -> Option<TimeZone> {
         self.0.time_zone.clone().map(TimeZone::from)
     }
 
-    /// The language. Null while it is not known. Taken from the directory of a verified calendar system where that
-    /// tells it.
+    /// Preferred language. Null until set here or read from the directory of a verified calendar system.
     async fn language(&self) -> Option<LanguageTag> {
         self.0.language.clone().map(LanguageTag::from)
     }
 
-    /// When it was made.
+    /// Time at which the tenant was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// Grows with every change.
+    /// Incremented on every change; pass as `ifVersion`.
     async fn version(&self) -> i64 {
         self.0.version
     }
@@ -80,7 +79,7 @@ impl Tenant {
 
 connection!(Tenant, Model, TenantConnection, TenantEdge, "tenants", |row| row.id);
 
-/// The caller's own tenant, or any for the vendor's staff.
+/// The caller's own tenant; any tenant for the vendor's staff.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Tenant> {
     let id = named::<ids::Tenant>(id, "tenant", "id")?;
     if let Ok(staff) = ctx.caller().allow_staff() {
@@ -95,11 +94,12 @@ pub struct TenantQuery;
 
 #[Object]
 impl TenantQuery {
-    /// The tenant of the request, or the one with this id: the vendor's staff may name any.
+    /// The tenant of the request, or the tenant with this id. Only the vendor's staff may pass the id of another
+    /// tenant.
     async fn tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The tenant; the one of the request when absent.")] id: Option<ID>,
+        #[graphql(desc = "Identifier of the tenant; defaults to the tenant of the request.")] id: Option<ID>,
     ) -> Option<Result<Tenant>> {
         found(async {
             match id {
@@ -110,14 +110,17 @@ impl TenantQuery {
         .await
     }
 
-    /// All tenants, in the order in which they were made. For the vendor's staff.
+    /// Lists all tenants, oldest first. Vendor staff only (`STAFF`).
     async fn tenants(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<TenantConnection>> {
         found(async {
             let by = ctx.caller().allow_staff()?;
@@ -128,98 +131,100 @@ impl TenantQuery {
     }
 }
 
-/// A tenant to be made.
+/// Fields of a new tenant.
 #[derive(InputObject)]
 pub struct CreateTenantInput {
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: String,
-    /// What it pays for.
+    /// The plan that the tenant pays for.
     plan: Plan,
-    /// Where browsers may be sent back to: everything at or below one of these. Up to 20.
+    /// URLs to which browsers may be redirected: each of these and every URL below it. Up to 20.
     #[graphql(default)]
     return_urls: Vec<Url>,
-    /// The time zone; taken from the directory, where that tells it, when absent.
+    /// Default time zone; if omitted, it is read from the directory of the first verified calendar system that has
+    /// one.
     time_zone: Option<TimeZone>,
-    /// The language; taken from the directory, where that tells it, when absent.
+    /// Preferred language; if omitted, it is read from the directory of the first verified calendar system that has
+    /// one.
     language: Option<LanguageTag>,
 }
 
-/// What of a tenant is to be changed; what is absent stays.
+/// Fields of a tenant to change; omitted fields keep their value.
 #[derive(InputObject)]
 pub struct UpdateTenantInput {
-    /// The tenant.
+    /// Identifier of the tenant to change.
     tenant_id: ID,
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: Option<String>,
-    /// The time zone; null takes it away, until a verification takes it from the directory again.
+    /// Default time zone; null clears it until the next verification reads it from the directory.
     time_zone: MaybeUndefined<TimeZone>,
-    /// The language; null takes it away, until a verification takes it from the directory again.
+    /// Preferred language; null clears it until the next verification reads it from the directory.
     language: MaybeUndefined<LanguageTag>,
-    /// The version that the change is based on: refused when somebody changed the tenant since.
+    /// `version` of the tenant as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
 
-/// A tenant's new plan.
+/// Selects a tenant and its new plan.
 #[derive(InputObject)]
 pub struct SetPlanInput {
-    /// The tenant.
+    /// Identifier of the tenant whose plan changes.
     tenant_id: ID,
-    /// What it pays for from now on. Features that the plan does not include stop at once.
+    /// The new plan. Features that it does not include stop working at once.
     plan: Plan,
 }
 
-/// A feature to be switched.
+/// Switches one feature of a tenant on or off.
 #[derive(InputObject)]
 pub struct SetFeatureInput {
-    /// The tenant.
+    /// Identifier of the tenant whose feature is switched.
     tenant_id: ID,
-    /// The feature.
+    /// The feature to switch.
     feature: Feature,
-    /// Whether it is on from now on.
+    /// `true` switches the feature on, `false` off.
     on: bool,
 }
 
-/// A tenant's new return URLs.
+/// Selects a tenant and its new return URLs.
 #[derive(InputObject)]
 pub struct UpdateReturnUrlsInput {
-    /// The tenant.
+    /// Identifier of the tenant whose return URLs are replaced.
     tenant_id: ID,
-    /// All places from now on, up to 20.
+    /// Complete new list of return URLs, up to 20.
     return_urls: Vec<Url>,
 }
 
 payload! {
-    /// What `createTenant` answers.
+    /// Result of `createTenant`.
     CreateTenantPayload {
         /// The new tenant.
         tenant: Tenant,
     }
 }
 payload! {
-    /// What `updateTenant` answers.
+    /// Result of `updateTenant`.
     UpdateTenantPayload {
-        /// The tenant as it stands now.
+        /// The updated tenant.
         tenant: Tenant,
     }
 }
 payload! {
-    /// What `setPlan` answers.
+    /// Result of `setPlan`.
     SetPlanPayload {
-        /// The tenant as it stands now.
+        /// The updated tenant.
         tenant: Tenant,
     }
 }
 payload! {
-    /// What `setFeature` answers.
+    /// Result of `setFeature`.
     SetFeaturePayload {
-        /// The tenant as it stands now.
+        /// The updated tenant.
         tenant: Tenant,
     }
 }
 payload! {
-    /// What `updateReturnUrls` answers.
+    /// Result of `updateReturnUrls`.
     UpdateReturnUrlsPayload {
-        /// The tenant as it stands now.
+        /// The updated tenant.
         tenant: Tenant,
     }
 }
@@ -229,11 +234,11 @@ pub struct TenantMutation;
 
 #[Object]
 impl TenantMutation {
-    /// Makes a tenant with the standard roles. For the vendor's staff.
+    /// Creates a tenant with the standard roles. Vendor staff only (`STAFF`).
     async fn create_tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The tenant.")] input: CreateTenantInput,
+        #[graphql(desc = "Parameters of `createTenant`.")] input: CreateTenantInput,
     ) -> Result<CreateTenantPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -251,11 +256,11 @@ impl TenantMutation {
         .await
     }
 
-    /// Changes a tenant's name, time zone or language. For the vendor's staff.
+    /// Changes a tenant's name, time zone or language. Vendor staff only (`STAFF`).
     async fn update_tenant(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The change.")] input: UpdateTenantInput,
+        #[graphql(desc = "Parameters of `updateTenant`.")] input: UpdateTenantInput,
     ) -> Result<UpdateTenantPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -271,11 +276,11 @@ impl TenantMutation {
         .await
     }
 
-    /// Changes what a tenant pays for. For the vendor's staff.
+    /// Changes a tenant's plan. Vendor staff only (`STAFF`).
     async fn set_plan(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The tenant and its plan.")] input: SetPlanInput,
+        #[graphql(desc = "Parameters of `setPlan`.")] input: SetPlanInput,
     ) -> Result<SetPlanPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -286,11 +291,11 @@ impl TenantMutation {
         .await
     }
 
-    /// Switches a feature on or off for a tenant. For the vendor's staff.
+    /// Switches a feature of a tenant on or off. Vendor staff only (`STAFF`).
     async fn set_feature(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The tenant and the feature.")] input: SetFeatureInput,
+        #[graphql(desc = "Parameters of `setFeature`.")] input: SetFeatureInput,
     ) -> Result<SetFeaturePayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
@@ -302,11 +307,11 @@ impl TenantMutation {
         .await
     }
 
-    /// Replaces the places to which browsers may be sent back after a consent. For the vendor's staff.
+    /// Replaces the URLs to which browsers may be redirected after a consent. Vendor staff only (`STAFF`).
     async fn update_return_urls(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The tenant and its places.")] input: UpdateReturnUrlsInput,
+        #[graphql(desc = "Parameters of `updateReturnUrls`.")] input: UpdateReturnUrlsInput,
     ) -> Result<UpdateReturnUrlsPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;

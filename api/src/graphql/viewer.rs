@@ -1,4 +1,4 @@
-//! Who calls.
+//! The caller of a request.
 
 use async_graphql::{Context, Description, Enum, Object};
 use domain::CallerKind;
@@ -11,24 +11,24 @@ use super::{
     words::Permission,
 };
 
-/// What kind of caller it is.
+/// How a caller is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum ViewerKind {
-    /// Nobody known.
+    /// No valid key or token was sent.
     Anonymous,
-    /// A vendor's back end with an API key.
+    /// A vendor's back end, with a vendor key.
     Vendor,
-    /// A user of a tenant with an access token.
+    /// A user of a tenant, with an access token.
     User,
 }
 
-/// Who calls, in which tenant, with which permissions.
+/// The caller of the request, with its tenant and permissions.
 #[derive(Description)]
 pub struct Viewer;
 
 #[Object(use_type_description)]
 impl Viewer {
-    /// What kind of caller it is.
+    /// How the caller is authenticated.
     async fn kind(&self, ctx: &Context<'_>) -> ViewerKind {
         match ctx.caller().kind {
             CallerKind::Anonymous => ViewerKind::Anonymous,
@@ -38,18 +38,18 @@ impl Viewer {
         }
     }
 
-    /// The one tenant of the request. Null for a vendor key that names none.
+    /// The tenant of the request; null for a vendor key used without the header `Muster-Tenant`.
     async fn tenant(&self, ctx: &Context<'_>) -> Option<Result<Tenant>> {
         let by = member(ctx.caller()).ok()?;
         Some(ctx.services().tenants().get(&by).await.map(Tenant::from).map_err(Into::into))
     }
 
-    /// What the caller may do in it.
+    /// Permissions of the caller in the tenant.
     async fn permissions(&self, ctx: &Context<'_>) -> Vec<Permission> {
         ctx.caller().permissions.iter().copied().map(Permission::from).collect()
     }
 
-    /// The user that calls, with the state of the user's own calendar. Null for a vendor key.
+    /// The calling user, including the state of the user's own calendar; null for a vendor key.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         let (by, _) = ctx.caller().allow_own().ok()?;
         Some(ctx.services().users().me(&by).await.map(User::from).map_err(Into::into))
@@ -61,7 +61,7 @@ pub struct ViewerQuery;
 
 #[Object]
 impl ViewerQuery {
-    /// Who calls. Needs nothing.
+    /// The caller of the request. Needs no permission.
     async fn viewer(&self) -> Viewer {
         Viewer
     }

@@ -1,8 +1,8 @@
-//! What subscriptions send: the present state, then every change.
+//! Streams behind subscriptions: the current state, then every change.
 //!
-//! The events are subscribed to before the present state is read, so that nothing falls between the two. An event says
-//! only that something changed: what is sent is read afresh, with the permissions of that moment. A subscriber that
-//! was too slow and missed events is sent everything again. A subscription ends with its first failure.
+//! A stream subscribes to events before it reads the current state, so that no change is missed in between. An event
+//! only says that something changed; the object is then read with the permissions of that moment. A subscriber that
+//! was too slow and missed events receives everything again. A stream ends with its first failure.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -22,37 +22,37 @@ use super::{
 };
 use crate::budget::AnswerBudget;
 
-/// What a subscription sends.
+/// The stream of a subscription's events.
 pub(super) type Sent<T> = BoxStream<'static, Result<T>>;
 
-/// Who listens.
+/// The subscriber, with the means to read as its caller.
 #[derive(Clone)]
 pub(super) struct Listener {
     pub(super) services: Services,
     pub(super) caller: Caller,
-    /// How long reading what is sent next may take. How long nothing changes has no limit.
+    /// Time limit for reading one event's data. Waiting for a change has no limit.
     time: Duration,
 }
 
-/// [`Listener::time`] where the transport said nothing.
+/// [`Listener::time`] if the transport set no limit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Listener {
-    /// Whoever subscribes.
+    /// The subscriber of this request.
     pub(super) fn of(ctx: &Context<'_>) -> Self {
         let time = ctx.data_opt::<Arc<AnswerBudget>>().and_then(|budget| budget.time).unwrap_or(PATIENCE);
         Self { services: ctx.services().clone(), caller: ctx.caller().clone(), time }
     }
 
-    /// What is read, if it is there in time.
+    /// The result of `read`, or an error if it takes longer than [`Listener::time`].
     async fn in_time<T>(&self, read: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::time::timeout(self.time, read).await.unwrap_or_else(|_| {
-            let message = "The answer took too long. Subscribe again later.".to_owned();
+            let message = "The response took too long. Subscribe again later.".to_owned();
             Err(Failure::Broken { code: "TIMEOUT", message, retryable: true })
         })
     }
 
-    /// The listener with the permissions of this moment.
+    /// The listener with the caller's current permissions.
     async fn now(&self) -> Result<Self> {
         Ok(Self { caller: refreshed(&self.services, &self.caller).await?, ..self.clone() })
     }
@@ -62,7 +62,7 @@ impl Listener {
     }
 }
 
-/// One thing: as it stands, then whenever it changed. What cannot be read at the beginning is the answer.
+/// Streams one object: now, then whenever it changes. If the first read fails, the subscription itself fails.
 pub(super) async fn one<T, F, Fut>(
     listener: Listener,
     by: &Allowed,
@@ -88,20 +88,20 @@ where
     Ok(until_failure(stream::once(future::ready(Ok(present))).chain(changes)).boxed())
 }
 
-/// Things of one kind that are watched together.
+/// Objects of one kind that a subscription watches together.
 #[async_trait]
 pub(super) trait Watched: Clone + Send + Sync + 'static {
-    /// What is sent.
+    /// The type of the events.
     type Item: Send + 'static;
 
-    /// One of them, unless it is not wanted.
+    /// One object by id; `None` if the subscription does not include it.
     async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Self::Item>>;
 
-    /// A page of those that are sent at the beginning, and what the next page comes after.
+    /// A page of the objects that are sent first, and the id after which the next page starts.
     async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Self::Item>, Option<Uuid>)>;
 }
 
-/// Many things: all of them as they stand, then each that changed.
+/// Streams many objects: all of them now, then each that changes.
 pub(super) fn many<W: Watched>(
     listener: Listener,
     by: &Allowed,
@@ -129,7 +129,7 @@ fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> Sent<W::Item
     stream::once(read).filter_map(future::ready).boxed()
 }
 
-/// Page by page, each read when the one before it is sent.
+/// All objects, page by page; each page is read when the previous one has been sent.
 fn all<W: Watched>(listener: Listener, watched: W) -> Sent<W::Item> {
     let pages = stream::unfold(Some(None), move |place: Option<Option<Uuid>>| {
         let (listener, watched) = (listener.clone(), watched.clone());

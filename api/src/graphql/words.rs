@@ -1,9 +1,9 @@
-//! The words of the domain as enums of the schema.
+//! Enums of the schema that mirror enums of the domain.
 
 use async_graphql::Enum;
 
-/// Declares an enum of the schema for an enum of the domain, with conversions both ways. A variant that one of the two
-/// lacks does not compile; that the words agree is tested.
+/// Declares a schema enum for a domain enum, with conversions both ways. A variant missing on either side does not
+/// compile; a test checks that the words agree.
 macro_rules! mirror {
     ($($(#[$doc:meta])* $name:ident of $of:path { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* $(,)? })*) => {
         $(
@@ -34,13 +34,13 @@ macro_rules! mirror {
 }
 
 mirror! {
-    /// One thing that a caller may do.
+    /// Permission to do something, granted by a role or a vendor key.
     Permission of domain::Permission {
-        /// See users and their calendar states.
+        /// See users and the state of their calendars.
         UserView = "USER_VIEW",
         /// Change users.
         UserEdit = "USER_EDIT",
-        /// Add users.
+        /// Add users to the tenant.
         UserCreate = "USER_CREATE",
         /// Remove users.
         UserDelete = "USER_DELETE",
@@ -48,27 +48,27 @@ mirror! {
         RoleEdit = "ROLE_EDIT",
         /// Connect calendars, and nothing else.
         CalendarConnect = "CALENDAR_CONNECT",
-        /// Administer the calendar system of the whole company.
+        /// Connect the calendar system of the whole company; the permission of invited IT administrators.
         PlatformAdministration = "PLATFORM_ADMINISTRATION",
-        /// Add or change the service account.
+        /// Add or change service mailboxes and room rules.
         ServiceAccountEdit = "SERVICE_ACCOUNT_EDIT",
         /// See integrations, connections and rooms.
         ConnectionView = "CONNECTION_VIEW",
-        /// Ask when people and rooms are free.
+        /// Search for free times of people and rooms.
         AvailabilityView = "AVAILABILITY_VIEW",
         /// See bookings.
         BookingView = "BOOKING_VIEW",
-        /// Make, move and cancel bookings.
+        /// Create, move and cancel bookings.
         BookingEdit = "BOOKING_EDIT",
         /// See runs and their history.
         RunView = "RUN_VIEW",
         /// Retry, signal and cancel runs.
         RunEdit = "RUN_EDIT",
-        /// Everything that only the vendor's staff may do. No role can hold it.
+        /// Perform vendor staff operations on the whole installation. Roles cannot grant it.
         Staff = "STAFF",
     }
 
-    /// An algorithm by which an OpenID issuer signs.
+    /// Signature algorithm of an OpenID issuer.
     SigningAlgorithm of domain::openid::SigningAlgorithm {
         /// RSA with PKCS #1 v1.5 and SHA-256.
         Rs256 = "RS256",
@@ -76,207 +76,208 @@ mirror! {
         Ps256 = "PS256",
         /// ECDSA on P-256 with SHA-256.
         Es256 = "ES256",
-        /// Ed25519.
+        /// EdDSA with Ed25519.
         EdDsa = "EDDSA",
     }
 
-    /// Which of an OpenID issuer's tokens open the API by themselves.
+    /// Which tokens of an OpenID issuer the API accepts directly.
     IssuerTokens of domain::openid::IssuerTokens {
-        /// None: its users sign in by the page and get Muster's own tokens.
+        /// None: users sign in on the issuer's page and receive Muster's own tokens.
         None = "NONE",
-        /// Its access tokens, if they are JWTs of the type `at+jwt` (RFC 9068) for the issuer's `audience`.
+        /// Access tokens that are JWTs of type `at+jwt` (RFC 9068) with the issuer's `audience`.
         AccessToken = "ACCESS_TOKEN",
-        /// Its ID tokens, if they were made for the issuer's `clientId`.
+        /// ID tokens issued for the issuer's `clientId`.
         IdToken = "ID_TOKEN",
     }
 
-    /// A calendar system.
+    /// A supported calendar system.
     ProviderKind of domain::ProviderKind {
-        /// Microsoft 365 (Exchange Online over Microsoft Graph).
+        /// Microsoft 365 (Exchange Online through Microsoft Graph).
         Microsoft365 = "MICROSOFT_365",
         /// Exchange on-premises (EWS).
         Exchange = "EXCHANGE",
-        /// Google Workspace.
+        /// Google Workspace (Google Calendar API).
         GoogleWorkspace = "GOOGLE_WORKSPACE",
         /// Any CalDAV server.
         CalDav = "CALDAV",
     }
 
-    /// How much of the calendar system a service account may reach.
+    /// How much of a calendar system a service account may access.
     AccessLevel of domain::AccessLevel {
         /// Every calendar of the organisation.
         Full = "FULL",
-        /// The calendars of a group, or chosen calendar folders.
+        /// The calendars of a group, or selected calendar folders.
         Restricted = "RESTRICTED",
-        /// Only when people are busy. Cannot write, so it is refused for a service account.
+        /// Only busy times. Refused for a service account because it cannot write.
         FreeBusy = "FREE_BUSY",
     }
 
-    /// By which way a mailbox is reached.
+    /// How Muster reaches a mailbox.
     Route of domain::Route {
-        /// The user's own consent.
+        /// With the user's own consent.
         Own = "OWN",
-        /// The service account acts inside the mailbox.
+        /// Through the service account, which acts inside the mailbox.
         Delegated = "DELEGATED",
-        /// The mailbox cannot be reached; bookings go through the service mailbox.
+        /// Not at all; bookings are written to the service mailbox instead.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// Which calendar a booking was written to.
+    /// Calendar that a booking is written to.
     WrittenVia of domain::WrittenVia {
-        /// The organiser's own.
+        /// The organiser's own calendar.
         Organiser = "ORGANISER",
-        /// The service mailbox's.
+        /// The calendar of the service mailbox.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// Where an integration stands.
+    /// State of an integration.
     IntegrationState of domain::state::IntegrationState {
-        /// Made, nothing sent.
+        /// Created; nobody has been asked for consent yet.
         Draft = "DRAFT",
-        /// The administrator has to consent at the provider.
+        /// Waiting for an administrator to give consent at the provider.
         AwaitingConsent = "AWAITING_CONSENT",
-        /// The provider granted access; Muster is not yet authorised to use it.
+        /// The provider granted access; somebody must authorise Muster to use it.
         AwaitingAuthorization = "AWAITING_AUTHORIZATION",
-        /// The ladder of checks is being climbed.
+        /// The access is being verified.
         Verifying = "VERIFYING",
-        /// The provider has not yet spread the permission.
+        /// Waiting for the provider to apply a permission everywhere.
         AwaitingPropagation = "AWAITING_PROPAGATION",
         /// In use.
         Active = "ACTIVE",
-        /// In use, but mailboxes that were active are not.
+        /// In use, but some mailboxes that were active no longer are.
         Degraded = "DEGRADED",
-        /// The provider refuses everything.
+        /// The provider refuses all requests.
         Failing = "FAILING",
-        /// Stopped by plan or staff.
+        /// Suspended by the vendor's staff or because the plan does not include it.
         Suspended = "SUSPENDED",
-        /// Being taken apart.
+        /// Being removed.
         Retiring = "RETIRING",
-        /// Gone; kept for the record.
+        /// Removed; kept as a record.
         Removed = "REMOVED",
         /// Could not be connected.
         Failed = "FAILED",
-        /// Nobody finished in time.
+        /// Not completed in time.
         Expired = "EXPIRED",
-        /// The administrator said no.
+        /// An administrator declined.
         Declined = "DECLINED",
     }
 
-    /// Where a mailbox stands.
+    /// State of a connection to a mailbox.
     ConnectionState of domain::state::ConnectionState {
-        /// Known, nothing decided.
+        /// Found in the directory; not activated or excluded yet.
         Discovered = "DISCOVERED",
-        /// Left out on purpose.
+        /// Excluded by an administrator.
         Excluded = "EXCLUDED",
-        /// Waits for its activation.
+        /// Waiting for activation.
         Pending = "PENDING",
-        /// Being tried.
+        /// Being checked for what Muster can do with it.
         Verifying = "VERIFYING",
-        /// Read and written.
+        /// Muster reads and writes the calendar.
         Active = "ACTIVE",
-        /// Read only.
+        /// Muster can only read when the owner is busy.
         FreeBusyOnly = "FREE_BUSY_ONLY",
-        /// Cannot be reached; the reason says why.
+        /// Muster cannot reach the mailbox; see `reason`.
         Unreachable = "UNREACHABLE",
         /// No longer connected.
         Disconnected = "DISCONNECTED",
     }
 
-    /// Where a booking stands.
+    /// State of a booking.
     BookingState of domain::state::BookingState {
-        /// Accepted, not yet held.
+        /// Accepted; the time is not blocked yet.
         Requested = "REQUESTED",
-        /// Its times are blocked; the event is being written.
+        /// The time is blocked; the calendar event is being written.
         Held = "HELD",
-        /// The event stands in the calendar.
+        /// The calendar event exists.
         Written = "WRITTEN",
-        /// The room has not answered yet.
+        /// The calendar event exists; a room has not responded yet.
         RoomPending = "ROOM_PENDING",
-        /// Done.
+        /// The calendar event exists and every invited room has accepted.
         Confirmed = "CONFIRMED",
-        /// The room said no.
+        /// At least one room declined the invitation.
         RoomDeclined = "ROOM_DECLINED",
-        /// Could not be written; nothing is left behind.
+        /// Could not be written; no event or blocked time remains.
         Failed = "FAILED",
-        /// Cancelled.
+        /// Cancelled; the event is being, or has been, removed.
         Cancelled = "CANCELLED",
     }
 
-    /// Where a run stands.
+    /// Execution status of a run.
     RunStatus of domain::state::RunStatus {
-        /// Ordered; no worker has seen it.
+        /// Enqueued; no worker has started it yet.
         Ordered = "ORDERED",
-        /// Has work to do.
+        /// Has steps to execute.
         Running = "RUNNING",
-        /// Waits for a time, a signal, or both.
+        /// Waiting for a time, a signal, or whichever of the two comes first.
         Waiting = "WAITING",
-        /// Takes back what it did.
+        /// Undoing its completed steps.
         Undoing = "UNDOING",
-        /// Finished.
+        /// Completed successfully.
         Done = "DONE",
-        /// Could not finish; everything it did is undone.
+        /// Failed; all completed steps have been undone.
         Failed = "FAILED",
-        /// Stopped by a person; everything it did is undone.
+        /// Cancelled by a person; all completed steps have been undone.
         Cancelled = "CANCELLED",
-        /// Crashes its worker; parked until somebody retries it.
+        /// Stopped because it crashed its worker repeatedly; continues only after `retryRun`.
         Quarantined = "QUARANTINED",
     }
 
-    /// What became of the online meeting that a booking was asked to have.
+    /// State of the online meeting requested for a booking.
     OnlineMeetingState of domain::state::OnlineMeetingState {
-        /// The calendar system is making it; `bookingChanged` tells when it is done.
+        /// The calendar system is creating the meeting; `bookingChanged` reports when it is ready.
         Pending = "PENDING",
-        /// It can be joined at `onlineMeetingUrl`.
+        /// The meeting can be joined at `onlineMeetingUrl`.
         Ready = "READY",
-        /// There is none: the calendar permits none, the calendar system made none, or the booking is over.
+        /// There is no meeting: the calendar does not permit one, the calendar system created none, or the booking is
+        /// over.
         Unavailable = "UNAVAILABLE",
     }
 
-    /// The verdict of one check of a verification.
+    /// Result of one check of a verification.
     Verdict of domain::state::Verdict {
-        /// As it must be.
+        /// The check succeeded.
         Passed = "PASSED",
-        /// Not as it must be; the integration cannot be used.
+        /// The check failed; the integration cannot be used.
         Failed = "FAILED",
-        /// Usable, but somebody should look.
+        /// The integration can be used, but an administrator should look at the finding.
         Warned = "WARNED",
-        /// Not asked, because an earlier check failed or the provider has no such thing.
+        /// The check did not run because an earlier one failed or the provider does not support it.
         Skipped = "SKIPPED",
     }
 
-    /// Where a campaign stands.
+    /// State of a campaign.
     CampaignState of domain::state::CampaignState {
         /// Mailboxes are being activated.
         Running = "RUNNING",
-        /// Every mailbox has its result.
+        /// Every mailbox has a result.
         Finished = "FINISHED",
-        /// Stopped by a person.
+        /// Cancelled by a person.
         Cancelled = "CANCELLED",
     }
 
-    /// What a tenant pays for.
+    /// Plan that a tenant pays for.
     Plan of domain::state::Plan {
-        /// Personal connections only.
+        /// Users connect their own calendars only.
         Basic = "BASIC",
-        /// May have a service account.
+        /// Additionally includes connecting the organisation through a service account.
         Plus = "PLUS",
     }
 
-    /// What the vendor's staff switch on for a tenant.
+    /// Feature that the vendor's staff can switch on for a tenant.
     Feature of domain::state::Feature {
         /// Connect the organisation through one service account.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// What an attendee or a room answered.
+    /// Response of an attendee or room to an invitation.
     Answer of domain::state::Answer {
-        /// Nothing yet.
+        /// No response yet.
         None = "NONE",
-        /// Yes.
+        /// Will attend.
         Accepted = "ACCEPTED",
-        /// Perhaps.
+        /// May attend.
         Tentative = "TENTATIVE",
-        /// No.
+        /// Will not attend.
         Declined = "DECLINED",
     }
 }

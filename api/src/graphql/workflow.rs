@@ -1,4 +1,4 @@
-//! The workflows that this server knows, as tables and diagrams.
+//! The workflows that this server can run, with their state tables and diagrams.
 
 use async_graphql::{Context, Description, Object, SimpleObject};
 use domain::Permission;
@@ -9,48 +9,48 @@ use super::{
     failure::{Result, found},
 };
 
-/// A table of states that runs go through.
+/// A workflow: a table of states through which runs proceed.
 #[derive(Description)]
 pub struct Workflow(WorkflowInfo);
 
 #[Object(use_type_description)]
 impl Workflow {
-    /// The name that runs carry.
+    /// Name of the workflow, as in `Run.workflow`.
     async fn name(&self) -> &str {
         self.0.name
     }
 
-    /// The version that new runs begin with.
+    /// Version of the workflow that new runs use.
     async fn version(&self) -> i32 {
         self.0.version
     }
 
-    /// What it is for.
+    /// What the workflow does, in one sentence.
     async fn about(&self) -> &str {
         self.0.about
     }
 
-    /// Its table.
+    /// States of the workflow.
     async fn states(&self) -> Vec<WorkflowState> {
         self.0.states.iter().map(WorkflowState::from).collect()
     }
 
-    /// A Mermaid diagram of it.
+    /// Mermaid diagram of the workflow.
     async fn diagram(&self, ctx: &Context<'_>) -> Option<String> {
         ctx.services().catalogue()?.diagram(self.0.name, self.0.version, None)
     }
 }
 
-/// One state of a workflow's table.
+/// One state of a workflow.
 #[derive(SimpleObject)]
 pub struct WorkflowState {
-    /// The state's name.
+    /// Name of the state, unique within the workflow.
     name: &'static str,
-    /// The step that it does.
+    /// Name of the step executed in this state.
     does: &'static str,
-    /// The step that takes it back.
+    /// Name of the step that undoes it; `nothing` if there is nothing to undo.
     undone_by: &'static str,
-    /// The states that may follow.
+    /// Names of the states that may follow.
     then: Vec<&'static str>,
 }
 
@@ -66,7 +66,7 @@ pub struct WorkflowQuery;
 
 #[Object]
 impl WorkflowQuery {
-    /// The workflows that this server knows. Needs `RUN_VIEW`.
+    /// The workflows that this server can run. Needs `RUN_VIEW`.
     async fn workflows(&self, ctx: &Context<'_>) -> Option<Result<Vec<Workflow>>> {
         found(async {
             let by = ctx.caller().allow(Permission::RunView)?;

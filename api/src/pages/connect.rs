@@ -1,4 +1,4 @@
-//! The connect pages: read, tick, consent, authorise, done.
+//! The connect pages: explanation, terms, consent, authorisation, end.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{AccessLevel, ProviderKind, state::IntegrationState};
@@ -47,7 +47,7 @@ async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpRe
     layout::page("Connect your calendars", false, body)
 }
 
-/// The next page offers one button for each system that the tenant may use (S1.7), and the terms (S1.8).
+/// The second page offers one button for each calendar system that the tenant may use (S1.7), and the terms (S1.8).
 async fn choose(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     match offered(&services, &token).await {
         Ok((open, kinds)) => {
@@ -81,7 +81,8 @@ fn choice(token: &str, open: &OpenLink, kinds: &[ProviderKind]) -> Markup {
             label { input type="radio" name="access" value="FREE_BUSY"; " Only when people are busy" }
             h2 { "Service mailbox" }
             label {
-                span.dim { "Bookings for people whose mailbox cannot be reached are written here. It can be added later." }
+                span.dim { "Bookings for people whose mailbox cannot be reached are written to this \
+                    mailbox. You can add it later." }
                 input type="email" name="service_mailbox" placeholder="bookings@example.com";
             }
             h2 { "Your calendar system" }
@@ -148,7 +149,7 @@ async fn signed_in(
     }
 }
 
-/// Before the organisation is asked: who asks whom for what, and the way out.
+/// The page before the organisation's consent: who asks whom for what, and how to decline.
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     let asked = match services.connect().asked(&cookie(&request, &services)).await {
         Ok(asked) => asked,
@@ -206,7 +207,8 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
         form method="post" action="/connect/credentials" data-muster-next {
             label { "Address of the server" input type="url" name="server" required[!is_found] placeholder="https://calendar.example.com/"; }
             @if is_found {
-                p.dim { "Leave the address empty if the user name is an address such as service@example.com and Autodiscover is set up: the server is found by itself." }
+                p.dim { "Leave the address empty if the user name is an address such as service@example.com \
+                    and Autodiscover is set up: Muster then finds the server." }
             }
             label { "User name" input type="text" name="user" required autocomplete="off"; }
             label { "Password" input type="password" name="password" required autocomplete="off"; }
@@ -216,12 +218,14 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
     layout::page("Enter the credentials", false, body)
 }
 
-/// The form for a service account: its key, or its address where the installation signs for those without.
+/// The form for a Google service account: its key, or its address if the installation signs for accounts without a
+/// key.
 fn service_account(tenant: &str, is_keyless: bool) -> Markup {
     html! {
         p { "Muster reaches the calendars of " strong { (tenant) } " through a service account in a Google Cloud project of yours. In Google's admin console, under Security, API controls, Domain-wide delegation, authorise its client id for these scopes:" }
         pre { @for scope in connect::GOOGLE_SCOPES { (scope) "\n" } }
-        p.dim { "Google may take up to a day to spread this; Muster waits for it. The key is stored encrypted and shown to nobody." }
+        p.dim { "Google may take up to a day to apply this everywhere; Muster waits for it. The key is \
+            stored encrypted and shown to nobody." }
         form method="post" action="/connect/credentials" data-muster-next {
             label { "Address of an administrator, for whom the service account acts in the directory" input type="email" name="user" required autocomplete="off"; }
             label { "Key of the service account, the whole JSON file" textarea name="key" required[!is_keyless] rows="8" autocomplete="off" {} }
@@ -290,7 +294,7 @@ fn shown(progress: &Progress) -> HttpResponse {
     let waits = former || (under_way && !asks);
     let title = match progress.state {
         _ if former => "Trying the access",
-        S::AwaitingAuthorization if !asks => "Passing on your answer",
+        S::AwaitingAuthorization if !asks => "Processing your decision",
         S::Draft | S::AwaitingConsent => "Trying the access",
         S::AwaitingAuthorization => "One last step",
         S::Verifying | S::AwaitingPropagation => "The connection is being verified",
@@ -343,5 +347,6 @@ async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpRes
 }
 
 pub(super) fn foreign_form() -> Error {
-    Refusal::new("ORIGIN_REFUSED", "This form was not sent from one of our pages.").into()
+    Refusal::new("ORIGIN_REFUSED", "This form was not sent from a page of this server. Open the page again.")
+        .into()
 }

@@ -1,4 +1,4 @@
-//! Guides for IT people, and the texts that are accepted.
+//! Guides for IT administrators, and the legal texts that they accept.
 
 use actix_web::{HttpResponse, web};
 use domain::ProviderKind;
@@ -28,16 +28,20 @@ fn microsoft() -> Markup {
         h2 { "What you need" }
         ul {
             li { "An account with the role Global Administrator or Privileged Role Administrator." }
-            li { "If bookings for people without a reachable mailbox are wanted: a licensed service mailbox, such as bookings@example.com." }
+            li { "A licensed service mailbox, such as bookings@example.com, if you want bookings for people without a reachable mailbox." }
         }
-        h2 { "What is asked for" }
+        h2 { "What Muster asks for" }
         ul {
             li { code { "Calendars.ReadWrite" } ": read busy times, write, move and cancel appointments." }
             li { code { "User.Read.All" } " and " code { "Place.Read.All" } ": list people and rooms." }
             li { code { "MailboxSettings.Read" } ": time zones. Mail cannot be read." }
         }
-        h2 { "Limiting it to a group" }
-        p { "Create a mail-enabled security group that holds the service mailbox and every room, then limit the application to it with an application access policy or with RBAC for Applications. Choose restricted access on the connect page. Mailboxes outside the group are shown as unreachable; bookings for their owners go through the service mailbox. A change of the group can take up to two hours to work." }
+        h2 { "Limiting the access to a group" }
+        p { "Create a mail-enabled security group that holds the service mailbox and every room, then limit \
+            the application to it with an application access policy or with RBAC for Applications. Choose \
+            restricted access on the connect page. Mailboxes outside the group are shown as unreachable; \
+            bookings for their owners go through the service mailbox. A change of the group can take up to \
+            two hours to take effect." }
     }
 }
 
@@ -46,15 +50,20 @@ fn exchange() -> Markup {
         h2 { "What you need" }
         ul {
             li { "An Exchange server of your own: 2013 SP1, 2016, 2019 or Subscription Edition. Mailboxes in Exchange Online are connected as Microsoft 365: Microsoft has been switching off Exchange Web Services there since 1 October 2026 and ends them on 1 April 2027." }
-            li { "Exchange Web Services reachable over HTTPS with a certificate that is publicly trusted, and Basic authentication switched on for them. NTLM and Kerberos are not spoken." }
+            li { "Exchange Web Services reachable over HTTPS with a publicly trusted certificate, \
+                and Basic authentication switched on for them. NTLM and Kerberos are not supported." }
             li { "A technical account with a mailbox, whose password does not expire." }
         }
-        h2 { "Letting the account act" }
-        p { "The account acts in the mailboxes of its scope by the role ApplicationImpersonation. Limit it to the people, rooms and the service mailbox concerned, in the Exchange Management Shell:" }
+        h2 { "Allowing the account to act" }
+        p { "The account acts in the mailboxes of its scope through the role ApplicationImpersonation. \
+            Limit it to the people, rooms and the service mailbox concerned, in the Exchange Management Shell:" }
         pre { "New-ManagementScope -Name \"Calendars\" -RecipientRestrictionFilter \"MemberOfGroup -eq 'CN=Calendars,OU=Groups,DC=example,DC=com'\"\nNew-ManagementRoleAssignment -Name \"Calendars\" -Role ApplicationImpersonation -User service@example.com -CustomRecipientWriteScope \"Calendars\"\nSet-WebServicesVirtualDirectory -Identity \"SERVER\\EWS (Default Web Site)\" -BasicAuthentication $true" }
         p { "Mailboxes outside the scope are shown as unreachable; bookings for their owners go through the service mailbox." }
-        h2 { "What is found" }
-        p { "The server is found by Autodiscover if you leave its address empty. Rooms are found by the room lists of your organisation: a room that is in none of them cannot be found. People are found by their addresses unless they are hidden from the address lists. Seats and equipment of rooms are not told by Exchange Web Services." }
+        h2 { "How Muster finds the server, rooms and people" }
+        p { "The server is found by Autodiscover if you leave its address empty. Rooms are found by the \
+            room lists of your organisation: a room that is in none of them cannot be found. People are \
+            found by their addresses unless they are hidden from the address lists. Exchange Web Services \
+            do not report the seats and equipment of rooms." }
         h2 { "Ending it" }
         p { "Remove the role assignment or change the account's password: the access ends at once." }
     }
@@ -66,8 +75,8 @@ fn google() -> Markup {
         ul {
             li { "A super administrator of Google Workspace, who authorises the service account." }
             li { "A project in Google Cloud with the Google Calendar API and the Admin SDK API switched on. Use one project and one service account for this connection alone." }
-            li { "The address of an administrator for whom the service account acts in the directory. A role of its own that may read users, resources and the customer is enough." }
-            li { "If bookings for people without a reachable calendar are wanted: a licensed account for them, such as bookings@example.com." }
+            li { "The address of an administrator for whom the service account acts in the directory. A custom role that may read users, resources and the customer is enough." }
+            li { "A licensed account, such as bookings@example.com, if you want bookings for people without a reachable calendar." }
         }
         h2 { "Steps" }
         ol {
@@ -76,12 +85,16 @@ fn google() -> Markup {
             li { "On the connect page: choose Google Workspace, enter the administrator's address and paste the whole file." }
         }
         h2 { "Without a key" }
-        p { "If your organisation allows no keys and the connect page offers it: give the identity that whoever operates this installation names the role Service Account Token Creator on the service account, and enter the service account's address in place of the key. You sign in at Google as the administrator, once, so that nobody else can name your service account." }
-        h2 { "What is asked for" }
+        p { "If your organisation allows no keys and the connect page offers it: ask the operator of this \
+            installation which identity it uses, give that identity the role Service Account Token Creator \
+            on the service account, and enter the service account's address in place of the key. You sign \
+            in at Google as the administrator, once, so that nobody else can name your service account." }
+        h2 { "What Muster asks for" }
         pre { @for scope in GOOGLE_SCOPES { (scope) "\n" } }
-        p { "Events are read, written, moved and cancelled; busy times, people, rooms and the organisation's name are read. Mail and files cannot be read. If one scope is missing, Google refuses that part altogether." }
-        h2 { "When it takes a while" }
-        p { "Google takes up to a day to spread a delegation, usually minutes. Until then the connection waits by itself." }
+        p { "Muster reads, writes, moves and cancels events, and reads busy times, people, rooms and the organisation's name. It cannot read mail or files. If one scope is missing, Google refuses that part altogether." }
+        h2 { "How long it takes" }
+        p { "Google takes up to a day, usually minutes, to apply a delegation everywhere. The connection \
+            waits until then." }
         h2 { "Ending it" }
         p { "Remove the client id from domain-wide delegation, delete the key, or take the role away: each takes effect within the hour, usually at once." }
     }
@@ -94,17 +107,18 @@ fn caldav() -> Markup {
             li { "The address of the server, reachable over https." }
             li { "A technical account that may read and write the calendars of all people and rooms." }
         }
-        h2 { "How rooms are told from people" }
+        h2 { "How Muster recognises rooms" }
         p { "A collection is a room if its name begins with " code { "room-" } ", its display name begins with “Room”, or its description says " code { "CUTYPE=ROOM" } "." }
-        h2 { "What this server does not do" }
-        p { "Plain CalDAV servers send no invitations and rooms do not answer. An appointment is written to the organiser's calendar and to the calendars of the booked rooms; guests are not told by the server." }
+        h2 { "What a CalDAV server does not do" }
+        p { "Plain CalDAV servers send no invitations, and rooms do not respond. Muster writes an appointment to \
+            the organiser's calendar and to the calendars of the booked rooms; the server does not notify guests." }
     }
 }
 
 pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.terms_version) }
-        p { "By connecting, you confirm that you may decide for your organisation that its calendars are read and written by this service, for making appointments and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
+        p { "By connecting, you confirm that you may decide for your organisation that this service reads and writes its calendars to make appointments, and for nothing else. You can end the connection at any time here or at your calendar system; it takes effect at once." }
     };
     layout::page("Terms of service", false, body)
 }
@@ -112,7 +126,7 @@ pub(super) async fn terms(services: web::Data<Services>) -> HttpResponse {
 pub(super) async fn privacy(services: web::Data<Services>) -> HttpResponse {
     let body = html! {
         p.dim { "Version " (services.settings.privacy_version) }
-        p { "Stored are: names and addresses of the users and rooms that are connected, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted under a key of your organisation. Mail is not read. What is stored is deleted with the connection." }
+        p { "This service stores the names and addresses of the connected users and rooms, the times and titles of their appointments within the coming weeks, and the secrets of the connection, encrypted with a key of your organisation. It does not read mail. What it stores is deleted with the connection." }
     };
     layout::page("Privacy policy", false, body)
 }

@@ -1,4 +1,4 @@
-//! Where providers push to. Answered fast: what a push means is worked out by a run.
+//! Endpoints for push notifications of providers. They respond at once; a run processes the notification.
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde::Deserialize;
@@ -7,10 +7,10 @@ use services::{
     channels::{GOOGLE_HOOK, MICROSOFT_HOOK, Notice},
 };
 
-/// The longest validation token that is echoed.
+/// Maximum length of a validation token that is echoed, in bytes.
 const LONGEST_TOKEN: usize = 1024;
 
-/// One POST may carry items of many subscriptions, of several tenants.
+/// Maximum number of notifications in one POST, which may concern several subscriptions and tenants.
 const MOST_ITEMS: usize = 1000;
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
@@ -35,12 +35,13 @@ struct Notifications {
 struct Notification {
     subscription_id: String,
     client_state: Option<String>,
-    /// Set when it is about the subscription itself.
+    /// Set if the notification is about the subscription itself.
     lifecycle_event: Option<String>,
 }
 
 impl Notification {
-    /// `missed`, the other word about the subscription itself, says no more than that the mailbox is to be read.
+    /// Converts the notification. Of the lifecycle events, `missed` is treated like a change: it only says that the
+    /// mailbox must be read.
     fn notice(&self) -> Notice<'_> {
         Notice {
             channel: &self.subscription_id,
@@ -53,8 +54,8 @@ impl Notification {
     }
 }
 
-/// The handshake echoes the token as plain text; notifications are answered 202 whatever is in them, so that nobody
-/// learns which channels there are.
+/// Microsoft Graph. The handshake echoes the token as plain text. Notifications are always answered with 202, so that
+/// nobody can probe which channels exist.
 async fn microsoft(
     services: web::Data<Services>,
     query: web::Query<Handshake>,
@@ -85,8 +86,8 @@ async fn microsoft(
     HttpResponse::Accepted().finish()
 }
 
-/// A notice of Google's has no body: its headers name the channel and repeat our secret. The first one of a channel
-/// (`sync`) only says that it is open. Answered 202 whatever is in it; 503 is sent again.
+/// Google. A notification has no body: its headers name the channel and repeat our secret. The first one of a channel
+/// (`sync`) only says that it is open. Always answered with 202, or 503 to have it sent again.
 async fn google(services: web::Data<Services>, request: HttpRequest) -> HttpResponse {
     let header =
         |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();

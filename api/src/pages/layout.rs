@@ -1,14 +1,14 @@
-//! What all pages share.
+//! Layout and security headers of all pages.
 
 use actix_web::{HttpResponse, http::StatusCode, http::header};
 use maud::{DOCTYPE, Markup, html};
 use services::Error;
 
-/// The addresses of pages hold tokens, so other origins get no referrer. `no-referrer` would go too far: browsers then
+/// Page addresses contain tokens, so other origins receive no referrer. `no-referrer` would go too far: browsers then
 /// send `Origin: null` with our own forms.
 const REFERRER: &str = "same-origin";
 
-/// Forms may lead to a provider's page by redirect, so `form-action` cannot be closed to our own origin.
+/// Forms may redirect to a provider's page, so `form-action` cannot be restricted to our own origin.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
@@ -25,7 +25,7 @@ label{display:block;margin:.6rem 0}input[type=text],input[type=url],input[type=e
 .box{border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;margin:1rem 0}a{color:var(--deed)}
 footer{max-width:40rem;margin:0 auto 4vh;padding:0 2.25rem;color:var(--dim);font-size:.85rem}";
 
-/// A page.
+/// Renders a complete page; with `reload` the browser reloads it every second.
 pub(super) fn page(title: &str, reload: bool, body: Markup) -> HttpResponse {
     respond(StatusCode::OK, title, reload, body)
 }
@@ -57,7 +57,7 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
         .body(text.into_string())
 }
 
-/// A page that says why something was not done. Nothing has changed.
+/// Page that explains why a request was refused. Nothing has changed.
 pub(super) fn problem(error: &Error) -> HttpResponse {
     let status = match error {
         Error::Refused(refusal) if matches!(refusal.code, "LINK_UNKNOWN" | "NOT_FOUND") => {
@@ -76,7 +76,7 @@ pub(super) fn problem(error: &Error) -> HttpResponse {
     let said = match error {
         Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
             tracing::error!(%error, "a page failed");
-            "Something is not working at our end. Please try again in a moment.".to_owned()
+            "Something is not working on our side. Please try again in a moment.".to_owned()
         }
         error => error.to_string(),
     };

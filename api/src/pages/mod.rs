@@ -1,7 +1,7 @@
-//! Pages for browsers: the connect pages for IT people, a user's own consent, the sign-in by a
-//! tenant's issuer, guides, and the published keys.
+//! Pages for browsers: connect pages for IT administrators, a user's own consent, sign-in through a tenant's issuer,
+//! guides, and the published signing keys.
 //!
-//! Pages work without any script. Every page has at most one form marked `data-muster-next`: the way on. A page that
+//! Pages work without scripts. Every page has at most one form marked `data-muster-next`: the next step. A page that
 //! only waits is marked `data-muster-wait` and reloads itself.
 
 mod connect;
@@ -14,13 +14,13 @@ mod sign_in;
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use services::{Services, connect::Onward};
 
-/// The cookie that binds a browser to its connect session. On https its prefix keeps other hosts of the same domain
-/// from planting one of theirs, into whose session an administrator would type a password.
+/// Cookie that binds a browser to its connect session. On https the prefix prevents other hosts of the same domain
+/// from planting a cookie of theirs, into whose session an administrator would type a password.
 const COOKIE: &str = "__Host-muster_connect";
-/// Its name on plain http, which only loopback speaks and where browsers refuse the prefix.
+/// Name of the cookie on plain http, which is served only on loopback and where browsers reject the prefix.
 const PLAIN_COOKIE: &str = "muster_connect";
 
-/// Puts the pages on their addresses.
+/// Registers the routes of all pages.
 pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
     routes
         .app_data(web::Data::new(services.clone()))
@@ -41,7 +41,7 @@ async fn jwks(services: web::Data<Services>) -> HttpResponse {
     }
 }
 
-/// The cookie's name and path; the prefix wants the root.
+/// Name and path of the cookie; the prefix requires the root path.
 fn cookie_place(services: &Services) -> (&'static str, &'static str) {
     if is_encrypted(services) { (COOKIE, "/") } else { (PLAIN_COOKIE, "/connect") }
 }
@@ -50,20 +50,20 @@ fn is_encrypted(services: &Services) -> bool {
     services.settings.public_url.scheme() == "https"
 }
 
-/// The cookie's secret; empty without one, which no session has.
+/// Secret of the session cookie; empty if there is no cookie, which matches no session.
 fn cookie(request: &HttpRequest, services: &Services) -> String {
     let (name, _) = cookie_place(services);
     request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default()
 }
 
-/// Whether a form came from one of our own pages. Browsers send `Origin` with every POST; a client without one
-/// is no browser and has no cookie to be abused.
+/// Whether a form was submitted from one of our own pages. Browsers send `Origin` with every POST; a client without it
+/// is no browser and has no cookie to abuse.
 fn is_own_form(request: &HttpRequest, services: &Services) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
     origin.to_str().is_ok_and(|origin| origin == services.settings.public_url.origin().ascii_serialization())
 }
 
-/// Sends the browser on, with its session's cookie if it gets one.
+/// Redirects the browser to the next step, with its session's cookie if it gets one.
 fn onward(services: &Services, onward: Onward, secret: Option<String>) -> HttpResponse {
     let to = match onward {
         Onward::Provider(url) | Onward::Land(url) => url.to_string(),

@@ -1,5 +1,5 @@
-//! A user's own consent: a page that says what is asked, the provider's page, and back. The address works once: its
-//! button uses it up, so that a mail filter which opens it does not.
+//! Pages for a user's own consent: an explanation, the provider's page, and the way back. The link works once: the
+//! button consumes it, so that a mail filter that opens the link does not.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
@@ -27,7 +27,8 @@ async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> Ht
         p { strong { (invitation.tenant) } " asks you to connect your own calendar in " (system) "." }
         ul {
             li { "The account: " strong { (invitation.address) } ". Sign in with this one; another one is refused." }
-            li { "What is asked: to read your calendar and to write appointments into it, also while you are not signed in." }
+            li { "Muster asks to read your calendar and to write appointments to it, even while you are not \
+                signed in." }
             li { "You can end it at any time in the settings of your account, or by asking " (invitation.tenant) " to remove it." }
         }
         form method="post" action=(format!("/connect/own/{secret}")) data-muster-next { button { "Continue to " (system) } }

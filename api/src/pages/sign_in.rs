@@ -1,5 +1,5 @@
-//! The sign-in page: to the tenant's issuer and back. An application that names an address to go back to gets a code
-//! there; for everybody else the page shows the token.
+//! Sign-in through a tenant's issuer. An application that passes a return address receives a code there; otherwise the
+//! page shows the token.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -18,11 +18,11 @@ use services::{
 
 use super::{is_encrypted, layout};
 
-/// The cookie of a sign-in. On https its prefix keeps other hosts from planting one.
+/// Cookie of a sign-in. On https the prefix prevents other hosts from planting one.
 const COOKIE: &str = "__Host-muster_sign_in";
-/// Its name on plain http, which only loopback speaks.
+/// Name of the cookie on plain http, which is served only on loopback.
 const PLAIN_COOKIE: &str = "muster_sign_in";
-/// How long a browser keeps it, in seconds.
+/// How long a browser keeps the cookie, in seconds.
 const KEPT: i64 = 600;
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
@@ -97,7 +97,7 @@ fn shown(token: &AccessToken) -> HttpResponse {
     layout::page("You are signed in", false, body)
 }
 
-/// The exchange of a code, in the form of RFC 6749, section 4.1.3.
+/// Exchanges a code for a token, in the form of RFC 6749, section 4.1.3.
 async fn redeemed(services: web::Data<Services>, body: web::Bytes) -> HttpResponse {
     let now = services.now();
     let (mut response, body) = match redeem(&services, &body).await {

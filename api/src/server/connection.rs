@@ -1,11 +1,11 @@
-//! Closes connections whose client keeps the server waiting for the head of a request.
+//! Closes connections whose client is too slow in sending the head of a request.
 //!
-//! actix can limit how long the first head of a connection may take, and how long nothing at all may come after an
-//! answer, both to half a second or so; but its timers end with the first byte of the next head, so half a second head
-//! would hold its connection for ever. Therefore its timers are off, and this stream ends by itself when no request is
-//! under way and the client is late: actix reads the end of the stream then and closes the connection.
+//! actix can limit the time for the first head of a connection, and the silence after a response, to about half a
+//! second; but its timers end with the first byte of the next head, so that half a head would keep its connection open
+//! for ever. Therefore its timers are switched off, and this stream ends when no request is in progress and the client
+//! is late: actix then reads the end of the stream and closes the connection.
 //!
-//! Nor does actix limit how long a client may leave an answer unread, on a socket either; the stream breaks then.
+//! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream then fails.
 
 use std::{
     cell::Cell,
@@ -22,23 +22,23 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// What a connection is doing. Its stream and its requests share it.
+/// Activity of a connection, shared by its stream and its requests.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     requests: Cell<usize>,
-    /// A request has ended, and the stream does not know yet.
+    /// A request has ended and the stream has not noticed yet.
     has_ended: Cell<bool>,
     is_upgraded: Cell<bool>,
 }
 
 impl Activity {
-    /// A request is under way until the answer is dropped.
+    /// Marks a request as in progress until the returned guard is dropped.
     pub(crate) fn begin(self: &Rc<Self>) -> UnderWay {
         self.requests.set(self.requests.get() + 1);
         UnderWay(Rc::clone(self))
     }
 
-    /// No more requests come: the connection speaks another protocol, which has limits of its own.
+    /// Marks the connection as upgraded: another protocol with its own limits takes over.
     pub(crate) fn upgrade(&self) {
         self.is_upgraded.set(true);
     }
@@ -48,7 +48,7 @@ impl Activity {
     }
 }
 
-/// A request that is under way.
+/// Guard of a request that is in progress.
 #[derive(Debug)]
 pub(crate) struct UnderWay(Rc<Activity>);
 
@@ -59,14 +59,14 @@ impl Drop for UnderWay {
     }
 }
 
-/// How long a client may take between two requests.
+/// Time limits for a client between two requests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// From the first byte of a head to its end; for the first head, from the beginning of the connection.
+    /// Limit from the first byte of a head to its end; for the first head, from the start of the connection.
     pub(super) head: Duration,
-    /// From an answer to the first byte of the next head.
+    /// Limit from a response to the first byte of the next head.
     pub(super) idle: Duration,
-    /// How long nothing of an answer may be taken.
+    /// How long a client may read nothing of a response.
     pub(super) unread: Duration,
 }
 
@@ -75,21 +75,21 @@ pub(super) struct Watched<T> {
     stream: T,
     activity: Rc<Activity>,
     patience: Patience,
-    /// Whether the time for the head runs.
+    /// Whether the time for the head is running.
     has_begun: bool,
     deadline: Pin<Box<Sleep>>,
-    /// Runs while the client takes nothing.
+    /// Timer that runs while the client reads nothing.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Watched<T> {
-    /// The stream of a connection that was just accepted.
+    /// Wraps the stream of a newly accepted connection.
     pub(super) fn new(stream: T, patience: Patience) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
         Self { stream, activity: Rc::default(), patience, has_begun: true, deadline, unread: None }
     }
 
-    /// What its requests share with it.
+    /// The activity that the connection's requests share.
     pub(super) fn activity(&self) -> &Rc<Activity> {
         &self.activity
     }
@@ -98,7 +98,7 @@ impl<T> Watched<T> {
         self.deadline.as_mut().reset(Instant::now() + time);
     }
 
-    /// The next head may take its whole time.
+    /// Restarts the time for the next head.
     fn start_anew(&mut self) {
         self.has_begun = false;
         self.extend(self.patience.idle);

@@ -1,7 +1,7 @@
-//! What holds for every route: which names are served, how long a body and an answer may take, and how large a body
-//! may be.
+//! Checks for every route: the host name, the size of the body, and the time for body and response.
 //!
-//! `/graphql` and its socket read by themselves: they refuse in the order and the form that their specifications ask.
+//! `/graphql` and its socket enforce these themselves, because their specifications prescribe the order and form of
+//! errors.
 
 use std::{
     net::IpAddr,
@@ -36,19 +36,20 @@ use crate::{
     transport::{answer::Answer, body, charge},
 };
 
-/// Routes that read their bodies and keep their time by themselves.
+/// Routes that read their bodies and enforce their time limits themselves.
 const OWN: [&str; 2] = ["/graphql", "/graphql/ws"];
-/// Routes that are answered whatever else there is to do: those who look after the server ask them, and sockets have
-/// counts of their own.
+/// Routes that are exempt from admission control: operators depend on the health endpoints, and sockets have limits of
+/// their own.
 const UNCOUNTED: [&str; 3] = ["/graphql/ws", "/health", "/ready"];
-/// Where providers push to: for many tenants from few addresses. A push costs one look-up, whatever is in it.
+/// Path prefix of push notifications: many tenants share few sender addresses, and each notification costs only one
+/// look-up.
 const HOOKS: &str = "/hooks/";
-/// How many bytes of a body are thrown away to keep a connection.
+/// Number of bytes of an unread body that are discarded to keep a connection open.
 const LITTLE: usize = 64 * 1024;
-/// For a year: what browsers and their lists take for serious.
+/// One year, the minimum that browsers' preload lists accept.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Answers a request, or refuses it.
+/// Checks a request and passes it on, or refuses it.
 pub(super) async fn guard<B: MessageBody + 'static>(
     state: web::Data<State>,
     request: ServiceRequest,
@@ -91,7 +92,7 @@ async fn answer<B: MessageBody + 'static>(
     Ok(answered.map_body(|_, body| BoxBody::new(Sent { body, _opened: opened })))
 }
 
-/// A body that counts as open until it is dropped.
+/// A response body that counts as open until it is dropped.
 struct Sent {
     body: BoxBody,
     _opened: Held<Opened>,
@@ -141,8 +142,8 @@ async fn admit<B: MessageBody + 'static>(
     answered
 }
 
-/// Whether a document would be refused for want of a place, by what is known of its caller without asking anybody: then
-/// it is not even read.
+/// Whether a request would be refused for lack of a permit, judging by what is known without I/O; if so, its body is
+/// not even read.
 fn is_hopeless(state: &State, request: &HttpRequest, address: Option<IpAddr>) -> bool {
     state.admission.is_full(state.holder_of(request, address))
 }
@@ -170,7 +171,7 @@ fn secure(state: &State, headers: &mut HeaderMap) {
     }
 }
 
-/// Says by which id the request is in the log and in the audit, unless that was said.
+/// Adds the request id, as used in the log and the audit log, to the response headers if it is missing.
 fn name(id: &RequestId, headers: &mut HeaderMap) {
     let said = HeaderName::from_static(REQUEST_ID);
     if !headers.contains_key(&said)
@@ -180,8 +181,8 @@ fn name(id: &RequestId, headers: &mut HeaderMap) {
     }
 }
 
-/// Reads the whole body, within its limit and in time, and puts it where the route reads it from. A body that is not
-/// read to its end is kept: see [`body::last_words`].
+/// Reads the whole body within its size and time limits and stores it for the route. A body that is not read to its
+/// end is kept: see [`body::last_words`].
 async fn take_body(state: &State, request: &mut ServiceRequest) -> Result<(), Error> {
     let mut payload = request.take_payload();
     if matches!(payload, Payload::None) {

@@ -1,15 +1,15 @@
-//! Under which names the server answers, where that is limited.
+//! Limits the host names under which the server responds, if configured.
 //!
-//! A page whose name is made to lead to this machine (DNS rebinding) is of the same origin as what the server shows
-//! under that name, and could read it: a development server's GraphiQL, token included. The name itself gives it
-//! away, so only names that nobody else can own are served.
+//! With DNS rebinding, a page whose name resolves to this machine has the same origin as the server under that name
+//! and could read a development server's GraphiQL, including its token. The name itself reveals the attack, so only
+//! names that nobody else can own are served.
 
 use actix_web::{HttpRequest, http::uri::Authority};
 use url::{Host, Url};
 
 use crate::{error::Error, request::header, state::Config};
 
-/// Refuses a request to another name, and one from a page of another name.
+/// Refuses a request for a host name that is not served, or from a page of such a host.
 pub(super) fn check(request: &HttpRequest, config: &Config) -> Result<(), Error> {
     if config.hosts.is_empty() {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) fn check(request: &HttpRequest, config: &Config) -> Result<(), Error>
     if origins.all(|origin| origin.to_str().is_ok_and(is_fine)) { Ok(()) } else { Err(Error::OriginRefused) }
 }
 
-/// Whether the host of an address is this machine, or on the list.
+/// Whether the host of a URL is this machine or on the list.
 fn is_served(address: &str, hosts: &[String]) -> bool {
     let Ok(url) = Url::parse(address) else { return false };
     match url.host() {

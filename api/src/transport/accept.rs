@@ -1,15 +1,15 @@
-//! Which media type an answer has: `Accept` by q-value (RFC 9110, section 12.5.1).
+//! Negotiates the media type of a response: `Accept` by q-value (RFC 9110, section 12.5.1).
 
 use std::cmp::Reverse;
 
 use actix_web::http::header::HeaderMap;
 
-/// The media types that can be produced.
+/// Media types that the server can produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
-    /// `application/json`: the status says only whether the HTTP request was fine.
+    /// `application/json`: the status only says whether the HTTP request was valid.
     Json,
-    /// `application/graphql-response+json`: the status tells.
+    /// `application/graphql-response+json`: the status reflects the GraphQL result.
     GraphQl,
 }
 
@@ -37,9 +37,9 @@ struct Range {
     charset_fits: bool,
 }
 
-/// The media type that the client likes best, `None` if it likes none of ours.
+/// The media type that the client prefers; `None` if it accepts none that the server can produce.
 ///
-/// No header, and wildcards, mean `application/json`, for the sake of old clients.
+/// A missing header and wildcards mean `application/json`, for the sake of old clients.
 pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
     let ranges: Vec<Range> = headers
         .get_all("accept")
@@ -75,7 +75,7 @@ fn parse(entry: &str) -> Range {
     range
 }
 
-/// A q-value as a whole number; what is not one counts as 0, so that a broken entry is never preferred.
+/// A q-value in thousandths; an invalid one counts as 0, so that a broken entry is never preferred.
 fn thousandths(value: &str) -> u16 {
     match value.parse::<f32>() {
         Ok(q) if (0.0..=1.0).contains(&q) => (q * 1_000.0).round() as u16,
@@ -83,7 +83,7 @@ fn thousandths(value: &str) -> u16 {
     }
 }
 
-/// How much a type is liked: its q by the most specific entry, then named before wildcard, then first named.
+/// Preference for a media type: its q by the most specific entry, then named before wildcard, then first named.
 fn rate(media: Media, ranges: &[Range]) -> Option<(u16, bool, Reverse<usize>)> {
     let (specificity, Reverse(place), range) = ranges
         .iter()

@@ -1,7 +1,7 @@
-//! What a client is sent: data, and errors in our own words.
+//! GraphQL responses: data, and errors with our own messages.
 //!
-//! Every error leaves with `extensions.code` and `extensions.requestId`. An error that a resolver gave a code
-//! passes; one without is a defect or the engine's own, so it is logged here and its words stay here.
+//! Every error has `extensions.code` and `extensions.requestId`. An error to which a resolver gave a code is passed
+//! on; one without is a defect or the engine's own, so its message is logged here and not sent.
 
 use std::{collections::BTreeMap, io};
 
@@ -14,19 +14,19 @@ use crate::{
     request::RequestId,
 };
 
-/// The answer to one request, or one event of a subscription.
+/// The response to one request, or one event of a subscription.
 #[derive(Debug, Serialize)]
 pub struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem>,
-    /// Absent when nothing ran, which differs from null.
+    /// Result data; `None` if nothing was executed, which differs from null.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Value>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     extensions: BTreeMap<String, Value>,
 }
 
-/// One error of an answer.
+/// One error in a response.
 #[derive(Debug, Serialize)]
 pub struct Problem {
     message: String,
@@ -38,7 +38,7 @@ pub struct Problem {
 }
 
 impl Answer {
-    /// The answer to a request that was refused before it ran.
+    /// The response to a request that was refused before execution.
     pub fn refused(error: &Error, id: &RequestId) -> Self {
         let errors = error
             .findings()
@@ -53,31 +53,31 @@ impl Answer {
         Self { errors, data: None, extensions: BTreeMap::new() }
     }
 
-    /// What the engine answered.
+    /// Converts the engine's response.
     pub fn executed(response: Response, id: &RequestId) -> Self {
         let ran = !refused_by_engine(&response);
         let errors = response.errors.into_iter().map(|error| Problem::of(error, ran, id)).collect();
         Self { errors, data: ran.then_some(response.data), extensions: response.extensions }
     }
 
-    /// Whether anything ran.
+    /// Whether anything was executed.
     pub fn ran(&self) -> bool {
         self.data.is_some()
     }
 
-    /// The errors, for the messages of a socket that carry nothing else.
+    /// The errors, for socket messages that carry nothing else.
     pub fn into_errors(self) -> Vec<Problem> {
         self.errors
     }
 }
 
-/// How many bytes of an answer were written when it passed `limit`; `None` for one that fits.
+/// Number of bytes written when a response passed `limit`; `None` if it fits.
 pub fn excess(response: &Response, limit: usize) -> Option<usize> {
     let mut counter = Counter { written: 0, limit };
     serde_json::to_writer(&mut counter, response).is_err().then_some(counter.written)
 }
 
-/// Counts what is written and stops at a limit.
+/// Counts written bytes and stops at a limit.
 struct Counter {
     written: usize,
     limit: usize,
@@ -94,8 +94,8 @@ impl io::Write for Counter {
     }
 }
 
-/// Whether the engine turned the request away before it ran a field: what validation let through for want
-/// of knowledge, such as the text of a custom scalar.
+/// Whether the engine refused the request before it executed a field, for faults that validation cannot detect, such
+/// as in the text of a custom scalar.
 fn refused_by_engine(response: &Response) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
@@ -113,8 +113,8 @@ fn extensions(code: &str, id: &RequestId) -> Map<String, serde_json::Value> {
     extensions
 }
 
-/// The extensions of a refusal: where a limit was exceeded, what it is and what was found; and whether, and after how
-/// many seconds, the same request may succeed.
+/// Extensions of a refusal: the exceeded limit with the amount found, and whether and after how many seconds the same
+/// request may succeed.
 fn refusal(error: &Error, id: &RequestId) -> Map<String, serde_json::Value> {
     let mut extensions = extensions(error.code(), id);
     if let Some(excess) = error.excess() {
@@ -138,7 +138,7 @@ impl Problem {
             (None, None) if !ran => {
                 tracing::info!(request_id = %id, engine = %error.message, "the engine refused a document");
                 (
-                    "The document does not fit the schema.".to_owned(),
+                    "The document does not match the schema.".to_owned(),
                     extensions("GRAPHQL_VALIDATION_FAILED", id),
                 )
             }
@@ -151,7 +151,7 @@ impl Problem {
     }
 }
 
-/// What a resolver said about its error, with the request id added.
+/// Extensions that a resolver gave to its error, with the request id added.
 fn kept(error: &ServerError, id: &RequestId) -> Map<String, serde_json::Value> {
     let mut extensions = match serde_json::to_value(&error.extensions) {
         Ok(serde_json::Value::Object(extensions)) => extensions,
@@ -161,7 +161,7 @@ fn kept(error: &ServerError, id: &RequestId) -> Map<String, serde_json::Value> {
     extensions
 }
 
-/// Our words for a value that a scalar refused. The scalar's own sentence is ours and is kept.
+/// Our message for a value that a scalar refused. The scalar's own sentence is ours and is kept.
 fn bad_value(engine: &str) -> Option<String> {
     if let Some(rest) = engine.strip_prefix("Failed to parse \"") {
         let (name, said) = rest.split_once("\": ")?;

@@ -1,6 +1,6 @@
-//! Reads a body with a limit and a time-out.
+//! Reads a request body with a size limit and a time-out.
 //!
-//! Not actix's extractors: this must refuse before the bytes are kept, whatever `Content-Length` says.
+//! Does not use actix's extractors, because it must refuse before bytes are kept, whatever `Content-Length` says.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,8 +10,8 @@ use futures::{Stream, StreamExt as _, stream};
 
 use crate::error::Error;
 
-/// Refuses anything but JSON in UTF-8. Forms and plain text need no preflight in a browser: this is the
-/// defence against requests that another site makes its visitors send.
+/// Refuses anything but JSON in UTF-8. Browsers send forms and plain text without a preflight: this defends against
+/// requests that another site makes its visitors send.
 pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
     let mut values = request.headers().get_all(header::CONTENT_TYPE);
     let (Some(value), None) = (values.next(), values.next()) else {
@@ -27,7 +27,7 @@ pub fn check_content_type(request: &HttpRequest) -> Result<(), Error> {
     if is_json && is_utf8 && is_plain { Ok(()) } else { Err(Error::UnsupportedMediaType) }
 }
 
-/// The whole body, if it is small enough and quick enough.
+/// Reads the whole body within its size and time limits.
 pub async fn read(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
@@ -58,7 +58,7 @@ async fn collect(
     Ok(bytes.freeze())
 }
 
-/// Reads a body to its end and keeps nothing of it; `false` if it is too large, too slow or broken.
+/// Reads a body to its end and discards it; `false` if it is too large, too slow or broken.
 pub async fn discard(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
@@ -80,8 +80,8 @@ pub async fn discard(
     tokio::time::timeout(timeout, all).await.unwrap_or(false)
 }
 
-/// An answer that keeps the unread body in hand. If the body were dropped, the server would go on reading it
-/// to its end, which a client need never let come; kept, the connection is closed after the answer.
+/// A response that keeps the unread request body. If the body were dropped, the server would read it to its end, which
+/// a client might never send; while it is kept, the connection is closed after the response.
 pub fn last_words<T: 'static>(
     answer: Bytes,
     unread: T,

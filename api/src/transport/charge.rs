@@ -1,6 +1,6 @@
-//! Charges requests to the quotas of their callers, and says in headers how these stand.
+//! Charges requests to the quotas of their callers and reports the quotas in headers.
 //!
-//! The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+//! The headers follow draft-ietf-httpapi-ratelimit-headers-10.
 
 use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
@@ -16,13 +16,13 @@ use crate::{
     transport::validate::{Approved, OperationKind},
 };
 
-/// What a change costs at least: it is more work than its few fields tell.
+/// Minimum cost of a mutation, whose work its few fields do not reflect.
 const CHANGE: u64 = 10;
 
-/// So many bytes of a new document cost one unit to read.
+/// Number of bytes of an unknown document that cost one unit to parse.
 const BYTES_FOR_ONE: usize = 20;
 
-/// Whom a request is charged to: a caller, or the address that it came from.
+/// The party to which a request is charged: its caller, or the address it came from.
 fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<Charged<'_>> {
     match caller.kind {
         CallerKind::Anonymous => address.map(Charged::Address),
@@ -30,7 +30,7 @@ fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<Charged<'_>> {
     }
 }
 
-/// Charges a document; what was charged, or the refusal with it.
+/// Charges a document; returns the charge, or the refusal together with it.
 pub async fn document(
     state: &State,
     caller: &Caller,
@@ -43,7 +43,7 @@ pub async fn document(
     settle(state, whose(caller, address), units).await
 }
 
-/// Charges for reading a document that was not read before, whatever comes of it: to whom it seems to come from.
+/// Charges for parsing an unknown document, whatever the outcome, to the party it seems to come from.
 pub async fn reading(
     state: &State,
     known: Option<&Caller>,
@@ -58,7 +58,7 @@ pub async fn reading(
     settle(state, payer, units).await.1
 }
 
-/// Charges a page, or anything else that costs about as much.
+/// Charges a page, or anything of similar cost.
 pub async fn page(state: &State, address: Option<IpAddr>) -> (Charge, Result<(), Error>) {
     settle(state, address.map(Charged::Page), 1).await
 }
@@ -71,8 +71,8 @@ async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charg
     (charge, outcome)
 }
 
-/// Asks who calls. What is not known yet needs a place to be looked up; what opens nothing is charged for, and
-/// whoever sends much of it is told to wait.
+/// Authenticates the caller. Credentials that are not cached need a permit for the look-up; invalid ones are charged
+/// for, and clients that send many of them are told to wait.
 pub async fn identify(
     state: &State,
     address: Option<IpAddr>,
@@ -95,7 +95,7 @@ pub async fn identify(
     Err(refused.into())
 }
 
-/// Says how the quotas of a request stand.
+/// Adds headers that report the state of a request's quotas.
 pub fn add_headers(response: &mut HttpResponseBuilder, charge: &Charge) {
     if charge.accounts.is_empty() {
         return;
@@ -110,14 +110,14 @@ pub fn add_headers(response: &mut HttpResponseBuilder, charge: &Charge) {
     response.insert_header(("ratelimit-policy", policies)).insert_header(("ratelimit", balances));
 }
 
-/// Says after how many seconds the request may be sent again.
+/// Adds a header with the number of seconds after which the request may be repeated.
 pub fn add_retry(response: &mut HttpResponseBuilder, error: &Error) {
     if let Some(seconds) = error.retry_after() {
         response.insert_header((header::RETRY_AFTER, seconds.to_string()));
     }
 }
 
-/// Never less than the time.
+/// The duration rounded up to whole seconds.
 fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

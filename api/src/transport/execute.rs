@@ -1,7 +1,7 @@
-//! Runs what was validated, for a caller who is known.
+//! Executes validated documents for an authenticated caller.
 //!
-//! Called by both transports. A mutation that has begun runs to its end even when the client hangs up: it is
-//! spawned on the tasks that a shutdown waits for. A query is dropped with its request.
+//! Both transports call it. A mutation that has started runs to its end even if the client hangs up: it is spawned on
+//! the tasks that a shutdown waits for. A query is dropped with its request.
 
 use std::{any::Any, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
@@ -26,9 +26,9 @@ use crate::{
     },
 };
 
-/// A document that may run now.
+/// A document that may be executed.
 pub struct Ready {
-    /// What kind of operation was chosen.
+    /// Kind of the selected operation.
     pub kind: OperationKind,
     holder: Holder,
     request: Request,
@@ -36,7 +36,7 @@ pub struct Ready {
     id: RequestId,
 }
 
-/// Asks whether the caller may run this, and makes the engine's request of it. `address` is where it comes from.
+/// Checks whether the caller may execute this, and builds the engine's request. `address` is the client's.
 pub fn authorise(
     state: &State,
     params: Params,
@@ -62,7 +62,7 @@ pub fn authorise(
     Ok(Ready { kind: operation.kind, holder, request, budget, id: id.clone() })
 }
 
-/// Runs a query or a mutation, for as long as it may take, once there is a place for it.
+/// Executes a query or mutation within its time limit, once it has a permit.
 pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Error> {
     let place = state.admission.enter(ready.holder).await.map_err(|_| state.overloaded())?;
     let engine = state.engine.clone();
@@ -83,14 +83,14 @@ pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Err
     ended.map_err(|_| Error::Timeout)?.map_err(|_| Error::Internal)?
 }
 
-/// Runs a subscription.
+/// Executes a subscription.
 pub fn subscribe(state: &State, ready: Ready) -> BoxStream<'static, Result<Response, Error>> {
     let events = AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind();
     let budget = ready.budget;
     events.map(move |event| caught(event).and_then(|response| within(&budget, response))).boxed()
 }
 
-/// The answer, unless it took more than it may.
+/// The response, unless it exceeded its budget.
 fn within(budget: &AnswerBudget, response: Response) -> Result<Response, Error> {
     if budget.is_late() {
         return Err(Error::Timeout);
@@ -101,8 +101,8 @@ fn within(budget: &AnswerBudget, response: Response) -> Result<Response, Error> 
     }
 }
 
-/// A panic is a defect of one resolver: it is answered as such, its words stay here, and the connection's
-/// other operations go on.
+/// Converts a panic, which is a defect of one resolver, to an error: its message is logged but not sent, and other
+/// operations of the connection continue.
 fn caught(ended: Result<Response, Box<dyn Any + Send>>) -> Result<Response, Error> {
     ended.map_err(|_| {
         tracing::error!("a resolver panicked");

@@ -1,10 +1,10 @@
 //! GraphQL over HTTP: POST with a JSON body, and GET for queries.
 //!
-//! The order of the checks is the order of the answers: method, `Accept`, content type, size, JSON, shape,
-//! parse, only queries by GET, validate and coerce, authorise, execute. A request that is refused has run
-//! nothing and its answer has no `data`.
-//! <https://graphql.github.io/graphql-over-http/draft/>; released clients expect 400 and 200 where its later
-//! drafts ask for 422 and 294.
+//! Checks and their errors have this order: method, `Accept`, content type, size, JSON, request shape, syntax, only
+//! queries by GET, validation and coercion, authorisation, execution. A refused request has executed nothing and its
+//! response has no `data`.
+//! <https://graphql.github.io/graphql-over-http/draft/>; released clients expect 400 and 200 where its later drafts
+//! ask for 422 and 294.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Answers `/graphql`.
+/// Serves `/graphql`.
 pub async fn handle(request: HttpRequest, mut body: web::Payload, state: web::Data<State>) -> HttpResponse {
     let id = RequestId::of(&request, &state.ids);
     let span = tracing::info_span!("graphql", request_id = %id);
@@ -133,7 +133,7 @@ fn respond(
     }
 }
 
-/// The headers that tell a client what would have been right.
+/// Headers that tell a client which method or media type to use instead.
 fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
     charge::add_retry(response, error);
     match error {
@@ -150,7 +150,7 @@ fn add_advice(response: &mut actix_web::HttpResponseBuilder, error: &Error) {
     }
 }
 
-/// Whether the client may still be sending the body of a request that is answered already.
+/// Whether the client may still be sending the body of a request that has its response already.
 fn leaves_body_unread(error: &Error) -> bool {
     matches!(
         error,

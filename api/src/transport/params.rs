@@ -4,26 +4,26 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 
-/// A request whose shape is right; nothing is known about its document yet.
+/// A request of valid shape whose document has not been checked yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Params {
-    /// The document; empty while only its id is known.
+    /// Text of the document; empty while only its id is known.
     pub query: String,
-    /// The id of a known document, in place of the text.
+    /// Id of a persisted document, in place of the text.
     pub document_id: Option<String>,
-    /// Which of its operations is meant.
+    /// Name of the operation to execute, if the document has several.
     pub operation_name: Option<String>,
-    /// The values of its variables.
+    /// Values of the variables.
     pub variables: Map<String, Value>,
 }
 
 impl Params {
-    /// Reads a JSON body.
+    /// Parses a JSON body.
     pub fn from_json(body: &[u8]) -> Result<Self, Error> {
         Self::from_value(serde_json::from_slice(body).map_err(|_| Error::MalformedJson)?)
     }
 
-    /// Reads a JSON value: the body of a POST, or the payload of a `subscribe` message.
+    /// Parses a JSON value: the body of a POST, or the payload of a `subscribe` message.
     pub fn from_value(value: Value) -> Result<Self, Error> {
         let mut fields = match value {
             Value::Object(fields) => fields,
@@ -45,7 +45,7 @@ impl Params {
         Ok(Self { query, document_id, operation_name, variables })
     }
 
-    /// Reads the query string of a GET; `variables` and `extensions` are JSON in it.
+    /// Parses the query string of a GET; `variables` and `extensions` are JSON in it.
     pub fn from_query_string(text: &str) -> Result<Self, Error> {
         let mut fields = Map::new();
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
@@ -57,14 +57,14 @@ impl Params {
                 _ => continue,
             };
             if fields.insert(name.into_owned(), value).is_some() {
-                return Err(Error::MalformedRequest("A parameter of the address is there twice."));
+                return Err(Error::MalformedRequest("A parameter of the URL is given twice."));
             }
         }
         Self::from_value(Value::Object(fields))
     }
 }
 
-const ONE_DOCUMENT: &str = "Either \"query\" or \"documentId\" must be there, and be a string.";
+const ONE_DOCUMENT: &str = "Either \"query\" or \"documentId\" must be given, as a string.";
 
 fn object(value: Option<Value>, otherwise: &'static str) -> Result<Map<String, Value>, Error> {
     match value {

@@ -38,7 +38,7 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
         }
         (403 | 409 | 412, _) if write && code != status.to_string() => match code.as_str() {
             "no-uid-conflict" => {
-                found(ErrorKind::Conflict, Remedy::Reread, "The event is in the calendar already.")
+                found(ErrorKind::Conflict, Remedy::Reread, "The event already exists in the calendar.")
             }
             // `need-privileges` is how some servers say that access is not granted.
             "need-privileges" => out_of_scope(code),
@@ -47,7 +47,8 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
         (403, About::Server) => found(
             ErrorKind::GrantLost,
             Remedy::Reconnect,
-            "The calendar server does not let the service account see itself.",
+            "The calendar server does not let the service account read its own principal. Ask its \
+                administrator to allow that.",
         ),
         (403, _) => out_of_scope(code),
         (404 | 410, About::Server) => {
@@ -59,22 +60,30 @@ pub(super) fn error(answer: &Answer, about: About, write: bool) -> Error {
         (405 | 501, _) => found(
             ErrorKind::Misconfigured,
             Remedy::Never,
-            "The calendar server, or something before it, does not let CalDAV requests through.",
+            "The calendar server, or a proxy in front of it, blocks CalDAV requests.",
         ),
         (412, _) => found(ErrorKind::Conflict, Remedy::Reread, "The event was changed by somebody else."),
-        (429, _) => found(ErrorKind::Throttled, wait, "The calendar server asks for fewer requests."),
+        (429, _) => found(
+            ErrorKind::Throttled,
+            wait,
+            "The calendar server asked Muster to slow down; Muster continues automatically.",
+        ),
         (423, _) => found(ErrorKind::Unavailable, wait, "The calendar is locked at the moment."),
         (507, _) => {
-            found(ErrorKind::Invalid, Remedy::Never, "The calendar server has no room left for the event.")
+            found(ErrorKind::Invalid, Remedy::Never, "The calendar server has no space left for the event.")
         }
         (500.., _) => {
-            let error = found(ErrorKind::Unavailable, wait, "The calendar server has a fault at the moment.");
+            let error = found(
+                ErrorKind::Unavailable,
+                wait,
+                "The calendar server has a temporary problem; Muster tries again automatically.",
+            );
             if write { error.unknown() } else { error }
         }
         (300..=399, _) => found(
             ErrorKind::Misconfigured,
             Remedy::Never,
-            "The calendar server sends requests on to another server; use that server's address.",
+            "The calendar server redirects to another server; use that server's address.",
         ),
         _ => found(ErrorKind::Invalid, Remedy::Never, "The calendar server refused the request."),
     }
@@ -114,18 +123,18 @@ pub(super) fn out_of_scope(code: impl Into<String>) -> Error {
 
 /// Nobody is known by this address.
 pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
-    Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, "The calendar server knows no such mailbox.")
+    Error::new(ErrorKind::NoMailbox, Remedy::SkipMailbox, code, "The calendar server has no such mailbox.")
 }
 
 /// An answer that is no CalDAV.
 pub(super) fn nonsense() -> Error {
-    let message = "The server does not answer as a CalDAV server does.";
+    let message = "The server does not respond like a CalDAV server. Check its address.";
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
 }
 
 /// An answer about one mailbox that cannot be read: the next one may be better.
 pub(super) fn garbled() -> Error {
-    let message = "The calendar server gave an answer that cannot be read.";
+    let message = "The calendar server sent a response that cannot be read.";
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "UNCLEAR_ANSWER", message)
 }
 

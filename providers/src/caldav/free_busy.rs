@@ -112,7 +112,7 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
             Ok(data.and_then(|data| times(data.as_bytes(), window)))
         }
         status if status.starts_with("5.1") => {
-            let message = "The calendar server cannot ask for this mailbox's times at the moment.";
+            let message = "The calendar server cannot report this mailbox's busy times at the moment.";
             Err(Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "5.1", message))
         }
         // 3.7: unknown, 3.8: no authority.

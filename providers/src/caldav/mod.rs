@@ -501,7 +501,7 @@ fn no_calendar() -> Error {
 }
 
 fn no_push() -> Error {
-    let message = "CalDAV servers do not push changes; calendars are re-read.";
+    let message = "CalDAV servers do not push changes; Muster reads calendars again regularly.";
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }
 

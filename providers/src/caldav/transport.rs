@@ -148,7 +148,7 @@ impl<'a> Dav<'a> {
     pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
         url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
-            let message = "The id names no event of this mailbox.";
+            let message = "This id is not that of an event in this mailbox.";
             Error::new(ErrorKind::Invalid, Remedy::Never, "FOREIGN_ID", message)
         })
     }

@@ -72,7 +72,8 @@ impl Exchange {
     /// The places to ask, the first one last.
     fn places(&self, address: &str) -> Result<Vec<Url>> {
         let domain = domain_of(address).ok_or_else(|| {
-            let message = "The server can only be found by the address of the technical account, such as service@example.com.";
+            let message = "Enter the technical account as an address, such as service@example.com, so that \
+                Muster can find the server.";
             Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_ADDRESS", message)
         })?;
         let templates = self.config.autodiscover.iter().rev();
@@ -104,7 +105,8 @@ impl Exchange {
             return Ok(());
         }
         let message = format!(
-            "Autodiscover sends Muster on to {host}, which is no host of the account's own domain. If that is right, type the address of the Exchange server."
+            "Autodiscover redirects to {host}, which is not in the account's own domain. If that is right, \
+                enter the address of the Exchange server."
         );
         Err(Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_REDIRECT", message))
     }
@@ -146,7 +148,8 @@ fn not_found(last: Option<Error>) -> Error {
     if let Some(error) = last.filter(|error| matches!(error.remedy, Remedy::RetryAfter(_))) {
         return error;
     }
-    let message = "Autodiscover does not name an Exchange server for the account's domain; type the address of the server.";
+    let message = "Autodiscover does not name an Exchange server for the account's domain; enter the \
+        address of the server.";
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "AUTODISCOVER_FAILED", message)
 }
 

@@ -192,6 +192,7 @@ fn is_of(listed: &Listed, series: &HashMap<String, String>) -> bool {
 }
 
 fn forgotten() -> Error {
-    let message = "The place to read on from was not given by an Exchange server; everything is read again.";
+    let message =
+        "The stored sync position did not come from an Exchange server; Muster reads everything again.";
     Error::new(ErrorKind::Gone, Remedy::Resync, "FOREIGN_CURSOR", message)
 }

@@ -90,7 +90,7 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         let error = found(
             Kind::Unavailable,
             wait(pause),
-            "The Exchange server has a problem at the moment; Muster tries again by itself.",
+            "The Exchange server has a temporary problem; Muster tries again automatically.",
         );
         if refused.writes { error.unknown() } else { error }
     };
@@ -98,7 +98,7 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         ("ErrorServerBusy" | "ErrorExceededConnectionCount" | "ErrorExceededFindCountLimit", _) => found(
             Kind::Throttled,
             wait(BUSY),
-            "The Exchange server asks for a pause; Muster goes on by itself after it.",
+            "The Exchange server asked Muster to slow down; Muster continues automatically.",
         ),
         ("ErrorMailboxMoveInProgress", _) => later(MOVE),
         ("ErrorBatchProcessingStopped", _) => Error { unknown: false, ..later(PAUSE) },
@@ -106,12 +106,13 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         ("ErrorImpersonationDenied" | "ErrorImpersonationFailed", _) => found(
             Kind::GrantLost,
             Remedy::Reconnect,
-            "The technical account has lost the role ApplicationImpersonation; an administrator has to assign it again.",
+            "The technical account has lost the role ApplicationImpersonation. Ask your Exchange \
+                administrator to assign it again.",
         ),
         ("ErrorImpersonateUserDenied", _) => found(
             Kind::OutOfScope,
             Remedy::SkipMailbox,
-            "The technical account may not act in this mailbox: it lies outside the scope of its impersonation.",
+            "The technical account may not access this mailbox: it is outside the scope of its impersonation role.",
         ),
         ("ErrorAccountDisabled", About::Server) => {
             found(Kind::GrantLost, Remedy::Reconnect, "The technical account is disabled.")
@@ -154,7 +155,7 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
         ) => found(
             Kind::Gone,
             Remedy::Resync,
-            "The Exchange server forgot where reading stopped; everything is read again.",
+            "The Exchange server no longer knows the sync position; Muster reads everything again.",
         ),
         (
             "ErrorIrresolvableConflict"
@@ -162,14 +163,14 @@ pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
             | "ErrorChangeKeyRequired"
             | "ErrorChangeKeyRequiredForWriteOperations",
             _,
-        ) => found(Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment."),
+        ) => found(Kind::Conflict, Remedy::Reread, "Somebody else changed the appointment at the same time."),
         ("ErrorExceededSubscriptionCount", _) => found(
             Kind::Unsupported,
             Remedy::Never,
-            "The Exchange server keeps no more subscriptions for this mailbox.",
+            "The Exchange server accepts no more subscriptions for this mailbox.",
         ),
         ("ErrorQuotaExceeded", _) => {
-            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and takes nothing new.")
+            found(Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts nothing new.")
         }
         ("ErrorInvalidServerVersion", _) => found(
             Kind::Misconfigured,
@@ -228,30 +229,31 @@ pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
             Kind::Unavailable,
             Remedy::RetryAfter(BUSY + refused.jitter),
             ELSEWHERE,
-            "The Exchange server does not answer for this mailbox at the moment; Muster tries again by itself.",
+            "The Exchange server does not respond for this mailbox at the moment; Muster tries again automatically.",
         ),
         403 => misconfigured("The Exchange server does not let the technical account use its web services."),
         404 | 405 => misconfigured("There are no Exchange Web Services at this address."),
-        300..=399 => misconfigured(
-            "The Exchange server sends requests on to another server; use that server's address.",
-        ),
+        300..=399 => {
+            misconfigured("The Exchange server redirects to another server; use that server's address.")
+        }
         429 | 500.. => {
             let wait = answer.retry_after().unwrap_or(PAUSE + refused.jitter);
             let (kind, message) = match status {
                 429 => (
                     Kind::Throttled,
-                    "The Exchange server asks for a pause; Muster goes on by itself after it.",
+                    "The Exchange server asked Muster to slow down; Muster continues automatically.",
                 ),
                 _ => (
                     Kind::Unavailable,
-                    "The Exchange server is not available at the moment; Muster tries again by itself.",
+                    "The Exchange server is not available at the moment; Muster tries again automatically.",
                 ),
             };
             let error = found(kind, Remedy::RetryAfter(wait), message);
             if refused.writes && status >= 500 { error.unknown() } else { error }
         }
         200..=299 => {
-            let error = misconfigured("The server does not answer as an Exchange server does.");
+            let error =
+                misconfigured("The server does not respond like an Exchange server. Check its address.");
             if refused.writes { error.unknown() } else { error }
         }
         _ => found(Kind::Invalid, Remedy::Never, "The Exchange server does not accept this request."),
@@ -268,7 +270,8 @@ pub(super) fn refused_login(answer: &Response) -> Error {
             .any(|offer| offer.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
     };
     if !offered.is_empty() && !takes("Basic") && !takes("Bearer") {
-        let message = "The Exchange server takes no user name and password over HTTPS: Basic authentication has to be switched on for its web services.";
+        let message = "The Exchange server accepts no user name and password over HTTPS. Ask your Exchange \
+            administrator to switch on Basic authentication for its web services.";
         return Error::new(Kind::Misconfigured, Remedy::Never, "NO_USABLE_LOGIN", message);
     }
     let message = "The Exchange server no longer accepts the stored login of the technical account.";
@@ -277,7 +280,7 @@ pub(super) fn refused_login(answer: &Response) -> Error {
 
 /// Nobody is known by this address.
 pub(super) fn no_mailbox(code: &str) -> Error {
-    let message = "The Exchange server knows no mailbox with this address.";
+    let message = "The Exchange server has no mailbox with this address.";
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)
 }
 
@@ -294,7 +297,7 @@ pub(super) fn gone() -> Error {
 
 /// An answer that is well-formed and says something else than it should.
 pub(super) fn not_understood() -> Error {
-    let message = "The Exchange server gave an answer that cannot be understood.";
+    let message = "The Exchange server sent a response that cannot be understood.";
     Error::new(Kind::Unavailable, Remedy::RetryAfter(PAUSE), "ANSWER_UNREADABLE", message)
 }
 

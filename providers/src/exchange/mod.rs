@@ -226,6 +226,7 @@ impl Provider for Exchange {
 }
 
 fn no_push() -> Error {
-    let message = "A server on-premises has no way to push changes to Muster; calendars are re-read.";
+    let message =
+        "An on-premises server cannot push changes to Muster; Muster reads calendars again regularly.";
     Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_PUSH", message)
 }

@@ -48,7 +48,8 @@ impl Exchange {
                 _ => None,
             };
             domain.ok_or_else(|| {
-                let message = "The directory does not tell the account's mail domain; type the user name as an address, such as service@example.com.";
+                let message = "The directory does not reveal the account's mail domain; enter the user name \
+                    as an address, such as service@example.com.";
                 Error::new(ErrorKind::Misconfigured, Remedy::Never, "ACCOUNT_WITHOUT_DOMAIN", message)
             })?
         };

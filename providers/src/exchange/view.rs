@@ -247,7 +247,7 @@ pub(super) fn is_about_more(error: &Error) -> bool {
 }
 
 fn too_many() -> Error {
-    let message = "This calendar holds more appointments at once than the Exchange server tells.";
+    let message = "This calendar has more simultaneous appointments than the Exchange server reports.";
     Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "TOO_MANY_EVENTS", message)
 }
 
@@ -258,6 +258,6 @@ fn cursor(text: &str) -> Option<(Timestamp, String)> {
 }
 
 fn foreign_cursor() -> Error {
-    let message = "The place to read on from does not belong to this calendar.";
+    let message = "The stored sync position does not belong to this calendar.";
     Error::new(ErrorKind::Invalid, Remedy::Resync, "FOREIGN_CURSOR", message)
 }

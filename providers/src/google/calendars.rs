@@ -181,7 +181,7 @@ fn missing() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),
         "BUSY_MISSING",
-        "Google did not say when this calendar is busy.",
+        "Google did not report when this calendar is busy.",
     )
 }
 

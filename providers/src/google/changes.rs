@@ -39,7 +39,7 @@ impl Cursor {
                 ErrorKind::Gone,
                 Remedy::Resync,
                 "CURSOR_UNREADABLE",
-                "The place to read on from cannot be understood; everything is read again.",
+                "The stored sync position cannot be understood; Muster reads everything again.",
             )
         })
     }

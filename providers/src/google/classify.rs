@@ -177,44 +177,50 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
         Meaning::Throttled => (
             Kind::Throttled,
             Remedy::RetryAfter(wait),
-            "Google asks for a pause; Muster goes on by itself after it.",
+            "Google asked Muster to slow down; Muster continues automatically.",
         ),
         Meaning::Quota => (
             Kind::Throttled,
             Remedy::RetryAfter(wait),
-            "This account has sent as many invitations as Google allows for now; Muster goes on by itself later.",
+            "This account has sent as many invitations as Google allows for now; Muster continues \
+                automatically later.",
         ),
         Meaning::Day => (
             Kind::Throttled,
             Remedy::RetryAfter(wait),
-            "The installation has used up its requests to Google for today; the operator can ask Google for more.",
+            "This installation has used up its Google request quota for today. Ask its operator to request \
+                a larger quota from Google.",
         ),
         Meaning::Unavailable => (
             Kind::Unavailable,
             Remedy::RetryAfter(wait),
-            "Google has a problem at the moment; Muster tries again by itself.",
+            "Google has a temporary problem; Muster tries again automatically.",
         ),
         Meaning::TokenRefused => {
-            (Kind::TokenRefused, Remedy::RefreshToken, "Google no longer accepts the current access.")
+            (Kind::TokenRefused, Remedy::RefreshToken, "Google no longer accepts the current access token.")
         }
         Meaning::GrantLost => (
             Kind::GrantLost,
             Remedy::Reconnect,
-            "Google no longer lets Muster in; an administrator has to authorise it again.",
+            "Google no longer grants Muster access. Ask your Google Workspace administrator to authorise \
+                Muster again.",
         ),
         Meaning::Api => (
             Kind::Misconfigured,
             Remedy::Never,
-            "The project of the service account has the Calendar or the Admin API switched off; switch it on.",
+            "The Calendar API or the Admin SDK API is switched off in the service account's Google Cloud \
+                project; switch it on.",
         ),
         Meaning::Delegation => (
             Kind::Misconfigured,
             Remedy::Never,
-            "The service account may invite nobody: it has no domain-wide delegation.",
+            "The service account cannot invite anybody: it has no domain-wide delegation.",
         ),
-        Meaning::Push => {
-            (Kind::Misconfigured, Remedy::Never, "Google does not accept the address for notices of changes.")
-        }
+        Meaning::Push => (
+            Kind::Misconfigured,
+            Remedy::Never,
+            "Google does not accept the address for change notifications.",
+        ),
         Meaning::OutOfScope => (
             Kind::OutOfScope,
             Remedy::SkipMailbox,
@@ -223,7 +229,7 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
         Meaning::NoMailbox => (
             Kind::NoMailbox,
             Remedy::SkipMailbox,
-            "Google knows no calendar with this address, or does not show it.",
+            "Google has no calendar with this address, or does not show it to Muster.",
         ),
         Meaning::NotServed => {
             (Kind::NotServed, Remedy::SkipMailbox, "Google Calendar is switched off for this account.")
@@ -233,11 +239,13 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
             (Kind::Conflict, Remedy::Reread, "Google has already carried out this request once.")
         }
         Meaning::Changed | Meaning::Conflict => {
-            (Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment.")
+            (Kind::Conflict, Remedy::Reread, "Somebody else changed the appointment at the same time.")
         }
-        Meaning::Resync => {
-            (Kind::Gone, Remedy::Resync, "Google forgot where reading stopped; everything is read again.")
-        }
+        Meaning::Resync => (
+            Kind::Gone,
+            Remedy::Resync,
+            "Google no longer knows the sync position; Muster reads everything again.",
+        ),
         Meaning::Invalid => (Kind::Invalid, Remedy::Never, "Google does not accept this request."),
     };
     Error::new(kind, remedy, code, message)

@@ -74,7 +74,8 @@ impl Google {
                 ErrorKind::Misconfigured,
                 Remedy::Never,
                 "NO_APPLICATION",
-                "The operator has registered no application for personal consent at Google.",
+                "Personal consent at Google is not set up. Ask the operator of this installation to \
+                    register an application at Google.",
             )
         })
     }
@@ -130,7 +131,7 @@ impl Google {
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
                 "SCOPE_UNTICKED",
-                "The consent leaves out a part of what Muster needs; consent again with everything ticked.",
+                "The consent does not include everything that Muster needs. Consent again and tick every box.",
             ));
         }
         Ok(Tokens { person: Some(person), ..given(&answer) })
@@ -218,6 +219,7 @@ fn doubtful(what: &str) -> Error {
         ErrorKind::Invalid,
         Remedy::Reconnect,
         format!("ID_TOKEN_{what}"),
-        "Google's sign-in does not prove who signed in with an account of an organisation. Start again.",
+        "Google did not confirm that this account belongs to an organisation. Start again with your \
+            organisation's account.",
     )
 }

@@ -140,7 +140,7 @@ impl Google {
                 ErrorKind::OutOfScope,
                 Remedy::SkipMailbox,
                 "ANOTHER_ACCOUNT",
-                "This consent was given by another account than the one this mailbox belongs to.",
+                "This consent was given by a different account from the one that owns this mailbox.",
             ));
         }
         Ok(Mailbox {

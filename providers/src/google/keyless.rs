@@ -25,10 +25,11 @@ const MENDED_IN: Duration = Duration::from_mins(1);
 /// A token of the source is renewed this long before it ends.
 const EARLY: chrono::Duration = chrono::Duration::minutes(1);
 
-const SOURCE: &str = "This installation signs for service accounts without their keys, and its source of signatures does not serve at the \
-     moment.";
-const DENIED: &str = "This installation may not sign for this service account, or there is none of this address: the role Service Account \
-     Token Creator on it is needed.";
+const SOURCE: &str = "This installation signs for service accounts without their keys, and its signing \
+    service does not respond at the moment.";
+const DENIED: &str = "This installation may not sign for this service account, or there is none with this \
+    address. Ask the owner of the service account to grant this installation the role Service Account Token \
+    Creator on it.";
 const ABSENT: &str = "This installation is no longer set up to sign for service accounts without their keys.";
 
 /// Where the token comes from that may have statements signed.

@@ -42,14 +42,14 @@ pub(super) fn token(answer: &Response, jitter: Duration) -> Error {
     Error::new(kind, remedy, code, message)
 }
 
-const LATER: &str = "Google's sign-in has a problem at the moment; Muster tries again by itself.";
-const DELEGATION: &str = "Google does not let this service account act for the organisation, or not yet: an administrator has to \
-     authorise its client id for domain-wide delegation.";
-const SCOPES: &str = "The organisation allows this service account less than Muster needs: an administrator has to complete the \
-     list of scopes of its domain-wide delegation.";
+const LATER: &str = "Google's sign-in has a temporary problem; Muster tries again automatically.";
+const DELEGATION: &str = "Google does not let this service account act for the organisation, or not yet. \
+    Ask your Google Workspace administrator to authorise its client id for domain-wide delegation.";
+const SCOPES: &str = "The organisation allows this service account less than Muster needs. Ask your Google \
+    Workspace administrator to complete the scopes of its domain-wide delegation.";
 const POLICY: &str =
-    "A rule of the organisation keeps applications out; an administrator has to make an exception.";
-const DEAD: &str = "The consent is missing or no longer holds; somebody has to consent again.";
+    "A policy of your organisation blocks the application. Ask your administrator to allow it.";
+const DEAD: &str = "The consent is missing or no longer valid; the person who gave it must consent again.";
 
 fn by_error(refusal: &Refusal) -> Option<(Kind, &'static str)> {
     let description = refusal.error_description.to_ascii_lowercase();
@@ -66,11 +66,11 @@ fn by_error(refusal: &Refusal) -> Option<(Kind, &'static str)> {
             "Google does not accept Muster's signature: check the clock of Muster's server.",
         ),
         "invalid_grant" if description.contains("email") => {
-            (Kind::NoMailbox, "Google knows no active user with this address.")
+            (Kind::NoMailbox, "Google has no active user with this address.")
         }
         "invalid_grant" => (Kind::GrantLost, DEAD),
         "invalid_request" if description.contains("impersonation") || description.contains("prn") => {
-            (Kind::NoMailbox, "Google does not take this for the address of a user.")
+            (Kind::NoMailbox, "Google does not accept this as the address of a user.")
         }
         "invalid_client" | "deleted_client" | "disabled_client" => (
             Kind::Misconfigured,

@@ -242,7 +242,7 @@ pub(super) fn unreadable() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_secs(5)),
         "ANSWER_UNREADABLE",
-        "Google gave an answer that cannot be understood.",
+        "Google sent a response that cannot be understood.",
     )
 }
 
@@ -252,6 +252,6 @@ pub(super) fn endless() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),
         "ENDLESS_LIST",
-        "Google gave a list that does not end.",
+        "Google returned an endless list.",
     )
 }

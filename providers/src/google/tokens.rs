@@ -155,7 +155,7 @@ pub(super) async fn fetch(google: &Google, form: &[(&str, &str)]) -> Result<Toke
             ErrorKind::Unavailable,
             Remedy::RetryAfter(Duration::from_secs(5)),
             "ANSWER_UNREADABLE",
-            "Google gave an answer that cannot be understood.",
+            "Google sent a response that cannot be understood.",
         )
     })
 }

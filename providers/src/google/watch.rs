@@ -79,6 +79,6 @@ pub(super) fn fixed() -> Error {
         ErrorKind::Gone,
         Remedy::Never,
         "CHANNEL_FIXED",
-        "Google's channels cannot be made longer; a new one is opened.",
+        "Google's channels cannot be extended; Muster opens a new one.",
     )
 }

@@ -74,31 +74,36 @@ impl Class {
 type Verdict = (Class, &'static str);
 
 const RETRY: Verdict =
-    (Class::Retry, "Microsoft's sign-in has a problem at the moment; Muster tries again by itself.");
+    (Class::Retry, "Microsoft's sign-in has a temporary problem; Muster tries again automatically.");
 const BUG: Verdict = (Class::Bug, "Microsoft's sign-in does not accept this request.");
-const CONSENT: Verdict =
-    (Class::Reconnect, "The consent is missing or no longer holds; somebody has to consent again.");
-const BY_ADMIN: Verdict = (Class::Reconnect, "An administrator of the organisation has to consent.");
-const APP_GONE: Verdict =
-    (Class::Reconnect, "The organisation removed or blocked Muster; an administrator has to consent again.");
+const CONSENT: Verdict = (
+    Class::Reconnect,
+    "The consent is missing or no longer valid; the person who gave it must consent again.",
+);
+const BY_ADMIN: Verdict = (Class::Reconnect, "Ask an administrator of your organisation to approve Muster.");
+const APP_GONE: Verdict = (
+    Class::Reconnect,
+    "Your organisation removed or blocked Muster. Ask your Microsoft 365 administrator to approve Muster again.",
+);
 const ACCOUNT: Verdict =
     (Class::Reconnect, "The account that consented cannot sign in; consent again with an account that can.");
 const STEPS: Verdict =
-    (Class::Reconnect, "The organisation demands a further sign-in step; sign in again to take it.");
+    (Class::Reconnect, "Your organisation requires another sign-in step; sign in again to complete it.");
 const POLICY: Verdict = (
     Class::Reconnect,
-    "A security rule of the organisation blocks the sign-in; an administrator has to make an exception for it.",
+    "A security policy of your organisation blocks the sign-in. Ask your administrator to allow it.",
 );
 const OUR_KEY: Verdict = (
     Class::Misconfigured,
-    "Microsoft does not accept Muster's own key: the operator has to renew the secret or certificate.",
+    "Microsoft does not accept Muster's own credential. Ask the operator of this installation to renew the \
+        secret or certificate.",
 );
 const REGISTRATION: Verdict = (
     Class::Misconfigured,
-    "Muster's registration at Microsoft is not complete; the operator has to correct it.",
+    "Muster's registration at Microsoft is incomplete. Ask the operator of this installation to correct it.",
 );
 const NO_TENANT: Verdict = (Class::Misconfigured, "Microsoft does not know this organisation.");
-const RESTART: Verdict = (Class::Restart, "This sign-in was used already or is too old. Start again.");
+const RESTART: Verdict = (Class::Restart, "This sign-in has already been used or is too old. Start again.");
 
 fn by_number(number: u32) -> Option<Verdict> {
     Some(match number {

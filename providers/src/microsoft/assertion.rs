@@ -59,6 +59,6 @@ fn unusable() -> Error {
         ErrorKind::Misconfigured,
         Remedy::Never,
         "CERTIFICATE_UNUSABLE",
-        "Muster's own certificate for Microsoft cannot be used; the operator has to replace it.",
+        "Muster's own certificate for Microsoft cannot be used. Ask the operator of this installation to replace it.",
     )
 }

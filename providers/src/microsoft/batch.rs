@@ -44,7 +44,7 @@ impl Microsoft {
 /// A question that was not answered.
 fn missing() -> Error {
     let pause = std::time::Duration::from_secs(5);
-    let message = "Microsoft 365 left out an answer.";
+    let message = "Microsoft 365 left out a response.";
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(pause), parts::UNREADABLE, message)
 }
 

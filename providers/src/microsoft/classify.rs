@@ -153,20 +153,23 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
         Meaning::Throttled => (
             Kind::Throttled,
             Remedy::RetryAfter(wait),
-            "Microsoft 365 asks for a pause; Muster goes on by itself after it.",
+            "Microsoft 365 asked Muster to slow down; Muster continues automatically.",
         ),
         Meaning::Unavailable => (
             Kind::Unavailable,
             Remedy::RetryAfter(wait),
-            "Microsoft 365 has a problem at the moment; Muster tries again by itself.",
+            "Microsoft 365 has a temporary problem; Muster tries again automatically.",
         ),
-        Meaning::TokenRefused => {
-            (Kind::TokenRefused, Remedy::RefreshToken, "Microsoft 365 no longer accepts the current access.")
-        }
+        Meaning::TokenRefused => (
+            Kind::TokenRefused,
+            Remedy::RefreshToken,
+            "Microsoft 365 no longer accepts the current access token.",
+        ),
         Meaning::GrantLost => (
             Kind::GrantLost,
             Remedy::Reconnect,
-            "Microsoft 365 no longer lets Muster in; an administrator has to consent again.",
+            "Microsoft 365 no longer grants Muster access. Ask your Microsoft 365 administrator to approve \
+                Muster again.",
         ),
         Meaning::OutOfScope => (
             Kind::OutOfScope,
@@ -174,27 +177,27 @@ fn express(meaning: Meaning, code: String, wait: Duration) -> Error {
             "Muster may not open this mailbox: it lies outside what the organisation allowed.",
         ),
         Meaning::NoMailbox => {
-            (Kind::NoMailbox, Remedy::SkipMailbox, "Microsoft 365 knows no mailbox with this address.")
+            (Kind::NoMailbox, Remedy::SkipMailbox, "Microsoft 365 has no mailbox with this address.")
         }
         Meaning::NotServed => (
             Kind::NotServed,
             Remedy::SkipMailbox,
-            "This mailbox cannot be reached: it has no licence, is inactive, or lies on a server of the organisation.",
+            "This mailbox cannot be reached: it has no licence, is inactive, or is on the organisation's own server.",
         ),
         Meaning::MailboxFull => {
-            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and takes nothing new.")
+            (Kind::NotServed, Remedy::SkipMailbox, "This mailbox is full and accepts nothing new.")
         }
         Meaning::ItemGone => (Kind::Gone, Remedy::Never, "Microsoft 365 no longer has this object."),
         Meaning::Duplicate => {
             (Kind::Conflict, Remedy::Reread, "Microsoft 365 has already carried out this request once.")
         }
         Meaning::Conflict => {
-            (Kind::Conflict, Remedy::Reread, "Somebody changed the appointment at the same moment.")
+            (Kind::Conflict, Remedy::Reread, "Somebody else changed the appointment at the same time.")
         }
         Meaning::Resync => (
             Kind::Gone,
             Remedy::Resync,
-            "Microsoft 365 forgot where reading stopped; everything is read again.",
+            "Microsoft 365 no longer knows the sync position; Muster reads everything again.",
         ),
         Meaning::Invalid => (Kind::Invalid, Remedy::Never, "Microsoft 365 does not accept this request."),
     };

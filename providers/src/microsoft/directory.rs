@@ -26,7 +26,8 @@ impl Microsoft {
                 ErrorKind::GrantLost,
                 Remedy::Reconnect,
                 "NO_ORGANISATION",
-                "Microsoft 365 names no organisation for this consent; an administrator has to consent again.",
+                "Microsoft 365 reports no organisation for this consent. Ask your Microsoft 365 \
+                    administrator to approve Muster again.",
             )
         })?;
         Ok(Organisation {
@@ -140,7 +141,7 @@ impl Microsoft {
             ErrorKind::OutOfScope,
             Remedy::SkipMailbox,
             "ANOTHER_ACCOUNT",
-            "This consent was given by another account than the one this mailbox belongs to.",
+            "This consent was given by a different account from the one that owns this mailbox.",
         ))
     }
 }
@@ -159,7 +160,7 @@ pub(super) fn endless() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),
         "ENDLESS_LIST",
-        "Microsoft 365 gave a list that does not end.",
+        "Microsoft 365 returned an endless list.",
     )
 }
 

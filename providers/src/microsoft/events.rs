@@ -170,7 +170,7 @@ impl Microsoft {
                 self.search_event(session, mailbox, &new.effect_key).await?.ok_or_else(|| Error {
                     kind: ErrorKind::Gone,
                     remedy: Remedy::Never,
-                    message: "This appointment was written once and has been removed since.".to_owned(),
+                    message: "This appointment has been removed since Muster wrote it.".to_owned(),
                     ..error
                 })?
             }

@@ -149,7 +149,7 @@ impl Keys {
                 ErrorKind::Unavailable,
                 Remedy::RetryAfter(std::time::Duration::from_secs(5)),
                 "SIGNING_KEYS",
-                "Microsoft's sign-in has a problem at the moment; try again soon.",
+                "Microsoft's sign-in has a temporary problem; try again soon.",
             )
         };
         if !answer.status.is_success() {

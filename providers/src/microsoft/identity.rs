@@ -288,7 +288,7 @@ fn unreadable() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(Duration::from_secs(5)),
         "ANSWER_UNREADABLE",
-        "Microsoft gave an answer that cannot be understood.",
+        "Microsoft sent a response that cannot be understood.",
     )
 }
 

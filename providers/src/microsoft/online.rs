@@ -62,7 +62,7 @@ impl Microsoft {
                 ErrorKind::Conflict,
                 Remedy::Never,
                 "JOIN_TEXT_UNKNOWN",
-                "The text of this appointment cannot be changed without taking its online meeting away.",
+                "The text of this appointment cannot be changed without removing its online meeting.",
             )),
             _ => Ok(plain(text)),
         }

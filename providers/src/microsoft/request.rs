@@ -226,7 +226,7 @@ impl Microsoft {
                     ErrorKind::Invalid,
                     Remedy::Resync,
                     "FOREIGN_LINK",
-                    "The place to read on from does not belong to Microsoft 365.",
+                    "The stored sync position does not belong to Microsoft 365.",
                 )
             })
     }

@@ -199,7 +199,7 @@ fn missing() -> Error {
         ErrorKind::Unavailable,
         Remedy::RetryAfter(std::time::Duration::from_mins(1)),
         "SCHEDULE_MISSING",
-        "Microsoft 365 did not say when this mailbox is busy.",
+        "Microsoft 365 did not report when this mailbox is busy.",
     )
 }
 

@@ -40,7 +40,8 @@ impl Metadata {
 
     fn check(&self, client: &Client, issuer: &Issuer) -> Result<()> {
         if self.issuer != issuer.url {
-            let message = "The document at this address is another issuer's. Enter the issuer exactly as it calls itself.";
+            let message = "The document at this address belongs to another issuer. Enter the issuer exactly \
+                as it appears in its discovery document.";
             return Err(unusable("DISCOVERY_ISSUER", message));
         }
         let own = Url::parse(&issuer.url).map_err(|_| malformed())?;
@@ -50,12 +51,12 @@ impl Metadata {
         }
         let offers = |name: &str| self.id_token_signing_alg_values_supported.iter().any(|alg| alg == name);
         if !issuer.algorithms.iter().any(|algorithm| offers(super::keys::jose(*algorithm))) {
-            let message = "The issuer signs by none of the chosen algorithms.";
+            let message = "The issuer supports none of the chosen algorithms.";
             return Err(unusable("DISCOVERY_ALGORITHMS", message));
         }
         let challenges = self.code_challenge_methods_supported.as_deref();
         if challenges.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
-            return Err(unusable("DISCOVERY_PKCE", "The issuer does not take PKCE with S256."));
+            return Err(unusable("DISCOVERY_PKCE", "The issuer does not support PKCE with S256."));
         }
         Ok(())
     }
@@ -69,7 +70,10 @@ fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     match reach {
         Reach::Public if is_plain => Ok(()),
         Reach::Allowed if is_plain && endpoint.origin() == issuer.origin() => Ok(()),
-        _ => Err(unusable("DISCOVERY_ENDPOINT", "The issuer names an address that may not be called.")),
+        _ => Err(unusable(
+            "DISCOVERY_ENDPOINT",
+            "The issuer's discovery document contains an address that may not be called.",
+        )),
     }
 }
 
@@ -93,9 +97,10 @@ pub(super) async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Resul
     let answer = client.send(request).await?;
     match answer.status {
         status if status.is_success() => parse(&answer.body),
-        status if status.is_redirection() => {
-            Err(unusable("DISCOVERY_REDIRECT", "The issuer's document is elsewhere: it answers a redirect."))
-        }
+        status if status.is_redirection() => Err(unusable(
+            "DISCOVERY_REDIRECT",
+            "The issuer's discovery document is elsewhere: this address redirects.",
+        )),
         status if status.is_client_error() => {
             Err(unusable("DISCOVERY_MISSING", "There is no issuer at this address."))
         }

@@ -140,6 +140,6 @@ fn unusable(code: &'static str, message: &str) -> Error {
 
 fn unavailable() -> Error {
     let wait = std::time::Duration::from_mins(1);
-    let message = "The organisation's sign-in does not answer at the moment. Try again in a minute.";
+    let message = "The organisation's sign-in does not respond at the moment. Try again in a minute.";
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(wait), "ISSUER", message)
 }

@@ -1,7 +1,7 @@
-//! Tokens that an issuer of the tenant's own has made, presented to the API as they are.
+//! Tokens made by a tenant's own OpenID issuer and presented to the API directly.
 //!
-//! Nothing of such a token counts before it is verified, but for where to look: its issuer, and the tenant if its
-//! audience is the one that Muster gives a tenant. The registration says everything else.
+//! Before verification only two claims of such a token are used, to find the registration: its issuer, and the tenant
+//! if the audience is the one that Muster assigns to a tenant. The registration decides everything else.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::{
     roles,
 };
 
-/// What a token says of itself; believed for nothing but where to look.
+/// Unverified claims of a token, used only to find its registration.
 #[derive(Debug, Deserialize)]
 pub(super) struct Foreign {
     iss: String,
@@ -46,13 +46,13 @@ impl Audience {
 }
 
 impl Access {
-    /// What a JWT says of itself whose issuer is not this installation.
+    /// Unverified claims of a JWT whose issuer is not this installation.
     pub(super) fn issued_elsewhere(&self, token: &str) -> Option<Foreign> {
         let foreign: Foreign = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
         (foreign.iss != self.issuer()).then_some(foreign)
     }
 
-    /// The user whose issuer has made a token.
+    /// The user to whom an issuer's token belongs.
     pub(super) async fn external(
         &self,
         token: &str,
@@ -75,7 +75,7 @@ impl Access {
         Ok(Authenticated { caller, expires_at: Some(claims.expires_at()) })
     }
 
-    /// The tenant that the request names, or else the one whose own audience the token has.
+    /// The tenant named by the request, or else the tenant whose audience the token has.
     fn tenant_meant(&self, foreign: &Foreign, tenant_header: Option<&str>) -> Option<Id<ids::Tenant>> {
         if let Some(text) = tenant_header {
             return text.trim().parse().ok();

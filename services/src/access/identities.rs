@@ -1,8 +1,8 @@
-//! What this node remembers of who calls.
+//! Cache of authentication results on this node.
 //!
-//! An answer holds for a few seconds at most. It ends at once, on every node, when a key, token, user, role or
-//! assignment changes: the change is published after its commit, and whoever asks takes in what was published first.
-//! Where messages are lost (Redis is away), the few seconds are the bound.
+//! An entry is valid for a few seconds at most. It ends immediately, on every node, when a key, token, user, role or
+//! assignment changes: the change is published after its commit, and every look-up first processes what has been
+//! published. Where messages are lost (Redis is down), the few seconds are the bound.
 
 use std::{
     collections::HashMap,
@@ -21,29 +21,30 @@ use uuid::Uuid;
 use super::Authenticated;
 use crate::Services;
 
-/// How long an answer holds.
+/// How long an entry is valid.
 const HOLDS_FOR: Duration = Duration::seconds(5);
-/// How many answers are remembered.
+/// Maximum number of entries.
 const CALLERS: u64 = 10_000;
-/// How many credentials are familiar, and for how long.
+/// Maximum number of recently seen credentials, and how long they are remembered.
 const FAMILIAR: u64 = 50_000;
 const FAMILIAR_FOR: std::time::Duration = std::time::Duration::from_hours(1);
-/// For how many tenants the last change is kept; beyond, a change counts for all of them.
+/// Number of tenants whose last change is remembered; beyond it, a change counts for all tenants.
 const TENANTS: usize = 10_000;
-/// The topic of changes. They belong to the installation, so their tenant is nil and the payload names whose they are.
+/// Topic of changes. They belong to the installation, so their tenant is nil and the payload names the tenant
+/// concerned.
 const TOPIC: &str = "access";
 
-/// Whose access changed.
+/// Scope of a change of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessChange {
-    /// That of a tenant's users.
+    /// Access of one tenant's users changed.
     Tenant(Id<ids::Tenant>),
-    /// Anybody's: a vendor key or a signing key changed, or messages may have been missed.
+    /// Anybody's access may have changed: a vendor key or a signing key changed, or messages may have been lost.
     Everybody,
 }
 
 impl AccessChange {
-    /// Whether it may concern somebody who acts in this tenant, or in none.
+    /// Whether the change may concern a caller who acts in this tenant, or in none.
     pub fn concerns(self, tenant: Option<Id<ids::Tenant>>) -> bool {
         match self {
             Self::Everybody => true,
@@ -66,7 +67,7 @@ impl AccessChange {
     }
 }
 
-/// The digest of what a request presented: of its credential and of the tenant that it names.
+/// Digest of a request's credential and of the tenant that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Presented([u8; 32]);
 
@@ -83,11 +84,11 @@ impl Presented {
     }
 }
 
-/// How many changes of access this node has heard of.
+/// Number of access changes that this node has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Epoch(u64);
 
-/// See the module.
+/// The cache; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Identities {
     known: Cache<Presented, Known>,
@@ -95,7 +96,7 @@ pub(crate) struct Identities {
     changes: Mutex<Changes>,
 }
 
-/// What was read of who calls.
+/// A cached authentication result.
 #[derive(Debug, Clone)]
 struct Known {
     epoch: Epoch,
@@ -123,19 +124,19 @@ impl Identities {
         Self { known: Cache::new(CALLERS), familiar, changes: Mutex::new(changes) }
     }
 
-    /// The present epoch: what is read from the database after this was asked for is as new as this.
+    /// The current epoch. Data read from the database after this call is at least as new as the epoch.
     pub(super) fn epoch(&self) -> Epoch {
         self.up_to_date().now
     }
 
-    /// What is remembered, if it still holds and nothing that could end it has happened since it was read.
+    /// The cached result, if it is still valid and no later change could have invalidated it.
     pub(super) fn get(&self, presented: Presented, now: Timestamp) -> Option<Authenticated> {
         let known = self.known.get(&presented)?;
         let holds = (known.read_at..known.read_at + HOLDS_FOR).contains(&now);
         (holds && self.is_unchanged(&known, now)).then_some(known.by)
     }
 
-    /// Whether a credential has not ended, and nothing has happened since it was read that could have ended it.
+    /// Whether a credential has not expired and no change since it was read could have invalidated it.
     fn is_unchanged(&self, known: &Known, now: Timestamp) -> bool {
         let changes = self.up_to_date();
         let tenant = known.by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
@@ -143,15 +144,15 @@ impl Identities {
         is_in_time && known.epoch >= changes.everybody.max(tenant.unwrap_or_default())
     }
 
-    /// Remembers what was read after `epoch` was asked for.
+    /// Caches a result that was read after `epoch` was obtained.
     pub(super) fn remember(&self, presented: Presented, epoch: Epoch, read_at: Timestamp, by: Authenticated) {
         let known = Known { epoch, read_at, by };
         self.familiar.insert(presented, known.clone());
         self.known.insert(presented, known);
     }
 
-    /// Who this was when it was read last, which may be an hour ago, unless something has happened since that could have
-    /// ended it.
+    /// The caller last seen with this credential, up to an hour ago, unless a change since then could have invalidated
+    /// it.
     pub(super) fn familiar(&self, presented: Presented, now: Timestamp) -> Option<Caller> {
         let known = self.familiar.get(&presented)?;
         self.is_unchanged(&known, now).then_some(known.by.caller)
@@ -185,7 +186,7 @@ impl Changes {
     }
 }
 
-/// Every change of access from now on, on whichever node it is made.
+/// Stream of all changes of access from now on, whichever node makes them.
 pub(super) fn changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
     let subscription = services.queue.fanout.subscribe(Uuid::nil(), TOPIC);
     stream::unfold(subscription, |mut subscription| async move {

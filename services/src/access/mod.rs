@@ -1,8 +1,8 @@
-//! Who calls: turns what a request carries into a caller, and issues access tokens.
+//! Authentication: turns the credentials of a request into a caller, and issues access tokens.
 //!
-//! A token says who its bearer is and nothing about rights: roles are read from the database, and remembered for
-//! seconds at most ([`identities`]), so that a role taken away is taken away at once. Called by every transport before
-//! any resolver, and by a socket again before every operation and event.
+//! A token says who its bearer is but grants no rights: roles are read from the database and cached for seconds at
+//! most ([`identities`]), so that a removed role ends at once. Every transport authenticates before any resolver runs,
+//! and a socket again before every operation and event.
 
 mod external;
 mod identities;
@@ -22,24 +22,24 @@ use self::identities::Presented;
 use crate::{Error, Result, keys, roles};
 
 crate::noun! {
-    /// Who calls: keys, tokens, roles.
+    /// Callers' identities: keys, tokens and roles.
     Access
 }
 
-/// A caller, and until when this holds.
+/// An authenticated caller and how long the authentication is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
-    /// Who calls.
+    /// The authenticated caller, or the anonymous one.
     pub caller: Caller,
-    /// When the credential ends; absent when it does not.
+    /// When the credential expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Access {
-    /// Reads the header `Authorization`, and the tenant that the request names with `Muster-Tenant`.
+    /// Authenticates the header `Authorization` for the tenant that the request names in `Muster-Tenant`.
     ///
-    /// Nothing presented is the anonymous caller, whom each use case turns away by itself. What is presented and not
-    /// valid is refused, whatever is wrong with it, with the same answer.
+    /// A request without credentials has the anonymous caller, whom each use case refuses on its own. Invalid
+    /// credentials are always refused with the same error, whatever is wrong with them.
     pub async fn authenticate(
         &self,
         authorization: Option<&str>,
@@ -62,7 +62,7 @@ impl Access {
         Ok(known)
     }
 
-    /// What [`Access::authenticate`] would answer, if this node knows it without asking the database.
+    /// The result of [`Access::authenticate`] if this node has cached it; never queries the database.
     pub fn remembered(
         &self,
         authorization: Option<&str>,
@@ -75,15 +75,15 @@ impl Access {
         self.services.identities.get(presented, self.services.now())
     }
 
-    /// Who presented this credential within the last hour, if it was valid then: whose places and queues a request takes
-    /// until it is known who calls. It says nothing about rights.
+    /// The caller who presented this credential within the last hour, if it was valid then. Used only to attribute a
+    /// request to queues and quotas before it is authenticated; grants no rights.
     pub fn familiar(&self, authorization: Option<&str>, tenant_header: Option<&str>) -> Option<Caller> {
         let presented = Presented::new(bearer(authorization?)?, tenant_header);
         self.services.identities.familiar(presented, self.services.now())
     }
 
-    /// Every change of what callers may do, on whichever node it is made. A socket asks again who calls when it hears
-    /// of one that concerns its caller.
+    /// Stream of changes of callers' permissions, whichever node makes them. A socket authenticates again when one
+    /// concerns its caller.
     pub fn changes(&self) -> impl Stream<Item = AccessChange> + Send + use<> {
         identities::changes(&self.services)
     }
@@ -128,7 +128,7 @@ impl Access {
     }
 }
 
-/// The credential of `Bearer <credential>` (RFC 6750); the scheme's case does not matter.
+/// The credential in `Bearer <credential>` (RFC 6750); the scheme is case-insensitive.
 fn bearer(authorization: &str) -> Option<&str> {
     let (scheme, credential) = authorization.trim().split_once(' ')?;
     let credential = credential.trim();

@@ -1,7 +1,7 @@
 //! Access tokens: signed, recorded by their `jti`, listed and revoked.
 //!
-//! A token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). It opens something only while its record
-//! is there and not revoked; the record goes when the token has ended.
+//! A token is a JWT (RFC 7519) of the profile for access tokens (RFC 9068). It is valid only while its record exists
+//! and is not revoked; expired records are pruned.
 
 use std::time::Duration;
 
@@ -20,25 +20,25 @@ use uuid::Uuid;
 use super::Access;
 use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, keys::SigningKey, page, roles};
 
-/// For whom access tokens are made.
+/// Audience of access tokens.
 const AUDIENCE: &str = "muster";
-/// The media type in the header `typ` (RFC 9068 section 2.1): no other kind of JWT is taken for an access token.
+/// Media type in the header `typ` (RFC 9068 section 2.1); no other kind of JWT is accepted as an access token.
 const TYPE: &str = "at+jwt";
-/// How far clocks of different machines may be apart, in seconds.
+/// Tolerated difference between the clocks of two machines, in seconds.
 pub(crate) const LEEWAY: i64 = 30;
 
-/// A signed access token.
+/// A newly signed access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
-    /// The id by which it is listed and revoked.
+    /// Identifier by which the token is listed and revoked.
     pub id: Id<ids::AccessToken>,
-    /// The token, as it goes into the header `Authorization` after `Bearer`.
+    /// The token itself, for the header `Authorization` after `Bearer`.
     pub token: String,
-    /// When it ends.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }
 
-/// What a token says.
+/// Claims of a token.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -51,7 +51,7 @@ pub(super) struct Claims {
     jti: Id<ids::AccessToken>,
 }
 
-/// What signs a token.
+/// A signing key with the lifetime of the tokens that it signs.
 #[derive(Debug)]
 pub(crate) struct Signer {
     key: SigningKey,
@@ -79,7 +79,7 @@ impl Claims {
 impl Access {
     /// Issues an access token for a user of a tenant. Only the vendor's staff may, for any user.
     ///
-    /// Without a lifetime it lasts as long as tokens may last here.
+    /// Without a lifetime the token lasts as long as the settings allow.
     pub async fn issue(
         &self,
         by: &Staff,
@@ -90,7 +90,7 @@ impl Access {
         let longest = self.services.settings.token_lifetime;
         let lifetime = lifetime.unwrap_or(longest);
         if lifetime > longest || lifetime.as_secs() == 0 {
-            let message = format!("A token lasts 1 to {} seconds.", longest.as_secs());
+            let message = format!("A token may last 1 to {} seconds.", longest.as_secs());
             return Err(Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds").into());
         }
         let signer = self.signer(lifetime).await?;
@@ -100,15 +100,15 @@ impl Access {
         Ok(token)
     }
 
-    /// What signs a token that lasts this long, or as long as tokens may last here. Asked for before a transaction is
-    /// begun: making a key takes one of its own.
+    /// A signer for tokens with this lifetime, by default the longest allowed. Call it before beginning a transaction,
+    /// because creating a key needs a transaction of its own.
     pub(crate) async fn signer(&self, lifetime: impl Into<Option<Duration>>) -> Result<Signer> {
         let lifetime = lifetime.into().unwrap_or(self.services.settings.token_lifetime);
         Ok(Signer { key: self.services.keys().signing_key().await?, lifetime })
     }
 
-    /// Issues an access token for a user of the transaction's tenant: for the vendor's staff, or because the user has
-    /// signed in by an issuer.
+    /// Issues an access token for a user of the transaction's tenant: for the vendor's staff, or after the user signed
+    /// in through an issuer.
     pub(crate) async fn issue_within(
         &self,
         tx: &mut Tx,
@@ -138,7 +138,8 @@ impl Access {
         Ok(AccessToken { id, token, expires_at })
     }
 
-    /// Revokes the tokens that came through an issuer, those of one user or of all: part of whatever ends that way in.
+    /// Revokes the tokens obtained through an issuer, for one user or for all, as part of a change that ends that way
+    /// of signing in.
     pub(crate) async fn revoke_through(tx: &mut Tx, issuer: Uuid, user: Option<Uuid>) -> Result<()> {
         let mut statement = entity::access_token::update(tx.tenant())
             .filter(Column::IssuerId.eq(issuer))
@@ -152,8 +153,8 @@ impl Access {
         Ok(())
     }
 
-    /// The access tokens of a user that have not been pruned yet, the revoked ones too. A user sees the user's own;
-    /// those of others need `USER_VIEW`.
+    /// Unexpired and recently expired access tokens of a user, including revoked ones. Users may list their own
+    /// tokens; those of others need `USER_VIEW`.
     pub async fn tokens(&self, by: &Allowed, user: Id<ids::User>, args: PageArgs) -> Result<Page<Model>> {
         if by.by() != CallerKind::User(user) && !by.also(Permission::UserView) {
             return Err(Denied::Forbidden(Permission::UserView).into());
@@ -164,11 +165,11 @@ impl Access {
         page::read(tokens, Column::Id, args, &txn).await
     }
 
-    /// Revokes access tokens of a user: those named, or all. What they open is closed at once, on every node. Answers
-    /// how many were in force.
+    /// Revokes access tokens of a user, those given or all, and closes what they opened on every node. Returns how
+    /// many were valid.
     ///
-    /// A user may revoke the user's own. For another's the caller needs `USER_EDIT`, and all that the other user may
-    /// do: nobody shuts out somebody with more rights.
+    /// Users may revoke their own tokens. For another user the caller needs `USER_EDIT` and every permission of that
+    /// user: nobody locks out somebody with more rights.
     pub async fn revoke(
         &self,
         by: &Allowed,
@@ -218,7 +219,7 @@ impl Access {
         }
     }
 
-    /// Checks everything about a token that can be checked by itself.
+    /// Checks everything about a token that needs no database.
     pub(super) async fn verify(&self, token: &str) -> Result<Claims> {
         let dead = || Error::Denied(Denied::Unauthenticated);
         let header = jsonwebtoken::decode_header(token).map_err(|_| dead())?;
@@ -246,8 +247,8 @@ impl Access {
     }
 }
 
-/// Whether a header names our type and asks for nothing that is not understood here (RFC 7515 section 4.1.11: what
-/// `crit` lists must be, or the token is refused; Muster understands no extension).
+/// Whether a header names our type and requires no extension: what `crit` lists must be understood or the token
+/// refused (RFC 7515 section 4.1.11), and Muster understands no extension.
 fn is_ours(header: &Header) -> bool {
     let is_type = |typ: &String| {
         let typ = typ.to_ascii_lowercase();
@@ -256,7 +257,7 @@ fn is_ours(header: &Header) -> bool {
     header.typ.as_ref().is_some_and(is_type) && header.crit.is_none()
 }
 
-/// Whether a token was issued here and not revoked.
+/// Whether a token was issued here and has not been revoked.
 pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
     let record = entity::access_token::one(claims.tenant.uuid(), claims.jti.uuid()).one(conn).await?;
     Ok(record.is_some_and(|record| record.revoked_at.is_none() && record.user_id == claims.sub.uuid()))

@@ -1,8 +1,8 @@
-//! The one text of an entry, over which its hash is made.
+//! The canonical text of an entry, over which its hash is computed.
 //!
-//! It is JSON as RFC 8785 (JCS) writes it: members sorted, no white space. All our members have names in ASCII and all
-//! our numbers are whole, so every JSON library that sorts members by code point writes the same text. A third party
-//! needs nothing else to verify an export; `docs/audit.md` says how.
+//! It is JSON as RFC 8785 (JCS) prescribes: members sorted, no white space. All our member names are ASCII and all our
+//! numbers integers, so every JSON library that sorts members by code point produces the same text. A third party
+//! needs nothing else to verify an export; `docs/audit.md` explains how.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -15,20 +15,20 @@ use serde_json::{Map, json};
 
 use super::{CHANGED, chain_name};
 
-/// The hash of what is before the first entry.
+/// Hash that precedes the first entry.
 pub(super) const NOTHING: [u8; 32] = [0; 32];
 
-/// Members whose value is a secret, by the end of their name.
+/// Suffixes of the names of members whose value is secret.
 const SECRETS: [&str; 6] = ["secret", "password", "privatekey", "refreshtoken", "accesstoken", "masterkey"];
 
-/// An entry as one line of an export, with the hash of the entry before it.
+/// An entry as one line of an export, with the hash of the previous entry.
 pub fn line(row: &Model, previous: &[u8]) -> String {
     let mut members = members(row, previous);
     members.insert("hash", json!(hex(row.hash.as_deref().unwrap_or_default())));
     text(&json!(members))
 }
 
-/// The hash that an entry must have after this one.
+/// The hash that an entry must have after a given previous hash.
 pub(super) fn hash(row: &Model, previous: &[u8]) -> Vec<u8> {
     digest(&SHA256, text(&json!(members(row, previous))).as_bytes()).as_ref().to_vec()
 }
@@ -51,13 +51,13 @@ fn members(row: &Model, previous: &[u8]) -> BTreeMap<&'static str, Json> {
     ])
 }
 
-/// A time as both stores keep it: to the microsecond.
+/// A time with the precision of both stores: microseconds.
 pub(super) fn stored(at: Timestamp) -> Timestamp {
     at.trunc_subsecs(6)
 }
 
-/// What of a value may be recorded, in a form that both stores give back as it was: no secret, and no number that is
-/// not whole.
+/// A value as it may be recorded: without secrets, and without fractional numbers, which the two stores would return
+/// differently.
 pub(super) fn recordable(value: Json) -> Json {
     match value {
         Json::Object(members) => {
@@ -79,7 +79,7 @@ fn is_secret(name: &str) -> bool {
     SECRETS.iter().any(|secret| name.ends_with(secret))
 }
 
-/// JSON with sorted members and no white space.
+/// Serialises JSON with sorted members and no white space.
 pub(super) fn text(value: &Json) -> String {
     let mut out = String::new();
     write(&mut out, value);
@@ -109,7 +109,7 @@ fn write(out: &mut String, value: &Json) {
     }
 }
 
-/// Bytes as hexadecimal digits.
+/// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.

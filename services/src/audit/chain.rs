@@ -1,8 +1,8 @@
 //! Appends entries to their chains.
 //!
-//! The end of a chain is one row, which the transaction locks after everything else: whoever holds it waits for nobody
-//! any more, so transactions stand behind each other only while one commits, and never in a circle. Ends of several
-//! chains are locked in the order of their tenants.
+//! Each chain has one row for its head, which a transaction locks after everything else. As it waits for no other lock
+//! afterwards, transactions queue behind each other only during a commit and never deadlock. Heads of several chains
+//! are locked in the order of their tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,10 +24,10 @@ use super::{
 };
 use crate::Result;
 
-/// An act that waits for its place.
+/// An action to be appended to a chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
-    /// The tenant, or [`super::INSTALLATION`].
+    /// The chain: a tenant, or [`super::INSTALLATION`].
     pub(crate) chain: Uuid,
     pub(crate) actor: String,
     pub(crate) action: &'static str,
@@ -37,7 +37,7 @@ pub(crate) struct Recorded {
     pub(crate) at: Timestamp,
 }
 
-/// Appends acts, in their order. Nothing may be locked by the transaction afterwards.
+/// Appends actions in their order. The transaction must not lock anything afterwards.
 pub(crate) async fn append(txn: &impl ConnectionTrait, sealer: &Sealer, acts: Vec<Recorded>) -> Result<()> {
     if acts.is_empty() {
         return Ok(());
@@ -55,7 +55,7 @@ pub(crate) async fn append(txn: &impl ConnectionTrait, sealer: &Sealer, acts: Ve
     write(txn, ends.into_values().map(|end| resealed(&key, end)).collect(), rows).await
 }
 
-/// The ends of chains as they stand, held until the transaction ends; those that there are none of are begun.
+/// The current heads of chains, locked until the transaction ends; missing chains are created.
 pub(super) async fn lock(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
@@ -93,12 +93,12 @@ async fn held(
     Ok(rows.into_iter().map(seen).collect())
 }
 
-/// A new seal, unless the former one was broken.
+/// Seals the head again, unless its previous seal was broken.
 pub(super) fn resealed(key: &AuditKey, end: audit_chain::Model) -> audit_chain::Model {
     if end.seal.is_empty() { end } else { key.sealed(end) }
 }
 
-/// An act as the entry behind the end of its chain.
+/// Makes the entry for an action that follows the head of its chain.
 pub(super) fn place(id: Uuid, act: Recorded, end: &audit_chain::Model) -> audit::Model {
     let value = |value: Option<Json>| value.filter(|value| !value.is_null()).map(recordable);
     let mut row = audit::Model {
@@ -137,7 +137,7 @@ async fn write(
     Ok(())
 }
 
-/// Writes where a chain ends now.
+/// Stores the new head of a chain.
 pub(super) async fn move_end(txn: &impl ConnectionTrait, end: audit_chain::Model) -> Result<()> {
     use audit_chain::Column;
     audit_chain::update(end.tenant_id)
@@ -152,7 +152,7 @@ pub(super) async fn move_end(txn: &impl ConnectionTrait, end: audit_chain::Model
     Ok(())
 }
 
-/// One statement for any number of entries, because others wait for the ends meanwhile.
+/// Inserts any number of entries in one statement, because other transactions wait for the heads meanwhile.
 const TOGETHER: &str = "
 WITH moved AS (
     UPDATE audit_chain c SET seq = e.seq, hash = decode(e.hash, 'hex'), seal = decode(e.seal, 'hex')

@@ -1,7 +1,7 @@
-//! Signed ends of chains, to be kept where nobody who writes to the database reaches them.
+//! Signed heads of chains, to be stored where nobody with write access to the database can reach them.
 //!
-//! A chain shows every change but one: that its last entries are gone and its end is an older one. A checkpoint that is
-//! kept elsewhere shows that, too.
+//! A chain reveals every manipulation but one: that its last entries were removed and its head reset to an older one.
+//! A checkpoint stored elsewhere reveals that too.
 
 use std::collections::BTreeSet;
 
@@ -18,22 +18,22 @@ use super::{
 };
 use crate::Result;
 
-/// Where a chain ended at a time. One line of JSON.
+/// The head of a chain at a point in time, as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The version of the form.
+    /// Version of the format.
     pub v: u8,
-    /// `ten_...` or `installation`.
+    /// Name of the chain: `ten_...` or `installation`.
     pub chain: String,
-    /// The place of the last entry.
+    /// Sequence number of the last entry.
     pub seq: i64,
-    /// The hash of the last entry, in hexadecimal digits.
+    /// Hash of the last entry in hexadecimal.
     pub hash: String,
-    /// When it was made.
+    /// When the checkpoint was made.
     pub at: Timestamp,
-    /// The public key (Ed25519) of the installation's audit, in base64url.
+    /// The installation's public audit key (Ed25519) in base64url.
     pub key: String,
-    /// The signature over all the rest, in base64url.
+    /// Signature over all other members in base64url.
     #[serde(default)]
     pub signature: String,
 }
@@ -53,19 +53,19 @@ impl Checkpoint {
         made
     }
 
-    /// The text that is signed: the members but the signature, as canonical JSON.
+    /// The signed text: all members but the signature, as canonical JSON.
     fn said(&self) -> String {
         let Self { v, chain, seq, hash, at, key, signature: _ } = self;
         let at = at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         text(&json!({ "v": v, "chain": chain, "seq": seq, "hash": hash, "at": at, "key": key }))
     }
 
-    /// Whether it was made by this installation and is as it was made.
+    /// Whether this installation made the checkpoint and nobody has changed it.
     pub(super) fn is_ours(&self, key: &AuditKey) -> bool {
         self.key == key.public() && key.has_signed(&self.said(), &self.signature)
     }
 
-    /// The line to be kept.
+    /// The checkpoint as a line to be stored.
     pub fn line(&self) -> String {
         let mut members = serde_json::to_value(self).unwrap_or_default();
         members["at"] = json!(self.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
@@ -73,7 +73,7 @@ impl Checkpoint {
     }
 }
 
-/// A checkpoint of every chain whose end is as it was sealed; and the names of the others.
+/// A checkpoint of every chain whose head has a valid seal, and the names of the other chains.
 pub async fn checkpoints(
     owner: &impl ConnectionTrait,
     key: &AuditKey,

@@ -1,7 +1,7 @@
-//! The key of the audit: it seals the ends of chains and signs checkpoints.
+//! The audit key, which seals the heads of chains and signs checkpoints.
 //!
-//! 32 random bytes that are made once for an installation and stored sealed with the master key. Whoever writes to the
-//! database and has no master key can neither move the end of a chain nor make a checkpoint.
+//! It derives from 32 random bytes, made once for an installation and stored sealed with the master key. Somebody who
+//! can write to the database but has no master key can neither move the head of a chain nor make a checkpoint.
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,12 +31,12 @@ use crate::{
     vault::{Column, Place, key_id},
 };
 
-/// Where the seed is sealed.
+/// Where the seed is stored.
 fn place() -> Place {
     Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil())
 }
 
-/// The opened key of the audit. Never printed.
+/// The opened audit key. Never printed.
 pub struct AuditKey {
     seals: hmac::Key,
     signs: Ed25519KeyPair,
@@ -48,7 +48,7 @@ impl std::fmt::Debug for AuditKey {
     }
 }
 
-/// 32 bytes.
+/// Key length of 32 bytes.
 #[derive(Clone, Copy)]
 struct Wide;
 
@@ -72,7 +72,7 @@ impl AuditKey {
         })
     }
 
-    /// A chain without entries.
+    /// The head of a chain without entries.
     pub(super) fn beginning(&self, chain: Uuid) -> audit_chain::Model {
         let empty = audit_chain::Model {
             tenant_id: chain,
@@ -85,30 +85,30 @@ impl AuditKey {
         self.sealed(empty)
     }
 
-    /// The ends of a chain under a new seal.
+    /// The head of a chain with a new seal.
     pub(super) fn sealed(&self, ends: audit_chain::Model) -> audit_chain::Model {
         let seal = hmac::sign(&self.seals, said(&ends).as_bytes()).as_ref().to_vec();
         audit_chain::Model { seal, ..ends }
     }
 
-    /// Whether the ends of a chain are those that were sealed.
+    /// Whether the head of a chain has a valid seal.
     pub(super) fn is_sealed(&self, ends: &audit_chain::Model) -> bool {
         hmac::verify(&self.seals, said(ends).as_bytes(), &ends.seal).is_ok()
     }
 
-    /// A signature (Ed25519), in base64url.
+    /// Signs a text with Ed25519; returns the signature in base64url.
     pub(super) fn sign(&self, text: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.signs.sign(text.as_bytes()))
     }
 
-    /// Whether a signature is this key's.
+    /// Whether the signature was made with this key.
     pub(super) fn has_signed(&self, text: &str, signature: &str) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, self.signs.public_key().as_ref());
         let signature = URL_SAFE_NO_PAD.decode(signature);
         signature.is_ok_and(|signature| key.verify(text.as_bytes(), &signature).is_ok())
     }
 
-    /// The public key, in base64url.
+    /// The public key in base64url.
     pub fn public(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.signs.public_key().as_ref())
     }
@@ -119,7 +119,7 @@ fn said(ends: &audit_chain::Model) -> String {
     format!("v1|{}|{seq}|{}|{base_seq}|{}", chain_name(*tenant_id), hex(hash), hex(base_hash))
 }
 
-/// What has the key of the audit, or makes it at first use. Cheap to clone.
+/// Provides the audit key, creating it at first use. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sealer {
     vault: Vault,
@@ -128,17 +128,17 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// For an installation whose master key the vault holds.
+    /// Creates a sealer for the installation whose master key the vault holds.
     pub fn new(vault: Vault, ids: Ids) -> Self {
         Self { vault, ids, known: Arc::default() }
     }
 
-    /// Makes ids of entries.
+    /// Source of ids for entries.
     pub(super) fn ids(&self) -> &Ids {
         &self.ids
     }
 
-    /// The key, if there is one.
+    /// The key; `None` if it has not been created.
     pub async fn find(&self, conn: &impl ConnectionTrait) -> Result<Option<Arc<AuditKey>>> {
         if let Some(key) = self.known.get() {
             return Ok(Some(Arc::clone(key)));
@@ -148,8 +148,8 @@ impl Sealer {
         Ok(Some(Arc::clone(self.known.get_or_init(|| key))))
     }
 
-    /// The key, made within this transaction if there is none. One that was made here is not remembered: the
-    /// transaction may still be taken back.
+    /// The key, created within this transaction if there is none. A new key is not cached, because the transaction may
+    /// still be rolled back.
     pub(super) async fn key(&self, txn: &impl ConnectionTrait) -> Result<Arc<AuditKey>> {
         if let Some(key) = self.find(txn).await? {
             return Ok(key);
@@ -163,8 +163,8 @@ impl Sealer {
         Ok(Arc::new(AuditKey::of(&self.vault.open(place(), &row.seed)?)?))
     }
 
-    /// Seals the key with the master key that is in force, as the owner of the database: nodes may not change it. Answers
-    /// whether there was anything to do.
+    /// Seals the key again with the master key in force. Needs the database owner's connection, because nodes may not
+    /// change the key. Returns whether there was anything to do.
     pub async fn reseal(&self, owner: &DatabaseConnection) -> Result<bool> {
         let txn = owner.begin().await?;
         let in_force = self.vault.in_force(&txn).await?;

@@ -1,6 +1,6 @@
-//! What the operator does with the audit as the owner of the database: prune, give places, export.
+//! Maintenance of the audit log by the operator as owner of the database: prune, number, export.
 //!
-//! Nodes may do none of it. Each is an entry of the audit itself, in the transaction that does it.
+//! Nodes may do none of it. Each operation is itself recorded in the audit log, in its own transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,28 +27,28 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// How many entries go in one transaction.
+/// Number of entries pruned in one transaction.
 const BATCH: u64 = 500;
-/// How many entries are read at a time.
+/// Number of entries read at a time.
 const READ: u64 = 5_000;
 
-/// An act of the operator, for a chain.
+/// An action of the operator, for a chain.
 fn act(chain: Uuid, action: &'static str, about: Uuid, facts: Facts, at: Timestamp) -> Recorded {
     let actor = OPERATOR.to_owned();
     Recorded { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
 }
 
-/// The same act in the chain that it is about and in the installation's.
+/// The same action, for the chain it concerns and for the installation's.
 fn in_both(chain: Uuid, action: &'static str, facts: Facts, at: Timestamp) -> Vec<Recorded> {
     let chains = BTreeSet::from([chain, INSTALLATION]);
     chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()
 }
 
-/// Removes the entries of a chain up to the first that is not from before a time, oldest first; how many there were.
+/// Removes entries of a chain from its start up to the first that is not older than a given time; returns how many.
 ///
-/// The chain begins behind the last one that went: its place and hash stand in the chain's ends, under their seal, and
-/// in the entry that says what was pruned. Refuses a chain that is broken there, unless `even_if_broken`: what proves
-/// that it was changed would be gone.
+/// Afterwards the chain starts behind the last removed entry, whose sequence number and hash are kept in the sealed
+/// head and in the entry that records the pruning. Refuses a chain that is broken in that range, unless
+/// `even_if_broken`, because pruning would destroy the evidence.
 pub async fn prune(
     owner: &DatabaseConnection,
     sealer: &Sealer,
@@ -86,7 +86,7 @@ pub async fn prune(
     }
 }
 
-/// The place of the last entry before the first that is to stay.
+/// Sequence number of the last entry to be removed.
 async fn last_before(
     conn: &impl ConnectionTrait,
     end: &audit_chain::Model,
@@ -98,7 +98,7 @@ async fn last_before(
     Ok(first.flatten().map_or(end.seq, |first| first - 1))
 }
 
-/// The hash of the last of the oldest entries, which must be as they were recorded.
+/// Verifies the oldest entries and returns the hash of the last of them.
 fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
     let none = BTreeMap::new();
     let mut walk = Walk::from(end, &none);
@@ -110,8 +110,8 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
         Some(_) if even_if_broken => Ok(old.last().and_then(|row| row.hash.clone()).unwrap_or_default()),
         Some(broken) => {
             let message = format!(
-                "The chain of {} is broken, so nothing of it was pruned: {broken}. Keep a copy of the database for \
-                 whoever finds out what happened; then prune with --even-if-broken.",
+                "The chain of {} is broken, so none of it was pruned: {broken}. Keep a copy of the database \
+                    for the investigation, then prune with --even-if-broken.",
                 chain_name(end.tenant_id)
             );
             Err(Error::refuse("AUDIT_BROKEN", message))
@@ -120,9 +120,9 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
     }
 }
 
-/// Gives places to entries that have none, behind the present end of their chains: those of a version without chains,
-/// and those that nodes of such a version wrote since. Begins the chain of every tenant that has none. Answers how many
-/// entries were given a place; that they were is an entry itself.
+/// Appends entries without a sequence number to their chains: those of a version without chains, and those that nodes
+/// of such a version have written since. Creates the chain of every tenant that has none. Returns how many entries
+/// were numbered, which is itself recorded.
 pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<u64> {
     let txn = owner.begin().await?;
     let without: Vec<Uuid> = everywhere()
@@ -185,16 +185,16 @@ async fn adopt_into(txn: &impl ConnectionTrait, sealer: &Sealer, chain: Uuid, no
     Ok(adopted)
 }
 
-/// The part of a chain that is exported.
+/// The part of a chain to export.
 #[derive(Debug, Clone, Default)]
 pub struct Span {
-    /// From the first entry of this time or later.
+    /// Start with the first entry at or after this time.
     pub since: Option<Timestamp>,
-    /// Up to the last entry from before this time.
+    /// End with the last entry before this time.
     pub until: Option<Timestamp>,
 }
 
-/// Gives every entry of a part of a chain to `take` as a line, in the order of the chain and without a gap.
+/// Passes every entry of a part of a chain to `take` as a line, in the order of the chain and without gaps.
 pub async fn export(
     conn: &impl ConnectionTrait,
     chain: Uuid,

@@ -1,11 +1,11 @@
-//! What was done, by whom, and proof that nobody changed the record afterwards.
+//! Audit log: who did what, with proof that nobody changed the record afterwards.
 //!
-//! A use case says what it does with [`crate::Tx::audit`]; the entries are appended to their chains as the last thing
-//! of its transaction ([`chain`]), so the record and the act are written together or not at all. Each tenant has a
+//! A use case records what it does with [`crate::Tx::audit`]; the entries are appended to their chains at the end of
+//! its transaction ([`chain`]), so that the record and the action commit together or not at all. Each tenant has a
 //! chain, and so has the installation. `muster audit` verifies, exports and prunes them as the owner of the database
-//! ([`verify`], [`maintain`]); nodes add and read.
+//! ([`verify`], [`maintain`]); nodes only add and read.
 //!
-//! Entries hold no secret: a value that is one appears as `"changed"`, whoever forgets it ([`Facts`]).
+//! Entries contain no secrets: [`Facts`] replaces them by `"changed"`, even if the caller forgets to.
 
 mod canonical;
 mod chain;
@@ -28,35 +28,35 @@ pub use self::{
 };
 use crate::{Error, Page, PageArgs, Refusal, Result, page};
 
-/// The chain of the installation, among those of the tenants.
+/// The chain of the installation, beside those of the tenants.
 pub const INSTALLATION: Uuid = Uuid::nil();
 
-/// The name under which the operator's acts are recorded, as [`domain::CallerKind::Operator`] is called.
+/// Actor of the operator's actions, corresponding to [`domain::CallerKind::Operator`].
 pub const OPERATOR: &str = "operator";
-/// The name under which is recorded what the engine does by itself.
+/// Actor of what the engine does on its own.
 pub(crate) const ENGINE: &str = "engine";
 
-/// What stands where a secret was changed.
+/// Placeholder for a secret that was changed.
 const CHANGED: &str = "changed";
 
 tokio::task_local! {
     static REQUEST: String;
 }
 
-/// Does something by a request: entries that it leaves carry the request's id.
+/// Runs a future on behalf of a request: audit entries that it records carry the request's id.
 ///
 /// Transports call it once for each request, the engine for each step with the run's id, commands with an id of their
-/// own. A task that is spawned meanwhile is not part of it.
+/// own. Tasks spawned meanwhile are not included.
 pub async fn in_request<F: Future>(id: impl Into<String>, work: F) -> F::Output {
     REQUEST.scope(id.into(), work).await
 }
 
-/// The request that is being answered.
+/// The id of the current request.
 pub(crate) fn request() -> Option<String> {
     REQUEST.try_with(Clone::clone).ok()
 }
 
-/// What there is to say of an act: the values before and after it, and what is neither.
+/// Facts about an action: old values, new values, and further details.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     old: Option<Json>,
@@ -72,7 +72,7 @@ impl From<Json> for Facts {
 }
 
 impl Facts {
-    /// Something has another value now. What is the same on both sides of two objects is left out.
+    /// A change of values. Members that are equal in both objects are left out.
     pub fn changed(old: Json, new: Json) -> Self {
         let (old, new) = match (old, new) {
             (Json::Object(mut old), Json::Object(mut new)) => {
@@ -92,50 +92,50 @@ impl Facts {
         Self { old: Some(old), new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// Something is there now that was not.
+    /// A creation, with the new values.
     pub fn made(new: Json) -> Self {
         Self { new: Some(new), ..Self::from(Json::Null) }
     }
 
-    /// Something is no longer there.
+    /// A removal, with the old values.
     pub fn gone(old: Json) -> Self {
         Self { old: Some(old), ..Self::from(Json::Null) }
     }
 
-    /// The same with further details.
+    /// Adds further details.
     #[must_use]
     pub fn with(self, details: Json) -> Self {
         Self { details, ..self }
     }
 }
 
-/// Which entries are wanted; what is absent does not matter.
+/// Selects audit entries. An entry must match every member that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Who acted.
+    /// Only actions by this actor.
     pub actor: Option<String>,
-    /// What was done.
+    /// Only actions of this kind.
     pub action: Option<String>,
-    /// What it was done to.
+    /// Only changes of the object with this id.
     pub subject: Option<String>,
-    /// From this time on.
+    /// Only actions at or after this time.
     pub since: Option<Timestamp>,
-    /// Before this time.
+    /// Only actions before this time.
     pub until: Option<Timestamp>,
 }
 
 crate::noun! {
-    /// What was done, by whom.
+    /// The audit log.
     Audit
 }
 
 impl Audit {
-    /// The entries of the caller's tenant, in the order of the chain.
+    /// Entries of the caller's tenant, in the order of the chain.
     pub async fn list(&self, by: &Allowed, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
         self.read(by.tenant().uuid(), filter, args).await
     }
 
-    /// The entries of the installation's own chain.
+    /// Entries of the installation's own chain.
     pub async fn list_installation(
         &self,
         _by: &Staff,
@@ -166,7 +166,7 @@ impl Audit {
     }
 }
 
-/// A place of a chain as the lists of the API mark places.
+/// A position in a chain as a cursor of the API's lists.
 pub fn cursor(row: &Model) -> Uuid {
     Uuid::from_u64_pair(0, row.seq.unwrap_or_default().cast_unsigned())
 }
@@ -176,16 +176,21 @@ fn seq_of(cursor: Option<Uuid>, field: &'static str) -> Result<Option<i64>> {
     let (high, low) = cursor.as_u64_pair();
     match i64::try_from(low) {
         Ok(seq) if high == 0 => Ok(Some(seq)),
-        _ => Err(Refusal::new("CURSOR_MALFORMED", "This cursor did not come from here.").at(field).into()),
+        _ => Err(Refusal::new(
+            "CURSOR_MALFORMED",
+            "This cursor is not valid. Use one that this list returned.",
+        )
+        .at(field)
+        .into()),
     }
 }
 
-/// The hash of an entry, in hexadecimal digits.
+/// The hash of an entry in hexadecimal.
 pub fn hash_of(row: &Model) -> String {
     canonical::hex(row.hash.as_deref().unwrap_or_default())
 }
 
-/// How a chain is called outside the database.
+/// The name of a chain outside the database.
 pub fn chain_name(chain: Uuid) -> String {
     match chain == INSTALLATION {
         true => "installation".to_owned(),
@@ -193,7 +198,7 @@ pub fn chain_name(chain: Uuid) -> String {
     }
 }
 
-/// The chain of a name.
+/// The chain with this name.
 pub fn chain_of(name: &str) -> Option<Uuid> {
     match name {
         "installation" => Some(INSTALLATION),

@@ -1,7 +1,7 @@
-//! Verifies chains: what is wrong with the first broken place of each.
+//! Verifies chains and reports the first fault of each.
 //!
-//! Reads all entries once, in their order, a few thousand at a time. The caller gives a connection on which nothing
-//! changes meanwhile, as the owner of the database; nodes see the entries of one tenant at a time.
+//! Reads all entries once, in order, a few thousand at a time. The caller provides a connection of the database owner
+//! on which nothing changes meanwhile; nodes see only one tenant's entries at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,74 +23,75 @@ use super::{
 };
 use crate::Result;
 
-/// How many entries are read at a time.
+/// Number of entries read at a time.
 const READ: u64 = 5_000;
 
-/// What is wrong with a chain, at its first broken place.
+/// The first fault of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// An entry is not what was hashed: a member of it was changed, or it comes from another place or chain.
-    #[error("entry {0} is not what was recorded: its hash is another")]
+    /// An entry does not match its hash: a member was changed, or the entry comes from another position or chain.
+    #[error("entry {0} was changed: its hash does not match")]
     Changed(i64),
-    /// There is a gap.
+    /// An entry is missing.
     #[error("entry {0} is missing")]
     Missing(i64),
-    /// A place is taken twice.
-    #[error("entry {0} is there twice")]
+    /// Two entries have the same sequence number.
+    #[error("entry {0} exists twice")]
     Doubled(i64),
-    /// An entry stands before the beginning that pruning left.
-    #[error("entry {0} stands before the chain begins")]
+    /// An entry precedes the beginning that pruning left.
+    #[error("entry {0} precedes the start of the chain")]
     Before(i64),
-    /// An entry stands behind the end.
-    #[error("entry {0} stands behind the end of the chain")]
+    /// An entry follows the head.
+    #[error("entry {0} follows the end of the chain")]
     Behind(i64),
-    /// The hash of the last entry is not that of the end.
-    #[error("the end of the chain has another hash than entry {0}")]
+    /// The hash of the last entry differs from that in the head.
+    #[error("the end of the chain does not have the hash of entry {0}")]
     End(i64),
-    /// Somebody without the key changed what is kept of the chain's ends.
-    #[error("the ends of the chain were changed: their seal is not ours")]
+    /// The head was changed by somebody without the key.
+    #[error("the ends of the chain were changed: their seal is not valid")]
     Seal,
     /// There are entries, or a tenant, without a chain.
     #[error("the chain is gone")]
     Gone,
-    /// Entries that have no place.
+    /// Some entries have no sequence number.
     #[error(
-        "{0} entries have no place in the chain; if a node of an earlier version wrote them, run muster migrate"
+        "{0} entries have no sequence number; if a node of an earlier version wrote them, run muster migrate"
     )]
     Outside(u64),
-    /// A checkpoint knows more entries than there are.
-    #[error("the chain ended at entry {0} before, by a checkpoint: its last entries are gone")]
+    /// A checkpoint is ahead of the chain: entries were removed.
+    #[error("a checkpoint shows that the chain reached entry {0}: its last entries are gone")]
     Cut(i64),
-    /// A checkpoint knows another entry there.
-    #[error("entry {0} is another than the one that a checkpoint knows")]
+    /// A checkpoint has another hash for this entry.
+    #[error("entry {0} differs from the one in a checkpoint")]
     NotTheCheckpoints(i64),
 }
 
-/// What was found of a chain.
+/// Result of verifying a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The tenant, or [`INSTALLATION`].
+    /// The chain: a tenant, or [`INSTALLATION`].
     pub chain: Uuid,
-    /// How many entries were read.
+    /// Number of entries that were read.
     pub entries: u64,
-    /// The places of the first and of the last entry, as the chain's ends have it.
+    /// Sequence numbers of the first and last entry according to the head.
     pub places: Option<(i64, i64)>,
-    /// Checkpoints about what was pruned since, which prove nothing any more.
+    /// Number of checkpoints about entries that have since been pruned, which prove nothing any more.
     pub pruned: usize,
-    /// The first broken place.
+    /// The first fault; `None` if the chain is intact.
     pub broken: Option<Broken>,
 }
 
-/// Lines of a file of checkpoints that prove nothing: not ours, changed, or no checkpoints at all; from 1 on.
+/// Checkpoints read from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
     of_chain: BTreeMap<Uuid, BTreeMap<i64, String>>,
-    /// The numbers of the lines that are none of ours.
+    /// Numbers, from 1, of the lines that are not checkpoints of this installation or were changed; they prove
+    /// nothing.
     pub forged: Vec<usize>,
 }
 
 impl Kept {
-    /// Reads a file of checkpoints, one a line.
+    /// Parses a file with one checkpoint on each line.
     pub fn read(text: &str, key: &AuditKey) -> Self {
         let mut kept = Self::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -109,7 +110,7 @@ impl Kept {
     }
 }
 
-/// Every chain that there is or must be: those with ends, with entries, of tenants, and of checkpoints.
+/// Every chain that exists or must exist: those with a head, with entries, of tenants, and of checkpoints.
 pub async fn chains(conn: &impl ConnectionTrait, kept: &Kept) -> Result<BTreeSet<Uuid>> {
     #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
     let tenants: Vec<Uuid> = {
@@ -166,7 +167,7 @@ pub async fn chain(conn: &impl ConnectionTrait, key: &AuditKey, chain: Uuid, kep
     Ok(verdict)
 }
 
-/// Goes through a chain, entry by entry, up to the first broken place.
+/// Walks through a chain, entry by entry, up to the first fault.
 pub(super) struct Walk<'a> {
     end: &'a audit_chain::Model,
     kept: &'a BTreeMap<i64, String>,
@@ -177,7 +178,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// From the end that pruning left.
+    /// Starts at the position that pruning left.
     pub(super) fn from(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
         let (seq, hash) = (end.base_seq, end.base_hash.clone());
         let is_beginning = seq != 0 || hash == NOTHING;
@@ -187,7 +188,7 @@ impl<'a> Walk<'a> {
         walk
     }
 
-    /// The place that was reached, and the hash there.
+    /// The sequence number reached, and the hash there.
     pub(super) fn reached(&self) -> (i64, &[u8]) {
         (self.seq, &self.hash)
     }
@@ -217,7 +218,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Holds what was reached against a checkpoint about it.
+    /// Compares the position with a checkpoint about it.
     fn compare(&mut self) {
         if self.kept.get(&self.seq).is_some_and(|known| *known != hex(&self.hash)) {
             self.broken = Some(Broken::NotTheCheckpoints(self.seq));

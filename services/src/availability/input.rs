@@ -1,4 +1,4 @@
-//! What may be asked of a search.
+//! Inputs of an availability search.
 
 use std::num::NonZeroU32;
 
@@ -10,98 +10,98 @@ use domain::{
 
 use crate::Refusal;
 
-/// The longest window of a search, in days.
+/// Longest search window in days.
 const LONGEST_DAYS: i64 = 62;
-/// The most people, and the most rooms, of one search or booking.
+/// Maximum number of people, and of rooms, in one search or booking.
 pub(crate) const MOST_PARTICIPANTS: usize = 100;
-/// The most slots of one answer.
+/// Maximum number of slots in one result.
 const MOST_SLOTS: usize = 1_000;
-/// The longest buffer, in minutes.
+/// Longest buffer in minutes.
 pub(crate) const LONGEST_BUFFER: u32 = 240;
-/// The minutes of a day: the longest slot and the longest booking.
+/// Minutes of a day: the longest slot and the longest booking.
 pub(crate) const DAY_MINUTES: u32 = 24 * 60;
 
-/// What is searched.
+/// Parameters of an availability search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// Where the window begins; the first candidate begins here, and one every step after it.
+    /// Start of the window and of the first candidate slot; further candidates follow every `step_minutes`.
     pub from: Timestamp,
-    /// Where the window ends.
+    /// End of the window.
     pub until: Timestamp,
-    /// How long a slot is, in minutes: up to a day.
+    /// Length of a slot in minutes, up to a day.
     pub duration_minutes: u32,
-    /// From one candidate to the next, in minutes: up to a day.
+    /// Interval between two candidates in minutes, up to a day.
     pub step_minutes: u32,
-    /// What must be free before a slot, in minutes: up to 240.
+    /// Time that must be free before a slot, in minutes, up to 240.
     pub buffer_before_minutes: u32,
-    /// What must be free after a slot, in minutes: up to 240.
+    /// Time that must be free after a slot, in minutes, up to 240.
     pub buffer_after_minutes: u32,
-    /// The IANA zone of the working hours.
+    /// IANA zone of the working hours.
     pub zone: String,
-    /// The working hours; none means any time. A day that is not named is not worked.
+    /// Working hours; if empty, any time is offered. Days without an entry are not worked.
     pub hours: Vec<DayHours>,
-    /// The people who must be free.
+    /// Users who must be free.
     pub users: Vec<Id<ids::User>>,
-    /// The rooms.
+    /// Rooms that must be free.
     pub rooms: RoomChoice,
-    /// Whether tentative times count as taken.
+    /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
-    /// What an unknown calendar does to slots.
+    /// How to treat participants whose calendar is unknown.
     pub on_unknown: OnUnknown,
-    /// What items do to slots of which nothing is known.
+    /// How to treat unreadable items whose times are unknown.
     pub on_unreadable: OnUnreadable,
-    /// How many slots are answered at most.
+    /// Maximum number of slots to return.
     pub max_slots: usize,
 }
 
-/// The working hours of one day of the week.
+/// One span of working hours on one day of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayHours {
-    /// The day.
+    /// Day on which the span starts.
     pub weekday: Weekday,
-    /// From when.
+    /// Local time at which the span starts.
     pub from: NaiveTime,
-    /// Until when; on the next day unless this is after `from`.
+    /// Local time at which the span ends; on the following day unless it is later than `from`.
     pub to: NaiveTime,
 }
 
 /// Which rooms must be free.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RoomChoice {
-    /// None is needed.
+    /// No room is needed.
     #[default]
     None,
-    /// All of these.
+    /// All of these rooms.
     All(Vec<Id<ids::Room>>),
-    /// One of these.
+    /// One of these rooms.
     AnyOf(Vec<Id<ids::Room>>),
-    /// One that holds so many people; the hundred smallest that do are looked at.
+    /// One room with at least this many seats; the 100 smallest such rooms are considered.
     AnyHolding(i32),
 }
 
-/// What a calendar of which nothing is known does to slots.
+/// How a search treats a participant whose calendar is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnUnknown {
-    /// It refuses them.
+    /// No slot is offered.
     #[default]
     Refuse,
-    /// It counts as free, save for what bookings block.
+    /// The participant counts as free, except for the times of bookings.
     Ignore,
 }
 
-/// What an item of a calendar does to slots that cannot be read, and of whose times nothing is known. Other unreadable
-/// items count as busy for as long as they may last.
+/// How to treat unreadable items whose times are unknown. Unreadable items whose times are partly known always count
+/// as busy for as long as they may last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub enum OnUnreadable {
-    /// Slots are offered as if it were not there.
+    /// The item blocks nothing.
     #[default]
     Offer,
-    /// Its calendar counts as unknown and refuses every slot.
+    /// The calendar counts as unknown and every slot is refused.
     Refuse,
 }
 
 impl OnUnreadable {
-    /// Whether it is the default, which a request's digest leaves out.
+    /// Whether this is the default, which is left out of a request's digest.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
     pub(crate) fn is_offer(&self) -> bool {
         *self == Self::Offer
@@ -129,7 +129,7 @@ impl Query {
         }
     }
 
-    /// The search itself. Candidates before `now` are left out.
+    /// Validates and converts the search. Candidates before `now` are left out.
     pub(super) fn search(&self, now: Option<Timestamp>) -> Result<slots::Query, Refusal> {
         let zone = zone(&self.zone)?;
         let window = self.window()?;
@@ -174,15 +174,15 @@ impl Query {
             RoomChoice::AnyHolding(_) => 1,
         };
         if self.users.is_empty() && rooms == 0 {
-            return Err(Refusal::new("PARTICIPANTS_MISSING", "Name somebody or some room.").at("userIds"));
+            return Err(Refusal::new("PARTICIPANTS_MISSING", "Give at least one user or room.").at("userIds"));
         }
         at_most(self.users.len(), "userIds")?;
         at_most(rooms, "roomIds")
     }
 }
 
-/// Moves the window's start to the first candidate that is not past. A window that is past stays as it is, but for
-/// its limit of no slots.
+/// Moves the window's start to the first candidate that is not in the past. A window that is entirely in the past
+/// stays as it is, with a limit of no slots.
 fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
     let step = Duration::minutes(i64::from(search.step_minutes.get()));
     let behind = (now - search.window.start).num_microseconds().unwrap_or_default();
@@ -198,14 +198,15 @@ fn from_now(mut search: slots::Query, now: Timestamp) -> slots::Query {
     search
 }
 
-/// An IANA zone.
+/// Parses an IANA zone name.
 pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
     domain::Zone::named(name).ok_or_else(|| {
-        Refusal::new("ZONE_UNKNOWN", "Name the time zone as IANA does, such as Europe/Berlin.").at("timeZone")
+        Refusal::new("ZONE_UNKNOWN", "Use the IANA name of a time zone, such as Europe/Berlin.")
+            .at("timeZone")
     })
 }
 
-/// A buffer that is not too long.
+/// Refuses a buffer that is too long.
 pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
     if minutes <= LONGEST_BUFFER {
         return Ok(());
@@ -214,17 +215,17 @@ pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
     Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field))
 }
 
-/// Not too many of them.
+/// Refuses more than the maximum number of participants.
 pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> {
     if count <= MOST_PARTICIPANTS {
         return Ok(());
     }
-    let message = format!("At most {MOST_PARTICIPANTS} can be named at once.");
+    let message = format!("Give at most {MOST_PARTICIPANTS} at once.");
     Err(Refusal::new("TOO_MANY_PARTICIPANTS", message).at(field))
 }
 
 fn within_a_day(minutes: u32, code: &'static str, field: &'static str) -> Result<NonZeroU32, Refusal> {
     NonZeroU32::new(minutes)
         .filter(|minutes| minutes.get() <= DAY_MINUTES)
-        .ok_or_else(|| Refusal::new(code, format!("This is 1 to {DAY_MINUTES} minutes.")).at(field))
+        .ok_or_else(|| Refusal::new(code, format!("Give 1 to {DAY_MINUTES} minutes.")).at(field))
 }

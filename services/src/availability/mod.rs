@@ -1,9 +1,9 @@
-//! When people and rooms are free, and why not at other times.
+//! Free times of people and rooms, and explanations why a time is not offered.
 //!
-//! A search reads what is kept of every calendar - its busy bitmap, the times that bookings block - in one
+//! A search reads the stored data of every calendar - its busy bitmap and the times that bookings block - in one
 //! transaction with a fixed number of statements, and leaves the rest to [`domain::slots`]. It fails closed: a
-//! calendar of which nothing fresh is known refuses every slot and is named in the answer, unless the caller says
-//! that it may be ignored.
+//! calendar that is not known well enough rules out every slot and is named in the result, unless the caller allows it
+//! to be ignored.
 
 mod input;
 pub(crate) mod picture;
@@ -23,21 +23,21 @@ use self::picture::{Calendar, Picture, RoomsWanted, UNKNOWN, Wanted};
 use crate::Result;
 
 crate::noun! {
-    /// When people and rooms are free.
+    /// Free times of people and rooms.
     Availability
 }
 
-/// Somebody or some room whose time is asked for.
+/// A user or room whose time can be booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Holder {
-    /// A user.
+    /// A user of the tenant.
     User(Id<ids::User>),
-    /// A room.
+    /// A room of the tenant.
     Room(Id<ids::Room>),
 }
 
 impl Holder {
-    /// The id of the user or the room.
+    /// Identifier of the user or room.
     pub const fn uuid(self) -> Uuid {
         match self {
             Self::User(id) => id.uuid(),
@@ -45,7 +45,7 @@ impl Holder {
         }
     }
 
-    /// The room, if it is one.
+    /// The room's id; `None` for a user.
     pub const fn room(self) -> Option<Id<ids::Room>> {
         match self {
             Self::User(_) => None,
@@ -53,7 +53,7 @@ impl Holder {
         }
     }
 
-    /// Whether it is a person.
+    /// Whether the holder is a user.
     pub const fn is_user(&self) -> bool {
         matches!(self, Self::User(_))
     }
@@ -68,58 +68,58 @@ impl std::fmt::Display for Holder {
     }
 }
 
-/// A time that is offered.
+/// A time that can be booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// When it begins.
+    /// Start of the slot, without its buffers.
     pub start: Timestamp,
-    /// When it ends.
+    /// End of the slot, without its buffers.
     pub end: Timestamp,
-    /// The rooms that are free then, where any of several would do.
+    /// Rooms free at that time, if the search asked for any one of several rooms.
     pub rooms: Vec<Id<ids::Room>>,
 }
 
-/// What is known of one participant.
+/// How well the calendar of one participant is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParticipantStatus {
-    /// Who.
+    /// The user or room that the status is about.
     pub holder: Holder,
-    /// The state of the connection that was read; absent where there is none.
+    /// State of the connection from which the calendar is read; `None` if there is none.
     pub connection: Option<ConnectionState>,
-    /// When the calendar was last read.
+    /// When the calendar was last read; `None` if never.
     pub as_of: Option<Timestamp>,
-    /// Whether everything that was asked for is known.
+    /// Whether the calendar is known for the whole window.
     pub known: bool,
-    /// How many items of the calendar can neither be read nor block anything, because nothing is known of their times.
+    /// Number of unreadable items that block no time because their times are unknown.
     pub unreadable: i32,
-    /// Why not everything is known.
+    /// Why the calendar is unknown; `None` if `known`.
     pub reason: Option<Reason>,
 }
 
-/// What a search answers.
+/// Result of an availability search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The times that are offered, in order.
+    /// Slots in chronological order.
     pub slots: Vec<Slot>,
-    /// Everybody who was asked for, and how well each calendar is known.
+    /// Everybody in the search and how well each calendar is known.
     pub participants: Vec<ParticipantStatus>,
 }
 
-/// Why a time is not offered.
+/// One reason why a slot is not offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
-    /// Who is in the way; absent when the time itself is wrong.
+    /// The user or room that is not available; `None` if the slot itself is not allowed.
     pub participant: Option<Holder>,
-    /// The stable code.
+    /// Stable code for programs.
     pub code: &'static str,
-    /// One sentence for a person.
+    /// Explanation for a person.
     pub message: String,
-    /// When the participant's calendar was last read.
+    /// When the participant's calendar was last read; `None` if never.
     pub as_of: Option<Timestamp>,
 }
 
 impl Availability {
-    /// The times at which everybody can meet. Needs `AVAILABILITY_VIEW`.
+    /// Finds slots at which everybody can meet. Needs `AVAILABILITY_VIEW`.
     pub async fn find(&self, by: &Allowed, query: &Query) -> Result<Answer> {
         let search = query.search(Some(self.services.now()))?;
         let picture = self.picture(by, query, &search, search.needs_exact_times()).await?;
@@ -133,7 +133,7 @@ impl Availability {
         Ok(Answer { slots: slots.collect(), participants })
     }
 
-    /// Why the slot that begins at `start` is not offered; empty when it is. Needs `AVAILABILITY_VIEW`.
+    /// Explains why the slot that starts at `start` is not offered; empty if it is. Needs `AVAILABILITY_VIEW`.
     pub async fn explain(&self, by: &Allowed, query: &Query, start: Timestamp) -> Result<Vec<Why>> {
         let search = query.search(None)?;
         let picture = self.picture(by, query, &search, true).await?;
@@ -163,7 +163,7 @@ impl Availability {
     }
 }
 
-/// The picture as the search takes it.
+/// Converts the snapshot to the form that the slot search takes.
 fn who(picture: &Picture, query: &Query, search: &slots::Query) -> Participants<Holder> {
     let participant = |calendar: &Calendar| Participant {
         key: calendar.holder,
@@ -185,7 +185,7 @@ fn who(picture: &Picture, query: &Query, search: &slots::Query) -> Participants<
     }
 }
 
-/// Bits that cover everything: what is not known counts as free, what bookings block does not.
+/// A bitmap of the whole reach in which unknown times count as free and bookings as busy.
 fn over(reach: TimeRange, calendar: &Calendar) -> Bitmap {
     let mut bits = Bitmap::free(reach, GRID_MINUTES);
     if bits.union(&calendar.bits).is_err() {
@@ -206,7 +206,7 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
     }
 }
 
-/// A cause in words.
+/// Formulates the cause of a refusal for a person.
 fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
     let calendar = holder.and_then(|holder| picture.calendars().find(|one| one.holder == holder));
     let name = calendar.map_or("Somebody", |calendar| calendar.name.as_str());
@@ -214,11 +214,11 @@ fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
         Cause::Taken(kind, range) => taken(name, *kind, *range),
         Cause::Unknown => match calendar.and_then(|calendar| calendar.unknown.as_ref()) {
             Some((_, reason)) => format!("{name}: {}", reason.message),
-            None => format!("{name}: Nothing is known of this calendar at that time."),
+            None => format!("{name}: This calendar has not been read for that time."),
         },
-        Cause::OutsideHours(zone) => format!("The time lies outside the working hours in {zone}."),
-        Cause::OutsideWindow => "The time lies outside of what is searched.".to_owned(),
-        Cause::NobodyToChoose => "There is no room to choose from.".to_owned(),
+        Cause::OutsideHours(zone) => format!("The time is outside the working hours in {zone}."),
+        Cause::OutsideWindow => "The time is outside the search window.".to_owned(),
+        Cause::NobodyToChoose => "No room matches the search.".to_owned(),
     };
     let code = match cause {
         Cause::Unknown => {
@@ -229,7 +229,7 @@ fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
     Why { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }
 }
 
-/// Says that somebody is taken, without saying by what.
+/// Says that a participant is busy, without revealing what occupies the time.
 pub(crate) fn taken(name: &str, kind: BusyKind, range: Option<TimeRange>) -> String {
     let how = if kind == BusyKind::Busy { "busy" } else { "tentatively busy" };
     match range {

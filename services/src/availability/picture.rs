@@ -1,7 +1,7 @@
-//! What is known of calendars: copies and occupancy, read together.
+//! A snapshot of calendars: their copies and the occupancy table, read together.
 //!
-//! A search and the check of a booking read the same picture, each in one transaction of its own and with the same
-//! number of statements however many take part. It fails closed: what a fresh copy does not cover is unknown.
+//! A search and the check of a booking read the same snapshot, each in its own transaction and with the same number of
+//! statements however many take part. It fails closed: what a fresh copy does not cover is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,80 +17,81 @@ use uuid::Uuid;
 use super::{Holder, OnUnreadable};
 use crate::{Refusal, Result, Services, change};
 
-/// How many rooms are looked at when any room of a capacity will do: the smallest that are large enough.
+/// Number of rooms considered when any room of a capacity will do: the smallest that are large enough.
 const ROOMS_TO_CHOOSE: u64 = 100;
 
-/// What is wanted of a picture.
+/// Which calendars and times to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
-    /// The people.
+    /// Users whose calendars to read.
     pub users: &'a [Id<ids::User>],
-    /// The rooms.
+    /// Rooms whose calendars to read.
     pub rooms: RoomsWanted<'a>,
-    /// The time that matters, buffers included.
+    /// The time range that matters, buffers included.
     pub reach: TimeRange,
-    /// Whether exact times are needed; bits alone are read otherwise.
+    /// Whether exact times are needed; otherwise only bitmaps are read.
     pub exact: bool,
-    /// A booking that is not in its own way.
+    /// A booking whose own occupancy does not count, because it is being moved.
     pub except: Option<&'a entity::booking::Model>,
-    /// Whether tentative times count as taken.
+    /// Whether tentative events count as busy.
     pub tentative_is_busy: bool,
-    /// What items do that can neither be read nor block anything.
+    /// How to treat unreadable items whose times are unknown.
     pub on_unreadable: OnUnreadable,
 }
 
-/// The rooms of a picture.
+/// Selects the rooms of a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RoomsWanted<'a> {
-    /// These.
+    /// The rooms with these ids.
     These(&'a [Id<ids::Room>]),
-    /// Any that hold so many.
+    /// Rooms with at least this many seats.
     Holding(i32),
 }
 
-/// What is known of one holder's time.
+/// What is known about one holder's calendar.
 #[derive(Debug, Clone)]
 pub(crate) struct Calendar {
-    /// Whose.
+    /// The user or room that owns the calendar.
     pub holder: Holder,
-    /// The name, for people.
+    /// Display name of the holder.
     pub name: String,
-    /// The address at which the holder is invited.
+    /// Address at which the holder is invited.
     pub address: String,
-    /// The connection that was read, or the one that says best why none was.
+    /// The connection that was read, or the one that best explains why none was.
     pub connection: Option<entity::connection::Model>,
-    /// Whether one of its mailboxes can be reached, or soon will be.
+    /// Whether one of the holder's mailboxes can be reached, or soon will be.
     pub reachable: bool,
-    /// Why not everything is known; absent when it is.
+    /// Why the calendar is not completely known; `None` if it is.
     pub unknown: Option<(Doubt, Reason)>,
-    /// Exact times: occupancy always, events when they were wanted.
+    /// Exact busy times: occupancy always, events if they were requested.
     pub busy: Vec<Busy>,
-    /// All taken times on the grid; it covers what is known.
+    /// Busy times on the grid, for the range that is known.
     pub bits: Bitmap,
 }
 
 impl Calendar {
-    /// The state of its connection.
+    /// State of the holder's connection.
     pub fn state(&self) -> Option<ConnectionState> {
         ConnectionState::parse(&self.connection.as_ref()?.state)
     }
 
-    /// When it was last read.
+    /// When the calendar was last read.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.connection.as_ref().and_then(|connection| connection.as_of)
     }
 
-    /// How many of its items can neither be read nor block anything.
+    /// Number of unreadable items whose times are unknown.
     pub fn unreadable(&self) -> i32 {
         self.connection.as_ref().map_or(0, |connection| connection.unknown_count)
     }
 
-    /// Whether items that cannot be read make it unknown, as the caller asked. Nobody can ignore that as well.
+    /// Whether the caller chose to treat the calendar as unknown because of unreadable items; `Ignore` does not
+    /// override that.
     pub fn is_refused(&self) -> bool {
         matches!(self.unknown, Some((Doubt::Items, _)))
     }
 
-    /// The first time that is in the way.
+    /// The first busy time that overlaps `time`.
     pub fn in_the_way(&self, time: TimeRange) -> Option<Busy> {
         self.busy
             .iter()
@@ -100,18 +101,18 @@ impl Calendar {
     }
 }
 
-/// How much is not known of a calendar, the least first.
+/// How little is known about a calendar, from least to most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Doubt {
-    /// The copy covers a part of the time only.
+    /// The copy covers only part of the time.
     Partly,
-    /// Nothing is known of the times of some of its items.
+    /// The times of some of the calendar's items are unknown.
     Items,
     /// The copy is too old, or was never made.
     Stale,
     /// The calendar cannot be read.
     Unreadable,
-    /// Nobody has connected the calendar.
+    /// The calendar has not been connected.
     NotConnected,
 }
 
@@ -120,7 +121,7 @@ impl Doubt {
         (self, Reason::new(self.code(), message))
     }
 
-    /// The stable code.
+    /// Stable code for programs.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Items => UNREADABLE,
@@ -129,30 +130,30 @@ impl Doubt {
     }
 }
 
-/// The code of what is not known of a calendar.
+/// Code of a calendar that is unknown.
 pub(crate) const UNKNOWN: &str = "CALENDAR_UNKNOWN";
-/// The code of a calendar of which everything is known but some items.
+/// Code of a calendar in which only some items are unknown.
 const UNREADABLE: &str = "CALENDAR_UNREADABLE";
 
-/// Everything that is known: people in the order asked, then rooms.
+/// The snapshot: users in the requested order, then rooms.
 #[derive(Debug)]
 pub(crate) struct Picture {
-    /// Whose.
+    /// The tenant whose calendars these are.
     pub tenant: Uuid,
-    /// The people.
+    /// Calendars of users, in the requested order.
     pub users: Vec<Calendar>,
-    /// The rooms.
+    /// Calendars of rooms.
     pub rooms: Vec<Calendar>,
 }
 
 impl Picture {
-    /// All of them.
+    /// Calendars of users and rooms.
     pub fn calendars(&self) -> impl Iterator<Item = &Calendar> {
         self.users.iter().chain(&self.rooms)
     }
 }
 
-/// Reads the picture. Ids that the tenant does not have are refused at their field.
+/// Reads the snapshot. Ids that the tenant does not have are refused with the name of their field.
 pub(crate) async fn load(
     services: &Services,
     txn: &DatabaseTransaction,
@@ -184,13 +185,13 @@ pub(crate) async fn load(
     Ok(Picture { tenant, users, rooms })
 }
 
-/// The connection whose copy may be believed.
+/// The connection whose copy is trustworthy.
 fn readable(calendar: &Calendar) -> Option<Uuid> {
     let connection = calendar.connection.as_ref()?;
     matches!(calendar.unknown, None | Some((Doubt::Partly, _))).then_some(connection.id)
 }
 
-/// Bits that are as wide as the copy, from its exact times.
+/// A bitmap of the copy's range, made from its exact times.
 fn drawn(calendar: &Calendar) -> Bitmap {
     let Some(window) = calendar.connection.as_ref().and_then(change::window) else {
         return Bitmap::unknown();
@@ -239,7 +240,7 @@ fn missing(what: &str, field: &'static str) -> Refusal {
     Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field)
 }
 
-/// The ids in their order, each once.
+/// The ids in their order, without duplicates.
 pub(crate) fn distinct<T: Copy + Ord>(ids: &[T]) -> impl Iterator<Item = T> + '_ {
     let mut seen = BTreeSet::new();
     ids.iter().copied().filter(move |id| seen.insert(*id))
@@ -279,7 +280,7 @@ async fn attach_connections(
     Ok(())
 }
 
-/// A mailbox that is being activated counts: it will be known in a moment, so nobody books around it.
+/// A mailbox that is being activated counts as reachable: it will be known soon, so nothing is booked around it.
 fn may_be_reached(row: &entity::connection::Model) -> bool {
     use ConnectionState as S;
     matches!(
@@ -288,7 +289,7 @@ fn may_be_reached(row: &entity::connection::Model) -> bool {
     )
 }
 
-/// Why a connection's copy does not answer everything; `None` when it does.
+/// Why a connection's copy does not cover what is wanted; `None` if it does.
 fn doubt(
     row: &entity::connection::Model,
     wanted: Wanted<'_>,
@@ -310,15 +311,15 @@ fn doubt(
         return Some(Doubt::Stale.because("The calendar was last read too long ago."));
     }
     if wanted.on_unreadable == OnUnreadable::Refuse && row.unknown_count > 0 {
-        let message = format!("Number of items of this calendar that cannot be read: {}.", row.unknown_count);
+        let message = format!("Unreadable items in this calendar: {}.", row.unknown_count);
         let (doubt, reason) = Doubt::Items.because(message);
         return Some((doubt, reason.act("Ask the calendar's owner to correct or delete these items.")));
     }
-    let part = format!("The calendar is known from {} to {} only.", window.start, window.end);
+    let part = format!("The calendar has been read only from {} to {}.", window.start, window.end);
     (!window.contains(&wanted.reach)).then(|| Doubt::Partly.because(part))
 }
 
-/// A mailbox that its owner connected comes before the same mailbox through a service account.
+/// Rank of a connection: a mailbox connected by its owner precedes the same mailbox through a service account.
 fn rank(row: &entity::connection::Model) -> u8 {
     match Route::parse(&row.route) {
         Some(Route::Own) => 0,
@@ -327,7 +328,7 @@ fn rank(row: &entity::connection::Model) -> u8 {
     }
 }
 
-/// What one connection's copy says.
+/// What one connection's copy contains.
 #[derive(Debug, Default)]
 struct Known {
     busy: Vec<Busy>,
@@ -359,7 +360,7 @@ async fn bitmaps(txn: &DatabaseTransaction, tenant: Uuid, of: &[Uuid], wanted: W
     Ok(copies)
 }
 
-/// Two planes of one calendar; unknown unless they cover the same time.
+/// Merges two planes of one calendar; unknown unless they cover the same range.
 fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
     let fits = bits.window() == plane.window() && bits.union(plane).is_ok();
     if fits { bits } else { Bitmap::unknown() }

@@ -1,4 +1,4 @@
-//! Whether a time can be booked: locks, what is unknown, what is taken, and what else is free.
+//! Checks whether a time can be booked: locks, unknown calendars, conflicts, and alternatives.
 
 use std::num::NonZeroU32;
 
@@ -22,40 +22,40 @@ use crate::{
     },
 };
 
-/// How many other times are named.
+/// Maximum number of alternative times.
 const ALTERNATIVES: usize = 3;
-/// From one alternative's start to the next, in minutes.
+/// Interval between the starts of two alternatives, in minutes.
 const STEP_MINUTES: u32 = 15;
 
-/// Whose time is wanted, and when.
+/// The participants and time that a booking needs.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
-    /// The people.
+    /// Participating users.
     pub users: Vec<Id<ids::User>>,
-    /// The rooms.
+    /// Participating rooms.
     pub rooms: Vec<Id<ids::Room>>,
-    /// The time itself.
+    /// The requested time, without buffers.
     pub time: TimeRange,
-    /// What is blocked before it, in minutes.
+    /// Time blocked before the meeting, in minutes.
     pub before: u32,
-    /// What is blocked after it, in minutes.
+    /// Time blocked after the meeting, in minutes.
     pub after: u32,
-    /// The zone whose day counts for alternatives.
+    /// The zone whose local day limits the alternatives.
     pub zone: String,
-    /// The booking that is moved: it is not in its own way.
+    /// The booking that is being moved, whose own occupancy does not count.
     pub except: Option<entity::booking::Model>,
-    /// What items do that can neither be read nor block anything.
+    /// How to treat unreadable items whose times are unknown.
     pub on_unreadable: OnUnreadable,
 }
 
 impl Wish {
-    /// The time with its buffers.
+    /// The requested time with its buffers.
     pub fn blocked(&self) -> TimeRange {
         let minutes = |minutes: u32| Duration::minutes(i64::from(minutes));
         self.time.widened(minutes(self.before), minutes(self.after))
     }
 
-    /// The ids of everybody and everything that is blocked, in the one order in which they are locked.
+    /// Ids of all participants, in the fixed order in which they are locked.
     pub fn holders(&self) -> Vec<Uuid> {
         let users = self.users.iter().map(|id| id.uuid());
         let mut holders: Vec<Uuid> = users.chain(self.rooms.iter().map(|id| id.uuid())).collect();
@@ -64,7 +64,7 @@ impl Wish {
         holders
     }
 
-    /// Reads the picture of a reach, with exact times.
+    /// Reads a snapshot of a time range, with exact times.
     pub async fn picture(
         &self,
         services: &Services,
@@ -81,8 +81,8 @@ impl Wish {
     }
 }
 
-/// Makes whoever books one of the same holders wait until this transaction ends. SQLite has one writer at a time
-/// anyway. Without it the constraint alone would decide, and bursts end in deadlocks.
+/// Makes other bookings of the same holders wait until this transaction ends. SQLite has only one writer anyway.
+/// Without it the exclusion constraint alone would decide, and bursts would end in deadlocks.
 pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
@@ -97,8 +97,8 @@ pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<
     Ok(())
 }
 
-/// Refuses what is not known. Rooms always have to be; people may be ignored, and somebody without any mailbox that
-/// could be reached is booked through the service account where there is one.
+/// Refuses participants whose calendars are unknown. Rooms must always be known. Users may be ignored, and users
+/// without any mailbox that could be reached are booked through the service account if there is one.
 pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) -> Result<()> {
     let blocks = |calendar: &&Calendar| match calendar.holder {
         Holder::Room(_) => true,
@@ -110,11 +110,11 @@ pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) ->
     let (code, why) =
         calendar.unknown.as_ref().map_or((UNKNOWN, ""), |(doubt, reason)| (doubt.code(), &reason.message));
     let field = if calendar.holder.is_user() { "userIds" } else { "roomIds" };
-    let message = format!("Whether {} is free is not known: {why}", calendar.name);
+    let message = format!("Muster cannot tell whether {} is free: {why}", calendar.name);
     Err(Refusal::new(code, message).at(field).into())
 }
 
-/// Refuses what is taken.
+/// Refuses participants who are busy.
 pub(super) fn free(picture: &Picture, blocked: TimeRange) -> Outcome<()> {
     let conflict = |calendar: &Calendar| {
         let busy = calendar.in_the_way(blocked)?;
@@ -129,7 +129,7 @@ pub(super) fn free(picture: &Picture, blocked: TimeRange) -> Outcome<()> {
     Err(super::Error::SlotTaken(SlotTaken { conflicts, alternatives: Vec::new() }))
 }
 
-/// Up to three times of the same length on the same local day, the nearest to what was wished.
+/// Up to three free times of the same length on the same local day, those nearest to the request.
 pub(super) async fn alternatives(services: &Services, tenant: Uuid, wish: &Wish) -> Result<Vec<TimeRange>> {
     let Some(window) = day_of(wish, services.now())? else { return Ok(Vec::new()) };
     let length = u32::try_from(wish.time.duration().num_minutes()).unwrap_or_default();
@@ -159,7 +159,8 @@ pub(super) async fn alternatives(services: &Services, tenant: Uuid, wish: &Wish)
     Ok(free)
 }
 
-/// Somebody whose calendar nobody can know does not narrow the choice.
+/// A participant of the search for alternatives; `None` for one whose calendar cannot be known, who does not restrict
+/// it.
 fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     let known = !matches!(calendar.unknown, Some((Doubt::NotConnected | Doubt::Unreadable, _)));
     (known || !calendar.holder.is_user()).then(|| Participant {
@@ -169,7 +170,7 @@ fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
     })
 }
 
-/// The local day of the wish, from the next quarter of an hour on.
+/// The local day of the request, from the next quarter of an hour on.
 fn day_of(wish: &Wish, now: Timestamp) -> Result<Option<TimeRange>> {
     let zone = zone(&wish.zone)?;
     let Some((from, to)) = domain::zone::day(&zone, zone.local(wish.time.start).date()) else {
@@ -180,7 +181,7 @@ fn day_of(wish: &Wish, now: Timestamp) -> Result<Option<TimeRange>> {
     Ok(TimeRange::new(from.max(next), to))
 }
 
-/// The runs of a booking that are not over, oldest first.
+/// Runs of a booking that have not ended, oldest first.
 pub(super) async fn live_runs(
     txn: &DatabaseTransaction,
     tenant: Uuid,

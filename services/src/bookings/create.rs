@@ -1,4 +1,4 @@
-//! Making a booking.
+//! Creates bookings.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -26,13 +26,14 @@ use crate::{
     orders::{Order, WriteBooking},
 };
 
-/// How often a transaction that stood in another's way goes again.
+/// How often a transaction is attempted when it conflicts with another.
 const ATTEMPTS: u32 = 5;
 
 impl Bookings {
-    /// Makes a booking: checks, occupancy and the order for the calendar commit together. Needs `BOOKING_EDIT`.
+    /// Creates a booking: checks, occupancy and the run that writes the calendar commit together. Needs
+    /// `BOOKING_EDIT`.
     ///
-    /// A repeated key answers the same booking and run, read afresh.
+    /// A repeated idempotency key returns the same booking and run, read again.
     pub async fn create(&self, by: &Allowed, new: NewBooking, idempotency_key: &str) -> Outcome<Placed> {
         let new = new.checked()?;
         let wish = Wish {
@@ -64,8 +65,8 @@ impl Bookings {
         check::known(&picture, new.ignore_unknown, ways.service.is_some())?;
         check::free(&picture, wish.blocked())?;
         let Some(via) = ways.decide() else {
-            let message =
-                "There is no calendar to write to: neither the organiser's nor a service mailbox's.";
+            let message = "Neither the organiser's calendar nor a service mailbox can be written to. Ask an \
+                administrator to activate one of them.";
             return Err(Refusal::new("NO_CALENDAR_TO_WRITE", message).at("organiserId").into());
         };
         if new.online_meeting {
@@ -77,7 +78,7 @@ impl Bookings {
         Ok(placed)
     }
 
-    /// Writes everything that a booking consists of.
+    /// Inserts all rows of a new booking.
     async fn write(
         &self,
         tx: &mut Tx,
@@ -106,7 +107,7 @@ impl Bookings {
         Ok(Placed { booking, run, notice })
     }
 
-    /// The rows of everybody who takes part, the organiser first.
+    /// The rows of all participants, the organiser first.
     fn participants(
         &self,
         booking: Uuid,
@@ -143,7 +144,7 @@ impl Bookings {
         Ok(rows)
     }
 
-    /// Blocks a time for everybody and everything that takes part.
+    /// Blocks a time for all participants.
     pub(super) async fn occupy(
         &self,
         tx: &Tx,
@@ -165,7 +166,7 @@ impl Bookings {
         Ok(())
     }
 
-    /// The answer to a repeated request: what the first one ordered, as it stands now.
+    /// Result of a repeated request: the booking and run of the first one in their current state.
     pub(super) async fn replayed(&self, tx: &Tx, run: Uuid) -> Result<Placed> {
         let gone = || crate::Error::not_found("booking");
         let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
@@ -174,7 +175,7 @@ impl Bookings {
         Ok(Placed { booking: row, run, notice })
     }
 
-    /// Does a transaction, and does it again when another one stood in its way.
+    /// Executes a transaction, and repeats it when it conflicted with another.
     pub(super) async fn again<F, T>(&self, attempt: impl Fn() -> F) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>>,
@@ -198,7 +199,7 @@ impl Bookings {
         }
     }
 
-    /// Names other times, outside of the transaction that was refused.
+    /// Adds alternative times to a refusal, outside the refused transaction.
     pub(super) async fn with_alternatives<T>(
         &self,
         tenant: Uuid,

@@ -1,4 +1,4 @@
-//! The event that stands for a booking in a calendar.
+//! The calendar event of a booking.
 
 use domain::{BusyKind, WrittenVia, state::Answer};
 use entity::{booking, booking_participant};
@@ -7,16 +7,16 @@ use providers::{Attendee, AttendeeRole, NewEvent, Party};
 use super::{Whole, time_of};
 use crate::change::Via;
 
-/// How the text of an event begins that was written through a service account (S4.7).
+/// Beginning of the text of an event that was written through a service account (S4.7).
 const SERVICE_MARK: &str = "This booking has been made via a service account";
 
-/// The key under which a booking's event is found again, however often it is written.
+/// Key under which a booking's event is found again, however often it is written.
 pub fn effect_key(booking: &booking::Model) -> String {
     format!("{}-{}", booking.id.simple(), booking.generation)
 }
 
-/// The event to be written for a booking. Its organiser is the owner of the calendar, as calendars demand; where
-/// that is the service mailbox, the text says who really organises it, and that person is invited (S4.7 to S4.9).
+/// The event to be written for a booking. Calendars require the owner of the calendar as organiser; if that is the
+/// service mailbox, the text names the real organiser, who is invited (S4.7 to S4.9).
 pub fn event_of(whole: &Whole, via: &Via) -> NewEvent {
     let Whole { booking, participants } = whole;
     let organiser = participants.iter().find(|one| one.user_id == Some(booking.organiser_id));

@@ -1,4 +1,4 @@
-//! What may be asked of a booking.
+//! Inputs of bookings.
 
 use std::collections::BTreeSet;
 
@@ -12,68 +12,68 @@ use crate::{
     text,
 };
 
-/// The longest title, in characters.
+/// Longest title in characters.
 const LONGEST_TITLE: usize = 255;
-/// The longest description, in characters.
+/// Longest description in characters.
 const LONGEST_DESCRIPTION: usize = 10_000;
-/// The longest name of a guest, in characters.
+/// Longest name of a guest in characters.
 const LONGEST_NAME: usize = 255;
-/// The longest booking, in hours.
+/// Longest booking in hours.
 const LONGEST_HOURS: i64 = 24;
 
-/// A booking to be made.
+/// Fields of a new booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewBooking {
-    /// Whose appointment it is; takes part.
+    /// The user who organises the meeting; always a participant.
     pub organiser: Id<ids::User>,
-    /// The title, 1 to 255 characters.
+    /// Title, 1 to 255 characters.
     pub title: String,
-    /// The description, up to 10,000 characters.
+    /// Description, up to 10,000 characters.
     pub description: String,
-    /// When it begins: in the future.
+    /// Start of the meeting; must be in the future.
     pub start: Timestamp,
-    /// When it ends: within 24 hours of the start.
+    /// End of the meeting; at most 24 hours after `start`.
     pub end: Timestamp,
-    /// The IANA zone it is shown in.
+    /// IANA zone in which the event is shown.
     pub zone: String,
-    /// The other people of the tenant, up to 100.
+    /// Other participating users, up to 100.
     pub users: Vec<Id<ids::User>>,
-    /// The rooms, up to 100.
+    /// Participating rooms, up to 100.
     pub rooms: Vec<Id<ids::Room>>,
-    /// People from elsewhere, up to 100. Their time is not checked.
+    /// Guests from outside the tenant, up to 100. Their availability is not checked.
     pub guests: Vec<Guest>,
-    /// What is blocked before it, in minutes: up to 240.
+    /// Time blocked before the meeting, in minutes, up to 240.
     pub buffer_before_minutes: u32,
-    /// What is blocked after it, in minutes: up to 240.
+    /// Time blocked after the meeting, in minutes, up to 240.
     pub buffer_after_minutes: u32,
-    /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
+    /// Whether to book users whose calendars are unknown. Rooms whose calendars are unknown are always refused.
     pub ignore_unknown: bool,
-    /// What items do that can neither be read nor block anything. Left out of a request's digest where it is the default.
+    /// How to treat unreadable items whose times are unknown. The default is left out of a request's digest.
     #[serde(skip_serializing_if = "OnUnreadable::is_offer")]
     pub on_unreadable: OnUnreadable,
-    /// Whether it is to have an online meeting. Left out of a request's digest where it is not: a request of before
-    /// there were any stays the same request.
+    /// Whether to add an online meeting. `false` is left out of a request's digest, so that requests made before this
+    /// field existed keep theirs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub online_meeting: bool,
 }
 
-/// Somebody from elsewhere.
+/// A participant from outside the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Guest {
-    /// The name.
+    /// Name, up to 255 characters.
     pub name: String,
-    /// The email address.
+    /// Email address to which the invitation is sent.
     pub email: String,
 }
 
-/// Where a booking is moved to.
+/// The new time of a booking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewTime {
-    /// When it begins: in the future.
+    /// New start; must be in the future.
     pub start: Timestamp,
-    /// When it ends: within 24 hours of the start.
+    /// New end; at most 24 hours after `start`.
     pub end: Timestamp,
-    /// The IANA zone it is shown in; absent leaves it.
+    /// IANA zone in which the event is shown; `None` keeps the current one.
     pub zone: Option<String>,
     /// See [`NewBooking::ignore_unknown`].
     pub ignore_unknown: bool,
@@ -83,11 +83,11 @@ pub struct NewTime {
 }
 
 impl NewBooking {
-    /// The same, tidied, unless something about it can be refused without looking anything up.
+    /// Normalises the input, or refuses what is wrong with it by itself.
     pub(super) fn checked(mut self) -> Result<Self> {
         self.title = String::from(self.title.trim());
         if self.title.is_empty() {
-            return Err(Refusal::new("TITLE_MISSING", "A booking has a title.").at("title").into());
+            return Err(Refusal::new("TITLE_MISSING", "Enter a title for the booking.").at("title").into());
         }
         no_longer(&self.title, LONGEST_TITLE, "TITLE_TOO_LONG", "title")?;
         text::check(&self.title, Shape::Line, LONGEST_TITLE, "title")?;
@@ -113,12 +113,12 @@ impl NewBooking {
         Ok(self)
     }
 
-    /// When it takes place.
+    /// Time range of the meeting.
     pub(super) fn time(&self) -> TimeRange {
         TimeRange { start: self.start, end: self.end }
     }
 
-    /// Organiser and people, the organiser first, each once.
+    /// The organiser and the other users, without duplicates.
     pub(super) fn people(&self) -> Vec<Id<ids::User>> {
         let others = self.users.iter().copied().filter(|user| *user != self.organiser);
         let all: Vec<_> = std::iter::once(self.organiser).chain(others).collect();
@@ -127,7 +127,7 @@ impl NewBooking {
 }
 
 impl NewTime {
-    /// The same, tidied, unless something about it can be refused without looking anything up.
+    /// Normalises the input, or refuses what is wrong with it by itself.
     pub(super) fn checked(mut self) -> Result<Self> {
         (self.start, self.end) = (self.start.trunc_subsecs(6), self.end.trunc_subsecs(6));
         time(self.start, self.end)?;
@@ -135,24 +135,24 @@ impl NewTime {
         Ok(self)
     }
 
-    /// When it takes place.
+    /// Time range of the meeting.
     pub(super) fn time(&self) -> TimeRange {
         TimeRange { start: self.start, end: self.end }
     }
 }
 
-/// Refuses a time that has begun already. A repeated request is answered before this is asked.
+/// Refuses a time that has already begun. Repeated requests are answered before this check.
 pub(super) fn in_the_future(time: TimeRange, now: Timestamp) -> Result<()> {
     if time.start >= now {
         return Ok(());
     }
-    Err(Refusal::new("IN_THE_PAST", "This time has begun already.").at("start").into())
+    Err(Refusal::new("IN_THE_PAST", "This time has already begun.").at("start").into())
 }
 
 fn time(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
     let range = TimeRange::new(start, end);
-    let range =
-        range.ok_or_else(|| Refusal::new("END_BEFORE_START", "It ends before it begins.").at("end"))?;
+    let range = range
+        .ok_or_else(|| Refusal::new("END_BEFORE_START", "The booking must end after it begins.").at("end"))?;
     if range.duration() > Duration::hours(LONGEST_HOURS) {
         let message = format!("A booking is at most {LONGEST_HOURS} hours long.");
         return Err(Refusal::new("TOO_LONG", message).at("end").into());
@@ -164,5 +164,5 @@ fn no_longer(text: &str, most: usize, code: &'static str, field: &'static str) -
     if text.chars().count() <= most {
         return Ok(());
     }
-    Err(Refusal::new(code, format!("This has at most {most} characters.")).at(field).into())
+    Err(Refusal::new(code, format!("Use at most {most} characters.")).at(field).into())
 }

@@ -1,9 +1,9 @@
-//! Appointments: made, moved, cancelled, and read.
+//! Bookings: created, moved, cancelled and read.
 //!
-//! Checks, occupancy and the order for the provider commit together: whoever is answered has the slot, and what is
-//! written to calendars afterwards is a run. Two bookings of one person or room never overlap: whoever books locks
-//! the holders in one order first, and the occupancy table refuses what slips through. A booking belongs to the
-//! tenant: every caller with the permission may move and cancel it.
+//! Checks, occupancy and the run that writes to the provider commit together: a caller who gets a booking has the
+//! time, and calendars are written afterwards by a run. Two bookings of one person or room never overlap: bookings
+//! lock their holders in a fixed order first, and the occupancy table refuses what slips through. A booking belongs to
+//! the tenant: every caller with the permission may move and cancel it.
 
 mod check;
 mod create;
@@ -28,54 +28,54 @@ pub use self::{
 use crate::{Page, PageArgs, Refusal, Result, availability::Holder, change::OwnEvent, page};
 
 crate::noun! {
-    /// Appointments.
+    /// Bookings of meetings.
     Bookings
 }
 
-/// A booking that was made or is being changed, and the run that does it.
+/// A booking that was created or is being changed, and the run that does it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
-    /// The booking as it stands.
+    /// The booking in its current state.
     pub booking: Model,
-    /// The run.
+    /// Identifier of the run that writes the change to the calendar.
     pub run: Uuid,
-    /// What the organiser has to know, in one sentence.
+    /// What the organiser should know, in one sentence.
     pub notice: Option<String>,
 }
 
-/// Why no booking was made or changed.
+/// Why a booking was not created or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody or some room is taken.
+    /// A participant is busy at the requested time.
     #[error("The time is taken.")]
     SlotTaken(SlotTaken),
-    /// Anything else.
+    /// Any other failure of the use case.
     #[error(transparent)]
     Other(#[from] crate::Error),
 }
 
-/// What of a wanted time is taken, and which times are not.
+/// Conflicts at the requested time, and free alternatives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SlotTaken {
-    /// Who is in the way; empty when somebody was faster in the same moment.
+    /// Participants who are busy; empty if another booking took the time at the same moment.
     pub conflicts: Vec<Conflict>,
-    /// Up to three times of the same length on the same day, the nearest ones, in order.
+    /// Up to three free times of the same length on the same day, the nearest ones, in chronological order.
     pub alternatives: Vec<TimeRange>,
 }
 
-/// Somebody or some room that is taken.
+/// A participant who is busy at the requested time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// Who.
+    /// The user or room that is busy.
     pub holder: Holder,
-    /// `BUSY` or `TENTATIVE`.
+    /// Kind of conflict: `BUSY` or `TENTATIVE`.
     pub code: &'static str,
-    /// One sentence for a person.
+    /// Explanation for a person.
     pub message: String,
 }
 
 impl Error {
-    /// The stable code.
+    /// Stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::SlotTaken(_) => "SLOT_TAKEN",
@@ -96,40 +96,40 @@ impl From<DbErr> for Error {
     }
 }
 
-/// What making, moving and cancelling answer.
+/// Result of creating, moving or cancelling a booking.
 pub type Outcome<T> = std::result::Result<T, Error>;
 
-/// Which bookings are wanted; absent members do not matter.
+/// Selects bookings. A booking must match every member that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Organised by this user.
+    /// Only bookings organised by this user.
     pub organiser: Option<Id<ids::User>>,
-    /// In this room.
+    /// Only bookings of this room.
     pub room: Option<Id<ids::Room>>,
-    /// Not over before this.
+    /// Only bookings that end after this time.
     pub from: Option<Timestamp>,
-    /// Beginning before this.
+    /// Only bookings that start before this time.
     pub until: Option<Timestamp>,
-    /// In this state.
+    /// Only bookings in this state.
     pub state: Option<BookingState>,
 }
 
-/// A booking with everybody who takes part, for what is written to calendars.
+/// A booking with all participants, as needed for writing calendars.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Whole {
-    /// The booking.
+    /// The booking's own row.
     pub booking: Model,
-    /// Everybody, the organiser included.
+    /// All participants, the organiser included.
     pub participants: Vec<entity::booking_participant::Model>,
 }
 
-/// The time that a booking blocks when it takes place at `time`: its buffers are part of it.
+/// The range that a booking at `time` blocks, including its buffers.
 pub(crate) fn blocked(row: &Model, time: TimeRange) -> TimeRange {
     let minutes = |minutes: i32| Duration::minutes(i64::from(minutes));
     time.widened(minutes(row.buffer_before_minutes), minutes(row.buffer_after_minutes))
 }
 
-/// When a booking takes place.
+/// The time range of a booking's meeting.
 pub fn time_of(row: &Model) -> TimeRange {
     TimeRange { start: row.start_at, end: row.end_at }
 }
@@ -143,7 +143,7 @@ impl Bookings {
         row.ok_or_else(|| crate::Error::not_found("booking"))
     }
 
-    /// One page of the bookings, the oldest order first. Needs `BOOKING_VIEW`.
+    /// One page of bookings, oldest first by creation. Needs `BOOKING_VIEW`.
     pub async fn list(&self, by: &Allowed, filter: Filter, args: PageArgs) -> Result<Page<Model>> {
         use entity::booking::{Column, of};
         let tenant = by.tenant().uuid();
@@ -170,14 +170,14 @@ impl Bookings {
         page::read(rows, Column::Id, args, &txn).await
     }
 
-    /// Those bookings of the tenant that have one of these ids, for a loader.
+    /// The tenant's bookings with these ids, for a data loader.
     pub async fn among(&self, tenant: Id<ids::Tenant>, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
         let ids = bookings.iter().map(|booking| booking.uuid());
         Ok(entity::booking::among(tenant.uuid(), ids).all(&txn).await?)
     }
 
-    /// Everybody who takes part in these bookings, for a loader. The organiser comes first in each.
+    /// All participants of these bookings, organisers first, for a data loader.
     pub async fn participants_of(
         &self,
         tenant: Id<ids::Tenant>,
@@ -189,7 +189,7 @@ impl Bookings {
         Ok(of(tenant.uuid()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
 
-    /// The moves and the cancellation of these bookings, oldest first, for a loader.
+    /// Moves and cancellations of these bookings, oldest first, for a data loader.
     pub async fn changes_of(
         &self,
         tenant: Id<ids::Tenant>,
@@ -211,7 +211,7 @@ impl Bookings {
         Ok(Some(Whole { booking, participants }))
     }
 
-    /// The booking's event in the copies of its participants' calendars, for workflows: at `range`, or taken out.
+    /// The booking's event for the copies of its participants' calendars, for workflows: at `range`, or to be removed.
     pub async fn own_event(
         &self,
         whole: &Whole,
@@ -227,7 +227,7 @@ impl Bookings {
         })
     }
 
-    /// The connections whose calendars hold a copy of the booking's event.
+    /// Connections whose calendars contain a copy of the booking's event.
     async fn copies(&self, whole: &Whole) -> Result<Vec<Uuid>> {
         use entity::connection::{Column, of};
         let users = whole.participants.iter().filter_map(|one| one.user_id);
@@ -239,7 +239,7 @@ impl Bookings {
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
 
-    /// Whether the booking blocks this time for everybody who takes part, for workflows.
+    /// Whether the booking blocks this time for all its participants, for workflows.
     pub async fn holds(&self, booking: &Model, time: TimeRange) -> Result<bool> {
         use entity::occupancy::{Column, of};
         let (tenant, blocked) = (booking.tenant_id, blocked(booking, time));
@@ -251,7 +251,7 @@ impl Bookings {
         Ok(held.one(&txn).await?.is_some())
     }
 
-    /// The runs of a booking that are not over, oldest first, for workflows: only one of them may act at a time.
+    /// Runs of a booking that have not ended, oldest first, for workflows: only one of them may act at a time.
     pub async fn live_runs(&self, tenant: Uuid, id: Uuid) -> Result<Vec<entity::run::Model>> {
         let txn = self.services.store.read(tenant).await?;
         check::live_runs(&txn, tenant, id).await

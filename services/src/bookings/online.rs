@@ -1,7 +1,7 @@
 //! Online meetings of bookings.
 //!
-//! Whoever asks for one and cannot have it is told so before anything is held: the front end then offers to book
-//! without. What is only found out when the event is written never takes the booking back; the booking says that it has
+//! A request for an online meeting that cannot be had is refused before anything is blocked: the front end then offers
+//! to book without. If the problem appears only when the event is written, the booking stays and reports that it has
 //! no meeting.
 
 use domain::{WrittenVia, state::OnlineMeetingState};
@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Services, change::Via};
 
-/// Whether a booking still waits for the online meeting that it was asked to have.
+/// Whether a booking is still waiting for the online meeting it requested.
 pub fn awaits_meeting(booking: &booking::Model) -> bool {
     booking.online_meeting.as_deref() == Some(OnlineMeetingState::Pending.as_str())
 }
 
-/// What is known of a booking's online meeting now that its event was seen: where it is joined, that there is none
+/// News about a booking's online meeting after its event was read: its joining address, that there is none
 /// (`Some(None)`), or nothing new.
 pub fn meeting_of(
     booking: &booking::Model,
@@ -32,13 +32,13 @@ pub fn meeting_of(
     }
 }
 
-/// What becomes of the online meeting of a booking that is over: nobody is sent there any more.
+/// The online meeting of a booking that is over: its address is removed.
 pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
     booking.online_meeting.as_ref().map(|_| None)
 }
 
-/// Refuses a booking whose calendar has no online meetings. What a service mailbox permits is seen when it is written
-/// to.
+/// Refuses an online meeting if the target calendar permits none. What a service mailbox permits is found out when it
+/// is written to.
 pub(super) async fn check(
     services: &Services,
     txn: &DatabaseTransaction,
@@ -56,7 +56,8 @@ pub(super) async fn check(
     if has {
         return Ok(());
     }
-    let message = "The calendar that this booking goes to has no online meetings. Book without one.";
+    let message =
+        "The calendar to which this booking is written offers no online meetings. Book without one.";
     Err(Refusal::new("ONLINE_MEETING_UNAVAILABLE", message).at("onlineMeeting").into())
 }
 

@@ -1,4 +1,4 @@
-//! Moving and cancelling a booking. Whoever has the permission may: a booking belongs to the tenant (B15).
+//! Moves and cancels bookings. Everybody with the permission may: a booking belongs to the tenant (B15).
 
 use domain::{
     Allowed, Id, ids,
@@ -24,15 +24,15 @@ use crate::{
     text,
 };
 
-/// The workflows that must have ended before a booking is moved again.
+/// Workflows that must have ended before a booking is moved again.
 const CHANGING: [&str; 2] = ["move_booking", "cancel_booking"];
-/// The longest message to attendees, in characters.
+/// Longest message to attendees in characters.
 const LONGEST_MESSAGE: usize = 2_000;
 
 impl Bookings {
-    /// Moves a booking, unless somebody changed it since `if_version`. Needs `BOOKING_EDIT`.
+    /// Moves a booking, unless it has changed since `if_version`. Needs `BOOKING_EDIT`.
     ///
-    /// The new time is blocked beside the old one until the calendar says that the event has moved.
+    /// The new time is blocked beside the old one until the calendar event has moved.
     pub async fn move_to(
         &self,
         by: &Allowed,
@@ -49,7 +49,8 @@ impl Bookings {
         self.with_alternatives(tenant, &wish, moved).await
     }
 
-    /// Whose time a move wants. Who takes part never changes, so it may be read before anything is locked.
+    /// The participants and time that a move needs. Participants never change, so they may be read before anything is
+    /// locked.
     async fn wish(&self, tenant: Uuid, id: Id<ids::Booking>, to: &NewTime) -> Result<Option<Wish>> {
         let Some(whole) = self.whole(tenant, id.uuid()).await? else { return Ok(None) };
         let row = &whole.booking;
@@ -99,10 +100,10 @@ impl Bookings {
         self.ordered(tx, ticket, row, run, Some(&wish.zone)).await
     }
 
-    /// Cancels a booking and tells its attendees. Needs `BOOKING_EDIT`.
+    /// Cancels a booking and notifies its attendees. Needs `BOOKING_EDIT`.
     ///
-    /// A booking that is still being written or moved is cancelled as soon as that has ended; one that is cancelled
-    /// already is answered as it is.
+    /// A booking that is still being written or moved is cancelled as soon as that has ended; one that is already
+    /// cancelled is returned unchanged.
     pub async fn cancel(
         &self,
         by: &Allowed,
@@ -111,7 +112,7 @@ impl Bookings {
         idempotency_key: &str,
     ) -> Outcome<Placed> {
         if message.chars().count() > LONGEST_MESSAGE {
-            let too_long = format!("This has at most {LONGEST_MESSAGE} characters.");
+            let too_long = format!("Use at most {LONGEST_MESSAGE} characters.");
             return Err(Refusal::new("MESSAGE_TOO_LONG", too_long).at("message").into());
         }
         text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
@@ -156,7 +157,7 @@ impl Bookings {
         self.ordered(tx, ticket, row, run, None).await
     }
 
-    /// Begins a request; `Err` is the answer to a repeated one.
+    /// Begins a request; `Err` is the result for a repeated one.
     async fn begin(
         &self,
         tx: &Tx,
@@ -171,7 +172,7 @@ impl Bookings {
         })
     }
 
-    /// Notes on the booking which run changes it, and commits.
+    /// Records on the booking which run changes it, and commits.
     async fn ordered(
         &self,
         mut tx: Tx,
@@ -202,7 +203,7 @@ async fn present(tx: &Tx, id: Uuid, if_version: Option<i64>) -> Result<booking::
     let row = booking::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
     let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
     if if_version.is_some_and(|version| version != row.version) {
-        let message = "Somebody changed this booking in the meantime. Read it again.";
+        let message = "Somebody else has changed this booking. Read it again, then repeat your change.";
         return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
     }
     Ok(row)

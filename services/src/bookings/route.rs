@@ -1,7 +1,7 @@
-//! In which calendar a booking is written (S4.6).
+//! Decides to which calendar a booking is written (S4.6).
 //!
-//! The organiser's own whenever it can be written to; the service mailbox's only when it cannot. The same rule says
-//! no when a booking is asked for, decides when it is written, and tells the organiser beforehand (S4.10).
+//! The organiser's own calendar if it can be written to, otherwise that of a service mailbox. The same rule refuses a
+//! booking when it is requested, decides when it is written, and informs the organiser beforehand (S4.10).
 
 use std::sync::Arc;
 
@@ -18,28 +18,28 @@ use uuid::Uuid;
 use super::Bookings;
 use crate::{Error, Result, change::Via};
 
-/// What an organiser is told before the first booking that goes through a service account.
+/// Notice to an organiser before the first booking that goes through a service account.
 pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
-     cannot be reached: answers go to the service mailbox, the organiser does not get the mails.";
+     cannot be reached: responses go to the service mailbox, and the organiser does not receive these emails.";
 
-/// The calendars that could hold a booking.
+/// Calendars to which a booking could be written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ways {
-    /// The organiser's own.
+    /// The organiser's own calendar.
     pub own: Option<Via>,
-    /// A service mailbox's.
+    /// The calendar of a service mailbox.
     pub service: Option<Via>,
 }
 
 impl Ways {
-    /// The one that is taken.
+    /// The calendar that is chosen.
     pub fn decide(self) -> Option<Via> {
         self.own.or(self.service)
     }
 }
 
 impl Bookings {
-    /// Where a booking is to be written, for workflows. `without` are mailboxes that have just refused.
+    /// Where a booking is to be written, for workflows. `without` lists mailboxes that have just refused.
     pub async fn route(
         &self,
         tenant: Uuid,
@@ -50,8 +50,8 @@ impl Bookings {
         Ok(ways(&txn, tenant, booking.organiser_id, without).await?.decide())
     }
 
-    /// Opens the calendar that was decided on for a booking, for workflows: the same one for ever, whatever the
-    /// service account is today (S4.14). `None` when nothing was decided yet.
+    /// Opens the calendar that was chosen for a booking, for workflows: always the same one, even if the service
+    /// account has changed (S4.14). `None` if none has been chosen yet.
     pub async fn desk(&self, booking: &booking::Model) -> Result<Option<Desk>> {
         let (Some(via), tenant) = (recorded(booking), booking.tenant_id) else { return Ok(None) };
         let (row, connection) = {
@@ -71,22 +71,22 @@ impl Bookings {
     }
 }
 
-/// A calendar that a booking is written to, opened.
+/// An opened calendar to which a booking is written.
 #[derive(Debug)]
 pub struct Desk {
-    /// Whose it is.
+    /// The calendar's owner and how it is reached.
     pub via: Via,
-    /// The integration that reaches it.
+    /// The integration that reaches the calendar.
     pub integration: integration::Model,
-    /// The mailbox's connection, where it has one.
+    /// The mailbox's connection, if it has one.
     pub connection: Option<Uuid>,
-    /// The calendar system.
+    /// Connector of the calendar system.
     pub provider: Arc<dyn Provider>,
-    /// The access to it.
+    /// Authenticated session with the calendar system.
     pub session: Session,
 }
 
-/// What was decided for a booking.
+/// The calendar that was chosen for a booking.
 fn recorded(booking: &booking::Model) -> Option<Via> {
     Some(Via {
         written_via: WrittenVia::parse(booking.written_via.as_deref()?)?,
@@ -96,7 +96,7 @@ fn recorded(booking: &booking::Model) -> Option<Via> {
     })
 }
 
-/// Reads which calendars could hold a booking of this organiser.
+/// Reads to which calendars a booking of this organiser could be written.
 pub(super) async fn ways(
     txn: &DatabaseTransaction,
     tenant: Uuid,
@@ -141,7 +141,8 @@ fn through_service(account: &service_account::Model) -> Via {
     }
 }
 
-/// A provider's bad day does not change the way of a booking; a tenant that is suspended books nothing.
+/// Whether an integration may be written through. Temporary failures of a provider do not change the route; a
+/// suspended tenant books nothing.
 fn may_write(row: &integration::Model) -> bool {
     use IntegrationState as S;
     matches!(
@@ -155,7 +156,7 @@ fn writes(row: &connection::Model) -> bool {
     ConnectionState::parse(&row.state) == Some(ConnectionState::Active) && measured.writes()
 }
 
-/// What the organiser has to know about the way of a booking: said until one has gone that way.
+/// Notice to the organiser about the route; repeated until a booking has taken that route.
 pub(super) async fn notice(
     txn: &DatabaseTransaction,
     booking: &booking::Model,

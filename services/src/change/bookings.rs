@@ -1,4 +1,4 @@
-//! Bookings, their answers, their occupancy, and their events in the copies of calendars.
+//! Writes changes of bookings: their responses, their occupancy, and their events in copies of calendars.
 
 use domain::{
     Reason, TimeRange, WrittenVia,
@@ -10,56 +10,56 @@ use uuid::Uuid;
 use super::{Writer, reason_json};
 use crate::{Result, events::topic};
 
-/// What changes about a booking; absent members stay as they are.
+/// A change of a booking; omitted members keep their value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BookingChange {
-    /// Which one.
+    /// Identifier of the booking.
     pub id: Uuid,
-    /// Its new state.
+    /// New state.
     pub state: Option<BookingState>,
-    /// Its new reason; `Some(None)` takes the reason away.
+    /// New reason; `Some(None)` removes it.
     pub reason: Option<Option<Reason>>,
-    /// Where it is written: decided once per writing.
+    /// The calendar to which the booking is written; decided once for each booking.
     pub via: Option<Via>,
-    /// The written event: the provider's id and the iCalendar UID.
+    /// The written event: its id at the provider and its iCalendar UID.
     pub event: Option<(String, String)>,
-    /// Its online meeting: where it is joined, or that there is none.
+    /// The online meeting: its joining address, or that there is none.
     pub meeting: Option<Option<String>>,
-    /// Its new time. The occupancy of any other time is freed.
+    /// New time. Occupancy of any other time is released.
     pub time: Option<TimeRange>,
-    /// What attendees answered, by address.
+    /// Responses of attendees, by address.
     pub answers: Vec<(String, Answer)>,
-    /// Frees every time that it blocks.
+    /// Whether to release all occupancy of the booking.
     pub free: bool,
-    /// A line for its record: what happened, the former time, by whom.
+    /// An entry for the booking's history: what happened, the former time, and by whom.
     pub record: Option<(&'static str, TimeRange, String)>,
 }
 
-/// The calendar that a booking is written to.
+/// The calendar to which a booking is written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Via {
-    /// Whose calendar it is.
+    /// Whether the calendar is the organiser's or a service mailbox's.
     pub written_via: WrittenVia,
-    /// The integration.
+    /// The integration that reaches the calendar.
     pub integration: Uuid,
-    /// The service account, if it is its calendar.
+    /// The service account, if the calendar is its own.
     pub service_account: Option<Uuid>,
-    /// The mailbox.
+    /// Address of the mailbox that contains the calendar.
     pub mailbox: String,
 }
 
-/// An event of our own, in calendars that were read before.
+/// An event that Muster wrote, for the copies of calendars in which it appears.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnEvent {
-    /// The provider's id, in the calendar it was written to.
+    /// Id at the provider, in the calendar to which it was written.
     pub external_id: String,
-    /// The iCalendar UID.
+    /// UID of the event in iCalendar.
     pub uid: String,
-    /// The title.
+    /// Title of the event.
     pub title: String,
-    /// The calendars it stands in.
+    /// Connections whose calendars contain the event.
     pub connections: Vec<Uuid>,
-    /// When; `None` takes it out.
+    /// Time of the event; `None` removes it.
     pub range: Option<TimeRange>,
 }
 
@@ -116,7 +116,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Frees what the booking blocks outside `time` and its buffers.
+    /// Releases the booking's occupancy outside `time` and its buffers.
     async fn keep_only(&self, booking: Uuid, time: TimeRange) -> Result<()> {
         use entity::occupancy::{Column, delete};
         let row = entity::booking::one(self.tenant, booking).one(self.txn).await?;

@@ -1,4 +1,4 @@
-//! Copies of calendars: events and busy bitmaps, kept together in one transaction.
+//! Writes copies of calendars: events and busy bitmaps, consistent within one transaction.
 
 use domain::{BusyKind, TimeRange, Timestamp, Unreadable, bitmap::Bitmap};
 use providers::Event;
@@ -12,41 +12,41 @@ use uuid::Uuid;
 use super::{Writer, integrations::window, marks::Mark};
 use crate::{Result, events::topic};
 
-/// The minutes of one bit of a busy bitmap.
+/// Minutes represented by one bit of a busy bitmap.
 pub const GRID_MINUTES: u32 = 5;
 
-/// What is shown for an event whose details may not be read (S4.16).
+/// Title shown for an event whose details may not be read (S4.16).
 const HIDDEN_TITLE: &str = "Busy";
 
-/// A calendar's window, read anew. It replaces what was known of the window.
+/// A newly read calendar window, which replaces the stored one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CalendarCopy {
-    /// The connection.
+    /// Connection whose calendar was read.
     pub connection: Uuid,
-    /// What was read.
+    /// The time range that was read.
     pub window: TimeRange,
-    /// Everything that overlaps the window.
+    /// Events that overlap the window.
     pub events: Vec<Event>,
-    /// The items that cannot be read.
+    /// Items that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// When the reading began: the copy is at least as new as this.
+    /// When reading began: the copy is at least as new as this.
     pub as_of: Timestamp,
-    /// What the provider said before the reading; asked with it, the provider tells what the reading missed.
+    /// Watermark obtained before reading; with it, the provider reports changes that the reading missed.
     pub watermark: Option<String>,
 }
 
-/// The word that nothing has changed in a calendar since its copy was read: the copy is as good as a new one.
+/// Confirms that a calendar has not changed since its copy was read, so that the copy is as good as a new one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SameCalendar {
-    /// The connection.
+    /// Connection whose calendar was checked.
     pub connection: Uuid,
-    /// What was asked with. It says which copy is meant: another one is not touched.
+    /// Watermark with which the provider was asked. Identifies the copy: any other copy is left alone.
     pub asked: String,
-    /// What that copy covers.
+    /// The window that the copy covers.
     pub window: TimeRange,
-    /// When it was asked.
+    /// When the provider was asked.
     pub as_of: Timestamp,
-    /// What to ask with next time.
+    /// Watermark for the next query.
     pub watermark: Option<String>,
 }
 
@@ -74,8 +74,8 @@ impl Writer<'_> {
         self.redraw(copy.connection, copy.window).await
     }
 
-    /// An attempt at a mailbox has succeeded: failures are over. A reading says which items could not be read. Only what
-    /// differs from before is a change of the connection.
+    /// Records a successful attempt at a mailbox, which ends its failures. A full reading also reports the unreadable
+    /// items. Only differences count as a change of the connection.
     async fn succeeded(&mut self, connection: Uuid, mark: Option<&Mark>) -> Result<()> {
         use entity::connection::{Column, update};
         let mut differs = Condition::any().add(Column::FailingCode.is_not_null());
@@ -102,7 +102,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Renews the age of a copy, unless another copy, or an event of our own, was written since it was asked about.
+    /// Renews the age of a copy, unless another copy, or an event of our own, was written since the provider was
+    /// asked.
     pub(super) async fn same_calendar(&mut self, same: SameCalendar) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
@@ -118,7 +119,8 @@ impl Writer<'_> {
         self.succeeded(same.connection, None).await
     }
 
-    /// These copies are no longer just what was read: whatever the provider says, they are read again next time.
+    /// Marks copies that no longer contain only what was read, so that they are read in full next time whatever the
+    /// provider reports.
     pub(super) async fn mixed(&mut self, connections: &[Uuid]) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
@@ -145,7 +147,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Draws both planes of a calendar's bitmap from its events.
+    /// Recomputes both planes of a calendar's bitmap from its events.
     pub(super) async fn redraw(&mut self, connection: Uuid, window: TimeRange) -> Result<()> {
         use entity::{busy_bitmap, calendar_event};
         let events = calendar_event::of(self.tenant)
@@ -177,7 +179,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Locks calendars, in one order: whoever changes their events has seen what the one before has written.
+    /// Locks connections in a fixed order, so that each writer of events sees what the previous one wrote.
     pub(super) async fn locked(&self, connections: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, among};
         let rows = among(self.tenant, connections.iter().copied())
@@ -186,7 +188,7 @@ impl Writer<'_> {
         Ok(rows.all(self.txn).await?)
     }
 
-    /// Draws the bitmaps of calendars anew whose events of our own have changed.
+    /// Recomputes the bitmaps of calendars in which our own events changed.
     pub(super) async fn redraw_all(&mut self, connections: Vec<entity::connection::Model>) -> Result<()> {
         for connection in connections {
             if let Some(window) = window(&connection) {
@@ -199,7 +201,7 @@ impl Writer<'_> {
 
 use entity::calendar_event;
 
-/// The plane of a kind of busy time, as it is stored.
+/// The stored name of a busy kind's plane.
 pub(crate) fn busy_word(kind: BusyKind) -> String {
     match kind {
         BusyKind::Busy => "BUSY".to_owned(),

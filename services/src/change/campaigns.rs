@@ -1,4 +1,4 @@
-//! Campaigns and their results.
+//! Writes campaigns and their results.
 
 use domain::{
     Reason,
@@ -14,16 +14,16 @@ use crate::{
     orders::{self, Order},
 };
 
-/// One mailbox's result in a campaign.
+/// The result of a campaign for one mailbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemResult {
-    /// The campaign.
+    /// The campaign that activated the mailbox.
     pub campaign: Uuid,
-    /// The mailbox.
+    /// Connection of the mailbox.
     pub connection: Uuid,
-    /// What became of it.
+    /// State of the connection after the activation.
     pub result: ConnectionState,
-    /// Why, where it is not as wished.
+    /// Why the result is not as expected.
     pub reason: Option<Reason>,
 }
 

@@ -1,8 +1,8 @@
-//! Attempts at mailboxes: those that failed, and the first one that did not.
+//! Records failed attempts at mailboxes, and the first successful one after them.
 //!
-//! A mailbox that fails is tried less and less. Mailboxes that fail in the same way, while none is read, say something
-//! of their integration: it is decided here, in the transaction that counts them, so that two nodes that fail at the
-//! same moment count each other.
+//! A failing mailbox is tried at growing intervals. When several mailboxes fail in the same way and none is read, the
+//! integration is at fault; this is decided in the transaction that counts the failures, so that two nodes that fail
+//! at the same moment count each other.
 
 use domain::{Reason, Timestamp, state::ConnectionState};
 use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
@@ -11,21 +11,22 @@ use uuid::Uuid;
 use super::Writer;
 use crate::{Result, events::topic, health};
 
-/// How many mailboxes must fail in the same way to say something of their integration, where it has so many.
+/// Number of mailboxes that must fail in the same way for the integration to be at fault, if it has that many.
 const ENOUGH: u64 = 3;
 
 /// A failed attempt at a mailbox.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailboxFailure {
-    /// The connection.
+    /// Connection that was tried.
     pub connection: Uuid,
-    /// Its integration.
+    /// Integration that the connection belongs to.
     pub integration: Uuid,
-    /// In which way it failed: the stable code of the kind, and after a space the provider's own code.
+    /// How the attempt failed: the stable code of the error kind, a space, and the provider's own code.
     pub way: String,
-    /// When it is tried again.
+    /// Time of the next attempt.
     pub retry_at: Timestamp,
-    /// Why the integration is `FAILING` if enough mailboxes fail in this way; absent where that says nothing of it.
+    /// Why the integration becomes `FAILING` if enough mailboxes fail in this way; `None` if this failure says nothing
+    /// about it.
     pub concerns: Option<Reason>,
 }
 
@@ -62,8 +63,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether at least three mailboxes of an integration, or all where there are fewer, have been failing in the same
-    /// way for longer than one round of retries, and no other one was read since the last of them began to fail.
+    /// Whether at least three mailboxes of an integration, or all if it has fewer, have been failing in the same way
+    /// for longer than one round of retries, with no other mailbox read since the last of them began to fail.
     async fn is_everywhere(&self, integration: Uuid, way: &str) -> Result<bool> {
         use entity::connection::{Column, of};
         let before = self.at - self.services.settings.reread_after;
@@ -88,7 +89,8 @@ impl Writer<'_> {
         Ok(enough && others().filter(Column::AsOf.gt(last)).count(self.txn).await? == 0)
     }
 
-    /// The integration is in use again: its mailboxes that failed are tried at once, and counted anew.
+    /// Schedules the failed mailboxes of an integration that works again for immediate retry, and resets their
+    /// counters.
     pub(super) async fn try_anew(&self, integration: Uuid) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)

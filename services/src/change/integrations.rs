@@ -1,4 +1,4 @@
-//! Integrations, their service mailboxes, rooms and connections.
+//! Writes integrations, their service mailboxes, rooms and connections.
 
 use domain::{
     Reason, Route, TimeRange,
@@ -15,72 +15,72 @@ use uuid::Uuid;
 use super::{Writer, reason_json};
 use crate::{Result, events::topic};
 
-/// What changes about an integration; absent members stay as they are.
+/// A change of an integration; omitted members keep their value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IntegrationChange {
-    /// Which one.
+    /// Identifier of the integration.
     pub id: Uuid,
-    /// Its new state.
+    /// New state.
     pub state: Option<IntegrationState>,
-    /// Its new reason; `Some(None)` takes the reason away.
+    /// New reason; `Some(None)` removes it.
     pub reason: Option<Option<Reason>>,
-    /// Only if it is in one of these states now; a change that comes too late does nothing.
+    /// Apply the change only if the current state is one of these; a late change does nothing.
     pub only_from: Option<Vec<IntegrationState>>,
-    /// The provider's id and name of the organisation.
+    /// Id and name of the organisation at the provider.
     pub external: Option<(String, String)>,
-    /// A mailbox that is known to work, for telling a lost consent from a narrowed scope.
+    /// A mailbox known to work, used to distinguish a lost consent from a narrowed scope.
     pub known_good: Option<String>,
 }
 
-/// What changes about a connection; absent members stay as they are.
+/// A change of a connection; omitted members keep their value.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConnectionChange {
-    /// Which one.
+    /// Identifier of the connection.
     pub id: Uuid,
-    /// Its new state.
+    /// New state.
     pub state: Option<ConnectionState>,
-    /// Its new reason; `Some(None)` takes the reason away.
+    /// New reason; `Some(None)` removes it.
     pub reason: Option<Option<Reason>>,
-    /// Its new route.
+    /// New route.
     pub route: Option<Route>,
-    /// What was measured.
+    /// Capabilities that were measured.
     pub capabilities: Option<Capabilities>,
-    /// The mailbox's zone.
+    /// Time zone of the mailbox.
     pub time_zone: Option<String>,
-    /// The mailbox's calendars, see [`crate::connections::listing`].
+    /// Calendars of the mailbox, see [`crate::connections::listing`].
     pub calendars: Option<Json>,
 }
 
 /// A mailbox that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewConnection {
-    /// The integration.
+    /// Integration in whose directory it was found.
     pub integration: Uuid,
-    /// The user who owns it, if it is a person's.
+    /// The user who owns the mailbox; `None` for a room.
     pub user: Option<Uuid>,
-    /// The room, if it is a room's.
+    /// The room that owns the mailbox; `None` for a user.
     pub room: Option<Uuid>,
-    /// Its address.
+    /// Email address of the mailbox.
     pub address: String,
 }
 
 /// The rooms of an integration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoomList {
-    /// The integration.
+    /// Integration in whose directory the rooms are listed.
     pub integration: Uuid,
-    /// The rooms, as the directory lists them.
+    /// Rooms as listed in the directory.
     pub rooms: Vec<RoomInfo>,
 }
 
-/// A climbed ladder.
+/// Result of a verification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewVerification {
-    /// The integration.
+    /// Integration that was verified.
     pub integration: Uuid,
-    /// The verdict of the whole.
+    /// Overall verdict.
     pub verdict: Verdict,
-    /// The checks, see [`crate::ladder::Check`].
+    /// The individual checks, see [`crate::ladder::Check`].
     pub checks: Json,
 }
 
@@ -219,7 +219,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Bookings keep the account they were made with, so a former account's row stays.
+    /// Rows of former service accounts stay, because bookings keep the account with which they were made.
     pub(super) async fn service_mailbox(
         &mut self,
         integration: Uuid,
@@ -261,7 +261,7 @@ impl Writer<'_> {
     }
 }
 
-/// The row of a mailbox that waits for its activation.
+/// The row of a mailbox that waits for activation.
 pub(crate) fn pending_connection(
     id: Uuid,
     tenant: Uuid,

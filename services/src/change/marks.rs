@@ -1,29 +1,29 @@
-//! What is kept of the items of a calendar that cannot be read.
+//! Summary of the unreadable items of a calendar, stored with its connection.
 
 use std::collections::BTreeMap;
 
 use domain::Unreadable;
 use sea_orm::prelude::Json;
 
-/// How many examples are kept of one calendar.
+/// Maximum number of examples stored for a calendar.
 const EXAMPLES: usize = 20;
-/// The longest UID that is kept, in characters. It names the item to a person; nothing is looked up by it.
+/// Longest stored UID in characters. It identifies the item to a person; nothing is looked up by it.
 const LONGEST_UID: usize = 255;
 
-/// The mark of one calendar.
+/// Summary of one calendar's unreadable items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// How many items cannot be read.
+    /// Number of unreadable items.
     pub count: i32,
-    /// How many of them block nothing.
+    /// Number of unreadable items that block no time.
     pub unknown: i32,
-    /// Examples, those that block nothing first. The same items give the same examples in whichever order they come.
+    /// Examples, those that block nothing first. Independent of the order in which the items arrive.
     pub examples: Json,
 }
 
 impl Mark {
-    /// The mark of a calendar with these items. An item that is named several times counts once; it blocks only if it
-    /// does so wherever it is named.
+    /// Summarises these items. An item that is reported several times counts once; it blocks only if every report says
+    /// so.
     pub fn of(items: &[Unreadable]) -> Self {
         let mut distinct: BTreeMap<&str, &Unreadable> = BTreeMap::new();
         for item in items {
@@ -44,7 +44,7 @@ impl Mark {
     }
 }
 
-/// An item as it is kept: its UID on one line.
+/// An item as it is stored, with its UID on one line.
 fn example(item: &Unreadable) -> Unreadable {
     let uid = item.uid.chars().filter(|c| !c.is_control()).take(LONGEST_UID).collect();
     Unreadable { uid, ..item.clone() }

@@ -1,8 +1,7 @@
-//! What a step of a workflow wants written, as values.
+//! Changes that a workflow step wants written, as values.
 //!
-//! A step runs outside any transaction. What it wants to be true afterwards it returns as [`Change`]s, and the
-//! committer writes them in the one transaction that also moves the run. Each kind has its own writer; changes of
-//! one kind are written together.
+//! A step runs outside any transaction. It returns the writes it wants as [`Change`]s, and the committer applies them
+//! in the transaction that also moves the run. Each kind has its own writer; changes of one kind are written together.
 
 mod bookings;
 mod calendars;
@@ -34,66 +33,66 @@ use crate::{
     tx::After,
 };
 
-/// One thing that a step wants written.
+/// One write requested by a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// An integration's state and facts.
+    /// Changes an integration's state or data.
     Integration(IntegrationChange),
-    /// A connection's state and facts.
+    /// Changes a connection's state or data.
     Connection(ConnectionChange),
-    /// A failed attempt at a mailbox. A reading that succeeds ends its failures.
+    /// Records a failed attempt at a mailbox. A successful reading ends the mailbox's failures.
     Failure(MailboxFailure),
-    /// Mailboxes that were found and are not known yet.
+    /// Adds mailboxes that were found and are not known yet.
     NewConnections(Vec<NewConnection>),
-    /// The rooms of an integration, as the directory lists them.
+    /// Replaces the rooms of an integration by those in the directory.
     Rooms(RoomList),
-    /// A climbed ladder.
+    /// Stores the result of a verification.
     Verification(NewVerification),
-    /// What the directory tells of the tenant.
+    /// Stores the tenant's locale from its directory.
     Locale(TenantLocale),
-    /// A service mailbox that passed becomes the integration's current one.
+    /// Makes a verified service mailbox the integration's current one.
     ServiceMailbox {
-        /// The integration.
+        /// Integration that owns the service mailbox.
         integration: Uuid,
-        /// The address.
+        /// Email address of the mailbox.
         address: String,
-        /// The name, for people.
+        /// Display name of the mailbox.
         name: String,
     },
-    /// A calendar's window, read anew.
+    /// Replaces a calendar's window by a newly read one.
     Calendar(Box<CalendarCopy>),
-    /// Nothing has changed in a calendar since its copy was read.
+    /// Confirms that a calendar has not changed since its copy was read.
     SameCalendar(SameCalendar),
-    /// An event of our own in calendars that were read before: put there, moved, or taken out.
+    /// Adds, moves or removes an event of our own in calendars that were read before.
     OwnEvent(OwnEvent),
-    /// One mailbox's result in a campaign.
+    /// Records the result of a campaign for one mailbox.
     Item(ItemResult),
-    /// A campaign for an integration, unless one is running.
+    /// Starts a campaign for an integration, unless one is running.
     StartCampaign(Uuid),
-    /// A campaign has every result.
+    /// Marks a campaign as finished.
     CampaignFinished(Uuid),
-    /// A booking's state and facts.
+    /// Changes a booking's state or data.
     Booking(BookingChange),
-    /// A run that follows.
+    /// Enqueues a run.
     Order(Order, Lane),
-    /// A signal to another run.
+    /// Sends a signal to another run.
     Signal {
-        /// The run.
+        /// Identifier of the receiving run.
         run: Uuid,
-        /// The signal.
+        /// Name of the signal.
         name: &'static str,
-        /// What it says.
+        /// Data of the signal.
         payload: Json,
     },
-    /// Something for the audit log.
+    /// Adds an entry to the audit log.
     Audit {
-        /// Who.
+        /// Who acted.
         actor: String,
-        /// What.
+        /// Kind of action.
         action: &'static str,
-        /// About what.
+        /// Identifier of the changed object.
         subject: String,
-        /// The facts; never a secret.
+        /// Facts about the action; never a secret.
         details: Json,
     },
 }
@@ -109,7 +108,7 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer for one run's changes. What is to be told afterwards is added to `after`.
+    /// Creates a writer for one run's changes. Notifications to be sent afterwards are added to `after`.
     pub fn new(
         services: &'a Services,
         txn: &'a DatabaseTransaction,
@@ -156,7 +155,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Tells subscribers that something changed.
+    /// Notifies subscribers that something changed.
     pub fn event(&mut self, topic: &'static str, subject: Uuid) {
         let event = events::row(&self.services.ids, self.tenant, topic, subject, self.at);
         self.after.events.push(event);
@@ -184,7 +183,7 @@ impl<'a> Writer<'a> {
 }
 
 impl Services {
-    /// Writes changes in a transaction of their own: how reconcilers write, which are no runs.
+    /// Writes changes in a transaction of their own, for reconcilers, which are not runs.
     pub async fn write(&self, tenant: Uuid, actor: &str, changes: Vec<Change>) -> Result<()> {
         let txn = self.store.write(tenant).await?;
         let mut after = After::default();
@@ -196,7 +195,7 @@ impl Services {
     }
 }
 
-/// A reason as it is stored.
+/// A reason in its stored form.
 pub(crate) fn reason_json(reason: Option<domain::Reason>) -> Option<Json> {
     reason.and_then(|reason| serde_json::to_value(reason).ok())
 }

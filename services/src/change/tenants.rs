@@ -1,4 +1,4 @@
-//! What a verified directory tells of the tenant itself.
+//! Writes what a verified directory reports about the tenant itself.
 
 use domain::{Id, Zone, ids, language};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
@@ -7,13 +7,13 @@ use serde_json::json;
 use super::Writer;
 use crate::{Result, audit::Facts, calendars};
 
-/// The zone and the language of a tenant, as the directory of its organisation tells them. What the tenant has already
-/// stays: somebody may have set it.
+/// Time zone and language of a tenant, as reported by its organisation's directory. Existing values are kept, because
+/// somebody may have set them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantLocale {
-    /// The time zone; what is no IANA name is not taken.
+    /// Time zone; ignored if it is not an IANA name.
     pub zone: Option<String>,
-    /// The language; what is no BCP 47 tag is not taken.
+    /// Language; ignored if it is not a BCP 47 tag.
     pub language: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a column of the tenant that is null; false where it is not.
+    /// Sets a column of the tenant that is null; `false` if it has a value.
     async fn fill(&self, column: entity::tenant::Column, value: &str) -> Result<bool> {
         use entity::tenant::{Column, Entity};
         #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]

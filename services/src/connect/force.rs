@@ -1,5 +1,5 @@
-//! How a consent comes into force: it is left sealed in the session, tried by the integration's run, and only then
-//! stored; and how it goes out of force again.
+//! How a consent takes effect: it is stored sealed in the session, tried by the integration's run, and only then made
+//! permanent; and how it is withdrawn.
 
 use domain::{Id, ids};
 use sea_orm::{
@@ -24,8 +24,8 @@ use crate::{
 };
 
 impl Connect {
-    /// Leaves a consent, sealed, in the session, and tells the integration's run where it is. Nothing is in force
-    /// before the run has tried it.
+    /// Stores a consent, sealed, in the session and signals the integration's run. The consent has no effect until the
+    /// run has tried it.
     pub(super) async fn hand_over(
         &self,
         tx: &mut Tx,
@@ -48,7 +48,7 @@ impl Connect {
         integrations::signal(tx, session.integration_id, "consented", said).await
     }
 
-    /// The consent that [`Connect::hand_over`] left for an integration; read by the integration's run.
+    /// The consent that [`Connect::hand_over`] stored for an integration; read by the integration's run.
     pub async fn handed_over(&self, tenant: Uuid, integration: Uuid, session: Uuid) -> Result<Secret> {
         use entity::connect_session::{Column, one};
         let txn = self.services.store.read(tenant).await?;
@@ -61,8 +61,8 @@ impl Connect {
         serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
     }
 
-    /// Puts a tried consent into force, in one transaction: the organisation at the provider is bound to this tenant
-    /// and to no other, and the secret is stored. Done twice it changes nothing.
+    /// Makes a tried consent permanent in one transaction: binds the organisation at the provider to this tenant and
+    /// no other, and stores the secret. Idempotent.
     pub async fn adopt(
         &self,
         integration: &entity::integration::Model,
@@ -93,14 +93,14 @@ impl Connect {
         tx.commit().await
     }
 
-    /// Clears the consents that sessions left for an integration's run, which is over.
+    /// Deletes the consents that sessions stored for an integration's run, which has ended.
     pub async fn forget(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
         let tx = self.services.begin(tenant).await?;
         forget_handed_over(&tx, integration).await?;
         tx.commit().await
     }
 
-    /// Takes a consent out of force again: nothing of it is left. Safe when it never was in force.
+    /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
     pub async fn abandon(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
         use entity::external_binding::{Column, delete};
         let mut tx = self.services.begin(tenant).await?;
@@ -114,8 +114,8 @@ impl Connect {
     }
 }
 
-/// Binds an organisation at a provider to the integration. The binding of another tenant is not seen, and the table's
-/// key keeps it from being bound twice.
+/// Binds an organisation at a provider to the integration. Another tenant's binding is not visible here; the table's
+/// unique key prevents a second one.
 async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &str) -> Result<()> {
     use entity::external_binding::{ActiveModel, Column, Entity, of};
     let row = ActiveModel {
@@ -136,13 +136,13 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
     match ours.one(tx.conn()).await? {
         Some(_) => Ok(()),
         None => {
-            let message = "This organisation is connected already, by another integration.";
+            let message = "Another integration already connects this organisation.";
             Err(Error::refuse("ORGANISATION_TAKEN", message))
         }
     }
 }
 
-/// Clears the consents that sessions left for an integration's run, once it has put one into force or given up.
+/// Deletes the consents that sessions stored for an integration's run, once it has made one permanent or given up.
 pub(crate) async fn forget_handed_over(tx: &Tx, integration: Uuid) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())
@@ -154,7 +154,7 @@ pub(crate) async fn forget_handed_over(tx: &Tx, integration: Uuid) -> Result<()>
     Ok(())
 }
 
-/// Lets an integration that never came into force be connected to another organisation.
+/// Allows an integration whose consent never took effect to be connected to another organisation.
 pub(super) async fn forget_organisation(tx: &Tx, integration: Uuid) -> Result<()> {
     use entity::integration::{Column, update};
     let none = || Expr::value(Option::<String>::None);

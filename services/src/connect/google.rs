@@ -1,9 +1,10 @@
-//! The key of a Google service account, typed on the connect page, with the administrator for whom it acts; a service
-//! account that is named without its key; and a user's own consent at Google.
+//! Connecting through Google: the key of a service account, entered on the connect page with the administrator for
+//! whom it acts; a service account that is named without its key; and a user's own consent.
 //!
-//! That the key may act for that administrator in the directory is the proof of the organisation, and the integration's
-//! run asks for it; here only what cannot be a key is refused. A name is no secret: whoever names a service account signs
-//! in as that administrator, or anybody could connect an organisation that trusts it.
+//! That the key may act for the administrator in the directory proves the organisation; the integration's run checks
+//! it, and this module only refuses what cannot be a key. A service account's name is no secret: who enters a name
+//! must sign in as the administrator, otherwise anybody could connect an organisation that trusts that service
+//! account.
 
 use domain::ProviderKind;
 use providers::google::{ServiceAccountKey, consent::Ask};
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret, integrations};
 
-/// What an administrator named before the sign-in that proves who it was; kept in the session.
+/// What an administrator entered before the sign-in that proves their identity; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Named {
     service_account: String,
@@ -35,7 +36,7 @@ impl Connect {
         integrations::provider(&row)
     }
 
-    /// Takes a key file and the address of an administrator.
+    /// Accepts a key file and the address of an administrator.
     pub(super) async fn typed_key(&self, mut session: SessionRow, typed: &Typed) -> Result<Onward> {
         let administrator = administrator(typed)?;
         let key = typed.password.expose_secret().trim();
@@ -49,8 +50,8 @@ impl Connect {
         Ok(Onward::Progress)
     }
 
-    /// Takes the address of a service account that the installation signs for, and that of an administrator, who has to
-    /// sign in before anything is tried.
+    /// Accepts the addresses of an administrator and of a service account for which the installation signs. The
+    /// administrator must sign in before anything is tried.
     pub(super) async fn named_service_account(
         &self,
         mut session: SessionRow,
@@ -60,8 +61,7 @@ impl Connect {
         let administrator = administrator(typed)?.to_owned();
         let named = Named { service_account: service_account(address)?, administrator };
         if !self.services.connectors.google()?.is_keyless() {
-            let message =
-                "This installation does not sign for service accounts without their keys. Paste the key.";
+            let message = "This installation cannot use a service account without its key. Paste the key.";
             return Err(Refusal::new("KEYLESS_NOT_OFFERED", message).at("serviceAccount").into());
         }
         let tx = self.services.begin(session.tenant_id).await?;
@@ -74,7 +74,7 @@ impl Connect {
         Ok(onward)
     }
 
-    /// Takes the sign-in of the administrator who was named. Anything else ends the attempt.
+    /// Completes the sign-in of the named administrator. Any other account ends the attempt.
     pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         let (mut session, verifier) =
             self.expect_answer(cookie, "CONNECT", GOOGLE_SIGNED_IN, &answer).await?;
@@ -113,7 +113,7 @@ impl Connect {
         }
     }
 
-    /// Sends a browser to Google, to come back at `path`.
+    /// Redirects a browser to Google, to return at `path`.
     pub(super) async fn to_google(
         &self,
         tx: &Tx,
@@ -137,8 +137,8 @@ impl Connect {
         Ok(Onward::Provider(google.consent_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
     }
 
-    /// Takes a user's own consent at Google. The account is the one whose calendar it is: the one that the
-    /// organisation's directory has under the user's calendar address.
+    /// Completes a user's own consent at Google. The account must be the one that the organisation's directory has
+    /// under the user's calendar address.
     pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         let path = GOOGLE_OWN_CONSENTED;
         let (session, verifier) = self.expect_answer(cookie, "OWN_OPEN", path, &answer).await?;
@@ -170,7 +170,7 @@ fn administrator(typed: &Typed) -> Result<&str> {
     Err(Refusal::new("CREDENTIALS_MISSING", message).at("user").into())
 }
 
-/// The address of a service account, as Google gives them.
+/// Parses the address of a service account, in Google's form.
 fn service_account(address: &str) -> Result<String> {
     let address = address.trim().to_ascii_lowercase();
     let (name, domain) = address.split_once('@').unwrap_or_default();
@@ -179,6 +179,6 @@ fn service_account(address: &str) -> Result<String> {
     if is_one && plain(name) && plain(domain) {
         return Ok(address);
     }
-    let message = "This is not the address of a service account; it ends with .gserviceaccount.com.";
+    let message = "Enter the address of a service account; it ends with .gserviceaccount.com.";
     Err(Refusal::new("SERVICE_ACCOUNT_MALFORMED", message).at("serviceAccount").into())
 }

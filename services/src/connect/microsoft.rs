@@ -1,4 +1,4 @@
-//! The administrator's way through Microsoft: a fresh sign-in, then the organisation's consent.
+//! Connecting through Microsoft: a fresh sign-in of the administrator, then the organisation's consent.
 
 use domain::Id;
 use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret};
 
-/// Who signed in at the provider; kept in the session.
+/// The account that signed in at the provider; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SignedIn {
     pub(super) external: String,
@@ -21,8 +21,8 @@ pub(super) struct SignedIn {
 }
 
 impl Connect {
-    /// Takes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends the
-    /// attempt.
+    /// Completes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends
+    /// the attempt.
     pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         let (mut session, verifier) = self.expect_answer(cookie, "CONNECT", SIGNED_IN, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
@@ -39,7 +39,7 @@ impl Connect {
         }
     }
 
-    /// Whom the organisation's consent will be asked of, and for whom: what the administrator reads before they go there.
+    /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
     pub async fn asked(&self, cookie: &str) -> Result<Asked> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
@@ -47,7 +47,7 @@ impl Connect {
         Ok(Asked { tenant, account: signed.account, organisation: signed.external })
     }
 
-    /// Goes on to the organisation's consent.
+    /// Redirects to the organisation's consent.
     pub async fn ask_consent(&self, cookie: &str) -> Result<Onward> {
         let (mut session, signed) = self.asking(cookie).await?;
         let identity = self.services.connectors.microsoft()?;
@@ -99,7 +99,8 @@ impl Connect {
         Ok(identity.verify_id_token(token, nonce).await?)
     }
 
-    /// Takes the organisation's consent. The tenant that the redirect names is only compared with the signed-in one.
+    /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
+    /// sign-in.
     pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         let (mut session, _verifier) = self.expect_answer(cookie, "CONNECT", CONSENTED, &answer).await?;
         let signed: Option<SignedIn> =
@@ -108,7 +109,8 @@ impl Connect {
         let checked = answer.no_error().and_then(|()| match (&signed, answer.tenant.as_deref()) {
             (Some(signed), Some(tenant)) if signed.external.eq_ignore_ascii_case(tenant) => Ok(()),
             _ => {
-                let message = "The consent came from another organisation than the one that signed in.";
+                let message =
+                    "The consent came from a different organisation from the account that signed in.";
                 Err(Refusal::new("TENANT_MISMATCH", message).into())
             }
         });
@@ -145,7 +147,7 @@ impl Connect {
         Ok(Onward::Provider(identity.authorize_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
     }
 
-    /// A fresh single-use state for the step that ends at `path`.
+    /// Creates a single-use state for the step that ends at `path`.
     pub(super) async fn new_state(&self, tx: &Tx, session: &mut SessionRow, path: &str) -> Result<String> {
         let state = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
@@ -155,8 +157,8 @@ impl Connect {
         Ok(state)
     }
 
-    /// Takes a redirect's answer: the session is this browser's, the state is the one that was sent, for this step,
-    /// and has not been used. It is used up whatever comes of it.
+    /// Validates a redirect: the session belongs to this browser, and the state is the one sent for this step and has
+    /// not been used. The state is consumed whatever the result.
     pub(super) async fn expect_answer(
         &self,
         cookie: &str,
@@ -177,7 +179,7 @@ impl Connect {
             .await?;
         tx.commit().await?;
         if used.rows_affected != 1 {
-            let message = "This answer does not belong to this step, or was used before. Start again.";
+            let message = "This redirect does not belong to this step, or has been used before. Start again.";
             return Err(Error::refuse("STATE_INVALID", message));
         }
         let sealed = session.verifier.clone().unwrap_or_default();
@@ -187,18 +189,18 @@ impl Connect {
     }
 }
 
-/// What a provider's redirect carries. Every member can be forged.
+/// Parameters of a provider's redirect. Any of them can be forged.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RedirectAnswer {
-    /// Our state.
+    /// The state that we sent.
     pub state: Option<String>,
-    /// The code.
+    /// Authorisation code to exchange for a token.
     pub code: Option<String>,
-    /// The tenant that is said to have consented.
+    /// The organisation that supposedly consented.
     pub tenant: Option<String>,
-    /// The provider's error. Looked at first: Microsoft sends `admin_consent=True` with errors too.
+    /// The provider's error code. Checked first: Microsoft sends `admin_consent=True` with errors too.
     pub error: Option<String>,
-    /// What the provider says about it.
+    /// The provider's description of the error.
     pub error_description: Option<String>,
 }
 

@@ -1,9 +1,9 @@
-//! The connect page's steps: what an invited administrator's browser does, from the terms to the authorisation.
+//! Steps of the connect page: what an invited administrator does in the browser, from the terms to the authorisation.
 //!
-//! The browser is bound to a session row by a cookie of which only a digest is stored. Which organisation at the
-//! provider is connected is said by a fresh sign-in's validated ID token in that same session, never by a redirect:
-//! anybody can type a redirect's address. Each `state` is ours, single-use, and good for one step of one session.
-//! Whatever ends a session early leaves the integration with a reason and nothing half-connected.
+//! The browser is bound to a session row by a cookie, of which only a digest is stored. The organisation at the
+//! provider is determined by the validated ID token of a fresh sign-in in that session, never by a redirect, whose
+//! address anybody can type. Each `state` is ours, single-use, and valid for one step of one session. Whatever ends a
+//! session early leaves the integration with a reason and nothing half-connected.
 
 mod force;
 mod google;
@@ -34,60 +34,60 @@ use entity::connect_session::Model as SessionRow;
 pub(crate) use self::force::forget_handed_over;
 pub use self::microsoft::RedirectAnswer;
 use self::microsoft::SignedIn;
-/// What an administrator of Google Workspace allows the service account.
+/// Scopes that an administrator of Google Workspace grants to the service account.
 pub use providers::google::DELEGATED as GOOGLE_SCOPES;
 
-/// Where Microsoft sends the browser back after the administrator's sign-in.
+/// Path to which Microsoft redirects after the administrator's sign-in.
 pub const SIGNED_IN: &str = "/connect/microsoft/signed-in";
-/// Where Microsoft sends the browser back after the organisation's consent.
+/// Path to which Microsoft redirects after the organisation's consent.
 pub const CONSENTED: &str = "/connect/microsoft/consented";
-/// Where Microsoft sends the browser back after a user's own consent.
+/// Path to which Microsoft redirects after a user's own consent.
 pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
-/// Where Google sends the browser back after the sign-in of an administrator who named a service account.
+/// Path to which Google redirects after the sign-in of an administrator who named a service account.
 pub const GOOGLE_SIGNED_IN: &str = "/connect/google/signed-in";
-/// Where Google sends the browser back after a user's own consent.
+/// Path to which Google redirects after a user's own consent.
 pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
-/// The step of a session that waits for typed credentials.
+/// Step of a session that waits for credentials to be entered.
 const CREDENTIALS: &str = "CREDENTIALS";
-/// The step of a session whose administrator has signed in and reads what the organisation will be asked for.
+/// Step of a session whose administrator has signed in and is shown what the organisation will be asked for.
 const ASKING: &str = "ASKING";
-/// The step of a session whose browser was sent to the provider.
+/// Step of a session whose browser was sent to the provider.
 const AT_PROVIDER: &str = "PROVIDER";
-/// The step of a session that has left a consent for the run.
+/// Step of a session that has stored a consent for the run.
 const HANDED_OVER: &str = "PROGRESS";
-/// The step of a session whose administrator has said yes or no.
+/// Step of a session whose administrator has authorised or declined.
 const ANSWERED: &str = "ANSWERED";
 
 crate::noun! {
-    /// The connect page's steps.
+    /// The steps of the connect page.
     Connect
 }
 
-/// What the administrator chose on the page.
+/// The administrator's choices on the page.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// The calendar system.
+    /// Calendar system to connect.
     pub provider: ProviderKind,
-    /// Whether the terms of service are ticked.
+    /// Whether the terms of service were accepted.
     pub terms: bool,
-    /// Whether the privacy policy is ticked.
+    /// Whether the privacy policy was accepted.
     pub privacy: bool,
-    /// How much the service account may reach.
+    /// How much the service account may access.
     pub access_level: domain::AccessLevel,
-    /// The service mailbox, if it is known already.
+    /// Address of the service mailbox, if already known.
     pub service_mailbox: Option<String>,
 }
 
-/// Credentials that are typed, for systems without consent pages.
+/// Credentials entered on the page, for systems without consent pages.
 #[derive(Clone)]
 pub struct Typed {
-    /// Where the server is; may be empty where it can be found by the user name (Exchange).
+    /// Address of the server; may be empty for Exchange, where the user name can reveal it.
     pub server: String,
-    /// The user name; with Google the administrator for whom the service account acts.
+    /// User name; for Google the administrator for whom the service account acts.
     pub user: String,
-    /// The password; with Google the key file.
+    /// Password; for Google the key file.
     pub password: SecretString,
-    /// With Google: the service account's address, in place of its key.
+    /// For Google, the service account's address in place of its key.
     pub service_account: Option<String>,
 }
 
@@ -96,60 +96,60 @@ pub struct Typed {
 pub enum Onward {
     /// To a page of the provider.
     Provider(Url),
-    /// To the page that says what the organisation will be asked for.
+    /// To the page that shows what the organisation will be asked for.
     Ask,
-    /// To the form for typed credentials.
+    /// To the form for credentials.
     Credentials,
-    /// To the page that shows how far it is.
+    /// To the page that shows the progress.
     Progress,
-    /// Back to where the vendor wants it.
+    /// Back to the vendor's product.
     Land(Url),
 }
 
-/// What an administrator reads before the organisation's consent.
+/// What an administrator is shown before the organisation's consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The tenant's name.
+    /// Name of the tenant.
     pub tenant: String,
     /// The account that signed in.
     pub account: String,
-    /// The provider's id of the account's organisation.
+    /// Id of the account's organisation at the provider.
     pub organisation: String,
 }
 
-/// How far a session is, for its page.
+/// Progress of a session, for its page.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// The tenant's name.
+    /// Name of the tenant.
     pub tenant: String,
-    /// The integration.
+    /// The session's integration.
     pub integration: entity::integration::Model,
-    /// Its state.
+    /// State of the integration.
     pub state: IntegrationState,
-    /// Why.
+    /// Why the integration is in this state.
     pub reason: Option<Reason>,
-    /// Where the browser lands in the end.
+    /// Where the browser returns at the end.
     pub landing: Option<Url>,
-    /// Whether the administrator has authorised or declined in this session; the run may not have heard it yet.
+    /// Whether the administrator has authorised or declined in this session; the run may not have processed it yet.
     pub answered: bool,
-    /// Whether a run is at it: a state in which nothing goes on is then the former attempt's.
+    /// Whether a run is connecting the integration; if so, a final state is that of the previous attempt.
     pub connecting: bool,
 }
 
-/// What the integration's run is told of a consent.
+/// Signal that tells the integration's run about a consent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consented {
-    /// The session in which the secret lies, sealed.
+    /// The session that stores the sealed secret.
     pub session: Uuid,
     /// The account that consented.
     pub by: String,
-    /// Where the customer's own server is.
+    /// Address of the customer's own server.
     pub server: Option<Url>,
 }
 
 impl Connect {
     /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
-    /// Answers the cookie's secret and where to go.
+    /// Returns the cookie's secret and where to go next.
     pub async fn choose(&self, token: &str, choice: Choice) -> Result<(String, Onward)> {
         if !choice.terms || !choice.privacy {
             let message = "Tick the terms of service and the privacy policy first.";
@@ -177,7 +177,7 @@ impl Connect {
         Ok((cookie, onward))
     }
 
-    /// The link's integration, or a new one; one that is over or was connected before is connected again.
+    /// The link's integration, or a new one; one that has ended or was connected before is connected again.
     async fn integration_of(
         &self,
         tx: &mut Tx,
@@ -246,7 +246,7 @@ impl Connect {
         Ok(())
     }
 
-    /// How far the session's integration is.
+    /// Progress of the session's integration.
     pub async fn progress(&self, cookie: &str) -> Result<Progress> {
         let session = self.session(cookie, "CONNECT").await?;
         let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
@@ -263,7 +263,7 @@ impl Connect {
         Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
     }
 
-    /// The second, explicit step: Muster may use what the provider granted (S3.5).
+    /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, cookie: &str) -> Result<Onward> {
         let mut session = self.session(cookie, "CONNECT").await?;
         let mut tx = self.services.begin(session.tenant_id).await?;
@@ -279,7 +279,7 @@ impl Connect {
         Ok(landed.map_or(Onward::Progress, Onward::Land))
     }
 
-    /// The administrator says no, before or instead of the authorisation.
+    /// Records that the administrator declined, before or instead of the authorisation.
     pub async fn decline(&self, cookie: &str) -> Result<Onward> {
         let session = self.session(cookie, "CONNECT").await?;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -287,7 +287,7 @@ impl Connect {
         self.give_up(tx, session, &error.into()).await
     }
 
-    /// Ends the attempt: the run undoes what was done, the browser lands back with the reason (S1.12).
+    /// Ends the attempt: the run undoes what was done, and the browser returns with the reason (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<Onward> {
         set_step(&tx, &mut session, ANSWERED).await?;
         let reason = Reason::new(error.code(), error.to_string());
@@ -301,7 +301,7 @@ impl Connect {
         Ok(landed.map_or(Onward::Progress, Onward::Land))
     }
 
-    /// Where the browser lands; `None` where the vendor named no place, or no longer allows it.
+    /// Where the browser returns; `None` if the vendor named no URL, or no longer allows it.
     async fn landing(
         &self,
         integration: &entity::integration::Model,
@@ -315,7 +315,7 @@ impl Connect {
     }
 }
 
-/// Whether a run is connecting an integration at this moment.
+/// Whether a run is currently connecting an integration.
 async fn is_connecting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -> Result<bool> {
     use entity::run::{Column, of};
     let run = of(tenant)
@@ -327,20 +327,20 @@ async fn is_connecting(conn: &impl ConnectionTrait, tenant: Uuid, integration: U
     Ok(run.is_some())
 }
 
-/// Under which name the act of a session is recorded.
+/// Name under which the audit log records a session's actions.
 fn actor(session: &SessionRow) -> String {
     let link = |link| Id::<ids::ConnectLink>::from_uuid(link).to_string();
     session.link_id.map_or_else(|| "connect".to_owned(), link)
 }
 
-/// The link's row, held until the transaction ends: two presses of a button make one integration.
+/// The link's row, locked until the transaction ends, so that pressing a button twice creates only one integration.
 async fn held(tx: &Tx, link: Uuid) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_over)
 }
 
-/// Whoever authorises has granted the access in the same session, for the organisation that the integration now has:
-/// of two people with one link, neither presses the other's last button.
+/// Requires that the person who authorises has granted the access in the same session, for the integration's current
+/// organisation: of two people with one link, neither confirms for the other.
 fn may_authorise(session: &SessionRow, row: &entity::integration::Model) -> Result<()> {
     if integrations::state(row) != IntegrationState::AwaitingAuthorization {
         return Ok(());
@@ -359,7 +359,7 @@ fn may_authorise(session: &SessionRow, row: &entity::integration::Model) -> Resu
     Ok(())
 }
 
-/// The return URL with what became of it.
+/// The return URL with the result added.
 fn landing(
     integration: &entity::integration::Model,
     state: IntegrationState,
@@ -374,7 +374,7 @@ fn landing(
     Some(url)
 }
 
-/// What a calendar system is called on pages.
+/// Name of a calendar system on pages.
 pub fn label(provider: ProviderKind) -> &'static str {
     match provider {
         ProviderKind::Microsoft365 => "Microsoft 365",

@@ -1,4 +1,4 @@
-//! A user's own consent: one address that works once, the provider's page, and back.
+//! A user's own consent: a link that works once, the provider's page, and the way back.
 
 use domain::{Id, ProviderKind, ids, state::IntegrationState};
 use providers::{
@@ -15,30 +15,30 @@ use super::{
 };
 use crate::{Error, Result, Tx, audit::Facts, grants::Secret, integrations};
 
-/// What a user is asked before going to the provider's page.
+/// What a user is shown before going to the provider's page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnInvitation {
-    /// The name of the tenant.
+    /// Name of the tenant.
     pub tenant: String,
-    /// The calendar system.
+    /// Calendar system of the account.
     pub provider: ProviderKind,
     /// The account whose calendar is to be connected.
     pub address: String,
 }
 
-/// Whose calendar is to be connected.
+/// The owner of the calendar to be connected.
 pub(super) struct Owner {
-    /// Through which the calendar system is reached.
+    /// The integration that reaches the calendar system.
     pub(super) integration: entity::integration::Model,
-    /// The user.
+    /// Identifier of the user.
     pub(super) user: Uuid,
-    /// The user's calendar address.
+    /// Calendar address of the user.
     pub(super) address: String,
 }
 
 impl Connect {
-    /// What the address of [`Connect::own`] is for. Looking at it does not use it up: mail filters and previews open
-    /// addresses too.
+    /// What the link of [`Connect::own`] is for. Opening it does not consume it, because mail filters and previews
+    /// open links too.
     pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
         let session = self.session(secret, "OWN").await?;
         let Owner { integration, address, .. } = self.owner(&session).await?;
@@ -48,7 +48,7 @@ impl Connect {
         Ok(OwnInvitation { tenant, provider, address })
     }
 
-    /// Begins a user's own consent. Answers the address to which the user's browser is sent; it works once.
+    /// Starts a user's own consent. Returns the link to which the user's browser is sent; it works once.
     pub async fn own(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
@@ -61,7 +61,8 @@ impl Connect {
             crate::connections::live_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
         let integration = integration.ok_or_else(|| {
             let message =
-                "A personal connection needs a connected calendar system that has personal consent.";
+                "Your organisation has connected no calendar system that supports personal consent. Ask an \
+                    administrator to connect one.";
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;
@@ -71,7 +72,7 @@ impl Connect {
         Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
     }
 
-    /// Exchanges the address of [`Connect::own`] for a cookie and the provider's page.
+    /// Exchanges the link of [`Connect::own`] for a cookie and the provider's page.
     pub async fn own_opened(&self, secret: &str) -> Result<(String, Onward)> {
         let mut session = self.session(secret, "OWN").await?;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -101,7 +102,7 @@ impl Connect {
         connector.is_ok_and(|connector| connector.offers().own_consent)
     }
 
-    /// Takes a user's own consent; the mailbox goes over to the user's own route and is activated anew.
+    /// Completes a user's own consent; the mailbox switches to the user's own route and is activated again.
     pub async fn own_consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         use secrecy::ExposeSecret;
         let (session, verifier) = self.expect_answer(cookie, "OWN_OPEN", OWN_CONSENTED, &answer).await?;
@@ -123,7 +124,7 @@ impl Connect {
         self.own_in_force(tx, &integration, user, address, &secret).await
     }
 
-    /// Whose calendar a session is about.
+    /// The owner of the calendar that a session is about.
     pub(super) async fn owner(&self, session: &SessionRow) -> Result<Owner> {
         let txn = self.services.store.read(session.tenant_id).await?;
         let integration =
@@ -134,9 +135,9 @@ impl Connect {
         Ok(Owner { integration: integration.ok_or_else(session_over)?, user, address })
     }
 
-    /// Refuses an account that is not the one behind an address, as the organisation's own directory has it. The
-    /// address was typed by the tenant's staff and a sign-in name may be given to somebody else, so neither proves
-    /// anything; and whom the directory does not know is of another organisation.
+    /// Refuses an account that is not the one behind an address according to the organisation's own directory. The
+    /// address was typed by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an
+    /// account that the directory does not know belongs to another organisation.
     pub(super) async fn require_owner(
         &self,
         integration: &entity::integration::Model,
@@ -151,7 +152,7 @@ impl Connect {
         }
     }
 
-    /// Stores a user's own consent; the mailbox goes over to the user's own route and is activated anew.
+    /// Stores a user's own consent; the mailbox switches to the user's own route and is activated again.
     pub(super) async fn own_in_force(
         &self,
         mut tx: Tx,

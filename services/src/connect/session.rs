@@ -41,7 +41,7 @@ impl Connect {
         Ok((secret, row))
     }
 
-    /// The live session of a cookie.
+    /// The unexpired session of a cookie.
     pub(super) async fn session(&self, cookie: &str, purpose: &str) -> Result<SessionRow> {
         use entity::{
             connect_session::{Column, of},

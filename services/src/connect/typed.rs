@@ -1,4 +1,4 @@
-//! Credentials that the administrator types, for systems without consent pages.
+//! Credentials that an administrator enters, for systems without consent pages.
 
 use domain::{ProviderKind, text::Shape};
 use secrecy::ExposeSecret;
@@ -12,11 +12,11 @@ use crate::{
     text::{self, LONGEST_URL},
 };
 
-/// The longest user name, in characters.
+/// Longest user name in characters.
 const LONGEST_USER: usize = 320;
 
 impl Connect {
-    /// Takes credentials that the administrator typed. They are tried by the integration's run.
+    /// Accepts entered credentials. The integration's run tries them.
     pub async fn typed(&self, cookie: &str, typed: Typed) -> Result<Onward> {
         let mut session = self.session(cookie, "CONNECT").await?;
         if session.step != CREDENTIALS {
@@ -48,7 +48,7 @@ impl Connect {
     }
 }
 
-/// The server that was typed. An Exchange server may be left out: it is found by the account's address then.
+/// The entered server. For Exchange it may be omitted and is then discovered from the account's address.
 fn server_of(provider: ProviderKind, typed: &Typed) -> Result<Option<Url>> {
     let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
     text::check(&typed.server, Shape::Line, LONGEST_URL, "server")?;

@@ -1,4 +1,4 @@
-//! Which calendars of a mailbox make its owner busy.
+//! Selects which calendars of a mailbox make its owner busy.
 
 use domain::{
     Allowed, Id, ids,
@@ -17,15 +17,15 @@ use crate::{
     orders::{Activate, Order},
 };
 
-/// How many calendars of one mailbox are kept.
+/// Maximum number of calendars stored for a mailbox.
 const MOST: usize = 100;
 
 impl Connections {
-    /// Decides which calendars of a mailbox make its owner busy, by the ids that the mailbox lists; `None` leaves it to
-    /// the calendar system. The mailbox is read again at once.
+    /// Sets which calendars of a mailbox make its owner busy, by their ids; `None` leaves it to the calendar system.
+    /// The mailbox is read again at once.
     ///
-    /// Refused when the mailbox lists no such calendar, when none is named, and when somebody changed the connection
-    /// since `if_version`.
+    /// Refused if the mailbox lists no such calendar, if the list is empty, and if the connection has changed since
+    /// `if_version`.
     pub async fn count_calendars(
         &self,
         by: &Allowed,
@@ -48,7 +48,8 @@ impl Connections {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message = "Somebody changed this connection in the meantime. Read it again.";
+            let message =
+                "Somebody else has changed this connection. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if state(&row).is_readable() {
@@ -64,18 +65,18 @@ impl Connections {
     }
 }
 
-/// The ids in the order of the mailbox's list, each once.
+/// The ids in the order of the mailbox's list, without duplicates.
 fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
     if wanted.is_empty() {
-        let message = "Name at least one calendar. Without any, the owner would never be busy.";
+        let message = "Give at least one calendar. Without any, the owner would never be busy.";
         return Err(Refusal::new("CALENDARS_MISSING", message).at("calendarIds").into());
     }
     if state(row) == ConnectionState::Excluded {
-        return Err(Error::refuse("EXCLUDED", "An administrator left this mailbox out."));
+        return Err(Error::refuse("EXCLUDED", "An administrator has excluded this mailbox."));
     }
     let listed = calendars(row);
     if wanted.iter().any(|id| !listed.iter().any(|calendar| calendar.id == *id)) {
-        let message = "This mailbox lists no such calendar. Read its calendars again.";
+        let message = "This mailbox has no such calendar. Query its calendars again.";
         return Err(Refusal::new("CALENDAR_ID_UNKNOWN", message).at("calendarIds").into());
     }
     let counted: Vec<String> =
@@ -83,7 +84,7 @@ fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
     Ok(json!(counted))
 }
 
-/// The calendars of a mailbox, as they were listed when it was activated last; `counts` says what holds now.
+/// The calendars of a mailbox as listed at its last activation; `counts` reflects the current setting.
 pub fn calendars(row: &Model) -> Vec<CalendarListing> {
     let listed: Option<Vec<CalendarListing>> =
         row.calendars.clone().and_then(|json| serde_json::from_value(json).ok());
@@ -95,12 +96,12 @@ pub fn calendars(row: &Model) -> Vec<CalendarListing> {
     calendars
 }
 
-/// The ids of the calendars that count by an administrator's decision; `None` where the calendar system decides.
+/// Ids of the calendars that an administrator chose; `None` if the calendar system decides.
 pub fn counted(row: &Model) -> Option<Vec<String>> {
     row.counted_calendars.clone().and_then(|json| serde_json::from_value(json).ok())
 }
 
-/// A list of calendars as it is kept.
+/// A list of calendars in its stored form.
 pub fn listing(calendars: &[CalendarListing]) -> Json {
     json!(calendars[..calendars.len().min(MOST)])
 }

@@ -1,4 +1,4 @@
-//! Credentials of one consent, for a connector: kept while they last, refreshed by one caller at a time.
+//! Credentials of one consent for a connector: cached until they expire, refreshed by one caller at a time.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -15,14 +15,14 @@ use uuid::Uuid;
 use super::{Secret, lost, place, service_account};
 use crate::{Error, Result, Services};
 
-/// An access token and when it ends.
+/// An access token and when it expires.
 type Live = (SecretString, Timestamp);
 
-/// Access tokens in memory, one slot per grant; whoever holds the slot refreshes.
+/// Access tokens in memory, one slot for each grant; whoever holds the slot refreshes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens(Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>);
 
-/// Where one grant's access token is kept.
+/// The slot for one grant's access token.
 type Slot = Arc<Mutex<Option<Live>>>;
 
 impl Tokens {
@@ -32,10 +32,10 @@ impl Tokens {
     }
 }
 
-/// A token is renewed this long before it ends.
+/// How long before its expiry a token is renewed.
 const EARLY: Duration = Duration::from_mins(5);
 
-/// The application's own token within an organisation, before the organisation is bound.
+/// The application's own token within an organisation that is not bound yet.
 #[derive(Debug)]
 pub(super) struct Trial {
     pub(super) identity: Identity,
@@ -147,9 +147,9 @@ impl Broker {
         Ok(row.filter(|row| !row.lost).ok_or_else(lost)?)
     }
 
-    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and the new
-    /// refresh token is stored before anybody uses what came with it. SQLite belongs to one process, whose slot
-    /// is lock enough; holding its only writing connection while a provider thinks would stop everybody.
+    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and the new refresh
+    /// token is stored before the new access token is used. On SQLite, which belongs to one process, the slot
+    /// suffices; holding its only writing connection while waiting for a provider would block everybody.
     async fn rotate(&self, claims: Option<&str>) -> Result<Fetched> {
         let postgres = self.services.store.backend() == DatabaseBackend::Postgres;
         let lock = if postgres { Some(self.services.store.write(self.tenant).await?) } else { None };
@@ -174,7 +174,7 @@ impl Broker {
         Ok(fetched)
     }
 
-    /// Exchanges a person's refresh token; answers what replaces the stored consent, if anything does.
+    /// Exchanges a user's refresh token; returns the consent to store instead, if it changed.
     async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<(Fetched, Option<Secret>)> {
         let connectors = &self.services.connectors;
         let text = |token: &SecretString| token.expose_secret().to_owned();
@@ -209,6 +209,6 @@ impl Broker {
 
 enum Fetched {
     Token(SecretString, Duration),
-    /// What never changes.
+    /// A credential that never changes.
     Key(Credential),
 }

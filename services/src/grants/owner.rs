@@ -1,4 +1,4 @@
-//! Access to one mailbox, with its days where its owner lives.
+//! Sessions for one mailbox that use its owner's time zone.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::Grants;
 use crate::{Result, connections, tenants};
 
 impl Grants {
-    /// Access to the calendar system for one mailbox: through its owner's own consent where it has one. Whole days and
-    /// times without a zone stand in the zone of the mailbox, else of the user, else of the tenant.
+    /// Opens a session for one mailbox, with its owner's own consent if there is one. All-day events and times without
+    /// a zone use the zone of the mailbox, else of the user, else of the tenant.
     pub async fn session_of(
         &self,
         integration: &entity::integration::Model,
@@ -22,7 +22,7 @@ impl Grants {
         Ok((provider, Session { zone, ..session }))
     }
 
-    /// The zone of a mailbox's days; `None` where nobody has told one.
+    /// Time zone of a mailbox; `None` if none is known.
     async fn zone_of(&self, connection: &entity::connection::Model) -> Result<Option<Zone>> {
         let told = connection.time_zone.as_deref().and_then(Zone::named);
         if told.is_some() {

@@ -1,4 +1,4 @@
-//! How rooms are told from people, where the calendar system itself has no directory of rooms.
+//! Rules that tell rooms from people, for calendar systems without a room directory.
 
 use domain::{Allowed, Id, ProviderKind, ids};
 use entity::integration::Model;
@@ -9,17 +9,17 @@ use serde_json::json;
 use super::{Integrations, find, provider};
 use crate::{Error, Refusal, Result, audit::Facts, events::topic};
 
-/// How many forms one member of a rule has at most.
+/// Maximum number of patterns in each list of a rule.
 const MOST: usize = 50;
-/// The longest form, in characters.
+/// Longest pattern in characters.
 const LONGEST: usize = 200;
 
 impl Integrations {
-    /// Sets how rooms are told from people; `None` leaves it to the installation's own rule. The next verification lists
-    /// the rooms anew.
+    /// Sets the rules that tell rooms from people; `None` restores the operator's default rules. The next verification
+    /// lists the rooms by the new rules.
     ///
-    /// Refused where the calendar system has a directory of rooms, when a form is empty or too long, and when somebody
-    /// changed the integration since `if_version`.
+    /// Refused if the calendar system has a room directory, if a pattern is empty or too long, and if the integration
+    /// has changed since `if_version`.
     pub async fn set_room_rules(
         &self,
         by: &Allowed,
@@ -31,7 +31,7 @@ impl Integrations {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = find(&tx, id.uuid()).await?;
         if provider(&row)? != ProviderKind::CalDav {
-            let message = "This calendar system lists its rooms itself.";
+            let message = "This calendar system has a room directory, so room rules do not apply.";
             return Err(Error::refuse("ROOM_RULES_NOT_USED", message));
         }
         let rules: Option<Json> = rules.map(|rules| checked(&rules).map(|()| json!(rules))).transpose()?;
@@ -43,7 +43,8 @@ impl Integrations {
             .exec(tx.conn())
             .await?;
         if changed.rows_affected == 0 {
-            let message = "Somebody changed this integration in the meantime. Read it again.";
+            let message =
+                "Somebody else has changed this integration. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);
@@ -67,11 +68,11 @@ fn checked(rules: &RoomRule) -> Result<()> {
         return Ok(());
     }
     let message =
-        format!("A rule has up to {MOST} forms of each kind, each of 1 to {LONGEST} characters on one line.");
+        format!("Give up to {MOST} entries in each list, each of 1 to {LONGEST} characters on one line.");
     Err(Refusal::new("ROOM_RULES_MALFORMED", message).at("rules").into())
 }
 
-/// How an integration's rooms are told from people; `None` where the installation's own rule serves.
+/// The integration's own rules; `None` if the operator's default rules apply.
 pub fn room_rules(row: &Model) -> Option<RoomRule> {
     row.room_rules.clone().and_then(|json| serde_json::from_value(json).ok())
 }

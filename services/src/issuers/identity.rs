@@ -1,4 +1,4 @@
-//! Who is who at an issuer, decided by an administrator.
+//! Links between users and their identities at an issuer, set by an administrator.
 
 use domain::{Allowed, Id, ids, text::Shape};
 use entity::openid_identity::{Column, Model, delete, of};
@@ -8,12 +8,12 @@ use serde_json::json;
 use super::{Issuers, person};
 use crate::{Error, Page, PageArgs, Refusal, Result, Tx, access::Access, audit::Facts, page, roles, text};
 
-/// The longest name of a person at an issuer, in characters.
+/// Longest subject identifier in characters.
 const LONGEST: usize = 255;
 
 impl Issuers {
-    /// Links a user with what an issuer calls the user, in place of any former link. Whoever may do that could sign in
-    /// as the user, so it needs all that the user may do.
+    /// Links a user to an identity at an issuer, replacing any previous link. Who may do that could sign in as the
+    /// user, so it needs every permission of the user.
     pub async fn link(
         &self,
         by: &Allowed,
@@ -23,7 +23,7 @@ impl Issuers {
     ) -> Result<Model> {
         text::check(subject, Shape::Line, LONGEST, "subject")?;
         if subject.is_empty() {
-            return Err(Refusal::new("TEXT_MALFORMED", "Enter what the issuer calls the user.")
+            return Err(Refusal::new("TEXT_MALFORMED", "Enter the user's subject at the issuer.")
                 .at("subject")
                 .into());
         }
@@ -34,7 +34,7 @@ impl Issuers {
         match same.one(tx.conn()).await? {
             Some(row) if row.user_id == user.uuid() => return Ok(row),
             Some(_) => {
-                let message = "Another user is linked with this already.";
+                let message = "Another user is already linked to this subject.";
                 return Err(Refusal::new("IDENTITY_TAKEN", message).at("subject").into());
             }
             None => {}
@@ -45,8 +45,8 @@ impl Issuers {
         Ok(row)
     }
 
-    /// Takes a user's link with an issuer away. What the user opened through the issuer is closed; the next sign-in links
-    /// anew by the verified address. Answers whether there was a link.
+    /// Removes a user's link to an issuer and revokes what the user obtained through the issuer; the next sign-in
+    /// links again by verified email address. Returns whether there was a link.
     pub async fn unlink(
         &self,
         by: &Allowed,
@@ -70,7 +70,7 @@ impl Issuers {
         Ok(was_there)
     }
 
-    /// Who the users of the tenant are at an issuer.
+    /// One page of the links between the tenant's users and an issuer.
     pub async fn identities(
         &self,
         by: &Allowed,

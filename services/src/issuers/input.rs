@@ -1,4 +1,4 @@
-//! What is asked of a registration before it is stored.
+//! Validates the registration of an issuer before it is stored.
 
 use domain::{
     Id, ids,
@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::{IssuerChange, NewIssuer, audience_of};
 use crate::{Refusal, Result, Services, tenants::checked_name, text};
 
-/// The longest issuer, audience, client id or secret, in characters.
+/// Longest issuer, audience, client id or secret, in characters.
 const LONGEST: usize = 500;
-/// The longest name of a claim, in characters.
+/// Longest name of a claim in characters.
 const LONGEST_CLAIM: usize = 100;
 
 /// The row of a new registration, without its secret.
@@ -24,7 +24,12 @@ pub(super) fn row(id: Uuid, tenant: Id<ids::Tenant>, new: &NewIssuer, services: 
     let own = audience_of(&services.settings, tenant);
     let issuer = word(&new.issuer, "issuer")?;
     if issuer == services.settings.link("") {
-        return Err(Refusal::new("ISSUER_UNUSABLE", "This is Muster itself.").at("issuer").into());
+        return Err(Refusal::new(
+            "ISSUER_UNUSABLE",
+            "This is Muster's own address. Enter your organisation's issuer.",
+        )
+        .at("issuer")
+        .into());
     }
     Ok(Model {
         id,
@@ -43,7 +48,7 @@ pub(super) fn row(id: Uuid, tenant: Id<ids::Tenant>, new: &NewIssuer, services: 
     })
 }
 
-/// The row of a registration after a change, with its former secret.
+/// The row of a changed registration, with its previous secret.
 pub(super) fn changed(before: &Model, change: IssuerChange) -> Result<Model> {
     if let Some(new) = &change.client_secret {
         secret(new.as_ref())?;
@@ -64,11 +69,13 @@ pub(super) fn changed(before: &Model, change: IssuerChange) -> Result<Model> {
     })
 }
 
-/// A text of one line that is there.
+/// Requires a non-empty text on one line.
 fn word(text: &str, field: &'static str) -> Result<String> {
     text::check(text, Shape::Line, LONGEST, field)?;
     if text.is_empty() || text.trim() != text {
-        return Err(Refusal::new("TEXT_MALFORMED", "Enter this without blanks around it.").at(field).into());
+        return Err(Refusal::new("TEXT_MALFORMED", "Enter this without spaces before or after it.")
+            .at(field)
+            .into());
     }
     Ok(text.to_owned())
 }
@@ -84,7 +91,7 @@ fn secret(secret: Option<&SecretString>) -> Result<()> {
 
 fn algorithms(list: &[SigningAlgorithm]) -> Result<Json> {
     if list.is_empty() {
-        let message = "Choose at least one algorithm by which the issuer signs.";
+        let message = "Choose at least one algorithm with which the issuer signs.";
         return Err(Refusal::new("ALGORITHM_MISSING", message).at("algorithms").into());
     }
     let known = SigningAlgorithm::ALL.iter().filter(|algorithm| list.contains(algorithm));

@@ -1,7 +1,7 @@
-//! OpenID issuers by which users of a tenant sign in.
+//! OpenID issuers with which users of a tenant sign in.
 //!
-//! Whoever decides on an issuer decides who is who: it could sign in anybody of the tenant. So that takes every
-//! permission that there is within one. Removing an issuer ends everything that came through it.
+//! Whoever controls an issuer controls who signs in as whom, so changing issuers needs every permission within the tenant.
+//! Removing an issuer ends everything obtained through it.
 
 mod identity;
 mod input;
@@ -27,7 +27,7 @@ use crate::{
     vault::{Column as SealedColumn, Place},
 };
 
-/// How many issuers a tenant has at most.
+/// Maximum number of issuers of a tenant.
 const MOST: u64 = 10;
 
 crate::noun! {
@@ -35,50 +35,51 @@ crate::noun! {
     Issuers
 }
 
-/// An issuer to be registered.
+/// Fields of a new issuer.
 #[derive(Debug, Clone)]
 pub struct NewIssuer {
-    /// The name, for people.
+    /// Display name.
     pub name: String,
-    /// The issuer identifier, exactly as the issuer calls itself.
+    /// Issuer identifier, exactly as the issuer publishes it.
     pub issuer: String,
-    /// Our client id there.
+    /// Client id that the issuer assigned to this installation.
     pub client_id: String,
-    /// The client's secret; none for a public client.
+    /// Client secret; `None` for a public client.
     pub client_secret: Option<SecretString>,
-    /// The algorithms by which it may sign.
+    /// Signature algorithms accepted from the issuer.
     pub algorithms: Vec<SigningAlgorithm>,
-    /// Which of its tokens open the API by themselves.
+    /// Which of the issuer's tokens the API accepts directly.
     pub accepts: IssuerTokens,
-    /// For whom its access tokens must have been made; [`audience_of`] the tenant when absent.
+    /// Required audience of access tokens; defaults to [`audience_of`] the tenant.
     pub audience: Option<String>,
-    /// The claim that says who it is.
+    /// Claim that identifies a person permanently.
     pub subject_claim: String,
-    /// The claim by whose verified address a user is found at first use; none where users are linked beforehand.
+    /// Claim with the verified address by which a user is found at the first sign-in; `None` if users are linked
+    /// beforehand.
     pub email_claim: Option<String>,
 }
 
-/// What of an issuer is to be changed; what is absent stays.
+/// Fields of an issuer to change; omitted fields keep their value.
 #[derive(Debug, Clone, Default)]
 pub struct IssuerChange {
-    /// The name.
+    /// New display name.
     pub name: Option<String>,
-    /// Our client id there.
+    /// New client id.
     pub client_id: Option<String>,
-    /// The client's secret; `Some(None)` makes it a public client.
+    /// New client secret; `Some(None)` makes the client public.
     pub client_secret: Option<Option<SecretString>>,
-    /// The algorithms.
+    /// New list of accepted signature algorithms.
     pub algorithms: Option<Vec<SigningAlgorithm>>,
-    /// Which of its tokens open the API.
+    /// Which of the issuer's tokens the API accepts directly from now on.
     pub accepts: Option<IssuerTokens>,
-    /// The audience.
+    /// New required audience of access tokens.
     pub audience: Option<String>,
-    /// The claim of the address; `Some(None)` takes it away.
+    /// New claim of the email address; `Some(None)` removes it.
     pub email_claim: Option<Option<String>>,
 }
 
 impl Issuers {
-    /// Registers an issuer, if what it publishes can be used. Needs every permission within the tenant.
+    /// Registers an issuer, if its published configuration is usable. Needs every permission within the tenant.
     pub async fn create(&self, by: &Allowed, new: NewIssuer) -> Result<Model> {
         governs(by)?;
         let tenant = by.tenant();
@@ -98,8 +99,8 @@ impl Issuers {
         Ok(row)
     }
 
-    /// Changes a registration, unless somebody changed it since `if_version`. What was accepted under the former one is
-    /// asked again. Needs every permission within the tenant.
+    /// Changes a registration, unless it has changed since `if_version`. Authentication results based on the previous
+    /// one are discarded. Needs every permission within the tenant.
     pub async fn update(
         &self,
         by: &Allowed,
@@ -134,7 +135,7 @@ impl Issuers {
             facts = facts.with(json!({ "clientSecret": secret.is_some() }));
         }
         if statement.exec(tx.conn()).await?.rows_affected == 0 {
-            let message = "Somebody changed this issuer in the meantime. Read it again.";
+            let message = "Somebody else has changed this issuer. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.access_changed();
@@ -143,8 +144,8 @@ impl Issuers {
         Ok(after)
     }
 
-    /// Removes an issuer, with who is who at it. Every token that came through it ends, and so does every socket. Needs
-    /// every permission within the tenant.
+    /// Removes an issuer and its identities. All tokens obtained through it are revoked and their sockets closed.
+    /// Needs every permission within the tenant.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::OpenIdIssuer>) -> Result<()> {
         governs(by)?;
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
@@ -159,19 +160,19 @@ impl Issuers {
         Ok(())
     }
 
-    /// The issuers of the tenant.
+    /// One page of the tenant's issuers.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
     }
 
-    /// Where an issuer sends browsers back to; it is entered there. No other issuer has the same.
+    /// Redirect URI to register at the issuer; unique to this issuer.
     pub fn redirect_uri(&self, row: &Model) -> String {
         self.services.settings.link(&format!("{}/callback", page_of(row)))
     }
 
-    /// The page by which users of the tenant sign in.
+    /// Page on which users of the tenant start signing in.
     pub fn sign_in_url(&self, row: &Model) -> String {
         self.services.settings.link(&page_of(row))
     }
@@ -182,7 +183,7 @@ impl Issuers {
         row.ok_or_else(|| Error::not_found("issuer"))
     }
 
-    /// The client's secret.
+    /// Opens the client secret.
     pub(crate) async fn secret(&self, row: &Model) -> Result<Option<SecretString>> {
         let Some(sealed) = &row.client_secret else { return Ok(None) };
         let plain = self.services.secrets().open(place(row), sealed).await?;
@@ -196,19 +197,19 @@ impl Issuers {
         Ok(Some(self.services.secrets().seal(tx.conn(), place(row), plain).await?))
     }
 
-    /// Reads what the issuer publishes, so that whoever registers it sees at once what is wrong with it.
+    /// Fetches the issuer's published configuration, so that whoever registers it learns of problems at once.
     async fn try_out(&self, row: &Model) -> Result<()> {
         let tried = self.services.connectors.openid()?.try_out(&registered(row)).await;
         tried.map_err(|error| Refusal::new("ISSUER_UNUSABLE", error.message).at("issuer").into())
     }
 }
 
-/// The audience that Muster gives a tenant: a token for it needs no header to say which tenant is meant.
+/// The audience that Muster assigns to a tenant: requests with a token for it need no header to name the tenant.
 pub fn audience_of(settings: &Settings, tenant: Id<ids::Tenant>) -> String {
     settings.link(&format!("/{tenant}"))
 }
 
-/// A registration, as the connector takes it. Words that this binary does not know are left out.
+/// A registration in the connector's form. Values from a newer binary are left out.
 pub(crate) fn registered(row: &Model) -> Issuer {
     let algorithms = row.algorithms.as_array().into_iter().flatten();
     Issuer {
@@ -219,14 +220,15 @@ pub(crate) fn registered(row: &Model) -> Issuer {
     }
 }
 
-/// Who decides on an issuer could sign in as anybody.
+/// Requires every permission, because whoever controls an issuer could sign in as anybody.
 fn governs(by: &Allowed) -> Result<()> {
     let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
     match within.copied().find(|permission| !by.also(*permission)) {
         None => Ok(()),
         Some(permission) => {
             let message = format!(
-                "An issuer can sign in anybody of the tenant, so this needs every permission; you do not have {permission}."
+                "An issuer can sign in any user of the tenant, so this needs every permission; you do not \
+                    have {permission}."
             );
             Err(Refusal::new("PERMISSION_NOT_YOURS", message).into())
         }
@@ -243,7 +245,7 @@ fn place(row: &Model) -> Place {
     SealedColumn::OpenIdIssuerSecret.at(row.tenant_id, row.id)
 }
 
-/// What is recorded of a registration.
+/// What the audit log records of a registration.
 fn told(row: &Model) -> Json {
     json!({
         "name": row.name, "issuer": row.issuer, "clientId": row.client_id, "algorithms": row.algorithms,
@@ -254,7 +256,7 @@ fn told(row: &Model) -> Json {
 
 fn taken(error: sea_orm::DbErr) -> Error {
     if is_duplicate(&error) {
-        return Refusal::new("ISSUER_TAKEN", "This issuer is registered already.").at("issuer").into();
+        return Refusal::new("ISSUER_TAKEN", "This issuer is already registered.").at("issuer").into();
     }
     error.into()
 }

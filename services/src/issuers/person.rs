@@ -1,8 +1,8 @@
-//! Which user a verified token is.
+//! Finds the user whom a verified token identifies.
 //!
-//! By what the issuer calls the person, once that is linked; the first time by the address that the issuer has verified.
-//! A user who is linked already is found by nothing else: an address can be given to somebody else, what the issuer calls
-//! a person cannot. The finders begin with the registration's tenant, so nobody of another tenant is ever found.
+//! By the subject identifier once it is linked; at the first sign-in by the email address that the issuer has
+//! verified. A linked user is found by nothing else: an address can be reassigned, a subject identifier cannot. All
+//! look-ups are limited to the registration's tenant, so that nobody of another tenant is ever found.
 
 use domain::{Id, ids};
 use entity::{openid_identity, openid_issuer::Model, tenant_user};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Tx, audit::Facts};
 
-/// The user who is linked with the token's subject.
+/// The user linked to the token's subject.
 pub(crate) async fn linked(
     conn: &impl ConnectionTrait,
     issuer: &Model,
@@ -29,7 +29,7 @@ pub(crate) async fn linked(
     Ok(row.map(|row| Id::from_uuid(row.user_id)))
 }
 
-/// The user of a token: linked already, or found by the verified address and linked now.
+/// The user of a token: linked already, or found by verified address and linked now.
 pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<Id<ids::User>> {
     // Held, so that the first two requests of a person make one link, and none is made of an issuer that is removed.
     let issuer = held(tx, issuer).await?;
@@ -42,8 +42,8 @@ pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<I
         tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
     let user = user.ok_or_else(nobody)?;
     if identity_of(tx, issuer.id, user.id).await?.is_some() {
-        let message = "This address belongs to a user whom your organisation's sign-in knows as somebody else. \
-                       Ask your administrator to link you anew.";
+        let message = "This address belongs to a user who is linked to a different account of your \
+            organisation's sign-in. Ask your administrator to link your account.";
         return Err(Error::refuse("IDENTITY_TAKEN", message));
     }
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
@@ -52,7 +52,7 @@ pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<I
     Ok(Id::from_uuid(user.id))
 }
 
-/// Who a user is at an issuer.
+/// The identity of a user at an issuer.
 pub(crate) async fn identity_of(tx: &Tx, issuer: Uuid, user: Uuid) -> Result<Option<openid_identity::Model>> {
     use openid_identity::Column;
     let row =
@@ -60,7 +60,7 @@ pub(crate) async fn identity_of(tx: &Tx, issuer: Uuid, user: Uuid) -> Result<Opt
     Ok(row.one(tx.conn()).await?)
 }
 
-/// Links a user with what the issuer calls the user.
+/// Links a user to a subject.
 pub(super) async fn insert(
     tx: &mut Tx,
     issuer: &Model,
@@ -84,14 +84,14 @@ pub(super) async fn insert(
     Ok(row)
 }
 
-/// The registration's row, held until the transaction ends.
+/// The registration's row, locked until the transaction ends.
 pub(crate) async fn held(tx: &Tx, issuer: Uuid) -> Result<Model> {
     let row = entity::openid_issuer::one(tx.tenant(), issuer).lock_exclusive().one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("issuer"))
 }
 
 fn nobody() -> Error {
-    let message = "Nobody here is known by this sign-in. Ask your administrator to enter your address as your \
-                   organisation's sign-in has it.";
+    let message = "No user matches this sign-in. Ask your administrator to enter your address exactly as \
+        your organisation's sign-in has it.";
     Refusal::new("SIGN_IN_UNKNOWN", message).into()
 }

@@ -1,7 +1,7 @@
-//! The key pairs that sign access tokens, and what this node has opened of stored keys.
+//! Key pairs that sign access tokens, and this node's cache of opened keys.
 //!
-//! A private key is sealed by the vault and opened in memory only. Two nodes that begin at the same moment may make
-//! one each: both are in the table, so each node accepts the other's tokens.
+//! A private key is stored sealed and opened in memory only. Two nodes that start at the same moment may create one
+//! each: both are in the table, so each node accepts the other's tokens.
 
 #![expect(clippy::disallowed_methods, reason = "keys belong to the installation")]
 
@@ -27,10 +27,10 @@ use crate::{
     vault::{Column as Sealed, Place},
 };
 
-/// How long an opened key is kept, and so how long another node may go on signing with a key that was rotated.
+/// How long an opened key is cached, and so how long another node may go on signing with a rotated key.
 const OPENED_FOR: Duration = Duration::from_mins(1);
 
-/// What this node has opened of stored keys: signing keys and tenants' data keys.
+/// This node's cache of opened keys: signing keys and tenants' data keys.
 #[derive(Debug)]
 pub struct Signing {
     current: Cache<(), SigningKey>,
@@ -54,9 +54,9 @@ impl Default for Signing {
 /// An opened signing key. Never printed.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
-    /// The `kid` of the tokens that it signs.
+    /// The `kid` of tokens signed with the key.
     pub(crate) id: Uuid,
-    /// What signs.
+    /// The private key.
     pub(crate) key: Arc<EncodingKey>,
 }
 
@@ -67,8 +67,8 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl Keys {
-    /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. A key stays in it until
-    /// the last token that it signed has ended.
+    /// The public keys as a JSON Web Key Set (RFC 7517, RFC 8037), for `/.well-known/jwks.json`. A key stays in it
+    /// until the last token that it signed has expired.
     pub async fn jwks(&self) -> Result<Value> {
         let keys = self.signing_keys(self.services.store.installation()).await?;
         let jwk = |key: &Model| {
@@ -85,8 +85,8 @@ impl Keys {
         Ok(json!({ "keys": keys.iter().filter(verifies).map(jwk).collect::<Vec<_>>() }))
     }
 
-    /// Makes a further signing key, as the operator asks. New tokens are signed with it; those of the former keys stay
-    /// valid until they end, and then those keys retire.
+    /// Adds a signing key at the operator's request. New tokens are signed with it; tokens of previous keys stay valid
+    /// until they expire, and then those keys retire.
     pub async fn rotate_signing(&self) -> Result<Uuid> {
         self.rotate_signing_by(OPERATOR).await
     }
@@ -107,8 +107,7 @@ impl Keys {
         Ok(key.id)
     }
 
-    /// Rotates the signing key when its time has come, and destroys those that have retired. Called once in a while by
-    /// the engine.
+    /// Rotates the signing key when it is due, and destroys retired keys. Called periodically by the engine.
     pub async fn renew_signing(&self) -> Result<()> {
         let now = self.services.now();
         let keys = self.signing_keys(self.services.store.installation()).await?;
@@ -128,7 +127,7 @@ impl Keys {
         Ok(())
     }
 
-    /// The key that signs now, made if there is none yet.
+    /// The key that signs now, created if there is none yet.
     pub(crate) async fn signing_key(&self) -> Result<SigningKey> {
         if let Some(key) = self.opened().current.get(&()) {
             return Ok(key);
@@ -144,7 +143,7 @@ impl Keys {
         Ok(key)
     }
 
-    /// The public key of a `kid`; `None` when no such key was ever made here, or it has retired.
+    /// The public key with this `kid`; `None` if it never existed here or has retired.
     pub(crate) async fn verifying_key(&self, id: Uuid) -> Result<Option<DecodingKey>> {
         let known = match self.opened().verifying.get(&id) {
             Some(known) => known,
@@ -168,12 +167,13 @@ impl Keys {
         Ok(self.signing_keys(conn).await?.into_iter().rfind(|key| key.retires_at.is_none()))
     }
 
-    /// What this node has opened.
+    /// This node's cache of opened keys.
     pub(crate) fn opened(&self) -> &Signing {
         self.services.signing.get_or_init(Signing::default)
     }
 
-    /// Asks again within a writing transaction: somebody else may have been first.
+    /// Looks for a key again within a writing transaction, because another node may have been first, and creates one
+    /// otherwise.
     async fn first_signing_key(&self) -> Result<Model> {
         let mut tx = self.services.begin_installation().await?;
         let row = match self.signs(tx.conn()).await? {
@@ -212,7 +212,7 @@ impl Keys {
     }
 }
 
-/// What of a signing key stands in the audit.
+/// What the audit log records of a signing key.
 fn told(key: &Model) -> Value {
     json!({ "publicKey": URL_SAFE_NO_PAD.encode(&key.public_key), "retiresAt": key.retires_at })
 }

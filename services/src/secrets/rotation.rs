@@ -1,7 +1,7 @@
-//! Replaces keys while nodes work.
+//! Replaces keys while nodes are running.
 //!
-//! Every transaction leaves a state from which the next one goes on, so a rotation that was killed is simply run again:
-//! what is still sealed with a former key is found by the key's id in the value.
+//! Every transaction leaves a state from which the next one can continue, so that a rotation that was killed is simply
+//! run again: values still sealed with a former key are found by the key's id in them.
 
 use std::ops::ControlFlow;
 
@@ -25,17 +25,17 @@ mod batch;
 
 pub(super) use batch::outdated;
 
-/// How many tenants are looked up at a time.
+/// Number of tenants looked up at a time.
 const TENANTS: u64 = 100;
-/// A tenant that a rotation of all has still to give a new data key.
+/// Mark of a tenant to which a rotation of all tenants has yet to give a new data key.
 const DUE: &str = "DUE";
-/// A tenant that was given one and whose values are being sealed with it.
+/// Mark of a tenant that has a new data key and whose values are being sealed with it.
 const MOVING: &str = "MOVING";
 
 /// Which keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The master key: the configuration's present one is put into force.
+    /// The master key: puts the configured one into force.
     Master,
     /// The master key, and the data key of every tenant.
     DataKeys,
@@ -43,44 +43,44 @@ pub enum Scope {
     DataKeyOf(Id<ids::Tenant>),
 }
 
-/// What was done last; what was said is committed.
+/// A committed step of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// A master key was put into force.
     InForce(KeyId),
-    /// A tenant has a new data key, and the former one beside it.
+    /// A tenant has a new data key beside its former one.
     NewDataKey(Id<ids::Tenant>),
-    /// So many values of a tenant are now sealed with its present data key.
+    /// This many values of a tenant's column are now sealed with its current data key.
     Values(Id<ids::Tenant>, &'static str, usize),
-    /// A tenant is done, the n-th.
+    /// A tenant is finished; with the number of finished tenants.
     Tenant(Id<ids::Tenant>, usize),
 }
 
-/// What a rotation did.
+/// Summary of a rotation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
     /// Signing keys, data keys and secrets of the installation that are now sealed with the master key in force.
     pub master_values: usize,
-    /// Tenants that were given a new data key.
+    /// Tenants that received a new data key.
     pub new_data_keys: usize,
-    /// Values that are now sealed with their tenant's present data key.
+    /// Values that are now sealed with their tenant's current data key.
     pub values: usize,
-    /// Values that no key opens; they are as they were, and the former data keys of their tenants stay.
+    /// Values that no key opens; they are unchanged, and the former data keys of their tenants are kept.
     pub unreadable: usize,
 }
 
-/// Says what was done last, and is told whether to go on.
+/// Callback that receives each committed step and decides whether to continue.
 pub type Told<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
 
 impl Secrets {
-    /// Puts the configuration's master key into force and seals everything with it that a master key seals, but for the
-    /// key of the audit, which no node may change ([`crate::audit::Sealer::reseal`]); then, if
-    /// asked to, gives tenants new data keys and seals their secrets with them. Safe to run at any time, several times,
-    /// and beside others; one that was stopped goes on where it was. Called by the operator, never for a request.
+    /// Puts the configured master key into force and seals everything with it that a master key seals, except the
+    /// audit key, which no node may change ([`crate::audit::Sealer::reseal`]); then, depending on `scope`, gives
+    /// tenants new data keys and seals their secrets with them. Safe to run at any time, repeatedly and concurrently;
+    /// an interrupted rotation is continued. Called by the operator, never for a request.
     ///
     /// # Errors
     ///
-    /// `MASTER_KEY_UNKNOWN` when something is sealed with a master key that the configuration has not; `NOT_FOUND` when
+    /// `MASTER_KEY_UNKNOWN` if something is sealed with a master key that the configuration lacks; `NOT_FOUND` if
     /// there is no such tenant. What was done until then stays done.
     pub async fn rotate(&self, scope: Scope, told: Told<'_>) -> Result<Report> {
         self.ready().await?;
@@ -111,8 +111,8 @@ impl Secrets {
         Ok(report)
     }
 
-    /// Seals the installation's own secret with the configuration's master key: from this commit on everybody seals
-    /// with it. Whoever held the former one has committed by then.
+    /// Seals the installation's own secret with the configured master key: from this commit on, every node seals with
+    /// it. Transactions that used the former key have committed by then.
     async fn put_into_force(&self, told: Told<'_>) -> Result<usize> {
         let vault = &self.services.vault;
         let mut tx = self.services.begin_installation().await?;
@@ -152,7 +152,7 @@ impl Secrets {
         Ok(count)
     }
 
-    /// Says that every tenant is due for a new data key, unless an earlier rotation is not finished.
+    /// Marks every tenant as due for a new data key, unless an earlier rotation is unfinished.
     async fn mark_all(&self) -> Result<()> {
         let txn = self.services.store.write_installation().await?;
         if self.under_way(&txn).await? == 0 {
@@ -162,7 +162,7 @@ impl Secrets {
         Ok(txn.commit().await?)
     }
 
-    /// How many tenants have a rotation of their data key before them, or are in the midst of it.
+    /// Number of tenants whose data key is due for rotation or being rotated.
     pub(super) async fn under_way(&self, conn: &impl ConnectionTrait) -> Result<u64> {
         let marked = tenant::Entity::find().filter(tenant::Column::DataKeyRotation.is_not_null());
         Ok(marked.count(conn).await?)
@@ -198,8 +198,8 @@ impl Secrets {
         self.finish(tenant).await
     }
 
-    /// Seals a tenant's data keys with the master key in force and, if so wanted, puts a new one in the place of the
-    /// present one, which stays beside it. Answers whether it did; nothing when the tenant is gone, or its key is.
+    /// Seals a tenant's data keys with the master key in force and, if requested, makes a new one current and keeps
+    /// the previous one beside it. Returns whether it did; does nothing if the tenant or its key is gone.
     async fn replace_data_key(
         &self,
         tenant: Uuid,
@@ -263,8 +263,8 @@ impl Secrets {
         Ok(())
     }
 
-    /// Ends the rotation of a tenant's data key. Former ones that seal nothing any more go a while later: somebody may
-    /// just have read a value and be about to open it.
+    /// Ends the rotation of a tenant's data key. Former keys that seal nothing any more are deleted some time later,
+    /// because somebody may just have read a value and be about to open it.
     async fn finish(&self, tenant: Uuid) -> Result<()> {
         use former_data_key::{Column, update};
         let txn = self.services.store.write(tenant).await?;
@@ -285,7 +285,7 @@ impl Secrets {
         Ok(txn.commit().await?)
     }
 
-    /// A value under a master key, sealed anew unless it is sealed with that one.
+    /// A value under this master key, sealed again unless it already is.
     fn under(&self, key: KeyId, place: Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
         if key_id(sealed) == Some(key) {
             return Ok(None);
@@ -295,12 +295,12 @@ impl Secrets {
     }
 }
 
-/// Whether a tenant gets a new data key.
+/// When a tenant gets a new data key.
 #[derive(Debug, Clone, Copy)]
 enum Renew {
-    /// When a rotation of all says that it is due.
+    /// If a rotation of all tenants has marked it as due.
     WhatIsDue,
-    /// Unless it was just given one and not all is sealed with that yet.
+    /// Unless it has just received one with which not all values are sealed yet.
     UnlessMoving,
 }
 
@@ -317,7 +317,7 @@ fn tell(told: Told<'_>, progress: Progress) -> Result<()> {
     match told(progress) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {
-            let message = "The rotation was stopped. Run it again: it goes on where it was.";
+            let message = "The rotation was interrupted. Run it again to continue it.";
             Err(Error::refuse("ROTATION_STOPPED", message))
         }
     }

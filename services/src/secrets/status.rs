@@ -1,4 +1,4 @@
-//! Which keys seal something, so that the operator knows which may go.
+//! Reports which keys are in use, so that the operator knows which may be removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,43 +12,43 @@ use crate::{
     vault::{Column, KeyId, Place, SHORTEST, key_id, own_place},
 };
 
-/// Which keys seal what.
+/// Use of keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
-    /// The master key that is in force; `None` before the first node was started.
+    /// The master key in force; `None` before the first node was started.
     pub in_force: Option<KeyId>,
     /// The master key of this configuration.
     pub configured: Option<KeyId>,
     /// The former master keys of this configuration.
     pub former: BTreeSet<KeyId>,
-    /// How many values each master key seals. One that this configuration has not is among them.
+    /// Number of values sealed by each master key, including keys that this configuration lacks.
     pub sealed: BTreeMap<KeyId, u64>,
-    /// Values under a master key that no key of this configuration opens and that name none.
+    /// Number of values that name no master key and that no key of this configuration opens.
     pub unopened: u64,
-    /// How many tenants there are.
+    /// Number of tenants.
     pub tenants: u64,
-    /// How many of them have values that are not sealed with their present data key.
+    /// Number of tenants with values that are not sealed with their current data key.
     pub tenants_to_do: u64,
-    /// How many such values there are.
+    /// Number of such values.
     pub values_to_do: u64,
-    /// How many tenants a rotation that was stopped has still to give a new data key, or to finish.
+    /// Number of tenants that an interrupted rotation has yet to finish.
     pub under_way: u64,
 }
 
 impl Status {
-    /// The former master keys that seal nothing: the configuration may do without them.
+    /// Former master keys that seal nothing and can be removed from the configuration.
     pub fn unused(&self) -> impl Iterator<Item = KeyId> {
         let used = |id: &KeyId| self.sealed.contains_key(id) || self.in_force == Some(*id);
         self.former.iter().copied().filter(move |id| !used(id))
     }
 
-    /// The master keys that seal something and are not in the configuration.
+    /// Master keys that seal something and are missing in the configuration.
     pub fn missing(&self) -> impl Iterator<Item = KeyId> {
         let known = |id: &KeyId| self.former.contains(id) || self.configured == Some(*id);
         self.sealed.keys().copied().filter(move |id| !known(id))
     }
 
-    /// Whether `muster keys rotate` has something to do for master keys.
+    /// Whether `muster keys rotate` has work to do for master keys.
     pub fn is_behind(&self) -> bool {
         self.in_force != self.configured || self.sealed.keys().any(|id| Some(*id) != self.configured)
     }
@@ -65,8 +65,8 @@ impl Status {
 }
 
 impl Secrets {
-    /// Looks at everything that is sealed with a master key, and counts what is not sealed with its tenant's present
-    /// data key. Called by the operator, never for a request.
+    /// Examines everything that is sealed with a master key, and counts the values that are not sealed with their
+    /// tenant's current data key. Called by the operator, never for a request.
     pub async fn status(&self) -> Result<Status> {
         let vault = &self.services.vault;
         let conn = self.services.store.installation();

@@ -1,4 +1,4 @@
-//! What comes back from an issuer by the browser. Everything in it can be forged.
+//! Parameters with which an issuer redirects the browser back. Any of them can be forged.
 
 use std::collections::BTreeMap;
 
@@ -7,41 +7,41 @@ use url::form_urlencoded;
 
 use crate::{Error, Refusal, Result};
 
-/// The parameters of an answer, each of which is there once.
+/// The parameters of a redirect, without duplicates.
 #[derive(Debug, Clone, Default)]
 pub struct Answer(BTreeMap<String, String>);
 
 impl Answer {
-    /// Reads a query. A parameter that is there twice is refused (RFC 6749 section 3.1): two readers could each take
-    /// another one.
+    /// Parses a query string. Duplicate parameters are refused (RFC 6749 section 3.1), because two readers could use
+    /// different ones.
     pub fn read(query: &str) -> Result<Self> {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
-                let message = "A parameter of this address is there twice. Start again.";
+                let message = "A parameter of this address appears twice. Start again.";
                 return Err(Error::refuse("SIGN_IN_MALFORMED", message));
             }
         }
         Ok(Self(parameters))
     }
 
-    /// One parameter; what is empty is not there.
+    /// The value of a parameter; `None` if it is missing or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The issuer that the answer names (RFC 9207). An empty name is one, and wrong.
+    /// The issuer that the redirect names (RFC 9207). An empty name counts as given, and is wrong.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.0.get("iss").map(String::as_str)
     }
 
-    /// Refuses an answer to another sign-in than the one that this browser began.
+    /// Refuses a redirect of another sign-in than the one this browser began.
     pub(super) fn belongs_to(&self, state: &str) -> Result<()> {
         let sent = self.get("state").unwrap_or_default();
         verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| used())
     }
 
-    /// The code, unless the issuer says that there is none.
+    /// The authorisation code, or the issuer's error.
     pub(super) fn code(&self) -> Result<&str> {
         if self.0.contains_key("error") {
             let message =
@@ -54,7 +54,7 @@ impl Answer {
 }
 
 pub(super) fn used() -> Error {
-    let message = "This answer does not belong to this step, or was used before. Start again.";
+    let message = "This redirect does not belong to this step, or has been used before. Start again.";
     Error::refuse("STATE_INVALID", message)
 }
 

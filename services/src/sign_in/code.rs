@@ -1,4 +1,4 @@
-//! The code by which an application gets the token of somebody whom it sent to sign in.
+//! Codes with which an application obtains the token of a user whom it sent to sign in.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -16,12 +16,12 @@ use crate::{Error, Result, Tx, access::AccessToken, error::is_duplicate, issuers
 
 /// How long an application may take to exchange a code.
 const EXCHANGE: Duration = Duration::minutes(1);
-/// A tenant's id at the beginning of a code, in characters.
+/// Length of the tenant's id at the beginning of a code, in characters.
 const TENANT: usize = 32;
 
 impl SignIn {
-    /// Exchanges a code for an access token. A code is good for a minute, once, and for the application that sent the
-    /// browser: it alone has the verifier. Whatever is wrong, the answer is the same.
+    /// Exchanges a code for an access token. A code is valid for a minute, once, and for the application that sent the
+    /// browser: only that has the verifier. Every failure returns the same error.
     pub async fn redeem(&self, code: &str, verifier: &SecretString) -> Result<AccessToken> {
         let tenant = code.get(..TENANT).and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(dead)?;
         let hash = self.services.secrets().digest(code).await?;
@@ -51,8 +51,8 @@ impl SignIn {
         Ok(token)
     }
 
-    /// Records that a sign-in has succeeded. The record stays for as long as the browser's cookie counts, so the same
-    /// answer does not count twice.
+    /// Records that a sign-in has succeeded. The record stays as long as the browser's cookie is valid, so that the
+    /// same redirect does not count twice.
     pub(super) async fn record(
         &self,
         tx: &Tx,
@@ -81,7 +81,7 @@ impl SignIn {
     }
 }
 
-/// The application's address with the code, and with the text that it gave along.
+/// The application's URL with the code and the application's state added.
 pub(super) fn with(url: &str, tenant: Uuid, code: &str, state: Option<&str>) -> Result<Url> {
     let mut url = Url::parse(url).map_err(|_| super::session::over())?;
     url.query_pairs_mut().append_pair("code", &whole(tenant, code));
@@ -91,7 +91,7 @@ pub(super) fn with(url: &str, tenant: Uuid, code: &str, state: Option<&str>) -> 
     Ok(url)
 }
 
-/// A code says first whose it is.
+/// A code that starts with its tenant's id.
 fn whole(tenant: Uuid, secret: &str) -> String {
     format!("{}{secret}", tenant.simple())
 }
@@ -102,6 +102,6 @@ fn is_verifier_of(challenge: &str, verifier: &SecretString) -> bool {
 }
 
 fn dead() -> Error {
-    let message = "This code is unknown, has ended, was used before or belongs to somebody else's sign-in.";
+    let message = "This code is unknown, has expired, has been used before, or belongs to another sign-in.";
     Error::refuse("SIGN_IN_CODE_INVALID", message)
 }

@@ -1,10 +1,10 @@
-//! The sign-in page's steps: a browser goes to the tenant's issuer and comes back with a code, by which Muster learns who
-//! it is and gives a token of its own.
+//! Steps of the sign-in page: the browser goes to the tenant's issuer and returns with a code, by which Muster
+//! identifies the user and issues a token of its own.
 //!
-//! What a sign-in began with lies in a cookie of the browser that began it, so strangers make no rows. An answer
-//! counts in that browser alone, with the state that was sent, and once. Each issuer has its own address to answer at. An
-//! application that wants the token names where the browser goes back to, and shows with the code that it is the one who
-//! sent the browser (RFC 7636); without one the page shows the token.
+//! The data of a sign-in is stored in a cookie of its browser, so that strangers create no rows. A redirect from the
+//! issuer is accepted only in that browser, with the state that was sent, and once. Each issuer has a redirect URI of
+//! its own. An application that wants the token names a return URL, and proves with the code that it sent the browser
+//! (RFC 7636); without a return URL the page shows the token.
 
 mod answer;
 mod code;
@@ -29,40 +29,40 @@ use crate::{
 
 /// How long a browser may take to sign in.
 pub(crate) const LASTS: Duration = Duration::from_mins(10);
-/// The longest address to go back to, in characters: it goes into a cookie.
+/// Longest return URL in characters, as it is stored in a cookie.
 const LONGEST_RETURN: usize = 1_000;
-/// The longest text of the application's own, in characters.
+/// Longest state of the application in characters.
 const LONGEST_STATE: usize = 200;
-/// A SHA-256 digest in base64url without padding, in characters.
+/// Length of a SHA-256 digest in base64url without padding, in characters.
 const CHALLENGE: usize = 43;
 
 crate::noun! {
-    /// The sign-in page's steps.
+    /// Steps of the sign-in page.
     SignIn
 }
 
-/// What an application asks for. Without an address to go back to, the page shows the token.
+/// Parameters that an application passes. Without a return URL the page shows the token.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Request {
-    /// Where the browser goes in the end: one of the tenant's return addresses.
+    /// Where the browser returns at the end; must lie below one of the tenant's return URLs.
     pub return_url: Option<String>,
-    /// The digest of what the application will show with the code (RFC 7636, S256).
+    /// Digest of the verifier that the application will send with the code (RFC 7636, S256).
     pub challenge: Option<String>,
-    /// A text of the application's own, which comes back with the code.
+    /// The application's state, returned unchanged with the code.
     pub state: Option<String>,
 }
 
-/// What a sign-in ends with.
+/// Result of a sign-in.
 #[derive(Debug, Clone)]
 pub enum SignedIn {
-    /// The token, for the page to show.
+    /// The token, to be shown on the page.
     Token(AccessToken),
-    /// The application's address, with a code by which the application gets the token.
+    /// The application's URL, with a code for which the application obtains the token.
     Return(Url),
 }
 
 impl SignIn {
-    /// Begins a sign-in. Answers the cookie's value and where the browser goes.
+    /// Begins a sign-in. Returns the cookie's value and where the browser goes.
     pub async fn begin(
         &self,
         tenant: Id<ids::Tenant>,
@@ -79,7 +79,7 @@ impl SignIn {
         Ok((self.cookie(tenant, &session).await?, url))
     }
 
-    /// Takes the issuer's answer, in the browser that began.
+    /// Processes the issuer's redirect, in the browser that began.
     pub async fn answered(
         &self,
         tenant: Id<ids::Tenant>,
@@ -98,7 +98,7 @@ impl SignIn {
         self.taken_in(&row, &session, &claims).await
     }
 
-    /// Who signed in, as the issuer says.
+    /// The verified claims of the user who signed in.
     async fn claims(&self, row: &Model, attempt: &Attempt, answer: &Answer) -> Result<Claims> {
         let registered = issuers::registered(row);
         let openid = self.services.connectors.openid()?;
@@ -107,7 +107,7 @@ impl SignIn {
         self.at_issuer(row, async |openid, login| openid.redeem(login, code, attempt).await).await
     }
 
-    /// Makes the token, or the code for one, of what was verified.
+    /// Issues the token, or a code for it, to the verified user.
     async fn taken_in(&self, row: &Model, session: &Session, claims: &Claims) -> Result<SignedIn> {
         let access = self.services.access();
         let signer = access.signer(None).await?;
@@ -128,7 +128,7 @@ impl SignIn {
         Ok(signed_in)
     }
 
-    /// Speaks with the issuer as the registered client.
+    /// Calls the issuer as its registered client.
     async fn at_issuer<T>(
         &self,
         row: &Model,
@@ -152,7 +152,8 @@ impl SignIn {
         let Some(url) = &request.return_url else { return Ok(()) };
         text::check(url, Shape::Line, LONGEST_RETURN, "return_url")?;
         if !self.services.tenants().allows_return(tenant, url).await? {
-            let message = "This return address was not allowed beforehand. The vendor can allow it.";
+            let message =
+                "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
             return Err(Refusal::new("RETURN_URL_NOT_ALLOWED", message).at("return_url").into());
         }
         let is_digest = |text: &String| {
@@ -169,7 +170,7 @@ impl SignIn {
     }
 }
 
-/// What the issuer said cannot be believed; whoever is at the page cannot do more about it than begin again.
+/// Error for an issuer's response that cannot be trusted; the person at the page can only begin again.
 fn unverified(error: providers::Error) -> Error {
     use providers::ErrorKind as K;
     tracing::info!(code = error.code, "a sign-in was refused");

@@ -1,7 +1,8 @@
-//! What a sign-in began with, in the cookie of the browser that began it.
+//! The data of a sign-in, stored in a cookie of its browser.
 //!
-//! The cookie says which sign-in it is and what the application asked for, under a digest that only this installation can
-//! make. Nothing secret is in it: what goes to the issuer derives from the sign-in's id by the same key.
+//! The cookie contains the sign-in's id and the application's parameters, protected by a digest that only this
+//! installation can compute. It contains no secret: what is sent to the issuer derives from the sign-in's id with the
+//! same key.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{Request, SignIn};
 use crate::{Error, Result};
 
-/// What a cookie says.
+/// Content of a cookie.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) id: Uuid,
@@ -23,13 +24,13 @@ pub(super) struct Session {
 }
 
 impl SignIn {
-    /// The value of a session's cookie.
+    /// Encodes a session as a cookie value.
     pub(super) async fn cookie(&self, tenant: Id<ids::Tenant>, session: &Session) -> Result<String> {
         let said = URL_SAFE_NO_PAD.encode(serde_json::to_vec(session).map_err(|_| over())?);
         Ok(format!("{said}.{}", self.derived("cookie", tenant, &said).await?))
     }
 
-    /// The session of a cookie that this installation has made for this tenant.
+    /// Decodes a cookie that this installation made for this tenant.
     pub(super) async fn session(&self, tenant: Id<ids::Tenant>, cookie: &str) -> Result<Session> {
         let (said, digest) = cookie.split_once('.').ok_or_else(over)?;
         let made = self.derived("cookie", tenant, said).await?;
@@ -38,7 +39,7 @@ impl SignIn {
         serde_json::from_slice(&said).map_err(|_| over())
     }
 
-    /// What a sign-in sends to the issuer.
+    /// The values that a sign-in sends to the issuer.
     pub(super) async fn attempt(&self, tenant: Id<ids::Tenant>, id: Uuid) -> Result<Attempt> {
         let id = id.to_string();
         let (state, nonce) =
@@ -46,7 +47,8 @@ impl SignIn {
         Ok(Attempt { state, nonce, verifier: self.derived("verifier", tenant, &id).await?.into() })
     }
 
-    /// 256 bits that only this installation can make, in base64url. Nothing else that is digested has a blank in it.
+    /// 256 bits that only this installation can compute, in base64url. The blank in the digested text distinguishes it
+    /// from everything else that is digested.
     async fn derived(&self, what: &str, tenant: Id<ids::Tenant>, of: &str) -> Result<String> {
         let text = format!("sign-in {what} {tenant} {of}");
         Ok(URL_SAFE_NO_PAD.encode(self.services.secrets().digest(&text).await?))

@@ -1,25 +1,25 @@
-//! The time zone and the language of a tenant.
+//! The time zone and language of a tenant.
 
 use domain::{Zone, language};
 use entity::{tenant, tenant_user};
 
 use crate::{Refusal, Result, availability};
 
-/// The zone in which a person's whole days and floating times stand where the calendar tells none: the user's own,
-/// else the tenant's. A name that this version does not know counts as none. `None` where nobody has told one; then the
-/// caller has to say so, because no zone may be taken for theirs silently.
+/// The zone for a person's all-day events and times without a zone if the calendar has none: the user's own, else the
+/// tenant's. A name that this version does not know counts as none. `None` if neither is known; the caller must then
+/// report that, because no zone may be assumed silently.
 pub fn owner_zone<'a>(user: Option<&'a tenant_user::Model>, tenant: &'a tenant::Model) -> Option<&'a str> {
     let own = user.and_then(|user| user.time_zone.as_deref());
     [own, tenant.time_zone.as_deref()].into_iter().flatten().find(|name| Zone::named(name).is_some())
 }
 
-/// A time zone of the IANA database, or `ZONE_UNKNOWN`.
+/// Validates the name of an IANA time zone, or refuses with `ZONE_UNKNOWN`.
 pub(crate) fn zone(name: String) -> Result<String> {
     availability::zone(&name)?;
     Ok(name)
 }
 
-/// A well-formed tag in its usual spelling, or `LANGUAGE_UNKNOWN`.
+/// Normalises a well-formed language tag, or refuses with `LANGUAGE_UNKNOWN`.
 pub(super) fn language(tag: &str) -> Result<String> {
     language::tag(tag).ok_or_else(|| {
         let message = "This is not a language. Use a BCP 47 tag such as de or en-GB.";

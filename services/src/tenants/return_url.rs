@@ -1,4 +1,4 @@
-//! Where a browser may be sent back to after the connect page.
+//! URLs to which a browser may be redirected after the connect page.
 
 use domain::text::{self, Shape};
 use url::{Host, Url};
@@ -7,7 +7,7 @@ use crate::{Refusal, Result, text::LONGEST_URL};
 
 const MOST: usize = 20;
 
-/// Checks places that the vendor wants to allow, and writes each in its one normal form.
+/// Validates the vendor's return URLs and normalises each.
 pub(super) fn checked(urls: &[String]) -> Result<Vec<String>> {
     let malformed = |message: String| Refusal::new("RETURN_URL_MALFORMED", message).at("returnUrls");
     if urls.len() > MOST {
@@ -23,15 +23,15 @@ pub(super) fn checked(urls: &[String]) -> Result<Vec<String>> {
     urls.iter().map(check).collect()
 }
 
-/// Whether the address lies at or below a place that is allowed for the tenant.
+/// Whether the URL is, or lies below, one of the tenant's return URLs.
 pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
     let Some(url) = safe(url) else { return false };
     let places = tenant.return_urls.as_array().into_iter().flatten();
     places.filter_map(|place| Url::parse(place.as_str()?).ok()).any(|place| lies_within(&url, &place))
 }
 
-/// An address to which a browser may be sent at all: encrypted or on this machine, and plain to read. Encoded
-/// slashes are refused, because servers differ on where the path goes from there.
+/// Parses a URL to which a browser may be redirected at all: https or on this machine, and without user, fragment or
+/// encoded slashes, because servers differ on how they resolve the latter.
 fn safe(text: &str) -> Option<Url> {
     // The parser drops line breaks and tabs; what is stored is the text.
     text::check(text, Shape::Line, LONGEST_URL).ok()?;

@@ -1,4 +1,4 @@
-//! What is asked of a user's fields before they are stored.
+//! Validates a user's fields before they are stored.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::{
     tenants::{checked_name, checked_zone},
 };
 
-/// An address in lower case, if it has the shape of one: `local@host`, as RFC 5321 writes it without quoting.
+/// Parses an email address into lower case: `local@host`, as RFC 5321 writes it without quoting.
 pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
     let text = text.trim().to_lowercase();
     let is_local = |c: char| c.is_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c);
@@ -47,7 +47,7 @@ pub(super) fn new(id: Uuid, tx: &Tx, new: &NewUser) -> Result<Model> {
     })
 }
 
-/// The row of a user after a change.
+/// The row of a changed user.
 pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
     let kept = before.clone();
     Ok(Model {
@@ -63,7 +63,7 @@ pub(super) fn changed(before: &Model, change: UserChange) -> Result<Model> {
     })
 }
 
-/// Refuses the first of the users whose email or calendar address is another's, among them or in the database.
+/// Refuses the first user whose email or calendar address belongs to another, among them or in the database.
 pub(super) async fn unique(tx: &Tx, users: &[Model]) -> std::result::Result<(), (Option<usize>, Error)> {
     let mut seen = HashMap::new();
     for (index, user) in users.iter().enumerate() {
@@ -91,7 +91,7 @@ pub(super) async fn unique(tx: &Tx, users: &[Model]) -> std::result::Result<(), 
     Ok(())
 }
 
-/// Somebody else was faster than [`unique`].
+/// The refusal if another transaction took the address after [`unique`] had checked it.
 pub(super) fn taken(error: DbErr) -> Error {
     match is_duplicate(&error) {
         true if error.to_string().contains("address") => address_taken(),
@@ -100,7 +100,7 @@ pub(super) fn taken(error: DbErr) -> Error {
     }
 }
 
-/// Whether appointments name the user.
+/// Whether bookings name the user as a participant.
 pub(super) async fn has_bookings(tx: &Tx, user: &Model) -> Result<bool> {
     use entity::{booking, booking_participant};
     let organises =
@@ -121,11 +121,11 @@ fn zone(name: Option<String>) -> Result<Option<String>> {
 }
 
 fn email_taken() -> Error {
-    Refusal::new("EMAIL_TAKEN", "There is a user with this email address already.").at("email").into()
+    Refusal::new("EMAIL_TAKEN", "A user with this email address already exists.").at("email").into()
 }
 
 fn address_taken() -> Error {
-    let message = "This mailbox belongs to another user already.";
+    let message = "This mailbox already belongs to another user.";
     Refusal::new("ADDRESS_TAKEN", message).at("calendarAddress").into()
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a user's mailbox when the user comes, changes the address, or goes.
+//! What happens to a user's mailbox when the user is created, changes address, or is removed.
 
 use domain::{
     Id, Ids, Reason, ids,
@@ -19,11 +19,11 @@ use crate::{
     orders::{Activate, Order},
 };
 
-/// Orders the activation of a user's mailbox through the oldest live integration, if there is one and the user has
-/// a calendar address.
+/// Enqueues the activation of a user's mailbox through the oldest live integration, if there is one and the user has a
+/// calendar address.
 ///
-/// Which integration holds the address is not known before it is tried, so the oldest is. A mailbox that is
-/// connected already, by a campaign or by the user, is left as it is.
+/// Which integration contains the address is not known before it is tried, so the oldest is used. A mailbox that is
+/// already connected, by a campaign or by the user, is left alone.
 pub(crate) async fn connect_to_live_integrations(
     ids: &Ids,
     tx: &mut Tx,
@@ -46,7 +46,7 @@ pub(crate) async fn connect_to_live_integrations(
     Ok(())
 }
 
-/// Makes the mailbox's row, or takes the one that nobody uses any more. `None` when it is in use.
+/// Creates the mailbox's row, or reuses one that is no longer in use. `None` if it is in use.
 async fn pending(
     ids: &Ids,
     tx: &Tx,
@@ -82,8 +82,7 @@ async fn pending(
     Ok(Some(present.id))
 }
 
-/// Lets go of the mailboxes that were the user's and of the user's own consents to them, and stops what is being done
-/// for them.
+/// Disconnects the user's mailboxes, removes the user's own consents to them, and cancels their runs.
 pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use connection::Column;
     use entity::consent_grant;
@@ -109,7 +108,7 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
     Ok(())
 }
 
-/// Lets go of everything that is kept for the user alone.
+/// Deletes everything that is stored for the user alone.
 pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()> {
     use entity::{connect_link, connect_session};
     disconnect(tx, user).await?;

@@ -1,21 +1,21 @@
-//! Every column that holds sealed values. Nothing can be sealed but for one of them, and rotation goes through all of
-//! them, so a new one cannot be forgotten.
+//! Every column that contains sealed values. Values can be sealed only for one of these, and rotation visits all of
+//! them, so that a new column cannot be forgotten.
 
 use sea_orm::EnumIter;
 use uuid::Uuid;
 
 use super::KeyId;
 
-/// A column that holds sealed values.
+/// A column that contains sealed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter)]
 pub enum Column {
-    /// A consent, of a service account or of a person.
+    /// A consent, of a service account or of a user.
     ConsentGrantSecret,
-    /// What a session keeps for the next step: a PKCE verifier, or a consent that is still to be tried.
+    /// What a connect session stores for its next step: a PKCE verifier, or a consent that is still to be tried.
     ConnectSessionVerifier,
-    /// The word that a provider's notices carry.
+    /// The secret that a provider's notifications repeat.
     ChannelSecret,
-    /// The secret of a tenant's client at its OpenID issuer.
+    /// The client secret of a tenant at its OpenID issuer.
     OpenIdIssuerSecret,
     /// A tenant's data key.
     TenantDataKey,
@@ -23,23 +23,23 @@ pub enum Column {
     FormerDataKey,
     /// The private half of a key that signs access tokens.
     SigningKeyPrivate,
-    /// What the key of the audit derives from.
+    /// The seed from which the audit key derives.
     AuditKeySeed,
     /// A secret of the installation itself.
     InstallationSecret,
 }
 
-/// Whose key seals a column.
+/// The owner of the key that seals a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The tenant's data key.
+    /// The tenant, with its data key.
     Tenant,
-    /// A master key.
+    /// The installation, with a master key.
     Installation,
 }
 
 impl Column {
-    /// Table and column.
+    /// Names of the table and column.
     pub fn name(self) -> (&'static str, &'static str) {
         match self {
             Self::ConsentGrantSecret => ("consent_grant", "secret"),
@@ -54,7 +54,7 @@ impl Column {
         }
     }
 
-    /// Whose key seals it.
+    /// The owner of the key that seals the column.
     pub fn owner(self) -> Owner {
         match self {
             Self::ConsentGrantSecret
@@ -69,8 +69,8 @@ impl Column {
         }
     }
 
-    /// The column whose id a value is bound to: the row's, but for channels, which come and go while their connection
-    /// stays.
+    /// The column whose id a value is bound to: the row's own, except for channels, which come and go while their
+    /// connection stays.
     pub(crate) fn bound_to(self) -> &'static str {
         match self {
             Self::ChannelSecret => "connection_id",
@@ -78,13 +78,13 @@ impl Column {
         }
     }
 
-    /// Where a value stands. The tenant is nil for what belongs to the installation.
+    /// The location of a value. The tenant is nil for values of the installation.
     pub fn at(self, tenant: Uuid, row: Uuid) -> Place {
         Place { column: self, tenant, row }
     }
 }
 
-/// Where a sealed value stands.
+/// Location of a sealed value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     column: Column,
@@ -93,17 +93,17 @@ pub struct Place {
 }
 
 impl Place {
-    /// The tenant; nil for what belongs to the installation.
+    /// The tenant; nil for values of the installation.
     pub(crate) fn tenant(self) -> Uuid {
         self.tenant
     }
 
-    /// The table, for messages.
+    /// Name of the table, for messages.
     pub(crate) fn what(self) -> &'static str {
         self.column.name().0
     }
 
-    /// What a value is bound to: its place and, unless it is of the first version, its key.
+    /// Associated data of a value: its location and, unless it is of the first version, its key.
     pub(super) fn bound(self, key: Option<KeyId>) -> String {
         let (table, column) = self.column.name();
         let Self { tenant, row, .. } = self;

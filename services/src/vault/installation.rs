@@ -1,4 +1,4 @@
-//! The installation's own secret, and the master key that is in force: the one that seals it.
+//! The installation's own secret, and the master key in force: the one that seals it.
 
 #![expect(clippy::disallowed_methods, reason = "it belongs to the installation")]
 
@@ -13,16 +13,16 @@ use uuid::Uuid;
 use super::{Column, KeyId, Place, SHORTEST, Vault, key_id};
 use crate::{Error, Result};
 
-/// The name of the secret with which digests are made.
+/// Name of the secret used as the key of digests.
 pub(crate) const DIGEST: &str = "digest";
 
-/// Where it stands.
+/// Location of the secret.
 pub(crate) fn place() -> Place {
     Column::InstallationSecret.at(Uuid::nil(), Uuid::nil())
 }
 
 impl Vault {
-    /// Seals what belongs to the installation, in the transaction that stores it.
+    /// Seals a value of the installation, in the transaction that stores it.
     pub(crate) async fn seal_in_force(
         &self,
         txn: &impl ConnectionTrait,
@@ -32,13 +32,13 @@ impl Vault {
         self.seal(self.in_force(txn).await?, place, plain)
     }
 
-    /// The master key that is in force, which stays so until the transaction ends.
+    /// The master key in force, locked so that it stays in force until the transaction ends.
     pub(crate) async fn in_force(&self, txn: &impl ConnectionTrait) -> Result<KeyId> {
         let row = self.own_secret(txn).await?;
         key_id(&row.sealed).ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
-    /// The installation's own secret, held against rotation; made if there is none yet.
+    /// The installation's own secret, locked against rotation; created if there is none yet.
     pub(crate) async fn own_secret(&self, txn: &impl ConnectionTrait) -> Result<installation_secret::Model> {
         let held = || installation_secret::Entity::find_by_id(DIGEST.to_owned()).lock_shared().one(txn);
         if let Some(row) = held().await? {
@@ -57,8 +57,8 @@ impl Vault {
         held().await?.ok_or(Error::Unreadable { what: "installation_secret" })
     }
 
-    /// What the secret of digests begins with, and under which key. Where something was sealed or digested before there
-    /// was such a secret, the master key of that time is in force and digests were made with what derives from it.
+    /// Initial key of digests, and the master key that seals it. If values were sealed or digested before the key was
+    /// stored, the master key of that time is in force and the digest key derives from it.
     async fn first_pepper(&self, conn: &impl ConnectionTrait) -> Result<(KeyId, [u8; 32])> {
         let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };
@@ -83,7 +83,7 @@ impl Vault {
         Ok((self.current(), self.ids().bytes()))
     }
 
-    /// What is stored of the installation's own secret.
+    /// The stored row of the installation's own secret.
     pub(crate) async fn stored(
         &self,
         conn: &impl ConnectionTrait,

@@ -1,4 +1,4 @@
-//! One key, and the form of what it seals.
+//! One key, and the format of values sealed with it.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use sha2::{Digest, Sha256};
 use super::Place;
 use crate::{Error, Result};
 
-/// A sealed value that does not name its key.
+/// Version of a sealed value that does not name its key.
 const UNKEYED: u8 = 1;
-/// A sealed value that does.
+/// Version of a sealed value that names its key.
 const KEYED: u8 = 2;
 const NONCE: usize = 12;
-/// The length of what a sealed value begins with: its version and its key.
+/// Length of a sealed value's header: its version and its key id.
 pub(crate) const HEAD: usize = 9;
 
-/// Which key it is: the beginning of its digest, of which nothing of the key can be learnt.
+/// Identifies a key: a prefix of its digest, which reveals nothing about the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; 8]);
 
@@ -37,19 +37,19 @@ impl std::fmt::Debug for KeyId {
     }
 }
 
-/// The key that a sealed value names; `None` for one of the first version, and for what is not sealed.
+/// The key id in a sealed value; `None` for one of the first version, and for what is not sealed.
 pub(crate) fn key_id(sealed: &[u8]) -> Option<KeyId> {
     let (version, rest) = sealed.split_first()?;
     let id = rest.first_chunk::<8>().filter(|_| *version == KEYED)?;
     Some(KeyId(*id))
 }
 
-/// What everything begins with that a key sealed.
+/// The header of every value that a key sealed.
 pub(crate) fn head(key: KeyId) -> Vec<u8> {
     [[KEYED].as_slice(), &key.0].concat()
 }
 
-/// The least length of a sealed value: version, nonce and tag.
+/// Minimum length of a sealed value: version, nonce and tag.
 pub(crate) const SHORTEST: usize = 1 + NONCE + 16;
 
 /// An opened key of 256 bits. Cheap to clone; never printed.
@@ -73,12 +73,12 @@ impl Key {
         Self { id: KeyId(id), bytes: Arc::new(SecretBox::new(Box::new(bytes))) }
     }
 
-    /// Reads a stored key.
+    /// Parses a stored key.
     pub(crate) fn read(bytes: Vec<u8>, what: &'static str) -> Result<Self> {
         bytes.try_into().map(Self::new).map_err(|_| Error::Unreadable { what })
     }
 
-    /// The key itself, to be stored sealed.
+    /// The raw key, to be stored sealed.
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         self.bytes.expose_secret()
     }
@@ -102,7 +102,7 @@ impl Key {
         Ok((nonce, sealed.map_err(|_| Error::Unreadable { what: place.what() })?))
     }
 
-    /// Opens a value at its place, if this is its key.
+    /// Opens the value at a location, if this is its key.
     pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
         let unreadable = || Error::Unreadable { what: place.what() };
         let (rest, bound) = match (sealed.first(), key_id(sealed)) {

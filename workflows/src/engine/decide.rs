@@ -138,13 +138,15 @@ impl Work {
     /// round.
     pub fn before_any_step(&self, now: Timestamp) -> Option<Settled> {
         if self.claimed.crashes >= MAX_CRASHES {
-            let reason =
-                Reason::new("RUN_QUARANTINED", "This work stopped the program several times and is parked.")
-                    .act("Look at its history, then retry it.");
+            let reason = Reason::new(
+                "RUN_QUARANTINED",
+                "This run crashed the server several times and is quarantined.",
+            )
+            .act("Read the run's history, then retry the run.");
             return Some(self.park(reason, now));
         }
         if self.row.cancel_requested && !self.is_undoing() {
-            let reason = Reason::new("RUN_CANCELLED", "Somebody asked for this work to be stopped.");
+            let reason = Reason::new("RUN_CANCELLED", "Somebody cancelled this run.");
             return Some(self.turn_round(reason, "CANCELLED", now));
         }
         None
@@ -205,7 +207,7 @@ impl Work {
         match next {
             Next::Done => Settled { status: RunStatus::Done, ..self.base("DONE", now) },
             Next::Wait { until: None, or: None } => {
-                let reason = Reason::new("WAIT_UNNAMED", "A step waits for nothing that is named.");
+                let reason = Reason::new("WAIT_UNNAMED", "A step waits for neither a time nor a signal.");
                 self.turn_round(reason, "FAILED", now)
             }
             Next::Wait { until, or } => {
@@ -219,7 +221,8 @@ impl Work {
                 settled
             }
             Next::Go(_) => {
-                let reason = Reason::new("SUCCESSOR_UNKNOWN", "A step went where its table does not lead.");
+                let reason =
+                    Reason::new("SUCCESSOR_UNKNOWN", "A step went to a state that its table does not allow.");
                 self.turn_round(reason, "FAILED", now)
             }
         }
@@ -267,7 +270,7 @@ impl Work {
                 settled
             }
             (None, true) => {
-                self.park(reason.act("Look at what is left at the provider, then retry the run."), now)
+                self.park(reason.act("Check what is left at the provider, then retry the run."), now)
             }
             (None, false) => self.turn_round(reason, "FAILED", now),
         }

@@ -225,17 +225,17 @@ impl Taken {
 
     /// The run is in a state that its table does not have.
     pub fn unknown_state() -> Self {
-        Self::failed("STATE_UNKNOWN", "The run is in a state that this program does not know.")
+        Self::failed("STATE_UNKNOWN", "The run is in a state that this version of Muster does not know.")
     }
 
     /// The step panicked.
     pub fn panicked() -> Self {
-        Self::failed("STEP_PANICKED", "A step of this run met a defect of this program.")
+        Self::failed("STEP_PANICKED", "A step of this run failed because of a defect in Muster.")
     }
 
     /// The run's memory does not fit its workflow.
     pub fn unreadable() -> Self {
-        Self::failed("MEMORY_UNREADABLE", "What the run remembers cannot be read.")
+        Self::failed("MEMORY_UNREADABLE", "The stored memory of the run cannot be read.")
     }
 }
 

@@ -54,7 +54,8 @@ async fn guarded(
         Ok(done) => done,
         Err(_) => {
             tracing::error!(connection = %connection.id, "reading a calendar panicked");
-            let reason = Reason::new("STEP_PANICKED", "Reading this calendar met a defect of this program.");
+            let reason =
+                Reason::new("STEP_PANICKED", "Reading this calendar failed because of a defect in Muster.");
             let failure = health::failure_because(services, connection, &reason);
             services.write(tenant, "calendars", vec![failure]).await
         }

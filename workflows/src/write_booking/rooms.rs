@@ -156,8 +156,8 @@ fn following(verdict: &Verdict) -> BookingChange {
         Verdict::Silent => because(
             BookingState::RoomPending,
             "ROOM_SILENT",
-            "A room has not answered yet.",
-            "Ask whoever approves bookings of the room.",
+            "A room has not responded yet.",
+            "Ask the person who approves bookings of the room.",
         ),
         Verdict::Waits => {
             BookingChange { state: Some(BookingState::RoomPending), ..BookingChange::default() }

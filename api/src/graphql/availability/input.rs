@@ -1,4 +1,4 @@
-//! What may be asked of a search.
+//! Inputs of an availability search.
 
 use async_graphql::{Enum, ID, InputObject, OneofObject};
 use services::{
@@ -12,89 +12,91 @@ use crate::graphql::{
     scalar::{DateTime, LocalTime, TimeZone},
 };
 
-/// What is searched.
+/// Parameters of an availability search.
 #[derive(InputObject)]
 pub struct AvailabilityInput {
-    /// Where the window begins; the first candidate begins here, and one every step after it.
+    /// Start of the search window and of the first candidate slot; further candidates follow every `stepMinutes`.
     from: DateTime,
-    /// Where the window ends, at most 62 days later.
+    /// End of the search window, at most 62 days after `from`.
     until: DateTime,
-    /// How long a slot is, in minutes: 1 to 1440.
+    /// Length of a slot in minutes, 1 to 1440.
     duration_minutes: i32,
-    /// From one candidate to the next, in minutes: 1 to 1440.
+    /// Interval between the starts of two candidate slots in minutes, 1 to 1440.
     #[graphql(default = 15)]
     step_minutes: i32,
-    /// What must be free before a slot, in minutes: 0 to 240.
+    /// Time that must be free before a slot, in minutes, 0 to 240.
     #[graphql(default)]
     buffer_before_minutes: i32,
-    /// What must be free after a slot, in minutes: 0 to 240.
+    /// Time that must be free after a slot, in minutes, 0 to 240.
     #[graphql(default)]
     buffer_after_minutes: i32,
-    /// The time zone of the working hours; UTC when absent.
+    /// Time zone of the working hours; defaults to UTC.
     time_zone: Option<TimeZone>,
-    /// The working hours; none means any time. A day that is not named is not worked. Up to 50 spans.
+    /// Working hours, up to 50 spans; slots outside them, and on days without a span, are not offered. If empty, any
+    /// time is offered.
     #[graphql(default)]
     working_hours: Vec<WorkingHoursInput>,
-    /// The people who must be free, up to 100.
+    /// Identifiers of the users who must be free, up to 100.
     #[graphql(default)]
     user_ids: Vec<ID>,
-    /// The rooms; none is needed when absent.
+    /// Rooms that must be free; omit if no room is needed.
     rooms: Option<RoomChoiceInput>,
-    /// Whether tentative times count as taken.
+    /// Whether tentative events count as busy.
     #[graphql(default = true)]
     tentative_is_busy: bool,
-    /// What a calendar of which nothing is known does to slots.
+    /// How to treat participants whose calendar is unknown: never read, read too long ago, or read for only part of
+    /// the window.
     #[graphql(default_with = "OnUnknown::Refuse")]
     on_unknown: OnUnknown,
-    /// What an item of a calendar does to slots that cannot be read, and of whose times nothing is known. By default the
-    /// slots are offered, and `unreadable` of the participant counts such items.
+    /// How to treat calendar items that cannot be read and whose times are unknown. By default they block nothing and
+    /// are counted in `ParticipantStatus.unreadable`.
     #[graphql(default_with = "OnUnreadable::Offer")]
     on_unreadable: OnUnreadable,
-    /// How many slots are answered at most: 1 to 1000.
+    /// Maximum number of slots to return, 1 to 1000.
     #[graphql(default = 200)]
     max_slots: i32,
 }
 
-/// The working hours of one day of the week.
+/// One span of working hours on one day of the week.
 #[derive(InputObject)]
 pub struct WorkingHoursInput {
-    /// The day.
+    /// Day of the week on which the span starts.
     weekday: Weekday,
-    /// From when.
+    /// Local time at which the span starts.
     from: LocalTime,
-    /// Until when; on the next day unless this is after `from`.
+    /// Local time at which the span ends; on the following day unless it is later than `from`.
     to: LocalTime,
 }
 
-/// Which rooms must be free.
+/// Selects the rooms that must be free. Give exactly one field.
 #[derive(OneofObject)]
 pub enum RoomChoiceInput {
-    /// All of these, up to 100.
+    /// All of these rooms must be free; up to 100 ids.
     All(Vec<ID>),
-    /// One of these, up to 100.
+    /// One of these rooms must be free; up to 100 ids.
     AnyOf(Vec<ID>),
-    /// One that holds so many people; the hundred smallest that do are looked at.
+    /// One room with at least this many seats must be free; the 100 smallest such rooms are considered.
     AnyHolding(i32),
 }
 
-/// What a calendar of which nothing is known does to slots.
+/// How an availability search treats a participant whose calendar is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "free::OnUnknown")]
 pub enum OnUnknown {
-    /// It refuses them.
+    /// No slot is offered.
     Refuse,
-    /// It counts as free, save for what bookings block.
+    /// The participant counts as free, except for the times of Muster's own bookings.
     Ignore,
 }
 
-/// What an item of a calendar does to slots that cannot be read, and of whose times nothing is known. Other unreadable
-/// items count as busy for as long as they may last.
+/// How to treat calendar items that cannot be read and whose times are unknown. Unreadable items whose times are
+/// partly known always count as busy for as long as they may last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "free::OnUnreadable")]
 pub enum OnUnreadable {
-    /// It does not keep a slot from being offered.
+    /// The item blocks nothing.
     Offer,
-    /// It refuses every slot of its calendar's owner with `CALENDAR_UNREADABLE`.
+    /// The item's owner counts as unknown: every slot is refused with `CALENDAR_UNREADABLE`.
     Refuse,
 }
 
@@ -130,7 +132,7 @@ impl TryFrom<AvailabilityInput> for Query {
 
     fn try_from(input: AvailabilityInput) -> Result<Self> {
         if input.working_hours.len() > 50 {
-            return Err(Refusal::new("TOO_MANY", "Name at most 50 spans of working hours.")
+            return Err(Refusal::new("TOO_MANY", "Give at most 50 spans of working hours.")
                 .at("workingHours")
                 .into());
         }
@@ -161,7 +163,7 @@ fn choice(rooms: RoomChoiceInput) -> Result<free::RoomChoice> {
     })
 }
 
-/// Minutes that are not negative. A negative number is as wrong as one that is too large, and refused like it.
+/// The minutes as an unsigned number. A negative number becomes one that is too large, so that validation refuses it.
 pub(crate) fn minutes(minutes: i32) -> u32 {
     u32::try_from(minutes).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! When people and rooms are free, and why not at other times.
+//! Free times of people and rooms, and explanations why a time is not offered.
 
 pub(super) mod input;
 
@@ -18,7 +18,7 @@ use super::{
     words::ConnectionState,
 };
 
-/// Somebody or some room whose time is asked for.
+/// A user or room whose time can be booked.
 #[derive(Description, Debug, Clone)]
 pub struct Holder(free::Holder);
 
@@ -40,12 +40,12 @@ impl Holder {
 
 #[Object(use_type_description)]
 impl Holder {
-    /// The id of the user or the room.
+    /// Identifier of the user (`usr_`) or room (`rom_`).
     async fn id(&self) -> ID {
         ID(self.0.to_string())
     }
 
-    /// The name, for people. Null when the user or the room is gone.
+    /// Display name; null if the user or room has been deleted.
     async fn name(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         found(async {
             let user = ctx.loaders().users.load_some(self.user_id()).await?.map(|user| user.name);
@@ -55,24 +55,24 @@ impl Holder {
         .await
     }
 
-    /// The user; null when it is a room. Needs `USER_VIEW`, or to be that user.
+    /// The user; null for a room. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::referred(ctx, self.user_id()).await
     }
 
-    /// The room; null when it is a user.
+    /// The room; null for a user.
     async fn room(&self, ctx: &Context<'_>) -> Option<Result<Room>> {
         room::referred(ctx, self.room_id()).await
     }
 }
 
-/// What a search answers.
+/// Result of an availability search.
 #[derive(SimpleObject)]
 pub struct Availability {
-    /// The times at which everybody can meet, in order.
+    /// Slots at which every required participant is free, in chronological order.
     slots: Vec<Slot>,
-    /// Everybody who was asked for, and how well each calendar is known. A calendar that is not known refuses every
-    /// slot, unless the search says otherwise.
+    /// Everybody in the search and how current each calendar is. A participant whose calendar is unknown rules out
+    /// every slot unless `onUnknown` is `IGNORE`.
     participants: Vec<ParticipantStatus>,
 }
 
@@ -85,23 +85,23 @@ impl From<free::Answer> for Availability {
     }
 }
 
-/// A time that is offered.
+/// A time that can be booked.
 #[derive(Description)]
 pub struct Slot(free::Slot);
 
 #[Object(use_type_description)]
 impl Slot {
-    /// When it begins.
+    /// Start of the slot, without its buffers.
     async fn start(&self) -> DateTime {
         self.0.start.into()
     }
 
-    /// When it ends.
+    /// End of the slot, without its buffers.
     async fn end(&self) -> DateTime {
         self.0.end.into()
     }
 
-    /// The rooms that are free then, where any of several would do.
+    /// Rooms free at that time, if the search asked for any one of several rooms; otherwise empty.
     async fn rooms(&self, ctx: &Context<'_>) -> Option<Result<Vec<Room>>> {
         let rooms = self.0.rooms.iter().map(|room: &Id<ids::Room>| ctx.loaders().rooms.load(room.uuid()));
         let rooms = futures::future::try_join_all(rooms).await;
@@ -109,21 +109,21 @@ impl Slot {
     }
 }
 
-/// What is known of one participant.
+/// How well the calendar of one participant is known.
 #[derive(SimpleObject)]
 pub struct ParticipantStatus {
-    /// Who.
+    /// The user or room that the status is about.
     holder: Holder,
-    /// The state of the connection that was read; null where there is none.
+    /// State of the connection from which the calendar is read; null if the participant has none.
     connection_state: Option<ConnectionState>,
-    /// When the calendar was last read; null when it never was.
+    /// Time at which the calendar was last read; null if it has never been read.
     as_of: Option<DateTime>,
-    /// Whether everything that was asked for is known.
+    /// Whether the calendar is known for the whole search window.
     known: bool,
-    /// How many items of the calendar cannot be read and block no time, because nothing is known of their times. With
-    /// `onUnreadable: REFUSE` they make the calendar unknown.
+    /// Number of unreadable items in the calendar that block no time because their times are unknown. With
+    /// `onUnreadable: REFUSE` such items make the calendar unknown.
     unreadable: i32,
-    /// Why not; null when it is.
+    /// Why the calendar is unknown; null if `known` is true.
     reason: Option<Reason>,
 }
 
@@ -140,16 +140,16 @@ impl From<free::ParticipantStatus> for ParticipantStatus {
     }
 }
 
-/// Why a time is not offered.
+/// One reason why a slot is not offered.
 #[derive(SimpleObject)]
 pub struct SlotRefusal {
-    /// Who is in the way; null when the time itself is wrong.
+    /// The user or room that is not available; null if the slot itself is not allowed, such as outside working hours.
     participant: Option<Holder>,
-    /// The stable code; docs/errors.md explains each.
+    /// Stable code for programs; docs/errors.md lists them all.
     code: &'static str,
-    /// One sentence for a person. It does not say by what the time is taken.
+    /// Explanation for a person. Never reveals what occupies the time.
     message: String,
-    /// When the participant's calendar was last read; null when it never was.
+    /// Time at which the participant's calendar was last read; null if it has never been read.
     as_of: Option<DateTime>,
 }
 
@@ -169,11 +169,12 @@ pub struct AvailabilityQuery;
 
 #[Object]
 impl AvailabilityQuery {
-    /// The times at which everybody can meet, and how well each calendar is known. Needs `AVAILABILITY_VIEW`.
+    /// Finds slots at which everybody can meet, and reports how well each calendar is known. Needs
+    /// `AVAILABILITY_VIEW`.
     async fn availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who, when and how long.")] input: AvailabilityInput,
+        #[graphql(desc = "Parameters of the search.")] input: AvailabilityInput,
     ) -> Option<Result<Availability>> {
         Some(
             async {
@@ -185,12 +186,12 @@ impl AvailabilityQuery {
         )
     }
 
-    /// Why the slot that begins at a time is not offered; empty when it is. Needs `AVAILABILITY_VIEW`.
+    /// Explains why the slot that starts at `start` is not offered; empty if it is offered. Needs `AVAILABILITY_VIEW`.
     async fn explain_slot(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The search that does not offer it.")] input: AvailabilityInput,
-        #[graphql(desc = "When the slot begins.")] start: DateTime,
+        #[graphql(desc = "Parameters of the search that did not offer the slot.")] input: AvailabilityInput,
+        #[graphql(desc = "Start of the slot.")] start: DateTime,
     ) -> Option<Result<Vec<SlotRefusal>>> {
         Some(
             async {

@@ -1,4 +1,4 @@
-//! Making, moving and cancelling bookings.
+//! Mutations that create, move and cancel bookings.
 
 use async_graphql::{Context, ID, InputObject, Object};
 use domain::Permission;
@@ -14,58 +14,58 @@ use crate::graphql::{
     scalar::{DateTime, EmailAddress, TimeZone},
 };
 
-/// A booking to be made.
+/// Fields of a new booking.
 #[derive(InputObject)]
 pub struct CreateBookingInput {
-    /// The user whose appointment it is; takes part.
+    /// Identifier of the user who organises the meeting; always a participant.
     organiser_id: ID,
-    /// The title, 1 to 255 characters.
+    /// Title, 1 to 255 characters.
     title: String,
-    /// The description, up to 10,000 characters.
+    /// Description, up to 10,000 characters.
     #[graphql(default)]
     description: String,
-    /// When it begins: in the future.
+    /// Start of the meeting; must be in the future.
     start: DateTime,
-    /// When it ends: within 24 hours of the start.
+    /// End of the meeting; at most 24 hours after `start`.
     end: DateTime,
-    /// The time zone it is shown in.
+    /// Time zone in which the calendar event is shown.
     time_zone: TimeZone,
-    /// The other people of the tenant, up to 100.
+    /// Identifiers of the other participating users of the tenant, up to 100.
     #[graphql(default)]
     user_ids: Vec<ID>,
-    /// The rooms, up to 100.
+    /// Identifiers of the rooms, up to 100.
     #[graphql(default)]
     room_ids: Vec<ID>,
-    /// People from elsewhere, up to 100. Their time is not checked.
+    /// Guests from outside the tenant, up to 100. Their availability is not checked.
     #[graphql(default)]
     guests: Vec<GuestInput>,
-    /// What is blocked before it, in minutes: 0 to 240.
+    /// Time blocked before the meeting, in minutes, 0 to 240.
     #[graphql(default)]
     buffer_before_minutes: i32,
-    /// What is blocked after it, in minutes: 0 to 240.
+    /// Time blocked after the meeting, in minutes, 0 to 240.
     #[graphql(default)]
     buffer_after_minutes: i32,
-    /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
+    /// Whether to book users whose calendars are unknown. Rooms whose calendars are unknown are always refused.
     #[graphql(default)]
     ignore_unknown: bool,
-    /// What an item of a participant's calendar does that cannot be read, and of whose times nothing is known.
+    /// How to treat items in participants' calendars that cannot be read and whose times are unknown.
     #[graphql(default_with = "OnUnreadable::Offer")]
     on_unreadable: OnUnreadable,
-    /// Whether it is to have an online meeting of the calendar system's. Refused with `ONLINE_MEETING_UNAVAILABLE` where
-    /// the calendar that it goes to has none.
+    /// Whether to add an online meeting of the calendar system. Refused with `ONLINE_MEETING_UNAVAILABLE` if the
+    /// target calendar offers none.
     #[graphql(default)]
     online_meeting: bool,
-    /// Made up by the caller, 1 to 128 characters: the same request with the same key, within 24 hours, makes one
-    /// booking and answers it again, read afresh.
+    /// Key chosen by the client, 1 to 128 characters. Repeating the same request with the same key within 24 hours
+    /// creates no second booking and returns the first one in its current state.
     idempotency_key: String,
 }
 
-/// Somebody from elsewhere.
+/// A participant from outside the tenant.
 #[derive(InputObject)]
 pub struct GuestInput {
-    /// The name, up to 255 characters.
+    /// Name, up to 255 characters.
     name: String,
-    /// The email address.
+    /// Email address to which the invitation is sent.
     email: EmailAddress,
 }
 
@@ -98,69 +98,73 @@ impl TryFrom<CreateBookingInput> for NewBooking {
     }
 }
 
-/// A booking to be moved.
+/// Selects a booking and its new time.
 #[derive(InputObject)]
 pub struct MoveBookingInput {
-    /// The booking.
+    /// Identifier of the booking to move.
     id: ID,
-    /// When it begins: in the future.
+    /// New start of the meeting; must be in the future.
     start: DateTime,
-    /// When it ends: within 24 hours of the start.
+    /// New end of the meeting; at most 24 hours after `start`.
     end: DateTime,
-    /// The time zone it is shown in; stays when absent.
+    /// Time zone in which the calendar event is shown; omit to keep the current one.
     time_zone: Option<TimeZone>,
-    /// Whether people whose calendars are unknown are booked all the same. Unknown rooms never are.
+    /// Whether to move the booking even if the calendars of some users are unknown. Rooms whose calendars are unknown
+    /// are always refused.
     #[graphql(default)]
     ignore_unknown: bool,
-    /// What an item of a participant's calendar does that cannot be read, and of whose times nothing is known.
+    /// How to treat items in participants' calendars that cannot be read and whose times are unknown.
     #[graphql(default_with = "OnUnreadable::Offer")]
     on_unreadable: OnUnreadable,
-    /// The version that the move is based on: refused when somebody changed the booking since.
+    /// `version` of the booking as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
-    /// Made up by the caller, 1 to 128 characters: the same request with the same key, within 24 hours, moves once.
+    /// Key chosen by the client, 1 to 128 characters. Repeating the same request with the same key within 24 hours
+    /// moves the booking only once.
     idempotency_key: String,
 }
 
-/// A booking to be cancelled.
+/// Selects the booking to cancel.
 #[derive(InputObject)]
 pub struct CancelBookingInput {
-    /// The booking.
+    /// Identifier of the booking to cancel.
     id: ID,
-    /// What the attendees are told, up to 2,000 characters.
+    /// Message to the attendees, up to 2,000 characters.
     #[graphql(default)]
     message: String,
-    /// Made up by the caller, 1 to 128 characters: the same request with the same key, within 24 hours, cancels once.
+    /// Key chosen by the client, 1 to 128 characters. Repeating the same request with the same key within 24 hours
+    /// cancels the booking only once.
     idempotency_key: String,
 }
 
 payload! {
-    /// What `createBooking` answers.
+    /// Result of `createBooking`.
     CreateBookingPayload {
-        /// The booking. Its times are blocked from now on.
+        /// The new booking, which blocks its time from now on; null on failure.
         booking: Booking,
-        /// The run that writes it to the calendar.
+        /// The run that writes the booking to the calendar.
         run: Run,
-        /// What the organiser has to know, in one sentence; null when there is nothing.
+        /// What the organiser should know about the booking, in one sentence; null if there is nothing to report.
         notice: String,
     }
 }
 payload! {
-    /// What `moveBooking` answers.
+    /// Result of `moveBooking`.
     MoveBookingPayload {
-        /// The booking. Its new times are blocked beside the old ones until the calendar says that it has moved; null without `BOOKING_VIEW`.
+        /// The booking. It blocks both the old and the new time until the calendar event has moved. Null if the caller
+        /// lacks `BOOKING_VIEW`.
         booking: Booking,
-        /// The run that moves it in the calendar.
+        /// The run that moves the calendar event.
         run: Run,
-        /// What the organiser has to know, in one sentence; null when there is nothing.
+        /// What the organiser should know about the move, in one sentence; null if there is nothing to report.
         notice: String,
     }
 }
 payload! {
-    /// What `cancelBooking` answers.
+    /// Result of `cancelBooking`.
     CancelBookingPayload {
-        /// The booking; null without `BOOKING_VIEW`.
+        /// The cancelled booking; null if the caller lacks `BOOKING_VIEW`.
         booking: Booking,
-        /// The run that cancels it in the calendar.
+        /// The run that removes the calendar event.
         run: Run,
     }
 }
@@ -170,12 +174,12 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Makes a booking: checks, blocked times and the order for the calendar commit together; the calendar is written
-    /// by the run. Needs `BOOKING_EDIT`.
+    /// Creates a booking. Its time is checked and blocked before the mutation returns; a run then writes the calendar
+    /// event. Needs `BOOKING_EDIT`.
     async fn create_booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The booking.")] input: CreateBookingInput,
+        #[graphql(desc = "Parameters of `createBooking`.")] input: CreateBookingInput,
     ) -> Result<CreateBookingPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::BookingEdit)?;
@@ -187,11 +191,11 @@ impl BookingMutation {
         .await
     }
 
-    /// Moves a booking. Needs `BOOKING_EDIT`: a booking belongs to the tenant, whoever made it.
+    /// Moves any booking of the tenant, whoever created it. Needs `BOOKING_EDIT`.
     async fn move_booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The booking and its new time.")] input: MoveBookingInput,
+        #[graphql(desc = "Parameters of `moveBooking`.")] input: MoveBookingInput,
     ) -> Result<MoveBookingPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::BookingEdit)?;
@@ -214,11 +218,11 @@ impl BookingMutation {
         .await
     }
 
-    /// Cancels a booking. Needs `BOOKING_EDIT`: a booking belongs to the tenant, whoever made it.
+    /// Cancels any booking of the tenant, whoever created it. Needs `BOOKING_EDIT`.
     async fn cancel_booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The booking.")] input: CancelBookingInput,
+        #[graphql(desc = "Parameters of `cancelBooking`.")] input: CancelBookingInput,
     ) -> Result<CancelBookingPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::BookingEdit)?;

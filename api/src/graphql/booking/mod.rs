@@ -1,4 +1,4 @@
-//! Appointments.
+//! Bookings: the object, its filter, and the queries that read it.
 
 mod change;
 mod participant;
@@ -25,10 +25,10 @@ use super::{
     words::{BookingState, OnlineMeetingState, WrittenVia},
 };
 
-/// How a booking is marked that was written through a service account (S4.7).
+/// Label of a booking that was written through a service account (S4.7).
 const SERVICE_LABEL: &str = "This booking has been made via a service account";
 
-/// An appointment written by Muster. It belongs to the tenant, not to a colleague's calendar.
+/// A meeting that Muster writes to a calendar. It belongs to the tenant, not to the user who created it.
 #[derive(Description, Debug, Clone)]
 pub struct Booking(Model);
 
@@ -50,68 +50,70 @@ impl Booking {
 
 #[Object(use_type_description)]
 impl Booking {
-    /// The id; it begins with `bkg_`.
+    /// Identifier; starts with `bkg_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
         shown::<ids::Booking>(self.0.id)
     }
 
-    /// The title.
+    /// Title of the meeting.
     async fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// The description; empty when there is none.
+    /// Description; empty if there is none.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// When it begins.
+    /// Start of the meeting, without the buffer before it.
     async fn start(&self) -> DateTime {
         self.0.start_at.into()
     }
 
-    /// When it ends.
+    /// End of the meeting, without the buffer after it.
     async fn end(&self) -> DateTime {
         self.0.end_at.into()
     }
 
-    /// The time zone it is shown in.
+    /// Time zone in which the calendar event is shown.
     async fn time_zone(&self) -> TimeZone {
         self.0.time_zone.clone().into()
     }
 
-    /// What is blocked before it, in minutes.
+    /// Time blocked before the meeting, in minutes.
     async fn buffer_before_minutes(&self) -> i32 {
         self.0.buffer_before_minutes
     }
 
-    /// What is blocked after it, in minutes.
+    /// Time blocked after the meeting, in minutes.
     async fn buffer_after_minutes(&self) -> i32 {
         self.0.buffer_after_minutes
     }
 
-    /// Where it stands.
+    /// Current state of the booking.
     async fn state(&self) -> BookingState {
         use domain::state::BookingState as S;
         S::parse(&self.0.state).unwrap_or(S::Requested).into()
     }
 
-    /// Why, and what to do; null when there is nothing to say.
+    /// Why the booking is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// Since when it is in this state.
+    /// Time at which the booking entered its current state.
     async fn since(&self) -> DateTime {
         self.0.since.into()
     }
 
-    /// Whose appointment it is, whichever calendar it was written to. Needs `USER_VIEW`, or to be that user.
+    /// The user who organises the meeting, whichever calendar it is written to. Needs `USER_VIEW` unless the caller is
+    /// that user.
     async fn organiser(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::referred(ctx, Some(self.0.organiser_id)).await
     }
 
-    /// The line that names the real organiser in the event's text: `Organised by <name>`.
+    /// Line that names the organiser, `Organised by <name>`; added to the event's text if the event is written through
+    /// a service account.
     async fn organiser_line(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         found(async {
             let organiser =
@@ -122,24 +124,24 @@ impl Booking {
         .await
     }
 
-    /// Everybody who takes part with what they answered, the organiser first. Up to 301.
+    /// All participants and their responses, organiser first; up to 301.
     async fn participants(&self, ctx: &Context<'_>) -> Option<Result<Vec<Participant>>> {
         let everybody = self.everybody(ctx).await;
         let of = |row| Participant::of(row, self.0.organiser_id);
         Some(everybody.map(|all| all.into_iter().map(of).collect()))
     }
 
-    /// Which calendar it was written to; null before it is decided.
+    /// Whose calendar the event is written to; null until Muster has decided.
     async fn written_via(&self) -> Option<WrittenVia> {
         self.via().map(WrittenVia::from)
     }
 
-    /// The mark of a booking that was written through a service account; null for others.
+    /// Label that marks a booking written through a service account; null for other bookings.
     async fn service_account_label(&self) -> Option<&'static str> {
         (self.via() == Some(domain::WrittenVia::ServiceAccount)).then_some(SERVICE_LABEL)
     }
 
-    /// The service account that it was written with; null when it was written to the organiser's own calendar.
+    /// The service account that writes the event; null if the event is written to the organiser's own calendar.
     async fn service_account(&self, ctx: &Context<'_>) -> Option<Result<ServiceAccount>> {
         let (id, integration) = (self.0.service_account_id?, self.0.integration_id?);
         let accounts = ctx.loaders().service_accounts.load(integration).await;
@@ -147,49 +149,49 @@ impl Booking {
         accounts.map(|row| row.map(ServiceAccount::from)).transpose()
     }
 
-    /// The integration that it was written through; null before it is decided.
+    /// The integration through which the event is written; null until Muster has decided.
     async fn integration(&self, ctx: &Context<'_>) -> Option<Result<Integration>> {
         integration::referred(ctx, self.0.integration_id).await
     }
 
-    /// The mailbox in whose calendar it stands; null before it is decided.
+    /// The mailbox whose calendar contains the event; null until Muster has decided.
     async fn mailbox(&self) -> Option<EmailAddress> {
         self.0.mailbox.clone().map(EmailAddress)
     }
 
-    /// What became of the online meeting that it was asked to have; null when none was asked for.
+    /// State of the booking's online meeting; null if none was requested.
     async fn online_meeting(&self) -> Option<OnlineMeetingState> {
         use domain::state::OnlineMeetingState as S;
         self.0.online_meeting.as_deref().map(|word| S::parse(word).unwrap_or(S::Unavailable).into())
     }
 
-    /// Where the online meeting is joined: an https address, there when `onlineMeeting` is `READY`.
+    /// HTTPS address for joining the online meeting; null unless `onlineMeeting` is `READY`.
     async fn online_meeting_url(&self) -> Option<&str> {
         self.0.online_meeting_url.as_deref()
     }
 
-    /// The run that writes it, or that last changed it.
+    /// The run that wrote or last changed the booking.
     async fn run(&self, ctx: &Context<'_>) -> Option<Result<Run>> {
         ctx.loaders().runs.load(self.0.run_id).await.map(|run| run.map(Run::from)).transpose()
     }
 
-    /// Its moves and its cancellation, oldest first.
+    /// Moves and the cancellation of the booking, oldest first.
     async fn changes(&self, ctx: &Context<'_>) -> Option<Result<Vec<BookingChange>>> {
         let changes = ctx.loaders().changes.load(self.0.id).await;
         Some(changes.map(|all| all.unwrap_or_default().into_iter().map(BookingChange::from).collect()))
     }
 
-    /// Who made it: the id of a user or a key.
+    /// Who created the booking: the id of a user or vendor key.
     async fn created_by(&self) -> &str {
         &self.0.created_by
     }
 
-    /// When it was made.
+    /// Time at which the booking was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// Grows with every change; for `ifVersion`.
+    /// Incremented on every change; pass as `ifVersion`.
     async fn version(&self) -> i64 {
         self.0.version
     }
@@ -197,18 +199,18 @@ impl Booking {
 
 connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| row.id);
 
-/// A move or the cancellation of a booking.
+/// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]
 pub struct BookingChange {
-    /// What was done: `MOVE` or `CANCEL`.
+    /// What was done: `MOVED` or `CANCELLED`.
     what: String,
-    /// When the booking began before.
+    /// Start of the meeting before the change.
     old_start: DateTime,
-    /// When it ended before.
+    /// End of the meeting before the change.
     old_end: DateTime,
-    /// Who did it: the id of a user or a key.
+    /// Who made the change: the id of a user or vendor key.
     by_whom: String,
-    /// When.
+    /// Time of the change.
     at: DateTime,
 }
 
@@ -224,18 +226,18 @@ impl From<booking_change::Model> for BookingChange {
     }
 }
 
-/// Which bookings are wanted; absent members do not matter.
+/// Selects bookings. A booking must match every field that is given.
 #[derive(Default, InputObject)]
 pub struct BookingFilter {
-    /// Organised by this user.
+    /// Only bookings organised by this user.
     organiser_id: Option<ID>,
-    /// In this room.
+    /// Only bookings of this room.
     room_id: Option<ID>,
-    /// Not over before this.
+    /// Only bookings that end after this time.
     from: Option<DateTime>,
-    /// Beginning before this.
+    /// Only bookings that start before this time.
     until: Option<DateTime>,
-    /// In this state.
+    /// Only bookings in this state.
     state: Option<BookingState>,
 }
 
@@ -253,12 +255,12 @@ impl BookingFilter {
     }
 }
 
-/// One booking of the tenant.
+/// The booking with this id in the caller's tenant. Needs `BOOKING_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Booking> {
     visible(ctx.services(), ctx.caller(), named(id, "booking", "id")?).await
 }
 
-/// The same, for a subscription.
+/// Reads a booking as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(services: &Services, caller: &Caller, id: Id<ids::Booking>) -> Result<Booking> {
     let by = caller.allow(Permission::BookingView)?;
     Ok(services.bookings().get(&by, id).await?.into())
@@ -269,24 +271,27 @@ pub struct BookingQuery;
 
 #[Object]
 impl BookingQuery {
-    /// One booking; null when there is none in the tenant. Needs `BOOKING_VIEW`.
+    /// Finds a booking by id; null if the tenant has no such booking. Needs `BOOKING_VIEW`.
     async fn booking(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The booking.")] id: ID,
+        #[graphql(desc = "Identifier of the booking.")] id: ID,
     ) -> Option<Result<Booking>> {
         found(read(ctx, &id)).await
     }
 
-    /// The bookings of the tenant, in the order in which they were made. Needs `BOOKING_VIEW`.
+    /// Lists the bookings of the tenant, oldest first by creation. Needs `BOOKING_VIEW`.
     async fn bookings(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which bookings; all when absent.")] filter: Option<BookingFilter>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects bookings; defaults to all.")] filter: Option<BookingFilter>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<BookingConnection>> {
         Some(
             async {

@@ -1,4 +1,4 @@
-//! Who takes part in a booking.
+//! Participants of a booking and their responses.
 
 use async_graphql::{Context, Description, Enum, Object};
 use services::entity::booking_participant::Model;
@@ -12,20 +12,20 @@ use crate::graphql::{
     words::Answer,
 };
 
-/// What somebody is to a booking.
+/// Role of a participant in a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum ParticipantKind {
-    /// The user whose appointment it is.
+    /// The user who organises the meeting.
     Organiser,
     /// Another user of the tenant.
     User,
-    /// A room.
+    /// A meeting room.
     Room,
-    /// Somebody from elsewhere.
+    /// A person from outside the tenant.
     Guest,
 }
 
-/// Somebody or some room that takes part in a booking.
+/// A person or room that takes part in a booking.
 #[derive(Description)]
 pub struct Participant {
     row: Model,
@@ -33,7 +33,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// Somebody of a booking that this user organises.
+    /// A participant of a booking that this user organises.
     pub(super) fn of(row: Model, organiser: Uuid) -> Self {
         Self { organises: row.user_id == Some(organiser), row }
     }
@@ -41,7 +41,7 @@ impl Participant {
 
 #[Object(use_type_description)]
 impl Participant {
-    /// What it is to the booking.
+    /// The participant's role in the booking.
     async fn kind(&self) -> ParticipantKind {
         match (self.row.room_id, self.row.user_id) {
             _ if self.organises => ParticipantKind::Organiser,
@@ -51,23 +51,23 @@ impl Participant {
         }
     }
 
-    /// The name, for people, as it was when the booking was made.
+    /// Display name at the time the booking was created.
     async fn name(&self) -> &str {
         &self.row.name
     }
 
-    /// The address at which it is invited; null when there is none.
+    /// Email address to which the invitation is sent; null if there is none.
     async fn address(&self) -> Option<EmailAddress> {
         (!self.row.address.is_empty()).then(|| self.row.address.clone().into())
     }
 
-    /// What it answered.
+    /// The participant's response to the invitation.
     async fn answer(&self) -> Answer {
         use domain::state::Answer as A;
         A::parse(&self.row.answer).unwrap_or(A::None).into()
     }
 
-    /// The user; null for rooms and guests. Needs `USER_VIEW`, or to be that user.
+    /// The user; null for rooms and guests. Needs `USER_VIEW` unless the caller is that user.
     async fn user(&self, ctx: &Context<'_>) -> Option<Result<User>> {
         user::referred(ctx, self.row.user_id).await
     }

@@ -1,4 +1,5 @@
-//! Registering, authorising, verifying and reconnecting integrations, and inviting whoever does it.
+//! Mutations that register, authorise, verify and reconnect integrations, and that invite the administrator who does
+//! so.
 
 use async_graphql::{Context, ID, InputObject, Object};
 use domain::{Permission, ids};
@@ -15,20 +16,20 @@ use crate::graphql::{
     words::{AccessLevel, ProviderKind},
 };
 
-/// An integration to be registered.
+/// Fields of a new integration.
 #[derive(InputObject)]
 pub struct CreateIntegrationInput {
-    /// The calendar system.
+    /// Calendar system to connect.
     provider: ProviderKind,
-    /// Its name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: String,
-    /// How much the service account may reach. `FREE_BUSY` is refused: it cannot write.
+    /// How much of the calendar system the service account may access. `FREE_BUSY` is refused because it cannot write.
     access_level: AccessLevel,
-    /// The group that restricted access is limited to, as the customer calls it: up to 256 characters.
+    /// The group of mailboxes to which `RESTRICTED` access is limited, as the customer names it; up to 256 characters.
     scope_group: Option<String>,
-    /// The service mailbox, if it is known already.
+    /// Address of the service mailbox, if already known.
     service_mailbox: Option<EmailAddress>,
-    /// Where the browser lands when the consent is over; a place that the vendor allowed beforehand.
+    /// Where to redirect the browser after the consent; must lie below one of the tenant's `returnUrls`.
     return_url: Option<Url>,
 }
 
@@ -45,91 +46,91 @@ impl From<CreateIntegrationInput> for NewIntegration {
     }
 }
 
-/// An integration to be authorised.
+/// Selects the integration to authorise.
 #[derive(InputObject)]
 pub struct AuthoriseIntegrationInput {
-    /// The integration.
+    /// Identifier of the integration to authorise.
     id: ID,
 }
 
-/// An integration to be verified.
+/// Selects the integration to verify.
 #[derive(InputObject)]
 pub struct VerifyIntegrationInput {
-    /// The integration.
+    /// Identifier of the integration to verify.
     id: ID,
 }
 
-/// An integration to be reconnected.
+/// Selects the integration to reconnect.
 #[derive(InputObject)]
 pub struct ReconnectIntegrationInput {
-    /// The integration.
+    /// Identifier of the integration to reconnect.
     id: ID,
 }
 
-/// A service mailbox to be added or changed.
+/// Selects the integration and its new service mailbox.
 #[derive(InputObject)]
 pub struct SetServiceMailboxInput {
-    /// The integration.
+    /// Identifier of the integration that owns the service mailbox.
     integration_id: ID,
-    /// The address of the mailbox. It becomes the current one only when its verification has succeeded.
+    /// Address of the mailbox. It replaces the current service mailbox only after its verification has succeeded.
     mailbox: EmailAddress,
 }
 
-/// An IT person to be invited.
+/// Details of an invitation to an IT administrator.
 #[derive(InputObject)]
 pub struct InviteAdministratorInput {
-    /// Whom to invite. Becomes a user with the roles.
+    /// Email address of the invited person, who becomes a user with the given roles.
     email: EmailAddress,
-    /// The roles that the invited person gets, up to 20; the caller must have all that they allow. The role Calendar
-    /// Connector if absent.
+    /// Identifiers of the roles to assign, up to 20; the caller must hold all their permissions. Defaults to the role
+    /// Calendar Connector.
     role_ids: Option<Vec<ID>>,
-    /// Where the browser goes back to at the end; a place that the vendor allowed beforehand.
+    /// Where to redirect the browser at the end; must lie below one of the tenant's `returnUrls`.
     return_url: Option<Url>,
-    /// The integration to connect, where there is one already.
+    /// Identifier of an existing integration to connect; omit to let the invited person create one.
     integration_id: Option<ID>,
 }
 
 payload! {
-    /// What `createIntegration` answers.
+    /// Result of `createIntegration`.
     CreateIntegrationPayload {
-        /// The new integration. Its connection goes on by itself; `integrationStatus` tells how far it is.
+        /// The new integration. Connecting continues in the background; subscribe to `integrationStatus` for progress.
         integration: Integration,
     }
 }
 payload! {
-    /// What `authoriseIntegration` answers.
+    /// Result of `authoriseIntegration`.
     AuthoriseIntegrationPayload {
-        /// The integration as it stood when it was authorised.
+        /// The authorised integration.
         integration: Integration,
     }
 }
 payload! {
-    /// What `verifyIntegration` answers.
+    /// Result of `verifyIntegration`.
     VerifyIntegrationPayload {
-        /// The run that climbs the ladder of checks.
+        /// The run that performs the verification.
         run: Run,
     }
 }
 payload! {
-    /// What `reconnectIntegration` answers.
+    /// Result of `reconnectIntegration`.
     ReconnectIntegrationPayload {
         /// The run that waits for the new consent.
         run: Run,
     }
 }
 payload! {
-    /// What `setServiceMailbox` answers.
+    /// Result of `setServiceMailbox`.
     SetServiceMailboxPayload {
         /// The run that verifies the mailbox.
         run: Run,
     }
 }
 payload! {
-    /// What `inviteAdministrator` answers.
+    /// Result of `inviteAdministrator`.
     InviteAdministratorPayload {
-        /// The address to send to the invited person, who needs no account. It is shown this once.
+        /// Link to send to the invited person, who needs no account. Returned only here.
         url: Url,
-        /// When it ends.
+        /// Time at which the link expires.
         expires_at: DateTime,
     }
 }
@@ -139,13 +140,13 @@ pub struct IntegrationMutation;
 
 #[Object]
 impl IntegrationMutation {
-    /// Registers a technical account of a calendar system as the tenant's service account. Needs the right to connect:
-    /// `CALENDAR_CONNECT`, `PLATFORM_ADMINISTRATION`, or `USER_VIEW`, `USER_EDIT`, `USER_CREATE` and `USER_DELETE`
-    /// together.
+    /// Registers an integration that reaches the tenant's calendars through a service account. Needs the right to
+    /// connect: `CALENDAR_CONNECT`, `PLATFORM_ADMINISTRATION`, or all of `USER_VIEW`, `USER_EDIT`, `USER_CREATE` and
+    /// `USER_DELETE`.
     async fn create_integration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] input: CreateIntegrationInput,
+        #[graphql(desc = "Parameters of `createIntegration`.")] input: CreateIntegrationInput,
     ) -> Result<CreateIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
@@ -155,12 +156,12 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Authorises Muster to use what the provider granted; before it no mailbox is touched. Needs the right to
-    /// connect.
+    /// Authorises Muster to use the access that the provider granted; Muster touches no mailbox before. Needs the
+    /// right to connect (see `createIntegration`).
     async fn authorise_integration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] input: AuthoriseIntegrationInput,
+        #[graphql(desc = "Parameters of `authoriseIntegration`.")] input: AuthoriseIntegrationInput,
     ) -> Result<AuthoriseIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
@@ -171,11 +172,11 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Climbs the ladder of checks once more. Needs the right to connect.
+    /// Repeats the verification of an integration. Needs the right to connect (see `createIntegration`).
     async fn verify_integration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] input: VerifyIntegrationInput,
+        #[graphql(desc = "Parameters of `verifyIntegration`.")] input: VerifyIntegrationInput,
     ) -> Result<VerifyIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
@@ -186,12 +187,12 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Begins the consent anew, for an integration whose consent was lost or never finished. Its mailboxes and
-    /// bookings stay as they are. Needs the right to connect.
+    /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
+    /// stay as they are. Needs the right to connect (see `createIntegration`).
     async fn reconnect_integration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] input: ReconnectIntegrationInput,
+        #[graphql(desc = "Parameters of `reconnectIntegration`.")] input: ReconnectIntegrationInput,
     ) -> Result<ReconnectIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
@@ -202,12 +203,13 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Adds or changes the service mailbox of an integration. It is verified first; until then, and if it fails, the
-    /// former one stays. Bookings keep the account they were made with. Needs `SERVICE_ACCOUNT_EDIT`.
+    /// Sets the service mailbox of an integration. The current mailbox stays in use until the new one has passed its
+    /// verification, and existing bookings keep the mailbox with which they were written. Needs
+    /// `SERVICE_ACCOUNT_EDIT`.
     async fn set_service_mailbox(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration and the mailbox.")] input: SetServiceMailboxInput,
+        #[graphql(desc = "Parameters of `setServiceMailbox`.")] input: SetServiceMailboxInput,
     ) -> Result<SetServiceMailboxPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::ServiceAccountEdit)?;
@@ -218,12 +220,12 @@ impl IntegrationMutation {
         .await
     }
 
-    /// Invites an IT person, who connects the calendar system without an account in the vendor's product. Needs
-    /// `USER_CREATE` and all that the roles of the invited person allow.
+    /// Invites an IT administrator to connect the calendar system without an account in the vendor's product. Needs
+    /// `USER_CREATE` and every permission of the assigned roles.
     async fn invite_administrator(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The invitation.")] input: InviteAdministratorInput,
+        #[graphql(desc = "Parameters of `inviteAdministrator`.")] input: InviteAdministratorInput,
     ) -> Result<InviteAdministratorPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserCreate)?;

@@ -1,4 +1,4 @@
-//! What is known about an integration: climbed ladders, accepted terms, service mailboxes.
+//! Evidence about an integration: verifications, accepted terms and service accounts.
 
 use async_graphql::{Description, ID, Object, SimpleObject};
 use domain::ids;
@@ -14,7 +14,7 @@ use crate::graphql::{
     words::Verdict,
 };
 
-/// One climb of the ladder of checks.
+/// One verification of an integration: a series of checks with their results.
 #[derive(Description)]
 pub struct Verification(verification::Model);
 
@@ -26,22 +26,23 @@ impl From<verification::Model> for Verification {
 
 #[Object(use_type_description)]
 impl Verification {
-    /// The id; it begins with `ver_`.
+    /// Identifier; starts with `ver_`.
     async fn id(&self) -> ID {
         shown::<ids::Verification>(self.0.id)
     }
 
-    /// The worst of its checks, where what was skipped does not count.
+    /// Worst verdict among the checks, ignoring skipped ones; null if the stored value comes from a newer server
+    /// version.
     async fn verdict(&self) -> Option<Verdict> {
         domain::state::Verdict::parse(&self.0.verdict).map(Verdict::from)
     }
 
-    /// The checks, in the order in which they were climbed.
+    /// The checks, in the order in which they ran.
     async fn checks(&self) -> Vec<Check> {
         stored::<ladder::Check>(&self.0.checks, "checks").into_iter().map(Check::from).collect()
     }
 
-    /// When.
+    /// Time of the verification.
     async fn at(&self) -> DateTime {
         self.0.at.into()
     }
@@ -50,15 +51,15 @@ impl Verification {
 /// One check of a verification.
 #[derive(SimpleObject)]
 pub struct Check {
-    /// What was checked, such as `REACHABLE`, `SERVICE_MAILBOX`, `WRITE` or `ROOM`.
+    /// Name of the check, such as `REACHABLE`, `SERVICE_MAILBOX`, `WRITE` or `ROOM`.
     name: String,
-    /// The mailbox that was checked; null when it was the whole system.
+    /// The mailbox that was checked; null if the check concerns the whole calendar system.
     mailbox: Option<EmailAddress>,
-    /// The verdict.
+    /// Result of the check.
     verdict: Verdict,
-    /// What was seen, in one sentence.
+    /// What the check observed, in one sentence.
     evidence: String,
-    /// What to do, as an imperative sentence; null when there is nothing to do.
+    /// What to do about the result, as an imperative sentence; null if there is nothing to do.
     next_action: Option<String>,
 }
 
@@ -69,16 +70,16 @@ impl From<ladder::Check> for Check {
     }
 }
 
-/// Who accepted which document.
+/// A person's acceptance of one version of a legal document.
 #[derive(SimpleObject)]
 pub struct TermsAcceptance {
-    /// The document: `TERMS_OF_SERVICE` or `PRIVACY_POLICY`.
+    /// Accepted document: `TERMS_OF_SERVICE` or `PRIVACY_POLICY`.
     document: String,
-    /// Its version.
+    /// Version of the accepted document.
     document_version: String,
-    /// Who: an email address, or the id of a user, a key or a link.
+    /// Who accepted the document: an email address, or the id of a user, vendor key or invitation.
     accepted_by: String,
-    /// When.
+    /// Time at which the document was accepted.
     accepted_at: DateTime,
 }
 
@@ -93,7 +94,7 @@ impl From<terms_acceptance::Model> for TermsAcceptance {
     }
 }
 
-/// A technical mailbox that an integration acts with.
+/// A service mailbox with which an integration writes bookings.
 #[derive(Description, Debug, Clone)]
 pub struct ServiceAccount(service_account::Model);
 
@@ -105,27 +106,28 @@ impl From<service_account::Model> for ServiceAccount {
 
 #[Object(use_type_description)]
 impl ServiceAccount {
-    /// The id; it begins with `svc_`.
+    /// Identifier; starts with `svc_`.
     async fn id(&self) -> ID {
         shown::<ids::ServiceAccount>(self.0.id)
     }
 
-    /// The mailbox address.
+    /// Email address of the mailbox.
     async fn address(&self) -> EmailAddress {
         self.0.address.clone().into()
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Whether bookings are made with it now. A former one serves the bookings that were made with it.
+    /// Whether new bookings are written with this mailbox. Former service mailboxes remain in use for the bookings
+    /// written with them.
     async fn is_current(&self) -> bool {
         self.0.status == "ACTIVE"
     }
 
-    /// When its verification succeeded; null before it did.
+    /// Time at which the mailbox passed its verification; null until then.
     async fn verified_at(&self) -> Option<DateTime> {
         self.0.verified_at.map(DateTime)
     }

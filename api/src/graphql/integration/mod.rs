@@ -1,4 +1,4 @@
-//! Links between a tenant and its calendar systems.
+//! Integrations: a tenant's links to its calendar systems.
 
 mod change;
 mod evidence;
@@ -39,72 +39,74 @@ impl From<Model> for Integration {
 
 #[Object(use_type_description)]
 impl Integration {
-    /// The id; it begins with `int_`.
+    /// Identifier; starts with `int_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
         shown::<ids::Integration>(self.0.id)
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The calendar system. Null for one that this server does not know.
+    /// The calendar system; null if the stored value comes from a newer server version.
     async fn provider(&self) -> Option<ProviderKind> {
         domain::ProviderKind::parse(&self.0.provider).map(ProviderKind::from)
     }
 
-    /// Where it stands.
+    /// Current state of the integration.
     async fn state(&self) -> IntegrationState {
         integrations::state(&self.0).into()
     }
 
-    /// Why, and what to do; null when there is nothing to say.
+    /// Why the integration is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// Since when it is in this state.
+    /// Time at which the integration entered its current state.
     async fn since(&self) -> DateTime {
         self.0.since.into()
     }
 
-    /// How much the service account may reach.
+    /// How much of the calendar system the service account may access; null if the stored value comes from a newer
+    /// server version.
     async fn access_level(&self) -> Option<AccessLevel> {
         domain::AccessLevel::parse(&self.0.access_level).map(AccessLevel::from)
     }
 
-    /// The group that restricted access is limited to, as the customer calls it.
+    /// The group of mailboxes to which `RESTRICTED` access is limited, as the customer names it; null if access is not
+    /// limited.
     async fn scope_group(&self) -> Option<&str> {
         self.0.scope_group.as_deref()
     }
 
-    /// The organisation's name at the provider; null before the consent.
+    /// Name of the organisation at the provider; null before the consent.
     async fn organisation(&self) -> Option<&str> {
         self.0.external_name.as_deref()
     }
 
-    /// The organisation's id at the provider; null before the consent.
+    /// Identifier of the organisation at the provider; null before the consent.
     async fn organisation_id(&self) -> Option<&str> {
         self.0.external_tenant.as_deref()
     }
 
-    /// Where the customer's own server is; null for cloud providers.
+    /// Address of the customer's own server; null for cloud providers.
     async fn server_url(&self) -> Option<Url> {
         self.0.server_url.clone().map(Url)
     }
 
-    /// How rooms are told from people by `setRoomRules`; null where the installation's own rule serves.
+    /// Rules that tell rooms from people, as set by `setRoomRules`; null if the operator's default rules apply.
     async fn room_rules(&self) -> Option<RoomRules> {
         services::integrations::room_rules(&self.0).map(RoomRules::from)
     }
 
-    /// The current service mailbox; null when none is chosen.
+    /// Address of the current service mailbox; null if none has been set.
     async fn service_mailbox(&self) -> Option<EmailAddress> {
         self.0.service_mailbox.clone().map(EmailAddress)
     }
 
-    /// The service mailboxes, current and former. Needs `CONNECTION_VIEW`.
+    /// Current and former service mailboxes. Needs `CONNECTION_VIEW`.
     async fn service_accounts(&self, ctx: &Context<'_>) -> Option<Result<Vec<ServiceAccount>>> {
         found(async {
             ctx.caller().allow(Permission::ConnectionView)?;
@@ -114,16 +116,16 @@ impl Integration {
         .await
     }
 
-    /// The account that consented at the provider; null before the consent.
+    /// The provider account that gave the consent; null before the consent.
     async fn consented_by(&self) -> Option<&str> {
         self.0.consented_by.as_deref()
     }
 
-    /// The last climbed ladders of checks, newest first.
+    /// Most recent verifications, newest first.
     async fn verifications(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 20.", default = 5)] first: i32,
+        #[graphql(desc = "Number of verifications to return, 1 to 20.", default = 5)] first: i32,
     ) -> Option<Result<Vec<Verification>>> {
         found(async {
             let by = sees_integrations(ctx.caller())?;
@@ -144,32 +146,38 @@ impl Integration {
         .await
     }
 
-    /// Its mailboxes. Needs `CONNECTION_VIEW`.
+    /// Mailboxes of the integration. Needs `CONNECTION_VIEW`.
     async fn connections(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<ConnectionConnection>> {
         let wanted = services::connections::Wanted { integration: Some(self.0.id), ..Default::default() };
         found(async { connection::list(ctx, wanted, args(first, last, after, before)?).await }).await
     }
 
-    /// Its rooms. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
+    /// Rooms of the integration. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
     async fn rooms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RoomConnection>> {
         found(async { room::of_integration(ctx, self.0.id, args(first, last, after, before)?).await }).await
     }
 
-    /// Its bulk activations, the newest last: those among the last hundred of the tenant. Needs `CONNECTION_VIEW`.
+    /// Campaigns of the integration, oldest first, among the tenant's most recent 100. Needs `CONNECTION_VIEW`.
     async fn campaigns(&self, ctx: &Context<'_>) -> Option<Result<Vec<Campaign>>> {
         found(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
@@ -181,22 +189,22 @@ impl Integration {
         .await
     }
 
-    /// Where the browser lands when the consent is over; null when nowhere.
+    /// Where the browser is redirected after the consent; null if it stays on the connect page.
     async fn return_url(&self) -> Option<Url> {
         self.0.return_url.clone().map(Url)
     }
 
-    /// Who registered it: the id of a user, a key or a link.
+    /// Who registered the integration: the id of a user, vendor key or invitation.
     async fn created_by(&self) -> &str {
         &self.0.created_by
     }
 
-    /// When it was registered.
+    /// Time at which the integration was registered.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// Grows with every change.
+    /// Incremented on every change; pass as `ifVersion`.
     async fn version(&self) -> i64 {
         self.0.version
     }
@@ -204,12 +212,12 @@ impl Integration {
 
 connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integrations", |row| row.id);
 
-/// One integration of the tenant.
+/// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {
     visible(ctx.services(), ctx.caller(), named(id, "integration", "id")?).await
 }
 
-/// The same, for a subscription.
+/// Reads an integration as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(
     services: &Services,
     caller: &Caller,
@@ -219,7 +227,7 @@ pub(super) async fn visible(
     Ok(services.integrations().get(&by, id).await?.into())
 }
 
-/// An integration that something else refers to. Needs what reading it by its own field needs.
+/// An integration that another object refers to, with the same permissions as [`read`].
 pub(super) async fn referred(ctx: &Context<'_>, id: Option<Uuid>) -> Option<Result<Integration>> {
     let id = id?;
     if let Err(failure) = sees_integrations(ctx.caller()) {
@@ -233,24 +241,28 @@ pub struct IntegrationQuery;
 
 #[Object]
 impl IntegrationQuery {
-    /// One integration; null when there is none in the tenant. Needs `CONNECTION_VIEW`, or the right to connect.
+    /// Finds an integration by id; null if the tenant has no such integration. Needs `CONNECTION_VIEW` or the right to
+    /// connect (see `createIntegration`).
     async fn integration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration.")] id: ID,
+        #[graphql(desc = "Identifier of the integration.")] id: ID,
     ) -> Option<Result<Integration>> {
         found(read(ctx, &id)).await
     }
 
-    /// The tenant's integrations, in the order in which they were registered. Needs `CONNECTION_VIEW`, or the right to
-    /// connect.
+    /// Lists the integrations of the tenant, oldest first. Needs `CONNECTION_VIEW` or the right to connect (see
+    /// `createIntegration`).
     async fn integrations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IntegrationConnection>> {
         found(async {
             let by = sees_integrations(ctx.caller())?;
@@ -261,7 +273,7 @@ impl IntegrationQuery {
     }
 }
 
-/// What a stored list of things cannot be read as is left out, and the log says so.
+/// Decodes a stored JSON list. Items that cannot be decoded are left out and logged.
 fn stored<T: serde::de::DeserializeOwned>(json: &serde_json::Value, what: &'static str) -> Vec<T> {
     serde_json::from_value(json.clone()).unwrap_or_else(|error| {
         tracing::error!(kind = ?error.classify(), what, "what is stored cannot be read");

@@ -1,4 +1,4 @@
-//! What must be there before a calendar system can be connected, shown before starting (S1.4).
+//! Prerequisites of connecting a calendar system, shown before the user starts (S1.4).
 
 use async_graphql::{Context, Object, SimpleObject};
 use domain::state::Feature;
@@ -10,20 +10,20 @@ use crate::graphql::{
     words::ProviderKind,
 };
 
-/// One thing that must be there before a calendar system can be connected.
+/// One prerequisite of connecting a calendar system.
 #[derive(Debug, PartialEq, Eq, SimpleObject)]
 pub struct ConnectPrerequisite {
-    /// The stable name: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE`, `CREDENTIALS`.
+    /// Stable name of the prerequisite: `FEATURE`, `PERMISSION`, `PROVIDER`, `REACHABLE` or `CREDENTIALS`.
     name: &'static str,
-    /// Whether it is there; null when only a person can tell before the connection is tried.
+    /// Whether the prerequisite is met; null if Muster cannot tell before trying to connect.
     met: Option<bool>,
-    /// One sentence for a person: what it is about and what to do.
+    /// What the prerequisite is and how to meet it, in one sentence.
     hint: &'static str,
-    /// A guide that helps with it; null where none is needed.
+    /// Link to a guide that helps to meet the prerequisite; null if none is needed.
     guide: Option<Url>,
 }
 
-/// What the list is made of.
+/// The facts from which the list of prerequisites is made.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     provider: domain::ProviderKind,
@@ -37,13 +37,21 @@ fn list(known: Known, guide: &str) -> Vec<ConnectPrerequisite> {
     let guided =
         |name, hint| ConnectPrerequisite { name, met: None, hint, guide: Some(Url(guide.to_owned())) };
     vec![
-        one("FEATURE", Some(known.feature), "Your vendor switches on connecting the whole company for you."),
+        one(
+            "FEATURE",
+            Some(known.feature),
+            "Your vendor must have switched on connections through a service account.",
+        ),
         one(
             "PERMISSION",
             Some(known.permission),
-            "You may view, edit, create and delete users, or connect calendars.",
+            "You need the permission to connect calendars, or those to view, edit, create and delete users.",
         ),
-        one("PROVIDER", Some(known.available), "This installation is set up for your calendar system."),
+        one(
+            "PROVIDER",
+            Some(known.available),
+            "The operator must have set up this installation for your calendar system.",
+        ),
         guided("REACHABLE", reachable(known.provider)),
         guided("CREDENTIALS", credentials(known.provider)),
     ]
@@ -52,26 +60,26 @@ fn list(known: Known, guide: &str) -> Vec<ConnectPrerequisite> {
 fn reachable(provider: domain::ProviderKind) -> &'static str {
     use domain::ProviderKind as P;
     match provider {
-        P::Microsoft365 | P::GoogleWorkspace => "Your organisation's calendars are in the provider's cloud.",
-        P::Exchange | P::CalDav => "Your server can be reached from the internet over HTTPS.",
+        P::Microsoft365 | P::GoogleWorkspace => {
+            "Your organisation's calendars must be in the provider's cloud."
+        }
+        P::Exchange | P::CalDav => "Your server must be reachable from the internet over HTTPS.",
     }
 }
 
 fn credentials(provider: domain::ProviderKind) -> &'static str {
     use domain::ProviderKind as P;
     match provider {
-        P::Microsoft365 => {
-            "An administrator of Microsoft 365 who may consent for the organisation is at hand."
-        }
+        P::Microsoft365 => "You need a Microsoft 365 administrator who may consent for the organisation.",
         P::GoogleWorkspace => {
-            "A super administrator of Google Workspace and the key of a service account are at hand."
+            "You need a Google Workspace super administrator and the key of a service account."
         }
-        P::Exchange => "The user name and password of an account with impersonation rights are at hand.",
-        P::CalDav => "The user name and password of an account that reaches the calendars are at hand.",
+        P::Exchange => "You need the user name and password of an account with impersonation rights.",
+        P::CalDav => "You need the user name and password of an account that can access the calendars.",
     }
 }
 
-/// Where the guide of a provider is served.
+/// Path of the page with the guide for a provider.
 fn guide(provider: domain::ProviderKind) -> &'static str {
     use domain::ProviderKind as P;
     match provider {
@@ -87,12 +95,12 @@ pub struct PrerequisiteQuery;
 
 #[Object]
 impl PrerequisiteQuery {
-    /// What must be there before a calendar system can be connected; shown before starting. For every member of the
-    /// tenant.
+    /// Lists the prerequisites of connecting a calendar system, and which of them are met. Any member of the tenant
+    /// may ask.
     async fn connect_prerequisites(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The calendar system.")] provider: ProviderKind,
+        #[graphql(desc = "Calendar system to connect.")] provider: ProviderKind,
     ) -> Option<Result<Vec<ConnectPrerequisite>>> {
         found(async {
             let (by, services) = (member(ctx.caller())?, ctx.services());

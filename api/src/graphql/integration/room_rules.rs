@@ -1,4 +1,4 @@
-//! How rooms are told from people, where the calendar system itself has no directory of rooms.
+//! Rules that tell rooms from people, for calendar systems without a room directory.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use domain::Permission;
@@ -11,18 +11,20 @@ use crate::graphql::{
     payload::{answer, payload},
 };
 
-/// How rooms are told from people. One match makes a room; case does not matter.
+/// Rules that tell rooms from people on a CalDAV server. A principal that matches any of them is a room; case is
+/// ignored.
 #[derive(SimpleObject)]
 pub struct RoomRules {
-    /// Beginnings of the last part of a principal's path.
+    /// Prefixes of the last segment of a room principal's path.
     path_prefixes: Vec<String>,
-    /// Beginnings of the display name.
+    /// Prefixes of a room's display name.
     name_prefixes: Vec<String>,
-    /// Addresses: a whole one, one with `*` for any text, or `@` and a domain that only rooms have.
+    /// Address patterns of rooms: a full address, an address with `*` for any text, or `@` and a domain used only by
+    /// rooms.
     addresses: Vec<String>,
-    /// Paths of collections whose principals are all rooms.
+    /// Paths of collections that contain only room principals.
     collections: Vec<String>,
-    /// A mark in the description of the principal's calendar; empty for none.
+    /// Text in the description of a principal's calendar that marks it as a room; empty to ignore descriptions.
     mark: String,
 }
 
@@ -33,22 +35,24 @@ impl From<RoomRule> for RoomRules {
     }
 }
 
-/// How rooms are told from people: up to 50 forms of each kind, each of 1 to 200 characters.
+/// Rules that tell rooms from people: up to 50 entries in each list, each of 1 to 200 characters.
 #[derive(InputObject)]
 pub struct RoomRulesInput {
-    /// Beginnings of the last part of a principal's path.
+    /// Prefixes of the last segment of a room principal's path.
     #[graphql(default)]
     path_prefixes: Vec<String>,
-    /// Beginnings of the display name.
+    /// Prefixes of a room's display name.
     #[graphql(default)]
     name_prefixes: Vec<String>,
-    /// Addresses: a whole one, one with `*` for any text, or `@` and a domain that only rooms have.
+    /// Address patterns of rooms: a full address, an address with `*` for any text, or `@` and a domain used only by
+    /// rooms.
     #[graphql(default)]
     addresses: Vec<String>,
-    /// Paths of collections whose principals are all rooms, such as `/principals/resources/`.
+    /// Paths of collections that contain only room principals, such as `/principals/resources/`.
     #[graphql(default)]
     collections: Vec<String>,
-    /// A mark in the description of the principal's calendar, such as `CUTYPE=ROOM`; empty for none.
+    /// Text in the description of a principal's calendar that marks it as a room, such as `CUTYPE=ROOM`; empty to
+    /// ignore descriptions.
     #[graphql(default)]
     mark: String,
 }
@@ -60,21 +64,21 @@ impl From<RoomRulesInput> for RoomRule {
     }
 }
 
-/// The room rules of an integration.
+/// Selects an integration and its room rules.
 #[derive(InputObject)]
 pub struct SetRoomRulesInput {
-    /// The integration.
+    /// Identifier of the integration, which must use CalDAV.
     integration_id: ID,
-    /// The rules; null leaves it to the installation's own rule.
+    /// The new rules; null restores the operator's default rules.
     rules: Option<RoomRulesInput>,
-    /// The version that the change is based on: refused when somebody changed the integration since.
+    /// `version` of the integration as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
 
 payload! {
-    /// What `setRoomRules` answers.
+    /// Result of `setRoomRules`.
     SetRoomRulesPayload {
-        /// The integration as it stands now. The next verification lists its rooms anew.
+        /// The updated integration. Its next verification lists the rooms by the new rules.
         integration: Integration,
     }
 }
@@ -84,11 +88,11 @@ pub struct RoomRulesMutation;
 
 #[Object]
 impl RoomRulesMutation {
-    /// Sets how rooms are told from people on a CalDAV server. Needs `SERVICE_ACCOUNT_EDIT`.
+    /// Sets the rules that tell rooms from people on a CalDAV server. Needs `SERVICE_ACCOUNT_EDIT`.
     async fn set_room_rules(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The integration and its rules.")] input: SetRoomRulesInput,
+        #[graphql(desc = "Parameters of `setRoomRules`.")] input: SetRoomRulesInput,
     ) -> Result<SetRoomRulesPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::ServiceAccountEdit)?;

@@ -1,4 +1,4 @@
-//! What is changed about OpenID issuers, and who is who at them.
+//! Mutations on OpenID issuers and on the identities that users have there.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use domain::Permission;
@@ -12,117 +12,118 @@ use crate::graphql::{
     words::{IssuerTokens, SigningAlgorithm},
 };
 
-/// An OpenID issuer to be registered.
+/// Fields of a new OpenID issuer.
 #[derive(InputObject)]
 pub struct CreateOpenIdIssuerInput {
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: String,
-    /// The issuer identifier, exactly as the issuer calls itself in its discovery document: an https address.
+    /// Issuer identifier exactly as in the issuer's discovery document: an https URL.
     issuer: String,
-    /// The client id that the issuer has given this installation; up to 500 characters.
+    /// Client id that the issuer assigned to this installation, up to 500 characters.
     client_id: String,
-    /// The client's secret, stored encrypted and shown to nobody; absent for a public client.
+    /// Client secret, stored encrypted and never returned; omit for a public client.
     client_secret: Option<String>,
-    /// The algorithms by which it may sign.
+    /// Signature algorithms accepted from the issuer.
     #[graphql(default_with = "vec![SigningAlgorithm::Rs256]")]
     algorithms: Vec<SigningAlgorithm>,
-    /// Which of its tokens open the API by themselves.
+    /// Which of the issuer's tokens the API accepts directly.
     #[graphql(default_with = "IssuerTokens::None")]
     accepts: IssuerTokens,
-    /// For whom its access tokens must have been made; if absent an address that names the tenant, so that a request
-    /// with such a token needs no header `Muster-Tenant`.
+    /// Required audience of the issuer's access tokens. Defaults to a URL that names the tenant, so that requests with
+    /// such a token need no `Muster-Tenant` header.
     audience: Option<String>,
-    /// The claim that says who it is and never changes for a person. It cannot be changed later.
+    /// Claim that identifies a person permanently. Cannot be changed later.
     #[graphql(default = "sub")]
     subject_claim: String,
-    /// The claim by whose address, verified by the issuer, a user is found at first use; null to link users beforehand
-    /// with `linkOpenIdIdentity`.
+    /// Claim with the verified email address by which a user is found at the first sign-in; null to link users with
+    /// `linkOpenIdIdentity` instead.
     #[graphql(default_with = "Some(\"email\".to_owned())")]
     email_claim: Option<String>,
 }
 
-/// What of an OpenID issuer is to be changed; what is absent stays.
+/// Fields of an OpenID issuer to change; omitted fields keep their value.
 #[derive(InputObject)]
 pub struct UpdateOpenIdIssuerInput {
-    /// The issuer.
+    /// Identifier of the issuer to change.
     id: ID,
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: Option<String>,
-    /// The client id that the issuer has given this installation.
+    /// Client id that the issuer assigned to this installation, up to 500 characters.
     client_id: Option<String>,
-    /// The client's secret; null for a public client.
+    /// Client secret, stored encrypted and never returned; null makes the client public.
     client_secret: MaybeUndefined<String>,
-    /// The algorithms by which it may sign.
+    /// Signature algorithms accepted from the issuer.
     algorithms: Option<Vec<SigningAlgorithm>>,
-    /// Which of its tokens open the API by themselves.
+    /// Which of the issuer's tokens the API accepts directly.
     accepts: Option<IssuerTokens>,
-    /// For whom its access tokens must have been made.
+    /// Required audience of the issuer's access tokens.
     audience: Option<String>,
-    /// The claim by whose verified address a user is found at first use; null to link users beforehand.
+    /// Claim with the verified email address by which a user is found at the first sign-in; null to link users with
+    /// `linkOpenIdIdentity` instead.
     email_claim: MaybeUndefined<String>,
-    /// The `version` that the change is based on; a refusal if somebody changed the issuer since.
+    /// `version` of the issuer as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
 
-/// An OpenID issuer to be removed.
+/// Selects the OpenID issuer to remove.
 #[derive(InputObject)]
 pub struct DeleteOpenIdIssuerInput {
-    /// The issuer.
+    /// Identifier of the issuer to remove.
     id: ID,
 }
 
-/// A user to be linked with what an issuer calls the user.
+/// Links a user to an identity at an OpenID issuer.
 #[derive(InputObject)]
 pub struct LinkOpenIdIdentityInput {
-    /// The issuer.
+    /// Identifier of the issuer where the identity exists.
     issuer_id: ID,
-    /// The user.
+    /// Identifier of the user to link.
     user_id: ID,
-    /// What the issuer calls the user, in its `subjectClaim`: 1 to 255 characters.
+    /// The user's value of the issuer's `subjectClaim`, 1 to 255 characters.
     subject: String,
 }
 
-/// A user's link with an issuer to be taken away.
+/// Selects the link between a user and an OpenID issuer to remove.
 #[derive(InputObject)]
 pub struct UnlinkOpenIdIdentityInput {
-    /// The issuer.
+    /// Identifier of the issuer where the identity exists.
     issuer_id: ID,
-    /// The user.
+    /// Identifier of the user to unlink.
     user_id: ID,
 }
 
 payload! {
-    /// What `createOpenIdIssuer` answers.
+    /// Result of `createOpenIdIssuer`.
     CreateOpenIdIssuerPayload {
         /// The new issuer.
         open_id_issuer: OpenIdIssuer,
     }
 }
 payload! {
-    /// What `updateOpenIdIssuer` answers.
+    /// Result of `updateOpenIdIssuer`.
     UpdateOpenIdIssuerPayload {
-        /// The issuer as it stands now.
+        /// The updated issuer.
         open_id_issuer: OpenIdIssuer,
     }
 }
 payload! {
-    /// What `deleteOpenIdIssuer` answers.
+    /// Result of `deleteOpenIdIssuer`.
     DeleteOpenIdIssuerPayload {
-        /// The id of the issuer that is gone.
+        /// Identifier of the removed issuer.
         deleted_open_id_issuer_id: ID,
     }
 }
 payload! {
-    /// What `linkOpenIdIdentity` answers.
+    /// Result of `linkOpenIdIdentity`.
     LinkOpenIdIdentityPayload {
-        /// The link; null for a caller without `USER_VIEW`.
+        /// The new link; null if the caller lacks `USER_VIEW`.
         open_id_identity: OpenIdIdentity,
     }
 }
 payload! {
-    /// What `unlinkOpenIdIdentity` answers.
+    /// Result of `unlinkOpenIdIdentity`.
     UnlinkOpenIdIdentityPayload {
-        /// Whether there was a link.
+        /// Whether a link existed before.
         unlinked: bool,
     }
 }
@@ -132,12 +133,12 @@ pub struct IssuerMutation;
 
 #[Object]
 impl IssuerMutation {
-    /// Registers an OpenID issuer by which users of the tenant sign in; what it publishes is read at once. Needs every
-    /// permission within the tenant, because an issuer says who is who.
+    /// Registers an OpenID issuer with which users of the tenant sign in, after reading its discovery document. Needs
+    /// every permission within the tenant, because an issuer decides who signs in as whom.
     async fn create_open_id_issuer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The issuer.")] input: CreateOpenIdIssuerInput,
+        #[graphql(desc = "Parameters of `createOpenIdIssuer`.")] input: CreateOpenIdIssuerInput,
     ) -> Result<CreateOpenIdIssuerPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
@@ -162,7 +163,7 @@ impl IssuerMutation {
     async fn update_open_id_issuer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is to be changed.")] input: UpdateOpenIdIssuerInput,
+        #[graphql(desc = "Parameters of `updateOpenIdIssuer`.")] input: UpdateOpenIdIssuerInput,
     ) -> Result<UpdateOpenIdIssuerPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
@@ -175,12 +176,12 @@ impl IssuerMutation {
         .await
     }
 
-    /// Removes an OpenID issuer. Everything that came through it ends at once: its own tokens, Muster's tokens of those
-    /// who signed in by it, their sockets, and who is who at it. Needs every permission within the tenant.
+    /// Removes an OpenID issuer and the identities linked to it, revokes the tokens of users who signed in through it,
+    /// and closes their WebSocket connections. Needs every permission within the tenant.
     async fn delete_open_id_issuer(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The issuer.")] input: DeleteOpenIdIssuerInput,
+        #[graphql(desc = "Parameters of `deleteOpenIdIssuer`.")] input: DeleteOpenIdIssuerInput,
     ) -> Result<DeleteOpenIdIssuerPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
@@ -190,12 +191,12 @@ impl IssuerMutation {
         .await
     }
 
-    /// Links a user with what an issuer calls the user, in place of any former link. Needs `USER_EDIT` and all that the
-    /// user may do.
+    /// Links a user to an identity at an OpenID issuer, replacing any earlier link. Needs `USER_EDIT` and every
+    /// permission of the user.
     async fn link_open_id_identity(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who is who.")] input: LinkOpenIdIdentityInput,
+        #[graphql(desc = "Parameters of `linkOpenIdIdentity`.")] input: LinkOpenIdIdentityInput,
     ) -> Result<LinkOpenIdIdentityPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
@@ -208,13 +209,13 @@ impl IssuerMutation {
         .await
     }
 
-    /// Takes a user's link with an issuer away: for somebody whose account there was made anew. What the user opened
-    /// through the issuer is closed, and the next sign-in links by the verified address. Needs `USER_EDIT` and all that
-    /// the user may do.
+    /// Removes the link between a user and an OpenID issuer, such as after the account there was recreated. Revokes
+    /// the tokens obtained through the issuer; the next sign-in links the user again by verified email address. Needs
+    /// `USER_EDIT` and every permission of the user.
     async fn unlink_open_id_identity(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Whose link.")] input: UnlinkOpenIdIdentityInput,
+        #[graphql(desc = "Parameters of `unlinkOpenIdIdentity`.")] input: UnlinkOpenIdIdentityInput,
     ) -> Result<UnlinkOpenIdIdentityPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;

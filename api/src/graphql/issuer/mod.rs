@@ -1,4 +1,4 @@
-//! OpenID issuers by which users of a tenant sign in, and who is who at them.
+//! OpenID issuers with which users of a tenant sign in, and the identities of users there.
 
 mod change;
 
@@ -16,7 +16,7 @@ use super::{
 
 pub use change::IssuerMutation;
 
-/// An OpenID issuer by which users of the tenant sign in.
+/// An OpenID issuer with which users of the tenant sign in.
 #[derive(Description, Debug, Clone)]
 pub struct OpenIdIssuer(Model);
 
@@ -28,68 +28,69 @@ impl From<Model> for OpenIdIssuer {
 
 #[Object(use_type_description)]
 impl OpenIdIssuer {
-    /// The id; it begins with `iss_`.
+    /// Identifier; starts with `iss_`.
     async fn id(&self) -> ID {
         shown::<ids::OpenIdIssuer>(self.0.id)
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The issuer identifier, exactly as the issuer calls itself. It never changes.
+    /// Issuer identifier, exactly as the issuer publishes it. Cannot be changed.
     async fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Our client id there.
+    /// Client id that the issuer assigned to this installation.
     async fn client_id(&self) -> &str {
         &self.0.client_id
     }
 
-    /// Whether a client secret is stored; without one, PKCE alone protects the exchange of codes.
+    /// Whether a client secret is stored; without one, the code exchange is protected by PKCE alone.
     async fn has_client_secret(&self) -> bool {
         self.0.client_secret.is_some()
     }
 
-    /// The algorithms by which it may sign.
+    /// Signature algorithms accepted from the issuer.
     async fn algorithms(&self) -> Vec<SigningAlgorithm> {
         let words = self.0.algorithms.as_array().into_iter().flatten();
         words.filter_map(|word| openid::SigningAlgorithm::parse(word.as_str()?)).map(Into::into).collect()
     }
 
-    /// Which of its tokens open the API by themselves.
+    /// Which of the issuer's tokens the API accepts directly.
     async fn accepts(&self) -> IssuerTokens {
         openid::IssuerTokens::parse(&self.0.accepts).unwrap_or(openid::IssuerTokens::None).into()
     }
 
-    /// For whom its access tokens must have been made.
+    /// Required audience of the issuer's access tokens.
     async fn audience(&self) -> &str {
         &self.0.audience
     }
 
-    /// The claim that says who it is.
+    /// Claim that identifies a person permanently.
     async fn subject_claim(&self) -> &str {
         &self.0.subject_claim
     }
 
-    /// The claim by whose verified address a user is found at first use; null where users are linked beforehand.
+    /// Claim with the verified email address by which a user is found at the first sign-in; null if users are linked
+    /// with `linkOpenIdIdentity`.
     async fn email_claim(&self) -> Option<&str> {
         self.0.email_claim.as_deref()
     }
 
-    /// The address to enter at the issuer as the redirect URI. No other issuer has the same.
+    /// Redirect URI to register at the issuer; unique to this issuer.
     async fn redirect_uri(&self, ctx: &Context<'_>) -> String {
         ctx.services().issuers().redirect_uri(&self.0)
     }
 
-    /// The page by which users of the tenant sign in.
+    /// Page on which users of the tenant start signing in.
     async fn sign_in_url(&self, ctx: &Context<'_>) -> String {
         ctx.services().issuers().sign_in_url(&self.0)
     }
 
-    /// When it was registered.
+    /// Time at which the issuer was registered.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
@@ -102,7 +103,7 @@ impl OpenIdIssuer {
 
 connection!(OpenIdIssuer, Model, OpenIdIssuerConnection, OpenIdIssuerEdge, "OpenID issuers", |row| row.id);
 
-/// Who a user is at an OpenID issuer.
+/// The identity of a user at an OpenID issuer.
 #[derive(Description, Debug, Clone)]
 pub struct OpenIdIdentity(openid_identity::Model);
 
@@ -114,22 +115,22 @@ impl From<openid_identity::Model> for OpenIdIdentity {
 
 #[Object(use_type_description)]
 impl OpenIdIdentity {
-    /// The user.
+    /// Identifier of the linked user.
     async fn user_id(&self) -> ID {
         shown::<ids::User>(self.0.user_id)
     }
 
-    /// The issuer.
+    /// Identifier of the issuer where the identity exists.
     async fn issuer_id(&self) -> ID {
         shown::<ids::OpenIdIssuer>(self.0.issuer_id)
     }
 
-    /// What the issuer calls the user, in the issuer's `subjectClaim`.
+    /// The user's value of the issuer's `subjectClaim`.
     async fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// When the two were linked.
+    /// Time at which the user was linked to the identity.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
@@ -149,15 +150,17 @@ pub struct IssuerQuery;
 
 #[Object]
 impl IssuerQuery {
-    /// The OpenID issuers by which users of the tenant sign in. Needs `ROLE_EDIT`.
+    /// The OpenID issuers with which users of the tenant sign in. Needs `ROLE_EDIT`.
     async fn open_id_issuers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Number of items from the start, 1 to 100; defaults to 50 if neither is given.")]
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<OpenIdIssuerConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
@@ -167,16 +170,18 @@ impl IssuerQuery {
         .await
     }
 
-    /// Who the users of the tenant are at an OpenID issuer. Needs `USER_VIEW`.
+    /// The identities of the tenant's users at an OpenID issuer. Needs `USER_VIEW`.
     async fn open_id_identities(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The issuer.")] issuer_id: ID,
-        #[graphql(desc = "Number of items from the start, 1 to 100; defaults to 50 if neither is given.")]
+        #[graphql(desc = "Identifier of the issuer.")] issuer_id: ID,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
         first: Option<i32>,
         #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<OpenIdIdentityConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::UserView)?;

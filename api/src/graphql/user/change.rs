@@ -1,4 +1,4 @@
-//! Making, changing and removing people, and connecting their calendars.
+//! Mutations that create, change and remove users and connect their calendars.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use domain::{Permission, ids};
@@ -13,18 +13,19 @@ use crate::graphql::{
     scalar::{EmailAddress, TimeZone, Url},
 };
 
-/// A user to be made.
+/// Fields of a new user.
 #[derive(InputObject)]
 pub struct CreateUserInput {
-    /// The email address; one of its kind within the tenant.
+    /// Email address; unique within the tenant.
     email: EmailAddress,
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: String,
-    /// The mailbox whose calendar is this user's; no other user may have it.
+    /// Address of the user's mailbox; unique within the tenant. Omit if the user has no calendar.
     calendar_address: Option<EmailAddress>,
-    /// The time zone.
+    /// Time zone of the user; omit if unknown.
     time_zone: Option<TimeZone>,
-    /// The roles, up to 20. Giving any needs `ROLE_EDIT` and all that they allow.
+    /// Identifiers of the roles to assign, up to 20. If not empty, the caller needs `ROLE_EDIT` and every permission
+    /// they grant.
     #[graphql(default)]
     role_ids: Vec<ID>,
 }
@@ -43,90 +44,90 @@ impl TryFrom<CreateUserInput> for NewUser {
     }
 }
 
-/// Users to be made.
+/// Selects the users to create.
 #[derive(InputObject)]
 pub struct CreateUsersInput {
-    /// The users, up to 500: all of them are made, or none.
+    /// The new users, up to 500. Either all of them are created or none.
     users: Vec<CreateUserInput>,
 }
 
-/// What of a user is to be changed; what is absent stays.
+/// Fields of a user to change; omitted fields keep their value.
 #[derive(InputObject)]
 pub struct UpdateUserInput {
-    /// The user.
+    /// Identifier of the user to change.
     id: ID,
-    /// The email address; one of its kind within the tenant.
+    /// Email address; unique within the tenant.
     email: Option<EmailAddress>,
-    /// The name, for people: 1 to 200 characters.
+    /// Display name, 1 to 200 characters.
     name: Option<String>,
-    /// The mailbox whose calendar is this user's; null takes it away.
+    /// Address of the user's mailbox; null removes it and disconnects the calendar.
     calendar_address: MaybeUndefined<EmailAddress>,
-    /// The time zone; null takes it away.
+    /// Time zone of the user; null clears it.
     time_zone: MaybeUndefined<TimeZone>,
-    /// The version that the change is based on: refused when somebody changed the user since.
+    /// `version` of the user as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
 
-/// A user to be removed.
+/// Selects the user to remove.
 #[derive(InputObject)]
 pub struct DeleteUserInput {
-    /// The user.
+    /// Identifier of the user to remove.
     id: ID,
 }
 
-/// Whose calendar is to be connected.
+/// Selects the user whose calendar is to be connected.
 #[derive(InputObject)]
 pub struct ActivateUserCalendarInput {
-    /// The user.
+    /// Identifier of the user whose calendar is connected.
     user_id: ID,
 }
 
 payload! {
-    /// What `createUser` answers.
+    /// Result of `createUser`.
     CreateUserPayload {
         /// The new user.
         user: User,
     }
 }
 payload! {
-    /// What `createUsers` answers.
+    /// Result of `createUsers`.
     CreateUsersPayload {
         /// The new users, in the order of the input.
         users: Vec<User>,
     }
 }
 payload! {
-    /// What `updateUser` answers.
+    /// Result of `updateUser`.
     UpdateUserPayload {
-        /// The user as it stands now; null for a caller who may not see users.
+        /// The updated user; null if the caller lacks `USER_VIEW`.
         user: User,
     }
 }
 payload! {
-    /// What `deleteUser` answers.
+    /// Result of `deleteUser`.
     DeleteUserPayload {
-        /// The id of the user that is gone.
+        /// Identifier of the removed user.
         deleted_user_id: ID,
     }
 }
 payload! {
-    /// What `activateUserCalendar` answers.
+    /// Result of `activateUserCalendar`.
     ActivateUserCalendarPayload {
         /// The run that connects the calendar.
         run: Run,
     }
 }
 payload! {
-    /// What `activateMyCalendar` answers.
+    /// Result of `activateMyCalendar`.
     ActivateMyCalendarPayload {
         /// The run that connects the calendar.
         run: Run,
     }
 }
 payload! {
-    /// What `connectOwnCalendar` answers.
+    /// Result of `connectOwnCalendar`.
     ConnectOwnCalendarPayload {
-        /// Where the user's browser is to be sent; it works once.
+        /// Where to send the user's browser for the consent; valid for one use.
         url: Url,
     }
 }
@@ -136,12 +137,12 @@ pub struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Makes a user. A user with a calendar address is connected by itself once the tenant has a live integration.
-    /// Needs `USER_CREATE`.
+    /// Creates a user. If the user has a calendar address, the calendar is connected as soon as the tenant has an
+    /// active integration. Needs `USER_CREATE`.
     async fn create_user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The user.")] input: CreateUserInput,
+        #[graphql(desc = "Parameters of `createUser`.")] input: CreateUserInput,
     ) -> Result<CreateUserPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserCreate)?;
@@ -151,11 +152,11 @@ impl UserMutation {
         .await
     }
 
-    /// Makes up to 500 users: all of them, or none. Needs `USER_CREATE`.
+    /// Creates up to 500 users, either all of them or none. Needs `USER_CREATE`.
     async fn create_users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The users.")] input: CreateUsersInput,
+        #[graphql(desc = "Parameters of `createUsers`.")] input: CreateUsersInput,
     ) -> Result<CreateUsersPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserCreate)?;
@@ -166,12 +167,11 @@ impl UserMutation {
         .await
     }
 
-    /// Changes a user. Another calendar address disconnects the old mailbox and connects the new one. Needs
-    /// `USER_EDIT`.
+    /// Changes a user. A new calendar address disconnects the old mailbox and connects the new one. Needs `USER_EDIT`.
     async fn update_user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The change.")] input: UpdateUserInput,
+        #[graphql(desc = "Parameters of `updateUser`.")] input: UpdateUserInput,
     ) -> Result<UpdateUserPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
@@ -188,11 +188,12 @@ impl UserMutation {
         .await
     }
 
-    /// Removes a user with the user's own consents. A user who takes part in bookings stays. Needs `USER_DELETE`.
+    /// Removes a user and the user's own calendar consents. Refused while the user takes part in bookings. Needs
+    /// `USER_DELETE`.
     async fn delete_user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The user.")] input: DeleteUserInput,
+        #[graphql(desc = "Parameters of `deleteUser`.")] input: DeleteUserInput,
     ) -> Result<DeleteUserPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserDelete)?;
@@ -202,11 +203,12 @@ impl UserMutation {
         .await
     }
 
-    /// Connects a user's calendar through the service account; the user signs in nowhere. Needs `USER_EDIT`.
+    /// Connects a user's calendar through the service account, without the user signing in anywhere. Needs
+    /// `USER_EDIT`.
     async fn activate_user_calendar(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The user.")] input: ActivateUserCalendarInput,
+        #[graphql(desc = "Parameters of `activateUserCalendar`.")] input: ActivateUserCalendarInput,
     ) -> Result<ActivateUserCalendarPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
@@ -217,7 +219,8 @@ impl UserMutation {
         .await
     }
 
-    /// Connects the caller's own calendar through the service account, without a login at the provider. Any user may.
+    /// Connects the caller's own calendar through the service account, without signing in at the provider. Any user
+    /// may call it.
     async fn activate_my_calendar(&self, ctx: &Context<'_>) -> Result<ActivateMyCalendarPayload> {
         answer(async {
             let (by, user) = ctx.caller().allow_own()?;
@@ -227,7 +230,7 @@ impl UserMutation {
         .await
     }
 
-    /// Begins the caller's own consent, for a calendar that the service account does not reach. Any user may.
+    /// Starts the caller's own consent, for a calendar that the service account cannot reach. Any user may call it.
     async fn connect_own_calendar(&self, ctx: &Context<'_>) -> Result<ConnectOwnCalendarPayload> {
         answer(async {
             let (by, user) = ctx.caller().allow_own()?;

@@ -1,4 +1,4 @@
-//! People of a tenant, and the state of their calendars.
+//! Users of a tenant and the state of their calendars.
 
 mod change;
 
@@ -21,7 +21,7 @@ use super::{
     words::ConnectionState,
 };
 
-/// A person of the tenant.
+/// A person who belongs to the tenant.
 #[derive(Description, Debug, Clone)]
 pub struct User(Model);
 
@@ -33,49 +33,49 @@ impl From<Model> for User {
 
 #[Object(use_type_description)]
 impl User {
-    /// The id; it begins with `usr_`.
+    /// Identifier; starts with `usr_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
         shown::<ids::User>(self.0.id)
     }
 
-    /// The email address; one of its kind within the tenant.
+    /// Email address; unique within the tenant.
     async fn email(&self) -> EmailAddress {
         self.0.email.clone().into()
     }
 
-    /// The name, for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The mailbox whose calendar is this user's; null when the user has none.
+    /// Address of the mailbox whose calendar belongs to the user; null if the user has none.
     async fn calendar_address(&self) -> Option<EmailAddress> {
         self.0.calendar_address.clone().map(EmailAddress)
     }
 
-    /// The time zone; null when it is not known.
+    /// Time zone of the user; null if unknown.
     async fn time_zone(&self) -> Option<TimeZone> {
         self.0.time_zone.clone().map(TimeZone)
     }
 
-    /// The roles.
+    /// Roles assigned to the user.
     async fn roles(&self, ctx: &Context<'_>) -> Option<Result<Vec<Role>>> {
         let roles = ctx.loaders().roles.load(self.0.id).await;
         Some(roles.map(|roles| roles.unwrap_or_default().into_iter().map(Role::from).collect()))
     }
 
-    /// The state of the user's calendar. Visible to the user, and to whoever may see users.
+    /// State of the user's calendar. Needs `USER_VIEW` unless the caller is that user.
     async fn calendar(&self, ctx: &Context<'_>) -> Option<Result<UserCalendar>> {
         let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await;
         Some(mailboxes.map(|mailboxes| UserCalendar::best(mailboxes.unwrap_or_default())))
     }
 
-    /// When the user was made.
+    /// Time at which the user was created.
     async fn created_at(&self) -> DateTime {
         self.0.created_at.into()
     }
 
-    /// Grows with every change; for `ifVersion`.
+    /// Incremented on every change; pass as `ifVersion`.
     async fn version(&self) -> i64 {
         self.0.version
     }
@@ -88,7 +88,7 @@ connection!(User, Model, UserConnection, UserEdge, "users", |row| row.id);
 pub struct UserCalendar(Option<connection::Model>);
 
 impl UserCalendar {
-    /// Of several mailboxes, the one that works best counts: written, read, on its way there, none of it.
+    /// Selects the most useful of several connections: writable before readable before pending before others.
     fn best(mailboxes: Vec<connection::Model>) -> Self {
         use domain::state::ConnectionState as S;
         let rank = |row: &connection::Model| match services::connections::state(row) {
@@ -104,13 +104,13 @@ impl UserCalendar {
 
 #[Object(use_type_description)]
 impl UserCalendar {
-    /// Where it stands; `DISCONNECTED` when nothing was ever connected.
+    /// State of the connection; `DISCONNECTED` if the calendar has never been connected.
     async fn state(&self) -> ConnectionState {
         use domain::state::ConnectionState as S;
         self.0.as_ref().map_or(S::Disconnected, services::connections::state).into()
     }
 
-    /// Why, and what to do; null when there is nothing to say.
+    /// Why the calendar is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         let Some(row) = &self.0 else {
             let reason = domain::Reason::new("CALENDAR_NOT_CONNECTED", "This calendar is not connected.");
@@ -119,12 +119,12 @@ impl UserCalendar {
         Reason::stored(row.reason.as_ref())
     }
 
-    /// When it was last read; null when it never was.
+    /// Time at which the calendar was last read; null if it has never been read.
     async fn as_of(&self) -> Option<DateTime> {
         self.0.as_ref()?.as_of.map(DateTime)
     }
 
-    /// The connection. Needs `CONNECTION_VIEW`.
+    /// The connection through which Muster reaches the calendar; null if there is none. Needs `CONNECTION_VIEW`.
     async fn connection(&self, ctx: &Context<'_>) -> Option<Result<Connection>> {
         let row = self.0.clone()?;
         let asked = ctx.caller().allow(Permission::ConnectionView);
@@ -132,7 +132,7 @@ impl UserCalendar {
     }
 }
 
-/// One user of the tenant, or the caller's own.
+/// The user with this id in the caller's tenant. Needs `USER_VIEW` unless it is the caller.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
     let id = named::<ids::User>(id, "user", "id")?;
     let by = match ctx.caller().allow_own() {
@@ -142,7 +142,8 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
     Ok(ctx.services().users().get(&by, id).await?.into())
 }
 
-/// A user that was changed, as far as the caller may see users: changing is not seeing.
+/// The user that a mutation changed; `None` if the caller lacks `USER_VIEW`, because permission to change does not
+/// include permission to see.
 pub(super) async fn visible(
     services: &Services,
     caller: &Caller,
@@ -158,7 +159,7 @@ pub(super) async fn visible(
     }
 }
 
-/// A user that something else refers to. Needs `USER_VIEW`, or to be that user.
+/// A user that another object refers to. Needs `USER_VIEW` unless the caller is that user.
 pub(super) async fn referred(ctx: &Context<'_>, id: Option<uuid::Uuid>) -> Option<Result<User>> {
     let is_own = ctx.caller().allow_own().is_ok_and(|(_, own)| Some(own.uuid()) == id);
     found(async {
@@ -176,19 +177,26 @@ pub struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// One user; null when there is none in the tenant. Needs `USER_VIEW`, or to be that user.
-    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "The user.")] id: ID) -> Option<Result<User>> {
+    /// Finds a user by id; null if the tenant has no such user. Needs `USER_VIEW` unless the caller is that user.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Identifier of the user.")] id: ID,
+    ) -> Option<Result<User>> {
         found(read(ctx, &id)).await
     }
 
-    /// The users of the tenant, in the order in which they were made. Needs `USER_VIEW`.
+    /// Lists the users of the tenant, oldest first by creation. Needs `USER_VIEW`.
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many, 1 to 100; 50 when neither is given.")] first: Option<i32>,
-        #[graphql(desc = "The last so many, 1 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what comes after this cursor.")] after: Option<String>,
-        #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<UserConnection>> {
         found(async {
             let by = ctx.caller().allow(Permission::UserView)?;

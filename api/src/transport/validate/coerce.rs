@@ -1,8 +1,8 @@
 //! Checks the values of variables against their types.
 //!
-//! The engine does not: it hands a string to an argument of type `Int!`. Follows the input coercion of the
-//! specification (September 2025, sections 3 and 6.1.2); custom scalars take anything here and are read by
-//! the engine. Sentences name the place of a value and never quote the value, which may be a secret.
+//! The engine does not: it passes a string to an argument of type `Int!`. Follows the input coercion of the
+//! specification (September 2025, sections 3 and 6.1.2); custom scalars accept anything here and are parsed by the
+//! engine. Messages name the path of a value and never quote the value, which may be a secret.
 
 use apollo_compiler::{
     Schema,
@@ -14,10 +14,10 @@ use serde_json::{Map, Value};
 use super::rules::is_one_of;
 use crate::error::Finding;
 
-/// How many faults are told.
+/// Maximum number of faults that are reported.
 const TOLD: usize = 10;
 
-/// What is wrong with the values; empty if nothing is.
+/// Faults in the values; empty if there are none.
 pub fn check(schema: &Schema, operation: &Operation, values: &Map<String, Value>) -> Vec<Finding> {
     let mut check = Check { schema, faults: Vec::new() };
     for variable in &operation.variables {

@@ -1,14 +1,12 @@
-//! What a document would answer at most: each field, as often as the lists above it are long.
+//! Computes the cost of a document: the maximum number of fields in its response.
 //!
-//! `first` and `last` give the length; where a field takes them and neither is given, its default or the
-//! configured page. A list that takes neither is taken for a page, except in a connection, whose length is known, in the
-//! payload of a change, whose lists are as long as those of its input, and in the introspection, which has a price of its
-//! own. A list among the arguments gives a length too, wherever in them it is: a resolver works, or
-//! answers, once for each of its elements. Every list is priced by its value and not by its name, so an argument that
-//! is added later has a price without anybody thinking of it. One answer to a whole list of arguments, such as
-//! `availability`, is priced once; the lists in it are as long as those of the arguments, or as a number among them
-//! whose name begins with `max` allows. Depends on the variables, so it is computed for every request; each fragment
-//! once.
+//! `first` and `last` give the length of a list; if a field takes them and neither is given, its default or the
+//! configured page size counts. A list without them counts as a page, except in a connection, whose length is known,
+//! in the payload of a mutation, whose lists are as long as those of its input, and in introspection, which has a
+//! fixed price. A list in an argument, at any depth, gives a length too: a resolver works, or responds, once for each
+//! element. Lists are priced by value and not by name, so that an argument added later has a price without further
+//! work. A field that gives one response to a whole list of arguments, such as `availability`, is priced once; the
+//! lists in it are as long as those in the arguments, or as an argument whose name begins with `max` allows. The cost depends on the variables, so it is computed for every request; each fragment once.
 
 use std::collections::HashMap;
 
@@ -20,7 +18,7 @@ use apollo_compiler::{
 };
 use serde_json::Map;
 
-/// The cost of an operation. Saturates: fragments can unfold to more than a number holds.
+/// The cost of an operation. Saturates, because fragments can expand to more than a number holds.
 pub fn of(
     schema: &Schema,
     document: &ExecutableDocument,
@@ -51,7 +49,7 @@ impl<'a> Pricing<'a> {
         set.selections.iter().map(|selection| self.selection(within, selection)).fold(0, u64::saturating_add)
     }
 
-    /// Of a selection within a type.
+    /// Cost of a selection set on a type.
     fn selection(&mut self, within: &str, selection: &'a Selection) -> u64 {
         match selection {
             Selection::Field(field) => {
@@ -86,7 +84,7 @@ impl<'a> Pricing<'a> {
         }
     }
 
-    /// How many entries the field answers, for each of the elements among its arguments.
+    /// Number of entries that the field returns, given the number of elements in its arguments.
     fn page(&self, within: &str, field: &Field, elements: u64) -> u64 {
         let sizes = ["first", "last"];
         let takes = sizes.iter().any(|name| field.definition.argument_by_name(name).is_some());
@@ -102,13 +100,13 @@ impl<'a> Pricing<'a> {
         asked.unwrap_or(self.default_page).max(1)
     }
 
-    /// Whether a field answers once for each element of its arguments: with a list, or a type whose lists are counted where
-    /// the type stands.
+    /// Whether the field responds once for each element of its arguments: with a list, or with a type whose lists are
+    /// counted where the type stands.
     fn answers_for_each(&self, field: &Field) -> bool {
         field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
     }
 
-    /// The numbers in the field's arguments that bound lists of its answer: input fields whose names begin with `max`.
+    /// Total of the numbers in the field's arguments that limit lists in its response: input fields named `max...`.
     fn maxima(&self, field: &Field) -> u64 {
         let of_argument = |argument: &apollo_compiler::ast::InputValueDefinition| {
             let Some(ExtendedType::InputObject(object)) =
@@ -128,7 +126,7 @@ impl<'a> Pricing<'a> {
         field.definition.arguments.iter().map(|argument| of_argument(argument)).fold(0, u64::saturating_add)
     }
 
-    /// A number in an object.
+    /// A number in an input object, by the name of its field.
     fn member(&self, object: &Value, name: &str) -> Option<u64> {
         match object {
             Value::Object(fields) => {
@@ -143,7 +141,7 @@ impl<'a> Pricing<'a> {
         }
     }
 
-    /// How many elements the lists in the field's arguments have together, lists in lists and in objects included.
+    /// Total number of elements of the lists in the field's arguments, nested lists and lists in objects included.
     fn elements(&self, field: &Field) -> u64 {
         field.arguments.iter().map(|argument| self.length(&argument.value)).fold(0, u64::saturating_add)
     }
@@ -181,10 +179,10 @@ impl<'a> Pricing<'a> {
     }
 }
 
-/// What a look at the schema costs. Without aliases, which it does not take, there is no more to it than one.
+/// Cost of an introspection query. As it takes no aliases, it cannot ask for more than one whole schema.
 const INTROSPECTION: u64 = 2_000;
 
-/// Whether the lists of a type are as long as is known from where it stands.
+/// Whether the enclosing field determines the length of the lists in a type.
 fn is_counted_above(ty: &str) -> bool {
     ty.ends_with("Connection") || ty.ends_with("Payload")
 }
@@ -210,7 +208,7 @@ mod tests {
         Schema::parse_and_validate(include_str!("../../../../schema.graphql"), "schema.graphql").unwrap()
     }
 
-    /// The names that lead from an argument to each list in it.
+    /// The paths from an argument to each list in it.
     fn lists(schema: &Schema, path: &[&str], ty: &Type, found: &mut Vec<Vec<String>>) {
         if ty.is_list() {
             found.push(path.iter().map(|name| (*name).to_owned()).collect());
@@ -221,7 +219,7 @@ mod tests {
         }
     }
 
-    /// Every list that an argument of any field is or contains: the type, the field, the names down to the list.
+    /// Every list that an argument of any field is or contains: type, field and path to the list.
     fn every_list(schema: &Schema) -> Vec<(String, String, Vec<String>)> {
         let mut every = Vec::new();
         for (name, ty) in schema.types.iter().filter(|(name, _)| !name.starts_with("__")) {

@@ -17,20 +17,20 @@ use super::{
 };
 use crate::error::{Error, Finding, Location};
 
-/// How many faults of a document are told.
+/// Maximum number of faults of a document that are reported.
 const TOLD: usize = 10;
 const NAME_MISSING: &str = "The document has several operations: name one in \"operationName\".";
-const NAME_UNKNOWN: &str = "The document has no operation of the name in \"operationName\".";
+const NAME_UNKNOWN: &str = "The document has no operation with the name in \"operationName\".";
 const NO_OPERATION: &str = "The document has no operation.";
 
-/// What an operation does.
+/// Whether an operation reads, writes or streams events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationKind {
-    /// Reads.
+    /// A query, which only reads.
     Query,
-    /// Writes.
+    /// A mutation, which writes.
     Mutation,
-    /// Watches.
+    /// A subscription, which streams events.
     Subscription,
 }
 
@@ -44,27 +44,27 @@ impl From<ast::OperationType> for OperationKind {
     }
 }
 
-/// What is known of an operation without its variables.
+/// Properties of an operation that do not depend on its variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationFacts {
-    /// What it does.
+    /// Kind of the operation.
     pub kind: OperationKind,
-    /// Whether it looks at the schema.
+    /// Whether the operation introspects the schema.
     pub introspects: bool,
 }
 
-/// A document that passed.
+/// A document that passed all checks.
 #[derive(Debug)]
 pub struct Checked {
     pub(crate) document: Valid<ExecutableDocument>,
-    /// The same in the engine's form, so that a repeated query is not parsed again.
+    /// The document in the engine's form, so that a repeated query is not parsed again.
     pub(crate) parsed: async_graphql::parser::types::ExecutableDocument,
-    /// How many bytes its text has.
+    /// Size of the document in bytes.
     pub(crate) bytes: usize,
 }
 
 impl Checked {
-    /// What is known of the chosen operation.
+    /// The properties of the selected operation.
     pub fn operation(&self, name: Option<&str>) -> Result<OperationFacts, Error> {
         let operation = self.executable(name)?;
         let introspects = operation
@@ -81,7 +81,7 @@ impl Checked {
     }
 }
 
-/// Checks a text; `gate` is asked about the kind of the chosen operation once that is known.
+/// Checks a document; calls `gate` with the kind of the selected operation as soon as it is known.
 pub fn check(
     schema: &Valid<Schema>,
     limits: &Limits,
@@ -111,7 +111,10 @@ pub fn check(
     }
     for operation in document.operations.iter() {
         check_max_depth(&document, operation).map_err(|_| {
-            Error::Invalid(vec![Finding::new("Lists of the introspection are nested too deeply.", None)])
+            Error::Invalid(vec![Finding::new(
+                "The lists of the introspection query are nested too deeply.",
+                None,
+            )])
         })?;
     }
     // The engine's parser is asked here and not when the document runs, so that a difference between the
@@ -120,7 +123,7 @@ pub fn check(
     Ok(Checked { document, parsed, bytes: text.len() })
 }
 
-/// The kind of the operation that would run, read from the syntax alone.
+/// Kind of the operation that would be executed, read from the syntax alone.
 fn chosen(syntax: &ast::Document, name: Option<&str>) -> Result<OperationKind, Error> {
     let operations = || {
         syntax.definitions.iter().filter_map(|definition| match definition {
@@ -138,7 +141,7 @@ fn chosen(syntax: &ast::Document, name: Option<&str>) -> Result<OperationKind, E
     found.map(|operation| operation.operation_type.into())
 }
 
-/// The first faults as sentences; the validator's drawings and quotations are left out.
+/// The first faults as sentences, without the validator's drawings and quotations.
 fn findings(faults: &DiagnosticList) -> Vec<Finding> {
     faults
         .iter()

@@ -1,27 +1,27 @@
-//! How much a document may ask for.
+//! Limits on the size and cost of a document.
 
 use crate::error::Error;
 
 /// The limits of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the text.
+    /// Maximum size of the document in bytes.
     pub text_bytes: usize,
-    /// Tokens of the text, comments and commas not counted.
+    /// Maximum number of tokens, not counting comments and commas.
     pub tokens: usize,
-    /// Levels of fields.
+    /// Maximum depth of nested fields.
     pub depth: usize,
-    /// Levels of fields below `__schema` and `__type`, which GraphiQL needs more of.
+    /// Maximum depth below `__schema` and `__type`; GraphiQL needs more there.
     pub introspection_depth: usize,
-    /// Aliases in the text.
+    /// Maximum number of aliases.
     pub aliases: usize,
-    /// Directives in the text.
+    /// Maximum number of directives.
     pub directives: usize,
-    /// Fields of the operation itself, fragments unfolded.
+    /// Maximum number of root fields of the operation, with fragments expanded.
     pub root_fields: usize,
-    /// Fields that would be answered, each as often as `first` or `last` above it says.
+    /// Maximum number of fields in the response, each counted as often as `first` or `last` above it says.
     pub cost: u64,
-    /// What a connection is taken to answer when neither `first` nor `last` is given.
+    /// Number of items that a connection is assumed to return if neither `first` nor `last` is given.
     pub default_page: u64,
 }
 
@@ -41,7 +41,7 @@ impl Default for Limits {
     }
 }
 
-/// Refuses what exceeds its limit.
+/// Refuses an amount that exceeds its limit.
 pub(crate) fn allow(what: &'static str, found: u64, limit: u64) -> Result<(), Error> {
     if found > limit { Err(Error::LimitExceeded { what, found, limit }) } else { Ok(()) }
 }

@@ -1,7 +1,7 @@
 //! Measures the syntax of a document: depth, aliases, directives, root fields, duplicate input fields.
 //!
-//! Runs before validation, which is far dearer. A fragment is measured once however often it is spread, so
-//! fragments that spread each other twice cost nothing here, and what they would unfold to is still counted.
+//! Runs before validation, which costs much more. A fragment is measured once however often it is spread, so that
+//! fragments that spread each other twice are cheap here and their expansion is still counted.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,14 @@ use apollo_compiler::ast::{Definition, DirectiveList, Document, FragmentDefiniti
 use super::limits::{self, Limits};
 use crate::error::Error;
 
-/// What a set of selections unfolds to.
+/// Size of the expansion of a selection set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Measure {
-    /// Fields of the set itself.
+    /// Number of fields of the set itself.
     pub fields: u64,
-    /// Levels of ordinary fields.
+    /// Depth of ordinary fields.
     pub depth: u64,
-    /// Levels of fields at and below `__schema` and `__type`.
+    /// Depth of fields at and below `__schema` and `__type`.
     pub introspection_depth: u64,
 }
 
@@ -29,21 +29,21 @@ impl Measure {
     }
 }
 
-/// Measures whole documents.
+/// Measures a whole document.
 pub struct Survey<'a> {
     fragments: HashMap<&'a str, &'a FragmentDefinition>,
-    /// `None` while a fragment is being measured: a cycle, which validation will name.
+    /// Measured fragments; `None` while a fragment is being measured, which detects cycles. Validation reports them.
     known: HashMap<&'a str, Option<Measure>>,
     aliases: u64,
     directives: u64,
-    /// An input field that an object literal has twice.
+    /// An input field that an object literal contains twice.
     twice: Option<&'a str>,
 }
 
 impl<'a> Survey<'a> {
     /// Measures every operation and fragment, and refuses what exceeds a limit.
     ///
-    /// Answers the name of an input field that is there twice, which the validator does not see.
+    /// Returns the name of a duplicate input field, which the validator does not detect.
     pub fn check(document: &'a Document, limits: &Limits) -> Result<Option<&'a str>, Error> {
         let fragments = document
             .definitions

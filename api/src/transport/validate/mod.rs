@@ -1,9 +1,9 @@
 //! Decides whether a document may run, before the engine sees it.
 //!
-//! The engine lets through what the specification forbids (a string for an `Int!` variable runs), and has no
-//! limits on tokens, aliases or root fields. So a document is measured, parsed and validated against our own
-//! schema here, its variables are checked, and only then is it run. A document that passed is kept by the
-//! hash of its text: repeated queries pay for their variables only.
+//! The engine accepts what the specification forbids (a string for an `Int!` variable runs) and does not limit tokens,
+//! aliases or root fields. So documents are measured, parsed and validated against the schema here, and their
+//! variables are checked. Documents that passed are cached by the hash of their text: for a repeated query only the
+//! variables are checked.
 
 mod coerce;
 mod cost;
@@ -25,15 +25,15 @@ pub use limits::Limits;
 
 use crate::{error::Error, state::SchemaInvalid, transport::params::Params};
 
-/// How many bytes of text the kept documents have together; in memory they are a hundred times as large.
+/// Total size of the cached documents in bytes of text; they take a hundred times as much in memory.
 const KEPT: u64 = 1_024 * 1_024;
 
-/// A document that may run, with these variables.
+/// A document that may run with these variables.
 #[derive(Debug, Clone)]
 pub struct Approved {
-    /// The document.
+    /// The validated document.
     pub document: Arc<Checked>,
-    /// What it costs at most, see [`Limits::cost`].
+    /// Maximum cost of the request, see [`Limits::cost`].
     pub cost: u64,
 }
 
@@ -45,7 +45,7 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// Reads the schema.
+    /// Parses the schema.
     pub fn new(sdl: &str, limits: Limits) -> Result<Self, SchemaInvalid> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
             .map_err(|invalid| SchemaInvalid(invalid.errors.to_string()))?;
@@ -56,8 +56,8 @@ impl Validator {
 
     /// Checks a document and the values of its variables.
     ///
-    /// With `only_queries` (a GET) the chosen operation must be a query; that is asked after parsing and
-    /// before validation, so that a mutation is told to use POST even if there is more wrong with it.
+    /// With `only_queries` (a GET) the selected operation must be a query. This is checked after parsing and before
+    /// validation, so that a client that sends a mutation is told to use POST even if there are other faults.
     pub fn check(&self, params: &Params, only_queries: bool) -> Result<Approved, Error> {
         let checked = self.document(params, only_queries)?;
         let operation = checked.executable(params.operation_name.as_deref())?;
@@ -72,7 +72,7 @@ impl Validator {
         Ok(Approved { document: checked, cost })
     }
 
-    /// Whether a document was checked before, so that checking it is no work.
+    /// Whether the document is cached, so that checking it costs nothing.
     pub fn knows(&self, text: &str) -> bool {
         self.kept.contains_key(&digest(text))
     }

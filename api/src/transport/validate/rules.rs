@@ -1,7 +1,7 @@
-//! Rules that the validator does not know: `@oneOf` input objects, of the specification, and that the introspection takes
-//! no aliases, of our own.
+//! Validation rules that the validator lacks: `@oneOf` input objects, from the specification, and no aliases in
+//! introspection, our own.
 //!
-//! (Duplicate input fields, the other one, are found by `measure`, which sees every literal anyway.)
+//! (Duplicate input fields, also missing there, are found by `measure`, which visits every literal anyway.)
 
 use std::collections::HashSet;
 
@@ -14,12 +14,12 @@ use apollo_compiler::{
 
 use crate::error::Finding;
 
-/// Whether exactly one field of the input object must be given.
+/// Whether the input object requires exactly one of its fields.
 pub fn is_one_of(object: &InputObjectType) -> bool {
     object.directives.get("oneOf").is_some()
 }
 
-/// What is wrong with the document; empty if nothing is.
+/// Faults in the document; empty if there are none.
 pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
     let mut faults = Vec::new();
     for operation in document.operations.iter() {
@@ -52,14 +52,14 @@ pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
     check.faults
 }
 
-/// The introspection takes no aliases: each would be the whole schema once more.
+/// Refuses aliases in introspection: each would return the whole schema again.
 fn aliases(set: &SelectionSet, faults: &mut Vec<Finding>) {
     for selection in &set.selections {
         match selection {
             Selection::Field(field) => {
                 let looks = set.ty.starts_with("__") || field.name == "__schema" || field.name == "__type";
                 if looks && field.alias.is_some() && faults.is_empty() {
-                    let message = "The introspection takes no aliases.";
+                    let message = "Introspection fields may not have aliases.";
                     faults.push(Finding::new(message, None));
                 }
                 aliases(&field.selection_set, faults);

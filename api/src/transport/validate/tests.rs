@@ -1,4 +1,4 @@
-//! What the validator lets through and what it refuses.
+//! Tests of what the validator accepts and refuses.
 
 use std::fmt::Write as _;
 
@@ -149,7 +149,7 @@ fn a_message_names_the_place_and_never_the_value() {
     assert_eq!(findings[0].message, "$r.inner.color is not a valid Color.");
 }
 
-/// The name of the limit that a document exceeds.
+/// Name of the limit that a document exceeds.
 fn exceeded(query: &str) -> &'static str {
     match check(query, json!({})) {
         Err(Error::LimitExceeded { what, .. }) => what,

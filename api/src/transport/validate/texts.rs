@@ -1,9 +1,9 @@
-//! Checks every text of an operation: how long it is, and which characters it has.
+//! Checks every string of an operation: its length and its characters.
 //!
-//! Texts are found by walking the arguments of the operation by the schema, with the values of its variables in their
-//! places, so an argument or an input field that is added later is held to the limits of its type without anybody
-//! thinking of it. Only what needs more than its type allows is named in [`FIELDS`]. Use cases ask for less where they
-//! can say something better (`NAME_MALFORMED`, `TITLE_TOO_LONG`); these limits are what nobody reads past.
+//! Strings are found by walking the arguments of the operation along the schema, with the values of the variables, so
+//! that an argument or input field added later is held to the limits of its type without further work. Only fields
+//! that need more than their type allows are listed in [`FIELDS`]. Use cases have lower limits where they can give a
+//! better message (`NAME_MALFORMED`, `TITLE_TOO_LONG`).
 
 use std::collections::HashSet;
 
@@ -18,12 +18,12 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Excess, Finding};
 
-/// What is asked of a text.
+/// Limits of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// How many lines it may have.
+    /// Whether line breaks are allowed.
     pub shape: Shape,
-    /// How many characters it may have.
+    /// Maximum length in characters.
     pub limit: usize,
 }
 
@@ -35,7 +35,7 @@ const fn lines(limit: usize) -> Rule {
     Rule { shape: Shape::Lines, limit }
 }
 
-/// What is asked of a text of a type; any type that is not named here is held to [`ANY`].
+/// Limits of strings by type; other types are held to [`ANY`].
 const TYPES: &[(&str, Rule)] = &[
     ("ID", line(256)),
     ("EmailAddress", line(320)),
@@ -54,10 +54,10 @@ pub const FIELDS: &[(&str, Rule)] = &[
     // The provider's own, which may be a whole address.
     ("Query.directory.after", line(8_000)),
 ];
-/// How many bytes a value of the type `JSON` may have.
+/// Maximum size of a value of the type `JSON`, in bytes.
 const JSON_BYTES: usize = 64 * 1024;
 
-/// What is asked of the text of an argument or an input field.
+/// The limits of a string in an argument or input field.
 pub fn rule(owner: &str, ty: &str) -> Rule {
     let named = |table: &[(&str, Rule)], name: &str| {
         table.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule)
@@ -65,7 +65,7 @@ pub fn rule(owner: &str, ty: &str) -> Rule {
     named(FIELDS, owner).or_else(|| named(TYPES, ty)).unwrap_or(ANY)
 }
 
-/// Refuses an operation with a text that is too long or has a character that it may not have.
+/// Refuses an operation that contains a string which is too long or has a forbidden character.
 pub fn check(
     schema: &Schema,
     document: &ExecutableDocument,
@@ -80,11 +80,11 @@ struct Check<'a> {
     document: &'a ExecutableDocument,
     operation: &'a Operation,
     variables: &'a Map<String, Value>,
-    /// The fragments that were walked already.
+    /// Fragments that have been walked already.
     seen: HashSet<&'a str>,
 }
 
-/// Where a value stands, for the message, and what is asked of it.
+/// Path of a value, for the message, and its limits.
 struct At<'a> {
     place: String,
     rule: Rule,
@@ -122,7 +122,7 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// A value in the text of the document.
+    /// Checks a literal in the document.
     fn literal(&self, at: &At<'a>, value: &'a ast::Value) -> Result<(), Error> {
         match value {
             ast::Value::String(text) => at.text(text),
@@ -143,7 +143,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The value of a variable.
+    /// Checks the value of a variable.
     fn value(&self, at: &At<'a>, value: &Value) -> Result<(), Error> {
         let bytes =
             if at.ty == "JSON" { serde_json::to_string(value).map_or(0, |text| text.len()) } else { 0 };
@@ -163,7 +163,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A member of an object. Whatever is in a scalar such as `JSON` is held to the scalar's own rule.
+    /// The path of an object's member. Members of a scalar such as `JSON` are held to the scalar's limits.
     fn member(&self, at: &At<'a>, name: &str) -> At<'a> {
         let field = self.input(at.ty).and_then(|input| Some((input, input.fields.get(name)?)));
         let place = format!("{}.{name}", at.place);

@@ -1,23 +1,24 @@
-//! Counts the tokens and the nesting of a text before a parser sees it, and takes away what no parser here knows.
+//! Counts the tokens and the nesting of a document before a parser reads it, and blanks syntax that our parsers do not
+//! know.
 //!
-//! Parsers recurse; this does not. It reads the lexical grammar of the specification (September 2025,
-//! section 2.1) and leaves it to the parser to say what is wrong with a text that is not GraphQL.
+//! Parsers recurse; this does not. It follows the lexical grammar of the specification (September 2025, section 2.1)
+//! and leaves it to the parser to report invalid syntax.
 
 use std::{borrow::Cow, ops::Range};
 
-/// Brackets within brackets that no sensible document reaches; parsers recurse once for each.
+/// Maximum nesting of brackets, more than any reasonable document has; parsers recurse once for each level.
 pub const DEEPEST_NESTING: u64 = 64;
 
-/// What a text consists of.
+/// Size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
-    /// Punctuators, names, numbers and strings.
+    /// Number of punctuators, names, numbers and strings.
     pub tokens: u64,
-    /// The deepest place within brackets.
+    /// Maximum depth of nested brackets.
     pub nesting: u64,
 }
 
-/// Counts in one pass.
+/// Counts tokens and nesting in one pass.
 pub fn count(text: &str) -> Count {
     let (mut count, mut open) = (Count::default(), 0_u64);
     for token in tokens(text) {
@@ -34,8 +35,8 @@ pub fn count(text: &str) -> Count {
     count
 }
 
-/// The text with spaces in place of the descriptions of its operations, fragments and variables, which the
-/// specification allows since September 2025 and no parser here knows. Everything else keeps its place.
+/// The document with its descriptions of operations, fragments and variables replaced by spaces. The specification
+/// allows them since September 2025, but our parsers do not know them. All other tokens keep their position.
 pub fn without_descriptions(text: &str) -> Cow<'_, str> {
     if !text.contains('"') {
         return Cow::Borrowed(text);
@@ -66,13 +67,13 @@ pub fn without_descriptions(text: &str) -> Cow<'_, str> {
     if from == 0 { Cow::Borrowed(text) } else { Cow::Owned(kept + &text[from..]) }
 }
 
-/// Whether a string ends where it should.
+/// Whether a string literal is terminated.
 fn is_whole(string: &str) -> bool {
     let quotes = if string.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
     string.len() >= 2 * quotes.len() && string.ends_with(quotes)
 }
 
-/// The bytes of each token, one after the other; white space, commas and comments are passed over.
+/// The byte range of each token; white space, commas and comments are skipped.
 fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     let text = text.as_bytes();
     let mut at = 0;
@@ -107,7 +108,7 @@ const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// How long the string is that the text begins with.
+/// Length of the string literal at the start of the text.
 fn string(text: &[u8]) -> usize {
     let is_block = text.starts_with(b"\"\"\"");
     let mut at = if is_block { 3 } else { 1 };

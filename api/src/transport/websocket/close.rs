@@ -1,48 +1,48 @@
-//! Why a socket is closed: the codes of `graphql-transport-ws` and the few of RFC 6455 that are used.
+//! Reasons for closing a socket: the codes of `graphql-transport-ws` and some of RFC 6455.
 //!
-//! The reference client comes back by itself after 1001, 1012, 1013 and 4403, and never after the others.
+//! The reference client reconnects by itself after 1001, 1012, 1013 and 4403, and never after the others.
 
 use actix_ws::{CloseCode, CloseReason};
 
 /// Why a socket is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Close {
-    /// The client broke the protocol; says how.
+    /// The client violated the protocol; contains how.
     BadMessage(&'static str),
-    /// Subscribed before the connection was acknowledged.
+    /// `subscribe` came before the connection was acknowledged.
     Unauthorized,
-    /// Who calls could not be told.
+    /// Authentication failed.
     Forbidden,
-    /// The token has expired: fetch a new one and come back.
+    /// The token has expired: the client should fetch a new one and reconnect.
     TokenExpired,
-    /// The client does not speak `graphql-transport-ws`.
+    /// The client does not offer `graphql-transport-ws`.
     SubprotocolNotAcceptable,
-    /// No `connection_init` came in time.
+    /// `connection_init` did not come in time.
     InitTimeout,
-    /// An operation of this id is running.
+    /// An operation with this id is already running.
     DuplicateId(String),
-    /// A second `connection_init`.
+    /// A second `connection_init` came.
     TooManyInits,
-    /// A message was too long.
+    /// A message exceeded the size limit.
     TooLarge,
-    /// The frames are not WebSocket.
+    /// The frames are not valid WebSocket frames.
     ProtocolError,
-    /// The client gave no sign of life.
+    /// The client did not respond to pings.
     Silent,
     /// The client does not read.
     Slow,
-    /// The server stops.
+    /// The server is shutting down.
     Restart,
-    /// Too many sockets, or who calls cannot be told at the moment.
+    /// There are too many sockets, or authentication is temporarily not possible.
     TryLater,
-    /// The client closed; its code is echoed, as RFC 6455 asks.
+    /// The client closed the socket; its code is echoed, as RFC 6455 requires.
     Asked(Option<CloseReason>),
     /// The connection broke.
     Gone,
 }
 
 impl Close {
-    /// The code on the wire, `None` when there is nobody to tell.
+    /// The close code to send; `None` if the connection is gone.
     pub fn code(&self) -> Option<u16> {
         Some(match self {
             Self::BadMessage(_) => 4400,
@@ -62,7 +62,7 @@ impl Close {
         })
     }
 
-    /// The code with its words.
+    /// The close code with its reason phrase.
     pub fn reason(&self) -> Option<CloseReason> {
         let words = match self {
             Self::BadMessage(how) => *how,

@@ -1,5 +1,4 @@
-//! The messages of `graphql-transport-ws`.
-//! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
+//! Messages of `graphql-transport-ws`. <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -7,66 +6,66 @@ use serde_json::{Map, Value};
 use super::close::Close;
 use crate::transport::answer::{Answer, Problem};
 
-/// The longest id of an operation.
+/// Maximum length of an operation id, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// What a client says.
+/// A message from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FromClient {
-    /// Opens the connection; may say who calls.
+    /// Opens the connection; the payload may contain credentials.
     ConnectionInit(Map<String, Value>),
-    /// Asks for a pong.
+    /// Requests a pong.
     Ping(Option<Value>),
-    /// Answers a ping.
+    /// Responds to a ping.
     Pong,
     /// Starts an operation.
     Subscribe {
-        /// Its id.
+        /// Id of the operation, chosen by the client.
         id: String,
-        /// The request, whose shape is not yet known.
+        /// The GraphQL request, not parsed yet.
         payload: Value,
     },
-    /// Ends an operation.
+    /// Ends the operation with this id.
     Complete(String),
 }
 
-/// What the server says.
+/// A message from the server.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromServer<'a> {
-    /// The connection is open.
+    /// Confirms that the connection is open.
     ConnectionAck,
-    /// Asks for a sign of life.
+    /// Requests a pong to check that the client is alive.
     Ping,
-    /// Answers a ping with what it carried.
+    /// Responds to a ping with the ping's payload.
     Pong {
-        /// What the ping carried.
+        /// Payload of the ping.
         #[serde(skip_serializing_if = "Option::is_none")]
         payload: Option<Value>,
     },
-    /// An answer or event.
+    /// A response or subscription event.
     Next {
-        /// The operation.
+        /// Id of the operation.
         id: &'a str,
-        /// The answer.
+        /// The response or event.
         payload: &'a Answer,
     },
-    /// The operation was refused; nothing follows for this id.
+    /// The operation was refused; nothing more follows for this id.
     Error {
-        /// The operation.
+        /// Id of the operation.
         id: &'a str,
-        /// Why.
+        /// Errors that explain the refusal.
         payload: Vec<Problem>,
     },
     /// The operation has ended.
     Complete {
-        /// The operation.
+        /// Id of the operation.
         id: &'a str,
     },
 }
 
 impl FromClient {
-    /// Reads a message; whatever is not one closes the socket.
+    /// Parses a message; an invalid one closes the socket.
     pub fn parse(text: &str) -> Result<Self, Close> {
         let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
             return Err(Close::BadMessage("A message must be a JSON object"));

@@ -1,7 +1,7 @@
-//! GraphQL over WebSocket: `graphql-transport-ws`, queries and mutations included.
+//! GraphQL over WebSocket: `graphql-transport-ws`, including queries and mutations.
 //!
-//! A socket speaks for one caller, told by `connection_init` (`authorization`, `tenant`) or by the headers of
-//! the upgrade, never by a cookie. Pages of other origins are turned away before the upgrade.
+//! A socket has one caller, authenticated by `connection_init` (`authorization`, `tenant`) or by the headers of the
+//! upgrade, never by a cookie. Pages of other origins are refused before the upgrade.
 
 mod close;
 mod message;
@@ -23,30 +23,30 @@ use crate::{
     transport::{answer::Answer, charge},
 };
 
-/// The one subprotocol.
+/// The only supported subprotocol.
 pub const PROTOCOL: &str = "graphql-transport-ws";
 
-/// The settings of a socket.
+/// Configuration of WebSockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketConfig {
-    /// How long `connection_init` may take.
+    /// How long the client may take to send `connection_init`.
     pub init_timeout: Duration,
-    /// How often the server asks for a sign of life. A client that is silent for three of these is gone.
+    /// Interval between pings. A client that is silent for three of them is disconnected.
     pub keep_alive: Duration,
-    /// How long a client may leave an answer unread.
+    /// How long a client may leave a message unread.
     pub send_timeout: Duration,
-    /// How many bytes a message may have.
+    /// Maximum size of a message in bytes.
     pub message_limit: usize,
-    /// How many operations may run on one socket.
+    /// Maximum number of operations running on one socket.
     pub operations: usize,
-    /// How many sockets a user may have open on a node.
+    /// Maximum number of open sockets of a user on one node.
     pub per_user: usize,
-    /// How many sockets a tenant may have open on a node.
+    /// Maximum number of open sockets of a tenant on one node.
     pub per_tenant: usize,
-    /// How many sockets an address may have open on a node whose caller is nobody's user and in no tenant, or not known
-    /// yet. Behind a balancer that is the balancer's address.
+    /// Maximum number of unidentified sockets of one address on one node: those whose caller is not known yet, or has
+    /// neither user nor tenant. Behind a load balancer, all of them have its address.
     pub unidentified_per_address: usize,
-    /// How many such sockets a node may have open altogether; of more, the one that came first is closed.
+    /// Maximum number of unidentified sockets on one node; when it is exceeded, the oldest one is closed.
     pub unidentified: usize,
 }
 
@@ -66,7 +66,7 @@ impl Default for SocketConfig {
     }
 }
 
-/// Answers `/graphql/ws`.
+/// Serves `/graphql/ws`.
 pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<State>) -> HttpResponse {
     if !origin::is_allowed(&request, &state.config.allowed_origins) {
         return refuse(&request, &state, &Error::OriginRefused);

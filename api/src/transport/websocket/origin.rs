@@ -1,11 +1,11 @@
-//! Which pages may open a socket. Browsers put no same-origin rule on WebSockets; the server must.
+//! Origin check for sockets. Browsers do not apply the same-origin policy to WebSockets, so the server must.
 
 use actix_web::HttpRequest;
 use url::Url;
 
 use crate::request::header;
 
-/// Whether the page that calls, if it is a page, comes from this server or from an origin on the list.
+/// Whether the calling page, if there is one, comes from this server or from an allowed origin.
 pub fn is_allowed(request: &HttpRequest, allowed: &[String]) -> bool {
     let mut origins = request.headers().get_all("origin");
     let (Some(origin), None) = (origins.next(), origins.next()) else {

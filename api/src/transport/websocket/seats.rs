@@ -1,8 +1,8 @@
-//! How many sockets each caller has open on this node.
+//! Counts the open sockets of each caller on this node.
 //!
-//! A socket is counted from its upgrade on. Until its caller is known, and for as long as the caller is nobody's user
-//! and in no tenant, it counts against the address that it comes from and against all of its kind together; then
-//! against its user and its tenant instead.
+//! A socket is counted from its upgrade on. While it is unidentified, that is until its caller is known and for
+//! callers with neither user nor tenant, it counts against its address and against all unidentified sockets;
+//! afterwards against its user and its tenant.
 
 use std::{
     collections::BTreeMap,
@@ -31,14 +31,14 @@ pub struct Seats {
     unidentified: Arc<Mutex<Waiting>>,
 }
 
-/// The sockets of nobody known, from the one that came first on.
+/// Unidentified sockets, oldest first.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
     sockets: BTreeMap<u64, CancellationToken>,
 }
 
-/// One open socket; given back when it is dropped.
+/// One open socket, no longer counted after drop.
 #[derive(Debug)]
 pub struct Seat {
     seats: Seats,
@@ -48,14 +48,13 @@ pub struct Seat {
 }
 
 impl Seats {
-    /// No socket is open yet.
+    /// Creates a counter with no open sockets.
     pub fn new(limits: SocketConfig) -> Self {
         Self { limits, taken: Tally::default(), unidentified: Arc::default() }
     }
 
-    /// Takes a seat for a socket whose caller is not known yet, unless its address has as many as it may have. If all such
-    /// sockets together have as many as they may have, the one that came first gives its seat away: whoever says at once
-    /// who they are gets in, however many there are who do not.
+    /// Counts a new, unidentified socket, unless its address has reached its limit. If the limit for all unidentified
+    /// sockets is exceeded, the oldest loses its seat: clients that authenticate at once get in, however many do not.
     pub fn take(&self, address: Option<IpAddr>) -> Option<Seat> {
         let held = self.count(address.map(Holder::Address).into_iter().collect())?;
         let given_away = CancellationToken::new();
@@ -86,8 +85,8 @@ impl Seats {
 }
 
 impl Seat {
-    /// Counts the socket against its caller from now on; `false` if the caller's user or tenant has as many as it may
-    /// have. A caller without either stays where it was counted.
+    /// Counts the socket against its caller from now on; `false` if the user or tenant has reached its limit. A caller
+    /// with neither stays unidentified.
     #[must_use]
     pub fn identify(&mut self, caller: &Caller) -> bool {
         let user = match caller.kind {
@@ -104,7 +103,7 @@ impl Seat {
         true
     }
 
-    /// Ends when the seat was given to somebody else.
+    /// Cancelled when the seat was given to another socket.
     pub fn given_away(&self) -> CancellationToken {
         self.given_away.clone()
     }

@@ -1,11 +1,11 @@
-//! One socket: reads messages, runs operations, writes answers, and knows when to close.
+//! One socket: reads messages, executes operations, writes responses, and decides when to close.
 //!
-//! Who calls is asked again before every operation and every event, at every keep-alive, and when a key, token, role or
-//! assignment changed: what was revoked closes the socket. The answer is remembered for seconds by whoever is asked.
+//! The caller is authenticated again before every operation and event, at every ping, and whenever a key, token, role
+//! or assignment changed: revoked access closes the socket. Authentication results are cached for seconds.
 //!
-//! Everything happens in one task, so no lock is needed and nothing queues: an operation is asked for its
-//! next event only when the last one was handed to the connection, and a client that does not read is
-//! dropped after a while. What a subscription misses meanwhile is the business of its source.
+//! Everything runs in one task, so no lock is needed and nothing queues: an operation is polled for its next event
+//! only after the previous one was handed to the connection, and a client that does not read is disconnected after a
+//! while. The source of a subscription decides what happens to events missed meanwhile.
 
 use std::{collections::HashMap, net::IpAddr, pin::Pin, time::Duration};
 
@@ -39,26 +39,26 @@ use crate::{
     },
 };
 
-/// Silent keep-alive periods after which a client is gone.
+/// Number of silent ping intervals after which a client is disconnected.
 const SILENT_PERIODS: u8 = 3;
-/// How long a client gets to read why it was closed.
+/// How long a client gets to read the close reason.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// The farthest moment that is waited for; expiries beyond are looked at again then.
+/// Longest time to wait for an expiry; later expiries are checked again then.
 const FARTHEST: Duration = Duration::from_hours(24);
 
-/// What says who calls: the headers of the upgrade, or what `connection_init` carries in place of them.
+/// Credentials of a socket: the headers of the upgrade, or the payload of `connection_init` in place of them.
 #[derive(Default)]
 pub struct Presented {
-    /// `Authorization`.
+    /// Value of `Authorization`.
     pub authorization: Option<String>,
-    /// `Muster-Tenant`.
+    /// Value of `Muster-Tenant`.
     pub tenant: Option<String>,
-    /// Where the socket comes from.
+    /// Address of the client.
     pub address: Option<IpAddr>,
 }
 
 impl Presented {
-    /// Who it is.
+    /// Authenticates the credentials.
     async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
         let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
         let asked = charge::identify(state, self.address, authorization, tenant).await;
@@ -68,7 +68,7 @@ impl Presented {
         })
     }
 
-    /// Who it is now, once that was told. A socket that is open waits for no place.
+    /// Authenticates the credentials again; an open socket waits for no permit.
     async fn ask_again(&self, state: &State) -> Result<Authenticated, Close> {
         let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
         state.authenticate.authenticate(authorization, tenant).await.map_err(closing)
@@ -83,7 +83,7 @@ const fn closing(refused: AuthError) -> Close {
     }
 }
 
-/// The next change; none while nobody is known.
+/// The next change of access; pending for ever while no caller is known.
 async fn next(changes: Option<&mut BoxStream<'static, AccessChange>>) -> Option<AccessChange> {
     changes?.next().await
 }
@@ -97,14 +97,14 @@ enum Event {
 
 type Events = Pin<Box<dyn Stream<Item = (String, Event)>>>;
 
-/// A connection that was acknowledged.
+/// State of a connection after its acknowledgement.
 struct Acknowledged {
     by: Authenticated,
     presented: Presented,
     changes: BoxStream<'static, AccessChange>,
 }
 
-/// One socket.
+/// One open socket and its running operations.
 pub struct Socket {
     state: web::Data<State>,
     session: Session,
@@ -118,7 +118,7 @@ pub struct Socket {
     silent: u8,
 }
 
-/// What happened first.
+/// The event that the socket handles next.
 enum Happened {
     Closing,
     Deadline,
@@ -129,7 +129,7 @@ enum Happened {
 }
 
 impl Socket {
-    /// A socket that waits for its `connection_init`.
+    /// Creates a socket that waits for its `connection_init`.
     pub fn new(state: web::Data<State>, session: Session, presented: Presented, seat: Seat) -> Self {
         let config = state.config.socket;
         let mut keep_alive = interval_at(Instant::now() + config.keep_alive, config.keep_alive);
@@ -203,7 +203,7 @@ impl Socket {
         }
     }
 
-    /// The moment at which the token has to be looked at; an error when it has expired.
+    /// When to check the token again; an error if it has expired.
     fn expiry(&self, by: &Authenticated) -> Result<Instant, Close> {
         let left = match by.expires_at {
             None => FARTHEST,
@@ -234,7 +234,7 @@ impl Socket {
         }
     }
 
-    /// Asks who calls now. Somebody else, or nobody any more, is an end.
+    /// Authenticates again; closes the socket if the caller changed or lost access.
     async fn ask_again(&mut self) -> Result<(), Close> {
         let Some(known) = &mut self.acknowledged else { return Ok(()) };
         let now = known.presented.ask_again(&self.state).await?;
@@ -338,7 +338,7 @@ impl Socket {
         charged.map(|()| ready)
     }
 
-    /// What the operation will say: its answers, then that it has ended.
+    /// The operation's messages: its responses, then its completion.
     fn events_of(&self, id: String, ready: Ready, request_id: RequestId) -> Events {
         let answers = if ready.kind == OperationKind::Subscription {
             Either::Left(execute::subscribe(&self.state, ready))
@@ -375,7 +375,7 @@ impl Socket {
         }
     }
 
-    /// Forgets an operation; what it would still say is not heard any more.
+    /// Removes an operation; its further messages are dropped.
     fn end(&mut self, id: &str) {
         if let Some(operation) = self.running.remove(id) {
             operation.abort();

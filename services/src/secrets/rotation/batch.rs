@@ -1,4 +1,4 @@
-//! Seals the values of one column of one tenant anew, a bounded number in each transaction.
+//! Seals the values of one column of one tenant again, a bounded number in each transaction.
 
 use domain::Id;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Iterable, Statement, Value};
@@ -10,12 +10,12 @@ use crate::{
     vault::{Column, HEAD, KeyId, Owner, head},
 };
 
-/// How many values go in one transaction.
+/// Number of values in one transaction.
 const BATCH: usize = 200;
-/// How often a transaction that stood in somebody's way goes again.
+/// How often a conflicting transaction is repeated.
 const ATTEMPTS: usize = 20;
 
-/// Counts what of a tenant is sealed with another key than the present one.
+/// Counts a tenant's values that are sealed with another key than the current one.
 pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: KeyId) -> Result<u64> {
     let mut found = 0;
     for column in Column::iter().filter(|column| column.owner() == Owner::Tenant) {
@@ -32,34 +32,34 @@ pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: K
     Ok(found)
 }
 
-/// A value that is to be sealed anew.
+/// A value to be sealed again.
 struct Found {
     id: Uuid,
     bound_to: Uuid,
     sealed: Vec<u8>,
 }
 
-/// What became of the values of one transaction.
+/// Result of one transaction.
 struct Done {
-    /// The last row that was looked at; `None` when there are no more.
+    /// The last row that was visited; `None` if there are no more.
     last: Option<Uuid>,
     moved: usize,
     unreadable: usize,
 }
 
-/// How to find the next values.
+/// How the next values are selected.
 #[derive(Clone, Copy)]
 struct Pass {
     limit: usize,
-    /// Whether rows that somebody else holds are left for later. A consent is held while a provider is asked for its
-    /// next token: whoever waits for it must not hold others meanwhile.
+    /// Whether to skip locked rows for now. A consent is locked while its next token is requested from the provider; a
+    /// transaction that waited for it would block others meanwhile.
     skips: bool,
 }
 
 const PASSES: [Pass; 2] = [Pass { limit: BATCH, skips: true }, Pass { limit: 1, skips: false }];
 
 impl Secrets {
-    /// Seals every value of a column anew that is not sealed with the tenant's present data key.
+    /// Seals every value of a column again that is not sealed with the tenant's current data key.
     pub(super) async fn reseal(
         &self,
         tenant: Uuid,
@@ -162,7 +162,7 @@ async fn find(
     found.collect()
 }
 
-/// Puts the value in place of the one that was read, and of no other.
+/// Replaces the value that was read, unless it has changed meanwhile.
 async fn replace(
     txn: &DatabaseTransaction,
     tenant: Uuid,
