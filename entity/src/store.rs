@@ -43,7 +43,7 @@ pub enum StoreError {
     RoleUnsafe {
         /// The role that the connection logged in as.
         role: String,
-        /// The role that it has to be.
+        /// The name of the role expected for this pool.
         wanted: &'static str,
         /// What is wrong with it.
         faults: String,
@@ -190,7 +190,7 @@ impl Store {
         self
     }
 
-    /// Which store it is.
+    /// The kind of database: PostgreSQL or SQLite.
     pub fn backend(&self) -> DatabaseBackend {
         self.backend
     }

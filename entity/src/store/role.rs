@@ -6,10 +6,10 @@
 
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
 
-/// The role that a connection logged in as.
+/// The role with which a connection logged in.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Role {
-    /// Its name.
+    /// The role's name in PostgreSQL's catalogue.
     pub name: String,
     acts_as_another: bool,
     superuser: bool,
@@ -33,14 +33,14 @@ SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
 FROM pg_roles r WHERE r.rolname = session_user";
 
 impl Role {
-    /// The role of a connection to PostgreSQL.
+    /// Reads the role of a connection to PostgreSQL.
     pub async fn of(connection: &DatabaseConnection) -> Result<Self, DbErr> {
         let statement = Statement::from_string(connection.get_database_backend(), ASK);
         let found = Self::find_by_statement(statement).one(connection).await?;
         found.ok_or_else(|| DbErr::RecordNotFound("the connection's role".to_owned()))
     }
 
-    /// Why it must not be a node's, in the words of a sentence that begins with its name; nothing if it may.
+    /// Why a node may not use the role, as predicates of a sentence that begins with the role's name; empty if it may.
     pub fn faults(&self, wanted: &str) -> Vec<String> {
         let told = [
             (self.name != wanted, format!("is not {wanted}")),
