@@ -16,7 +16,7 @@ const SHORTEST: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     MasterKey,
-    /// A vendor's key.
+    /// An API key of a vendor's back end.
     VendorKey,
     /// A token that we signed.
     AccessToken,
