@@ -1,7 +1,7 @@
-//! What the operator sets: a file, and environment variables over it.
+//! The operator's configuration: a file, and environment variables that override it.
 //!
 //! Every key of the file can be given as `MUSTER_<KEY>`; a nested key has two underscores
-//! (`MUSTER_MICROSOFT__CLIENT_ID`). There is no "mode": the URLs decide what a node stands on. Combinations that
+//! (`MUSTER_MICROSOFT__CLIENT_ID`). There is no "mode": the URLs decide which stores a node uses. Combinations that
 //! cannot work are refused at start with one sentence.
 
 mod google;
@@ -24,39 +24,39 @@ use serde::Deserialize;
 use services::Vault;
 use url::Url;
 
-/// What a node does.
+/// A part that a node plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Serves the API and the pages.
     Api,
-    /// Works on runs and keeps things true.
+    /// Executes runs and reconciles state.
     Worker,
 }
 
-/// Our registration at Microsoft.
+/// The operator's registration at Microsoft.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Microsoft {
-    /// The application's id.
+    /// The application (client) id of the registration.
     pub client_id: String,
-    /// The client secret, if that is the credential.
+    /// The client secret; exactly one of secret and certificate must be given.
     pub client_secret: Option<SecretString>,
-    /// The certificate (DER), if that is the credential.
+    /// The file with the certificate (DER).
     pub certificate_file: Option<PathBuf>,
-    /// The certificate's RSA private key (PEM).
+    /// The file with the certificate's RSA private key (PEM).
     pub private_key_file: Option<PathBuf>,
-    /// The cloud that we are registered in: it has its own customers, its own sign-in and its own Graph.
+    /// The cloud of the registration: each has its own customers, its own sign-in and its own Graph.
     #[serde(default)]
     pub cloud: Cloud,
-    /// The identity platform, if it is not the cloud's.
+    /// The URL of the identity platform; the cloud's by default.
     pub login_url: Option<Url>,
-    /// Graph, if it is not the cloud's.
+    /// The URL of Graph; the cloud's by default.
     pub graph_url: Option<Url>,
 }
 
 impl Microsoft {
-    /// Our registration, proven by `credential`.
+    /// The registration, authenticated by `credential`.
     pub fn registration(&self, credential: ClientCredential) -> microsoft::Config {
         let cloud = microsoft::Config::of(self.cloud, self.client_id.clone(), credential);
         microsoft::Config {
@@ -67,40 +67,41 @@ impl Microsoft {
     }
 }
 
-/// The whole configuration.
+/// The whole configuration of a node.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite://muster.db?mode=rwc` or `postgres://muster_app@host/database`.
+    /// The URL of the database: `sqlite://muster.db?mode=rwc` or `postgres://muster_app@host/database`.
     pub database_url: String,
-    /// PostgreSQL for the engine, as `muster_engine`; without it `database_url` with that user.
+    /// The URL of PostgreSQL for the engine's role, `muster_engine`; by default `database_url` with that user.
     pub engine_database_url: Option<String>,
-    /// PostgreSQL as the owner of the database, for `migrate` and `audit`; no other command uses it.
+    /// The URL of PostgreSQL for the database's owner; only `migrate` and `audit` use it.
     pub migration_url: Option<String>,
-    /// `memory:` or `redis://host/`.
+    /// The URL of the queue: `memory:` or `redis://host/`.
     #[serde(default = "memory")]
     pub queue_url: String,
-    /// Begins every key in Redis, so that several installations share a server.
+    /// Prefix of every key in Redis, so that several installations can share a server.
     #[serde(default = "queue_prefix")]
     pub queue_prefix: String,
-    /// Where to listen.
+    /// The socket address on which the server accepts connections.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
-    /// Under which address browsers and providers reach this server.
+    /// The base URL by which browsers and providers reach this server.
     pub public_url: Url,
-    /// The key-encryption key, 64 hexadecimal digits. It never enters the database.
+    /// The key-encryption key, 64 hexadecimal digits. It is never stored in the database.
     pub master_key: SecretString,
-    /// Master keys that may still seal something.
+    /// Earlier master keys, under which something may still be sealed.
     #[serde(default)]
     pub former_master_keys: Vec<SecretString>,
-    /// What this node does.
+    /// The parts that this node plays.
     #[serde(default = "both_roles")]
     pub roles: Vec<Role>,
-    /// A vendor key to begin with: `muster_` and 64 hexadecimal digits.
+    /// A vendor key that exists from the start: `muster_` and 64 hexadecimal digits.
     pub vendor_key: Option<SecretString>,
-    /// Our registration at Microsoft; without it Microsoft 365 is not offered.
+    /// The registration at Microsoft; without one Microsoft 365 is not offered.
     pub microsoft: Option<Microsoft>,
-    /// Where Google is; without it Google Workspace is not offered. An empty table means Google itself.
+    /// Google's endpoints and registration; without them Google Workspace is not offered. An empty table stands for
+    /// Google's own endpoints.
     pub google: Option<Google>,
     /// Whether CalDAV servers are offered.
     #[serde(default = "yes")]
@@ -108,32 +109,31 @@ pub struct Config {
     /// Whether Exchange servers on-premises are offered.
     #[serde(default = "yes")]
     pub exchange: bool,
-    /// Where Autodiscover is asked for an Exchange server; `{domain}` stands for the account's domain. Empty: at the
-    /// usual places.
+    /// The Autodiscover URLs for Exchange servers, with `{domain}` for the account's domain; empty for the usual ones.
     #[serde(default)]
     pub exchange_autodiscover: Vec<String>,
-    /// Hosts that may be called although they are private or speak plain http.
+    /// Hosts that may be called although they are private or use plain http.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may open a socket.
+    /// Origins whose pages may open a WebSocket.
     #[serde(default)]
     pub allowed_origins: Vec<String>,
-    /// The names, besides `localhost` and loopback addresses, under which alone this server answers, and whose pages
-    /// may call it. Empty: any.
+    /// The host names, besides `localhost` and loopback addresses, to which this server responds and whose pages may
+    /// call it; empty for any.
     #[serde(default)]
     pub hosts: Vec<String>,
-    /// The networks of our own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` says where a request comes from. Without
-    /// them a request comes from whoever opened the connection.
+    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` names the caller's address.
+    /// By default the caller is whoever opened the connection.
     #[serde(default)]
     pub trusted_proxies: Vec<IpNet>,
-    /// How much callers may ask for.
+    /// The rate limits for callers.
     #[serde(default)]
     pub rate_limits: RateLimits,
-    /// How many requests a node works on at a time; the others wait for a second, and are refused then.
+    /// Number of requests that a node processes concurrently; further ones wait for a second before they are refused.
     pub requests_at_once: Option<usize>,
-    /// A file of documents that are known by their ids: a JSON object of texts by id, or a manifest of operations.
+    /// The file of documents known by their ids: a JSON object of texts by id, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
-    /// Whether these documents run and no others. GraphiQL is of no use then.
+    /// Whether only the known documents run. GraphiQL is useless then.
     #[serde(default)]
     pub only_documents: bool,
     /// Whether GraphiQL is served.
@@ -142,34 +142,34 @@ pub struct Config {
     /// Connections per database pool.
     #[serde(default = "connections")]
     pub connections: u32,
-    /// Steps worked on at a time.
+    /// Number of steps executed concurrently.
     #[serde(default = "steps")]
     pub steps_at_once: usize,
-    /// How long a node that is asked to stop goes on with what it is doing, in seconds. Give the process a little more.
+    /// Seconds that a stopping node spends on finishing its work. Let the process live a little longer.
     #[serde(default = "stop_within")]
     pub stop_within_seconds: u64,
-    /// How often consents are checked, in seconds.
+    /// Seconds between two checks of a consent.
     pub health_every_seconds: Option<u64>,
-    /// How old a calendar's copy may be before it is read again, in seconds.
+    /// The age in seconds from which a calendar's copy is read again.
     pub reread_after_seconds: Option<u64>,
-    /// How long an access token lasts, in seconds.
+    /// Seconds until an access token expires.
     pub token_lifetime_seconds: Option<u64>,
-    /// How long a vendor key lasts that was made without an end, in days.
+    /// Days until a vendor key created without an expiry expires.
     pub key_lifetime_days: Option<u64>,
-    /// How long a key signs access tokens before another one takes its place, in days.
+    /// Days until a key that signs access tokens is replaced.
     pub signing_key_lifetime_days: Option<u64>,
-    /// How long a run that ended well is kept, in days.
+    /// Days for which a successful run is kept.
     pub keep_runs_days: Option<u64>,
-    /// How long a run that failed or was quarantined is kept, in days.
+    /// Days for which a failed or quarantined run is kept.
     pub keep_failed_runs_days: Option<u64>,
-    /// How long events are kept, in days.
+    /// Days for which change events are kept.
     pub keep_events_days: Option<u64>,
-    /// How many runs of one tenant are worked on at a time, over all nodes; interactive ones are not counted.
+    /// Number of runs of one tenant executed concurrently over all nodes; interactive ones do not count.
     pub tenant_runs_at_once: Option<usize>,
     /// Whether providers can reach `public_url` and push changes to it.
     #[serde(default)]
     pub push: bool,
-    /// Whether everybody may look at the schema: for development.
+    /// Whether everybody may read the schema; for development.
     #[serde(default)]
     pub open_introspection: bool,
 }
@@ -183,26 +183,26 @@ pub enum Error {
     /// A combination that cannot work.
     #[error("{0}")]
     Impossible(&'static str),
-    /// The file of documents is none.
+    /// The file of documents has an unknown form.
     #[error("The file {path} cannot be used: {source}")]
     Documents {
-        /// The file.
+        /// The path from `documents_file`.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with the content.
         source: api::documents::ManifestInvalid,
     },
-    /// A file that the configuration names cannot be read.
+    /// A file named in the configuration cannot be read.
     #[error("The file {path} cannot be read: {source}")]
     File {
-        /// The file.
+        /// The path as configured.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
 
 impl Config {
-    /// Reads a file, if one is named, and the environment over it.
+    /// Reads a file, if one is given, and lets environment variables override it.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
         let mut sources = config::Config::builder();
         if let Some(file) = file {
@@ -281,17 +281,17 @@ impl Config {
         }
     }
 
-    /// Under which roles a node logs in to the database, and where.
+    /// The addresses by which the node logs in to the database, one per role.
     pub fn logins(&self) -> entity::Logins {
         entity::Logins::new(&self.database_url, self.engine_database_url.as_deref())
     }
 
-    /// The master keys.
+    /// The vault with the current and former master keys.
     pub fn vault(&self, ids: Ids) -> Result<Vault, Error> {
         keys::vault(&self.master_key, &self.former_master_keys, ids).map_err(Error::Impossible)
     }
 
-    /// The documents that are known by their ids.
+    /// The documents known by their ids; none without `documents_file`.
     pub fn documents(&self) -> Result<Documents, Error> {
         let Some(path) = &self.documents_file else { return Ok(Documents::default()) };
         let manifest = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
@@ -300,7 +300,7 @@ impl Config {
         Ok(known.only(self.only_documents))
     }
 
-    /// The settings of the use cases.
+    /// The settings for the use cases.
     pub fn settings(&self) -> services::Settings {
         let mut settings = services::Settings::at(self.public_url.clone());
         let seconds = |seconds: Option<u64>, or: Duration| seconds.map_or(or, Duration::from_secs);
@@ -321,7 +321,7 @@ impl Config {
     }
 }
 
-/// Only what is configuration: tests and scripts have variables of their own under the same prefix.
+/// Keeps only variables that are configuration: tests and scripts have variables of their own with the same prefix.
 fn known_variables(all: impl Iterator<Item = (String, String)>) -> config::Map<String, String> {
     let foreign = [
         "MUSTER_TEST_",
