@@ -9,7 +9,7 @@ crate::table::tenant_table! {
         subject: Uuid,
         /// An empty object at present: subscribers read the new state themselves, with their own permissions.
         payload: Json,
-        /// When the change was made, by the clock of the node that wrote it.
+        /// When the change was made, in UTC.
         at: DateTimeUtc,
     }
 }

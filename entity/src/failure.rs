@@ -1,8 +1,8 @@
 //! Errors of the database, printed without values.
 //!
 //! PostgreSQL puts values of rows into the details of an error, and into the message itself when it cannot parse one;
-//! and errors end up in logs. A crate that lets a database error out therefore lets out this type, which prints the code
-//! and the names of tables, columns and constraints only.
+//! and errors end up in logs. A crate that lets a database error out therefore lets out this type, which prints only the
+//! code and the names of tables, columns and constraints.
 
 use std::fmt;
 

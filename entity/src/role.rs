@@ -9,7 +9,7 @@ crate::table::tenant_table! {
         standard: bool,
         /// What holders of the role may do: a list of the words of `domain::Permission`.
         permissions: Json,
-        /// When an administrator added it, or the tenant began for a standard role.
+        /// When the role was added; for a standard role, when its tenant was created.
         created_at: DateTimeUtc,
     }
 }

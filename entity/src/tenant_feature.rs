@@ -5,7 +5,7 @@ crate::table::tenant_junction! {
     "tenant_feature" {
         /// The stored word of a `domain::Feature`.
         feature: String;
-        /// The API key of the staff member who switched it on.
+        /// The id of the staff API key with which it was switched on.
         enabled_by: String,
         /// When the feature was switched on.
         enabled_at: DateTimeUtc,

@@ -19,7 +19,7 @@ pub struct RateLimits {
     pub refused: RateLimit,
 }
 
-/// So many units, that come back within so many seconds.
+/// A number of units, refilled over a number of seconds.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimit {

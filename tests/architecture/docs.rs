@@ -1,8 +1,8 @@
 //! Doc comments say what the name of their item does not say.
 //!
-//! `/// The written via.` on `written_via` is worse than nothing, because it looks like documentation. A comment counts as
-//! empty if its words, without stop words, all occur in the name of its item or of the type around it. Sources are scanned
-//! line by line, since many columns and words are declared inside macros, which no parser of Rust looks into.
+//! `/// The written via.` on `written_via` is worse than nothing, because it looks like documentation. A comment counts
+//! as empty if all its words, without stop words, occur in the name of its item or of the type around it. Sources are
+//! scanned line by line: many columns and words are declared inside macros, which no parser of Rust looks into.
 
 use std::{collections::BTreeSet, fs};
 

@@ -103,7 +103,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Reads up to `count` hints from each stream; answers the streams that had that many.
+    /// Reads up to `count` hints from each stream; returns the streams that had that many.
     async fn read_from(
         &self,
         read: &mut Fair,

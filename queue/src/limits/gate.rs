@@ -16,7 +16,7 @@ use super::{LONGEST_PAUSE, Limit, Place, Wait};
 
 /// What a caller is told whose wait cannot be known.
 const SOME_TIME: Duration = Duration::from_millis(250);
-/// So many keys are kept before idle ones are looked for.
+/// The number of keys kept before idle ones are removed.
 const KEYS: usize = 1_024;
 
 /// The gates of a node, by key. Idle ones are forgotten.

@@ -104,7 +104,7 @@ impl Needles {
         }
     }
 
-    /// Fails unless there are so many of each kind: what was never used cannot leak.
+    /// Fails unless there is at least this number of each kind: what was never used cannot leak.
     pub fn assert_used(&self, least: &[(Kind, usize)]) {
         for (kind, count) in least {
             let used = self.0.get(kind).map_or(0, BTreeSet::len);
