@@ -1,8 +1,8 @@
-//! What the role of a connection could do against row-level security, by PostgreSQL's own catalogues.
+//! What the role of a connection could do against row-level security, according to PostgreSQL's own catalogues.
 //!
-//! A policy holds only whom PostgreSQL holds to it. Superusers and roles with BYPASSRLS pass it; an owner drops it; a
-//! member of another role becomes that role with `SET ROLE`. The role that counts is the one that logged in, because
-//! whoever speaks on the connection gets back to it with `RESET ROLE`.
+//! A policy binds only some roles: superusers and roles with BYPASSRLS bypass it; an owner can drop it; a member of
+//! another role becomes that role with `SET ROLE`. The role that logged in decides, because whoever uses the connection
+//! can return to it with `RESET ROLE`.
 
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
 
@@ -20,7 +20,7 @@ pub struct Role {
     member_of: String,
 }
 
-/// Whom ownership belongs to is kept for all kinds of objects in one place, with 0 for those of the whole server.
+/// One catalogue holds the owners of all kinds of objects, with database 0 for those of the whole server.
 const ASK: &str = "
 SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
        r.rolsuper AS superuser, r.rolbypassrls AS bypasses, r.rolcreaterole AS makes_roles,
