@@ -46,7 +46,7 @@ pub enum Command {
     /// Removes old entries, of all chains or of one tenant. With 0 days and a tenant it erases what is recorded of the
     /// tenant.
     Prune {
-        /// Entries that are older than so many days go.
+        /// Removes entries older than this number of days.
         #[arg(long, value_name = "DAYS")]
         older_than_days: u32,
         /// The entries of this tenant only (`ten_...`).

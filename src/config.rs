@@ -1,9 +1,9 @@
-//! What the operator sets: a file, and environment variables over it.
+//! The operator's configuration: a file, and environment variables that override it.
 //!
 //! Every key of the file can be given as `MUSTER_<KEY>`; a nested key has two underscores
 //! (`MUSTER_MICROSOFT__CLIENT_ID`). Defaults stand in `config/default.toml` with what each key means, and nowhere else.
-//! There is no "mode": the URLs decide what a node stands on. Combinations that cannot work are refused at start with one
-//! sentence.
+//! There is no "mode": the URLs decide which stores a node uses. Combinations that cannot work are refused at start
+//! with one sentence.
 
 mod google;
 mod keys;
@@ -27,39 +27,39 @@ use serde::Deserialize;
 use services::Vault;
 use url::Url;
 
-/// What a node does.
+/// A part that a node plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Serves the API and the pages.
     Api,
-    /// Works on runs and keeps things true.
+    /// Executes runs and reconciles state.
     Worker,
 }
 
-/// Our registration at Microsoft.
+/// The operator's registration at Microsoft.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Microsoft {
-    /// The application's id.
+    /// The application (client) id of the registration.
     pub client_id: String,
-    /// The client secret, if that is the credential.
+    /// The client secret; exactly one of secret and certificate must be given.
     pub client_secret: Option<SecretString>,
-    /// The certificate (DER), if that is the credential.
+    /// The file with the certificate (DER).
     pub certificate_file: Option<PathBuf>,
-    /// The certificate's RSA private key (PEM).
+    /// The file with the certificate's RSA private key (PEM).
     pub private_key_file: Option<PathBuf>,
-    /// The cloud that we are registered in: it has its own customers, its own sign-in and its own Graph.
+    /// The cloud of the registration: each has its own customers, its own sign-in and its own Graph.
     #[serde(default)]
     pub cloud: Cloud,
-    /// The identity platform, if it is not the cloud's.
+    /// The URL of the identity platform; the cloud's by default.
     pub login_url: Option<Url>,
-    /// Graph, if it is not the cloud's.
+    /// The URL of Graph; the cloud's by default.
     pub graph_url: Option<Url>,
 }
 
 impl Microsoft {
-    /// Our registration, proven by `credential`.
+    /// The registration, authenticated by `credential`.
     pub fn registration(&self, credential: ClientCredential) -> microsoft::Config {
         let cloud = microsoft::Config::of(self.cloud, self.client_id.clone(), credential);
         microsoft::Config {
@@ -70,86 +70,86 @@ impl Microsoft {
     }
 }
 
-/// The whole configuration.
+/// The whole configuration of a node.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite://muster.db?mode=rwc` or `postgres://muster_app@host/database`.
+    /// The URL of the database: `sqlite://muster.db?mode=rwc` or `postgres://muster_app@host/database`.
     pub database_url: String,
-    /// PostgreSQL for the engine, as `muster_engine`; without it `database_url` with that user.
+    /// The URL of PostgreSQL for the engine's role, `muster_engine`; by default `database_url` with that user.
     pub engine_database_url: Option<String>,
-    /// PostgreSQL as the owner of the database, for `migrate` and `audit`; no other command uses it.
+    /// The URL of PostgreSQL for the database's owner; only `migrate` and `audit` use it.
     pub migration_url: Option<String>,
-    /// `memory:` or `redis://host/`.
+    /// The URL of the queue: `memory:` or `redis://host/`.
     pub queue_url: String,
-    /// Begins every key in Redis, so that several installations share a server.
+    /// Prefix of every key in Redis, so that several installations can share a server.
     pub queue_prefix: String,
-    /// Where to listen.
+    /// The socket address on which the server accepts connections.
     pub listen: SocketAddr,
-    /// Under which address browsers and providers reach this server.
+    /// The base URL by which browsers and providers reach this server.
     pub public_url: Url,
-    /// The key-encryption key, 64 hexadecimal digits. It never enters the database.
+    /// The key-encryption key, 64 hexadecimal digits. It is never stored in the database.
     pub master_key: SecretString,
-    /// Master keys that may still seal something.
+    /// Earlier master keys, under which something may still be sealed.
     pub former_master_keys: Vec<SecretString>,
-    /// What this node does.
+    /// The parts that this node plays.
     pub roles: Vec<Role>,
-    /// A vendor key to begin with: `muster_` and 64 hexadecimal digits.
+    /// A vendor key that exists from the start: `muster_` and 64 hexadecimal digits.
     pub vendor_key: Option<SecretString>,
-    /// Our registration at Microsoft; without it Microsoft 365 is not offered.
+    /// The registration at Microsoft; without one Microsoft 365 is not offered.
     pub microsoft: Option<Microsoft>,
-    /// Where Google is; without it Google Workspace is not offered. An empty table means Google itself.
+    /// Google's endpoints and registration; without them Google Workspace is not offered. An empty table stands for
+    /// Google's own endpoints.
     pub google: Option<Google>,
     /// Whether CalDAV servers are offered.
     pub caldav: bool,
     /// Whether Exchange servers on-premises are offered.
     pub exchange: bool,
-    /// Where Autodiscover is asked for an Exchange server; `{domain}` stands for the account's domain. Empty: at the
-    /// usual places.
+    /// The Autodiscover URLs for Exchange servers, with `{domain}` for the account's domain; empty for the usual ones.
     pub exchange_autodiscover: Vec<String>,
-    /// Hosts that may be called although they are private or speak plain http.
+    /// Hosts that may be called although they are private or use plain http.
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may open a socket.
+    /// Origins whose pages may open a WebSocket.
     pub allowed_origins: Vec<String>,
-    /// The names, besides `localhost` and loopback addresses, under which alone this server answers, and whose pages
-    /// may call it. Empty: any.
+    /// The host names, besides `localhost` and loopback addresses, to which this server responds and whose pages may
+    /// call it; empty for any.
     pub hosts: Vec<String>,
-    /// The networks of our own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` says where a request comes from. Without
-    /// them a request comes from whoever opened the connection.
+    /// The networks of the operator's own proxies (`10.0.0.0/8`), whose `X-Forwarded-For` names the caller's address.
+    /// By default the caller is whoever opened the connection.
     pub trusted_proxies: Vec<IpNet>,
-    /// How much callers may ask for.
+    /// The rate limits for callers.
     pub rate_limits: RateLimits,
-    /// How many requests a node works on at a time; the others wait for a second, and are refused then.
+    /// Number of requests that a node processes concurrently; further ones wait for a second before they are refused.
     pub requests_at_once: usize,
-    /// A file of documents that are known by their ids: a JSON object of texts by id, or a manifest of operations.
+    /// The file of documents known by their ids: a JSON object of texts by id, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
-    /// Whether these documents run and no others. GraphiQL is of no use then.
+    /// Whether only the known documents run. GraphiQL is useless then.
     pub only_documents: bool,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
     /// Connections per database pool.
     pub connections: u32,
-    /// Steps worked on at a time.
+    /// Number of steps executed concurrently.
     pub steps_at_once: usize,
-    /// How long a node that is asked to stop goes on with what it is doing, in seconds. Give the process a little more.
+    /// Seconds that a stopping node spends on finishing its work. Let the process live a little longer.
     pub stop_within_seconds: u64,
-    /// How often consents are checked, in seconds.
+    /// Seconds between two checks of a consent.
     pub health_every_seconds: u64,
-    /// How old a calendar's copy may be before it is read again, in seconds.
+    /// The age in seconds from which a calendar's copy is read again.
     pub reread_after_seconds: u64,
-    /// How long an access token lasts, in seconds.
+    /// Seconds until an access token expires.
     pub token_lifetime_seconds: u64,
-    /// How long a vendor key lasts that was made without an end, in days.
+    /// Days until a vendor key created without an expiry expires.
     pub key_lifetime_days: u64,
-    /// How long a key signs access tokens before another one takes its place, in days.
+    /// Days until a key that signs access tokens is replaced.
     pub signing_key_lifetime_days: u64,
-    /// How long a run that ended well is kept, in days.
+    /// Days for which a successful run is kept.
     pub keep_runs_days: u64,
-    /// How long a run that failed or was quarantined is kept, in days.
+    /// Days for which a failed or quarantined run is kept.
     pub keep_failed_runs_days: u64,
-    /// How long events are kept, in days.
+    /// Days for which change events are kept.
     pub keep_events_days: u64,
-    /// How many runs of one tenant are worked on at a time, over all nodes; interactive ones are not counted.
+    /// Number of runs of one tenant executed concurrently over all nodes; interactive ones do not count.
     pub tenant_runs_at_once: usize,
     /// Whether providers can reach `public_url` and push changes to it.
     pub push: bool,
@@ -166,20 +166,20 @@ pub enum Error {
     /// A combination that cannot work.
     #[error("{0}")]
     Impossible(&'static str),
-    /// The file of documents is none.
+    /// The file of documents has an unknown form.
     #[error("The file {path} cannot be used: {source}")]
     Documents {
-        /// The file.
+        /// The path from `documents_file`.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with the content.
         source: api::documents::ManifestInvalid,
     },
-    /// A file that the configuration names cannot be read.
+    /// A file named in the configuration cannot be read.
     #[error("The file {path} cannot be read: {source}")]
     File {
-        /// The file.
+        /// The path as configured.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -253,17 +253,17 @@ impl Config {
         }
     }
 
-    /// Under which roles a node logs in to the database, and where.
+    /// The addresses by which the node logs in to the database, one per role.
     pub fn logins(&self) -> entity::Logins {
         entity::Logins::new(&self.database_url, self.engine_database_url.as_deref())
     }
 
-    /// The master keys.
+    /// The vault with the current and former master keys.
     pub fn vault(&self, ids: Ids) -> Result<Vault, Error> {
         keys::vault(&self.master_key, &self.former_master_keys, ids).map_err(Error::Impossible)
     }
 
-    /// The documents that are known by their ids.
+    /// The documents known by their ids; none without `documents_file`.
     pub fn documents(&self) -> Result<Documents, Error> {
         let Some(path) = &self.documents_file else { return Ok(Documents::default()) };
         let manifest = std::fs::read(path).map_err(|source| Error::File { path: path.clone(), source })?;
@@ -272,7 +272,7 @@ impl Config {
         Ok(known.only(self.only_documents))
     }
 
-    /// The settings of the use cases.
+    /// The settings for the use cases.
     pub fn settings(&self) -> services::Settings {
         let days = |days: u64| Duration::from_hours(24 * days);
         let mut settings = services::Settings::at(self.public_url.clone());

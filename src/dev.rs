@@ -68,7 +68,7 @@ pub struct Ready {
     pub base: Url,
     /// Its sandbox's address.
     pub sandbox: Url,
-    /// The vendor's key.
+    /// An API key with every permission, in the clear.
     pub vendor_key: String,
     /// What was seeded, if anything was.
     pub seeded: Option<seed::Seeded>,

@@ -1,4 +1,4 @@
-//! `muster workflows`: the tables of workflows, and their runs, for operators at the keyboard.
+//! `muster workflows`: the tables of workflows, and their runs, for operators at the command line.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -13,50 +13,50 @@ use crate::{
     config::{self, Config},
 };
 
-/// What to do.
+/// What to do with workflows and runs.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Lists the workflows that this program knows, with their states.
     List,
     /// Prints a workflow's table as a Mermaid diagram.
     Diagram {
-        /// The workflow's name.
+        /// Name of the workflow.
         workflow: String,
     },
     /// Lists the latest runs of all tenants.
     Runs {
-        /// Only those that stand here, such as FAILED or QUARANTINED.
+        /// Only runs with this status, such as FAILED or QUARANTINED.
         #[arg(long, value_parser = status)]
         status: Option<RunStatus>,
-        /// Only those of this workflow.
+        /// Only runs of this workflow.
         #[arg(long)]
         workflow: Option<String>,
-        /// How many.
+        /// Largest number of runs to list.
         #[arg(long, default_value_t = 20)]
         first: u64,
     },
-    /// Shows a run: where it stands and why, what to do, its history, its diagram with the place marked.
+    /// Shows a run: its state and the reason, what to do, its history, and its diagram with the state marked.
     Show {
-        /// The run (`run_...`).
+        /// Id of the run to show, `run_...`.
         run: Id<ids::Run>,
     },
-    /// Gives a failed or quarantined run another chance.
+    /// Retries a failed or quarantined run.
     Retry {
-        /// The run (`run_...`).
+        /// Id of the run to retry, `run_...`.
         run: Id<ids::Run>,
     },
-    /// Asks a run to stop and to undo what it did.
+    /// Asks a run to stop and to undo its steps.
     Cancel {
-        /// The run (`run_...`).
+        /// Id of the run to cancel, `run_...`.
         run: Id<ids::Run>,
     },
-    /// Sends a signal to a run, as if what it waits for had happened.
+    /// Sends a signal to a run, as if the event it waits for had happened.
     Signal {
-        /// The run (`run_...`).
+        /// Id of the run that waits for the signal, `run_...`.
         run: Id<ids::Run>,
-        /// The signal's name.
+        /// What the waiting step listens for, such as `consented`.
         name: String,
-        /// What goes with it, as JSON.
+        /// The signal's data, as JSON.
         #[arg(long, default_value = "null", value_parser = payload, allow_hyphen_values = true)]
         payload: serde_json::Value,
     },
@@ -71,7 +71,7 @@ fn payload(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))
 }
 
-/// Runs a command. Only those about runs read the configuration.
+/// Runs a command. Only commands about runs read the configuration.
 pub async fn run(
     command: Command,
     config: impl FnOnce() -> Result<Config, config::Error>,

@@ -1,22 +1,23 @@
-//! What the database itself counted: rows that prove that nothing was lost or doubled, and what was spent on it.
+//! What the database itself counted: rows that prove that nothing was lost or duplicated, and the cost of the
+//! statements.
 
 use entity::Store;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, QueryResult, Statement};
 
 use crate::{Result, Servers};
 
-/// The rows of the engine.
+/// Numbers of rows in the engine's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rows {
-    /// Runs.
+    /// Rows in the table `run`, one per workflow execution.
     pub runs: i64,
-    /// Of these, those that are done.
+    /// Rows of `run` with the status `DONE`.
     pub done: i64,
-    /// Lines of history.
+    /// Rows of `run_history`.
     pub lines: i64,
-    /// Lines that tell of a commit of their own.
+    /// Distinct steps among the history: a step committed twice counts once.
     pub different: i64,
-    /// Jobs.
+    /// Rows of `job`; 0 once every run has ended.
     pub jobs: i64,
 }
 
@@ -26,7 +27,7 @@ const ROWS: &str = "SELECT (SELECT count(*) FROM run) AS runs,
     (SELECT count(*) FROM (SELECT DISTINCT run_id, state, outcome FROM run_history) d) AS different,
     (SELECT count(*) FROM job) AS jobs";
 
-/// Counts the rows of a database.
+/// Counts the engine's rows in a database.
 pub async fn rows(servers: &Servers, database: &str) -> Result<Rows> {
     let row = one(servers, database, ROWS).await?;
     let number = |name| row.try_get::<i64>("", name);
@@ -40,7 +41,7 @@ pub async fn rows(servers: &Servers, database: &str) -> Result<Rows> {
 }
 
 impl Rows {
-    /// An error, unless exactly so many runs went through so many steps each and nothing is left.
+    /// Fails unless exactly `runs` runs went through `steps` steps each and no job is left.
     pub fn prove(self, runs: u64, steps: i64) -> Result<()> {
         let runs = runs as i64;
         let wanted = Self { runs, done: runs, lines: runs * steps, different: runs * steps, jobs: 0 };
@@ -48,14 +49,15 @@ impl Rows {
     }
 }
 
-/// What was spent, since the last [`forget`].
+/// The cost of statements since the last [`forget`].
 #[derive(Debug, Clone)]
 pub struct Spent {
-    /// Statements, those that frame a transaction left out.
+    /// Number of statements, not counting those that begin or end a transaction.
     pub statements: f64,
-    /// COMMIT: transactions of several statements that wrote.
+    /// Number of COMMITs: transactions of several statements that wrote.
     pub commits: f64,
-    /// The dearest kinds of statements: how often, milliseconds of planning and of executing in all, texts, begin.
+    /// The most expensive kinds of statements: calls, total milliseconds of planning, total milliseconds of execution,
+    /// number of different texts, and the first 90 characters.
     pub dearest: Vec<(f64, f64, f64, i64, String)>,
 }
 
@@ -66,13 +68,13 @@ const SPENT: &str = "SELECT sum(calls)::float8 AS calls, sum(total_plan_time)::f
     FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = $1
     GROUP BY 5 ORDER BY sum(total_exec_time) DESC";
 
-/// Forgets what was spent so far.
+/// Resets the counters.
 pub async fn forget(servers: &Servers) -> Result<()> {
     servers.execute("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await?;
     servers.execute("postgres", "SELECT pg_stat_statements_reset()").await
 }
 
-/// What was spent on a database.
+/// Reads the counters of a database.
 pub async fn spent(servers: &Servers, database: &str) -> Result<Spent> {
     let owner = Store::owner(&servers.postgres).await?;
     let statement =
@@ -93,7 +95,7 @@ pub async fn spent(servers: &Servers, database: &str) -> Result<Spent> {
     Ok(spent)
 }
 
-/// The one number that a statement answers.
+/// Runs a query that returns a single number.
 pub async fn number(servers: &Servers, database: &str, sql: &str) -> Result<i64> {
     Ok(one(servers, database, sql).await?.try_get_by_index(0)?)
 }
@@ -105,7 +107,7 @@ async fn one(servers: &Servers, database: &str, sql: &str) -> Result<QueryResult
     row.ok_or_else(|| "no row".into())
 }
 
-/// The processor time of a process in seconds; with `children`, theirs instead of its own.
+/// The processor time used by a process, in seconds; with `children`, by its child processes instead.
 pub fn processor(pid: u32, children: bool) -> Result<f64> {
     let mut ticks = 0;
     for entry in std::fs::read_dir("/proc")? {

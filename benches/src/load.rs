@@ -16,9 +16,9 @@ use crate::Result;
 /// What clients saw.
 #[derive(Debug, Default)]
 pub struct Load {
-    /// Answers within the measured time, per second.
+    /// Responses within the measured time, per second.
     pub per_second: f64,
-    /// All answers, those before and after the measured time too.
+    /// All responses, including those before and after the measured time.
     pub answers: u64,
     /// From request to answer in microseconds, sorted; of requests that were answered in the measured time.
     pub took: Vec<u64>,
@@ -110,7 +110,7 @@ impl Client {
     }
 }
 
-/// Presses with so many clients: a warm-up of a fifth of the time, then the measured time.
+/// Sends requests with this number of clients: a warm-up of a fifth of the time, then the measured time.
 pub async fn press(host: SocketAddr, path: &'static str, clients: usize, time: Duration) -> Result<Load> {
     let begin = Instant::now() + time / 5;
     let end = begin + time;
@@ -144,7 +144,7 @@ pub async fn press(host: SocketAddr, path: &'static str, clients: usize, time: D
     Ok(load)
 }
 
-/// Sends requests at a steady rate, whatever the answers do; answers the numbers in the bodies, sorted.
+/// Sends requests at a steady rate, however slow the responses; returns the numbers in the bodies, sorted.
 pub async fn pace(host: SocketAddr, path: &'static str, rate: f64, time: Duration) -> Result<Vec<u64>> {
     let mut beat = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);

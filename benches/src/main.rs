@@ -18,9 +18,9 @@ use clap::{Args, Parser, Subcommand};
 use entity::Store;
 use sea_orm::ConnectionTrait;
 
-/// Whatever goes wrong ends the benchmark.
+/// Any failure ends the benchmark.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
-/// What most functions here answer.
+/// The result of most functions here.
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, Parser)]
@@ -32,28 +32,28 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The engine beside Restate, DBOS and what PostgreSQL can do.
+    /// The engine, beside Restate, DBOS and PostgreSQL's own limit.
     Engine {
         #[command(flatten)]
         setup: Setup,
         #[command(flatten)]
         size: Size,
     },
-    /// The queue beside BullMQ and what Redis can do.
+    /// The queue, beside BullMQ and Redis' own limit.
     Queue {
         #[command(flatten)]
         setup: Setup,
         #[command(flatten)]
         size: Size,
     },
-    /// Requests for a server that runs already: for profiles.
+    /// Sends requests to a server that is already running; for profiles.
     Press {
-        /// Where it listens.
+        /// Address of the server.
         address: std::net::SocketAddr,
-        /// Requests in flight.
+        /// Number of concurrent requests.
         #[arg(long, default_value_t = 32)]
         clients: usize,
-        /// How long.
+        /// Seconds to send requests for.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
@@ -61,40 +61,40 @@ enum Command {
     Serve {
         #[command(flatten)]
         servers: Servers,
-        /// The name of its database.
+        /// Name of the node's database.
         #[arg(long)]
         database: String,
-        /// Where it listens.
+        /// Port to listen on.
         #[arg(long)]
         port: u16,
         /// Connections per pool.
         #[arg(long, default_value_t = 10)]
         connections: u32,
-        /// Steps at a time.
+        /// Number of steps executed concurrently.
         #[arg(long, default_value_t = 128)]
         steps: usize,
     },
 }
 
-/// How much is measured.
+/// The extent of a measurement.
 #[derive(Debug, Clone, Args)]
 pub struct Size {
-    /// How many rounds.
+    /// Number of rounds.
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// A glance: short times, small numbers.
+    /// Measures briefly, with small numbers.
     #[arg(long)]
     pub short: bool,
-    /// Full numbers where the usual ones are smaller.
+    /// Measures with full numbers where the usual ones are smaller.
     #[arg(long)]
     pub full: bool,
-    /// Without the contenders whose names begin with one of these.
+    /// Leaves out the contenders whose names begin with one of these.
     #[arg(long, value_delimiter = ',')]
     pub without: Vec<String>,
 }
 
 impl Size {
-    /// How long each figure is measured.
+    /// The duration of each measurement.
     pub fn time(&self) -> Duration {
         Duration::from_millis(if self.short { 1_000 } else { 3_000 })
     }
@@ -108,10 +108,10 @@ impl Size {
 /// The servers of a benchmark; nothing else uses them.
 #[derive(Debug, Clone, Args)]
 pub struct Servers {
-    /// PostgreSQL, as its owner.
+    /// URL of PostgreSQL, as its owner.
     #[arg(long, env = "BENCH_POSTGRES")]
     pub postgres: String,
-    /// Redis.
+    /// URL of the server that holds queues and hints.
     #[arg(long, env = "BENCH_REDIS")]
     pub redis: String,
 }
@@ -125,7 +125,7 @@ impl Servers {
         }
     }
 
-    /// Makes a database afresh.
+    /// Creates a database, dropping an existing one.
     pub async fn create(&self, name: &str) -> Result<()> {
         let owner = Store::owner(&self.postgres).await?;
         owner.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
@@ -134,7 +134,7 @@ impl Servers {
         Ok(())
     }
 
-    /// Brings to the disk what whoever was measured before has left: nobody is to wait for another's writes.
+    /// Makes the servers flush what earlier measurements wrote, so that nobody waits for another's writes.
     pub async fn settle(&self) -> Result<()> {
         self.execute("postgres", "CHECKPOINT").await?;
         tokio::process::Command::new("sync").status().await?;
@@ -155,25 +155,25 @@ impl Servers {
 pub struct Setup {
     #[command(flatten)]
     servers: Servers,
-    /// Where PostgreSQL's programs are.
+    /// Folder of PostgreSQL's programs.
     #[arg(long, env = "BENCH_PROGRAMS")]
     pub programs: PathBuf,
-    /// Where the peers are installed.
+    /// Folder of the installed peers.
     #[arg(long, env = "BENCH_PEERS")]
     pub peers: PathBuf,
-    /// Restate's service of three steps.
+    /// Restate's service with three steps.
     #[arg(long, env = "BENCH_RESTATE_SERVICE")]
     pub restate_service: PathBuf,
-    /// The program that adds and drains jobs with apalis.
+    /// Program that adds and drains jobs with apalis.
     #[arg(long, env = "BENCH_APALIS")]
     pub apalis: PathBuf,
-    /// The process of PostgreSQL.
+    /// Process id of PostgreSQL.
     #[arg(long, env = "BENCH_POSTGRES_PID")]
     pub postgres_pid: u32,
-    /// The process of Redis.
+    /// Process id of Redis.
     #[arg(long, env = "BENCH_REDIS_PID")]
     pub redis_pid: u32,
-    /// A folder for logs and for Restate's data.
+    /// Folder for logs and for Restate's data.
     #[arg(long, env = "BENCH_SCRATCH")]
     pub scratch: PathBuf,
 }

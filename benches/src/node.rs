@@ -106,7 +106,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Begins to work, on so many steps at a time.
+    /// Starts the workers, which execute this number of steps concurrently.
     pub fn start(&self, at_once: usize) {
         self.engine.start(&self.tracker, &self.stop, at_once);
     }

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{Result, Setup, load::Client};
 
-/// A process that answers HTTP.
+/// A process that serves HTTP.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -89,7 +89,7 @@ pub async fn dbos(setup: &Setup, database: &str) -> Result<Server> {
     Ok(Server { child: ready(setup, "dbos", command).await?, address: local(port) })
 }
 
-/// Restate with so many partitions, and the service of three steps.
+/// Restate with this number of partitions, and the service with three steps.
 #[derive(Debug)]
 pub struct Restate {
     _server: Child,
@@ -161,7 +161,7 @@ async fn eventually<T>(name: &str, attempt: impl AsyncFn() -> Result<T>) -> Resu
     Err(format!("{name} did not start: {}", last.unwrap_or_default()).into())
 }
 
-/// Runs a command of a peer to its end and answers what it printed.
+/// Runs a command of a peer to its end and returns what it printed.
 pub async fn output(setup: &Setup, name: &str, mut command: Command) -> Result<String> {
     command.kill_on_drop(true).stdin(Stdio::null()).stderr(log(setup, name)?);
     let done = tokio::time::timeout(Duration::from_mins(5), command.output()).await??;

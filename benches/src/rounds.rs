@@ -25,7 +25,7 @@ pub struct Ratio {
     pub reach: &'static str,
 }
 
-/// Sorts values and answers the one in the middle.
+/// Sorts values and returns the one in the middle.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {

@@ -1,4 +1,4 @@
-//! Who calls, what they may do, and the proof that it was asked.
+//! Callers, their permissions, and the proof that a permission was checked.
 
 use std::collections::BTreeSet;
 
@@ -79,46 +79,47 @@ impl StandardRole {
     }
 }
 
-/// What kind of caller it is.
+/// The identity behind a request, as authentication established it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerKind {
-    /// Nobody known.
+    /// No valid credential came with the request.
     Anonymous,
-    /// A vendor's back end with an API key.
+    /// A vendor's back end, authenticated by this API key.
     Vendor(Id<ids::ApiKey>),
-    /// A user of a tenant with an access token.
+    /// A user of a tenant, authenticated by an access token.
     User(Id<ids::User>),
-    /// The operator, at the server's own command line.
+    /// The operator at the server's own command line.
     Operator,
 }
 
-/// Who calls, in which tenant, with which permissions. Made by authentication, or for the operator's own commands.
+/// An authenticated caller: identity, tenant and permissions. Made by authentication, or for the operator's own
+/// commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// What kind of caller it is.
+    /// The identity that was authenticated.
     pub kind: CallerKind,
-    /// The one tenant of the request. A vendor key may have none.
+    /// The one tenant of the request; `None` for a vendor key that names no tenant.
     pub tenant: Option<Id<ids::Tenant>>,
-    /// What the caller may do.
+    /// The permissions held within the tenant.
     pub permissions: BTreeSet<Permission>,
 }
 
-/// Why a caller was turned away.
+/// Why a caller is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// No valid key or token came with the request.
+    /// The request carries no valid key or token.
     #[error("Sign in: this request carries no valid key or token.")]
     Unauthenticated,
-    /// The caller is known but lacks the permission.
+    /// The caller is known but lacks this permission.
     #[error("You may not do this: it needs the permission {0}.")]
     Forbidden(Permission),
-    /// A vendor key did not say for which tenant it acts.
+    /// A vendor key acts for no particular tenant, but the request needs one.
     #[error("Name the tenant you act for in the header Muster-Tenant.")]
     TenantMissing,
 }
 
 impl Denied {
-    /// The stable code.
+    /// The stable code for clients.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -129,23 +130,24 @@ impl Denied {
 }
 
 impl Caller {
-    /// A caller about whom nothing is known.
+    /// A caller without any credential.
     pub fn anonymous() -> Self {
         Self { kind: CallerKind::Anonymous, tenant: None, permissions: BTreeSet::new() }
     }
 
-    /// The operator looking after the runs of a tenant. Whoever holds the server's configuration holds its database.
+    /// The operator, looking after the runs of a tenant. Whoever holds the server's configuration can read its database
+    /// anyway.
     pub fn operator(tenant: Id<ids::Tenant>) -> Self {
         let permissions = [Permission::RunView, Permission::RunEdit].into();
         Self { kind: CallerKind::Operator, tenant: Some(tenant), permissions }
     }
 
-    /// Proves that the caller may do this within its tenant.
+    /// Proves that the caller holds a permission within its tenant.
     pub fn allow(&self, permission: Permission) -> Result<Allowed, Denied> {
         self.allow_any(&[permission])
     }
 
-    /// Proves that the caller has at least one of the permissions within its tenant.
+    /// Proves that the caller holds at least one of the permissions within its tenant.
     pub fn allow_any(&self, permissions: &[Permission]) -> Result<Allowed, Denied> {
         let first = *permissions.first().unwrap_or(&Permission::Staff);
         if self.kind == CallerKind::Anonymous {
@@ -158,8 +160,8 @@ impl Caller {
         Ok(Allowed { tenant, by: self.kind, permissions: self.permissions.clone() })
     }
 
-    /// Proves that the caller may connect calendars: by the minimal role, as platform administrator, or by holding
-    /// every permission on users (S1.3).
+    /// Proves that the caller may connect calendars: with `CALENDAR_CONNECT`, as platform administrator, or with every
+    /// permission on users (S1.3).
     pub fn allow_connecting(&self) -> Result<Allowed, Denied> {
         match self.allow_any(Permission::ALL) {
             Ok(by) if by.connects() => Ok(by),
@@ -169,7 +171,7 @@ impl Caller {
         }
     }
 
-    /// Proves that the caller is a user who acts on what is the user's own.
+    /// Proves that the caller is a user, who may act on the user's own things.
     pub fn allow_own(&self) -> Result<(Allowed, Id<ids::User>), Denied> {
         match (self.kind, self.tenant) {
             (CallerKind::User(user), Some(tenant)) => {
@@ -180,7 +182,7 @@ impl Caller {
         }
     }
 
-    /// Proves that the caller is the vendor's staff. Needs no tenant.
+    /// Proves that the caller is the vendor's staff; no tenant is needed.
     pub fn allow_staff(&self) -> Result<Staff, Denied> {
         match self.kind {
             CallerKind::Anonymous => Err(Denied::Unauthenticated),
@@ -200,7 +202,7 @@ fn connects(permissions: &BTreeSet<Permission>) -> bool {
         || on_users.iter().all(|permission| permissions.contains(permission))
 }
 
-/// The proof that a caller was asked for a permission; only [`Caller`] makes it, services demand it.
+/// The proof that a permission was checked: only [`Caller`] makes one, and use cases demand one.
 #[derive(Debug, Clone)]
 pub struct Allowed {
     tenant: Id<ids::Tenant>,
@@ -209,7 +211,7 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// The tenant within which it holds.
+    /// The tenant within which the proof holds.
     pub fn tenant(&self) -> Id<ids::Tenant> {
         self.tenant
     }
@@ -219,17 +221,17 @@ impl Allowed {
         self.by
     }
 
-    /// Whether the caller has a further permission.
+    /// Whether the caller also holds another permission.
     pub fn also(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }
 
-    /// Whether the caller may connect calendars, by any of the rules of [`Caller::allow_connecting`].
+    /// Whether the caller may connect calendars, by any rule of [`Caller::allow_connecting`].
     pub fn connects(&self) -> bool {
         connects(&self.permissions)
     }
 
-    /// The name under which the act is recorded.
+    /// The actor as recorded in the audit: the id of a user or key, `operator` or `anonymous`.
     pub fn actor(&self) -> String {
         match self.by {
             CallerKind::Anonymous => "anonymous".to_owned(),
@@ -248,12 +250,12 @@ pub struct Staff {
 }
 
 impl Staff {
-    /// Whether the key has a further permission.
+    /// Whether the key also holds another permission.
     pub fn also(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }
 
-    /// The name under which the act is recorded.
+    /// The actor as recorded in the audit: the id of the key.
     pub fn actor(&self) -> String {
         self.key.to_string()
     }

@@ -1,4 +1,4 @@
-//! Typed, prefixed identifiers over UUIDv7, and the one place that makes ids and randomness.
+//! Typed, prefixed identifiers over UUIDv7. All ids and all randomness are made here.
 
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{clock::SharedClock, time::Timestamp};
 
-/// A noun that has ids. `PREFIX` is what its ids begin with outside the database.
+/// A noun that has ids; `PREFIX` is how its ids begin in the API.
 pub trait Kind: 'static {
     /// Three letters, without the underscore.
     const PREFIX: &'static str;
@@ -26,66 +26,66 @@ macro_rules! kinds {
         pub enum $kind {}
         impl Kind for $kind { const PREFIX: &'static str = $prefix; }
     )*
-        /// Every prefix that is in use.
+        /// All prefixes in use.
         pub const PREFIXES: &[&str] = &[$($prefix),*];
     };
 }
 
 kinds! {
-    /// A customer organisation.
+    /// An organisation that is the vendor's customer.
     Tenant = "ten";
-    /// A person of a tenant.
+    /// A user of a tenant.
     User = "usr";
-    /// A set of permissions.
+    /// A named set of permissions.
     Role = "rol";
-    /// A vendor's key.
+    /// An API key of a vendor's back end.
     ApiKey = "key";
-    /// An access token of a user; its `jti`.
+    /// An access token of a user; the id is the token's `jti`.
     AccessToken = "tok";
     /// A link to one calendar system.
     Integration = "int";
-    /// The technical account an integration acts with.
+    /// A mailbox through which an integration writes bookings for others.
     ServiceAccount = "svc";
-    /// A stored consent.
+    /// A stored consent or set of credentials.
     Grant = "gra";
     /// One mailbox reached through an integration.
     Connection = "con";
     /// A resource mailbox.
     Room = "rom";
-    /// One climb of the ladder of checks.
+    /// One verification of an integration.
     Verification = "ver";
-    /// One bulk activation.
+    /// One bulk activation of mailboxes.
     Campaign = "cmp";
-    /// An appointment written by Muster.
+    /// An appointment that Muster writes.
     Booking = "bkg";
     /// One execution of a workflow.
     Run = "run";
-    /// An invitation for an IT person.
+    /// An invitation to connect a calendar system.
     ConnectLink = "lnk";
-    /// A browser that follows a connect link.
+    /// A browser session that follows a connect link or connects a user's own calendar.
     ConnectSession = "cse";
-    /// An entry of the audit.
+    /// One recorded act, an element of a tenant's or the installation's hash chain.
     AuditEntry = "aud";
-    /// An OpenID issuer by which users of a tenant sign in.
+    /// An OpenID issuer through which users of a tenant sign in.
     OpenIdIssuer = "iss";
-    /// Who a user is at an OpenID issuer.
+    /// A user's subject at an OpenID issuer.
     OpenIdIdentity = "idn";
-    /// A message to subscribers.
+    /// A change event for subscribers.
     Event = "evt";
-    /// Anything that is never named outside.
+    /// Any row whose id never appears in the API.
     Row = "row";
 }
 
-/// The id of a `K`. Written as `prefix_` and 32 hexadecimal digits.
+/// The id of a `K`, written as `prefix_` and 32 hexadecimal digits.
 pub struct Id<K: Kind>(Uuid, PhantomData<fn() -> K>);
 
 impl<K: Kind> Id<K> {
-    /// Gives a stored UUID its kind.
+    /// Gives a stored UUID its kind; nothing is checked.
     pub const fn from_uuid(id: Uuid) -> Self {
         Self(id, PhantomData)
     }
 
-    /// The UUID that is stored.
+    /// The UUID as stored, without its prefix.
     pub const fn uuid(self) -> Uuid {
         self.0
     }
@@ -103,11 +103,11 @@ impl<K: Kind> fmt::Debug for Id<K> {
     }
 }
 
-/// A text that is not an id of the wanted kind.
+/// A string that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an id that begins with {expected}_")]
 pub struct MalformedId {
-    /// The prefix that was wanted.
+    /// The expected prefix.
     pub expected: &'static str,
 }
 
@@ -162,7 +162,7 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     }
 }
 
-/// Makes ids and secrets. Cheap to clone.
+/// Generates ids and secrets. Cheap to clone.
 #[derive(Clone)]
 pub struct Ids {
     clock: SharedClock,
@@ -181,13 +181,13 @@ impl fmt::Debug for Ids {
 }
 
 impl Ids {
-    /// Ids from the operating system's randomness.
+    /// A generator that uses the operating system's randomness.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes randomness")]
     pub fn random(clock: SharedClock) -> Self {
         Self::with(clock, StdRng::from_rng(&mut rand::rng()))
     }
 
-    /// The same ids for the same seed and times; for tests.
+    /// A generator that repeats its ids for the same seed and times; for tests.
     pub fn seeded(clock: SharedClock, seed: u64) -> Self {
         Self::with(clock, StdRng::seed_from_u64(seed))
     }
@@ -196,12 +196,12 @@ impl Ids {
         Self { clock, source: Arc::new(Mutex::new(Source { random, last: (0, 0) })) }
     }
 
-    /// A new id of kind `K`. Ids of one node sort in the order in which they were made.
+    /// Generates an id of kind `K`. The ids of one node sort in the order of generation.
     pub fn make<K: Kind>(&self) -> Id<K> {
         Id::from_uuid(self.uuid())
     }
 
-    /// A new UUIDv7: milliseconds, a counter within the millisecond, randomness.
+    /// Generates a UUIDv7: milliseconds, a counter within the millisecond, randomness.
     pub fn uuid(&self) -> Uuid {
         let millis = u64::try_from(self.clock.now().timestamp_millis()).unwrap_or_default();
         let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -219,14 +219,14 @@ impl Ids {
         Uuid::from_bytes(bytes)
     }
 
-    /// `N` random bytes.
+    /// Generates `N` random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random.fill_bytes(&mut bytes);
         bytes
     }
 
-    /// 256 random bits as 64 hexadecimal digits, for tokens and keys.
+    /// Generates 256 random bits as 64 hexadecimal digits, for tokens and keys.
     pub fn secret(&self) -> String {
         use std::fmt::Write;
         self.bytes::<32>().iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -236,13 +236,13 @@ impl Ids {
         })
     }
 
-    /// A number from 0 up to, not including, `below`; 0 when `below` is 0. For jitter.
+    /// Generates a number from 0 to `below`, exclusive; 0 when `below` is 0. Used for jitter.
     pub fn below(&self, below: u64) -> u64 {
         let mut source = self.source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if below == 0 { 0 } else { source.random.random_range(0..below) }
     }
 
-    /// The present time of the clock that ids are made with.
+    /// The current time of the clock used for ids.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -1,4 +1,4 @@
-//! The kinds of calendar systems, and how far an integration reaches in them.
+//! The kinds of calendar systems, and how far an integration reaches into them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,15 +11,15 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),* }
 
         impl $name {
-            /// Every value.
+            /// All values, in order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word that is stored and shown.
+            /// The word as stored and as shown in the API.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
 
-            /// The value of a word.
+            /// The value of a word; `None` for a word that this version does not know.
             pub fn parse(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)* _ => None }
             }
@@ -34,13 +34,13 @@ macro_rules! words {
 }
 
 words! {
-    /// A calendar system.
+    /// A kind of calendar system.
     ProviderKind {
         /// Microsoft 365 (Exchange Online over Microsoft Graph).
         Microsoft365 = "MICROSOFT_365",
         /// Exchange on-premises (EWS).
         Exchange = "EXCHANGE",
-        /// Google Workspace.
+        /// The Google Calendar API and the Admin SDK's Directory API.
         GoogleWorkspace = "GOOGLE_WORKSPACE",
         /// Any CalDAV server.
         CalDav = "CALDAV",
@@ -60,32 +60,32 @@ words! {
 }
 
 words! {
-    /// By which way a mailbox is reached.
+    /// How Muster reaches a mailbox.
     Route {
-        /// The user's own consent.
+        /// With the user's own consent.
         Own = "OWN",
-        /// The service account acts inside the mailbox.
+        /// With the service account, which acts inside the mailbox.
         Delegated = "DELEGATED",
-        /// The mailbox cannot be reached; bookings go through the service mailbox.
+        /// Not at all; bookings go through the service mailbox.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 }
 
 words! {
-    /// Which calendar a booking was written to.
+    /// Which calendar holds a booking's event.
     WrittenVia {
-        /// The organiser's own.
+        /// The organiser's own calendar.
         Organiser = "ORGANISER",
-        /// The service mailbox's.
+        /// The calendar of the service mailbox.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 }
 
-/// What a connection was measured to be able to do. Measured, never assumed.
+/// What Muster can do with a mailbox, as measured at its activation and never assumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {
-    /// The calendar is listed.
+    /// The calendar can be listed.
     pub list: bool,
     /// Busy times can be read.
     pub free_busy: bool,
@@ -97,13 +97,13 @@ pub struct Capabilities {
     pub update: bool,
     /// Events can be deleted.
     pub delete: bool,
-    /// Events can have an online meeting. What was stored before this was measured has none.
+    /// Events can have an online meeting; false for capabilities stored before this was measured.
     #[serde(default)]
     pub online_meetings: bool,
 }
 
 impl Capabilities {
-    /// Whether bookings can be written.
+    /// Whether bookings can be written: whether events can be created, changed and deleted.
     pub const fn writes(&self) -> bool {
         self.create && self.update && self.delete
     }

@@ -1,67 +1,67 @@
-//! The states of integrations, connections, bookings, runs and campaigns (DESIGN section 4).
+//! The states of integrations, connections, bookings, runs and campaigns, as stored and shown (DESIGN section 4).
 
 use crate::words;
 
 words! {
-    /// Where an integration stands.
+    /// How far an integration is connected, and whether it works.
     IntegrationState {
-        /// Made, nothing sent.
+        /// Created; nothing was sent to the provider.
         Draft = "DRAFT",
         /// The administrator has to consent at the provider.
         AwaitingConsent = "AWAITING_CONSENT",
-        /// The provider granted access; Muster is not yet authorised to use it.
+        /// The provider granted access, but Muster is not authorised to use it yet.
         AwaitingAuthorization = "AWAITING_AUTHORIZATION",
-        /// The ladder of checks is being climbed.
+        /// The verification is running.
         Verifying = "VERIFYING",
-        /// The provider has not yet spread the permission.
+        /// The permission has not propagated at the provider yet.
         AwaitingPropagation = "AWAITING_PROPAGATION",
-        /// In use.
+        /// Verified and in use.
         Active = "ACTIVE",
         /// In use, but mailboxes that were active are not.
         Degraded = "DEGRADED",
-        /// The provider refuses everything.
+        /// The provider refuses every request.
         Failing = "FAILING",
-        /// Stopped by plan or staff.
+        /// Stopped by the plan or by staff.
         Suspended = "SUSPENDED",
-        /// Being taken apart.
+        /// Being disconnected.
         Retiring = "RETIRING",
-        /// Gone; kept for the record.
+        /// Disconnected; kept for the record.
         Removed = "REMOVED",
         /// Could not be connected.
         Failed = "FAILED",
-        /// Nobody finished in time.
+        /// Nobody completed the connection in time.
         Expired = "EXPIRED",
-        /// The administrator said no.
+        /// The administrator refused to consent.
         Declined = "DECLINED",
     }
 }
 
 impl IntegrationState {
-    /// Whether mailboxes may be reached.
+    /// Whether mailboxes may be reached through the integration.
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Active | Self::Degraded)
     }
 
-    /// Whether nothing will ever happen to it again.
+    /// Whether the state is final.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Removed | Self::Failed | Self::Expired | Self::Declined)
     }
 }
 
 words! {
-    /// Where a mailbox stands.
+    /// The state of a mailbox.
     ConnectionState {
-        /// Known, nothing decided.
+        /// Found in the directory; nothing is decided yet.
         Discovered = "DISCOVERED",
         /// Left out on purpose.
         Excluded = "EXCLUDED",
-        /// Waits for its activation.
+        /// Waiting for its activation.
         Pending = "PENDING",
-        /// Being tried.
+        /// Being activated.
         Verifying = "VERIFYING",
         /// Read and written.
         Active = "ACTIVE",
-        /// Read only.
+        /// Only read.
         FreeBusyOnly = "FREE_BUSY_ONLY",
         /// Cannot be reached; the reason says why.
         Unreachable = "UNREACHABLE",
@@ -71,78 +71,78 @@ words! {
 }
 
 impl ConnectionState {
-    /// Whether its busy times are known.
+    /// Whether the mailbox's busy times are known.
     pub const fn is_readable(self) -> bool {
         matches!(self, Self::Active | Self::FreeBusyOnly)
     }
 }
 
 words! {
-    /// Where a booking stands.
+    /// How far a booking is written, confirmed or taken back.
     BookingState {
-        /// Accepted, not yet held.
+        /// Accepted; times are not blocked yet.
         Requested = "REQUESTED",
-        /// Its times are blocked; the event is being written.
+        /// Times are blocked; the event is being written.
         Held = "HELD",
-        /// The event stands in the calendar.
+        /// The event is in the calendar.
         Written = "WRITTEN",
-        /// The room has not answered yet.
+        /// The room has not responded yet.
         RoomPending = "ROOM_PENDING",
-        /// Done.
+        /// The event is written and every room has accepted.
         Confirmed = "CONFIRMED",
-        /// The room said no.
+        /// A room does not accept the invitation.
         RoomDeclined = "ROOM_DECLINED",
-        /// Could not be written; nothing is left behind.
+        /// Could not be written; nothing is left in any calendar.
         Failed = "FAILED",
-        /// Cancelled.
+        /// Withdrawn by a caller; its times are free again.
         Cancelled = "CANCELLED",
     }
 }
 
 impl BookingState {
-    /// Whether its participants' times are blocked.
+    /// Whether the booking blocks its participants' times.
     pub const fn blocks(self) -> bool {
         !matches!(self, Self::Failed | Self::Cancelled)
     }
 }
 
 words! {
-    /// Where a run stands.
+    /// Whether a run has work, waits or has ended.
     RunStatus {
-        /// Inserted by a use case; no worker has seen it.
+        /// Enqueued by a use case; no worker has claimed it yet.
         Ordered = "ORDERED",
-        /// Has work to do.
+        /// URL of the server that holds queues and hints.
         Running = "RUNNING",
-        /// Waits for a time, a signal, or both.
+        /// Waiting for a time, a signal, or both.
         Waiting = "WAITING",
-        /// Takes back what it did.
+        /// Undoing its steps.
         Undoing = "UNDOING",
-        /// Finished.
+        /// Finished successfully.
         Done = "DONE",
-        /// Could not finish; everything it did is undone.
+        /// Could not finish; all its steps are undone.
         Failed = "FAILED",
-        /// Stopped by a person; everything it did is undone.
+        /// Stopped by a person; all its steps are undone.
         Cancelled = "CANCELLED",
-        /// Crashes its worker; parked until somebody retries it.
+        /// Parked, because it crashes its worker, until somebody retries it.
         Quarantined = "QUARANTINED",
     }
 }
 
 impl RunStatus {
-    /// Whether nothing more will happen by itself.
+    /// Whether nothing more happens without a person.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled | Self::Quarantined)
     }
 }
 
 words! {
-    /// How soon a run's work is due beside other work.
+    /// The priority of a run's work.
     Lane {
-        /// Somebody waits for it.
+        /// Somebody is waiting for the result.
         Interactive = "INTERACTIVE",
-        /// Many of one kind.
+        /// One of many runs of the same kind.
         Bulk = "BULK",
-        /// Nobody waits for it.
+        /// Nobody is waiting for the result.
         Background = "BACKGROUND",
     }
 }
@@ -150,23 +150,23 @@ words! {
 words! {
     /// The verdict of one check of a verification.
     Verdict {
-        /// As it must be.
+        /// The check succeeded.
         Passed = "PASSED",
-        /// Not as it must be; the integration cannot be used.
+        /// The check failed, so the integration cannot be used.
         Failed = "FAILED",
-        /// Usable, but somebody should look.
+        /// The integration is usable, but somebody should look.
         Warned = "WARNED",
-        /// Not asked, because an earlier check failed or the provider has no such thing.
+        /// Not checked, because an earlier check failed or the provider lacks the feature.
         Skipped = "SKIPPED",
     }
 }
 
 words! {
-    /// Where a campaign stands.
+    /// Whether a bulk activation is under way or over.
     CampaignState {
         /// Mailboxes are being activated.
         Running = "RUNNING",
-        /// Every mailbox has its result.
+        /// Every mailbox has a result.
         Finished = "FINISHED",
         /// Stopped by a person.
         Cancelled = "CANCELLED",
@@ -178,7 +178,7 @@ words! {
     Plan {
         /// Personal connections only.
         Basic = "BASIC",
-        /// May have a service account.
+        /// Personal connections and a service account.
         Plus = "PLUS",
     }
 }
@@ -186,33 +186,33 @@ words! {
 words! {
     /// What the vendor's staff switch on for a tenant.
     Feature {
-        /// Connect the organisation through one service account.
+        /// Connecting the organisation through one service account.
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 }
 
 words! {
-    /// What became of the online meeting that a booking was asked to have.
+    /// The state of a requested online meeting.
     OnlineMeetingState {
-        /// The calendar system is making it.
+        /// The calendar system is creating it.
         Pending = "PENDING",
-        /// It can be joined.
+        /// People can join it.
         Ready = "READY",
-        /// There is none: the calendar permits none, the calendar system made none, or the booking is over.
+        /// There is none: the calendar permits none, the calendar system created none, or the booking has ended.
         Unavailable = "UNAVAILABLE",
     }
 }
 
 words! {
-    /// What an attendee or a room answered.
+    /// The response of an attendee or a room.
     Answer {
-        /// Nothing yet.
+        /// No response yet.
         None = "NONE",
-        /// Yes.
+        /// The invitation is accepted without reservation.
         Accepted = "ACCEPTED",
-        /// Perhaps.
+        /// The invitation is tentatively accepted.
         Tentative = "TENTATIVE",
-        /// No.
+        /// The invitation is refused.
         Declined = "DECLINED",
     }
 }

@@ -1,39 +1,38 @@
-//! Which characters a text may have, and how a text of a provider is made to fit.
+//! Which characters a text may contain, and how a provider's text is made to fit.
 //!
-//! PostgreSQL stores no NUL, and the other control characters and the noncharacters of Unicode mean nothing in a text
-//! for people: they hide what is written, break lines in logs, and cannot be sent on as XML or iCalendar. What people
-//! and programs send us is refused with [`check`]; what a provider sends us is cleaned, because a calendar must not
-//! become unreadable through one character. Joiners, marks of direction and everything else that scripts and emoji
-//! need stay.
+//! PostgreSQL stores no NUL, and the other control characters and Unicode's noncharacters mean nothing in a text for
+//! people: they hide what is written, break lines in logs, and cannot be sent on as XML or iCalendar. [`check`] refuses
+//! them in what people and programs send; a provider's text is cleaned instead, because one character must not make a
+//! calendar unreadable. Joiners, direction marks and everything else that scripts and emoji need are kept.
 
 use std::borrow::Cow;
 
 /// How many lines a text may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One: no tab and no line break.
+    /// One line: no tab and no line break.
     Line,
-    /// Any number: tabs and line breaks are fine.
+    /// Any number of lines: tabs and line breaks are allowed.
     Lines,
 }
 
-/// Why a text was refused.
+/// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is too long.
+    /// The text has more characters than are allowed.
     #[error("it has {found} characters; {limit} are allowed")]
     TooLong {
-        /// How many characters it has.
+        /// The number of characters it has.
         found: usize,
-        /// How many it may have.
+        /// The number of characters allowed.
         limit: usize,
     },
-    /// It has a character that no text of its shape may have.
+    /// The text contains a character that its shape forbids.
     #[error("it has the character U+{:04X}, which is not allowed here", u32::from(*.0))]
     Character(char),
 }
 
-/// Refuses a text that has more than `limit` characters, or one that its shape does not allow.
+/// Refuses a text of more than `limit` characters, or with a character that its shape forbids.
 pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     // No character takes less than a byte, so most texts need not be counted.
     if text.len() > limit {
@@ -48,8 +47,8 @@ pub fn check(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
     }
 }
 
-/// A text for people on one line, at most `longest` bytes long: line breaks and tabs become spaces, other characters
-/// that are not allowed go.
+/// Cleans a one-line text of at most `longest` bytes: line breaks and tabs become spaces, other forbidden characters
+/// are removed.
 pub fn line(text: String, longest: usize) -> String {
     if check(&text, Shape::Line, usize::MAX).is_ok() {
         return cut(text, longest);
@@ -58,8 +57,8 @@ pub fn line(text: String, longest: usize) -> String {
     cut(spaced.filter(|char| is_allowed(*char, Shape::Line)).collect(), longest)
 }
 
-/// A text for people on any number of lines, at most `longest` bytes long: line breaks become `\n`, other characters
-/// that are not allowed go.
+/// Cleans a text of at most `longest` bytes and any number of lines: line breaks become `\n`, other forbidden
+/// characters are removed.
 pub fn lines(text: String, longest: usize) -> String {
     if !text.contains('\r') && check(&text, Shape::Lines, usize::MAX).is_ok() {
         return cut(text, longest);
@@ -68,8 +67,8 @@ pub fn lines(text: String, longest: usize) -> String {
     cut(text.chars().filter(|char| is_allowed(*char, Shape::Lines)).collect(), longest)
 }
 
-/// A text that is compared with others, such as an address, at most `longest` bytes long. What does not belong into it
-/// becomes U+FFFD in place of nothing: the address of one person must not become that of another.
+/// Cleans a text that is compared with others, such as an address, to at most `longest` bytes. A forbidden character
+/// becomes U+FFFD and is not removed: one person's address must not turn into another's.
 pub fn identifier(text: String, longest: usize) -> String {
     let fits = text.len() <= longest;
     if fits && check(&text, Shape::Line, usize::MAX).is_ok() {
@@ -85,11 +84,11 @@ pub fn identifier(text: String, longest: usize) -> String {
     text
 }
 
-/// What an escaped token begins with.
+/// How an escaped token begins.
 const ESCAPED: &str = "esc:";
 
-/// A token that its maker gets back unchanged, such as an id or a cursor, in a form that can be stored:
-/// [`unescape`] gives the original. Nearly every token stays as it is.
+/// A token that its issuer gets back unchanged, such as an id or a cursor, in a form that can be stored; [`unescape`]
+/// restores it. Nearly every token stays as it is.
 pub fn escape(token: String) -> String {
     if !token.starts_with(ESCAPED) && check(&token, Shape::Line, usize::MAX).is_ok() {
         return token;
@@ -108,7 +107,7 @@ pub fn escape(token: String) -> String {
     escaped
 }
 
-/// The token that was escaped. What [`escape`] never made stays as it is.
+/// The original of an escaped token; a token that [`escape`] never changed stays as it is.
 pub fn unescape(token: &str) -> Cow<'_, str> {
     let Some(escaped) = token.strip_prefix(ESCAPED) else { return token.into() };
     let mut parts = escaped.split('%');
@@ -124,7 +123,7 @@ pub fn unescape(token: &str) -> Cow<'_, str> {
     original.into()
 }
 
-/// The text, cut between two characters where it is longer than `longest` bytes.
+/// The text, cut at a character boundary if it is longer than `longest` bytes.
 fn cut(mut text: String, longest: usize) -> String {
     text.truncate(text.floor_char_boundary(longest));
     text

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-/// An instant in UTC, with microseconds at most.
+/// An instant in UTC, with microsecond precision at most.
 pub type Timestamp = DateTime<Utc>;
 
 /// A half-open range `[start, end)` that is never empty.
@@ -11,17 +11,17 @@ pub type Timestamp = DateTime<Utc>;
 pub struct TimeRange {
     /// The first instant inside.
     pub start: Timestamp,
-    /// The first instant after.
+    /// The first instant after the range.
     pub end: Timestamp,
 }
 
 impl TimeRange {
-    /// A range, unless the end is not after the start.
+    /// A range; `None` unless the end is after the start.
     pub fn new(start: Timestamp, end: Timestamp) -> Option<Self> {
         (start < end).then_some(Self { start, end })
     }
 
-    /// How long the range is.
+    /// The time between start and end.
     pub fn duration(&self) -> Duration {
         self.end - self.start
     }
@@ -31,45 +31,45 @@ impl TimeRange {
         self.start < other.end && other.start < self.end
     }
 
-    /// Whether `other` lies wholly inside.
+    /// Whether `other` lies entirely inside.
     pub fn contains(&self, other: &Self) -> bool {
         self.start <= other.start && other.end <= self.end
     }
 
-    /// The part that both ranges share.
+    /// The part that both ranges share; `None` when there is none.
     pub fn intersect(&self, other: &Self) -> Option<Self> {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
-    /// The range made longer on both sides.
+    /// The range extended on both sides.
     #[must_use]
     pub fn widened(&self, before: Duration, after: Duration) -> Self {
         Self { start: self.start - before, end: self.end + after }
     }
 }
 
-/// The instant after a wait. Whatever lies beyond the calendar is its last instant.
+/// The instant after a wait; an instant beyond the calendar becomes its last one.
 pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
     let wait = Duration::from_std(wait).ok();
     wait.and_then(|wait| at.checked_add_signed(wait)).unwrap_or(Timestamp::MAX_UTC)
 }
 
-/// How a piece of time is taken.
+/// How firmly a busy time is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BusyKind {
     /// May still be given up.
     Tentative,
-    /// Taken.
+    /// Cannot be given up.
     Busy,
 }
 
-/// A piece of taken time in one calendar.
+/// A busy time in one calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Busy {
-    /// When.
+    /// The time that is taken.
     pub range: TimeRange,
-    /// How firmly.
+    /// How firmly the time is taken.
     pub kind: BusyKind,
 }
 

@@ -1,17 +1,17 @@
-//! An access token that was issued to a user; the token itself is not kept.
+//! Access tokens issued to users. The token itself is not stored.
 
 crate::table::tenant_table! {
-    /// An access token that was issued to a user; its id is the token's `jti`.
+    /// An access token issued to a user; its id is the token's `jti`.
     "access_token" {
-        /// Whom the token makes its bearer.
+        /// The user as whom the token's bearer acts.
         user_id: Uuid,
-        /// The actor that had it signed.
+        /// The actor who requested the token.
         issued_by: String,
-        /// When it was signed.
+        /// When the token was signed.
         created_at: DateTimeUtc,
-        /// When it ends.
+        /// The end of validity, also the `exp` claim.
         expires_at: DateTimeUtc,
-        /// When it was revoked; null while it is in force.
+        /// When the token was revoked; null while it is valid.
         revoked_at: Option<DateTimeUtc>,
         /// The OpenID issuer by which the user signed in; null where the vendor asked for the token.
         issuer_id: Option<Uuid>,

@@ -1,34 +1,34 @@
-//! A vendor's key; only its hash is kept.
+//! API keys of the vendor's back ends. Only a digest of a key is stored.
 
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
-/// A vendor's key; only its hash is kept.
+/// An API key of one of the vendor's back ends; only a digest of the key is stored.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_key")]
 pub struct Model {
-    /// The id; shown with the prefix `key_`.
+    /// The id; the API shows it with the prefix `key_`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The name, for people.
+    /// A display name, so that people can tell keys apart.
     pub name: String,
-    /// The first characters of the key, so that people can tell keys apart.
+    /// The first characters of the key, shown in lists.
     pub prefix: String,
     /// The keyed digest of the whole key.
     pub hash: Vec<u8>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: DateTimeUtc,
-    /// When it ends by itself; null for a key that the operator configured.
+    /// When the key expires; null for a key from the operator's configuration.
     pub expires_at: Option<DateTimeUtc>,
-    /// When it was revoked.
+    /// When staff revoked the key; null while it is valid.
     pub revoked_at: Option<DateTimeUtc>,
-    /// What its bearer may do: the names of permissions.
+    /// The names of the permissions that the key grants.
     pub permissions: Json,
-    /// The one tenant that it acts for; null when it may act for any, one at a time.
+    /// The one tenant that the key may act for; null for a key that may act for any tenant, one per request.
     pub tenant_id: Option<Uuid>,
-    /// When it was used last, to the minute.
+    /// When the key was last used, to the minute; null before its first use.
     pub last_used_at: Option<DateTimeUtc>,
-    /// The key that takes its place, once it was rotated.
+    /// The key that replaces this one after a rotation; null for a key that was never rotated.
     pub replaced_by: Option<Uuid>,
 }
 

@@ -1,27 +1,27 @@
 //! What was done, by whom: the entries of the chains of `audit_chain`.
 
 crate::table::tenant_table! {
-    /// One act. The tenant of all zeros stands for the installation.
+    /// One recorded act. The tenant of all zeros stands for the installation.
     "audit" {
-        /// Who acted: the id of a user, key or link, `operator`, or the part of the engine that did it.
+        /// Who acted: the id of a user, key or link, `operator`, or the name of a part of the engine.
         actor: String,
-        /// What was done, as `noun.verb`.
+        /// The kind of act, as `noun.verb`.
         action: String,
-        /// The id of what it was done to.
+        /// The id of the object acted on.
         subject: String,
-        /// Facts that are neither the value before nor the one after.
+        /// Further facts; the old and the new value have columns of their own.
         details: Json,
-        /// When its transaction began.
+        /// When the transaction of the act began.
         at: DateTimeUtc,
-        /// The request by which it came: `x-request-id`, or the id of the run whose step it was.
+        /// The id of the request, from `x-request-id`, or of the run whose step acted.
         request: Option<String>,
-        /// What was so before.
+        /// The value before the act; null when there was none.
         old_value: Option<Json>,
-        /// What is so since.
+        /// The value after the act; null when there is none.
         new_value: Option<Json>,
-        /// Its place in the chain, from 1 on; null for an entry of a version without chains.
+        /// The entry's position in its chain, counted from 1; null for entries written before chains existed.
         seq: Option<i64>,
-        /// SHA-256 over the entry and the hash of the one before.
+        /// SHA-256 over this entry and the hash of the entry before it; null as for `seq`.
         hash: Option<Vec<u8>>,
     }
 }

@@ -1,29 +1,29 @@
-//! How far each chain of `audit` goes.
+//! The first and the last entry of each chain of `audit`.
 
 crate::table::tenant_junction! {
     /// The two ends of a chain. The tenant of all zeros stands for the installation.
     "audit_chain" {
         ;
-        /// The place of the last entry; 0 when there never was one.
+        /// The position of the last entry; 0 for a chain without entries.
         seq: i64,
         /// The hash of the last entry.
         hash: Vec<u8>,
-        /// The place of the last entry that was pruned; 0 when none was.
+        /// The position of the last pruned entry; 0 if none was pruned.
         base_seq: i64,
-        /// The hash of the last entry that was pruned.
+        /// The hash of the last pruned entry.
         base_hash: Vec<u8>,
-        /// HMAC over all of it, with a key that is not in the database in the clear.
+        /// An HMAC over all other columns; its key is never in the database in the clear.
         seal: Vec<u8>,
     }
 }
 
-/// The chains of all tenants and the installation: for the operator's own commands.
+/// The chains of all tenants and of the installation; only for the operator's own commands.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn everywhere() -> Select<Entity> {
     Entity::find()
 }
 
-/// The chains of some tenants.
+/// The chains of the given tenants.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn among(tenants: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.is_in(tenants))

@@ -1,55 +1,55 @@
-//! An appointment written by Muster.
+//! Appointments that Muster writes to calendars.
 
 crate::table::tenant_table! {
-    /// An appointment written by Muster.
+    /// An appointment that Muster writes to a calendar.
     "booking" {
-        /// The organiser id.
+        /// The user whose appointment it is, even where another mailbox's calendar holds the event.
         organiser_id: Uuid,
-        /// The title.
+        /// The title as the caller gave it, one line.
         title: String,
-        /// The description.
+        /// Text for the body of the event; empty when there is none.
         description: String,
-        /// When it begins.
+        /// The start of the appointment, without its buffer.
         start_at: DateTimeUtc,
-        /// When it ends.
+        /// The end of the appointment, exclusive and without its buffer.
         end_at: DateTimeUtc,
-        /// The buffer before minutes.
+        /// Minutes blocked before the start, for every user and room that takes part.
         buffer_before_minutes: i32,
-        /// The buffer after minutes.
+        /// Minutes blocked after the end, for every user and room that takes part.
         buffer_after_minutes: i32,
-        /// The time zone.
+        /// The IANA name of the zone in which calendars show the event.
         time_zone: String,
-        /// The state, as one of the words of `domain::state`.
+        /// The stored word of a `domain::BookingState`.
         state: String,
-        /// Why: a `domain::Reason`.
+        /// Why the booking is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// Since when it is in this state.
+        /// When the booking entered its state.
         since: DateTimeUtc,
-        /// The written via.
+        /// Which calendar holds the event, the stored word of a `domain::WrittenVia`; null until that is decided.
         written_via: Option<String>,
-        /// The integration.
+        /// The integration through which the event is written; null until the calendar is decided.
         integration_id: Option<Uuid>,
-        /// The service account id.
+        /// The service account whose calendar holds the event; null for events in the organiser's own calendar.
         service_account_id: Option<Uuid>,
-        /// The mailbox.
+        /// The address of the mailbox whose calendar holds the event; null until the calendar is decided.
         mailbox: Option<String>,
-        /// The external id.
+        /// The provider's id of the event; null before it is written.
         external_id: Option<String>,
-        /// The iCalendar UID of the written event.
+        /// The iCalendar UID of the event; null before it is written.
         event_uid: Option<String>,
-        /// What became of the online meeting that was asked for, as one of the words of `domain::state`.
+        /// The stored word of a `domain::OnlineMeetingState`; null when no online meeting was requested.
         online_meeting: Option<String>,
-        /// Where the online meeting is joined.
+        /// The https address at which people join the online meeting; null until there is one.
         online_meeting_url: Option<String>,
-        /// The generation.
+        /// Part of the key that makes writing the event idempotent; 1 in every booking so far.
         generation: i32,
-        /// The run.
+        /// The run that writes the event, or the one that last changed it.
         run_id: Uuid,
-        /// The created by.
+        /// The actor who made the booking: the id of a user or of an API key.
         created_by: String,
-        /// When it was made.
+        /// When the booking was accepted.
         created_at: DateTimeUtc,
-        /// Grows with every change.
+        /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,
     }
 }

@@ -1,19 +1,19 @@
-//! A move or a cancellation, kept for the record.
+//! The history of moves and cancellations of bookings.
 
 crate::table::tenant_table! {
-    /// A move or a cancellation, kept for the record.
+    /// A move or a cancellation of a booking; never changed afterwards.
     "booking_change" {
-        /// The booking.
+        /// The booking that was moved or cancelled.
         booking_id: Uuid,
-        /// The what.
+        /// The kind of change: `MOVED` or `CANCELLED`.
         what: String,
-        /// The old start.
+        /// When the booking began before the change.
         old_start: DateTimeUtc,
-        /// The old end.
+        /// When the booking ended before the change.
         old_end: DateTimeUtc,
-        /// The by whom.
+        /// The actor who asked for the change: the id of a user or of an API key.
         by_whom: String,
-        /// When.
+        /// When the change was committed.
         at: DateTimeUtc,
     }
 }

@@ -1,21 +1,21 @@
-//! Somebody or some room that takes part.
+//! The users, rooms and guests who take part in bookings.
 
 crate::table::tenant_table! {
-    /// Somebody or some room that takes part.
+    /// A user, room or guest who takes part in a booking.
     "booking_participant" {
-        /// The booking.
+        /// The booking in which the participant takes part.
         booking_id: Uuid,
-        /// The kind.
+        /// What the participant is: `USER`, `ROOM` or `GUEST`.
         kind: String,
-        /// The user.
+        /// Set for a user of the tenant, null for rooms and guests.
         user_id: Option<Uuid>,
-        /// The room.
+        /// Set for a room of the tenant, null for users and guests.
         room_id: Option<Uuid>,
-        /// The mailbox address.
+        /// The mailbox address in lower case; unique within the booking.
         address: String,
-        /// The name, for people.
+        /// A display name, copied when the booking was made.
         name: String,
-        /// The answer.
+        /// The response to the invitation, the stored word of a `domain::Answer`.
         answer: String,
     }
 }

@@ -1,13 +1,13 @@
-//! When a mailbox is taken, as bits.
+//! The busy times of mailboxes as bitmaps, derived from `calendar_event`.
 
 crate::table::tenant_junction! {
-    /// When a mailbox is taken, as bits.
+    /// The busy times of a mailbox, one bit per cell of the grid; derived from `calendar_event`.
     "busy_bitmap" {
-        /// The connection.
+        /// The mailbox whose busy times the bitmap holds.
         connection_id: Uuid,
-        /// The plane.
+        /// Which busy times the bitmap holds: `BUSY` or `TENTATIVE`.
         plane: String;
-        /// The bits.
+        /// A serialised `domain::Bitmap`: a header with start, cell length and number of cells, then one bit per cell.
         bits: Vec<u8>,
     }
 }

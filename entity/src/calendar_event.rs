@@ -1,25 +1,25 @@
-//! An event as it was last read.
+//! The copy of calendars: events as the provider last returned them.
 
 crate::table::tenant_table! {
-    /// An event as it was last read.
+    /// An event, or one occurrence of a series, as the provider last returned it.
     "calendar_event" {
-        /// The connection.
+        /// The mailbox in whose calendar the event is.
         connection_id: Uuid,
-        /// The external id.
+        /// The provider's id of the event, or of the occurrence.
         external_id: String,
         /// The iCalendar UID, the same in every calendar that holds the event.
         uid: String,
-        /// The title.
+        /// The subject line; `Busy` where the provider hides it.
         title: String,
-        /// The private.
+        /// Whether the owner marked the event as private, so that only the owner may see its title.
         private: bool,
-        /// When it begins.
+        /// The start, in UTC; for an all-day event midnight in the calendar's zone.
         start_at: DateTimeUtc,
-        /// When it ends.
+        /// The end, exclusive and in UTC.
         end_at: DateTimeUtc,
-        /// The all day.
+        /// Whether the event covers whole days of the calendar's zone.
         all_day: bool,
-        /// The busy.
+        /// How the event takes the time: `BUSY` or `TENTATIVE`; null when it leaves the time free.
         busy: Option<String>,
     }
 }

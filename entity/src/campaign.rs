@@ -1,19 +1,19 @@
-//! One bulk activation.
+//! Campaigns: bulk activations of the mailboxes of an integration.
 
 crate::table::tenant_table! {
-    /// One bulk activation.
+    /// One bulk activation of the mailboxes of an integration.
     "campaign" {
-        /// The integration.
+        /// The integration whose mailboxes the campaign activates.
         integration_id: Uuid,
-        /// The state, as one of the words of `domain::state`.
+        /// The stored word of a `domain::CampaignState`.
         state: String,
-        /// The total.
+        /// Number of mailboxes in the campaign.
         total: i32,
-        /// The asked by.
+        /// The actor who started the campaign: the id of a user, key or link.
         asked_by: String,
-        /// The started at.
+        /// When the campaign was created, before its first activation.
         started_at: DateTimeUtc,
-        /// The finished at.
+        /// When every mailbox had a result; null while the campaign runs.
         finished_at: Option<DateTimeUtc>,
     }
 }

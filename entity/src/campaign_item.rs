@@ -1,17 +1,17 @@
-//! One mailbox's part in a campaign.
+//! One mailbox within a campaign.
 
 crate::table::tenant_junction! {
-    /// One mailbox's part in a campaign.
+    /// One mailbox within a campaign.
     "campaign_item" {
-        /// The campaign.
+        /// The bulk activation to which this item belongs.
         campaign_id: Uuid,
-        /// The connection.
+        /// The mailbox to activate.
         connection_id: Uuid;
-        /// The result.
+        /// The `domain::ConnectionState` after the activation; null until there is a result.
         result: Option<String>,
-        /// Why: a `domain::Reason`.
+        /// Why the activation had this result, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// The finished at.
+        /// When the mailbox had its result; null while it is still to be activated.
         finished_at: Option<DateTimeUtc>,
     }
 }

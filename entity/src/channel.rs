@@ -1,15 +1,15 @@
-//! A standing request for a provider's pushes.
+//! Subscriptions to a provider's push notifications.
 
 crate::table::tenant_table! {
-    /// A standing request for a provider's pushes.
+    /// A subscription to a provider's push notifications about one mailbox.
     "channel" {
-        /// The connection.
+        /// The mailbox whose changes are pushed; it has at most one channel.
         connection_id: Uuid,
-        /// The external id.
+        /// The provider's id of the subscription, which notifications carry.
         external_id: String,
-        /// The secret.
+        /// The value by which notifications prove that they come from the provider, sealed with the tenant's data key.
         secret: Vec<u8>,
-        /// When it ends.
+        /// When the subscription ends unless it is renewed.
         expires_at: DateTimeUtc,
     }
 }

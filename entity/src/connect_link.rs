@@ -1,23 +1,23 @@
-//! An invitation for an IT person.
+//! Invitations by which an administrator connects a calendar system.
 
 crate::table::tenant_table! {
-    /// An invitation for an IT person.
+    /// An invitation by which an administrator connects a calendar system without an account at Muster.
     "connect_link" {
-        /// The token hash.
+        /// The keyed digest of the token in the link's address; the token itself is not stored.
         token_hash: Vec<u8>,
-        /// The email.
+        /// The address of the invited administrator.
         email: String,
-        /// The user.
+        /// The user as whom the invited administrator acts.
         user_id: Option<Uuid>,
-        /// The integration.
+        /// The calendar system to connect; null until the administrator chooses one.
         integration_id: Option<Uuid>,
-        /// The return url.
+        /// Where the browser goes afterwards; null to stay on Muster's page.
         return_url: Option<String>,
-        /// The created by.
+        /// The actor who created the link: the id of a user or of an API key.
         created_by: String,
-        /// When it was made.
+        /// When the invitation was sent.
         created_at: DateTimeUtc,
-        /// When it ends.
+        /// When the link stops working.
         expires_at: DateTimeUtc,
     }
 }

@@ -1,31 +1,31 @@
-//! A browser that follows a connect link or connects its own calendar.
+//! Browser sessions in which somebody connects a calendar system or a single calendar.
 
 crate::table::tenant_table! {
-    /// A browser that follows a connect link or connects its own calendar.
+    /// The session of a browser that follows a connect link, or in which a user connects the user's own calendar.
     "connect_session" {
-        /// The link id.
+        /// The link that opened the session; null for a user connecting the user's own calendar.
         link_id: Option<Uuid>,
-        /// The user.
+        /// The user who connects the user's own calendar; null for a session opened by a link.
         user_id: Option<Uuid>,
-        /// The integration.
+        /// The integration to connect, or the one through which the user's calendar is reached.
         integration_id: Uuid,
-        /// The cookie hash.
+        /// The keyed digest of the session's cookie; before an own consent begins, of the secret in its address.
         cookie_hash: Vec<u8>,
-        /// The purpose.
+        /// What the session is for: `CONNECT` for an integration, `OWN` and then `OWN_OPEN` for a user's own consent.
         purpose: String,
-        /// The step.
+        /// How far the session is; it begins with `OPEN`.
         step: String,
-        /// The state hash.
+        /// The keyed digest of the OAuth `state` that the provider has to return; null outside a redirect.
         state_hash: Option<Vec<u8>>,
-        /// The nonce.
+        /// The OpenID nonce that the id token has to carry; null before the redirect.
         nonce: Option<String>,
-        /// The verifier.
+        /// The PKCE verifier, or the consent handed over to the integration's run; sealed.
         verifier: Option<Vec<u8>>,
-        /// The signed in.
+        /// Who signed in at Microsoft, or the service account that the administrator typed for Google; null before.
         signed_in: Option<Json>,
-        /// When it was made.
+        /// When the browser opened the session.
         created_at: DateTimeUtc,
-        /// When it ends.
+        /// When the session ends; it cannot be extended.
         expires_at: DateTimeUtc,
     }
 }

@@ -1,56 +1,58 @@
-//! One mailbox reached through an integration.
+//! Mailboxes reached through an integration.
 
 crate::table::tenant_table! {
     /// One mailbox reached through an integration.
     "connection" {
-        /// The integration.
+        /// The integration through which the mailbox is reached.
         integration_id: Uuid,
-        /// The user.
+        /// The user whose mailbox it is; null for a room's.
         user_id: Option<Uuid>,
-        /// The room.
+        /// The room whose mailbox it is; null for a user's.
         room_id: Option<Uuid>,
-        /// The mailbox address.
+        /// The mailbox address, in lower case.
         address: String,
-        /// The state, as one of the words of `domain::state`.
+        /// The stored word of a `domain::ConnectionState`.
         state: String,
-        /// Why: a `domain::Reason`.
+        /// Why the connection is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// Since when it is in this state.
+        /// When the connection entered its state.
         since: DateTimeUtc,
-        /// The route.
+        /// How the mailbox is reached, the stored word of a `domain::Route`.
         route: String,
-        /// The capabilities.
+        /// What the last activation found to work, as `domain::Capabilities`.
         capabilities: Json,
-        /// The time zone.
+        /// The mailbox's own zone, as an IANA name; null when the provider does not return one.
         time_zone: Option<String>,
-        /// The as of.
+        /// When the calendar was last read; null if it never was.
         as_of: Option<DateTimeUtc>,
-        /// The read from.
+        /// The start of the window that the copy covers; null if the calendar was never read.
         read_from: Option<DateTimeUtc>,
-        /// The read until.
+        /// The end of the window that the copy covers, exclusive; null if the calendar was never read.
         read_until: Option<DateTimeUtc>,
-        /// From where its changes are asked: what the provider said before the copy was read. Absent when the copy is
-        /// no longer just what was read.
+        /// The provider's token, issued before the copy was read, from which changes are requested. Null once the copy
+        /// may differ from what was read.
         watermark: Option<String>,
-        /// How many items of the calendar could not be read when the copy was made.
+        /// Number of items that could not be read when the copy was made.
         unreadable_count: i32,
-        /// How many of these block nothing, since nothing is known of their times.
+        /// Number of unreadable items whose times are unknown, so that they block nothing.
         unknown_count: i32,
-        /// Examples of these items: at most 20 of `domain::Unreadable`, those that block nothing first.
+        /// Up to 20 examples of unreadable items, as `domain::Unreadable`; those that block nothing come first.
         unreadable: Json,
-        /// The calendars of the mailbox, a list of `providers::CalendarListing`; null before they were listed.
+        /// The calendars of the mailbox, a list of `providers::CalendarListing`; null before they are first listed.
         calendars: Option<Json>,
-        /// The ids of the calendars that make the owner busy, a list of texts; null leaves it to the calendar system.
+        /// The ids of the calendars that make the owner busy, a list of strings; null when the calendar system's own
+        /// rule applies.
         counted_calendars: Option<Json>,
-        /// Since when every attempt has failed in the same way; null after one that did not.
+        /// When the present series of equal failures began; null after a success.
         failing_since: Option<DateTimeUtc>,
-        /// In which way: the stable code of the kind, and after a space the provider's own code, if it gave one.
+        /// The error code of the failing attempts, followed by a space and the provider's own code if there is one;
+        /// null after a success.
         failing_code: Option<String>,
-        /// How many attempts have failed one after the other.
+        /// Number of consecutive failed attempts.
         failures: i32,
-        /// When it is tried again after a failure.
+        /// When the next attempt after a failure is due; null after a success.
         retry_at: Option<DateTimeUtc>,
-        /// Grows with every change.
+        /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,
     }
 }

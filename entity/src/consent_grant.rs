@@ -1,27 +1,27 @@
-//! The stored secret of a consent, encrypted.
+//! The consents and credentials by which Muster reaches a calendar system, encrypted.
 
 crate::table::tenant_table! {
-    /// The stored secret of a consent, encrypted.
+    /// A consent or a set of credentials by which Muster reaches a calendar system, encrypted.
     "consent_grant" {
-        /// The integration.
+        /// The link to the calendar system that the consent opens.
         integration_id: Uuid,
-        /// The user.
+        /// The user who consented for the user's own mailbox; null for the integration's own consent.
         user_id: Option<Uuid>,
-        /// The kind.
+        /// The variant of `services`' `Secret` that is stored, in its serialised spelling.
         kind: String,
-        /// The account.
+        /// Who consented, or the account that the credentials belong to.
         account: String,
-        /// The secret.
+        /// The credentials, sealed with the tenant's data key; rotating refresh tokens are replaced here.
         secret: Vec<u8>,
-        /// The access token.
+        /// Always null at present: nodes keep access tokens in memory only.
         access_token: Option<Vec<u8>>,
-        /// When it ends.
+        /// Always null at present, like `access_token`.
         expires_at: Option<DateTimeUtc>,
-        /// The lost.
+        /// Whether the provider has withdrawn the consent for good, so that it may no longer be used.
         lost: bool,
-        /// When it was made.
+        /// When the consent was stored; a new consent of the same integration and user replaces the row.
         created_at: DateTimeUtc,
-        /// Grows with every change.
+        /// Always 1 at present: no update increments it.
         version: i64,
     }
 }

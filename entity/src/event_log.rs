@@ -1,15 +1,15 @@
-//! A message to subscribers.
+//! Change events for subscribers, written in the transaction of the change.
 
 crate::table::tenant_table! {
-    /// A message to subscribers.
+    /// A change event for subscribers: it says that something changed, not how.
     "event_log" {
-        /// The topic.
+        /// Which kind of thing changed, one of the words of `services::events::topic`.
         topic: String,
-        /// The subject.
+        /// The id of what changed.
         subject: Uuid,
-        /// The payload.
+        /// An empty object at present: subscribers read the new state themselves, with their own permissions.
         payload: Json,
-        /// When.
+        /// When the change was made, in UTC.
         at: DateTimeUtc,
     }
 }

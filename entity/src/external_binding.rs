@@ -1,23 +1,23 @@
-//! Which tenant of ours a tenant of the provider belongs to.
+//! Which of Muster's tenants an organisation at a provider belongs to.
 
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
-/// Which tenant of ours a tenant of the provider belongs to.
+/// The binding of one organisation at a provider to exactly one of Muster's tenants.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "external_binding")]
 pub struct Model {
-    /// The provider.
+    /// The calendar system, the stored word of a `domain::ProviderKind`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider: String,
-    /// The external tenant.
+    /// The organisation's id at the provider; unique together with `provider`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub external_tenant: String,
-    /// The tenant.
+    /// Muster's tenant that owns the binding.
     pub tenant_id: Uuid,
-    /// The integration.
+    /// The integration whose consent proved the organisation.
     pub integration_id: Uuid,
-    /// The bound at.
+    /// When the consent was adopted.
     pub bound_at: DateTimeUtc,
 }
 
@@ -27,13 +27,13 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The bindings of a tenant.
+/// Selects the bindings of a tenant.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn of(tenant: Uuid) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.eq(tenant))
 }
 
-/// A deletion of bindings of a tenant.
+/// Deletes bindings of a tenant.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
     Entity::delete_many().filter(Column::TenantId.eq(tenant))

@@ -1,14 +1,14 @@
-//! What the database says when it fails, without the values that it says it about.
+//! Errors of the database, printed without values.
 //!
-//! PostgreSQL puts values of rows into the details of an error, and into the message itself where it cannot read one.
-//! Errors end up in logs. So whoever lets an error of the database out of a crate lets out this one, which shows the code
-//! and the names of tables, columns and constraints, however it is printed.
+//! PostgreSQL puts values of rows into the details of an error, and into the message itself when it cannot parse one;
+//! and errors end up in logs. A crate that lets a database error out therefore lets out this type, which prints only the
+//! code and the names of tables, columns and constraints.
 
 use std::fmt;
 
 use sea_orm::{DbErr, RuntimeErr, SqlxError};
 
-/// An error of the database that shows no values.
+/// An error of the database that prints no values.
 #[derive(Clone)]
 pub struct DatabaseError(DbErr);
 
@@ -18,7 +18,7 @@ impl From<DbErr> for DatabaseError {
     }
 }
 
-/// For those who decide by what it is.
+/// For callers that decide by the kind of error.
 impl std::ops::Deref for DatabaseError {
     type Target = DbErr;
 
@@ -27,7 +27,7 @@ impl std::ops::Deref for DatabaseError {
     }
 }
 
-/// It has no source: whoever prints the chain of causes would print the values.
+/// Has no source: printing the chain of causes would print the values.
 impl std::error::Error for DatabaseError {}
 
 impl fmt::Display for DatabaseError {
@@ -42,7 +42,8 @@ impl fmt::Debug for DatabaseError {
     }
 }
 
-/// Classes of SQLSTATE, and codes, whose messages name roles, databases and objects of the schema and never a value.
+/// Classes of SQLSTATE, and single codes, whose messages name roles, databases and objects of the schema but never a
+/// value.
 const NAMES_ONLY: [&str; 15] =
     ["08", "23", "25", "28", "3D", "3F", "40", "53", "54", "55", "57", "58", "42501", "42703", "42P01"];
 
@@ -85,7 +86,7 @@ fn of_sqlx(error: &SqlxError) -> String {
     }
 }
 
-/// What stands in quotation marks is a name; anything else that does is taken away.
+/// Keeps quoted names and removes any other quoted text.
 fn names(message: &str) -> String {
     let is_name = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let parts = message.split('"').enumerate();
@@ -95,7 +96,8 @@ fn names(message: &str) -> String {
         .join("\"")
 }
 
-/// SQLite's codes are numbers, and its messages name tables and columns; a text in quotation marks comes from a statement.
+/// Whether a message of SQLite may be printed whole: its codes are numbers, its messages name tables and columns, and
+/// quoted text comes from a statement.
 fn is_names_only(code: &str, message: &str) -> bool {
     let is_sqlite = !code.is_empty() && code.len() <= 4 && code.bytes().all(|byte| byte.is_ascii_digit());
     match is_sqlite {

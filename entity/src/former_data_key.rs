@@ -1,13 +1,13 @@
-//! A data key that was replaced and still seals something, or did so a moment ago.
+//! Replaced data keys of tenants, kept while anything is sealed with them.
 
 crate::table::tenant_table! {
-    /// A data key that was replaced and still seals something, or did so a moment ago.
+    /// A replaced data key, kept while anything is sealed with it and a short time afterwards.
     "former_data_key" {
         /// The key, sealed under a master key.
         sealed: Vec<u8>,
-        /// When another key took its place.
+        /// When another key replaced it.
         replaced_at: DateTimeUtc,
-        /// Since when it seals nothing; null while it does.
+        /// Since when nothing is sealed with the key; null while something is.
         unused_since: Option<DateTimeUtc>,
     }
 }

@@ -1,19 +1,20 @@
-//! What a repeated request is answered with.
+//! Idempotency keys of mutations and what the mutations made.
 
 crate::table::tenant_table! {
-    /// What a repeated request is answered with.
+    /// An idempotency key and what the mutation sent with it made.
     "idempotency" {
-        /// The field.
+        /// The GraphQL mutation, such as `createBooking`; a key counts per mutation and caller.
         field: String,
-        /// The caller.
+        /// The actor who sent the request: the id of a user or of an API key.
         caller: String,
-        /// The key.
+        /// The idempotency key from the request, 1 to 128 characters.
         key: String,
-        /// The parameters.
+        /// SHA-256 of the request's parameters: the same key with other parameters is refused.
         parameters: Vec<u8>,
-        /// The entity.
+        /// The id of what the mutation made, returned to repeated requests; all zeros while the first is being
+        /// processed.
         entity: Uuid,
-        /// When it ends.
+        /// When the key is forgotten, 24 hours after the request.
         expires_at: DateTimeUtc,
     }
 }

@@ -1,17 +1,17 @@
-//! A secret of the installation itself. The master key that seals it is the one in force.
+//! Secrets of the installation itself, sealed under the current master key.
 
 use sea_orm::entity::prelude::*;
 
-/// A secret of the installation itself.
+/// A secret of the installation itself, sealed under a master key.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "installation_secret")]
 pub struct Model {
-    /// Which secret it is.
+    /// Which secret the row holds.
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
     /// The secret, sealed under a master key.
     pub sealed: Vec<u8>,
-    /// When it was sealed.
+    /// When the secret was sealed last.
     pub changed_at: DateTimeUtc,
 }
 

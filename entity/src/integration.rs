@@ -1,43 +1,46 @@
-//! A link to one calendar system.
+//! Links to the calendar systems of tenants.
 
 crate::table::tenant_table! {
-    /// A link to one calendar system.
+    /// A link to one calendar system of a tenant.
     "integration" {
-        /// The provider.
+        /// The calendar system, the stored word of a `domain::ProviderKind`.
         provider: String,
-        /// The name, for people.
+        /// A display name.
         name: String,
-        /// The state, as one of the words of `domain::state`.
+        /// The stored word of a `domain::IntegrationState`.
         state: String,
-        /// Why: a `domain::Reason`.
+        /// Why the integration is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// Since when it is in this state.
+        /// When the integration entered its state.
         since: DateTimeUtc,
-        /// The access level.
+        /// How much the service account may reach, the stored word of a `domain::AccessLevel`.
         access_level: String,
-        /// The scope group.
+        /// The group to which restricted access is limited, as the customer calls it; null when access is not limited
+        /// to one.
         scope_group: Option<String>,
-        /// The external tenant.
+        /// The organisation's id at the provider; null before the consent.
         external_tenant: Option<String>,
-        /// The external name.
+        /// The organisation's display name at the provider; null before the consent.
         external_name: Option<String>,
-        /// The server url.
+        /// The address of the customer's own server; null for cloud providers.
         server_url: Option<String>,
-        /// The service mailbox.
+        /// The mailbox through which bookings are written when the organiser's cannot be; null when none is chosen.
         service_mailbox: Option<String>,
-        /// The known good.
+        /// The address of the first mailbox activated, probed to tell "this mailbox is out of scope" from "access is
+        /// lost"; null before.
         known_good: Option<String>,
-        /// The consented by.
+        /// The account that consented at the provider; null before the consent.
         consented_by: Option<String>,
-        /// The return url.
+        /// Where the browser goes after the consent; null to stay on Muster's page.
         return_url: Option<String>,
-        /// How rooms are told from people, a `providers::caldav::RoomRule`; null where the installation's own rule serves.
+        /// How rooms are told from people, as `providers::caldav::RoomRule`; null when the installation's own rule
+        /// applies.
         room_rules: Option<Json>,
-        /// The created by.
+        /// The actor who registered the integration: the id of a user, key or link.
         created_by: String,
-        /// When it was made.
+        /// When the integration was registered.
         created_at: DateTimeUtc,
-        /// Grows with every change.
+        /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,
     }
 }

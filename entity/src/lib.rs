@@ -1,8 +1,8 @@
 //! One file per table, and finders that begin with the tenant.
 //!
-//! `services` reads and writes through what stands here; the engine's set-based statements live in `queue` and
-//! `workflows`. Words such as states are stored as text and read back through `domain`, so that a row written by
-//! a newer binary never fails a whole list.
+//! `services` reads and writes through this crate; the engine's set-based statements are in `queue` and `workflows`.
+//! Words such as states are stored as text and parsed by `domain`, so that a row written by a newer binary never makes
+//! a whole list fail.
 
 mod failure;
 mod sqlite_file;

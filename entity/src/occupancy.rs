@@ -1,15 +1,15 @@
-//! A time that a booking blocks for one mailbox.
+//! The times that bookings block for users and rooms.
 
 crate::table::tenant_table! {
-    /// A time that a booking blocks for one mailbox.
+    /// A time that a booking blocks for one user or room.
     "occupancy" {
-        /// The holder.
+        /// The id of the user or room whose time is blocked.
         holder: Uuid,
-        /// The booking.
+        /// The booking that blocks the time.
         booking_id: Uuid,
-        /// When it begins.
+        /// The start of the blocked time, buffer included.
         start_at: DateTimeUtc,
-        /// When it ends.
+        /// The end of the blocked time, exclusive and buffer included.
         end_at: DateTimeUtc,
     }
 }

@@ -1,15 +1,15 @@
-//! Who a user is at an OpenID issuer.
+//! The users' subjects at OpenID issuers.
 
 crate::table::tenant_table! {
-    /// Who a user is at an OpenID issuer: one subject for each user and one user for each subject.
+    /// A user's subject at an OpenID issuer: one per user, and one user per subject.
     "openid_identity" {
-        /// The issuer.
+        /// The OpenID issuer at which the subject is known.
         issuer_id: Uuid,
-        /// The user.
+        /// The user as whom the subject signs in.
         user_id: Uuid,
-        /// What the issuer's claim says.
+        /// The value of the issuer's subject claim.
         subject: String,
-        /// When the two were linked.
+        /// When the user and the subject were linked.
         created_at: DateTimeUtc,
     }
 }

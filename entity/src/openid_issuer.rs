@@ -1,29 +1,30 @@
-//! An OpenID issuer by which users of a tenant sign in.
+//! OpenID issuers through which users of a tenant sign in.
 
 crate::table::tenant_table! {
-    /// An OpenID issuer by which users of a tenant sign in.
+    /// An OpenID issuer through which users of a tenant sign in.
     "openid_issuer" {
-        /// The name, for people.
+        /// A display name, shown on the sign-in page.
         name: String,
-        /// The issuer identifier, compared as it is. It never changes.
+        /// The issuer identifier, compared byte by byte; it never changes.
         issuer: String,
-        /// Our client id there.
+        /// Muster's client id at the issuer.
         client_id: String,
-        /// The client's secret, sealed; null for a public client.
+        /// The client's secret, sealed with the tenant's data key; null for a public client.
         client_secret: Option<Vec<u8>>,
-        /// The algorithms by which it may sign, a list of words.
+        /// The signature algorithms accepted from the issuer, a list of words.
         algorithms: Json,
-        /// Which of its tokens open the API by themselves.
+        /// Which of the issuer's tokens the API accepts directly.
         accepts: String,
-        /// For whom its access tokens must have been made.
+        /// The audience that the issuer's access tokens must carry.
         audience: String,
-        /// The claim that says who it is.
+        /// The claim that identifies the user at the issuer.
         subject_claim: String,
-        /// The claim by whose verified address a user is found at first use; null where users are linked beforehand.
+        /// The claim with the verified address by which a user is found at the first sign-in; null where users are
+        /// linked beforehand.
         email_claim: Option<String>,
-        /// When it was registered.
+        /// When the issuer was registered.
         created_at: DateTimeUtc,
-        /// Grows with every change.
+        /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,
     }
 }

@@ -1,15 +1,15 @@
-//! A set of permissions.
+//! Roles: named sets of permissions.
 
 crate::table::tenant_table! {
-    /// A set of permissions.
+    /// A named set of permissions that users of a tenant hold.
     "role" {
-        /// The name, for people.
+        /// A display name, unique within the tenant.
         name: String,
-        /// The standard.
+        /// Whether every tenant has the role from the start; such roles cannot be changed.
         standard: bool,
-        /// The permissions.
+        /// What holders of the role may do: a list of the words of `domain::Permission`.
         permissions: Json,
-        /// When it was made.
+        /// When the role was added; for a standard role, when its tenant was created.
         created_at: DateTimeUtc,
     }
 }

@@ -1,23 +1,23 @@
-//! A resource mailbox.
+//! Rooms: resource mailboxes from an integration's directory.
 
 crate::table::tenant_table! {
-    /// A resource mailbox.
+    /// A resource mailbox from an integration's directory.
     "room" {
-        /// The integration.
+        /// The integration in whose directory the room is listed.
         integration_id: Uuid,
-        /// The mailbox address.
+        /// The mailbox address, in lower case; unique within the integration.
         address: String,
-        /// The name, for people.
+        /// The display name from the directory.
         name: String,
-        /// The capacity.
+        /// Number of people the room holds; null when the directory does not say.
         capacity: Option<i32>,
-        /// The building.
+        /// Where the room is, as the directory spells it; null when the directory does not say.
         building: Option<String>,
-        /// The floor.
+        /// The storey, as people name it; null when the directory does not say.
         floor: Option<String>,
-        /// The equipment.
+        /// What the directory lists as available in the room: a list of strings.
         equipment: Json,
-        /// When it was made.
+        /// When the room was first listed.
         created_at: DateTimeUtc,
     }
 }

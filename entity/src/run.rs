@@ -1,43 +1,43 @@
-//! One execution of a workflow.
+//! Executions of workflows.
 
 crate::table::tenant_table! {
     /// One execution of a workflow.
     "run" {
-        /// The workflow.
+        /// The name of the workflow, as in its table.
         workflow: String,
-        /// Grows with every change.
+        /// The version of the workflow's table with which the run began; null before its first step.
         version: Option<i32>,
-        /// The state, as one of the words of `domain::state`.
+        /// The state of the workflow's table that the run is in; null before its first step.
         state: Option<String>,
-        /// The memory.
+        /// What the workflow remembers between steps, as JSON of its own type; at first, its input.
         memory: Json,
-        /// The trail.
+        /// The states entered so far, a list in the order of first entry; undoing follows it backwards.
         trail: Json,
-        /// The revision.
+        /// Incremented with every committed step; a commit at a stale revision is refused.
         revision: i64,
-        /// The status.
+        /// Whether the run has work, waits or has ended: the stored word of a `domain::RunStatus`.
         status: String,
-        /// The lane.
+        /// The priority of the run's work, the stored word of a `domain::Lane`.
         lane: String,
-        /// The business key.
+        /// What the run works on: at most one unfinished run per tenant, workflow and key.
         business_key: String,
-        /// The subject.
+        /// The id of what the run is about, such as a booking or an integration.
         subject: Uuid,
-        /// The asked by.
+        /// The actor who started the run: the id of a user, key or link, or a part of the engine.
         asked_by: String,
-        /// The wait signal.
+        /// The name of the signal that wakes the run; null when it waits for none.
         wait_signal: Option<String>,
-        /// Whether somebody asked for it to be stopped.
+        /// Whether somebody asked for the run to be cancelled.
         cancel_requested: bool,
-        /// Whether it goes backwards, or did when it was parked.
+        /// Whether the run is undoing its steps, or was when it was quarantined.
         undoing: bool,
-        /// Why: a `domain::Reason`.
+        /// Why the run is in its status, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// When it was made.
+        /// When the run was enqueued.
         created_at: DateTimeUtc,
-        /// The updated at.
+        /// When the last step was committed.
         updated_at: DateTimeUtc,
-        /// The finished at.
+        /// When the run ended; null while it is unfinished.
         finished_at: Option<DateTimeUtc>,
     }
 }

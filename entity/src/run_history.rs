@@ -1,25 +1,25 @@
-//! One committed step of a run, or a person's retry: one line a revision.
+//! The history of runs: one row per committed step or retry by a person.
 
 crate::table::tenant_table! {
-    /// One committed step of a run, or a person's retry: one line a revision.
+    /// One committed step of a run, or a retry by a person: one row per revision.
     "run_history" {
-        /// The run.
+        /// The run whose step was committed.
         run_id: Uuid,
-        /// The revision.
+        /// The run's revision after the step.
         revision: i64,
-        /// The state, as one of the words of `domain::state`.
+        /// The state whose step ran; empty when the run had none.
         state: String,
-        /// The outcome.
+        /// The result in one word, such as `DONE`; `REVIVED` for a retry by a person.
         outcome: String,
-        /// The next state.
+        /// The state after the step; null when the run ended or stayed in its state.
         next_state: Option<String>,
-        /// The attempt.
+        /// Number of attempts at the step so far, from 1 on; 0 for a retry by a person.
         attempt: i32,
-        /// Why: a `domain::Reason`.
+        /// Why the step ended as it did, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
-        /// The node.
+        /// The node that executed the step, or the actor who retried the run.
         node: String,
-        /// When.
+        /// When the step was committed.
         at: DateTimeUtc,
     }
 }

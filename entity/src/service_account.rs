@@ -1,21 +1,21 @@
-//! A technical account that an integration acts with.
+//! The service mailboxes of integrations, current and former.
 
 crate::table::tenant_table! {
-    /// A technical account that an integration acts with.
+    /// A mailbox through which an integration writes bookings for others.
     "service_account" {
-        /// The integration.
+        /// The integration that the account acts for.
         integration_id: Uuid,
-        /// The mailbox address.
+        /// The mailbox address, in lower case; unique within the integration.
         address: String,
-        /// The name, for people.
+        /// A display name.
         name: String,
-        /// The status.
+        /// `ACTIVE` for the account that new bookings use, `RETIRED` for former ones.
         status: String,
-        /// The position.
+        /// Rank among the accounts when one is chosen, lowest first; 0 at present.
         position: i32,
-        /// The verified at.
+        /// When the account last passed verification; null before.
         verified_at: Option<DateTimeUtc>,
-        /// When it was made.
+        /// When the account was first stored.
         created_at: DateTimeUtc,
     }
 }

@@ -1,22 +1,23 @@
-//! A sign-in by the page that has succeeded.
+//! Successful sign-ins through an OpenID issuer's page.
 
 crate::table::tenant_table! {
-    /// A sign-in by the page that has succeeded. Its id was made when it began, so that one answer of an issuer counts
-    /// once.
+    /// A successful sign-in through an issuer's page. Its id is made when the sign-in begins, so that one response of
+    /// the issuer counts once.
     "sign_in" {
-        /// By which issuer.
+        /// The OpenID issuer that authenticated the user.
         issuer_id: Uuid,
-        /// Who signed in.
+        /// The user who signed in.
         user_id: Uuid,
-        /// The digest of the code by which an application gets the token; null where the page showed the token.
+        /// The digest of the code that an application exchanges for the token; null where the page showed the token
+        /// itself.
         code_hash: Option<Vec<u8>>,
-        /// The digest of what the application shows with the code (RFC 7636, S256).
+        /// The PKCE challenge for exchanging the code (RFC 7636, S256); null for a sign-in without one.
         challenge: Option<String>,
-        /// When it ended well.
+        /// When the sign-in succeeded.
         created_at: DateTimeUtc,
-        /// Until when its code is good.
+        /// When the code expires.
         expires_at: DateTimeUtc,
-        /// When its code was exchanged.
+        /// When the code was exchanged; null before.
         redeemed_at: Option<DateTimeUtc>,
     }
 }

@@ -1,15 +1,15 @@
-//! A message that waits for its run.
+//! Signals that wait for their runs.
 
 crate::table::tenant_table! {
-    /// A message that waits for its run.
+    /// A message for a run, kept until one of the run's steps consumes it.
     "signal" {
-        /// The run.
+        /// The run to wake.
         run_id: Uuid,
-        /// The name, for people.
+        /// The name that a waiting step asks for.
         name: String,
-        /// The payload.
+        /// The data of the signal, in a form that sender and workflow agree on.
         payload: Json,
-        /// When it was made.
+        /// When the signal was sent.
         created_at: DateTimeUtc,
     }
 }

@@ -1,4 +1,4 @@
-//! A key that signs access tokens.
+//! Keys that sign access tokens.
 
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
@@ -7,16 +7,16 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "signing_key")]
 pub struct Model {
-    /// The `kid` of the tokens that it signs.
+    /// The id, and the `kid` of the tokens signed with the key.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     /// The Ed25519 public key, 32 bytes.
     pub public_key: Vec<u8>,
-    /// The private key (PKCS #8), sealed.
+    /// The private key (PKCS #8), sealed under the master key.
     pub private_key: Vec<u8>,
-    /// When it was made.
+    /// When the key was generated.
     pub created_at: DateTimeUtc,
-    /// When the last token that it signed has ended; null while it signs.
+    /// When the last token signed with the key expires; null while the key signs.
     pub retires_at: Option<DateTimeUtc>,
 }
 

@@ -35,20 +35,20 @@ pub enum StoreError {
     /// The URL is neither `sqlite://` nor `postgres://`.
     #[error("The database URL must begin with sqlite:// or postgres://.")]
     UnknownUrl,
-    /// A role that could pass or leave row-level security.
+    /// The role of a connection could bypass or leave row-level security.
     #[error(
         "The database role {role} {faults}, so row-level security would not keep tenants apart. A node logs in as \
          {wanted}: `muster migrate` makes that role. The owner's URL is for `migrate` alone, as migration_url."
     )]
     RoleUnsafe {
-        /// The role that the connection logged in as.
+        /// The role with which the connection logged in.
         role: String,
-        /// The role that it has to be.
+        /// The name of the role expected for this pool.
         wanted: &'static str,
-        /// What is wrong with it.
+        /// The faults, as predicates of a sentence that begins with the role.
         faults: String,
     },
-    /// The database refused or broke.
+    /// The database refused a statement, or the connection broke.
     #[error("The database does not respond as it should: {0}")]
     Database(#[from] DatabaseError),
 }
@@ -70,15 +70,15 @@ impl StoreError {
     }
 }
 
-/// A connection that lay still for so long is asked whether it is alive before it is used. One in steady use is not: the
-/// question is one more way to the database and back for every statement.
+/// A connection idle for this long is tested before it is used. One in steady use is not: the test would cost a round
+/// trip for every statement.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Says whose rows a transaction may touch.
+/// Sets the tenants whose rows a transaction may touch.
 const CONFINE: &str = "SELECT set_config('app.tenants', $1, true)";
 
-/// How set-based statements by key are planned: on a table that was never analysed the planner would read all of it for
-/// a batch of any size, and it would plan anew for every length of a batch.
+/// Planner settings for set-based statements by key: on a table that was never analysed the planner would read all of
+/// it for a batch of any size, and it would plan anew for every length of a batch.
 const BY_KEY: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -86,7 +86,7 @@ const BY_KEY: [(&str, &str); 4] = [
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
-/// Says whose rows a transaction of set-based statements by key may touch.
+/// Sets the tenants whose rows a transaction of set-based statements by key may touch.
 static CONFINE_BY_KEY: LazyLock<String> = LazyLock::new(|| {
     let by_key = BY_KEY.map(|(name, value)| format!(", set_config('{name}', '{value}', true)"));
     CONFINE.to_owned() + &by_key.concat()
@@ -103,7 +103,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects to `sqlite://path?mode=rwc` or `postgres://...`, with at most `connections` connections a pool.
+    /// Connects to `sqlite://path?mode=rwc` or `postgres://...`, with at most `connections` connections per pool.
     pub async fn connect(logins: &Logins, connections: u32) -> Result<Self, StoreError> {
         if logins.is_sqlite() {
             Ok(Self::sqlite(&logins.app, connections).await?)
@@ -157,8 +157,8 @@ impl Store {
         Ok(Self { backend: DatabaseBackend::Postgres, write: app.clone(), read: app, engine, by_key })
     }
 
-    /// "The column is one of these ids". On PostgreSQL the ids are one parameter, so that a statement is the same, and
-    /// planned once, for any number of them.
+    /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the statement
+    /// is the same, and planned once, for any number of them.
     pub fn one_of(&self, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
         use sea_orm::sea_query::ExprTrait;
         match self.backend {
@@ -178,7 +178,7 @@ impl Store {
         Database::connect(options).await
     }
 
-    /// Counts every statement from now on; what begins and ends a transaction is none. For those who watch the cost.
+    /// Counts every statement from now on, except those that begin or end a transaction; for measuring cost.
     #[must_use]
     pub fn counted(mut self, statements: &Arc<AtomicU64>) -> Self {
         for connection in [&mut self.write, &mut self.read, &mut self.engine, &mut self.by_key] {
@@ -190,7 +190,7 @@ impl Store {
         self
     }
 
-    /// Which store it is.
+    /// The kind of database: PostgreSQL or SQLite.
     pub fn backend(&self) -> DatabaseBackend {
         self.backend
     }
@@ -200,7 +200,7 @@ impl Store {
         self.begin_write(CONFINE, &[tenant]).await
     }
 
-    /// A writing transaction that may touch the rows of these tenants: the committer's.
+    /// A writing transaction that may touch the rows of the given tenants; for the committer.
     pub async fn write_many(&self, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(&CONFINE_BY_KEY, tenants).await
     }
@@ -220,7 +220,7 @@ impl Store {
         Ok(txn)
     }
 
-    /// A writing transaction that touches what belongs to no tenant, or is found before its tenant is known.
+    /// A writing transaction that may touch rows without a tenant, and tables that are read to find a tenant.
     pub async fn write_installation(&self) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &[]).await
     }
@@ -232,17 +232,17 @@ impl Store {
         Ok(txn)
     }
 
-    /// A connection that sees what belongs to no tenant, or is found before its tenant is known.
+    /// A connection that sees rows without a tenant, and tables that are read to find a tenant.
     pub fn installation(&self) -> &DatabaseConnection {
         &self.read
     }
 
-    /// A connection that sees the engine's tables of all tenants, and nothing else.
+    /// A connection that sees only the engine's tables, of all tenants.
     pub fn engine(&self) -> &DatabaseConnection {
         &self.engine
     }
 
-    /// The same for statements over sets of keys: they go by the keys' indexes, and are planned once.
+    /// Like [`Self::engine`], for statements over sets of keys: the planner uses the keys' indexes and plans once.
     pub fn by_key(&self) -> &DatabaseConnection {
         &self.by_key
     }
@@ -256,7 +256,7 @@ impl Store {
     }
 }
 
-/// Refuses a role that row-level security does not hold.
+/// Refuses a role to which row-level security does not apply.
 async fn held(connection: &DatabaseConnection, wanted: &'static str) -> Result<(), StoreError> {
     let role = Role::of(connection).await?;
     let faults = role.faults(wanted);

@@ -1,6 +1,6 @@
-//! How a table of a tenant is declared: its columns, and the finders that begin with the tenant.
+//! Macros that declare a tenant's table: its columns, and finders that begin with the tenant.
 
-/// Declares an entity with `id` and `tenant_id`, and its tenant-first finders `of` and `one`.
+/// Declares an entity with `id` and `tenant_id`, and finders that begin with the tenant, such as `of` and `one`.
 macro_rules! tenant_table {
     ($(#[$doc:meta])* $table:literal { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
         use sea_orm::entity::prelude::*;
@@ -10,10 +10,10 @@ macro_rules! tenant_table {
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
         #[sea_orm(table_name = $table)]
         pub struct Model {
-            /// The id.
+            /// The primary key, a UUIDv7; the API shows it with the prefix of its kind.
             #[sea_orm(primary_key, auto_increment = false)]
             pub id: Uuid,
-            /// The tenant it belongs to.
+            /// The owning tenant; every finder filters by it.
             pub tenant_id: Uuid,
             $($(#[$fdoc])* pub $field: $ty),*
         }
@@ -24,35 +24,35 @@ macro_rules! tenant_table {
 
         impl ActiveModelBehavior for ActiveModel {}
 
-        /// All rows of a tenant.
+        /// Selects all rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn of(tenant: Uuid) -> Select<Entity> {
             Entity::find().filter(Column::TenantId.eq(tenant))
         }
 
-        /// The rows of all tenants: for the engine's own role and the operator's own commands.
+        /// Selects the rows of all tenants: only for the engine's own role and the operator's own commands.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn everywhere() -> Select<Entity> {
             Entity::find()
         }
 
-        /// One row of a tenant.
+        /// Selects one row of a tenant by its id.
         pub fn one(tenant: Uuid, id: Uuid) -> Select<Entity> {
             of(tenant).filter(Column::Id.eq(id))
         }
 
-        /// The rows of a tenant that have one of these ids.
+        /// Selects the rows of a tenant with one of the given ids.
         pub fn among(tenant: Uuid, ids: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
             of(tenant).filter(Column::Id.is_in(ids))
         }
 
-        /// An update of rows of a tenant.
+        /// Updates rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn update(tenant: Uuid) -> sea_orm::UpdateMany<Entity> {
             Entity::update_many().filter(Column::TenantId.eq(tenant))
         }
 
-        /// A deletion of rows of a tenant.
+        /// Deletes rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
             Entity::delete_many().filter(Column::TenantId.eq(tenant))
@@ -60,7 +60,7 @@ macro_rules! tenant_table {
     };
 }
 
-/// Declares an entity of a tenant whose key is made of several columns.
+/// Declares an entity of a tenant whose primary key consists of several columns.
 macro_rules! tenant_junction {
     ($(#[$doc:meta])* $table:literal { $($(#[$kdoc:meta])* $key:ident : $kty:ty),* ; $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
         use sea_orm::entity::prelude::*;
@@ -70,7 +70,7 @@ macro_rules! tenant_junction {
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
         #[sea_orm(table_name = $table)]
         pub struct Model {
-            /// The tenant it belongs to.
+            /// The owning tenant; every finder filters by it.
             #[sea_orm(primary_key, auto_increment = false)]
             pub tenant_id: Uuid,
             $($(#[$kdoc])* #[sea_orm(primary_key, auto_increment = false)] pub $key: $kty,)*
@@ -83,19 +83,19 @@ macro_rules! tenant_junction {
 
         impl ActiveModelBehavior for ActiveModel {}
 
-        /// All rows of a tenant.
+        /// Selects all rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn of(tenant: Uuid) -> Select<Entity> {
             Entity::find().filter(Column::TenantId.eq(tenant))
         }
 
-        /// An update of rows of a tenant.
+        /// Updates rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn update(tenant: Uuid) -> sea_orm::UpdateMany<Entity> {
             Entity::update_many().filter(Column::TenantId.eq(tenant))
         }
 
-        /// A deletion of rows of a tenant.
+        /// Deletes rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
         pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
             Entity::delete_many().filter(Column::TenantId.eq(tenant))

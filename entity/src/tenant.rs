@@ -1,33 +1,32 @@
-//! A customer organisation.
+//! Tenants: the organisations that are the vendor's customers.
 
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
-/// A customer organisation.
+/// An organisation that is the vendor's customer.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenant")]
 pub struct Model {
-    /// The id.
+    /// The primary key; the API shows it with the prefix `ten_`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// The plan.
+    /// What the tenant pays for, the stored word of a `domain::Plan`.
     pub plan: String,
-    /// The return urls.
+    /// A list of URLs: browsers may be sent back to these and to anything below them.
     pub return_urls: Json,
-    /// The time zone of days that neither a calendar nor a user tells the zone of, as an IANA name; null while nobody
-    /// has told it.
+    /// The IANA name of the zone for whole days where neither a calendar nor a user has one; null while unknown.
     pub time_zone: Option<String>,
-    /// The language, as a BCP 47 tag; null while nobody has told it.
+    /// The preferred language, as a BCP 47 tag; null while unknown.
     pub language: Option<String>,
-    /// The data key, sealed under a master key.
+    /// The tenant's current data key, sealed under a master key.
     pub data_key: Vec<u8>,
-    /// How far the rotation of the data key is; null while there is none.
+    /// How far the rotation of the data key is; null when none is in progress.
     pub data_key_rotation: Option<String>,
-    /// Grows with every change.
+    /// Incremented on every change; updates compare it with `ifVersion`.
     pub version: i64,
-    /// When it was made.
+    /// When the tenant was created.
     pub created_at: DateTimeUtc,
 }
 

@@ -1,13 +1,13 @@
-//! A feature that staff switched on.
+//! Features that the vendor's staff switch on for single tenants.
 
 crate::table::tenant_junction! {
-    /// A feature that staff switched on.
+    /// A feature that the vendor's staff switched on for a tenant.
     "tenant_feature" {
-        /// The feature.
+        /// The stored word of a `domain::Feature`.
         feature: String;
-        /// The enabled by.
+        /// The id of the staff API key with which it was switched on.
         enabled_by: String,
-        /// The enabled at.
+        /// When the feature was switched on.
         enabled_at: DateTimeUtc,
     }
 }

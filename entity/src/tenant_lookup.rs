@@ -1,5 +1,5 @@
-//! Which tenant something belongs to that is found before its tenant is known. The database keeps it beside the tables
-//! that it leads to; nodes read it only.
+//! The tenants of rows that are found by a key before their tenant is known. Triggers of the database keep this table;
+//! nodes only read it.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use uuid::Uuid;
 
 use crate::Store;
 
-/// Which tenant a key belongs to.
+/// The tenant of one key.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenant_lookup")]
 pub struct Model {
-    /// The table that it leads to.
+    /// The table of the row that the key belongs to.
     #[sea_orm(primary_key, auto_increment = false)]
     pub kind: String,
-    /// A digest, or the bytes of a provider's id.
+    /// The key: a digest, or the bytes of a provider's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: Vec<u8>,
-    /// The tenant whose row it is.
+    /// The tenant that owns the row.
     pub tenant_id: Uuid,
 }
 
@@ -28,14 +28,14 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// What is looked up.
+/// The tables whose rows are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// An invitation, by the digest of its token.
     ConnectLink,
     /// A browser's session, by the digest of its cookie.
     ConnectSession,
-    /// A channel, by what notices call it: its id up to the first bar.
+    /// A channel, by the name that notifications use: its external id up to the first bar.
     Channel,
 }
 
@@ -49,14 +49,14 @@ impl Kind {
     }
 }
 
-/// The tenant that a key belongs to. Whatever it leads to is then read as that tenant.
+/// The tenant that a key belongs to; the row itself is then read as that tenant.
 #[expect(clippy::disallowed_methods, reason = "the key is what tells the tenant")]
 pub async fn tenant_of(store: &Store, kind: Kind, key: &[u8]) -> Result<Option<Uuid>, DbErr> {
     let found = Entity::find_by_id((kind.table().to_owned(), key.to_vec())).one(store.installation()).await?;
     Ok(found.map(|row| row.tenant_id))
 }
 
-/// The tenants that any of these keys belongs to, with one statement.
+/// The tenants that any of these keys belong to, read with one statement.
 #[expect(clippy::disallowed_methods, reason = "the keys are what tells the tenants")]
 pub async fn tenants_of(
     store: &Store,

@@ -1,19 +1,19 @@
-//! A person of a tenant.
+//! The users of tenants.
 
 crate::table::tenant_table! {
-    /// A person of a tenant.
+    /// A person who signs in, books, or has a connected calendar.
     "tenant_user" {
-        /// The email.
+        /// The address for invitations and sign-in, in lower case; unique within the tenant.
         email: String,
-        /// The name, for people.
+        /// A display name.
         name: String,
-        /// The calendar address.
+        /// The mailbox that holds the user's calendar, unique within the tenant; null when the user has none.
         calendar_address: Option<String>,
-        /// The time zone.
+        /// The user's own zone, as an IANA name; null when unknown.
         time_zone: Option<String>,
-        /// Grows with every change.
+        /// Incremented on every change; updates compare it with `ifVersion`.
         version: i64,
-        /// When it was made.
+        /// When an administrator or the vendor added the person.
         created_at: DateTimeUtc,
     }
 }

@@ -1,17 +1,17 @@
-//! Who accepted which document, and when.
+//! Acceptances of legal documents.
 
 crate::table::tenant_table! {
-    /// Who accepted which document, and when.
+    /// One acceptance of one legal document; never changed afterwards.
     "terms_acceptance" {
-        /// The integration.
+        /// The integration that was being connected.
         integration_id: Uuid,
-        /// The document.
+        /// Which text was accepted: `TERMS_OF_SERVICE` or `PRIVACY_POLICY`.
         document: String,
-        /// The document version.
+        /// The text's version from the operator's configuration at that time.
         document_version: String,
-        /// The accepted by.
+        /// Who accepted: an email address, or the id of a user, key or link.
         accepted_by: String,
-        /// The accepted at.
+        /// When the box was ticked, as the server received it.
         accepted_at: DateTimeUtc,
     }
 }

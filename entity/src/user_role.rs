@@ -1,11 +1,11 @@
-//! Who has which role.
+//! Assignments of roles to users.
 
 crate::table::tenant_junction! {
-    /// Who has which role.
+    /// The assignment of a role to a user.
     "user_role" {
-        /// The user.
+        /// The user who holds the role.
         user_id: Uuid,
-        /// The role.
+        /// The role held.
         role_id: Uuid;
     }
 }

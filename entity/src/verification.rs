@@ -1,15 +1,15 @@
-//! One climb of the ladder of checks.
+//! Verifications: the recorded results of checking an integration step by step.
 
 crate::table::tenant_table! {
-    /// One climb of the ladder of checks.
+    /// One verification of an integration: the results of all its checks.
     "verification" {
-        /// The integration.
+        /// The integration that was checked.
         integration_id: Uuid,
-        /// The verdict.
+        /// The worst result among the checks, skipped ones aside: the stored word of a `domain::Verdict`.
         verdict: String,
-        /// The checks.
+        /// The single results in the order of checking, as JSON.
         checks: Json,
-        /// When.
+        /// When the last check ended.
         at: DateTimeUtc,
     }
 }

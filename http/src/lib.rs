@@ -1,9 +1,9 @@
-//! The guarded HTTP client: the only way by which Muster calls anybody.
+//! The guarded HTTP client, through which Muster makes every outgoing call.
 //!
-//! Every request has time-outs, every answer a size bound. Redirects are never followed here (a caller that
-//! knows its protocol decides), plain `http` and private addresses are refused unless the operator allowed
-//! the host. Addresses are judged in the resolver that the connection itself uses, so that a name cannot
-//! answer differently the second time. Nothing of a request's query, headers or body is logged.
+//! Every request has time-outs and every response a size limit. Redirects are never followed here (a caller that knows
+//! its protocol decides), plain `http` and private addresses are refused unless the operator allowed the host.
+//! Addresses are judged in the resolver that the connection itself uses, so that a name cannot resolve differently the
+//! second time. No part of a request's query, headers or body is logged.
 
 mod guard;
 mod wait;
@@ -20,14 +20,14 @@ pub use reqwest::{
 use url::Url;
 pub use wait::{LONGEST_WAIT, SHORTEST_WAIT, clamp_wait, read_wait};
 
-/// Bounds of one client.
+/// Limits of one client.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How long a connection may take to be made.
+    /// The longest time to establish a connection.
     pub connect_timeout: Duration,
-    /// How long a request may take until the last byte of its answer.
+    /// The longest time from the start of a request to the last byte of its response.
     pub timeout: Duration,
-    /// The largest answer that is read, in bytes.
+    /// The largest response body that is read, in bytes.
     pub max_body: usize,
     /// Hosts beyond the public internet that may be called.
     pub allowance: Allowance,
@@ -44,26 +44,26 @@ impl Default for Config {
     }
 }
 
-/// A request that is ready to be sent.
+/// A request, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The method; WebDAV's own are welcome.
+    /// The HTTP method; WebDAV's methods are allowed too.
     pub method: Method,
-    /// The absolute address.
+    /// The absolute URL.
     pub url: Url,
-    /// The headers, secrets included: mark those sensitive.
+    /// The headers, including secrets, which must be marked sensitive.
     pub headers: HeaderMap,
-    /// The body; empty for none.
+    /// The request body; empty for none.
     pub body: Bytes,
 }
 
 impl Request {
-    /// A request without headers or body.
+    /// Builds a request without headers or body.
     pub fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    /// Adds a header; a value that is not valid in a header is left out.
+    /// Adds a header; a value that no header may have is silently left out.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -89,86 +89,85 @@ impl Request {
     }
 }
 
-/// An answer, read to its end.
+/// A response whose body was read to its end.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// The status.
+    /// The HTTP status code; a redirect is returned, not followed.
     pub status: StatusCode,
-    /// The headers.
+    /// All response headers, names in lower case.
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
 }
 
 impl Response {
-    /// A header as text.
+    /// The value of a header; `None` when absent or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The wait that a `Retry-After` header asks for, within [`SHORTEST_WAIT`] and [`LONGEST_WAIT`].
+    /// The wait that a `Retry-After` header requests, limited to [`SHORTEST_WAIT`] and [`LONGEST_WAIT`].
     pub fn retry_after(&self) -> Option<Duration> {
         wait::retry_after(self.header("retry-after")?, self.header("date"))
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
 
-    /// The body as text, with what is not UTF-8 replaced.
+    /// The body as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is not one that this client may call. Nothing was sent.
+    /// The client may not call this address. Nothing was sent.
     #[error("the address {host} may not be called: {why}")]
     Forbidden {
         /// The host of the refused address.
         host: String,
-        /// Which rule refused it.
+        /// The rule that refused the address.
         why: &'static str,
     },
-    /// No connection came about. Nothing was sent.
+    /// No connection could be established. Nothing was sent.
     #[error("{host} could not be reached")]
     Unreachable {
-        /// The host.
+        /// The host name that was called.
         host: String,
-        /// What the network said.
+        /// The error of the network.
         #[source]
         source: reqwest::Error,
     },
-    /// The connection broke, or the time was up, after the request had been sent: whether it had its effect
-    /// is unknown.
+    /// The connection broke or timed out after the request had been sent: whether the request took effect is unknown.
     #[error("{host} did not finish its answer")]
     Broken {
-        /// The host.
+        /// The host name that was called.
         host: String,
-        /// What the network said.
+        /// The error of the network.
         #[source]
         source: reqwest::Error,
     },
-    /// The answer is larger than the bound; the request may have had its effect.
+    /// The response is larger than the limit; the request may have taken effect.
     #[error("{host} answered more than {limit} bytes")]
     TooLarge {
-        /// The host.
+        /// The host name that was called.
         host: String,
-        /// The bound.
+        /// The limit, in bytes.
         limit: usize,
     },
 }
 
 impl Error {
-    /// Whether the request may have had its effect.
+    /// Whether the request may have taken effect.
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Broken { .. } | Self::TooLarge { .. })
     }
 
-    /// The stable code.
+    /// The stable code, see `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forbidden { .. } => "ADDRESS_FORBIDDEN",
@@ -179,7 +178,7 @@ impl Error {
     }
 }
 
-/// The client. Cheap to clone; connections are shared.
+/// An HTTP client. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: reqwest::Client,
@@ -187,7 +186,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client within these bounds.
+    /// Builds a client with these limits.
     pub fn new(config: Config) -> Result<Self, reqwest::Error> {
         let inner = reqwest::Client::builder()
             .connect_timeout(config.connect_timeout)
@@ -200,13 +199,13 @@ impl Client {
         Ok(Self { inner, config })
     }
 
-    /// Why an address may be called. Names are judged again when they are resolved.
+    /// By which rule an address may be called. A name is judged again when it is resolved.
     pub fn reach(&self, url: &Url) -> Result<Reach, Error> {
         let host = || url.host_str().unwrap_or_default().to_owned();
         self.config.allowance.check(url).map_err(|why| Error::Forbidden { host: host(), why })
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request and reads its response to the end.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         self.reach(&request.url)?;

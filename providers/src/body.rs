@@ -31,7 +31,7 @@ pub(crate) enum Refused {
 pub(crate) struct Budget(usize);
 
 impl Budget {
-    /// A whole budget of so many bytes or steps.
+    /// An unspent budget of this number of bytes or steps.
     pub(crate) fn of(all: usize) -> Self {
         Self(all)
     }

@@ -1,9 +1,9 @@
 //! The `Provider` trait, what connectors say about themselves, and the connectors.
 //!
-//! A connector speaks one provider's protocol and nothing else: it keeps no state beyond caches, asks the
-//! [`Gate`] before every request, takes its secrets from [`Credentials`], and sorts every failure into a kind
-//! and a [`Remedy`]. It never retries a write by itself: the engine does, because only the engine knows whether
-//! the write may have happened already.
+//! A connector speaks one provider's protocol and nothing else: it keeps no state beyond caches, asks the [`Gate`]
+//! before every request, takes its secrets from [`Credentials`], and sorts every failure into a kind and a [`Remedy`].
+//! It never retries a write by itself: the engine does, because only the engine knows whether the write may have
+//! happened already.
 
 mod body;
 pub mod caldav;
@@ -35,29 +35,29 @@ pub use model::{
 };
 pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
 
-/// What every connector answers.
+/// The result of every connector method.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a provider has at all. A mailbox's own capabilities are measured, see [`domain::provider::Capabilities`].
+/// What a provider supports in general. A mailbox's own capabilities are measured, see
+/// [`domain::provider::Capabilities`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offers {
-    /// Consent happens on pages of the provider (otherwise credentials are typed).
+    /// Consent is given on pages of the provider; otherwise credentials are typed.
     pub consent_pages: bool,
-    /// A user can connect the own mailbox by an own consent.
+    /// Users can connect their own mailboxes by their own consent.
     pub own_consent: bool,
     /// The provider itself sends invitations and cancellations.
     pub invitations: bool,
-    /// Rooms answer invitations by themselves, some time after the event was written.
+    /// Rooms respond to invitations by themselves, some time after the event is written.
     pub rooms_answer: bool,
-    /// Rooms are listed by a directory (otherwise they are collections that are told apart by their name or
-    /// address).
+    /// A directory lists the rooms; otherwise rooms are collections told apart by name or address.
     pub room_directory: bool,
-    /// Changes can be pushed to a URL.
+    /// The provider can push changes to a URL.
     pub push: bool,
-    /// Events can have an online meeting of the provider's, where their calendar permits it.
+    /// Events can have an online meeting of the provider's, if their calendar permits it.
     pub online_meetings: bool,
-    /// What an administrator permits takes minutes to be in force everywhere, so a refusal right after it may pass.
-    /// Elsewhere a refusal is final at once.
+    /// A permission takes minutes to be in force everywhere, so a refusal right after it may pass; elsewhere a refusal
+    /// is final at once.
     pub propagates: bool,
 }
 
@@ -67,38 +67,37 @@ pub struct Offers {
 /// windows in UTC.
 #[async_trait]
 pub trait Provider: Send + Sync + std::fmt::Debug {
-    /// Which one it is.
+    /// The kind of calendar system that the connector speaks to.
     fn kind(&self) -> ProviderKind;
 
-    /// What it has.
+    /// What the provider supports in general.
     fn offers(&self) -> Offers;
 
-    /// The organisation that the session's credentials belong to. The first request of every ladder: it proves
-    /// that the system can be reached and that the credentials are accepted.
+    /// The organisation that the session's credentials belong to. Every verification begins with this request: it
+    /// proves that the system is reachable and accepts the credentials.
     async fn organisation(&self, session: &Session) -> Result<Organisation>;
 
-    /// One page of the people of the directory, in a stable order. `after` is the last page's `next`.
+    /// One page of the directory's people, in a stable order. `after` is the last page's `next`.
     async fn people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>>;
 
-    /// One page of the rooms.
+    /// One page of the directory's rooms. `after` is the last page's `next`.
     async fn rooms(&self, session: &Session, after: Option<&str>) -> Result<Page<RoomInfo>>;
 
-    /// Looks at one mailbox: is it there, whose is it, which zone. [`Remedy::SkipMailbox`] when it cannot be
-    /// served.
+    /// Reads one mailbox: whether it exists, its kind and its zone. [`Remedy::SkipMailbox`] if it cannot be served.
     async fn mailbox(&self, session: &Session, mailbox: &str) -> Result<Mailbox>;
 
-    /// Whom the organisation's directory knows under an address, whether or not the mailbox is within reach.
-    /// [`Remedy::SkipMailbox`] when it knows nobody; [`ErrorKind::Unsupported`] where nobody consents for themselves.
+    /// The person whom the organisation's directory lists under an address, whether or not the mailbox is in scope.
+    /// [`Remedy::SkipMailbox`] if nobody is; [`ErrorKind::Unsupported`] for providers without own consents.
     async fn person(&self, _session: &Session, _address: &str) -> Result<Person> {
         let message = "This calendar system has no personal consent.";
         Err(Error::new(ErrorKind::Unsupported, Remedy::Never, "NO_OWN_CONSENT", message))
     }
 
-    /// The default calendar of a mailbox, and what may be done in it.
+    /// The default calendar of a mailbox, and the session's capabilities in it.
     async fn calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo>;
 
-    /// Busy times of many mailboxes at once, one verdict per mailbox in the order asked. Never fails as a whole
-    /// because of one member.
+    /// Busy times of many mailboxes at once, one result per mailbox in the order given. Never fails as a whole because
+    /// of one member.
     async fn busy(
         &self,
         session: &Session,
@@ -106,8 +105,8 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         window: TimeRange,
     ) -> Result<Vec<(String, Result<FreeBusy>)>>;
 
-    /// One page of the events that overlap the window, series expanded, of the calendars that count by default (see
-    /// [`CalendarListing::counts`]). Never fails because of one item: what cannot be read is marked.
+    /// One page of the events that overlap the window, with series expanded, of the calendars that count by default
+    /// (see [`CalendarListing::counts`]). Never fails because of one item: unreadable items are marked.
     async fn events(
         &self,
         session: &Session,
@@ -116,10 +115,10 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         after: Option<&str>,
     ) -> Result<EventPage>;
 
-    /// The calendars of a mailbox that the session sees, the default one first.
+    /// The calendars of a mailbox that the session can see, the default one first.
     async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>>;
 
-    /// One page of the events of one calendar of a mailbox, by the id that [`Self::calendars`] tells.
+    /// One page of the events of one calendar, by an id from [`Self::calendars`].
     async fn events_of(
         &self,
         session: &Session,
@@ -129,9 +128,9 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         after: Option<&str>,
     ) -> Result<EventPage>;
 
-    /// One page of what has changed in a calendar since a cursor. Without a cursor everything that overlaps the
-    /// window, series expanded; a cursor goes on in the mailbox and the window that it was begun in.
-    /// [`ErrorKind::Gone`] with [`Remedy::Resync`] when the provider has forgotten the cursor: begin without one.
+    /// One page of the changes in a calendar since a cursor. Without a cursor, everything that overlaps the window,
+    /// with series expanded; a cursor continues in the mailbox and window of its first call. [`ErrorKind::Gone`] with
+    /// [`Remedy::Resync`] if the provider has forgotten the cursor: begin again without one.
     async fn changes(
         &self,
         session: &Session,
@@ -140,10 +139,9 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         cursor: Option<&str>,
     ) -> Result<Changes>;
 
-    /// Whether anything has changed in a calendar since a watermark, and nothing more than that: one request when
-    /// nothing has. Without a watermark, or with one that is forgotten or belongs to another window, the answer is
-    /// [`Since::Changed`] with a new one. A change that concerns no event of the window may be told as well; one that
-    /// does is never kept silent about.
+    /// Whether anything has changed in a calendar since a watermark; one request if nothing has. Without a watermark,
+    /// or with one that is forgotten or belongs to another window, returns [`Since::Changed`] with a new one. May
+    /// report a change that concerns no event of the window, but never misses one that does.
     async fn changed(
         &self,
         _session: &Session,
@@ -154,13 +152,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         Ok(Since::Changed(None))
     }
 
-    /// Writes a new event. Safe to repeat with the same `effect_key`: a repeat answers the event that is there.
+    /// Writes a new event. Safe to repeat with the same `effect_key`: a repeat returns the existing event.
     async fn create_event(&self, session: &Session, mailbox: &str, event: &NewEvent) -> Result<Event>;
 
-    /// The live event that carries this effect key, if there is one. The look-up that an unknown outcome orders.
+    /// The live event with this effect key, if there is one: the look-up after a write with an unknown outcome.
     async fn find_event(&self, session: &Session, mailbox: &str, effect_key: &str) -> Result<Option<Event>>;
 
-    /// Reads one event by the provider's id; `None` when it is gone.
+    /// Reads one event by the provider's id; `None` if it no longer exists.
     async fn event(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Event>>;
 
     /// Changes an event. Safe to repeat: the change says what must be true afterwards.
@@ -172,16 +170,16 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         change: &EventChange,
     ) -> Result<Event>;
 
-    /// Cancels an event and tells its attendees, with a message. An event that is gone already is a success.
+    /// Cancels an event and notifies its attendees with a message. Succeeds if the event no longer exists.
     async fn cancel_event(&self, session: &Session, mailbox: &str, id: &str, message: &str) -> Result<()>;
 
-    /// Removes an event without telling anybody (for events without attendees, such as probes). Gone already is a
-    /// success.
+    /// Deletes an event without notifying anybody, for events without attendees such as probes. Succeeds if it no
+    /// longer exists.
     async fn delete_event(&self, session: &Session, mailbox: &str, id: &str) -> Result<()>;
 
-    /// Removes what [`Self::create_event`] wrote into the calendars of rooms beside the event itself, by the effect key,
-    /// where somebody may have deleted the event without them. Does nothing where the provider invites rooms: their
-    /// entries follow the event. Nothing left to remove is a success.
+    /// Removes the copies that [`Self::create_event`] wrote into the calendars of rooms, by the effect key, in case
+    /// somebody deleted the event without them. Does nothing for providers that invite rooms, whose entries follow the
+    /// event. Succeeds if nothing is left to remove.
     async fn remove_copies(
         &self,
         _session: &Session,
@@ -192,13 +190,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
-    /// Asks for pushes about a mailbox to `url`, authenticated by `secret`. [`ErrorKind::Unsupported`] where
-    /// [`Offers::push`] is false.
+    /// Subscribes `url` to pushes about a mailbox, authenticated by `secret`. [`ErrorKind::Unsupported`] unless
+    /// [`Offers::push`].
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel>;
 
-    /// Makes a channel live longer; an error with [`Remedy::Never`] and [`ErrorKind::Gone`] means: watch again.
+    /// Extends a channel; an error with [`Remedy::Never`] and [`ErrorKind::Gone`] means: call [`Self::watch`] again.
     async fn renew(&self, session: &Session, channel: &str) -> Result<Channel>;
 
-    /// Ends a channel. Gone already is a success.
+    /// Ends a channel. Succeeds if it no longer exists.
     async fn unwatch(&self, session: &Session, channel: &str) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! What providers and Muster tell each other, in nobody's protocol.
+//! The types in which providers and Muster exchange data, independent of any protocol.
 
 use domain::{Busy, BusyKind, TimeRange, Timestamp, Unreadable, provider::Capabilities, state::Answer};
 use serde::{Deserialize, Serialize};
@@ -10,26 +10,26 @@ use crate::{Error, ErrorKind, Remedy};
 pub struct Page<T> {
     /// The members, in the provider's order.
     pub items: Vec<T>,
-    /// Where the next page begins; absent on the last one.
+    /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
 }
 
 /// One page of the events of a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventPage {
-    /// The events, in the provider's order. Among them, without title and as busy, are unreadable items of which
-    /// something is known about their times.
+    /// The events, in the provider's order, including unreadable items with partly known times, which have no title and
+    /// count as busy.
     pub items: Vec<Event>,
     /// The items that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// Where the next page begins; absent on the last one.
+    /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
 }
 
-/// When a mailbox is busy within a window.
+/// The busy times of a mailbox within a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FreeBusy {
-    /// The busy times, those of one kind apart from each other, in order, cut to the window.
+    /// The busy times in order, cut to the window; those of one kind do not overlap.
     pub busy: Vec<Busy>,
     /// The items that cannot be read.
     pub unreadable: Vec<Unreadable>,
@@ -44,175 +44,176 @@ impl From<Vec<Busy>> for FreeBusy {
 /// One calendar of a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalendarListing {
-    /// The provider's id.
+    /// The provider's id of the calendar.
     pub id: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// What it is.
+    /// Whose calendar it is, and whether bookings go into it.
     pub kind: CalendarKind,
     /// Whether its events make the owner busy unless an administrator decides otherwise.
     pub counts: bool,
 }
 
-/// What a calendar is.
+/// How a calendar in a mailbox relates to its owner and to bookings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CalendarKind {
-    /// The one that bookings go into.
+    /// The calendar for bookings.
     Default,
-    /// Another one of the owner's.
+    /// Another calendar of the owner's.
     Secondary,
-    /// Made by the provider from other data, such as birthdays or holidays.
+    /// A calendar that the provider generates from other data, such as birthdays or holidays.
     Generated,
-    /// One of another owner that was shared with this one.
+    /// A calendar of another owner, shared with this one.
     Shared,
 }
 
 /// The organisation that credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organisation {
-    /// The provider's own id of it: Microsoft tenant id, Google customer id, CalDAV principal URL.
+    /// The provider's id: Microsoft's tenant id, Google's customer id, CalDAV's principal URL.
     pub id: String,
-    /// Its name, for people.
+    /// A display name.
     pub name: String,
-    /// Its mail domains, where the provider tells them.
+    /// The organisation's mail domains; empty if the provider does not list them.
     pub domains: Vec<String>,
-    /// Its time zone as an IANA name, where the provider tells one for the organisation as a whole. None of today's
-    /// does: they know the zones of mailboxes.
+    /// The IANA name of the organisation's zone; `None` for all current providers, which only know the zones of
+    /// mailboxes.
     pub zone: Option<String>,
-    /// Its language as the provider spells it (usually a BCP 47 tag), where the provider tells it.
+    /// The language as the provider spells it, usually a BCP 47 tag; `None` if it does not say.
     pub language: Option<String>,
 }
 
-/// A person of the directory.
+/// A person in the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// The provider's lasting id.
+    /// The provider's stable id.
     pub id: String,
     /// The mailbox address.
     pub address: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
 }
 
-/// A room of the directory.
+/// A room in the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomInfo {
-    /// The provider's lasting id.
+    /// The provider's stable id.
     pub id: String,
     /// The mailbox address.
     pub address: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// How many people it holds.
+    /// Number of people the room holds; `None` if the directory does not say.
     pub capacity: Option<i32>,
-    /// The building.
+    /// Where the room is, as the directory spells it; `None` if the directory does not say.
     pub building: Option<String>,
-    /// The floor, as people say it.
+    /// The storey, as people name it; `None` if the directory does not say.
     pub floor: Option<String>,
-    /// What stands in it.
+    /// What the directory lists as available in the room.
     pub equipment: Vec<String>,
 }
 
-/// Whose mailbox it is.
+/// Who uses a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MailboxKind {
-    /// A person's.
+    /// One person, the owner.
     Person,
-    /// A room's or a piece of equipment's.
+    /// A room or a piece of equipment.
     Room,
-    /// One that several people share, such as a service mailbox.
+    /// Several people, as with a service mailbox.
     Shared,
-    /// The provider does not tell.
+    /// The provider does not say.
     Unknown,
 }
 
-/// A mailbox that is there.
+/// An existing mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mailbox {
-    /// The provider's lasting id.
+    /// The provider's stable id.
     pub id: String,
-    /// The address it is known by.
+    /// The primary address.
     pub address: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// Whose it is.
+    /// Who uses the mailbox.
     pub kind: MailboxKind,
-    /// Its time zone as an IANA name, where the provider tells it.
+    /// The IANA name of the mailbox's zone; `None` if the provider does not say.
     pub zone: Option<String>,
-    /// Whether two events at the same time are accepted, where the provider tells it. A service mailbox must.
+    /// Whether two events at the same time are accepted, as a service mailbox must; `None` if the provider does not
+    /// say.
     pub accepts_conflicts: Option<bool>,
 }
 
-/// The calendar that bookings go into.
+/// The calendar for bookings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalendarInfo {
-    /// The provider's id.
+    /// The provider's id of the calendar.
     pub id: String,
-    /// What the session may do in it.
+    /// What the session may do in the calendar.
     pub capabilities: Capabilities,
 }
 
-/// A name and an address.
+/// A display name and a mail address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
-    /// The name, for people.
+    /// A display name; may be empty.
     pub name: String,
-    /// The address.
+    /// The mail address, without `mailto:`.
     pub address: String,
 }
 
-/// What an attendee is to an event.
+/// How an attendee takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttendeeRole {
-    /// Has to come.
+    /// A person who has to come.
     Required,
-    /// May come.
+    /// A person who may come.
     Optional,
-    /// Is a room.
+    /// The place of the event, not a person.
     Room,
 }
 
-/// Somebody who is invited.
+/// An invited person or room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attendee {
-    /// Who.
+    /// The invited name and address.
     pub party: Party,
-    /// As what.
+    /// Whether the attendee must come, may come, or is the place of the event.
     pub role: AttendeeRole,
-    /// What was answered so far; [`Answer::None`] in a new event.
+    /// The response so far; [`Answer::None`] in a new event.
     pub answer: Answer,
 }
 
-/// An event to be written.
+/// An event to write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewEvent {
-    /// Identifies the effect: minted and stored before the first attempt, 1 to 64 letters, digits and hyphens.
+    /// Identifies the write: generated and stored before the first attempt; 1 to 64 letters, digits and hyphens.
     pub effect_key: String,
-    /// The title.
+    /// The subject line, as attendees see it.
     pub title: String,
-    /// The description, as plain text.
+    /// The body, as plain text.
     pub text: String,
-    /// When.
+    /// Start and end of the event, in UTC.
     pub range: TimeRange,
-    /// The IANA zone it is shown in.
+    /// The IANA name of the zone in which the event is shown.
     pub zone: String,
-    /// Where, for people.
+    /// The place, in words for people.
     pub location: Option<String>,
-    /// Who organises it by the calendar's rules: the owner of the calendar it is written to.
+    /// The organiser by the calendar's rules: the owner of the calendar that the event is written to.
     pub organiser: Party,
-    /// Who is invited.
+    /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
-    /// How it blocks the calendar; `None` leaves the time free.
+    /// How the event blocks the calendar; `None` leaves the time free.
     pub busy: Option<BusyKind>,
-    /// Whether it is to have an online meeting of the provider's. [`ErrorKind::Unsupported`] where
-    /// [`crate::Offers::online_meetings`] is false; where only this calendar permits none, the event is written
-    /// without and says so.
+    /// Whether the event shall have an online meeting of the provider's. [`ErrorKind::Unsupported`] unless
+    /// [`crate::Offers::online_meetings`]; if only this calendar permits none, the event is written without one and
+    /// says so.
     pub online_meeting: bool,
 }
 
 impl NewEvent {
-    /// Refuses an event that wants an online meeting, for providers that have none.
+    /// Refuses an event with an online meeting; for providers that have none.
     pub(crate) fn wants_no_meeting(&self) -> crate::Result<()> {
         let message = "This calendar system has no online meetings of its own.";
         match self.online_meeting {
@@ -222,7 +223,7 @@ impl NewEvent {
     }
 }
 
-/// What must be true of an event after a change; absent members stay as they are.
+/// What must be true of an event after a change; members that are `None` stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventChange {
     /// The new time.
@@ -239,81 +240,81 @@ pub struct EventChange {
     pub location: Option<String>,
 }
 
-/// An event as it stands in a calendar.
+/// An event as read from a calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The provider's id, lasting while the event stays in this mailbox.
+    /// The provider's id, stable while the event stays in this mailbox.
     pub id: String,
     /// The iCalendar UID, the same in every attendee's calendar.
     pub uid: String,
-    /// Changes with every change of the event.
+    /// The provider's version tag; different after every change of the event.
     pub version: String,
-    /// The id of the series that it is an occurrence of.
+    /// The id of the series that the event is an occurrence of; `None` for a single event.
     pub series: Option<String>,
-    /// Our effect key, where the event is ours.
+    /// Muster's effect key; `None` for events that Muster did not write.
     pub effect_key: Option<String>,
-    /// The title; absent when it may not be read.
+    /// The subject line; `None` if it may not be read.
     pub title: Option<String>,
-    /// When.
+    /// Start and end of the event, in UTC.
     pub range: TimeRange,
-    /// Whether it is shown as whole days.
+    /// Whether calendars show the event as whole days.
     pub all_day: bool,
-    /// How it blocks the calendar; `None` when the time is free or the event is cancelled.
+    /// How the event blocks the calendar; `None` if it leaves the time free or is cancelled.
     pub busy: Option<BusyKind>,
-    /// Whether its details are hidden from us or marked private.
+    /// Whether the details are withheld from Muster or marked private.
     pub private: bool,
-    /// Who organises it, where that can be read.
+    /// The organiser; `None` if it cannot be read.
     pub organiser: Option<Party>,
-    /// Who is invited and what they answered.
+    /// The invited people and rooms with their responses.
     pub attendees: Vec<Attendee>,
-    /// Its online meeting. Lists may leave it out.
+    /// The online meeting; lists may leave it out.
     pub online_meeting: Option<OnlineMeeting>,
 }
 
 /// The online meeting of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnlineMeeting {
-    /// The provider is making it: read the event again.
+    /// The provider is still creating it: read the event again.
     Pending,
-    /// It is joined at this https address.
+    /// People join it at this https address.
     Ready(String),
-    /// The provider has made none, and will not.
+    /// The provider has created none and never will.
     Failed,
 }
 
 impl OnlineMeeting {
-    /// The meeting at an address, pending while there is none. Browsers are sent there, so it has to be https.
+    /// The meeting at an address, pending if there is none yet. Browsers are sent there, so it must be https.
     pub(crate) fn at(url: Option<String>) -> Self {
         let https = |url: &String| url::Url::parse(url).is_ok_and(|url| url.scheme() == "https");
         url.filter(https).map_or(Self::Pending, Self::Ready)
     }
 }
 
-/// What has changed in a calendar since a cursor.
+/// The changes in a calendar since a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// Events and series that are gone, and series that are told anew: whatever bears one of these ids, or belongs to
-    /// a series that does, is to be forgotten before `changed` is taken in.
+    /// Ids of deleted events and series, and of series that are returned anew. Forget everything with one of these ids,
+    /// or in a series with one, before storing `changed`.
     pub gone: Vec<String>,
-    /// Events that are new or different; a series that changed comes with all its occurrences in the window.
+    /// New and changed events; a changed series comes with all its occurrences in the window.
     pub changed: Vec<Event>,
-    /// Items among those that are new or different which cannot be read.
+    /// New and changed items that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// Where to go on.
+    /// The cursor to continue with.
     pub cursor: String,
-    /// Whether the next page is there already; otherwise the cursor waits for what changes later.
+    /// Whether the next page is available now; otherwise the cursor waits for later changes.
     pub more: bool,
 }
 
 /// Whether a calendar has changed since a watermark.
 ///
-/// The watermark in it is from before the answer was given: whoever reads the window after the answer and keeps the
-/// watermark beside what was read will be told of everything that the reading missed.
+/// The new watermark is older than the response: whoever then reads the window and stores this watermark with it learns
+/// of every later change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// Nothing has changed; this watermark is the next one to ask with.
+    /// Nothing has changed; ask with this watermark next time.
     Same(String),
-    /// Something has changed, or nobody can tell; without a watermark the provider cannot be asked that way.
+    /// Something may have changed; without a watermark the provider cannot be asked.
     Changed(Option<String>),
 }
 
@@ -327,11 +328,11 @@ impl Since {
     }
 }
 
-/// A standing request for pushes.
+/// A subscription to pushes about a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
-    /// The provider's id.
+    /// The provider's id of the channel.
     pub id: String,
-    /// When it ends unless it is renewed.
+    /// When the channel ends unless it is renewed.
     pub expires_at: Timestamp,
 }

@@ -1,27 +1,28 @@
-//! Starts and ends as far as they can be understood, and what an item blocks of whose times not everything is known.
+//! Starts and ends as far as they can be parsed, and the time that an item with partly unknown times blocks.
 //!
-//! Unknown is never free: an item counts as busy over the widest span that it may cover within the window. Only an
-//! item of whose times nothing at all is known blocks nothing; both are marked.
+//! Unknown never means free: an item counts as busy over the widest span that it may cover within the window. Only an
+//! item whose times are entirely unknown blocks nothing; both kinds are marked.
 
 use chrono::{Duration, NaiveDate, NaiveDateTime, SubsecRound};
 use domain::{BusyKind, TimeRange, Timestamp, Unreadable, UnreadableReason, Zone};
 
 use crate::{Event, EventPage};
 
-/// How far the most easterly clock is ahead of UTC.
+/// How far the easternmost zone is ahead of UTC.
 const EAST: Duration = Duration::hours(14);
-/// How far the most westerly clock is behind UTC.
+/// How far the westernmost zone is behind UTC.
 const WEST: Duration = Duration::hours(12);
 
-/// How long a date and a time are at least: `2026-12-01T09:00:00`. What is shorter was cut, and may mean another time.
+/// The length of the shortest complete date and time, `2026-12-01T09:00:00`. A shorter text was cut, and may mean
+/// another time.
 pub(crate) const CLOCK: usize = 19;
 
-/// A date that is whole.
+/// Parses a complete date.
 pub(crate) fn date(text: &str) -> Option<NaiveDate> {
     text.parse().ok().filter(|_| text.len() >= "2026-12-01".len())
 }
 
-/// A date and a time without an offset that are whole.
+/// Parses a complete date and time without an offset.
 pub(crate) fn clock(text: &str) -> Option<NaiveDateTime> {
     text.parse().ok().filter(|_| text.len() >= CLOCK)
 }
@@ -29,21 +30,21 @@ pub(crate) fn clock(text: &str) -> Option<NaiveDateTime> {
 /// A start or an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// This instant.
+    /// A known instant.
     At(Timestamp),
-    /// What a clock shows that stands in a zone nobody knows.
+    /// A local time in an unknown zone.
     Local(NaiveDateTime),
-    /// Not known.
+    /// Nothing is known.
     Unknown,
 }
 
 impl Moment {
-    /// An instant, to the microsecond.
+    /// An instant, cut to the microsecond.
     pub(crate) fn at(instant: Timestamp) -> Self {
         Self::At(instant.trunc_subsecs(6))
     }
 
-    /// A local time in a zone; `None` for one that nobody knows.
+    /// A local time in a zone; `None` stands for an unknown zone.
     pub(crate) fn local(clock: NaiveDateTime, zone: Option<&Zone>) -> Self {
         match zone {
             Some(zone) => zone.instant(clock).map_or(Self::Unknown, Self::at),
@@ -51,7 +52,7 @@ impl Moment {
         }
     }
 
-    /// The first instant that it may be.
+    /// The first instant that the moment may be.
     fn earliest(self) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
@@ -60,7 +61,7 @@ impl Moment {
         }
     }
 
-    /// The last instant that it may be.
+    /// The last instant that the moment may be.
     fn latest(self) -> Option<Timestamp> {
         match self {
             Self::At(at) => Some(at),
@@ -73,17 +74,18 @@ impl Moment {
 /// The time that an item takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Span {
-    /// Exactly this.
+    /// Exactly this range.
     Exact(TimeRange),
-    /// None: it ends where it begins, or before, or lies outside the window whatever it means.
+    /// No time: the item ends where it begins or before, or lies outside the window however it is read.
     Nothing,
-    /// No more than this.
+    /// This range or less.
     Widest(TimeRange, UnreadableReason),
-    /// Nobody knows.
+    /// An unknown range.
     Unknown(UnreadableReason),
 }
 
-/// The time between two moments. What is not known is as wide as the window; without one it stays unknown.
+/// The time between two moments. An unknown moment is as far away as the window allows; without a window the span stays
+/// unknown.
 pub(crate) fn span(start: Moment, end: Moment, window: Option<TimeRange>) -> Span {
     match (start, end) {
         (Moment::At(start), Moment::At(end)) => {
@@ -105,20 +107,20 @@ pub(crate) fn span(start: Moment, end: Moment, window: Option<TimeRange>) -> Spa
     inside.map_or(Span::Nothing, |range| Span::Widest(range, reason))
 }
 
-/// What became of an item.
+/// The result of reading one item.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// An event.
+    /// A readable event with known times.
     Event(Box<Event>),
-    /// It takes no time.
+    /// An item that takes no time.
     Nothing,
-    /// It blocks what it may cover.
+    /// An item that blocks the widest range it may cover, with its mark.
     Blocked(Box<Event>, Unreadable),
-    /// Nothing is known of its times.
+    /// An item with unknown times, which blocks nothing.
     Unknown(Unreadable),
 }
 
-/// An event that blocks a span, and says nothing else.
+/// A placeholder event that blocks a range and has no other details.
 pub(crate) fn blocking(id: String, uid: String, range: TimeRange) -> Event {
     Event {
         id,
@@ -138,7 +140,7 @@ pub(crate) fn blocking(id: String, uid: String, range: TimeRange) -> Event {
 }
 
 impl Reading {
-    /// An item that blocks a span. One without an id gets its span as one.
+    /// An item that blocks a span. Without an id, the span serves as one.
     pub(crate) fn blocked(
         id: Option<String>,
         uid: Option<String>,
@@ -152,19 +154,19 @@ impl Reading {
         Self::Blocked(Box::new(blocking(id, uid, range)), mark)
     }
 
-    /// An item of whose times nothing is known.
+    /// An item with unknown times.
     pub(crate) fn unknown(id: Option<String>, uid: Option<String>, reason: UnreadableReason) -> Self {
         Self::Unknown(Unreadable { uid: uid.or(id).unwrap_or_default(), reason, blocks: false })
     }
 
-    /// A piece of a window that could not be read as a whole.
+    /// The placeholder for a part of a window that could not be read.
     pub(crate) fn lost(range: TimeRange) -> Self {
         Self::blocked(None, None, range, UnreadableReason::NotDelivered)
     }
 }
 
 impl EventPage {
-    /// Adds what became of an item.
+    /// Adds the result of reading one item.
     pub(crate) fn take(&mut self, reading: Reading) {
         match reading {
             Reading::Event(event) => self.items.push(*event),

@@ -1,8 +1,8 @@
 //! Windows that cannot be read as a whole.
 //!
-//! One item can make an answer about many unreadable: the server refuses to list it, or what it sends is broken or too
-//! large. Then the window is halved, and its halves, until what cannot be read lies alone in a short piece of time.
-//! Everything else is read, and that piece counts as busy.
+//! One item can make a response about many unreadable: the server refuses to list it, or its data is broken or too
+//! large. The window is then halved, and its halves again, until the unreadable item is alone in a short range.
+//! Everything else is read, and that range counts as busy.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -12,21 +12,21 @@ use futures::future::BoxFuture;
 
 use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::Refused, moment::Reading};
 
-/// No shorter piece is asked for.
+/// The shortest range that is requested.
 const SHORTEST: Duration = Duration::minutes(15);
-/// No more pieces are asked for. One bad item in 60 days takes 26, one that lasts a day about 80.
+/// The largest number of ranges requested. One bad item in 60 days takes 26, one that lasts a day about 80.
 const REQUESTS: usize = 96;
-/// How many pieces may fail before one is read: a server that can read none has another problem than one bad item.
+/// How many ranges may fail before one succeeds: a server that can read none has another problem than one bad item.
 const HOPELESS: usize = 14;
 
-/// The code of an answer that cannot be understood.
+/// The code for an unparseable response.
 pub(crate) const UNREADABLE: &str = "ANSWER_UNREADABLE";
-/// The code of an answer that holds more than what is read at once.
+/// The code for a response over the size limit.
 pub(crate) const TOO_LARGE: &str = "ANSWER_TOO_LARGE";
-/// The code of an answer that something else gave in place of the calendar system.
+/// The code for a response by something other than the calendar system.
 pub(crate) const FOREIGN: &str = "ANSWER_FOREIGN";
 
-/// What a calendar system says of a view in which it cannot read one item, in small letters.
+/// What calendar systems say, in lower case, about a view with an unreadable item.
 const CORRUPT: [&str; 8] = [
     "errorcorruptdata",
     "erroritemcorrupt",
@@ -37,11 +37,11 @@ const CORRUPT: [&str; 8] = [
     "errortimezone",
     "errorpropertyvalidationfailure",
 ];
-/// What it says of a view that holds too much.
+/// What calendar systems say, in lower case, about a view with too many items.
 const TOO_MUCH: [&str; 5] =
     ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
 
-/// Whether a part of what was asked for may be read although the whole cannot.
+/// Whether a part of the window may be readable although the whole is not.
 pub(crate) fn splits(error: &Error) -> bool {
     let code = error.code.to_ascii_lowercase();
     error.code == UNREADABLE
@@ -50,12 +50,12 @@ pub(crate) fn splits(error: &Error) -> bool {
         || error.kind == ErrorKind::Invalid && error.remedy == Remedy::Never
 }
 
-/// Whether less would have been answered.
+/// Whether a smaller request would have succeeded.
 fn holds_too_much(error: &Error) -> bool {
     TOO_MUCH.contains(&error.code.to_ascii_lowercase().as_str())
 }
 
-/// The error of an answer whose body is not read. It concerns this one request: it is sent again later.
+/// The error for a response whose body is not read. It concerns this request alone, which is repeated later.
 pub(crate) fn unreadable(refused: Refused, body: &[u8], system: &str) -> Error {
     // A proxy or a portal in between answers with a page, and all parts of a window alike.
     let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE
@@ -84,20 +84,20 @@ pub(crate) fn unreadable(refused: Refused, body: &[u8], system: &str) -> Error {
     )
 }
 
-/// What Exchange is called in messages; its answers are XML.
+/// Exchange's name in messages; its responses are XML.
 pub(crate) const EXCHANGE: &str = "The Exchange server";
 
 /// A window that was read in parts.
 #[derive(Debug)]
 pub(crate) struct Parts<T> {
-    /// What was read.
+    /// The results of the readable parts, in order.
     pub read: Vec<T>,
-    /// What could not be, in order; pieces that touch are one.
+    /// The unreadable parts, in order; adjacent ones are merged.
     pub lost: Vec<TimeRange>,
 }
 
 impl Parts<EventPage> {
-    /// All events, each once, and the pieces that could not be read as busy.
+    /// All events without duplicates, with the unreadable parts as busy.
     pub(crate) fn in_one_page(self) -> EventPage {
         let mut whole = EventPage::default();
         let (mut seen, mut marked) = (HashSet::new(), HashSet::new());
@@ -115,7 +115,7 @@ impl Parts<EventPage> {
 }
 
 impl Parts<FreeBusy> {
-    /// All busy times, and the pieces that could not be read as busy.
+    /// All busy times, with the unreadable parts as busy.
     pub(crate) fn in_one(self) -> FreeBusy {
         let mut whole = FreeBusy::default();
         for part in self.read {
@@ -131,7 +131,8 @@ impl Parts<FreeBusy> {
     }
 }
 
-/// Reads a window whose reading as a whole failed with `refusal`. Fails with it when no part can be read either.
+/// Reads a window in parts after reading the whole failed with `refusal`. Fails with `refusal` if no part can be read
+/// either.
 pub(crate) async fn read<'a, T>(
     window: TimeRange,
     refusal: Error,
@@ -200,7 +201,7 @@ mod tests {
         Error::new(ErrorKind::Invalid, Remedy::Never, "ErrorCorruptData", "x")
     }
 
-    /// Reads a window whose parts fail where they overlap `bad`; answers what was read, and how often it was asked.
+    /// Reads a window whose parts fail where they overlap `bad`; returns what was read, and how often it was asked.
     async fn try_all(whole: TimeRange, bad: TimeRange) -> (Result<Parts<TimeRange>>, usize) {
         let asked = AtomicUsize::new(0);
         let parts = read(whole, corrupt(), |part| {

@@ -1,4 +1,4 @@
-//! What a connector is handed with each call: secrets, permission to call, and where to call.
+//! What every call passes to a connector: credentials, rate limits, and the server's address.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,50 +11,50 @@ use crate::{Error, ErrorKind, Remedy, Result};
 /// A secret that authenticates one request.
 #[derive(Debug, Clone)]
 pub enum Credential {
-    /// An access token.
+    /// An OAuth access token.
     Bearer(SecretString),
-    /// A user name and password.
+    /// A login for HTTP Basic authentication.
     Basic {
-        /// The user name.
+        /// The login name, as the administrator typed it.
         user: String,
-        /// The password.
+        /// The login's secret part; never logged.
         password: SecretString,
     },
-    /// A service account's key: the connector makes tokens of it, one for each mailbox that it acts for.
+    /// A service account's key, with which the connector obtains one token per mailbox.
     ServiceAccount(Arc<crate::google::ServiceAccountKey>),
     /// A service account's address: the operator's source signs for it ([`crate::google::Keyless`]).
     Keyless(Arc<str>),
 }
 
-/// Where a session's secrets come from. The token broker implements it: it refreshes, persists and never lets
-/// two callers refresh at once.
+/// The source of a session's credentials. The token broker implements it: it refreshes and persists tokens, and never
+/// lets two callers refresh at once.
 #[async_trait]
 pub trait Credentials: Send + Sync + std::fmt::Debug {
-    /// A credential that should be accepted now.
+    /// A credential that the provider should accept now.
     async fn current(&self) -> Result<Credential>;
 
     /// A fresh credential, after the provider refused `refused`. Called at most once per request. `claims` is the
-    /// decoded claims challenge, where the provider sent one.
+    /// decoded claims challenge if the provider sent one.
     async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> Result<Credential>;
 }
 
-/// Keeps the provider's limits before the provider has to.
+/// Keeps requests within the provider's limits.
 #[async_trait]
 pub trait Gate: Send + Sync + std::fmt::Debug {
-    /// Waits a short while for a place; a longer wait is refused with [`Remedy::RetryAfter`], so that the worker
-    /// is free meanwhile. `mailbox` is absent for requests about the directory.
+    /// Waits a short while for a permit. A longer wait is refused with [`Remedy::RetryAfter`], so that the worker is
+    /// free meanwhile. `mailbox` is `None` for requests about the directory.
     async fn enter(&self, mailbox: Option<&str>) -> Result<Permit>;
 
-    /// The provider said to slow down.
+    /// Records that the provider asked to slow down.
     async fn throttled(&self, mailbox: Option<&str>, wait: Duration);
 }
 
-/// A place inside the gate; given back when dropped.
+/// The permission to send one request; returned when dropped.
 #[derive(Debug, Default)]
 pub struct Permit(Option<Box<dyn std::any::Any + Send + Sync>>);
 
 impl Permit {
-    /// A permit that gives `place` back when it is dropped.
+    /// A permit that drops `place` with itself.
     pub fn holding(place: impl std::any::Any + Send + Sync) -> Self {
         Self(Some(Box::new(place)))
     }
@@ -66,7 +66,7 @@ impl std::fmt::Display for Permit {
     }
 }
 
-/// A gate that is always open; for tools that make a handful of requests.
+/// A gate that is always open; for tools that send a handful of requests.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct OpenGate;
 
@@ -102,24 +102,24 @@ impl Credentials for StaticCredentials {
 /// Access to one integration's calendar system.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The secrets.
+    /// The source of the secrets.
     pub credentials: Arc<dyn Credentials>,
-    /// The limits.
+    /// The rate limits.
     pub gate: Arc<dyn Gate>,
-    /// Where the customer's own server is (CalDAV, Exchange); absent where one host serves everybody.
+    /// The customer's own server (CalDAV, Exchange); `None` where one host serves everybody.
     pub server: Option<Url>,
-    /// The address the service account itself is known by at the provider.
+    /// The service account's address at the provider.
     pub account: String,
-    /// True for a user's own consent: the token stands for that mailbox alone.
+    /// Whether this is a user's own consent, whose token is valid for that mailbox alone.
     pub own: bool,
-    /// The zone of whole days and of times without a zone, where the calendar itself has none: the owner's, else the
-    /// tenant's. Without one they are read in UTC.
+    /// The zone for whole days and for times without a zone, if the calendar has none: the owner's, else the tenant's.
+    /// `None` stands for UTC.
     pub zone: Option<domain::Zone>,
-    /// Whose access this is: the same text for every session of one integration and one consent, and for no other.
-    /// What a connector remembers between calls is kept under it, so that nothing that somebody types (a server, a
-    /// user name) leads to what belongs to somebody else. A new consent has a new scope.
+    /// Identifies the access: the same text for every session of one integration and one consent, and for no other. A
+    /// connector caches under it, so that nothing typed (a server, a user name) leads to somebody else's data. A new
+    /// consent has a new scope.
     pub scope: Arc<str>,
-    /// Which principals of a CalDAV server are rooms, where the administrator has said so; otherwise by the
-    /// installation's own rule.
+    /// Which principals of a CalDAV server are rooms, if the administrator has said so; otherwise the installation's
+    /// own rule applies.
     pub rooms: Option<Arc<crate::caldav::RoomRule>>,
 }

@@ -1,21 +1,21 @@
-//! What can go wrong between nodes. None of it loses work.
+//! What can go wrong between nodes. None of these errors loses work.
 
-/// Why a message to other nodes did not go out.
+/// Why a message did not reach other nodes.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL names neither the process nor a Redis server. It is not shown, because it may hold a password.
+    /// The URL is neither `memory:` nor Redis'. The error does not contain the URL, which may hold a password.
     #[error("the queue's URL must be \"memory:\" or begin with redis:// or rediss://")]
     Url,
-    /// Redis cannot be reached; the next attempt is made by itself.
+    /// Redis is unreachable; the connection is retried automatically.
     #[error("Redis is away")]
     Away(#[source] Option<redis::RedisError>),
-    /// Redis answered with an error.
+    /// Redis returned an error.
     #[error("Redis refused a command")]
     Refused(#[source] redis::RedisError),
-    /// More hints wait than are kept; the sweep finds the runs of those that were left out.
+    /// More hints are waiting than can be kept; the sweep finds the runs of those left out.
     #[error("{left_out} hints were left out because too many wait")]
     Full {
-        /// How many.
+        /// Number of hints that were dropped.
         left_out: usize,
     },
 }
@@ -31,7 +31,7 @@ impl Error {
         }
     }
 
-    /// Whether a stream has lost its consumer group, as after a flush; a blocked reader is told in other words.
+    /// Whether a stream has lost its consumer group, as after a flush; a blocked read reports that in other words.
     pub(crate) fn is_no_group(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")))
     }

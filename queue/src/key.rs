@@ -1,4 +1,4 @@
-//! Whose a limit is.
+//! Keys of limits, which begin with the limit's owner.
 
 use std::net::IpAddr;
 
@@ -6,41 +6,40 @@ use entity::external_binding;
 use uuid::Uuid;
 
 /// The key of a limit. It begins with its owner, and there is no other way to make one: a limit is shared by those who
-/// proved that it is theirs, and by nobody who only typed the same server, account or organisation.
+/// proved that it is theirs, and never by somebody who merely typed the same server, account or organisation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
 impl Key {
-    /// A limit of one integration alone: as long as nothing is verified, and for customers' own servers.
+    /// A limit of one integration alone: before its organisation is verified, and for customers' own servers.
     pub fn of_integration(tenant: Uuid, integration: Uuid) -> Self {
         Self(format!("tenant/{}/integration/{}", tenant.simple(), integration.simple()))
     }
 
-    /// A limit of an organisation at its provider. The binding proves it: a consent was tried, and the organisation
-    /// belongs to one tenant here.
+    /// A limit of an organisation at its provider. The binding is the proof: a consent was tried, and the organisation
+    /// belongs to exactly one tenant.
     pub fn of_organisation(binding: &external_binding::Model) -> Self {
         Self(format!("organisation/{}/{}", plain(&binding.provider), plain(&binding.external_tenant)))
     }
 
-    /// What a tenant may ask of us.
+    /// The quota of a tenant's requests to Muster.
     pub fn of_tenant(tenant: Uuid) -> Self {
         Self(format!("tenant/{}", tenant.simple()))
     }
 
-    /// What a user or a vendor key may ask of us, in one tenant or in none. The caller was authenticated: nobody else
-    /// has this id.
+    /// The quota of a user or a vendor key, in one tenant or in none. The caller is authenticated, so nobody else has
+    /// this id.
     pub fn of_caller(tenant: Option<Uuid>, caller: Uuid) -> Self {
         let tenant = tenant.map_or_else(String::new, |tenant| tenant.simple().to_string());
         Self(format!("caller/{tenant}/{}", caller.simple()))
     }
 
-    /// What may be asked from an address by whoever has not said who they are.
+    /// The quota of unauthenticated requests from an address.
     pub fn of_address(address: IpAddr) -> Self {
         Self(format!("address/{}", plain(&address.to_string())))
     }
 
-    /// A part of this limit's owner, such as one mailbox. What the part is called may have been typed by anybody: it
-    /// stands behind the owner.
+    /// A part of this limit, such as one mailbox. Its name may have been typed by anybody, so it follows the owner.
     #[must_use]
     pub fn part(&self, kind: &'static str, name: &str) -> Self {
         Self(format!("{}/{kind}/{}", self.0, plain(&name.to_lowercase())))
@@ -52,7 +51,7 @@ impl Key {
     }
 }
 
-/// A text in which no character means anything to a key or to Redis.
+/// The text with every character escaped that means something in a key or to Redis.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,9 +1,10 @@
-//! Durable jobs and what nodes tell each other.
+//! Durable jobs, and what nodes tell each other.
 //!
-//! The database is the truth ([`jobs`]); everything else here may be lost at any moment without losing work:
-//! [`Hints`] say which runs have something to do, [`Fanout`] carries events to the subscribers of all nodes,
-//! [`Limits`] keeps all nodes together within what a provider allows, [`Quotas`] keeps callers within what we allow. Each has an in-process form and one over
-//! Redis, behind the same tests; [`connect`] chooses by the URL. This is the only crate that names redis.
+//! The database is the truth ([`jobs`]); everything else here may be lost at any moment without losing work: [`Hints`]
+//! say which runs have work, [`Fanout`] carries events to the subscribers of all nodes, [`Limits`] keeps all nodes
+//! together within what a provider allows, [`Quotas`] keeps callers within what Muster allows. Each has an in-process
+//! and a Redis implementation, which pass the same tests; [`connect`] chooses by the URL. This is the only crate that
+//! names redis.
 
 pub mod fanout;
 pub mod hints;
@@ -35,32 +36,32 @@ pub use self::{
     quotas::{Quota, Quotas},
 };
 
-/// What a node has to talk to the others.
+/// How a node communicates with the others.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    /// Which runs have work.
+    /// Hints about runs that have work.
     pub hints: Arc<dyn Hints>,
     /// Events for subscribers.
     pub fanout: Arc<dyn Fanout>,
-    /// What providers allow.
+    /// The limits that providers impose.
     pub limits: Arc<dyn Limits>,
-    /// What callers may ask for.
+    /// The limits that Muster imposes on callers.
     pub quotas: Arc<dyn Quotas>,
     nodes: Arc<AtomicU32>,
 }
 
 impl Queue {
-    /// How many nodes there were when they were counted last, this one included.
+    /// The number of nodes at the last count, this one included.
     pub fn nodes(&self) -> usize {
         self.nodes.load(Ordering::Relaxed).max(1) as usize
     }
 }
 
-/// Makes the lanes that `url` names: `memory:` for one process, `redis://...` or `rediss://...` for many.
+/// Connects to the lanes that `url` names: `memory:` for one process, `redis://...` or `rediss://...` for many.
 ///
-/// `prefix` begins every key, so that several installations share a server. A Redis that is away is no error:
-/// the lanes work without it as well as they can and come back by themselves. Background tasks run on `tracker`
-/// and end when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
+/// `prefix` begins every key, so that several installations can share a server. An unreachable Redis is not an error:
+/// the lanes work without it as well as they can and recover by themselves. Background tasks run on `tracker` and end
+/// when `token` is cancelled, as do the waits of [`Hints::next`] and all subscriptions.
 pub fn connect(
     url: &str,
     prefix: &str,

@@ -22,12 +22,12 @@ use crate::Error;
 /// The longest that a blocking read may block.
 pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(2);
 
-/// How long an answer may take.
+/// How long a response may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
-    /// For commands that answer at once.
+    /// For commands that return at once.
     Short,
-    /// For reads that block for [`LONGEST_BLOCK`] at most.
+    /// For reads that block for at most [`LONGEST_BLOCK`].
     Blocking,
 }
 
@@ -135,14 +135,14 @@ impl Link {
     }
 }
 
-/// How long to leave a server alone after `failures` before this one: 50 ms to 2 s, half of it by chance.
+/// The wait before a server is tried again after `failures` earlier failures: 50 ms to 2 s, half of it random.
 pub(crate) fn back_off(failures: u32, ids: &Ids) -> Duration {
     let longest = 50_u64 << failures.min(6);
     let longest = longest.min(2_000);
     Duration::from_millis(longest / 2 + ids.below(longest / 2 + 1))
 }
 
-/// Says that Redis is away, at most once per ten seconds.
+/// Logs that Redis is unreachable, at most once per ten seconds.
 pub(crate) struct Complaints {
     clock: SharedClock,
     last: Mutex<Option<Timestamp>>,

@@ -89,7 +89,7 @@ async fn answer(order: Order, url: Option<Url>, json: bool) -> Result<String, Er
     Ok(order.tell(&told))
 }
 
-/// Reads a command line, such as `sandbox journal --after 3`, and answers what it would print.
+/// Reads a command line, such as `sandbox journal --after 3`, and returns what it would print.
 ///
 /// # Errors
 ///

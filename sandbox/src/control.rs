@@ -57,7 +57,7 @@ impl From<Invalid> for Refused {
     }
 }
 
-/// Answers a request below `/control`.
+/// Handles a request below `/control`.
 pub async fn route(app: &Arc<App>, request: &Request) -> Answer {
     match dispatch(app, request).await {
         Ok(value) => Answer::json(200, value),

@@ -1,4 +1,4 @@
-//! Organisations as tests describe them, and how they come into being.
+//! Organisations as tests describe them, and how the sandbox creates them.
 
 use std::collections::BTreeMap;
 
@@ -20,27 +20,27 @@ use crate::{
     store::Change,
 };
 
-/// An organisation to be made.
+/// The description of an organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fixture {
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// Its domain.
+    /// The mail domain of all addresses; unique in the sandbox.
     pub domain: String,
-    /// The zone of its mailboxes; a Windows or IANA name.
+    /// The zone of the mailboxes; a Windows or IANA name.
     #[serde(default = "zone")]
     pub zone: String,
-    /// People and shared mailboxes. `it-admin@…` is added when nobody is an administrator.
+    /// People and shared mailboxes. `it-admin@…` is added if nobody is an administrator.
     #[serde(default)]
     pub users: Vec<User>,
-    /// Rooms.
+    /// The bookable places, each with a mailbox of its own.
     #[serde(default)]
     pub rooms: Vec<RoomFixture>,
-    /// What stands in the calendars.
+    /// Meetings already in the calendars.
     #[serde(default)]
     pub events: Vec<Planted>,
-    /// Delays.
+    /// The delays with which the organisation's services react.
     #[serde(default)]
     pub settings: Settings,
 }
@@ -51,55 +51,55 @@ pub struct Fixture {
 pub struct User {
     /// The primary address, also the sign-in name.
     pub address: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// Whether it is a Global Administrator.
+    /// Whether the person is a Global Administrator.
     #[serde(default)]
     pub admin: bool,
-    /// Whether it has a mailbox.
+    /// Whether the account has a mailbox.
     #[serde(default = "yes")]
     pub licensed: bool,
     /// Whether applications may reach the mailbox.
     #[serde(default = "yes")]
     pub in_scope: bool,
-    /// Whether others see when the owner is busy and nothing more.
+    /// Whether others only see when the owner is busy.
     #[serde(default)]
     pub hides_details: bool,
-    /// Whose mailbox it is.
+    /// Who uses the mailbox.
     #[serde(default = "user")]
     pub purpose: Purpose,
-    /// Further addresses.
+    /// Further addresses of the mailbox.
     #[serde(default)]
     pub aliases: Vec<String>,
 }
 
-/// A room.
+/// A bookable place with a mailbox of its own, as a test describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoomFixture {
-    /// The address.
+    /// The primary address of the room's mailbox.
     pub address: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// How many people it holds.
+    /// Number of people the room holds; `None` if the directory does not say.
     pub capacity: Option<u32>,
-    /// The building.
+    /// Where the room is; `None` if the directory does not say.
     pub building: Option<String>,
-    /// The floor.
+    /// The storey, as the directory numbers it; `None` if the directory does not say.
     pub floor: Option<i32>,
-    /// What stands in it.
+    /// What the directory lists as available in the room.
     #[serde(default)]
     pub equipment: Vec<String>,
-    /// Whether it answers by itself.
+    /// Whether the room responds to invitations by itself.
     #[serde(default = "yes")]
     pub auto_accept: bool,
-    /// Whether it accepts overlapping meetings.
+    /// Whether the room accepts overlapping meetings.
     #[serde(default)]
     pub allow_conflicts: bool,
-    /// Who decides about its meetings.
+    /// The address of the person who decides about the room's meetings; `None` for nobody.
     #[serde(default)]
     pub approver: Option<String>,
-    /// Whether its calendar shows who booked it in place of what for.
+    /// Whether the room's calendar shows the organiser's name in place of the title.
     #[serde(default = "yes")]
     pub replaces_titles: bool,
     /// Whether applications may reach the mailbox.
@@ -107,7 +107,7 @@ pub struct RoomFixture {
     pub in_scope: bool,
 }
 
-/// A meeting that everybody has already accepted.
+/// A meeting that all attendees have already accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planted {
@@ -115,20 +115,20 @@ pub struct Planted {
     pub mailbox: String,
     /// The title.
     pub subject: String,
-    /// The beginning.
+    /// When the meeting begins.
     pub start: Timestamp,
-    /// The end.
+    /// When the meeting ends, exclusive.
     pub end: Timestamp,
-    /// How it blocks the calendar.
+    /// How the meeting blocks the calendar.
     #[serde(default = "busy")]
     pub show_as: ShowAs,
     /// `normal`, `personal`, `private` or `confidential`.
     #[serde(default = "normal")]
     pub sensitivity: String,
-    /// Whether it covers whole days.
+    /// Whether the meeting covers whole days.
     #[serde(default)]
     pub all_day: bool,
-    /// Who takes part; rooms as well.
+    /// The addresses of the people and rooms that take part.
     #[serde(default)]
     pub attendees: Vec<String>,
 }
@@ -153,19 +153,19 @@ fn normal() -> String {
     "normal".to_owned()
 }
 
-/// A fixture that cannot be made.
+/// Why an organisation cannot be created from a fixture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// Domains are unique.
+    /// Another organisation has this domain.
     #[error("the domain {0} is taken by another organisation")]
     DomainTaken(String),
-    /// Addresses are unique.
+    /// Another mailbox has this address.
     #[error("the address {0} is there twice")]
     AddressTaken(String),
-    /// Not a zone.
+    /// No zone has this name.
     #[error("{0} is not a time zone")]
     UnknownZone(String),
-    /// An event or a room names somebody who is not there.
+    /// An event or a room names an address that nobody has.
     #[error("there is no mailbox {0}")]
     UnknownMailbox(String),
     /// An event ends before it begins.
@@ -173,7 +173,7 @@ pub enum Invalid {
     EmptyEvent(String),
 }
 
-/// Makes an organisation of a fixture: what to commit, and its record.
+/// Creates an organisation from a fixture: the changes to commit, and its record.
 pub fn build(
     app: &App,
     serial: u64,
@@ -278,7 +278,7 @@ fn room(app: &App, room: RoomFixture) -> Mailbox {
     }
 }
 
-/// Puts a meeting into everybody's calendar, as if it had been accepted long ago. Answers the organiser's id of it.
+/// Adds a meeting to everybody's calendar, as if all had accepted it long ago. Returns the id of the organiser's copy.
 pub fn plant(
     app: &App,
     organisation: &Organisation,

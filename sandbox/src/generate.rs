@@ -57,7 +57,7 @@ fn berlin() -> String {
 pub enum Count {
     /// None or one.
     Any(bool),
-    /// So many.
+    /// How many.
     Exactly(usize),
 }
 

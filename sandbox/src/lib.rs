@@ -56,7 +56,7 @@ pub struct Config {
 pub struct Sandbox;
 
 impl Sandbox {
-    /// Starts one and answers when it listens. Needs a tokio runtime around it.
+    /// Starts one and returns when it listens. Needs a tokio runtime around it.
     pub async fn start(config: Config) -> Result<Running, Error> {
         server::start(config, None)
     }

@@ -166,7 +166,7 @@ fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
     })
 }
 
-/// Sends one notification; again after a while when it is not taken. Answers with which status it was.
+/// Sends one notification; again after a while when it is not taken. Returns with which status it was.
 pub(crate) async fn send(app: &App, letter: &Letter) -> Option<u16> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {

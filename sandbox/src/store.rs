@@ -1,8 +1,8 @@
-//! The state, and the log that makes it last.
+//! The state, and the log that makes it durable.
 //!
-//! Every mutation is a list of [`Change`]s, written as one line of JSON and fsynced before it is applied: a
-//! line is there as a whole or not at all. At start the log is replayed; a torn last line, left by a process
-//! that died while writing, is cut off. Changes carry whole records, so replaying needs no rules.
+//! Every mutation is a list of [`Change`]s, written as one line of JSON and fsynced before it is applied: a line is
+//! complete or absent. At start the log is replayed; an incomplete last line, left by a process that died while
+//! writing, is cut off. Changes carry whole records, so replaying needs no rules.
 
 use std::{
     collections::BTreeMap,
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// The calendar of a mailbox: organisation and directory id.
+/// The calendar of a mailbox: the organisation's id and the mailbox's directory id.
 pub type Owner = (Uuid, String);
 
-/// Everything.
+/// The whole state of the sandbox.
 #[derive(Debug, Default)]
 pub struct State {
     /// Organisations by tenant id.
@@ -36,11 +36,11 @@ pub struct State {
     pub applications: BTreeMap<String, Application>,
     /// Events by calendar and id.
     pub events: BTreeMap<Owner, BTreeMap<String, Event>>,
-    /// What was touched when.
+    /// The order in which events were touched.
     pub history: History,
-    /// Which transaction ids were used in which calendar, for ever, and for which event.
+    /// The transaction ids used in each calendar, kept for ever, with their events.
     pub transactions: BTreeMap<(Owner, String), String>,
-    /// Rooms that still have to answer, by their copy of the event.
+    /// Rooms that still have to respond, by their copy of the event.
     pub pending: BTreeMap<(Owner, String), Pending>,
     /// Mails by organisation.
     pub mails: BTreeMap<Uuid, Vec<Mail>>,
@@ -52,21 +52,21 @@ pub struct State {
     pub subscriptions: BTreeMap<String, Subscription>,
     /// Pull subscriptions by id.
     pub pulls: BTreeMap<String, Pull>,
-    /// Counts how often all access tokens were made to expire.
+    /// How often all access tokens were made to expire.
     pub token_epoch: u64,
-    /// How far the sandbox's clock is ahead of the one it was given.
+    /// How far the sandbox's clock is ahead of the one it was given, in milliseconds.
     pub offset_ms: i64,
-    /// How far the clock of the token endpoints is ahead of the sandbox's; behind it when negative.
+    /// How far the clock of the token endpoints is ahead of the sandbox's, in seconds; negative if behind.
     pub token_skew_s: i64,
-    /// The key that signs tokens: PKCS #8, base64.
+    /// The key that signs tokens: PKCS #8, base64; `None` until it is generated.
     pub signing_key: Option<String>,
-    /// Technical accounts of Exchange servers, by organisation.
+    /// Service accounts of Exchange servers, by organisation.
     pub technical: BTreeMap<Uuid, Technical>,
-    /// What Google alone has.
+    /// State that only Google has.
     pub google: google::State,
 }
 
-/// One mutation.
+/// One mutation of the state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
@@ -74,7 +74,7 @@ pub enum Change {
     Organisation(Box<Organisation>),
     /// A new or changed mailbox.
     Mailbox(Uuid, Mailbox),
-    /// What an application has been granted.
+    /// What an application was granted.
     Consent(Uuid, String, Consent),
     /// An organisation's delays.
     Settings(Uuid, Settings),
@@ -82,11 +82,11 @@ pub enum Change {
     Application(Application),
     /// A new or changed event.
     Event(Owner, Box<Event>),
-    /// An event that is gone.
+    /// Removes an event from a calendar, by its id.
     EventGone(Owner, String),
-    /// A room has to answer.
+    /// A room has to respond.
     Pending(Pending),
-    /// A room has answered, or need not any more.
+    /// A room has responded, or no longer has to.
     PendingDone(Owner, String),
     /// A mail was sent.
     Mail(Uuid, Mail),
@@ -94,44 +94,44 @@ pub enum Change {
     Code(String, Code),
     /// A new refresh token.
     Refresh(String, Refresh),
-    /// All refresh tokens of a client in an organisation are dead; of all clients when there is no client.
+    /// All refresh tokens of a client in an organisation become invalid; `None` for those of all clients.
     RefreshesGone(Option<(Uuid, String)>),
-    /// A refresh token that was withdrawn.
+    /// A refresh token was withdrawn.
     RefreshGone(String),
     /// A new or changed subscription.
     Subscription(Subscription),
-    /// A subscription that is gone.
+    /// Ends a Graph subscription, by its id.
     SubscriptionGone(String),
     /// A new pull subscription.
     Pull(Pull),
-    /// A pull subscription that is gone.
+    /// Ends a pull subscription, by its id.
     PullGone(String),
-    /// All access tokens issued so far are refused.
+    /// All access tokens issued so far become invalid.
     TokensExpired,
-    /// The clock was moved forward.
+    /// The clock was moved forward, in milliseconds.
     Advanced(i64),
-    /// The clock of the token endpoints goes wrong by so many seconds.
+    /// The clock of the token endpoints is shifted, in seconds.
     TokenSkew(i64),
-    /// All sync cursors given away so far are refused.
+    /// All sync cursors issued so far become invalid.
     CursorsForgotten,
-    /// The signing key.
+    /// Stores the generated private half: PKCS #8, base64.
     SigningKey(String),
-    /// A new or changed technical account of an Exchange server.
+    /// A new or changed service account of an Exchange server.
     Technical(Uuid, Technical),
-    /// Something of Google's.
+    /// A mutation of Google's state.
     Google(google::Change),
 }
 
-/// What happened to an event, for subscribers.
+/// A change of an event, for subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// Whose calendar.
+    /// The calendar that holds the event.
     pub owner: Owner,
-    /// Which event.
+    /// The id of the changed copy.
     pub event: String,
-    /// Its ETag.
+    /// The copy's version after the change.
     pub etag: String,
-    /// `created`, `updated` or `deleted`; `sync` for a new channel, which then stands for the event.
+    /// `created`, `updated` or `deleted`; `sync` for a new channel, whose id then replaces the event's.
     pub change: &'static str,
 }
 
@@ -143,7 +143,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Replays the log in folder `data`, which is made if it is not there; without one nothing lasts.
+    /// Replays the log in the folder `data`, creating the folder if necessary; without a folder nothing is durable.
     pub fn open(data: Option<&Path>) -> Result<Self, Error> {
         let mut store = Self { state: State::default(), log: None };
         let Some(data) = data else { return Ok(store) };
@@ -160,12 +160,12 @@ impl Store {
         Ok(store)
     }
 
-    /// What is.
+    /// The present records, with every committed change applied.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Makes the changes last, then applies them. Tells what subscribers should hear.
+    /// Makes the changes durable, then applies them. Returns the notices for subscribers.
     pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Notice>, Error> {
         if changes.is_empty() {
             return Ok(Vec::new());
@@ -260,7 +260,7 @@ impl State {
     }
 }
 
-/// Opens a file of lines for appending and reads the whole ones; a torn last line is cut off.
+/// Opens a file of lines for appending and reads the complete ones; an incomplete last line is cut off.
 pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let mut reader = BufReader::new(&file);
@@ -281,7 +281,7 @@ pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
     Ok((file, lines))
 }
 
-/// Appends one line and waits until it is on the disk.
+/// Appends a line and waits until it is on disk.
 pub fn append_line(file: &mut File, value: &impl Serialize) -> Result<(), Error> {
     let mut line = serde_json::to_vec(value).map_err(std::io::Error::from)?;
     line.push(b'\n');

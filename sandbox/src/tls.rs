@@ -1,4 +1,4 @@
-//! https, as the providers' official clients demand it.
+//! TLS, which the providers' official clients require.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use rustls::{
 
 use crate::Error;
 
-/// A certificate that clients trust, with its key. Both as PEM.
+/// A certificate that clients trust, and its private key, both as PEM.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// The certificate, and those above it.
+    /// The certificate, followed by its issuers'.
     pub certificate: Vec<u8>,
-    /// Its key.
+    /// The private half of the certificate, as PEM.
     pub key: Vec<u8>,
 }
 

@@ -1,7 +1,7 @@
-//! Requests and answers, as the imitations see them.
+//! Requests and responses, as the imitations see them.
 //!
-//! The imitations match on the decoded segments of a path instead of using a router, so each provider's
-//! surface can be read in one `match`.
+//! The imitations match on the decoded segments of a path instead of using a router, so that each provider's surface
+//! can be read in one `match`.
 
 use std::collections::BTreeMap;
 
@@ -19,25 +19,25 @@ use url::form_urlencoded;
 
 use crate::gate::Permit;
 
-/// A request that was read as a whole.
+/// A request that was read to its end.
 #[derive(Debug)]
 pub struct Request {
     /// The method, in capitals.
     pub method: String,
-    /// The path as it came.
+    /// The path as received.
     pub path: String,
-    /// Its segments, decoded; `users('x')` counts as `users/x`.
+    /// The decoded segments of the path; `users('x')` counts as `users/x`.
     pub segments: Vec<String>,
-    /// The body.
+    /// The content as received; empty for none.
     pub body: Bytes,
-    /// Scheme, host and port that the caller used, without a slash at the end.
+    /// The scheme, host and port that the caller used, without a trailing slash.
     pub origin: String,
     query: Vec<(String, String)>,
     headers: HeaderMap,
 }
 
 impl Request {
-    /// Takes what is needed from actix.
+    /// Takes what the sandbox needs from actix.
     pub fn read(request: &HttpRequest, body: Bytes) -> Self {
         let path = request.uri().path().to_owned();
         let info = request.connection_info();
@@ -52,7 +52,8 @@ impl Request {
         }
     }
 
-    /// A request inside of this one, with its token unless it brings one. `url` is relative to this one's first segment.
+    /// A request inside a batch, with the outer request's token unless it has its own. `url` is relative to the outer
+    /// request's first segment.
     #[must_use]
     pub fn within(
         &self,
@@ -89,17 +90,17 @@ impl Request {
         self.segments.iter().map(String::as_str).collect()
     }
 
-    /// A member of the query.
+    /// A query parameter; `None` when absent.
     pub fn query(&self, name: &str) -> Option<&str> {
         find(&self.query, name)
     }
 
-    /// All members of the query.
+    /// All query parameters.
     pub fn query_pairs(&self) -> &[(String, String)] {
         &self.query
     }
 
-    /// A header.
+    /// The value of a header, by its name in any case; `None` when absent or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -114,28 +115,28 @@ impl Request {
             .collect()
     }
 
-    /// The body as a form.
+    /// Parses the body as a form.
     pub fn form(&self) -> Form {
         Form(pairs(&self.body))
     }
 
-    /// The body as JSON.
+    /// Parses the body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
 }
 
-/// The members of a submitted form.
+/// The fields of a submitted form.
 #[derive(Debug)]
 pub struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// A member; an empty one counts as absent.
+    /// A field's value; an empty one counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
         find(&self.0, name).filter(|value| !value.is_empty())
     }
 
-    /// All members of a name.
+    /// All values of a field.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -181,7 +182,7 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What is sent back.
+/// A response to send.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -192,53 +193,53 @@ pub struct Answer {
     pub body: Body,
 }
 
-/// The content of an answer.
+/// The content of a response.
 #[derive(Debug)]
 pub enum Body {
-    /// None.
+    /// No content.
     Empty,
-    /// JSON.
+    /// A value sent as `application/json`.
     Json(Value),
-    /// A page.
+    /// A page, sent as `text/html`.
     Html(String),
-    /// XML.
+    /// A document sent as `text/xml`.
     Xml(String),
 }
 
 impl Answer {
-    /// JSON with a status.
+    /// A JSON response with a status.
     pub fn json(status: u16, value: Value) -> Self {
         Self { status, headers: Vec::new(), body: Body::Json(value) }
     }
 
-    /// XML with a status.
+    /// An XML response with a status.
     pub fn xml(status: u16, text: String) -> Self {
         Self { status, headers: Vec::new(), body: Body::Xml(text) }
     }
 
-    /// A status without content.
+    /// A response without content.
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Body::Empty }
     }
 
-    /// A page.
+    /// A response with a page.
     pub fn html(status: u16, page: String) -> Self {
         Self { status, headers: vec![("cache-control", "no-store".to_owned())], body: Body::Html(page) }
     }
 
-    /// Sends a browser elsewhere.
+    /// A redirect of the browser.
     pub fn redirect(to: String) -> Self {
         Self { status: 302, headers: vec![("location", to)], body: Body::Empty }
     }
 
-    /// The same with one more header.
+    /// The same response with another header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// As actix sends it.
+    /// Converts the response for actix.
     pub fn respond(self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = HttpResponseBuilder::new(status);
@@ -254,20 +255,20 @@ impl Answer {
     }
 }
 
-/// What the journal tells about a request besides its method and path.
+/// What the journal records about a request besides its method and path.
 #[derive(Debug, Default)]
 pub struct Note {
-    /// The client id.
+    /// The client id of the caller.
     pub app: Option<String>,
-    /// The mailbox's address.
+    /// The address of the mailbox acted on.
     pub mailbox: Option<String>,
-    /// What identifies the effect.
+    /// The effect key of a write.
     pub key: Option<String>,
-    /// What was done; `read` or `refused` by status when absent.
+    /// What was done; `None` stands for `read` or `refused`, depending on the status.
     pub outcome: Option<&'static str>,
-    /// The event.
+    /// The id of the copy that the request read or wrote.
     pub event_id: Option<String>,
-    /// The place that the request takes among the concurrent ones of its mailbox, until it is answered.
+    /// The request's permit among the concurrent ones of its mailbox, returned when it is answered.
     pub permit: Option<Permit>,
 }
 

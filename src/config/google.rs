@@ -7,42 +7,42 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-/// Where Google is. Every customer has a service account of its own; an application of ours is only needed for people
-/// who connect their own calendar.
+/// Google's endpoints and the operator's registrations. Every customer has a service account of its own; an application
+/// of the operator's is only needed for people who connect their own calendars.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Google {
-    /// The id of our application, for personal consents.
+    /// The client id of the operator's application, for personal consents.
     pub client_id: Option<String>,
-    /// Its secret.
+    /// The application's client secret; required together with `client_id`.
     pub client_secret: Option<SecretString>,
     /// The token endpoint.
     #[serde(default = "google_token_url")]
     pub token_url: Url,
-    /// The sign-in pages.
+    /// The base URL of the sign-in pages.
     #[serde(default = "google_accounts_url")]
     pub accounts_url: Url,
-    /// The Calendar API.
+    /// The base URL of the Calendar API.
     #[serde(default = "google_calendar_url")]
     pub calendar_url: Url,
-    /// The Directory API.
+    /// The base URL of the Directory API.
     #[serde(default = "google_directory_url")]
     pub directory_url: Url,
-    /// Who signs for service accounts that are named without their keys; not offered without it.
+    /// The signer for service accounts that are named without their keys; without one such accounts are not offered.
     pub keyless: Option<Keyless>,
 }
 
-/// Where the tokens come from with which Google signs for service accounts.
+/// The source of the tokens with which Google signs for service accounts.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keyless {
-    /// An address that answers with a token, such as the metadata server's.
+    /// A URL that returns a token, such as the metadata server's.
     pub token_url: Option<Url>,
-    /// A header that it asks for: `Metadata-Flavor: Google`.
+    /// A header for that URL, such as `Metadata-Flavor: Google`.
     pub token_header: Option<SecretString>,
-    /// A file with a token, which something else keeps fresh.
+    /// A file with a token that another program keeps fresh.
     pub token_file: Option<PathBuf>,
-    /// The IAM Credentials API.
+    /// The base URL of the IAM Credentials API.
     #[serde(default = "google_iam_url")]
     pub iam_url: Url,
 }
@@ -83,7 +83,7 @@ impl Keyless {
         Ok(())
     }
 
-    /// The header's name and value.
+    /// The name and value of `token_header`.
     pub fn header(&self) -> Option<(HeaderName, SecretString)> {
         let (name, value) = self.token_header.as_ref()?.expose_secret().split_once(':')?;
         let value = value.trim();

@@ -1,4 +1,4 @@
-//! What the demo is told on the command line.
+//! The command line of the demo.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use super::{
     plan::System,
 };
 
-/// `muster demo`.
+/// Arguments of `muster demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The address of a running server; without it the demo starts one of its own.
+    /// URL of a running server; by default the demo starts its own.
     #[arg(long, requires = "key")]
     pub url: Option<Url>,
-    /// The vendor's key of the running server.
+    /// Vendor key of the running server.
     #[arg(
         long,
         requires = "url",
@@ -24,49 +24,49 @@ pub struct Args {
         allow_hyphen_values = true
     )]
     pub key: Option<String>,
-    /// The calendar system to connect.
+    /// Calendar system to connect.
     #[arg(long, value_enum, default_value = "microsoft-365")]
     pub provider: System,
-    /// How many users are made from the directory.
+    /// Number of users to create from the directory.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(3..=400))]
     pub users: u16,
-    /// The address of the CalDAV server.
+    /// URL of the CalDAV server.
     #[arg(long)]
     pub calendar_url: Option<Url>,
-    /// The technical account on the CalDAV server.
+    /// Technical account on the CalDAV server.
     #[arg(long, allow_hyphen_values = true)]
     pub calendar_user: Option<String>,
-    /// Its password.
+    /// What the technical account logs in with.
     #[arg(long, env = "MUSTER_DEMO_CALENDAR_PASSWORD", hide_env_values = true, allow_hyphen_values = true)]
     pub calendar_password: Option<String>,
-    /// The CalDAV server's file of `user:password` lines; the demo changes the technical account's password in it.
+    /// The CalDAV server's file of `user:password` lines, in which the demo changes the technical account's password.
     #[arg(long)]
     pub calendar_users_file: Option<PathBuf>,
-    /// A shell command that makes the CalDAV server refuse the technical account, in place of the file.
+    /// Shell command that makes the CalDAV server refuse the technical account, instead of changing the file.
     #[arg(long, requires = "restore_command", conflicts_with = "calendar_users_file")]
     pub revoke_command: Option<String>,
-    /// A shell command that undoes `--revoke-command`.
+    /// Shell command that undoes `--revoke-command`.
     #[arg(long, requires = "revoke_command")]
     pub restore_command: Option<String>,
-    /// The mailbox that bookings for unreachable organisers are written to.
+    /// Mailbox for the bookings of unreachable organisers.
     #[arg(long)]
     pub service_mailbox: Option<String>,
-    /// The address of somebody whose mailbox is out of the access' reach; the first such in the directory without it.
+    /// Address of somebody whose mailbox is out of scope; by default the first one in the directory.
     #[arg(long)]
     pub out_of_reach: Option<String>,
-    /// The running server's provider sandbox. Without one, a Microsoft 365 organisation is connected by hand.
+    /// URL of the running server's provider sandbox. Without one, a Microsoft 365 organisation is connected by hand.
     #[arg(long, requires = "url")]
     pub sandbox: Option<Url>,
-    /// The database of the demo's own server; SQLite in a temporary folder without it.
+    /// Database of the demo's own server; by default SQLite in a temporary folder.
     #[arg(long, conflicts_with = "url")]
     pub database_url: Option<String>,
-    /// The database as its owner, if it is PostgreSQL.
+    /// The same database as its owner; only for PostgreSQL.
     #[arg(long, requires = "database_url")]
     pub migration_url: Option<String>,
-    /// The queue of the demo's own server; in-process without it.
+    /// Queue of the demo's own server; in-process by default.
     #[arg(long, conflicts_with = "url")]
     pub queue_url: Option<String>,
-    /// A file that is told what was made. Started again with the same file, the demo goes on where it was.
+    /// File that records what the demo has created. A demo started again with the same file continues where it stopped.
     #[arg(long, requires = "url")]
     pub state: Option<PathBuf>,
     /// Prints the summary as one line of JSON.
@@ -77,16 +77,16 @@ pub struct Args {
 /// The technical account on a CalDAV server.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The server.
+    /// The server's URL.
     pub url: Url,
-    /// The user name.
+    /// The login name on the server.
     pub user: String,
-    /// The password.
+    /// What the account logs in with; the demo changes it to revoke access.
     pub password: String,
 }
 
 impl Args {
-    /// The CalDAV account, which CalDAV cannot do without.
+    /// The CalDAV account from the arguments; an error if CalDAV was chosen without one.
     pub fn account(&self) -> Result<Option<Account>> {
         if self.provider != System::CalDav {
             return Ok(None);
@@ -97,7 +97,7 @@ impl Args {
         }
     }
 
-    /// The hosts that are asked although they may be private: those that were named.
+    /// The hosts that may be called although they are private: those named in the arguments.
     pub fn hosts(&self) -> Vec<String> {
         let named = [&self.url, &self.calendar_url, &self.sandbox];
         let hosts = named.into_iter().flatten().filter_map(|url| url.host_str());

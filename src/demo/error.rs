@@ -1,56 +1,56 @@
-//! Why a step of the demo is not as it must be.
+//! Why a step of the demo fails.
 
 /// Why the demo stops.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Something answered, but not what it must.
+    /// A response differs from what it must be.
     #[error("{0}")]
     Unexpected(String),
-    /// The API refused.
+    /// The API refused a mutation.
     #[error("{message} ({code})")]
     Refused {
         /// The stable code.
         code: String,
-        /// One sentence.
+        /// The sentence for people.
         message: String,
     },
-    /// A page says that something did not work.
+    /// A page reports a failure.
     #[error("the page \"{title}\" says: {message} ({code})")]
     Page {
-        /// The page's title.
+        /// The heading that people see first.
         title: String,
-        /// The stable code, where the page has one.
+        /// The stable code; empty if the page has none.
         code: String,
-        /// What the page says.
+        /// The page's text.
         message: String,
     },
-    /// Nobody answered, for longer than the demo waits.
+    /// A server did not respond for longer than the demo waits.
     #[error("{what} could not be reached: {why}")]
     Unreachable {
-        /// Who.
+        /// Which server was called, in words for people.
         what: String,
-        /// What the network said last.
+        /// The last error of the network.
         why: String,
     },
-    /// Something that must happen did not happen in time.
+    /// Something did not happen in time.
     #[error("{what} did not happen within {seconds} s; the last answer was {last}")]
     TooLate {
-        /// What.
+        /// The expected event, in words for people.
         what: String,
-        /// How long it was waited for.
+        /// How long the demo waited, in seconds.
         seconds: u64,
-        /// What was seen last.
+        /// The last response seen.
         last: String,
     },
-    /// The demo cannot be started like this.
+    /// The arguments do not go together.
     #[error("{0}")]
     Options(&'static str),
     /// A file cannot be used.
     #[error("{path} cannot be used: {source}")]
     File {
-        /// The file.
+        /// What could not be used: a file's path, `sh`, or standard output.
         path: String,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The demo's own server does not start.
@@ -73,15 +73,15 @@ impl Error {
     }
 }
 
-/// What every step answers.
+/// The result of every step.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An answer that is not what it must be.
+/// The error for a response that differs from what it must be.
 pub(super) fn unexpected(what: impl Into<String>) -> Error {
     Error::Unexpected(what.into())
 }
 
-/// Refuses unless `holds`.
+/// Fails with `otherwise` unless `holds`.
 pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::Unexpected(otherwise())) }
 }

@@ -1,8 +1,8 @@
-//! The GraphQL API, as a vendor's back end calls it.
+//! The GraphQL API, called as a vendor's back end calls it.
 //!
-//! A request is repeated, with the same variables and so with the same `idempotencyKey`, while the server is away or
-//! says that it works on the same request already. What has no such key is sent with [`Graph::once`], and looked up
-//! by its name before it is sent again.
+//! A request is repeated, with the same variables and so with the same `idempotencyKey`, while the server is
+//! unreachable or already working on it. A request without such a key is sent with [`Graph::once`], and its effect is
+//! looked up by name before it is sent again.
 
 use http::{Client, HeaderName, Method, Request};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::{
 
 const TENANT: HeaderName = HeaderName::from_static("muster-tenant");
 
-/// The API, for one tenant once it is known.
+/// A client of the API; acts for one tenant once that is known.
 #[derive(Debug, Clone)]
 pub struct Graph {
     client: Client,
@@ -25,27 +25,27 @@ pub struct Graph {
     tenant: Option<String>,
 }
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 #[derive(Debug)]
 pub enum Attempt {
-    /// It was answered.
+    /// The server responded with this `data`.
     Answered(Value),
-    /// The server is away: whether the request had its effect is unknown.
+    /// The server was unreachable: whether the request took effect is unknown.
     Unknown(String),
 }
 
 impl Graph {
-    /// The API at `url` for the holder of a vendor key.
+    /// A client for the API at `url` with a vendor key.
     pub fn new(client: Client, url: Url, key: String) -> Self {
         Self { client, url, key, tenant: None }
     }
 
-    /// Acts for a tenant from now on.
+    /// Sets the tenant that later requests act for.
     pub fn act_for(&mut self, tenant: &str) {
         self.tenant = Some(tenant.to_owned());
     }
 
-    /// Runs a document until it is answered.
+    /// Runs a document until there is a response.
     pub async fn ask(&self, document: &str, variables: Value) -> Result<Value> {
         let mut patience = Patience::of(AWAY);
         loop {
@@ -59,7 +59,7 @@ impl Graph {
         }
     }
 
-    /// Runs a mutation of one field until it is answered; what it refuses is an error.
+    /// Runs a mutation of one field until there is a response; a refusal is an error.
     pub async fn change(&self, document: &str, variables: Value) -> Result<Value> {
         let mut patience = Patience::of(AWAY);
         loop {
@@ -103,7 +103,7 @@ fn read(mut answer: Value) -> Result<Attempt> {
     Ok(Attempt::Answered(answer["data"].take()))
 }
 
-/// The payload of a mutation's one field, unless it refused.
+/// The payload of a mutation's one field; an error if the mutation was refused.
 pub fn payload(mut data: Value) -> Result<Value> {
     let members = data.as_object_mut().and_then(|members| members.iter_mut().next());
     let payload = members.map(|(_, payload)| payload.take());
@@ -130,19 +130,19 @@ fn is_in_progress(code: &str) -> bool {
     matches!(code, "IN_PROGRESS" | "BOOKING_IN_PROGRESS")
 }
 
-/// A text in an answer.
+/// A text in a response; an error if it is absent.
 pub fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.ok_or_else(|| unexpected(format!("the answer has no text at {pointer}: {value}")))
 }
 
-/// A number in an answer.
+/// A number in a response; an error if it is absent.
 pub fn number(value: &Value, pointer: &str) -> Result<u64> {
     let found = value.pointer(pointer).and_then(Value::as_u64);
     found.ok_or_else(|| unexpected(format!("the answer has no number at {pointer}: {value}")))
 }
 
-/// A list in an answer.
+/// A list in a response; an error if it is absent.
 pub fn list<'a>(value: &'a Value, pointer: &str) -> Result<&'a [Value]> {
     let found = value.pointer(pointer).and_then(Value::as_array);
     found

@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> ExitCode {
     }
 }
 
-/// Plays the demo and prints its summary. Answers whether every step is as it must be.
+/// Plays the demo and prints its summary. Returns whether every step is as it must be.
 async fn play(args: &Args) -> Result<bool> {
     let stage = Stage::set(args).await?;
     let mut demo = stage.demo(args).await?;

@@ -1,12 +1,12 @@
-//! The steps of the demo, in their order, and which of them a calendar system does not have.
+//! The steps of the demo in order, and which of them a calendar system lacks.
 
 /// The calendar systems that the demo can connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum System {
-    /// Microsoft 365.
+    /// Microsoft 365 (Exchange Online).
     #[value(name = "microsoft-365")]
     Microsoft365,
-    /// Google Workspace.
+    /// Google Workspace (Google Calendar).
     #[value(name = "google-workspace")]
     GoogleWorkspace,
     /// A CalDAV server.
@@ -18,7 +18,7 @@ pub enum System {
 }
 
 impl System {
-    /// As the API and the pages call it.
+    /// The word for the system in the API and on the pages.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Microsoft365 => "MICROSOFT_365",
@@ -38,17 +38,17 @@ macro_rules! steps {
         }
 
         impl Step {
-            /// All of them, in their order.
+            /// All steps, in order.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// What it is called.
+            /// The title shown to people.
             pub const fn title(self) -> &'static str {
                 match self {
                     $(Self::$name => $title,)*
                 }
             }
 
-            /// The name by which it is written down.
+            /// The name under which the step is recorded.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)*
@@ -88,7 +88,7 @@ steps! {
 }
 
 impl Step {
-    /// Why a calendar system does not have this step; `None` when it has.
+    /// Why a calendar system lacks this step; `None` if it has it.
     pub const fn missing(self, system: System) -> Option<&'static str> {
         match (system, self) {
             (System::CalDav, Self::SignIn | Self::Consent) => {

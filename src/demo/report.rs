@@ -1,4 +1,4 @@
-//! What is shown: progress while it runs, a table at the end, or one line of JSON.
+//! The demo's output: progress while it runs, and a table or one line of JSON at the end.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 
 use super::plan::{Step, System};
 
-/// How wide the table is where there is no terminal to ask.
+/// The width of the table without a terminal.
 const WIDTH: u16 = 150;
-/// A narrower terminal breaks lines by itself.
+/// The width of the narrowest table; a narrower terminal breaks lines by itself.
 const NARROWEST: u16 = 80;
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it must be.
+    /// The step succeeded, with what was seen.
     Done(String),
-    /// This calendar system has no such step.
+    /// This calendar system lacks the step.
     NotApplicable(&'static str),
-    /// Not as it must be.
+    /// The step failed.
     Failed(String),
     /// An earlier step failed.
     NotReached,
@@ -48,7 +48,7 @@ impl Verdict {
     }
 }
 
-/// What came of every step so far.
+/// The results of all steps, and the progress bars.
 #[derive(Debug)]
 pub struct Report {
     system: System,
@@ -60,7 +60,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Begins.
+    /// Shows the progress bar and starts the clock.
     pub fn begin(system: System) -> Self {
         let bars = MultiProgress::new();
         let whole = bars.add(ProgressBar::new(Step::ALL.len() as u64));
@@ -71,12 +71,12 @@ impl Report {
         Self { system, rows: Vec::new(), bars, whole, since: Instant::now(), is_terminal }
     }
 
-    /// Says what is being done.
+    /// Shows which step is running.
     pub fn doing(&self, step: Step) {
         self.whole.set_message(step.title());
     }
 
-    /// A bar of its own for something that has many parts.
+    /// Adds a bar for a step with many parts.
     pub fn bar(&self, title: &str) -> ProgressBar {
         let bar = self.bars.add(ProgressBar::new(0));
         let style = ProgressStyle::with_template("  [{bar:32}] {pos}/{len}  {msg}");
@@ -85,7 +85,7 @@ impl Report {
         bar
     }
 
-    /// Says something beside the bars.
+    /// Prints a line above the bars.
     pub fn say(&self, line: &str) {
         if self.is_terminal {
             // A terminal that went away is no reason to stop.
@@ -95,7 +95,7 @@ impl Report {
         }
     }
 
-    /// Notes how a step ended.
+    /// Records how a step ended.
     pub fn note(&mut self, step: Step, verdict: Verdict, took: Duration) {
         let line = format!("{:<14} {} {}", verdict.word(), step.title(), shown(verdict.note()));
         self.say(line.trim_end());
@@ -103,7 +103,7 @@ impl Report {
         self.whole.inc(1);
     }
 
-    /// Closes: what was not reached is noted as such.
+    /// Removes the bars and records all missing steps as not reached.
     pub fn close(&mut self) {
         for step in Step::ALL {
             if self.rows.iter().all(|(known, ..)| known != step) {
@@ -114,13 +114,13 @@ impl Report {
         self.whole.finish_and_clear();
     }
 
-    /// Whether every step is as it must be.
+    /// Whether every step succeeded or does not apply.
     pub fn is_fine(&self) -> bool {
         let good = |verdict: &Verdict| matches!(verdict, Verdict::Done(_) | Verdict::NotApplicable(_));
         self.rows.len() == Step::ALL.len() && self.rows.iter().all(|(_, verdict, _)| good(verdict))
     }
 
-    /// The table.
+    /// The results for people: a row per step, with verdict, time and what was seen.
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -151,7 +151,7 @@ impl Report {
         format!("{table}\n{end} ({:.1} s)", self.since.elapsed().as_secs_f64())
     }
 
-    /// The same for programs, with what was made.
+    /// The results for programs, as JSON, with what was created.
     pub fn json(&self, made: &Value) -> Value {
         let steps = self.rows.iter().map(|(step, verdict, took)| {
             json!({

@@ -1,4 +1,4 @@
-//! The provider sandbox, behind the provider's back: the organisation, its events, its consents.
+//! The provider sandbox's control interface: the organisation, its events, its consents.
 
 use http::{Client, Method, Request};
 use providers::google::DELEGATED;
@@ -12,7 +12,7 @@ use super::{
     wire,
 };
 
-/// The sandbox's control interface.
+/// A client for the sandbox's control interface.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     client: Client,
@@ -20,13 +20,13 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// The sandbox at `base`.
+    /// A client for the sandbox at `base`.
     pub fn new(client: Client, base: Url) -> Self {
         Self { client, base }
     }
 
-    /// Makes an organisation with people, rooms and three weeks of meetings; one mailbox is out of scope. One that
-    /// an earlier attempt made is found by its domain. Answers its id.
+    /// Creates an organisation with people, rooms and three weeks of meetings; one mailbox is out of scope. An
+    /// organisation left by an earlier attempt is found by its domain. Returns its id.
     pub async fn organisation(
         &self,
         name: &str,
@@ -63,12 +63,12 @@ impl Sandbox {
         events.as_array().cloned().ok_or_else(|| unexpected("the sandbox lists no events"))
     }
 
-    /// Where it is.
+    /// The URL of the sandbox, without `/control`.
     pub const fn base(&self) -> &Url {
         &self.base
     }
 
-    /// Gives the organisation's Exchange server a technical account, or the account it has another password. Answers
+    /// Gives the organisation's Exchange server a technical account, or the existing account another password. Returns
     /// its user name.
     pub async fn technical_account(&self, organisation: &str, password: &str) -> Result<String> {
         let path = format!("organisations/{organisation}/technical-account");
@@ -76,7 +76,7 @@ impl Sandbox {
         Ok(text(&made, "/user")?.to_owned())
     }
 
-    /// Takes back every consent of the organisation. Answers how many there were.
+    /// Revokes every consent of the organisation. Returns their number.
     pub async fn revoke(&self, organisation: &str) -> Result<usize> {
         let read = self.read(organisation).await?;
         let consents = read["consents"].as_object().into_iter().flat_map(|consents| consents.keys());
@@ -88,8 +88,8 @@ impl Sandbox {
         Ok(clients.len())
     }
 
-    /// A service account of this name at Google, which the organisation's administrator authorises; one that is there
-    /// gets one more key. Answers the key file.
+    /// Creates a service account at Google that the organisation's administrator authorises; an existing one gets
+    /// another key. Returns the key file.
     pub async fn service_account(&self, organisation: &str, name: &str) -> Result<String> {
         let key = self.post("google/service-accounts", &json!({ "name": name })).await?;
         let path = format!("organisations/{organisation}/google/delegations");
@@ -98,7 +98,7 @@ impl Sandbox {
         Ok(key.to_string())
     }
 
-    /// Takes back every domain-wide delegation of the organisation. Answers how many there were.
+    /// Withdraws every domain-wide delegation of the organisation. Returns their number.
     pub async fn withdraw(&self, organisation: &str) -> Result<usize> {
         let read = self.get(&format!("organisations/{organisation}/google")).await?;
         let held = read["delegations"].as_object().into_iter().flat_map(|held| held.keys());

@@ -1,7 +1,7 @@
-//! What the demo has made, written down as it goes.
+//! What the demo has created, recorded as it proceeds.
 //!
-//! With `--state FILE` a demo that is started again goes on where it was: steps that are done are not repeated, and
-//! what may have been half done is done with the same keys.
+//! With `--state FILE` a demo that is started again continues where it stopped: finished steps are not repeated, and
+//! steps that may be half done are repeated with the same keys.
 
 use std::{collections::BTreeMap, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 
@@ -13,106 +13,106 @@ use super::{
     plan::Step,
 };
 
-/// A person of the tenant.
+/// A user of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The user's id.
     pub id: String,
-    /// The name.
+    /// A display name.
     pub name: String,
-    /// The mailbox.
+    /// The address of the user's mailbox.
     pub address: String,
 }
 
-/// A room.
+/// A bookable place of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    /// The room's id.
+    /// The key in the API, `rom_...`.
     pub id: String,
-    /// The name.
+    /// A display name.
     pub name: String,
-    /// The mailbox.
+    /// The address of the room's mailbox.
     pub address: String,
 }
 
-/// A time that was offered.
+/// A time that the API offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
-    /// When it begins.
+    /// The start of the offered time.
     pub start: Timestamp,
-    /// When it ends.
+    /// The end of the offered time, exclusive.
     pub end: Timestamp,
-    /// The rooms that are free then.
+    /// The rooms that are free at that time.
     pub rooms: Vec<String>,
 }
 
-/// A booking that was made.
+/// A booking that the demo made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booked {
-    /// Its id.
+    /// The booking's key in the API, `bkg_...`.
     pub id: String,
-    /// The title that it is found by.
+    /// The title, unique per demo, by which the event is found.
     pub title: String,
-    /// The mailbox it is written to.
+    /// The address of the mailbox that holds the event.
     pub mailbox: String,
-    /// The room's mailbox.
+    /// The address of the room's mailbox.
     pub room: String,
-    /// What all copies of the event share; absent where nobody can look.
+    /// The UID shared by all copies of the event; `None` where nobody can look.
     pub uid: Option<String>,
 }
 
-/// What was made.
+/// Everything that the demo has created so far, as recorded in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Made {
     /// Distinguishes this demo from others on the same server.
     pub name: String,
-    /// The organisation at the provider's sandbox.
+    /// The id of the organisation at the provider's sandbox.
     pub organisation: Option<String>,
-    /// The tenant.
+    /// The id of the customer at Muster, `ten_...`; `None` before its creation.
     pub tenant: Option<String>,
-    /// The latest invitation.
+    /// The URL of the latest invitation.
     pub link: Option<String>,
-    /// The integration.
+    /// The id of the link to the calendar system, `int_...`; `None` before its creation.
     pub integration: Option<String>,
-    /// The service mailbox.
+    /// The address for bookings of unreachable organisers; `None` until it is chosen.
     pub service_mailbox: Option<String>,
     /// The people, in the order of the directory.
     pub people: Vec<Person>,
-    /// The one whose mailbox is out of reach.
+    /// The person whose mailbox is out of scope.
     pub outsider: Option<Person>,
-    /// The one who is added at the end.
+    /// The person who is added at the end.
     pub newcomer: Option<Person>,
-    /// The campaign.
+    /// The id of the bulk activation, `cmp_...`; `None` before it starts.
     pub campaign: Option<String>,
-    /// The rooms.
+    /// The bookable places, in the order of the API.
     pub rooms: Vec<Room>,
-    /// The times that were offered.
+    /// The times that the API offered.
     pub slots: Vec<Slot>,
-    /// The bookings, by what they are for.
+    /// The bookings, by their purpose.
     pub bookings: BTreeMap<String, Booked>,
-    /// The keys of everything that is written at the provider, by what they are for.
+    /// The idempotency keys of all writes at the provider, by their purpose.
     pub keys: BTreeMap<String, String>,
-    /// The technical account of the organisation at the provider's sandbox, where it has one.
+    /// The technical account of the organisation at the provider's sandbox; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The technical account's password, once the demo changed it.
+    /// The technical account's password, once the demo has changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// The steps that are done, with what was seen.
+    /// The finished steps, with what was seen.
     pub done: BTreeMap<String, String>,
 }
 
-/// [`Made`], and the file that it is kept in.
+/// [`Made`], and the file that records it.
 #[derive(Debug)]
 pub struct State {
-    /// What was made.
+    /// The recorded facts; [`State::keep`] writes them.
     pub made: Made,
     file: Option<PathBuf>,
 }
 
 impl State {
-    /// Reads what an earlier run left, or begins with `name`.
+    /// Reads the file of an earlier demo, or begins with `name`.
     pub fn open(file: Option<PathBuf>, name: impl FnOnce() -> String) -> Result<Self> {
         let read = file.as_ref().map(std::fs::read_to_string);
         let made = match read {
@@ -128,7 +128,7 @@ impl State {
         Ok(state)
     }
 
-    /// Writes it down: whole or not at all.
+    /// Writes the file, completely or not at all.
     pub fn keep(&self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let fresh = file.with_extension("partly");
@@ -144,7 +144,7 @@ impl State {
         write.map_err(|error| at(Some(file), error))
     }
 
-    /// The idempotency key of something; the same at every repetition.
+    /// The idempotency key for a purpose; the same at every repetition.
     pub fn key(&mut self, what: &str) -> Result<String> {
         if let Some(key) = self.made.keys.get(what) {
             return Ok(key.clone());
@@ -155,12 +155,12 @@ impl State {
         Ok(key)
     }
 
-    /// What was seen when the step was done by an earlier run.
+    /// What an earlier demo saw when it finished the step; `None` if it did not.
     pub fn done(&self, step: Step) -> Option<&str> {
         self.made.done.get(step.name()).map(String::as_str)
     }
 
-    /// Notes that a step is done.
+    /// Records that a step is finished.
     pub fn finish(&mut self, step: Step, note: &str) -> Result<()> {
         self.made.done.insert(step.name().to_owned(), note.to_owned());
         self.keep()

@@ -55,7 +55,7 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
     .await;
 }
 
-/// The tenant, and a line for each of so many days before now, as a version without chains wrote them.
+/// Inserts the tenant, and an entry for each of the last `days` days, as a version without chains wrote them.
 async fn fill(server: &DatabaseConnection, tenant: Uuid, days: u32) {
     let sql = format!(
         "INSERT INTO tenant (id, name, plan, return_urls, data_key, version, created_at)

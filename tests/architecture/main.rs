@@ -1,11 +1,12 @@
-//! What must hold of the whole: which crate may know which, the walls between tenants in PostgreSQL, and the files
-//! that describe a small production.
+//! What must hold of the whole: which crate may know which, the walls between tenants in PostgreSQL, the files that
+//! describe a small production, and doc comments that say something.
 
 #![expect(clippy::unwrap_used, reason = "what a test sets up must succeed")]
 
 mod audit;
 mod compose;
 mod direction;
+mod docs;
 mod errors;
 mod files;
 mod keys;

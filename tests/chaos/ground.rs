@@ -132,7 +132,7 @@ impl Ground {
         Child { process: Process::start(command, &log), log }
     }
 
-    /// In a child: works with the workflows of its kind until it is asked to end, and answers `true`. In a test:
+    /// In a child: works with the workflows of its kind until it is asked to end, and returns `true`. In a test:
     /// answers `false`.
     pub async fn join(flows: impl Fn(&str) -> Vec<Box<dyn Flow>>) -> bool {
         let Ok(kind) = std::env::var(KIND) else { return false };

@@ -98,7 +98,7 @@ async fn runs(stage: &Stage, verdict: &mut Verdict) {
     }
 }
 
-/// Everything that was acknowledged is there as it was acknowledged. Answers the keys and times of what stands.
+/// Everything that was acknowledged is there as it was acknowledged. Returns the keys and times of what stands.
 async fn bookings(on: &Stage, ledger: &[Known], verdict: &mut Verdict) -> BTreeMap<String, Timestamp> {
     let sql = "SELECT b.id, b.title, b.state, b.start_at, replace(b.id::text, '-', '') || '-' || b.generation AS key,
         (SELECT count(*) FROM occupancy o WHERE o.booking_id = b.id) AS blocked,

@@ -31,9 +31,9 @@ pub struct Known {
 /// How much of what.
 #[derive(Debug, Clone, Copy)]
 pub struct Mix {
-    /// Of a hundred requests so many are moves.
+    /// Percentage of requests that are moves.
     pub moves: u64,
-    /// Of a hundred requests so many are cancellations.
+    /// Percentage of requests that are cancellations.
     pub cancels: u64,
 }
 
@@ -64,7 +64,7 @@ struct Shared {
 }
 
 impl Load {
-    /// Lets so many callers order at most so many runs.
+    /// Starts `callers` callers, which enqueue at most `most` runs together.
     pub fn start(stage: &Stage, seed: u64, callers: usize, most: u64, mix: Mix) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let today = domain::Clock::now(&SystemClock).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
@@ -113,7 +113,7 @@ impl Load {
         self.shared.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Waits for the callers; answers what was acknowledged.
+    /// Waits for the callers; returns what was acknowledged.
     pub async fn ledger(mut self) -> Vec<Known> {
         while let Some(ended) = self.callers.join_next().await {
             ended.unwrap();
@@ -160,7 +160,7 @@ impl Shared {
         (index < free.len()).then(|| free.swap_remove(index))
     }
 
-    /// When a booking begins that was moved so many times: two half-hours are its own.
+    /// When a booking begins after this number of moves: two half-hours are its own.
     fn time(&self, number: u64, moves: u64) -> Timestamp {
         let pair = number / self.organisation.users.len() as u64;
         self.from + TimeDelta::minutes(30 * (2 * pair + moves % 2) as i64)

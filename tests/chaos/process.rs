@@ -1,4 +1,4 @@
-//! Child processes that do not outlive their test, and the signals that are sent to them, always by process id.
+//! Child processes that do not outlive their test, and the signals sent to them, always by process id.
 
 use std::{
     path::Path,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A child process. It is killed with the value.
+/// A child process, killed when dropped.
 pub struct Process(Child);
 
 impl Process {
@@ -22,7 +22,7 @@ impl Process {
         self.0.id()
     }
 
-    /// `kill -9`, and waits for the end.
+    /// Sends `SIGKILL` and waits for the end.
     pub fn kill(&mut self) {
         // Already gone is as good.
         let _gone = self.0.kill();
@@ -36,12 +36,12 @@ impl Process {
         assert!(sent.success(), "{name} could not be sent");
     }
 
-    /// How it ended, if it has.
+    /// The exit status; `None` while the process runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().unwrap()
     }
 
-    /// Waits for the end; `None` when it takes longer than `most`.
+    /// Waits for the end; `None` if it takes longer than `most`.
     pub async fn end(&mut self, most: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + most;
         loop {
@@ -62,12 +62,12 @@ impl Drop for Process {
     }
 }
 
-/// A program that ends with this process, even if this process is killed, where the system can do that.
+/// A program that ends with this process, even if this process is killed, where the system supports that.
 pub fn bound(program: impl AsRef<std::ffi::OsStr>) -> Command {
     bound_as(None, program)
 }
 
-/// The same, as another user.
+/// Like [`bound`], as another user.
 pub fn bound_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let can = Path::new("/usr/bin/setpriv").exists() || Path::new("/bin/setpriv").exists();
     if !can {
@@ -82,12 +82,12 @@ pub fn bound_as(user: Option<&str>, program: impl AsRef<std::ffi::OsStr>) -> Com
     command
 }
 
-/// A free port. Somebody else may take it before its user does; nobody here does.
+/// A free port. Another process could take it before its user does, but none here does.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The end of a log, for a failure's message.
+/// The end of a log, for the message of a failure.
 pub fn tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

@@ -160,7 +160,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Forgets everything. Answers how many hints were lost.
+    /// Forgets everything. Returns how many hints were lost.
     pub fn flush(&self) -> u64 {
         let script = "local n = 0 for _, key in ipairs(redis.call('KEYS', '*:hints}:*')) do \
                       n = n + redis.call('XLEN', key) end redis.call('FLUSHALL') return n";
@@ -178,7 +178,7 @@ impl Redis {
         Lane { port: self.port }
     }
 
-    /// Is killed, is away for a while, and is empty when it comes back. Answers how many hints were lost.
+    /// Is killed, is away for a while, and is empty when it comes back. Returns how many hints were lost.
     pub async fn restart_empty(&mut self, away: Duration) -> u64 {
         let lost = self.hints();
         self.process.kill();
@@ -226,7 +226,7 @@ impl Lane {
         number(&self.ask(&format!("EVAL \"{script}\" 0")))
     }
 
-    /// One command in its inline form; answers the first line of the answer.
+    /// One command in its inline form; returns the first line of the answer.
     fn ask(self, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -15,7 +15,7 @@ const RUNS: u64 = 60;
 /// What a node says that could not end its work in time.
 const TOO_LATE: &str = "not everything was finished in time";
 
-/// Asks the worker to stop and waits until it has. Answers what its log says.
+/// Asks the worker to stop and waits until it has. Returns what its log says.
 async fn stop_worker(stage: &mut Stage) -> String {
     let mark = stage.nodes[1].mark();
     stage.nodes[1].process.signal("TERM");

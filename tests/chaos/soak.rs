@@ -300,7 +300,7 @@ impl Soak {
         self.tally.meet(disaster, met);
     }
 
-    /// Waits a moment until steps are under way; answers how many.
+    /// Waits a moment until steps are under way; returns how many.
     async fn under_way(&mut self) -> u64 {
         for _ in 0..40 {
             let held = self.stage.database.held("true").await.len();
@@ -312,7 +312,7 @@ impl Soak {
         0
     }
 
-    /// Kills a node; answers how many of its steps the provider had accepted.
+    /// Kills a node; returns how many of its steps the provider had accepted.
     async fn kill(&mut self, role: Role) -> u64 {
         let of_role = |(index, node): (usize, &super::stage::Node)| (node.role == role).then_some(index);
         let indices: Vec<usize> = self.stage.nodes.iter().enumerate().filter_map(of_role).collect();
@@ -338,7 +338,7 @@ impl Soak {
         met as u64
     }
 
-    /// Asks a worker to end; it must leave nothing behind that has to run out. Answers how many steps it was at.
+    /// Asks a worker to end; it must leave nothing behind that has to run out. Returns how many steps it was at.
     async fn stop_worker(&mut self) -> u64 {
         let index = self.stage.nodes.iter().position(|node| node.role == Role::Worker).unwrap();
         let mark = self.stage.nodes[index].mark();
@@ -396,7 +396,7 @@ impl Soak {
         }
     }
 
-    /// Plants a fault before the standing one; answers how often it hit within a moment.
+    /// Plants a fault before the standing one; returns how often it hit within a moment.
     async fn fault(&mut self, fault: serde_json::Value) -> u64 {
         let before = self.faulty();
         self.stage.sandbox.clear_faults().await;
@@ -498,7 +498,7 @@ async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i
     Return { blows, resumed: resumed.filter(|after| *after <= RESUMED), caught_up }
 }
 
-/// An administrator looks at what is parked and retries it. Answers how many there were.
+/// An administrator looks at what is parked and retries it. Returns how many there were.
 async fn retry_parked(stage: &mut Stage) -> usize {
     let parked = stage.database.rows("SELECT id FROM run WHERE status = 'QUARANTINED'").await;
     for row in &parked {

@@ -1,4 +1,4 @@
-//! The real thing as processes of their own: stores, the sandbox with its journal, nodes, one connected organisation.
+//! A whole installation as separate processes: stores, the sandbox with its journal, nodes, one connected organisation.
 
 use std::{
     collections::BTreeMap,
@@ -23,24 +23,24 @@ use super::{
     servers::{Postgres, Redis},
 };
 
-/// The program under test: this build's, unless another one is named.
+/// The program under test: this build's, unless the environment names another one.
 fn program() -> PathBuf {
     std::env::var_os("MUSTER_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_muster").into(), PathBuf::from)
 }
 
-/// How long the API may be away, and how long the organisation may take to be connected.
+/// How long the API may be unreachable, and how long connecting the organisation may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a node does.
+/// The role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The API and a worker.
+    /// Serves the API and executes runs.
     Serve,
-    /// A worker.
+    /// Executes runs only, without an API.
     Worker,
 }
 
-/// A node, running.
+/// A running node.
 pub struct Node {
     pub process: Process,
     pub role: Role,
@@ -48,13 +48,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// How the leases of this node begin.
+    /// How the names of this node's lease holders begin.
     pub fn mark(&self) -> String {
         format!("{}-", self.process.id())
     }
 }
 
-/// Everything that a chaos test stands on.
+/// The installation under test.
 pub struct Stage {
     pub nodes: Vec<Node>,
     pub postgres: Postgres,
@@ -69,28 +69,28 @@ pub struct Stage {
     pub folder: tempfile::TempDir,
 }
 
-/// How much of everything.
+/// The size of the installation.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     pub users: usize,
     pub rooms: usize,
-    /// Nodes beside the one with the API.
+    /// Number of nodes besides the one with the API.
     pub workers: usize,
-    /// Steps that a node works on at a time.
+    /// Steps that a node executes concurrently.
     pub steps_at_once: usize,
 }
 
-/// For a test of a few seconds.
+/// The size for a test of a few seconds.
 pub const SMALL: Size = Size { users: 6, rooms: 2, workers: 1, steps_at_once: 8 };
 
 /// The connected organisation.
 #[derive(Debug, Clone)]
 pub struct Organisation {
-    /// Its id at the sandbox.
+    /// The organisation's id at the sandbox.
     pub id: String,
-    /// `usr_...`, of people whose mailboxes are active.
+    /// The ids (`usr_...`) of people whose mailboxes are active.
     pub users: Vec<String>,
-    /// The ids of its rooms.
+    /// The ids of the rooms.
     pub rooms: Vec<String>,
 }
 
@@ -151,12 +151,12 @@ impl Stage {
         stage
     }
 
-    /// Sets something for the nodes that are started from now on.
+    /// Sets a variable for nodes that are started from now on.
     pub fn configure(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
-    /// A process of our binary with this environment and no other.
+    /// A process of the program under test, with this environment and no other.
     fn muster(&self, command: &str) -> Command {
         let mut process = bound(program());
         process.arg(command).env_clear().envs(&self.environment);
@@ -176,21 +176,21 @@ impl Stage {
         self.nodes.push(node);
     }
 
-    /// Kills a node with `kill -9`; answers how its leases begin.
+    /// Kills a node with `SIGKILL`; returns its mark, see [`Node::mark`].
     pub fn kill(&mut self, index: usize) -> String {
         let mark = self.nodes[index].mark();
         self.nodes[index].process.kill();
         mark
     }
 
-    /// Starts a node again in the place of one that has ended.
+    /// Starts a node in place of one that has ended.
     pub fn replace(&mut self, index: usize) {
         let role = self.nodes[index].role;
         self.nodes[index] = self.node(role);
     }
 
-    /// Nodes that ended although nobody had ended them. One that found no database when it started is started again,
-    /// as whatever keeps nodes running does.
+    /// Nodes that ended on their own. One that found no database at its start is started again, as a supervisor would
+    /// do.
     pub fn fallen(&mut self) -> Vec<String> {
         let mut fallen = Vec::new();
         for index in 0..self.nodes.len() {
@@ -205,14 +205,14 @@ impl Stage {
         fallen
     }
 
-    /// What nodes said when they panicked.
+    /// The messages of nodes that panicked.
     pub fn panics(&self) -> Vec<String> {
         let logs = (1..=self.serial).map(|serial| self.folder.path().join(format!("node-{serial}.log")));
         let text: String = logs.map(|log| std::fs::read_to_string(log).unwrap_or_default()).collect();
         text.lines().filter(|line| line.contains("panicked")).map(str::to_owned).collect()
     }
 
-    /// Lets the vendor make a tenant and its administrator connect it.
+    /// Creates a tenant and has its administrator connect it.
     async fn connect(&mut self, size: Size) {
         let today = domain::Clock::now(&SystemClock).date_naive();
         let order = json!({ "name": "Chaos", "users": size.users, "rooms": size.rooms, "weeks": 1, "seed": 3, "from": today });
@@ -250,7 +250,7 @@ impl Stage {
         self.organisation = Organisation { id: text(&sandbox["id"]), users, rooms };
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub async fn until(&mut self, what: &str, is_so: impl AsyncFn(&Self) -> bool) {
         self.until_within(what, PATIENCE, is_so).await;
     }
@@ -270,13 +270,13 @@ impl Stage {
     }
 }
 
-/// PostgreSQL runs as a user of its own and has to get at its folder.
+/// PostgreSQL runs as a user of its own, who needs access to its folder.
 fn open_to_servers(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).unwrap();
 }
 
-/// The GraphQL API, as a vendor's back end calls it: what is not answered is asked again, with the same key.
+/// The GraphQL API, called as a vendor's back end calls it: an unanswered request is sent again with the same key.
 #[derive(Debug, Clone)]
 pub struct Api {
     client: http::Client,
@@ -286,7 +286,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Asks until there is an answer that is one.
+    /// Asks until there is a well-formed response.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -313,7 +313,7 @@ impl Api {
         }
     }
 
-    /// Asks once; whatever the answer is.
+    /// Asks once, whatever the response is.
     pub async fn answer(&self, query: &str, variables: &Value) -> Result<http::Response, String> {
         let mut request = http::Request::new(http::Method::POST, self.base.join("/graphql").unwrap())
             .header(http::header::ACCEPT, "application/json")
@@ -325,7 +325,7 @@ impl Api {
         self.client.send(request).await.map_err(|error| error.to_string())
     }
 
-    /// Calls a mutation until it is answered; answers its payload with its refusals.
+    /// Calls a mutation until there is a response; returns its payload, refusals included.
     pub async fn mutate(&self, field: &str, selection: &str, input: Value) -> Value {
         let ty = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
         let query = format!(
@@ -348,7 +348,7 @@ pub struct Sandbox {
     process: Process,
     folder: PathBuf,
     client: http::Client,
-    /// How far its journal was read, and what stood there.
+    /// The position up to which the journal was read, and the entries read.
     read: std::sync::Mutex<(u64, Vec<Entry>)>,
 }
 
@@ -377,7 +377,7 @@ impl Sandbox {
         }
     }
 
-    /// Is killed, is away for a while, and goes on where it was.
+    /// Kills the sandbox and starts it again after `away`, from where it stopped.
     pub async fn crash(&mut self, away: Duration) {
         self.process.kill();
         tokio::time::sleep(away).await;
@@ -408,7 +408,7 @@ impl Sandbox {
         self.control(http::Method::DELETE, "/control/faults", None).await;
     }
 
-    /// Asks until there is an answer: a connection that was kept may have gone with an earlier process.
+    /// Asks until there is a response: a kept-alive connection may have ended with an earlier process.
     async fn control(&self, method: http::Method, path: &str, body: Option<&Value>) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {

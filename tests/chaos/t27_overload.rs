@@ -51,7 +51,7 @@ impl Flood {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many callers ask one after the other, for some time; answers how many were served in a second.
+    /// So many callers ask one after the other, for some time; returns how many were served in a second.
     async fn press(self: Arc<Self>, api: &Api, callers: usize, time: Duration) -> f64 {
         let (began, before) = (Instant::now(), self.served.load(Ordering::Relaxed));
         let mut at_work = JoinSet::new();
@@ -69,7 +69,7 @@ impl Flood {
         (self.served.load(Ordering::Relaxed) - before) as f64 / began.elapsed().as_secs_f64()
     }
 
-    /// Asks so often in a second, whether it is answered or not, as long as there are connections; answers how many were
+    /// Asks so often in a second, whether it is answered or not, as long as there are connections; returns how many were
     /// served in a second.
     async fn pour(self: Arc<Self>, api: &Api, rate: f64, time: Duration) -> f64 {
         let (began, before) = (Instant::now(), self.served.load(Ordering::Relaxed));
@@ -95,7 +95,7 @@ impl Flood {
     }
 }
 
-/// The quiet tenant books; answers when each booking was asked for, by the id of its run.
+/// The quiet tenant books; returns when each booking was asked for, by the id of its run.
 async fn book(stage: &Stage, count: u64, from: Timestamp) -> BTreeMap<String, Timestamp> {
     let (users, mut asked) = (&stage.organisation.users, BTreeMap::new());
     for number in 0..count {
@@ -172,10 +172,8 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
     let flood = Arc::new(Flood::default());
     let bookings = size(5, 100);
     // Beside the same bookings, or what they take would seem lost to the refusals.
-    let (sustainable, early) = tokio::join!(
-        Arc::clone(&flood).press(&flooding, SUSTAINED, time * 2),
-        book(&stage, bookings, from),
-    );
+    let (sustainable, early) =
+        tokio::join!(Arc::clone(&flood).press(&flooding, SUSTAINED, time * 2), book(&stage, bookings, from),);
     assert!(sustainable > 0.0 && early.len() == bookings as usize);
 
     let (poured, asked) = tokio::join!(

@@ -14,7 +14,7 @@ use crate::{
     harness::{TestApp, steps::nodes},
 };
 
-/// Posts a mutation as the vendor's back end; answers the header that names the request.
+/// Posts a mutation as the vendor's back end; returns the header that names the request.
 async fn named(app: &TestApp, tenant: &str, name: &str, request_id: Option<&str>) -> String {
     let document = format!(
         "mutation {{ createRole(input: {{name: \"{name}\", permissions: [USER_VIEW]}}) {{ userErrors {{ code }} }} }}"

@@ -89,7 +89,7 @@ impl Desk {
         self.runs(&[&["workflows"], arguments].concat())
     }
 
-    /// Runs a command that must succeed; answers what it prints.
+    /// Runs a command that must succeed; returns what it prints.
     pub fn says(&self, arguments: &[&str]) -> String {
         let done = self.runs(arguments);
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));

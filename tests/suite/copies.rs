@@ -38,7 +38,7 @@ impl<'a> Mailbox<'a> {
         Self { app, org, address, provider, session }
     }
 
-    /// Lets copies grow old and does one round. Answers what was asked about each mailbox, by path.
+    /// Lets copies grow old and does one round. Returns what was asked about each mailbox, by path.
     async fn round(&self) -> Vec<(String, String)> {
         self.app.clock.advance(Duration::minutes(16));
         let before = self.app.journal(0).await.len();

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::radicale::Radicale;
 
-/// Runs the demo; answers the steps that were not applicable. Fails unless every other one was as it must be.
+/// Runs the demo; returns the steps that were not applicable. Fails unless every other one was as it must be.
 fn walked(provider: &str, more: &[String]) -> Vec<String> {
     let ran = Command::new(env!("CARGO_BIN_EXE_muster"))
         .args(["demo", "--json", "--users", "4", "--provider", provider])

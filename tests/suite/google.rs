@@ -210,7 +210,7 @@ pub async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account
     place
 }
 
-/// Begins a user's own consent; answers the browser and the page at which Google asks who is there.
+/// Begins a user's own consent; returns the browser and the page at which Google asks who is there.
 pub async fn own_consent(app: &TestApp, org: &Org, user: &str) -> (Browser, Page) {
     let user = app.user(&org.tenant, user).await;
     let query = "mutation { connectOwnCalendar { url userErrors { code } } }";

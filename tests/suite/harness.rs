@@ -271,7 +271,7 @@ impl TestApp {
         Org { tenant, sandbox }
     }
 
-    /// Makes users of the people of the organisation, in its order; answers their ids.
+    /// Makes users of the people of the organisation, in its order; returns their ids.
     pub async fn with_users(&self, org: &Org, count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for person in org.sandbox["users"].as_array().unwrap().iter().take(count) {
@@ -300,7 +300,7 @@ impl TestApp {
         Browser::new(self.client.clone(), answers).landing_at(steps::LANDING.parse().unwrap())
     }
 
-    /// Connects the organisation as its administrator does, and activates every mailbox. Answers the integration's id.
+    /// Connects the organisation as its administrator does, and activates every mailbox. Returns the integration's id.
     pub async fn connect(&self, org: &Org) -> String {
         let link = self.invite(org).await;
         let mut browser = self.browser(org);
@@ -353,12 +353,12 @@ impl Drop for TestApp {
 }
 
 impl Asker {
-    /// Posts a document; answers the whole body.
+    /// Posts a document; returns the whole body.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
         self.send(json!({ "query": query, "variables": variables }).to_string()).await.1
     }
 
-    /// Posts a body as it is; answers the status and the body.
+    /// Posts a body as it is; returns the status and the body.
     pub async fn send(&self, body: String) -> (http::StatusCode, Value) {
         let mut request = http::Request::new(http::Method::POST, self.base.join("/graphql").unwrap())
             .header(http::header::ACCEPT, "application/json")
@@ -374,14 +374,14 @@ impl Asker {
         (answer.status, answer.json().unwrap())
     }
 
-    /// Posts a query that must succeed; answers its data.
+    /// Posts a query that must succeed; returns its data.
     pub async fn query(&self, query: &str, variables: Value) -> Value {
         let body = self.ask(query, variables).await;
         assert!(body.get("errors").is_none(), "{query}: {body}");
         body["data"].clone()
     }
 
-    /// Calls a mutation; answers its payload with `userErrors { code message path }`, which may hold refusals.
+    /// Calls a mutation; returns its payload with `userErrors { code message path }`, which may hold refusals.
     pub async fn mutate(&self, field: &str, selection: &str, input: Value) -> Value {
         let ty = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
         let query = format!(
@@ -391,7 +391,7 @@ impl Asker {
         data[field].clone()
     }
 
-    /// Calls a mutation that must be refused; answers the code of the refusal or of the error.
+    /// Calls a mutation that must be refused; returns the code of the refusal or of the error.
     pub async fn refused(&self, field: &str, selection: &str, input: Value) -> String {
         let ty = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
         let query = format!(

@@ -124,7 +124,7 @@ impl Walk {
         self.get(&path).await.as_array().is_some_and(|entries| !entries.is_empty())
     }
 
-    /// Walks through the main job and kills the server at these entries. Answers how many kills there were.
+    /// Walks through the main job and kills the server at these entries. Returns how many kills there were.
     async fn with_kills(&self, at: &[u64]) -> usize {
         let (mut server, mut demo) = (self.serve(), self.demo());
         let mut killed = 0;

@@ -86,7 +86,7 @@ impl Watched {
         found
     }
 
-    /// Works off what was ordered; answers how often the provider was asked about the mailbox. About others it is not.
+    /// Works off what was ordered; returns how often the provider was asked about the mailbox. About others it is not.
     async fn readings(&self) -> usize {
         let before = self.app.journal(0).await.len();
         self.app.run_jobs().await;

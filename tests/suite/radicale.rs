@@ -8,13 +8,13 @@ use std::{
 
 use serde_json::Value;
 
-/// A running server; it ends with this value.
+/// A running server, stopped when dropped.
 pub struct Radicale {
-    /// Where it is.
+    /// The server's root on a loopback port.
     pub url: String,
     /// The service account's password.
     pub password: String,
-    /// The file of user names and passwords; read afresh at every request.
+    /// The file of user names and passwords; the server reads it at every request.
     pub users: PathBuf,
     server: Child,
     _data: tempfile::TempDir,
@@ -34,7 +34,7 @@ impl Radicale {
         Self::serve("tests/radicale/serve.py", "Radicale server ready", start)
     }
 
-    /// The same organisation on Xandikos.
+    /// Starts Xandikos with the same organisation.
     pub fn xandikos(start: &str) -> Self {
         Self::serve("tests/xandikos/serve.py", "Xandikos server ready", start)
     }
@@ -83,7 +83,7 @@ impl Radicale {
         std::fs::rename(new, &self.users).unwrap();
     }
 
-    /// What the independent client finds under a UID in a principal's calendars; null for nothing.
+    /// What the independent client finds for a UID in a principal's calendars; null for nothing.
     pub fn read_back(&self, principal: &str, uid: &str) -> Value {
         let answer = Command::new(python())
             .arg(repository("tests/python/read_back.py"))

@@ -23,7 +23,7 @@ async fn connect_without_mailbox(app: &TestApp, org: &Org) -> String {
     integration["id"].as_str().unwrap().to_owned()
 }
 
-/// Proposes a service mailbox; answers the status and the reason of the run that verified it.
+/// Proposes a service mailbox; returns the status and the reason of the run that verified it.
 async fn propose(app: &TestApp, org: &Org, integration: &str, mailbox: &str) -> (String, Value) {
     let vendor = app.vendor_for(&org.tenant);
     let input = json!({ "integrationId": integration, "mailbox": mailbox });

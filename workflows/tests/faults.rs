@@ -36,7 +36,7 @@ use crate::{
 /// Every signal that a run waits for.
 const SIGNALS: [&str; 5] = ["authorised", "consented", "results_complete", "superseded", "terms_accepted"];
 
-/// Everything at every place, or at every so many.
+/// Plants every fault at every place, or only at each `every`-th one.
 async fn meets_faults(scenario: Scenario, on: On, every: usize) {
     let mut walks = Walks::new(scenario, scenario.template(on).await, every).await;
     walks.passing_faults().await;

@@ -123,7 +123,7 @@ impl App {
         integrations.among(self.tenant(), &[self.world.integration]).await.unwrap().remove(0).state
     }
 
-    /// Lets time pass and reads what is old by then. Answers who was asked for events, in order.
+    /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
     async fn round(&self, minutes: i64) -> Vec<String> {
         self.world.clock.advance(Duration::minutes(minutes));
         self.calendars.read();

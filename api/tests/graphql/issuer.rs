@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-/// Starts one; answers its address.
+/// Starts one; returns its address.
 pub fn start() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());

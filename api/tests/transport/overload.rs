@@ -16,7 +16,7 @@ use crate::{
 const USER: &str = "authorization: Bearer user";
 const HELLO: &str = r#"{"query":"{ hello }"}"#;
 
-/// That an answer says: not now, in so many seconds.
+/// Asserts that a response refuses for now and asks the caller to wait for `after` seconds.
 fn assert_refused(reply: &Reply, status: u16, code: &str, after: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (status, code));
     assert_eq!(reply.header("retry-after"), after);

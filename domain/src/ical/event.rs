@@ -1,4 +1,4 @@
-//! One VEVENT, understood.
+//! One VEVENT, parsed.
 
 use super::{
     line::Property,
@@ -9,136 +9,136 @@ use super::{
 };
 use crate::{Zone, state::Answer, time::Timestamp};
 
-/// How many of its starts, ends and lengths are read; the standard allows one.
+/// The largest number of DTSTARTs, DTENDs and DURATIONs read per event; the standard allows one of each.
 const SAID: usize = 8;
 
-/// Whether an event takes place.
+/// The STATUS of an event: whether it takes place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Status {
-    /// It does; what is meant when nothing is said.
+    /// Takes place; the default.
     #[default]
     Confirmed,
-    /// Perhaps.
+    /// May take place.
     Tentative,
-    /// No longer.
+    /// Does not take place.
     Cancelled,
 }
 
-/// What Outlook says about how the time is taken (`X-MICROSOFT-CDO-BUSYSTATUS`), in the order in which it counts.
+/// How the time is taken according to Outlook (`X-MICROSOFT-CDO-BUSYSTATUS`), in ascending order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BusyStatus {
-    /// Not at all.
+    /// The time stays free.
     Free,
-    /// Perhaps.
+    /// The time may still be given up.
     Tentative,
-    /// Taken.
+    /// The time is taken.
     Busy,
-    /// Out of the office.
+    /// The owner is out of the office.
     Away,
 }
 
-/// Who may read the details.
+/// The CLASS of an event: who may read its details.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Class {
     /// Everybody who may read the calendar.
     #[default]
     Public,
-    /// The owner; others see times only. CONFIDENTIAL is the same to us.
+    /// Only the owner; others see times. CONFIDENTIAL counts as this too.
     Private,
 }
 
-/// A name and a mail address.
+/// A display name and a mail address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Party {
-    /// The name; empty when there is none.
+    /// The CN parameter; empty when there is none.
     pub name: String,
-    /// The address, without `mailto:`.
+    /// The mail address, without `mailto:`.
     pub address: String,
 }
 
-/// Somebody invited.
+/// An ATTENDEE of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attendee {
-    /// Who.
+    /// The name and address of the invited person or room.
     pub party: Party,
-    /// ROLE=OPT-PARTICIPANT.
+    /// Whether attendance is optional (ROLE=OPT-PARTICIPANT).
     pub optional: bool,
-    /// CUTYPE=ROOM or RESOURCE.
+    /// Whether the attendee is a room or a resource (CUTYPE=ROOM or RESOURCE).
     pub room: bool,
-    /// PARTSTAT.
+    /// The response to the invitation (PARTSTAT).
     pub answer: Answer,
-    /// RSVP=TRUE.
+    /// Whether the organiser requests a response (RSVP=TRUE).
     pub asked: bool,
 }
 
-/// An event: a single one, the master of a series, or an override of one occurrence.
+/// An event: a single one, the master of a series, or the override of one occurrence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The same for all parts of a series.
+    /// The UID, the same for a series and its overrides.
     pub uid: String,
-    /// Which occurrence is overridden, by its original start.
+    /// The original start of the overridden occurrence (RECURRENCE-ID); `None` unless this is an override.
     pub recurrence_id: Option<Moment>,
-    /// Whether the override also holds for all occurrences after it.
+    /// Whether the override also applies to all later occurrences (RANGE=THISANDFUTURE).
     pub and_future: bool,
-    /// When it begins.
+    /// The start (DTSTART).
     pub start: Moment,
-    /// How long it lasts.
+    /// The length, from DTEND or DURATION.
     pub span: Span,
-    /// RRULE, as texts.
+    /// The recurrence rules (RRULE), unparsed.
     pub rules: Vec<String>,
-    /// Occurrences that do not take place.
+    /// The starts of occurrences that do not take place (EXDATE).
     pub except: Vec<Moment>,
-    /// Additional occurrences, some with a length of their own.
+    /// Additional occurrences (RDATE), some with a length of their own.
     pub also: Vec<(Moment, Option<Span>)>,
-    /// STATUS.
+    /// Whether the event takes place (STATUS); `Confirmed` when absent.
     pub status: Status,
-    /// TRANSP:TRANSPARENT.
+    /// Whether the event leaves the time free (TRANSP:TRANSPARENT).
     pub transparent: bool,
-    /// X-MICROSOFT-CDO-BUSYSTATUS.
+    /// How Outlook shows the time (X-MICROSOFT-CDO-BUSYSTATUS); `None` when absent or unknown.
     pub busy_status: Option<BusyStatus>,
-    /// CLASS.
+    /// Who may read the details (CLASS).
     pub class: Class,
-    /// SUMMARY.
+    /// The title (SUMMARY).
     pub summary: Option<String>,
-    /// DESCRIPTION.
+    /// The body text (DESCRIPTION).
     pub description: Option<String>,
-    /// LOCATION.
+    /// The place in free text (LOCATION).
     pub location: Option<String>,
-    /// ORGANIZER.
+    /// The organiser (ORGANIZER).
     pub organiser: Option<Party>,
-    /// ATTENDEE.
+    /// The invited people and rooms, one per ATTENDEE property.
     pub attendees: Vec<Attendee>,
-    /// SEQUENCE.
+    /// The revision number of the event (SEQUENCE), incremented by the organiser; 0 when absent.
     pub sequence: i64,
-    /// DTSTAMP.
+    /// When this version was written (DTSTAMP).
     pub stamp: Option<Timestamp>,
-    /// X- properties, names in capitals, values as TEXT.
+    /// X- properties: names in capitals, values parsed as TEXT.
     pub extras: Vec<(String, String)>,
-    /// Whether it says how long it lasts.
+    /// Whether the event has a DTEND or a DURATION.
     pub(super) has_length: bool,
-    /// What of it cannot be read.
+    /// The parts of the event that cannot be read.
     pub(super) defects: Vec<Defect>,
 }
 
-/// A part of an event that is there and cannot be read.
+/// A part of an event that is present but cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Defect {
-    /// DTSTART, or there is none: [`Event::start`] stands for nothing.
+    /// DTSTART is missing or unreadable; [`Event::start`] is a placeholder.
     Start,
     /// DTEND or DURATION.
     End,
-    /// The TZID of a time: it is read in the owner's zone.
+    /// The TZID of a time; the time is read in the owner's zone.
     Zone,
-    /// RECURRENCE-ID: which occurrence is overridden is not known.
+    /// RECURRENCE-ID: which occurrence is overridden is unknown.
     Occurrence,
-    /// An additional occurrence.
+    /// An additional occurrence (RDATE).
     Additional,
-    /// The occurrences before an override that holds for them too (RFC 2445) are not moved.
+    /// The override also applies to earlier occurrences (RANGE=THISANDPRIOR, RFC 2445), which are not moved.
     Prior,
 }
 
 impl Event {
-    /// Understands a VEVENT.
+    /// Parses a VEVENT.
     pub(super) fn of(event: &Component, zones: &Zones) -> Self {
         let mut defects = Vec::new();
         let status = status(event);
@@ -218,29 +218,29 @@ impl Event {
         }
     }
 
-    /// Whether it has this defect.
+    /// Whether the event has this defect.
     pub(super) fn has(&self, defect: Defect) -> bool {
         self.defects.contains(&defect)
     }
 
-    /// Whether it leaves the time free for everybody, whatever its times are.
+    /// Whether the event leaves the time free for everybody, whatever its times are.
     pub(super) fn is_free(&self) -> bool {
         self.status == Status::Cancelled || self.transparent || self.busy_status == Some(BusyStatus::Free)
     }
 
-    /// The value of an X- property.
+    /// The value of an X- property; `None` when absent.
     pub fn extra(&self, name: &str) -> Option<&str> {
         self.extras.iter().find(|(extra, _)| extra == name).map(|(_, value)| value.as_str())
     }
 
-    /// Start and end of the event itself, without any recurrence; `None` when it takes no time.
+    /// The start and end of the event itself, ignoring recurrence; `None` when it takes no time.
     pub fn range(&self, owner: &Zone) -> Option<crate::TimeRange> {
         let end = self.span.end(&self.start, &self.start, owner)?;
         crate::TimeRange::new(self.start.instant(owner)?, end)
     }
 }
 
-/// The values of a list, each with its own span; `None` for those that cannot be read.
+/// The values of a list, each with its own span; `None` for an unreadable one.
 fn list<'a>(
     event: &'a Component,
     name: &'a str,
@@ -249,12 +249,12 @@ fn list<'a>(
     event.all(name).flat_map(|property| Moment::read_list(property, zones))
 }
 
-/// The values of a property that is one of several words, in capitals.
+/// The values of a property made of fixed words, in capitals.
 fn words<'a>(event: &'a Component, name: &'a str) -> impl Iterator<Item = String> + 'a {
     event.all(name).map(|property| property.value.trim().to_ascii_uppercase())
 }
 
-/// Whether a property says one of these words. One that also says something else says nothing.
+/// Whether all values of a property are among the given words; one other value makes it false.
 fn all_are(event: &Component, name: &str, wanted: &[&str]) -> bool {
     event.get(name).is_some() && words(event, name).all(|word| wanted.contains(&word.as_str()))
 }
@@ -269,8 +269,8 @@ fn status(event: &Component) -> Status {
     }
 }
 
-/// The start. Where several are written that differ, each of the others is an additional occurrence; what follows from it
-/// in a series is not known.
+/// The start. Of several different ones, each further one is an additional occurrence; what that means for a series is
+/// undefined.
 fn starts(event: &Component, zones: &Zones, defects: &mut Vec<Defect>) -> Vec<Moment> {
     let mut read: Vec<Moment> = Vec::new();
     let mut is_torn = false;
@@ -295,7 +295,7 @@ fn span_is_said(event: &Component) -> bool {
     event.get("DTEND").or(event.get("DURATION")).is_some()
 }
 
-/// The longest of DTEND and DURATION, else a day for a DATE and nothing for a time.
+/// The longest of DTEND and DURATION; without either, a day for a DATE and no time for a DATE-TIME.
 fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defect>) -> Span {
     let ends = event.all("DTEND").take(SAID).filter_map(|property| Moment::read(property, zones));
     let ends: Vec<Moment> = ends.map(|end| whole_days(end, start)).collect();
@@ -314,7 +314,7 @@ fn span(event: &Component, start: &Moment, zones: &Zones, defects: &mut Vec<Defe
     longest.unwrap_or(Span::Length { days: 0, seconds: 0 })
 }
 
-/// An end in another form than the start: a day that ends at a time is taken whole, and a time that ends with a day takes
+/// An end in another form than the start: a day ending at a time counts whole, and a time ending with a day includes
 /// that day.
 fn whole_days(end: Moment, start: &Moment) -> Moment {
     let next = |day: chrono::NaiveDate| day.succ_opt().unwrap_or(day);

@@ -15,7 +15,7 @@ const LONGEST: i64 = 3_652_500;
 pub enum Span {
     /// Up to this point, exclusive.
     Until(Moment),
-    /// So many days of the calendar, then so many exact seconds.
+    /// Number of calendar days, followed by a number of exact seconds.
     Length {
         /// Days on the wall: 23 to 25 hours each.
         days: i64,

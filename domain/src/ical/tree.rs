@@ -183,7 +183,7 @@ fn begin(open: &mut Vec<Component>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Closes the innermost component of a name with all inside it; answers it when it stands in no other. An end that fits
+/// Closes the innermost component of a name with all inside it; returns it when it stands in no other. An end that fits
 /// nothing is passed over.
 fn end(open: &mut Vec<Component>, name: &str) -> Option<Component> {
     let position = open.iter().rposition(|component| component.name.eq_ignore_ascii_case(name))?;

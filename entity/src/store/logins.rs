@@ -1,25 +1,25 @@
-//! Under which roles a node logs in to PostgreSQL, and at which addresses.
+//! The roles with which a node logs in to PostgreSQL, and their addresses.
 
 use std::fmt;
 
 use url::Url;
 
-/// The role of requests and committers: it sees the rows of its transaction's tenants.
+/// The role for requests and committers: it sees the rows of its transaction's tenants.
 pub const APP_ROLE: &str = "muster_app";
 
 /// The engine's role: it sees the engine's own tables of all tenants.
 pub const ENGINE_ROLE: &str = "muster_engine";
 
-/// The addresses at which a node reaches its database, one per role. On SQLite, which has no roles, they are the same.
+/// The URLs of a node's database, one per role. On SQLite, which has no roles, both are the same.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Logins {
-    /// For [`APP_ROLE`].
+    /// The URL for [`APP_ROLE`].
     pub app: String,
-    /// For [`ENGINE_ROLE`].
+    /// The URL for [`ENGINE_ROLE`].
     pub engine: String,
 }
 
-/// The addresses may carry passwords, which belong into no log.
+/// The URLs may contain passwords, which must not be logged.
 impl fmt::Debug for Logins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Logins")
@@ -27,13 +27,13 @@ impl fmt::Debug for Logins {
 }
 
 impl Logins {
-    /// The address of requests as it is given; the engine's, unless it is given too, differs in its user alone.
+    /// The given URLs; without one for the engine, that of `app` with the engine's user.
     pub fn new(app: &str, engine: Option<&str>) -> Self {
         let engine = engine.map_or_else(|| with_user(app, ENGINE_ROLE), str::to_owned);
         Self { app: app.to_owned(), engine }
     }
 
-    /// The addresses of both roles at a database whose address names somebody else, its owner for example.
+    /// The URLs of both roles for a database whose URL names another user, such as its owner.
     pub fn at(url: &str) -> Self {
         Self { app: with_user(url, APP_ROLE), engine: with_user(url, ENGINE_ROLE) }
     }
@@ -47,7 +47,7 @@ impl Logins {
     }
 }
 
-/// The same address with another user. What is no address of PostgreSQL stays as it is: connecting says so.
+/// The same URL with another user. A URL that is not PostgreSQL's stays unchanged, and connecting reports it.
 fn with_user(url: &str, user: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else { return url.to_owned() };
     if !parsed.scheme().starts_with("postgres") {

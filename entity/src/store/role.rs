@@ -1,15 +1,15 @@
-//! What the role of a connection could do against row-level security, by PostgreSQL's own catalogues.
+//! What the role of a connection could do against row-level security, according to PostgreSQL's own catalogues.
 //!
-//! A policy holds only whom PostgreSQL holds to it. Superusers and roles with BYPASSRLS pass it; an owner drops it; a
-//! member of another role becomes that role with `SET ROLE`. The role that counts is the one that logged in, because
-//! whoever speaks on the connection gets back to it with `RESET ROLE`.
+//! A policy binds only some roles: superusers and roles with BYPASSRLS bypass it; an owner can drop it; a member of
+//! another role becomes that role with `SET ROLE`. The role that logged in decides, because whoever uses the connection
+//! can return to it with `RESET ROLE`.
 
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, Statement};
 
-/// The role that a connection logged in as.
+/// The role with which a connection logged in.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Role {
-    /// Its name.
+    /// The role's name in PostgreSQL's catalogue.
     pub name: String,
     acts_as_another: bool,
     superuser: bool,
@@ -20,7 +20,7 @@ pub struct Role {
     member_of: String,
 }
 
-/// Whom ownership belongs to is kept for all kinds of objects in one place, with 0 for those of the whole server.
+/// One catalogue holds the owners of all kinds of objects, with database 0 for those of the whole server.
 const ASK: &str = "
 SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
        r.rolsuper AS superuser, r.rolbypassrls AS bypasses, r.rolcreaterole AS makes_roles,
@@ -33,14 +33,14 @@ SELECT r.rolname::text AS name, current_user <> session_user AS acts_as_another,
 FROM pg_roles r WHERE r.rolname = session_user";
 
 impl Role {
-    /// The role of a connection to PostgreSQL.
+    /// Reads the role of a connection to PostgreSQL.
     pub async fn of(connection: &DatabaseConnection) -> Result<Self, DbErr> {
         let statement = Statement::from_string(connection.get_database_backend(), ASK);
         let found = Self::find_by_statement(statement).one(connection).await?;
         found.ok_or_else(|| DbErr::RecordNotFound("the connection's role".to_owned()))
     }
 
-    /// Why it must not be a node's, in the words of a sentence that begins with its name; nothing if it may.
+    /// Why a node may not use the role, as predicates of a sentence that begins with the role's name; empty if it may.
     pub fn faults(&self, wanted: &str) -> Vec<String> {
         let told = [
             (self.name != wanted, format!("is not {wanted}")),

@@ -1,4 +1,4 @@
-//! The account that the credentials belong to, and where its server lists others.
+//! The account that the credentials belong to, and the collections in which its server lists others.
 
 use std::sync::Arc;
 
@@ -21,26 +21,26 @@ const ACCOUNT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml
 /// The account that the credentials belong to.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// Its principal.
+    /// The URL of the account's principal.
     pub principal: Url,
-    /// Its name, where it has one.
+    /// The display name; `None` when the server publishes none.
     pub name: Option<String>,
-    /// The mail addresses that it publishes.
+    /// The mail addresses that the principal publishes.
     pub addresses: Vec<String>,
-    /// Where its own calendars are.
+    /// The collections that hold the account's own calendars.
     pub homes: Vec<Url>,
-    /// Where it may ask for the free and busy times of others, and the address that it asks with.
+    /// The scheduling outbox for requesting others' free/busy times; `None` when the server has none.
     pub outbox: Option<Outbox>,
-    /// Where principals are listed.
+    /// The collections in which the server lists principals.
     pub collections: Vec<Url>,
 }
 
-/// Where an account may ask for others' free and busy times.
+/// A scheduling outbox: where an account requests others' free/busy times.
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
-    /// Where.
+    /// The address to which free/busy requests are posted.
     pub url: Url,
-    /// The account's own calendar address.
+    /// The account's own calendar address, sent as the organiser of a request.
     pub organiser: String,
 }
 
@@ -60,19 +60,19 @@ impl Account {
             || (principal.is_published && self.addresses.iter().any(|own| principal.has(own)))
     }
 
-    /// The first address that it publishes.
+    /// The first published address.
     pub(super) fn address(&self) -> Option<&str> {
         self.addresses.first().map(String::as_str)
     }
 
-    /// Whether an address is one of its own calendars' homes.
+    /// Whether a URL is one of the account's own calendar homes.
     pub(super) fn has_home(&self, url: &Url) -> bool {
         self.homes.iter().any(|home| href::same(home, url))
     }
 }
 
-/// The mail domain of principals whose name holds none: the configured one, else that of the account's address, else
-/// the server's host.
+/// The mail domain for principals whose name has none: the configured one, else that of the account's address, else the
+/// server's host.
 pub(super) fn domain(dav: &Dav<'_>, published: Option<&str>) -> String {
     let configured = dav.caldav.config.addresses.domain.clone();
     let of = |address: &str| address.split_once('@').map(|(_, domain)| domain.to_owned());
@@ -82,19 +82,19 @@ pub(super) fn domain(dav: &Dav<'_>, published: Option<&str>) -> String {
         .unwrap_or_else(|| dav.server.host_str().unwrap_or_default().to_owned())
 }
 
-/// The account, from the memory if it is there.
+/// The account, cached if it was found before.
 pub(super) async fn account(dav: &Dav<'_>) -> Result<Arc<Account>> {
     let load = async { own(dav).await.map(Arc::new) };
     let found = super::remembered(&dav.caldav.accounts, dav.key("account"), load.boxed()).await;
     found.map_err(|error| in_passing(dav, error))
 }
 
-/// Only who looks for the server itself may say that there is none: for anything else one odd answer is an accident.
+/// Turns "no such server" into a passing error: only the search for the server itself may report that there is none.
 pub(super) fn in_passing(dav: &Dav<'_>, error: Error) -> Error {
     if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::garbled() } else { error }
 }
 
-/// Finds the account's own principal (RFC 5397): at the address given, else at the well-known one, else at the root.
+/// Finds the account's own principal (RFC 5397): at the given URL, else at the well-known one, else at the root.
 pub(super) async fn own(dav: &Dav<'_>) -> Result<Account> {
     let mut first = None;
     for url in
@@ -120,7 +120,7 @@ pub(super) async fn own(dav: &Dav<'_>) -> Result<Account> {
     Err(first.unwrap_or_else(failure::nonsense))
 }
 
-/// Whether an answer leaves it open that the account is found at another address.
+/// Whether the account may still be found at another URL after this error.
 fn is_elsewhere(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::Misconfigured | ErrorKind::Invalid | ErrorKind::GrantLost)
         && !matches!(error.code.as_str(), "401" | "AUTHENTICATION_SCHEME" | "ADDRESS_FORBIDDEN")
@@ -136,7 +136,7 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
     hrefs.filter_map(|at| href::resolve(base, at)).collect()
 }
 
-/// Looks at the account's principal. One that does not show itself has no addresses and no homes.
+/// Reads the account's principal. One that may not be read has no addresses and no homes.
 async fn look(dav: &Dav<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
     let found = match dav.propfind(&principal, "0", ACCOUNT, About::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),
@@ -166,7 +166,7 @@ async fn look(dav: &Dav<'_>, principal: Url, collections: Vec<Url>) -> Result<Ac
     Ok(account)
 }
 
-/// Everything that may list principals, each once: what the server names, and the address itself.
+/// Adds every collection that may list principals, each once: those that the server names, and the given URL itself.
 fn with_list(mut account: Account, base: &Url) -> Account {
     let mut all: Vec<Url> = Vec::new();
     for url in account.collections.drain(..).chain([href::normalise(base.clone())]) {

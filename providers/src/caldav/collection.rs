@@ -1,4 +1,4 @@
-//! Calendars as a server lists them: whose, of which kind, and what may be done in them.
+//! Calendar collections as a server lists them: owner, kind and privileges.
 
 use domain::{Zone, provider::Capabilities};
 use url::Url;
@@ -11,39 +11,39 @@ use super::{
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy, Result};
 
-/// What ownCloud and its descendants add.
+/// The namespace of the properties of ownCloud and its descendants.
 const OWNCLOUD: &str = "http://owncloud.org/ns";
-/// The same of Nextcloud's.
+/// The namespace of Nextcloud's properties.
 const NEXTCLOUD: &str = "http://nextcloud.com/ns";
-/// Beginnings of names that servers give to calendars which they make from other data.
+/// How servers begin the names of calendars that they generate from other data.
 const GENERATED: [&str; 6] =
     ["contact_birthdays", "contact-birthdays", "birthdays", "holidays", "x-wr-calendar--", "app-generated--"];
-/// Names of calendars that servers make for a new user.
+/// The names that servers give to a new user's first calendar.
 const FIRST: [&str; 4] = ["calendar", "default", "personal", "home"];
 
-/// A calendar that takes events.
+/// A calendar collection that accepts events.
 #[derive(Debug, Clone)]
 pub(super) struct Collection {
-    /// Where it is.
+    /// The absolute URL of the collection.
     pub url: Url,
-    /// Its name, for people.
+    /// The display name.
     pub name: String,
-    /// Its zone, where it has one.
+    /// The calendar's own zone; `None` when it has none.
     pub zone: Option<Zone>,
-    /// The principal that it belongs to, where the server says so.
+    /// The owning principal; `None` when the server does not say.
     pub owner: Option<Url>,
-    /// Whether it was shared by its owner with whoever's home it stands in.
+    /// Whether another owner shared it into the home in which it is listed.
     pub is_shared: bool,
     /// Whether its events take no time (RFC 6638 section 9.1).
     pub is_transparent: bool,
-    /// Whether the server makes it from other data.
+    /// Whether the server generates it from other data.
     pub is_generated: bool,
-    /// What the account may do; absent where the server does not tell.
+    /// The account's privileges; `None` when the server does not say.
     privileges: Option<Vec<String>>,
 }
 
 impl Collection {
-    /// Reads a resource; `None` when it is no calendar that takes events.
+    /// Reads a resource; `None` when it is not a calendar that accepts events.
     pub(super) fn of(found: &Resource) -> Option<Self> {
         let components = found.prop(CALDAV, "supported-calendar-component-set");
         let mut names = components.into_iter().flat_map(|set| set.all(CALDAV, "comp")).peekable();
@@ -80,12 +80,12 @@ impl Collection {
         })
     }
 
-    /// Whether the server says that times may be asked for but events not read.
+    /// Whether the server says that free/busy may be read but events may not.
     pub(super) fn is_closed(&self) -> bool {
         self.privileges.is_some() && self.has(&["read-free-busy"]) && !self.has(&["all", "read"])
     }
 
-    /// Whether the server says that nothing can be written.
+    /// Whether the server says that nothing may be written.
     pub(super) fn is_read_only(&self) -> bool {
         self.privileges.is_some() && !self.has(&["all", "write", "bind", "write-content"])
     }
@@ -94,23 +94,23 @@ impl Collection {
         self.privileges.iter().flatten().any(|one| names.contains(&one.as_str()))
     }
 
-    /// How suited it is for bookings, the best first: not made by the server, writable, not transparent, named as
-    /// servers name a user's first calendar; then by address, so that the choice lasts.
+    /// A sort key, best calendar for bookings first: not generated, writable, not transparent, named like a user's
+    /// first calendar; then by URL, so that the choice is stable.
     pub(super) fn rank(&self) -> (bool, bool, bool, usize, String) {
         let segment = own_name(&href::segment(&self.url));
         let named = FIRST.iter().position(|name| segment == *name).unwrap_or(FIRST.len());
         (self.is_generated, self.is_read_only(), self.is_transparent, named, href::id(&self.url))
     }
 
-    /// How it is listed.
+    /// The collection as the API lists it.
     pub(super) fn listing(&self, kind: CalendarKind) -> CalendarListing {
         let counts = kind != CalendarKind::Shared && !self.is_transparent;
         CalendarListing { id: href::id(&self.url), name: self.name.clone(), kind, counts }
     }
 }
 
-/// Whose calendar it is. Where a server says who shared it, that counts: several name whoever it was shared with as
-/// its owner.
+/// The owner. The sharer counts if the server names one, because several servers name whoever it was shared with as the
+/// owner.
 fn owner(found: &Resource) -> Option<Url> {
     let invite = found.prop(CALENDARSERVER, "invite").and_then(|invite| {
         invite.child(CALENDARSERVER, "organizer").and_then(|organiser| organiser.text_of(DAV, "href"))
@@ -125,7 +125,7 @@ fn owner(found: &Resource) -> Option<Url> {
     })
 }
 
-/// What a calendar is called beside others of its owner: some servers put the owner before it (`ada.Default`).
+/// The calendar's name among others of its owner: some servers prefix the owner's name (`ada.Default`).
 fn own_name(segment: &str) -> String {
     segment.rsplit('.').next().unwrap_or(segment).to_lowercase()
 }
@@ -135,7 +135,7 @@ fn is_generated(segment: &str) -> bool {
     GENERATED.iter().any(|name| segment == *name || (name.len() > 8 && segment.starts_with(name)))
 }
 
-/// What the account may do in a calendar: what the server says, and where it does not, what it lets through.
+/// The account's capabilities in a calendar: what the server says, or else what it accepts when tried.
 pub(super) async fn capabilities(dav: &Dav<'_>, calendar: &Collection) -> Result<Capabilities> {
     if calendar.privileges.is_none() {
         return offered(dav, calendar).await;

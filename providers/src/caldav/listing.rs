@@ -1,8 +1,8 @@
-//! The principals that the account may see: listed, else searched, and remembered for a while.
+//! The principals that the account may see: listed, or else searched, and cached for a while.
 //!
-//! Servers differ in what they let be searched (RFC 3744 section 9.4): some refuse an empty text, some ignore a property
-//! that they cannot search and answer everybody, some answer nobody. So several questions are asked until one finds
-//! somebody else than the account, and whoever is found is compared by their own published addresses.
+//! Servers differ in what they let be searched (RFC 3744 section 9.4): some refuse an empty text, some ignore a
+//! property that they cannot search and return everybody, some return nobody. So several searches are tried until one
+//! finds somebody other than the account, and every principal found is compared by its own published addresses.
 
 use std::sync::Arc;
 
@@ -24,19 +24,19 @@ use super::{
 };
 use crate::{ErrorKind, Result};
 
-/// A list is read anew for somebody who is not in it once it is this old.
+/// The age from which a list is read again when somebody is not in it.
 const STALE: Duration = Duration::seconds(30);
-/// How many owners of calendars in the account's own home are looked at.
+/// The largest number of owners of calendars in the account's own home that are looked up.
 const OWNERS: usize = 500;
-/// Letters of which nearly every name has one.
+/// Letters of which nearly every name contains one.
 const LETTERS: [&str; 6] = ["a", "e", "i", "o", "u", "n"];
 
-/// Something that was read from the server, and when.
+/// A value read from the server, with the time of reading.
 #[derive(Debug)]
 pub(super) struct Aged<T> {
-    /// When.
+    /// The time of reading, by the connector's clock.
     at: Timestamp,
-    /// What.
+    /// The content as read.
     pub value: T,
 }
 
@@ -46,7 +46,7 @@ impl<T> Aged<T> {
     }
 }
 
-/// Who is listed, sorted by id. A refusal is remembered like an answer: asking is dear.
+/// The listed principals, sorted by id. A refusal is cached like a list, because requests are expensive.
 #[derive(Debug)]
 pub(super) struct Listed {
     all: Vec<Principal>,
@@ -54,7 +54,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// Everybody who is listed; the refusal where that is nobody because of it.
+    /// All listed principals; the refusal if it is why there are none.
     pub(super) fn all(&self) -> Result<&[Principal]> {
         match &self.refusal {
             Some(refusal) if self.all.is_empty() => Err(refusal.clone()),
@@ -63,7 +63,7 @@ impl Listed {
     }
 }
 
-/// All principals. `fresh` asks the server in any case.
+/// All principals. `fresh` bypasses the cache.
 pub(super) async fn principals(dav: &Dav<'_>, account: &Account, fresh: bool) -> Result<Arc<Aged<Listed>>> {
     let key = dav.key("principals");
     if fresh {
@@ -77,7 +77,7 @@ pub(super) async fn principals(dav: &Dav<'_>, account: &Account, fresh: bool) ->
     found.map_err(|error| account::in_passing(dav, error))
 }
 
-/// The principal that publishes an address, or else the one whose path stands for it.
+/// The principal that publishes an address, or else the one whose path corresponds to it.
 pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Option<Principal>> {
     let pick = |all: &[Principal]| {
         let mut known = all.iter().filter(|one| one.has(mailbox)).collect::<Vec<_>>();
@@ -102,7 +102,7 @@ pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) 
     Ok(pick(&named).filter(|one| one.is_published))
 }
 
-/// The calendars in the account's own homes, its own and those that others share with it.
+/// The calendars in the account's own homes: its own ones, and those that others share with it.
 pub(super) async fn own_home(
     dav: &Dav<'_>,
     account: &Account,
@@ -122,10 +122,10 @@ pub(super) async fn own_home(
     super::remembered(&dav.caldav.homes, key, load.boxed()).await
 }
 
-/// How many folders of a home without calendars are looked into.
+/// The largest number of folders searched in a home without calendars.
 const FOLDERS: usize = 8;
 
-/// The calendars directly in a home, or one level deeper where there are none.
+/// The calendars directly in a home, or one level deeper if there are none.
 pub(super) async fn calendars_in(dav: &Dav<'_>, home: &Url) -> Result<Vec<Collection>> {
     let listed = dav.propfind(home, "1", PROPERTIES, About::Mailbox).await?;
     let mut found: Vec<Collection> = listed.iter().filter_map(Collection::of).collect();
@@ -149,7 +149,7 @@ fn folders(home: &Url, listed: &[Resource]) -> Vec<Url> {
     listed.iter().filter(is_folder).map(|one| one.url.clone()).take(FOLDERS).collect()
 }
 
-/// Whether an error says no more than that this place is not to be seen.
+/// Whether an error only says that this one resource may not be seen.
 pub(super) fn is_about_one(error: &crate::Error) -> bool {
     matches!(
         error.kind,
@@ -161,8 +161,8 @@ pub(super) fn is_about_one(error: &crate::Error) -> bool {
     ) && !matches!(error.code.as_str(), "AUTHENTICATION_SCHEME" | "ADDRESS_FORBIDDEN")
 }
 
-/// The lists are looked at one after the other, each first as a collection, then by searches; the first that holds
-/// anybody but the account counts. Whoever shares a calendar with the account is there as well.
+/// Reads the lists one after the other, each first as a collection and then by searches, until one holds somebody other
+/// than the account. Principals that share a calendar with the account are added.
 async fn read(dav: &Dav<'_>, account: &Account) -> Result<Listed> {
     let is_alone = |found: &[Principal]| found.iter().all(|one| href::same(&one.url, &account.principal));
     let (mut refused, mut found) = (None, Vec::new());
@@ -192,8 +192,8 @@ async fn read(dav: &Dav<'_>, account: &Account) -> Result<Listed> {
     Ok(Listed { all: tidy(found), refusal: refused })
 }
 
-/// Sorted by id; nobody twice, neither by path nor by address. Who publishes an address has it before who is merely
-/// called by it.
+/// Sorts by id and removes duplicates, by path and by address. A principal that publishes an address keeps it over one
+/// that is merely named like it.
 fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
     found.sort_by_key(|one| (one.id(), !one.is_published));
     found.dedup_by(|later, earlier| href::same(&later.url, &earlier.url));
@@ -228,7 +228,7 @@ fn only_principals(dav: &Dav<'_>, account: &Account, list: &Url, found: &[Resour
     found.iter().filter(is_one).map(|one| Principal::of(dav, account.address(), one)).collect()
 }
 
-/// Whoever owns calendars that stand in the account's own home.
+/// The owners of calendars in the account's own home.
 async fn owners(dav: &Dav<'_>, account: &Account) -> Result<Vec<Principal>> {
     let home = match own_home(dav, account, true).await {
         Err(error) if is_about_one(&error) => return Ok(Vec::new()),
@@ -263,7 +263,7 @@ struct Question<'a> {
     text: &'a str,
 }
 
-/// Asks in one way after the other until somebody is found beside the account.
+/// Tries one search after the other until somebody other than the account is found.
 async fn searched(dav: &Dav<'_>, account: &Account, url: &Url) -> Result<Vec<Principal>> {
     let domain = account::domain(dav, account.address());
     let questions = [
@@ -286,7 +286,7 @@ async fn searched(dav: &Dav<'_>, account: &Account, url: &Url) -> Result<Vec<Pri
     Ok(found)
 }
 
-/// Whom a search finds; nobody where it is refused.
+/// The principals that a search finds; none if the server refuses it.
 async fn search(
     dav: &Dav<'_>,
     account: &Account,

@@ -1,10 +1,10 @@
-//! Whose mailbox an address is, and which calendars are its owner's.
+//! Finds the principal behind a mailbox address, and that owner's calendars.
 //!
-//! Principals that publish the address come first, paths that are made of it last, and a path that is refused means
+//! Principals that publish the address are tried first, paths made of it last, and a path that is refused proves
 //! nothing. A calendar is used only when it is proven to belong to the mailbox's principal: by `DAV:owner` (RFC 3744
-//! section 5.1), or by standing in a home that is this principal's alone. Some servers answer the asker's own home for
-//! everybody; there, and wherever the own home shows nothing, calendars that the owner shares with the account are
-//! looked for in the account's home.
+//! section 5.1), or by being in a home that is this principal's alone. Some servers return the caller's own home for
+//! everybody; there, and wherever the principal's own home shows nothing, calendars that the owner shares with the
+//! account are looked for in the account's home.
 
 use std::sync::Arc;
 
@@ -25,35 +25,35 @@ use super::{
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result};
 
-/// How many homes of one principal are looked into.
+/// The largest number of homes of one principal that are searched.
 const HOMES: usize = 4;
 const DEFAULT: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:schedule-default-calendar-URL/></D:prop></D:propfind>"#;
 
-/// A mailbox that was found.
+/// A mailbox that was found on the server.
 #[derive(Debug, Clone)]
 pub(super) struct Located {
-    /// Whose.
+    /// The owner of the mailbox.
     pub principal: Principal,
-    /// Whether it is the service account's own.
+    /// Whether the mailbox is the service account's own.
     pub is_account: bool,
-    /// The owner's calendars, the one that bookings go into first; never empty.
+    /// The owner's calendars, the one for bookings first; never empty.
     pub calendars: Vec<Collection>,
-    /// Calendars of others that stand beside them.
+    /// Calendars of other owners in the same home.
     pub shared: Vec<Collection>,
 }
 
 impl Located {
-    /// The calendar that bookings go into.
+    /// The calendar for bookings.
     pub(super) fn calendar(&self) -> &Collection {
         &self.calendars[0]
     }
 
-    /// The calendars that make the owner busy.
+    /// The calendars whose events make the owner busy.
     pub(super) fn counted(&self) -> impl Iterator<Item = &Collection> {
         self.calendars.iter().filter(|one| !one.is_transparent)
     }
 
-    /// The calendar that a resource lies in.
+    /// The calendar that contains a resource.
     pub(super) fn holder(&self, url: &Url) -> Option<&Collection> {
         self.calendars.iter().find(|one| href::is_below(&one.url, url))
     }
@@ -71,7 +71,7 @@ impl Located {
     }
 }
 
-/// The zone of whole days and floating times in a calendar.
+/// The zone in which a calendar's whole days and floating times are read.
 pub(super) fn zone(dav: &Dav<'_>, calendar: &Collection) -> Zone {
     calendar.zone.clone().or_else(|| dav.session.zone.clone()).unwrap_or(Zone::UTC)
 }
@@ -95,7 +95,7 @@ pub(super) async fn locate(dav: &Dav<'_>, mailbox: &str) -> Result<Located> {
     guess(dav, &account, mailbox).await
 }
 
-/// Looks where the configured paths lead.
+/// Tries the paths that the configured rules make of the address.
 async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Located> {
     let (mut first, mut is_refused) = (None, false);
     for url in candidates(dav, account, mailbox) {
@@ -118,7 +118,7 @@ async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Locate
     }
 }
 
-/// Whether the server refuses to show even what cannot be there: then a refusal says nothing about a mailbox.
+/// Whether the server refuses even a path that cannot exist; a refusal then proves nothing about a mailbox.
 async fn refuses_anything(dav: &Dav<'_>) -> Result<bool> {
     let mut nowhere = href::folder(dav.server.clone());
     if let Ok(mut path) = nowhere.path_segments_mut() {
@@ -130,7 +130,7 @@ async fn refuses_anything(dav: &Dav<'_>) -> Result<bool> {
     }
 }
 
-/// The addresses at which a mailbox may be, by the rules.
+/// The URLs at which a mailbox may be, by the configured rules.
 fn candidates(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
     let domain = account::domain(dav, account.address());
     let local = mailbox.split_once('@').filter(|(_, own)| own.eq_ignore_ascii_case(&domain));
@@ -151,8 +151,8 @@ fn candidates(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
     paths.collect()
 }
 
-/// The principal at an address with its calendars. Where the address is only a guess for `guessed`, the principal has
-/// to publish that address, or none at all and answer under the very path.
+/// The principal at a URL with its calendars. If the URL is only a guess for the address `guessed`, the principal must
+/// publish that address, or publish none and be found under exactly this path.
 async fn at(dav: &Dav<'_>, account: &Account, url: &Url, guessed: Option<&str>) -> Result<Located> {
     let found = match guessed {
         Some(_) => dav.try_propfind(url, "1", PROPERTIES).await?,
@@ -176,7 +176,7 @@ async fn at(dav: &Dav<'_>, account: &Account, url: &Url, guessed: Option<&str>) 
     search.run(own, &found).await
 }
 
-/// The search for the calendars of one principal.
+/// A search for the calendars of one principal.
 struct Search<'a> {
     dav: &'a Dav<'a>,
     account: &'a Account,
@@ -223,7 +223,7 @@ impl Search<'_> {
         Ok(Located { principal, is_account, calendars, shared: others })
     }
 
-    /// The homes that the principal names, without what has been listed with it.
+    /// The homes that the principal names, except those already listed with it.
     fn homes(own: &Resource) -> Vec<Url> {
         let hrefs = own.hrefs(CALDAV, "calendar-home-set").into_iter();
         let mut homes: Vec<Url> = Vec::new();
@@ -236,7 +236,7 @@ impl Search<'_> {
         homes
     }
 
-    /// Whether a home can be one person's: nothing of the account's lies in it.
+    /// Whether a home can be one person's: nothing of the account's is in it.
     fn is_personal(&self, home: &Url) -> bool {
         let mut accounts = self.account.homes.iter().chain([&self.account.principal]);
         self.is_account || !accounts.any(|own| href::same(own, home) || href::is_below(home, own))
@@ -265,8 +265,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// What the principal shares with the account, in the account's own home; looked up anew if there is nothing and
-    /// the list is not of now.
+    /// The calendars that the principal shares with the account, in the account's own home; the list is read again if
+    /// it holds none and is not fresh.
     async fn shared_with_account(&self) -> Result<Vec<Collection>> {
         let mut fresh = false;
         loop {
@@ -289,7 +289,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether an owner is this principal, perhaps under another path of the same one.
+    /// Whether an owner is this principal, possibly under another path.
     async fn is_owner(&self, owner: &Url) -> Result<bool> {
         if href::same(owner, &self.principal.url) {
             return Ok(true);
@@ -309,7 +309,7 @@ impl Search<'_> {
         Ok(Option::as_ref(&alias).is_some_and(|alias| alias.is(&self.principal)))
     }
 
-    /// The default calendar for scheduling goes first, unless nothing can be written to it (RFC 6638 section 9.2).
+    /// Moves the default scheduling calendar to the front, unless it is read-only (RFC 6638 section 9.2).
     async fn put_default_first(&self, own: &Resource, calendars: &mut [Collection]) -> Result<()> {
         if calendars.len() < 2 {
             return Ok(());
@@ -335,7 +335,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The principal's scheduling inbox; not the account's, which some servers answer for everybody.
+    /// The principal's scheduling inbox, unless it is the account's, which some servers return for everybody.
     fn inbox(&self, own: &Resource) -> Option<Url> {
         let inbox =
             own.hrefs(CALDAV, "schedule-inbox-URL").first().and_then(|at| href::resolve(&own.url, at))?;
@@ -344,7 +344,7 @@ impl Search<'_> {
     }
 }
 
-/// What proves that two paths are one principal.
+/// What proves that two paths name one principal.
 #[derive(Debug)]
 pub(super) struct Alias {
     urls: Vec<Url>,
@@ -364,7 +364,7 @@ impl Alias {
     }
 }
 
-/// Why there is no calendar.
+/// The error for a mailbox without a calendar.
 fn none(are_others: bool, refused: Option<Error>) -> Error {
     match refused {
         _ if are_others => failure::not_the_owners(),

@@ -1,4 +1,4 @@
-//! `207 Multi-Status`: one answer about many resources (RFC 4918 section 13).
+//! `207 Multi-Status`: one response about many resources (RFC 4918 section 13).
 
 use url::Url;
 
@@ -7,21 +7,21 @@ use super::{
     xml::{DAV, Element},
 };
 
-/// What a server says about one resource.
+/// What a response says about one resource.
 #[derive(Debug)]
 pub(super) struct Resource {
-    /// Where it is.
+    /// The absolute URL of the resource.
     pub url: Url,
-    /// Its own status, where it has one instead of properties.
+    /// The resource's own status, if the response has one in place of properties.
     pub status: Option<u16>,
-    /// The properties that it has. Those of other propstats (404: not known, 403: not shown) are left out.
+    /// The properties that were found. Those of other propstats (404: unknown, 403: forbidden) are left out.
     props: Vec<Element>,
-    /// Whether some property was not shown.
+    /// Whether the server withheld some property.
     is_hidden: bool,
 }
 
 impl Resource {
-    /// The status of a refusal to show anything of it: its own, or that of all its properties.
+    /// The status with which the server refuses to show the resource: its own, or that of all its properties.
     pub(super) fn refusal(&self) -> Option<u16> {
         match self.status {
             Some(status) if status / 100 != 2 => Some(status),
@@ -29,34 +29,34 @@ impl Resource {
         }
     }
 
-    /// A property that it has.
+    /// A property by name; `None` when it was not found.
     pub(super) fn prop(&self, namespace: &str, name: &str) -> Option<&Element> {
         self.props.iter().find(|prop| prop.is(namespace, name))
     }
 
-    /// The text of a property; `None` when it is absent or empty.
+    /// The text of a property; `None` when absent or empty.
     pub(super) fn text(&self, namespace: &str, name: &str) -> Option<&str> {
         self.prop(namespace, name).map(|prop| prop.text.trim()).filter(|text| !text.is_empty())
     }
 
-    /// Whether its resource type has this element.
+    /// Whether the resource type contains this element.
     pub(super) fn is_a(&self, namespace: &str, name: &str) -> bool {
         self.prop(DAV, "resourcetype").is_some_and(|kind| kind.child(namespace, name).is_some())
     }
 
-    /// The addresses inside a property, as they stand.
+    /// The URLs inside a property, unresolved.
     pub(super) fn hrefs(&self, namespace: &str, name: &str) -> Vec<&str> {
         let hrefs = self.prop(namespace, name).into_iter().flat_map(|prop| prop.all(DAV, "href"));
         hrefs.map(|href| href.text.trim()).collect()
     }
 }
 
-/// Reads the resources of an answer to a request to `base`. Those of other origins are left out.
+/// Reads the resources of a response to a request to `base`; those of other origins are left out.
 pub(super) fn read(base: &Url, body: &[u8]) -> Option<Vec<Resource>> {
     synced(base, body).map(|(resources, _)| resources)
 }
 
-/// The same, with the sync token that stands beside the resources (RFC 6578 section 6.4).
+/// Like [`read`], with the sync token beside the resources (RFC 6578 section 6.4).
 pub(super) fn synced(base: &Url, body: &[u8]) -> Option<(Vec<Resource>, Option<String>)> {
     let document = Element::read(body).ok().filter(|document| document.is(DAV, "multistatus"))?;
     let token = document.text_of(DAV, "sync-token").filter(|token| !token.is_empty()).map(str::to_owned);
@@ -81,7 +81,7 @@ fn resource(base: &Url, response: Element) -> Option<Resource> {
     Some(Resource { url, status, props, is_hidden })
 }
 
-/// `HTTP/1.1 200 OK`.
+/// The status code of a line such as `HTTP/1.1 200 OK`.
 fn code(line: &str) -> Option<u16> {
     line.split_ascii_whitespace().nth(1)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Somebody who may have calendars, as the server publishes it.
+//! A principal who may have calendars, as the server publishes it.
 
 use url::Url;
 
@@ -12,51 +12,51 @@ use super::{
 };
 use crate::RoomInfo;
 
-/// What is asked about principals, and about calendars: the same request finds both below an address.
+/// The properties requested of principals and of calendars: one request finds both below a URL.
 pub(super) const PROPERTIES: &str = r#"<D:propfind xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:CS="http://calendarserver.org/ns/" xmlns:O="http://owncloud.org/ns"><D:prop><D:resourcetype/><D:displayname/><D:owner/><D:principal-URL/><D:current-user-privilege-set/><C:calendar-home-set/><C:calendar-user-address-set/><CS:email-address-set/><C:calendar-user-type/><C:schedule-inbox-URL/><C:schedule-default-calendar-URL/><C:calendar-description/><C:supported-calendar-component-set/><C:calendar-timezone/><C:schedule-calendar-transp/><CS:invite/><O:owner-principal/></D:prop></D:propfind>"#;
 
-/// Somebody who may have calendars.
+/// A principal who may have calendars.
 #[derive(Debug, Clone)]
 pub(super) struct Principal {
-    /// Where it is.
+    /// The absolute URL of the principal.
     pub url: Url,
-    /// Its mail addresses, the preferred one first; never empty.
+    /// The mail addresses, the preferred one first; never empty.
     pub addresses: Vec<String>,
-    /// Whether the server publishes the addresses; otherwise there is one, made of the path.
+    /// Whether the server publishes the addresses; otherwise there is one, derived from the path.
     pub is_published: bool,
-    /// Its name.
+    /// The display name; the local part of the last path segment if the server publishes none.
     pub name: String,
-    /// What is known of it as a room, if it is one.
+    /// The room's details; `None` for a person.
     pub room: Option<RoomInfo>,
 }
 
 impl Principal {
-    /// The lasting id.
+    /// A stable id.
     pub(super) fn id(&self) -> String {
         href::id(&self.url)
     }
 
-    /// The address that it is listed under.
+    /// The preferred address.
     pub(super) fn address(&self) -> &str {
         self.addresses.first().map_or("", String::as_str)
     }
 
-    /// Whether it is known by this address.
+    /// Whether this is one of the principal's addresses.
     pub(super) fn has(&self, address: &str) -> bool {
         self.addresses.iter().any(|own| own.eq_ignore_ascii_case(address))
     }
 
-    /// Whether it is a room.
+    /// Whether the principal is a room.
     pub(super) const fn is_room(&self) -> bool {
         self.room.is_some()
     }
 
-    /// The room, if it is one.
+    /// The room's details; `None` for a person.
     pub(super) fn into_room(self) -> Option<RoomInfo> {
         self.room
     }
 
-    /// Reads what is published about a principal.
+    /// Reads what the server publishes about a principal.
     pub(super) fn of(dav: &Dav<'_>, account: Option<&str>, found: &Resource) -> Self {
         let segment = href::segment(&found.url);
         let mut addresses = addresses(found);
@@ -104,8 +104,8 @@ fn room(url: &Url, addresses: &[String], name: &str, description: &str) -> RoomI
     }
 }
 
-/// The mail addresses that a principal publishes, the preferred one first, none twice. Addresses of other kinds, such
-/// as paths and `urn:uuid:`, are left out.
+/// The mail addresses that a principal publishes, the preferred one first, without duplicates. Other kinds of
+/// addresses, such as paths and `urn:uuid:`, are left out.
 pub(super) fn addresses(found: &Resource) -> Vec<String> {
     let hrefs = found.prop(CALDAV, "calendar-user-address-set").into_iter();
     let mut hrefs: Vec<&Element> = hrefs.flat_map(|set| set.all(DAV, "href")).collect();
@@ -122,7 +122,7 @@ pub(super) fn addresses(found: &Resource) -> Vec<String> {
     all
 }
 
-/// The address of a `mailto:` URI (RFC 6068), whatever the case of the scheme.
+/// The address of a `mailto:` URI (RFC 6068), whose scheme may have any case.
 fn mail(href: &str) -> Option<String> {
     let href = href.trim();
     let scheme = href.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:"))?;

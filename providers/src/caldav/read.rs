@@ -30,30 +30,30 @@ use super::{
 };
 use crate::Result;
 
-/// How many members that a query left out are fetched.
+/// The largest number of members fetched that a query left out.
 const LEFT_OUT: usize = 500;
-/// Windows are halved down to this.
+/// The length below which a window is not halved.
 const SHORTEST: Duration = Duration::hours(1);
 
 /// An event resource that was read.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// Where it is.
+    /// The absolute URL of the resource.
     pub url: Url,
-    /// Which version; empty where the server does not tell.
+    /// The entity tag; empty when the server sends none.
     pub etag: String,
-    /// What it says.
+    /// The parsed content.
     pub calendar: Calendar,
 }
 
 /// A resource that cannot be read.
 #[derive(Debug)]
 pub(super) struct Lost {
-    /// Where it is.
+    /// The absolute URL of the resource.
     pub url: Url,
-    /// Why.
+    /// Why the resource cannot be read.
     pub reason: UnreadableReason,
-    /// When it takes time, as far as the server can tell.
+    /// The times that it takes, as far as the server can tell.
     pub spans: Vec<TimeRange>,
 }
 
@@ -63,16 +63,16 @@ impl Lost {
     }
 }
 
-/// What was read of a window or of some resources.
+/// What was read of a window or of a set of resources.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// What could be read.
+    /// The resources that could be read.
     pub stored: Vec<Stored>,
-    /// What could not. A resource whose times only the server can tell is in both.
+    /// The resources that could not. One whose times only the server can tell is in both lists.
     pub lost: Vec<Lost>,
-    /// What was sent along and is not read yet: address, entity tag, text.
+    /// Texts that came with the response and are not parsed yet: URL, entity tag, text.
     texts: Vec<(Url, String, String)>,
-    /// The work that may still be spent on all of it.
+    /// The work that may still be spent on the whole.
     pub budget: Budget,
 }
 
@@ -83,7 +83,7 @@ impl Default for Found {
 }
 
 impl Found {
-    /// Takes in a resource that was sent along.
+    /// Adds a text that came with the response.
     pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: String) {
         self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
     }
@@ -94,8 +94,8 @@ impl Found {
         self.texts.extend(other.texts);
     }
 
-    /// Reads what was sent along, apart from the threads that requests are answered on. Each resource is there once
-    /// afterwards, in order.
+    /// Parses the texts that came with the response, on a thread that serves no requests. Afterwards each resource is
+    /// there once, in order.
     pub(super) async fn read(self) -> Result<Self> {
         let mut found = apart(move || self.read_here()).await?;
         found.stored.sort_by(|one, other| one.url.cmp(&other.url));
@@ -118,7 +118,7 @@ impl Found {
     }
 }
 
-/// A large text without the attachments inside it: they say nothing about times, and only they make an event large.
+/// A large text without the attachments inside: they say nothing about times, and only they make an event large.
 fn without_attachments(text: &str) -> Cow<'_, str> {
     const LARGE: usize = 256 * 1024;
     if text.len() < LARGE {
@@ -144,35 +144,35 @@ fn reason(error: ical::Error) -> UnreadableReason {
     error.reason()
 }
 
-/// Does work that computes apart from the threads that requests are answered on.
+/// Runs a computation on a thread that serves no requests.
 pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     // It ends early only when the process does.
     tokio::task::spawn_blocking(work).await.map_err(|_| failure::garbled())
 }
 
-/// A member of an answer.
+/// One member of a response.
 #[derive(Debug)]
 pub(super) struct Member {
     pub url: Url,
     pub etag: Option<String>,
-    /// The status of its own, or of a refusal to show anything of it.
+    /// The member's own status, or that of a refusal to show it.
     pub refusal: Option<u16>,
-    /// Its text; absent or empty where it was not sent along.
+    /// The member's text; absent or empty when the response did not include it.
     pub text: Option<String>,
 }
 
-/// An answer to a report about many members.
+/// The response to a report about many members.
 #[derive(Debug)]
 pub(super) enum Report {
     Members(Vec<Member>),
-    /// The server has more than it gives at once.
+    /// There are more members than the server returns at once.
     TooMany,
-    /// The answer cannot be read, or is larger than what is read at once.
+    /// The response cannot be read, or is larger than the limit.
     Unclear,
 }
 
-/// The events that may overlap the window. A day more on both sides is asked for, because servers place times
-/// without a zone and whole days in a zone of their own choice.
+/// The events that may overlap the window. The request covers a day more on both sides, because servers place whole
+/// days and times without a zone in a zone of their own choice.
 pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<Found> {
     let wide = window.widened(Duration::days(1), Duration::days(1));
     let (members, is_sparing) = listed(dav, calendar, wide).await?;
@@ -201,7 +201,7 @@ pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRan
     repair::place(dav, calendar, window, found.read().await?).await
 }
 
-/// The members of a window with what was sent along, and whether the server left data out by itself.
+/// The members of a window with their texts, and whether the server left out data.
 async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<(Vec<Member>, bool)> {
     let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<Member>::new(), false);
     while let Some(part) = parts.pop() {
@@ -225,7 +225,7 @@ async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Resu
     Ok((members, is_sparing))
 }
 
-/// A window in two; `None` where it is short already.
+/// The two halves of a window; `None` for one that is short already.
 pub(super) fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
     let middle = part.start + part.duration() / 2;
     if part.duration() < SHORTEST {
@@ -240,7 +240,7 @@ pub(super) fn time_range(part: TimeRange) -> String {
 
 const WITH_DATA: &str = "<C:calendar-data/>";
 
-/// The addresses of the members that the server says overlap a time; `None` where it gives no clear answer.
+/// The URLs of the members that overlap a time according to the server; `None` without a clear response.
 pub(super) async fn overlapping(
     dav: &Dav<'_>,
     calendar: &Collection,
@@ -254,7 +254,7 @@ pub(super) async fn overlapping(
     })
 }
 
-/// The addresses of all members that a query finds events in; `None` where it gives no clear answer.
+/// The URLs of all members in which a query finds events; `None` without a clear response.
 pub(super) async fn all_events(dav: &Dav<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
     Ok(match query(dav, calendar, "", "").await? {
         Report::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),
@@ -324,7 +324,7 @@ pub(super) fn report(calendar: &Collection, answer: &Answer) -> Report {
     Report::Members(members.collect())
 }
 
-/// One resource; `None` when it is gone.
+/// One resource; `None` when it no longer exists.
 pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
     let answer = dav.send(Call::get(url)).await?;
     match answer.status {

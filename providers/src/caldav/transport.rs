@@ -1,4 +1,4 @@
-//! One request to the server: the gate, the credential, redirects within the server.
+//! Requests to a CalDAV server: rate limits, credentials, and redirects within the server.
 
 use std::time::Duration;
 
@@ -15,24 +15,24 @@ use super::{
 };
 use crate::{Credential, Error, ErrorKind, Remedy, Result, Session};
 
-/// How often a server may send a request on.
+/// The largest number of redirects that are followed.
 const HOPS: usize = 5;
 const XML: &str = "application/xml; charset=utf-8";
 const CALENDAR: &str = "text/calendar; charset=utf-8";
 
-/// The server of a session, seen by requests about one mailbox, or about the directory.
+/// The server of a session, for requests about one mailbox or about the directory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dav<'a> {
-    /// The rules and the client.
+    /// The connector with its rules and HTTP client.
     pub caldav: &'a CalDav,
-    /// Credentials and gate.
+    /// The credentials and rate limits.
     pub session: &'a Session,
-    /// Where the administrator says the server is.
+    /// The server's URL as the administrator typed it.
     pub server: &'a Url,
     mailbox: Option<&'a str>,
 }
 
-/// A request.
+/// A request that was not sent yet; [`Dav::send`] adds the credential.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     method: &'static [u8],
@@ -41,18 +41,18 @@ pub(super) struct Call {
     body: Option<(&'static str, String)>,
 }
 
-/// An answer.
+/// A response whose body was read, after redirects.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// The status.
+    /// The HTTP status code; 401 never arrives here.
     pub status: StatusCode,
-    /// The headers.
+    /// All headers of the last response.
     pub headers: HeaderMap,
-    /// How long the server wants us to wait.
+    /// The wait that the server requests; `None` when it requests none.
     pub retry_after: Option<Duration>,
-    /// The body.
+    /// The whole content, undecoded.
     pub body: Vec<u8>,
-    /// Who answered, after redirects.
+    /// The URL that responded, after redirects.
     pub url: Url,
 }
 
@@ -68,24 +68,24 @@ impl Call {
         Self { method, url: url.clone(), headers: Vec::new(), body: None }
     }
 
-    /// OPTIONS.
+    /// Builds an OPTIONS request, whose response lists what the server supports.
     pub(super) fn options(url: &Url) -> Self {
         Self::new(b"OPTIONS", url)
     }
 
-    /// PROPFIND or REPORT.
+    /// Builds a PROPFIND or REPORT request with an XML body.
     pub(super) fn xml(method: &'static [u8], url: &Url, depth: &str, body: String) -> Self {
         let headers = vec![(header::HeaderName::from_static("depth"), depth.to_owned())];
         Self { headers, body: Some((XML, body)), ..Self::new(method, url) }
     }
 
-    /// GET of an event.
+    /// Builds a GET request for an event.
     pub(super) fn get(url: &Url) -> Self {
         Self { headers: vec![(header::ACCEPT, "text/calendar".to_owned())], ..Self::new(b"GET", url) }
     }
 
-    /// PUT of an event: a new one, or the next version of the one with this entity tag. A server that tells no tag (an
-    /// empty one) cannot be asked to look at it.
+    /// Builds a PUT request for an event: a new one, or the next version of the one with this entity tag. If the server
+    /// sends no tag (an empty one), the request is unconditional.
     pub(super) fn put(url: &Url, text: String, replaces: Option<&str>) -> Self {
         let guard = match replaces {
             Some("") => Vec::new(),
@@ -95,8 +95,8 @@ impl Call {
         Self { headers: guard, body: Some((CALENDAR, text)), ..Self::new(b"PUT", url) }
     }
 
-    /// DELETE of exactly this version. An attendee's copy goes without a word to the organiser (RFC 6638
-    /// section 8.1); of an organiser's event the attendees are told all the same.
+    /// Builds a DELETE request for exactly this version. Deleting an attendee's copy does not notify the organiser (RFC
+    /// 6638 section 8.1); deleting an organiser's event does notify the attendees.
     pub(super) fn delete(url: &Url, etag: &str) -> Self {
         let quietly = (header::HeaderName::from_static("schedule-reply"), "F".to_owned());
         let guard = (!etag.is_empty()).then(|| (header::IF_MATCH, etag.to_owned()));
@@ -104,7 +104,7 @@ impl Call {
         Self { headers, ..Self::new(b"DELETE", url) }
     }
 
-    /// POST of a question to a scheduling outbox.
+    /// Builds a POST request for a scheduling outbox.
     pub(super) fn post(url: &Url, text: String) -> Self {
         Self { body: Some((CALENDAR, text)), ..Self::new(b"POST", url) }
     }
@@ -129,12 +129,12 @@ impl<'a> Dav<'a> {
         Self { mailbox: Some(mailbox), ..self }
     }
 
-    /// Which principals are rooms.
+    /// The rule that decides which principals are rooms.
     pub(super) fn rooms(&self) -> &RoomRule {
         self.session.rooms.as_deref().unwrap_or(&self.caldav.config.rooms)
     }
 
-    /// What something is remembered under: whoever has another scope cannot meet it.
+    /// The key under which a value is cached: sessions with another scope never read it.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}\n{}\n{name}", self.session.scope, self.server)
     }
@@ -144,7 +144,7 @@ impl<'a> Dav<'a> {
         self.mailbox.is_some()
     }
 
-    /// The address of an event by its id. Only events in the mailbox's own calendars can be named.
+    /// The URL of an event by its id. Only events in the mailbox's own calendars can be addressed.
     pub(super) fn object(&self, place: &Located, id: &str) -> Result<Url> {
         let url = href::resolve(self.server, id);
         url.filter(|url| place.holder(url).is_some()).ok_or_else(|| {
@@ -153,7 +153,7 @@ impl<'a> Dav<'a> {
         })
     }
 
-    /// PROPFIND.
+    /// Reads properties of a resource, and of its members if `depth` is `1`.
     pub(super) async fn propfind(
         &self,
         url: &Url,
@@ -165,7 +165,7 @@ impl<'a> Dav<'a> {
         read_propfind(url, answer, about)
     }
 
-    /// PROPFIND of an address where something may be or not: a refusal of the credential means nothing there.
+    /// Reads properties of a URL that may not exist: a refusal of the credential means nothing there.
     pub(super) async fn try_propfind(&self, url: &Url, depth: &str, body: &str) -> Result<Vec<Resource>> {
         let call = Call::xml(b"PROPFIND", url, depth, body.to_owned());
         let answer = self.exchange(&call, true).await?;
@@ -175,7 +175,7 @@ impl<'a> Dav<'a> {
         read_propfind(url, answer, About::Mailbox)
     }
 
-    /// Sends a request. Every status but 401 is the caller's to judge.
+    /// Sends a request. The caller judges every status except 401.
     pub(super) async fn send(&self, call: Call) -> Result<Answer> {
         self.exchange(&call, false).await
     }
@@ -244,14 +244,14 @@ impl<'a> Dav<'a> {
     }
 }
 
-/// Where a redirect within the server leads.
+/// The target of a redirect within the server; `None` for any other response.
 fn redirected(answer: &Answer) -> Option<Url> {
     let redirect = matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = redirect.then(|| answer.headers.get(header::LOCATION)).flatten()?;
     href::resolve(&answer.url, location.to_str().ok()?)
 }
 
-/// The part of an address that a request line holds.
+/// The part of a URL that a request line holds.
 fn path_of(url: &Url) -> &str {
     &url[url::Position::BeforePath..url::Position::AfterQuery]
 }

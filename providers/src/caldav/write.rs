@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result};
 
-/// Writes a new event, or answers the one that is there already.
+/// Writes a new event, or returns the existing one.
 pub(super) async fn create(
     caldav: &CalDav,
     dav: &Dav<'_>,
@@ -79,7 +79,7 @@ fn usable(stored: Stored) -> Result<Stored> {
     Err(Error::new(ErrorKind::Conflict, Remedy::Never, "CANCELLED", message))
 }
 
-/// Writes a resource and answers how it stands afterwards.
+/// Writes a resource and returns how it stands afterwards.
 pub(super) async fn put(
     dav: &Dav<'_>,
     url: &Url,

@@ -270,7 +270,7 @@ impl Seen {
         }
     }
 
-    /// Notes a page and answers where the next one begins.
+    /// Notes a page and returns where the next one begins.
     fn page<T: Serialize>(&mut self, page: Result<Page<T>>) -> Option<String> {
         let next = page.as_ref().ok().and_then(|page| page.next.clone());
         self.take(page.map(|page| (page.items, page.next)));

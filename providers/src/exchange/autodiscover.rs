@@ -1,9 +1,9 @@
-//! Autodiscover: which server holds the mailboxes of a domain (POX, "plain old XML").
+//! Autodiscover: finds the server that holds the mailboxes of a domain (POX, "plain old XML").
 //!
-//! The places of [`super::Config::autodiscover`] are asked one after the other. The account's password goes only to
-//! hosts of the account's own mail domain: a redirect to anywhere else ends the search with the name of the host, so
-//! that a person can type it. The name in the final settings comes from such a host and is believed. SRV records and
-//! plain http are not used.
+//! The URLs of [`super::Config::autodiscover`] are asked one after the other. The account's password goes only to hosts
+//! of the account's own mail domain: a redirect to anywhere else ends the search with the name of the host, so that a
+//! person can type it. The name in the final settings comes from such a host and is trusted. SRV records and plain http
+//! are not used.
 
 use http::{Response, header};
 use url::Url;
@@ -11,25 +11,25 @@ use url::Url;
 use super::{Exchange, endpoint, failure, soap};
 use crate::{Error, ErrorKind, Remedy, Result, Session, xml::Element};
 
-/// How often a search may be sent on.
+/// The largest number of redirects that a search follows.
 const HOPS: usize = 5;
 const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a";
 
-/// What one place says.
+/// The response of one Autodiscover URL.
 #[derive(Debug, PartialEq, Eq)]
 enum Told {
-    /// Where the service is.
+    /// The URL of the EWS endpoint.
     Service(Url),
-    /// Ask there.
+    /// A redirect to another Autodiscover URL.
     Place(Url),
-    /// Ask about this address.
+    /// A redirect to another mail address.
     Address(String),
-    /// Nothing.
+    /// No usable response: the next URL is asked.
     Nothing,
 }
 
 impl Exchange {
-    /// The service for the account of a session.
+    /// The EWS endpoint for the account of a session.
     pub(super) async fn discover(&self, session: &Session) -> Result<Url> {
         let mut address = session.account.clone();
         let mut places = self.places(&address)?;
@@ -69,7 +69,7 @@ impl Exchange {
         Err(not_found(last))
     }
 
-    /// The places to ask, the first one last.
+    /// The URLs to ask, in reverse order.
     fn places(&self, address: &str) -> Result<Vec<Url>> {
         let domain = domain_of(address).ok_or_else(|| {
             let message = "Enter the technical account as an address, such as service@example.com, so that \
@@ -94,7 +94,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the account's password may go to a place that an answer named.
+    /// Whether the account's password may go to a URL that a response named.
     fn check_place(&self, session: &Session, place: &Url) -> Result<()> {
         endpoint::check_server(place)?;
         let host = place.host_str().unwrap_or_default().to_ascii_lowercase();
@@ -143,7 +143,7 @@ fn read(root: &Element) -> Told {
     }
 }
 
-/// Nobody named a server. A network that is away is told as such: it may come back.
+/// The error when no URL named a server. An unreachable network is reported as such: it may come back.
 fn not_found(last: Option<Error>) -> Error {
     if let Some(error) = last.filter(|error| matches!(error.remedy, Remedy::RetryAfter(_))) {
         return error;

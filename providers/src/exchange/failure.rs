@@ -1,7 +1,7 @@
-//! What each refusal of Exchange means, as a table.
+//! The meaning of each refusal by Exchange, as a table.
 //!
-//! The order of decision is: the response code of a fault or an item, then the HTTP status. Messages are ours; the
-//! server's text is never passed on.
+//! The response code of a fault or an item decides first, then the HTTP status. Messages are Muster's own; the server's
+//! text is never passed on.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use super::{
 };
 use crate::{Error, ErrorKind as Kind, Remedy, xml::Element};
 
-/// What to wait when the server does not say.
+/// The wait when the server names none.
 const PAUSE: Duration = Duration::from_secs(5);
-/// What to wait when the server is busy and does not say for how long.
+/// The wait when the server is busy and names none.
 const BUSY: Duration = Duration::from_mins(1);
-/// A mailbox that moves to another database is away for long.
+/// The wait while a mailbox moves to another database, which takes long.
 const MOVE: Duration = Duration::from_mins(10);
 
-/// The code of a refusal by a web server that no Exchange server is behind.
+/// The code of a refusal by a web server with no Exchange server behind it.
 pub(super) const ELSEWHERE: &str = "NOT_SERVED_HERE";
 
-/// What a request was about: the same code means different things.
+/// The subject of a request: the same code means different things for different subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum About {
-    /// The server, or the technical account itself.
+    /// The server, or the service account itself.
     Server,
     /// One mailbox or its calendar.
     Mailbox,
@@ -34,23 +34,23 @@ pub(super) enum About {
     Item,
 }
 
-/// What is known of a refused request.
+/// The facts about a refused request that decide what its error means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Refused {
-    /// What it was about.
+    /// The subject of the request.
     pub about: About,
-    /// Whether it would have changed something.
+    /// Whether the request would have changed something.
     pub writes: bool,
-    /// Added to pauses that the server did not ask for.
+    /// Added to pauses that the server did not request.
     pub jitter: Duration,
 }
 
-/// The code of a refusal, and how long the server wants to be left alone.
+/// The code of a refusal, and the pause that the server requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Code {
-    /// `ErrorServerBusy` and the like.
+    /// The response code, such as `ErrorServerBusy`.
     pub name: String,
-    /// `BackOffMilliseconds`.
+    /// The requested pause (`BackOffMilliseconds`); `None` when the server requests none.
     pub back_off: Option<Duration>,
 }
 
@@ -74,7 +74,7 @@ impl Code {
     }
 }
 
-/// `BackOffMilliseconds` in a `MessageXml`, whichever namespace that stands in.
+/// `BackOffMilliseconds` inside a `MessageXml`, in whichever namespace.
 fn back_off(parent: &Element) -> Option<Duration> {
     let details = parent.children.iter().find(|child| child.name() == "MessageXml")?;
     let values = details.all(TYPES, "Value");
@@ -82,7 +82,7 @@ fn back_off(parent: &Element) -> Option<Duration> {
     http::read_wait(&told.text, Duration::from_millis(1))
 }
 
-/// The error behind a code. `fault` says that it came as a fault and not within an answer.
+/// The error for a code. `fault` is true for a SOAP fault and false for a response message.
 pub(super) fn by_code(code: &Code, refused: Refused, fault: bool) -> Error {
     let found = |kind, remedy, message: &str| Error::new(kind, remedy, code.name.clone(), message);
     let wait = |pause: Duration| Remedy::RetryAfter(code.back_off.unwrap_or(pause + refused.jitter));
@@ -200,7 +200,7 @@ fn is_transient(code: &str) -> bool {
     )
 }
 
-/// Faults that no repetition cures.
+/// Whether a fault is Muster's own, so that no repetition helps.
 fn is_ours_to_blame(code: &str) -> bool {
     let starts = ["ErrorInvalid", "ErrorIncorrect", "ErrorUnsupported", "ErrorCalendar", "ErrorSend"];
     starts.iter().any(|start| code.starts_with(start))
@@ -208,7 +208,7 @@ fn is_ours_to_blame(code: &str) -> bool {
         || matches!(code, "ErrorSchemaValidation" | "ErrorTimeZone")
 }
 
-/// The error behind an answer of the web server that holds no response code.
+/// The error for a response of the web server without a response code.
 pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
     let status = answer.status.as_u16();
     let found = |kind, remedy, message: &str| Error::new(kind, remedy, format!("HTTP_{status}"), message);
@@ -260,7 +260,7 @@ pub(super) fn by_status(answer: &Response, refused: Refused) -> Error {
     }
 }
 
-/// The login is not accepted. A server that does not take this kind of login at all says so in its challenges.
+/// The error for a refused login. A server that does not support this kind of login says so in its challenges.
 pub(super) fn refused_login(answer: &Response) -> Error {
     let challenges = answer.headers.get_all("www-authenticate");
     let offered: Vec<&str> = challenges.iter().filter_map(|value| value.to_str().ok()).collect();
@@ -278,24 +278,24 @@ pub(super) fn refused_login(answer: &Response) -> Error {
     Error::new(Kind::GrantLost, Remedy::Reconnect, "401", message)
 }
 
-/// Nobody is known by this address.
+/// The error for an address that nobody has.
 pub(super) fn no_mailbox(code: &str) -> Error {
     let message = "The Exchange server has no mailbox with this address.";
     Error::new(Kind::NoMailbox, Remedy::SkipMailbox, code, message)
 }
 
-/// The calendar is closed to the technical account.
+/// The error for a calendar that is closed to the service account.
 pub(super) fn no_access(code: &str) -> Error {
     let message = "The technical account has no access to this calendar.";
     Error::new(Kind::OutOfScope, Remedy::SkipMailbox, code, message)
 }
 
-/// The event is gone.
+/// The error for an event that no longer exists.
 pub(super) fn gone() -> Error {
     Error::new(Kind::Gone, Remedy::Never, "ErrorItemNotFound", "This appointment no longer exists.")
 }
 
-/// An answer that is well-formed and says something else than it should.
+/// The error for a well-formed response with unexpected content.
 pub(super) fn not_understood() -> Error {
     let message = "The Exchange server sent a response that cannot be understood.";
     Error::new(Kind::Unavailable, Remedy::RetryAfter(PAUSE), "ANSWER_UNREADABLE", message)

@@ -1,4 +1,4 @@
-//! Calendar items between Exchange's XML and the connectors' own words.
+//! Translates calendar items from Exchange's XML into the connectors' own types.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, Utc};
 use domain::{BusyKind, TimeRange, Timestamp, UnreadableReason, Zone, state::Answer};
@@ -11,7 +11,7 @@ use crate::{
     xml::Element,
 };
 
-/// What single items are asked for.
+/// The properties requested for single items.
 pub(super) const FIELDS: &[&str] = &[
     "item:Subject",
     "item:Sensitivity",
@@ -29,7 +29,7 @@ pub(super) const FIELDS: &[&str] = &[
     "calendar:UID",
 ];
 
-/// What lists are asked for: they have neither attendees nor the organiser's address.
+/// The properties requested for lists, which have neither attendees nor the organiser's address.
 pub(super) const LISTED: &[&str] = &[
     "item:Sensitivity",
     "calendar:Start",
@@ -41,34 +41,34 @@ pub(super) const LISTED: &[&str] = &[
     "calendar:UID",
 ];
 
-/// Where an item is and which version it has.
+/// The id of an item, and its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Handle {
-    /// The id, in this folder.
+    /// The item's id, valid within this folder.
     pub id: String,
-    /// The change key.
+    /// The change key, which differs for each version of the item.
     pub key: String,
 }
 
-/// What an item is to a series.
+/// How an item relates to a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It belongs to none.
+    /// The item does not belong to any series.
     Single,
-    /// It is one of its occurrences, as planned or changed.
+    /// The item is one occurrence of a series, as planned or changed.
     Occurrence,
-    /// It is the series.
+    /// The item is the recurring master, from which occurrences follow.
     Series,
 }
 
-/// The `ItemId` of an item, or of what holds one.
+/// The `ItemId` of an item, or of an element that contains one.
 pub(super) fn handle(item: &Element) -> Option<Handle> {
     let id = item.child(TYPES, "ItemId")?;
     let key = id.attribute("ChangeKey").unwrap_or_default().to_owned();
     Some(Handle { id: id.attribute("Id")?.to_owned(), key })
 }
 
-/// What the item is to a series.
+/// How the item relates to a series.
 pub(super) fn place(item: &Element) -> Place {
     match item.text_of(TYPES, "CalendarItemType") {
         Some("RecurringMaster") => Place::Series,
@@ -77,8 +77,8 @@ pub(super) fn place(item: &Element) -> Place {
     }
 }
 
-/// When it is. Whole days are days of `days`: a server tells midnights in UTC for those that were written without a
-/// zone. What is not known is as wide as the window.
+/// The time of an item. Whole days are days of the zone `days`: a server returns midnights in UTC for items written
+/// without a zone. An unknown time is as wide as the window.
 pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Span {
     let texts = (item.text_of(TYPES, "Start"), item.text_of(TYPES, "End"));
     let told = moment::span(moment(texts.0), moment(texts.1), window);
@@ -99,30 +99,30 @@ pub(super) fn span(item: &Element, days: &Zone, window: Option<TimeRange>) -> Sp
     }
 }
 
-/// What is said of a time, with an offset or, in the request's zone, without.
+/// A time, with an offset or, in the request's zone, without one.
 pub(super) fn moment(text: Option<&str>) -> Moment {
     text.and_then(instant).map_or(Moment::Unknown, Moment::At)
 }
 
-/// The date, where a clock in the request's zone shows midnight.
+/// The date of a time that is midnight in the request's zone.
 fn midnight(text: &str) -> Option<NaiveDate> {
     let at = instant(text)?.naive_utc();
     (at.time() == NaiveTime::MIN).then(|| at.date())
 }
 
-/// The same in all copies and occurrences.
+/// The UID, shared by all copies and occurrences; empty when absent.
 pub(super) fn uid(item: &Element) -> &str {
     item.text_of(TYPES, "UID").unwrap_or_default()
 }
 
-/// An instant, with an offset or, in the request's zone, without.
+/// Parses a time with an offset or, in the request's zone, without one.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
     let zoned = DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
     let at = zoned.ok().or_else(|| moment::clock(text).map(|local| local.and_utc()))?;
     Some(at.trunc_subsecs(6))
 }
 
-/// How a status of Exchange's blocks the time; what is not known blocks.
+/// How a free/busy status of Exchange blocks the time; an unknown status blocks.
 pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     match status.unwrap_or_default() {
         "Free" | "WorkingElsewhere" => None,
@@ -131,7 +131,7 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
     }
 }
 
-/// Reads an item, see [`span`].
+/// Reads an item; [`span`] explains the arguments.
 pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> Reading {
     let text = |name: &str| item.text_of(TYPES, name);
     let is = |name: &str| text(name) == Some("true");
@@ -182,7 +182,7 @@ fn effect_key(item: &Element) -> Option<String> {
     ours.text_of(TYPES, "Value").map(str::to_owned)
 }
 
-/// Who is invited, in all three lists.
+/// The attendees of all three lists: required, optional and resources.
 pub(super) fn attendees(item: &Element) -> Vec<Attendee> {
     let lists = [
         ("RequiredAttendees", AttendeeRole::Required),
@@ -206,7 +206,7 @@ fn attendee(one: &Element, role: AttendeeRole) -> Option<Attendee> {
     Some(Attendee { party: party(one)?, role, answer })
 }
 
-/// The mailbox inside an attendee or an organiser. One without an SMTP address is left out.
+/// The mailbox of an attendee or organiser; `None` without an SMTP address.
 fn party(one: &Element) -> Option<Party> {
     let mailbox = one.child(TYPES, "Mailbox")?;
     let address = mailbox.text_of(TYPES, "EmailAddress").filter(|address| address.contains('@'))?;

@@ -1,4 +1,4 @@
-//! Single items: read by their ids, and found by the key that they carry.
+//! Single items, read by their ids or found by their effect key.
 
 use std::collections::HashMap;
 
@@ -13,29 +13,29 @@ use super::{
 };
 use crate::{Attendee, ErrorKind, Event, Result, Session, moment::Reading, parts, xml::Element};
 
-/// How many items are read at once.
+/// The largest number of items read with one request.
 const BATCH: usize = 50;
 
 /// One item that was read.
 #[derive(Debug)]
 pub(super) struct Read {
-    /// Where it is.
+    /// The item's id and version.
     pub handle: Handle,
-    /// What it is to a series.
+    /// How the item relates to a series.
     pub place: Place,
-    /// Who is invited.
+    /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
-    /// What it stands for; `None` when it takes no time at all, or when its times are not known.
+    /// The item as an event; `None` when it takes no time, or when its times are unknown.
     pub event: Option<Event>,
-    /// The same in all occurrences.
+    /// The UID, shared by all occurrences of a series.
     pub uid: String,
-    /// The item itself.
+    /// The item's XML.
     pub item: Element,
 }
 
 impl Exchange {
-    /// The live event that carries a key. A server compares texts without regard to case, so the key is compared
-    /// once more.
+    /// The live event with a given effect key. The server compares texts without regard to case, so the key is compared
+    /// again.
     pub(super) async fn search_event(
         &self,
         session: &Session,
@@ -56,7 +56,7 @@ impl Exchange {
         Ok(live.next())
     }
 
-    /// One item; `None` when it is gone.
+    /// One item; `None` when it no longer exists.
     pub(super) async fn read_item(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Read>> {
         self.read_items(session, mailbox, &[id.to_owned()])
             .await?
@@ -64,8 +64,8 @@ impl Exchange {
             .unwrap_or_else(|| Err(failure::not_understood()))
     }
 
-    /// Items with all that is known of them, in the order asked; `None` for those that are gone. Where the answer about
-    /// many cannot be read, each is asked for alone.
+    /// Items with all their properties, in the order of the ids; `None` for those that no longer exist. If the response
+    /// about many cannot be read, each is requested alone.
     pub(super) async fn read_items(
         &self,
         session: &Session,
@@ -129,7 +129,7 @@ impl Exchange {
         Ok(messages.map(|message| first(message?).ok_or_else(failure::not_understood)).collect())
     }
 
-    /// The series that occurrences belong to: ids of series by UID, which occurrences share with their series.
+    /// The series of occurrences: ids of series by UID, which occurrences share with their series.
     pub(super) async fn series_of(
         &self,
         session: &Session,

@@ -1,6 +1,6 @@
-//! Requests as text, and the namespaces of answers.
+//! Builds requests as text, and names the namespaces of responses.
 //!
-//! The order of elements is part of the schema: whoever adds one looks it up.
+//! The schema fixes the order of elements: look an element up before adding it.
 
 use std::fmt::Write as _;
 
@@ -10,18 +10,18 @@ use quick_xml::escape::escape;
 
 use crate::microsoft::PROPERTY_SET;
 
-/// SOAP 1.1.
+/// The namespace of SOAP 1.1.
 pub(super) const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-/// Operations and their answers.
+/// The namespace of operations and their responses.
 pub(super) const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
-/// Items, folders and mailboxes.
+/// The namespace of items, folders and mailboxes.
 pub(super) const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
-/// Details of faults.
+/// The namespace of details of faults.
 pub(super) const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
-/// The default calendar of the mailbox that is acted in.
+/// The default calendar of the mailbox that is acted on.
 pub(super) const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
 
-/// A whole request: an operation, as the technical account or as the owner of a mailbox. Times are UTC.
+/// A whole request: an operation, executed as the service account or as the owner of a mailbox. Times are UTC.
 pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
     let mut text = format!(
         r#"<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="{SOAP}" xmlns:t="{TYPES}" xmlns:m="{MESSAGES}"><soap:Header><t:RequestServerVersion Version="Exchange2013_SP1"/>"#
@@ -41,28 +41,28 @@ pub(super) fn envelope(impersonated: Option<&str>, operation: &str) -> String {
     text
 }
 
-/// An element with a text inside.
+/// An element that contains a text.
 pub(super) fn element(name: &str, content: &str) -> String {
     format!("<{name}>{}</{name}>", text(content))
 }
 
-/// A text as it may stand inside an element or an attribute: what XML 1.0 cannot hold is left out.
+/// A text, escaped for use in an element or an attribute; characters that XML 1.0 forbids are left out.
 pub(super) fn text(content: &str) -> String {
     let fits = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     escape(content.chars().filter(fits).collect::<String>()).into_owned()
 }
 
-/// An instant.
+/// A time in RFC 3339, in UTC and to the second.
 pub(super) fn instant(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// A time in the request's own zone, which is UTC.
+/// A time without an offset, in the request's own zone, which is UTC.
 pub(super) fn local(at: Timestamp) -> String {
     at.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// The extended property that carries the effect key.
+/// The extended property that holds the effect key.
 pub(super) fn effect_field() -> String {
     format!(
         r#"<t:ExtendedFieldURI PropertySetId="{}" PropertyName="effectKey" PropertyType="String"/>"#,
@@ -70,7 +70,7 @@ pub(super) fn effect_field() -> String {
     )
 }
 
-/// The shape of an answer: ids, and these properties.
+/// The requested properties of a response: ids, and the given fields.
 pub(super) fn shape(around: &str, fields: &[&str], more: &str) -> String {
     let fields: String = fields
         .iter()

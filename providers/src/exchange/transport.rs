@@ -120,7 +120,7 @@ impl Answer {
 }
 
 impl Exchange {
-    /// Sends an operation and answers its response element. Items inside it may still be errors.
+    /// Sends an operation and returns its response element. Items inside it may still be errors.
     pub(super) async fn call(&self, session: &Session, call: Call<'_>) -> Result<Answer> {
         let endpoint = self.endpoint(session).await?;
         let credential = session.credentials.current().await?;

@@ -1,8 +1,8 @@
 //! The items of a window, as a calendar view lists them.
 //!
-//! A view expands series and neither sorts nor pages. So a window that holds more than the server tells at once is read
-//! in parts, and so is one in which the server cannot read an item; the items are put into order here, and only those
-//! of one page are read with their attendees, which no list tells.
+//! A view expands series but neither sorts nor pages. A window with more items than the server returns at once is read
+//! in parts, and so is one in which the server cannot read an item; the items are sorted here, and only those of one
+//! page are read with their attendees, which no list includes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,39 +23,40 @@ use crate::{
     xml::Element,
 };
 
-/// What a calendar view tells at once.
+/// The largest number of items that a calendar view returns.
 const VIEW: usize = 1_000;
-/// A calendar view may not span two years.
+/// The longest window of a calendar view; Exchange refuses two years.
 const LONGEST: Duration = Duration::days(700);
 
 /// One item of a list.
 #[derive(Debug)]
 pub(super) struct Listed {
-    /// Where it is.
+    /// The item's id and version.
     pub handle: Handle,
-    /// When, as far as it is known.
+    /// The time of the item, as far as it is known.
     pub range: TimeRange,
-    /// What it is to a series.
+    /// How the item relates to a series.
     pub place: Place,
-    /// The same in all occurrences.
+    /// The UID, shared by all occurrences of a series.
     pub uid: String,
-    /// What is known of it without reading it.
+    /// What the list says about the item.
     pub outline: Reading,
 }
 
-/// A window of a calendar.
+/// The items of a window of a calendar.
 #[derive(Debug, Default)]
 pub(super) struct View {
-    /// The items, by start and id, occurrences of series one by one.
+    /// The items, sorted by start and id; occurrences of series are separate items.
     pub listed: Vec<Listed>,
-    /// The items of which nothing can be asked, because they have no id or no times.
+    /// Items without an id or without times, about which nothing more can be requested.
     pub nameless: Vec<Reading>,
-    /// The pieces that the server cannot list.
+    /// The parts of the window that the server cannot list.
     pub lost: Vec<TimeRange>,
 }
 
 impl Exchange {
-    /// One page of the events of a calendar, ordered by start and id. What cannot be placed stands on the first page.
+    /// One page of a calendar's events, sorted by start and id. Items without a place in that order are on the first
+    /// page.
     pub(super) async fn list_events(
         &self,
         session: &Session,
@@ -88,7 +89,7 @@ impl Exchange {
         Ok(EventPage { next, ..page })
     }
 
-    /// Everything in a window.
+    /// Reads a whole window.
     pub(super) async fn view(
         &self,
         session: &Session,
@@ -133,7 +134,7 @@ impl Exchange {
         if is_whole { Ok(items) } else { Err(too_many()) }
     }
 
-    /// FindItem in a calendar. Answers the items, and whether these are all.
+    /// FindItem in a calendar. Returns the items, and whether these are all.
     pub(super) async fn find(
         &self,
         session: &Session,
@@ -159,8 +160,8 @@ impl Exchange {
         }
     }
 
-    /// The events of listed items. One that cannot be read takes the time that the list told; one that has gone
-    /// meanwhile does not.
+    /// The events of listed items. One that cannot be read takes the time from the list; one deleted meanwhile takes
+    /// none.
     pub(super) async fn read_listed(
         &self,
         session: &Session,
@@ -193,7 +194,7 @@ impl Exchange {
     }
 }
 
-/// The items of a view. A view also tells what merely touches the window.
+/// The items of a view, without those that merely touch the window.
 pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View {
     let mut view = View::default();
     let mut seen = HashSet::new();
@@ -221,7 +222,7 @@ pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View 
     view
 }
 
-/// What the list told of an item that cannot be read itself: when, and whether it blocks, and nothing else.
+/// What the list says about an item that cannot be read: its time, and whether it blocks.
 pub(super) fn outlined(listed: Listed) -> Reading {
     let Reading::Event(event) = listed.outline else { return listed.outline };
     match event.busy {
@@ -237,7 +238,7 @@ pub(super) fn outlined(listed: Listed) -> Reading {
     }
 }
 
-/// Whether the error of one item is about more than that item, or passes by itself.
+/// Whether the error about one item concerns more than that item, or passes by itself.
 pub(super) fn is_about_more(error: &Error) -> bool {
     match error.remedy {
         Remedy::Reconnect => true,
@@ -251,7 +252,7 @@ fn too_many() -> Error {
     Error::new(ErrorKind::NotServed, Remedy::SkipMailbox, "TOO_MANY_EVENTS", message)
 }
 
-/// Where a page of events ended.
+/// The position at which a page of events ended; `None` for a malformed cursor.
 fn cursor(text: &str) -> Option<(Timestamp, String)> {
     let (start, id) = text.split_once(' ')?;
     Some((Timestamp::from_timestamp_micros(start.parse().ok()?)?, id.to_owned()))

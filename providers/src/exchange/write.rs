@@ -25,7 +25,7 @@ pub(super) enum Removal {
 }
 
 impl Exchange {
-    /// Writes a new event, or answers the one that is there already.
+    /// Writes a new event, or returns the existing one.
     pub(super) async fn write_event(
         &self,
         session: &Session,

@@ -50,16 +50,16 @@ use crate::{
     NewEvent, Offers, Organisation, Page, Person, Provider, Result, RoomInfo, Session, Since,
 };
 
-/// Our registered application, for personal consents. A service account needs none.
+/// The registered OAuth application for personal consents. A service account needs none.
 #[derive(Debug, Clone)]
 pub struct Application {
-    /// The client id.
+    /// The id that Google issued at registration, `....apps.googleusercontent.com`.
     pub client_id: String,
-    /// The client secret.
+    /// The client secret that Google issued with it.
     pub secret: SecretString,
 }
 
-/// Where Google is, and who we are there.
+/// Google's endpoints, and the operator's registrations there.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The token endpoint, which is the audience of signed statements too: `https://oauth2.googleapis.com/token`.
@@ -72,11 +72,11 @@ pub struct Config {
     pub directory: Url,
     /// The application for personal consents, where there is one.
     pub application: Option<Application>,
-    /// Who signs for service accounts that are named without a key, where that is offered.
+    /// The signer for service accounts that are named without a key; `None` when that is not offered.
     pub keyless: Option<Keyless>,
 }
 
-/// The connector. Cheap to clone; clones share their tokens, and one serves every tenant.
+/// The connector. Cheap to clone; clones share their tokens, and one connector serves every tenant.
 #[derive(Debug, Clone)]
 pub struct Google {
     config: Config,
@@ -92,8 +92,7 @@ impl Google {
         Self { config, client, clock, ids, tokens: tokens::Tokens::default() }
     }
 
-    /// Whether a service account may be named without its key. Whoever names one signs in, for which an application is
-    /// needed.
+    /// Whether a service account may be named without its key. Whoever names one signs in, which needs an application.
     pub fn is_keyless(&self) -> bool {
         self.config.keyless.is_some() && self.config.application.is_some()
     }

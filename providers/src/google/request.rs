@@ -97,7 +97,7 @@ pub(super) fn is_resource(mailbox: &str) -> bool {
 }
 
 impl Google {
-    /// Sends a request and answers its success.
+    /// Sends a request and returns its success.
     pub(super) async fn call(&self, session: &Session, call: &Call<'_>) -> Result<Response> {
         let permit = session.gate.enter(call.mailbox).await?;
         let credential = session.credentials.current().await?;

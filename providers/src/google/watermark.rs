@@ -63,7 +63,7 @@ impl Google {
         Ok(Since::Changed(Some(write(token))))
     }
 
-    /// Walks to the end of a list. Answers where the next one begins, and whether this one told anything.
+    /// Walks to the end of a list. Returns where the next one begins, and whether this one told anything.
     async fn walk_changes(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! The JSON shapes of Google's APIs, as far as Muster reads them. What is not essential is read leniently.
+//! The JSON shapes of Google's APIs, as far as Muster reads them. Inessential members are read leniently.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::json::{self, Members};
 
-/// The organisation.
+/// The customer resource of the Directory API: the organisation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Customer {
@@ -109,7 +109,7 @@ pub(super) struct Building {
     pub building_name: Option<String>,
 }
 
-/// A calendar.
+/// A calendar's own metadata (`calendars.get`): its id and zone.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
@@ -118,7 +118,7 @@ pub(super) struct Calendar {
     pub time_zone: Option<String>,
 }
 
-/// One page of the calendars that somebody sees.
+/// One page of the calendars in somebody's list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CalendarList {
@@ -170,7 +170,7 @@ pub(super) struct BusyError {
     pub reason: Option<String>,
 }
 
-/// What a list of events says of its calendar, and of what may be done in it.
+/// What a list of events says about its calendar and the caller's access to it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Head {
@@ -193,7 +193,7 @@ pub(super) struct Events {
     pub next_sync_token: Option<String>,
 }
 
-/// One page of events of which only the number counts.
+/// One page of events that are only counted.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Touched {
@@ -203,7 +203,7 @@ pub(super) struct Touched {
     pub next_sync_token: Option<String>,
 }
 
-/// An event. One that was deleted has an id, a status and possibly nothing else.
+/// An event. A deleted one has an id, a status and possibly nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
@@ -316,12 +316,12 @@ pub(super) struct ExtendedProperties {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct PrivateProperties {
-    /// [`super::EFFECT_KEY`].
+    /// The value of [`super::EFFECT_KEY`].
     #[serde(rename = "musterEffectKey", default, deserialize_with = "json::text")]
     pub effect_key: Option<String>,
 }
 
-/// An open channel.
+/// An open notification channel.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Channel {

@@ -42,41 +42,41 @@ use crate::{
     NewEvent, Offers, Organisation, Page, Person, Provider, Result, RoomInfo, Session, Since,
 };
 
-/// The property set of Muster's extended properties on events. Never changes: events in customers' calendars
-/// are found by it.
+/// The property set of Muster's extended properties on events. Must never change: events in customers' calendars are
+/// found by it.
 pub const PROPERTY_SET: Uuid = uuid!("5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f");
 
-/// How our registered application proves that it is itself.
+/// How Muster's registered application authenticates itself.
 #[derive(Debug, Clone)]
 pub enum ClientCredential {
-    /// By a client secret.
+    /// With a password that Microsoft issued at registration.
     Secret(SecretString),
-    /// By a certificate whose public half is registered; what Microsoft recommends.
+    /// With a certificate whose public half is registered, as Microsoft recommends.
     Certificate {
-        /// The certificate as DER.
+        /// The registered half, DER-encoded X.509; its digest tells Microsoft which one signed.
         certificate_der: Vec<u8>,
-        /// Its RSA private key as PEM.
+        /// The certificate's RSA private key as PEM.
         private_key_pem: SecretString,
     },
 }
 
-/// Where Microsoft is, and who we are there.
+/// Microsoft's endpoints, and the operator's registration there.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The identity platform: [`Cloud::login`].
     pub login: Url,
     /// Graph with its version: [`Cloud::graph`].
     pub graph: Url,
-    /// The name of Graph as a resource that permissions are asked for: [`Cloud::resource`].
+    /// The resource for which Graph permissions are requested: [`Cloud::resource`].
     pub resource: String,
-    /// The id of our registered application.
+    /// The application (client) id of the registration.
     pub client_id: String,
-    /// The proof that we are it.
+    /// How the application authenticates itself.
     pub credential: ClientCredential,
 }
 
 impl Config {
-    /// A registration in a cloud.
+    /// A registration in a national or the world-wide cloud.
     pub fn of(cloud: Cloud, client_id: impl Into<String>, credential: ClientCredential) -> Self {
         Self {
             login: cloud.login(),
@@ -87,13 +87,13 @@ impl Config {
         }
     }
 
-    /// A registration in the world-wide cloud, with the hosts given.
+    /// A registration in the world-wide cloud, with the given hosts.
     pub fn new(login: Url, graph: Url, client_id: impl Into<String>, credential: ClientCredential) -> Self {
         Self { login, graph, ..Self::of(Cloud::Global, client_id, credential) }
     }
 }
 
-/// The connector. Cheap to clone; one serves every tenant.
+/// The connector. Cheap to clone; one connector serves every tenant.
 #[derive(Debug, Clone)]
 pub struct Microsoft {
     config: Config,

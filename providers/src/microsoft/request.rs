@@ -64,7 +64,7 @@ impl<'a> Call<'a> {
         Self { item: true, ..self }
     }
 
-    /// Asks for pages of so many members.
+    /// Requests pages with this number of members.
     pub(super) fn pages_of(self, members: usize) -> Self {
         Self { page: Some(members), ..self }
     }
@@ -108,7 +108,7 @@ impl<'a> Call<'a> {
 }
 
 impl Microsoft {
-    /// Sends a request and answers its success.
+    /// Sends a request and returns its success.
     pub(super) async fn call(&self, session: &Session, call: &Call<'_>) -> Result<Response> {
         let permit = session.gate.enter(call.mailbox).await?;
         let credential = session.credentials.current().await?;

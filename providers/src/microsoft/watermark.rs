@@ -55,7 +55,7 @@ impl Microsoft {
         Ok(Since::Changed(Some(write(link))))
     }
 
-    /// Walks to the end of a round. Answers where the next one begins, and whether anything was told in this one.
+    /// Walks to the end of a round. Returns where the next one begins, and whether anything was told in this one.
     async fn walk_changes(&self, session: &Session, mailbox: &str, mut url: Url) -> Result<(String, bool)> {
         let mut told = false;
         for _ in 0..MAX_PAGES {

@@ -1,4 +1,4 @@
-//! The JSON shapes of Graph, as far as Muster reads them. What is not essential is read leniently.
+//! The JSON shapes of Graph, as far as Muster reads them. Inessential members are read leniently.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ pub(super) struct List<T> {
     pub next: Option<String>,
 }
 
-/// One page of what has changed. Entries differ: what is gone is only an id.
+/// One page of changes. Entries differ: a deleted one is only an id.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delta {
     pub value: Members<Event>,
@@ -24,7 +24,7 @@ pub(super) struct Delta {
     pub delta: Option<String>,
 }
 
-/// The answers of a batch, in any order.
+/// The responses of a batch, in any order.
 #[derive(Debug, Deserialize)]
 pub(super) struct Batch {
     pub responses: Members<BatchAnswer>,
@@ -56,7 +56,7 @@ pub(super) struct User {
     pub proxy_addresses: Vec<String>,
 }
 
-/// The settings of a mailbox.
+/// The owner's zone, and whether a person or a room uses the mailbox (`mailboxSettings`).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MailboxSettings {
@@ -66,7 +66,7 @@ pub(super) struct MailboxSettings {
     pub user_purpose: Option<String>,
 }
 
-/// The organisation.
+/// The organization resource: the tenant at Microsoft.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Organization {
@@ -84,7 +84,7 @@ pub(super) struct Domain {
     pub name: String,
 }
 
-/// A role that somebody has in the directory.
+/// A directory role that somebody holds.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DirectoryRole {
@@ -92,7 +92,7 @@ pub(super) struct DirectoryRole {
     pub role_template_id: Option<String>,
 }
 
-/// A room among the places.
+/// A room from the list of places.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Room {
@@ -119,7 +119,7 @@ pub(super) struct Room {
     pub tags: Vec<String>,
 }
 
-/// A calendar.
+/// A calendar of a mailbox: whether it is the default, its owner, and whether the caller may write to it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
@@ -136,7 +136,7 @@ pub(super) struct Calendar {
     pub allowed_online_meeting_providers: Vec<String>,
 }
 
-/// One member of a getSchedule answer.
+/// One member of a getSchedule response.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Schedule {
@@ -163,7 +163,7 @@ pub(super) struct ScheduleItem {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScheduleError {
-    /// A name, or a number.
+    /// A name or a number.
     #[serde(default, deserialize_with = "json::text")]
     pub response_code: Option<String>,
 }
@@ -178,7 +178,7 @@ pub(super) struct When {
     pub time_zone: Option<String>,
 }
 
-/// An event, or what is told of one among changes.
+/// An event, or the part of one that a list of changes includes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
@@ -224,7 +224,7 @@ pub(super) struct Event {
     pub online_meeting: Option<OnlineMeeting>,
 }
 
-/// How an event is joined, once that is known.
+/// How to join an event, once that is known.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OnlineMeeting {
@@ -232,7 +232,7 @@ pub(super) struct OnlineMeeting {
     pub join_url: Option<String>,
 }
 
-/// The text of an event, and its online meeting.
+/// The body of an event, and its online meeting.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Text {

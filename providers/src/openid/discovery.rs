@@ -1,4 +1,4 @@
-//! What an issuer says about itself (OpenID Connect Discovery 1.0, RFC 8414).
+//! An issuer's discovery document (OpenID Connect Discovery 1.0, RFC 8414).
 
 use bytes::Bytes;
 use http::{Client, Method, Reach, Request};
@@ -8,12 +8,12 @@ use url::Url;
 use super::{Issuer, refused, unavailable, unusable};
 use crate::{Error, Result};
 
-/// The path below the issuer's own.
+/// The document's path below the issuer's own.
 const PATH: &str = ".well-known/openid-configuration";
 /// The longest issuer identifier, in bytes.
 const LONGEST: usize = 500;
 
-/// Where what is.
+/// The discovery document: the issuer's endpoints and the features that it supports.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Metadata {
     issuer: String,
@@ -25,13 +25,14 @@ pub(super) struct Metadata {
     id_token_signing_alg_values_supported: Vec<String>,
     code_challenge_methods_supported: Option<Vec<String>>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// Whether every answer of the authorization endpoint names the issuer (RFC 9207).
+    /// Whether every response of the authorization endpoint names the issuer (RFC 9207).
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
 }
 
 impl Metadata {
-    /// Whether the client's secret goes into the body of a token request, because the issuer takes it in no header.
+    /// Whether the client's secret goes into the body of a token request, because the issuer does not accept it in a
+    /// header.
     pub(super) fn wants_secret_in_body(&self) -> bool {
         let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let has = |wanted: &str| methods.iter().any(|method| method == wanted);
@@ -62,8 +63,8 @@ impl Metadata {
     }
 }
 
-/// Refuses an endpoint that may not be called, and one on a host inside that is not the issuer's own: the operator
-/// allowed such a host for what it is, and not as a target that a stranger's document points at.
+/// Refuses an endpoint that may not be called, and an internal one on another host than the issuer's: the operator
+/// allowed an internal host for its own purpose, not as a target for a third party's document.
 fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     let is_plain = endpoint.username().is_empty() && endpoint.password().is_none();
     let reach = client.reach(endpoint).map_err(Error::from)?;
@@ -77,7 +78,7 @@ fn reachable(client: &Client, issuer: &Url, endpoint: &Url) -> Result<()> {
     }
 }
 
-/// Reads the issuer's document and holds it to the registration.
+/// Reads the issuer's document and checks it against the registration.
 pub(super) async fn read(client: &Client, issuer: &Issuer) -> Result<Metadata> {
     let own = Url::parse(&issuer.url).map_err(|_| malformed())?;
     let is_plain = own.query().is_none() && own.fragment().is_none();
@@ -91,7 +92,7 @@ pub(super) async fn read(client: &Client, issuer: &Issuer) -> Result<Metadata> {
     Ok(metadata)
 }
 
-/// Reads a document of an issuer. A redirect is no answer, and is not followed.
+/// Reads a document of an issuer. A redirect counts as a failure and is not followed.
 pub(super) async fn get<T: DeserializeOwned>(client: &Client, url: Url) -> Result<T> {
     let request = Request::new(Method::GET, url).header(http::header::ACCEPT, "application/json");
     let answer = client.send(request).await?;

@@ -83,7 +83,7 @@ fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<Once> {
     })
 }
 
-/// Holds the claims to the registration; answers when the token ends.
+/// Holds the claims to the registration; returns when the token ends.
 fn check(claims: &Once, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Result<Timestamp> {
     let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
     let (Some(ends), Some(made)) = (time("exp"), time("iat")) else { return Err(refused("TOKEN_TIMES")) };

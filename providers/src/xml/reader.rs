@@ -138,7 +138,7 @@ impl Tree<'_> {
         Ok(())
     }
 
-    /// The text of the open element, with room for so many bytes.
+    /// The text of the open element, with room for this number of bytes.
     fn room(&mut self, bytes: usize) -> Result<&mut String, Refused> {
         self.budget.spend(bytes)?;
         let text = &mut self.open.last_mut().ok_or(Refused::Malformed)?.text;

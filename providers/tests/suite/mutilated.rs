@@ -16,7 +16,7 @@ fn week() -> TimeRange {
     december("07T00:00", "14T00:00")
 }
 
-/// What is read of an answer.
+/// The connector method that reads the response.
 #[derive(Debug, Clone, Copy)]
 enum Reader {
     Events,
@@ -24,14 +24,14 @@ enum Reader {
     Busy,
 }
 
-/// What was read.
+/// The result of reading a mutilated response.
 #[derive(Debug)]
 pub enum Read {
-    /// These times are busy; so many items are marked.
+    /// These ranges are busy, and this many items are marked.
     Busy(Vec<TimeRange>, usize),
-    /// Nothing, and it is tried again.
+    /// A passing failure: it is read again later.
     Later,
-    /// Nothing, and for good.
+    /// A permanent failure.
     Never(providers::Error),
 }
 
@@ -57,7 +57,7 @@ async fn read(reader: Reader, provider: &dyn Provider, session: &Session) -> Rea
     })
 }
 
-/// Whether all of `whole` lies within pieces of `all`.
+/// Whether `whole` lies entirely within the ranges of `all`.
 fn covered(whole: TimeRange, all: &[TimeRange]) -> bool {
     let mut pieces: Vec<_> = all.iter().filter_map(|piece| piece.intersect(&whole)).collect();
     pieces.sort();
@@ -87,7 +87,7 @@ fn check(name: &str, what: &str, whole: &Read, mutilated: Read) {
     }
 }
 
-/// Every way to spoil one value of a document. Members of lists are spoilt and not removed: nobody could know of them.
+/// All ways to spoil one value of a document. Members of lists are spoilt but not removed: nobody could notice that.
 fn spoilt(whole: &Value) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     let mut paths = vec![String::new()];
@@ -123,7 +123,7 @@ fn spoilt(whole: &Value) -> Vec<(String, Value)> {
     all
 }
 
-/// Words that end what they stand in: a text that becomes one of them is another answer and not a spoilt one.
+/// Words that end the value they occur in: a text that becomes one of them is a different response, not a spoilt one.
 fn is_another_answer(document: &Value) -> bool {
     let text = document.to_string();
     ["\"free\"", "\"cancelled\"", "\"transparent\""].iter().any(|word| text.contains(word))
@@ -162,7 +162,7 @@ fn graph_changes() -> Value {
     document
 }
 
-/// From nine to ten on the second of seven days, and half of the fourth one.
+/// Busy from nine to ten on the second of seven days, and half of the fourth.
 fn graph_busy() -> Value {
     let mut view = vec!['0'; 7 * 48];
     view[48 + 18..48 + 20].fill('2');
@@ -319,7 +319,7 @@ fn availability() -> String {
     )
 }
 
-/// Mutilates the answer of one operation, and gives the whole one of all others.
+/// Mutilates the response to one operation and sends the whole one for all others.
 async fn try_xml(reader: Reader, operation: &'static str, document: String, lists: &[&str]) {
     let answer = std::sync::Arc::new(std::sync::Mutex::new(document.clone()));
     let told = std::sync::Arc::clone(&answer);

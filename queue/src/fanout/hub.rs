@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Delivery, Message};
 
-/// Messages that may wait for one subscriber.
+/// The number of messages that may wait for one subscriber.
 pub(super) const CAPACITY: usize = 256;
 
 type Topic = (Uuid, String);
@@ -36,7 +36,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// What one subscriber listens to. Ends when the node stops; dropping it ends the subscription.
+/// One subscriber's messages. Ends when the node stops; dropping it ends the subscription.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Weak<Hub>,
@@ -51,7 +51,7 @@ impl Hub {
         Subscription { hub: Arc::downgrade(self), topic, mailbox }
     }
 
-    /// Gives each message to the subscribers of its topic.
+    /// Delivers each message to the subscribers of its topic.
     pub(super) fn deliver(&self, messages: Vec<Message>) {
         let topics = self.topics();
         for message in messages {
@@ -63,7 +63,7 @@ impl Hub {
         }
     }
 
-    /// Tells every subscriber that something may be missing.
+    /// Tells every subscriber that messages may be missing.
     pub(super) fn lag(&self) {
         self.topics().values().flatten().for_each(|mailbox| mailbox.put(Delivery::Lagged));
     }
@@ -87,8 +87,8 @@ impl Hub {
 }
 
 impl Mailbox {
-    /// Adds a delivery. When too many wait they are given up for a notice, because the subscriber reads
-    /// afresh then anyway.
+    /// Adds a delivery. If too many are waiting, a single notice replaces them, because the subscriber then reads
+    /// afresh anyway.
     fn put(&self, delivery: Delivery) {
         let mut waiting = self.waiting();
         if waiting.deliveries.len() >= CAPACITY {

@@ -1,7 +1,7 @@
-//! Events on their way to subscribers, on whichever node they are.
+//! Carries events to subscribers on all nodes.
 //!
-//! A subscriber gets everything that is published while it listens, or is told with [`Delivery::Lagged`] that it
-//! may have missed something and has to read afresh. Loss is never silent.
+//! A subscriber gets everything that is published while it listens, or learns through [`Delivery::Lagged`] that it may
+//! have missed something and must read afresh. Loss is never silent.
 
 mod hub;
 mod in_process;
@@ -17,35 +17,35 @@ use uuid::Uuid;
 
 pub use self::{hub::Subscription, in_process::InProcess, redis::Redis};
 
-/// Something that happened.
+/// A change event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Whose it is. Only subscribers of this tenant get it.
+    /// The owning tenant; only its subscribers get the message.
     pub tenant: Uuid,
-    /// What it is about.
+    /// The kind of change.
     pub topic: String,
     /// The id of the event.
     pub id: Uuid,
-    /// What subscribers get.
+    /// The data for subscribers.
     pub payload: serde_json::Value,
 }
 
-/// What a subscriber gets.
+/// What a subscriber receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// A message; its memory is shared among the subscribers.
     Message(Arc<Message>),
-    /// Messages may be missing here: read afresh.
+    /// Messages may be missing here: the subscriber has to read afresh.
     Lagged,
 }
 
-/// Carries messages to subscribers.
+/// Delivers messages to subscribers.
 #[async_trait]
 pub trait Fanout: Send + Sync + std::fmt::Debug {
-    /// Sends messages to the subscribers of all nodes. What cannot be sent to other nodes is told to them as
-    /// [`Delivery::Lagged`] as soon as they can be reached.
+    /// Sends messages to the subscribers of all nodes. Other nodes that miss messages get [`Delivery::Lagged`] as soon
+    /// as they can be reached.
     async fn publish(&self, messages: Vec<Message>);
 
-    /// Listens to a topic of a tenant from now on.
+    /// Listens to a tenant's topic from now on.
     fn subscribe(&self, tenant: Uuid, topic: &str) -> Subscription;
 }

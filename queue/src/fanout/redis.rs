@@ -32,9 +32,9 @@ use crate::{
     link::{Link, back_off},
 };
 
-/// Messages that go out in one piece.
+/// The number of messages published with one command.
 const BATCH: usize = 200;
-/// How often the connection is tried, debts are paid and nodes are counted.
+/// How often the connection is retried, lag notices are sent and nodes are counted.
 const TICK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -51,10 +51,10 @@ struct Shared {
     channel: String,
     node: Uuid,
     ids: Ids,
-    /// Whether other nodes missed something and have not been told.
+    /// Whether other nodes missed messages and were not told yet.
     owes: AtomicBool,
     nodes: Arc<AtomicU32>,
-    /// How often this node began to listen.
+    /// How often this node has begun to listen.
     listening: watch::Sender<u64>,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Shared {
     }
 }
 
-/// What travels. Without messages it says that some are missing.
+/// The content of a published message; without messages it announces a loss.
 #[derive(Debug, Serialize, Deserialize)]
 struct Envelope {
     node: Uuid,
@@ -72,7 +72,7 @@ struct Envelope {
 }
 
 impl Redis {
-    /// Begins to listen, on `tracker`. `nodes` is kept at the number of nodes that listen.
+    /// Starts listening, on `tracker`. `nodes` is kept at the number of listening nodes.
     pub(crate) fn start(
         prefix: &str,
         client: redis::Client,
@@ -185,7 +185,7 @@ impl Shared {
         }
     }
 
-    /// Tells the others what could not be told, and counts the nodes.
+    /// Announces losses to the other nodes, and counts the nodes.
     async fn keep_house(&self) {
         if self.owes.swap(false, Ordering::AcqRel) && self.send(Vec::new()).await.is_err() {
             self.owes.store(true, Ordering::Release);
@@ -202,7 +202,7 @@ impl Shared {
     }
 }
 
-/// The answer, unless the server takes too long.
+/// The response, unless the server takes too long.
 async fn soon<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     timeout(PATIENCE, answer).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }

@@ -1,4 +1,4 @@
-//! Hints in the order in which they are to be taken: lanes by urgency, tenants in turn, each run once.
+//! Orders hints for taking: lanes by urgency, tenants in turn, each run once.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Hint;
 
-/// How often a lane with waiting hints may be passed over; by lane.
+/// How often a lane with waiting hints may be passed over, by lane.
 const PATIENCE: [u32; 3] = [0, 7, 31];
 
 /// See the module.
@@ -15,11 +15,11 @@ const PATIENCE: [u32; 3] = [0, 7, 31];
 pub(super) struct Fair {
     lanes: [Ring; 3],
     passed_over: [u32; 3],
-    /// The lane in which each run waits. What a ring holds beyond this was moved to a more urgent lane.
+    /// The lane in which each run waits. Further entries of a ring belong to runs that moved to a more urgent lane.
     waiting: HashMap<Uuid, Lane>,
 }
 
-/// The tenants of a lane that have hints, in the order of their turns.
+/// The tenants of a lane with hints, in the order of their turns.
 #[derive(Debug, Default)]
 struct Ring {
     turns: VecDeque<Uuid>,
@@ -28,7 +28,7 @@ struct Ring {
 }
 
 impl Fair {
-    /// Adds a hint, unless its run waits already in this lane or a more urgent one.
+    /// Adds a hint, unless its run is already waiting in this lane or a more urgent one.
     pub(super) fn push(&mut self, hint: Hint) {
         match self.waiting.entry(hint.run) {
             Entry::Occupied(entry) if *entry.get() <= hint.lane => return,
@@ -42,22 +42,22 @@ impl Fair {
         self.lanes[hint.lane as usize].push(hint.tenant, hint.run);
     }
 
-    /// Whether the run waits.
+    /// Whether the run is waiting.
     pub(super) fn holds(&self, run: Uuid) -> bool {
         self.waiting.contains_key(&run)
     }
 
-    /// How many runs wait.
+    /// The number of waiting runs.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// About how many hints wait in a lane.
+    /// The approximate number of hints waiting in a lane.
     pub(super) fn len_of(&self, lane: Lane) -> usize {
         self.lanes[lane as usize].len
     }
 
-    /// Takes the next hints, at most `max`.
+    /// Returns the next hints, at most `max`.
     pub(super) fn take(&mut self, max: usize) -> Vec<Hint> {
         let mut taken = Vec::with_capacity(max.min(self.len()));
         while taken.len() < max {

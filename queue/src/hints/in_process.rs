@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Hint, Hints, fair::Fair};
 use crate::Error;
 
-/// How many runs may wait. Beyond it the sweep brings them back.
+/// The number of runs that may wait. The sweep finds the others again.
 const CAPACITY: usize = 200_000;
 
-/// See [`Hints`]. A run that waits already is not added again.
+/// See [`Hints`]. A run that is already waiting is not added again.
 #[derive(Debug)]
 pub struct InProcess {
     waiting: Mutex<Fair>,
@@ -41,7 +41,7 @@ impl InProcess {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes hints, and wakes the next waiter when some are left.
+    /// Returns hints, and wakes the next waiter if some are left.
     fn take(&self, max: usize) -> Vec<Hint> {
         let mut waiting = self.line();
         let taken = waiting.take(max);

@@ -18,35 +18,35 @@ use uuid::Uuid;
 pub use self::{in_process::InProcess, redis::Redis};
 use crate::Error;
 
-/// "This run has something to do."
+/// A notice that a run may have work to do; carries no work itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hint {
-    /// The run.
+    /// The id of the run to claim.
     pub run: Uuid,
-    /// Its tenant.
+    /// The owning tenant, for taking turns.
     pub tenant: Uuid,
-    /// How urgent it is.
+    /// The priority of the work.
     pub lane: Lane,
 }
 
-/// A lane of hints.
+/// A queue of hints.
 ///
-/// Interactive hints go first; the other lanes are never passed over more than a few times in a row. Within a
-/// lane tenants take turns: strictly in one process; over Redis by the stream that a tenant's hints are in.
+/// Interactive hints go first; the other lanes are never passed over more than a few times in a row. Within a lane
+/// tenants take turns: strictly in one process; over Redis by the stream that a tenant's hints are in.
 #[async_trait]
 pub trait Hints: Send + Sync + std::fmt::Debug {
-    /// Tells that these runs have work. An error means that some may not have been told.
+    /// Publishes that these runs have work. An error means that some hints may be lost.
     async fn push(&self, hints: &[Hint]) -> Result<(), Error>;
 
-    /// The next hints, at most `max`, as soon as there is one; none after `wait`.
+    /// Returns the next hints, at most `max`, as soon as there is one; none after `wait`.
     ///
-    /// While Redis is away it answers none after a short wait, so that the caller looks into the database.
-    /// A caller that drops the future may lose hints: end it with the token given to [`crate::connect`].
+    /// While Redis is unreachable it returns none after a short wait, so that the caller looks into the database.
+    /// Dropping the future may lose hints: end it with the token given to [`crate::connect`].
     async fn next(&self, max: usize, wait: Duration) -> Result<Vec<Hint>, Error>;
 
-    /// About how many hints wait.
+    /// The approximate number of waiting hints.
     async fn waiting(&self) -> Result<usize, Error>;
 
-    /// Forgets hints that [`Hints::next`] gave; to be called right after the claim was decided.
+    /// Forgets hints that [`Hints::next`] returned; to be called right after the claim was decided.
     async fn settled(&self, hints: &[Hint]) -> Result<(), Error>;
 }

@@ -26,16 +26,16 @@ use crate::{
 
 /// Streams per lane.
 const SHARDS: usize = 16;
-/// Entries that a stream keeps, about.
+/// The approximate number of entries that a stream keeps.
 const BOUND: usize = 50_000;
-/// Hints that go out in one call.
+/// The number of hints pushed with one command.
 const BATCH: usize = 500;
-/// Hints that were read and not settled, at most; beyond it they are left to the bound of their streams.
+/// The largest number of hints read but not settled; further ones stay in their streams until these are trimmed.
 const UNSETTLED: usize = 100_000;
 const GROUP: &str = "workers";
 const CONSUMER: &str = "node";
 
-/// What a read answers: streams, their entries, the fields of each.
+/// The response to a read: streams, their entries, and the fields of each.
 type Answer = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
 /// See [`Hints`] and the module.
@@ -49,9 +49,9 @@ pub struct Redis {
     groups: Script,
     ids: Ids,
     token: CancellationToken,
-    /// What was read and not yet given out. Held while reading: one read at a time.
+    /// Hints that were read but not returned yet. Locked while reading, so that one read runs at a time.
     read: tokio::sync::Mutex<Fair>,
-    /// Where the hints that were read stand, by run.
+    /// The stream entries of hints that are not settled, by run.
     unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>,
 }
 
@@ -80,8 +80,8 @@ impl Redis {
         }
     }
 
-    /// Reads what is there, for `max` hints or a little more: of each stream its part, then more of those that
-    /// had it, lane by lane.
+    /// Reads `max` waiting hints or a little more: a part from each stream, then more from those that had that many,
+    /// lane by lane.
     async fn fill(&self, read: &mut Fair, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
         // Interactive hints are looked for every time, the others only when their stock runs low.
@@ -103,7 +103,7 @@ impl Redis {
         Ok(())
     }
 
-    /// Reads up to `count` hints from each stream; answers the streams that had that many.
+    /// Reads up to `count` hints from each stream; returns the streams that had that many.
     async fn read_from(
         &self,
         read: &mut Fair,
@@ -155,7 +155,7 @@ impl Redis {
         }
     }
 
-    /// Makes the groups, as on an empty server.
+    /// Creates the consumer groups, which an empty server lacks.
     async fn make_groups(&self) -> Result<(), Error> {
         let mut script = self.groups.prepare_invoke();
         self.streams.iter().for_each(|stream| {
@@ -167,7 +167,7 @@ impl Redis {
             .await
     }
 
-    /// Waits for hints until one is there.
+    /// Waits until a hint arrives.
     async fn wait_for(&self, max: usize, until: Instant) -> Vec<Hint> {
         let Ok(mut read) = timeout_at(until, self.read.lock()).await else { return Vec::new() };
         let every: Vec<usize> = (0..self.streams.len()).collect();

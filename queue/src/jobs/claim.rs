@@ -1,4 +1,4 @@
-//! Taking jobs, keeping them, giving them back.
+//! Claiming jobs, renewing their leases, and giving them back.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use super::{json_list, lane, now};
 /// A job that this node may work on until its lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// The run.
+    /// The id of the run to execute.
     pub run: Uuid,
-    /// Its tenant.
+    /// The tenant that owns the run.
     pub tenant: Uuid,
-    /// Its lane.
+    /// The priority of the run's work beside other runs'.
     pub lane: Lane,
-    /// The fence: a commit with another epoch is refused.
+    /// The fencing token: a commit with another epoch is refused.
     pub epoch: i64,
-    /// How many attempts the present state has had, this one not counted.
+    /// Failed attempts at the present state so far.
     pub attempt: i32,
-    /// How many workers died over it since its last commit.
+    /// Number of workers that died with the claim since the last commit.
     pub crashes: i32,
-    /// How many signals had arrived.
+    /// Number of signals that had arrived at the claim.
     pub wakes: i64,
-    /// When it was claimed, by the clock that decides what is due: the database's, in production.
+    /// When the job was claimed, by the clock that decides what is due: the database's, in production.
     pub at: Timestamp,
 }
 
-/// Crashes further apart than this are no pattern.
+/// Crashes further apart than this do not add up.
 const CRASHES_WITHIN: Duration = Duration::from_hours(72);
 
 // A claim does not wait for the disk. One that a crash of the database takes back is as if it had never been: another
@@ -58,7 +58,7 @@ WHERE run_id IN (SELECT unhex(value, '-') FROM json_each($4))
   AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
 RETURNING run_id, tenant_id, lane, epoch, attempt, crashes, wakes, $1 AS at";
 
-/// Claims those of the named runs that are due and that nobody holds.
+/// Claims those of the given runs that are due and unclaimed.
 pub async fn claim(
     engine: &DatabaseConnection,
     clock: &dyn Clock,
@@ -97,7 +97,7 @@ pub async fn claim(
     rows.iter().map(read).collect()
 }
 
-/// Makes the leases of the named claims longer; answers which of them are still this node's.
+/// Extends the leases of the given claims; returns the runs whose claim this node still holds.
 pub async fn renew(
     engine: &DatabaseConnection,
     clock: &dyn Clock,
@@ -129,13 +129,13 @@ pub async fn renew(
     rows.iter().map(|row| Ok(row.try_get("", "run_id")?)).collect()
 }
 
-/// A length of time as PostgreSQL statements take it.
+/// A duration as PostgreSQL statements take it, in milliseconds.
 fn millis(time: Duration) -> Value {
     (time.as_millis() as i64).into()
 }
 
-/// Gives a claim back unworked, as a node does that does not know the workflow. The sweep offers the job again after
-/// its usual pause, so that such a node does not take it at once again.
+/// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after its
+/// usual pause, so that this node does not claim it again at once.
 pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
     let backend = engine.get_database_backend();
@@ -143,8 +143,8 @@ pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Resu
     Ok(())
 }
 
-/// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. Whoever held them
-/// is dead, and the next worker need not wait; a lease that ends like this counts as a crash, as one that ran out does.
+/// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. The lease holders
+/// are dead, and the next worker need not wait; a lease ended here counts as a crash, like an expired one.
 pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
         WHERE offered_at IS NOT NULL OR lease_until > $1";
@@ -153,8 +153,8 @@ pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Resul
     Ok(())
 }
 
-/// Ends the leases that a node still has, and offers their jobs again: for the end of that node, with what took too
-/// long or could not be written. What came of it is not known, so it counts as a crash, as a lease that ran out does.
+/// Ends the leases that a stopping node still holds and offers their jobs again: those of steps that took too long or
+/// could not be written. The results are unknown, so each counts as a crash, like an expired lease.
 pub async fn leave(engine: &DatabaseConnection, clock: &dyn Clock, node: &str) -> Result<(), DatabaseError> {
     let backend = engine.get_database_backend();
     let sql = match backend {

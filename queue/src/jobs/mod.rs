@@ -28,7 +28,7 @@ fn now(clock: &dyn Clock, backend: DatabaseBackend) -> Value {
     bound.into()
 }
 
-/// The lane of a stored word; what is unknown is nobody's hurry.
+/// Parses a stored lane; an unknown word counts as the least urgent.
 fn lane(word: &str) -> Lane {
     Lane::parse(word).unwrap_or(Lane::Background)
 }

@@ -1,4 +1,4 @@
-//! Ordering runs, waking them, and asking them to stop: always in the transaction of the cause.
+//! Enqueues, wakes and cancels runs, always in the transaction of the cause.
 
 use std::collections::HashSet;
 
@@ -16,32 +16,32 @@ use uuid::Uuid;
 use super::lane;
 use crate::Hint;
 
-/// How many runs one statement inserts: it holds a few thousand parameters at most on SQLite.
+/// The number of runs inserted by one statement: SQLite accepts a few thousand parameters at most.
 const AT_ONCE: usize = 200;
 
-/// A run that somebody wants. Version and state are set by the first worker that claims it.
+/// A run to enqueue. Version and state are set by the first worker that claims it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
-    /// Its id.
+    /// A new UUIDv7, which becomes the primary key.
     pub id: Uuid,
-    /// The tenant it works for.
+    /// The tenant that owns the run.
     pub tenant: Uuid,
-    /// The workflow's name.
+    /// The name of the workflow to execute.
     pub workflow: &'static str,
-    /// One live run per workflow and key.
+    /// What the run works on: at most one unfinished run exists per tenant, workflow and key.
     pub business_key: String,
-    /// What it is about: the id of an integration, connection, campaign or booking.
+    /// The id of the integration, connection, campaign or booking that the run is about.
     pub subject: Uuid,
-    /// Who asked.
+    /// The actor recorded as the run's initiator: the id of a user, key or link.
     pub asked_by: String,
-    /// How urgent it is.
+    /// The priority of the run's work.
     pub lane: Lane,
-    /// Its first memory.
+    /// The workflow's input, which becomes the run's first memory.
     pub memory: Json,
 }
 
-/// Inserts runs with their jobs, due at once; the caller gives their hints away after its commit. A run whose key has
-/// a live run already is left out; the answer is one hint per run that was inserted.
+/// Inserts runs with their jobs, due at once; the caller publishes the hints after its commit. A run whose key belongs
+/// to an unfinished run is left out. Returns one hint per inserted run.
 pub async fn order(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
@@ -64,7 +64,7 @@ pub async fn order(
     Ok(hints)
 }
 
-/// Inserts runs and their jobs: one statement, the same for any number of them.
+/// Inserts runs and their jobs with one statement, the same for any number of runs.
 async fn order_together(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
@@ -154,8 +154,8 @@ async fn insert_jobs(txn: &DatabaseTransaction, hints: &[Hint], at: Timestamp) -
     Ok(())
 }
 
-/// How a statement writes "due at once", with the clock's value for the question mark. On PostgreSQL the database's
-/// clock decides what is due: a node whose own clock is ahead would wait for itself.
+/// How a statement writes "due at once", with a question mark for the clock's value. On PostgreSQL the database's clock
+/// decides what is due: a node whose own clock is ahead would wait for itself.
 fn at_once(txn: &DatabaseTransaction) -> &'static str {
     match txn.get_database_backend() {
         DatabaseBackend::Postgres => "least(?, now())",
@@ -163,7 +163,7 @@ fn at_once(txn: &DatabaseTransaction) -> &'static str {
     }
 }
 
-/// Leaves a message for a run and wakes it. A signal to a run that is over changes nothing and answers `None`.
+/// Stores a signal for a run and wakes the run. Changes nothing and returns `None` if the run has ended.
 pub async fn signal(
     txn: &DatabaseTransaction,
     id: Uuid,
@@ -185,7 +185,7 @@ pub async fn signal(
     Ok(Some(hint))
 }
 
-/// Makes a live run's job due now; `None` when the run is over.
+/// Makes an unfinished run's job due now; `None` if the run has ended.
 async fn wake(
     txn: &DatabaseTransaction,
     tenant: Uuid,
@@ -205,7 +205,7 @@ async fn wake(
     Ok(Some(Hint { run, tenant, lane: lane(&word) }))
 }
 
-/// Asks a live run to stop and to undo what it did; `None` when it is over already.
+/// Asks an unfinished run to stop and to undo its steps; `None` if the run has ended.
 pub async fn request_cancel(
     txn: &DatabaseTransaction,
     tenant: Uuid,
@@ -220,8 +220,8 @@ pub async fn request_cancel(
     Ok(Some(hint))
 }
 
-/// Gives a parked run (failed while undoing, or quarantined) its job back, due now, with fresh attempts. The caller
-/// has checked that the run is parked and has set it live again.
+/// Gives a parked run (failed while undoing, or quarantined) a new job, due now, with fresh attempts. The caller has
+/// checked that the run is parked and has revived it.
 pub async fn revive(txn: &DatabaseTransaction, hint: &Hint, at: Timestamp) -> Result<(), DatabaseError> {
     insert_jobs(txn, std::slice::from_ref(hint), at).await
 }

@@ -57,8 +57,8 @@ UPDATE job SET offered_at = $1 WHERE run_id IN (
     ) due ORDER BY turn, due_at LIMIT $3)
 RETURNING run_id, tenant_id, lane";
 
-/// Due jobs whose hint was not given away yet, and with `again` those whose hint was given away that long ago: oldest
-/// first, tenants taking turns, at most `max`.
+/// Due jobs whose hint was not published yet, and with `again` those whose hint was published at least that long ago:
+/// oldest first, tenants taking turns, at most `max`.
 pub async fn sweep(
     engine: &DatabaseConnection,
     clock: &dyn Clock,
@@ -89,8 +89,7 @@ pub async fn sweep(
     rows.iter().map(read).collect()
 }
 
-/// How long it is until the next timer is due, at most `most`; zero when one is overdue. Lets a dispatcher sleep
-/// exactly as long as there is nothing to do.
+/// The time until the next timer is due, at most `most`; zero if one is overdue. A dispatcher sleeps exactly that long.
 pub async fn next_due(
     engine: &DatabaseConnection,
     clock: &dyn Clock,

@@ -14,12 +14,12 @@ use tokio::{
 
 use super::{LONGEST_PAUSE, Limit, Place, Wait};
 
-/// What a caller is told whose wait cannot be known.
+/// The wait reported to a caller when the real one is unknown.
 const SOME_TIME: Duration = Duration::from_millis(250);
-/// So many keys are kept before idle ones are looked for.
+/// The number of keys kept before idle ones are removed.
 const KEYS: usize = 1_024;
 
-/// The gates of a node, by key. Idle ones are forgotten.
+/// The gates of a node, by key. Idle ones are dropped.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     gates: Mutex<HashMap<String, Arc<Gate>>>,
@@ -28,7 +28,7 @@ pub(super) struct Gates {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// Held by the caller who is next; the others queue for it.
+    /// Held by the next caller; the others queue for it.
     turn: tokio::sync::Mutex<()>,
     /// A place was given back on this node.
     freed: Notify,
@@ -38,17 +38,17 @@ pub(super) struct Gate {
 #[derive(Debug, Default)]
 struct State {
     inside: u32,
-    /// When the next call is due at the steady rate.
+    /// When the next call is due at the steady rate; `None` without a recent call.
     due: Option<Instant>,
     closed_until: Option<Instant>,
 }
 
-/// What an attempt to enter comes to.
+/// The outcome of an attempt to enter.
 pub(super) enum Attempt {
     Inside(Place),
-    /// Not before this has passed.
+    /// The rate permits no call before this has passed.
     After(Duration),
-    /// Somebody has to leave first. With a duration: it may be on another node, so look again after that.
+    /// All permits are taken. With a duration: one may become free on another node, so look again after that.
     Full(Option<Duration>),
 }
 
@@ -71,7 +71,7 @@ impl Gates {
 }
 
 impl Gate {
-    /// Queues for the turn, then attempts until one succeeds or the patience is over.
+    /// Queues for the turn, then tries until an attempt succeeds or the patience is over.
     pub(super) async fn enter<Attempts>(
         &self,
         patience: Duration,
@@ -108,7 +108,7 @@ impl Gate {
         }
     }
 
-    /// Enters by what this node knows.
+    /// Tries to enter by what this node knows.
     pub(super) fn attempt(self: &Arc<Self>, limit: &Limit) -> Attempt {
         let now = Instant::now();
         let mut state = self.state();

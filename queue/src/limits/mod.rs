@@ -1,8 +1,8 @@
-//! What a provider allows, kept before it has to say so: calls at once and calls per time, per key.
+//! Limits that providers impose, kept before a provider has to enforce them: concurrent calls and calls per time, per
+//! key.
 //!
-//! In any window of [`Limit::per`] no more than [`Limit::rate`] calls begin (GCRA with a burst of a twenty-fifth
-//! of the rate, which is taken off the steady rate). Callers of one node and key enter in the order in which they
-//! came.
+//! In any window of [`Limit::per`] at most [`Limit::rate`] calls begin (GCRA with a burst of a twenty-fifth of the
+//! rate, which is taken off the steady rate). Callers of one node and key enter in the order in which they came.
 
 mod gate;
 mod in_process;
@@ -20,21 +20,21 @@ use crate::Key;
 /// How long a place is kept for a node that died: whoever is inside renews it.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// No gate is closed for longer than this at a time, whatever whoever asked for it said.
+/// The longest that a gate is closed at a time, whatever the provider requested.
 pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
-/// What is allowed for a key. Zero means no limit.
+/// The limit of a key. Zero means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Calls at once.
+    /// Number of concurrent calls.
     pub concurrency: u32,
-    /// Calls that may begin in each [`Limit::per`].
+    /// Number of calls that may begin in each [`Limit::per`].
     pub rate: u32,
-    /// The time that `rate` is about.
+    /// The window of `rate`.
     pub per: Duration,
 }
 
-/// The place is not free within the caller's patience; it is worth asking again after this.
+/// No permit is free within the caller's patience; it is worth trying again after this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no place is free for another {0:?}")]
 pub struct Wait(pub Duration);
@@ -68,18 +68,18 @@ impl Drop for Place {
     }
 }
 
-/// Keeps limits. Without Redis each node keeps its share of them.
+/// Enforces limits. Without Redis each node enforces its share of them.
 #[async_trait]
 pub trait Limits: Send + Sync + fmt::Debug {
-    /// Waits for a place, for `patience` at most. A wait known to be longer is answered at once.
+    /// Waits for a permit, for `patience` at most. If the wait is known to be longer, returns at once.
     async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait>;
 
-    /// Lets nobody enter for a while, as after a 429 with Retry-After. A longer pause stays.
+    /// Lets nobody enter for a while, as after a 429 with Retry-After. A longer pause stays in force.
     async fn pause(&self, key: &Key, for_: Duration);
 }
 
 impl Limit {
-    /// From one call to the next at the steady rate, and how far ahead of it a burst may be.
+    /// The time between calls at the steady rate, and how far a burst may be ahead of it.
     fn pace(&self) -> Option<(Duration, Duration)> {
         let burst = (self.rate / 25).max(1);
         let steady = if burst > 1 { self.rate - burst } else { self.rate };
@@ -87,7 +87,7 @@ impl Limit {
         Some((interval, interval * (burst - 1)))
     }
 
-    /// What one of `nodes` keeps by itself.
+    /// The share that one of `nodes` enforces by itself.
     fn share(&self, nodes: u32) -> Self {
         let share = |whole: u32| if whole == 0 { 0 } else { (whole / nodes.max(1)).max(1) };
         Self { concurrency: share(self.concurrency), rate: share(self.rate), per: self.per }

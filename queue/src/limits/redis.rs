@@ -29,12 +29,12 @@ use super::{
 };
 use crate::{Error, Key, link::Link};
 
-/// How long until a full gate is looked at again, because a place may be free on another node: at least this,
-/// and up to twice.
+/// The wait before a full gate is tried again, because a permit may be free on another node: at least this, and up to
+/// twice.
 const LOOK_AGAIN_MS: u64 = 20;
-/// Places that are given back in one call.
+/// The number of permits given back with one command.
 const BATCH: usize = 256;
-/// How long until places that could not be given back are tried again.
+/// The wait before permits that could not be given back are tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 /// See [`Limits`] and the module.

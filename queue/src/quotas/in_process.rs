@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::{Quota, Quotas, Spending};
 use crate::Key;
 
-/// So many keys are kept before full buckets are looked for, which need not be kept.
+/// The number of keys kept before full buckets, which need not be kept, are removed.
 const KEYS: usize = 4_096;
 
 /// See [`Quotas`].

@@ -1,8 +1,8 @@
-//! How much callers may ask for: quotas of units that come back evenly, kept by all nodes together.
+//! Quotas of callers: units that are refilled evenly, kept by all nodes together.
 //!
-//! A quota is a bucket (GCRA): it holds [`Quota::units`] when it is full, and an empty one is full again after
-//! [`Quota::per`]. Unlike the gates of [`crate::limits`], nobody waits: what is not there is refused, with the time after
-//! which it is worth asking again.
+//! A quota is a bucket (GCRA): it holds [`Quota::units`] when full, and an empty one is full again after
+//! [`Quota::per`]. Unlike at the gates of [`crate::limits`], nobody waits: a request for more units than are left is
+//! refused, with the time after which it is worth trying again.
 
 mod in_process;
 mod redis;
@@ -16,12 +16,12 @@ use async_trait::async_trait;
 pub use self::{in_process::InProcess, redis::Redis};
 use crate::Key;
 
-/// What a key may spend.
+/// The quota of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// Units in a full bucket.
     pub units: u32,
-    /// How long an empty bucket takes to fill.
+    /// The time in which an empty bucket is refilled.
     pub per: Duration,
 }
 
@@ -34,31 +34,33 @@ pub struct Balance {
     pub full_after: Duration,
 }
 
-/// What became of a request to spend.
+/// The outcome of spending units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spending {
-    /// How long to wait before the units are there; `None` if they were spent. Nothing was taken from any quota then.
+    /// The wait until the units are available; `None` if they were spent. A refused request takes nothing from any
+    /// quota.
     pub refused_for: Option<Duration>,
-    /// What is left of each quota, in the order in which they were named.
+    /// What is left of each quota, in the order in which they were given.
     pub balances: Vec<Balance>,
 }
 
-/// Keeps quotas. Without Redis each node keeps its share of them.
+/// Enforces quotas. Without Redis each node enforces its share of them.
 #[async_trait]
 pub trait Quotas: Send + Sync + fmt::Debug {
     /// Takes units from all of these quotas, or from none if one of them has too few.
     ///
-    /// More units than a quota holds count as all that it holds: they are refused until the bucket is full, not for ever.
+    /// A request for more units than a quota holds counts as one for all of them: it is refused until the bucket is
+    /// full, not for ever.
     async fn spend(&self, quotas: &[(Key, Quota)], units: u32) -> Spending;
 }
 
 impl Quota {
-    /// What one of `nodes` keeps by itself.
+    /// The share that one of `nodes` enforces by itself.
     fn share(self, nodes: u32) -> Self {
         Self { units: (self.units / nodes.max(1)).max(1), per: self.per }
     }
 
-    /// How long these units take to come back, in microseconds; a full bucket's worth at most.
+    /// The time in which these units are refilled, in microseconds; at most that of a full bucket.
     fn price(self, units: u32) -> u64 {
         let whole = self.micros();
         let price = u128::from(whole) * u128::from(units.min(self.units)) / u128::from(self.units.max(1));
@@ -82,7 +84,8 @@ impl Quota {
 }
 
 impl Spending {
-    /// Of `owed` microseconds for each quota, as they stand after the request, and of the longest wait if it was refused.
+    /// The outcome for quotas that are full again after `owed` microseconds each, and for the longest wait if the
+    /// request was refused.
     fn of(quotas: &[(Key, Quota)], wait: u64, owed: &[u64]) -> Self {
         let balances = quotas.iter().zip(owed).map(|((_, quota), owed)| quota.balance(*owed)).collect();
         Self { refused_for: (wait > 0).then(|| Duration::from_micros(wait)), balances }

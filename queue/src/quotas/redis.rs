@@ -18,7 +18,7 @@ pub struct Redis {
     commands: Arc<Link>,
     nodes: Arc<AtomicU32>,
     script: Script,
-    /// What this node keeps by itself while Redis is away.
+    /// What this node enforces by itself while Redis is unreachable.
     alone: InProcess,
 }
 

@@ -1,35 +1,35 @@
-//! Talks to the control interface of a running sandbox.
+//! A client for the control interface of a running sandbox.
 
 use serde_json::Value;
 use url::Url;
 
 use crate::Error;
 
-/// One request below `/control`.
+/// A request for a resource below `/control`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Request {
-    /// The method.
+    /// The HTTP verb: GET reads, POST changes, DELETE undoes.
     pub method: reqwest::Method,
-    /// The segments of the path after `/control`.
+    /// The segments of the path after `/control`, unescaped.
     pub path: Vec<String>,
-    /// The members of the query.
+    /// The names and values of the query.
     pub query: Vec<(&'static str, String)>,
-    /// The body, where there is one.
+    /// The JSON body; `None` for none.
     pub body: Option<Value>,
 }
 
 impl Request {
-    /// Asks for something.
+    /// Builds a request that reads.
     pub(super) fn get<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(reqwest::Method::GET, path)
     }
 
-    /// Tells something.
+    /// Builds a request that changes something.
     pub(super) fn post<'a>(path: impl IntoIterator<Item = &'a str>, body: Value) -> Self {
         Self { body: Some(body), ..Self::new(reqwest::Method::POST, path) }
     }
 
-    /// Takes something back.
+    /// Builds a request that undoes something.
     pub(super) fn delete<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(reqwest::Method::DELETE, path)
     }
@@ -39,7 +39,7 @@ impl Request {
         Self { method, path, query: Vec::new(), body: None }
     }
 
-    /// With a member of the query, where it has a value.
+    /// Adds a query parameter if `value` is given.
     #[must_use]
     pub(super) fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query.extend(value.map(|value| (name, value.to_string())));
@@ -47,7 +47,7 @@ impl Request {
     }
 }
 
-/// The control interface.
+/// An HTTP client for one sandbox.
 #[derive(Debug)]
 pub(super) struct Client {
     client: reqwest::Client,
@@ -55,13 +55,13 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// That of the sandbox at `url`.
+    /// A client for the sandbox at `url`.
     pub(super) fn new(url: Url) -> Result<Self, Error> {
         let client = reqwest::Client::builder().no_proxy().build().map_err(Error::Client)?;
         Ok(Self { client, url })
     }
 
-    /// Sends a request and answers what the sandbox says; a refusal is an error in its own words.
+    /// Sends a request and returns the sandbox's response; a refusal becomes an error with the sandbox's own message.
     pub(super) async fn send(&self, request: &Request) -> Result<Value, Error> {
         let mut url = self.url.clone();
         let wrong = || Error::Order(format!("{} is no address of a sandbox.", self.url));

@@ -1,4 +1,4 @@
-//! What can be asked of a running sandbox and told to it.
+//! The commands for a running sandbox, and the requests that they become.
 
 mod say;
 mod values;
@@ -22,35 +22,35 @@ use crate::Error;
 pub(super) enum Order {
     /// Lists the organisations.
     Organisations,
-    /// Shows an organisation with everybody in it, as JSON.
+    /// Shows an organisation with its people and rooms, as JSON.
     Show { organisation: String },
-    /// Makes an organisation of believable people, rooms and meetings.
+    /// Creates an organisation with plausible people, rooms and meetings.
     Generate {
-        /// Its name.
+        /// What the organisation calls itself, such as "Acme".
         name: String,
-        /// Its domain; made of the name when absent.
+        /// The mail domain; derived from the name by default.
         #[arg(long)]
         domain: Option<String>,
-        /// How many people, the administrator among them.
+        /// Number of people, including the administrator.
         #[arg(long, default_value_t = 12)]
         users: usize,
-        /// How many rooms.
+        /// Number of rooms.
         #[arg(long, default_value_t = 3)]
         rooms: usize,
-        /// How many weeks of meetings.
+        /// Number of weeks with meetings.
         #[arg(long, default_value_t = 3)]
         weeks: u64,
-        /// The first day; the Monday of this week when absent.
+        /// The first day with meetings; the Monday of this week by default.
         #[arg(long)]
         from: Option<NaiveDate>,
-        /// Another number, other people.
+        /// The seed: another number generates other people.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// How many people's mailboxes applications may not reach.
+        /// Number of people whose mailboxes are out of the applications' scope.
         #[arg(long, default_value_t = 0)]
         out_of_scope: usize,
     },
-    /// Makes the organisation that a file (JSON) or a folder of calendars (.ics) describes.
+    /// Creates the organisation that a file (JSON) or a folder of calendars (.ics) describes.
     Load {
         /// The file or folder.
         path: PathBuf,
@@ -60,11 +60,11 @@ pub(super) enum Order {
     /// Lists the events of an organisation, or of one of its mailboxes.
     Events {
         organisation: String,
-        /// The mailbox's address.
+        /// Only the events of the mailbox with this address.
         #[arg(long)]
         mailbox: Option<String>,
     },
-    /// Puts a meeting into everybody's calendar, as if it had been accepted long ago.
+    /// Adds a meeting to everybody's calendar, as if all had accepted it long ago.
     Plant {
         organisation: String,
         /// The organiser's address.
@@ -73,107 +73,107 @@ pub(super) enum Order {
         /// The title.
         #[arg(long)]
         subject: String,
-        /// The beginning, such as `2026-12-01T09:00:00Z`.
+        /// When the meeting begins, such as `2026-12-01T09:00:00Z`.
         #[arg(long)]
         start: Timestamp,
-        /// The end.
+        /// When the meeting ends, in the same form.
         #[arg(long)]
         end: Timestamp,
-        /// Somebody or some room that takes part; may be given several times.
+        /// The address of an attendee or a room; may be given several times.
         #[arg(long)]
         attendee: Vec<String>,
-        /// `free`, `tentative`, `busy`, `oof` or `workingElsewhere`.
+        /// How the time is shown: `free`, `tentative`, `busy`, `oof` or `workingElsewhere`.
         #[arg(long, default_value = "busy")]
         show_as: String,
-        /// `normal`, `personal`, `private` or `confidential`.
+        /// Who may see the details: `normal`, `personal`, `private` or `confidential`.
         #[arg(long, default_value = "normal")]
         sensitivity: String,
-        /// Whole days.
+        /// Makes the meeting cover whole days.
         #[arg(long)]
         all_day: bool,
     },
-    /// Lists the mails that would have been sent.
+    /// Lists the mails that the providers would have sent.
     Mails { organisation: String },
-    /// Lists what was asked of the providers.
+    /// Lists the requests that the sandbox received.
     Journal {
-        /// Only what came after the n-th entry.
+        /// Only the entries after the n-th.
         #[arg(long)]
         after: Option<u64>,
-        /// Waits so many milliseconds at most for the first entry.
+        /// Waits for the first entry for at most this many milliseconds.
         #[arg(long)]
         wait_ms: Option<u64>,
     },
-    /// Plants faults, lists them, takes them back.
+    /// Plants, lists and removes faults.
     #[command(subcommand)]
     Fault(FaultOrder),
-    /// Shows the clock, moves it forward, or lets the token endpoints' clock go wrong.
+    /// Shows the clock, moves it forward, or shifts the token endpoints' clock.
     #[command(subcommand)]
     Clock(ClockOrder),
-    /// Takes back the consent that an organisation gave to an application.
+    /// Revokes the consent that an organisation gave to an application.
     Revoke {
         organisation: String,
         /// The application's client id.
         client: String,
-        /// Blocks the application and leaves it in place.
+        /// Disables the application instead of removing it.
         #[arg(long)]
         disable: bool,
     },
-    /// Moves a mailbox into or out of the applications' reach.
+    /// Moves a mailbox into or out of the applications' scope.
     Scope {
         organisation: String,
-        /// Its address.
+        /// The mailbox's address.
         mailbox: String,
-        /// Which of the two.
+        /// Whether applications may reach the mailbox.
         reach: Reach,
     },
-    /// Changes where a mailbox lives and what it shows.
+    /// Changes where a mailbox is hosted and what it shows.
     Mailbox {
         organisation: String,
-        /// Its address.
+        /// The mailbox to change, by any of its addresses.
         address: String,
         /// In the cloud, nowhere, or on a server of the organisation.
         #[arg(long)]
         kind: Option<Kind>,
-        /// Whether others see when the owner is busy and nothing more.
+        /// Whether others only see when the owner is busy.
         #[arg(long, action = Set)]
         hide_details: Option<bool>,
-        /// Whether its calendar may have online meetings.
+        /// Whether the calendar may have online meetings.
         #[arg(long, action = Set)]
         online_meetings: Option<bool>,
     },
-    /// Changes how a room answers.
+    /// Changes how a room responds to invitations.
     Room {
         organisation: String,
-        /// Its address.
+        /// The room to change, by any of its addresses.
         address: String,
-        /// Whether it answers by itself; otherwise it never does.
+        /// Whether the room responds by itself; otherwise it never does.
         #[arg(long, action = Set)]
         auto_accept: Option<bool>,
-        /// Whether it accepts overlapping meetings.
+        /// Whether the room accepts overlapping meetings.
         #[arg(long, action = Set)]
         allow_conflicts: Option<bool>,
-        /// Whether its calendar shows who booked it in place of what for.
+        /// Whether the room's calendar shows the organiser's name in place of the title.
         #[arg(long, action = Set)]
         replaces_titles: Option<bool>,
-        /// Who decides about its meetings; an empty one stands for nobody.
+        /// The address of the person who decides about the room's meetings; empty for nobody.
         #[arg(long)]
         approver: Option<String>,
     },
-    /// Answers for a room whose meetings somebody decides about.
+    /// Responds for a room whose meetings a person decides about.
     Answer {
         organisation: String,
-        /// Its address.
+        /// The room's address.
         room: String,
-        /// Yes or no.
+        /// Whether the room accepts or declines.
         verdict: Verdict,
-        /// The event's id or iCalUId; every one that waits when absent.
+        /// The event's id or iCalUId; all waiting events by default.
         #[arg(long)]
         event: Option<String>,
     },
-    /// Sets the delays of an organisation; what is not named goes back to none.
+    /// Sets the delays of an organisation; those not given are reset to none.
     Settings {
         organisation: String,
-        /// Seconds until rooms answer.
+        /// Seconds until rooms respond.
         #[arg(long, default_value_t = 0)]
         room_delay_s: u32,
         /// Seconds until an online meeting can be joined.
@@ -182,102 +182,102 @@ pub(super) enum Order {
         /// Seconds until a consent reaches new tokens.
         #[arg(long, default_value_t = 0)]
         consent_delay_s: u32,
-        /// The earliest instant at which a consent reaches new tokens.
+        /// The earliest time at which a consent reaches new tokens.
         #[arg(long)]
         consent_from: Option<Timestamp>,
     },
     /// Registers an application.
     App {
-        /// Its client id.
+        /// The application's client id.
         client: String,
         /// The name that consent pages show.
         #[arg(long, default_value = "Calendar application")]
         name: String,
-        /// Its secret.
+        /// The client secret to accept; none by default.
         #[arg(long)]
         secret: Option<String>,
-        /// Where browsers may be sent back to; may be given several times.
+        /// A URL to which browsers may be sent back; may be given several times.
         #[arg(long)]
         redirect_uri: Vec<String>,
     },
-    /// Gives an application another secret, or an end to the one it has.
+    /// Gives an application another secret, or sets when the present one expires.
     Secret {
-        /// Its client id.
+        /// The application's client id.
         client: String,
-        /// The new secret; the old one stays when absent.
+        /// The new secret; the present one is kept by default.
         #[arg(long)]
         secret: Option<String>,
-        /// When the secret expires; never when absent.
+        /// When the secret expires; never by default.
         #[arg(long)]
         expires_at: Option<Timestamp>,
     },
-    /// Makes every access token that was issued so far expire.
+    /// Makes every access token issued so far expire.
     Expire {
-        /// Refresh tokens as well.
+        /// Makes refresh tokens expire too.
         #[arg(long)]
         refresh: bool,
     },
-    /// Forgets every sync cursor that was given away so far.
+    /// Forgets every sync cursor issued so far.
     Forget,
 }
 
-/// `fault`.
+/// What to do with faults.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum FaultOrder {
-    /// Plants one.
+    /// Makes later requests or notifications go wrong.
     Plant {
         /// What goes wrong.
         action: Fault,
-        /// Only requests with this method, or notifications about this change.
+        /// Only requests with this method, or notifications about this kind of change.
         #[arg(long)]
         method: Option<String>,
-        /// Only requests whose path contains this, or notifications about such a mailbox.
+        /// Only requests whose path contains this text, or notifications about a matching mailbox.
         #[arg(long)]
         path: Option<String>,
-        /// How many it hits.
+        /// Number of requests that the fault hits.
         #[arg(long, default_value_t = 1)]
         times: u32,
-        /// How many pass unharmed before that.
+        /// Number of matching requests that pass unharmed first.
         #[arg(long, default_value_t = 0)]
         skip: u32,
-        /// Milliseconds, where the fault takes time.
+        /// The duration in milliseconds, for faults that take time.
         #[arg(long)]
         ms: Option<u64>,
-        /// Seconds that a throttled client is told to wait.
+        /// The wait in seconds that a throttled client is told.
         #[arg(long)]
         retry_after: Option<u32>,
     },
-    /// Lists those that still wait.
+    /// Lists the faults that are still waiting.
     List,
-    /// Takes all back.
+    /// Removes all faults.
     Clear,
 }
 
-/// `clock`.
+/// What to do with the sandbox's clock.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum ClockOrder {
     /// Shows the time.
     Show,
-    /// Moves it forward.
+    /// Moves the clock forward.
     Advance {
-        /// By so many seconds.
+        /// Number of seconds to move forward.
         seconds: i64,
     },
-    /// Lets the clock of the token endpoints be ahead, or behind when negative.
+    /// Shifts the clock of the token endpoints: ahead, or behind if negative.
     #[command(allow_negative_numbers = true)]
     Skew {
-        /// By so many seconds.
+        /// Number of seconds to shift.
         seconds: i64,
     },
 }
 
-/// The name of a value as it stands on the command line.
+/// The spelling of a value on the command line.
 fn name(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 impl Order {
-    /// The request that the sandbox is sent.
+    /// The request that the command becomes.
     pub(super) fn request(&self) -> Result<Request, Error> {
         let of = |organisation: &str, rest: &[&str], body: Value| {
             Request::post(["organisations", organisation].into_iter().chain(rest.iter().copied()), body)
@@ -390,7 +390,7 @@ impl FaultOrder {
     }
 }
 
-/// A folder is read from this week on, whatever the running sandbox's clock shows.
+/// The reference day for reading a folder, whatever the running sandbox's clock shows.
 fn today() -> NaiveDate {
     SystemClock.now().date_naive()
 }

@@ -36,7 +36,7 @@ enum LifecycleEvent {
     Missed,
 }
 
-/// Lets it happen, and answers once every subscriber with a URL for it has been told.
+/// Lets it happen, and returns once every subscriber with a URL for it has been told.
 pub(super) async fn happen(app: &Arc<App>, organisation: Uuid, order: Happening) -> Result<Value, Refused> {
     let concerned = {
         let store = app.store();

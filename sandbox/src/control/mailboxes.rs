@@ -1,4 +1,4 @@
-//! What becomes of single mailboxes and rooms.
+//! Control requests that change single mailboxes and rooms.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     model::{Hosting, Response, Room},
 };
 
-/// `scope`.
+/// The body of `POST scope`: a mailbox's address, and whether applications may reach it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Scope {
@@ -19,12 +19,12 @@ pub(super) struct Scope {
     in_scope: bool,
 }
 
-/// Moves a mailbox into or out of the applications' reach.
+/// Moves a mailbox into or out of the applications' scope.
 pub(super) fn scope(app: &App, id: Uuid, scope: &Scope) -> Result<Value, Refused> {
     edit(app, id, &scope.mailbox, |mailbox| mailbox.in_scope = scope.in_scope)
 }
 
-/// `mailbox`; absent members stay as they are.
+/// The body of `POST mailbox`; absent members stay as they are.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Hosted {
@@ -34,7 +34,7 @@ pub(super) struct Hosted {
     online_meetings: Option<bool>,
 }
 
-/// Changes where a mailbox lives and what it shows.
+/// Changes where a mailbox is hosted and what it shows.
 pub(super) fn change(app: &App, id: Uuid, new: &Hosted) -> Result<Value, Refused> {
     edit(app, id, &new.address, |mailbox| {
         mailbox.hosting = new.kind.unwrap_or(mailbox.hosting);
@@ -43,7 +43,7 @@ pub(super) fn change(app: &App, id: Uuid, new: &Hosted) -> Result<Value, Refused
     })
 }
 
-/// `room`; absent members stay as they are.
+/// The body of `POST room`; absent members stay as they are.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RoomChange {
@@ -51,11 +51,11 @@ pub(super) struct RoomChange {
     auto_accept: Option<bool>,
     allow_conflicts: Option<bool>,
     replaces_titles: Option<bool>,
-    /// Nobody decides any more when it is empty.
+    /// The address of the person who decides; empty for nobody.
     approver: Option<String>,
 }
 
-/// Changes how a room answers.
+/// Changes how a room responds to invitations.
 pub(super) fn change_room(app: &App, id: Uuid, new: &RoomChange) -> Result<Value, Refused> {
     {
         let store = app.store();
@@ -87,17 +87,17 @@ fn apply(room: &mut Room, new: &RoomChange) {
     }
 }
 
-/// `room/answer`.
+/// The body of `POST room/answer`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decision {
     room: String,
-    /// The event's id in the room's calendar, or its iCalUId; every one that waits when absent.
+    /// The event's id in the room's calendar, or its iCalUId; `None` for every waiting event.
     event: Option<String>,
     accept: bool,
 }
 
-/// Whoever looks after a room answers for it.
+/// Responds for a room whose meetings a person decides about.
 pub(super) fn answer(app: &App, id: Uuid, decision: &Decision) -> Result<Value, Refused> {
     let room = {
         let store = app.store();

@@ -1,4 +1,4 @@
-//! Who calls, and as whom.
+//! Authentication of EWS requests, and the mailbox that each acts on.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use crate::{
     wire::{Note, Request},
 };
 
-/// A request that is logged in.
+/// A request whose login was accepted.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// The sandbox.
     pub app: &'a Arc<App>,
-    /// What the journal will tell.
+    /// The details for the journal.
     pub note: &'a mut Note,
-    /// The organisation.
+    /// The id of the organisation.
     pub tenant: Uuid,
-    /// The mailbox that is acted in; `None` for an account without one.
+    /// The mailbox acted on; `None` for an account without one.
     pub mailbox: Option<Mailbox>,
-    /// In which zone times without an offset are.
+    /// The zone of times without an offset.
     pub zone: Zone,
 }
 
-/// Checks name and password.
+/// Checks user name and password.
 pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, Technical), Refused> {
     let header = request.header("authorization").unwrap_or_default();
     let basic = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
@@ -49,7 +49,7 @@ pub fn log_in(app: &App, request: &Request) -> Result<(Uuid, Technical), Refused
 }
 
 impl<'a> Call<'a> {
-    /// Finds out as whom the account acts, by the header of the request.
+    /// Determines from the request's header as whom the account acts.
     pub fn begin(
         app: &'a Arc<App>,
         note: &'a mut Note,
@@ -79,13 +79,13 @@ impl<'a> Call<'a> {
         Ok(Self { app, note, tenant, mailbox, zone })
     }
 
-    /// The organisation.
+    /// Looks the account's organisation up; fails if it was deleted since the login.
     pub fn organisation<'s>(&self, state: &'s State) -> Result<&'s Organisation, Failure> {
         let found = state.organisations.get(&self.tenant);
         found.ok_or_else(|| Failure::new("ErrorADOperation", "The directory cannot be asked."))
     }
 
-    /// The calendar that is acted in.
+    /// The calendar acted on.
     pub fn owner(&self) -> Result<Owner, Failure> {
         match &self.mailbox {
             Some(mailbox) => Ok((self.tenant, mailbox.id.clone())),
@@ -96,7 +96,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The calendar, when `folder` names it: the mailbox's own one, by its distinguished name or by its id.
+    /// The calendar, if `folder` names the mailbox's own one by its distinguished name or its id.
     pub fn calendar(&self, folder: &Element) -> Result<Owner, Failure> {
         let owner = self.owner()?;
         let id = folder.attribute("Id").unwrap_or_default();

@@ -44,7 +44,7 @@ pub fn is_asked(request: &Request) -> bool {
     matches!(first.as_deref(), Some("ews" | "autodiscover"))
 }
 
-/// Answers a request to Exchange.
+/// Handles a request to Exchange.
 pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let answered = match path(request).as_slice() {
         ["ews", "exchange.asmx"] if request.method == "POST" => serve(app, request, note),

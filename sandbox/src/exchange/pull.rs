@@ -1,8 +1,8 @@
 //! Pull subscriptions: Subscribe, GetEvents, Unsubscribe.
 //!
-//! A subscription remembers whose calendar it is about. How far its owner has listened stands in the mark, and when that
-//! was: nobody who stays away for longer than the time-out is known any more. A mark may be brought again, because its
-//! answer may have been lost.
+//! A subscription remembers its calendar. The watermark says how far its owner has read, and when: a subscription not
+//! read for longer than its time-out is forgotten. A watermark may be sent twice, because the response may have been
+//! lost.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use chrono::{Duration, SecondsFormat};
@@ -20,12 +20,12 @@ use crate::{
     store::{Change, State},
 };
 
-/// No more events are told at once.
+/// The largest number of events per response.
 const MOST: usize = 50;
 /// The longest time-out, in minutes.
 const LONGEST: i64 = 1_440;
 
-/// Subscribe, for pulling alone.
+/// Handles Subscribe, for pull subscriptions only.
 pub fn subscribe(call: &Call<'_>, operation: &Element) -> Result<String, Refused> {
     let asked = operation.child(MESSAGES, "PullSubscriptionRequest");
     let made = match asked.ok_or_else(|| Failure::schema("Subscribe")).and_then(|asked| ask(call, asked)) {
@@ -56,7 +56,7 @@ fn ask(call: &Call<'_>, asked: &Element) -> Result<Pull, Failure> {
     Ok(Pull { id, owner, kinds, timeout_minutes, epoch })
 }
 
-/// GetEvents.
+/// Handles GetEvents.
 pub fn events(call: &Call<'_>, operation: &Element) -> String {
     let message = match told(call, operation) {
         Ok(inside) => success("GetEvents", &inside),
@@ -65,7 +65,7 @@ pub fn events(call: &Call<'_>, operation: &Element) -> String {
     response("GetEvents", &[message])
 }
 
-/// Unsubscribe.
+/// Ends a pull subscription, after which its id is unknown.
 pub fn unsubscribe(call: &Call<'_>, operation: &Element) -> Result<String, Refused> {
     let mut store = call.app.store();
     let message = match known(call, store.state(), operation).map(|known| known.id.clone()) {
@@ -120,7 +120,7 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     ))
 }
 
-/// What is said of an event that was touched after `count`.
+/// The kind of event to report for an item touched after `count`.
 fn kind(touched: &Touched, count: u64) -> &'static str {
     match (&touched.gone, touched.made > count) {
         (Some(_), _) => "DeletedEvent",
@@ -129,7 +129,7 @@ fn kind(touched: &Touched, count: u64) -> &'static str {
     }
 }
 
-/// The subscription that an operation names, when it is about the calendar that is acted in.
+/// The subscription that an operation names, if it belongs to the calendar acted on.
 fn known<'s>(call: &Call<'_>, state: &'s State, operation: &Element) -> Result<&'s Pull, Failure> {
     let id = operation.child(MESSAGES, "SubscriptionId").map(|one| one.text.trim()).unwrap_or_default();
     let pull = state.pulls.get(id).filter(|pull| pull.epoch == state.history.epoch).ok_or_else(not_found)?;
@@ -143,7 +143,7 @@ fn not_found() -> Failure {
     Failure::new("ErrorSubscriptionNotFound", "The specified subscription was not found.")
 }
 
-/// How far a subscription was listened to, and when.
+/// How far and when a subscription was read.
 struct Mark {
     subscription: String,
     count: u64,

@@ -1,4 +1,4 @@
-//! XML as a tree, and the pieces that answers are made of.
+//! XML as a tree, and the building blocks of responses.
 
 use quick_xml::{
     NsReader, XmlVersion,
@@ -7,32 +7,32 @@ use quick_xml::{
     name::ResolveResult,
 };
 
-/// SOAP 1.1.
+/// The namespace of SOAP 1.1.
 pub const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-/// Operations and their answers.
+/// The namespace of operations and their responses.
 pub const MESSAGES: &str = "http://schemas.microsoft.com/exchange/services/2006/messages";
-/// Items, folders and mailboxes.
+/// The namespace of items, folders and mailboxes.
 pub const TYPES: &str = "http://schemas.microsoft.com/exchange/services/2006/types";
-/// Details of faults.
+/// The namespace of details of faults.
 pub const ERRORS: &str = "http://schemas.microsoft.com/exchange/services/2006/errors";
 
-/// An element.
+/// A parsed node of a request: name, attributes, text and children.
 #[derive(Debug, Clone, Default)]
 pub struct Element {
     /// The namespace; empty for none.
     pub namespace: String,
-    /// The name without prefix.
+    /// The local name, without prefix.
     pub name: String,
-    /// The attributes, without prefixes.
+    /// The attributes' local names and values.
     pub attributes: Vec<(String, String)>,
     /// The text directly inside.
     pub text: String,
-    /// The elements inside.
+    /// The elements directly inside, in document order.
     pub children: Vec<Element>,
 }
 
 impl Element {
-    /// Reads a document.
+    /// Parses a document; `None` if it is malformed.
     pub fn read(body: &[u8]) -> Option<Self> {
         let mut reader = NsReader::from_str(std::str::from_utf8(body).ok()?);
         let mut open = vec![Self::default()];
@@ -77,17 +77,17 @@ impl Element {
         open.pop().filter(|_| open.is_empty())?.children.pop()
     }
 
-    /// Whether it is this element.
+    /// Whether the element has this namespace and name.
     pub fn is(&self, namespace: &str, name: &str) -> bool {
         self.namespace == namespace && self.name == name
     }
 
-    /// The first child of this name.
+    /// The first child with this namespace and name.
     pub fn child(&self, namespace: &str, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.is(namespace, name))
     }
 
-    /// The children of the first child of this name in the namespace of messages.
+    /// The children of the first child with this name in the namespace of messages.
     pub fn members(&self, name: &str) -> &[Self] {
         self.child(MESSAGES, name).map(|child| child.children.as_slice()).unwrap_or_default()
     }
@@ -97,30 +97,30 @@ impl Element {
         self.child(TYPES, name).map(|child| child.text.trim())
     }
 
-    /// An attribute.
+    /// The value of an attribute by its local name; `None` when absent.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// A whole answer.
+/// A whole response.
 pub fn envelope(body: &str) -> String {
     format!(
         r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="{SOAP}"><s:Header><h:ServerVersionInfo MajorVersion="15" MinorVersion="2" MajorBuildNumber="1544" MinorBuildNumber="4" Version="V2017_07_11" xmlns:h="{TYPES}"/></s:Header><s:Body xmlns:m="{MESSAGES}" xmlns:t="{TYPES}">{body}</s:Body></s:Envelope>"#
     )
 }
 
-/// An element with a text inside.
+/// An element that contains a text.
 pub fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }
 
-/// A text as it may stand in an attribute.
+/// A text, escaped for use in an attribute.
 pub fn quoted(text: &str) -> String {
     escape(text).into_owned()
 }
 
-/// The answer of an operation: one message per item.
+/// The response to an operation: one message per item.
 pub fn response(operation: &str, messages: &[String]) -> String {
     format!(
         "<m:{operation}Response><m:ResponseMessages>{}</m:ResponseMessages></m:{operation}Response>",
@@ -128,7 +128,7 @@ pub fn response(operation: &str, messages: &[String]) -> String {
     )
 }
 
-/// A message that all is well, with what follows from it.
+/// A response message that reports success, with its content.
 pub fn success(operation: &str, inside: &str) -> String {
     format!(
         r#"<m:{operation}ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>{inside}</m:{operation}ResponseMessage>"#

@@ -1,4 +1,4 @@
-//! The statement that a service account signs to act for somebody.
+//! The JWT assertion that a service account signs to act for somebody.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -7,28 +7,28 @@ use serde_json::Value;
 use super::{state::ServiceAccount, token::Refusal};
 use crate::{app::App, microsoft::identity::keys::Parsed, store::State};
 
-/// The longest time that a statement may hold, in seconds.
+/// The longest validity of an assertion, in seconds.
 const LONGEST_S: i64 = 3_600;
-/// How far clocks may differ, in seconds.
+/// The tolerated difference between clocks, in seconds.
 const SKEW_S: i64 = 300;
 
-/// The audience that Google's own client names whatever endpoint it talks to.
+/// The audience that Google's own client names, whatever endpoint it calls.
 const REAL: &str = "https://oauth2.googleapis.com/token";
 
 const CLOCK: &str = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.";
 
-/// A statement whose signature, audience and times are good.
+/// An assertion with a valid signature, audience and times.
 #[derive(Debug)]
 pub struct Stated {
-    /// Who signed.
+    /// The account that signed.
     pub account: ServiceAccount,
-    /// For whom it wants to act; itself when absent.
+    /// The address of the user to act for; `None` for the account itself.
     pub subject: Option<String>,
-    /// What for.
+    /// The permissions requested for the token, as scope URLs.
     pub scopes: Vec<String>,
 }
 
-/// Checks a statement that was sent to the token endpoint `audience`.
+/// Checks an assertion that was sent to the token endpoint `audience`.
 pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<Stated, Refusal> {
     let malformed = || Refusal::new(400, "invalid_grant", "Invalid JWT: Failed to parse the token.");
     let token = Parsed::read(text).ok_or_else(malformed)?;
@@ -82,7 +82,7 @@ fn scopes(value: &Value) -> Vec<String> {
     value.as_str().unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// Whether Google has such a scope.
+/// Whether Google has a scope with this name.
 pub fn known(scope: &str) -> bool {
     matches!(scope, "openid" | "email" | "profile")
         || scope

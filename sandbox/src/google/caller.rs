@@ -1,4 +1,4 @@
-//! Access tokens, and who calls with one.
+//! Access tokens, and the callers that they identify.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,14 +15,14 @@ use crate::{
     wire::{Note, Request},
 };
 
-/// What access tokens begin with.
+/// The prefix of access tokens.
 const MARK: &str = "ya29.";
-/// How long one holds, in seconds.
+/// The lifetime of an access token, in seconds.
 pub const LIFE_S: i64 = 3_599;
-/// Requests of one client that a mailbox serves at a time.
+/// Concurrent requests of one client that a mailbox serves.
 const CONCURRENT: u32 = 16;
 
-/// Whom a token stands for.
+/// The account that a token stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The organisation of the account.
@@ -33,25 +33,25 @@ pub struct Caller {
     pub client_id: String,
     /// Whether a service account acts for the account.
     pub delegated: bool,
-    /// What the token is for.
+    /// The permissions of the token.
     pub scopes: BTreeSet<String>,
-    /// Counts the consents that were withdrawn before it, for an application.
+    /// The number of consents withdrawn before the token was issued, for an application's token.
     pub epoch: u64,
 }
 
 /// What a caller may do in a calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// See when it is busy.
+    /// See when the owner is busy.
     FreeBusyReader,
-    /// See its events.
+    /// See the events.
     Reader,
-    /// Everything.
+    /// Read and change everything.
     Owner,
 }
 
 impl Role {
-    /// As lists say it.
+    /// The role's name in lists.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FreeBusyReader => "freeBusyReader",
@@ -62,7 +62,7 @@ impl Role {
 }
 
 impl Caller {
-    /// A token for this caller.
+    /// Issues a token for this caller.
     pub fn token(&self, app: &App, token_epoch: u64) -> Result<String, Error> {
         let claims = json!({
             "org": self.organisation, "sub": self.account, "azp": self.client_id, "dwd": self.delegated,
@@ -72,7 +72,7 @@ impl Caller {
         Ok(format!("{MARK}{}", app.signer.sign(&claims)?))
     }
 
-    /// Who calls; refused when the token is not good any more.
+    /// The caller of a request; fails if the token is no longer valid.
     pub fn authenticate(app: &App, request: &Request) -> Result<Self, Failure> {
         let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
         let store = app.store();
@@ -104,21 +104,21 @@ impl Caller {
     }
 }
 
-/// A request with a good token.
+/// A request with a valid token.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// The sandbox.
     pub app: &'a Arc<App>,
-    /// The request.
+    /// The request as received, with its path and body.
     pub request: &'a Request,
-    /// What the journal will tell.
+    /// The details for the journal.
     pub note: &'a mut Note,
-    /// Who calls.
+    /// The account and client of the token.
     pub caller: Caller,
 }
 
 impl Call<'_> {
-    /// Refuses a token with none of these scopes; given without Google's prefix.
+    /// Refuses a token without any of these scopes, given without Google's prefix.
     pub fn scope(&self, any: &[&str]) -> Result<(), Failure> {
         let held =
             |name: &&str| self.caller.scopes.contains(&format!("https://www.googleapis.com/auth/{name}"));
@@ -130,14 +130,14 @@ impl Call<'_> {
         state.organisations.get(&self.caller.organisation).ok_or_else(Failure::unauthenticated)
     }
 
-    /// The account that calls.
+    /// The mailbox whose token the request carries; fails if it no longer exists.
     pub fn account<'s>(&self, state: &'s State) -> Result<&'s Mailbox, Failure> {
         let account = self.organisation(state)?.mailboxes.get(&self.caller.account);
         account.ok_or_else(Failure::unauthenticated)
     }
 
-    /// The calendar that `key` names and what the caller may do in it. The owner may do everything, an administrator
-    /// everything in the calendars of rooms, others see rooms' events and when people are busy.
+    /// The calendar that `key` names, and the caller's role in it. The owner may do everything, an administrator
+    /// everything in the calendars of rooms; others see rooms' events and when people are busy.
     pub fn calendar<'s>(
         &mut self,
         state: &'s State,
@@ -167,7 +167,7 @@ impl Call<'_> {
     }
 }
 
-/// Whether a mailbox has a calendar, and lets anybody in.
+/// Fails unless the mailbox has a calendar that anybody may reach.
 fn check(mailbox: &Mailbox) -> Result<(), Failure> {
     match (mailbox.hosting, mailbox.in_scope) {
         (Hosting::Normal, true) => Ok(()),

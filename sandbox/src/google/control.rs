@@ -1,4 +1,4 @@
-//! What tests do to the imitation of Google behind its back: `/control/google` and `/control/organisations/{id}/google`.
+//! Control requests for the imitation of Google: `/control/google` and `/control/organisations/{id}/google`.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ use crate::{
     wire::Request,
 };
 
-/// Answers what is asked below `/control/google`.
+/// Handles a request below `/control/google`.
 pub(crate) fn installation(
     app: &App,
     request: &Request,
@@ -49,7 +49,7 @@ pub(crate) fn installation(
     }
 }
 
-/// Answers what is asked below `/control/organisations/{id}/google`.
+/// Handles a request below `/control/organisations/{id}/google`.
 pub(crate) fn organisation(
     app: &App,
     request: &Request,
@@ -69,22 +69,22 @@ pub(crate) fn organisation(
     }
 }
 
-/// A service account to be made.
+/// The body for creating a service account.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewAccount {
-    /// What stands before the `@` of its address.
+    /// The part of the address before the `@`.
     #[serde(default = "muster")]
     name: String,
-    /// The project.
+    /// The id of the Google Cloud project that owns the account; part of its address.
     #[serde(default = "project")]
     project: String,
-    /// It gets no key: Google keeps one, with which the machine that Muster runs on may have it sign.
+    /// Whether Google keeps the key, so that the machine on which Muster runs may have it sign.
     #[serde(default)]
     keyless: bool,
 }
 
-/// Who may create tokens for a service account.
+/// The accounts that may create tokens for a service account.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signers {
@@ -99,7 +99,8 @@ fn project() -> String {
     "calendar-project".to_owned()
 }
 
-/// Makes a service account with a first key; answers its key file. One of this name keeps its id and gets one more key.
+/// Creates a service account with a first key and returns its key file. An existing account keeps its id and gets
+/// another key.
 fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
     let email = format!("{}@{}.iam.gserviceaccount.com", new.name, new.project);
     let known = app.store().state().google.accounts.get(&email).cloned();
@@ -114,7 +115,7 @@ fn create(app: &App, origin: &str, new: &NewAccount) -> Result<Value, Error> {
     if new.keyless { manage_key(app, account) } else { give_key(app, origin, account) }
 }
 
-/// Lets Google keep a key of a service account; answers what its owner knows of it.
+/// Creates a key of a service account that Google keeps; returns what its owner sees.
 fn manage_key(app: &App, mut account: ServiceAccount) -> Result<Value, Error> {
     let (signer, private) = Signer::generate()?;
     account.keys.insert(signer.kid().to_owned(), STANDARD.encode(signer.public_half()));
@@ -126,7 +127,7 @@ fn manage_key(app: &App, mut account: ServiceAccount) -> Result<Value, Error> {
     Ok(known)
 }
 
-/// Changes who may have a service account sign; `None` when there is none that Google keeps a key for.
+/// Changes who may have a service account sign; `None` if Google keeps no key for the account.
 fn allow(app: &App, email: &str, signers: BTreeSet<String>) -> Result<Option<Value>, Error> {
     let mut store = app.store();
     let Some(mut account) = store.state().google.accounts.get(email).cloned() else { return Ok(None) };
@@ -137,7 +138,7 @@ fn allow(app: &App, email: &str, signers: BTreeSet<String>) -> Result<Option<Val
     Ok(Some(answer))
 }
 
-/// Deletes all keys of a service account and answers a new key file.
+/// Deletes all keys of a service account and returns a new key file.
 fn rotate(app: &App, origin: &str, email: &str) -> Result<Option<Value>, Error> {
     let known = app.store().state().google.accounts.get(email).cloned();
     let Some(mut account) = known else { return Ok(None) };
@@ -173,13 +174,13 @@ fn pem(der: &[u8]) -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
 }
 
-/// What an administrator allows a client.
+/// The body for authorising a client.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Authorise {
     client_id: String,
     scopes: Vec<String>,
-    /// Seconds until Google has spread it.
+    /// Seconds until Google has propagated the authorisation.
     #[serde(default)]
     delay_s: i64,
 }
@@ -196,21 +197,21 @@ fn authorise(app: &App, organisation: Uuid, order: Authorise) -> Result<Value, E
     Ok(answer)
 }
 
-/// A client that loses its delegation.
+/// The body for withdrawing a client's delegation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Revoke {
     client_id: String,
 }
 
-/// Takes a delegation away.
+/// Withdraws a delegation.
 fn revoke(app: &App, organisation: Uuid, order: Revoke) -> Result<Value, Error> {
     let change = Change::DelegationGone(organisation, order.client_id);
     app.commit(&mut app.store(), vec![store::Change::Google(change)])?;
     Ok(json!({ "revoked": true }))
 }
 
-/// What Google knows of an organisation.
+/// What Google knows about an organisation.
 fn show(state: &State, organisation: &Organisation) -> Value {
     let delegations: serde_json::Map<String, Value> = state
         .google

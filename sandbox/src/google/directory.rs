@@ -22,7 +22,7 @@ const RESOURCES: &[&str] =
 const PAGE: usize = 100;
 const PAGE_MOST: usize = 500;
 
-/// Answers a request below `/admin/directory/v1`.
+/// Handles a request below `/admin/directory/v1`.
 pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
     let store = call.app.store();
     let state = store.state();

@@ -1,28 +1,28 @@
-//! Refusals of Google's APIs.
+//! Error responses of Google's APIs.
 
 use serde_json::json;
 
 use crate::{Error, wire::Answer};
 
-/// A refusal with its status, reason and message.
+/// An error response with its status, reason and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The HTTP status.
     pub status: u16,
-    /// `global`, `calendar` or `usageLimits`.
+    /// The error domain: `global`, `calendar` or `usageLimits`.
     pub domain: &'static str,
-    /// The reason.
+    /// The machine-readable cause within the domain, such as `notFound`.
     pub reason: String,
-    /// What is said about it.
+    /// The human-readable sentence.
     pub message: String,
 }
 
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum Refused {
-    /// The caller is to blame.
+    /// The caller is at fault.
     Because(Failure),
-    /// The sandbox is.
+    /// The sandbox itself failed.
     Broken(Error),
 }
 
@@ -39,27 +39,27 @@ impl From<Error> for Refused {
 }
 
 impl Failure {
-    /// A refusal.
+    /// Builds an error response.
     pub fn new(status: u16, domain: &'static str, reason: &str, message: impl Into<String>) -> Self {
         Self { status, domain, reason: reason.to_owned(), message: message.into() }
     }
 
-    /// One of the limits was met.
+    /// A rate limit was reached.
     pub fn limit(status: u16, reason: &str, message: &str) -> Self {
         Self::new(status, "usageLimits", reason, message)
     }
 
-    /// The request makes no sense.
+    /// The request is invalid.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "global", "invalid", message)
     }
 
-    /// Something is missing in the request.
+    /// The request lacks something.
     pub fn required(message: impl Into<String>) -> Self {
         Self::new(400, "global", "required", message)
     }
 
-    /// No token, or one that is not good any more.
+    /// The request has no token, or an invalid one.
     pub fn unauthenticated() -> Self {
         Self::new(401, "global", "authError", "Invalid Credentials")
     }
@@ -75,7 +75,7 @@ impl Failure {
         Self::new(403, "global", "forbidden", "Forbidden")
     }
 
-    /// The caller is no administrator.
+    /// The caller is not an administrator.
     pub fn not_authorized() -> Self {
         Self::new(403, "global", "forbidden", "Not Authorized to access this resource/api")
     }
@@ -86,12 +86,12 @@ impl Failure {
         Self::new(403, "calendar", "notACalendarUser", message)
     }
 
-    /// It is not there, or not for the caller.
+    /// The resource does not exist, or the caller may not see it.
     pub fn not_found() -> Self {
         Self::new(404, "global", "notFound", "Not Found")
     }
 
-    /// The answer.
+    /// The HTTP response in Google's JSON format for errors.
     pub fn answer(&self) -> Answer {
         let answer = Answer::json(
             self.status,

@@ -33,7 +33,7 @@ pub fn serves(request: &Request) -> bool {
     request.segments.first().is_some_and(|first| first == PREFIX)
 }
 
-/// Answers a request below `/google`.
+/// Handles a request below `/google`.
 pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let parts = request.parts();
     match (request.method.as_str(), &parts[1..]) {

@@ -1,5 +1,5 @@
-//! What the imitation of Google remembers beside organisations and events: service accounts, what they may, channels, and
-//! the order in which calendars changed.
+//! The state of the imitation of Google beside organisations and events: service accounts, their permissions, channels,
+//! and the order in which calendars changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::iam::Managed;
 use crate::store::Owner;
 
-/// Everything of Google's.
+/// All of Google's state.
 #[derive(Debug, Default)]
 pub struct State {
     /// Service accounts by their addresses.
@@ -21,15 +21,15 @@ pub struct State {
     pub channels: BTreeMap<String, Channel>,
 }
 
-/// One mutation.
+/// One mutation of the state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// A new or changed service account.
     Account(ServiceAccount),
-    /// What a client may in an organisation.
+    /// A client's permissions in an organisation.
     Delegation(Uuid, String, Delegation),
-    /// A client may nothing more in an organisation.
+    /// A client has lost its permissions in an organisation.
     DelegationGone(Uuid, String),
     /// A new channel.
     Channel(Channel),
@@ -40,54 +40,54 @@ pub enum Change {
 /// A service account of a vendor's or a customer's project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceAccount {
-    /// The address.
+    /// The account's address.
     pub email: String,
     /// The numeric client id.
     pub client_id: String,
-    /// The project.
+    /// The id of the Google Cloud project that owns the account.
     pub project: String,
-    /// The public halves of its living keys (PKCS #1, DER, base64) by key id.
+    /// The public halves of its valid keys (PKCS #1, DER, base64) by key id.
     pub keys: BTreeMap<String, String>,
     /// Whether it was disabled.
     #[serde(default)]
     pub disabled: bool,
-    /// The key that Google keeps for it, if it signs without one of its owner's.
+    /// The key that Google keeps for the account; `None` if it signs with its owner's keys.
     #[serde(default)]
     pub managed: Option<Managed>,
 }
 
-/// What an administrator allowed a client.
+/// What an administrator permits a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delegation {
-    /// The scopes.
+    /// The permissions granted, as scope URLs.
     pub scopes: BTreeSet<String>,
-    /// From when on it works.
+    /// When the permissions take effect.
     pub effective_at: Timestamp,
 }
 
-/// A standing request for notices.
+/// A subscription to notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
-    /// The client's id of it.
+    /// The client's id of the channel.
     pub id: String,
-    /// Google's id of what is watched.
+    /// Google's id of the watched resource.
     pub resource_id: String,
-    /// The address of what is watched.
+    /// The URL of the watched resource.
     pub resource_uri: String,
-    /// Whose calendar.
+    /// The watched calendar.
     pub owner: Owner,
-    /// Who opened it: client id and subject.
+    /// The client id and subject that opened the channel.
     pub opener: (String, String),
-    /// Where notices go.
+    /// The URL for notifications.
     pub address: String,
-    /// The client's secret word.
+    /// The client's secret, sent with each notification.
     pub token: Option<String>,
-    /// When it ends.
+    /// When the channel ends.
     pub expires_at: Timestamp,
 }
 
 impl State {
-    /// Applies a mutation. Answers the channel whose first notice is due.
+    /// Applies a mutation. Returns the channel whose first notification is due.
     pub fn apply(&mut self, change: Change) -> Option<Channel> {
         match change {
             Change::Account(account) => drop(self.accounts.insert(account.email.clone(), account)),

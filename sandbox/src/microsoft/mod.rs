@@ -11,7 +11,7 @@ use crate::{
     wire::{Answer, Body, Note, Request},
 };
 
-/// Answers a request of either.
+/// Handles a request of either.
 pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     if request.segments.first().is_some_and(|first| first == "v1.0") {
         graph::route(app, request, note).await

@@ -1,4 +1,4 @@
-//! Events, and what is sent about them.
+//! Events, and the messages sent about them.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use domain::{TimeRange, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What somebody answered to an invitation.
+/// A response to an invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Response {
-    /// Nothing is asked.
+    /// No response is requested.
     None,
-    /// Is the organiser.
+    /// The organiser, who does not respond.
     Organizer,
-    /// Perhaps.
+    /// The invitation is tentatively accepted.
     TentativelyAccepted,
-    /// Yes.
+    /// The invitation is accepted without reservation.
     Accepted,
-    /// No.
+    /// The invitation is refused.
     Declined,
-    /// Not yet.
+    /// The response is outstanding.
     NotResponded,
 }
 
@@ -28,221 +28,221 @@ pub enum Response {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ShowAs {
-    /// Not at all.
+    /// The time stays free.
     Free,
-    /// Perhaps.
+    /// The time may still be given up.
     Tentative,
-    /// Fully.
+    /// The time is taken.
     Busy,
-    /// Fully, and the person is away.
+    /// The time is taken and the person is out of the office.
     Oof,
-    /// Not at all, the person is elsewhere.
+    /// The time stays free and the person works elsewhere.
     WorkingElsewhere,
-    /// Not known.
+    /// The client did not say.
     Unknown,
 }
 
-/// What an attendee is to an event.
+/// How an attendee takes part in an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Part {
-    /// Has to come.
+    /// A person who has to come.
     Required,
-    /// May come.
+    /// A person who may come.
     Optional,
-    /// Is a room.
+    /// A room or a piece of equipment.
     Resource,
 }
 
-/// A name and an address.
+/// A display name and a mail address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// The address.
+    /// The mail address, as the client spelt it.
     pub address: String,
 }
 
-/// Somebody who is invited.
+/// An invited person or room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attendee {
-    /// Who.
+    /// The invited name and mail address.
     #[serde(flatten)]
     pub party: Party,
-    /// As what.
+    /// Whether the attendee must come, may come, or is a room.
     pub part: Part,
-    /// What was answered.
+    /// The response so far.
     pub response: Response,
-    /// When.
+    /// The time of the response; `None` before it.
     pub responded_at: Option<Timestamp>,
 }
 
 /// One copy of an event, in one calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The id, in this mailbox.
+    /// The id, valid in this mailbox.
     pub id: String,
-    /// Counts changes; makes the ETag.
+    /// Number of changes; part of the ETag.
     pub change: u64,
-    /// The same in all copies.
+    /// The iCalendar UID, the same in all copies.
     pub ical_uid: String,
     /// The title.
     pub subject: String,
-    /// `html` or `text`.
+    /// The format of the body: `html` or `text`.
     pub body_type: String,
-    /// The text.
+    /// The content, in the format of `body_type`.
     pub body: String,
-    /// When.
+    /// Start and end, in UTC.
     pub range: TimeRange,
-    /// The zone names that start and end were given in.
+    /// The zone names in which start and end were given.
     pub zones: (String, String),
-    /// Whether it covers whole days.
+    /// Whether the event covers whole days.
     pub all_day: bool,
-    /// The place, as it was given.
+    /// The place, as the client sent it.
     pub location: Option<serde_json::Value>,
-    /// Who organises it.
+    /// The organiser's name and address.
     pub organizer: Party,
     /// Whether this is the organiser's copy.
     pub is_organizer: bool,
-    /// Who is invited.
+    /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
-    /// What the owner of this copy answered.
+    /// The response of this copy's owner.
     pub response: Response,
-    /// When.
+    /// The time of the owner's response; `None` before it.
     pub responded_at: Option<Timestamp>,
-    /// How it blocks the calendar.
+    /// How the event blocks the calendar.
     pub show_as: ShowAs,
     /// `normal`, `personal`, `private` or `confidential`.
     pub sensitivity: String,
-    /// The client's key of its making.
+    /// The client's idempotency key for the creation.
     pub transaction_id: Option<String>,
     /// Extended properties, by their ids.
     pub extended: BTreeMap<String, String>,
-    /// Its online meeting.
+    /// The online meeting; `None` if none was requested.
     #[serde(default)]
     pub meeting: Option<Meeting>,
-    /// Members that are kept as they came: importance, reminder and the like.
+    /// Members stored as received: importance, reminder and the like.
     pub extra: BTreeMap<String, serde_json::Value>,
-    /// When it was made.
+    /// When this copy was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When this copy was last changed.
     pub modified_at: Timestamp,
 }
 
 /// The online meeting of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meeting {
-    /// From when on it can be joined.
+    /// When people can join.
     pub ready_at: Timestamp,
-    /// The client's id of the request for it, where there is such a thing.
+    /// The client's id of the request for the meeting; `None` for providers without one.
     pub request: Option<String>,
 }
 
 impl Event {
-    /// The ETag without the `W/"…"` around it.
+    /// The ETag without the surrounding `W/"…"`.
     pub fn change_key(&self) -> String {
         use base64::Engine as _;
         base64::engine::general_purpose::STANDARD.encode(format!("{}:{:08}", &self.ical_uid, self.change))
     }
 
-    /// The ETag.
+    /// The version of this copy, as `If-Match` compares it: `W/"…"` around the change key.
     pub fn etag(&self) -> String {
         format!("W/\"{}\"", self.change_key())
     }
 
-    /// What identifies the effect: the client's key, else the value of an extended property.
+    /// The effect key: the client's idempotency key, else the value of an extended property.
     pub fn effect_key(&self) -> Option<String> {
         self.extended.values().next().or(self.transaction_id.as_ref()).cloned()
     }
 
-    /// Whether it takes time from the calendar.
+    /// Whether the event makes its calendar busy.
     pub fn blocks(&self) -> bool {
         matches!(self.show_as, ShowAs::Tentative | ShowAs::Busy | ShowAs::Oof)
     }
 }
 
-/// A room that still has to answer.
+/// A response that a room still has to give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
-    /// The organisation.
+    /// The id of the organisation.
     pub tenant: Uuid,
     /// The room's directory id.
     pub room: String,
     /// The event's id in the room's calendar.
     pub event: String,
-    /// When it answers.
+    /// When the room responds.
     pub due: Timestamp,
 }
 
-/// A mail that would have been sent.
+/// A mail that the provider would have sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
-    /// When.
+    /// When the provider would have sent the mail.
     pub at: Timestamp,
     /// The sender's address.
     pub from: String,
-    /// The receiver's address.
+    /// The recipient's address.
     pub to: String,
     /// The subject line.
     pub subject: String,
-    /// What it does.
+    /// The purpose of the mail.
     pub kind: MailKind,
-    /// Which meeting it is about.
+    /// The UID of the meeting that the mail is about.
     pub ical_uid: String,
 }
 
-/// What a meeting mail does.
+/// The purpose of a meeting mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum MailKind {
-    /// Invites.
+    /// Invites an attendee.
     Request,
-    /// Changes.
+    /// Announces a change.
     Update,
-    /// Cancels.
+    /// Announces that the meeting does not take place.
     Cancel,
-    /// Answers.
+    /// Responds to an invitation.
     Response,
 }
 
-/// A standing request for notifications.
+/// A subscription to change notifications.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// The id.
+    /// The subscription's primary key, which notifications carry.
     pub id: String,
-    /// The organisation.
+    /// The id of the organisation.
     pub tenant: Uuid,
-    /// Who made it: the client id.
+    /// The client id that created the subscription.
     pub client_id: String,
-    /// The account's or service principal's id.
+    /// The directory id of the account or service principal that created it.
     pub creator: String,
     /// The mailbox's directory id.
     pub mailbox: String,
-    /// The resource, as it was asked.
+    /// The path of the watched resource, as requested.
     pub resource: String,
-    /// `created,updated,deleted`.
+    /// The kinds of change to report, such as `created,updated,deleted`.
     pub change_type: String,
-    /// Where notifications go.
+    /// The URL for change notifications.
     pub notification_url: String,
-    /// Where lifecycle notifications go.
+    /// The URL for lifecycle notifications; `None` for none.
     pub lifecycle_url: Option<String>,
-    /// The client's secret word.
+    /// The client's secret, sent with each notification.
     pub client_state: Option<String>,
-    /// When it ends.
+    /// When the subscription ends unless it is renewed.
     pub expires_at: Timestamp,
 }
 
-/// A standing request to keep in mind what happens in a calendar until it is asked for, as Exchange has it.
+/// An Exchange pull subscription: keeps the events of a calendar until the client asks for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pull {
-    /// The id.
+    /// The subscription's primary key, which GetEvents names.
     pub id: String,
-    /// Whose calendar: the organisation and the mailbox's directory id.
+    /// The calendar: the organisation and the mailbox's directory id.
     pub owner: (Uuid, String),
-    /// Which kinds of events are told.
+    /// The kinds of events to report.
     pub kinds: Vec<String>,
-    /// How long it lives after it was asked last.
+    /// How many minutes the subscription lives after the last GetEvents.
     pub timeout_minutes: i64,
-    /// How often all cursors had been forgotten when it was made.
+    /// The value of [`crate::history::History::epoch`] at its creation.
     pub epoch: u64,
 }

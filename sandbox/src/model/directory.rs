@@ -1,4 +1,4 @@
-//! Organisations, who is in them, and what they granted.
+//! Organisations, their accounts and rooms, and what they granted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,23 +6,23 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A registered application of a vendor.
+/// An application registered by a vendor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {
-    /// The client id.
+    /// The id that clients send when they sign in, a UUID at Microsoft.
     pub client_id: String,
     /// The name that consent pages show.
     pub name: String,
-    /// The client secret, where it has one.
+    /// The client secret; `None` for an application without one.
     pub secret: Option<String>,
-    /// From when on the secret is no longer taken; never when absent.
+    /// When the secret expires; `None` for never.
     #[serde(default)]
     pub secret_expires_at: Option<Timestamp>,
-    /// Where browsers may be sent back to; compared as text.
+    /// The URLs to which browsers may be sent back, compared as text.
     pub redirect_uris: Vec<String>,
-    /// Certificates (DER, base64) whose keys may sign client assertions.
+    /// The certificates (DER, base64) whose keys may sign client assertions.
     pub certificates: Vec<String>,
-    /// The application permissions it is configured with.
+    /// The application permissions that it is configured with.
     pub permissions: BTreeSet<String>,
 }
 
@@ -31,45 +31,45 @@ pub struct Application {
 pub struct Organisation {
     /// The tenant id.
     pub id: Uuid,
-    /// Counts up with every organisation that is made.
+    /// A number that increases with every organisation created.
     pub serial: u64,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// The one verified domain.
+    /// The only verified domain.
     pub domain: String,
-    /// The time zone of its mailboxes, as Windows names it.
+    /// The zone of the mailboxes, by its Windows name.
     pub zone: String,
-    /// When it was made.
+    /// When the directory was set up, by the sandbox's clock.
     pub created_at: Timestamp,
-    /// Everybody and every room, by directory id.
+    /// Accounts and rooms, by directory id.
     pub mailboxes: BTreeMap<String, Mailbox>,
-    /// What applications were granted, by client id.
+    /// The consents given to applications, by client id.
     #[serde(default)]
     pub consents: BTreeMap<String, Consent>,
-    /// How the organisation's services behave.
+    /// The delays of the organisation's services.
     #[serde(default)]
     pub settings: Settings,
-    /// Directory ids by lower-case address; made from `mailboxes`.
+    /// Directory ids by lower-case address; derived from `mailboxes`.
     #[serde(skip)]
     pub addresses: BTreeMap<String, String>,
 }
 
-/// Delays that an organisation's services have.
+/// The delays of an organisation's services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Seconds until rooms answer.
+    /// Seconds until rooms respond.
     pub room_delay_s: u32,
     /// Seconds until an online meeting can be joined.
     pub meeting_delay_s: u32,
-    /// Seconds until a consent reaches newly issued tokens.
+    /// Seconds until a consent reaches new tokens.
     pub consent_delay_s: u32,
-    /// The earliest instant at which a consent reaches newly issued tokens, whatever the delay.
+    /// The earliest time at which a consent reaches new tokens, whatever the delay.
     pub consent_from: Option<Timestamp>,
 }
 
 impl Organisation {
-    /// Finds a mailbox by directory id or by any of its addresses.
+    /// Finds a mailbox by its directory id or any of its addresses.
     pub fn find(&self, key: &str) -> Option<&Mailbox> {
         self.mailboxes.get(key).or_else(|| {
             let key = key.to_lowercase();
@@ -77,7 +77,7 @@ impl Organisation {
         })
     }
 
-    /// Makes the address book anew.
+    /// Rebuilds `addresses`.
     pub fn index(&mut self) {
         self.addresses = self
             .mailboxes
@@ -93,7 +93,7 @@ impl Organisation {
         self.mailboxes.values().filter(|mailbox| mailbox.admin)
     }
 
-    /// Those who can sign in: administrators first, then by address.
+    /// The accounts that can sign in, administrators first, then by address.
     pub fn accounts(&self) -> Vec<&Mailbox> {
         let mut accounts: Vec<&Mailbox> =
             self.mailboxes.values().filter(|mailbox| mailbox.purpose == Purpose::User).collect();
@@ -114,23 +114,23 @@ pub struct Mailbox {
     pub aliases: Vec<String>,
     /// The sign-in name.
     pub upn: String,
-    /// The name, for people.
+    /// A display name.
     pub name: String,
-    /// Whose it is.
+    /// Who uses the mailbox.
     pub purpose: Purpose,
     /// Whether the account is a Global Administrator.
     pub admin: bool,
-    /// Where the mailbox lives.
+    /// Where the mailbox is hosted.
     pub hosting: Hosting,
-    /// Whether applications may reach it.
+    /// Whether applications may reach the mailbox.
     pub in_scope: bool,
-    /// Whether others see when its owner is busy and nothing more.
+    /// Whether others only see when the owner is busy.
     #[serde(default)]
     pub hides_details: bool,
-    /// Whether its calendar may have online meetings.
+    /// Whether the calendar may have online meetings.
     #[serde(default = "yes")]
     pub online_meetings: bool,
-    /// What a room has; only with [`Purpose::Room`].
+    /// The details of a room; only with [`Purpose::Room`].
     pub room: Option<Room>,
 }
 
@@ -140,19 +140,19 @@ impl Mailbox {
     }
 }
 
-/// Whose a mailbox is, in the words of `userPurpose`.
+/// Who uses a mailbox, in the words of `userPurpose`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// A person's.
+    /// One person.
     User,
-    /// Several people's.
+    /// Several people.
     Shared,
-    /// A room's.
+    /// Nobody: the mailbox stands for a bookable place.
     Room,
 }
 
-/// Where a mailbox lives.
+/// Where a mailbox is hosted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hosting {
@@ -162,29 +162,29 @@ pub enum Hosting {
     None,
     /// On a server of the organisation.
     OnPrem,
-    /// In the cloud or on a server; but its account is disabled, and Exchange lets nobody act in it.
+    /// In the cloud or on a server, but the account is disabled and Exchange admits nobody.
     Disabled,
 }
 
-/// What a room has and how it answers.
+/// The details of a room, and how it responds to invitations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
-    /// How many people it holds.
+    /// Number of people the room holds; `None` if the directory does not say.
     pub capacity: Option<u32>,
-    /// The building.
+    /// Where the room is; `None` if the directory does not say.
     pub building: Option<String>,
-    /// The floor.
+    /// The storey, as the directory numbers it; `None` if the directory does not say.
     pub floor: Option<i32>,
-    /// What stands in it.
+    /// What the directory lists as available in the room.
     pub equipment: Vec<String>,
-    /// Whether it answers by itself.
+    /// Whether the room responds by itself.
     pub auto_accept: bool,
-    /// Whether it accepts overlapping meetings.
+    /// Whether the room accepts overlapping meetings.
     pub allow_conflicts: bool,
-    /// Who decides about its meetings: the room says "perhaps" until then.
+    /// The address of the person who decides: until then the room's response is tentative. `None` for nobody.
     #[serde(default)]
     pub approver: Option<String>,
-    /// Whether its calendar shows who booked it in place of what for.
+    /// Whether the room's calendar shows the organiser's name in place of the title.
     #[serde(default = "yes")]
     pub replaces_titles: bool,
 }
@@ -193,22 +193,22 @@ fn yes() -> bool {
     true
 }
 
-/// What an application was granted in an organisation. Its being there means the service principal exists.
+/// What an organisation granted an application. The record exists only if the service principal does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Consent {
-    /// Granted application permissions.
+    /// The application permissions granted.
     pub roles: BTreeSet<String>,
-    /// From when on tokens carry them.
+    /// When new tokens begin to carry the permissions.
     pub effective_at: Option<Timestamp>,
     /// Delegated permissions granted for everybody.
     pub scopes: BTreeSet<String>,
     /// Delegated permissions granted by single accounts, by directory id.
     pub by_account: BTreeMap<String, BTreeSet<String>>,
-    /// Whether the service principal is there.
+    /// Whether the service principal exists.
     pub present: bool,
-    /// Whether an administrator blocked it.
+    /// Whether an administrator disabled the application.
     pub disabled: bool,
-    /// Counts revocations: tokens of an earlier epoch are refused.
+    /// Number of revocations: tokens of an earlier epoch are refused.
     pub epoch: u64,
 }

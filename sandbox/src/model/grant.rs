@@ -1,4 +1,4 @@
-//! What people's sign-ins left behind.
+//! Codes and tokens that people's sign-ins left behind.
 
 use std::collections::BTreeSet;
 
@@ -9,40 +9,40 @@ use uuid::Uuid;
 /// An authorisation code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Code {
-    /// Who signed in.
+    /// What the code stands for.
     pub grant: Grant,
-    /// Where the browser was sent.
+    /// The URL to which the browser was sent back.
     pub redirect_uri: String,
-    /// The PKCE challenge (S256), where one was given.
+    /// The PKCE challenge (S256); `None` if the client sent none.
     pub challenge: Option<String>,
-    /// The nonce of the request.
+    /// The nonce of the request; `None` if the client sent none.
     pub nonce: Option<String>,
-    /// When it dies.
+    /// The time from which redemption fails, by the sandbox's clock.
     pub expires_at: Timestamp,
-    /// Whether it was redeemed.
+    /// Whether the code was redeemed, which is possible only once.
     pub used: bool,
 }
 
 /// What a code or a refresh token stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// The organisation.
+    /// The id of the organisation.
     pub tenant: Uuid,
     /// The account's directory id.
     pub account: String,
-    /// The client.
+    /// The id of the application that the person signed in to.
     pub client_id: String,
-    /// What was asked and granted.
+    /// The scopes that were requested and granted.
     pub scopes: BTreeSet<String>,
-    /// The revocation count at that time.
+    /// The number of revocations at the time of the grant.
     pub epoch: u64,
 }
 
 /// A refresh token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {
-    /// What it stands for.
+    /// What the token stands for.
     pub grant: Grant,
-    /// When it dies.
+    /// When the token expires.
     pub expires_at: Timestamp,
 }

@@ -1,14 +1,14 @@
-//! The account by which an organisation's Exchange server is reached.
+//! The service account by which Muster reaches an organisation's Exchange server.
 
 use serde::{Deserialize, Serialize};
 
-/// A technical account.
+/// A service account of an Exchange server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Technical {
     /// The user name, as it is typed.
     pub user: String,
-    /// The password.
+    /// What the account logs in with, in the clear.
     pub password: String,
-    /// Whether it holds the role ApplicationImpersonation.
+    /// Whether the account holds the role ApplicationImpersonation.
     pub impersonates: bool,
 }

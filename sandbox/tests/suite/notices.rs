@@ -28,7 +28,7 @@ impl Ear {
         self.world.control("faults", fault).await;
     }
 
-    /// Makes an event in Ada's calendar; answers its id.
+    /// Makes an event in Ada's calendar; returns its id.
     async fn book(&self, key: &str, hour: u32) -> String {
         let event = self.world.book(&self.token, "ada@acme.test", meeting(key, hour, hour + 1, &[])).await;
         event["id"].as_str().unwrap().to_owned()

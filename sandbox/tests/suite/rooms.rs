@@ -12,7 +12,7 @@ impl World {
         self.control(&format!("organisations/acme.test/{path}"), body).await
     }
 
-    /// Books the room and answers the event's id in Ada's calendar.
+    /// Books the room and returns the event's id in Ada's calendar.
     async fn book_room(&self, token: &str) -> Value {
         let body = meeting("room", 9, 10, &[("resource", ROOM)]);
         self.book(token, "ada@acme.test", body).await["id"].clone()

@@ -79,7 +79,7 @@ impl World {
         self.client.get(self.url(&format!("control/{path}"))).send().await.unwrap().json().await.unwrap()
     }
 
-    /// An administrator opens the consent page and goes on to the end. Answers the query of the redirect.
+    /// An administrator opens the consent page and goes on to the end. Returns the query of the redirect.
     pub async fn consent(&self) -> Url {
         let path = format!(
             "{}/v2.0/adminconsent?client_id={CLIENT}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default&redirect_uri={RETURN}&state=s1",
@@ -187,7 +187,7 @@ impl World {
         answer(self.graph(token, Method::POST, path).json(&body)).await
     }
 
-    /// Makes an event and answers it.
+    /// Makes an event and returns it.
     pub async fn book(&self, token: &str, who: &str, body: Value) -> Value {
         let (status, event) = self.post(token, &format!("users/{who}/calendar/events"), body).await;
         assert_eq!(status, 201, "{event}");

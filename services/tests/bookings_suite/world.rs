@@ -20,15 +20,15 @@ use services::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-/// Everything that a test stands on.
+/// The surroundings of a test: use cases, clock, tenant and integration.
 pub struct World {
-    /// The use cases.
+    /// The use cases under test.
     pub services: Services,
-    /// The time.
+    /// The clock; it stands still unless a test moves it.
     pub clock: TestClock,
-    /// The tenant.
+    /// The only customer, unless a test adds another with [`World::tenant`].
     pub tenant: Id<ids::Tenant>,
-    /// Its only integration.
+    /// The tenant's only integration.
     pub integration: Uuid,
     count: AtomicU32,
     place: Place,
@@ -39,7 +39,7 @@ enum Place {
     Database { server: String, name: String },
 }
 
-/// Monday, the first of June 2026, six o'clock.
+/// Monday, 1 June 2026, 06:00 UTC.
 fn start() -> Timestamp {
     "2026-06-01T06:00:00Z".parse().unwrap()
 }
@@ -53,7 +53,7 @@ pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
     TimeRange::new(from, to).unwrap()
 }
 
-/// A caller of some tenant who may do everything within it.
+/// A caller with all permissions of some tenant.
 pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
     let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
     let permissions = StandardRole::Administrator.permissions();
@@ -61,24 +61,24 @@ pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
 }
 
 impl World {
-    /// On a file of its own.
+    /// A world on an SQLite file of its own.
     pub async fn sqlite() -> Self {
         Self::sqlite_with(Connectors::default()).await
     }
 
-    /// The same, with calendar systems.
+    /// Like [`Self::sqlite`], with calendar systems.
     pub async fn sqlite_with(connectors: Connectors) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
         Self::on(&url, Place::File(folder), connectors).await
     }
 
-    /// On a database of its own.
+    /// A world on a PostgreSQL database of its own.
     pub async fn postgres() -> Self {
         Self::postgres_with(Connectors::default()).await
     }
 
-    /// The same, with calendar systems.
+    /// Like [`Self::postgres`], with calendar systems.
     pub async fn postgres_with(connectors: Connectors) -> Self {
         let server = std::env::var("MUSTER_TEST_POSTGRES").expect(
             "MUSTER_TEST_POSTGRES must be the URL of a PostgreSQL server on which databases may be made",
@@ -113,19 +113,19 @@ impl World {
         world
     }
 
-    /// Takes the database away.
+    /// Drops the database.
     pub async fn close(self) {
         let Place::Database { server, name } = self.place else { return };
         let owner = Store::owner(&server).await.unwrap();
         owner.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
     }
 
-    /// A caller of the world's tenant who may do everything within it.
+    /// A caller with all permissions of the world's tenant.
     pub fn admin(&self) -> Allowed {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000a")
     }
 
-    /// Another one.
+    /// Another caller with all permissions of the world's tenant.
     pub fn colleague(&self) -> Allowed {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000b")
     }
@@ -140,7 +140,7 @@ impl World {
         txn.commit().await.unwrap();
     }
 
-    /// One more tenant.
+    /// Adds a tenant.
     pub async fn tenant(&self, id: Id<ids::Tenant>) {
         let row = entity::tenant::Model {
             id: id.uuid(),
@@ -208,7 +208,7 @@ impl World {
         id
     }
 
-    /// A person without any calendar.
+    /// Adds a user without any calendar.
     pub async fn stranger(&self, tenant: Id<ids::Tenant>) -> Id<ids::User> {
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let row = entity::tenant_user::Model {
@@ -226,7 +226,7 @@ impl World {
         Id::from_uuid(id)
     }
 
-    /// A person whose calendar was read and holds these times.
+    /// Adds a user whose calendar was read and holds these busy times.
     pub async fn person(&self, busy: &[TimeRange]) -> Id<ids::User> {
         let user = self.stranger(self.tenant).await;
         let connection = self.connection(Some(user), None, "ACTIVE").await;
@@ -234,7 +234,7 @@ impl World {
         user
     }
 
-    /// A room whose calendar was read and holds these times.
+    /// Adds a room whose calendar was read and holds these busy times.
     pub async fn room(&self, capacity: i32, busy: &[TimeRange]) -> Id<ids::Room> {
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let row = entity::room::Model {
@@ -256,7 +256,7 @@ impl World {
         id
     }
 
-    /// A mailbox in some state, of which nothing was read yet.
+    /// Adds a mailbox in a given state, unread so far.
     pub async fn connection(
         &self,
         user: Option<Id<ids::User>>,
@@ -300,18 +300,18 @@ impl World {
         id
     }
 
-    /// Reads a mailbox's calendar: from the day before to thirty days on, with these times taken.
+    /// Stores a copy of a mailbox's calendar, from the day before to thirty days ahead, with these busy times.
     pub async fn read(&self, connection: Uuid, busy: &[TimeRange]) {
         let busy: Vec<Busy> = busy.iter().map(|range| Busy { range: *range, kind: BusyKind::Busy }).collect();
         self.read_kinds(connection, &busy).await;
     }
 
-    /// The same, with tentative times.
+    /// Like [`Self::read`], with tentative times.
     pub async fn read_kinds(&self, connection: Uuid, busy: &[Busy]) {
         self.read_with(connection, busy, &[]).await;
     }
 
-    /// The same, with items that cannot be read.
+    /// Like [`Self::read`], with unreadable items.
     pub async fn read_with(&self, connection: Uuid, busy: &[Busy], unreadable: &[Unreadable]) {
         let event = |(n, busy): (usize, &Busy)| Event {
             id: format!("event-{n}"),
@@ -339,18 +339,18 @@ impl World {
         self.change(vec![Change::Calendar(Box::new(copy))]).await;
     }
 
-    /// Writes what a workflow's step would write.
+    /// Applies changes as a workflow's step would.
     pub async fn change(&self, changes: Vec<Change>) {
         self.services.write(self.tenant.uuid(), "test", changes).await.unwrap();
     }
 
-    /// The integration gets a service mailbox.
+    /// Gives the integration a service mailbox.
     pub async fn service_mailbox(&self) {
         let (integration, address) = (self.integration, "service@acme.example".to_owned());
         self.change(vec![Change::ServiceMailbox { integration, address, name: "Service".to_owned() }]).await;
     }
 
-    /// How many rows of occupancy a booking has.
+    /// The number of rows of `occupancy` that a booking has.
     pub async fn occupied(&self, booking: Uuid) -> usize {
         use sea_orm::{ColumnTrait, QueryFilter};
         let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
@@ -359,7 +359,7 @@ impl World {
     }
 }
 
-/// A booking of one person, without anything else.
+/// A booking of one user, without guests, rooms or buffers.
 pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewBooking {
     NewBooking {
         organiser,
@@ -379,7 +379,7 @@ pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewB
     }
 }
 
-/// An item that cannot be read; it blocks something or nothing is known of its times.
+/// An unreadable item that blocks time, or whose times are unknown.
 pub fn unreadable(uid: &str, blocks: bool) -> Unreadable {
     let reason = if blocks { UnreadableReason::Recurrence } else { UnreadableReason::NoTimes };
     Unreadable { uid: uid.to_owned(), reason, blocks }

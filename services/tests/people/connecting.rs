@@ -68,7 +68,7 @@ pub async fn link_back_to(h: &Harness, tenant: Id<ids::Tenant>, home: Option<Str
     url.strip_prefix("https://muster.example/connect/").unwrap().to_owned()
 }
 
-/// Follows a link as far as the form for credentials. Answers the cookie.
+/// Follows a link as far as the form for credentials. Returns the cookie.
 pub async fn follow(h: &Harness, link: &str) -> String {
     let (cookie, onward) = h.services.connect().choose(link, choice(ProviderKind::CalDav)).await.unwrap();
     assert_eq!(onward, Onward::Credentials);

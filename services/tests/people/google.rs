@@ -54,7 +54,7 @@ fn wanted() -> NewIntegration {
     }
 }
 
-/// Follows a link as far as the form for the service account. Answers the cookie.
+/// Follows a link as far as the form for the service account. Returns the cookie.
 async fn follow(h: &Harness) -> String {
     let tenant = h.tenant("acme").await;
     let new = NewLink {

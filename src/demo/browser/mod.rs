@@ -1,7 +1,7 @@
-//! A small browser: what the administrator's would do on the connect pages, without any script.
+//! A small browser that does on the connect pages what the administrator's would, without scripts.
 //!
-//! It keeps cookies by origin, follows redirects, waits where a page waits, and sends a page's one marked form. The
-//! landing place is where a walk ends; it is not asked for, since the vendor's product is not there.
+//! It keeps cookies by origin, follows redirects, waits where a page waits, and submits a page's one marked form. A
+//! walk ends at the landing URL, which is not requested, since the vendor's product does not exist here.
 
 mod jar;
 mod page;
@@ -20,24 +20,24 @@ use super::{
 };
 use crate::app;
 
-/// The answers by which everything is accepted that must be.
+/// The answers that accept all mandatory terms.
 pub const TICKED: &[(&str, &str)] = &[("terms", "yes"), ("privacy", "yes")];
 const MOST_REDIRECTS: usize = 20;
 const MOST_PAGES: usize = 20;
-/// How long a page may wait.
+/// How long a page may keep the browser waiting.
 const WAITS: Duration = Duration::from_mins(2);
 
-/// Where the browser is.
+/// Where a walk has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// On a page.
+    /// At a document with a form or a message.
     Page(Box<Page>),
-    /// At the place to which the vendor wants browsers to come back.
+    /// At the URL to which the vendor wants browsers sent back.
     Landed(Url),
 }
 
 impl Place {
-    /// The page, unless the browser has landed.
+    /// The page; an error if the browser has landed.
     pub fn page(self) -> Result<Page> {
         match self {
             Self::Page(page) => Ok(*page),
@@ -57,31 +57,31 @@ pub fn client_for(hosts: impl IntoIterator<Item = String>) -> std::result::Resul
     Client::new(config).map_err(|error| app::Error::Client(error.to_string()))
 }
 
-/// The browser.
+/// One person's session over several sites: cookies, and answers to forms.
 #[derive(Debug)]
 pub struct Browser {
     client: Client,
     answers: Vec<(String, String)>,
     landing: Option<Url>,
     jar: Jar,
-    /// Whether a request had to be repeated: what works once may have been used up by the first one.
+    /// Whether a request had to be repeated, so that a single-use token may have been spent by the first attempt.
     pub repeated: bool,
 }
 
 impl Browser {
-    /// A browser whose user answers forms like this, by the names of their fields.
+    /// A browser whose user fills in forms with these answers, by field name.
     pub fn new(client: Client, answers: Vec<(String, String)>) -> Self {
         Self { client, answers, landing: None, jar: Jar::default(), repeated: false }
     }
 
-    /// Ends walks at this address.
+    /// Sets the URL at which walks end.
     #[must_use]
     pub fn landing_at(self, landing: Url) -> Self {
         Self { landing: Some(landing), ..self }
     }
 
-    /// Walks from a connect link to the end: ticks what is to be ticked, fills in, consents, authorises. Answers the
-    /// last place: where it landed, or the page from which no way leads on.
+    /// Walks from a connect link to the end: accepts terms, fills in forms, consents and authorises. Returns the last
+    /// place: the landing URL, or the page without a way on.
     pub async fn walk(&mut self, link: &str) -> Result<Place> {
         let link = link.parse().map_err(|_| unexpected(format!("{link} is no address")))?;
         let mut place = self.open(link).await?;
@@ -96,12 +96,12 @@ impl Browser {
         Err(unexpected("the pages do not end"))
     }
 
-    /// Goes to an address.
+    /// Requests a URL.
     pub async fn open(&mut self, url: Url) -> Result<Place> {
         self.go(Method::GET, url, None).await
     }
 
-    /// Sends a page's marked form with the user's answers, and with `more` of them for this page.
+    /// Submits a page's marked form with the user's answers, and `more` answers for this page.
     pub async fn submit(&mut self, page: &Page, more: &[(&str, &str)]) -> Result<Place> {
         let form = page.form()?;
         let answers = self.answers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -120,7 +120,7 @@ impl Browser {
         self.go(Method::GET, to, None).await
     }
 
-    /// Reads a page again for as long as it waits.
+    /// Reads a page again for as long as it says that it waits.
     pub async fn wait(&mut self, place: Place) -> Result<Place> {
         let mut place = Some(place);
         patience::until("the page's progress", WAITS, async || match place.take() {

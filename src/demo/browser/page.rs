@@ -1,63 +1,63 @@
-//! What the browser reads of a page: its one marked form, and its marks.
+//! What the browser reads of a page: its one marked form, and its data attributes.
 
 use scraper::{ElementRef, Html, Selector, node::Element};
 use url::Url;
 
 use crate::demo::error::{Error, Result};
 
-/// A page that was read.
+/// A parsed page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Where it came from.
+    /// The URL that the page was read from.
     pub url: Url,
-    /// Its title.
+    /// The text of `<h1>`, or else of `<title>`.
     pub title: String,
-    /// The text of its body, on one line.
+    /// The text of the body, on one line.
     pub text: String,
-    /// The way on, if there is one.
+    /// The form marked as the way on; `None` if there is none.
     pub next: Option<Form>,
-    /// Whether it only waits and is to be read again.
+    /// Whether the page only waits and is to be read again.
     pub waits: bool,
-    /// The state that it shows.
+    /// The state that the page shows; `None` if it shows none.
     pub state: Option<String>,
-    /// The code of what did not work.
+    /// The error code that the page shows; `None` if it shows none.
     pub code: Option<String>,
-    /// Whether its forms are sent without telling where they come from.
+    /// Whether the page's referrer policy hides where its forms are sent from.
     pub is_secretive: bool,
 }
 
-/// A form.
+/// The one form on a page that leads on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
-    /// Where it goes.
+    /// The absolute URL to which the form is submitted.
     pub action: Url,
-    /// Whether it is sent as a POST.
+    /// Whether the form is submitted with POST.
     pub is_post: bool,
-    /// What it holds.
+    /// The form's controls, in document order.
     pub fields: Vec<Field>,
 }
 
-/// What a form holds under one name.
+/// One control of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// The name.
+    /// The key under which the control is submitted.
     pub name: String,
-    /// The value.
+    /// What the fresh page preselects or contains.
     pub value: String,
-    /// How it gets into what is sent.
+    /// When the control is submitted.
     pub kind: Kind,
 }
 
-/// How a field gets into what is sent.
+/// When a control is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Always, with what was typed in.
+    /// Always, with the typed text.
     Text,
-    /// Always, as it is.
+    /// Always, unchanged.
     Hidden,
-    /// When it is ticked or chosen.
+    /// When it is ticked or selected.
     Choice {
-        /// Whether it is so on the fresh page.
+        /// Whether it is ticked on the fresh page.
         checked: bool,
     },
     /// When it is pressed.
@@ -65,7 +65,7 @@ pub enum Kind {
 }
 
 impl Page {
-    /// Reads a page.
+    /// Parses a page.
     pub fn read(url: Url, html: &str, is_secretive: bool) -> Result<Self> {
         let html = Html::parse_document(html);
         let mut forms = find(&html, "form[data-muster-next]");
@@ -91,12 +91,12 @@ impl Page {
         })
     }
 
-    /// The way on, or what the page says instead.
+    /// The form that leads on; an error with the page's message if there is none.
     pub fn form(&self) -> Result<&Form> {
         self.next.as_ref().ok_or_else(|| self.stops())
     }
 
-    /// That it does not go on here.
+    /// The error that says why the page does not lead on.
     pub fn stops(&self) -> Error {
         Error::Page {
             title: self.title.clone(),
@@ -120,13 +120,13 @@ impl Form {
         Ok(Self { action, is_post, fields })
     }
 
-    /// Whether there is a field of this name.
+    /// Whether the form has a control with this name.
     pub fn asks(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name == name)
     }
 
-    /// What is sent when the fields that are known are filled in. A name that is known picks what it says: the text,
-    /// the choice, the button.
+    /// The submission with the known answers filled in. An answer sets a text, ticks a choice with that value, or
+    /// presses a button with that value.
     pub fn filled(&self, known: &[(&str, &str)]) -> Vec<(String, String)> {
         let wanted = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
         let sent = self.fields.iter().filter_map(|field| {

@@ -1,22 +1,22 @@
-//! Events as a calendar holds them (RFC 5545), read without Muster's own reader.
+//! Events in a calendar (RFC 5545), parsed without Muster's own parser.
 
-/// An event as the server holds it.
+/// An event as the server stores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Event {
-    /// `UID`.
+    /// The identifier shared by all copies of the event, from `UID`.
     pub uid: String,
-    /// `SUMMARY`.
+    /// The title, from `SUMMARY`.
     pub title: String,
-    /// `DESCRIPTION`.
+    /// The body, from `DESCRIPTION`.
     pub text: String,
-    /// `DTSTART`, with its parameters and as it stands there.
+    /// The whole line of `DTSTART` after its name, with parameters.
     pub start: String,
-    /// Whether it stands in a calendar that events of the mailbox belong in, and not in a generated one beside it.
+    /// Whether the calendar is one for the mailbox's own events, not a generated one.
     pub is_in_target: bool,
 }
 
 impl Event {
-    /// The events of an iCalendar text.
+    /// Parses the events of an iCalendar text.
     pub(super) fn all(text: &str) -> Vec<Self> {
         let unfolded = text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "");
         let (mut events, mut current) = (Vec::new(), None::<Self>);

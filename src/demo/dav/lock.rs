@@ -34,7 +34,7 @@ impl Dav {
         }
     }
 
-    /// Gives the access back. Answers the password that counts from now on: a changed one stays changed.
+    /// Gives the access back. Returns the password that counts from now on: a changed one stays changed.
     pub async fn restore(&self, before: &str, fresh: &str) -> Result<String> {
         match &self.lock {
             Lock::File(_) => Ok(fresh.to_owned()),

@@ -1,4 +1,4 @@
-//! The calendar server itself, asked without Muster: what it holds, and whom it lets in.
+//! The calendar server itself, asked without Muster: which events it holds, and which accounts it admits.
 
 mod event;
 mod lock;
@@ -17,7 +17,7 @@ use super::{
 };
 
 const DEPTH: HeaderName = HeaderName::from_static("depth");
-/// How many redirects of one request are followed.
+/// The largest number of redirects followed per request.
 const REDIRECTS: usize = 4;
 const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><C:calendar-data/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"/></C:comp-filter></C:filter></C:calendar-query>"#;
 
@@ -25,23 +25,23 @@ const EVERYTHING: &str = r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:p
 #[derive(Debug, Clone)]
 pub struct Dav {
     client: Client,
-    /// Where it is.
+    /// The base address of the server, ending in a slash.
     pub url: Url,
-    /// The technical account.
+    /// The user name of the technical account.
     pub user: String,
     lock: Lock,
 }
 
-/// What the server answers.
+/// A response of the server.
 struct Answer {
-    /// Where the answer comes from: the server may have led on from where it was asked.
+    /// The URL that responded, after redirects.
     url: Url,
     status: StatusCode,
     text: String,
 }
 
 impl Dav {
-    /// The server at `url`; the address ends in a slash.
+    /// The server at `url`, to which a trailing slash is added.
     pub fn new(client: Client, mut url: Url, user: String, lock: Lock) -> Self {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
@@ -49,13 +49,13 @@ impl Dav {
         Self { client, url, user, lock }
     }
 
-    /// Whether the server lets the technical account in.
+    /// Whether the server accepts the technical account's login.
     pub async fn lets_in(&self, password: &str) -> Result<bool> {
         Ok(self.own(password).await?.is_some())
     }
 
-    /// The technical account's mail address: the published one, else its name where that is an address, else its name
-    /// at the server's host.
+    /// The technical account's mail address: the published one, else its user name if that is an address, else its user
+    /// name at the server's host.
     pub async fn account_address(&self, password: &str) -> Result<String> {
         let host = self.url.host_str().unwrap_or_default();
         Ok(match self.own_address(password).await? {
@@ -65,7 +65,7 @@ impl Dav {
         })
     }
 
-    /// Whether the technical account reaches a calendar of this mailbox that it may write to.
+    /// Whether the technical account can write to a calendar of this mailbox.
     pub async fn reaches(&self, mailbox: &str, password: &str) -> Result<bool> {
         Ok(!self.calendars(mailbox, password).await?.targets.is_empty())
     }
@@ -86,7 +86,7 @@ impl Dav {
         Ok(found)
     }
 
-    /// The properties of a resource and, at depth 1, of what is in it; none of what is absent or closed.
+    /// The properties of a resource and, at depth 1, of its members; empty if it is absent or forbidden.
     async fn list(&self, place: &Url, depth: &str, body: &str, password: &str) -> Result<Vec<Resource>> {
         let answer = self.send(b"PROPFIND", place, depth, body, password).await?;
         if answer.status.is_success() {
@@ -103,7 +103,7 @@ impl Dav {
         Ok(Vec::new())
     }
 
-    /// Sends a request, on to where the server leads within itself.
+    /// Sends a request and follows redirects within the server.
     async fn send(
         &self,
         method: &[u8],

@@ -1,4 +1,4 @@
-//! What a server says of its resources (RFC 4918, section 13), read without Muster's own reader.
+//! What a server says about its resources (RFC 4918, section 13), parsed without Muster's own parser.
 
 use quick_xml::{
     Reader,
@@ -9,26 +9,26 @@ use url::Url;
 
 use crate::demo::error::{Result, unexpected};
 
-/// An element of a property. Namespaces are left out: no two of the properties that are asked share a name.
+/// An element of a property. Namespaces are left out: no two requested properties share a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
     name: String,
     text: String,
-    /// The attribute `name`, which tells the components of a calendar apart.
+    /// The `name` attribute, which tells the components of a calendar apart.
     label: String,
     inside: Vec<Element>,
 }
 
-/// A resource with the properties that the server gave away.
+/// A resource with the properties that the server returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
-    /// Where it is.
+    /// The absolute address of the resource.
     pub(super) url: Url,
     properties: Vec<Element>,
 }
 
 impl Resource {
-    /// The resources of an answer to a request to `base`.
+    /// Parses the resources of a response to a request to `base`.
     pub(super) fn all(base: &Url, xml: &str) -> Result<Vec<Self>> {
         let root = Element::read(xml)?;
         let answers = root.children("multistatus").flat_map(|all| all.children("response"));
@@ -46,41 +46,41 @@ impl Resource {
         self.properties.iter().find(|property| property.name == name)
     }
 
-    /// The text of a property; empty for one that was not given.
+    /// The text of a property; empty for one that was not returned.
     pub(super) fn text(&self, name: &str) -> &str {
         self.property(name).map(|property| property.text.as_str()).unwrap_or_default()
     }
 
-    /// The addresses in a property, as they stand there.
+    /// The URLs in a property, unresolved.
     pub(super) fn hrefs(&self, name: &str) -> Vec<&str> {
         let hrefs = self.property(name).into_iter().flat_map(|property| property.children("href"));
         hrefs.map(|href| href.text.trim()).filter(|href| !href.is_empty()).collect()
     }
 
-    /// The addresses in a property as resources of the same server.
+    /// The URLs in a property, resolved on the same server.
     pub(super) fn urls(&self, name: &str) -> Vec<Url> {
         let urls = self.hrefs(name).into_iter().filter_map(|href| self.url.join(href).ok());
         urls.filter(|url| url.origin() == self.url.origin()).collect()
     }
 
-    /// Whether it is a resource of this type.
+    /// Whether the resource is of this type.
     pub(super) fn is_a(&self, kind: &str) -> bool {
         self.property("resourcetype").is_some_and(|kinds| kinds.children(kind).next().is_some())
     }
 
-    /// Whether events may be stored in it; a collection that does not say takes everything.
+    /// Whether the collection accepts events; one that does not say accepts everything.
     pub(super) fn takes_events(&self) -> bool {
         let components = self.property("supported-calendar-component-set");
         components.is_none_or(|set| set.children("comp").any(|one| one.label.eq_ignore_ascii_case("VEVENT")))
     }
 
-    /// Whether what is in it takes nobody's time (RFC 6638, section 9.1).
+    /// Whether events in the collection take nobody's time (RFC 6638, section 9.1).
     pub(super) fn is_transparent(&self) -> bool {
         let transparency = self.property("schedule-calendar-transp");
         transparency.is_some_and(|kind| kind.children("transparent").next().is_some())
     }
 
-    /// Whether the asker may write to it; of a server that does not say only an attempt tells.
+    /// Whether the caller may write to the collection; assumed if the server does not say.
     pub(super) fn is_writable(&self) -> bool {
         const WRITING: [&str; 4] = ["all", "write", "write-content", "bind"];
         self.property("current-user-privilege-set").is_none_or(|set| {
@@ -95,13 +95,13 @@ impl Element {
         self.inside.iter().filter(move |element| element.name == name)
     }
 
-    /// Whether the properties of this part of an answer were given (status 2xx).
+    /// Whether this part of the response holds properties that were returned (status 2xx).
     fn is_given(&self) -> bool {
         let status = self.children("status").next().and_then(|status| status.text.split_whitespace().nth(1));
         status.is_none_or(|status| status.starts_with('2'))
     }
 
-    /// The document: an element without a name around the root.
+    /// Parses a document: a nameless element around the root.
     fn read(xml: &str) -> Result<Self> {
         let broken = |error: quick_xml::Error| unexpected(format!("the server's XML is broken: {error}"));
         let mut reader = Reader::from_str(xml);
@@ -149,7 +149,7 @@ impl Element {
     }
 }
 
-/// The character that an entity of XML's own, or a number, stands for.
+/// The character that a predefined entity or a numeric reference stands for.
 fn resolved(reference: &BytesRef<'_>) -> String {
     match reference.resolve_char_ref() {
         Ok(Some(character)) => character.to_string(),

@@ -215,7 +215,7 @@ fn has_result(user: &Value) -> bool {
     matches!(user["calendar"]["state"].as_str(), Some("ACTIVE" | "UNREACHABLE" | "FREE_BUSY_ONLY"))
 }
 
-/// Waits until everybody has a result, and checks that it is the right one. Answers who is active. Where nobody can
+/// Waits until everybody has a result, and checks that it is the right one. Returns who is active. Where nobody can
 /// look at the provider, any of them may be out of reach.
 async fn settled(demo: &Demo) -> Result<Vec<Value>> {
     let outsider = demo.state.made.outsider.as_ref().map(|person| person.address.clone()).unwrap_or_default();

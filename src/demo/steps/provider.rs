@@ -1,4 +1,4 @@
-//! What the provider holds, seen behind the server's back.
+//! What the provider's calendars hold, read without Muster's server.
 
 use chrono::DateTime;
 use domain::Timestamp;
@@ -8,22 +8,22 @@ use crate::demo::{Demo, error::Result};
 /// An event as the provider holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
-    /// What all copies of it share.
+    /// The UID shared by all copies.
     pub(super) uid: String,
-    /// Its title. In a room's calendar it may be another: rooms put the organiser's name there.
+    /// The title. A room's calendar may show the organiser's name instead.
     title: String,
-    /// Its text.
+    /// The body of the event, as plain text or HTML.
     pub(super) text: String,
-    /// When it begins, as the provider writes it.
+    /// The start, in the provider's format.
     start: String,
-    /// What the owner of the calendar answered, where there are answers.
+    /// The response of the calendar's owner; empty where there are no responses.
     pub(super) response: String,
-    /// Whether it stands where events of the mailbox belong; some mailboxes have generated calendars beside that.
+    /// Whether the calendar is one for the mailbox's own events, not a generated one.
     pub(super) is_in_target: bool,
 }
 
 impl Written {
-    /// Whether it begins then.
+    /// Whether the event begins at this instant.
     pub(super) fn begins_at(&self, at: Timestamp) -> bool {
         if let Ok(start) = DateTime::parse_from_rfc3339(&self.start) {
             return start == at;
@@ -37,12 +37,12 @@ impl Written {
     }
 }
 
-/// By what an event is found.
+/// How an event is identified.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Mark<'a> {
-    /// Its title, in the organiser's calendar.
+    /// By its title, in the organiser's calendar.
     Title(&'a str),
-    /// What all its copies share.
+    /// By the UID that all its copies share.
     Uid(&'a str),
 }
 
@@ -55,7 +55,7 @@ impl Mark<'_> {
     }
 }
 
-/// The events in a mailbox that bear the mark; `None` where nobody can look.
+/// The identified events in a mailbox; `None` where nobody can look.
 pub(super) async fn events(demo: &Demo, mailbox: &str, mark: Mark<'_>) -> Result<Option<Vec<Written>>> {
     let all: Vec<Written> =
         if let (Some(sandbox), Some(organisation)) = (&demo.sandbox, &demo.state.made.organisation) {

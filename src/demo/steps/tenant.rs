@@ -113,7 +113,7 @@ async fn switch_on(demo: &mut Demo) -> Result<String> {
     Ok("PLUS with SERVICE_ACCOUNT".to_owned())
 }
 
-/// Invites the IT person; a repetition makes another link, which harms nobody. Answers whom.
+/// Invites the IT person; a repetition makes another link, which harms nobody. Returns whom.
 pub(super) async fn invite(demo: &mut Demo, integration: Option<&str>) -> Result<String> {
     let email = administrator(demo).await?;
     let mut input = json!({ "email": email, "returnUrl": demo.landing.as_str() });

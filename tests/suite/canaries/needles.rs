@@ -16,7 +16,7 @@ const SHORTEST: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     MasterKey,
-    /// A vendor's key.
+    /// An API key of a vendor's back end.
     VendorKey,
     /// A token that we signed.
     AccessToken,
@@ -104,7 +104,7 @@ impl Needles {
         }
     }
 
-    /// Fails unless there are so many of each kind: what was never used cannot leak.
+    /// Fails unless there is at least this number of each kind: what was never used cannot leak.
     pub fn assert_used(&self, least: &[(Kind, usize)]) {
         for (kind, count) in least {
             let used = self.0.get(kind).map_or(0, BTreeSet::len);

@@ -153,7 +153,7 @@ impl Places<'_> {
         [read(""), read("-wal")].concat()
     }
 
-    /// Leaks one secret everywhere, in one form at a time; answers what was not found.
+    /// Leaks one secret everywhere, in one form at a time; returns what was not found.
     pub async fn missed_leaks(&self, needles: &Needles) -> Vec<String> {
         let (_, secret) = needles.all().find(|(kind, _)| *kind == Kind::RefreshToken).unwrap();
         let mut one = Needles::default();

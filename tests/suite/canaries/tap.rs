@@ -13,7 +13,7 @@ use url::Url;
 pub struct Tap(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Tap {
-    /// Listens before a server; answers the address to call instead. The threads end with their connections, and the
+    /// Listens before a server; returns the address to call instead. The threads end with their connections, and the
     /// listener with the process.
     pub fn before(&self, server: &Url) -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -243,14 +243,14 @@ impl TestApp {
         nodes(&all["rooms"]).iter().map(|node| (text(&node["address"]), text(&node["id"]))).collect()
     }
 
-    /// Books in the evening, and works on until the rooms have answered. Answers the booking.
+    /// Books in the evening, and works on until the rooms have answered. Returns the booking.
     pub async fn book(&self, org: &Org, organiser: &str, key: &str, more: Value) -> Value {
         let id = self.order_booking(org, organiser, key, more).await;
         self.settle().await;
         self.booking(org, &id).await
     }
 
-    /// Books in the evening; no job has run yet. Answers the id.
+    /// Books in the evening; no job has run yet. Returns the id.
     pub async fn order_booking(&self, org: &Org, organiser: &str, key: &str, more: Value) -> String {
         let input = evening(organiser, key, more);
         let made = self.vendor_for(&org.tenant).mutate("createBooking", "booking { id } notice", input).await;

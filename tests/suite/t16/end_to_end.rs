@@ -43,7 +43,7 @@ pub fn clients(issuer: &Registered) -> Value {
     ])
 }
 
-/// Signs somebody in by the page; answers what Muster answers in the end.
+/// Signs somebody in by the page; returns what Muster answers in the end.
 pub async fn signed_in(visitor: &mut Visitor, from: &url::Url, name: &str) -> http::Response {
     let begun = visitor.get(from).await;
     assert!(begun.status.is_redirection(), "{}", begun.text());

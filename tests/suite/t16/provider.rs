@@ -1,4 +1,4 @@
-//! A real OpenID provider: npm `oidc-provider`, as `tests/node/oidc.mjs` serves it.
+//! A real OpenID provider: npm `oidc-provider`, served by `tests/node/oidc.mjs`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,16 +11,16 @@ use muster::demo::browser;
 use serde_json::{Value, json};
 use url::Url;
 
-/// A running provider; it ends with this value.
+/// A running provider, stopped when dropped.
 pub struct Provider {
-    /// The issuer.
+    /// The URL that the process printed at its start.
     pub issuer: Url,
     client: http::Client,
     server: Child,
 }
 
 impl Provider {
-    /// Starts one for which `now` is the present time until it is told another.
+    /// Starts a provider whose clock shows `now` until the test moves it.
     pub fn start(now: Timestamp) -> Self {
         let folder = std::env::var_os("MUSTER_NODE_DIR").map(PathBuf::from);
         let folder = folder.expect("MUSTER_NODE_DIR is not set: run the tests through scripts/test");
@@ -38,17 +38,17 @@ impl Provider {
         Self { issuer, client: browser::client().unwrap(), server }
     }
 
-    /// The issuer, as it calls itself.
+    /// The issuer identifier, without a trailing slash.
     pub fn name(&self) -> String {
         self.issuer.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Arranges clients, published keys or the time.
+    /// Sets clients, published keys or the time.
     pub async fn arrange(&self, what: Value) {
         self.told("/test/arrange", what).await;
     }
 
-    /// What one of the provider's keys signs.
+    /// Has one of the provider's keys sign a token.
     pub async fn sign(&self, key: &str, header: Value, claims: Value) -> String {
         let signed = self.told("/test/sign", json!({ "key": key, "header": header, "claims": claims })).await;
         signed["token"].as_str().unwrap().to_owned()
@@ -59,7 +59,7 @@ impl Provider {
         self.told("/test/public", json!({ "key": key })).await
     }
 
-    /// What the provider gives for a code.
+    /// The token response for a code.
     pub async fn token(&self, form: &[(&str, &str)]) -> Value {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(form);

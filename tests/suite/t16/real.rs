@@ -19,7 +19,7 @@ both!(
     t16_no_token_of_a_real_provider_opens_what_it_was_not_made_for,
 );
 
-/// Begins a sign-in; answers where Muster sends the browser.
+/// Begins a sign-in; returns where Muster sends the browser.
 async fn begun(visitor: &mut Visitor, issuer: &Registered) -> Url {
     let answer = visitor.get(&issuer.sign_in_url).await;
     location(&issuer.sign_in_url, &answer)
@@ -89,7 +89,7 @@ async fn t16_nothing_that_a_real_provider_makes_for_somebody_else_signs_in(app: 
     app.finish().await;
 }
 
-/// The code of one sign-in, brought into another. Answers the first victim's browser, and the answer that waits for it.
+/// The code of one sign-in, brought into another. Returns the first victim's browser, and the answer that waits for it.
 async fn injected(issuer: &Registered, tally: &mut Tally) -> (Visitor, Url) {
     let mut victim = Visitor::new();
     let sent = begun(&mut victim, issuer).await;

@@ -1,9 +1,9 @@
-//! The committer: everything that is waiting is written together.
+//! The committer: writes all results that are waiting in one batch.
 //!
-//! On PostgreSQL the runs of a batch are moved by one statement, whatever their number. Where a step wants nothing else
-//! written that statement is all: it is its own transaction. A run whose epoch or revision is no longer what its step
-//! saw is left out: its worker was a zombie, and nothing of it is written. A batch that fails is replayed one by one,
-//! so that one bad result never fails its neighbours.
+//! On PostgreSQL one statement moves the runs of a batch, whatever their number. If the steps want nothing else
+//! written, that statement is all, and its own transaction. A run whose epoch or revision has changed since its step
+//! began is left out: its worker was a zombie, and nothing of its result is written. A batch that fails is repeated
+//! result by result, so that one bad result never fails its neighbours.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,11 +26,11 @@ use uuid::Uuid;
 
 use super::{decide::Settled, one_by_one::move_each, worker::LEASE};
 
-/// How often one result goes again whose transaction stood in another's way, or whose connection broke: if it was written
-/// all the same, its revision keeps it from being written twice.
+/// How often a result is tried again after a conflict with another transaction or a broken connection. If it was
+/// written after all, its revision keeps it from being written twice.
 const ATTEMPTS: u32 = 5;
 
-/// Commits a batch; answers for each run whether it was written. No claim is kept.
+/// Commits a batch; returns for each run whether it was written. No claim is kept.
 pub async fn commit(services: &Services, node: &str, mut batch: Vec<Settled>) -> Vec<(Uuid, bool)> {
     for settled in &mut batch {
         settled.keep = false;
@@ -39,31 +39,31 @@ pub async fn commit(services: &Services, node: &str, mut batch: Vec<Settled>) ->
     committed.into_iter().map(|(settled, kept)| (settled.run, kept != Fate::TooLate)).collect()
 }
 
-/// What became of a result.
+/// What became of a result in the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It was written, and the claim is still held: the worker goes on.
+    /// The result was written and the claim is still held: the worker continues.
     Kept,
-    /// It was written.
+    /// The result was stored and the claim has ended.
     Written,
-    /// Nothing of it was written: its worker had lost the claim, or it cannot be stored.
+    /// Nothing was written: the worker had lost the claim, or the result cannot be stored.
     TooLate,
 }
 
-/// Commits a batch and gives it back, each result with its fate. A claim that its worker would keep is kept unless a
-/// signal came meanwhile.
+/// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a signal
+/// has arrived meanwhile.
 pub async fn commit_keeping(services: &Services, node: &str, batch: Vec<Settled>) -> Vec<(Settled, Fate)> {
     let Committed { fates, after } = commit_untold(services, node, batch).await;
     after.tell(services).await;
     fates
 }
 
-/// What became of a batch, and what is still to be told of it.
+/// The fates of a batch's results, and the notices still to publish.
 #[derive(Debug, Default)]
 pub(super) struct Committed {
     /// Each result with its fate.
     pub(super) fates: Vec<(Settled, Fate)>,
-    /// What is to be told.
+    /// The events and hints to publish after the commit.
     pub(super) after: After,
 }
 
@@ -74,7 +74,7 @@ impl Committed {
     }
 }
 
-/// [`commit_keeping`], but nobody is told yet.
+/// Like [`commit_keeping`], but publishes nothing yet.
 pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Settled>) -> Committed {
     if services.store.backend() != DatabaseBackend::Postgres {
         return Box::pin(commit_part(services, node, batch)).await;
@@ -86,7 +86,7 @@ pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Se
     plain
 }
 
-/// Whether nothing is written but the run, its job, its history and that it changed.
+/// Whether the result writes nothing but the run, its job, its history and the event that it changed.
 pub(super) fn is_plain(settled: &Settled) -> bool {
     settled.changes.is_empty() && settled.status != RunStatus::Quarantined
 }
@@ -182,23 +182,22 @@ async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::
     Ok((jobs.into_iter().map(fate).collect(), after))
 }
 
-/// By what a result is known: a zombie from before a retry may hold the epoch of the run's new life.
+/// Identifies a result by run, epoch and revision: a zombie from before a retry may hold the epoch of the revived run.
 pub(super) fn key(settled: &Settled) -> (Uuid, i64, i64) {
     (settled.run, settled.epoch, settled.revision)
 }
 
-/// For each result the job that it left, if it was written. A zombie's result may lie in the same batch as the one that
-/// counts.
+/// The job left by each result, if it was written. A zombie's result may be in the same batch as the valid one.
 fn jobs_of(batch: &[Settled], moved: &Moved) -> Vec<Option<Job>> {
     batch.iter().map(|settled| moved.get(&key(settled)).copied()).collect()
 }
 
-/// What a moved run's job looks like; a run that is over has none.
+/// The job of a moved run; a run that has ended has none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Job {
-    /// The claim is still held.
+    /// Whether the claim is still held.
     kept: bool,
-    /// It is due at once, and its hint counts as given away.
+    /// Whether the job is due at once and its hint counts as published.
     told: bool,
 }
 
@@ -207,7 +206,7 @@ pub(super) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
     Ok(Job { kept, told: told && !kept })
 }
 
-/// The runs that were moved, with the epoch and the revision that they were moved from.
+/// The moved runs, with the epoch and revision that they were moved from.
 pub(super) type Moved = HashMap<(Uuid, i64, i64), Job>;
 
 /// The statement that moves a batch on PostgreSQL; named for the test of its plan.
@@ -268,7 +267,7 @@ WITH seen AS (
 )
 SELECT id, epoch, revision, kept, told FROM moved";
 
-/// Moves a whole batch by one statement, and stores that its runs changed.
+/// Moves a whole batch with one statement, and stores the events of its runs.
 async fn move_together(
     services: &Services,
     connection: &impl ConnectionTrait,
@@ -326,7 +325,7 @@ async fn move_together(
     rows.iter().map(read).collect()
 }
 
-/// Gives a claim back for which there is no workflow here: another node may have it.
+/// Gives back a claim of a workflow that this node does not know; another node may take it.
 pub async fn give_back(services: &Services, claimed: &Claimed) {
     if let Err(error) = queue::jobs::release(services.store.by_key(), claimed.run, claimed.epoch).await {
         tracing::warn!(%error, run = %claimed.run, "a claim could not be given back; its lease will run out");

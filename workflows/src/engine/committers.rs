@@ -55,7 +55,7 @@ impl Committers {
         }
     }
 
-    /// Hands a result over; answers it with its fate, or nothing when the committers are gone.
+    /// Hands a result over; returns it with its fate, or nothing when the committers are gone.
     pub(super) async fn commit(&self, settled: Settled) -> Option<(Settled, Fate)> {
         let inbox = match &self.plain {
             Some(plain) if is_plain(&settled) => plain,

@@ -1,4 +1,4 @@
-//! From what a step answered to what is written: the engine's rules, as one pure function.
+//! Turns what a step returned into what is written: the engine's rules, as one pure function.
 
 use std::time::Duration;
 
@@ -14,102 +14,102 @@ use uuid::Uuid;
 
 use super::{Next, Retry, Row, Signal, Table, Taken, Trouble};
 
-/// How many workers may die over one state before the run is parked.
+/// How many workers may die in one state before the run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
 
-/// No run waits longer than this because a step said so, whatever a provider asked for.
+/// The longest wait that a step may request, whatever a provider asks for.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// A wait for a signal alone is a wait until then: long enough for every person, and still a time.
+/// The deadline of a wait for a signal alone: long enough for any person, yet finite.
 const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 
 /// Everything that one commit writes about one run.
 #[derive(Debug)]
 pub struct Settled {
-    /// The run.
+    /// The id of the run to update.
     pub run: Uuid,
-    /// Its tenant.
+    /// The tenant that owns the run.
     pub tenant: Uuid,
-    /// Who asked for it.
+    /// The actor who started the run.
     pub asked_by: String,
-    /// Its lane.
+    /// The priority of the run's next job.
     pub lane: Lane,
-    /// The fence.
+    /// The fencing token of the claim.
     pub epoch: i64,
-    /// The revision that the step saw.
+    /// The run's revision when the step began; the commit increments it.
     pub revision: i64,
-    /// The signals that had arrived when the step began.
+    /// Number of signals that had arrived when the step began; more of them make the run due at once.
     pub wakes: i64,
-    /// The version it runs on.
+    /// The version of the workflow's table that the run uses.
     pub version: i32,
-    /// The state from now on.
+    /// The new state.
     pub state: String,
-    /// The status from now on.
+    /// The new status.
     pub status: RunStatus,
-    /// Whether it goes backwards, or did when it was parked.
+    /// Whether the run is undoing its steps, or was when it was quarantined.
     pub undoing: bool,
-    /// What it remembers.
+    /// The new memory.
     pub memory: Json,
-    /// The states it went through, oldest first.
+    /// The states entered so far, oldest first.
     pub trail: Vec<String>,
-    /// The signal it waits for.
+    /// The name of the signal that wakes the run; `None` when it waits for none.
     pub wait_signal: Option<&'static str>,
-    /// Why it stands as it stands.
+    /// Why the run is in its status; `None` when there is nothing to explain.
     pub reason: Option<Reason>,
     /// When this was decided, by the clock that decides what is due.
     pub at: Timestamp,
-    /// When it is due again, by the same clock.
+    /// When the run is due again, by the same clock.
     pub due: Timestamp,
-    /// Whether its worker would go on with the next state at once, under the same claim.
+    /// Whether the worker wants to continue with the next state at once, under the same claim.
     pub keep: bool,
-    /// Failed attempts of the state from now on.
+    /// Failed attempts at the new state so far.
     pub attempt: i32,
-    /// The line for its history.
+    /// The row for the run's history.
     pub line: Line,
-    /// The signals that are gone.
+    /// The ids of the signals that the step consumed.
     pub eaten: Vec<Uuid>,
-    /// What else is written.
+    /// The step's other changes, written in the same transaction.
     pub changes: Vec<Change>,
 }
 
-/// A line of a run's history.
+/// A row of a run's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The state that was worked on.
+    /// The state whose step ran.
     pub state: String,
-    /// What came out.
+    /// The result in one word, such as `DONE`.
     pub outcome: &'static str,
-    /// Where it went.
+    /// The state after the step; `None` when the run ended or stayed.
     pub next: Option<String>,
-    /// Which attempt it was, from 1.
+    /// Which attempt it was, from 1 on.
     pub attempt: i32,
-    /// Why, where it was not as wished.
+    /// Why the step did not succeed; `None` on success.
     pub reason: Option<Reason>,
 }
 
-/// A claimed run, ready for its step.
+/// A claimed run with everything that its step needs.
 #[derive(Debug)]
 pub struct Work {
-    /// The claim.
+    /// The claim, with its lease and fencing token.
     pub claimed: Claimed,
-    /// The run.
+    /// The row of the run as read after the claim.
     pub row: Run,
-    /// Its table, in its version.
+    /// The workflow's table in the version of the run.
     pub table: &'static Table,
-    /// The signals that had arrived when it was claimed, oldest first.
+    /// The signals present at the claim, oldest first.
     pub signals: Vec<Signal>,
-    /// What [`Clock::steady`] said at the claim.
+    /// The value of [`Clock::steady`] at the claim.
     pub since: Duration,
 }
 
 impl Work {
-    /// The present time by the clock that decides what is due: the database's at the claim, and what has passed since.
-    /// A node whose own clock is wrong, or jumps, would set timers wrongly.
+    /// The current time by the clock that decides what is due: the database's time at the claim plus the time since. A
+    /// node whose own clock is wrong or jumps would set timers wrongly.
     pub fn now(&self, clock: &dyn Clock) -> Timestamp {
         self.claimed.at + clock.steady().saturating_sub(self.since)
     }
 
-    /// The same claim with the next state, after a commit that kept it.
+    /// Continues with the next state after a commit that kept the claim.
     pub fn go_on(&mut self, settled: Settled) {
         self.row.version = Some(settled.version);
         self.row.state = Some(settled.state);
@@ -124,7 +124,7 @@ impl Work {
         self.signals.retain(|signal| !settled.eaten.contains(&signal.id));
     }
 
-    /// The state to work on.
+    /// The state whose step or undo is next.
     pub fn state(&self) -> &str {
         self.row.state.as_deref().unwrap_or_else(|| self.table.rows.first().map_or("", |row| row.state))
     }
@@ -134,8 +134,8 @@ impl Work {
         self.row.status == RunStatus::Undoing.as_str()
     }
 
-    /// What is written without any step: a run that kills its workers is parked, one that was asked to stop turns
-    /// round.
+    /// What is written without executing a step: a run that keeps killing its workers is quarantined, and one whose
+    /// cancellation was requested turns to undoing.
     pub fn before_any_step(&self, now: Timestamp) -> Option<Settled> {
         if self.claimed.crashes >= MAX_CRASHES {
             let reason = Reason::new(
@@ -228,7 +228,7 @@ impl Work {
         }
     }
 
-    /// One undo is done: on to the state before, or to the end.
+    /// One undo is done: continues with the state before it, or ends the run.
     fn backward(&self, now: Timestamp) -> Settled {
         let mut settled = self.base("UNDONE", now);
         settled.reason = self.stored_reason();
@@ -276,8 +276,8 @@ impl Work {
         }
     }
 
-    /// The run goes back: the state that it entered last for the first time is undone first. That is another than
-    /// the present one where the table leads back to an earlier state.
+    /// Turns the run to undoing, beginning with the state that was entered last for the first time. This is not the
+    /// present state if the table led back to an earlier one.
     fn turn_round(&self, reason: Reason, outcome: &'static str, now: Timestamp) -> Settled {
         let mut settled = self.base(outcome, now);
         if let Some(last) = settled.trail.last().filter(|last| **last != settled.state).cloned() {
@@ -291,7 +291,7 @@ impl Work {
         settled
     }
 
-    /// The run stands until a person looks at it.
+    /// Quarantines the run until a person looks at it.
     fn park(&self, reason: Reason, now: Timestamp) -> Settled {
         let mut settled = self.base("QUARANTINED", now);
         settled.status = RunStatus::Quarantined;

@@ -32,7 +32,7 @@ impl Hands {
         self.places.available_permits() + usize::from(place.is_ok())
     }
 
-    /// Takes so many places, as soon as they are free.
+    /// Takes this number of permits as soon as they are free.
     pub(super) async fn take(&self, many: usize) -> Option<OwnedSemaphorePermit> {
         let many = u32::try_from(many).unwrap_or(u32::MAX);
         Arc::clone(&self.places).acquire_many_owned(many).await.ok()

@@ -1,4 +1,4 @@
-//! What a step is given and what it answers.
+//! What a step gets and what it returns.
 
 use std::time::Duration;
 
@@ -11,43 +11,42 @@ use uuid::Uuid;
 
 use super::Table;
 
-/// What every step can reach.
+/// What every step can use.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// The use cases.
+    /// The use cases and their settings.
     pub services: Services,
 }
 
 /// A signal that waits for the run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
-    /// Its id.
+    /// The primary key, by which the commit deletes a consumed signal.
     pub id: Uuid,
-    /// Its name.
+    /// The name that a waiting step asks for.
     pub name: String,
-    /// What it says.
+    /// The data sent with the signal.
     pub payload: Json,
 }
 
-/// What comes after a step.
+/// What follows a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next<S> {
     /// Another state, at once.
     Go(S),
-    /// Nothing: the run is done.
+    /// The end: the run is done.
     Done,
-    /// The same state again, when the time has come or the signal has, whichever is first. One of them must be
-    /// given.
+    /// The same state again, at a time or on a signal, whichever comes first; at least one must be given.
     Wait {
-        /// The time.
+        /// The time at which to continue; `None` to wait for the signal alone.
         until: Option<Timestamp>,
-        /// The signal.
+        /// The name of the signal; `None` to wait for the time alone.
         or: Option<&'static str>,
     },
 }
 
 impl<S> Next<S> {
-    /// The same with the state's name.
+    /// The same decision with the state converted.
     pub fn map<T>(self, f: impl FnOnce(S) -> T) -> Next<T> {
         match self {
             Self::Go(state) => Next::Go(f(state)),
@@ -60,26 +59,26 @@ impl<S> Next<S> {
 /// Why a step did not succeed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trouble {
-    /// The same step again, by its row's policy; not before `after`, where the provider asked for it.
+    /// Execute the step again by its retry policy, but not before `after` if the provider requested a wait.
     Retry {
-        /// Why, for whoever looks meanwhile.
+        /// The explanation shown until then.
         reason: Reason,
-        /// The least wait.
+        /// The shortest wait; `None` leaves the wait to the policy.
         after: Option<Duration>,
     },
-    /// Our own limits leave no room for now. The same step again then, however often it comes to this.
+    /// Muster's own limits leave no room now: execute the step again after `after`, however often this happens.
     Later {
-        /// Why, for whoever looks meanwhile.
+        /// The explanation shown until then.
         reason: Reason,
-        /// The wait.
+        /// How long to wait.
         after: Duration,
     },
-    /// No repetition helps: everything done so far is undone.
+    /// Repetition cannot help: undo all steps so far.
     Fail(Reason),
 }
 
 impl Trouble {
-    /// A failure for good.
+    /// A permanent failure with a stable code and a message for people.
     pub fn fail(code: &str, message: impl Into<String>) -> Self {
         Self::Fail(Reason::new(code, message))
     }
@@ -115,28 +114,28 @@ impl From<sea_orm::DbErr> for Trouble {
     }
 }
 
-/// What a step answers.
+/// The result of a step.
 pub type Outcome<S> = Result<Next<S>, Trouble>;
 
-/// What an undo answers. It must be safe when its step never ran, and when it ran twice.
+/// The result of an undo, which must be safe when its step never ran and when the undo ran twice.
 pub type Undone = Result<(), Trouble>;
 
-/// A run as a step sees it.
+/// A run as its step sees it.
 #[derive(Debug)]
 pub struct Step<M> {
-    /// The run.
+    /// The primary key, the same for all steps of a run.
     pub run: Uuid,
-    /// Its tenant.
+    /// The owner of the run, within which the step acts.
     pub tenant: Uuid,
-    /// Who asked for it.
+    /// The actor who started the run.
     pub asked_by: String,
-    /// How many attempts of this state have failed before this one.
+    /// Failed attempts at this state so far.
     pub attempt: u32,
-    /// The time at which the step began.
+    /// When the step began.
     pub now: Timestamp,
-    /// Why the run is being undone; absent while it goes forward.
+    /// Why the run is being undone; `None` while it goes forward.
     pub failure: Option<Reason>,
-    /// What the run remembers; saved with the step.
+    /// The run's memory; saved with the step.
     pub memory: M,
     signals: Vec<Signal>,
     eaten: Vec<Uuid>,
@@ -144,7 +143,7 @@ pub struct Step<M> {
 }
 
 impl<M> Step<M> {
-    /// Takes the first waiting signal of this name. It is gone for good once the step commits.
+    /// Takes the first waiting signal with this name, which is deleted when the step commits.
     pub fn take(&mut self, name: &str) -> Option<Json> {
         let index = self.signals.iter().position(|signal| signal.name == name)?;
         let signal = self.signals.remove(index);
@@ -152,14 +151,14 @@ impl<M> Step<M> {
         Some(signal.payload)
     }
 
-    /// Wants something written in the transaction of this step.
+    /// Adds a change to be written in the transaction of this step.
     pub fn change(&mut self, change: Change) {
         self.changes.push(change);
     }
 }
 
 impl<M: Serialize> Step<M> {
-    /// Turns the step's answer into what the committer writes.
+    /// Turns the step's result into what the committer writes.
     pub fn close(self, outcome: Result<Next<&'static str>, Trouble>) -> Taken {
         Taken {
             memory: serde_json::to_value(&self.memory).ok(),
@@ -170,12 +169,12 @@ impl<M: Serialize> Step<M> {
     }
 }
 
-/// A run as the worker hands it to its workflow.
+/// A run as the worker passes it to its workflow.
 #[derive(Debug)]
 pub struct Given<'a> {
-    /// The run's row.
+    /// The run as stored.
     pub row: &'a entity::run::Model,
-    /// The state to do or to undo.
+    /// The state to execute or to undo.
     pub state: &'a str,
     /// See [`Step::attempt`].
     pub attempt: u32,
@@ -186,7 +185,7 @@ pub struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// Reads the memory; `None` when it does not fit.
+    /// Parses the memory; `None` when it does not fit the workflow's type.
     pub fn open<M: DeserializeOwned>(self) -> Option<Step<M>> {
         let failure = self.row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
         Some(Step {
@@ -204,16 +203,16 @@ impl Given<'_> {
     }
 }
 
-/// What a step left behind, without its types.
+/// The results of a step, without the workflow's types.
 #[derive(Debug)]
 pub struct Taken {
-    /// The new memory; `None` leaves the old one.
+    /// The new memory; `None` keeps the old one.
     pub memory: Option<Json>,
-    /// The signals that were taken.
+    /// The ids of the signals that the step consumed.
     pub eaten: Vec<Uuid>,
-    /// What is to be written. Written on success only; a failed step leaves nothing but its reason.
+    /// The changes to write. Written on success only; a failed step stores nothing but its reason.
     pub changes: Vec<Change>,
-    /// What comes next.
+    /// What follows, or why the step failed.
     pub outcome: Result<Next<&'static str>, Trouble>,
 }
 
@@ -223,36 +222,36 @@ impl Taken {
         Self { memory: None, eaten: Vec::new(), changes: Vec::new(), outcome }
     }
 
-    /// The run is in a state that its table does not have.
+    /// The failure of a run in a state that its table does not have.
     pub fn unknown_state() -> Self {
         Self::failed("STATE_UNKNOWN", "The run is in a state that this version of Muster does not know.")
     }
 
-    /// The step panicked.
+    /// The failure of a step that panicked.
     pub fn panicked() -> Self {
         Self::failed("STEP_PANICKED", "A step of this run failed because of a defect in Muster.")
     }
 
-    /// The run's memory does not fit its workflow.
+    /// The failure of a run whose memory does not fit its workflow.
     pub fn unreadable() -> Self {
         Self::failed("MEMORY_UNREADABLE", "The stored memory of the run cannot be read.")
     }
 }
 
-/// One workflow, without its types.
+/// A workflow, without its types.
 #[async_trait::async_trait]
 pub trait Flow: Send + Sync {
-    /// Its table.
+    /// The states with their steps, undos, retries and successors.
     fn table(&self) -> &'static Table;
 
-    /// Does the step of a state.
+    /// Executes the step of a state.
     async fn step(&self, world: &World, given: Given<'_>) -> Taken;
 
-    /// Takes a state's step back.
+    /// Executes the undo of a state's step.
     async fn undo(&self, world: &World, given: Given<'_>) -> Taken;
 }
 
-/// The undo of states that have nothing to undo.
+/// The undo of states with nothing to undo.
 pub async fn nothing<M>(_world: &World, _at: &mut Step<M>) -> Undone {
     Ok(())
 }

@@ -4,30 +4,29 @@ use std::time::Duration;
 
 use services::catalogue::StateInfo;
 
-/// How often and how soon a failed step is tried again.
+/// How often and after which waits a failed step is executed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// How many attempts a state has, the first included.
+    /// Number of attempts, the first one included.
     pub attempts: u32,
-    /// The wait after the first attempt; it doubles from there.
+    /// The wait after the first failed attempt; it doubles from there.
     pub first: Duration,
-    /// The longest wait.
+    /// The longest wait between two attempts.
     pub most: Duration,
 }
 
 impl Retry {
-    /// One attempt.
+    /// A single attempt.
     pub const NEVER: Self = Self { attempts: 1, first: Duration::ZERO, most: Duration::ZERO };
     /// For requests that usually succeed: eight attempts over some minutes.
     pub const STANDARD: Self =
         Self { attempts: 8, first: Duration::from_secs(1), most: Duration::from_mins(1) };
-    /// For what may take the provider long: about a day.
+    /// For whatever takes the provider long: attempts over about a day.
     pub const PATIENT: Self =
         Self { attempts: 60, first: Duration::from_secs(5), most: Duration::from_mins(30) };
 
-    /// The wait before the next attempt, when `failed` attempts have failed; `None` when none is left. `jitter` is
-    /// a number from 0 to 99: it takes up to a quarter off, so that runs that failed together do not come back
-    /// together.
+    /// The wait before the next attempt after `failed` failed ones; `None` if none is left. `jitter` is a number from 0
+    /// to 99: it takes off up to a quarter, so that runs that failed together do not come back together.
     pub fn wait(&self, failed: u32, jitter: u32) -> Option<Duration> {
         if failed >= self.attempts {
             return None;
@@ -40,11 +39,11 @@ impl Retry {
 /// One row of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The state.
+    /// The name of the state, as stored in `run.state`.
     pub state: &'static str,
-    /// The step's name.
+    /// The name of the function that executes the step.
     pub does: &'static str,
-    /// The undo's name; `nothing` for none.
+    /// The name of the undo function; `nothing` for none.
     pub undone_by: &'static str,
     /// The retry policy.
     pub retry: Retry,
@@ -52,26 +51,26 @@ pub struct Row {
     pub then: &'static [&'static str],
 }
 
-/// A whole table.
+/// A workflow's whole table.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// The name that runs carry.
+    /// The workflow's name, as stored in `run.workflow`.
     pub name: &'static str,
-    /// The version that new runs begin with.
+    /// The version with which new runs begin.
     pub version: i32,
     /// What the workflow is for.
     pub about: &'static str,
-    /// The rows; the first is where a run begins.
+    /// The rows; a run begins with the first.
     pub rows: &'static [Row],
 }
 
 impl Table {
-    /// The row of a state.
+    /// The row of a state; `None` for a state that the table does not have.
     pub fn row(&self, state: &str) -> Option<&'static Row> {
         self.rows.iter().find(|row| row.state == state)
     }
 
-    /// The table for people.
+    /// The rows as data for people.
     pub fn states(&self) -> Vec<StateInfo> {
         let info = |row: &Row| StateInfo {
             name: row.state,
@@ -82,7 +81,7 @@ impl Table {
         self.rows.iter().map(info).collect()
     }
 
-    /// The table as a Mermaid state diagram, with the present state marked.
+    /// A Mermaid state diagram of the table, with the present state marked.
     pub fn mermaid(&self, present: Option<&str>) -> String {
         let mut lines = vec!["stateDiagram-v2".to_owned()];
         if let Some(first) = self.rows.first() {
@@ -101,7 +100,7 @@ impl Table {
         lines.join("\n") + "\n"
     }
 
-    /// What is wrong with the table: states that cannot be reached, or from which no end can be reached.
+    /// Faults of the table: states that cannot be reached, or from which no end can be reached.
     pub fn faults(&self) -> Vec<String> {
         let mut reached: Vec<&str> = self.rows.first().map(|row| row.state).into_iter().collect();
         let mut at = 0;
@@ -135,7 +134,7 @@ macro_rules! workflow {
         #[derive(Debug, Clone, Copy)]
         pub struct $flow;
 
-        /// The states of the table.
+        /// All states, in the order of the rows.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum State { $(
             #[doc = concat!("See `", stringify!($does), "`.")]
@@ -143,7 +142,7 @@ macro_rules! workflow {
         ),+ }
 
         impl State {
-            /// The state's name.
+            /// The spelling in the table, which is stored in `run.state`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$state => stringify!($state)),+ }
             }
@@ -152,14 +151,14 @@ macro_rules! workflow {
                 match name { $(stringify!($state) => Some(Self::$state),)+ _ => None }
             }
 
-            /// The state's row: its successors are checked by the compiler.
+            /// The successors of the state; the compiler checks that they exist.
             const fn successors(self) -> &'static [&'static str] {
                 match self { $(Self::$state => { const THEN: &[&str] = &[$(State::$then.name()),*]; THEN }),+ }
             }
         }
 
         impl $flow {
-            /// The table.
+            /// The rows of the workflow, with its name, version and purpose.
             pub const TABLE: $crate::engine::Table = $crate::engine::Table {
                 name: $name,
                 version: $version,

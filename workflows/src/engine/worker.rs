@@ -75,7 +75,7 @@ impl Engine {
         }
     }
 
-    /// Works off everything that is due now, in rounds, until nothing is: how tests step the engine. Answers how many
+    /// Works off everything that is due now, in rounds, until nothing is: how tests step the engine. Returns how many
     /// steps were committed.
     pub async fn drain(&self) -> Result<usize, DatabaseError> {
         let mut steps = 0;

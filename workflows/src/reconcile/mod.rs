@@ -152,7 +152,7 @@ async fn leave(services: &Services, reconciler: Reconciler, node: &str) -> Resul
 }
 
 /// Runs a statement that compares times, all by the clock that decides what is due. After the texts and the present
-/// time the parameters are lengths of time, from `$4` on: `{later $4}` is that long from now. Answers whether the
+/// time the parameters are lengths of time, from `$4` on: `{later $4}` is that long from now. Returns whether the
 /// statement changed its row.
 async fn timed(
     services: &Services,

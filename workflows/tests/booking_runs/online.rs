@@ -17,7 +17,7 @@ fn ready() -> OnlineMeeting {
     OnlineMeeting::Ready(URL.to_owned())
 }
 
-/// Books an online meeting of one person; answers the booking's id.
+/// Books an online meeting of one person; returns the booking's id.
 async fn book(app: &App) -> uuid::Uuid {
     let organiser = app.world.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };

@@ -59,7 +59,7 @@ async fn dawdle(services: &Services, tx: &Tx) {
     }
 }
 
-/// Writers that commit late and out of order, and now and then not at all. Answers what was committed.
+/// Writers that commit late and out of order, and now and then not at all. Returns what was committed.
 async fn write_at_once(services: &Services, tenant: Uuid) -> BTreeSet<Uuid> {
     let writer = async |writer: usize| {
         let mut committed = Vec::new();

@@ -112,7 +112,7 @@ impl Daily {
     }
 }
 
-/// Some bells for each local time; answers when each has to ring.
+/// Some bells for each local time; returns when each has to ring.
 async fn hang(
     bench: &Bench,
     from: Timestamp,

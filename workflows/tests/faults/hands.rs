@@ -158,7 +158,7 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// Does one step with what is planted for it; answers the work that its claim was kept for.
+    /// Does one step with what is planted for it; returns the work that its claim was kept for.
     async fn step(&mut self, hint: &Hint, mut work: Work) -> Option<Work> {
         let place = self.place(&work);
         let planted = self.plan.iter().position(|(at, _)| *at == place);

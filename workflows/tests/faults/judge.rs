@@ -185,7 +185,7 @@ impl Left {
         index.map_or(format!("nobody ({key})"), |index| format!("booking {index}"))
     }
 
-    /// What must hold however it ended; answers what does not.
+    /// What must hold however it ended; returns what does not.
     pub fn wrongs(&self, engine: &Engine, humans: usize) -> Vec<String> {
         let mut wrongs = Vec::new();
         let mut must = |holds: bool, said: String| {

@@ -173,7 +173,7 @@ impl Office {
         self.lock().wiped
     }
 
-    /// Every room that was asked and has not answered yet answers. Answers whether there was one.
+    /// Every room that was asked and has not answered yet answers. Returns whether there was one.
     pub fn rooms_say(&self, answer: Answer) -> bool {
         let mut inner = self.lock();
         let attendees = inner.events.values_mut().flat_map(|(_, event)| &mut event.attendees);

@@ -1,7 +1,7 @@
-//! The ways through every workflow, those that fail too.
+//! The paths through every workflow, failing ones included.
 //!
-//! What people and rooms do depends on what they see, never on how often anything was tried: the same scenario must
-//! come to the same end whatever is planted on its way.
+//! What people and rooms do depends on what they see, never on the number of attempts: a scenario must end in the same
+//! way whatever faults are planted on its way.
 
 use domain::{
     Id,
@@ -19,86 +19,86 @@ use crate::{
 const ANNA: &str = PEOPLE[0];
 const CARL: &str = PEOPLE[2];
 const RED: &str = ROOMS[1];
-/// Another service mailbox.
+/// The address of another service mailbox.
 const DESK: &str = "desk@acme.example";
 /// People who join later: one whose mailbox can only be read, and one whose mailbox is never reached.
 const LATECOMERS: [&str; 2] = ["dora@acme.example", "erik@acme.example"];
 
-/// One way. Bookings begin in a connected organisation.
+/// One path. Booking scenarios begin in a connected organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
-    /// From the terms to everybody's mailbox.
+    /// An organisation connects, from the terms to everybody's mailbox.
     Connect,
-    /// The permission takes a while to spread.
+    /// The permission takes a while to propagate.
     Spreading,
-    /// The administrator says no.
+    /// The administrator declines.
     Declined,
-    /// The administrator walks away.
+    /// The administrator never responds.
     Expired,
-    /// The checks fail.
+    /// The verification fails.
     Unproven,
     /// The organisation connects again.
     Reconnect,
-    /// It does, and the checks fail.
+    /// The organisation connects again, and the verification fails.
     ReconnectUnproven,
-    /// The checks are made once more.
+    /// A connected integration is verified again.
     Verify,
-    /// Another service mailbox takes over.
+    /// Another service mailbox replaces the current one.
     Candidate,
-    /// It does not pass.
+    /// The proposed service mailbox fails verification.
     CandidateRefused,
-    /// The checks find that the consent is lost.
+    /// The verification finds that the consent is lost.
     ConsentLost,
-    /// Everybody who is not active is tried: one becomes so, one can only be read, one is not reached.
+    /// Everybody without an active mailbox is tried: one becomes active, one can only be read, one is not reached.
     Campaign,
-    /// The failed ones of a campaign are tried again.
+    /// The failed items of a campaign are tried again.
     CampaignRetried,
-    /// One mailbox is activated once more.
+    /// One mailbox is activated again.
     Activate,
-    /// It is found to be gone.
+    /// The activation finds that the mailbox no longer exists.
     ActivateGone,
-    /// The consent is found to be lost.
+    /// The activation finds that the consent is lost.
     ActivateLost,
-    /// A booking in its organiser's calendar.
+    /// A booking is written to its organiser's calendar.
     Write,
-    /// With a room that accepts.
+    /// The invited room accepts a booking.
     RoomAccepts,
-    /// With a room that declines.
+    /// The invited room declines a booking.
     RoomDeclines,
-    /// With a room that never answers.
+    /// The invited room never responds to a booking.
     RoomSilent,
-    /// Through the service account.
+    /// A booking is written through the service account.
     Service,
     /// The organiser's mailbox is found lost, and the service account takes over.
     FoundLost,
-    /// Nobody's calendar can be written to.
+    /// No calendar can be written to.
     NoCalendar,
-    /// The consent is found to be lost.
+    /// Writing a booking finds that the consent is lost.
     Abandoned,
-    /// The calendar refuses.
+    /// The calendar refuses the event.
     Refused,
-    /// A booking moves.
+    /// A booking is moved.
     Move,
-    /// It moves while its room is waited for.
+    /// A booking is moved while it waits for its room.
     MoveBesideRoom,
-    /// The calendar refuses.
+    /// The calendar refuses the move.
     MoveRefused,
-    /// A move that failed is tried again, and somebody else has the time by now.
+    /// A failed move is retried after somebody else has taken the time.
     SlotLost,
-    /// Somebody has thrown the event away.
+    /// Somebody has deleted the event before the move.
     MoveGone,
     /// A booking is cancelled.
     Cancel,
-    /// It is, while its room is waited for.
+    /// A booking is cancelled while it waits for its room.
     CancelBesideRoom,
-    /// It is, before it is written.
+    /// A booking is cancelled before it is written.
     CancelEarly,
-    /// The calendar refuses.
+    /// The calendar refuses the cancellation.
     CancelRefused,
 }
 
 impl Scenario {
-    /// Every one.
+    /// Every scenario.
     pub const ALL: [Self; 34] = [
         Self::Connect,
         Self::Spreading,
@@ -140,7 +140,7 @@ impl Scenario {
         matches!(self, Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven)
     }
 
-    /// The world in which it begins.
+    /// A template of the world in which the scenario begins.
     pub async fn template(self, on: On) -> Template {
         let world = Self::organisation(on).await;
         if !self.is_connecting() {
@@ -159,7 +159,7 @@ impl Scenario {
         world
     }
 
-    /// Connects it.
+    /// Connects the organisation.
     pub async fn connected(world: &World) {
         world.register().await;
         Hands::new(world, Self::Connect, Vec::new()).work_through().await;
@@ -167,7 +167,7 @@ impl Scenario {
         world.notes().done.clear();
     }
 
-    /// What has happened before.
+    /// Brings about what has happened before the scenario.
     pub async fn prepare(self, world: &World) {
         let office = &world.office;
         let settle = async || Hands::new(world, Self::Write, Vec::new()).work_through().await;
@@ -207,8 +207,7 @@ impl Scenario {
         }
     }
 
-    /// Whether faults are planted at a place: where the same step in the same situation is another scenario's, they
-    /// are not.
+    /// Whether to plant faults at this place; not where another scenario has the same step in the same situation.
     pub fn is_about(self, at: &Place) -> bool {
         let connects = at.workflow == "connect_integration";
         match self {
@@ -231,12 +230,12 @@ impl Scenario {
         }
     }
 
-    /// Whether its requests are cut: the same ones at the same step are another scenario's otherwise.
+    /// Whether to cut requests; not where another scenario has the same ones at the same step.
     pub fn cuts(self) -> bool {
         !matches!(self, Self::Spreading | Self::Reconnect | Self::Verify | Self::CandidateRefused)
     }
 
-    /// What begins it.
+    /// Performs the call that starts the scenario's workflow.
     pub async fn begin(self, world: &World) {
         let (services, admin, office) = (&world.services, world.admin(), &world.office);
         let integration = Id::from_uuid(world.notes().integration);
@@ -338,7 +337,7 @@ impl Scenario {
         }
     }
 
-    /// What people and rooms do when nothing moves; `false` when they do nothing either.
+    /// What people and rooms do when nothing else moves; `false` if they do nothing either.
     pub async fn react(self, world: &World) -> bool {
         match self {
             Self::Connect | Self::Unproven | Self::Reconnect | Self::ReconnectUnproven => {
@@ -384,7 +383,7 @@ async fn waits_for_its_room(world: &World) -> bool {
     world.booking().await.state == BookingState::RoomPending.as_str()
 }
 
-/// The mailbox is not there.
+/// The provider's error for a mailbox that does not exist.
 fn gone_mailbox() -> providers::Error {
     let message = "There is no such mailbox.";
     providers::Error::new(ErrorKind::NoMailbox, providers::Remedy::SkipMailbox, "404", message)

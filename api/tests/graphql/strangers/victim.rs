@@ -93,7 +93,7 @@ impl Victim {
     }
 }
 
-/// Makes a booking; answers it with its run.
+/// Makes a booking; returns it with its run.
 pub async fn booking(
     world: &World,
     by: &domain::Caller,

@@ -1,4 +1,4 @@
-//! A server on loopback that answers each request by a function, and the three connectors that speak to it.
+//! A loopback server that answers each request with a function, and the three connectors that talk to it.
 
 pub mod exchange;
 
@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{google_world, microsoft_recorder::Asked};
 
-/// One answer.
+/// The response that the test's function returns.
 #[derive(Debug, Clone)]
 pub struct Told {
     pub status: u16,
@@ -30,18 +30,18 @@ pub struct Told {
 }
 
 impl Told {
-    /// A success.
+    /// A `200` without extra headers.
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
         Self { status: 200, headers: String::new(), body: body.into() }
     }
 
-    /// A refusal.
+    /// A refusal without a body.
     pub fn refused(status: u16, headers: &str) -> Self {
         Self { status, headers: headers.to_owned(), body: Vec::new() }
     }
 }
 
-/// The server.
+/// An HTTP server on a random loopback port; it records every request.
 pub struct Server {
     pub url: Url,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -64,7 +64,7 @@ impl Server {
         Self { url, asked }
     }
 
-    /// What was asked since the last look.
+    /// The requests since the last call.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
@@ -139,13 +139,13 @@ pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A range of December 2026: days, hours and minutes.
+/// A range in December 2026, from texts such as `07T00:00`.
 pub fn december(start: &str, end: &str) -> TimeRange {
     let at = |text: &str| at(&format!("2026-12-{text}:00Z"));
     TimeRange::new(at(start), at(end)).unwrap()
 }
 
-/// The window that a request of any of the connectors asks about.
+/// The window that a connector's request covers; `None` for other requests.
 pub fn window_of(asked: &Asked) -> Option<TimeRange> {
     let between = |text: &str, start: &str, end: &str| {
         Some(text.split_once(start)?.1.split_once(end)?.0.replace("%3A", ":").replace("%2B", "+"))
@@ -167,27 +167,27 @@ pub fn window_of(asked: &Asked) -> Option<TimeRange> {
     TimeRange::new(start?.parse().ok()?, end?.parse().ok()?)
 }
 
-/// Whose mailbox it is.
+/// The mailbox that the requests are about.
 pub const ADA: &str = "ada@corp.test";
 
-/// The window that is asked about.
+/// The window that the tests read.
 pub fn week() -> TimeRange {
     december("07T00:00", "14T00:00")
 }
 
-/// The events of the week.
+/// Reads the events of the week.
 pub async fn events(provider: &dyn Provider, session: &Session) -> EventPage {
     provider.events(session, ADA, week(), None).await.unwrap()
 }
 
-/// The titles, and the ranges of what has none.
+/// The titles, and the ranges of events without one.
 pub fn told(page: &EventPage) -> (Vec<String>, Vec<TimeRange>) {
     let titles = page.items.iter().filter_map(|event| event.title.clone()).collect();
     let blocks = page.items.iter().filter(|event| event.title.is_none() && event.busy.is_some());
     (titles, blocks.map(|event| event.range).collect())
 }
 
-/// What was marked.
+/// The marked items: UID, reason, and whether they block.
 pub fn marks(page: &EventPage) -> Vec<(String, UnreadableReason, bool)> {
     page.unreadable.iter().map(|mark| (mark.uid.clone(), mark.reason, mark.blocks)).collect()
 }

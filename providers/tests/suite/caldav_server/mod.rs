@@ -1,4 +1,4 @@
-//! A real Radicale or Xandikos with the organisation of `tests/radicale`, one per test, and the independent client.
+//! A real Radicale or Xandikos with the organisation of `tests/radicale`, one per test, and an independent client.
 
 use std::{
     collections::BTreeSet,
@@ -19,18 +19,18 @@ use url::Url;
 /// The Monday in which the fixture's events begin.
 pub const MONDAY: &str = "2026-11-30";
 
-/// Which program serves.
+/// The server program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Principals are called by their addresses; rooms are marked in their descriptions.
+    /// Principals are named by their addresses; rooms are marked in their descriptions.
     Radicale,
-    /// Principals are called by the part before the `@`; addresses and rooms are published.
+    /// Principals are named by the part before the `@`; the server publishes addresses and rooms.
     Xandikos,
 }
 
-/// A running server; it ends with this value.
+/// A running server; stopped when dropped.
 pub struct Server {
-    /// Where it is.
+    /// The loopback address, with the port that the server listens on.
     pub url: Url,
     /// The service account's password.
     pub password: String,
@@ -40,7 +40,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server with a fresh organisation and waits until it says that it is ready.
+    /// Starts a server with a fresh organisation and waits until it is ready.
     pub fn start(kind: Kind) -> Self {
         let data = tempfile::tempdir().unwrap();
         let (script, ready) = match kind {
@@ -80,7 +80,7 @@ impl Server {
         Self::start(Kind::Xandikos)
     }
 
-    /// Makes the server forget every sync token that it has given away for a person's calendar.
+    /// Makes the server forget every sync token that it has issued for a person's calendar.
     pub fn forget_tokens(&self, address: &str) {
         let collections = self.data.path().join("collections");
         match self.kind {
@@ -105,13 +105,13 @@ impl Server {
         }
     }
 
-    /// Lets the service account see no more than busy times of somebody; Xandikos' gate can do that.
+    /// Limits the service account to a person's busy times, which only Xandikos' gate can do.
     pub fn close(&self, address: &str) {
         assert_eq!(self.kind, Kind::Xandikos);
         std::fs::write(self.data.path().join("closed"), format!("{address}\n")).unwrap();
     }
 
-    /// Puts a resource into a person's calendar, as another program would. Answers its status.
+    /// Puts a resource into a person's calendar, as another program would. Returns the status.
     pub async fn put(&self, address: &str, name: &str, text: &str) -> u16 {
         let at = match self.kind {
             Kind::Radicale => format!("{address}/calendar/{name}"),
@@ -123,12 +123,12 @@ impl Server {
         client().send(request).await.unwrap().status.as_u16()
     }
 
-    /// Access as the service account.
+    /// A session of the service account.
     pub fn session(&self) -> Session {
         self.session_with(&self.password)
     }
 
-    /// Access as the service account with this password.
+    /// A session of the service account with the given password.
     pub fn session_with(&self, password: &str) -> Session {
         let (user, password) = ("svc".to_owned(), password.to_owned().into());
         Session {
@@ -157,7 +157,7 @@ impl Server {
         std::fs::rename(new, file).unwrap();
     }
 
-    /// What the independent client finds under a UID in a principal's calendars.
+    /// What the independent client finds for a UID in a principal's calendars.
     pub fn read_back(&self, principal: &str, uid: &str) -> serde_json::Value {
         let principal = if self.kind == Kind::Xandikos { local(principal) } else { principal };
         let answer = Command::new(python())
@@ -183,12 +183,12 @@ pub fn caldav() -> CalDav {
     caldav_at(clock())
 }
 
-/// A clock that stands in that week.
+/// A clock that stands still in the week before the fixture's.
 pub fn clock() -> Arc<TestClock> {
     Arc::new(TestClock::at(at("2026-11-25T09:00:00Z")))
 }
 
-/// A connector with this clock.
+/// A connector with the given clock.
 pub fn caldav_at(clock: Arc<TestClock>) -> CalDav {
     let clock: SharedClock = clock;
     CalDav::new(Config::default(), client(), clock.clone(), Ids::seeded(clock, 1))
@@ -199,12 +199,12 @@ fn client() -> http::Client {
     http::Client::new(http::Config { allowance, ..http::Config::default() }).unwrap()
 }
 
-/// What stands before the `@`.
+/// The part of an address before the `@`.
 fn local(address: &str) -> &str {
     address.split('@').next().unwrap_or(address)
 }
 
-/// An instant.
+/// Parses an instant.
 pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
@@ -219,7 +219,7 @@ fn python() -> PathBuf {
     python.filter(|python| python.is_file()).unwrap_or_else(|| panic!("{hint}"))
 }
 
-/// The addresses of everybody whom the fixture lists, as the folders that the server keeps them in.
+/// The addresses of everybody in the fixture, as the folders in which the server keeps them.
 pub fn people() -> BTreeSet<String> {
     let list = "import fixture; print(*(p for p, _, _ in fixture.principals() if '@' in p and not p.startswith('room-')))";
     let answer = Command::new(python())

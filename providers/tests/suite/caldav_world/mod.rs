@@ -1,4 +1,4 @@
-//! A small CalDAV server in memory whose every answer can be replaced: for what real servers do to each other's clients.
+//! A small CalDAV server in memory whose every response can be replaced, to imitate what real servers send.
 
 use std::{
     collections::BTreeMap,
@@ -12,44 +12,44 @@ use url::Url;
 
 use crate::caldav_script::{self as script, Reply, hear, multistatus, plain, response, say};
 
-/// A request.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
-    /// The method.
+    /// The HTTP verb, such as `PROPFIND`.
     pub method: String,
-    /// The path, as it was sent.
+    /// The path as sent, undecoded.
     pub path: String,
-    /// Everything that matters of the request line and the headers.
+    /// The request line and the headers that matter, as one text.
     pub line: String,
-    /// The body.
+    /// The XML that the client sent; empty for none.
     pub body: String,
 }
 
 impl Ask {
-    /// Whether it asks for what lies directly below, too.
+    /// Whether the request also covers the members directly below (`Depth: 1`).
     pub fn is_deep(&self) -> bool {
         self.line.ends_with(" 1")
     }
 
-    /// Whether it is a `calendar-query` for events with their data.
+    /// Whether the request is a `calendar-query` for events with their data.
     pub fn is_query(&self) -> bool {
         self.body.contains("calendar-query") && self.body.contains("calendar-data")
     }
 }
 
-/// What the server has, by path: the properties of collections and principals, the texts of events.
+/// The server's content by path: properties of collections and principals, and texts of events.
 pub type Nodes = BTreeMap<String, String>;
 
-/// The running server.
+/// A running server.
 pub struct World {
-    /// Where it listens.
+    /// The loopback URL that it listens on.
     pub url: Url,
     asked: Arc<Mutex<Vec<Ask>>>,
     nodes: Arc<Mutex<Nodes>>,
 }
 
 impl World {
-    /// Serves these; what `other` answers comes first.
+    /// Serves `nodes`; a response by `other` takes precedence.
     pub fn serve(nodes: Nodes, other: impl Fn(&Ask) -> Option<Reply> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -70,22 +70,22 @@ impl World {
         Self { url, asked, nodes }
     }
 
-    /// Access as the service account.
+    /// A session of the service account.
     pub fn session(&self) -> Session {
         Session { server: Some(self.url.clone()), ..script::session(&script::Script::raw([])) }
     }
 
-    /// What was asked so far.
+    /// All requests so far.
     pub fn asked(&self) -> Vec<Ask> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How many requests fit.
+    /// The number of requests so far that satisfy a condition.
     pub fn count(&self, fits: impl Fn(&Ask) -> bool) -> usize {
         self.asked().iter().filter(|ask| fits(ask)).count()
     }
 
-    /// What the server has.
+    /// The server's content, for changing it.
     pub fn nodes(&self) -> std::sync::MutexGuard<'_, Nodes> {
         self.nodes.lock().unwrap()
     }
@@ -135,7 +135,7 @@ fn answer(nodes: &mut Nodes, ask: &Ask) -> Reply {
     }
 }
 
-/// A member of an answer.
+/// One member of a multistatus response.
 pub fn member(path: &str, text: &str, with_data: bool) -> String {
     let data = if with_data {
         format!("<C:calendar-data><![CDATA[{text}]]></C:calendar-data>")
@@ -161,7 +161,7 @@ fn decode(path: &str) -> String {
     path.replace("%40", "@").replace("%20", " ")
 }
 
-/// The properties of a principal with these mail addresses and these homes.
+/// The properties of a principal with these mail addresses and homes.
 pub fn principal(name: &str, addresses: &[&str], homes: &[&str]) -> String {
     let hrefs = |all: &[&str], before: &str| -> String {
         all.iter().map(|href| format!("<href>{before}{href}</href>")).collect::<Vec<_>>().concat()
@@ -174,17 +174,17 @@ pub fn principal(name: &str, addresses: &[&str], homes: &[&str]) -> String {
     )
 }
 
-/// The properties of a calendar, with more of them.
+/// The properties of a calendar, followed by `more`.
 pub fn calendar(more: &str) -> String {
     format!("<resourcetype><collection/><C:calendar/></resourcetype>{more}")
 }
 
-/// `DAV:owner`.
+/// A `DAV:owner` property.
 pub fn owner(href: &str) -> String {
     format!("<owner><href>{href}</href></owner>")
 }
 
-/// Rights that let write, or only read.
+/// A set of privileges: reading and writing, or only reading.
 pub fn rights(writes: bool) -> &'static str {
     if writes {
         "<current-user-privilege-set><privilege><read/></privilege><privilege><write/></privilege></current-user-privilege-set>"
@@ -193,7 +193,7 @@ pub fn rights(writes: bool) -> &'static str {
     }
 }
 
-/// A resource with one event of an hour at an hour of Saturday.
+/// A resource with one event of an hour, at the given hour of Saturday.
 pub fn event(uid: &str, hour: u32, more: &str) -> String {
     format!(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Other//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20261101T080000Z\r\n\
@@ -201,7 +201,7 @@ pub fn event(uid: &str, hour: u32, more: &str) -> String {
     )
 }
 
-/// A server with an account that lists `/p/ada/` at `/p/` among its principals, whose home is `/c/ada/`.
+/// Content for an account that lists `/p/ada/` at `/p/` among its principals, with the home `/c/ada/`.
 pub fn nodes(more: impl IntoIterator<Item = (&'static str, String)>) -> Nodes {
     let own = "<current-user-principal><href>/p/svc/</href></current-user-principal>\
                <principal-collection-set><href>/p/</href></principal-collection-set>";

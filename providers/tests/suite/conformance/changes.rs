@@ -14,7 +14,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// Takes in everything that has changed; answers how many pages it took.
+    /// Takes in everything that has changed; returns how many pages it took.
     async fn follow(&mut self, f: &Fixture) -> usize {
         for pages in 1.. {
             let mailbox = f.organiser.address.as_str();

@@ -1,5 +1,5 @@
-//! A server that answers by a script and keeps what it was asked: for what the sandbox never does, and for the exact
-//! shape of requests.
+//! A server that plays a script of responses and records the requests: for behaviour that the sandbox does not imitate,
+//! and for the exact shape of requests.
 
 use std::{
     collections::VecDeque,
@@ -15,47 +15,47 @@ use providers::{
 };
 use url::Url;
 
-/// One answer: status, header lines and body. Status 0 breaks the connection off after the request was read.
+/// One response: status, header lines and body. Status 0 closes the connection after reading the request.
 pub type Reply = (u16, &'static str, String);
 
-/// One request.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    /// Method and path.
+    /// The method and the path.
     pub line: String,
-    /// The headers, names in small letters.
+    /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The SOAP envelope that the connector sent.
     pub body: String,
 }
 
 impl Heard {
-    /// A header.
+    /// The value of a header by its lower-case name; `None` when absent.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// What stands between the first of `start` and the next `end`.
+    /// The text of the body between the first `start` and the next `end`.
     pub fn between(&self, start: &str, end: &str) -> &str {
         let rest = self.body.split_once(start).map(|(_, rest)| rest).unwrap_or_default();
         rest.split_once(end).map(|(inside, _)| inside).unwrap_or_default()
     }
 
-    /// The operation: what stands in the body of the envelope.
+    /// The operation: the content of the envelope's body.
     pub fn operation(&self) -> &str {
         self.between("<soap:Body>", "</soap:Body>")
     }
 }
 
-/// The running script.
+/// A running server.
 pub struct Script {
-    /// Where it listens.
+    /// The loopback URL that it listens on.
     pub url: Url,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Script {
-    /// Answers one request after the other with these; what comes after them is answered 418.
+    /// Sends the given responses one after the other, then `418`.
     pub fn play(answers: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -70,7 +70,7 @@ impl Script {
         Self { url, heard }
     }
 
-    /// What was asked so far.
+    /// All requests so far.
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
@@ -112,28 +112,28 @@ pub fn soap(inside: &str) -> Reply {
     (200, "", text)
 }
 
-/// The answer of an operation with these messages.
+/// The response to an operation, with these messages.
 pub fn messages(operation: &str, messages: &str) -> Reply {
     soap(&format!(
         "<m:{operation}Response><m:ResponseMessages>{messages}</m:ResponseMessages></m:{operation}Response>"
     ))
 }
 
-/// A message that all is well.
+/// A response message that reports success.
 pub fn fine(operation: &str, inside: &str) -> String {
     format!(
         r#"<m:{operation}ResponseMessage ResponseClass="Success"><m:ResponseCode>NoError</m:ResponseCode>{inside}</m:{operation}ResponseMessage>"#
     )
 }
 
-/// A message that is an error.
+/// A response message that reports an error.
 pub fn refused(operation: &str, code: &str) -> String {
     format!(
         r#"<m:{operation}ResponseMessage ResponseClass="Error"><m:MessageText>-</m:MessageText><m:ResponseCode>{code}</m:ResponseCode></m:{operation}ResponseMessage>"#
     )
 }
 
-/// The mailbox that is asked about.
+/// The mailbox that the requests are about.
 pub const MAILBOX: &str = "ada@corp.test";
 pub const EFFECT: &str = r#"<t:ExtendedFieldURI PropertySetId="5b0f6e2c-93c4-4b7e-8d15-6a1de0a7c94f" PropertyName="effectKey" PropertyType="String"/>"#;
 pub const CALENDAR: &str = r#"<t:DistinguishedFolderId Id="calendar"/>"#;
@@ -191,7 +191,7 @@ pub fn interview() -> NewEvent {
     }
 }
 
-/// A list that FindItem answers.
+/// A FindItem response.
 pub fn found(items: &str, whole: bool) -> Reply {
     let root = format!(
         r#"<m:RootFolder TotalItemsInView="1" IncludesLastItemInRange="{whole}"><t:Items>{items}</t:Items></m:RootFolder>"#
@@ -199,7 +199,7 @@ pub fn found(items: &str, whole: bool) -> Reply {
     messages("FindItem", &fine("FindItem", &root))
 }
 
-/// What GetItem answers about one item.
+/// A GetItem response with one item.
 pub fn got(item: &str) -> String {
     fine("GetItem", &format!("<m:Items>{item}</m:Items>"))
 }

@@ -1,4 +1,4 @@
-//! A server on loopback that answers what it is told and keeps what it was asked.
+//! A loopback server that sends prepared responses and records the requests.
 
 use std::{
     collections::VecDeque,
@@ -13,36 +13,36 @@ use tokio::{
 };
 use url::Url;
 
-/// One request as it arrived.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Method and target: `GET /v1.0/users`.
+    /// The method and target, such as `GET /v1.0/users`.
     pub line: String,
-    /// The headers, names in small letters.
+    /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
 }
 
 impl Asked {
-    /// A header's value.
+    /// The value of a header; `None` when absent.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// One answer that is given once.
+/// One prepared response, sent once.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The status; 0 cuts the connection without an answer.
+    /// The status; 0 closes the connection without a response.
     pub status: u16,
     /// Further header lines, each ending with `\r\n`.
     pub headers: String,
-    /// The body.
+    /// The response content, JSON in most tests.
     pub body: String,
 }
 
-/// The server.
+/// A running server.
 #[derive(Debug)]
 pub struct Recorder {
     url: Url,
@@ -62,23 +62,23 @@ impl Recorder {
         Self { url, asked, told, _server: server }
     }
 
-    /// Where it listens, with a path.
+    /// The server's URL with a path.
     pub fn url(&self, path: &str) -> Url {
         self.url.join(path).unwrap()
     }
 
-    /// The next answer not yet spoken for.
+    /// Prepares a response for the next request that has none.
     pub fn tell(&self, status: u16, body: &Value) {
         self.tell_with(status, "", body);
     }
 
-    /// The same, with further header lines.
+    /// Like [`Self::tell`], with further header lines.
     pub fn tell_with(&self, status: u16, headers: &str, body: &Value) {
         let told = Told { status, headers: headers.to_owned(), body: body.to_string() };
         self.told.lock().unwrap().push_back(told);
     }
 
-    /// What was asked since the last look.
+    /// The requests since the last call.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }

@@ -34,7 +34,7 @@ fn verifier() -> SecretString {
     SecretString::from(VERIFIER)
 }
 
-/// Sends somebody to sign in; answers where the browser came back to.
+/// Sends somebody to sign in; returns where the browser came back to.
 async fn go(world: &World, ask: Ask, will: Will<'_>) -> url::Url {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
     let url = world.identity.authorize_url(ask, BACK, "state", "nonce", &challenge, None).unwrap();

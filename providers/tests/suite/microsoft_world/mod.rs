@@ -93,7 +93,7 @@ impl World {
         self.control("organisations/generate", &order).await
     }
 
-    /// Lets the administrator of an organisation consent for all of it; answers the redirect.
+    /// Lets the administrator of an organisation consent for all of it; returns the redirect.
     pub async fn consent(&self, organisation: &Value) -> Url {
         let url = self.identity.admin_consent_url(text(&organisation["id"]), BACK, "state").unwrap();
         visit(&self.client, url, BACK, Will::Agree(text(&organisation["admin"]["address"]))).await

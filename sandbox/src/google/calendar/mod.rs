@@ -42,7 +42,7 @@ const SETTINGS: &[&str] = &["calendar", "calendar.readonly", "calendar.settings.
 /// Scopes that read busy times.
 const BUSY: &[&str] = &["calendar", "calendar.readonly", "calendar.freebusy", "calendar.events.freebusy"];
 
-/// Answers a request below `/calendar/v3`.
+/// Handles a request below `/calendar/v3`.
 pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
     let method = call.request.method.clone();
     match (method.as_str(), rest) {

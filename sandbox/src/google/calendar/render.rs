@@ -1,4 +1,4 @@
-//! Events as Google shows them.
+//! Events in Google's JSON.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{SecondsFormat, SubsecRound as _};
@@ -12,12 +12,12 @@ use crate::{
     model::{Attendee, Event, Mailbox, Part, Party, Response, ShowAs},
 };
 
-/// What the ids of events that Google made end with in their iCalendar UIDs.
+/// The suffix of iCalendar UIDs of events created at Google.
 const MADE_HERE: &str = "@google.com";
-/// How a private extended property is kept.
+/// The prefix under which a private extended property is stored.
 pub const PRIVATE: &str = "google.private.";
 
-/// The id of an event: the same in all calendars that it stands in.
+/// The id of an event, the same in all calendars that hold it.
 pub fn id(event: &Event) -> String {
     match event.ical_uid.strip_suffix(MADE_HERE) {
         Some(id) => id.to_owned(),
@@ -39,18 +39,18 @@ fn foreign(uid: &str) -> String {
         .collect()
 }
 
-/// The ETag.
+/// The version of this copy, in quotation marks, as `If-Match` compares it.
 pub fn etag(event: &Event) -> String {
     let text = format!("{}|{}|{}", event.ical_uid, event.change, event.modified_at.timestamp_micros());
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..12]))
 }
 
-/// An event that is gone.
+/// The entry for a deleted event.
 pub fn cancelled(event: &Event) -> Value {
     json!({ "kind": "calendar#event", "etag": etag(event), "id": id(event), "status": "cancelled" })
 }
 
-/// An event in a calendar, for somebody with this role, as it stands at `now`.
+/// An event as somebody with this role sees it at `now`.
 pub fn event(event: &Event, owner: &Mailbox, zone: &Zone, role: Role, now: Timestamp) -> Value {
     let mut value = json!({
         "kind": "calendar#event",
@@ -111,7 +111,7 @@ fn details(value: &mut Value, event: &Event, owner: &Mailbox) {
     }
 }
 
-/// Whether an event is certain is the organiser's to say.
+/// The event's status, which depends on the organiser alone.
 fn status(event: &Event) -> &'static str {
     if event.is_organizer && event.show_as == ShowAs::Tentative { "tentative" } else { "confirmed" }
 }

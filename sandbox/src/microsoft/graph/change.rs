@@ -1,4 +1,4 @@
-//! What is done to an event that is there.
+//! Requests that change an existing event.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::{
     wire::Answer,
 };
 
-/// `PATCH`.
+/// Handles `PATCH` of an event.
 pub fn update(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -44,7 +44,7 @@ pub fn update(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refuse
     Ok(events::shown(call, 200, event, mailbox, &zone))
 }
 
-/// `DELETE`.
+/// Handles `DELETE` of an event: removes this copy, and cancels the meeting if it is the organiser's.
 pub fn delete(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -62,7 +62,7 @@ pub fn delete(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refuse
     Ok(Answer::empty(204))
 }
 
-/// `POST …/cancel`.
+/// Handles `POST …/cancel`.
 pub fn cancel(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -79,7 +79,7 @@ pub fn cancel(call: &mut Call<'_>, key: &str, id: &str) -> Result<Answer, Refuse
     Ok(Answer::empty(202))
 }
 
-/// `POST …/accept`, `…/decline` and `…/tentativelyAccept`.
+/// Handles `POST …/accept`, `…/decline` and `…/tentativelyAccept`.
 pub fn respond(call: &mut Call<'_>, key: &str, id: &str, response: Response) -> Result<Answer, Refused> {
     let mut store = call.app.store();
     let state = store.state();
@@ -111,7 +111,7 @@ fn find<'s>(
     Ok((owner, event))
 }
 
-/// Refuses when the caller has seen another version.
+/// Refuses if the caller has seen another version.
 fn current(call: &Call<'_>, event: &Event) -> Result<(), Failure> {
     let seen = call.request.header("if-match").filter(|seen| *seen != "*");
     if seen.is_none_or(|seen| seen == event.etag()) {

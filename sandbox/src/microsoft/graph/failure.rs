@@ -1,4 +1,4 @@
-//! Refusals of Graph.
+//! Error responses of Graph.
 
 use serde_json::json;
 
@@ -8,25 +8,25 @@ use crate::{
     wire::{Answer, Request},
 };
 
-/// A refusal with its status, code and message.
+/// An error response with its status, code and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The HTTP status.
     pub status: u16,
-    /// The code.
+    /// The machine-readable cause, such as `ErrorItemNotFound`.
     pub code: &'static str,
-    /// What is said about it.
+    /// The human-readable sentence.
     pub message: String,
-    /// Seconds to wait, where they are told.
+    /// The wait in seconds sent as `Retry-After`; `None` for none.
     pub retry_after: Option<u32>,
 }
 
 /// Why a request was not served.
 #[derive(Debug)]
 pub enum Refused {
-    /// The caller is to blame.
+    /// The caller is at fault.
     Because(Failure),
-    /// The sandbox is.
+    /// The sandbox itself failed.
     Broken(Error),
 }
 
@@ -43,32 +43,32 @@ impl From<Error> for Refused {
 }
 
 impl Failure {
-    /// A refusal.
+    /// Builds an error response.
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None }
     }
 
-    /// The request makes no sense.
+    /// The request is invalid.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(400, "ErrorInvalidRequest", message)
     }
 
-    /// No token, or one that is not good any more.
+    /// The request has no token, or an invalid one.
     pub fn unauthenticated(message: &str) -> Self {
         Self::new(401, "InvalidAuthenticationToken", message)
     }
 
-    /// The token may not do this in Exchange.
+    /// The token does not permit this in Exchange.
     pub fn denied() -> Self {
         Self::new(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
     }
 
-    /// The token may not do this in the directory.
+    /// The token does not permit this in the directory.
     pub fn forbidden() -> Self {
         Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
     }
 
-    /// The event or calendar is not there.
+    /// The event or calendar does not exist.
     pub fn item_not_found() -> Self {
         Self::new(404, "ErrorItemNotFound", "The specified object was not found in the store.")
     }
@@ -84,17 +84,17 @@ impl Failure {
         )
     }
 
-    /// Too many requests at a time.
+    /// There are too many concurrent requests.
     pub fn throttled() -> Self {
         Self::new(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
     }
 
-    /// The service is away.
+    /// The service is unavailable.
     pub fn unavailable() -> Self {
         Self::new(503, "serviceNotAvailable", "The service is temporarily unavailable.")
     }
 
-    /// The answer.
+    /// The HTTP response in Graph's JSON format for errors.
     pub fn answer(&self, app: &App, request: &Request) -> Answer {
         let id = app.guid().to_string();
         let client = request.header("client-request-id").unwrap_or(&id).to_owned();

@@ -32,7 +32,7 @@ use crate::{
     wire::{Answer, Note, Request},
 };
 
-/// Requests of one application that a mailbox serves at a time.
+/// Concurrent requests of one application that a mailbox serves.
 const CONCURRENT: u32 = 4;
 
 const READ: &[&str] = &["Calendars.Read", "Calendars.ReadWrite"];
@@ -41,20 +41,20 @@ const READ_BASIC: &[&str] =
     &["Calendars.ReadBasic", "Calendars.ReadBasic.All", "Calendars.Read", "Calendars.ReadWrite"];
 const SETTINGS: &[&str] = &["MailboxSettings.Read"];
 
-/// A request with a good token.
+/// A request with a valid token.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// The sandbox.
     pub app: &'a Arc<App>,
-    /// The request.
+    /// The request as received, with its path and body.
     pub request: &'a Request,
-    /// What the journal will tell.
+    /// The details for the journal.
     pub note: &'a mut Note,
-    /// Who calls.
+    /// The bearer of the token.
     pub bearer: Bearer,
 }
 
-/// Answers a request below `/v1.0`.
+/// Handles a request below `/v1.0`.
 pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     if request.method == "POST" && request.parts()[1..] == ["$batch"] {
         return batch::run(app, request).await;
@@ -152,7 +152,7 @@ impl Call<'_> {
             .ok_or_else(|| Failure::unauthenticated("Access token validation failure."))
     }
 
-    /// The mailbox that `key` names, when the caller may do in it what needs one of `permissions`.
+    /// The mailbox that `key` names, if the caller has one of `permissions` there.
     pub fn mailbox<'s>(
         &mut self,
         state: &'s State,

@@ -1,4 +1,4 @@
-//! Time zones by Windows and IANA names, and date-times as Graph writes them.
+//! Time zones by Windows and IANA names, and date-times in Graph's format.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use domain::Timestamp;
@@ -8,12 +8,12 @@ use windows_timezones::WindowsTimezone;
 use super::failure::Failure;
 use crate::wire::Request;
 
-/// A zone and the name it was asked for by.
+/// A zone, with the name by which it was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
-    /// The name.
+    /// The Windows or IANA spelling, returned as it was requested.
     pub name: String,
-    /// The rules.
+    /// The offsets over time, from the IANA database.
     pub rules: domain::Zone,
 }
 
@@ -36,7 +36,7 @@ impl Zone {
         })
     }
 
-    /// UTC.
+    /// The zone of requests that name none.
     pub fn utc() -> Self {
         Self { name: "UTC".to_owned(), rules: domain::Zone::UTC }
     }
@@ -48,17 +48,17 @@ impl Zone {
         wanted.map_or_else(|| Ok(Self::utc()), |name| Self::find(name.trim_matches('"')))
     }
 
-    /// A `dateTimeTimeZone`.
+    /// An instant as a `dateTimeTimeZone`.
     pub fn show(&self, at: Timestamp) -> Value {
         json!({ "dateTime": digits(self.rules.local(at)), "timeZone": self.name })
     }
 
-    /// The instant of a local date-time; what a leap of the clock leaves out counts as an hour later.
+    /// The instant of a local date-time; one skipped by a clock change counts as an hour later.
     pub fn instant(&self, local: NaiveDateTime) -> Timestamp {
         self.rules.instant(local).unwrap_or_else(|| local.and_utc())
     }
 
-    /// Reads a date-time: with an offset of its own, else local in this zone.
+    /// Parses a date-time: with an offset, or else local in this zone.
     pub fn read(&self, text: &str) -> Option<Timestamp> {
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
             return Some(at.with_timezone(&Utc));
@@ -71,17 +71,17 @@ impl Zone {
     }
 }
 
-/// Seven digits after the point and no offset.
+/// A local date-time with seven decimals and without an offset.
 pub fn digits(local: NaiveDateTime) -> String {
     format!("{}0", local.format("%Y-%m-%dT%H:%M:%S%.6f"))
 }
 
-/// An instant with `Z`.
+/// An instant with the suffix `Z`.
 pub fn zulu(at: Timestamp) -> String {
     format!("{}0Z", at.format("%Y-%m-%dT%H:%M:%S%.6f"))
 }
 
-/// Reads a `dateTimeTimeZone`.
+/// Parses a `dateTimeTimeZone`.
 pub fn read(value: &Value) -> Result<(Timestamp, Zone), Failure> {
     let bad = || Failure::invalid("A dateTimeTimeZone must have a valid dateTime and timeZone.");
     let zone = value["timeZone"].as_str().map_or_else(|| Ok(Zone::utc()), Zone::find)?;

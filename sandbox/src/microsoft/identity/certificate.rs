@@ -6,7 +6,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 
-/// Reads PEM or base64 of DER; answers the DER when a public key can be found in it.
+/// Reads PEM or base64 of DER; returns the DER when a public key can be found in it.
 pub fn read(text: &str) -> Option<Vec<u8>> {
     let text: String = text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
     let der = STANDARD.decode(text).ok()?;

@@ -8,12 +8,12 @@ use crate::{
     store::State,
 };
 
-/// The organisation, or any.
+/// The organisation that a path segment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tenant {
-    /// That of the account that signs in.
+    /// Whichever organisation the account belongs to that signs in.
     Any,
-    /// This one.
+    /// The organisation with this id.
     One(Uuid),
 }
 

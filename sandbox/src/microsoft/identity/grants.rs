@@ -1,4 +1,4 @@
-//! What an application was granted, and the tokens that carry it.
+//! What an application was granted, and the tokens that carry the grant.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{
     store::State,
 };
 
-/// The consent that makes an application known in an organisation and lets it work there.
+/// The consent that makes an application known in an organisation and permits it to work there.
 pub fn standing<'a>(organisation: &'a Organisation, client_id: &str) -> Result<&'a Consent, Failure> {
     match organisation.consents.get(client_id) {
         Some(consent) if consent.disabled => Err(Failure::disabled_application(client_id)),
@@ -27,22 +27,22 @@ pub fn standing<'a>(organisation: &'a Organisation, client_id: &str) -> Result<&
 /// Issues tokens for one client in one organisation.
 #[derive(Debug)]
 pub struct Issuer<'a> {
-    /// What signs them.
+    /// Holds the signing key and the clock.
     pub app: &'a App,
-    /// Where the caller reached the sandbox.
+    /// The scheme, host and port by which the caller reached the sandbox.
     pub origin: &'a str,
-    /// The organisation.
+    /// The directory whose consents the tokens carry.
     pub organisation: &'a Organisation,
-    /// The client.
+    /// The id of the application that the tokens are for.
     pub client_id: &'a str,
-    /// All tokens issued before this count are dead.
+    /// Tokens issued before this epoch are invalid.
     pub token_epoch: u64,
     /// Seconds by which the clock of the tokens is ahead.
     pub skew_s: i64,
 }
 
 impl Issuer<'_> {
-    /// An access token without a person. Has no `roles` while nothing is granted.
+    /// An access token without a person, for an application. Lacks `roles` while nothing is granted.
     pub fn application(&self, consent: &Consent, lives_s: i64) -> Result<String, Error> {
         let now = self.app.now();
         let mut claims = self.claims(now, lives_s, consent);
@@ -119,23 +119,23 @@ impl Issuer<'_> {
     }
 }
 
-/// Who calls, by an access token.
+/// The identity and permissions in an access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bearer {
-    /// The organisation.
+    /// The id of the organisation.
     pub tenant: Uuid,
-    /// The client id.
+    /// The id of the application to which the token was issued.
     pub client_id: String,
     /// The account's or service principal's directory id.
     pub object: String,
-    /// Whether a person is behind it.
+    /// Whether the token is a person's.
     pub delegated: bool,
-    /// Its application or delegated permissions.
+    /// The application or delegated permissions.
     pub permissions: BTreeSet<String>,
 }
 
 impl Bearer {
-    /// Reads a token of ours that is still good.
+    /// Reads a token that the sandbox issued; `None` if it is no longer valid.
     pub fn read(app: &App, state: &State, token: &str) -> Option<Self> {
         let claims = app.signer.verify(token)?;
         let text = |name: &str| claims[name].as_str().map(str::to_owned);
@@ -156,13 +156,13 @@ impl Bearer {
         Some(Self { tenant, client_id, object: text("oid")?, delegated, permissions })
     }
 
-    /// Whether it has one of these permissions.
+    /// Whether the bearer has one of these permissions.
     pub fn has(&self, any: &[&str]) -> bool {
         any.iter().any(|name| self.permissions.contains(*name))
     }
 }
 
-/// `scope` of an answer: permissions first, then what belongs to OpenID Connect.
+/// The `scope` of a response: permissions first, then the scopes of OpenID Connect.
 pub fn scope_text(scopes: &BTreeSet<String>) -> String {
     let (openid, real): (Vec<_>, Vec<_>) = scopes
         .iter()
@@ -172,13 +172,13 @@ pub fn scope_text(scopes: &BTreeSet<String>) -> String {
     [real, openid].concat().join(" ")
 }
 
-/// The directory id of a client's service principal: the same whenever it is asked.
+/// The directory id of a client's service principal, always the same.
 fn principal(tenant: Uuid, client_id: &str) -> String {
     let hash = sha256(format!("{tenant}|{client_id}").as_bytes());
     Uuid::from_slice(&hash[..16]).unwrap_or_default().to_string()
 }
 
-/// `sub`: another one for every client.
+/// The `sub` claim, different for every client.
 fn pairwise(client_id: &str, account: &str) -> String {
     URL_SAFE_NO_PAD.encode(sha256(format!("{client_id}|{account}").as_bytes()))
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 
-/// Signs tokens and knows its own again.
+/// Signs tokens and verifies its own.
 pub struct Signer {
     pair: RsaKeyPair,
     kid: String,
@@ -30,7 +30,7 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// A new key, and how it is stored.
+    /// Generates a key and its stored form.
     pub fn generate() -> Result<(Self, String), Error> {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::SigningKey)?;
         let der = AsDer::<Pkcs8V1Der<'static>>::as_der(&pair).map_err(|_| Error::SigningKey)?;
@@ -38,7 +38,7 @@ impl Signer {
         Ok((Self::of(pair), text))
     }
 
-    /// A stored key.
+    /// Reads a stored key.
     pub fn from_text(text: &str) -> Result<Self, Error> {
         let der = STANDARD.decode(text).map_err(|_| Error::SigningKey)?;
         Ok(Self::of(RsaKeyPair::from_pkcs8(&der).map_err(|_| Error::SigningKey)?))
@@ -49,7 +49,7 @@ impl Signer {
         Self { pair, kid }
     }
 
-    /// A token with these claims.
+    /// Signs a token with these claims.
     pub fn sign(&self, claims: &Value) -> Result<String, Error> {
         let header = json!({ "typ": "JWT", "alg": "RS256", "kid": self.kid });
         let text = format!(
@@ -74,7 +74,7 @@ impl Signer {
         self.pair.public_key().as_ref()
     }
 
-    /// The claims of a token that this key signed.
+    /// The claims of a token that this key signed; `None` for any other.
     pub fn verify(&self, token: &str) -> Option<Value> {
         let token = Parsed::read(token)?;
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.pair.public_key().as_ref())
@@ -95,21 +95,21 @@ impl Signer {
     }
 }
 
-/// A token whose signature has not been looked at.
+/// A token whose signature is not verified yet.
 #[derive(Debug)]
 pub struct Parsed<'a> {
-    /// The header.
+    /// The decoded first part of the token, with `alg` and `kid`.
     pub header: Value,
-    /// The claims.
+    /// The decoded second part of the token.
     pub claims: Value,
-    /// What was signed.
+    /// The bytes of the first and second part, over which the token is signed.
     pub signed: &'a [u8],
-    /// The signature.
+    /// The decoded third part of the token.
     pub signature: Vec<u8>,
 }
 
 impl<'a> Parsed<'a> {
-    /// Takes a token apart.
+    /// Splits and decodes a token; `None` if it is malformed.
     pub fn read(token: &'a str) -> Option<Self> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -123,7 +123,7 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// SHA-256.
+/// The SHA-256 digest.
 pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
 }

@@ -21,7 +21,7 @@ use crate::{
     wire::{Answer, Note, Request},
 };
 
-/// Answers a request.
+/// Handles a request.
 pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     match (request.method.as_str(), request.parts().as_slice()) {
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {

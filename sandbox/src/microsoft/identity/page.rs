@@ -1,5 +1,7 @@
-//! The pages that people see. Each has one form marked `data-muster-next`: submitting it as it is goes on
-//! happily; forms marked `data-refuse` say no. Error pages, where nothing can go on, have neither.
+//! The pages that people see.
+//!
+//! Each has one form marked `data-muster-next`: submitting it unchanged continues successfully; forms marked
+//! `data-refuse` decline. Error pages, which end a flow, have neither.
 
 use std::fmt::Write as _;
 
@@ -21,7 +23,7 @@ li{margin:.35rem 0}button{font:inherit;padding:.5rem 1.2rem;border:0;border-radi
 color:#fff;cursor:pointer}form{margin:1rem 0 0}form[data-refuse] button{background:#dfe3ea;color:#1b1f27}\
 .many{max-height:22rem;overflow:auto}input[type=text]{font:inherit;width:100%;box-sizing:border-box}";
 
-/// More accounts than this are not listed, but can be typed.
+/// The largest number of accounts listed; others can be typed.
 const LISTED: usize = 60;
 
 fn page(status: u16, title: &str, content: &str) -> Answer {
@@ -36,12 +38,12 @@ fn page(status: u16, title: &str, content: &str) -> Answer {
     )
 }
 
-/// A page that nothing follows.
+/// A page that ends the flow.
 pub fn error(status: u16, title: &str, text: &str) -> Answer {
     page(status, &escape(title), &format!("<p>{}</p>\n", escape(text)))
 }
 
-/// Asks who signs in. The first account is chosen already.
+/// Asks which account signs in; the first one is preselected.
 pub fn accounts(path: &str, flow: &str, title: &str, accounts: &[(&Organisation, &Mailbox)]) -> Answer {
     let mut list = String::new();
     for (index, (organisation, account)) in accounts.iter().take(LISTED).enumerate() {
@@ -71,7 +73,7 @@ pub fn accounts(path: &str, flow: &str, title: &str, accounts: &[(&Organisation,
     )
 }
 
-/// Lists what is asked for.
+/// Lists the requested permissions.
 pub fn consent(path: &str, flow: &str, account: &Shown<'_>, asked: &[String], everybody: bool) -> Answer {
     let mut list = String::new();
     for name in asked {
@@ -104,7 +106,7 @@ pub fn consent(path: &str, flow: &str, account: &Shown<'_>, asked: &[String], ev
     )
 }
 
-/// Tells that this account may not grant it. Going on means choosing another one.
+/// Says that this account may not grant the permissions. Continuing means choosing another account.
 pub fn needs_administrator(path: &str, flow: &str, account: &Shown<'_>) -> Answer {
     page(
         403,
@@ -125,10 +127,10 @@ pub fn needs_administrator(path: &str, flow: &str, account: &Shown<'_>) -> Answe
     )
 }
 
-/// Who is asked, and by whom.
+/// Who consents, and to which application.
 #[derive(Debug)]
 pub struct Shown<'a> {
-    /// Organisation and account, as forms carry them.
+    /// The organisation and the account, as forms carry them.
     pub key: &'a str,
     /// The account's sign-in name.
     pub upn: &'a str,
@@ -157,17 +159,17 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Packs what a flow was begun with, so that its pages can carry it.
+/// Encodes the parameters of a flow, so that its pages can carry them.
 pub fn pack(flow: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(flow).unwrap_or_default())
 }
 
-/// Unpacks it.
+/// Decodes the parameters of a flow; `None` if they are malformed.
 pub fn unpack<T: DeserializeOwned>(flow: &str) -> Option<T> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(flow).ok()?).ok()
 }
 
-/// A redirect target with more members in its query.
+/// A redirect URL with further query parameters.
 pub fn target(uri: &str, members: &[(&str, Option<&str>)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in members {

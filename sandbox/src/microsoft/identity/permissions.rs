@@ -1,4 +1,4 @@
-//! The permissions that the sandbox knows, and how they are asked for.
+//! The permissions that the sandbox knows, and how clients request them.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use super::failure::Failure;
 /// The resource that all permissions belong to.
 pub const GRAPH: &str = "https://graph.microsoft.com";
 
-/// Application permissions of an application that was registered without a list.
+/// The application permissions of an application registered without a list.
 pub const FULL_SERVICE: [&str; 4] =
     ["Calendars.ReadWrite", "User.Read.All", "Place.Read.All", "MailboxSettings.Read"];
 
-/// Name, whether only administrators may grant it as a delegated permission, and what consent pages say.
+/// Name, whether only administrators may grant it as a delegated permission, and the text of consent pages.
 const KNOWN: [(&str, bool, &str); 16] = [
     ("openid", false, "Sign you in"),
     ("profile", false, "View your basic profile"),
@@ -36,26 +36,26 @@ pub fn describe(name: &str) -> &'static str {
     KNOWN.iter().find(|known| known.0 == name).map_or("Something the sandbox does not know", |known| known.2)
 }
 
-/// Whether only an administrator may grant it.
+/// Whether only an administrator may grant the permission.
 pub fn needs_administrator(name: &str) -> bool {
     KNOWN.iter().any(|known| known.0 == name && known.1)
 }
 
-/// Whether it is a scope of OpenID Connect and not a permission.
+/// Whether the name is a scope of OpenID Connect and not a permission.
 pub fn is_openid(name: &str) -> bool {
     matches!(name, "openid" | "profile" | "email" | "offline_access")
 }
 
-/// What a `scope` parameter asks for.
+/// The permissions that a `scope` parameter requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// Everything the application is configured with.
+    /// Everything for which the application is configured (`.default`).
     Default,
-    /// These.
+    /// The permissions named one by one.
     These(BTreeSet<String>),
 }
 
-/// Reads a `scope` parameter.
+/// Parses a `scope` parameter.
 pub fn read(scope: &str) -> Result<Asked, Failure> {
     let mut names = BTreeSet::new();
     let mut default = false;

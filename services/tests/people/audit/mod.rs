@@ -75,7 +75,7 @@ async fn entries(h: &Harness, chain: Uuid) -> Vec<audit::Model> {
     audit::of(chain).order_by_asc(audit::Column::Seq).all(&txn).await.unwrap()
 }
 
-/// So many acts in a chain, in one transaction.
+/// Records this number of acts in a chain, in one transaction.
 async fn acts(h: &Harness, chain: Uuid, many: usize) {
     let mut tx = h.services.begin(chain).await.unwrap();
     for number in 0..many {
@@ -174,7 +174,7 @@ async fn transactions_at_the_same_time_leave_a_chain_without_gaps(h: Harness) {
     assert_eq!(broken(&h, "").await, []);
 }
 
-/// Verifies lines as a stranger would, with nothing but JSON and SHA-256; answers the places.
+/// Verifies lines as a stranger would, with nothing but JSON and SHA-256; returns the places.
 fn verified(lines: &[String]) -> Result<Vec<i64>, String> {
     let mut places = Vec::new();
     let mut last: Option<String> = None;

@@ -23,28 +23,28 @@ on_both! {
     t23_checkpoints_that_were_changed_are_found,
 }
 
-/// A chain with what whoever tampers knows of it.
+/// A chain, with what an attacker knows about it.
 struct Target {
     chain: Uuid,
-    /// How many entries it has.
+    /// The number of entries in the chain.
     entries: i64,
-    /// Where it is tampered with: neither the first nor the last entry.
+    /// The position that is tampered with: neither the first nor the last entry.
     place: i64,
-    /// Its end at half of its entries, with the seal that it had: kept from a copy of the database.
+    /// The chain's end at half of its entries, with its seal at that time: taken from a copy of the database.
     half: audit_chain::Model,
-    /// A chain that nobody tampers with but by what is moved there.
+    /// A chain that is changed only by moving entries into it.
     other: Uuid,
-    /// Where the other chain ends.
+    /// The last position of the other chain.
     other_end: i64,
 }
 
-/// What is to be found.
+/// The faults that verification must report.
 struct Found {
-    /// Of the chain, without any checkpoint; nothing where only a checkpoint shows it.
+    /// In the chain without any checkpoint; `None` if only a checkpoint reveals the fault.
     alone: Option<Broken>,
-    /// Of the chain, with a checkpoint.
+    /// In the chain with a checkpoint.
     kept: Broken,
-    /// Of the other chain.
+    /// In the other chain.
     other: Option<Broken>,
 }
 
@@ -56,7 +56,7 @@ fn shown_by_checkpoint(alone: Option<Broken>, kept: Broken) -> Found {
     Found { alone, kept, other: None }
 }
 
-/// Every way. What an entry says is changed member by member.
+/// All ways of tampering. Each member of an entry is changed in turn.
 const WAYS: &[&str] = &[
     "actor",
     "action",
@@ -251,7 +251,7 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
     }
 }
 
-/// Makes the hashes of entries anew, as anybody can; answers the last.
+/// Recomputes the hashes of entries, as anybody can; returns the last one.
 async fn rehash(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64) -> Vec<u8> {
     let before = audit::of(chain).filter(audit::Column::Seq.eq(from - 1)).one(owner).await.unwrap();
     let mut hash = before.and_then(|row| row.hash).unwrap();
@@ -266,7 +266,7 @@ async fn rehash(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64) -> 
     hash
 }
 
-/// Moves places by one, past the index that keeps them apart.
+/// Shifts positions by `by`, despite the unique index.
 async fn renumber(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64, by: i64) {
     use audit::Column::Seq;
     for (expression, from, to) in
@@ -294,7 +294,7 @@ fn size(name: &str, small: i64) -> i64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(small)
 }
 
-/// So many entries, with all that an entry may say; answers the chain's end at half of them.
+/// Writes the given number of entries with every member set; returns the chain's end at half of them.
 async fn fill(h: &Harness, owner: &DatabaseConnection, chain: Uuid, entries: i64) -> audit_chain::Model {
     let mut half = None;
     for many in [entries / 2, entries - entries / 2] {

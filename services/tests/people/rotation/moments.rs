@@ -61,7 +61,7 @@ async fn a_rotation_that_is_stopped_anywhere_goes_on_and_loses_nothing(h: Harnes
     assert_eq!((seen.values_to_do, seen.under_way, seen.is_behind()), (0, 0, false), "{seen:?}");
 }
 
-/// Ends a future after it was polled so many times, wherever it stands.
+/// Drops a future after this number of polls, wherever it stands.
 struct Polls<F> {
     inner: Pin<Box<F>>,
     left: usize,

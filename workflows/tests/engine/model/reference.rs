@@ -112,7 +112,7 @@ pub struct Model {
 
 /// How long a wait for a signal alone is.
 pub const FOR_EVER_S: i64 = 3650 * 24 * 3600;
-/// After so many deaths a run is parked.
+/// Number of deaths after which a run is quarantined.
 pub const CRASHES: i32 = 3;
 
 /// Deaths further apart than this are no pattern.

@@ -20,56 +20,56 @@ workflows::workflow! {
     Finish: finish | unfinish | STANDARD | [];
 }
 
-/// What a run is going to meet.
+/// What a run will meet; part of its memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// How often it turns back.
+    /// How many times the run returns to an earlier state.
     pub laps: u8,
-    /// How long its waits are.
+    /// The length of each wait, in seconds.
     pub wait_s: i64,
-    /// How often a step fails for now.
+    /// How many attempts of a step fail before it succeeds.
     pub stumbles: u32,
-    /// How often an undo fails for now.
+    /// How many attempts of an undo fail before it succeeds.
     pub undo_stumbles: u32,
-    /// What happens at its turn.
+    /// What happens in the state `Turn`.
     pub turn: Turn,
-    /// Whether its undos fail for good.
+    /// Whether the undos fail for good.
     pub stuck: bool,
 }
 
-/// What happens at a turn.
+/// What happens in the state `Turn`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Turn {
-    /// It goes on.
+    /// The step succeeds.
     Good,
-    /// It never comes to its turn.
+    /// The run fails in its first state already.
     FailsAtOnce,
-    /// It fails.
+    /// The step ends in a permanent failure, which starts the undoing.
     Fails,
-    /// It wants another attempt, which its row does not grant.
+    /// The step asks for another attempt, which its row does not grant.
     Retries,
-    /// It waits for nothing.
+    /// The step waits for nothing, which the engine refuses.
     Unnamed,
-    /// It goes where the table does not lead.
+    /// The step goes to a state that the table does not permit.
     Astray,
 }
 
-/// What a run remembers.
+/// The state of the pure function between steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     pub plan: Plan,
-    /// How many steps and undos were committed: those with changes write their number into the audit log.
+    /// Number of committed steps and undos; those with changes write it into the audit log.
     pub count: u32,
-    /// How many laps are done.
+    /// Number of laps done.
     pub laps: u8,
-    /// Until when it waits.
+    /// The deadline of the present wait; `None` outside a wait.
     pub until: Option<Timestamp>,
 }
 
-/// The least wait after a step that stumbles: longer than any policy's, so that no chance is left in it.
+/// The shortest wait after a failed attempt: longer than any policy's, so that jitter plays no part.
 pub const AFTER: Duration = Duration::from_mins(45);
 
-/// What a state does.
+/// What each state does.
 pub fn act(
     state: State,
     memory: &mut Memory,
@@ -128,7 +128,7 @@ pub fn act(
     })
 }
 
-/// What taking any state back does.
+/// What undoing any state does.
 pub fn take_back(memory: &mut Memory, attempt: u32) -> Undone {
     memory.count += 1;
     memory.until = None;
@@ -161,12 +161,12 @@ fn back(at: &mut Step<Memory>) -> Undone {
     undone
 }
 
-/// Whether a step of this number has something written beside its run: a plain result takes another way.
+/// Whether the step with this number writes something beside its run, which takes another path through the committer.
 pub fn has_changes(count: u32) -> bool {
     !count.is_multiple_of(3)
 }
 
-/// What is committed leaves one line with its number, where it has changes at all.
+/// Writes a row with the step's number into the audit log, if the step has changes at all.
 fn count(at: &mut Step<Memory>) {
     if !has_changes(at.memory.count) {
         return;
@@ -187,7 +187,7 @@ macro_rules! steps {
         }
     )+
 
-        /// Reads a state's name.
+        /// Parses a state's name.
         pub fn state(name: &str) -> State {
             *[$(State::$state),+].iter().find(|state| state.name() == name).unwrap()
         }
