@@ -270,9 +270,8 @@ fn open_front(
 }
 
 /// How much is worked on at a time: one tenant has a quarter of the places at most.
-fn admission(at_once: Option<usize>) -> AdmissionConfig {
-    let or = AdmissionConfig::default();
-    at_once.map_or(or, |at_once| AdmissionConfig { at_once, each: at_once.div_ceil(4), ..or })
+fn admission(at_once: usize) -> AdmissionConfig {
+    AdmissionConfig { at_once, each: at_once.div_ceil(4), ..AdmissionConfig::default() }
 }
 
 impl Node {

@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::{
     app::{self, Error, Node},
-    config::{Cloud, Config, Google, Keyless, Microsoft, RateLimits, Role},
+    config::{Cloud, Config, Google, Keyless, Microsoft},
     database, seed,
 };
 

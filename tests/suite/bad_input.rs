@@ -50,11 +50,15 @@ const WITH_IDS: &[(&str, &str, &str)] = &[
     ("verifyIntegration", "run { id }", r#"{ "id": "integration" }"#),
     ("reconnectIntegration", "run { id }", r#"{ "id": "integration" }"#),
     ("setRoomRules", "integration { id }", r#"{ "integrationId": "integration", "rules": null }"#),
-    ("setCountedCalendars", "connection { id }", r#"{ "connectionId": "connection", "calendarIds": null }"#),
+    (
+        "setCountedCalendars",
+        "connectedMailbox { id }",
+        r#"{ "connectedMailboxId": "connection", "calendarIds": null }"#,
+    ),
     ("setServiceMailbox", "run { id }", r#"{ "integrationId": "integration", "mailbox": "x@b.test" }"#),
     ("inviteAdministrator", "url", r#"{ "email": "it@b.test", "integrationId": "integration" }"#),
-    ("activateConnection", "run { id }", r#"{ "id": "connection" }"#),
-    ("excludeConnection", "connection { id }", r#"{ "id": "connection" }"#),
+    ("activateConnectedMailbox", "run { id }", r#"{ "id": "connection" }"#),
+    ("excludeConnectedMailbox", "connectedMailbox { id }", r#"{ "id": "connection" }"#),
     ("startCampaign", "campaign { id }", r#"{ "integrationId": "integration" }"#),
     ("retryCampaign", "campaign { id }", r#"{ "id": "campaign" }"#),
     ("createBooking", "booking { id }", r#"{ "organiserId": "user" }"#),
@@ -149,7 +153,7 @@ pub async fn everything(app: &TestApp, tenant: &str) -> Value {
     let query = "{ tenant { plan features version }
         users(first: 50) { edges { node { id name version roles { id } } } } roles { id name permissions }
         integrations(first: 10) { edges { node { id state serviceMailbox version } } }
-        connections(first: 50) { edges { node { id state version } } }
+        connectedMailboxes(first: 50) { edges { node { id state version } } }
         openIdIssuers(first: 10) { nodes { id name version } }
         campaigns(first: 10) { edges { node { id state } } }
         bookings(first: 10) { edges { node { id state start version } } }

@@ -127,9 +127,12 @@ async fn the_main_job(stack: Stack) {
     assert!(it.users.len() >= 20, "at least 20 people: {}", it.users.len());
     let data = it
         .vendor
-        .query("{ connections(first: 100) { edges { node { address state reason { code } } } } }", json!({}))
+        .query(
+            "{ connectedMailboxes(first: 100) { edges { node { address state reason { code } } } } }",
+            json!({}),
+        )
         .await;
-    let edges = data["connections"]["edges"].as_array().unwrap();
+    let edges = data["connectedMailboxes"]["edges"].as_array().unwrap();
     let active = edges.iter().filter(|edge| edge["node"]["state"] == "ACTIVE").count();
     assert!(active >= 23, "20 people and 3 rooms are active: {data}");
 

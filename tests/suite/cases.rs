@@ -24,7 +24,7 @@ async fn ids(app: &TestApp, org: &Org, users: &[String]) -> Vec<String> {
     let by = app.vendor_for(&org.tenant);
     let mut ids = vec![org.tenant.clone()];
     ids.extend(users.iter().cloned());
-    for field in ["integrations", "connections", "rooms", "runs", "bookings"] {
+    for field in ["integrations", "connectedMailboxes", "rooms", "runs", "bookings"] {
         let listed =
             by.query(&format!("{{ {field}(first: 5) {{ edges {{ node {{ id }} }} }} }}"), json!({})).await;
         let listed = nodes(&listed[field]);

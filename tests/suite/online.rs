@@ -7,7 +7,7 @@ use crate::harness::{Org, TestApp, steps::evening};
 
 const MEETING: &str = "query($id: ID!) { booking(id: $id) { state onlineMeeting onlineMeetingUrl } }";
 const CAPABILITIES: &str =
-    "query($id: ID!) { user(id: $id) { calendar { connection { capabilities { onlineMeetings } } } } }";
+    "query($id: ID!) { user(id: $id) { calendar { connectedMailbox { capabilities { onlineMeetings } } } } }";
 
 async fn booking(app: &TestApp, org: &Org, id: &str) -> Value {
     app.vendor_for(&org.tenant).query(MEETING, json!({ "id": id })).await["booking"].clone()
@@ -23,7 +23,10 @@ async fn an_online_meeting_is_booked_and_its_address_comes_later(app: TestApp) {
     app.connect(&org).await;
     let organiser = &users[org.insider()];
     let seen = app.vendor_for(&org.tenant).query(CAPABILITIES, json!({ "id": organiser })).await;
-    assert_eq!(seen["user"]["calendar"]["connection"]["capabilities"]["onlineMeetings"], true, "{seen}");
+    assert_eq!(
+        seen["user"]["calendar"]["connectedMailbox"]["capabilities"]["onlineMeetings"], true,
+        "{seen}"
+    );
     app.control(&at(&org, "settings"), json!({ "meeting_delay_s": 60 })).await;
     let id = app.order_booking(&org, organiser, "online", json!({ "onlineMeeting": true })).await;
     let stands =
@@ -56,7 +59,10 @@ async fn who_cannot_have_an_online_meeting_is_told_before_anything_is_booked(app
     let organiser = &users[org.insider()];
     let vendor = app.vendor_for(&org.tenant);
     let seen = vendor.query(CAPABILITIES, json!({ "id": organiser })).await;
-    assert_eq!(seen["user"]["calendar"]["connection"]["capabilities"]["onlineMeetings"], false, "{seen}");
+    assert_eq!(
+        seen["user"]["calendar"]["connectedMailbox"]["capabilities"]["onlineMeetings"], false,
+        "{seen}"
+    );
     let input = evening(organiser, "key", json!({ "onlineMeeting": true }));
     let made = vendor.mutate("createBooking", "booking { id }", input).await;
     assert_eq!(made["booking"], Value::Null);

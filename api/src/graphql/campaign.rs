@@ -8,7 +8,7 @@ use services::{
 };
 
 use super::{
-    connection::Connection,
+    connection::ConnectedMailbox,
     context::{Ask, named, seen, shown},
     failure::{Result, found},
     integration::{self, Integration},
@@ -16,7 +16,7 @@ use super::{
     payload::{answer, payload},
     reason::Reason,
     scalar::DateTime,
-    words::{CampaignState, ConnectionState},
+    words::{CampaignState, ConnectedMailboxState},
 };
 
 /// A bulk activation of an integration's mailboxes.
@@ -109,14 +109,14 @@ impl From<campaign_item::Model> for CampaignItem {
 #[Object(use_type_description)]
 impl CampaignItem {
     /// The mailbox that the campaign activates.
-    async fn connection(&self, ctx: &Context<'_>) -> Option<Result<Connection>> {
+    async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         let row = ctx.loaders().connections.load(self.0.connection_id).await;
-        row.map(|row| row.map(Connection::from)).transpose()
+        row.map(|row| row.map(ConnectedMailbox::from)).transpose()
     }
 
     /// State of the mailbox after the activation; null until there is a result.
-    async fn result(&self) -> Option<ConnectionState> {
-        domain::state::ConnectionState::parse(self.0.result.as_deref()?).map(ConnectionState::from)
+    async fn result(&self) -> Option<ConnectedMailboxState> {
+        domain::state::ConnectionState::parse(self.0.result.as_deref()?).map(ConnectedMailboxState::from)
     }
 
     /// Why the mailbox is in this state and what to do next; null if there is nothing to explain.

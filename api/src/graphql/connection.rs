@@ -19,27 +19,27 @@ use super::{
     run::{self, Run},
     scalar::{DateTime, EmailAddress, TimeZone},
     user::{self, User},
-    words::{ConnectionState, Route},
+    words::{ConnectedMailboxState, Route},
 };
 
 /// A mailbox of a user or room that Muster reaches through an integration.
 #[derive(Description, Debug, Clone)]
-pub struct Connection(Model);
+pub struct ConnectedMailbox(Model);
 
-impl From<Model> for Connection {
+impl From<Model> for ConnectedMailbox {
     fn from(model: Model) -> Self {
         Self(model)
     }
 }
 
-impl Connection {
+impl ConnectedMailbox {
     fn way(&self) -> Option<Way> {
         Way::parse(&self.0.route)
     }
 }
 
 #[Object(use_type_description)]
-impl Connection {
+impl ConnectedMailbox {
     /// Identifier; starts with `con_`.
     pub(super) async fn id(&self) -> ID {
         shown::<ids::Connection>(self.0.id)
@@ -50,17 +50,17 @@ impl Connection {
         self.0.address.clone().into()
     }
 
-    /// Current state of the connection.
-    async fn state(&self) -> ConnectionState {
+    /// Current state of the connected mailbox.
+    async fn state(&self) -> ConnectedMailboxState {
         connections::state(&self.0).into()
     }
 
-    /// Why the connection is in its current state and what to do next; null if there is nothing to explain.
+    /// Why the connected mailbox is in its current state and what to do next; null if there is nothing to explain.
     async fn reason(&self) -> Option<Reason> {
         Reason::stored(self.0.reason.as_ref())
     }
 
-    /// Time at which the connection entered its current state.
+    /// Time at which the connected mailbox entered its current state.
     async fn since(&self) -> DateTime {
         self.0.since.into()
     }
@@ -110,11 +110,11 @@ impl Connection {
 
     /// Why the most recent attempts to reach the mailbox failed and when the next one follows; null if the last
     /// attempt succeeded.
-    async fn failure(&self) -> Option<ConnectionFailure> {
+    async fn failure(&self) -> Option<ConnectedMailboxFailure> {
         let (way, since) = (self.0.failing_code.as_deref()?, self.0.failing_since?);
         let code = way.split_whitespace().next().unwrap_or_default().to_owned();
         let (attempts, retry_at) = (self.0.failures, self.0.retry_at.map(DateTime));
-        Some(ConnectionFailure { code, since: since.into(), attempts, retry_at })
+        Some(ConnectedMailboxFailure { code, since: since.into(), attempts, retry_at })
     }
 
     /// The user who owns the mailbox; null for a room. Needs `USER_VIEW` unless the caller is that user.
@@ -138,7 +138,14 @@ impl Connection {
     }
 }
 
-connection!(Connection, Model, ConnectionConnection, ConnectionEdge, "connections", |row| row.id);
+connection!(
+    ConnectedMailbox,
+    Model,
+    ConnectedMailboxConnection,
+    ConnectedMailboxEdge,
+    "connected mailboxes",
+    |row| row.id
+);
 
 /// What Muster can do with a mailbox, as measured by its last check.
 #[derive(SimpleObject)]
@@ -228,10 +235,10 @@ pub enum UnreadableReason {
     NotDelivered,
 }
 
-/// Consecutive failed attempts to reach a mailbox. Muster retries at growing intervals; the connection keeps its state
+/// Consecutive failed attempts to reach a mailbox. Muster retries at growing intervals; the mailbox keeps its state
 /// at first and becomes `UNREACHABLE` if the provider's refusal persists.
 #[derive(SimpleObject)]
-pub struct ConnectionFailure {
+pub struct ConnectedMailboxFailure {
     /// Stable code for programs; docs/errors.md lists them all.
     code: String,
     /// Time of the first failure in this series.
@@ -272,18 +279,18 @@ impl From<domain::Unreadable> for UnreadableItem {
     }
 }
 
-/// Selects connections. A connection must match every field that is given.
+/// Selects connected mailboxes. A connected mailbox must match every field that is given.
 #[derive(Default, InputObject)]
-pub struct ConnectionFilter {
-    /// Only connections of this integration.
+pub struct ConnectedMailboxFilter {
+    /// Only connected mailboxes of this integration.
     integration_id: Option<ID>,
-    /// Only connections in this state.
-    state: Option<ConnectionState>,
-    /// Only connections of rooms (`true`) or only of users (`false`).
+    /// Only connected mailboxes in this state.
+    state: Option<ConnectedMailboxState>,
+    /// Only connected mailboxes of rooms (`true`) or only of users (`false`).
     rooms: Option<bool>,
 }
 
-impl ConnectionFilter {
+impl ConnectedMailboxFilter {
     fn wanted(&self) -> Result<Wanted> {
         let of = |id| named::<ids::Integration>(id, "integration", "integrationId");
         let integration = self.integration_id.as_ref().map(of).transpose()?.map(Id::uuid);
@@ -291,32 +298,32 @@ impl ConnectionFilter {
     }
 }
 
-/// The connection with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
-pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Connection> {
+/// The connected mailbox with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
+pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<ConnectedMailbox> {
     visible(ctx.services(), ctx.caller(), named(id, "connection", "id")?).await
 }
 
-/// Reads a connection as [`read`] does, for a subscription, which has no query context.
+/// Reads a connected mailbox as [`read`] does, for a subscription, which has no query context.
 pub(super) async fn visible(
     services: &Services,
     caller: &Caller,
     id: Id<ids::Connection>,
-) -> Result<Connection> {
+) -> Result<ConnectedMailbox> {
     let by = caller.allow(Permission::ConnectionView)?;
     Ok(services.connections().get(&by, id).await?.into())
 }
 
-/// One page of connections. Counts the whole list only if the query selects `totalCount`.
+/// One page of connected mailboxes. Counts the whole list only if the query selects `totalCount`.
 pub(super) async fn list(
     ctx: &Context<'_>,
     wanted: Wanted,
     page: services::PageArgs,
-) -> Result<ConnectionConnection> {
+) -> Result<ConnectedMailboxConnection> {
     let by = ctx.caller().allow(Permission::ConnectionView)?;
     let connections = ctx.services().connections();
     let is_counted = ctx.look_ahead().field("totalCount").exists();
     let total = if is_counted { Some(connections.count(&by, &wanted).await?) } else { None };
-    Ok(ConnectionConnection::of(connections.list(&by, &wanted, page).await?, total))
+    Ok(ConnectedMailboxConnection::of(connections.list(&by, &wanted, page).await?, total))
 }
 
 #[derive(Default)]
@@ -324,20 +331,22 @@ pub struct ConnectionQuery;
 
 #[Object]
 impl ConnectionQuery {
-    /// Finds a connection by id; null if the tenant has no such connection. Needs `CONNECTION_VIEW`.
-    async fn connection(
+    /// Finds a connected mailbox by id; null if the tenant has no such connected mailbox. Needs `CONNECTION_VIEW`.
+    async fn connected_mailbox(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Identifier of the connection.")] id: ID,
-    ) -> Option<Result<Connection>> {
+        #[graphql(desc = "Identifier of the connected mailbox.")] id: ID,
+    ) -> Option<Result<ConnectedMailbox>> {
         found(read(ctx, &id)).await
     }
 
-    /// Lists the connections of the tenant, oldest first. Needs `CONNECTION_VIEW`.
-    async fn connections(
+    /// Lists the connected mailboxes of the tenant, oldest first. Needs `CONNECTION_VIEW`.
+    async fn connected_mailboxes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Selects connections; defaults to all.")] filter: Option<ConnectionFilter>,
+        #[graphql(desc = "Selects connected mailboxes; defaults to all.")] filter: Option<
+            ConnectedMailboxFilter,
+        >,
         #[graphql(
             desc = "Number of items from the start, 1 to 100; defaults to 50 if neither `first` nor `last` is given."
         )]
@@ -345,7 +354,7 @@ impl ConnectionQuery {
         #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
-    ) -> Option<Result<ConnectionConnection>> {
+    ) -> Option<Result<ConnectedMailboxConnection>> {
         Some(
             async {
                 let wanted = filter.unwrap_or_default().wanted()?;
@@ -358,48 +367,48 @@ impl ConnectionQuery {
 
 /// Selects the mailbox to activate.
 #[derive(InputObject)]
-pub struct ActivateConnectionInput {
-    /// Identifier of the connection to activate.
+pub struct ActivateConnectedMailboxInput {
+    /// Identifier of the connected mailbox to activate.
     id: ID,
 }
 
 /// Selects the mailbox to exclude.
 #[derive(InputObject)]
-pub struct ExcludeConnectionInput {
-    /// Identifier of the connection to exclude.
+pub struct ExcludeConnectedMailboxInput {
+    /// Identifier of the connected mailbox to exclude.
     id: ID,
 }
 
 /// Selects the calendars of a mailbox that make its owner busy.
 #[derive(InputObject)]
 pub struct SetCountedCalendarsInput {
-    /// Identifier of the connection that owns the calendars.
-    connection_id: ID,
-    /// Identifiers from `Connection.calendars`, up to 100; null applies the provider's own rule.
+    /// Identifier of the connected mailbox that owns the calendars.
+    connected_mailbox_id: ID,
+    /// Identifiers from `ConnectedMailbox.calendars`, up to 100; null applies the provider's own rule.
     calendar_ids: Option<Vec<String>>,
-    /// `version` of the connection as last read; refused with `VERSION_CONFLICT` if it has changed since.
+    /// `version` of the connected mailbox as last read; refused with `VERSION_CONFLICT` if it has changed since.
     if_version: Option<i64>,
 }
 
 payload! {
     /// Result of `setCountedCalendars`.
     SetCountedCalendarsPayload {
-        /// The updated connection, whose calendar is read again at once; null if the caller lacks `CONNECTION_VIEW`.
-        connection: Connection,
+        /// The updated connected mailbox, whose calendar is read again at once; null if the caller lacks `CONNECTION_VIEW`.
+        connected_mailbox: ConnectedMailbox,
     }
 }
 payload! {
-    /// Result of `activateConnection`.
-    ActivateConnectionPayload {
+    /// Result of `activateConnectedMailbox`.
+    ActivateConnectedMailboxPayload {
         /// The run that activates the mailbox.
         run: Run,
     }
 }
 payload! {
-    /// Result of `excludeConnection`.
-    ExcludeConnectionPayload {
-        /// The excluded connection; null if the caller lacks `CONNECTION_VIEW`.
-        connection: Connection,
+    /// Result of `excludeConnectedMailbox`.
+    ExcludeConnectedMailboxPayload {
+        /// The excluded connected mailbox; null if the caller lacks `CONNECTION_VIEW`.
+        connected_mailbox: ConnectedMailbox,
     }
 }
 
@@ -409,16 +418,16 @@ pub struct ConnectionMutation;
 #[Object]
 impl ConnectionMutation {
     /// Activates a mailbox, whether for the first time or again after a failure or exclusion. Needs `USER_EDIT`.
-    async fn activate_connection(
+    async fn activate_connected_mailbox(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `activateConnection`.")] input: ActivateConnectionInput,
-    ) -> Result<ActivateConnectionPayload> {
+        #[graphql(desc = "Parameters of `activateConnectedMailbox`.")] input: ActivateConnectedMailboxInput,
+    ) -> Result<ActivateConnectedMailboxPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
             let run =
                 ctx.services().connections().activate(&by, named(&input.id, "connection", "id")?).await?;
-            Ok(ActivateConnectionPayload::done(run::of(ctx, &by, run).await?))
+            Ok(ActivateConnectedMailboxPayload::done(run::of(ctx, &by, run).await?))
         })
         .await
     }
@@ -431,25 +440,29 @@ impl ConnectionMutation {
     ) -> Result<SetCountedCalendarsPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let id = named(&input.connection_id, "connection", "connectionId")?;
+            let id = named(&input.connected_mailbox_id, "connection", "connectedMailboxId")?;
             let connections = ctx.services().connections();
             let row = connections.count_calendars(&by, id, input.calendar_ids, input.if_version).await?;
-            Ok(SetCountedCalendarsPayload::done(seen(ctx, Permission::ConnectionView, Connection(row))))
+            Ok(SetCountedCalendarsPayload::done(seen(ctx, Permission::ConnectionView, ConnectedMailbox(row))))
         })
         .await
     }
 
     /// Excludes a mailbox: Muster no longer reads or writes it. Needs `USER_EDIT`.
-    async fn exclude_connection(
+    async fn exclude_connected_mailbox(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Parameters of `excludeConnection`.")] input: ExcludeConnectionInput,
-    ) -> Result<ExcludeConnectionPayload> {
+        #[graphql(desc = "Parameters of `excludeConnectedMailbox`.")] input: ExcludeConnectedMailboxInput,
+    ) -> Result<ExcludeConnectedMailboxPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
             let row =
                 ctx.services().connections().exclude(&by, named(&input.id, "connection", "id")?).await?;
-            Ok(ExcludeConnectionPayload::done(seen(ctx, Permission::ConnectionView, Connection(row))))
+            Ok(ExcludeConnectedMailboxPayload::done(seen(
+                ctx,
+                Permission::ConnectionView,
+                ConnectedMailbox(row),
+            )))
         })
         .await
     }

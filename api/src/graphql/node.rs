@@ -9,7 +9,7 @@ use services::Refusal;
 use super::{
     booking::{self, Booking},
     campaign::{self, Campaign},
-    connection::{self, Connection},
+    connection::{self, ConnectedMailbox},
     failure::{Result, found},
     integration::{self, Integration},
     role::{self, Role},
@@ -39,7 +39,7 @@ pub enum Node {
     /// A link to a calendar system.
     Integration(Integration),
     /// A connected mailbox.
-    Connection(Connection),
+    ConnectedMailbox(ConnectedMailbox),
     /// A meeting room.
     Room(Room),
     /// A bulk activation of mailboxes.
@@ -58,7 +58,7 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Node> {
         Some("usr") => Node::User(user::read(ctx, id).await?),
         Some("rol") => Node::Role(role::read(ctx, id).await?),
         Some("int") => Node::Integration(integration::read(ctx, id).await?),
-        Some("con") => Node::Connection(connection::read(ctx, id).await?),
+        Some("con") => Node::ConnectedMailbox(connection::read(ctx, id).await?),
         Some("rom") => Node::Room(room::read(ctx, id).await?),
         Some("cmp") => Node::Campaign(campaign::read(ctx, id).await?),
         Some("bkg") => Node::Booking(booking::read(ctx, id).await?),

@@ -6,7 +6,7 @@ use services::{entity::room::Model, rooms::Filter};
 use uuid::Uuid;
 
 use super::{
-    connection::Connection,
+    connection::ConnectedMailbox,
     context::{Ask, named, shown},
     failure::{Result, found},
     page::{args, connection},
@@ -62,7 +62,7 @@ impl Room {
 
     /// The connection through which Muster reaches the room; null before its first activation. Needs
     /// `CONNECTION_VIEW`.
-    async fn connection(&self, ctx: &Context<'_>) -> Option<Result<Connection>> {
+    async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         found(async {
             ctx.caller().allow(Permission::ConnectionView)?;
             let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await?.unwrap_or_default();

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     booking::{self, Booking},
     campaign::{self, Campaign},
-    connection::Connection,
+    connection::ConnectedMailbox,
     context::{Ask, member, named, sees_integrations},
     failure::Result,
     integration::{self, Integration},
@@ -28,20 +28,24 @@ struct Connections(Option<Uuid>);
 
 #[async_trait]
 impl Watched for Connections {
-    type Item = Connection;
+    type Item = ConnectedMailbox;
 
-    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Connection>> {
+    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<ConnectedMailbox>> {
         let by = listener.caller.allow(Permission::ConnectionView)?;
         let row = listener.services.connections().get(&by, Id::from_uuid(id)).await?;
         Ok(self.0.is_none_or(|only| row.integration_id == only).then(|| row.into()))
     }
 
-    async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Connection>, Option<Uuid>)> {
+    async fn page(
+        &self,
+        listener: Listener,
+        after: Option<Uuid>,
+    ) -> Result<(Vec<ConnectedMailbox>, Option<Uuid>)> {
         let by = listener.caller.allow(Permission::ConnectionView)?;
         let wanted = Wanted { integration: self.0, ..Wanted::default() };
         let page = listener.services.connections().list(&by, &wanted, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
-        Ok((page.items.into_iter().map(Connection::from).collect(), last))
+        Ok((page.items.into_iter().map(ConnectedMailbox::from).collect(), last))
     }
 }
 
@@ -118,7 +122,7 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Send only connections of this integration; defaults to all.")]
         integration_id: Option<ID>,
-    ) -> Result<Sent<Connection>> {
+    ) -> Result<Sent<ConnectedMailbox>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let of = |id| named::<ids::Integration>(&id, "integration", "integrationId");
         let only = integration_id.map(of).transpose()?.map(Id::uuid);

@@ -163,7 +163,7 @@ mirror! {
     }
 
     /// State of a connection to a mailbox.
-    ConnectionState of domain::state::ConnectionState {
+    ConnectedMailboxState of domain::state::ConnectionState {
         /// Found in the directory; not activated or excluded yet.
         Discovered = "DISCOVERED",
         /// Excluded by an administrator.

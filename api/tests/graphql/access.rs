@@ -91,7 +91,7 @@ async fn s2_7_the_calendar_connector_connects_and_sees_nothing_else() {
     for query in [
         "{ users { nodes { id } } }",
         "{ roles { id } }",
-        "{ connections { nodes { id } } }",
+        "{ connectedMailboxes { nodes { id } } }",
         "{ rooms { nodes { id } } }",
         "{ bookings { nodes { id } } }",
         "{ campaigns { nodes { id } } }",
@@ -99,7 +99,7 @@ async fn s2_7_the_calendar_connector_connects_and_sees_nothing_else() {
         "{ workflows { name } }",
         "{ tenants { nodes { id } } }",
         "{ apiKeys { nodes { id } } }",
-        "{ integrations { nodes { connections { nodes { address } } } } }",
+        "{ integrations { nodes { connectedMailboxes { nodes { address } } } } }",
     ] {
         assert_eq!(world.code(&connector, query, json!({})).await, "FORBIDDEN", "{query}");
     }

@@ -196,8 +196,8 @@ async fn a_list_of_bookings_comes_with_everything_around_it() {
     }
     let query = "query($room: ID!) { bookings(filter: {roomId: $room}, first: 12) {
         nodes {
-            organiser { name calendar { state connection { viaServiceAccount capabilities { create } } } }
-            participants { room { name connection { state } } user { roles { name } } }
+            organiser { name calendar { state connectedMailbox { viaServiceAccount capabilities { create } } } }
+            participants { room { name connectedMailbox { state } } user { roles { name } } }
             run { status workflow subject { ... on Booking { title } } }
             changes { what }
         }
@@ -208,7 +208,7 @@ async fn a_list_of_bookings_comes_with_everything_around_it() {
     assert_eq!(nodes.len(), 12);
     for (n, node) in nodes.iter().enumerate() {
         assert_eq!(node["organiser"]["name"], format!("user{n}"));
-        let connection = &node["organiser"]["calendar"]["connection"];
+        let connection = &node["organiser"]["calendar"]["connectedMailbox"];
         assert_eq!(*connection, json!({ "viaServiceAccount": true, "capabilities": { "create": true } }));
         assert_eq!(
             node["participants"][1]["room"],
@@ -218,7 +218,7 @@ async fn a_list_of_bookings_comes_with_everything_around_it() {
     }
     assert_eq!(listed["bookings"]["totalCount"], Value::Null);
     let counted = world
-        .ask(&admin, "{ connections(first: 1, filter: {rooms: false}) { totalCount } }", json!({}))
+        .ask(&admin, "{ connectedMailboxes(first: 1, filter: {rooms: false}) { totalCount } }", json!({}))
         .await;
-    assert_eq!(counted["connections"]["totalCount"], 12);
+    assert_eq!(counted["connectedMailboxes"]["totalCount"], 12);
 }

@@ -13,7 +13,7 @@ use crate::world::World;
 
 /// Mutations that give and take no permission.
 const NO_DOORS: &[&str] = &[
-    "activateConnection",
+    "activateConnectedMailbox",
     "activateMyCalendar",
     "activateUserCalendar",
     "authoriseIntegration",
@@ -23,7 +23,7 @@ const NO_DOORS: &[&str] = &[
     "createBooking",
     "createIntegration",
     "createTenant",
-    "excludeConnection",
+    "excludeConnectedMailbox",
     "moveBooking",
     "reconnectIntegration",
     "retryCampaign",

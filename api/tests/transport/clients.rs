@@ -43,3 +43,13 @@ async fn the_reference_client_comes_back_after_a_restart_notice_and_stays_away_a
     assert_eq!(seen["connections"], 2, "the client fetches a new token and comes back");
     assert_eq!(seen["events"], json!(["here", "here"]));
 }
+
+/// The exceptions are named in the script, one by one.
+#[tokio::test]
+async fn the_schema_passes_graphql_eslint() {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema.graphql");
+    let output = node("lint-schema.mjs", &[schema]).await;
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    assert!(findings.is_empty(), "{findings:#?}");
+}

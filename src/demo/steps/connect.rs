@@ -36,7 +36,7 @@ const WALK: [Step; 7] = [
 ];
 
 const INTEGRATIONS: &str = "query {
-    integrations(first: 10) { nodes { id state reason { code message } connections(first: 1) { totalCount } } } }";
+    integrations(first: 10) { nodes { id state reason { code message } connectedMailboxes(first: 1) { totalCount } } } }";
 const AUTHORISE: &str = "mutation($input: AuthoriseIntegrationInput!) {
     authoriseIntegration(input: $input) { integration { id } userErrors { code message } } }";
 const VERIFICATION: &str = "query($id: ID!) { integration(id: $id) {
@@ -268,7 +268,7 @@ async fn authorise(
     let (_, seen) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
     let state = text(&seen, "/state")?;
     ensure(state == "AWAITING_AUTHORIZATION", || format!("before the authorisation the state is {state}"))?;
-    let touched = seen.pointer("/connections/totalCount").and_then(Value::as_u64);
+    let touched = seen.pointer("/connectedMailboxes/totalCount").and_then(Value::as_u64);
     ensure(again || touched == Some(0), || format!("{touched:?} mailboxes before the authorisation"))?;
     let place = browser.submit(&page, &[]).await?;
     let Place::Landed(landed) = place else {

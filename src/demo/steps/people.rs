@@ -19,12 +19,12 @@ const ACTIVATED: Duration = Duration::from_mins(3);
 const DIRECTORY: &str = "query($id: ID!, $after: String) {
     directory(integrationId: $id, after: $after) { people { address name } next } }";
 const USERS: &str = "query($after: String) { users(first: 100, after: $after) {
-    nodes { id name calendarAddress calendar { state reason { code message } connection { viaServiceAccount } } }
+    nodes { id name calendarAddress calendar { state reason { code message } connectedMailbox { viaServiceAccount } } }
     pageInfo { hasNextPage endCursor } } }";
 const CREATE_USERS: &str = "mutation($input: CreateUsersInput!) {
     createUsers(input: $input) { users { id } userErrors { code message } } }";
 const ROOMS: &str = "query($id: ID!) { rooms(first: 100, filter: { integrationId: $id }) {
-    nodes { id name address connection { state reason { code message } } } } }";
+    nodes { id name address connectedMailbox { state reason { code message } } } } }";
 const START: &str = "mutation($input: StartCampaignInput!) {
     startCampaign(input: $input) { campaign { id } userErrors { code message } } }";
 const CAMPAIGN: &str = "query($id: ID!) { campaign(id: $id) {
@@ -244,7 +244,7 @@ async fn rooms(demo: &Demo) -> Result<Vec<Room>> {
     let rooms = until("a result for every room", ACTIVATED, async || {
         let read = demo.graph.ask(ROOMS, json!({ "id": id })).await?;
         let rooms = list(&read, "/rooms/nodes")?;
-        let open = rooms.iter().find(|room| room["connection"]["state"] != "ACTIVE");
+        let open = rooms.iter().find(|room| room["connectedMailbox"]["state"] != "ACTIVE");
         Ok(match open {
             Some(open) => Seen::NotYet(open.to_string()),
             None => Seen::Done(rooms.iter().map(room).collect::<Result<Vec<_>>>()?),
@@ -274,7 +274,7 @@ async fn add_user(demo: &mut Demo) -> Result<String> {
         })
     })
     .await?;
-    let central = user["calendar"]["connection"]["viaServiceAccount"] == true;
+    let central = user["calendar"]["connectedMailbox"]["viaServiceAccount"] == true;
     ensure(central, || "the mailbox did not come through the service account".to_owned())?;
     Ok(format!("{} became ACTIVE through the service account", listed.name))
 }

@@ -207,12 +207,12 @@ impl TestApp {
 
     /// The tenant's connections by address.
     pub async fn connections(&self, org: &Org) -> BTreeMap<String, Value> {
-        let query = "{ connections(first: 100) { edges { node { id address state route viaServiceAccount asOf \
+        let query = "{ connectedMailboxes(first: 100) { edges { node { id address state route viaServiceAccount asOf \
                      reason { code message nextAction } \
                      capabilities { list freeBusy readDetails create update delete } } } } }";
         let all = self.vendor_for(&org.tenant).query(query, json!({})).await;
         let address = |node: &Value| node["address"].as_str().unwrap().to_owned();
-        nodes(&all["connections"]).into_iter().map(|node| (address(&node), node)).collect()
+        nodes(&all["connectedMailboxes"]).into_iter().map(|node| (address(&node), node)).collect()
     }
 
     /// The state of one mailbox.

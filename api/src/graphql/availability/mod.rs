@@ -15,7 +15,7 @@ use super::{
     room::{self, Room},
     scalar::DateTime,
     user::{self, User},
-    words::ConnectionState,
+    words::ConnectedMailboxState,
 };
 
 /// A user or room whose time can be booked.
@@ -115,7 +115,7 @@ pub struct ParticipantStatus {
     /// The user or room that the status is about.
     holder: Holder,
     /// State of the connection from which the calendar is read; null if the participant has none.
-    connection_state: Option<ConnectionState>,
+    connected_mailbox_state: Option<ConnectedMailboxState>,
     /// Time at which the calendar was last read; null if it has never been read.
     as_of: Option<DateTime>,
     /// Whether the calendar is known for the whole search window.
@@ -131,7 +131,7 @@ impl From<free::ParticipantStatus> for ParticipantStatus {
     fn from(status: free::ParticipantStatus) -> Self {
         Self {
             holder: Holder(status.holder),
-            connection_state: status.connection.map(ConnectionState::from),
+            connected_mailbox_state: status.connection.map(ConnectedMailboxState::from),
             as_of: status.as_of.map(DateTime),
             known: status.known,
             unreadable: status.unreadable,

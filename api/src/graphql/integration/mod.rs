@@ -17,7 +17,7 @@ use self::{
 };
 use super::{
     campaign::Campaign,
-    connection::{self, ConnectionConnection},
+    connection::{self, ConnectedMailboxConnection},
     context::{Ask, named, sees_integrations, shown},
     failure::{Result, found},
     page::{args, connection},
@@ -147,7 +147,7 @@ impl Integration {
     }
 
     /// Mailboxes of the integration. Needs `CONNECTION_VIEW`.
-    async fn connections(
+    async fn connected_mailboxes(
         &self,
         ctx: &Context<'_>,
         #[graphql(
@@ -157,7 +157,7 @@ impl Integration {
         #[graphql(desc = "Number of items from the end, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
-    ) -> Option<Result<ConnectionConnection>> {
+    ) -> Option<Result<ConnectedMailboxConnection>> {
         let wanted = services::connections::Wanted { integration: Some(self.0.id), ..Default::default() };
         found(async { connection::list(ctx, wanted, args(first, last, after, before)?).await }).await
     }

@@ -11,14 +11,14 @@ use services::{
 
 pub use self::change::UserMutation;
 use super::{
-    connection::Connection,
+    connection::ConnectedMailbox,
     context::{Ask, named, shown},
     failure::{Result, found},
     page::{args, connection},
     reason::Reason,
     role::Role,
     scalar::{DateTime, EmailAddress, TimeZone},
-    words::ConnectionState,
+    words::ConnectedMailboxState,
 };
 
 /// A person who belongs to the tenant.
@@ -105,7 +105,7 @@ impl UserCalendar {
 #[Object(use_type_description)]
 impl UserCalendar {
     /// State of the connection; `DISCONNECTED` if the calendar has never been connected.
-    async fn state(&self) -> ConnectionState {
+    async fn state(&self) -> ConnectedMailboxState {
         use domain::state::ConnectionState as S;
         self.0.as_ref().map_or(S::Disconnected, services::connections::state).into()
     }
@@ -125,7 +125,7 @@ impl UserCalendar {
     }
 
     /// The connection through which Muster reaches the calendar; null if there is none. Needs `CONNECTION_VIEW`.
-    async fn connection(&self, ctx: &Context<'_>) -> Option<Result<Connection>> {
+    async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         let row = self.0.clone()?;
         let asked = ctx.caller().allow(Permission::ConnectionView);
         Some(asked.map(|_| row.into()).map_err(Into::into))

@@ -38,7 +38,7 @@ impl Victim {
         let (link, _) = world.services.links().invite(&by, invitation).await.unwrap();
         let administrator = world.user(tenant, StandardRole::Administrator).await;
         let made = booking(world, &administrator, user, &[room], MARK).await;
-        let connections = "{ connections { nodes { id } } }";
+        let connections = "{ connectedMailboxes { nodes { id } } }";
         let seen = world.ask(&administrator, connections, json!({})).await;
         let campaign = campaign(world, &administrator, integration).await;
         let token = world.services.access().issue(&world.staff, tenant, user, None).await.unwrap();
@@ -55,7 +55,7 @@ impl Victim {
             issuer.to_string(),
         ];
         let booking = &made["booking"]["id"];
-        let members = [booking, &made["run"]["id"], &seen["connections"]["nodes"][0]["id"], &campaign];
+        let members = [booking, &made["run"]["id"], &seen["connectedMailboxes"]["nodes"][0]["id"], &campaign];
         ids.extend(members.into_iter().map(|value| id(value).expect("the victim has one of everything")));
         Self { tenant, ids }
     }
