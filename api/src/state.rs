@@ -16,7 +16,7 @@ use crate::{
     error::{Error, RETRY_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
-    request::{TENANT, header},
+    request::presented,
     tally::{Held, Tally},
     transport::{
         params::Params,
@@ -208,8 +208,9 @@ impl State {
 
     /// Whose a request seems to be, by what is known without asking anybody.
     pub(crate) fn holder_of(&self, request: &HttpRequest, address: Option<IpAddr>) -> Holder {
-        let (authorization, tenant) = (header(request, "authorization"), header(request, TENANT));
-        let familiar = self.authenticate.familiar(authorization, tenant);
+        let presented = presented(request).ok();
+        let familiar =
+            presented.and_then(|(authorization, tenant)| self.authenticate.familiar(authorization, tenant));
         familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
     }
 

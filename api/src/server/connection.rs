@@ -6,6 +6,9 @@
 //! under way and the client is late: actix reads the end of the stream then and closes the connection.
 //!
 //! Nor does actix limit how long a client may leave an answer unread, on a socket either; the stream breaks then.
+//!
+//! Of a body that was refused actix reads what comes for a while, so that the client gets to read its answer; whoever
+//! pours fast enough would keep it at that, and its thread. So the stream ends when much more comes than a head.
 
 use std::{
     cell::Cell,
@@ -21,6 +24,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
+
+/// How much may come while no request is under way: a head, or the rest of a body that nobody wants.
+const BETWEEN_REQUESTS: usize = 512 * 1024;
 
 /// What a connection is doing. Its stream and its requests share it.
 #[derive(Debug, Default)]
@@ -41,6 +47,12 @@ impl Activity {
     /// No more requests come: the connection speaks another protocol, which has limits of its own.
     pub(crate) fn upgrade(&self) {
         self.is_upgraded.set(true);
+    }
+
+    /// The other protocol has ended.
+    pub(crate) fn close(&self) {
+        self.is_upgraded.set(false);
+        self.has_ended.set(true);
     }
 
     fn waits_for_a_head(&self) -> bool {
@@ -77,6 +89,8 @@ pub(super) struct Watched<T> {
     patience: Patience,
     /// Whether the time for the head runs.
     has_begun: bool,
+    /// How much has come while no request was under way.
+    unasked: usize,
     deadline: Pin<Box<Sleep>>,
     /// Runs while the client takes nothing.
     unread: Option<Pin<Box<Sleep>>>,
@@ -86,7 +100,8 @@ impl<T> Watched<T> {
     /// The stream of a connection that was just accepted.
     pub(super) fn new(stream: T, patience: Patience) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
-        Self { stream, activity: Rc::default(), patience, has_begun: true, deadline, unread: None }
+        let activity = Rc::default();
+        Self { stream, activity, patience, has_begun: true, unasked: 0, deadline, unread: None }
     }
 
     /// What its requests share with it.
@@ -113,12 +128,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.activity.has_ended.replace(false) {
+            this.unasked = 0;
             this.start_anew();
         }
+        if this.unasked > BETWEEN_REQUESTS && this.activity.waits_for_a_head() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            if !this.has_begun && this.activity.waits_for_a_head() {
-                this.has_begun = true;
-                this.extend(this.patience.head);
+            if this.activity.waits_for_a_head() {
+                this.unasked += buffer.filled().len() - before;
+                if !this.has_begun {
+                    this.has_begun = true;
+                    this.extend(this.patience.head);
+                }
+            } else {
+                this.unasked = 0;
             }
             return Poll::Ready(read);
         }

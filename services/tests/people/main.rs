@@ -21,6 +21,7 @@ mod revocation;
 mod roles;
 mod rotation;
 mod runs;
+mod t19;
 mod tenants;
 mod tokens;
 mod users;
