@@ -13,9 +13,9 @@ crate::table::tenant_table! {
         account: String,
         /// The secret.
         secret: Vec<u8>,
-        /// The access token.
+        /// The access token that a person's consent gave last, encrypted, for all nodes; null for other kinds of consent.
         access_token: Option<Vec<u8>>,
-        /// When it ends.
+        /// When the access token ends.
         expires_at: Option<DateTimeUtc>,
         /// The lost.
         lost: bool,

@@ -1,9 +1,10 @@
 //! The token broker: the only place that opens a stored consent.
 //!
 //! A connector asks it for a credential with every request. Access tokens are kept in memory until shortly before
-//! they end; one caller refreshes and the others wait for it. A rotated refresh token is stored before it is used,
-//! under a lock on its row, so that two nodes never refresh the same one. At every use the broker checks that the
-//! organisation at the provider still belongs to the tenant that asks.
+//! they end; one caller refreshes and the others wait for it. A person's consent is refreshed once for all nodes: under
+//! a lock on its row, in which the access token and the rotated refresh token are stored, sealed, before either is used
+//! (`t18_a_consent_is_refreshed_once_for_all_nodes`). At every use the broker checks that the organisation at the
+//! provider still belongs to the tenant that asks.
 
 mod broker;
 mod owner;
@@ -165,6 +166,10 @@ impl Secret {
         }
     }
 
+    fn read(plain: &[u8]) -> Result<Self> {
+        serde_json::from_slice(plain).map_err(|_| Error::Unreadable { what: "consent" })
+    }
+
     fn external(&self) -> Option<&str> {
         match self {
             Self::MicrosoftApp { external }
@@ -312,17 +317,6 @@ impl Grants {
     async fn seal(&self, txn: &impl ConnectionTrait, place: Place, secret: &Secret) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
         self.services.secrets().seal(txn, place, &plain).await
-    }
-
-    async fn open(&self, row: &entity::consent_grant::Model) -> Result<Secret> {
-        let plain = self.services.secrets().open(place(row.tenant_id, row.id), &row.secret).await?;
-        serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
-    }
-
-    /// Whether the organisation at the provider belongs to this tenant of ours (the confused deputy's door).
-    async fn is_bound(&self, provider: ProviderKind, external: &str, tenant: Uuid) -> Result<bool> {
-        let txn = self.services.store.read(tenant).await?;
-        Ok(binding(&txn, provider, external, tenant).await?.is_some())
     }
 }
 
