@@ -22,6 +22,7 @@ mod roles;
 mod rotation;
 mod runs;
 mod t19;
+mod t22;
 mod tenants;
 mod tokens;
 mod users;
