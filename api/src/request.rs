@@ -4,7 +4,7 @@ use actix_web::{HttpMessage as _, HttpRequest};
 use domain::{Caller, Ids};
 use serde::Serialize;
 
-use crate::authenticate::Authenticated;
+use crate::authenticate::{AuthError, Authenticated};
 
 /// Header that carries the request id in requests and responses.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -50,6 +50,22 @@ impl std::fmt::Display for RequestId {
 fn is_harmless(id: &str) -> bool {
     (1..=LONGEST).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// What a request says of who calls: its headers `Authorization` and [`TENANT`].
+///
+/// Each counts only if it is there once and is text: of several, whoever stands between (a proxy, a log) may have read
+/// another one than we, and what cannot be read was presented all the same.
+pub(crate) fn presented(request: &HttpRequest) -> Result<(Option<&str>, Option<&str>), AuthError> {
+    let one = |name: &str, refused: AuthError| {
+        let mut values = request.headers().get_all(name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| refused),
+            (Some(_), Some(_)) => Err(refused),
+        }
+    };
+    Ok((one("authorization", AuthError::Invalid)?, one(TENANT, AuthError::TenantNotFound)?))
 }
 
 /// The value of a header, if present and valid text.

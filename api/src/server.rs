@@ -18,6 +18,7 @@ use actix_web::{
 };
 use tokio::net::TcpStream;
 
+pub(crate) use self::connection::Activity;
 use self::connection::{Patience, Watched};
 
 use crate::{

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, RETRY_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
-    request::{TENANT, header},
+    request::presented,
     tally::{Held, Tally},
     transport::{
         params::Params,
@@ -207,8 +207,9 @@ impl State {
 
     /// Holder of a request, judging by what is known without I/O.
     pub(crate) fn holder_of(&self, request: &HttpRequest, address: Option<IpAddr>) -> Holder {
-        let (authorization, tenant) = (header(request, "authorization"), header(request, TENANT));
-        let familiar = self.authenticate.familiar(authorization, tenant);
+        let presented = presented(request).ok();
+        let familiar =
+            presented.and_then(|(authorization, tenant)| self.authenticate.familiar(authorization, tenant));
         familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
     }
 

@@ -13,9 +13,9 @@ crate::table::tenant_table! {
         account: String,
         /// The credentials, sealed with the tenant's data key; rotating refresh tokens are replaced here.
         secret: Vec<u8>,
-        /// Always null at present: nodes keep access tokens in memory only.
+        /// The last access token obtained by a user's consent, sealed, for all nodes; null for other kinds of consent.
         access_token: Option<Vec<u8>>,
-        /// Always null at present, like `access_token`.
+        /// When `access_token` expires; null without one.
         expires_at: Option<DateTimeUtc>,
         /// Whether the provider has withdrawn the consent for good, so that it may no longer be used.
         lost: bool,

@@ -96,6 +96,7 @@ static CONFINE_BY_KEY: LazyLock<String> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: DatabaseBackend,
+    connections: u32,
     write: DatabaseConnection,
     read: DatabaseConnection,
     engine: DatabaseConnection,
@@ -134,6 +135,7 @@ impl Store {
             Database::connect(options(&url.replace("mode=rwc", "mode=ro"), connections.max(2), true)).await?;
         Ok(Self {
             backend: DatabaseBackend::Sqlite,
+            connections: 1,
             engine: write.clone(),
             by_key: write.clone(),
             write,
@@ -154,7 +156,14 @@ impl Store {
         let engine = pool(&logins.engine, connections.div_ceil(4).max(2), &[]).await?;
         held(&engine, ENGINE_ROLE).await?;
         let by_key = pool(&logins.engine, connections.div_ceil(2).max(2), &BY_KEY).await?;
-        Ok(Self { backend: DatabaseBackend::Postgres, write: app.clone(), read: app, engine, by_key })
+        Ok(Self {
+            backend: DatabaseBackend::Postgres,
+            connections,
+            write: app.clone(),
+            read: app,
+            engine,
+            by_key,
+        })
     }
 
     /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the statement
@@ -193,6 +202,11 @@ impl Store {
     /// The kind of database: PostgreSQL or SQLite.
     pub fn backend(&self) -> DatabaseBackend {
         self.backend
+    }
+
+    /// How many writing transactions there can be at once, on this node.
+    pub fn connections(&self) -> u32 {
+        self.connections
     }
 
     /// A writing transaction that may touch the rows of one tenant.

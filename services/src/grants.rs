@@ -1,9 +1,10 @@
 //! The token broker: the only place that opens a stored consent.
 //!
 //! A connector asks it for a credential with every request. Access tokens are cached in memory until shortly before
-//! they expire; one caller refreshes and the others wait. A rotated refresh token is stored before it is used, under a
-//! lock on its row, so that two nodes never refresh the same one. Every use checks that the organisation at the
-//! provider still belongs to the tenant.
+//! they expire; one caller refreshes and the others wait. A user's consent is refreshed once for all nodes: under a lock
+//! on its row, where the access token and the rotated refresh token are stored, sealed, before either is used
+//! (`t18_a_consent_is_refreshed_once_for_all_nodes`). Every use checks that the organisation at the provider still
+//! belongs to the tenant.
 
 mod broker;
 mod owner;
@@ -165,6 +166,10 @@ impl Secret {
         }
     }
 
+    fn read(plain: &[u8]) -> Result<Self> {
+        serde_json::from_slice(plain).map_err(|_| Error::Unreadable { what: "consent" })
+    }
+
     fn external(&self) -> Option<&str> {
         match self {
             Self::MicrosoftApp { external }
@@ -313,17 +318,6 @@ impl Grants {
     async fn seal(&self, txn: &impl ConnectionTrait, place: Place, secret: &Secret) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
         self.services.secrets().seal(txn, place, &plain).await
-    }
-
-    async fn open(&self, row: &entity::consent_grant::Model) -> Result<Secret> {
-        let plain = self.services.secrets().open(place(row.tenant_id, row.id), &row.secret).await?;
-        serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
-    }
-
-    /// Whether the organisation at the provider is bound to this tenant (prevents confused-deputy attacks).
-    async fn is_bound(&self, provider: ProviderKind, external: &str, tenant: Uuid) -> Result<bool> {
-        let txn = self.services.store.read(tenant).await?;
-        Ok(binding(&txn, provider, external, tenant).await?.is_some())
     }
 }
 

@@ -99,14 +99,35 @@ impl Secrets {
 
     /// Opens a secret of a tenant.
     pub async fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
-        let keys = self.services.keys();
-        if let Some(ring) = keys.opened().data_keys.get(&place.tenant())
-            && let Some(opened) = ring.open(place, sealed)
-        {
+        if let Some(opened) = self.open_as_known(place, sealed) {
             return opened;
         }
         let ring = self.key_ring(place.tenant()).await?;
-        keys.opened().data_keys.insert(place.tenant(), ring.clone());
+        self.open_and_remember(place, sealed, ring)
+    }
+
+    /// The same for whoever holds a connection already: one that waits for a second can bring a full pool to a halt.
+    pub(crate) async fn open_within(
+        &self,
+        txn: &DatabaseTransaction,
+        place: Place,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>> {
+        if let Some(opened) = self.open_as_known(place, sealed) {
+            return opened;
+        }
+        let ring = self.key_ring_within(txn, place.tenant()).await?;
+        self.open_and_remember(place, sealed, ring)
+    }
+
+    /// Opens with the keys that this node remembers; `None` when none of them is the one.
+    fn open_as_known(&self, place: Place, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
+        let ring = self.services.keys().opened().data_keys.get(&place.tenant())?;
+        ring.open(place, sealed)
+    }
+
+    fn open_and_remember(&self, place: Place, sealed: &[u8], ring: KeyRing) -> Result<Vec<u8>> {
+        self.services.keys().opened().data_keys.insert(place.tenant(), ring.clone());
         ring.open(place, sealed).unwrap_or(Err(Error::Unreadable { what: place.what() }))
     }
 

@@ -36,11 +36,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
     ("queue/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
     // Places inside a limit, by their random names.
     ("queue/src/limits/redis.rs", "struct Held(Mutex<HashMap<String, String>>)", Owner::Key),
-    (
-        "services/src/grants/broker.rs",
-        "struct Tokens(Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>)",
-        Owner::Ours,
-    ),
+    ("services/src/grants/broker.rs", "slots: Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>", Owner::Ours),
     ("services/src/keys/signing.rs", "current: Cache<(), SigningKey>", Owner::Installation),
     (
         "services/src/keys/signing.rs",

@@ -36,8 +36,7 @@ const BYTES: &[(&str, &str, Bytes)] = &[
     ("connect_session", "cookie_hash", Digest),
     ("connect_session", "state_hash", Digest),
     ("connect_session", "verifier", Sealed),
-    // Never filled.
-    ("consent_grant", "access_token", Plain),
+    ("consent_grant", "access_token", Sealed),
     ("consent_grant", "secret", Sealed),
     ("former_data_key", "sealed", Sealed),
     // A plain digest of what was asked for: no secret is in it.

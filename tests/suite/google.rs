@@ -14,10 +14,15 @@ use crate::harness::{
 
 /// A tenant whose organisation lives at Google, and its users.
 pub async fn organisation(app: &TestApp) -> (Org, Vec<String>) {
-    let order = json!({ "name": "Gmbh", "users": 6, "rooms": 2, "weeks": 1, "seed": 3, "out_of_scope": 1,
+    organisation_called(app, "Gmbh").await
+}
+
+/// The same under another name.
+pub async fn organisation_called(app: &TestApp, name: &str) -> (Org, Vec<String>) {
+    let order = json!({ "name": name, "users": 6, "rooms": 2, "weeks": 1, "seed": 3, "out_of_scope": 1,
         "from": app.now().date_naive(), "resource_calendars": true });
     let sandbox = app.control("/control/organisations/generate", order).await;
-    let input = json!({ "name": "Gmbh", "plan": "PLUS" });
+    let input = json!({ "name": name, "plan": "PLUS" });
     let made = app.vendor().mutate("createTenant", "tenant { id }", input).await;
     let tenant = made["tenant"]["id"].as_str().unwrap().to_owned();
     let input = json!({ "tenantId": tenant, "feature": "SERVICE_ACCOUNT", "on": true });
@@ -195,7 +200,7 @@ async fn somebody_elses_service_account(stack: Stack) {
 }
 
 /// The pages at which Google asks who is there and what may be done.
-fn at_google(page: &Page) -> bool {
+pub fn at_google(page: &Page) -> bool {
     page.url.path().ends_with("/o/oauth2/v2/auth")
 }
 

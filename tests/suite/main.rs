@@ -23,4 +23,6 @@ mod s2_service_account;
 mod s3_everyone;
 mod s4_rooms;
 mod t16;
+mod t17;
+mod t18;
 mod texts;

@@ -6,6 +6,9 @@
 //! is late: actix then reads the end of the stream and closes the connection.
 //!
 //! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream then fails.
+//!
+//! actix reads the rest of a refused body for a while, so that the client can read the response. A client that sends fast
+//! enough would keep the connection and its thread busy with that, so the stream ends when much more arrives than a head.
 
 use std::{
     cell::Cell,
@@ -21,6 +24,9 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
+
+/// How much may come while no request is under way: a head, or the rest of a body that nobody wants.
+const BETWEEN_REQUESTS: usize = 512 * 1024;
 
 /// Activity of a connection, shared by its stream and its requests.
 #[derive(Debug, Default)]
@@ -41,6 +47,12 @@ impl Activity {
     /// Marks the connection as upgraded: another protocol with its own limits takes over.
     pub(crate) fn upgrade(&self) {
         self.is_upgraded.set(true);
+    }
+
+    /// The other protocol has ended.
+    pub(crate) fn close(&self) {
+        self.is_upgraded.set(false);
+        self.has_ended.set(true);
     }
 
     fn waits_for_a_head(&self) -> bool {
@@ -77,6 +89,8 @@ pub(super) struct Watched<T> {
     patience: Patience,
     /// Whether the time for the head is running.
     has_begun: bool,
+    /// How much has come while no request was under way.
+    unasked: usize,
     deadline: Pin<Box<Sleep>>,
     /// Timer that runs while the client reads nothing.
     unread: Option<Pin<Box<Sleep>>>,
@@ -86,7 +100,8 @@ impl<T> Watched<T> {
     /// Wraps the stream of a newly accepted connection.
     pub(super) fn new(stream: T, patience: Patience) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
-        Self { stream, activity: Rc::default(), patience, has_begun: true, deadline, unread: None }
+        let activity = Rc::default();
+        Self { stream, activity, patience, has_begun: true, unasked: 0, deadline, unread: None }
     }
 
     /// The activity that the connection's requests share.
@@ -113,12 +128,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.activity.has_ended.replace(false) {
+            this.unasked = 0;
             this.start_anew();
         }
+        if this.unasked > BETWEEN_REQUESTS && this.activity.waits_for_a_head() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            if !this.has_begun && this.activity.waits_for_a_head() {
-                this.has_begun = true;
-                this.extend(this.patience.head);
+            if this.activity.waits_for_a_head() {
+                this.unasked += buffer.filled().len() - before;
+                if !this.has_begun {
+                    this.has_begun = true;
+                    this.extend(this.patience.head);
+                }
+            } else {
+                this.unasked = 0;
             }
             return Poll::Ready(read);
         }

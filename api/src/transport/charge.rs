@@ -71,28 +71,43 @@ async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charg
     (charge, outcome)
 }
 
+/// The values of `Authorization` and `Muster-Tenant`.
+type Presented<'a> = (Option<&'a str>, Option<&'a str>);
+
 /// Authenticates the caller. Credentials that are not cached need a permit for the look-up; invalid ones are charged
 /// for, and clients that send many of them are told to wait.
 pub async fn identify(
     state: &State,
     address: Option<IpAddr>,
-    authorization: Option<&str>,
-    tenant: Option<&str>,
+    presented: Result<Presented<'_>, AuthError>,
 ) -> Result<Authenticated, Error> {
-    if let Some(known) = state.authenticate.remembered(authorization, tenant) {
-        return Ok(known);
-    }
-    let familiar = state.authenticate.familiar(authorization, tenant);
-    let holder = familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address));
-    let place = state.admission.enter(holder).await;
-    let _place = place.map_err(|_| state.overloaded())?;
-    let refused = match state.authenticate.authenticate(authorization, tenant).await {
+    let known = match presented {
+        Ok((authorization, tenant)) => look_up(state, address, authorization, tenant).await?,
+        Err(refused) => Err(refused),
+    };
+    let refused = match known {
         Ok(by) => return Ok(by),
         Err(AuthError::Unavailable) => return Err(AuthError::Unavailable.into()),
         Err(refused) => refused,
     };
     settle(state, address.map(Charged::Refused), 1).await.1?;
     Err(refused.into())
+}
+
+async fn look_up(
+    state: &State,
+    address: Option<IpAddr>,
+    authorization: Option<&str>,
+    tenant: Option<&str>,
+) -> Result<Result<Authenticated, AuthError>, Error> {
+    if let Some(known) = state.authenticate.remembered(authorization, tenant) {
+        return Ok(Ok(known));
+    }
+    let familiar = state.authenticate.familiar(authorization, tenant);
+    let holder = familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address));
+    let place = state.admission.enter(holder).await;
+    let _place = place.map_err(|_| state.overloaded())?;
+    Ok(state.authenticate.authenticate(authorization, tenant).await)
 }
 
 /// Adds headers that report the state of a request's quotas.

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use crate::{
     error::Error,
-    request::{REQUEST_ID, RequestId, TENANT, header as text_of},
+    request::{REQUEST_ID, RequestId, presented},
     state::State,
     transport::{
         accept::{self, Media},
@@ -61,8 +61,10 @@ async fn answer(
         Params::from_json(&body::read(request, body, config.body_limit, config.body_timeout).await?)?
     };
     let params = state.config.documents.resolve(params)?;
-    let (address, authorization) = (state.address_of(request), text_of(request, "authorization"));
-    let known = state.authenticate.remembered(authorization, text_of(request, TENANT));
+    let address = state.address_of(request);
+    let known = presented(request).ok();
+    let known =
+        known.and_then(|(authorization, tenant)| state.authenticate.remembered(authorization, tenant));
     charge::reading(state, known.as_ref().map(|by| &by.caller), address, &params.query).await?;
     let approved = state.validator.check(&params, is_get)?;
     let kind = approved.document.operation(params.operation_name.as_deref())?.kind;
@@ -82,8 +84,8 @@ async fn authenticate_and_run(
     id: &RequestId,
     charge: &mut Charge,
 ) -> Result<Answer, Error> {
-    let (address, authorization) = (state.address_of(request), text_of(request, "authorization"));
-    let by = charge::identify(state, address, authorization, text_of(request, TENANT)).await?;
+    let address = state.address_of(request);
+    let by = charge::identify(state, address, presented(request)).await?;
     let ready = execute::authorise(state, params, &approved.document, &by, address, id)?;
     let charged;
     (*charge, charged) = charge::document(state, &by.caller, address, approved, kind).await;

@@ -15,3 +15,5 @@ mod revocation;
 mod schema;
 mod socket;
 mod support;
+mod t19;
+mod t26;

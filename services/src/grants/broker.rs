@@ -1,34 +1,64 @@
 //! Credentials of one consent for a connector: cached until they expire, refreshed by one caller at a time.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use domain::{ProviderKind, Timestamp};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Remedy, microsoft::identity::Identity,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseBackend, QueryFilter, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QuerySelect, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::{Secret, lost, place, service_account};
-use crate::{Error, Result, Services};
+use crate::{Error, Result, Services, vault::Column};
 
 /// An access token and when it expires.
 type Live = (SecretString, Timestamp);
 
 /// Access tokens in memory, one slot for each grant; whoever holds the slot refreshes.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tokens(Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>);
+pub(super) struct Tokens {
+    slots: Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>,
+    /// Bounds how many connections to the database are held while providers think.
+    held: Arc<OnceLock<Semaphore>>,
+}
 
 /// The slot for one grant's access token.
 type Slot = Arc<Mutex<Option<Live>>>;
 
 impl Tokens {
     fn slot(&self, grant: Uuid) -> Slot {
-        let mut slots = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slots = self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(slots.entry(grant).or_default())
+    }
+
+    /// Waits until a row may be locked. The other half of the connections stays free for everything else, however
+    /// many consents end at the same moment and however slow a provider is.
+    async fn may_hold(&self, connections: u32) -> Option<SemaphorePermit<'_>> {
+        let half = usize::try_from(connections / 2).unwrap_or_default().max(1);
+        self.held.get_or_init(|| Semaphore::new(half)).acquire().await.ok()
+    }
+}
+
+/// What of a credential will not do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted<'a> {
+    /// Not this one, which the provider refused.
+    other_than: Option<&'a SecretString>,
+    /// One that is made for these claims.
+    claims: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    fn refuses(self, token: &SecretString) -> bool {
+        self.other_than.is_some_and(|refused| refused.expose_secret() == token.expose_secret())
     }
 }
 
@@ -65,12 +95,12 @@ pub(super) struct Broker {
 #[async_trait]
 impl Credentials for Broker {
     async fn current(&self) -> providers::Result<Credential> {
-        self.token(None, None).await
+        self.token(Wanted::default()).await
     }
 
     async fn renewed(&self, refused: &Credential, claims: Option<&str>) -> providers::Result<Credential> {
         match refused {
-            Credential::Bearer(token) => self.token(Some(token), claims).await,
+            Credential::Bearer(token) => self.token(Wanted { other_than: Some(token), claims }).await,
             Credential::Basic { .. } | Credential::ServiceAccount(_) | Credential::Keyless(_) => {
                 Err(ProviderError::new(
                     ErrorKind::GrantLost,
@@ -84,21 +114,17 @@ impl Credentials for Broker {
 }
 
 impl Broker {
-    async fn token(
-        &self,
-        refused: Option<&SecretString>,
-        claims: Option<&str>,
-    ) -> providers::Result<Credential> {
+    async fn token(&self, wanted: Wanted<'_>) -> providers::Result<Credential> {
         let slot = self.services.connectors.tokens.slot(self.grant);
         let mut live = slot.lock().await;
-        if let Some((token, ends)) = &*live {
-            let stale = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
-            if !stale && self.services.now() + EARLY < *ends {
-                return Ok(Credential::Bearer(token.clone()));
-            }
+        if let Some((token, ends)) = &*live
+            && !wanted.refuses(token)
+            && self.lasts(*ends)
+        {
+            return Ok(Credential::Bearer(token.clone()));
         }
         *live = None;
-        let fetched = self.fetch(claims).await.map_err(|error| match error {
+        let fetched = self.fetch(wanted).await.map_err(|error| match error {
             Error::Provider(error) => error,
             other => ProviderError::new(
                 ErrorKind::Unavailable,
@@ -107,24 +133,18 @@ impl Broker {
                 "The stored consent could not be read.",
             ),
         })?;
-        if let Fetched::Token(token, lasts) = &fetched {
-            *live = Some((token.clone(), self.services.now() + *lasts));
-        }
         Ok(match fetched {
-            Fetched::Token(token, _) => Credential::Bearer(token),
+            Fetched::Token(fetched) => Credential::Bearer(live.insert(fetched).0.clone()),
             Fetched::Key(credential) => credential,
         })
     }
 
-    async fn fetch(&self, claims: Option<&str>) -> Result<Fetched> {
-        let grants = self.services.grants();
-        let row = self.row().await?;
-        let secret = grants.open(&row).await?;
-        if let Some(external) = secret.external()
-            && !grants.is_bound(self.provider, external, self.tenant).await?
-        {
-            return Err(lost().into());
-        }
+    fn lasts(&self, ends: Timestamp) -> bool {
+        self.services.now() + EARLY < ends
+    }
+
+    async fn fetch(&self, wanted: Wanted<'_>) -> Result<Fetched> {
+        let (secret, stored) = self.consent(wanted).await?;
         match secret {
             Secret::Basic { user, password } => {
                 Ok(Fetched::Key(Credential::Basic { user, password: password.into() }))
@@ -134,81 +154,125 @@ impl Broker {
                 Ok(Fetched::Key(Credential::Keyless(service_account.into())))
             }
             Secret::MicrosoftApp { external } => {
-                let tokens = self.services.connectors.microsoft()?.app_token_for(&external, claims).await?;
-                Ok(Fetched::Token(tokens.access_token, tokens.expires_in))
+                let identity = self.services.connectors.microsoft()?;
+                let tokens = identity.app_token_for(&external, wanted.claims).await?;
+                Ok(Fetched::Token((tokens.access_token, self.services.now() + tokens.expires_in)))
             }
-            Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } => self.rotate(claims).await,
+            Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } => match stored {
+                Some(live) => Ok(Fetched::Token(live)),
+                None => self.rotate(wanted).await.map(Fetched::Token),
+            },
         }
     }
 
-    async fn row(&self) -> Result<entity::consent_grant::Model> {
+    /// The stored consent, if its organisation still belongs to the tenant, and the access token beside it, if that
+    /// will do.
+    async fn consent(&self, wanted: Wanted<'_>) -> Result<(Secret, Option<Live>)> {
         let txn = self.services.store.read(self.tenant).await?;
         let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;
-        Ok(row.filter(|row| !row.lost).ok_or_else(lost)?)
-    }
-
-    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and the new refresh
-    /// token is stored before the new access token is used. On SQLite, which belongs to one process, the slot
-    /// suffices; holding its only writing connection while waiting for a provider would block everybody.
-    async fn rotate(&self, claims: Option<&str>) -> Result<Fetched> {
-        let postgres = self.services.store.backend() == DatabaseBackend::Postgres;
-        let lock = if postgres { Some(self.services.store.write(self.tenant).await?) } else { None };
-        let row = match &lock {
-            Some(txn) => {
-                let select = entity::consent_grant::one(self.tenant, self.grant).lock_exclusive();
-                select.one(txn).await?.filter(|row| !row.lost).ok_or_else(lost)?
-            }
-            None => self.row().await?,
-        };
-        let grants = self.services.grants();
-        let (fetched, next) = self.exchange(grants.open(&row).await?, claims).await?;
-        if let Some(next) = next {
-            let txn = match lock {
-                Some(txn) => txn,
-                None => self.services.store.write(self.tenant).await?,
-            };
-            let sealed = grants.seal(&txn, place(self.tenant, row.id), &next).await?;
-            self.persist(&txn, sealed).await?;
-            txn.commit().await?;
+        let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
+        let secret = self.secret(&txn, &row).await?;
+        if let Some(external) = secret.external() {
+            let binding = super::binding(&txn, self.provider, external, self.tenant).await?;
+            binding.ok_or_else(lost)?;
         }
-        Ok(fetched)
+        let stored = self.stored(&txn, &row, wanted).await;
+        Ok((secret, stored))
     }
 
-    /// Exchanges a user's refresh token; returns the consent to store instead, if it changed.
-    async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<(Fetched, Option<Secret>)> {
+    async fn secret(&self, txn: &DatabaseTransaction, row: &entity::consent_grant::Model) -> Result<Secret> {
+        let at = Column::ConsentGrantSecret.at(self.tenant, row.id);
+        Secret::read(&self.services.secrets().open_within(txn, at, &row.secret).await?)
+    }
+
+    /// The access token that some node has stored, unless it will not do. One that cannot be read is as good as none.
+    async fn stored(
+        &self,
+        txn: &DatabaseTransaction,
+        row: &entity::consent_grant::Model,
+        wanted: Wanted<'_>,
+    ) -> Option<Live> {
+        let (sealed, ends) = (row.access_token.as_deref()?, row.expires_at?);
+        if !self.lasts(ends) {
+            return None;
+        }
+        let at = Column::ConsentGrantAccessToken.at(self.tenant, row.id);
+        let plain = self.services.secrets().open_within(txn, at, sealed).await.ok()?;
+        let token = SecretString::from(String::from_utf8(plain).ok()?);
+        (!wanted.refuses(&token)).then_some((token, ends))
+    }
+
+    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and what came of the
+    /// exchange is stored before anybody uses it. Whoever waited for the lock finds the access token that another node
+    /// has stored meanwhile. SQLite belongs to one process, whose slot is lock enough; holding its only writing
+    /// connection while a provider thinks would stop everybody.
+    async fn rotate(&self, wanted: Wanted<'_>) -> Result<Live> {
+        let store = &self.services.store;
+        if store.backend() != DatabaseBackend::Postgres {
+            let (secret, _) = self.consent(wanted).await?;
+            let exchanged = self.exchange(secret, wanted.claims).await?;
+            return self.keep(store.write(self.tenant).await?, exchanged).await;
+        }
+        let _held = self.services.connectors.tokens.may_hold(store.connections()).await;
+        let txn = store.write(self.tenant).await?;
+        let row = entity::consent_grant::one(self.tenant, self.grant).lock_exclusive().one(&txn).await?;
+        let row = row.filter(|row| !row.lost).ok_or_else(lost)?;
+        if let Some(live) = self.stored(&txn, &row, wanted).await {
+            return Ok(live);
+        }
+        let exchanged = self.exchange(self.secret(&txn, &row).await?, wanted.claims).await?;
+        self.keep(txn, exchanged).await
+    }
+
+    /// Stores what came of an exchange, sealed, and commits.
+    async fn keep(&self, txn: DatabaseTransaction, (live, next): Exchanged) -> Result<Live> {
+        use entity::consent_grant::{Column as Row, update};
+        let (secrets, (token, ends)) = (self.services.secrets(), &live);
+        let at = Column::ConsentGrantAccessToken.at(self.tenant, self.grant);
+        let sealed = secrets.seal(&txn, at, token.expose_secret().as_bytes()).await?;
+        let mut statement = update(self.tenant)
+            .filter(Row::Id.eq(self.grant))
+            .col_expr(Row::AccessToken, Expr::value(sealed))
+            .col_expr(Row::ExpiresAt, Expr::value(*ends));
+        if let Some(next) = next {
+            let sealed = self.services.grants().seal(&txn, place(self.tenant, self.grant), &next).await?;
+            statement = statement.col_expr(Row::Secret, Expr::value(sealed));
+        }
+        statement.exec(&txn).await?;
+        txn.commit().await?;
+        Ok(live)
+    }
+
+    /// Exchanges a person's refresh token.
+    async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<Exchanged> {
         let connectors = &self.services.connectors;
         let text = |token: &SecretString| token.expose_secret().to_owned();
-        match secret {
+        let (tokens, next) = match secret {
             Secret::MicrosoftUser { external, refresh_token } => {
                 let tokens =
                     connectors.microsoft()?.refresh_for(&external, &refresh_token.into(), claims).await?;
                 let next = tokens.refresh_token.as_ref().map(text);
                 let next = next.map(|refresh_token| Secret::MicrosoftUser { external, refresh_token });
-                Ok((Fetched::Token(tokens.access_token, tokens.expires_in), next))
+                ((tokens.access_token, tokens.expires_in), next)
             }
             Secret::GoogleUser { external, refresh_token } => {
                 let tokens = connectors.google()?.refresh(&refresh_token.into()).await?;
                 let next = tokens.refresh_token.as_ref().map(text);
                 let next = next.map(|refresh_token| Secret::GoogleUser { external, refresh_token });
-                Ok((Fetched::Token(tokens.access_token, tokens.expires_in), next))
+                ((tokens.access_token, tokens.expires_in), next)
             }
-            _ => Err(Error::Unreadable { what: "consent" }),
-        }
-    }
-
-    async fn persist(&self, txn: &impl ConnectionTrait, sealed: Vec<u8>) -> Result<()> {
-        use entity::consent_grant::{Column, update};
-        update(self.tenant)
-            .filter(Column::Id.eq(self.grant))
-            .col_expr(Column::Secret, Expr::value(sealed))
-            .exec(txn)
-            .await?;
-        Ok(())
+            _ => return Err(Error::Unreadable { what: "consent" }),
+        };
+        let (token, lasts) = tokens;
+        Ok(((token, self.services.now() + lasts), next))
     }
 }
 
+/// An access token, and what replaces the stored consent, if anything does.
+type Exchanged = (Live, Option<Secret>);
+
 enum Fetched {
-    Token(SecretString, Duration),
-    /// A credential that never changes.
+    Token(Live),
+    /// What never changes.
     Key(Credential),
 }

@@ -11,6 +11,8 @@ use super::KeyId;
 pub enum Column {
     /// A consent, of a service account or of a user.
     ConsentGrantSecret,
+    /// The access token that a person's consent gave last.
+    ConsentGrantAccessToken,
     /// What a connect session stores for its next step: a PKCE verifier, or a consent that is still to be tried.
     ConnectSessionVerifier,
     /// The secret that a provider's notifications repeat.
@@ -43,6 +45,7 @@ impl Column {
     pub fn name(self) -> (&'static str, &'static str) {
         match self {
             Self::ConsentGrantSecret => ("consent_grant", "secret"),
+            Self::ConsentGrantAccessToken => ("consent_grant", "access_token"),
             Self::ConnectSessionVerifier => ("connect_session", "verifier"),
             Self::ChannelSecret => ("channel", "secret"),
             Self::OpenIdIssuerSecret => ("openid_issuer", "client_secret"),
@@ -58,6 +61,7 @@ impl Column {
     pub fn owner(self) -> Owner {
         match self {
             Self::ConsentGrantSecret
+            | Self::ConsentGrantAccessToken
             | Self::ConnectSessionVerifier
             | Self::ChannelSecret
             | Self::OpenIdIssuerSecret => Owner::Tenant,

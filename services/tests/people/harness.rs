@@ -117,6 +117,14 @@ impl Harness {
         Services::new(store, clock, ids, queue, vault, Connectors::default(), own.settings.clone())
     }
 
+    /// The same node over other connections.
+    pub fn over(&self, store: Store) -> Services {
+        let own = &self.services;
+        let (clock, queue, vault) = (own.clock.clone(), own.queue.clone(), own.vault.clone());
+        let connectors = own.connectors.clone();
+        Services::new(store, clock, own.ids.clone(), queue, vault, connectors, own.settings.clone())
+    }
+
     /// A tenant on the plan PLUS with the service account switched on.
     pub async fn tenant(&self, name: &str) -> Id<ids::Tenant> {
         let tenant = self.plain_tenant(name, Plan::Plus).await;

@@ -21,6 +21,8 @@ mod revocation;
 mod roles;
 mod rotation;
 mod runs;
+mod t19;
+mod t22;
 mod tenants;
 mod tokens;
 mod users;

@@ -96,6 +96,11 @@ impl Browser {
         Err(unexpected("the pages do not end"))
     }
 
+    /// The header `Cookie` that it would send to an address.
+    pub fn cookies(&self, url: &Url) -> Option<String> {
+        self.jar.header(url)
+    }
+
     /// Requests a URL.
     pub async fn open(&mut self, url: Url) -> Result<Place> {
         self.go(Method::GET, url, None).await

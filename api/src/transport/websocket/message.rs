@@ -107,6 +107,18 @@ fn id(fields: &mut Map<String, Value>) -> Result<String, Close> {
     }
 }
 
+/// What `connection_init` says under one of these names, whose case does not matter. Said twice, or not as a text, it
+/// is refused, as it is among the headers.
+pub fn said(payload: &Map<String, Value>, names: &[&str]) -> Result<Option<String>, Close> {
+    let is_meant = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+    let mut values = payload.iter().filter(|(key, _)| is_meant(key)).map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (None | Some(Value::Null), None) => Ok(None),
+        (Some(Value::String(text)), None) => Ok(Some(text.clone())),
+        _ => Err(Close::Forbidden),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ mod origin;
 mod seats;
 mod socket;
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 
@@ -18,7 +18,8 @@ pub use seats::{Seat, Seats};
 
 use crate::{
     error::Error,
-    request::{REQUEST_ID, RequestId, TENANT, header as text_of},
+    request::{REQUEST_ID, RequestId, presented},
+    server::Activity,
     state::State,
     transport::{answer::Answer, charge},
 };
@@ -74,6 +75,10 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     if state.closing.is_cancelled() {
         return refuse(&request, &state, &Error::ShuttingDown);
     }
+    let (authorization, tenant) = match presented(&request) {
+        Ok(presented) => presented,
+        Err(refused) => return refuse(&request, &state, &refused.into()),
+    };
     let address = state.address_of(&request);
     let Some(seat) = state.seats.take(address) else {
         return refuse(&request, &state, &Error::TooManySockets);
@@ -85,12 +90,14 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     let limit = state.config.socket.message_limit;
     let inbound = stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
     let presented = socket::Presented {
-        authorization: text_of(&request, "authorization").map(str::to_owned),
-        tenant: text_of(&request, TENANT).map(str::to_owned),
+        authorization: authorization.map(str::to_owned),
+        tenant: tenant.map(str::to_owned),
         address,
     };
     let socket = socket::Socket::new(state.clone(), session, presented, seat);
-    state.tasks.spawn_local(socket.run(inbound, speaks));
+    let activity = request.conn_data::<Rc<Activity>>().cloned();
+    let ended = move || activity.iter().for_each(|activity| activity.close());
+    state.tasks.spawn_local(socket.run(inbound, speaks, ended));
     response
 }
 

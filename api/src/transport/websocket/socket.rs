@@ -22,7 +22,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use super::{
     close::Close,
-    message::{FromClient, FromServer},
+    message::{FromClient, FromServer, said},
     seats::Seat,
 };
 use crate::{
@@ -61,7 +61,7 @@ impl Presented {
     /// Authenticates the credentials.
     async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
         let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
-        let asked = charge::identify(state, self.address, authorization, tenant).await;
+        let asked = charge::identify(state, self.address, Ok((authorization, tenant))).await;
         asked.map_err(|refused| match refused {
             Error::Auth(refused) => closing(refused),
             _ => Close::TryLater,
@@ -148,9 +148,11 @@ impl Socket {
         }
     }
 
-    /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol.
-    pub async fn run(mut self, mut inbound: AggregatedMessageStream, speaks: bool) {
+    /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol. `ended` is called
+    /// when nothing that the client may still send is of interest.
+    pub async fn run(mut self, mut inbound: AggregatedMessageStream, speaks: bool, ended: impl FnOnce()) {
         let close = if speaks { self.converse(&mut inbound).await } else { Close::SubprotocolNotAcceptable };
+        ended();
         tracing::debug!(?close, "a socket is closed");
         drop(self.events);
         drop(self.acknowledged);
@@ -281,14 +283,9 @@ impl Socket {
         if self.acknowledged.is_some() {
             return Err(Close::TooManyInits);
         }
-        let text = |names: &[&str]| {
-            payload
-                .iter()
-                .find(|(key, _)| names.iter().any(|name| key.eq_ignore_ascii_case(name)))
-                .and_then(|(_, value)| value.as_str().map(str::to_owned))
-        };
-        let authorization = text(&["authorization"]).or_else(|| self.presented.authorization.take());
-        let tenant = text(&["tenant", "Muster-Tenant"]).or_else(|| self.presented.tenant.take());
+        let authorization =
+            said(payload, &["authorization"])?.or_else(|| self.presented.authorization.take());
+        let tenant = said(payload, &["tenant", "Muster-Tenant"])?.or_else(|| self.presented.tenant.take());
         let presented = Presented { authorization, tenant, address: self.presented.address };
         // Changes are listened to before it is asked who calls, so that none falls between the two.
         let changes = self.state.authenticate.changes();

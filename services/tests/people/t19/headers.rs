@@ -1,0 +1,244 @@
+//! Headers that ask to be read in another way, or name another key.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use super::{
+    Variants,
+    forge::{Forge, encoded, signed},
+};
+
+pub fn variants(forge: &Forge) -> Variants {
+    [
+        algorithms(forge),
+        guessed(forge),
+        other_keys(forge),
+        kinds(forge),
+        keys(forge),
+        members(forge),
+        shapes(forge),
+    ]
+    .concat()
+}
+
+/// Algorithms that are not ours, under the installation's signature: the name alone is wrong.
+fn algorithms(forge: &Forge) -> Variants {
+    let named = [
+        json!("none"),
+        json!("None"),
+        json!("NONE"),
+        json!("nOnE"),
+        json!(""),
+        json!("eddsa"),
+        json!("EDDSA"),
+        json!("EdDSA "),
+        json!("Ed25519"),
+        json!("Ed448"),
+        json!("ES256"),
+        json!("ES256K"),
+        json!("HS256"),
+        json!("RS256"),
+        json!("PS256"),
+        json!("dir"),
+        json!(null),
+        json!(0),
+        json!(true),
+        json!(["EdDSA"]),
+        json!({ "EdDSA": null }),
+    ];
+    let token = |alg: Value| {
+        let header = forge.with_header(|header| header["alg"] = alg.clone());
+        (format!("alg {alg}, signed by us"), forge.own(&header, &forge.claims))
+    };
+    named.map(token).into()
+}
+
+fn with_algorithm(forge: &Forge, alg: &str) -> String {
+    forge.with_header(|header| header["alg"] = json!(alg)).to_string()
+}
+
+/// Without a signature, or with one that everybody can make.
+fn guessed(forge: &Forge) -> Variants {
+    let claims = forge.claims.to_string();
+    let mut all = Vec::new();
+    for alg in ["none", "None", "EdDSA"] {
+        let head = encoded(with_algorithm(forge, alg));
+        all.push((format!("alg {alg}, unsigned"), format!("{head}.{}.", encoded(&claims))));
+        all.push((format!("alg {alg}, unsigned, no dot"), format!("{head}.{}", encoded(&claims))));
+    }
+    let body = STANDARD.encode(&forge.public);
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+    let texts = [encoded(&forge.public), forge.header["kid"].as_str().unwrap_or_default().to_owned(), pem];
+    let secrets = [forge.public.clone(), Vec::new(), b"secret".to_vec(), vec![0; 32]];
+    for (which, secret) in secrets.into_iter().chain(texts.map(String::into_bytes)).enumerate() {
+        for (name, algorithm) in
+            [("HS256", Algorithm::HS256), ("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)]
+        {
+            let key = EncodingKey::from_secret(&secret);
+            let token = signed(&key, algorithm, &with_algorithm(forge, name), &claims);
+            all.push((format!("{name} with what is public or guessed, {which}"), token));
+        }
+    }
+    all
+}
+
+/// Signed with keys of other algorithms, under their name and under ours.
+fn other_keys(forge: &Forge) -> Variants {
+    let claims = forge.claims.to_string();
+    let mut all = Vec::new();
+    for (name, key, algorithm) in [
+        ("RS256", &forge.rsa, Algorithm::RS256),
+        ("RS512", &forge.rsa, Algorithm::RS512),
+        ("PS256", &forge.rsa, Algorithm::PS256),
+        ("ES256", &forge.p256, Algorithm::ES256),
+    ] {
+        for (called, alg) in [("the attacker's", name), ("called EdDSA", "EdDSA")] {
+            let token = signed(key, algorithm, &with_algorithm(forge, alg), &claims);
+            all.push((format!("{name}, {called}"), token));
+        }
+    }
+    all
+}
+
+/// Types and contents that are not an access token's.
+fn kinds(forge: &Forge) -> Variants {
+    let typed = [
+        json!(null),
+        json!("JWT"),
+        json!("jwt"),
+        json!("id+jwt"),
+        json!("dpop+jwt"),
+        json!("logout+jwt"),
+        json!("at+jwt;x"),
+        json!("at+jwt "),
+        json!("application/"),
+        json!(""),
+        json!(["at+jwt"]),
+        json!(1),
+    ];
+    let typed = typed.map(|typ| {
+        let header = forge.with_header(|header| header["typ"] = typ.clone());
+        (format!("typ {typ}"), forge.own(&header, &forge.claims))
+    });
+    let untyped = forge.with_header(|header| {
+        header.as_object_mut().unwrap().remove("typ");
+    });
+    typed.into_iter().chain([("without typ".to_owned(), forge.own(&untyped, &forge.claims))]).collect()
+}
+
+/// Keys that the header names or brings along.
+fn keys(forge: &Forge) -> Variants {
+    let mut all = Vec::new();
+    let ours = forge.header["kid"].as_str().unwrap();
+    for kid in [
+        json!(null),
+        json!(""),
+        json!("00000000-0000-0000-0000-000000000000"),
+        json!("../../../dev/null"),
+        json!("/proc/self/environ"),
+        json!("' OR '1'='1"),
+        json!("x' UNION SELECT 'secret' --"),
+        json!("%"),
+        json!(format!("{ours}' --")),
+        json!(format!("{ours}\0")),
+        json!(format!(" {ours}")),
+        json!(format!("urn:uuid:{ours}")),
+        json!(format!("{{{ours}}}")),
+        json!(ours.to_uppercase()),
+        json!(ours.replace('-', "")),
+        json!("https://evil.example/key"),
+        json!("x".repeat(4_000)),
+        json!([ours]),
+        json!({ "$ne": null }),
+        json!(0),
+    ] {
+        let header = forge.with_header(|header| header["kid"] = kid.clone());
+        let short: String = kid.to_string().chars().take(60).collect();
+        all.push((format!("kid {short}, signed by us"), forge.own(&header, &forge.claims)));
+    }
+    let without = forge.with_header(|header| {
+        header.as_object_mut().unwrap().remove("kid");
+    });
+    all.push(("without kid, signed by us".to_owned(), forge.own(&without, &forge.claims)));
+    all.push(("without kid, the attacker's".to_owned(), forge.by_attacker(&without)));
+    all.push(("under our kid, the attacker's".to_owned(), forge.by_attacker(&forge.header)));
+    let unknown = forge.with_header(|header| header["kid"] = json!("0190aaaa-0000-7000-8000-000000000001"));
+    all.push(("of another installation".to_owned(), forge.by_attacker(&unknown)));
+    all
+}
+
+/// Members that bring a key along or change how the rest is read. Signed by the attacker they must not be believed;
+/// signed by us they are not ours, because ours have none of them.
+fn members(forge: &Forge) -> Variants {
+    let jwk = &forge.attacker_jwk;
+    // Points of small order, for which one signature verifies many messages.
+    let small = |x: [u8; 32]| json!({ "kty": "OKP", "crv": "Ed25519", "x": encoded(x) });
+    let mut identity = [0; 32];
+    identity[0] = 1;
+    let named = [
+        ("jwk", jwk.clone()),
+        ("jwk", small(identity)),
+        ("jwk", small([0; 32])),
+        ("jwk", json!({ "kty": "oct", "k": "" })),
+        ("jku", json!("https://evil.example/jwks.json")),
+        ("jku", json!("https://muster.example@evil.example/.well-known/jwks.json")),
+        ("x5u", json!("https://evil.example/cert.pem")),
+        ("x5c", json!(["MIIB"])),
+        ("x5t", json!("AAAA")),
+        ("x5t#S256", json!("AAAA")),
+        ("crit", json!([])),
+        ("crit", json!(["exp"])),
+        ("crit", json!(["b64"])),
+        ("crit", json!("exp")),
+        ("b64", json!(false)),
+        ("zip", json!("DEF")),
+        ("cty", json!("JWT")),
+        ("enc", json!("A256GCM")),
+        ("nonce", json!("1")),
+        ("url", json!("https://muster.example/graphql")),
+        ("iss", json!("https://muster.example")),
+        ("Kid", json!("00000000-0000-0000-0000-000000000000")),
+    ];
+    let mut all = Vec::new();
+    for (name, value) in named {
+        let header = forge.with_header(|header| header[name] = value.clone());
+        all.push((format!("{name} {value}, the attacker's"), forge.by_attacker(&header)));
+        all.push((format!("{name} {value}, signed by us"), forge.own(&header, &forge.claims)));
+    }
+    all
+}
+
+/// Headers that two readers may read differently.
+fn shapes(forge: &Forge) -> Variants {
+    let (header, claims) = (forge.header.to_string(), forge.claims.to_string());
+    let members = &header[1..header.len() - 1];
+    let mut all = Vec::new();
+    for (name, twice) in [
+        ("alg", r#""alg":"none""#),
+        ("typ", r#""typ":"JWT""#),
+        ("kid", r#""kid":"00000000-0000-0000-0000-000000000000""#),
+    ] {
+        all.push((
+            format!("{name} twice, ours last"),
+            forge.own_text(&format!("{{{twice},{members}}}"), &claims),
+        ));
+        all.push((
+            format!("{name} twice, ours first"),
+            forge.own_text(&format!("{{{members},{twice}}}"), &claims),
+        ));
+    }
+    for (name, text) in [
+        ("nothing", String::new()),
+        ("null", "null".to_owned()),
+        ("a list", format!("[{header}]")),
+        ("a text", json!(header).to_string()),
+        ("two objects", format!("{header}{header}")),
+        ("more behind it", format!("{header}x")),
+        ("a byte order mark", format!("\u{feff}{header}")),
+        ("a comment", format!("/**/{header}")),
+    ] {
+        all.push((format!("the header is or has {name}"), forge.own_text(&text, &claims)));
+    }
+    all
+}

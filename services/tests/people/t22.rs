@@ -1,0 +1,276 @@
+//! Row-level security holds whatever happens to a transaction (T22): dropped at any moment, in a panic, at a time-out.
+//!
+//! A few connections are shared by many tenants. Whoever gets a connection next must see no row of the tenant that had
+//! it before, and no setting that says whose it was. That this was tried at all is counted: by the server's own number
+//! of a connection, which another tenant has after a transaction that was broken off.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::Poll::{Pending, Ready},
+};
+
+use domain::{Id, Ids, ids};
+use entity::{Logins, Store};
+use futures::FutureExt;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
+use services::{PageArgs, Services, links::NewLink};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::harness::{Harness, on_postgres, person};
+
+/// Connections that all share.
+const CONNECTIONS: u32 = 2;
+const TENANTS: usize = 6;
+
+/// How often each tenant tries, in the suite and at full size.
+fn rounds() -> usize {
+    if std::env::var_os("MUSTER_TEST_ATTACKS_FULL").is_some() { 1_000 } else { 25 }
+}
+
+/// Lets a future be polled so many times, then drops it; says whether it had ended.
+async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
+    let (mut future, mut left) = (pin!(future), polls);
+    let ended = std::future::poll_fn(|context| {
+        if left == 0 {
+            return Ready(false);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Ready(_) => Ready(true),
+            Pending => Pending,
+        }
+    });
+    ended.await
+}
+
+/// What was seen on the connections.
+#[derive(Debug, Default)]
+struct Watch {
+    /// Who had a connection last, by the server's number of it, and whether that ended well.
+    last: HashMap<i32, (Uuid, bool)>,
+    /// How often a tenant got a connection on which another's transaction was broken off.
+    reused: usize,
+    /// What nobody may see.
+    leaks: Vec<String>,
+}
+
+impl Watch {
+    fn enter(&mut self, pid: i32, tenant: Uuid) {
+        let former = self.last.insert(pid, (tenant, false));
+        let is_met = former.is_some_and(|(former, ended)| former != tenant && !ended);
+        self.reused += usize::from(is_met);
+    }
+
+    fn leave(&mut self, pid: i32, tenant: Uuid) {
+        self.last.insert(pid, (tenant, true));
+    }
+}
+
+type Shared = Arc<Mutex<Watch>>;
+
+/// How a transaction ends, unless it is dropped before.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Commit,
+    Drop,
+    Panic,
+    TimeOut,
+    Refusal,
+}
+
+const ENDS: [End; 5] = [End::Commit, End::Drop, End::Panic, End::TimeOut, End::Refusal];
+
+/// A tenant's transaction, which looks for more than it may see.
+async fn visit(store: &Store, tenant: Uuid, watch: &Shared, end: End) -> Result<(), DbErr> {
+    let txn = store.write(tenant).await?;
+    let sql = "SELECT pg_backend_pid() AS pid, current_setting('app.tenants', true) AS said";
+    let row = txn.query_one_raw(statement(sql)).await?.unwrap();
+    let (pid, said): (i32, String) = (row.try_get("", "pid")?, row.try_get("", "said")?);
+    watch.lock().unwrap().enter(pid, tenant);
+    let users = entity::tenant_user::Entity::find().all(&txn).await?;
+    let foreign = users.iter().filter(|user| user.tenant_id != tenant).count();
+    if foreign > 0 || said != tenant.to_string() || users.is_empty() {
+        let seen = users.len();
+        watch.lock().unwrap().leaks.push(format!("{tenant} sees {foreign} of {seen} rows as {said:?}"));
+    }
+    finish(txn, end).await?;
+    watch.lock().unwrap().leave(pid, tenant);
+    Ok(())
+}
+
+async fn finish(txn: DatabaseTransaction, end: End) -> Result<(), DbErr> {
+    let touched = "UPDATE tenant_user SET name = name";
+    txn.execute_unprepared(touched).await?;
+    match end {
+        End::Commit => return txn.commit().await,
+        End::Drop => {}
+        End::Panic => panic!("planted"),
+        End::TimeOut => {
+            txn.execute_unprepared("SET LOCAL statement_timeout = 1").await?;
+            txn.execute_unprepared("SELECT pg_sleep(10)").await?;
+        }
+        End::Refusal => drop(txn.execute_unprepared("SELECT 1 / 0").await?),
+    }
+    Err(DbErr::Custom("broken off".to_owned()))
+}
+
+fn statement(sql: &str) -> sea_orm::Statement {
+    sea_orm::Statement::from_string(sea_orm::DatabaseBackend::Postgres, sql)
+}
+
+/// Looks at every connection outside of any transaction: nothing is set, nothing is seen.
+async fn bare(store: &Store, watch: &Shared) {
+    let look = async || {
+        let sql = "SELECT coalesce(current_setting('app.tenants', true), '') AS said,
+                   (SELECT count(*) FROM tenant_user) AS seen, pg_sleep(0.003)::text AS held";
+        let row = store.installation().query_one_raw(statement(sql)).await.unwrap().unwrap();
+        let (said, seen): (String, i64) =
+            (row.try_get("", "said").unwrap(), row.try_get("", "seen").unwrap());
+        if !said.is_empty() || seen > 0 {
+            watch.lock().unwrap().leaks.push(format!("{seen} rows outside of a transaction, as {said:?}"));
+        }
+    };
+    // As many at once as there are connections, each of which is held for a moment.
+    futures::future::join_all((0..CONNECTIONS).map(|_| look())).await;
+}
+
+async fn tenants(h: &Harness) -> Vec<Id<ids::Tenant>> {
+    let mut tenants = Vec::new();
+    for index in 0..TENANTS {
+        let tenant = h.tenant(&format!("t{index}")).await;
+        let by = h.vendor(tenant).await;
+        for name in ["anna", "bert", "carl"] {
+            h.services.users().create(&by, person(name)).await.unwrap();
+        }
+        tenants.push(tenant);
+    }
+    tenants
+}
+
+async fn few_connections(h: &Harness) -> Store {
+    Store::connect(&Logins::at(&h.url), CONNECTIONS).await.unwrap()
+}
+
+fn random_of<'a, T>(random: &Ids, all: &'a [T]) -> &'a T {
+    &all[usize::try_from(random.below(all.len() as u64)).unwrap()]
+}
+
+/// All tenants at once, each of which is broken off again and again.
+async fn storm(h: &Harness, tenants: &[Id<ids::Tenant>], rounds: usize, seed: u64) -> Shared {
+    let (store, clock) = (few_connections(h).await, h.services.clock.clone());
+    let watch = Shared::default();
+    let mut running = JoinSet::new();
+    for (index, tenant) in tenants.iter().enumerate() {
+        let (store, watch, tenant) = (store.clone(), Arc::clone(&watch), tenant.uuid());
+        let random = Ids::seeded(clock.clone(), seed + u64::try_from(index).unwrap());
+        running.spawn(async move {
+            for _ in 0..rounds {
+                let end = *random_of(&random, &ENDS);
+                // Beyond the last moment it ends as it is told to.
+                let polls = usize::try_from(random.below(24)).unwrap();
+                let one = dropped_after(polls, visit(&store, tenant, &watch, end));
+                let _broken = AssertUnwindSafe(one).catch_unwind().await;
+                bare(&store, &watch).await;
+            }
+        });
+    }
+    running.join_all().await;
+    watch
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t22_whoever_gets_a_connection_next_sees_nothing_of_who_had_it() {
+    on_postgres(async |h: Harness| {
+        let watch = storm(&h, &tenants(&h).await, rounds(), 22).await;
+        let watch = watch.lock().unwrap();
+        assert_eq!(watch.leaks, [""; 0], "seed 22");
+        let wanted = rounds() * TENANTS / 10;
+        assert!(watch.reused >= wanted, "met {} times", watch.reused);
+        println!("{} transactions, {} met", rounds() * TENANTS, watch.reused);
+    })
+    .await;
+}
+
+/// What is planted says whose rows a transaction may touch for as long as the connection lasts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t22_a_setting_that_outlives_its_transaction_is_found() {
+    on_postgres(async |h: Harness| {
+        let tenants = tenants(&h).await;
+        let database = url::Url::parse(&h.url).unwrap().path().trim_start_matches('/').to_owned();
+        let owner = h.owner().await;
+        owner
+            .execute_unprepared(&format!(
+                "CREATE FUNCTION public.set_config(text, text, boolean) RETURNS text LANGUAGE sql
+                     AS 'SELECT pg_catalog.set_config($1, $2, false)';
+                 ALTER ROLE muster_app IN DATABASE {database} SET search_path = public, pg_catalog"
+            ))
+            .await
+            .unwrap();
+        let watch = storm(&h, &tenants, 10, 7).await;
+        let watch = watch.lock().unwrap();
+        assert!(watch.leaks.iter().any(|leak| leak.contains("outside")), "{:?}", watch.leaks);
+    })
+    .await;
+}
+
+type Act<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// What a tenant does through the use cases, by number; `round` tells one time from the next.
+fn act<'a>(
+    services: &'a Services,
+    h: &'a Harness,
+    tenant: Id<ids::Tenant>,
+    which: usize,
+    round: usize,
+) -> Act<'a> {
+    Box::pin(async move {
+        let by = h.vendor(tenant).await;
+        match which {
+            0 => services.users().list(&by, PageArgs::default()).await.is_ok(),
+            1 => services.users().create(&by, person(&format!("p{round}"))).await.is_ok(),
+            2 => services.roles().list(&by).await.is_ok(),
+            3 => {
+                let email = format!("it{round}@acme.example");
+                let new = NewLink { email, return_url: None, integration: None, roles: Vec::new() };
+                services.links().invite(&by, new).await.is_ok()
+            }
+            _ => {
+                let users = services.users().list(&by, PageArgs::default()).await;
+                let Ok(users) = users else { return false };
+                let user = Id::from_uuid(users.items[0].id);
+                services.access().issue(&h.staff, tenant, user, None).await.is_ok()
+            }
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t22_a_use_case_that_is_dropped_at_any_moment_leaves_nothing_behind() {
+    on_postgres(async |h: Harness| {
+        let (tenants, store) = (tenants(&h).await, few_connections(&h).await);
+        let services = h.over(store.clone());
+        let watch = Shared::default();
+        let mut moments = 0;
+        for which in 0..5 {
+            for polls in 0.. {
+                let tenant = tenants[polls % TENANTS];
+                let ended = dropped_after(polls, act(&services, &h, tenant, which, polls)).await;
+                let other = tenants[(polls + 1) % TENANTS];
+                visit(&store, other.uuid(), &watch, End::Commit).await.unwrap();
+                bare(&store, &watch).await;
+                moments += 1;
+                if ended {
+                    break;
+                }
+                assert!(polls < 500, "it never ends");
+            }
+        }
+        assert_eq!(watch.lock().unwrap().leaks, [""; 0]);
+        assert!(moments >= 40, "dropped at {moments} moments");
+    })
+    .await;
+}
