@@ -2,9 +2,11 @@
 //!
 //! PostgreSQL stores no NUL, and the other control characters and the noncharacters of Unicode mean nothing in a text
 //! for people: they hide what is written, break lines in logs, and cannot be sent on as XML or iCalendar. What people
-//! and programs send us is refused with [`check`]; what a provider sends us is cleaned, because a calendar must not
+//! and programs send us is refused with [`accept`]; what a provider sends us is cleaned, because a calendar must not
 //! become unreadable through one character. Joiners, marks of direction and everything else that scripts and emoji
 //! need stay.
+
+mod legible;
 
 use std::borrow::Cow;
 
@@ -31,6 +33,18 @@ pub enum Fault {
     /// It has a character that no text of its shape may have.
     #[error("it has the character U+{:04X}, which is not allowed here", u32::from(*.0))]
     Character(char),
+    /// It is not blank, and nothing of it can be seen.
+    #[error("it has no character that can be seen")]
+    Invisible,
+    /// An embedding or isolate of another direction is closed but not opened, or the other way round.
+    #[error("it changes the direction of writing and does not change it back")]
+    Direction,
+}
+
+/// Refuses what [`check`] refuses, and a text that hides what it says from whoever reads it.
+pub fn accept(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
+    check(text, shape, limit)?;
+    legible::check(text)
 }
 
 /// Refuses a text that has more than `limit` characters, or one that its shape does not allow.
@@ -170,11 +184,20 @@ mod tests {
     #[test]
     fn what_people_write_stays_as_it_is() {
         for text in WRITTEN {
-            assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(accept(text, Shape::Line, 100), Ok(()), "{text:?}");
             assert_eq!(line((*text).to_owned(), 100), *text);
             assert_eq!(lines((*text).to_owned(), 100), *text);
             assert_eq!(identifier((*text).to_owned(), 100), *text);
             assert_eq!(escape((*text).to_owned()), *text);
+        }
+    }
+
+    #[test]
+    fn what_a_provider_hides_is_read_all_the_same() {
+        for text in ["\u{202E}gnitaert", "\u{200B}", "Room\u{E0041}"] {
+            assert!(accept(text, Shape::Line, 100).is_err(), "{text:?}");
+            assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(line(text.to_owned(), 100), text);
         }
     }
 
