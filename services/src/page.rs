@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
-use crate::{Error, Result};
+use crate::{Error, Refusal, Result};
 
 /// Which part of a list is wanted, by the ids that its cursors stand for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl PageArgs {
         if (1..=100).contains(&size) {
             return Ok((size, backwards));
         }
-        Err(Error::refuse("PAGE_SIZE", "A page holds 1 to 100 members."))
+        Err(Refusal::new("PAGE_SIZE", "A page holds 1 to 100 members.").exceeding(100_u64, size).into())
     }
 }
 

@@ -21,6 +21,16 @@ use super::{
         name = "path",
         ty = "Option<Vec<String>>",
         desc = "The input field that is to blame, beginning with `input`; null when it is the whole request."
+    ),
+    field(
+        name = "limit",
+        ty = "Option<i32>",
+        desc = "The most that is allowed, in the unit that `message` names; null unless a limit was exceeded."
+    ),
+    field(
+        name = "actual",
+        ty = "Option<i32>",
+        desc = "What was found in place of at most `limit`; null unless a limit was exceeded."
     )
 )]
 pub enum UserError {
@@ -42,6 +52,12 @@ pub struct SimpleError {
     /// The input field that is to blame, beginning with `input`; null when it is the whole request.
     #[graphql(owned)]
     path: Option<Vec<String>>,
+    /// The most that is allowed, in the unit that `message` names; null unless a limit was exceeded.
+    #[graphql(owned)]
+    limit: Option<i32>,
+    /// What was found in place of at most `limit`; null unless a limit was exceeded.
+    #[graphql(owned)]
+    actual: Option<i32>,
 }
 
 /// Somebody or some room is taken at the wanted time.
@@ -56,6 +72,12 @@ pub struct SlotTakenError {
     /// The input field that is to blame, beginning with `input`.
     #[graphql(owned)]
     path: Option<Vec<String>>,
+    /// Always null: no limit was exceeded.
+    #[graphql(owned)]
+    limit: Option<i32>,
+    /// Always null: no limit was exceeded.
+    #[graphql(owned)]
+    actual: Option<i32>,
     /// Who is in the way; empty when somebody was faster in the same moment.
     conflicts: Vec<Conflict>,
     /// Up to three times of the same length on the same day, the nearest ones, in order.
@@ -85,7 +107,15 @@ pub struct TimeSpan {
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
         let path = refusal.field.map(|field| vec!["input".to_owned(), field.to_owned()]);
-        Self::Simple(SimpleError { code: refusal.code.to_owned(), message: refusal.message, path })
+        let int = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+        let (limit, actual) = refusal.excess.map(|excess| (int(excess.limit), int(excess.actual))).unzip();
+        Self::Simple(SimpleError {
+            code: refusal.code.to_owned(),
+            message: refusal.message,
+            path,
+            limit,
+            actual,
+        })
     }
 }
 
@@ -101,6 +131,8 @@ impl From<bookings::SlotTaken> for UserError {
             code: "SLOT_TAKEN".to_owned(),
             message: "The time is taken.".to_owned(),
             path: Some(vec!["input".to_owned(), "start".to_owned()]),
+            limit: None,
+            actual: None,
             conflicts: taken.conflicts.into_iter().map(conflict).collect(),
             alternatives: taken.alternatives.into_iter().map(span).collect(),
         })

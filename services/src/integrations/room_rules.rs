@@ -68,7 +68,11 @@ fn checked(rules: &RoomRule) -> Result<()> {
     }
     let message =
         format!("A rule has up to {MOST} forms of each kind, each of 1 to {LONGEST} characters on one line.");
-    Err(Refusal::new("ROOM_RULES_MALFORMED", message).at("rules").into())
+    let refusal = Refusal::new("ROOM_RULES_MALFORMED", message).at("rules");
+    let most = lists.iter().map(|list| list.len()).max().unwrap_or_default();
+    let forms = lists.into_iter().flatten().chain([mark]);
+    let longest = forms.map(|form| form.chars().count()).max().unwrap_or_default();
+    Err(if most > MOST { refusal.exceeding(MOST, most) } else { refusal.exceeding(LONGEST, longest) }.into())
 }
 
 /// How an integration's rooms are told from people; `None` where the installation's own rule serves.
