@@ -75,7 +75,7 @@ pub struct Organisation {
     pub id: String,
     /// Its name, for people.
     pub name: String,
-    /// Its mail domains, where the provider tells them.
+    /// Its mail domains, where the provider tells them; those that the provider has verified, where it verifies any.
     pub domains: Vec<String>,
     /// Its time zone as an IANA name, where the provider tells one for the organisation as a whole. None of today's
     /// does: they know the zones of mailboxes.
@@ -93,6 +93,9 @@ pub struct Person {
     pub address: String,
     /// The name, for people.
     pub name: String,
+    /// The provider's id of the organisation whose account it is, where the directory tells it: a reseller's shows
+    /// accounts of other organisations too.
+    pub organisation: Option<String>,
 }
 
 /// A room of the directory.

@@ -79,6 +79,7 @@ mod tests {
             tenant_id: Uuid::nil(),
             integration_id: Uuid::nil(),
             bound_at: Timestamp::UNIX_EPOCH,
+            domains: None,
         })
     }
 

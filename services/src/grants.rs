@@ -327,7 +327,7 @@ impl Grants {
 }
 
 /// What binds the organisation to this tenant, if it is bound to this one.
-async fn binding(
+pub(crate) async fn binding(
     txn: &DatabaseTransaction,
     provider: ProviderKind,
     external: &str,

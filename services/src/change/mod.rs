@@ -29,6 +29,7 @@ pub use tenants::TenantLocale;
 use crate::{
     Result, Services,
     audit::{self, Facts, Recorded},
+    connect::domains,
     events,
     orders::Order,
     tx::After,
@@ -51,6 +52,13 @@ pub enum Change {
     Verification(NewVerification),
     /// What the directory tells of the tenant.
     Locale(TenantLocale),
+    /// The organisation that an integration is bound to, as its directory tells it now.
+    Organisation {
+        /// The integration.
+        integration: Uuid,
+        /// The organisation.
+        organisation: providers::Organisation,
+    },
     /// A service mailbox that passed becomes the integration's current one.
     ServiceMailbox {
         /// The integration.
@@ -137,6 +145,9 @@ impl<'a> Writer<'a> {
             Change::Rooms(list) => self.rooms(list).await,
             Change::Verification(verification) => self.verification(verification).await,
             Change::Locale(locale) => self.locale(locale).await,
+            Change::Organisation { integration, organisation } => {
+                domains::store(self.txn, self.tenant, integration, &organisation).await
+            }
             Change::ServiceMailbox { integration, address, name } => {
                 self.service_mailbox(integration, address, name).await
             }

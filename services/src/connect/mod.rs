@@ -5,6 +5,7 @@
 //! anybody can type a redirect's address. Each `state` is ours, single-use, and good for one step of one session.
 //! Whatever ends a session early leaves the integration with a reason and nothing half-connected.
 
+pub(crate) mod domains;
 mod force;
 mod google;
 mod microsoft;
