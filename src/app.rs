@@ -240,6 +240,7 @@ fn open_front(
     graphiql: Option<api::graphiql::GraphiQl>,
     tracker: &TaskTracker,
 ) -> Result<Front, Error> {
+    let usual = api::Config::default();
     let settings = api::Config {
         introspection: match config.open_introspection {
             true => api::Introspection::Everyone,
@@ -250,9 +251,10 @@ fn open_front(
         hosts: config.hosts.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         admission: admission(config.requests_at_once),
+        connections_each: config.connections_per_address.unwrap_or(usual.connections_each),
         hsts: config.public_url.scheme() == "https",
         graphiql: config.graphiql.then(|| graphiql.unwrap_or_default()),
-        ..api::Config::default()
+        ..usual
     };
     let callers = Arc::new(api::callers::Callers(services.clone()));
     let schema = Arc::new(api::graphql::schema(services.clone()));

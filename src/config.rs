@@ -131,6 +131,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// How many requests a node works on at a time; the others wait for a second, and are refused then.
     pub requests_at_once: Option<usize>,
+    /// How many connections an address may have on a node, sockets not counted; 1,000 if absent.
+    pub connections_per_address: Option<usize>,
     /// A file of documents that are known by their ids: a JSON object of texts by id, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
     /// Whether these documents run and no others. GraphiQL is of no use then.
@@ -253,9 +255,11 @@ impl Config {
                 "Keep runs and events for two days at least: repeated requests are answered with them for one.",
             ));
         }
-        if !self.rate_limits.is_possible() || self.requests_at_once == Some(0) {
+        let none = [self.requests_at_once, self.connections_per_address].contains(&Some(0));
+        if !self.rate_limits.is_possible() || none {
             return Err(Error::Impossible(
-                "A rate limit needs at least one second, and requests_at_once at least one request.",
+                "A rate limit needs at least one second, requests_at_once at least one request, and \
+                 connections_per_address at least one connection.",
             ));
         }
         if self.only_documents && self.documents_file.is_none() {

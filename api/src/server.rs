@@ -5,8 +5,9 @@
 mod connection;
 mod guard;
 mod hosts;
+mod path;
 
-use std::{future::ready, net::TcpListener, rc::Rc, time::Duration};
+use std::{future::ready, io, net::TcpListener, rc::Rc, time::Duration};
 
 use actix_http::{HttpService, KeepAlive, Protocol, error::DispatchError};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
@@ -22,7 +23,7 @@ use self::connection::{Patience, Watched};
 
 use crate::{
     graphiql, health,
-    state::State,
+    state::{State, TooMany},
     transport::{http, websocket},
 };
 
@@ -30,6 +31,10 @@ use crate::{
 const DISCONNECT: Duration = Duration::from_secs(2);
 /// How long a stopping server waits for answers that are being sent.
 const SHUTDOWN_SECS: u64 = 20;
+
+/// What an address is answered that has as many connections as it may have.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Puts GraphQL, GraphiQL and the health pages on their addresses.
 pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
@@ -65,7 +70,9 @@ pub fn serve(
             head: state.config.head_timeout,
             idle: state.config.keep_alive,
             unread: state.config.unread_timeout,
+            least: state.config.unread_least,
         };
+        let places = state.clone();
         let app = App::new()
             .configure(|routes| configure(routes, &state))
             .configure(more)
@@ -88,7 +95,14 @@ pub fn serve(
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((Watched::new(stream, patience), Protocol::Http1, peer)))
+            ready(match places.connect(peer.map(|peer| peer.ip())) {
+                Ok(place) => Ok((Watched::new(stream, patience, place), Protocol::Http1, peer)),
+                Err(TooMany) => {
+                    // Whoever gets it knows why; whoever takes nothing is not waited for.
+                    let _ = stream.try_write(TOO_MANY);
+                    Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
+                }
+            })
         })
         .and_then(http)
     };

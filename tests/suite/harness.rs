@@ -180,6 +180,7 @@ impl TestApp {
                 refused: unlimited,
             },
             requests_at_once: None,
+            connections_per_address: None,
             documents_file: None,
             only_documents: false,
             open_introspection: true,
