@@ -5,6 +5,7 @@
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+pub use services::Excess;
 
 use crate::authenticate::AuthError;
 
@@ -44,16 +45,6 @@ pub(crate) fn bounded(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS).collect();
     if line.len() < text.len() && text.chars().count() > MESSAGE_CHARS { format!("{line}…") } else { line }
-}
-
-/// A limit and what exceeded it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Excess {
-    /// The most that is allowed.
-    pub limit: u64,
-    /// What was found. Where counting ended at the limit, as with bytes that were not all read, it is what had been
-    /// counted by then.
-    pub actual: u64,
 }
 
 /// Why a request was refused.
@@ -143,6 +134,11 @@ pub enum Error {
     /// The request names a host under which this server does not answer.
     #[error("This server does not answer under this name.")]
     HostRefused,
+    /// The path is not written in its normal form.
+    #[error(
+        "Write the path in its normal form: no empty segments, no dots, and nothing encoded that need not be."
+    )]
+    PathMalformed,
     /// The caller, its tenant or its address has asked for as much as it may for now.
     #[error("Too much was asked for in a short time. Try again in {after} s.")]
     RateLimited {
@@ -217,6 +213,7 @@ impl Error {
             Self::Auth(error) => error.code(),
             Self::OriginRefused => "ORIGIN_REFUSED",
             Self::HostRefused => "HOST_REFUSED",
+            Self::PathMalformed => "PATH_MALFORMED",
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::TooManySockets => "TOO_MANY_SOCKETS",
