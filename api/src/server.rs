@@ -7,7 +7,13 @@ mod guard;
 mod hosts;
 mod path;
 
-use std::{future::ready, io, net::TcpListener, rc::Rc, time::Duration};
+use std::{
+    future::ready,
+    io::{self, Write as _},
+    net::TcpListener,
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_http::{HttpService, KeepAlive, Protocol, error::DispatchError};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
@@ -99,7 +105,7 @@ pub fn serve(
                 Ok(place) => Ok((Watched::new(stream, patience, place), Protocol::Http1, peer)),
                 Err(TooMany) => {
                     // Whoever gets it knows why; whoever takes nothing is not waited for.
-                    let _ = stream.try_write(TOO_MANY);
+                    let _told = stream.into_std().and_then(|mut stream| stream.write(TOO_MANY));
                     Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
                 }
             })
