@@ -250,6 +250,7 @@ fn open_front(
         hosts: config.hosts.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
         admission: admission(config.requests_at_once),
+        connections_each: config.connections_per_address,
         hsts: config.public_url.scheme() == "https",
         graphiql: config.graphiql.then(|| graphiql.unwrap_or_default()),
         ..api::Config::default()

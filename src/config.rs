@@ -121,6 +121,8 @@ pub struct Config {
     pub rate_limits: RateLimits,
     /// Number of requests that a node processes concurrently; further ones wait for a second before they are refused.
     pub requests_at_once: usize,
+    /// Number of connections that an address may have on a node, WebSockets not counted.
+    pub connections_per_address: usize,
     /// The file of documents known by their ids: a JSON object of texts by id, or a manifest of operations.
     pub documents_file: Option<PathBuf>,
     /// Whether only the known documents run. GraphiQL is useless then.
@@ -225,9 +227,11 @@ impl Config {
                 "Keep runs and events for two days at least: repeated requests are answered with them for one.",
             ));
         }
-        if !self.rate_limits.is_possible() || self.requests_at_once == 0 {
+        let none = self.requests_at_once == 0 || self.connections_per_address == 0;
+        if !self.rate_limits.is_possible() || none {
             return Err(Error::Impossible(
-                "A rate limit needs at least one second, and requests_at_once at least one request.",
+                "A rate limit needs at least one second, requests_at_once at least one request, and \
+                 connections_per_address at least one connection.",
             ));
         }
         if self.only_documents && self.documents_file.is_none() {
@@ -358,7 +362,9 @@ mod tests {
         let config = config("").unwrap();
         let (given, own) = (config.settings(), services::Settings::at(config.public_url.clone()));
         assert_eq!(format!("{given:?}"), format!("{own:?}"));
-        assert_eq!(config.requests_at_once, api::admission::AdmissionConfig::default().at_once);
+        let usual = api::Config::default();
+        assert_eq!(config.requests_at_once, usual.admission.at_once);
+        assert_eq!(config.connections_per_address, usual.connections_each);
     }
 
     fn keyless(text: &str) -> String {

@@ -7,7 +7,7 @@
 use std::{
     io::Write,
     net::TcpListener,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -122,7 +122,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     // A link and keys are kept in it.
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.data)?;
+    own_folder(&options.data)?;
     let master_key = kept_secret(&options.data.join("master.key"), || ids.secret())?;
     let vendor_key = kept_secret(&options.data.join("vendor.key"), || format!("muster_{}", ids.secret()))?;
     let client_secret = kept_secret(&options.data.join("sandbox-client.key"), || ids.secret())?;
@@ -130,7 +130,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
     let base: Url = format!("http://{}", listener.local_addr()?).parse().map_err(|_| not_a_url())?;
     let sandbox_port = if options.port == 0 { 0 } else { options.port + 1 };
     let folder = options.data.join("sandbox");
-    std::fs::create_dir_all(&folder)?;
+    own_folder(&folder)?;
     let running = sandbox::Sandbox::start(sandbox::Config {
         listen: ([127, 0, 0, 1], sandbox_port).into(),
         journal: Some(folder.join("journal.jsonl")),
@@ -261,6 +261,12 @@ fn as_text(ready: &Ready, tokens: &Tokens) -> String {
         text += &line(&seeded.waiting.to_string(), &format!("  {}, before its consent", seed::WAITING));
     }
     text
+}
+
+/// A folder that only its owner looks into, also where others did before.
+fn own_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 /// Deletes what `muster dev` makes, and nothing else that may lie in the folder.

@@ -26,6 +26,13 @@ pub(crate) fn address(request: &HttpRequest, proxies: &[IpNet]) -> Option<IpAddr
     Some(network(address))
 }
 
+/// The client that opened a connection; `None` where that is one of our own proxies, whose clients name themselves with
+/// each request.
+pub(crate) fn connected(peer: IpAddr, proxies: &[IpNet]) -> Option<IpAddr> {
+    let peer = peer.to_canonical();
+    (!proxies.iter().any(|proxy| proxy.contains(&peer))).then(|| network(peer))
+}
+
 /// The network that counts as one client: for IPv6 the first 64 bits of the address.
 fn network(address: IpAddr) -> IpAddr {
     match address {

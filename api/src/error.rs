@@ -5,6 +5,7 @@
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
+pub use services::Excess;
 
 use crate::authenticate::AuthError;
 
@@ -44,15 +45,6 @@ pub(crate) fn bounded(text: &str) -> String {
     let line: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_CHARS).collect();
     if line.len() < text.len() && text.chars().count() > MESSAGE_CHARS { format!("{line}…") } else { line }
-}
-
-/// A limit and the amount that exceeded it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Excess {
-    /// Maximum that is allowed.
-    pub limit: u64,
-    /// Amount that was found; a lower bound where counting stopped at the limit, such as for bytes that were not read.
-    pub actual: u64,
 }
 
 /// Why a request was refused.
@@ -142,7 +134,12 @@ pub enum Error {
     /// The request names a host that this server does not serve.
     #[error("This server does not serve this host name.")]
     HostRefused,
-    /// The caller, its tenant or its address has exhausted a quota.
+    /// The path is not written in its normal form.
+    #[error(
+        "Write the path in its normal form: no empty segments, no dots, and nothing encoded that need not be."
+    )]
+    PathMalformed,
+    /// The caller, its tenant or its address has asked for as much as it may for now.
     #[error("You have used up your request quota for now. Try again in {after} s.")]
     RateLimited {
         /// How long to wait, in seconds.
@@ -218,6 +215,7 @@ impl Error {
             Self::Auth(error) => error.code(),
             Self::OriginRefused => "ORIGIN_REFUSED",
             Self::HostRefused => "HOST_REFUSED",
+            Self::PathMalformed => "PATH_MALFORMED",
             Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::TooManySockets => "TOO_MANY_SOCKETS",

@@ -5,8 +5,15 @@
 mod connection;
 mod guard;
 mod hosts;
+mod path;
 
-use std::{future::ready, net::TcpListener, rc::Rc, time::Duration};
+use std::{
+    future::ready,
+    io::{self, Write as _},
+    net::TcpListener,
+    rc::Rc,
+    time::Duration,
+};
 
 use actix_http::{HttpService, KeepAlive, Protocol, error::DispatchError};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
@@ -23,7 +30,7 @@ use self::connection::{Patience, Watched};
 
 use crate::{
     graphiql, health,
-    state::State,
+    state::{State, TooMany},
     transport::{http, websocket},
 };
 
@@ -31,6 +38,10 @@ use crate::{
 const DISCONNECT: Duration = Duration::from_secs(2);
 /// How long a server that is shutting down waits for responses in progress, in seconds.
 const SHUTDOWN_SECS: u64 = 20;
+
+/// What an address is answered that has as many connections as it may have.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Registers the routes of GraphQL, GraphiQL and the health endpoints.
 pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
@@ -66,7 +77,9 @@ pub fn serve(
             head: state.config.head_timeout,
             idle: state.config.keep_alive,
             unread: state.config.unread_timeout,
+            least: state.config.unread_least,
         };
+        let places = state.clone();
         let app = App::new()
             .configure(|routes| configure(routes, &state))
             .configure(more)
@@ -89,7 +102,14 @@ pub fn serve(
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            ready(Ok::<_, DispatchError>((Watched::new(stream, patience), Protocol::Http1, peer)))
+            ready(match places.connect(peer.map(|peer| peer.ip())) {
+                Ok(place) => Ok((Watched::new(stream, patience, place), Protocol::Http1, peer)),
+                Err(TooMany) => {
+                    // Whoever gets it knows why; whoever takes nothing is not waited for.
+                    let _told = stream.into_std().and_then(|mut stream| stream.write(TOO_MANY));
+                    Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
+                }
+            })
         })
         .and_then(http)
     };

@@ -65,6 +65,10 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How long a client may leave a response unread, on a socket too.
     pub unread_timeout: Duration,
+    /// How many bytes of an answer that waits are more than next to nothing.
+    pub unread_least: usize,
+    /// How many connections an address may have on a node, sockets not counted. Proxies may have any number.
+    pub connections_each: usize,
     /// Maximum size of a request body in bytes.
     pub body_limit: usize,
     /// How long a request body may take to arrive.
@@ -104,6 +108,8 @@ impl Default for Config {
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(15),
             unread_timeout: Duration::from_secs(20),
+            unread_least: 20 * 1024,
+            connections_each: 1_000,
             body_limit: 256 * 1024,
             body_timeout: Duration::from_secs(10),
             execution_timeout: Duration::from_secs(30),
@@ -141,6 +147,10 @@ pub(crate) enum Opened {
     By(Holder),
 }
 
+/// An address has as many connections as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooMany;
+
 /// State shared by all request handlers. One per process.
 pub struct State {
     pub(crate) config: Config,
@@ -152,6 +162,7 @@ pub struct State {
     pub(crate) seats: Seats,
     pub(crate) admission: Admission,
     pub(crate) requests: Tally<Opened>,
+    pub(crate) connections: Tally<IpAddr>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     graphiql_headers: std::sync::RwLock<serde_json::Map<String, serde_json::Value>>,
@@ -184,6 +195,7 @@ impl State {
             seats,
             admission,
             requests: Tally::default(),
+            connections: Tally::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             graphiql_headers: std::sync::RwLock::default(),
@@ -203,6 +215,17 @@ impl State {
     /// Address of the client that sent a request.
     pub(crate) fn address_of(&self, request: &HttpRequest) -> Option<IpAddr> {
         client::address(request, &self.config.trusted_proxies)
+    }
+
+    /// Counts one more connection of an address, unless it has as many as it may have. A proxy's own are not counted: it is
+    /// one address for all its clients, and bounds theirs itself.
+    pub(crate) fn connect(&self, peer: Option<IpAddr>) -> Result<Option<Held<IpAddr>>, TooMany> {
+        let Some(address) = peer.and_then(|peer| client::connected(peer, &self.config.trusted_proxies))
+        else {
+            return Ok(None);
+        };
+        let place = self.connections.take(vec![address], |_| self.config.connections_each);
+        place.map(Some).ok_or(TooMany)
     }
 
     /// Holder of a request, judging by what is known without I/O.

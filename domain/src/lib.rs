@@ -8,6 +8,7 @@ pub mod access;
 pub mod bitmap;
 pub mod budget;
 pub mod clock;
+pub mod hosts;
 pub mod ical;
 pub mod ids;
 pub mod language;

@@ -5,6 +5,8 @@
 //! them in what people and programs send; a provider's text is cleaned instead, because one character must not make a
 //! calendar unreadable. Joiners, direction marks and everything else that scripts and emoji need are kept.
 
+mod legible;
+
 use std::borrow::Cow;
 
 /// How many lines a text may have.
@@ -30,6 +32,18 @@ pub enum Fault {
     /// The text contains a character that its shape forbids.
     #[error("it has the character U+{:04X}, which is not allowed here", u32::from(*.0))]
     Character(char),
+    /// It is not blank, and nothing of it can be seen.
+    #[error("it has no character that can be seen")]
+    Invisible,
+    /// An embedding or isolate of another direction is closed but not opened, or the other way round.
+    #[error("it changes the direction of writing and does not change it back")]
+    Direction,
+}
+
+/// Refuses what [`check`] refuses, and a text that hides what it says from whoever reads it.
+pub fn accept(text: &str, shape: Shape, limit: usize) -> Result<(), Fault> {
+    check(text, shape, limit)?;
+    legible::check(text)
 }
 
 /// Refuses a text of more than `limit` characters, or with a character that its shape forbids.
@@ -169,11 +183,20 @@ mod tests {
     #[test]
     fn what_people_write_stays_as_it_is() {
         for text in WRITTEN {
-            assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(accept(text, Shape::Line, 100), Ok(()), "{text:?}");
             assert_eq!(line((*text).to_owned(), 100), *text);
             assert_eq!(lines((*text).to_owned(), 100), *text);
             assert_eq!(identifier((*text).to_owned(), 100), *text);
             assert_eq!(escape((*text).to_owned()), *text);
+        }
+    }
+
+    #[test]
+    fn what_a_provider_hides_is_read_all_the_same() {
+        for text in ["\u{202E}gnitaert", "\u{200B}", "Room\u{E0041}"] {
+            assert!(accept(text, Shape::Line, 100).is_err(), "{text:?}");
+            assert_eq!(check(text, Shape::Line, 100), Ok(()), "{text:?}");
+            assert_eq!(line(text.to_owned(), 100), text);
         }
     }
 

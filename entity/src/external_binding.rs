@@ -19,6 +19,8 @@ pub struct Model {
     pub integration_id: Uuid,
     /// When the consent was adopted.
     pub bound_at: DateTimeUtc,
+    /// The domains that the provider has verified for it, a list of texts; null while none is known.
+    pub domains: Option<Json>,
 }
 
 /// Relations are followed through loaders, by id.
@@ -31,6 +33,12 @@ impl ActiveModelBehavior for ActiveModel {}
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
 pub fn of(tenant: Uuid) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.eq(tenant))
+}
+
+/// An update of bindings of a tenant.
+#[expect(clippy::disallowed_methods, reason = "finders live here")]
+pub fn update(tenant: Uuid) -> sea_orm::UpdateMany<Entity> {
+    Entity::update_many().filter(Column::TenantId.eq(tenant))
 }
 
 /// Deletes bindings of a tenant.

@@ -28,6 +28,7 @@ mod m0022_lookups;
 mod m0023_audit_chain;
 mod m0024_openid;
 mod m0025_keys;
+mod m0026_domains;
 pub mod roles;
 mod walls;
 
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_audit_chain::Migration),
             Box::new(m0024_openid::Migration),
             Box::new(m0025_keys::Migration),
+            Box::new(m0026_domains::Migration),
         ]
     }
 }

@@ -255,8 +255,13 @@ impl Cleaned for Organisation {
 
 impl Cleaned for Person {
     fn cleaned(self) -> Self {
-        let Self { id, address, name } = self;
-        Self { id: text::escape(id), address: identifier(address), name: self::name(name) }
+        let Self { id, address, name, organisation } = self;
+        Self {
+            id: text::escape(id),
+            address: identifier(address),
+            name: self::name(name),
+            organisation: organisation.map(text::escape),
+        }
     }
 }
 

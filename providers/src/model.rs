@@ -93,6 +93,9 @@ pub struct Person {
     pub address: String,
     /// A display name.
     pub name: String,
+    /// The provider's id of the organisation whose account it is, where the directory tells it: a reseller's shows
+    /// accounts of other organisations too.
+    pub organisation: Option<String>,
 }
 
 /// A room in the directory.

@@ -78,6 +78,7 @@ mod tests {
             tenant_id: Uuid::nil(),
             integration_id: Uuid::nil(),
             bound_at: Timestamp::UNIX_EPOCH,
+            domains: None,
         })
     }
 

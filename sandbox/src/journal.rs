@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     Error,
-    store::{append_line, open_lines},
+    store::{append_line, open_lines, own_folder},
 };
 
 /// One provider request and what came of it.
@@ -57,7 +57,7 @@ impl Journal {
         let mut written = Written { entries: Vec::new(), file: None };
         if let Some(path) = path {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                std::fs::create_dir_all(folder)?;
+                own_folder(folder)?;
             }
             let (file, lines) = open_lines(path)?;
             for (number, line) in lines.iter().enumerate() {

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     App as Site, HttpRequest, HttpResponse, HttpServer,
+    http::{StatusCode, header, uri::Authority},
     web::{self, Bytes, Data, PayloadConfig},
 };
+use domain::hosts::{self, Stranger};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -32,9 +34,12 @@ pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error>
     let app = App::new(store, journal, config.clock, config.ids, sender)?;
 
     let shared = Data::from(Arc::clone(&app));
+    // Whoever has it listen to a network names it as they like.
+    let names = Names { are_limited: config.listen.ip().is_loopback() };
     let site = move || {
         Site::new()
             .app_data(shared.clone())
+            .app_data(names)
             .app_data(PayloadConfig::new(BODY_LIMIT))
             .default_service(web::to(serve))
     };
@@ -70,7 +75,37 @@ async fn settle(app: Arc<App>) {
     }
 }
 
+/// Under which names the sandbox answers.
+#[derive(Debug, Clone, Copy)]
+struct Names {
+    /// Under loopback's names alone.
+    are_limited: bool,
+}
+
+impl Names {
+    /// Refuses what a page of a stranger's has a browser on this machine send: the doors take no credential.
+    fn refuse(self, request: &HttpRequest) -> Option<HttpResponse> {
+        if !self.are_limited {
+            return None;
+        }
+        let named = |value: &header::HeaderValue| value.to_str().map(str::to_owned).ok();
+        let host = request.headers().get(header::HOST).and_then(named);
+        let authority = request.uri().authority().map(Authority::as_str);
+        let origins = request.headers().get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
+        let (status, message) = match hosts::check(authority.or(host.as_deref()), origins, &[], &[]).err()? {
+            Stranger::Host => {
+                (StatusCode::MISDIRECTED_REQUEST, "The sandbox does not answer under this name.")
+            }
+            Stranger::Origin => (StatusCode::FORBIDDEN, "Pages of this origin may ask the sandbox nothing."),
+        };
+        Some(HttpResponse::build(status).body(message))
+    }
+}
+
 async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
+    if let Some(refused) = http.app_data::<Names>().and_then(|names| names.refuse(&http)) {
+        return refused;
+    }
     let app = app.into_inner();
     let request = Request::read(&http, body);
     if request.segments.first().is_some_and(|first| first == "control") {

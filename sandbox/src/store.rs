@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io::{BufRead, BufReader, Write},
     path::Path,
 };
@@ -147,7 +147,7 @@ impl Store {
     pub fn open(data: Option<&Path>) -> Result<Self, Error> {
         let mut store = Self { state: State::default(), log: None };
         let Some(data) = data else { return Ok(store) };
-        std::fs::create_dir_all(data)?;
+        own_folder(data)?;
         let (file, lines) = open_lines(&data.join("sandbox.log"))?;
         for (number, line) in lines.iter().enumerate() {
             let changes: Vec<Change> =
@@ -260,9 +260,22 @@ impl State {
     }
 }
 
-/// Opens a file of lines for appending and reads the complete ones; an incomplete last line is cut off.
+/// Makes a folder that its owner alone may look into; one that is there stays as it is.
+pub(crate) fn own_folder(path: &Path) -> std::io::Result<()> {
+    let mut folder = DirBuilder::new();
+    folder.recursive(true);
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
+}
+
+/// Opens a file of lines for appending and reads the whole ones; a torn last line is cut off. Tokens and keys stand in it,
+/// so it is its owner's alone, also where it was not before.
 pub fn open_lines(path: &Path) -> Result<(File, Vec<String>), Error> {
-    let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let mut reader = BufReader::new(&file);
     let (mut lines, mut whole) = (Vec::new(), 0);
     loop {

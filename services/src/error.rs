@@ -4,6 +4,16 @@ use domain::access::Denied;
 use entity::DatabaseError;
 use sea_orm::DbErr;
 
+/// A limit and what exceeded it, in the unit of the sentence that says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excess {
+    /// The most that is allowed.
+    pub limit: u64,
+    /// What was found. Where counting ended at the limit, as with bytes that were not all read, it is what had been
+    /// counted by then.
+    pub actual: u64,
+}
+
 /// A refusal: the caller asked for something that the rules or the input do not allow. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -14,18 +24,28 @@ pub struct Refusal {
     pub message: String,
     /// The input field that caused the refusal, if there is one, as the schema spells it.
     pub field: Option<&'static str>,
+    /// The limit that was exceeded, where that is why.
+    pub excess: Option<Excess>,
 }
 
 impl Refusal {
     /// Creates a refusal that concerns the whole request.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), field: None }
+        Self { code, message: message.into(), field: None, excess: None }
     }
 
     /// Attributes the refusal to one input field.
     #[must_use]
     pub fn at(mut self, field: &'static str) -> Self {
         self.field = Some(field);
+        self
+    }
+
+    /// The same refusal, because `actual` is more than `limit`; unchanged where it is not.
+    #[must_use]
+    pub fn exceeding(mut self, limit: impl TryInto<u64>, actual: impl TryInto<u64>) -> Self {
+        let (limit, actual) = (limit.try_into().unwrap_or(u64::MAX), actual.try_into().unwrap_or(0));
+        self.excess = (actual > limit).then_some(Excess { limit, actual });
         self
     }
 }

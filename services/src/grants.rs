@@ -321,8 +321,8 @@ impl Grants {
     }
 }
 
-/// The row that binds the organisation to this tenant; `None` if it is not.
-async fn binding(
+/// What binds the organisation to this tenant, if it is bound to this one.
+pub(crate) async fn binding(
     txn: &DatabaseTransaction,
     provider: ProviderKind,
     external: &str,

@@ -94,11 +94,12 @@ fn row_id(tenant: Uuid, field: &str, caller: &str, key: &str) -> Uuid {
 
 fn check(key: &str) -> Result<()> {
     let length = key.chars().count();
-    if (1..=LONGEST).contains(&length) && text::check(key, Shape::Line, LONGEST).is_ok() {
+    if (1..=LONGEST).contains(&length) && text::accept(key, Shape::Line, LONGEST).is_ok() {
         return Ok(());
     }
     let message = format!("An idempotency key has 1 to {LONGEST} characters.");
-    Err(refusal("IDEMPOTENCY_KEY_MALFORMED", message))
+    let refusal = Refusal::new("IDEMPOTENCY_KEY_MALFORMED", message).at("idempotencyKey");
+    Err(refusal.exceeding(LONGEST, length).into())
 }
 
 fn same(row: &Model) -> sea_orm::Condition {

@@ -98,7 +98,8 @@ impl Keys {
         if overlap < Duration::zero() || overlap > LONGEST_OVERLAP {
             let message =
                 format!("Both keys may be valid for 0 to {} seconds.", LONGEST_OVERLAP.num_seconds());
-            return Err(Refusal::new("KEY_OVERLAP", message).at("overlapSeconds").into());
+            let refusal = Refusal::new("KEY_OVERLAP", message).at("overlapSeconds");
+            return Err(refusal.exceeding(LONGEST_OVERLAP.num_seconds(), overlap.num_seconds()).into());
         }
         let mut tx = self.services.begin_installation().await?;
         let old = self.to_be_taken(by, id, tx.conn()).await?;

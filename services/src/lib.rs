@@ -53,7 +53,7 @@ use uuid::Uuid;
 pub use catalogue::Catalogue;
 pub use change::Change;
 pub use entity;
-pub use error::{Error, Refusal};
+pub use error::{Error, Excess, Refusal};
 pub use gate::OWN_LIMIT;
 pub use page::{Page, PageArgs};
 pub use providers;

@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use uuid::Uuid;
 
-use crate::{Error, Result};
+use crate::{Error, Refusal, Result};
 
 /// Selects a page of a list, by the ids that its cursors represent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl PageArgs {
         if (1..=100).contains(&size) {
             return Ok((size, backwards));
         }
-        Err(Error::refuse("PAGE_SIZE", "A page has 1 to 100 items."))
+        Err(Refusal::new("PAGE_SIZE", "A page has 1 to 100 items.").exceeding(100_u64, size).into())
     }
 }
 

@@ -19,6 +19,9 @@ use crate::{
     page,
 };
 
+/// The longest name of a signal, in characters.
+const LONGEST_SIGNAL: usize = 100;
+
 crate::noun! {
     /// Runs of workflows.
     Runs
@@ -136,9 +139,10 @@ impl Runs {
 
     /// Sends a signal to a run, as if the event it waits for had happened.
     pub async fn signal(&self, by: &Allowed, id: Id<ids::Run>, name: &str, payload: Json) -> Result<Model> {
-        if name.is_empty() || text::check(name, Shape::Line, 100).is_err() {
-            let message = "A signal's name has 1 to 100 characters.";
-            return Err(Refusal::new("NAME_MALFORMED", message).at("name").into());
+        if name.is_empty() || text::accept(name, Shape::Line, LONGEST_SIGNAL).is_err() {
+            let message = format!("A signal's name has 1 to {LONGEST_SIGNAL} characters.");
+            let refusal = Refusal::new("NAME_MALFORMED", message).at("name");
+            return Err(refusal.exceeding(LONGEST_SIGNAL, name.chars().count()).into());
         }
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let run = present(&tx, id).await?;

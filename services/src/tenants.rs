@@ -13,7 +13,7 @@ use domain::{
     access::Staff,
     ids,
     state::{Feature, Plan},
-    text::{self, Shape},
+    text::{self, Fault, Shape},
 };
 use entity::tenant::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
@@ -28,6 +28,9 @@ use uuid::Uuid;
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
 use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles};
+
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 200;
 
 crate::noun! {
     /// Customer organisations.
@@ -259,15 +262,19 @@ pub(crate) async fn require_feature(
     Ok(())
 }
 
-/// Validates a display name: 1 to 200 characters on one line.
+/// Validates a display name: 1 to 200 characters on one line, some of them visible.
 pub(crate) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
-    if name.is_empty() || text::check(name, Shape::Line, 200).is_err() {
-        return Err(Refusal::new("NAME_MALFORMED", "A name has 1 to 200 characters on one line.")
-            .at("name")
-            .into());
+    let refusal = |message: String| Refusal::new("NAME_MALFORMED", message).at("name");
+    let rule = format!("A name has 1 to {LONGEST_NAME} characters on one line");
+    match text::accept(name, Shape::Line, LONGEST_NAME) {
+        Ok(()) if name.is_empty() => Err(refusal(format!("{rule}.")).into()),
+        Ok(()) => Ok(name.to_owned()),
+        Err(Fault::TooLong { found, limit }) => {
+            Err(refusal(format!("{rule}.")).exceeding(limit, found).into())
+        }
+        Err(fault) => Err(refusal(format!("{rule}: {fault}.")).into()),
     }
-    Ok(name.to_owned())
 }
 
 fn includes(plan: &str, feature: Feature) -> bool {

@@ -10,17 +10,21 @@ pub(crate) const LONGEST_URL: usize = 2_000;
 /// Refuses a text with more than `limit` characters (`TEXT_TOO_LONG`) or with characters that its shape does not allow
 /// (`TEXT_MALFORMED`).
 pub(crate) fn check(text: &str, shape: Shape, limit: usize, field: &'static str) -> Result<()> {
-    let fault = match text::check(text, shape, limit) {
+    let fault = match text::accept(text, shape, limit) {
         Ok(()) => return Ok(()),
         Err(fault) => fault,
     };
     let refusal = match fault {
-        Fault::TooLong { limit, .. } => {
-            Refusal::new("TEXT_TOO_LONG", format!("Use at most {limit} characters."))
+        Fault::TooLong { limit, found } => {
+            let message = format!("Use at most {limit} characters.");
+            Refusal::new("TEXT_TOO_LONG", message).exceeding(limit, found)
         }
         Fault::Character(char) => {
             let message = format!("Remove the character U+{:04X}: it is not allowed here.", u32::from(char));
             Refusal::new("TEXT_MALFORMED", message)
+        }
+        fault @ (Fault::Invisible | Fault::Direction) => {
+            Refusal::new("TEXT_MALFORMED", format!("This cannot be read as it is meant: {fault}."))
         }
     };
     Err(refusal.at(field).into())

@@ -63,7 +63,8 @@ impl Users {
     pub async fn create_many(&self, by: &Allowed, new: Vec<NewUser>) -> Result<Vec<Model>> {
         if new.len() > MOST_AT_ONCE {
             let message = format!("Create at most {MOST_AT_ONCE} users at once.");
-            return Err(Refusal::new("TOO_MANY", message).at("users").into());
+            let refusal = Refusal::new("TOO_MANY", message).at("users");
+            return Err(refusal.exceeding(MOST_AT_ONCE, new.len()).into());
         }
         self.make(by, new).await.map_err(|(index, error)| match (index, error) {
             (Some(index), Error::Refused(refusal)) => {

@@ -1,4 +1,4 @@
-//! An error of the database as the mapper has it holds values, and what is printed of it shows them. Only those who turn it
+//! What errors tell. An error of the database as the mapper has it holds values, and what is printed of it shows them. Only those who turn it
 //! into [`entity::DatabaseError`], or look at what it is, name it; whoever passes it on passes the other on.
 
 use std::{
@@ -44,4 +44,35 @@ fn errors_of_the_database_are_passed_on_without_values() {
     let naming: BTreeSet<String> =
         naming.map(|path| path.strip_prefix(root).unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(naming, NAMED.map(str::to_owned).into(), "pass entity::DatabaseError on");
+}
+
+/// The sentences of refusals that name a limit, each with what follows it in the source.
+fn limits(source: &str) -> Vec<(String, String)> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let names_one = |line: &&str| {
+        line.contains('"')
+            && ["at most {", "At most {", "up to {", "1 to {", "0 to {", "1 to 100 "]
+                .iter()
+                .any(|words| line.contains(words))
+    };
+    let found = lines.iter().enumerate().filter(|(_, line)| names_one(line));
+    found
+        .map(|(at, line)| ((*line).trim().to_owned(), lines[at..lines.len().min(at + 9)].join("\n")))
+        .collect()
+}
+
+#[test]
+fn every_refusal_that_names_a_limit_carries_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["api/src/graphql", "services/src"] {
+        collect(&root.join(folder), &mut files);
+    }
+    let sentences: Vec<_> =
+        files.iter().flat_map(|path| limits(&fs::read_to_string(path).unwrap())).collect();
+    assert!(sentences.len() >= 15, "only {} were found", sentences.len());
+    let silent = sentences.iter().filter(|(_, after)| !after.contains(".exceeding(")).map(|(line, _)| line);
+    let silent: Vec<_> = silent.collect();
+    assert_eq!(silent, Vec::<&String>::new(), "say `limit` and `actual` too: Refusal::exceeding");
 }

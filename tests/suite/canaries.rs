@@ -1,7 +1,9 @@
 //! T20: secrets of every kind are let loose through the real doors, everything is exercised, and nothing of them is found
-//! where it must not be: in the database, in logs, in Redis, in answers, in what the process says when it breaks.
+//! where it must not be: in the database, in logs, in Redis, in answers, in what the process says when it breaks, in what
+//! commands print and export.
 
 mod commands;
+mod crash;
 mod needles;
 mod places;
 mod tap;
@@ -61,6 +63,15 @@ async fn search(stack: Stack) {
         (Kind::State, 2),
         (Kind::Webhook, 2),
     ]);
+
+    let broke = crash::each(&app, &needles).await;
+    assert!(broke > 40 && log.says("a resolver broke") && log.says("a page broke"), "{broke} times");
+    // An SQLite database belongs to the process that serves.
+    if stack == Stack::Servers {
+        let exported = commands::exports(&app).await;
+        let hits = needles::hits(&needles, exported.as_bytes());
+        assert!(hits.is_empty(), "commands say {hits:?}");
+    }
 
     let places = Places { app: &app, log: &log, monitor: monitor.as_ref() };
     let found = places.search(&needles).await;

@@ -1,6 +1,12 @@
 //! What the configuration makes of the server's edges: names, https, GraphiQL.
 
-use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, sync::Arc};
+use std::{
+    fs::Permissions,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use domain::{Ids, SharedClock, SystemClock};
 use muster::{app, config::Config, database, dev};
@@ -10,7 +16,7 @@ use tokio::{
 };
 
 /// The whole answer to a GET under a name.
-async fn get(authority: &str, path: &str, host: &str) -> String {
+pub async fn get(authority: &str, path: &str, host: &str) -> String {
     let mut stream = TcpStream::connect(authority).await.unwrap();
     let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -40,6 +46,46 @@ async fn a_development_server_shows_its_token_under_no_name_but_its_own() {
     assert!(own.starts_with("HTTP/1.1 200"), "{own}");
     let rebound = get(&authority, "/graphiql", "rebound.example:4000").await;
     assert!(rebound.starts_with("HTTP/1.1 421") && rebound.contains("HOST_REFUSED"), "{rebound}");
+    ready.stop().await;
+}
+
+/// Everything below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let all = entries.flat_map(|path| match path.is_dir() {
+        true => [below(&path), vec![path]].concat(),
+        false => vec![path],
+    });
+    all.collect()
+}
+
+#[tokio::test]
+async fn what_a_development_server_keeps_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // One that an earlier version wrote.
+    let earlier = data.join("sandbox").join("journal.jsonl");
+    std::fs::create_dir_all(data.join("sandbox")).unwrap();
+    std::fs::write(&earlier, "").unwrap();
+    for shared in [data.clone(), data.join("sandbox")] {
+        std::fs::set_permissions(shared, Permissions::from_mode(0o755)).unwrap();
+    }
+    let options = dev::Options {
+        data: data.clone(),
+        port: 0,
+        database_url: None,
+        migration_url: None,
+        queue_url: None,
+        seed: true,
+        allowed_hosts: Vec::new(),
+    };
+    let ready = dev::start(options).await.unwrap();
+    let kept = below(&data);
+    assert!(kept.len() >= 7 && kept.contains(&earlier), "{kept:?}");
+    for path in kept.iter().chain([&data]) {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has {mode:o}", path.display());
+    }
     ready.stop().await;
 }
 

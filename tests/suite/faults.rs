@@ -296,6 +296,34 @@ async fn a_consent_of_somebody_else_does_not_connect_a_persons_calendar(app: Tes
     app.finish().await;
 }
 
+/// A sign-in name is whatever an account's own organisation made it, and no proof of anything.
+async fn a_sign_in_name_that_is_the_owners_proves_nothing_at_microsoft(app: TestApp) {
+    let org = app.with_tenant("Namesake", 4, 1).await;
+    let users = app.with_users(&org, 4).await;
+    app.connect(&org).await;
+    let owner = org.people()[org.outsider()];
+    let order = json!({ "name": "Stranger", "users": 2, "rooms": 1, "weeks": 1, "seed": 4, "from": app.now().date_naive() });
+    let stranger = app.control("/control/organisations/generate", order).await;
+    let account = stranger["users"][0]["address"].as_str().unwrap();
+    let path = format!("/control/organisations/{}/mailbox", stranger["id"].as_str().unwrap());
+    app.control(&path, json!({ "address": account, "sign_in_name": owner })).await;
+    let user = app.user(&org.tenant, &users[org.outsider()]).await;
+    let begun = user.query("mutation { connectOwnCalendar { url } }", json!({})).await;
+    let url = begun["connectOwnCalendar"]["url"].as_str().unwrap().to_owned();
+    let mut browser = app.browser(&org);
+    let page = app.walk_to(&mut browser, &url, at::sign_in).await;
+    let mut place = app.send(&mut browser, &page, &[("address", account)]).await;
+    while let Place::Page(page) = &place
+        && at::sign_in(page)
+    {
+        place = app.send(&mut browser, page, &[]).await;
+    }
+    assert_eq!(place.page().unwrap().code.as_deref(), Some("ACCOUNT_MISMATCH"));
+    app.run_jobs().await;
+    assert!(app.remains(&org).await.contains(&("consent_grant", 1)), "only the organisation's");
+    app.finish().await;
+}
+
 both! {
     throttling_during_activation_is_obeyed_and_changes_no_state,
     an_outage_during_a_write_passes_and_the_booking_is_written_once,
@@ -306,4 +334,5 @@ both! {
     a_mailbox_that_is_found_lost_while_it_is_written_to_is_booked_through_the_service_account,
     a_person_outside_the_scope_connects_the_own_calendar_by_a_consent_of_their_own,
     a_consent_of_somebody_else_does_not_connect_a_persons_calendar,
+    a_sign_in_name_that_is_the_owners_proves_nothing_at_microsoft,
 }

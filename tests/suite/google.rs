@@ -295,6 +295,45 @@ async fn another_customers_consent(stack: Stack) {
     app.finish().await;
 }
 
+/// A reseller's administrators see the people of its customers in the directory; and an account of a domain that is not
+/// the organisation's may stand in it meanwhile.
+async fn a_strangers_domain(stack: Stack) {
+    let app = TestApp::new(stack).await;
+    let (org, users) = organisation(&app).await;
+    connect(&app, &org, None, 0).await;
+    let consents = async |user: &str, address: &str| {
+        let (mut browser, page) = own_consent(&app, &org, user).await;
+        let place = answer_as(&app, &mut browser, page, address).await;
+        let page = place.page().unwrap();
+        app.run_jobs().await;
+        page.code.clone().unwrap_or_else(|| page.title.clone())
+    };
+    let order = json!({ "name": "Customer", "users": 2, "rooms": 1, "weeks": 1, "seed": 4, "from": app.now().date_naive() });
+    let customer = app.control("/control/organisations/generate", order).await;
+    app.control(&format!("{}/resold", at(&org)), json!({ "organisation": customer["id"] })).await;
+    app.control(&format!("{}/domains", at(&org)), json!({ "name": "customer.test", "verified": true })).await;
+    let address = text(&customer["users"][0]["address"]);
+    let input = json!({ "email": "typed@gmbh.test", "name": "Typed", "calendarAddress": address });
+    let made = app.vendor_for(&org.tenant).mutate("createUser", "user { id }", input).await;
+    app.run_jobs().await;
+    assert_eq!(
+        consents(&text(&made["user"]["id"]), &address).await,
+        "ACCOUNT_MISMATCH",
+        "of another customer"
+    );
+
+    let (user, address) = (&users[org.insider()], org.people()[org.insider()]);
+    let domain = |verified: bool| json!({ "name": "branch.test", "verified": verified });
+    let hosted = json!({ "address": address, "domain": "branch.test" });
+    app.control(&format!("{}/hosted", at(&org)), hosted).await;
+    assert_eq!(consents(user, address).await, "ACCOUNT_MISMATCH", "of a domain that nobody knows");
+    app.control(&format!("{}/domains", at(&org)), domain(false)).await;
+    assert_eq!(consents(user, address).await, "ACCOUNT_MISMATCH", "of a domain that nobody verified");
+    app.control(&format!("{}/domains", at(&org)), domain(true)).await;
+    assert_eq!(consents(user, address).await, "Your calendar is connected");
+    app.finish().await;
+}
+
 macro_rules! on {
     ($module:ident, $stack:expr) => {
         mod $module {
@@ -328,6 +367,11 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn a_person_of_another_customer_of_googles_is_not_bound() {
                 super::another_customers_consent($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn a_person_whose_customer_or_domain_is_not_the_organisations_is_not_bound() {
+                super::a_strangers_domain($stack).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,6 +17,7 @@ mod google;
 mod kill;
 mod notices;
 mod online;
+mod paths;
 mod radicale;
 mod s1_connecting;
 mod s2_service_account;

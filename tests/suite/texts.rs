@@ -21,6 +21,9 @@ const LINES: &[&str] =
 const UNFIT: &[char] =
     &['\0', '\u{8}', '\u{1B}', '\u{7F}', '\u{85}', '\u{9F}', '\u{FDD0}', '\u{FFFE}', '\u{FFFF}', '\u{1FFFE}'];
 
+/// What hides a text from those who read it.
+const HIDING: &[&str] = &["\u{200B}", "\u{3164}", "a\u{202E}b", "a\u{2067}b", "a\u{E0041}", " \u{FE0F}"];
+
 async fn every_text_of_the_api_has_a_length_and_no_odd_characters(app: TestApp) {
     let org = app.with_tenant("Texts", 2, 1).await;
     let users = app.with_users(&org, 1).await;
@@ -63,6 +66,9 @@ async fn refuses_what_does_not_fit(vendor: &Asker, input: &Input) {
     for char in UNFIT {
         refused(&format!("a{char}b"), "TEXT_MALFORMED").await;
     }
+    for text in HIDING {
+        refused(text, "TEXT_MALFORMED").await;
+    }
     let takes_lines = LINES.contains(&input.owner.as_str());
     for char in ["\n", "\t", "\r\n", "\u{2028}"] {
         let answer = vendor.ask(&document, inputs::variables(&format!("a{char}b"))).await;
@@ -95,7 +101,7 @@ fn code(answer: &Value) -> String {
 async fn an_odd_character_in_a_calendar_stops_nothing(app: TestApp) {
     let org = app.with_tenant("Odd", 2, 1).await;
     app.with_users(&org, 2).await;
-    let planted = json!({ "mailbox": org.people()[0], "subject": "Review\u{0} of\u{FFFF} 2\u{85}plans",
+    let planted = json!({ "mailbox": org.people()[0], "subject": "Review\u{0} of\u{FFFF} 2\u{85}plans\u{202E}\u{E0041}",
         "start": "2026-12-16T18:00:00Z", "end": "2026-12-16T19:00:00Z" });
     app.control(&format!("/control/organisations/{}/events", org.sandbox["id"].as_str().unwrap()), planted)
         .await;
@@ -106,7 +112,7 @@ async fn an_odd_character_in_a_calendar_stops_nothing(app: TestApp) {
     let txn = app.node.services.store.read(tenant).await.unwrap();
     let events = entity::calendar_event::of(tenant).all(&txn).await.unwrap();
     drop(txn);
-    let read = events.iter().find(|event| event.title == "Review of 2 plans");
+    let read = events.iter().find(|event| event.title == "Review of 2 plans\u{202E}\u{E0041}");
     assert_eq!(read.and_then(|event| event.busy.as_deref()), Some("BUSY"));
     app.finish().await;
 }

@@ -215,8 +215,9 @@ pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Climb) {
     if let Some(organisation) = climb.organisation.clone()
         && climb.verdict() != Verdict::Failed
     {
-        let (zone, language) = (organisation.zone, organisation.language);
+        let (zone, language) = (organisation.zone.clone(), organisation.language.clone());
         at.change(Change::Locale(TenantLocale { zone, language }));
+        at.change(Change::Organisation { integration, organisation });
     }
     let checks = serde_json::to_value(&climb.checks).unwrap_or(Value::Null);
     at.change(Change::Verification(NewVerification { integration, verdict: climb.verdict(), checks }));

@@ -98,6 +98,7 @@ impl App {
             tenant_id: self.tenant(),
             integration_id: integration,
             bound_at: at,
+            domains: None,
         };
         self.world.insert(self.world.tenant, entity::external_binding::ActiveModel::from(binding)).await;
         let row = entity::integration::ActiveModel {

@@ -14,6 +14,9 @@ use super::{
     scalar::DateTime,
 };
 
+/// How many tokens can be named at once.
+const MOST: usize = 100;
+
 /// A newly signed access token of one user.
 #[derive(SimpleObject)]
 pub struct AccessToken {
@@ -178,9 +181,9 @@ impl AccessTokenMutation {
 }
 
 fn at_most(tokens: &[ID]) -> Result<Vec<domain::Id<ids::AccessToken>>> {
-    if tokens.len() > 100 {
-        let refusal = services::Refusal::new("TOO_MANY", "Give at most 100 token ids at once.");
-        return Err(refusal.at("tokenIds").into());
+    if tokens.len() > MOST {
+        let refusal = services::Refusal::new("TOO_MANY", format!("Name at most {MOST} tokens at once."));
+        return Err(refusal.at("tokenIds").exceeding(MOST, tokens.len()).into());
     }
     all_named(tokens, "token", "tokenIds")
 }

@@ -107,6 +107,10 @@ impl From<Failure> for async_graphql::Error {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", failure.code());
         extensions.set("retryable", matches!(failure, Failure::Broken { retryable: true, .. }));
+        if let Failure::Refused(Refusal { excess: Some(excess), .. }) = &failure {
+            extensions.set("limit", excess.limit);
+            extensions.set("actual", excess.actual);
+        }
         let mut error = Self::new(failure.message());
         error.extensions = Some(extensions);
         error

@@ -89,7 +89,8 @@ impl NodeQuery {
         #[graphql(desc = "Globally unique identifiers of the objects, up to 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Node>>>> {
         if ids.len() > MOST {
-            return Err(Refusal::new("TOO_MANY", format!("Ask for at most {MOST} at once.")).into());
+            let refusal = Refusal::new("TOO_MANY", format!("Ask for at most {MOST} at once."));
+            return Err(refusal.exceeding(MOST, ids.len()).into());
         }
         Ok(each_once(&ids, |id| found(read(ctx, id))).await)
     }

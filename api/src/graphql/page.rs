@@ -89,7 +89,10 @@ fn size(args: PageArgs) -> Result<(usize, bool)> {
     };
     match usize::try_from(size) {
         Ok(size @ 1..=100) => Ok((size, backwards)),
-        _ => Err(Refusal::new("PAGE_SIZE", "A page has 1 to 100 items.").into()),
+        _ => {
+            let refusal = Refusal::new("PAGE_SIZE", "A page has 1 to 100 items.");
+            Err(refusal.exceeding(100_u64, size).into())
+        }
     }
 }
 

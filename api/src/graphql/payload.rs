@@ -21,7 +21,17 @@ use super::{
     field(
         name = "path",
         ty = "Option<Vec<String>>",
-        desc = "Path of the input field that caused the error, starting with `input`; null if no single field did."
+        desc = "The input field that is to blame, beginning with `input`; null when it is the whole request."
+    ),
+    field(
+        name = "limit",
+        ty = "Option<i32>",
+        desc = "The most that is allowed, in the unit that `message` names; null unless a limit was exceeded."
+    ),
+    field(
+        name = "actual",
+        ty = "Option<i32>",
+        desc = "What was found in place of at most `limit`; null unless a limit was exceeded."
     )
 )]
 pub enum UserError {
@@ -43,6 +53,12 @@ pub struct SimpleError {
     /// Path of the input field that caused the error, starting with `input`; null if no single field did.
     #[graphql(owned)]
     path: Option<Vec<String>>,
+    /// The most that is allowed, in the unit that `message` names; null unless a limit was exceeded.
+    #[graphql(owned)]
+    limit: Option<i32>,
+    /// What was found in place of at most `limit`; null unless a limit was exceeded.
+    #[graphql(owned)]
+    actual: Option<i32>,
 }
 
 /// A user or room is not free at the requested time.
@@ -57,6 +73,12 @@ pub struct SlotTakenError {
     /// Path of the input field that caused the error, starting with `input`.
     #[graphql(owned)]
     path: Option<Vec<String>>,
+    /// Always null: no limit was exceeded.
+    #[graphql(owned)]
+    limit: Option<i32>,
+    /// Always null: no limit was exceeded.
+    #[graphql(owned)]
+    actual: Option<i32>,
     /// The users and rooms that are not free; empty if another booking took the time at the same moment.
     conflicts: Vec<Conflict>,
     /// Up to three free times of the same length on the same day, the nearest ones, in chronological order.
@@ -86,7 +108,15 @@ pub struct TimeSpan {
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
         let path = refusal.field.map(|field| vec!["input".to_owned(), field.to_owned()]);
-        Self::Simple(SimpleError { code: refusal.code.to_owned(), message: refusal.message, path })
+        let int = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+        let (limit, actual) = refusal.excess.map(|excess| (int(excess.limit), int(excess.actual))).unzip();
+        Self::Simple(SimpleError {
+            code: refusal.code.to_owned(),
+            message: refusal.message,
+            path,
+            limit,
+            actual,
+        })
     }
 }
 
@@ -102,6 +132,8 @@ impl From<bookings::SlotTaken> for UserError {
             code: "SLOT_TAKEN".to_owned(),
             message: "The time is taken.".to_owned(),
             path: Some(vec!["input".to_owned(), "start".to_owned()]),
+            limit: None,
+            actual: None,
             conflicts: taken.conflicts.into_iter().map(conflict).collect(),
             alternatives: taken.alternatives.into_iter().map(span).collect(),
         })

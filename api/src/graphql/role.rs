@@ -16,6 +16,9 @@ use super::{
     words::Permission,
 };
 
+/// How many roles can be named at once.
+const MOST: usize = 20;
+
 /// A named set of permissions that can be assigned to users.
 #[derive(Description, Debug, Clone)]
 pub struct Role(Model);
@@ -278,10 +281,9 @@ fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
 
 /// Parses the ids in an input's `roleIds`, up to 20.
 pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
-    if roles.len() > 20 {
-        return Err(services::Refusal::new("TOO_MANY", "Give at most 20 roles at once.")
-            .at("roleIds")
-            .into());
+    if roles.len() > MOST {
+        let refusal = services::Refusal::new("TOO_MANY", format!("Name at most {MOST} roles at once."));
+        return Err(refusal.at("roleIds").exceeding(MOST, roles.len()).into());
     }
     all_named(roles, "role", "roleIds")
 }

@@ -5,15 +5,17 @@
 //! for ever. Therefore its timers are switched off, and this stream ends when no request is in progress and the client
 //! is late: actix then reads the end of the stream and closes the connection.
 //!
-//! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream then fails.
+//! Nor does actix limit how long a client may leave a response unread, on a socket either; the stream fails when the client
+//! reads less than a minimum of it in that time. And actix limits the connections of a node, not those of an address.
 //!
 //! actix reads the rest of a refused body for a while, so that the client can read the response. A client that sends fast
 //! enough would keep the connection and its thread busy with that, so the stream ends when much more arrives than a head.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::Future as _,
     io,
+    net::IpAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -25,7 +27,9 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How much may come while no request is under way: a head, or the rest of a body that nobody wants.
+use crate::tally::Held;
+
+/// Bytes that may arrive while no request is in progress: a head, or the rest of a refused body.
 const BETWEEN_REQUESTS: usize = 512 * 1024;
 
 /// Activity of a connection, shared by its stream and its requests.
@@ -35,6 +39,8 @@ pub(crate) struct Activity {
     /// A request has ended and the stream has not noticed yet.
     has_ended: Cell<bool>,
     is_upgraded: Cell<bool>,
+    /// One of the connections that its address may have.
+    place: RefCell<Option<Held<IpAddr>>>,
 }
 
 impl Activity {
@@ -44,9 +50,10 @@ impl Activity {
         UnderWay(Rc::clone(self))
     }
 
-    /// Marks the connection as upgraded: another protocol with its own limits takes over.
+    /// Marks the connection as upgraded: another protocol with its own limits and counts takes over.
     pub(crate) fn upgrade(&self) {
         self.is_upgraded.set(true);
+        self.place.take();
     }
 
     /// The other protocol has ended.
@@ -78,8 +85,39 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// Limit from a response to the first byte of the next head.
     pub(super) idle: Duration,
-    /// How long a client may read nothing of a response.
+    /// How long a client may read less than `least` of a waiting response.
     pub(super) unread: Duration,
+    /// How many bytes of it are something.
+    pub(super) least: usize,
+}
+
+/// How a client takes what is sent to it.
+#[derive(Debug, Default)]
+struct Taking {
+    /// Since when it has not taken it as fast as it was sent, and how much it has taken since.
+    behind: Option<(Instant, usize)>,
+    /// Whether what is to be sent had to wait.
+    has_waited: bool,
+}
+
+impl Taking {
+    /// It took so much; `all` says whether nothing is left to send.
+    fn took(&mut self, bytes: usize, all: bool, least: usize) {
+        let had_waited = std::mem::take(&mut self.has_waited);
+        if let Some((_, taken)) = &mut self.behind {
+            *taken = taken.saturating_add(bytes);
+            // What goes out at once shows that it keeps up again.
+            if *taken >= least || (all && !had_waited) {
+                self.behind = None;
+            }
+        }
+    }
+
+    /// It takes nothing now; answers when it is given up.
+    fn waits(&mut self, now: Instant, patience: Duration) -> Instant {
+        self.has_waited = true;
+        self.behind.get_or_insert((now, 0)).0 + patience
+    }
 }
 
 /// A stream that ends when its client is late.
@@ -92,16 +130,26 @@ pub(super) struct Watched<T> {
     /// How much has come while no request was under way.
     unasked: usize,
     deadline: Pin<Box<Sleep>>,
-    /// Timer that runs while the client reads nothing.
+    taking: Taking,
+    /// Timer after which the client is disconnected; runs while the client reads too little.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Watched<T> {
-    /// Wraps the stream of a newly accepted connection.
-    pub(super) fn new(stream: T, patience: Patience) -> Self {
+    /// Wraps the stream of a newly accepted connection, which occupies one of its address's places.
+    pub(super) fn new(stream: T, patience: Patience, place: Option<Held<IpAddr>>) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
-        let activity = Rc::default();
-        Self { stream, activity, patience, has_begun: true, unasked: 0, deadline, unread: None }
+        let activity = Rc::new(Activity { place: RefCell::new(place), ..Activity::default() });
+        Self {
+            stream,
+            activity,
+            patience,
+            has_begun: true,
+            unasked: 0,
+            deadline,
+            taking: Taking::default(),
+            unread: None,
+        }
     }
 
     /// The activity that the connection's requests share.
@@ -152,18 +200,29 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
+impl<T> Watched<T> {
+    /// Whether the client has taken too little for too long; else it is waited for.
+    fn is_too_slow(&mut self, cx: &mut Context<'_>) -> bool {
+        let due = self.taking.waits(Instant::now(), self.patience.unread);
+        let unread = self.unread.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if unread.deadline() != due {
+            unread.as_mut().reset(due);
+        }
+        unread.as_mut().poll(cx).is_ready()
+    }
+}
+
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if written.is_ready() {
-            self.start_anew();
-            self.unread = None;
-            return written;
-        }
-        let patience = self.patience.unread;
-        let unread = self.unread.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
-        match unread.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(Ok(written)) => {
+                self.start_anew();
+                let least = self.patience.least;
+                self.taking.took(written, written == bytes.len(), least);
+                Poll::Ready(Ok(written))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if self.is_too_slow(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -174,5 +233,45 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Offers seven bytes or more again and again, for twenty seconds, to a client that takes what the list says and nothing
+    /// behind its end; seven are all, zero is nothing for a second. Answers after how many seconds it was given up.
+    fn given_up_after(takes: &[usize]) -> Option<u32> {
+        let (begin, mut taking) = (Instant::now(), Taking::default());
+        let mut takes = takes.iter().copied();
+        for second in 0..20 {
+            let now = begin + second * SECOND;
+            while let Some(bytes @ 1..) = takes.next() {
+                taking.took(bytes, bytes == 7, 100);
+            }
+            if taking.waits(now, 5 * SECOND) <= now {
+                return Some(second);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_client_that_takes_a_byte_now_and_then_is_given_up() {
+        assert_eq!(given_up_after(&[]), Some(5), "nothing");
+        assert_eq!(given_up_after(&[1, 0].repeat(20)), Some(5), "a byte a second");
+        assert_eq!(given_up_after(&[30, 0].repeat(20)), None, "thirty bytes a second");
+    }
+
+    #[test]
+    fn a_client_that_keeps_up_again_begins_anew() {
+        // It falls behind, takes the rest of what had waited, then all that is offered, and falls behind once more.
+        assert_eq!(given_up_after(&[0, 0, 1, 7, 0]), Some(7));
+        assert_eq!(given_up_after(&[0, 0, 200, 0]), Some(7), "it took enough");
+        // That what had waited is taken at last shows nothing.
+        assert_eq!(given_up_after(&[0, 0, 7, 0]), Some(5));
     }
 }

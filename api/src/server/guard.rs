@@ -26,7 +26,7 @@ use bytes::Bytes;
 use services::audit::in_request;
 use tokio::time::timeout;
 
-use super::{connection::Activity, hosts};
+use super::{connection::Activity, hosts, path};
 use crate::{
     admission::{Holder, Overloaded},
     error::Error,
@@ -77,6 +77,9 @@ async fn answer<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     if let Err(error) = hosts::check(request.request(), &state.config) {
         return Ok(refuse(state, request, &error).await);
+    }
+    if !path::is_normal(request.path()) {
+        return Ok(refuse(state, request, &Error::PathMalformed).await);
     }
     let address = state.address_of(request.request());
     if UNCOUNTED.contains(&request.path()) {

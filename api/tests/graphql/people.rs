@@ -90,6 +90,35 @@ async fn pages_follow_their_cursors_both_ways() {
 }
 
 #[tokio::test]
+async fn a_refusal_about_a_limit_says_the_limit_and_what_was_found() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let vendor = world.vendor(tenant);
+    let create = "mutation($name: String!) {
+        createRole(input: {name: $name, permissions: [USER_VIEW]}) { userErrors { code path limit actual } }
+    }";
+    let refused = async |name: &str| {
+        let answer = world.ask(&vendor, create, json!({ "name": name })).await;
+        answer["createRole"]["userErrors"][0].clone()
+    };
+    let told = |limit: Value, actual: Value| json!({ "code": "NAME_MALFORMED", "path": ["input", "name"], "limit": limit, "actual": actual });
+    assert_eq!(refused(&"x".repeat(300)).await, told(json!(200), json!(300)));
+    assert_eq!(refused("").await, told(json!(null), json!(null)), "too short is not too long");
+    let many: Vec<Value> =
+        (0..501).map(|n| json!({ "email": format!("u{n}@acme.example"), "name": "U" })).collect();
+    let query = "mutation($users: [CreateUserInput!]!) {
+        createUsers(input: {users: $users}) { userErrors { code limit actual } }
+    }";
+    let answer = world.ask(&vendor, query, json!({ "users": many })).await;
+    let expected = json!({ "code": "TOO_MANY", "limit": 500, "actual": 501 });
+    assert_eq!(answer["createUsers"]["userErrors"][0], expected);
+    let response = world.response(&vendor, "{ users(first: 101) { nodes { id } } }", json!({})).await;
+    let extensions = response.errors[0].extensions.as_ref().unwrap();
+    let of = |name: &str| extensions.get(name).cloned().map(|value| value.into_json().unwrap());
+    assert_eq!((of("limit"), of("actual")), (Some(json!(100)), Some(json!(101))));
+}
+
+#[tokio::test]
 async fn a_field_that_is_not_allowed_is_null_and_its_neighbours_are_answered() {
     let world = World::new().await;
     let tenant = world.tenant("acme").await;

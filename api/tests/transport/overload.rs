@@ -5,7 +5,10 @@ use std::{sync::atomic::Ordering, time::Duration};
 use api::{Config, admission::AdmissionConfig};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
     edges::Connection,
@@ -214,6 +217,50 @@ async fn a_client_that_reads_nothing_is_dropped() {
     };
     tokio::time::timeout(PATIENCE, refused).await.expect("the connection is dropped in time");
     assert_eq!(server.post_as(&[USER], HELLO).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_has_a_bounded_number_of_connections() {
+    let ask = "GET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    let server = Server::with(Config { connections_each: 2, ..open() });
+    let (mut one, mut two) = (Connection::open(&server).await, Connection::open(&server).await);
+    // One that is answered is counted.
+    for kept in [&mut one, &mut two] {
+        assert!(kept.exchange(ask).await.starts_with("HTTP/1.1 200"));
+    }
+    // Whoever says nothing reads it for sure: what comes too late for the server resets the connection.
+    let reply = server.send(b"").await;
+    assert_eq!((reply.status, reply.header("retry-after")), (503, "5"));
+    assert!(one.exchange(ask).await.starts_with("HTTP/1.1 200"), "those that are there stay");
+    // A socket is counted as a socket.
+    drop(two);
+    let asks = async || {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let mut answer = Vec::new();
+        let whole = format!("{}\r\n", ask.replace("\r\n\r\n", "\r\nconnection: close\r\n"));
+        if stream.write_all(whole.as_bytes()).await.is_ok() {
+            let _ = stream.read_to_end(&mut answer).await;
+        }
+        answer.starts_with(b"HTTP/1.1 200")
+    };
+    let freed = async { while !asks().await {} };
+    tokio::time::timeout(PATIENCE, freed).await.expect("a place is free again");
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(Client::connect(&server).await);
+    }
+    // The one before may be closing still.
+    let freed = async { while !asks().await {} };
+    tokio::time::timeout(PATIENCE, freed).await.expect("sockets take no places");
+
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let behind = Server::with(Config { connections_each: 1, trusted_proxies: proxies, ..open() });
+    let mut kept = Vec::new();
+    for _ in 0..4 {
+        let mut connection = Connection::open(&behind).await;
+        assert!(connection.exchange(ask).await.starts_with("HTTP/1.1 200"));
+        kept.push(connection);
+    }
 }
 
 #[tokio::test]

@@ -273,6 +273,7 @@ impl Provider for CalDav {
             id: found.id(),
             address: found.address().to_owned(),
             name: found.name.clone(),
+            organisation: None,
         };
         Ok(page(people.map(person).collect(), after, |person| &person.id))
     }

@@ -103,7 +103,8 @@ impl Provider for Odd {
     }
 
     async fn people(&self, _: &Session, after: Option<&str>) -> Result<Page<Person>> {
-        self.page(after, Person { id: ID.to_owned(), address: odd("anna@acme.example"), name: odd("name") })
+        let (id, address, name) = (ID.to_owned(), odd("anna@acme.example"), odd("name"));
+        self.page(after, Person { id, address, name, organisation: Some(ID.to_owned()) })
     }
 
     async fn rooms(&self, _: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {

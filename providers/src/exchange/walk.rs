@@ -43,6 +43,7 @@ impl Exchange {
                     id,
                     address: one.address,
                     name: one.name,
+                    organisation: None,
                 })
             });
             items.extend(here);

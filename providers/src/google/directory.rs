@@ -23,14 +23,32 @@ impl Google {
         let call = Call::get(self.directory_url(&["customers", OWN_CUSTOMER])?, Scope::Customer);
         let customer: wire::Customer = self.call_json(session, &call).await?;
         let name = customer.postal_address.and_then(|address| address.organization_name);
-        let name = name.filter(|name| !name.is_empty()).or_else(|| customer.customer_domain.clone());
+        let name = name.filter(|name| !name.is_empty()).or(customer.customer_domain);
         Ok(Organisation {
             name: name.unwrap_or_else(|| customer.id.clone()),
             id: customer.id,
-            domains: customer.customer_domain.into_iter().collect(),
+            domains: self.verified_domains(session).await?,
             zone: None,
             language: customer.language,
         })
+    }
+
+    /// The organisation's verified domains and their verified aliases; none where the administrator did not allow to read
+    /// them, which a delegation of former days does not.
+    async fn verified_domains(&self, session: &Session) -> Result<Vec<String>> {
+        let call = Call::get(self.directory_url(&["customer", OWN_CUSTOMER, "domains"])?, Scope::Domains);
+        let found: wire::Domains = match self.call_json(session, &call).await {
+            Ok(found) => found,
+            Err(error) if error.kind == ErrorKind::GrantLost => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for domain in found.domains.readable("domains").filter(|domain| domain.verified == Some(true)) {
+            let aliases = domain.domain_aliases.into_iter().filter(|alias| alias.verified == Some(true));
+            names.push(domain.domain_name);
+            names.extend(aliases.map(|alias| alias.domain_alias_name));
+        }
+        Ok(names)
     }
 
     pub(super) async fn list_people(&self, session: &Session, after: Option<&str>) -> Result<Page<Person>> {
@@ -104,7 +122,7 @@ impl Google {
         }
         let user = self.read_user(session, mailbox).await?;
         let calendar = self.glance(session, mailbox).await?;
-        let Person { id, address, name } = person(user);
+        let Person { id, address, name, .. } = person(user);
         Ok(Mailbox {
             id,
             address,
@@ -164,6 +182,7 @@ pub(super) fn person(user: wire::User) -> Person {
         name: name.unwrap_or_else(|| user.primary_email.clone()),
         id: user.id,
         address: user.primary_email,
+        organisation: user.customer_id,
     }
 }
 

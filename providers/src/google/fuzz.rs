@@ -16,5 +16,6 @@ pub(crate) fn read(body: &[u8]) -> bool {
     }
     let _ = json::parse::<wire::Users>(body);
     let _ = json::parse::<wire::Resources>(body);
+    let _ = json::parse::<wire::Domains>(body);
     is_read
 }

@@ -6,16 +6,18 @@ const CALENDAR_BUSY: &str = "https://www.googleapis.com/auth/calendar.events.fre
 const CALENDAR_NAMES: &str = "https://www.googleapis.com/auth/calendar.calendars.readonly";
 const CALENDAR_LISTS: &str = "https://www.googleapis.com/auth/calendar.calendarlist.readonly";
 const DIRECTORY_CUSTOMER: &str = "https://www.googleapis.com/auth/admin.directory.customer.readonly";
+const DIRECTORY_DOMAINS: &str = "https://www.googleapis.com/auth/admin.directory.domain.readonly";
 const DIRECTORY_RESOURCES: &str =
     "https://www.googleapis.com/auth/admin.directory.resource.calendar.readonly";
 const DIRECTORY_USERS: &str = "https://www.googleapis.com/auth/admin.directory.user.readonly";
 
 /// Everything that an administrator allows the service account's client id under "Domain-wide delegation".
-pub const DELEGATED: [&str; 6] = [
+pub const DELEGATED: [&str; 7] = [
     CALENDAR_EVENTS,
     CALENDAR_BUSY,
     CALENDAR_LISTS,
     DIRECTORY_CUSTOMER,
+    DIRECTORY_DOMAINS,
     DIRECTORY_RESOURCES,
     DIRECTORY_USERS,
 ];
@@ -38,6 +40,8 @@ pub(super) enum Scope {
     Lists,
     /// The organisation.
     Customer,
+    /// Its domains.
+    Domains,
     /// People of the directory.
     People,
     /// Rooms and buildings.
@@ -51,6 +55,7 @@ impl Scope {
             Self::Busy => CALENDAR_BUSY,
             Self::Lists => CALENDAR_LISTS,
             Self::Customer => DIRECTORY_CUSTOMER,
+            Self::Domains => DIRECTORY_DOMAINS,
             Self::People => DIRECTORY_USERS,
             Self::Rooms => DIRECTORY_RESOURCES,
         }

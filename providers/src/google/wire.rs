@@ -27,6 +27,31 @@ pub(super) struct PostalAddress {
     pub organization_name: Option<String>,
 }
 
+/// The domains of the organisation.
+#[derive(Debug, Deserialize)]
+pub(super) struct Domains {
+    pub domains: Members<Domain>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Domain {
+    pub domain_name: String,
+    #[serde(default, deserialize_with = "json::value")]
+    pub verified: Option<bool>,
+    #[serde(default, deserialize_with = "json::list")]
+    pub domain_aliases: Vec<DomainAlias>,
+}
+
+/// A further name of a domain.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DomainAlias {
+    pub domain_alias_name: String,
+    #[serde(default, deserialize_with = "json::value")]
+    pub verified: Option<bool>,
+}
+
 /// One page of people; `users` is absent when there are none.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +65,8 @@ pub(super) struct Users {
 pub(super) struct User {
     pub id: String,
     pub primary_email: String,
+    #[serde(default, deserialize_with = "json::text")]
+    pub customer_id: Option<String>,
     #[serde(default, deserialize_with = "json::value")]
     pub name: Option<UserName>,
     #[serde(default, deserialize_with = "json::value")]

@@ -107,7 +107,8 @@ impl Microsoft {
     pub(super) async fn read_person(&self, session: &Session, address: &str) -> Result<Person> {
         let user = self.user(session, address).await?;
         let name = user.display_name.unwrap_or_else(|| address.to_owned());
-        Ok(Person { id: user.id, address: user.mail.unwrap_or_else(|| address.to_owned()), name })
+        let address = user.mail.unwrap_or_else(|| address.to_owned());
+        Ok(Person { id: user.id, address, name, organisation: None })
     }
 
     /// The directory knows users by their sign-in name only; another address of theirs has to be searched.
@@ -175,6 +176,7 @@ fn person(user: wire::User) -> Option<Person> {
         name: user.display_name.or(user.user_principal_name).unwrap_or_default(),
         id: user.id,
         address,
+        organisation: None,
     })
 }
 

@@ -110,6 +110,7 @@ async fn everything_that_is_sent_is_in_googles_discovery_documents() {
         "calendar.events.watch",
         "calendar.freebusy.query",
         "directory.customers.get",
+        "directory.domains.list",
         "directory.resources.buildings.list",
         "directory.resources.calendars.list",
         "directory.users.get",

@@ -143,13 +143,13 @@ async fn another_key_never_gets_the_tokens_of_the_first() {
     let credential = Credential::ServiceAccount(Arc::new(other));
     let mut stranger = session.clone();
     stranger.credentials = Arc::new(providers::StaticCredentials(credential));
-    let customer = json!({ "id": "C01" });
+    let people = json!({ "users": [] });
     for name in ["t1", "t2"] {
         server.tell(200, &token(name));
-        server.tell(200, &customer);
+        server.tell(200, &people);
     }
-    google.organisation(&session).await.unwrap();
-    google.organisation(&stranger).await.unwrap();
+    google.people(&session, None).await.unwrap();
+    google.people(&stranger, None).await.unwrap();
     let asked = server.asked();
     assert_eq!(
         asked[3].header("authorization"),

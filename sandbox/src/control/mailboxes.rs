@@ -32,6 +32,8 @@ pub(super) struct Hosted {
     kind: Option<Hosting>,
     hides_details: Option<bool>,
     online_meetings: Option<bool>,
+    /// What its owner signs in as, which need not be an address of the organisation's.
+    sign_in_name: Option<String>,
 }
 
 /// Changes where a mailbox is hosted and what it shows.
@@ -40,6 +42,9 @@ pub(super) fn change(app: &App, id: Uuid, new: &Hosted) -> Result<Value, Refused
         mailbox.hosting = new.kind.unwrap_or(mailbox.hosting);
         mailbox.hides_details = new.hides_details.unwrap_or(mailbox.hides_details);
         mailbox.online_meetings = new.online_meetings.unwrap_or(mailbox.online_meetings);
+        if let Some(name) = &new.sign_in_name {
+            mailbox.upn.clone_from(name);
+        }
     })
 }
 

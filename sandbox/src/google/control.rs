@@ -65,6 +65,20 @@ pub(crate) fn organisation(
         }
         ("POST", ["delegations"]) => Ok(authorise(app, id, body(request)?)?),
         ("POST", ["delegations", "revoke"]) => Ok(revoke(app, id, body(request)?)?),
+        ("POST", ["domains"]) => {
+            let Domain { name, verified } = body(request)?;
+            Ok(write(app, Change::Domain(id, name, verified))?)
+        }
+        ("POST", ["hosted"]) => {
+            let Hosted { address, domain } = body(request)?;
+            let account = find(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
+            Ok(write(app, Change::Hosted(account.ok_or(Refused::NotFound("mailbox"))?, domain))?)
+        }
+        ("POST", ["resold"]) => {
+            let Resold { organisation } = body(request)?;
+            find(app.store().state(), organisation)?;
+            Ok(write(app, Change::Resold(id, organisation))?)
+        }
         _ => Err(Refused::NotFound("control")),
     }
 }
@@ -209,6 +223,34 @@ fn revoke(app: &App, organisation: Uuid, order: Revoke) -> Result<Value, Error> 
     let change = Change::DelegationGone(organisation, order.client_id);
     app.commit(&mut app.store(), vec![store::Change::Google(change)])?;
     Ok(json!({ "revoked": true }))
+}
+
+/// A domain that an organisation adds to its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Domain {
+    name: String,
+    verified: bool,
+}
+
+/// An account of another domain than its organisation's own, as ID tokens tell it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hosted {
+    address: String,
+    domain: String,
+}
+
+/// An organisation that this one resells.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resold {
+    organisation: Uuid,
+}
+
+fn write(app: &App, change: Change) -> Result<Value, Error> {
+    app.commit(&mut app.store(), vec![store::Change::Google(change)])?;
+    Ok(json!({ "done": true }))
 }
 
 /// What Google knows about an organisation.

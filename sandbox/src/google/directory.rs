@@ -12,11 +12,13 @@ use super::{
 use crate::{
     microsoft::identity::keys::sha256,
     model::{Hosting, Mailbox, Organisation, Purpose},
+    store::State,
     wire::Answer,
 };
 
 const USERS: &[&str] = &["admin.directory.user.readonly", "admin.directory.user"];
 const CUSTOMER: &[&str] = &["admin.directory.customer.readonly", "admin.directory.customer"];
+const DOMAINS: &[&str] = &["admin.directory.domain.readonly", "admin.directory.domain"];
 const RESOURCES: &[&str] =
     &["admin.directory.resource.calendar.readonly", "admin.directory.resource.calendar"];
 const PAGE: usize = 100;
@@ -30,6 +32,7 @@ pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
     let scopes = match rest {
         ["users", ..] => USERS,
         ["customers", _] => CUSTOMER,
+        ["customer", _, "domains"] => DOMAINS,
         _ => RESOURCES,
     };
     call.scope(scopes)?;
@@ -42,13 +45,19 @@ pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
         }
         ("GET", ["users"]) => users(call, organisation),
         ("GET", ["users", key]) => {
-            let found = organisation.find(key).or_else(|| by_number(organisation, key));
-            let found = found.filter(|found| found.purpose != Purpose::Room);
-            let found = found.filter(|found| found.hosting != Hosting::OnPrem);
+            let resold = resold(state, organisation);
+            let seen = std::iter::once(organisation).chain(resold);
+            let found =
+                seen.filter_map(|one| Some((one, one.find(key).or_else(|| by_number(one, key))?))).next();
+            let found = found.filter(|(_, found)| found.purpose != Purpose::Room);
+            let found = found.filter(|(_, found)| found.hosting != Hosting::OnPrem);
             let missing = || Failure::new(404, "global", "notFound", "Resource Not Found: userKey");
-            let found = found.ok_or_else(missing)?;
+            let (owner, found) = found.ok_or_else(missing)?;
             call.note.mailbox = Some(found.address.clone());
-            Ok(Answer::json(200, user(organisation, found)))
+            Ok(Answer::json(200, user(owner, found)))
+        }
+        ("GET", ["customer", key, "domains"]) if ours(organisation, key) => {
+            Ok(Answer::json(200, domains(state, organisation)))
         }
         ("GET", ["customer", key, "resources", "calendars"]) if ours(organisation, key) => {
             resources(call, organisation)
@@ -62,6 +71,12 @@ pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
         }
         _ => Err(Failure::not_found().into()),
     }
+}
+
+/// The organisations that this one resells: a reseller's administrators see their directories.
+fn resold<'s>(state: &'s State, reseller: &Organisation) -> impl Iterator<Item = &'s Organisation> {
+    let ours = state.google.resold.iter().filter(move |(of, _)| *of == reseller.id);
+    ours.filter_map(|(_, customer)| state.organisations.get(customer))
 }
 
 fn by_number<'a>(organisation: &'a Organisation, key: &str) -> Option<&'a Mailbox> {
@@ -96,6 +111,21 @@ fn customer(organisation: &Organisation) -> Value {
         "postalAddress": { "organizationName": organisation.name, "countryCode": "DE" },
         "language": "en",
     })
+}
+
+/// The organisation's own domain, and those that were added to it.
+fn domains(state: &State, organisation: &Organisation) -> Value {
+    let domain = |name: &str, verified: bool| {
+        json!({
+            "kind": "admin#directory#domain", "etag": etag(name), "domainName": name, "verified": verified,
+            "isPrimary": name == organisation.domain,
+            "creationTime": organisation.created_at.timestamp_millis().to_string(),
+        })
+    };
+    let added = state.google.domains.iter().filter(|((owner, _), _)| *owner == organisation.id);
+    let own = std::iter::once(domain(&organisation.domain, true));
+    let all: Vec<Value> = own.chain(added.map(|((_, name), verified)| domain(name, *verified))).collect();
+    json!({ "kind": "admin#directory#domains", "etag": etag("domains"), "domains": all })
 }
 
 fn users(call: &Call<'_>, organisation: &Organisation) -> Result<Answer, Refused> {

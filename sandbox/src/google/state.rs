@@ -19,6 +19,12 @@ pub struct State {
     pub delegations: BTreeMap<(Uuid, String), Delegation>,
     /// Open channels by their ids.
     pub channels: BTreeMap<String, Channel>,
+    /// Domains besides an organisation's own, by organisation and name, with whether they are verified.
+    pub domains: BTreeMap<(Uuid, String), bool>,
+    /// Of which domain accounts are, where it is not their organisation's own; by directory id.
+    pub hosted: BTreeMap<String, String>,
+    /// Organisations that another one resells, whose administrators see their directories.
+    pub resold: BTreeSet<(Uuid, Uuid)>,
 }
 
 /// One mutation of the state.
@@ -35,6 +41,12 @@ pub enum Change {
     Channel(Channel),
     /// A channel was stopped.
     ChannelGone(String),
+    /// A further domain of an organisation, and whether it is verified.
+    Domain(Uuid, String, bool),
+    /// An account is of a domain that is not its organisation's own.
+    Hosted(String, String),
+    /// The first organisation resells the second.
+    Resold(Uuid, Uuid),
 }
 
 /// A service account of a vendor's or a customer's project.
@@ -102,6 +114,13 @@ impl State {
                 return Some(channel);
             }
             Change::ChannelGone(id) => drop(self.channels.remove(&id)),
+            Change::Domain(organisation, name, verified) => {
+                self.domains.insert((organisation, name), verified);
+            }
+            Change::Hosted(account, domain) => drop(self.hosted.insert(account, domain)),
+            Change::Resold(reseller, customer) => {
+                self.resold.insert((reseller, customer));
+            }
         }
         None
     }

@@ -244,9 +244,10 @@ impl Endpoint<'_> {
         let organisation = state.organisations.get(&code.grant.tenant).ok_or_else(dead)?;
         let account = organisation.mailboxes.get(&code.grant.account).ok_or_else(dead)?;
         let now = self.app.now().timestamp();
+        let domain = state.google.hosted.get(&account.id).unwrap_or(&organisation.domain);
         let mut claims = json!({
             "iss": origin(self.request), "azp": code.grant.client_id, "aud": code.grant.client_id,
-            "sub": super::directory::number(&account.id), "hd": organisation.domain,
+            "sub": super::directory::number(&account.id), "hd": domain,
             "email": account.address, "email_verified": true, "iat": now, "exp": now + 3_600,
         });
         if let Some(nonce) = &code.nonce {

@@ -11,6 +11,7 @@ mod faults;
 mod google;
 mod identity;
 mod meetings;
+mod names;
 mod notices;
 mod official;
 mod rooms;

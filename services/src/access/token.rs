@@ -92,7 +92,8 @@ impl Access {
         let lifetime = lifetime.unwrap_or(longest);
         if lifetime > longest || lifetime.as_secs() == 0 {
             let message = format!("A token may last 1 to {} seconds.", longest.as_secs());
-            return Err(Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds").into());
+            let refusal = Refusal::new("TOKEN_LIFETIME", message).at("lifetimeSeconds");
+            return Err(refusal.exceeding(longest.as_secs(), lifetime.as_secs()).into());
         }
         let signer = self.signer(lifetime).await?;
         let mut tx = self.services.begin(tenant.uuid()).await?;

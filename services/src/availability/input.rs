@@ -162,7 +162,8 @@ impl Query {
             })?;
         if window.duration() > Duration::days(LONGEST_DAYS) {
             let message = format!("A window is at most {LONGEST_DAYS} days long.");
-            return Err(Refusal::new("WINDOW_TOO_LARGE", message).at("until"));
+            let days = (window.duration() + Duration::days(1) - Duration::microseconds(1)).num_days();
+            return Err(Refusal::new("WINDOW_TOO_LARGE", message).at("until").exceeding(LONGEST_DAYS, days));
         }
         Ok(window)
     }
@@ -212,7 +213,7 @@ pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!("A buffer is at most {LONGEST_BUFFER} minutes long.");
-    Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field))
+    Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field).exceeding(LONGEST_BUFFER, minutes))
 }
 
 /// Refuses more than the maximum number of participants.
@@ -221,11 +222,12 @@ pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> 
         return Ok(());
     }
     let message = format!("Give at most {MOST_PARTICIPANTS} at once.");
-    Err(Refusal::new("TOO_MANY_PARTICIPANTS", message).at(field))
+    Err(Refusal::new("TOO_MANY_PARTICIPANTS", message).at(field).exceeding(MOST_PARTICIPANTS, count))
 }
 
 fn within_a_day(minutes: u32, code: &'static str, field: &'static str) -> Result<NonZeroU32, Refusal> {
-    NonZeroU32::new(minutes)
-        .filter(|minutes| minutes.get() <= DAY_MINUTES)
-        .ok_or_else(|| Refusal::new(code, format!("Give 1 to {DAY_MINUTES} minutes.")).at(field))
+    NonZeroU32::new(minutes).filter(|minutes| minutes.get() <= DAY_MINUTES).ok_or_else(|| {
+        let refusal = Refusal::new(code, format!("Give 1 to {DAY_MINUTES} minutes.")).at(field);
+        refusal.exceeding(DAY_MINUTES, minutes)
+    })
 }

@@ -155,14 +155,17 @@ fn time(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
         .ok_or_else(|| Refusal::new("END_BEFORE_START", "The booking must end after it begins.").at("end"))?;
     if range.duration() > Duration::hours(LONGEST_HOURS) {
         let message = format!("A booking is at most {LONGEST_HOURS} hours long.");
-        return Err(Refusal::new("TOO_LONG", message).at("end").into());
+        let hours = (range.duration() + Duration::hours(1) - Duration::microseconds(1)).num_hours();
+        return Err(Refusal::new("TOO_LONG", message).at("end").exceeding(LONGEST_HOURS, hours).into());
     }
     Ok(range)
 }
 
-fn no_longer(text: &str, most: usize, code: &'static str, field: &'static str) -> Result<()> {
-    if text.chars().count() <= most {
+pub(super) fn no_longer(text: &str, most: usize, code: &'static str, field: &'static str) -> Result<()> {
+    let found = text.chars().count();
+    if found <= most {
         return Ok(());
     }
-    Err(Refusal::new(code, format!("Use at most {most} characters.")).at(field).into())
+    let refusal = Refusal::new(code, format!("Use at most {most} characters.")).at(field);
+    Err(refusal.exceeding(most, found).into())
 }

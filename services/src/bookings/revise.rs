@@ -111,10 +111,7 @@ impl Bookings {
         message: &str,
         idempotency_key: &str,
     ) -> Outcome<Placed> {
-        if message.chars().count() > LONGEST_MESSAGE {
-            let too_long = format!("Use at most {LONGEST_MESSAGE} characters.");
-            return Err(Refusal::new("MESSAGE_TOO_LONG", too_long).at("message").into());
-        }
+        input::no_longer(message, LONGEST_MESSAGE, "MESSAGE_TOO_LONG", "message")?;
         text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
         self.again(|| self.cancel_once(by, id, message, idempotency_key)).await
     }

@@ -28,6 +28,7 @@ pub use tenants::TenantLocale;
 use crate::{
     Result, Services,
     audit::{self, Facts, Recorded},
+    connect::domains,
     events,
     orders::Order,
     tx::After,
@@ -50,6 +51,13 @@ pub enum Change {
     Verification(NewVerification),
     /// Stores the tenant's locale from its directory.
     Locale(TenantLocale),
+    /// The organisation that an integration is bound to, as its directory tells it now.
+    Organisation {
+        /// The integration.
+        integration: Uuid,
+        /// The organisation.
+        organisation: providers::Organisation,
+    },
     /// Makes a verified service mailbox the integration's current one.
     ServiceMailbox {
         /// Integration that owns the service mailbox.
@@ -136,6 +144,9 @@ impl<'a> Writer<'a> {
             Change::Rooms(list) => self.rooms(list).await,
             Change::Verification(verification) => self.verification(verification).await,
             Change::Locale(locale) => self.locale(locale).await,
+            Change::Organisation { integration, organisation } => {
+                domains::store(self.txn, self.tenant, integration, &organisation).await
+            }
             Change::ServiceMailbox { integration, address, name } => {
                 self.service_mailbox(integration, address, name).await
             }

@@ -13,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor,
+    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor, domains,
     session::{session_over, verifier_place},
 };
 use crate::{
@@ -72,6 +72,7 @@ impl Connect {
     ) -> Result<()> {
         let mut tx = self.services.begin(integration.tenant_id).await?;
         bind(&tx, integration, &organisation.id).await?;
+        domains::store(tx.conn(), tx.tenant(), integration.id, organisation).await?;
         let mut change = entity::integration::ActiveModel::from(integration.clone());
         change.server_url = Set(consented.server.as_ref().map(Url::to_string));
         change.external_tenant = Set(Some(organisation.id.clone()));
@@ -124,6 +125,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
         tenant_id: Set(tx.tenant()),
         integration_id: Set(integration.id),
         bound_at: Set(tx.now()),
+        domains: Set(None),
     };
     let unless_bound = OnConflict::new().do_nothing().to_owned();
     if Entity::insert(row).on_conflict(unless_bound).exec_without_returning(tx.conn()).await? == 1 {

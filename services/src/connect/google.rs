@@ -138,7 +138,7 @@ impl Connect {
     }
 
     /// Completes a user's own consent at Google. The account must be the one that the organisation's directory has
-    /// under the user's calendar address.
+    /// under the user's calendar address, in one of the organisation's verified domains.
     pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
         let path = GOOGLE_OWN_CONSENTED;
         let (session, verifier) = self.expect_answer(cookie, "OWN_OPEN", path, &answer).await?;
@@ -148,6 +148,8 @@ impl Connect {
             google.redeem_code(answer.code()?, &verifier, &redirect, nonce.unwrap_or_default()).await?;
         let Owner { integration, user, address } = self.owner(&session).await?;
         let who = tokens.person.ok_or_else(|| account_mismatch(&address))?;
+        let (_, domain_of_address) = who.email.rsplit_once('@').unwrap_or_default();
+        self.require_domains(&integration, &address, [&who.domain, domain_of_address]).await?;
         self.require_owner(&integration, &address, &who.id).await?;
         let external = integration.external_tenant.clone().ok_or_else(session_over)?;
         let refresh_token = tokens.refresh_token.map(|token| token.expose_secret().to_owned());

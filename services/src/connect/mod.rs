@@ -5,6 +5,7 @@
 //! address anybody can type. Each `state` is ours, single-use, and valid for one step of one session. Whatever ends a
 //! session early leaves the integration with a reason and nothing half-connected.
 
+pub(crate) mod domains;
 mod force;
 mod google;
 mod microsoft;

@@ -137,7 +137,7 @@ impl Connect {
 
     /// Refuses an account that is not the one behind an address according to the organisation's own directory. The
     /// address was typed by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an
-    /// account that the directory does not know belongs to another organisation.
+    /// account that the directory does not know, or lists for another organisation, is refused.
     pub(super) async fn require_owner(
         &self,
         integration: &entity::integration::Model,
@@ -145,8 +145,11 @@ impl Connect {
         account: &str,
     ) -> Result<()> {
         let (provider, session) = self.services.grants().session(integration, None).await?;
+        let is_ours = |organisation: &str| integration.external_tenant.as_deref() == Some(organisation);
         match provider.person(&session, address).await {
-            Ok(person) if person.id == account => Ok(()),
+            Ok(person) if person.id == account && person.organisation.as_deref().is_none_or(is_ours) => {
+                Ok(())
+            }
             Err(error) if error.remedy != Remedy::SkipMailbox => Err(error.into()),
             Ok(_) | Err(_) => Err(account_mismatch(address)),
         }

@@ -69,7 +69,11 @@ fn checked(rules: &RoomRule) -> Result<()> {
     }
     let message =
         format!("Give up to {MOST} entries in each list, each of 1 to {LONGEST} characters on one line.");
-    Err(Refusal::new("ROOM_RULES_MALFORMED", message).at("rules").into())
+    let refusal = Refusal::new("ROOM_RULES_MALFORMED", message).at("rules");
+    let most = lists.iter().map(|list| list.len()).max().unwrap_or_default();
+    let forms = lists.into_iter().flatten().chain([mark]);
+    let longest = forms.map(|form| form.chars().count()).max().unwrap_or_default();
+    Err(if most > MOST { refusal.exceeding(MOST, most) } else { refusal.exceeding(LONGEST, longest) }.into())
 }
 
 /// The integration's own rules; `None` if the operator's default rules apply.

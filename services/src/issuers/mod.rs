@@ -89,8 +89,10 @@ impl Issuers {
         self.try_out(&row).await?;
         let mut tx = self.services.begin(tenant.uuid()).await?;
         row.client_secret = self.sealed(&tx, &row, secret.as_ref()).await?;
-        if entity::openid_issuer::of(tx.tenant()).count(tx.conn()).await? >= MOST {
-            return Err(Error::refuse("TOO_MANY", format!("A tenant has at most {MOST} issuers.")));
+        let count = entity::openid_issuer::of(tx.tenant()).count(tx.conn()).await?;
+        if count >= MOST {
+            let refusal = Refusal::new("TOO_MANY", format!("A tenant has at most {MOST} issuers."));
+            return Err(refusal.exceeding(MOST, count + 1).into());
         }
         let insert = Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(tx.conn());
         insert.await.map_err(taken)?;

@@ -11,7 +11,8 @@ const MOST: usize = 20;
 pub(super) fn checked(urls: &[String]) -> Result<Vec<String>> {
     let malformed = |message: String| Refusal::new("RETURN_URL_MALFORMED", message).at("returnUrls");
     if urls.len() > MOST {
-        return Err(malformed(format!("A tenant has at most {MOST} return addresses.")).into());
+        let refusal = malformed(format!("A tenant has at most {MOST} return addresses."));
+        return Err(refusal.exceeding(MOST, urls.len()).into());
     }
     let check = |text: &String| {
         let url = safe(text).filter(|url| url.query().is_none());
@@ -34,7 +35,7 @@ pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
 /// encoded slashes, because servers differ on how they resolve the latter.
 fn safe(text: &str) -> Option<Url> {
     // The parser drops line breaks and tabs; what is stored is the text.
-    text::check(text, Shape::Line, LONGEST_URL).ok()?;
+    text::accept(text, Shape::Line, LONGEST_URL).ok()?;
     let url = Url::parse(text).ok()?;
     let loopback = match url.host()? {
         Host::Domain(name) => name == "localhost",

@@ -188,6 +188,7 @@ impl World {
             tenant_id: tenant.uuid(),
             integration_id: id,
             bound_at: self.clock.now(),
+            domains: None,
         };
         self.insert(tenant, entity::external_binding::ActiveModel::from(binding)).await;
         let consent = entity::consent_grant::Model {

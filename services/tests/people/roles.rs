@@ -2,6 +2,7 @@
 
 use domain::{Permission, StandardRole, access::Denied};
 use services::{
+    Error, Excess,
     roles::{NewRole, RoleChange, permissions_in},
     users::NewUser,
 };
@@ -24,6 +25,7 @@ on_both!(
     custom_roles_change_what_their_holders_may_do,
     standard_roles_stay_as_they_are,
     roles_of_one_tenant_are_not_anothers,
+    a_name_is_something_that_can_be_seen,
 );
 
 fn role(name: &str, permissions: &[Permission]) -> NewRole {
@@ -142,4 +144,23 @@ async fn roles_of_one_tenant_are_not_anothers(h: Harness) {
     let ours = h.role(acme, StandardRole::Administrator.as_str()).await;
     assert_eq!(refused(roles.assign(&h.vendor(other).await, id(anna.id), &[ours]).await), "NOT_FOUND");
     assert_eq!(roles.permissions_of(other, id(anna.id)).await.unwrap(), None);
+}
+
+/// Forms and commands reach use cases without a document.
+async fn a_name_is_something_that_can_be_seen(h: Harness) {
+    let tenant = h.tenant("acme").await;
+    let by = h.vendor(tenant).await;
+    let roles = h.services.roles();
+    for name in ["", " ", "\u{200B}", "\u{3164}", "Front\u{202E}desk", "\u{2067}desk", "desk\u{E0041}"] {
+        let made = roles.create(&by, role(name, &[Permission::BookingEdit])).await;
+        assert_eq!(refused(made.map(|_| ())), "NAME_MALFORMED", "{name:?}");
+        let made = h.services.users().create(&by, NewUser { name: name.to_owned(), ..person("bob") }).await;
+        assert_eq!(refused(made.map(|_| ())), "NAME_MALFORMED", "{name:?}");
+    }
+    for name in ["می\u{200C}خواهم", "क्\u{200D}ष", "👩\u{200D}💻", "\u{2068}Desk\u{2069}"] {
+        roles.create(&by, role(name, &[Permission::BookingEdit])).await.unwrap();
+    }
+    let error = roles.create(&by, role(&"x".repeat(201), &[Permission::BookingEdit])).await.unwrap_err();
+    let Error::Refused(refusal) = error else { panic!("{error:?}") };
+    assert_eq!(refusal.excess, Some(Excess { limit: 200, actual: 201 }));
 }

@@ -1,10 +1,21 @@
-//! What commands say when they do not succeed: nothing of what the configuration keeps secret.
+//! What commands say, when they succeed and when they do not: nothing of what the configuration or the database keeps
+//! secret, but what they are asked for.
 
-use std::{process::Command, sync::Arc};
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{Ids, SystemClock};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 
-use super::needles::{Kind, Needles, Search};
+use super::needles::{Kind, Needles, Search, hits};
+use crate::harness::TestApp;
 
 /// A command of the operator with this configuration and no other.
 fn said(arguments: &[&str], environment: &[(&str, String)]) -> String {
@@ -78,4 +89,123 @@ fn t20_commands_that_fail_say_nothing_secret() {
         }
     }
     assert!(count > 50, "{count} commands were tried");
+}
+
+/// What the commands that read and export say of an installation in which everything was exercised.
+pub async fn exports(app: &TestApp) -> String {
+    let config = &app.config;
+    let environment = [
+        ("MUSTER_DATABASE_URL", config.database_url.clone()),
+        ("MUSTER_MIGRATION_URL", config.migration_url.clone().unwrap()),
+        ("MUSTER_QUEUE_URL", config.queue_url.clone()),
+        ("MUSTER_QUEUE_PREFIX", config.queue_prefix.clone()),
+        ("MUSTER_PUBLIC_URL", config.public_url.to_string()),
+        ("MUSTER_MASTER_KEY", config.master_key.expose_secret().to_owned()),
+        ("MUSTER_VENDOR_KEY", app.vendor_key.clone()),
+    ];
+    let listed = app.vendor().query("{ tenants(first: 10) { nodes { id } } }", json!({})).await;
+    let tenants = listed["tenants"]["nodes"].as_array().unwrap();
+    let mut orders: Vec<Vec<&str>> = vec![
+        vec!["audit", "export", "--installation"],
+        vec!["audit", "verify"],
+        vec!["audit", "checkpoint"],
+        vec!["keys", "status"],
+        vec!["keys", "rotate"],
+        vec!["workflows", "runs"],
+        vec!["doctor"],
+    ];
+    for tenant in tenants {
+        orders.push(vec!["audit", "export", "--tenant", tenant["id"].as_str().unwrap()]);
+    }
+    assert!(tenants.len() >= 3, "{listed}");
+    let all: Vec<String> = orders.iter().map(|order| said(order, &environment)).collect();
+    let lines = all.iter().flat_map(|said| said.lines());
+    let entries =
+        lines.filter(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["hash"].is_string()));
+    assert!(entries.count() > 20, "the record is exported: {all:#?}");
+    all.concat()
+}
+
+/// A command that goes on: its standard error lies in a file, at the finest level.
+struct Going {
+    child: std::process::Child,
+    complained: std::path::PathBuf,
+}
+
+impl Going {
+    fn begin(folder: &Path, arguments: &[&str]) -> Self {
+        let complained = folder.join("complained");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+        command.args(arguments).env_clear().env("MUSTER_LOG", "trace").env("TMPDIR", folder);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&complained).unwrap());
+        Self { child: command.spawn().unwrap(), complained }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The secrets that a development server keeps in its folder.
+fn kept(data: &Path) -> Option<Needles> {
+    let mut needles = Needles::default();
+    for (file, kind) in [
+        ("master.key", Kind::MasterKey),
+        ("vendor.key", Kind::VendorKey),
+        ("sandbox-client.key", Kind::ClientSecret),
+    ] {
+        let secret = std::fs::read_to_string(data.join(file)).ok()?;
+        needles.add(kind, Some(secret.trim()).filter(|secret| secret.len() > 16)?);
+    }
+    Some(needles)
+}
+
+#[test]
+fn t20_a_development_server_prints_what_is_pasted_and_logs_none_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut dev =
+        Going::begin(folder.path(), &["dev", "--json", "--port", "0", "--data", data.to_str().unwrap()]);
+    let mut ready = String::new();
+    BufReader::new(dev.child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let told: Value = serde_json::from_str(&ready).unwrap();
+    let mut needles = kept(&data).unwrap();
+    let shown = hits(&needles, ready.as_bytes());
+    assert!(
+        shown.iter().all(|(kind, _)| *kind == Kind::VendorKey) && !shown.is_empty(),
+        "it prints {shown:?}"
+    );
+    for token in ["admin", "user"] {
+        needles.add(Kind::AccessToken, told["tokens"][token].as_str().unwrap());
+    }
+    needles.add(Kind::Link, told["connect"].as_str().unwrap().rsplit('/').next().unwrap());
+    let complained = std::fs::read(&dev.complained).unwrap();
+    assert!(complained.len() > 10_000, "it logs at the finest level");
+    assert_eq!(hits(&needles, &complained), []);
+}
+
+#[tokio::test]
+async fn t20_the_demo_says_nothing_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Going::begin(folder.path(), &["demo", "--json", "--users", "4"]);
+    let stdout = demo.child.stdout.take().unwrap();
+    let reading = std::thread::spawn(move || std::io::read_to_string(stdout).unwrap());
+    // Its server's folder goes with it.
+    let needles = loop {
+        let folders = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        if let Some(needles) = folders.filter(|path| path.is_dir()).find_map(|path| kept(&path)) {
+            break needles;
+        }
+        assert!(demo.child.try_wait().unwrap().is_none(), "it ended before it had begun");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    let printed = reading.join().unwrap();
+    assert!(demo.child.wait().unwrap().success(), "{printed}");
+    let complained = std::fs::read(&demo.complained).unwrap();
+    assert!(printed.len() > 500 && complained.len() > 10_000, "{printed}");
+    assert_eq!(hits(&needles, printed.as_bytes()), []);
+    assert_eq!(hits(&needles, &complained), []);
 }

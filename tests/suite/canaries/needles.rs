@@ -176,6 +176,11 @@ impl Search {
     }
 }
 
+/// What stands in a text.
+pub fn hits(needles: &Needles, text: &[u8]) -> Vec<(Kind, &'static str)> {
+    Search::new(needles).hits(text).map(|(kind, form, _)| (kind, form)).collect()
+}
+
 fn digits(secret: &str) -> Option<Vec<u8>> {
     let is_hex = secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hex

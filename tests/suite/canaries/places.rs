@@ -33,6 +33,13 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Whether something was said.
+    pub fn says(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).contains(text)
+    }
+}
+
 impl Write for &Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);

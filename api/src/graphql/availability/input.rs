@@ -12,6 +12,9 @@ use crate::graphql::{
     scalar::{DateTime, LocalTime, TimeZone},
 };
 
+/// How many spans of working hours can be named.
+const MOST_SPANS: usize = 50;
+
 /// Parameters of an availability search.
 #[derive(InputObject)]
 pub struct AvailabilityInput {
@@ -131,10 +134,11 @@ impl TryFrom<AvailabilityInput> for Query {
     type Error = Failure;
 
     fn try_from(input: AvailabilityInput) -> Result<Self> {
-        if input.working_hours.len() > 50 {
-            return Err(Refusal::new("TOO_MANY", "Give at most 50 spans of working hours.")
-                .at("workingHours")
-                .into());
+        let spans = input.working_hours.len();
+        if spans > MOST_SPANS {
+            let refusal =
+                Refusal::new("TOO_MANY", format!("Name at most {MOST_SPANS} spans of working hours."));
+            return Err(refusal.at("workingHours").exceeding(MOST_SPANS, spans).into());
         }
         let day =
             |day: WorkingHoursInput| DayHours { weekday: day.weekday.into(), from: day.from.0, to: day.to.0 };

@@ -189,14 +189,14 @@ fn at<'a>(owner: &str, place: String, ty: &'a Type) -> At<'a> {
 
 impl At<'_> {
     fn text(&self, text: &str) -> Result<(), Error> {
-        let Err(fault) = text::check(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
+        let Err(fault) = text::accept(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
         let finding = Finding::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
         Err(match fault {
             Fault::TooLong { .. } => {
                 let actual = text.chars().count() as u64;
                 Error::TextTooLong(finding, Excess { limit: self.rule.limit as u64, actual })
             }
-            Fault::Character(_) => Error::TextMalformed(finding),
+            Fault::Character(_) | Fault::Invisible | Fault::Direction => Error::TextMalformed(finding),
         })
     }
 }

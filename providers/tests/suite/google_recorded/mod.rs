@@ -87,6 +87,7 @@ pub async fn everything() -> Vec<Asked> {
     let room = json!({ "resourceId": "r", "resourceEmail": ROOM, "buildingId": "b" });
     let answers = [
         json!({ "id": "C01", "customerDomain": "acme.test" }),
+        json!({ "domains": [{ "domainName": "acme.test", "isPrimary": true, "verified": true }] }),
         json!({ "users": [user], "nextPageToken": "p2" }),
         json!({ "users": [] }),
         json!({ "items": [room], "nextPageToken": "p2" }),

@@ -1,0 +1,46 @@
+//! Under which names a sandbox answers, and to whose pages.
+
+use reqwest::{Method, header};
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_sandbox_on_loopback_answers_no_other_name_and_no_other_page() {
+    let world = World::new().await;
+    let authority = world.base.strip_prefix("http://").unwrap().to_owned();
+    let doors = [
+        (Method::POST, "control/organisations"),
+        (Method::POST, "control/tokens/expire"),
+        (Method::GET, "control/journal"),
+        (Method::GET, "v1.0/organization"),
+        (Method::POST, "google/token"),
+        (Method::GET, "Autodiscover/Autodiscover.xml"),
+    ];
+    for (method, door) in doors {
+        let ask = async |host: &str, origin: Option<&str>| {
+            let url = format!("{}/{door}", world.base);
+            let mut request = world.client.request(method.clone(), url).header(header::HOST, host);
+            if let Some(origin) = origin {
+                request = request.header(header::ORIGIN, origin);
+            }
+            request.body(json!({}).to_string()).send().await.unwrap().status().as_u16()
+        };
+        for host in ["rebound.example", "rebound.example:4001", "localhost.evil.example", "10.0.0.1"] {
+            assert_eq!(ask(host, None).await, 421, "{door} under {host}");
+        }
+        for origin in ["https://evil.example", "null", "http://localhost.evil.example"] {
+            assert_eq!(ask(&authority, Some(origin)).await, 403, "{door} from {origin}");
+        }
+        for origin in [None, Some(world.base.as_str()), Some("http://localhost:4000")] {
+            let status = ask(&authority, origin).await;
+            assert!(status != 421, "{door} from {origin:?}: {status}");
+        }
+    }
+    let asked = |origin: &'static str| {
+        let request = world.client.post(format!("{}/control/tokens/expire", world.base));
+        request.header(header::ORIGIN, origin).body("{}").send()
+    };
+    assert_eq!(asked("http://127.0.0.1:4000").await.unwrap().status().as_u16(), 200);
+    assert_eq!(asked("https://evil.example").await.unwrap().status().as_u16(), 403);
+}

@@ -1,0 +1,72 @@
+//! The domains of an organisation, as far as its provider has verified them: written when its consent comes into force
+//! and whenever its directory is verified, compared with what a person's consent names.
+
+use domain::ProviderKind;
+use providers::Organisation;
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, prelude::Json, sea_query::Expr};
+use uuid::Uuid;
+
+use super::{Connect, own::account_mismatch};
+use crate::{Result, grants::binding, integrations};
+
+impl Connect {
+    /// Refuses a consent that names a domain which is not the organisation's. Where the administrator never allowed to
+    /// read the domains, this decides nothing.
+    pub(super) async fn require_domains(
+        &self,
+        integration: &entity::integration::Model,
+        address: &str,
+        named: [&str; 2],
+    ) -> Result<()> {
+        let external = integration.external_tenant.as_deref().unwrap_or_default();
+        let provider = integrations::provider(integration)?;
+        let txn = self.services.store.read(integration.tenant_id).await?;
+        let bound = binding(&txn, provider, external, integration.tenant_id).await?;
+        drop(txn);
+        let known: Option<Vec<String>> = bound.and_then(|bound| serde_json::from_value(bound.domains?).ok());
+        if known.as_ref().is_some_and(|known| has_all(known, named)) {
+            return Ok(());
+        }
+        // One may have been added since.
+        let (provider, session) = self.services.grants().session(integration, None).await?;
+        let found = provider.organisation(&session).await?;
+        if found.id != external {
+            return Err(account_mismatch(address));
+        }
+        let tx = self.services.begin(integration.tenant_id).await?;
+        store(tx.conn(), integration.tenant_id, integration.id, &found).await?;
+        tx.commit().await?;
+        let are_hidden = known.is_none() && found.domains.is_empty();
+        match are_hidden || has_all(&found.domains, named) {
+            true => Ok(()),
+            false => Err(account_mismatch(address)),
+        }
+    }
+}
+
+fn has_all(known: &[String], named: [&str; 2]) -> bool {
+    named.iter().all(|name| known.iter().any(|known| known.eq_ignore_ascii_case(name)))
+}
+
+/// Writes the domains of an organisation that is bound to this integration. What may no longer be read stays. What a
+/// customer's own server says of itself proves nothing and is not written.
+pub(crate) async fn store(
+    conn: &impl ConnectionTrait,
+    tenant: Uuid,
+    integration: Uuid,
+    organisation: &Organisation,
+) -> Result<()> {
+    use entity::external_binding::{Column, update};
+    if organisation.domains.is_empty() {
+        return Ok(());
+    }
+    let verifying = [ProviderKind::Microsoft365, ProviderKind::GoogleWorkspace];
+    update(tenant)
+        .filter(Column::IntegrationId.eq(integration))
+        .filter(Column::ExternalTenant.eq(&organisation.id))
+        .filter(Column::Provider.is_in(verifying.map(ProviderKind::as_str)))
+        .col_expr(Column::Domains, Expr::value(Json::from(organisation.domains.as_slice())))
+        .exec(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What is said when something of ours panics while secrets are on their way: by the process, by the log, to the client.
+
+use std::{net::TcpListener, sync::Arc};
+
+use actix_web::{HttpRequest, web};
+use api::{Engine, State, callers::Callers};
+use async_graphql::{Request, Response};
+use domain::{Ids, SystemClock};
+use futures::stream::BoxStream;
+use serde_json::json;
+
+use super::needles::Needles;
+use crate::harness::{ANSWERS, TestApp};
+
+/// The real schema, of which every resolver panics.
+struct Breaks(String);
+
+#[async_trait::async_trait]
+impl Engine for Breaks {
+    fn sdl(&self) -> String {
+        self.0.clone()
+    }
+
+    async fn execute(&self, request: Request) -> Response {
+        panic!("a resolver broke with {} variables", request.variables.len())
+    }
+
+    fn subscribe(&self, _request: Request) -> BoxStream<'static, Response> {
+        panic!("a subscription broke")
+    }
+}
+
+async fn breaks(request: HttpRequest, body: web::Bytes) -> String {
+    panic!("a page broke with {} headers and {} bytes", request.headers().len(), body.len())
+}
+
+/// Sends every secret, as credential, as value and in the address, to what panics; answers how often something did.
+pub async fn each(app: &TestApp, needles: &Needles) -> usize {
+    let callers = Arc::new(Callers(app.node.services.clone()));
+    let ids = Ids::random(Arc::new(SystemClock));
+    let engine = Arc::new(Breaks(api::graphql::sdl()));
+    let config = api::Config { introspection: api::Introspection::Everyone, ..api::Config::default() };
+    let state = web::Data::new(State::new(config, engine, callers.clone(), callers, ids).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let page = |routes: &mut web::ServiceConfig| {
+        routes.service(web::resource("/breaks").to(breaks));
+    };
+    let server = api::serve(listener, state, 1, page).unwrap();
+    let handle = server.handle();
+    let serving = tokio::spawn(server);
+    let client = muster::demo::browser::client().unwrap();
+    let query = "query($id: ID!) { user(id: $id) { id } }";
+    let mut count = 0;
+    for secret in needles.values() {
+        // A longer one is refused before anything runs.
+        let id: String = secret.chars().take(256).collect();
+        let body = json!({ "query": query, "variables": { "id": id } }).to_string();
+        let path = format!("{base}/breaks?code={}", super::urlencoded(secret));
+        for (url, bearer) in [(format!("{base}/graphql"), app.vendor_key.as_str()), (path, secret)] {
+            let request = http::Request::new(http::Method::POST, url.parse().unwrap());
+            let request = request.authorization(&format!("Bearer {bearer}"));
+            count += 1;
+            // Whoever is cut off is told nothing.
+            if let Ok(answer) = client.send(request.body("application/json", body.clone())).await {
+                ANSWERS.lock().unwrap().push_str(&String::from_utf8_lossy(&answer.body));
+            }
+        }
+    }
+    handle.stop(false).await;
+    serving.await.unwrap().unwrap();
+    count
+}

@@ -1,0 +1,95 @@
+//! Every route has one spelling: what is decided by a path is decided for whatever the router takes for the same.
+
+use std::path::{Path, PathBuf};
+
+use muster::dev;
+
+use crate::edges::get;
+
+/// What routes are named by where they are no texts themselves.
+const NAMED: [(&str, &str); 7] = [
+    ("connect::SIGNED_IN", services::connect::SIGNED_IN),
+    ("connect::CONSENTED", services::connect::CONSENTED),
+    ("connect::GOOGLE_SIGNED_IN", services::connect::GOOGLE_SIGNED_IN),
+    ("connect::OWN_CONSENTED", services::connect::OWN_CONSENTED),
+    ("connect::GOOGLE_OWN_CONSENTED", services::connect::GOOGLE_OWN_CONSENTED),
+    ("MICROSOFT_HOOK", services::channels::MICROSOFT_HOOK),
+    ("GOOGLE_HOOK", services::channels::GOOGLE_HOOK),
+];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+/// The paths of all routes, with something in the place of what varies.
+fn routes() -> Vec<String> {
+    let texts = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("api/src"));
+    let mut routes = Vec::new();
+    for text in texts.iter().map(|path| std::fs::read_to_string(path).unwrap()) {
+        for rest in text.split("web::resource(").skip(1) {
+            let name = rest.split(')').next().unwrap();
+            let path = match name.strip_prefix('"') {
+                Some(path) => path.trim_end_matches('"'),
+                None => NAMED.iter().find(|(known, _)| *known == name).expect(name).1,
+            };
+            let segments =
+                path.split('/').map(|segment| if segment.starts_with('{') { "x1" } else { segment });
+            routes.push(segments.collect::<Vec<_>>().join("/"));
+        }
+    }
+    routes
+}
+
+/// Other spellings of a path.
+fn spellings(path: &str) -> Vec<String> {
+    let mut found: Vec<String> =
+        ["/", "/.", "/x/..", "/%2e", "/x/%2E%2e", "/%5c"].map(|before| format!("{before}{path}")).into();
+    found
+        .extend(["%00", "%0a", "%", "%zz", "/.", "//", "%2f", "%5C.."].map(|after| format!("{path}{after}")));
+    for (at, char) in path.char_indices().skip(1) {
+        let (before, after) = (&path[..at], &path[at + 1..]);
+        if char == '/' {
+            found.extend(
+                ["//", "/./", "%2f", "%2F", "\\", "/x/../"].map(|slash| format!("{before}{slash}{after}")),
+            );
+        } else {
+            found.push(format!("{before}%{:02x}{after}", u32::from(char)));
+            found.push(format!("{before}%{:02X}{after}", u32::from(char)));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_route_has_one_spelling() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = dev::Options {
+        data: folder.path().join("data"),
+        port: 0,
+        database_url: None,
+        migration_url: None,
+        queue_url: None,
+        seed: false,
+        allowed_hosts: Vec::new(),
+    };
+    let ready = dev::start(options).await.unwrap();
+    let authority = ready.base.authority().to_owned();
+    let routes = routes();
+    assert!(routes.len() > 20, "{routes:?}");
+    for route in &routes {
+        let known = get(&authority, route, &authority).await;
+        assert!(!known.contains("PATH_MALFORMED"), "{route}: {known}");
+        for path in spellings(route) {
+            let answer = get(&authority, &path, &authority).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
+        }
+        // Upper and lower case are two paths, to the router as to whoever decides.
+        let fixed = !route.contains("x1");
+        if fixed {
+            let answer = get(&authority, &route.to_uppercase(), &authority).await;
+            assert!(answer.starts_with("HTTP/1.1 404"), "{route}: {answer}");
+        }
+    }
+    ready.stop().await;
+}
