@@ -1,4 +1,4 @@
-//! Bodies, documents and frames that are meant to cost much (T26). Counted is what the server takes of them; what it
+//! Bodies and documents that are meant to cost much (T26). Counted is what the server takes of them; what it
 //! costs in time and memory is not measured here.
 
 use std::time::Duration;
@@ -123,48 +123,4 @@ async fn t26_documents_in_json_that_go_deep_are_refused() {
         assert!(!reply.code().is_empty(), "{name}");
     }
     assert_eq!(server.query("{ hello }").await.status, 200, "others are served");
-}
-
-const UPGRADE: &str = "GET /graphql/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n\
-    sec-websocket-protocol: graphql-transport-ws\r\n\r\n";
-
-#[tokio::test]
-async fn t26_a_frame_that_is_too_large_is_not_waited_for() {
-    let server = Server::start();
-    let masked = |head: &[u8]| [head, &[0; 4]].concat();
-    let announced = |length: u64| masked(&[&[0x81, 0xff], length.to_be_bytes().as_slice()].concat());
-    let part = [masked(&[0x00, 0xfe, 0x40, 0x00]), vec![b' '; 0x4000]].concat();
-    for (name, first, chunk) in [
-        ("of 2^63 - 1 bytes", announced(u64::MAX >> 1), vec![b' '; 0x4000]),
-        ("of 256 MB", announced(256 << 20), vec![b' '; 0x4000]),
-        ("in parts without an end", masked(&[0x01, 0x80]), part),
-        ("that is compressed", [masked(&[0xc1, 0x84]), vec![0; 4]].concat(), Vec::new()),
-        ("of an unknown kind", masked(&[0x83, 0x80]), Vec::new()),
-        ("that is not masked", vec![0x81, 0x02, b'{', b'}'], Vec::new()),
-    ] {
-        let mut stream = TcpStream::connect(server.address).await.unwrap();
-        stream.write_all(UPGRADE.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{name}: it is upgraded");
-        }
-        assert!(!String::from_utf8_lossy(&answer).to_lowercase().contains("deflate"), "{name}");
-        let (mut from, mut to) = stream.split();
-        let mut taken = first.len();
-        to.write_all(&first).await.unwrap();
-        let pour = async {
-            while !chunk.is_empty() && taken < 256 * MEGABYTE && to.write_all(&chunk).await.is_ok() {
-                taken += chunk.len();
-            }
-        };
-        let mut rest = Vec::new();
-        let read = async {
-            let _ = from.read_to_end(&mut rest).await;
-        };
-        let closed = tokio::time::timeout(Duration::from_secs(15), async { tokio::join!(pour, read) }).await;
-        assert!(closed.is_ok(), "{name}: it is closed");
-        assert!(taken < IN_BUFFERS, "{name}: {taken} bytes");
-    }
 }
