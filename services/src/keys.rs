@@ -45,7 +45,7 @@ const USE_RESOLUTION: Duration = Duration::minutes(1);
 pub struct NewKey {
     /// Display name.
     pub name: String,
-    /// Permissions of the key.
+    /// What the key may do; a subset of what its creator may do.
     pub permissions: BTreeSet<Permission>,
     /// The only tenant for which the key may act; `None` allows any, one per request.
     pub tenant: Option<Id<ids::Tenant>>,

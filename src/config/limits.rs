@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use services::quotas::{Quota, QuotaSettings};
 
-/// `[rate_limits]`.
+/// Quotas of the four kinds of callers; the table `rate_limits` of the configuration.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimits {

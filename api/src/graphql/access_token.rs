@@ -182,7 +182,7 @@ impl AccessTokenMutation {
 
 fn at_most(tokens: &[ID]) -> Result<Vec<domain::Id<ids::AccessToken>>> {
     if tokens.len() > MOST {
-        let refusal = services::Refusal::new("TOO_MANY", format!("Name at most {MOST} tokens at once."));
+        let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MOST} token ids at once."));
         return Err(refusal.at("tokenIds").exceeding(MOST, tokens.len()).into());
     }
     all_named(tokens, "token", "tokenIds")

@@ -282,7 +282,7 @@ fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
 /// Parses the ids in an input's `roleIds`, up to 20.
 pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
     if roles.len() > MOST {
-        let refusal = services::Refusal::new("TOO_MANY", format!("Name at most {MOST} roles at once."));
+        let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MOST} roles at once."));
         return Err(refusal.at("roleIds").exceeding(MOST, roles.len()).into());
     }
     all_named(roles, "role", "roleIds")

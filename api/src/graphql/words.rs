@@ -130,7 +130,7 @@ mirror! {
         ServiceAccount = "SERVICE_ACCOUNT",
     }
 
-    /// State of an integration.
+    /// How far the connection of a calendar system has got.
     IntegrationState of domain::state::IntegrationState {
         /// Created; nobody has been asked for consent yet.
         Draft = "DRAFT",
@@ -182,7 +182,7 @@ mirror! {
         Disconnected = "DISCONNECTED",
     }
 
-    /// State of a booking.
+    /// How far a booking has got, from the request to its end.
     BookingState of domain::state::BookingState {
         /// Accepted; the time is not blocked yet.
         Requested = "REQUESTED",
@@ -245,7 +245,7 @@ mirror! {
         Skipped = "SKIPPED",
     }
 
-    /// State of a campaign.
+    /// Whether a bulk activation is running, paused or over.
     CampaignState of domain::state::CampaignState {
         /// Mailboxes are being activated.
         Running = "RUNNING",

@@ -30,7 +30,7 @@ impl Workflow {
         self.0.about
     }
 
-    /// States of the workflow.
+    /// In the order of the table in docs/workflows.
     async fn states(&self) -> Vec<WorkflowState> {
         self.0.states.iter().map(WorkflowState::from).collect()
     }

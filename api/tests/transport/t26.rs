@@ -1,4 +1,4 @@
-//! Bodies, documents and frames that are meant to cost much (T26). Counted is what the server takes of them; what it
+//! Bodies and documents that are meant to cost much (T26). Counted is what the server takes of them; what it
 //! costs in time and memory is not measured here.
 
 use std::time::Duration;

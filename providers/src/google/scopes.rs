@@ -40,7 +40,7 @@ pub(super) enum Scope {
     Lists,
     /// The organisation.
     Customer,
-    /// Its domains.
+    /// Domain names that the organisation has verified.
     Domains,
     /// People of the directory.
     People,

@@ -35,7 +35,7 @@ pub struct AccessToken {
     pub id: Id<ids::AccessToken>,
     /// The token itself, for the header `Authorization` after `Bearer`.
     pub token: String,
-    /// When the token expires.
+    /// From this instant on the token is refused.
     pub expires_at: Timestamp,
 }
 

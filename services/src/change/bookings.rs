@@ -55,7 +55,7 @@ pub struct OwnEvent {
     pub external_id: String,
     /// UID of the event in iCalendar.
     pub uid: String,
-    /// Title of the event.
+    /// What the event is called in every participant's calendar.
     pub title: String,
     /// Connections whose calendars contain the event.
     pub connections: Vec<Uuid>,

@@ -53,9 +53,9 @@ pub enum Change {
     Locale(TenantLocale),
     /// The organisation that an integration is bound to, as its directory tells it now.
     Organisation {
-        /// The integration.
+        /// Identifier of the bound integration.
         integration: Uuid,
-        /// The organisation.
+        /// Name, identifier and verified domains at the provider.
         organisation: providers::Organisation,
     },
     /// Makes a verified service mailbox the integration's current one.
@@ -77,7 +77,7 @@ pub enum Change {
     Item(ItemResult),
     /// Starts a campaign for an integration, unless one is running.
     StartCampaign(Uuid),
-    /// Marks a campaign as finished.
+    /// Ends a campaign, once every item has a result.
     CampaignFinished(Uuid),
     /// Changes a booking's state or data.
     Booking(BookingChange),
@@ -87,7 +87,7 @@ pub enum Change {
     Signal {
         /// Identifier of the receiving run.
         run: Uuid,
-        /// Name of the signal.
+        /// One of the signals that the run's workflow accepts in its present state.
         name: &'static str,
         /// Data of the signal.
         payload: Json,

@@ -17,9 +17,9 @@ pub enum Column {
     ConnectSessionVerifier,
     /// The secret that a provider's notifications repeat.
     ChannelSecret,
-    /// The client secret of a tenant at its OpenID issuer.
+    /// With it a tenant's application authenticates at the identity provider.
     OpenIdIssuerSecret,
-    /// A tenant's data key.
+    /// Seals everything else of a tenant; itself sealed with the master key.
     TenantDataKey,
     /// A data key that was replaced.
     FormerDataKey,

@@ -137,7 +137,7 @@ impl TryFrom<AvailabilityInput> for Query {
         let spans = input.working_hours.len();
         if spans > MOST_SPANS {
             let refusal =
-                Refusal::new("TOO_MANY", format!("Name at most {MOST_SPANS} spans of working hours."));
+                Refusal::new("TOO_MANY", format!("Give at most {MOST_SPANS} spans of working hours."));
             return Err(refusal.at("workingHours").exceeding(MOST_SPANS, spans).into());
         }
         let day =

@@ -47,7 +47,7 @@ impl From<ast::OperationType> for OperationKind {
 /// Properties of an operation that do not depend on its variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationFacts {
-    /// Kind of the operation.
+    /// Query, mutation or subscription.
     pub kind: OperationKind,
     /// Whether the operation introspects the schema.
     pub introspects: bool,

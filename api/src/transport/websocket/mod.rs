@@ -4,6 +4,7 @@
 //! upgrade, never by a cookie. Pages of other origins are refused before the upgrade.
 
 mod close;
+mod frames;
 mod message;
 mod origin;
 mod seats;
@@ -11,7 +12,7 @@ mod socket;
 
 use std::{rc::Rc, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, http::header, web};
 
 pub use close::Close;
 pub use seats::{Seat, Seats};
@@ -83,11 +84,15 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     let Some(seat) = state.seats.take(address) else {
         return refuse(&request, &state, &Error::TooManySockets);
     };
+    let limit = state.config.socket.message_limit;
+    let mut inbound = frames::limited(body.into_inner(), limit);
+    let Ok(body) = web::Payload::from_request(&request, &mut inbound).await else {
+        return refuse(&request, &state, &Error::UpgradeRequired);
+    };
     let Ok((response, session, stream)) = actix_ws::handle_with_protocols(&request, body, &[PROTOCOL]) else {
         return refuse(&request, &state, &Error::UpgradeRequired);
     };
     let speaks = response.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL);
-    let limit = state.config.socket.message_limit;
     let inbound = stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
     let presented = socket::Presented {
         authorization: authorization.map(str::to_owned),

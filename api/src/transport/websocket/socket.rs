@@ -22,6 +22,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 
 use super::{
     close::Close,
+    frames,
     message::{FromClient, FromServer, said},
     seats::Seat,
 };
@@ -251,9 +252,9 @@ impl Socket {
     async fn hear(&mut self, message: Option<Result<AggregatedMessage, ProtocolError>>) -> Result<(), Close> {
         self.silent = 0;
         match message {
+            Some(Err(error)) if frames::is_overflow(&error) => Err(Close::TooLarge),
             None | Some(Err(ProtocolError::Io(_))) => Err(Close::Gone),
             Some(Ok(AggregatedMessage::Close(theirs))) => Err(Close::Asked(theirs)),
-            Some(Err(ProtocolError::Overflow)) => Err(Close::TooLarge),
             Some(Err(_)) => Err(Close::ProtocolError),
             Some(Ok(AggregatedMessage::Ping(bytes))) => {
                 self.session.pong(&bytes).await.map_err(|_| Close::Gone)

@@ -27,7 +27,7 @@ pub struct Forge {
     /// The raw public key of the installation, as everybody can read it.
     pub public: Vec<u8>,
     own: EncodingKey,
-    /// The attacker's.
+    /// An Ed25519 key that Muster has never seen.
     pub attacker: EncodingKey,
     /// The attacker's public key, as a JSON Web Key.
     pub attacker_jwk: Value,

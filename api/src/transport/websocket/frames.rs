@@ -1,0 +1,121 @@
+//! Refuses WebSocket frames that are too large as soon as their length is known.
+//!
+//! The parser of actix compares a frame with its limit only after the whole frame has arrived, so that a client could
+//! fill the memory of a node with one frame. This stream in front of the parser reads the heads of frames
+//! (RFC 6455, section 5.2) and fails at the first length above the limit.
+
+use actix_web::{dev, error::PayloadError};
+use actix_ws::ProtocolError;
+use bytes::{Buf as _, Bytes};
+use futures::{Stream, StreamExt as _};
+
+/// Length of the longest head: two bytes, an extended length of eight, a mask of four.
+const LONGEST_HEAD: usize = 14;
+
+/// Position in a sequence of frames.
+#[derive(Debug, Default)]
+struct Frames {
+    /// Bytes of an incomplete head.
+    head: [u8; LONGEST_HEAD],
+    /// Number of bytes in `head`.
+    known: usize,
+    /// Bytes of the current frame that have not arrived yet.
+    remaining: u64,
+}
+
+/// The same bytes; fails with [`PayloadError::Overflow`] at a frame of more than `limit` bytes.
+pub(super) fn limited(inbound: dev::Payload, limit: usize) -> dev::Payload {
+    let mut frames = Frames::default();
+    let limited = inbound.map(move |chunk| {
+        let chunk = chunk?;
+        if frames.fit(&chunk, limit as u64) { Ok(chunk) } else { Err(PayloadError::Overflow) }
+    });
+    dev::Payload::Stream { payload: Box::pin(limited) as std::pin::Pin<Box<dyn Stream<Item = _>>> }
+}
+
+/// Whether a frame or a message was too large, according to this stream or to the parser behind it.
+pub(super) fn is_overflow(error: &ProtocolError) -> bool {
+    let ProtocolError::Io(error) = error else { return matches!(error, ProtocolError::Overflow) };
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<PayloadError>());
+    matches!(cause, Some(PayloadError::Overflow))
+}
+
+impl Frames {
+    /// Follows a chunk; whether no frame that begins in it exceeds the limit.
+    fn fit(&mut self, chunk: &Bytes, limit: u64) -> bool {
+        let mut chunk = chunk.clone();
+        while chunk.has_remaining() {
+            if self.remaining > 0 {
+                let skipped = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(chunk.len());
+                chunk.advance(skipped);
+                self.remaining -= skipped as u64;
+                continue;
+            }
+            self.head[self.known] = chunk.get_u8();
+            self.known += 1;
+            if let Some(length) = self.length() {
+                if length > limit {
+                    return false;
+                }
+                (self.known, self.remaining) = (0, length);
+            }
+        }
+        true
+    }
+
+    /// Length of the payload, once the head is complete.
+    fn length(&self) -> Option<u64> {
+        let [_, second, extended @ ..] = &self.head;
+        let mask = if second & 0x80 == 0 { 0 } else { 4 };
+        let (length, bytes) = match second & 0x7f {
+            127 => (u64::from_be_bytes(extended[..8].try_into().ok()?), 8),
+            126 => (u64::from(u16::from_be_bytes([extended[0], extended[1]])), 2),
+            short => (u64::from(short), 0),
+        };
+        (self.known >= 2 + bytes + mask).then_some(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A masked frame.
+    fn frame(length: usize) -> Vec<u8> {
+        let head = match length {
+            0..126 => vec![0x81, 0x80 | length as u8],
+            126..=0xffff => [&[0x81, 0xfe], (length as u16).to_be_bytes().as_slice()].concat(),
+            _ => [&[0x81, 0xff], (length as u64).to_be_bytes().as_slice()].concat(),
+        };
+        [head, vec![0xff; 4 + length]].concat()
+    }
+
+    /// Whether the limit holds for these bytes, however they are cut.
+    fn fits(bytes: &[u8], limit: u64) -> bool {
+        let verdicts: Vec<bool> = [1, 2, 3, 7, 64, bytes.len()]
+            .into_iter()
+            .map(|size| {
+                let mut frames = Frames::default();
+                bytes.chunks(size).all(|chunk| frames.fit(&Bytes::copy_from_slice(chunk), limit))
+            })
+            .collect();
+        assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{verdicts:?}");
+        verdicts[0]
+    }
+
+    #[test]
+    fn a_frame_is_refused_by_its_head_alone_and_wherever_it_stands() {
+        let lengths = [0, 1, 125, 126, 1_000, 0xffff, 0x1_0000];
+        let all: Vec<u8> = lengths.iter().flat_map(|length| frame(*length)).collect();
+        assert!(fits(&all, 0x1_0000));
+        assert!(!fits(&all, 0xffff), "the last one is too large");
+        for length in lengths.into_iter().filter(|length| *length > 0) {
+            let head = frame(length).len() - length;
+            assert!(!fits(&frame(length)[..head], length as u64 - 1), "{length}");
+            assert!(fits(&frame(length)[..head], length as u64), "{length}");
+        }
+        let endless = [[0x81, 0xff].as_slice(), &u64::MAX.to_be_bytes(), &[0; 4]].concat();
+        assert!(!fits(&endless, 64 * 1024));
+        assert!(fits(&[0x81, 0x02, b'{', b'}', 0x81, 0x00], 2), "without masks, too");
+    }
+}
