@@ -46,9 +46,8 @@ pub fn dispatch(call: &mut Call<'_>, rest: &[&str]) -> Result<Answer, Refused> {
         ("GET", ["users"]) => users(call, organisation),
         ("GET", ["users", key]) => {
             let resold = resold(state, organisation);
-            let seen = std::iter::once(organisation).chain(resold);
-            let found =
-                seen.filter_map(|one| Some((one, one.find(key).or_else(|| by_number(one, key))?))).next();
+            let mut seen = std::iter::once(organisation).chain(resold);
+            let found = seen.find_map(|one| Some((one, one.find(key).or_else(|| by_number(one, key))?)));
             let found = found.filter(|(_, found)| found.purpose != Purpose::Room);
             let found = found.filter(|(_, found)| found.hosting != Hosting::OnPrem);
             let missing = || Failure::new(404, "global", "notFound", "Resource Not Found: userKey");
