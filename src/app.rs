@@ -39,7 +39,7 @@ pub enum Error {
     Io(#[from] std::io::Error),
     /// The schema is not valid.
     #[error(transparent)]
-    Schema(#[from] api::state::SchemaInvalid),
+    Schema(#[from] api::state::InvalidSchema),
     /// The sandbox does not start, or did not do what it was told.
     #[error(transparent)]
     Sandbox(#[from] sandbox::Error),
@@ -68,16 +68,16 @@ pub struct Node {
     work: CancellationToken,
     /// Ends everything.
     stop: CancellationToken,
-    front: Option<Front>,
+    front: Option<HttpFrontend>,
     stop_within: Duration,
 }
 
-struct Front {
+struct HttpFrontend {
     state: web::Data<api::State>,
     server: actix_web::dev::ServerHandle,
 }
 
-impl std::fmt::Debug for Front {
+impl std::fmt::Debug for HttpFrontend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Front")
     }
@@ -209,8 +209,8 @@ fn keyless(places: &Keyless, allowed_hosts: &[String]) -> Result<google::Keyless
     };
     let client = http::Client::new(limits).map_err(|error| Error::Client(error.to_string()))?;
     let source = match (&places.token_url, &places.token_file) {
-        (Some(url), _) => google::Source::Url { url: url.clone(), header: places.header() },
-        (None, Some(file)) => google::Source::File(file.clone()),
+        (Some(url), _) => google::TokenSource::Url { url: url.clone(), header: places.header() },
+        (None, Some(file)) => google::TokenSource::File(file.clone()),
         (None, None) => return Err(config::Error::Impossible("google.keyless names no source.").into()),
     };
     Ok(google::Keyless::new(source, places.iam_url.clone(), client))
@@ -239,7 +239,7 @@ fn open_front(
     listener: TcpListener,
     graphiql: Option<api::graphiql::GraphiQl>,
     tracker: &TaskTracker,
-) -> Result<Front, Error> {
+) -> Result<HttpFrontend, Error> {
     let settings = api::Config {
         introspection: match config.open_introspection {
             true => api::Introspection::Everyone,
@@ -267,7 +267,7 @@ fn open_front(
             tracing::error!(%error, "the server stopped");
         }
     });
-    Ok(Front { state, server: handle })
+    Ok(HttpFrontend { state, server: handle })
 }
 
 /// How much is worked on at a time: one tenant has a quarter of the places at most.
@@ -277,9 +277,9 @@ fn admission(at_once: usize) -> AdmissionConfig {
 
 impl Node {
     /// Fills headers into GraphiQL, for development.
-    pub fn fill_graphiql(&self, headers: serde_json::Map<String, serde_json::Value>) {
+    pub fn set_graphiql_headers(&self, headers: serde_json::Map<String, serde_json::Value>) {
         if let Some(front) = &self.front {
-            front.state.fill_graphiql(headers);
+            front.state.set_graphiql_headers(headers);
         }
     }
 
@@ -301,7 +301,7 @@ impl Node {
         if ended.await.is_err() {
             tracing::warn!("not everything was finished in time; it is left to other nodes");
         }
-        self.engine.leave().await;
+        self.engine.release_leases().await;
     }
 }
 

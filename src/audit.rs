@@ -20,7 +20,7 @@ use sea_orm::{
 use services::audit::{
     AuditKey, INSTALLATION, Sealer, chain_name, checkpoints, in_request,
     maintain::{self, Span},
-    verify::{self, Kept, Verdict},
+    verify::{self, KeptCheckpoints, Verdict},
 };
 use uuid::Uuid;
 
@@ -128,7 +128,7 @@ async fn verify(
 ) -> Result<ExitCode, Error> {
     let txn = snapshot(owner).await?;
     let Some(key) = sealer.find(&txn).await? else {
-        let chains = verify::chains(&txn, &Kept::default()).await?;
+        let chains = verify::chains(&txn, &KeptCheckpoints::default()).await?;
         // Of an installation that was never used there is neither an entry nor a key.
         if chains == BTreeSet::from([INSTALLATION]) && file.is_empty() {
             println!("nothing has been recorded yet");
@@ -137,7 +137,7 @@ async fn verify(
         eprintln!("The audit key is missing from the database: nothing can be verified.");
         return Ok(ExitCode::FAILURE);
     };
-    let kept = Kept::read(file, &key);
+    let kept = KeptCheckpoints::read(file, &key);
     let mut sound = kept.forged.is_empty();
     for line in &kept.forged {
         println!("BROKEN  checkpoint in line {line}: it was not signed by this installation, or was changed");
@@ -203,7 +203,7 @@ async fn prune(
 ) -> Result<(), Error> {
     let chains = match tenant {
         Some(tenant) => BTreeSet::from([tenant]),
-        None => verify::chains(owner, &Kept::default()).await?,
+        None => verify::chains(owner, &KeptCheckpoints::default()).await?,
     };
     let (mut removed, mut refused) = (0, None);
     for chain in chains {

@@ -174,7 +174,7 @@ pub enum Error {
         /// The path from `documents_file`.
         path: PathBuf,
         /// What is wrong with the content.
-        source: api::documents::ManifestInvalid,
+        source: api::documents::InvalidManifest,
     },
     /// A file named in the configuration cannot be read.
     #[error("The file {path} cannot be read: {source}")]

@@ -63,7 +63,7 @@ pub struct Options {
 
 /// A development server that is ready.
 #[derive(Debug)]
-pub struct Ready {
+pub struct DevServer {
     /// Its address.
     pub base: Url,
     /// Its sandbox's address.
@@ -76,7 +76,7 @@ pub struct Ready {
     running: sandbox::Running,
 }
 
-impl Ready {
+impl DevServer {
     /// The GraphQL endpoint.
     pub fn graphql(&self) -> Url {
         self.base.join("/graphql").expect("a constant path")
@@ -107,7 +107,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let tokens = tokens(&ready).await?;
     // GraphiQL asks as tenant one's administrator.
     let header = ("Authorization".to_owned(), format!("Bearer {}", tokens.admin).into());
-    ready.node.fill_graphiql([header].into_iter().collect());
+    ready.node.set_graphiql_headers([header].into_iter().collect());
     let mut out = std::io::stdout();
     let text = if args.json { format!("{}\n", as_json(&ready, &tokens)) } else { as_text(&ready, &tokens) };
     out.write_all(text.as_bytes())?;
@@ -118,7 +118,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
 }
 
 /// Starts server and sandbox, and seeds what is not there yet.
-pub async fn start(options: Options) -> Result<Ready, Error> {
+pub async fn start(options: Options) -> Result<DevServer, Error> {
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Ids::random(Arc::clone(&clock));
     // A link and keys are kept in it.
@@ -178,7 +178,7 @@ pub async fn start(options: Options) -> Result<Ready, Error> {
         true => Some(seed::seed(&node.services, &sandbox, &vendor_key, &options.data).await?),
         false => None,
     };
-    Ok(Ready { base, sandbox, vendor_key, seeded, node, running })
+    Ok(DevServer { base, sandbox, vendor_key, seeded, node, running })
 }
 
 /// Google, as the sandbox imitates it.
@@ -212,7 +212,7 @@ struct Tokens {
     user: String,
 }
 
-async fn tokens(ready: &Ready) -> Result<Tokens, Error> {
+async fn tokens(ready: &DevServer) -> Result<Tokens, Error> {
     let seeded = ready.seeded.as_ref().ok_or_else(|| Error::Dev("nothing was seeded".to_owned()))?;
     let services = &ready.node.services;
     let authorization = format!("Bearer {}", ready.vendor_key);
@@ -224,7 +224,7 @@ async fn tokens(ready: &Ready) -> Result<Tokens, Error> {
     Ok(Tokens { admin: token(seeded.admin).await?, user: token(seeded.user).await? })
 }
 
-fn as_json(ready: &Ready, tokens: &Tokens) -> String {
+fn as_json(ready: &DevServer, tokens: &Tokens) -> String {
     let at = |path: &str| ready.base.join(path).map(String::from).unwrap_or_default();
     let seeded = ready.seeded.as_ref();
     json!({
@@ -240,7 +240,7 @@ fn as_json(ready: &Ready, tokens: &Tokens) -> String {
     .to_string()
 }
 
-fn as_text(ready: &Ready, tokens: &Tokens) -> String {
+fn as_text(ready: &DevServer, tokens: &Tokens) -> String {
     let base = ready.base.as_str().trim_end_matches('/');
     let seeded = ready.seeded.as_ref();
     let line = |name: &str, value: &str| format!("  {name:<14}{value}\n");

@@ -14,7 +14,9 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use services::{PageArgs, Services, connections::Wanted, links::NewLink, tenants::NewTenant, users::NewUser};
+use services::{
+    PageArgs, Services, connections::ConnectionScope, links::NewLink, tenants::NewTenant, users::NewUser,
+};
 use url::Url;
 
 use crate::{
@@ -243,7 +245,7 @@ async fn is_active(services: &Services, vendor: &Allowed) -> Result<bool, Error>
     let active = rows.iter().find(|row| services::integrations::state(row) == IntegrationState::Active);
     let Some(active) = active else { return Ok(false) };
     let count = async |state: Option<ConnectionState>| {
-        let wanted = Wanted { integration: Some(active.id), state, rooms: None };
+        let wanted = ConnectionScope { integration: Some(active.id), state, rooms: None };
         services.connections().count(vendor, &wanted).await
     };
     let open = count(Some(ConnectionState::Pending)).await? + count(Some(ConnectionState::Verifying)).await?;

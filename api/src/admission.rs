@@ -67,11 +67,11 @@ pub struct Overloaded;
 #[derive(Debug, Clone)]
 pub struct Admission {
     config: AdmissionConfig,
-    shared: Arc<Mutex<Places>>,
+    shared: Arc<Mutex<Occupancy>>,
 }
 
 #[derive(Debug, Default)]
-struct Places {
+struct Occupancy {
     taken: usize,
     holders: HashMap<Holder, Queue>,
     waiting: usize,
@@ -83,12 +83,12 @@ struct Places {
 struct Queue {
     taken: usize,
     served: u64,
-    waiters: VecDeque<oneshot::Sender<Place>>,
+    waiters: VecDeque<oneshot::Sender<Permit>>,
 }
 
 /// A permit to work on one request; released on drop.
 #[derive(Debug)]
-pub struct Place(Option<(Admission, Holder)>);
+pub struct Permit(Option<(Admission, Holder)>);
 
 impl Admission {
     /// Creates admission control with all permits free.
@@ -97,10 +97,10 @@ impl Admission {
     }
 
     /// Waits for a permit.
-    pub async fn enter(&self, holder: Holder) -> Result<Place, Overloaded> {
+    pub async fn enter(&self, holder: Holder) -> Result<Permit, Overloaded> {
         let wait = match self.ask(holder)? {
-            Asked::Inside(place) => return Ok(place),
-            Asked::Waits(wait) => wait,
+            AdmissionOutcome::Inside(place) => return Ok(place),
+            AdmissionOutcome::Waits(wait) => wait,
         };
         match timeout(self.config.patience, wait).await {
             Ok(Ok(place)) => Ok(place),
@@ -118,16 +118,16 @@ impl Admission {
         !is_free && !self.may_wait(&places, holder)
     }
 
-    fn may_wait(&self, places: &Places, holder: Holder) -> bool {
+    fn may_wait(&self, places: &Occupancy, holder: Holder) -> bool {
         let of_holder = places.holders.get(&holder).map_or(0, |queue| queue.waiters.len());
         places.waiting < self.config.waiting && of_holder < self.config.waiting_each
     }
 
-    fn ask(&self, holder: Holder) -> Result<Asked, Overloaded> {
+    fn ask(&self, holder: Holder) -> Result<AdmissionOutcome, Overloaded> {
         let mut places = self.places();
         if places.taken < self.config.at_once && places.has_room(holder, self.config.each) {
             places.take(holder);
-            return Ok(Asked::Inside(self.place(holder)));
+            return Ok(AdmissionOutcome::Inside(self.place(holder)));
         }
         places.forget_the_gone(holder);
         if !self.may_wait(&places, holder) {
@@ -136,7 +136,7 @@ impl Admission {
         let (give, wait) = oneshot::channel();
         places.waiting += 1;
         places.holders.entry(holder).or_default().waiters.push_back(give);
-        Ok(Asked::Waits(wait))
+        Ok(AdmissionOutcome::Waits(wait))
     }
 
     fn give_back(&self, holder: Holder) {
@@ -154,22 +154,22 @@ impl Admission {
         }
     }
 
-    fn place(&self, holder: Holder) -> Place {
-        Place(Some((self.clone(), holder)))
+    fn place(&self, holder: Holder) -> Permit {
+        Permit(Some((self.clone(), holder)))
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    fn places(&self) -> MutexGuard<'_, Occupancy> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Result of requesting a permit.
-enum Asked {
-    Inside(Place),
-    Waits(oneshot::Receiver<Place>),
+enum AdmissionOutcome {
+    Inside(Permit),
+    Waits(oneshot::Receiver<Permit>),
 }
 
-impl Places {
+impl Occupancy {
     fn has_room(&self, holder: Holder, each: usize) -> bool {
         self.holders.get(&holder).is_none_or(|queue| queue.taken < each && queue.waiters.is_empty())
     }
@@ -192,7 +192,7 @@ impl Places {
 
     /// The waiting holder that gets the next free permit: the one with the fewest permits, and among equals the one
     /// served longest ago.
-    fn next(&mut self, each: usize) -> Option<(Holder, oneshot::Sender<Place>)> {
+    fn next(&mut self, each: usize) -> Option<(Holder, oneshot::Sender<Permit>)> {
         let waiting =
             self.holders.iter().filter(|(_, queue)| !queue.waiters.is_empty() && queue.taken < each);
         let holder = *waiting.min_by_key(|(_, queue)| (queue.taken, queue.served))?.0;
@@ -218,7 +218,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some((admission, holder)) = self.0.take() {
             admission.give_back(holder);
@@ -246,7 +246,7 @@ mod tests {
         Holder::Address(Some(IpAddr::from([192, 0, 2, last])))
     }
 
-    fn now(admission: &Admission, holder: Holder) -> Option<Place> {
+    fn now(admission: &Admission, holder: Holder) -> Option<Permit> {
         admission.enter(holder).now_or_never()?.ok()
     }
 

@@ -6,7 +6,7 @@ use domain::{Caller, Timestamp};
 use futures::stream::BoxStream;
 use services::{
     access::AccessChange,
-    quotas::{Charge, Charged},
+    quotas::{ChargeResult, QuotaSubject},
 };
 
 /// Identifies the caller from the credentials of a request.
@@ -26,10 +26,10 @@ pub trait Authenticate: Send + Sync + 'static {
 
     /// The caller who recently presented valid credentials like these. Used only to attribute a request to a holder
     /// before it is authenticated; grants no rights.
-    fn familiar(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
+    fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller>;
 
     /// Charges a request to the quotas of its caller.
-    async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge;
+    async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult;
 
     /// Stream of changes to callers' permissions; a socket authenticates again when one concerns its caller.
     fn changes(&self) -> BoxStream<'static, AccessChange>;

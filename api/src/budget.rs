@@ -1,7 +1,7 @@
 //! Limits on the size and duration of one response.
 //!
 //! The transports create an [`AnswerBudget`] for every operation and refuse a response that exceeded it. The extension
-//! [`Budgeted`] enforces it during execution, so that an oversized response is abandoned at its limit and not once it
+//! [`BudgetExtension`] enforces it during execution, so that an oversized response is abandoned at its limit and not once it
 //! is completely in memory. A surrounding time-out cannot stop a resolver that never awaits, so the time is checked
 //! before every field.
 
@@ -55,21 +55,21 @@ impl AnswerBudget {
 
 /// Extension that enforces the [`AnswerBudget`]. The transports report the abandoned response.
 #[derive(Debug, Clone, Copy)]
-pub struct Budgeted;
+pub struct BudgetExtension;
 
-impl ExtensionFactory for Budgeted {
+impl ExtensionFactory for BudgetExtension {
     fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Running::default())
+        Arc::new(RunningOperation::default())
     }
 }
 
 /// Execution of one operation under a budget.
 #[derive(Default)]
-struct Running {
+struct RunningOperation {
     ends: std::sync::Mutex<Option<Instant>>,
 }
 
-impl Running {
+impl RunningOperation {
     fn ends(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
         self.ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -80,7 +80,7 @@ fn given_up() -> ServerError {
 }
 
 #[async_trait]
-impl Extension for Running {
+impl Extension for RunningOperation {
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,

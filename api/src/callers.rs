@@ -7,7 +7,7 @@ use futures::{StreamExt, stream::BoxStream};
 use services::{
     Error, Services,
     access::{self, AccessChange},
-    quotas::{Charge, Charged},
+    quotas::{ChargeResult, QuotaSubject},
 };
 
 use crate::{
@@ -47,11 +47,11 @@ impl Authenticate for Callers {
         self.0.access().remembered(authorization, tenant).map(Authenticated::from)
     }
 
-    fn familiar(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller> {
-        self.0.access().familiar(authorization, tenant)
+    fn recently_authenticated(&self, authorization: Option<&str>, tenant: Option<&str>) -> Option<Caller> {
+        self.0.access().recently_authenticated(authorization, tenant)
     }
 
-    async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
+    async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
         self.0.quotas().charge(whose, units).await
     }
 

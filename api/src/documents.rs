@@ -27,7 +27,7 @@ pub struct Documents {
 /// The manifest of persisted documents cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("the documents are neither an object of texts by id nor a manifest of operations: {0}")]
-pub struct ManifestInvalid(serde_json::Error);
+pub struct InvalidManifest(serde_json::Error);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -47,8 +47,8 @@ struct Operation {
 impl Documents {
     /// Parses a manifest: a JSON object that maps ids to documents, or one with `operations` that have `id` and
     /// `body`.
-    pub fn read(manifest: &[u8]) -> Result<Self, ManifestInvalid> {
-        let by_id: Vec<(String, String)> = match serde_json::from_slice(manifest).map_err(ManifestInvalid)? {
+    pub fn read(manifest: &[u8]) -> Result<Self, InvalidManifest> {
+        let by_id: Vec<(String, String)> = match serde_json::from_slice(manifest).map_err(InvalidManifest)? {
             Manifest::Operations { operations } => {
                 operations.into_iter().map(|operation| (operation.id, operation.body)).collect()
             }

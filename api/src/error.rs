@@ -17,7 +17,7 @@ pub(crate) const RETRY_SECONDS: u64 = 5;
 
 /// One fault in a document or in the values of its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct ValidationError {
     /// Description of the fault in one sentence.
     pub message: String,
     /// Position of the fault in the document, if it has one.
@@ -33,7 +33,7 @@ pub struct Location {
     pub column: usize,
 }
 
-impl Finding {
+impl ValidationError {
     /// Creates a finding whose message is cut to a bounded length.
     pub fn new(message: &str, location: Option<Location>) -> Self {
         Self { message: bounded(message), location }
@@ -84,19 +84,19 @@ pub enum Error {
     BatchRefused,
     /// The document is not valid GraphQL syntax.
     #[error("The document is not valid GraphQL.")]
-    Unparsable(Vec<Finding>),
+    Unparsable(Vec<ValidationError>),
     /// The document does not match the schema.
     #[error("The document does not match the schema.")]
-    Invalid(Vec<Finding>),
+    Invalid(Vec<ValidationError>),
     /// The values of the variables do not match their types.
     #[error("The values of the variables do not match their types.")]
-    BadVariables(Vec<Finding>),
+    BadVariables(Vec<ValidationError>),
     /// A string exceeds the length limit of its type.
     #[error("A text is too long.")]
-    TextTooLong(Finding, Excess),
+    TextTooLong(ValidationError, Excess),
     /// A string contains a character that its type does not allow.
     #[error("A text contains a character that is not allowed.")]
-    TextMalformed(Finding),
+    TextMalformed(ValidationError),
     /// The document exceeds a limit.
     #[error("The document has {found} {what}; {limit} are allowed.")]
     LimitExceeded {
@@ -298,7 +298,7 @@ impl Error {
     }
 
     /// The individual faults; the error's own message if there are none.
-    pub fn findings(&self) -> Vec<Finding> {
+    pub fn validation_errors(&self) -> Vec<ValidationError> {
         match self {
             Self::Unparsable(findings) | Self::Invalid(findings) | Self::BadVariables(findings)
                 if !findings.is_empty() =>
@@ -306,7 +306,7 @@ impl Error {
                 findings.clone()
             }
             Self::TextTooLong(finding, _) | Self::TextMalformed(finding) => vec![finding.clone()],
-            other => vec![Finding::new(&other.to_string(), None)],
+            other => vec![ValidationError::new(&other.to_string(), None)],
         }
     }
 }
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_message_is_one_bounded_line() {
-        let finding = Finding::new(&"ab\n".repeat(1_000), None);
+        let finding = ValidationError::new(&"ab\n".repeat(1_000), None);
         assert_eq!(finding.message.chars().count(), MESSAGE_CHARS + 1);
         assert!(!finding.message.contains('\n'), "a message is one line");
         assert_eq!(bounded("short é"), "short é");

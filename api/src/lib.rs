@@ -15,11 +15,11 @@ pub mod error;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+mod holder_counts;
 pub mod pages;
 pub mod request;
 pub mod server;
 pub mod state;
-mod tally;
 pub mod transport;
 
 pub use authenticate::{AuthError, Authenticate, Authenticated};

@@ -26,7 +26,7 @@ use actix_web::{
 use tokio::net::TcpStream;
 
 pub(crate) use self::connection::Activity;
-use self::connection::{Patience, Watched};
+use self::connection::{DeadlineStream, IdleTimeout};
 
 use crate::{
     graphiql, health,
@@ -73,7 +73,7 @@ pub fn serve(
     let stopping = builder.graceful_shutdown_signal();
     let connections = move || {
         let (shared, more, stopping) = (state.clone(), more.clone(), stopping.clone());
-        let patience = Patience {
+        let patience = IdleTimeout {
             head: state.config.head_timeout,
             idle: state.config.keep_alive,
             unread: state.config.unread_timeout,
@@ -96,14 +96,14 @@ pub fn serve(
                 async move { stopping.notified().await }
             })
             .local_addr(address)
-            .on_connect_ext(|stream: &Watched<TcpStream>, shared: &mut Extensions| {
+            .on_connect_ext(|stream: &DeadlineStream<TcpStream>, shared: &mut Extensions| {
                 shared.insert(Rc::clone(stream.activity()));
             })
             .finish(map_config(app, |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
             ready(match places.connect(peer.map(|peer| peer.ip())) {
-                Ok(place) => Ok((Watched::new(stream, patience, place), Protocol::Http1, peer)),
+                Ok(place) => Ok((DeadlineStream::new(stream, patience, place), Protocol::Http1, peer)),
                 Err(TooMany) => {
                     // Whoever gets it knows why; whoever takes nothing is not waited for.
                     let _told = stream.into_std().and_then(|mut stream| stream.write(TOO_MANY));

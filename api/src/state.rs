@@ -16,12 +16,12 @@ use crate::{
     error::{Error, RETRY_SECONDS},
     graphiql::GraphiQl,
     health::Readiness,
+    holder_counts::{CountGuard, HolderCounts},
     request::presented,
-    tally::{Held, Tally},
     transport::{
         params::Params,
         validate::{Limits, Validator},
-        websocket::{Seats, SocketConfig},
+        websocket::{SocketConfig, SocketLimits},
     },
 };
 
@@ -130,9 +130,9 @@ impl Default for Config {
 /// The schema text is invalid. It comes from our own code, so this aborts the start.
 #[derive(Debug, thiserror::Error)]
 #[error("the schema is not valid: {0}")]
-pub struct SchemaInvalid(pub String);
+pub struct InvalidSchema(pub String);
 
-impl SchemaInvalid {
+impl InvalidSchema {
     /// Stable code for programs.
     pub const fn code(&self) -> &'static str {
         "SCHEMA_INVALID"
@@ -159,10 +159,10 @@ pub struct State {
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) ids: Ids,
     pub(crate) validator: Validator,
-    pub(crate) seats: Seats,
+    pub(crate) seats: SocketLimits,
     pub(crate) admission: Admission,
-    pub(crate) requests: Tally<Opened>,
-    pub(crate) connections: Tally<IpAddr>,
+    pub(crate) requests: HolderCounts<Opened>,
+    pub(crate) connections: HolderCounts<IpAddr>,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     graphiql_headers: std::sync::RwLock<serde_json::Map<String, serde_json::Value>>,
@@ -176,7 +176,7 @@ impl State {
         authenticate: Arc<dyn Authenticate>,
         readiness: Arc<dyn Readiness>,
         ids: Ids,
-    ) -> Result<Self, SchemaInvalid> {
+    ) -> Result<Self, InvalidSchema> {
         let validator = Validator::new(&engine.sdl(), config.limits)?;
         for (id, text) in config.documents.iter() {
             let params = Params { query: text.to_owned(), ..Params::default() };
@@ -184,7 +184,7 @@ impl State {
                 tracing::warn!(id, code = error.code(), "a known document does not fit the schema");
             }
         }
-        let (seats, admission) = (Seats::new(config.socket), Admission::new(config.admission));
+        let (seats, admission) = (SocketLimits::new(config.socket), Admission::new(config.admission));
         Ok(Self {
             config,
             engine,
@@ -194,8 +194,8 @@ impl State {
             validator,
             seats,
             admission,
-            requests: Tally::default(),
-            connections: Tally::default(),
+            requests: HolderCounts::default(),
+            connections: HolderCounts::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             graphiql_headers: std::sync::RwLock::default(),
@@ -204,7 +204,7 @@ impl State {
 
     /// Sets headers in GraphiQL that became known after the start, such as a token for a tenant that was just created.
     /// For development: everybody who opens the page sees them.
-    pub fn fill_graphiql(&self, headers: serde_json::Map<String, serde_json::Value>) {
+    pub fn set_graphiql_headers(&self, headers: serde_json::Map<String, serde_json::Value>) {
         *self.graphiql_headers.write().unwrap_or_else(std::sync::PoisonError::into_inner) = headers;
     }
 
@@ -219,7 +219,7 @@ impl State {
 
     /// Counts one more connection of an address, unless it has as many as it may have. A proxy's own are not counted: it is
     /// one address for all its clients, and bounds theirs itself.
-    pub(crate) fn connect(&self, peer: Option<IpAddr>) -> Result<Option<Held<IpAddr>>, TooMany> {
+    pub(crate) fn connect(&self, peer: Option<IpAddr>) -> Result<Option<CountGuard<IpAddr>>, TooMany> {
         let Some(address) = peer.and_then(|peer| client::connected(peer, &self.config.trusted_proxies))
         else {
             return Ok(None);
@@ -231,13 +231,14 @@ impl State {
     /// Holder of a request, judging by what is known without I/O.
     pub(crate) fn holder_of(&self, request: &HttpRequest, address: Option<IpAddr>) -> Holder {
         let presented = presented(request).ok();
-        let familiar =
-            presented.and_then(|(authorization, tenant)| self.authenticate.familiar(authorization, tenant));
-        familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
+        let recent = presented.and_then(|(authorization, tenant)| {
+            self.authenticate.recently_authenticated(authorization, tenant)
+        });
+        recent.map_or(Holder::Address(address), |caller| Holder::of(&caller, address))
     }
 
     /// Counts a request as open, unless the limit has been reached.
-    pub(crate) fn open_request(&self, holder: Holder) -> Result<Held<Opened>, Error> {
+    pub(crate) fn open_request(&self, holder: Holder) -> Result<CountGuard<Opened>, Error> {
         let mut counts = vec![Opened::All, Opened::By(holder)];
         if matches!(holder, Holder::Address(_)) {
             counts.push(Opened::ByStrangers);

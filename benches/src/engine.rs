@@ -254,7 +254,7 @@ async fn waiting(setup: &Setup, size: &Size) -> Result<()> {
     node.start(128);
     let runs: Vec<_> = (0..many).map(|_| node.a_run("bell")).collect();
     for runs in runs.chunks(500) {
-        node.order_all(runs).await?;
+        node.enqueue_all(runs).await?;
     }
     while counts::number(setup, "waiting", "SELECT count(*) FROM run WHERE status = 'WAITING'").await?
         < many as i64

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::{Result, node::Node, toys};
+use crate::{Result, bench_workflows, node::Node};
 
 /// The runs that wait for their bell, with their tenants.
 type Waiting = Mutex<Vec<(Uuid, Uuid)>>;
@@ -55,7 +55,7 @@ async fn three(node: web::Data<Node>) -> HttpResponse {
 async fn timed(node: web::Data<Node>) -> HttpResponse {
     let run = node.a_run("timed");
     let (id, began) = (run.id, Instant::now());
-    let ordered = node.order(run).await;
+    let ordered = node.enqueue(run).await;
     answer(match ordered {
         Ok(()) => until_step(id, began).await,
         Err(error) => Err(error),
@@ -89,7 +89,7 @@ async fn ring(node: web::Data<Node>, waiting: web::Data<Waiting>) -> HttpRespons
 
 /// The microseconds from `began` until the last step of a run began.
 async fn until_step(run: Uuid, began: Instant) -> Result<String> {
-    let at = toys::last_step_begun(run).await?;
+    let at = bench_workflows::last_step_begun(run).await?;
     Ok(at.saturating_duration_since(began).as_micros().to_string())
 }
 

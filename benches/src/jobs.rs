@@ -6,11 +6,10 @@ use queue::jobs::NewRun;
 use tokio::process::Command;
 
 use crate::{
-    Result, Setup, Size, counts, lane, load,
+    Result, Setup, Size, bench_workflows, counts, lane, load,
     node::Node,
     peers,
     rounds::{self, Ratio, Round},
-    toys,
 };
 
 const LIMIT_ADD: &str = "limit: XADD, pipelined by 100, entries/s";
@@ -125,8 +124,8 @@ async fn step_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
         tokio::time::sleep(Duration::from_millis(3)).await;
         let run = node.a_run("timed");
         let (id, began) = (run.id, Instant::now());
-        node.order(run).await?;
-        took.push((toys::last_step_begun(id).await? - began).as_micros() as u64);
+        node.enqueue(run).await?;
+        took.push((bench_workflows::last_step_begun(id).await? - began).as_micros() as u64);
     }
     took.sort_unstable();
     Ok(took)
@@ -150,13 +149,13 @@ async fn durable(setup: &Setup, many: usize) -> Result<(f64, f64)> {
     let runs: Vec<NewRun> = (0..many).map(|_| node.a_run("single")).collect();
     let began = Instant::now();
     for runs in runs.chunks(100) {
-        node.order_all(runs).await?;
+        node.enqueue_all(runs).await?;
     }
     let ordered = many as f64 / began.elapsed().as_secs_f64();
-    let (before, began) = (toys::singles(), Instant::now());
+    let (before, began) = (bench_workflows::singles(), Instant::now());
     node.start(AT_ONCE);
     // Counted here for as long as it goes: to ask the database every few milliseconds took a tenth of its time.
-    while toys::singles() - before < many as u64 {
+    while bench_workflows::singles() - before < many as u64 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     until_idle(setup, "durable").await?;
@@ -180,7 +179,7 @@ async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
 /// Orders one job, and copies it straight in the tables until there are so many, in turn for each tenant: what a
 /// million orders leave behind once their hints are gone.
 async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
-    node.order_all(&[node.a_run("single")]).await?;
+    node.enqueue_all(&[node.a_run("single")]).await?;
     let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{id}'")).collect();
     let (tenants, count) = (tenants.join(", "), tenants.len());
     let sql = format!(
@@ -202,12 +201,12 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
     setup.create("backlog").await?;
     let node = Node::new(&setup.database("backlog"), &setup.redis, &format!("backlog-{backlog}"), 10).await?;
     fill(setup, "backlog", &node, backlog, "now()").await?;
-    let before = toys::singles();
+    let before = bench_workflows::singles();
     node.start(AT_ONCE);
     let (mut ordered, began) = (0, Instant::now());
     let (mut at_begin, mut measured) = (0, began);
     loop {
-        let done = toys::singles() - before;
+        let done = bench_workflows::singles() - before;
         let now = Instant::now();
         if at_begin == 0 && now - began >= time / 5 {
             (at_begin, measured) = (done.max(1), now);
@@ -220,7 +219,7 @@ async fn steady(setup: &Setup, backlog: usize, time: Duration) -> Result<f64> {
         let missing = (done as usize).saturating_sub(ordered).min(500);
         if missing > 0 {
             let runs: Vec<NewRun> = (0..missing).map(|_| node.a_run("single")).collect();
-            node.order_all(&runs).await?;
+            node.enqueue_all(&runs).await?;
             ordered += missing;
         } else {
             tokio::time::sleep(Duration::from_millis(2)).await;

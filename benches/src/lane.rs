@@ -87,7 +87,7 @@ pub async fn lane(node: &Node, many: usize) -> Result<(f64, f64)> {
         if hints.is_empty() {
             return Err(format!("{} of {many} hints came", seen.len()).into());
         }
-        node.services.queue.hints.settled(&hints).await?;
+        node.services.queue.hints.acknowledge(&hints).await?;
         seen.extend(hints.iter().map(|hint| hint.run));
     }
     Ok((pushed, many as f64 / began.elapsed().as_secs_f64()))
@@ -139,7 +139,7 @@ pub async fn lane_wake(node: &Node, times: usize) -> Result<Vec<u64>> {
         let read = async {
             let hints = lane.next(1, Duration::from_secs(5)).await?;
             let at = Instant::now();
-            lane.settled(&hints).await?;
+            lane.acknowledge(&hints).await?;
             if hints == [hint] { Ok::<_, crate::Error>(at) } else { Err("another hint came".into()) }
         };
         let write = async {

@@ -1,6 +1,7 @@
 //! Measures the engine and the queue beside their limits and their peers. `scripts/bench` starts it.
 
 mod aged;
+mod bench_workflows;
 mod counts;
 mod engine;
 mod entry;
@@ -10,7 +11,6 @@ mod load;
 mod node;
 mod peers;
 mod rounds;
-mod toys;
 
 use std::{path::PathBuf, time::Duration};
 

@@ -18,7 +18,7 @@ use queue::jobs::{self, NewRun};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use services::{
     Services, Settings, Vault,
-    events::{Heard, topic},
+    events::{WatchEvent, topic},
     grants::Connectors,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -28,7 +28,7 @@ use workflows::engine::Engine;
 
 use crate::{
     Result,
-    toys::{self, bell::Bell, single::Single, three::Three, timed::Timed},
+    bench_workflows::{self, bell::Bell, single::Single, three::Three, timed::Timed},
 };
 
 /// How many orders one transaction takes.
@@ -45,14 +45,14 @@ pub struct Node {
     pub engine: Engine,
     /// Whose runs they are.
     pub tenants: Arc<Vec<Uuid>>,
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::Sender<NewRunRequest>,
     waiting: Waiting,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
 
 /// A run that somebody wants, and whom to tell that it is ordered.
-struct Order {
+struct NewRunRequest {
     run: NewRun,
     ordered: oneshot::Sender<bool>,
 }
@@ -135,9 +135,9 @@ impl Node {
     }
 
     /// Orders a run in the next transaction of orders; returns when it is committed.
-    pub async fn order(&self, run: NewRun) -> Result<()> {
+    pub async fn enqueue(&self, run: NewRun) -> Result<()> {
         let (ordered, answer) = oneshot::channel();
-        self.orders.send(Order { run, ordered }).await.map_err(|_| "the node has stopped")?;
+        self.orders.send(NewRunRequest { run, ordered }).await.map_err(|_| "the node has stopped")?;
         if answer.await? { Ok(()) } else { Err("an order was not written".into()) }
     }
 
@@ -147,16 +147,16 @@ impl Node {
         let (told, over) = oneshot::channel();
         let id = run.id;
         self.waiting.lock().insert(id, told);
-        self.order(run).await?;
+        self.enqueue(run).await?;
         over.await?;
-        toys::last_step_of(id);
+        bench_workflows::last_step_of(id);
         Ok(())
     }
 
     /// Writes orders in one transaction, then tells that there is work.
-    pub async fn order_all(&self, runs: &[NewRun]) -> Result<()> {
+    pub async fn enqueue_all(&self, runs: &[NewRun]) -> Result<()> {
         let txn = self.services.store.write_many(&self.tenants).await?;
-        let hints = jobs::order(&txn, runs, self.services.now()).await?;
+        let hints = jobs::enqueue(&txn, runs, self.services.now()).await?;
         txn.commit().await?;
         if hints.len() != runs.len() {
             return Err("an order was left out".into());
@@ -165,7 +165,7 @@ impl Node {
         Ok(())
     }
 
-    async fn order_for_ever(self, mut inbox: mpsc::Receiver<Order>) {
+    async fn order_for_ever(self, mut inbox: mpsc::Receiver<NewRunRequest>) {
         loop {
             let mut batch = Vec::new();
             tokio::select! {
@@ -174,7 +174,7 @@ impl Node {
             }
             let (runs, told): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|order| (order.run, order.ordered)).unzip();
-            let written = self.order_all(&runs).await;
+            let written = self.enqueue_all(&runs).await;
             if let Err(error) = &written {
                 tracing::error!(%error, "orders were not written");
             }
@@ -186,7 +186,7 @@ impl Node {
     }
 
     /// Hears of every step, reads which of the runs are over that were at their last, and tells who waits.
-    async fn tell_for_ever(self, mut heard: BoxStream<'static, Vec<Heard>>) {
+    async fn tell_for_ever(self, mut heard: BoxStream<'static, Vec<WatchEvent>>) {
         loop {
             let chunk = tokio::select! {
                 chunk = heard.next() => chunk,
@@ -196,13 +196,13 @@ impl Node {
             let mut runs = HashSet::new();
             for heard in chunk {
                 match heard {
-                    Heard::Changed { subject, .. } => {
+                    WatchEvent::Changed { subject, .. } => {
                         runs.insert(subject);
                     }
-                    Heard::Lagged => runs.extend(self.waiting.lock().keys().copied()),
+                    WatchEvent::Lagged => runs.extend(self.waiting.lock().keys().copied()),
                 }
             }
-            runs.retain(|run| toys::is_near_its_end(*run));
+            runs.retain(|run| bench_workflows::is_near_its_end(*run));
             match self.over(runs.into_iter().collect()).await {
                 Ok(over) => {
                     let mut waiting = self.waiting.lock();

@@ -164,7 +164,7 @@ impl Caller {
     /// permission on users (S1.3).
     pub fn allow_connecting(&self) -> Result<Allowed, Denied> {
         match self.allow_any(Permission::ALL) {
-            Ok(by) if by.connects() => Ok(by),
+            Ok(by) if by.may_connect() => Ok(by),
             // Somebody without any permission lacks this one, too.
             Ok(_) | Err(Denied::Forbidden(_)) => Err(Denied::Forbidden(Permission::CalendarConnect)),
             Err(denied) => Err(denied),
@@ -194,7 +194,7 @@ impl Caller {
     }
 }
 
-fn connects(permissions: &BTreeSet<Permission>) -> bool {
+fn may_connect(permissions: &BTreeSet<Permission>) -> bool {
     use Permission as P;
     let on_users = [P::UserView, P::UserEdit, P::UserCreate, P::UserDelete];
     permissions.contains(&P::CalendarConnect)
@@ -222,13 +222,13 @@ impl Allowed {
     }
 
     /// Whether the caller also holds another permission.
-    pub fn also(&self, permission: Permission) -> bool {
+    pub fn has_permission(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }
 
     /// Whether the caller may connect calendars, by any rule of [`Caller::allow_connecting`].
-    pub fn connects(&self) -> bool {
-        connects(&self.permissions)
+    pub fn may_connect(&self) -> bool {
+        may_connect(&self.permissions)
     }
 
     /// The actor as recorded in the audit: the id of a user or key, `operator` or `anonymous`.
@@ -251,7 +251,7 @@ pub struct Staff {
 
 impl Staff {
     /// Whether the key also holds another permission.
-    pub fn also(&self, permission: Permission) -> bool {
+    pub fn has_permission(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }
 

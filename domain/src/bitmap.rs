@@ -27,18 +27,18 @@ pub struct Bitmap {
 
 /// A half-open range in microseconds since 1970: what the search computes with, because it is cheaper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stretch {
+pub(crate) struct MicrosRange {
     pub(crate) from: i64,
     pub(crate) to: i64,
 }
 
-impl From<TimeRange> for Stretch {
+impl From<TimeRange> for MicrosRange {
     fn from(range: TimeRange) -> Self {
         Self { from: range.start.timestamp_micros(), to: range.end.timestamp_micros() }
     }
 }
 
-impl Stretch {
+impl MicrosRange {
     pub(crate) fn range(self) -> TimeRange {
         TimeRange { start: instant(self.from), end: instant(self.to) }
     }
@@ -182,7 +182,7 @@ impl Bitmap {
     }
 
     /// The cells of a stretch. They may reach outside the window.
-    pub(crate) fn cells(&self, stretch: Stretch) -> Cells {
+    pub(crate) fn cells(&self, stretch: MicrosRange) -> Cells {
         let (from, to) = (stretch.from - self.start_micros, stretch.to - self.start_micros);
         // A constant divisor is some times faster, and this is what a search spends its time on.
         let divide = |micros: i64| match self.grid_minutes {

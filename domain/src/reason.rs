@@ -22,7 +22,7 @@ impl Reason {
 
     /// The same reason, with what a person does about it.
     #[must_use]
-    pub fn act(mut self, next_action: impl Into<String>) -> Self {
+    pub fn with_next_action(mut self, next_action: impl Into<String>) -> Self {
         self.next_action = Some(next_action.into());
         self
     }

@@ -19,10 +19,10 @@ use chrono::Duration;
 pub use self::hours::{Span, WorkingHours};
 use self::{
     hours::intersect,
-    layer::{Layer, Look},
+    layer::{Layer, LayerVerdict},
 };
 use crate::{
-    bitmap::{Bitmap, GRID_MINUTES, Stretch},
+    bitmap::{Bitmap, GRID_MINUTES, MicrosRange},
     time::{Busy, BusyKind, TimeRange, Timestamp},
     zone::Zone,
 };
@@ -81,7 +81,7 @@ pub struct Slot<'a, K> {
 
 /// Why a slot is not offered: one of these per participant that is in the way, or one about the time itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why<'a, K> {
+pub struct Obstacle<'a, K> {
     /// Who; `None` when the time itself is wrong.
     pub key: Option<&'a K>,
     /// The any-of group of which nobody is free.
@@ -125,12 +125,12 @@ pub struct Refused<'a, K> {
     /// The candidate, without buffers.
     pub range: TimeRange,
     /// Why; never empty.
-    pub why: Vec<Why<'a, K>>,
+    pub why: Vec<Obstacle<'a, K>>,
 }
 
 impl Query {
     /// What every bitmap must cover: the window and the buffers.
-    pub fn reach(&self) -> TimeRange {
+    pub fn required_range(&self) -> TimeRange {
         self.widened(self.window)
     }
 
@@ -167,15 +167,15 @@ impl Query {
 pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> {
     let required = Layer::over(query, who.required.iter().collect());
     let groups = Layer::groups(query, who);
-    let (pace, mut slots) = (Pace::of(query), Vec::new());
-    for open in query.open().into_iter().map(Stretch::from) {
+    let (pace, mut slots) = (QueryLengths::of(query), Vec::new());
+    for open in query.open().into_iter().map(MicrosRange::from) {
         let mut start = pace.candidate(open.from);
         while start + pace.duration <= open.to && slots.len() < query.limit {
             let next = start + pace.step;
             let needed = pace.needed(start);
             start = match required.look(needed) {
-                Look::Taken(from) => pace.candidate(from + pace.before + 1).max(next),
-                Look::Free => {
+                LayerVerdict::Taken(from) => pace.candidate(from + pace.before + 1).max(next),
+                LayerVerdict::Free => {
                     slots.extend(choose(&groups, needed).map(|free| Slot { range: pace.slot(start), free }));
                     next
                 }
@@ -186,7 +186,7 @@ pub fn find<'a, K>(query: &Query, who: &'a Participants<K>) -> Vec<Slot<'a, K>> 
 }
 
 /// The lengths of a query, in microseconds.
-struct Pace {
+struct QueryLengths {
     first: i64,
     step: i64,
     duration: i64,
@@ -194,7 +194,7 @@ struct Pace {
     after: i64,
 }
 
-impl Pace {
+impl QueryLengths {
     fn of(query: &Query) -> Self {
         let micros = |minutes: u32| i64::from(minutes) * 60_000_000;
         Self {
@@ -212,18 +212,18 @@ impl Pace {
         self.first - (-behind).div_euclid(self.step) * self.step
     }
 
-    fn needed(&self, start: i64) -> Stretch {
-        Stretch { from: start - self.before, to: start + self.duration + self.after }
+    fn needed(&self, start: i64) -> MicrosRange {
+        MicrosRange { from: start - self.before, to: start + self.duration + self.after }
     }
 
     fn slot(&self, start: i64) -> TimeRange {
-        Stretch { from: start, to: start + self.duration }.range()
+        MicrosRange { from: start, to: start + self.duration }.range()
     }
 }
 
 /// The candidates that are not offered, with the reasons, in order; at most `limit`.
 pub fn refused<'a, K>(query: &Query, who: &'a Participants<K>, limit: usize) -> Vec<Refused<'a, K>> {
-    let apart = Apart::of(query, who);
+    let apart = PerParticipant::of(query, who);
     std::iter::successors(Some(query.window.start), |start| Some(*start + minutes(query.step_minutes.get())))
         .map(|start| query.slot(start))
         .take_while(|range| range.end <= query.window.end)
@@ -234,16 +234,16 @@ pub fn refused<'a, K>(query: &Query, who: &'a Participants<K>, limit: usize) -> 
 }
 
 /// Why the slot that begins at `start` is not offered; empty when it is. `start` need not be a candidate.
-pub fn explain<'a, K>(query: &Query, who: &'a Participants<K>, start: Timestamp) -> Vec<Why<'a, K>> {
-    Apart::of(query, who).explain(query.slot(start))
+pub fn explain<'a, K>(query: &Query, who: &'a Participants<K>, start: Timestamp) -> Vec<Obstacle<'a, K>> {
+    PerParticipant::of(query, who).explain(query.slot(start))
 }
 
 /// Per group those that are free; `None` when a group has nobody.
-fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: Stretch) -> Option<Vec<Vec<&'a K>>> {
+fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: MicrosRange) -> Option<Vec<Vec<&'a K>>> {
     let free = |group: &Vec<Layer<'a, K>>| -> Option<Vec<&'a K>> {
         let free: Vec<&K> = group
             .iter()
-            .filter(|layer| matches!(layer.look(needed), Look::Free))
+            .filter(|layer| matches!(layer.look(needed), LayerVerdict::Free))
             .flat_map(|layer| layer.members.iter().map(|member| &member.key))
             .collect();
         (!free.is_empty()).then_some(free)
@@ -252,23 +252,23 @@ fn choose<'a, K>(groups: &[Vec<Layer<'a, K>>], needed: Stretch) -> Option<Vec<Ve
 }
 
 /// Every participant by itself, to say who is in the way.
-struct Apart<'a, 'q, K> {
+struct PerParticipant<'a, 'q, K> {
     query: &'q Query,
     required: Vec<Layer<'a, K>>,
     groups: Vec<Vec<Layer<'a, K>>>,
 }
 
-impl<'a, 'q, K> Apart<'a, 'q, K> {
+impl<'a, 'q, K> PerParticipant<'a, 'q, K> {
     fn of(query: &'q Query, who: &'a Participants<K>) -> Self {
         let required = who.required.iter().map(|one| Layer::over(query, vec![one])).collect();
         Self { query, required, groups: Layer::groups(query, who) }
     }
 
-    fn explain(&self, range: TimeRange) -> Vec<Why<'a, K>> {
+    fn explain(&self, range: TimeRange) -> Vec<Obstacle<'a, K>> {
         let query = self.query;
         let needed = query.widened(range);
         let mut why = Vec::new();
-        let time = |refusal| Why { key: None, group: None, refusal };
+        let time = |refusal| Obstacle { key: None, group: None, refusal };
         if !query.window.contains(&range) {
             why.push(time(Refusal::OutsideWindow));
         }
@@ -282,7 +282,7 @@ impl<'a, 'q, K> Apart<'a, 'q, K> {
             let refusals: Vec<_> =
                 group.iter().flat_map(|layer| layer.refusals(needed, Some(index))).collect();
             if group.is_empty() {
-                why.push(Why { group: Some(index), ..time(Refusal::NobodyToChoose) });
+                why.push(Obstacle { group: Some(index), ..time(Refusal::NobodyToChoose) });
             } else if refusals.len() == group.len() {
                 why.extend(refusals);
             }

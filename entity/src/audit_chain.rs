@@ -19,12 +19,12 @@ crate::table::tenant_junction! {
 
 /// The chains of all tenants and of the installation; only for the operator's own commands.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
-pub fn everywhere() -> Select<Entity> {
+pub fn all_tenants() -> Select<Entity> {
     Entity::find()
 }
 
 /// The chains of the given tenants.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
-pub fn among(tenants: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
+pub fn of_tenants(tenants: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.is_in(tenants))
 }

@@ -24,6 +24,6 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Selects the only row.
 #[expect(clippy::disallowed_methods, reason = "the key belongs to the installation")]
-pub fn the_key() -> Select<Entity> {
+pub fn find_key() -> Select<Entity> {
     Entity::find().filter(Column::Id.eq(Uuid::nil()))
 }

@@ -168,7 +168,7 @@ impl Store {
 
     /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the statement
     /// is the same, and planned once, for any number of them.
-    pub fn one_of(&self, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
+    pub fn id_in(&self, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
         use sea_orm::sea_query::ExprTrait;
         match self.backend {
             DatabaseBackend::Postgres => column.into_expr().eq(PgFunc::any(ids.to_vec())),

@@ -32,7 +32,7 @@ macro_rules! tenant_table {
 
         /// Selects the rows of all tenants: only for the engine's own role and the operator's own commands.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn everywhere() -> Select<Entity> {
+        pub fn all_tenants() -> Select<Entity> {
             Entity::find()
         }
 
@@ -42,7 +42,7 @@ macro_rules! tenant_table {
         }
 
         /// Selects the rows of a tenant with one of the given ids.
-        pub fn among(tenant: Uuid, ids: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
+        pub fn by_ids(tenant: Uuid, ids: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
             of(tenant).filter(Column::Id.is_in(ids))
         }
 

@@ -18,7 +18,7 @@ pub use reqwest::{
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use url::Url;
-pub use wait::{LONGEST_WAIT, SHORTEST_WAIT, clamp_wait, read_wait};
+pub use wait::{MAX_WAIT, MIN_WAIT, clamp_wait, read_wait};
 
 /// Limits of one client.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The wait that a `Retry-After` header requests, limited to [`SHORTEST_WAIT`] and [`LONGEST_WAIT`].
+    /// The wait that a `Retry-After` header requests, limited to [`MIN_WAIT`] and [`MAX_WAIT`].
     pub fn retry_after(&self) -> Option<Duration> {
         wait::retry_after(self.header("retry-after")?, self.header("date"))
     }

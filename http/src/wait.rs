@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 /// No server is obeyed for longer than this at a time: after a day it is asked again.
-pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
+pub const MAX_WAIT: Duration = Duration::from_hours(24);
 
 /// Whoever says "at once" after a refusal gets a moment all the same.
-pub const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+pub const MIN_WAIT: Duration = Duration::from_secs(1);
 
 /// A wait within these bounds.
 pub fn clamp_wait(asked: Duration) -> Duration {
-    asked.clamp(SHORTEST_WAIT, LONGEST_WAIT)
+    asked.clamp(MIN_WAIT, MAX_WAIT)
 }
 
 /// The wait that a number of `unit`s asks for, clamped. A number that is too large for any type is the longest wait;
@@ -29,7 +29,7 @@ pub fn read_wait(number: &str, unit: Duration) -> Option<Duration> {
     let wait = u32::try_from(whole.parse::<u64>().unwrap_or(u64::MAX)).ok().and_then(|n| unit.checked_mul(n));
     // Less than a unit more is still less than what was asked for.
     let more = if fraction.bytes().any(|digit| digit != b'0') { unit } else { Duration::ZERO };
-    Some(clamp_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(LONGEST_WAIT)))
+    Some(clamp_wait(wait.and_then(|wait| wait.checked_add(more)).unwrap_or(MAX_WAIT)))
 }
 
 /// The wait that a `Retry-After` header asks for, clamped (RFC 9110 section 10.2.3). A date is compared with the
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn no_number_is_obeyed_beyond_a_day() {
-        let day = LONGEST_WAIT.as_secs();
+        let day = MAX_WAIT.as_secs();
         for (asked, given) in [
             ("7", 7),
             (" 120 ", 120),
@@ -84,7 +84,7 @@ mod tests {
             ("Sunday, 29-Nov-26 12:01:00 GMT", 60),
             ("Sun Nov 29 12:00:05 2026", 5),
             ("Sun, 29 Nov 2026 11:00:00 GMT", 1),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT.as_secs()),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_WAIT.as_secs()),
         ] {
             assert_eq!(seconds(asked), Some(given), "{asked}");
         }
@@ -96,7 +96,7 @@ mod tests {
     fn other_units_are_clamped_too() {
         let millisecond = Duration::from_millis(1);
         assert_eq!(read_wait("297749", millisecond), Some(Duration::from_millis(297_749)));
-        assert_eq!(read_wait("18446744073709551615", millisecond), Some(LONGEST_WAIT));
-        assert_eq!(read_wait("1", millisecond), Some(SHORTEST_WAIT));
+        assert_eq!(read_wait("18446744073709551615", millisecond), Some(MAX_WAIT));
+        assert_eq!(read_wait("1", millisecond), Some(MIN_WAIT));
     }
 }

@@ -30,7 +30,7 @@ mod m0024_openid;
 mod m0025_keys;
 mod m0026_domains;
 pub mod roles;
-mod walls;
+mod row_level_security;
 
 /// Every change, in order.
 #[derive(Debug)]

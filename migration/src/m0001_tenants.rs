@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, is_postgres, walls};
+use crate::{ddl, is_postgres, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -122,7 +122,12 @@ impl MigrationTrait for Migration {
             manager.get_connection().execute_unprepared(POSTGRES).await?;
         }
         ddl(manager, TABLES).await?;
-        walls::open_to_app(manager, &["tenant", "tenant_feature", "api_key", "signing_key"]).await?;
-        walls::wall(manager, &["tenant_user", "role", "user_role", "audit", "idempotency", "event_log"]).await
+        row_level_security::allow_app(manager, &["tenant", "tenant_feature", "api_key", "signing_key"])
+            .await?;
+        row_level_security::enable(
+            manager,
+            &["tenant_user", "role", "user_role", "audit", "idempotency", "event_log"],
+        )
+        .await
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, walls};
+use crate::{ddl, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -99,9 +99,9 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
         let tables = ["run", "run_history", "job", "signal"];
-        walls::wall(manager, &tables).await?;
-        walls::open_to_engine(manager, &tables).await?;
-        walls::open_to_app(manager, &["schedule"]).await?;
-        walls::open_to_engine(manager, &["schedule"]).await
+        row_level_security::enable(manager, &tables).await?;
+        row_level_security::allow_engine(manager, &tables).await?;
+        row_level_security::allow_app(manager, &["schedule"]).await?;
+        row_level_security::allow_engine(manager, &["schedule"]).await
     }
 }

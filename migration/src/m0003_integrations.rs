@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, walls};
+use crate::{ddl, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -239,8 +239,11 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
         // Found by a hash or by the provider's id, before the tenant is known.
-        walls::open_to_app(manager, &["external_binding", "connect_link", "connect_session", "channel"])
-            .await?;
+        row_level_security::allow_app(
+            manager,
+            &["external_binding", "connect_link", "connect_session", "channel"],
+        )
+        .await?;
         let walled = [
             "integration",
             "terms_acceptance",
@@ -254,6 +257,6 @@ impl MigrationTrait for Migration {
             "campaign",
             "campaign_item",
         ];
-        walls::wall(manager, &walled).await
+        row_level_security::enable(manager, &walled).await
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, is_postgres, walls};
+use crate::{ddl, is_postgres, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -118,6 +118,10 @@ impl MigrationTrait for Migration {
         ddl(manager, TABLES).await?;
         let only_here = if is_postgres(manager) { EXCLUSION } else { TRIGGERS };
         manager.get_connection().execute_unprepared(only_here).await?;
-        walls::wall(manager, &["booking", "booking_participant", "booking_change", "occupancy"]).await
+        row_level_security::enable(
+            manager,
+            &["booking", "booking_participant", "booking_change", "occupancy"],
+        )
+        .await
     }
 }

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{is_postgres, walls};
+use crate::{is_postgres, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
         if !is_postgres(manager) {
             return Ok(());
         }
-        walls::rebuild(manager).await?;
+        row_level_security::recreate(manager).await?;
         manager.get_connection().execute_unprepared(POSTGRES).await.map(|_| ())
     }
 }

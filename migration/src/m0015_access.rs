@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, walls};
+use crate::{ddl, row_level_security};
 
 /// A key that was made before keys had permissions keeps what it could do.
 const EVERYTHING: &str = r#"["USER_VIEW","USER_EDIT","USER_CREATE","USER_DELETE","ROLE_EDIT","CALENDAR_CONNECT","PLATFORM_ADMINISTRATION","SERVICE_ACCOUNT_EDIT","CONNECTION_VIEW","AVAILABILITY_VIEW","BOOKING_VIEW","BOOKING_EDIT","RUN_VIEW","RUN_EDIT","STAFF"]"#;
@@ -47,6 +47,6 @@ impl MigrationTrait for Migration {
             format!("ALTER TABLE api_key ADD COLUMN permissions {{json}} NOT NULL DEFAULT '{EVERYTHING}';");
         ddl(manager, &permissions).await?;
         ddl(manager, TABLES).await?;
-        walls::wall(manager, &["access_token"]).await
+        row_level_security::enable(manager, &["access_token"]).await
     }
 }

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, is_postgres, walls};
+use crate::{ddl, is_postgres, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -114,6 +114,6 @@ impl MigrationTrait for Migration {
         }
         // Which organisation is bound is kept unique by the key; a stranger's row need not be seen for that.
         let walled = ["connect_link", "connect_session", "channel", "external_binding", "tenant_feature"];
-        walls::wall(manager, &walled).await
+        row_level_security::enable(manager, &walled).await
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, walls};
+use crate::{ddl, row_level_security};
 
 /// `issuer_id` of a token has no foreign key, which SQLite cannot add to a table that exists: whoever removes an issuer
 /// revokes its tokens in the same transaction.
@@ -75,6 +75,6 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         ddl(manager, TABLES).await?;
-        walls::wall(manager, &["openid_issuer", "openid_identity", "sign_in"]).await
+        row_level_security::enable(manager, &["openid_issuer", "openid_identity", "sign_in"]).await
     }
 }

@@ -3,7 +3,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{ddl, is_postgres, walls};
+use crate::{ddl, is_postgres, row_level_security};
 
 pub(crate) struct Migration;
 
@@ -44,6 +44,6 @@ impl MigrationTrait for Migration {
         if is_postgres(manager) {
             manager.get_connection().execute_unprepared(POSTGRES).await?;
         }
-        walls::wall(manager, &["former_data_key"]).await
+        row_level_security::enable(manager, &["former_data_key"]).await
     }
 }

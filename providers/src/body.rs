@@ -17,7 +17,7 @@ const LARGE: usize = 32 * 1024;
 
 /// Why a body is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum BodyRejected {
     /// It is not in the form that it should be in.
     #[error("the answer cannot be understood")]
     Malformed,
@@ -37,8 +37,8 @@ impl Budget {
     }
 
     /// Takes something from it before it is used.
-    pub(crate) fn spend(&mut self, cost: usize) -> Result<(), Refused> {
-        self.0 = self.0.checked_sub(cost).ok_or(Refused::OverBudget)?;
+    pub(crate) fn spend(&mut self, cost: usize) -> Result<(), BodyRejected> {
+        self.0 = self.0.checked_sub(cost).ok_or(BodyRejected::OverBudget)?;
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl Budget {
 }
 
 /// Does work on a body: at once when it is small, else on a blocking thread. A panic there goes on here.
-pub(crate) async fn apart<T: Send + 'static>(
+pub(crate) async fn run_blocking<T: Send + 'static>(
     body: &bytes::Bytes,
     work: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> T {

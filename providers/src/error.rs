@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::text;
 
-use crate::clean::Cleaned;
+use crate::sanitize::Sanitize;
 
 /// The longest code or request id, in bytes.
 const LONGEST_CODE: usize = 200;
@@ -138,7 +138,7 @@ impl From<http::Error> for Error {
     }
 }
 
-impl Cleaned for Error {
+impl Sanitize for Error {
     fn cleaned(self) -> Self {
         let Self { kind, remedy, code, message, request_id, unknown } = self;
         let request_id = request_id.map(|id| text::line(id, LONGEST_CODE));

@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::body::{self, Budget, MEMORY, Refused, decode};
+use crate::body::{self, BodyRejected, Budget, MEMORY, decode};
 
 /// The most values of one answer. What is made of them takes about 80 bytes each.
 const VALUES: usize = 200_000;
@@ -27,12 +27,12 @@ const MEMBERS: usize = 5_000;
 const TOO_LONG: &str = "more members than are read";
 
 /// Reads an answer without holding up an async thread.
-pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(body: &Bytes) -> Result<T, Refused> {
-    body::apart(body, parse).await
+pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(body: &Bytes) -> Result<T, BodyRejected> {
+    body::run_blocking(body, parse).await
 }
 
 /// Reads an answer.
-pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyRejected> {
     let mut budget = Budget::of(MEMORY);
     let text = decode(body, &mut budget)?;
     let text = match look_over(&text)? {
@@ -43,8 +43,8 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
         }
     };
     serde_json::from_str(&text).map_err(|error| match error.to_string().starts_with(TOO_LONG) {
-        true => Refused::OverBudget,
-        false => Refused::Malformed,
+        true => BodyRejected::OverBudget,
+        false => BodyRejected::Malformed,
     })
 }
 
@@ -52,10 +52,10 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 const SHORT: usize = 256 * 1024;
 
 /// Reads an answer that is short by nature, such as a token or a refusal. A longer one is not what it should be.
-pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, Refused> {
+pub(crate) fn short<T: DeserializeOwned>(answer: &http::Response) -> Result<T, BodyRejected> {
     match answer.body.len() <= SHORT {
         true => parse(&answer.body),
-        false => Err(Refused::OverBudget),
+        false => Err(BodyRejected::OverBudget),
     }
 }
 
@@ -67,7 +67,7 @@ enum Looks {
 }
 
 /// Counts values and depth, and looks for what has to be repaired.
-fn look_over(text: &str) -> Result<Looks, Refused> {
+fn look_over(text: &str) -> Result<Looks, BodyRejected> {
     let (mut values, mut depth, mut is_text, mut looks) = (0_usize, 0_usize, false, Looks::Sound);
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -84,7 +84,7 @@ fn look_over(text: &str) -> Result<Looks, Refused> {
             (false, b'[' | b'{') => {
                 (values, depth) = (values + 1, depth + 1);
                 if depth > DEPTH {
-                    return Err(Refused::OverBudget);
+                    return Err(BodyRejected::OverBudget);
                 }
             }
             (false, b']' | b'}') => depth = depth.saturating_sub(1),
@@ -92,7 +92,7 @@ fn look_over(text: &str) -> Result<Looks, Refused> {
             _ => {}
         }
         if values > VALUES {
-            return Err(Refused::OverBudget);
+            return Err(BodyRejected::OverBudget);
         }
     }
     Ok(looks)

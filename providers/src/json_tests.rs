@@ -46,7 +46,7 @@ fn members_of_a_list_are_read_one_by_one() {
     assert_eq!(names, [Some("a".to_owned()), None, None, None, None, Some("b".to_owned())]);
     assert_eq!(all.readable("people").filter(|one| one.name.is_some()).count(), 2);
     for none in ["null", "{}", "7", ""] {
-        assert_eq!(parse::<Members<Person>>(none.as_bytes()).err(), Some(Refused::Malformed), "{none}");
+        assert_eq!(parse::<Members<Person>>(none.as_bytes()).err(), Some(BodyRejected::Malformed), "{none}");
     }
 }
 
@@ -63,7 +63,7 @@ fn what_no_parser_takes_is_repaired() {
     for broken in
         ["{\"name\":\"a", "{\"name\":\"a\\", "{\"name\":\"\\ud8", "{\"name\":\"\\é\"}", "{'name':1}"]
     {
-        assert_eq!(parse::<Person>(broken.as_bytes()).err(), Some(Refused::Malformed), "{broken}");
+        assert_eq!(parse::<Person>(broken.as_bytes()).err(), Some(BodyRejected::Malformed), "{broken}");
     }
 }
 
@@ -77,7 +77,7 @@ fn bombs_are_over_budget() {
     for (name, bomb) in
         [("deep", deep), ("closed", closed), ("wide", wide), ("objects", objects), ("long", long)]
     {
-        assert_eq!(parse::<Members<Person>>(bomb.as_bytes()).err(), Some(Refused::OverBudget), "{name}");
+        assert_eq!(parse::<Members<Person>>(bomb.as_bytes()).err(), Some(BodyRejected::OverBudget), "{name}");
     }
     let text = format!("{{\"name\":\"{}\"}}", "[,".repeat(1_000_000));
     assert_eq!(parse::<Person>(text.as_bytes()).unwrap().name.unwrap().len(), 2_000_000, "a text is no list");

@@ -7,7 +7,6 @@
 
 mod body;
 pub mod caldav;
-mod clean;
 mod error;
 pub mod exchange;
 #[cfg(feature = "fuzzing")]
@@ -20,19 +19,20 @@ mod model;
 mod moment;
 pub mod openid;
 mod parts;
+mod sanitize;
 mod session;
 mod xml;
 
 use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange};
 
-pub use clean::Clean;
 pub use error::{Error, ErrorKind, Remedy};
 pub use model::{
-    Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, Changes, Channel, Event,
-    EventChange, EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, OnlineMeeting, Organisation, Page,
-    Party, Person, RoomInfo, Since,
+    Attendee, AttendeeRole, CalendarInfo, CalendarKind, CalendarListing, ChangeCheck, Changes, Channel,
+    Event, EventChange, EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, OnlineMeeting, Organisation,
+    Page, Party, Person, RoomInfo,
 };
+pub use sanitize::Sanitized;
 pub use session::{Credential, Credentials, Gate, OpenGate, Permit, Session, StaticCredentials};
 
 /// The result of every connector method.
@@ -41,7 +41,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// What a provider supports in general. A mailbox's own capabilities are measured, see
 /// [`domain::provider::Capabilities`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Offers {
+pub struct ProviderFeatures {
     /// Consent is given on pages of the provider; otherwise credentials are typed.
     pub consent_pages: bool,
     /// Users can connect their own mailboxes by their own consent.
@@ -71,7 +71,7 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn kind(&self) -> ProviderKind;
 
     /// What the provider supports in general.
-    fn offers(&self) -> Offers;
+    fn features(&self) -> ProviderFeatures;
 
     /// The organisation that the session's credentials belong to. Every verification begins with this request: it
     /// proves that the system is reachable and accepts the credentials.
@@ -140,16 +140,16 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     ) -> Result<Changes>;
 
     /// Whether anything has changed in a calendar since a watermark; one request if nothing has. Without a watermark,
-    /// or with one that is forgotten or belongs to another window, returns [`Since::Changed`] with a new one. May
+    /// or with one that is forgotten or belongs to another window, returns [`ChangeCheck::Changed`] with a new one. May
     /// report a change that concerns no event of the window, but never misses one that does.
-    async fn changed(
+    async fn poll_changes(
         &self,
         _session: &Session,
         _mailbox: &str,
         _window: TimeRange,
         _watermark: Option<&str>,
-    ) -> Result<Since> {
-        Ok(Since::Changed(None))
+    ) -> Result<ChangeCheck> {
+        Ok(ChangeCheck::Changed(None))
     }
 
     /// Writes a new event. Safe to repeat with the same `effect_key`: a repeat returns the existing event.
@@ -191,7 +191,7 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     }
 
     /// Subscribes `url` to pushes about a mailbox, authenticated by `secret`. [`ErrorKind::Unsupported`] unless
-    /// [`Offers::push`].
+    /// [`ProviderFeatures::push`].
     async fn watch(&self, session: &Session, mailbox: &str, url: &str, secret: &str) -> Result<Channel>;
 
     /// Extends a channel; an error with [`Remedy::Never`] and [`ErrorKind::Gone`] means: call [`Self::watch`] again.

@@ -210,7 +210,7 @@ pub struct NewEvent {
     /// How the event blocks the calendar; `None` leaves the time free.
     pub busy: Option<BusyKind>,
     /// Whether the event shall have an online meeting of the provider's. [`ErrorKind::Unsupported`] unless
-    /// [`crate::Offers::online_meetings`]; if only this calendar permits none, the event is written without one and
+    /// [`crate::ProviderFeatures::online_meetings`]; if only this calendar permits none, the event is written without one and
     /// says so.
     pub online_meeting: bool,
 }
@@ -314,14 +314,14 @@ pub struct Changes {
 /// The new watermark is older than the response: whoever then reads the window and stores this watermark with it learns
 /// of every later change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Since {
+pub enum ChangeCheck {
     /// Nothing has changed; ask with this watermark next time.
     Same(String),
     /// Something may have changed; without a watermark the provider cannot be asked.
     Changed(Option<String>),
 }
 
-impl Since {
+impl ChangeCheck {
     /// The watermark to ask with next time.
     pub fn watermark(self) -> Option<String> {
         match self {

@@ -109,7 +109,7 @@ pub(crate) fn span(start: Moment, end: Moment, window: Option<TimeRange>) -> Spa
 
 /// The result of reading one item.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum ItemReading {
     /// A readable event with known times.
     Event(Box<Event>),
     /// An item that takes no time.
@@ -139,7 +139,7 @@ pub(crate) fn blocking(id: String, uid: String, range: TimeRange) -> Event {
     }
 }
 
-impl Reading {
+impl ItemReading {
     /// An item that blocks a span. Without an id, the span serves as one.
     pub(crate) fn blocked(
         id: Option<String>,
@@ -167,15 +167,15 @@ impl Reading {
 
 impl EventPage {
     /// Adds the result of reading one item.
-    pub(crate) fn take(&mut self, reading: Reading) {
+    pub(crate) fn take(&mut self, reading: ItemReading) {
         match reading {
-            Reading::Event(event) => self.items.push(*event),
-            Reading::Nothing => {}
-            Reading::Blocked(event, mark) => {
+            ItemReading::Event(event) => self.items.push(*event),
+            ItemReading::Nothing => {}
+            ItemReading::Blocked(event, mark) => {
                 self.items.push(*event);
                 self.unreadable.push(mark);
             }
-            Reading::Unknown(mark) => self.unreadable.push(mark),
+            ItemReading::Unknown(mark) => self.unreadable.push(mark),
         }
     }
 }

@@ -10,10 +10,10 @@ use chrono::Duration;
 use domain::{Busy, BusyKind, TimeRange, Unreadable, UnreadableReason};
 use futures::future::BoxFuture;
 
-use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::Refused, moment::Reading};
+use crate::{Error, ErrorKind, EventPage, FreeBusy, Remedy, Result, body::BodyRejected, moment::ItemReading};
 
 /// The shortest range that is requested.
-const SHORTEST: Duration = Duration::minutes(15);
+const MIN_WINDOW: Duration = Duration::minutes(15);
 /// The largest number of ranges requested. One bad item in 60 days takes 26, one that lasts a day about 80.
 const REQUESTS: usize = 96;
 /// How many ranges may fail before one succeeds: a server that can read none has another problem than one bad item.
@@ -42,7 +42,7 @@ const TOO_MUCH: [&str; 5] =
     ["answer_too_large", "provider_answer_too_large", "errorresultsettoobig", "too_many_events", "5006"];
 
 /// Whether a part of the window may be readable although the whole is not.
-pub(crate) fn splits(error: &Error) -> bool {
+pub(crate) fn can_be_split(error: &Error) -> bool {
     let code = error.code.to_ascii_lowercase();
     error.code == UNREADABLE
         || CORRUPT.contains(&code.as_str())
@@ -56,7 +56,7 @@ fn holds_too_much(error: &Error) -> bool {
 }
 
 /// The error for a response whose body is not read. It concerns this request alone, which is repeated later.
-pub(crate) fn unreadable(refused: Refused, body: &[u8], system: &str) -> Error {
+pub(crate) fn unreadable(refused: BodyRejected, body: &[u8], system: &str) -> Error {
     // A proxy or a portal in between answers with a page, and all parts of a window alike.
     let is_page = body.trim_ascii_start().first() == Some(&b'<') && system != EXCHANGE
         || body
@@ -73,8 +73,10 @@ pub(crate) fn unreadable(refused: Refused, body: &[u8], system: &str) -> Error {
                     automatically."
             ),
         ),
-        Refused::Malformed => (UNREADABLE, 5, format!("{system} sent a response that cannot be understood.")),
-        Refused::OverBudget => (TOO_LARGE, 60, format!("{system} sent a response that is too large.")),
+        BodyRejected::Malformed => {
+            (UNREADABLE, 5, format!("{system} sent a response that cannot be understood."))
+        }
+        BodyRejected::OverBudget => (TOO_LARGE, 60, format!("{system} sent a response that is too large.")),
     };
     Error::new(
         ErrorKind::Unavailable,
@@ -98,7 +100,7 @@ pub(crate) struct Parts<T> {
 
 impl Parts<EventPage> {
     /// All events without duplicates, with the unreadable parts as busy.
-    pub(crate) fn in_one_page(self) -> EventPage {
+    pub(crate) fn into_page(self) -> EventPage {
         let mut whole = EventPage::default();
         let (mut seen, mut marked) = (HashSet::new(), HashSet::new());
         for part in self.read {
@@ -108,7 +110,7 @@ impl Parts<EventPage> {
                 .extend(part.unreadable.into_iter().filter(|mark| marked.insert(mark.uid.clone())));
         }
         for piece in self.lost {
-            whole.take(Reading::lost(piece));
+            whole.take(ItemReading::lost(piece));
         }
         whole
     }
@@ -116,7 +118,7 @@ impl Parts<EventPage> {
 
 impl Parts<FreeBusy> {
     /// All busy times, with the unreadable parts as busy.
-    pub(crate) fn in_one(self) -> FreeBusy {
+    pub(crate) fn into_free_busy(self) -> FreeBusy {
         let mut whole = FreeBusy::default();
         for part in self.read {
             whole.busy.extend(part.busy);
@@ -139,7 +141,7 @@ pub(crate) async fn read<'a, T>(
     ask: impl Fn(TimeRange) -> BoxFuture<'a, Result<T>> + Send,
 ) -> Result<Parts<T>> {
     // The longest go first, so that all that is lost in the end is of one length.
-    let mut waiting = VecDeque::from(halves(window));
+    let mut waiting = VecDeque::from(split_in_half(window));
     let (mut read, mut lost, mut asked, mut failed) = (Vec::new(), Vec::new(), 0, 0);
     while let Some(part) = waiting.pop_front() {
         if asked == REQUESTS || failed == HOPELESS && read.is_empty() {
@@ -149,11 +151,11 @@ pub(crate) async fn read<'a, T>(
         asked += 1;
         match ask(part).await {
             Ok(found) => read.push(found),
-            Err(error) if !splits(&error) => return Err(error),
+            Err(error) if !can_be_split(&error) => return Err(error),
             Err(error) => {
                 failed += usize::from(!holds_too_much(&error));
-                match part.duration() > SHORTEST {
-                    true => waiting.extend(halves(part)),
+                match part.duration() > MIN_WINDOW {
+                    true => waiting.extend(split_in_half(part)),
                     false => lost.push(part),
                 }
             }
@@ -163,16 +165,16 @@ pub(crate) async fn read<'a, T>(
         return Err(refusal);
     }
     tracing::warn!(code = refusal.code, asked, lost = lost.len(), "a calendar was read in parts");
-    Ok(Parts { read, lost: joined(lost) })
+    Ok(Parts { read, lost: merge_adjacent(lost) })
 }
 
-fn halves(window: TimeRange) -> Vec<TimeRange> {
+fn split_in_half(window: TimeRange) -> Vec<TimeRange> {
     let middle = window.start + Duration::seconds(window.duration().num_seconds() / 2);
     let halves = [TimeRange::new(window.start, middle), TimeRange::new(middle, window.end)];
     halves.into_iter().flatten().collect()
 }
 
-fn joined(mut all: Vec<TimeRange>) -> Vec<TimeRange> {
+fn merge_adjacent(mut all: Vec<TimeRange>) -> Vec<TimeRange> {
     all.sort();
     let mut joined: Vec<TimeRange> = Vec::with_capacity(all.len());
     for one in all {
@@ -219,7 +221,7 @@ mod tests {
         let (parts, asked) = try_all(whole, bad.unwrap()).await;
         let Parts { read, lost } = parts.unwrap();
         let [lost] = lost.as_slice() else { panic!("{lost:?}") };
-        assert!(lost.contains(&bad.unwrap()) && lost.duration() <= SHORTEST, "{lost:?}");
+        assert!(lost.contains(&bad.unwrap()) && lost.duration() <= MIN_WINDOW, "{lost:?}");
         let found: i64 = read.iter().map(|part| part.duration().num_seconds()).sum();
         assert_eq!(found + lost.duration().num_seconds(), whole.duration().num_seconds());
         assert!(asked < 30, "{asked}");
@@ -247,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn another_error_ends_it() {
         let gone =
-            || Error::new(ErrorKind::Throttled, Remedy::RetryAfter(SHORTEST.to_std().unwrap()), "429", "x");
+            || Error::new(ErrorKind::Throttled, Remedy::RetryAfter(MIN_WINDOW.to_std().unwrap()), "429", "x");
         let parts = read(window(24), corrupt(), |_| Box::pin(async move { Err::<(), _>(gone()) })).await;
         assert_eq!(parts.unwrap_err().kind, ErrorKind::Throttled);
     }

@@ -32,7 +32,7 @@ pub use self::{
     fanout::{Delivery, Fanout, Message, Subscription},
     hints::{Hint, Hints},
     key::Key,
-    limits::{Limit, Limits, Place, Wait},
+    limits::{Limit, Limits, Permit, Wait},
     quotas::{Quota, Quotas},
 };
 

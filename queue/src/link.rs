@@ -20,14 +20,14 @@ use tokio::time::Instant;
 use crate::Error;
 
 /// The longest that a blocking read may block.
-pub(crate) const LONGEST_BLOCK: Duration = Duration::from_secs(2);
+pub(crate) const MAX_BLOCK: Duration = Duration::from_secs(2);
 
 /// How long a response may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Timeouts {
     /// For commands that return at once.
     Short,
-    /// For reads that block for at most [`LONGEST_BLOCK`].
+    /// For reads that block for at most [`MAX_BLOCK`].
     Blocking,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Link {
     ids: Ids,
     state: tokio::sync::Mutex<State>,
     away: AtomicBool,
-    complaints: Complaints,
+    complaints: OutageLog,
 }
 
 #[derive(Default)]
@@ -61,12 +61,12 @@ impl Link {
         let second = Duration::from_secs(1);
         let answer = match timeouts {
             Timeouts::Short => second,
-            Timeouts::Blocking => LONGEST_BLOCK + second,
+            Timeouts::Blocking => MAX_BLOCK + second,
         };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(second))
             .set_response_timeout(Some(answer));
-        let complaints = Complaints::new(clock);
+        let complaints = OutageLog::new(clock);
         Self {
             client,
             config,
@@ -131,7 +131,7 @@ impl Link {
         self.away.store(true, Ordering::Relaxed);
         state.not_before = Some(Instant::now() + back_off(state.failures, &self.ids));
         state.failures = state.failures.saturating_add(1);
-        self.complaints.away(error);
+        self.complaints.log(error);
     }
 }
 
@@ -143,18 +143,18 @@ pub(crate) fn back_off(failures: u32, ids: &Ids) -> Duration {
 }
 
 /// Logs that Redis is unreachable, at most once per ten seconds.
-pub(crate) struct Complaints {
+pub(crate) struct OutageLog {
     clock: SharedClock,
     last: Mutex<Option<Timestamp>>,
 }
 
-impl Complaints {
+impl OutageLog {
     pub(crate) fn new(clock: SharedClock) -> Self {
         Self { clock, last: Mutex::new(None) }
     }
 
     /// Logs the error's kind, unless something was logged lately.
-    pub(crate) fn away(&self, error: &RedisError) {
+    pub(crate) fn log(&self, error: &RedisError) {
         let now = self.clock.now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| (now - last).abs() >= chrono::Duration::seconds(10)) {

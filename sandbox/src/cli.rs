@@ -5,7 +5,7 @@
 
 mod client;
 mod folder;
-mod orders;
+mod subcommands;
 mod table;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
@@ -14,7 +14,7 @@ use clap::Subcommand;
 use domain::{Ids, SharedClock, SystemClock};
 use url::Url;
 
-use self::{client::Client, orders::Order};
+use self::{client::Client, subcommands::ControlCommand};
 use crate::{Config, Error, Sandbox, Tls};
 
 /// Runs an imitation of the providers.
@@ -51,7 +51,7 @@ enum Command {
         key: Option<PathBuf>,
     },
     #[command(flatten)]
-    Order(Order),
+    Control(ControlCommand),
 }
 
 /// Runs the command; `serve` until it is interrupted.
@@ -68,7 +68,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
             let ids = Ids::random(Arc::clone(&clock));
             serve(Config { listen, data, journal, clock, ids }, tls).await
         }
-        Command::Order(order) => {
+        Command::Control(order) => {
             print!("{}", answer(order, args.url, args.json).await?);
             Ok(())
         }
@@ -76,7 +76,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
 }
 
 /// What a command that asks or tells prints.
-async fn answer(order: Order, url: Option<Url>, json: bool) -> Result<String, Error> {
+async fn answer(order: ControlCommand, url: Option<Url>, json: bool) -> Result<String, Error> {
     let url = url.ok_or_else(|| {
         Error::Order("Say where the sandbox is, with --url or in MUSTER_SANDBOX_URL.".to_owned())
     })?;
@@ -105,7 +105,7 @@ pub async fn answer_line<'a>(words: impl IntoIterator<Item = &'a str>) -> Result
     let args = line.map_err(|error| Error::Order(error.to_string()))?.args;
     match args.command {
         Command::Serve { .. } => Err(Error::Order("A sandbox is served by the program alone.".to_owned())),
-        Command::Order(order) => answer(order, args.url, args.json).await,
+        Command::Control(order) => answer(order, args.url, args.json).await,
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_an_address_nothing_is_asked_and_the_cure_is_said() {
-        let error = answer(Order::Organisations, None, false).await.unwrap_err();
+        let error = answer(ControlCommand::Organisations, None, false).await.unwrap_err();
         assert_eq!(error.code(), "SANDBOX_ORDER");
         assert!(error.to_string().contains("MUSTER_SANDBOX_URL"), "{error}");
     }

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     fault::Fault,
     fixture::{self, Fixture, Invalid, Planted},
-    generate::{self, Order},
+    generate::{self, GenerateOptions},
     google,
     microsoft::{
         self,
@@ -74,7 +74,7 @@ fn refused(status: u16, code: &str, message: &str) -> Answer {
 
 async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
     // Whoever looks after a request was answered sees what the rooms made of it.
-    microsoft::settle(app)?;
+    microsoft::answer_invitations(app)?;
     let parts = request.parts();
     match (request.method.as_str(), &parts[1..]) {
         ("GET", ["journal"]) => {
@@ -94,7 +94,7 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
         }
         ("POST", ["organisations"]) => create(app, body(request)?),
         ("POST", ["organisations", "generate"]) => {
-            let order: Order = body(request)?;
+            let order: GenerateOptions = body(request)?;
             create(app, generate::fixture(&order, app.now()))
         }
         ("GET", ["organisations"]) => {
@@ -104,7 +104,7 @@ async fn dispatch(app: &Arc<App>, request: &Request) -> Result<Value, Refused> {
             Ok(all.into_iter().map(show).collect())
         }
         ("POST", ["organisations", id, "lifecycle"]) => {
-            lifecycle::happen(app, identify(app, id)?, body(request)?).await
+            lifecycle::trigger(app, identify(app, id)?, body(request)?).await
         }
         (method, ["organisations", id, rest @ ..]) => organisation(app, request, method, id, rest),
         ("POST", ["apps"]) => register(app, body(request)?),

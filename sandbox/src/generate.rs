@@ -15,7 +15,7 @@ use crate::{
 /// What is wanted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
+pub struct GenerateOptions {
     /// The name, for people.
     pub name: String,
     /// The domain; made of the name when absent.
@@ -101,7 +101,7 @@ const TEAM: usize = 7;
 const HALVES: usize = 16;
 
 /// The organisation that an order means.
-pub fn fixture(order: &Order, now: Timestamp) -> Fixture {
+pub fn fixture(order: &GenerateOptions, now: Timestamp) -> Fixture {
     let mut random = Random(order.seed ^ 0x5eed);
     let domain = order.domain.clone().unwrap_or_else(|| format!("{}.test", slug(&order.name)));
     let mut users = people(order, &domain, &mut random);
@@ -143,7 +143,7 @@ fn slug(name: &str) -> String {
     if words.is_empty() { "organisation".to_owned() } else { words.join("-") }
 }
 
-fn people(order: &Order, domain: &str, random: &mut Random) -> Vec<User> {
+fn people(order: &GenerateOptions, domain: &str, random: &mut Random) -> Vec<User> {
     let start = random.below(GIVEN.len() * FAMILY.len());
     let mut users = vec![administrator(domain)];
     for index in 0..order.users.saturating_sub(1) {
@@ -359,7 +359,7 @@ impl Random {
 mod tests {
     use super::*;
 
-    fn order(seed: u64) -> Order {
+    fn order(seed: u64) -> GenerateOptions {
         serde_json::from_value(serde_json::json!({
             "name": "Acme Works", "users": 40, "rooms": 6, "weeks": 3, "from": "2026-11-16", "seed": seed, "out_of_scope": true
         }))

@@ -11,12 +11,12 @@ pub struct History {
     pub count: u64,
     /// How often all cursors were forgotten: a cursor issued at another epoch is unknown.
     pub epoch: u64,
-    calendars: BTreeMap<Owner, BTreeMap<String, Touched>>,
+    calendars: BTreeMap<Owner, BTreeMap<String, EventChange>>,
 }
 
 /// When an event was touched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Touched {
+pub struct EventChange {
     /// The value of [`History::count`] when the event was created.
     pub made: u64,
     /// The value of [`History::count`] when the event was last changed or removed.
@@ -32,11 +32,11 @@ impl History {
         let (last, gone) = (self.count, gone.map(Box::new));
         let calendar = self.calendars.entry(owner.clone()).or_default();
         let made = calendar.get(id).map_or(last, |known| known.made);
-        calendar.insert(id.to_owned(), Touched { made, last, gone });
+        calendar.insert(id.to_owned(), EventChange { made, last, gone });
     }
 
     /// The touched events of a calendar, by their ids.
-    pub fn of<'a>(&'a self, owner: &Owner) -> impl Iterator<Item = (&'a str, &'a Touched)> + use<'a> {
+    pub fn of<'a>(&'a self, owner: &Owner) -> impl Iterator<Item = (&'a str, &'a EventChange)> + use<'a> {
         self.calendars.get(owner).into_iter().flatten().map(|(id, touched)| (id.as_str(), touched))
     }
 
@@ -51,7 +51,7 @@ impl History {
     }
 
     /// The events of a calendar touched after `count`, oldest touch first.
-    pub fn since<'a>(&'a self, owner: &Owner, count: u64) -> Vec<(&'a str, &'a Touched)> {
+    pub fn since<'a>(&'a self, owner: &Owner, count: u64) -> Vec<(&'a str, &'a EventChange)> {
         let mut touched: Vec<_> = self.of(owner).filter(|(_, touched)| touched.last > count).collect();
         touched.sort_unstable_by_key(|(_, touched)| touched.last);
         touched

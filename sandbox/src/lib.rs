@@ -18,7 +18,7 @@ pub mod gate;
 pub mod generate;
 pub mod google;
 pub mod history;
-pub mod house;
+pub mod imitated_provider;
 pub mod journal;
 pub mod microsoft;
 pub mod model;

@@ -25,7 +25,7 @@ const GUESSED: &str = "guessed";
 
 /// What is sent, and where.
 #[derive(Debug, Clone)]
-pub(crate) struct Letter {
+pub(crate) struct OutgoingNotice {
     /// Where it goes.
     pub(crate) url: String,
     /// Headers besides those of the body.
@@ -39,7 +39,7 @@ pub(crate) struct Letter {
 /// Delivers notices until nobody makes any more. A receiver that is away does not hold up the others.
 pub(crate) async fn deliver(app: Arc<App>, mut notices: mpsc::UnboundedReceiver<Notice>) {
     let mut running = JoinSet::new();
-    let mut held: HashMap<Owner, Vec<Letter>> = HashMap::new();
+    let mut held: HashMap<Owner, Vec<OutgoingNotice>> = HashMap::new();
     while let Some(notice) = notices.recv().await {
         let mailbox = address(&app, &notice);
         for letters in queued(&app, &notice, &mailbox, &mut held) {
@@ -67,9 +67,9 @@ fn queued(
     app: &App,
     notice: &Notice,
     mailbox: &str,
-    held: &mut HashMap<Owner, Vec<Letter>>,
-) -> Vec<Vec<Letter>> {
-    let letters = letters(app, app.store().state(), notice);
+    held: &mut HashMap<Owner, Vec<OutgoingNotice>>,
+) -> Vec<Vec<OutgoingNotice>> {
+    let letters = outgoing_notices(app, app.store().state(), notice);
     if letters.is_empty() {
         return Vec::new();
     }
@@ -92,7 +92,7 @@ fn queued(
         }
         _ => {
             let mut late = held.remove(&notice.owner).unwrap_or_default();
-            let with_late = |letter: Letter| {
+            let with_late = |letter: OutgoingNotice| {
                 let (same, other): (Vec<_>, Vec<_>) =
                     std::mem::take(&mut late).into_iter().partition(|held| held.url == letter.url);
                 late = other;
@@ -110,7 +110,7 @@ fn address(app: &App, notice: &Notice) -> String {
     mailbox.map(|mailbox| mailbox.address.clone()).unwrap_or_default()
 }
 
-impl Letter {
+impl OutgoingNotice {
     /// The same about an event that never was, by somebody who does not know the word.
     fn forged(&self, app: &App) -> Self {
         let mut forged = Self { forged: true, ..self.clone() };
@@ -126,19 +126,19 @@ impl Letter {
     }
 }
 
-fn letters(app: &App, state: &State, notice: &Notice) -> Vec<Letter> {
+fn outgoing_notices(app: &App, state: &State, notice: &Notice) -> Vec<OutgoingNotice> {
     let now = app.now();
-    google::notices::letters(state, notice, now).chain(graph(app, state, notice, now)).collect()
+    google::notices::outgoing_notices(state, notice, now).chain(graph(app, state, notice, now)).collect()
 }
 
-fn graph(app: &App, state: &State, notice: &Notice, now: Timestamp) -> Vec<Letter> {
+fn graph(app: &App, state: &State, notice: &Notice, now: Timestamp) -> Vec<OutgoingNotice> {
     state
         .subscriptions
         .values()
         .filter(|found| (found.tenant, &found.mailbox) == (notice.owner.0, &notice.owner.1))
         .filter(|found| found.expires_at > now)
         .filter(|found| found.change_type.split(',').any(|kind| kind.trim() == notice.change))
-        .map(|found| Letter {
+        .map(|found| OutgoingNotice {
             url: found.notification_url.clone(),
             headers: Vec::new(),
             body: Some(json!({ "value": [item(app, found, notice)] })),
@@ -167,7 +167,7 @@ fn item(app: &App, subscription: &Subscription, notice: &Notice) -> Value {
 }
 
 /// Sends one notification; again after a while when it is not taken. Returns with which status it was.
-pub(crate) async fn send(app: &App, letter: &Letter) -> Option<u16> {
+pub(crate) async fn send(app: &App, letter: &OutgoingNotice) -> Option<u16> {
     let mut pause = FIRST_PAUSE;
     for _ in 0..ATTEMPTS {
         let mut request = app.client.post(&letter.url);

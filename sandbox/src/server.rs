@@ -17,7 +17,7 @@ use crate::{
     app::App,
     control,
     fault::Action,
-    house::House,
+    imitated_provider::ImitatedProvider,
     journal::{Entry, Journal},
     microsoft, notices,
     store::Store,
@@ -59,17 +59,17 @@ pub(crate) fn start(config: Config, tls: Option<&Tls>) -> Result<Running, Error>
         }
     });
     work.spawn(stopping.clone().run_until_cancelled_owned(notices::deliver(Arc::clone(&app), receiver)));
-    work.spawn(stopping.clone().run_until_cancelled_owned(settle(app)));
+    work.spawn(stopping.clone().run_until_cancelled_owned(answer_invitations(app)));
     let url = Url::parse(&format!("{scheme}://{address}/")).map_err(std::io::Error::other)?;
     Ok(Running { url, server: handle, stopping, work })
 }
 
 /// Lets rooms answer when their time has come, also when nobody asks for anything.
-async fn settle(app: Arc<App>) {
+async fn answer_invitations(app: Arc<App>) {
     let mut ticks = tokio::time::interval(SETTLE_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(cause) = microsoft::settle(&app) {
+        if let Err(cause) = microsoft::answer_invitations(&app) {
             tracing::error!(%cause, "the sandbox's rooms could not answer");
         }
     }
@@ -111,7 +111,7 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
     if request.segments.first().is_some_and(|first| first == "control") {
         return control::route(&app, &request).await.respond();
     }
-    match provide(&app, &request).await {
+    match handle_provider_request(&app, &request).await {
         Ok(Some(answer)) => answer.respond(),
         Ok(None) => cut(),
         Err(cause) => {
@@ -122,9 +122,12 @@ async fn serve(app: Data<App>, http: HttpRequest, body: Bytes) -> HttpResponse {
 }
 
 /// Answers a provider request; `None` cuts the connection.
-pub(crate) async fn provide(app: &Arc<App>, request: &Request) -> Result<Option<Answer>, Error> {
-    microsoft::settle(app)?;
-    let house = House::of(request);
+pub(crate) async fn handle_provider_request(
+    app: &Arc<App>,
+    request: &Request,
+) -> Result<Option<Answer>, Error> {
+    microsoft::answer_invitations(app)?;
+    let house = ImitatedProvider::of(request);
     let fault = app.faults.take(&request.method, &request.segments.join("/"), &request.body);
     let mut note = Note::default();
     let answer = match &fault {

@@ -5,7 +5,7 @@
 //! whichever remains is consistent.
 
 use domain::{Allowed, TimeRange, Timestamp, Unreadable, UnreadableReason};
-use providers::{Error, ErrorKind, Event, Provider, Remedy, Session, Since};
+use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Change, Result, Services,
-    change::{CalendarCopy, SameCalendar, window as covered},
+    change::{CalendarCopy, UnchangedCalendar, window as covered},
     connections::counted,
     integrations,
 };
@@ -51,7 +51,7 @@ impl Calendars {
     pub async fn outdated(
         &self,
         tenant: Uuid,
-        turn: Turn,
+        turn: ReadOrder,
         max: usize,
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
@@ -65,8 +65,8 @@ impl Calendars {
             .filter(Column::State.is_in(states))
             .filter(old);
         let rows = match turn {
-            Turn::Healthy => rows.filter(Column::RetryAt.is_null()),
-            Turn::Failing => rows.filter(Column::RetryAt.lte(now)).order_by_asc(Column::Failures),
+            ReadOrder::Healthy => rows.filter(Column::RetryAt.is_null()),
+            ReadOrder::Failing => rows.filter(Column::RetryAt.lte(now)).order_by_asc(Column::Failures),
         };
         Ok(rows.order_by_asc(Column::AsOf).limit(max as u64).all(&txn).await?)
     }
@@ -74,7 +74,7 @@ impl Calendars {
 
 /// Which connections are to be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum ReadOrder {
     /// Mailboxes whose last attempt succeeded.
     Healthy,
     /// Failing mailboxes whose next attempt is due.
@@ -91,7 +91,11 @@ pub fn window(services: &Services) -> TimeRange {
 
 /// Forces the copies of a user, or of the whole tenant, to be read again even if the provider reports no change,
 /// because their days now lie in another zone.
-pub(crate) async fn read_anew(txn: &DatabaseTransaction, tenant: Uuid, user: Option<Uuid>) -> Result<()> {
+pub(crate) async fn invalidate_copies(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    user: Option<Uuid>,
+) -> Result<()> {
     use entity::connection::{Column, update};
     let copies = update(tenant).col_expr(Column::Watermark, Expr::value(None::<String>));
     let copies = match user {
@@ -116,12 +120,18 @@ pub async fn refresh(
     let is_copied = covered(connection) == Some(window);
     let id = connection.id;
     match (since, asked) {
-        (Since::Same(watermark), Some(asked)) if is_copied => {
+        (ChangeCheck::Same(watermark), Some(asked)) if is_copied => {
             let watermark = storable(Some(watermark));
-            Ok(Change::SameCalendar(SameCalendar { connection: id, asked, window, as_of, watermark }))
+            Ok(Change::UnchangedCalendar(UnchangedCalendar {
+                connection: id,
+                asked,
+                window,
+                as_of,
+                watermark,
+            }))
         }
         (since, _) => {
-            let Events { items, unreadable } = events(provider, session, connection, window).await?;
+            let WindowEvents { items, unreadable } = events(provider, session, connection, window).await?;
             let watermark = storable(since.watermark());
             let copy = CalendarCopy { connection: id, window, events: items, unreadable, as_of, watermark };
             Ok(Change::Calendar(Box::new(copy)))
@@ -143,7 +153,7 @@ pub async fn read(
         // The next reading begins to follow: the first one is waited for.
         None => None,
     };
-    let Events { items, unreadable } = events(provider, session, connection, window).await?;
+    let WindowEvents { items, unreadable } = events(provider, session, connection, window).await?;
     let watermark = storable(watermark);
     Ok(CalendarCopy { connection: connection.id, window, events: items, unreadable, as_of, watermark })
 }
@@ -155,17 +165,17 @@ async fn ask(
     session: &Session,
     connection: &entity::connection::Model,
     window: TimeRange,
-) -> providers::Result<Since> {
+) -> providers::Result<ChangeCheck> {
     // What a provider tells of changes is about the calendars that count by its own rule.
     if counted(connection).is_some() {
-        return Ok(Since::Changed(None));
+        return Ok(ChangeCheck::Changed(None));
     }
     let known = connection.watermark.as_deref();
-    match provider.changed(session, &connection.address, window, known).await {
+    match provider.poll_changes(session, &connection.address, window, known).await {
         Err(error) if error.remedy == Remedy::Reconnect || error.kind == ErrorKind::Throttled => Err(error),
         Err(error) => {
             tracing::debug!(code = error.code, connection = %connection.id, "changes cannot be asked for");
-            Ok(Since::Changed(None))
+            Ok(ChangeCheck::Changed(None))
         }
         answer => answer,
     }
@@ -178,7 +188,7 @@ fn storable(watermark: Option<String>) -> Option<String> {
 
 /// Events and unreadable items in a window.
 #[derive(Default)]
-struct Events {
+struct WindowEvents {
     items: Vec<Event>,
     unreadable: Vec<Unreadable>,
 }
@@ -189,8 +199,8 @@ async fn events(
     session: &Session,
     connection: &entity::connection::Model,
     window: TimeRange,
-) -> providers::Result<Events> {
-    let mut events = Events::default();
+) -> providers::Result<WindowEvents> {
+    let mut events = WindowEvents::default();
     let Some(chosen) = counted(connection) else {
         pages(provider, session, connection, window, None, &mut events).await?;
         return Ok(events);
@@ -214,7 +224,7 @@ async fn pages(
     connection: &entity::connection::Model,
     window: TimeRange,
     calendar: Option<&str>,
-    events: &mut Events,
+    events: &mut WindowEvents,
 ) -> providers::Result<()> {
     let (mailbox, mut after) = (&connection.address, None::<String>);
     loop {

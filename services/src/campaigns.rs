@@ -11,9 +11,8 @@ use uuid::Uuid;
 use crate::{
     Error, Page, PageArgs, Result, Services, Tx,
     events::topic,
-    integrations,
-    orders::{self, Order},
-    page,
+    integrations, page,
+    run_inputs::{self, RunInput},
 };
 
 crate::noun! {
@@ -89,7 +88,7 @@ impl Campaigns {
         for rows in rows.chunks(200) {
             Entity::insert_many(rows.to_vec()).exec_without_returning(tx.conn()).await?;
         }
-        order(&mut tx, &campaign, true, &by.actor()).await?;
+        enqueue(&mut tx, &campaign, true, &by.actor()).await?;
         tx.audit(&by.actor(), "campaign.retry", shown(campaign.id), json!({ "of": shown(old.id) }));
         tx.commit().await?;
         Ok(campaign)
@@ -179,7 +178,7 @@ pub async fn start(
         return Ok(running);
     }
     let campaign = insert(services, tx, integration, actor).await?;
-    order(tx, &campaign, false, actor).await?;
+    enqueue(tx, &campaign, false, actor).await?;
     Ok(campaign)
 }
 
@@ -216,15 +215,15 @@ pub(crate) fn new_row(
     }
 }
 
-async fn order(
+async fn enqueue(
     tx: &mut Tx,
     campaign: &entity::campaign::Model,
     listed_only: bool,
     actor: &str,
 ) -> Result<()> {
     let (campaign, integration) = (campaign.id, campaign.integration_id);
-    let order = Order::Campaign(orders::Campaign { campaign, integration, listed_only });
-    tx.order(order, actor, Lane::Bulk).await?;
+    let order = RunInput::Campaign(run_inputs::Campaign { campaign, integration, listed_only });
+    tx.enqueue(order, actor, Lane::Bulk).await?;
     Ok(())
 }
 
@@ -245,7 +244,7 @@ pub fn item_row(tenant: Uuid, campaign: Uuid, connection: Uuid) -> entity::campa
 pub async fn enlist(
     services: &Services,
     tenant: Uuid,
-    campaign: &orders::Campaign,
+    campaign: &run_inputs::Campaign,
     actor: &str,
 ) -> Result<usize> {
     use entity::campaign_item::{Column, Entity};
@@ -268,12 +267,12 @@ pub async fn enlist(
         .await?;
     let open = items.iter().filter(|item| item.result.is_none());
     let activate = |item: &entity::campaign_item::Model| {
-        Order::Activate(orders::Activate {
+        RunInput::Activate(run_inputs::Activate {
             connection: item.connection_id,
             campaign: Some(campaign.campaign),
         })
     };
-    tx.order_all(open.map(activate), actor, Lane::Bulk).await?;
+    tx.enqueue_all(open.map(activate), actor, Lane::Bulk).await?;
     entity::campaign::update(tenant)
         .filter(entity::campaign::Column::Id.eq(campaign.campaign))
         .col_expr(entity::campaign::Column::Total, sea_orm::sea_query::Expr::value(items.len() as i32))

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use crate::{
     Result, connections,
-    orders::{Activate, Order},
-    vault::{Column as Sealed, Place},
+    run_inputs::{Activate, RunInput},
+    vault::{Column as Sealed, SealContext},
 };
 
 /// Path to which Microsoft sends notifications.
@@ -51,7 +51,7 @@ crate::noun! {
 
 impl Channels {
     /// Active connections of providers that can push, without a channel or with one that ends soon.
-    pub async fn wanting(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
+    pub async fn without_channel(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
         use entity::{connection, integration};
         let txn = self.services.store.read(tenant).await?;
         let live = integration::of(tenant).filter(integration::Column::State.is_in(["ACTIVE", "DEGRADED"]));
@@ -71,7 +71,7 @@ impl Channels {
     fn pushes(&self, integration: &entity::integration::Model) -> bool {
         let kind = crate::integrations::provider(integration);
         let connector = kind.and_then(|kind| self.services.connectors.get(kind));
-        connector.is_ok_and(|connector| connector.offers().push)
+        connector.is_ok_and(|connector| connector.features().push)
     }
 
     fn ends_soon(&self, channel: &Model) -> bool {
@@ -86,9 +86,9 @@ impl Channels {
     }
 
     /// Creates or renews the channel of a connection.
-    pub async fn keep(&self, connection: &entity::connection::Model) -> Result<()> {
+    pub async fn open_or_renew(&self, connection: &entity::connection::Model) -> Result<()> {
         let tenant = connection.tenant_id;
-        let rows = self.services.integrations().among(tenant, &[connection.integration_id]).await?;
+        let rows = self.services.integrations().by_ids(tenant, &[connection.integration_id]).await?;
         let Some(integration) = rows.into_iter().next() else { return Ok(()) };
         let (provider, session) = self.services.grants().session_of(&integration, connection).await?;
         if let Some(known) = self.of(connection).await? {
@@ -133,7 +133,7 @@ impl Channels {
         secret: &str,
     ) -> Result<()> {
         let tx = self.services.begin(connection.tenant_id).await?;
-        let place = place(connection.tenant_id, connection.id);
+        let place = seal_context(connection.tenant_id, connection.id);
         let sealed = self.services.secrets().seal(tx.conn(), place, secret.as_bytes()).await?;
         let row = ActiveModel {
             id: Set(id),
@@ -157,7 +157,7 @@ impl Channels {
 
     /// Processes a notification about one channel: the mailbox is read again soon. `false` if the channel is unknown
     /// or the secret is wrong; then nothing happens.
-    pub async fn pushed(&self, external_id: &str, secret: &str) -> Result<bool> {
+    pub async fn handle_push(&self, external_id: &str, secret: &str) -> Result<bool> {
         let (name, store) = (text::escape(external_id.to_owned()), &self.services.store);
         let Some(tenant) = tenant_lookup::tenant_of(store, Kind::Channel, key_of(&name)).await? else {
             return Ok(false);
@@ -181,7 +181,7 @@ impl Channels {
     /// The sender is not authenticated: all channels are looked up with one statement, however many are named, and
     /// only existing ones cost more, a fixed number of statements for each tenant. If one tenant's notifications
     /// cannot be stored, those of others still are; the error is returned after all were tried.
-    pub async fn notified(&self, notices: &[Notice<'_>]) -> Result<usize> {
+    pub async fn handle_notices(&self, notices: &[Notice<'_>]) -> Result<usize> {
         let mut by_channel: ByChannel<'_> = BTreeMap::new();
         for notice in notices {
             by_channel.entry(text::escape(notice.channel.to_owned())).or_default().push(notice);
@@ -220,7 +220,7 @@ impl Channels {
     }
 
     async fn secret_of(&self, channel: &Model) -> Result<Vec<u8>> {
-        let place = place(channel.tenant_id, channel.connection_id);
+        let place = seal_context(channel.tenant_id, channel.connection_id);
         self.services.secrets().open(place, &channel.secret).await
     }
 
@@ -243,9 +243,9 @@ impl Channels {
             .await?;
         // A channel outlives the connection of somebody who left: a push must not bring that mailbox back.
         let readable = connections.iter().filter(|row| connections::state(row).is_readable());
-        let orders = readable.map(|row| Order::Activate(Activate { connection: row.id, campaign: None }));
+        let orders = readable.map(|row| RunInput::Activate(Activate { connection: row.id, campaign: None }));
         // A reading that is under way may have passed the change already; the periodic one will not.
-        tx.order_all(orders, "push", Lane::Background).await?;
+        tx.enqueue_all(orders, "push", Lane::Background).await?;
         tx.commit().await
     }
 }
@@ -265,7 +265,7 @@ fn is_same(known: &[u8], given: &str) -> bool {
 }
 
 /// Secrets are sealed under the connection, which stays while channels come and go.
-fn place(tenant: Uuid, connection: Uuid) -> Place {
+fn seal_context(tenant: Uuid, connection: Uuid) -> SealContext {
     Sealed::ChannelSecret.at(tenant, connection)
 }
 

@@ -16,12 +16,11 @@ use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Result, Tx,
-    audit::Facts,
+    audit::AuditFacts,
     change::{NewConnection, pending_connection},
     events::topic,
-    health, integrations,
-    orders::{Activate, Order},
-    page,
+    health, integrations, page,
+    run_inputs::{Activate, RunInput},
 };
 
 pub use counted::{calendars, counted, listing};
@@ -34,7 +33,7 @@ crate::noun! {
 
 /// Selects connections. A connection must match every member that is given.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct ConnectionScope {
     /// Only connections of this integration.
     pub integration: Option<Uuid>,
     /// Only connections in this state.
@@ -56,7 +55,7 @@ impl Connections {
     pub async fn list(
         &self,
         by: &Allowed,
-        wanted: &Wanted,
+        wanted: &ConnectionScope,
         args: PageArgs,
     ) -> Result<Page<entity::connection::Model>> {
         let tenant = by.tenant().uuid();
@@ -65,16 +64,16 @@ impl Connections {
     }
 
     /// Number of matching connections.
-    pub async fn count(&self, by: &Allowed, wanted: &Wanted) -> Result<u64> {
+    pub async fn count(&self, by: &Allowed, wanted: &ConnectionScope) -> Result<u64> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
         Ok(select(tenant, wanted).count(&txn).await?)
     }
 
     /// The connections with these ids.
-    pub async fn among(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+    pub async fn by_ids(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
         let txn = self.services.store.read(tenant).await?;
-        Ok(entity::connection::among(tenant, ids.iter().copied()).all(&txn).await?)
+        Ok(entity::connection::by_ids(tenant, ids.iter().copied()).all(&txn).await?)
     }
 
     /// The connections of these users and rooms.
@@ -92,7 +91,7 @@ impl Connections {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
-        let run = order(&mut tx, &row, &by.actor()).await?;
+        let run = enqueue(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
     }
@@ -112,7 +111,7 @@ impl Connections {
         })?;
         let new = NewConnection { integration: integration.id, user: Some(user.id), room: None, address };
         let row = find_or_insert(&self.services, &mut tx, new).await?;
-        let run = order(&mut tx, &row, &by.actor()).await?;
+        let run = enqueue(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
     }
@@ -136,9 +135,9 @@ impl Connections {
                 .await?;
         }
         let activate = |row: &entity::connection::Model| {
-            Order::Activate(Activate { connection: row.id, campaign: None })
+            RunInput::Activate(Activate { connection: row.id, campaign: None })
         };
-        tx.order_all(rows.iter().map(activate), "calendars", Lane::Background).await?;
+        tx.enqueue_all(rows.iter().map(activate), "calendars", Lane::Background).await?;
         tx.commit().await?;
         Ok(rows.len())
     }
@@ -186,7 +185,7 @@ impl Connections {
         let before = row.state;
         let row = change.update(tx.conn()).await?;
         tx.event(topic::CONNECTION, row.id);
-        let facts = Facts::changed(json!({ "state": before }), json!({ "state": row.state }));
+        let facts = AuditFacts::changed(json!({ "state": before }), json!({ "state": row.state }));
         tx.audit(&by.actor(), "connection.exclude", id.to_string(), facts);
         tx.commit().await?;
         Ok(row)
@@ -226,20 +225,20 @@ pub(crate) async fn find_or_insert(
 }
 
 /// Enqueues an activation; returns the run already in progress if there is one.
-pub(crate) async fn order(tx: &mut Tx, row: &entity::connection::Model, actor: &str) -> Result<Uuid> {
+pub(crate) async fn enqueue(tx: &mut Tx, row: &entity::connection::Model, actor: &str) -> Result<Uuid> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consented(&integration)?;
-    let mut facts = Facts::from(Json::Null);
+    let mut facts = AuditFacts::from(Json::Null);
     if state(row) == ConnectionState::Excluded {
         take_in(tx, row.id).await?;
-        facts = Facts::changed(
+        facts = AuditFacts::changed(
             json!({ "state": row.state }),
             json!({ "state": ConnectionState::Pending.as_str() }),
         );
     }
     tx.audit(actor, "connection.activate", Id::<ids::Connection>::from_uuid(row.id).to_string(), facts);
-    let activate = Order::Activate(Activate { connection: row.id, campaign: None });
-    if let Some(run) = tx.order(activate, actor, Lane::Interactive).await? {
+    let activate = RunInput::Activate(Activate { connection: row.id, campaign: None });
+    if let Some(run) = tx.enqueue(activate, actor, Lane::Interactive).await? {
         return Ok(run);
     }
     let live = entity::run::of(tx.tenant())
@@ -265,7 +264,7 @@ async fn take_in(tx: &mut Tx, connection: Uuid) -> Result<()> {
     Ok(())
 }
 
-fn select(tenant: Uuid, wanted: &Wanted) -> sea_orm::Select<entity::connection::Entity> {
+fn select(tenant: Uuid, wanted: &ConnectionScope) -> sea_orm::Select<entity::connection::Entity> {
     use entity::connection::{Column, of};
     let mut rows = of(tenant);
     if let Some(integration) = wanted.integration {

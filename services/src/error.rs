@@ -131,12 +131,12 @@ impl Error {
     }
 
     /// Whether the connection broke, so that it is unknown whether the transaction committed.
-    pub fn is_cut(&self) -> bool {
-        matches!(self, Self::Database(error) if is_cut(error))
+    pub fn is_connection_lost(&self) -> bool {
+        matches!(self, Self::Database(error) if is_connection_lost(error))
     }
 }
 
-fn is_cut(error: &DbErr) -> bool {
+fn is_connection_lost(error: &DbErr) -> bool {
     let text = error.to_string();
     text.contains("terminating connection") || text.contains("error communicating with database")
 }

@@ -39,7 +39,7 @@ pub mod topic {
 
 /// What a watcher receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum WatchEvent {
     /// A subject changed.
     Changed {
         /// Identifier of the changed subject.
@@ -77,7 +77,7 @@ pub(crate) fn message(event: &entity::event_log::Model) -> Message {
 
 impl Events {
     /// Stream of changes on one topic in the caller's tenant, from now on.
-    pub fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = Heard> + Send + use<> {
+    pub fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = WatchEvent> + Send + use<> {
         let subscription = self.services.queue.fanout.subscribe(by.tenant().uuid(), topic);
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
@@ -87,9 +87,9 @@ impl Events {
                         .get("subject")
                         .and_then(|id| id.as_str())
                         .and_then(|id| id.parse().ok());
-                    Heard::Changed { subject: subject.unwrap_or_default(), cursor: message.id }
+                    WatchEvent::Changed { subject: subject.unwrap_or_default(), cursor: message.id }
                 }
-                queue::Delivery::Lagged => Heard::Lagged,
+                queue::Delivery::Lagged => WatchEvent::Lagged,
             };
             Some((heard, subscription))
         })

@@ -56,7 +56,7 @@ impl IntegrationGate {
         self.whole.part("mailbox", mailbox)
     }
 
-    async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<queue::Place> {
+    async fn place(&self, key: &Key, limit: &Limit) -> providers::Result<queue::Permit> {
         self.limits.enter(key, limit, PATIENCE).await.map_err(|queue::Wait(wait)| {
             let message = "The calendar system allows no more requests for now.";
             Error::new(ErrorKind::Throttled, Remedy::RetryAfter(wait), OWN_LIMIT, message)

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{ProviderKind, ids};
 use providers::{
-    Clean, Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Session,
+    Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session,
     StaticCredentials,
     google::{Google, ServiceAccountKey},
     microsoft::identity::Identity,
@@ -30,7 +30,7 @@ use self::broker::{Broker, Tokens, Trial};
 use crate::{
     Error, Result,
     gate::IntegrationGate,
-    vault::{Column, Place},
+    vault::{Column, SealContext},
 };
 
 /// The connectors of an installation.
@@ -44,10 +44,10 @@ pub struct Connectors {
 }
 
 impl Connectors {
-    /// Adds a connector. Connectors obtained from here sanitise texts, see [`Clean`].
+    /// Adds a connector. Connectors obtained from here sanitise texts, see [`Sanitized`].
     #[must_use]
     pub fn with(mut self, provider: Arc<dyn Provider>) -> Self {
-        self.by_kind.insert(provider.kind(), Arc::new(Clean::new(provider)));
+        self.by_kind.insert(provider.kind(), Arc::new(Sanitized::new(provider)));
         self
     }
 
@@ -205,7 +205,7 @@ impl Grants {
             user_id: Set(user),
             kind: Set(secret.kind().to_owned()),
             account: Set(account.to_owned()),
-            secret: Set(self.seal(tx.conn(), place(tx.tenant(), id), secret).await?),
+            secret: Set(self.seal(tx.conn(), seal_context(tx.tenant(), id), secret).await?),
             access_token: Set(None),
             expires_at: Set(None),
             lost: Set(false),
@@ -315,7 +315,7 @@ impl Grants {
         Ok((self.services.connectors.get(kind)?, session))
     }
 
-    async fn seal(&self, txn: &impl ConnectionTrait, place: Place, secret: &Secret) -> Result<Vec<u8>> {
+    async fn seal(&self, txn: &impl ConnectionTrait, place: SealContext, secret: &Secret) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
         self.services.secrets().seal(txn, place, &plain).await
     }
@@ -342,7 +342,7 @@ fn of_integration(integration: &entity::integration::Model) -> Key {
     Key::of_integration(integration.tenant_id, integration.id)
 }
 
-fn place(tenant: Uuid, row: Uuid) -> Place {
+fn seal_context(tenant: Uuid, row: Uuid) -> SealContext {
     Column::ConsentGrantSecret.at(tenant, row)
 }
 

@@ -85,7 +85,7 @@ async fn integration(provider: &dyn Provider, session: &Session) -> Judgement {
 pub fn reason(error: &Error) -> Reason {
     let reason = Reason::new(error.kind_code(), error.message.clone());
     match error.operators_action() {
-        Some(next) => reason.act(next),
+        Some(next) => reason.with_next_action(next),
         None => reason,
     }
 }
@@ -103,7 +103,7 @@ pub fn mailbox_reason(error: &Error, own: bool) -> Reason {
         }
     };
     let reason = reason(error);
-    if reason.next_action.is_some() { reason } else { reason.act(next) }
+    if reason.next_action.is_some() { reason } else { reason.with_next_action(next) }
 }
 
 /// A failed attempt at a mailbox. `counts` says whether it counts with other mailboxes that fail in the same way.
@@ -148,7 +148,7 @@ fn way(error: &Error) -> String {
 }
 
 /// Whether a mailbox has been failing in this way for longer than one round of retries.
-pub fn lasts(services: &Services, connection: &entity::connection::Model, error: &Error) -> bool {
+pub fn is_persistent(services: &Services, connection: &entity::connection::Model, error: &Error) -> bool {
     let since = connection.failing_since.filter(|_| connection.failing_code.as_deref() == Some(&way(error)));
     since.is_some_and(|since| since <= services.now() - services.settings.reread_after)
 }
@@ -164,7 +164,7 @@ pub(crate) fn backoff(services: &Services, failures: i32) -> Duration {
 }
 
 /// Marks a mailbox that was active as unreachable, and the integration as degraded.
-pub fn unreachable(connection: &entity::connection::Model, error: &Error, own: bool) -> Vec<Change> {
+pub fn mailbox_unreachable(connection: &entity::connection::Model, error: &Error, own: bool) -> Vec<Change> {
     let change = ConnectionChange {
         id: connection.id,
         state: Some(ConnectionState::Unreachable),
@@ -172,21 +172,21 @@ pub fn unreachable(connection: &entity::connection::Model, error: &Error, own: b
         route: Some(domain::Route::ServiceAccount),
         ..ConnectionChange::default()
     };
-    vec![Change::Connection(change), degraded(connection.integration_id)]
+    vec![Change::Connection(change), integration_degraded(connection.integration_id)]
 }
 
 /// Marks an integration as failing. Only one that was in use changes.
-pub fn lost(integration: Uuid, error: &Error) -> Change {
+pub fn integration_failing(integration: Uuid, error: &Error) -> Change {
     lost_because(integration, lost_reason(error))
 }
 
 fn lost_reason(error: &Error) -> Reason {
     let reason = reason(error);
     let again = "Connect the calendar system again, as an administrator.";
-    if reason.next_action.is_some() { reason } else { reason.act(again) }
+    if reason.next_action.is_some() { reason } else { reason.with_next_action(again) }
 }
 
-/// [`lost`], for a reason that is already known.
+/// [`integration_failing`], for a reason that is already known.
 pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
@@ -198,7 +198,7 @@ pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
 }
 
 /// Marks a failing integration as working again.
-pub fn healed(integration: Uuid) -> Change {
+pub fn integration_recovered(integration: Uuid) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),
@@ -209,9 +209,9 @@ pub fn healed(integration: Uuid) -> Change {
 }
 
 /// Marks an integration as degraded because mailboxes that were active are not any more.
-pub fn degraded(integration: Uuid) -> Change {
+pub fn integration_degraded(integration: Uuid) -> Change {
     let reason = Reason::new("MAILBOXES_LOST", "Some mailboxes that were active can no longer be reached.")
-        .act("Check the mailboxes that are unreachable.");
+        .with_next_action("Check the mailboxes that are unreachable.");
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Degraded),
@@ -222,7 +222,7 @@ pub fn degraded(integration: Uuid) -> Change {
 }
 
 /// Marks a degraded integration as active because every mailbox works again or was excluded.
-pub fn whole_again(integration: Uuid) -> Change {
+pub fn all_mailboxes_recovered(integration: Uuid) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),

@@ -23,9 +23,9 @@ const LONGEST: usize = 128;
 
 /// Whether a request is new.
 #[derive(Debug)]
-pub enum Begun {
+pub enum BeginOutcome {
     /// The request is new: execute it, and record the result with the ticket.
-    New(Ticket),
+    New(PendingRequest),
     /// The request was executed before and created this.
     Replay(Uuid),
 }
@@ -33,7 +33,7 @@ pub enum Begun {
 /// Reservation of a key for a new request.
 #[derive(Debug)]
 #[must_use = "a ticket that is not finished keeps its key unusable for a day"]
-pub struct Ticket {
+pub struct PendingRequest {
     row: Uuid,
 }
 
@@ -44,7 +44,7 @@ pub async fn begin(
     caller: &str,
     key: &str,
     parameters: &impl Serialize,
-) -> Result<Begun> {
+) -> Result<BeginOutcome> {
     check(key)?;
     let row = Model {
         id: row_id(tx.tenant(), field, caller, key),
@@ -62,7 +62,7 @@ pub async fn begin(
         .exec_without_returning(tx.conn())
         .await?;
     if inserted == 1 {
-        return Ok(Begun::New(Ticket { row: row.id }));
+        return Ok(BeginOutcome::New(PendingRequest { row: row.id }));
     }
     let present = of(tx.tenant()).filter(same(&row)).one(tx.conn()).await?;
     match present {
@@ -70,12 +70,12 @@ pub async fn begin(
             let message = "This idempotency key was used before, with other parameters. Use a new key.";
             Err(refusal("IDEMPOTENCY_MISMATCH", message))
         }
-        Some(present) if present.entity != Uuid::nil() => Ok(Begun::Replay(present.entity)),
+        Some(present) if present.entity != Uuid::nil() => Ok(BeginOutcome::Replay(present.entity)),
         _ => Err(refusal("IN_PROGRESS", "The same request is still in progress. Send it again shortly.")),
     }
 }
 
-impl Ticket {
+impl PendingRequest {
     /// Records what the request created, to be returned when it is repeated.
     pub async fn finish(self, tx: &Tx, entity: Uuid) -> Result<()> {
         update(tx.tenant())

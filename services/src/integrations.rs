@@ -15,10 +15,11 @@ use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
-    audit::Facts,
+    audit::AuditFacts,
     events::topic,
-    orders::{Connect, Order, Verify},
-    page, tenants, text,
+    page,
+    run_inputs::{Connect, RunInput, Verify},
+    tenants, text,
 };
 
 /// Why free/busy access is refused for a service account wherever it is requested (S2.3).
@@ -58,8 +59,8 @@ impl Integrations {
     /// may set a service mailbox with it (S4.18).
     pub async fn create(&self, by: &Allowed, new: NewIntegration) -> Result<entity::integration::Model> {
         let tenant = by.tenant().uuid();
-        let is_administrator =
-            by.also(Permission::ServiceAccountEdit) || by.also(Permission::PlatformAdministration);
+        let is_administrator = by.has_permission(Permission::ServiceAccountEdit)
+            || by.has_permission(Permission::PlatformAdministration);
         if new.service_mailbox.is_some() && !is_administrator {
             return Err(Denied::Forbidden(Permission::ServiceAccountEdit).into());
         }
@@ -119,10 +120,10 @@ impl Integrations {
         entity::integration::Entity::insert(entity::integration::ActiveModel::from(row.clone()))
             .exec_without_returning(tx.conn())
             .await?;
-        let order = Order::Connect(Connect { integration: row.id, again: false });
-        tx.order(order, actor, Lane::Interactive).await?;
+        let order = RunInput::Connect(Connect { integration: row.id, again: false });
+        tx.enqueue(order, actor, Lane::Interactive).await?;
         tx.event(topic::INTEGRATION, row.id);
-        let facts = Facts::made(json!({
+        let facts = AuditFacts::created(json!({
             "name": row.name, "provider": row.provider, "accessLevel": row.access_level,
             "scopeGroup": row.scope_group, "serviceMailbox": row.service_mailbox,
         }));
@@ -146,9 +147,9 @@ impl Integrations {
     }
 
     /// The integrations with these ids.
-    pub async fn among(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::integration::Model>> {
+    pub async fn by_ids(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::integration::Model>> {
         let txn = self.services.store.read(tenant).await?;
-        Ok(entity::integration::among(tenant, ids.iter().copied()).all(&txn).await?)
+        Ok(entity::integration::by_ids(tenant, ids.iter().copied()).all(&txn).await?)
     }
 
     /// Authorises Muster to use what the provider granted (S3.5). No mailbox is touched before.
@@ -169,8 +170,8 @@ impl Integrations {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = find(&tx, id.uuid()).await?;
         require_consented(&row)?;
-        let order = Order::Verify(Verify { integration: row.id, candidate: None });
-        let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
+        let order = RunInput::Verify(Verify { integration: row.id, candidate: None });
+        let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or_else(verification_runs)?;
         tx.audit(&by.actor(), "integration.verify", shown(row.id), json!({}));
         tx.commit().await?;
@@ -182,12 +183,12 @@ impl Integrations {
     pub async fn reconnect(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = find(&tx, id.uuid()).await?;
-        let run = self.order_again(&mut tx, &row, &by.actor()).await?;
+        let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
     }
 
-    pub(crate) async fn order_again(
+    pub(crate) async fn enqueue_reconnection(
         &self,
         tx: &mut Tx,
         row: &entity::integration::Model,
@@ -203,8 +204,8 @@ impl Integrations {
                 return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
             }
         };
-        let order = Order::Connect(Connect { integration: row.id, again });
-        let run = tx.order(order, actor, Lane::Interactive).await?;
+        let order = RunInput::Connect(Connect { integration: row.id, again });
+        let run = tx.enqueue(order, actor, Lane::Interactive).await?;
         let run = run.ok_or_else(|| {
             Error::refuse("INTEGRATION_NOT_RECONNECTABLE", "This integration is already being connected.")
         })?;
@@ -284,7 +285,7 @@ pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, act
         return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
     }
     signal(tx, row.id, "authorised", json!({ "by": actor })).await?;
-    crate::connect::forget_handed_over(tx, row.id).await?;
+    crate::connect::forget_stored(tx, row.id).await?;
     tx.audit(actor, "integration.authorise", shown(row.id), json!({}));
     Ok(())
 }

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result,
-    audit::{Facts, OPERATOR},
+    audit::{AuditFacts, OPERATOR},
     error::is_duplicate,
     page, roles,
 };
@@ -63,7 +63,7 @@ impl Keys {
     ///
     /// The caller must hold every permission of the key. A key for one tenant cannot have `STAFF`.
     pub async fn create(&self, by: &Staff, new: NewKey) -> Result<(Model, String)> {
-        roles::may_give(|permission| by.also(permission), &new.permissions)?;
+        roles::may_give(|permission| by.has_permission(permission), &new.permissions)?;
         if new.tenant.is_some() && new.permissions.contains(&Permission::Staff) {
             let message = "A key for one tenant cannot hold STAFF, which acts for the whole installation.";
             return Err(Refusal::new("KEY_SCOPE", message).at("tenantId").into());
@@ -82,7 +82,7 @@ impl Keys {
         let key = self.row(&secret, &new, Some(ends)).await?;
         let mut tx = self.services.begin_installation().await?;
         insert(&key, tx.conn()).await?;
-        tx.audit(&by.actor(), "key.create", shown(&key), Facts::made(told(&key)));
+        tx.audit(&by.actor(), "key.create", shown(&key), AuditFacts::created(audit_json(&key)));
         tx.commit().await?;
         Ok((key, secret))
     }
@@ -119,11 +119,12 @@ impl Keys {
         let key = self.row(&secret, &new, Some(now + self.services.settings.key_lifetime)).await?;
         insert(&key, tx.conn()).await?;
         let ends = old.expires_at.map_or(now + overlap, |end| end.min(now + overlap));
-        let before = told(&old);
+        let before = audit_json(&old);
         let mut old = old.into_active_model();
         (old.expires_at, old.replaced_by) = (Set(Some(ends)), Set(Some(key.id)));
         let old = old.update(tx.conn()).await?;
-        let facts = Facts::changed(before, told(&old)).with(json!({ "successor": told(&key) }));
+        let facts =
+            AuditFacts::changed(before, audit_json(&old)).with(json!({ "successor": audit_json(&key) }));
         tx.audit(&by.actor(), "key.rotate", shown(&old), facts);
         // Nodes remember when the old one ends.
         tx.access_changed();
@@ -152,7 +153,7 @@ impl Keys {
         let mut tx = self.services.begin_installation().await?;
         match insert(&key, tx.conn()).await {
             Ok(()) => {
-                tx.audit(OPERATOR, "key.create", shown(&key), Facts::made(told(&key)));
+                tx.audit(OPERATOR, "key.create", shown(&key), AuditFacts::created(audit_json(&key)));
                 tx.commit().await?;
             }
             Err(Error::Database(error)) if is_duplicate(&error) => return Ok(None),
@@ -165,13 +166,13 @@ impl Keys {
     pub async fn revoke(&self, by: &Staff, id: Id<ids::ApiKey>) -> Result<Model> {
         let mut tx = self.services.begin_installation().await?;
         let mut key = self.to_be_taken(by, id, tx.conn()).await?;
-        let before = told(&key);
+        let before = audit_json(&key);
         if key.revoked_at.is_none() {
             let mut revoked = key.into_active_model();
             revoked.revoked_at = Set(Some(self.services.now()));
             key = revoked.update(tx.conn()).await?;
         }
-        tx.audit(&by.actor(), "key.revoke", shown(&key), Facts::changed(before, told(&key)));
+        tx.audit(&by.actor(), "key.revoke", shown(&key), AuditFacts::changed(before, audit_json(&key)));
         tx.access_changed();
         tx.commit().await?;
         Ok(key)
@@ -218,7 +219,7 @@ impl Keys {
     async fn to_be_taken(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
         let key = Entity::find_by_id(id.uuid()).one(txn).await?;
         let key = key.ok_or_else(|| Error::not_found("key"))?;
-        roles::may_take_by(|permission| by.also(permission), &permissions_of(&key))?;
+        roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(&key))?;
         Ok(key)
     }
 
@@ -239,7 +240,7 @@ impl Keys {
             created_at: self.services.now(),
             expires_at,
             revoked_at: None,
-            permissions: roles::words(&new.permissions),
+            permissions: roles::permission_names(&new.permissions),
             tenant_id: new.tenant.map(Id::uuid),
             last_used_at: None,
             replaced_by: None,
@@ -261,7 +262,7 @@ fn shown(key: &Model) -> String {
 }
 
 /// What the audit log records of a key; people tell keys apart by their prefix.
-fn told(key: &Model) -> Json {
+fn audit_json(key: &Model) -> Json {
     json!({
         "id": shown(key), "name": key.name, "prefix": key.prefix, "permissions": key.permissions,
         "tenant": key.tenant_id.map(Id::<ids::Tenant>::from_uuid), "expiresAt": key.expires_at,

@@ -25,13 +25,12 @@ pub mod idempotency;
 pub mod integrations;
 pub mod issuers;
 pub mod keys;
-pub mod ladder;
 pub mod links;
-pub mod orders;
 pub mod page;
 pub mod quotas;
 pub mod roles;
 pub mod rooms;
+pub mod run_inputs;
 pub mod runs;
 pub mod secrets;
 pub mod service_accounts;
@@ -42,6 +41,7 @@ mod text;
 pub mod tx;
 pub mod users;
 pub mod vault;
+pub mod verification;
 
 use std::sync::{Arc, OnceLock};
 

@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Error, Result, Tx, audit::Facts, roles, tenants::require_feature, users::checked_email};
+use crate::{Error, Result, Tx, audit::AuditFacts, roles, tenants::require_feature, users::checked_email};
 
 crate::noun! {
     /// Invitations for IT administrators.
@@ -74,7 +74,7 @@ impl Links {
             expires_at: tx.now() + self.services.settings.link_lifetime,
         };
         Entity::insert(ActiveModel::from(link.clone())).exec_without_returning(tx.conn()).await?;
-        let facts = Facts::made(json!({
+        let facts = AuditFacts::created(json!({
             "user": Id::<ids::User>::from_uuid(user), "email": link.email, "expiresAt": link.expires_at,
             "integration": new.integration, "returnUrl": link.return_url,
         }));

@@ -44,7 +44,7 @@ impl Default for QuotaSettings {
 
 /// The party whose quotas a request uses.
 #[derive(Debug, Clone, Copy)]
-pub enum Charged<'a> {
+pub enum QuotaSubject<'a> {
     /// An authenticated caller.
     Caller(&'a Caller),
     /// An address with an unauthenticated request.
@@ -68,7 +68,7 @@ pub struct Account {
 
 /// Result of charging a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Charge {
+pub struct ChargeResult {
     /// How long to wait before retrying; `None` if the request may proceed.
     pub refused_for: Option<Duration>,
     /// The quotas that were charged.
@@ -77,20 +77,20 @@ pub struct Charge {
 
 impl Quotas {
     /// Charges a request if all its quotas suffice; otherwise none of them.
-    pub async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
+    pub async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
         let named = whose.quotas(&self.services.settings.quotas);
         if named.is_empty() {
-            return Charge::default();
+            return ChargeResult::default();
         }
         let quotas: Vec<(Key, Quota)> = named.iter().map(|(_, key, quota)| (key.clone(), *quota)).collect();
         let spending = self.services.queue.quotas.spend(&quotas, units).await;
         let accounts = named.into_iter().zip(spending.balances);
         let accounts = accounts.map(|((name, _, quota), balance)| Account { name, quota, balance }).collect();
-        Charge { refused_for: spending.refused_for, accounts }
+        ChargeResult { refused_for: spending.refused_for, accounts }
     }
 }
 
-impl Charged<'_> {
+impl QuotaSubject<'_> {
     fn quotas(self, settings: &QuotaSettings) -> Vec<(&'static str, Key, Quota)> {
         let all = match self {
             Self::Caller(caller) => {

@@ -20,7 +20,7 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Error, Refusal, Result, Tx, audit::Facts, error::is_duplicate, tenants::checked_name};
+use crate::{Error, Refusal, Result, Tx, audit::AuditFacts, error::is_duplicate, tenants::checked_name};
 
 crate::noun! {
     /// Roles and permissions.
@@ -64,7 +64,7 @@ impl Roles {
         let inserted =
             Entity::insert(ActiveModel::from(role.clone())).exec_without_returning(tx.conn()).await;
         inserted.map_err(name_taken)?;
-        tx.audit(&by.actor(), "role.create", id.to_string(), Facts::made(told(&role)));
+        tx.audit(&by.actor(), "role.create", id.to_string(), AuditFacts::created(audit_json(&role)));
         tx.commit().await?;
         Ok(role)
     }
@@ -79,14 +79,19 @@ impl Roles {
             may_hand_on(by, &permissions.difference(&had).copied().collect())?;
             may_take(by, &had.difference(permissions).copied().collect())?;
             tx.access_changed();
-            statement = statement.col_expr(Column::Permissions, Expr::value(words(permissions)));
+            statement = statement.col_expr(Column::Permissions, Expr::value(permission_names(permissions)));
         }
         let name = change.name.as_deref().map_or(Ok(role.name.clone()), checked_name)?;
         statement = statement.col_expr(Column::Name, Expr::value(name));
         statement.exec(tx.conn()).await.map_err(name_taken)?;
         let before = role;
         let role = custom(&tx, id).await?;
-        tx.audit(&by.actor(), "role.update", id.to_string(), Facts::changed(told(&before), told(&role)));
+        tx.audit(
+            &by.actor(),
+            "role.update",
+            id.to_string(),
+            AuditFacts::changed(audit_json(&before), audit_json(&role)),
+        );
         tx.commit().await?;
         Ok(role)
     }
@@ -98,7 +103,7 @@ impl Roles {
         may_take(by, &permissions_in(&role))?;
         tx.access_changed();
         entity::role::delete(tx.tenant()).filter(Column::Id.eq(role.id)).exec(tx.conn()).await?;
-        tx.audit(&by.actor(), "role.delete", id.to_string(), Facts::gone(told(&role)));
+        tx.audit(&by.actor(), "role.delete", id.to_string(), AuditFacts::deleted(audit_json(&role)));
         tx.commit().await
     }
 
@@ -109,7 +114,12 @@ impl Roles {
         let user_row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
         give(&mut tx, by, &[user.uuid()], roles).await?;
-        tx.audit(&by.actor(), "role.assign", user.to_string(), Facts::made(json!({ "roles": roles })));
+        tx.audit(
+            &by.actor(),
+            "role.assign",
+            user.to_string(),
+            AuditFacts::created(json!({ "roles": roles })),
+        );
         tx.commit().await
     }
 
@@ -118,7 +128,7 @@ impl Roles {
         use user_role::{Column, delete};
         some(roles)?;
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let taken = among(&tx, roles).await?;
+        let taken = require_roles(&tx, roles).await?;
         may_take(by, &taken.iter().flat_map(permissions_in).collect())?;
         let done = delete(tx.tenant())
             .filter(Column::UserId.eq(user.uuid()))
@@ -132,7 +142,12 @@ impl Roles {
             require_administrator(&tx).await?;
         }
         tx.access_changed();
-        tx.audit(&by.actor(), "role.unassign", user.to_string(), Facts::gone(json!({ "roles": roles })));
+        tx.audit(
+            &by.actor(),
+            "role.unassign",
+            user.to_string(),
+            AuditFacts::deleted(json!({ "roles": roles })),
+        );
         tx.commit().await
     }
 
@@ -203,7 +218,7 @@ pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
 
 /// Assigns roles to users, if the caller holds every permission that the roles grant.
 pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<ids::Role>]) -> Result<()> {
-    let found = among(tx, roles).await?;
+    let found = require_roles(tx, roles).await?;
     may_hand_on(by, &found.iter().flat_map(permissions_in).collect())?;
     for role in &found {
         let holder = |user: &Uuid| user_role::ActiveModel {
@@ -221,9 +236,9 @@ pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<
 }
 
 /// The tenant's roles with these ids; refuses an unknown id.
-async fn among(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
+async fn require_roles(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
     let wanted: BTreeSet<Uuid> = roles.iter().map(|role| role.uuid()).collect();
-    let found = entity::role::among(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
+    let found = entity::role::by_ids(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
     if found.len() == wanted.len() { Ok(found) } else { Err(Error::not_found("role")) }
 }
 
@@ -263,7 +278,7 @@ async fn of_users(
 ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
     let held = user_role::of(tenant).filter(user_role::Column::UserId.is_in(users)).all(conn).await?;
     let wanted: BTreeSet<Uuid> = held.iter().map(|held| held.role_id).collect();
-    let roles = entity::role::among(tenant, wanted).order_by_asc(Column::Id).all(conn).await?;
+    let roles = entity::role::by_ids(tenant, wanted).order_by_asc(Column::Id).all(conn).await?;
     let mut of_users: HashMap<_, Vec<Model>> = HashMap::new();
     for role in roles {
         for held in held.iter().filter(|held| held.role_id == role.id) {
@@ -318,28 +333,35 @@ pub(crate) fn may_take_by(
 pub(crate) fn may_hand_on(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
     let has = |permission| match permission {
         Permission::Staff => false,
-        Permission::CalendarConnect => by.connects(),
-        _ => by.also(permission),
+        Permission::CalendarConnect => by.may_connect(),
+        _ => by.has_permission(permission),
     };
     may_give(has, permissions)
 }
 
 /// [`may_take_by`] within a tenant.
 pub(crate) fn may_take(by: &Allowed, permissions: &BTreeSet<Permission>) -> Result<()> {
-    may_take_by(|permission| by.also(permission), permissions)
+    may_take_by(|permission| by.has_permission(permission), permissions)
 }
 
 fn row(id: Uuid, tx: &Tx, name: String, standard: bool, permissions: &BTreeSet<Permission>) -> Model {
     let created_at: Timestamp = tx.now();
-    Model { id, tenant_id: tx.tenant(), name, standard, permissions: words(permissions), created_at }
+    Model {
+        id,
+        tenant_id: tx.tenant(),
+        name,
+        standard,
+        permissions: permission_names(permissions),
+        created_at,
+    }
 }
 
 /// What the audit log records of a role.
-fn told(role: &Model) -> Json {
+fn audit_json(role: &Model) -> Json {
     json!({ "name": role.name, "permissions": role.permissions })
 }
 
-pub(crate) fn words(permissions: &BTreeSet<Permission>) -> Json {
+pub(crate) fn permission_names(permissions: &BTreeSet<Permission>) -> Json {
     permissions.iter().map(|permission| permission.as_str()).collect()
 }
 

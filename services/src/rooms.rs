@@ -56,12 +56,12 @@ impl Rooms {
     }
 
     /// The tenant's rooms with these ids, in no particular order, for a data loader.
-    pub async fn among(
+    pub async fn by_ids(
         &self,
         tenant: Id<ids::Tenant>,
         rooms: &[Id<ids::Room>],
     ) -> Result<Vec<entity::room::Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
-        Ok(entity::room::among(tenant.uuid(), rooms.iter().map(|room| room.uuid())).all(&txn).await?)
+        Ok(entity::room::by_ids(tenant.uuid(), rooms.iter().map(|room| room.uuid())).all(&txn).await?)
     }
 }

@@ -70,7 +70,7 @@ impl Runs {
         workflow: Option<&str>,
         first: u64,
     ) -> Result<Vec<Model>> {
-        let mut runs = entity::run::everywhere();
+        let mut runs = entity::run::all_tenants();
         if let Some(status) = status {
             runs = runs.filter(Column::Status.eq(status.as_str()));
         }
@@ -82,7 +82,7 @@ impl Runs {
 
     /// The tenant of a run, for the operator's commands.
     pub async fn tenant_of(&self, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
-        let run = entity::run::everywhere().filter(Column::Id.eq(id.uuid()));
+        let run = entity::run::all_tenants().filter(Column::Id.eq(id.uuid()));
         let run = run.one(self.services.store.engine()).await?;
         run.map(|run| Id::from_uuid(run.tenant_id)).ok_or_else(|| Error::not_found("run"))
     }
@@ -97,9 +97,9 @@ impl Runs {
     }
 
     /// The tenant's runs with these ids, for a data loader.
-    pub async fn among(&self, tenant: Id<ids::Tenant>, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
+    pub async fn by_ids(&self, tenant: Id<ids::Tenant>, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
-        Ok(entity::run::among(tenant.uuid(), runs.iter().map(|run| run.uuid())).all(&txn).await?)
+        Ok(entity::run::by_ids(tenant.uuid(), runs.iter().map(|run| run.uuid())).all(&txn).await?)
     }
 
     /// The workflows with their states.
@@ -123,7 +123,7 @@ impl Runs {
         remember_retry(&tx, &run, self.services.ids.uuid(), by.actor()).await?;
         let lane = Lane::parse(&run.lane).unwrap_or(Lane::Background);
         let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
-        jobs::revive(tx.conn(), &hint, tx.now()).await?;
+        jobs::requeue(tx.conn(), &hint, tx.now()).await?;
         tx.hint(hint);
         self.done(tx, by, "run.retry", id, json!({ "was": run.status })).await
     }

@@ -27,7 +27,7 @@ pub use self::{
 };
 use crate::{
     Error, Result,
-    vault::{Column, Key, Place, key_id},
+    vault::{Column, Key, SealContext, key_id},
 };
 
 crate::noun! {
@@ -41,14 +41,14 @@ pub(crate) struct KeyRing(Arc<[Key]>);
 
 impl KeyRing {
     /// Opens a value; `None` if it names a key that is not in the ring.
-    fn open(&self, place: Place, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
+    fn open(&self, place: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         match key_id(sealed) {
             Some(id) => self.0.iter().find(|key| key.id == id).map(|key| key.open(place, sealed)),
             None => Some(self.unkeyed(place, sealed)),
         }
     }
 
-    fn unkeyed(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
+    fn unkeyed(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
         let opened = self.0.iter().find_map(|key| key.open(place, sealed).ok());
         opened.ok_or(Error::Unreadable { what: place.what() })
     }
@@ -92,13 +92,18 @@ impl Secrets {
     }
 
     /// Seals a secret of a tenant, in the transaction that stores it.
-    pub async fn seal(&self, txn: &impl ConnectionTrait, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+    pub async fn seal(
+        &self,
+        txn: &impl ConnectionTrait,
+        place: SealContext,
+        plain: &[u8],
+    ) -> Result<Vec<u8>> {
         let key = self.held_data_key(txn, place.tenant()).await?;
         self.services.vault.seal_with(&key, place, plain)
     }
 
     /// Opens a secret of a tenant.
-    pub async fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
+    pub async fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
         if let Some(opened) = self.open_as_known(place, sealed) {
             return opened;
         }
@@ -110,7 +115,7 @@ impl Secrets {
     pub(crate) async fn open_within(
         &self,
         txn: &DatabaseTransaction,
-        place: Place,
+        place: SealContext,
         sealed: &[u8],
     ) -> Result<Vec<u8>> {
         if let Some(opened) = self.open_as_known(place, sealed) {
@@ -121,12 +126,12 @@ impl Secrets {
     }
 
     /// Opens with the keys that this node remembers; `None` when none of them is the one.
-    fn open_as_known(&self, place: Place, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
+    fn open_as_known(&self, place: SealContext, sealed: &[u8]) -> Option<Result<Vec<u8>>> {
         let ring = self.services.keys().opened().data_keys.get(&place.tenant())?;
         ring.open(place, sealed)
     }
 
-    fn open_and_remember(&self, place: Place, sealed: &[u8], ring: KeyRing) -> Result<Vec<u8>> {
+    fn open_and_remember(&self, place: SealContext, sealed: &[u8], ring: KeyRing) -> Result<Vec<u8>> {
         self.services.keys().opened().data_keys.insert(place.tenant(), ring.clone());
         ring.open(place, sealed).unwrap_or(Err(Error::Unreadable { what: place.what() }))
     }
@@ -135,7 +140,7 @@ impl Secrets {
     pub(crate) async fn seal_for_installation(
         &self,
         txn: &impl ConnectionTrait,
-        place: Place,
+        place: SealContext,
         plain: &[u8],
     ) -> Result<Vec<u8>> {
         self.services.vault.seal_in_force(txn, place, plain).await

@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::{
     Refusal, Result,
-    audit::Facts,
+    audit::AuditFacts,
     integrations,
-    orders::{Order, Verify},
+    run_inputs::{RunInput, Verify},
 };
 
 crate::noun! {
@@ -31,10 +31,10 @@ impl ServiceAccounts {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let row = integrations::find(&tx, integration.uuid()).await?;
         integrations::require_consented(&row)?;
-        let order = Order::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
-        let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
+        let order = RunInput::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
+        let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or_else(integrations::verification_runs)?;
-        let facts = Facts::changed(json!(row.service_mailbox), json!(candidate));
+        let facts = AuditFacts::changed(json!(row.service_mailbox), json!(candidate));
         tx.audit(&by.actor(), "service_account.propose", integration.to_string(), facts);
         tx.commit().await?;
         Ok(run)

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, calendars, page, roles};
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 200;
@@ -86,7 +86,7 @@ impl Tenants {
         };
         Entity::insert(ActiveModel::from(tenant.clone())).exec_without_returning(tx.conn()).await?;
         roles::insert_standard(&self.services.ids, &tx).await?;
-        tx.audit(&by.actor(), "tenant.create", id.to_string(), Facts::made(told(&tenant)));
+        tx.audit(&by.actor(), "tenant.create", id.to_string(), AuditFacts::created(audit_json(&tenant)));
         tx.commit().await?;
         Ok(tenant)
     }
@@ -133,9 +133,14 @@ impl Tenants {
         }
         let after = change(&tx, columns).await?;
         if after.time_zone != before.time_zone {
-            calendars::read_anew(tx.conn(), tx.tenant(), None).await?;
+            calendars::invalidate_copies(tx.conn(), tx.tenant(), None).await?;
         }
-        tx.audit(&by.actor(), "tenant.update", id.to_string(), Facts::changed(told(&before), told(&after)));
+        tx.audit(
+            &by.actor(),
+            "tenant.update",
+            id.to_string(),
+            AuditFacts::changed(audit_json(&before), audit_json(&after)),
+        );
         tx.commit().await?;
         Ok(after)
     }
@@ -145,7 +150,12 @@ impl Tenants {
         let mut tx = self.services.begin_as_staff(id.uuid()).await?;
         let before = self.locked(&tx).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
-        tx.audit(&by.actor(), "tenant.plan", id.to_string(), Facts::changed(told(&before), told(&tenant)));
+        tx.audit(
+            &by.actor(),
+            "tenant.plan",
+            id.to_string(),
+            AuditFacts::changed(audit_json(&before), audit_json(&tenant)),
+        );
         tx.commit().await?;
         Ok(tenant)
     }
@@ -167,7 +177,7 @@ impl Tenants {
         }
         let changed = write_feature(&tx, by, feature, on).await?;
         let facts =
-            Facts::changed(json!(on != changed), json!(on)).with(json!({ "feature": feature.as_str() }));
+            AuditFacts::changed(json!(on != changed), json!(on)).with(json!({ "feature": feature.as_str() }));
         tx.audit(&by.actor(), "tenant.feature", id.to_string(), facts);
         let tenant = change(&tx, []).await?;
         tx.commit().await?;
@@ -198,7 +208,7 @@ impl Tenants {
             &by.actor(),
             "tenant.return_urls",
             id.to_string(),
-            Facts::changed(told(&before), told(&tenant)),
+            AuditFacts::changed(audit_json(&before), audit_json(&tenant)),
         );
         tx.commit().await?;
         Ok(tenant)
@@ -304,7 +314,7 @@ async fn write_feature(tx: &Tx, by: &Staff, feature: Feature, on: bool) -> Resul
 }
 
 /// What the audit log records of a tenant.
-fn told(tenant: &Model) -> Json {
+fn audit_json(tenant: &Model) -> Json {
     json!({
         "name": tenant.name, "plan": tenant.plan, "returnUrls": tenant.return_urls, "timeZone": tenant.time_zone,
         "language": tenant.language,

@@ -5,7 +5,7 @@ use domain::text::{self, Fault, Shape};
 use crate::{Refusal, Result};
 
 /// Longest URL of a page in characters.
-pub(crate) const LONGEST_URL: usize = 2_000;
+pub(crate) const MAX_URL_LEN: usize = 2_000;
 
 /// Refuses a text with more than `limit` characters (`TEXT_TOO_LONG`) or with characters that its shape does not allow
 /// (`TEXT_MALFORMED`).

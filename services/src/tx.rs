@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::{
     Result, Services,
     access::AccessChange,
-    audit::{self, Facts, Recorded},
-    orders::Order,
+    audit::{self, AuditFacts, AuditRecord},
+    run_inputs::RunInput,
 };
 
 /// A column of events, as an array.
@@ -28,7 +28,7 @@ pub struct Tx {
     txn: DatabaseTransaction,
     tenant: Uuid,
     now: Timestamp,
-    after: After,
+    after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
     also_of_the_installation: bool,
 }
@@ -36,7 +36,7 @@ pub struct Tx {
 /// Notifications to send after a commit. Losing them costs time and never work: the sweep finds the jobs, and
 /// subscribers read again.
 #[derive(Debug, Default)]
-pub struct After {
+pub struct AfterCommit {
     /// Runs that are due.
     pub hints: Vec<Hint>,
     /// Events for subscribers: stored in the transaction, published after it.
@@ -44,10 +44,10 @@ pub struct After {
     /// Changes of access, for which nodes discard cached authentication results.
     pub access: Vec<AccessChange>,
     /// Actions to append to the audit log at the end of the transaction.
-    pub(crate) acts: Vec<Recorded>,
+    pub(crate) acts: Vec<AuditRecord>,
 }
 
-impl After {
+impl AfterCommit {
     /// Stores the events and appends to the audit log, as the last thing before the commit.
     pub async fn store(&mut self, services: &Services, txn: &DatabaseTransaction) -> Result<()> {
         self.store_events(txn).await?;
@@ -94,7 +94,7 @@ impl After {
     }
 
     /// Sends the notifications to the queue.
-    pub async fn tell(self, services: &Services) {
+    pub async fn publish(self, services: &Services) {
         let events = async {
             // Who may listen is told before what there is to hear.
             let access = self.access.iter().map(|change| change.message(services.ids.uuid()));
@@ -117,7 +117,7 @@ impl After {
 impl Tx {
     pub(crate) fn new(services: Services, txn: DatabaseTransaction, tenant: Uuid) -> Self {
         let now = services.now();
-        Self { services, txn, tenant, now, after: After::default(), also_of_the_installation: false }
+        Self { services, txn, tenant, now, after: AfterCommit::default(), also_of_the_installation: false }
     }
 
     pub(crate) fn also_of_the_installation(self) -> Self {
@@ -145,25 +145,25 @@ impl Tx {
     }
 
     /// Enqueues a run. `None` if the same run is already in progress.
-    pub async fn order(&mut self, order: Order, asked_by: &str, lane: Lane) -> Result<Option<Uuid>> {
+    pub async fn enqueue(&mut self, order: RunInput, asked_by: &str, lane: Lane) -> Result<Option<Uuid>> {
         let run = order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
         let id = run.id;
-        let hints = jobs::order(&self.txn, &[run], self.now).await?;
+        let hints = jobs::enqueue(&self.txn, &[run], self.now).await?;
         let ordered = !hints.is_empty();
         self.after.hints.extend(hints);
         Ok(ordered.then_some(id))
     }
 
     /// Enqueues many runs in few statements; those already in progress are left out.
-    pub async fn order_all(
+    pub async fn enqueue_all(
         &mut self,
-        orders: impl IntoIterator<Item = Order>,
+        orders: impl IntoIterator<Item = RunInput>,
         asked_by: &str,
         lane: Lane,
     ) -> Result<()> {
-        let run = |order: Order| order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
+        let run = |order: RunInput| order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
         let runs: Vec<_> = orders.into_iter().map(run).collect();
-        let hints = jobs::order(&self.txn, &runs, self.now).await?;
+        let hints = jobs::enqueue(&self.txn, &runs, self.now).await?;
         self.after.hints.extend(hints);
         Ok(())
     }
@@ -203,8 +203,14 @@ impl Tx {
 
     /// Records an action in the audit log, with the id of the current request. The entry is written as the last thing
     /// before the commit. Facts must contain no secret.
-    pub fn audit(&mut self, actor: &str, action: &'static str, subject: String, facts: impl Into<Facts>) {
-        let act = Recorded {
+    pub fn audit(
+        &mut self,
+        actor: &str,
+        action: &'static str,
+        subject: String,
+        facts: impl Into<AuditFacts>,
+    ) {
+        let act = AuditRecord {
             chain: self.tenant,
             actor: actor.to_owned(),
             action,
@@ -214,7 +220,7 @@ impl Tx {
             at: self.now,
         };
         if self.also_of_the_installation {
-            self.after.acts.push(Recorded { chain: audit::INSTALLATION, ..act.clone() });
+            self.after.acts.push(AuditRecord { chain: audit::INSTALLATION, ..act.clone() });
         }
         self.after.acts.push(act);
     }
@@ -223,7 +229,7 @@ impl Tx {
     pub async fn commit(mut self) -> Result<()> {
         Box::pin(self.after.store(&self.services, &self.txn)).await?;
         self.txn.commit().await?;
-        self.after.tell(&self.services).await;
+        self.after.publish(&self.services).await;
         Ok(())
     }
 }

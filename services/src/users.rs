@@ -11,13 +11,13 @@ use entity::tenant_user::{ActiveModel, Column, Entity, Model};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, calendars, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, calendars, page, roles};
 
 pub(crate) use check::email as checked_email;
 pub(crate) use connect::connect_to_live_integrations;
 
 /// Maximum number of users created by one request.
-pub const MOST_AT_ONCE: usize = 500;
+pub const MAX_AT_ONCE: usize = 500;
 
 crate::noun! {
     /// Users of a tenant.
@@ -61,10 +61,10 @@ impl Users {
 
     /// Creates up to 500 users, either all of them or none. A refusal names the index of the user that caused it.
     pub async fn create_many(&self, by: &Allowed, new: Vec<NewUser>) -> Result<Vec<Model>> {
-        if new.len() > MOST_AT_ONCE {
-            let message = format!("Create at most {MOST_AT_ONCE} users at once.");
+        if new.len() > MAX_AT_ONCE {
+            let message = format!("Create at most {MAX_AT_ONCE} users at once.");
             let refusal = Refusal::new("TOO_MANY", message).at("users");
-            return Err(refusal.exceeding(MOST_AT_ONCE, new.len()).into());
+            return Err(refusal.exceeding(MAX_AT_ONCE, new.len()).into());
         }
         self.make(by, new).await.map_err(|(index, error)| match (index, error) {
             (Some(index), Error::Refused(refusal)) => {
@@ -106,9 +106,14 @@ impl Users {
             connect_to_live_integrations(&self.services.ids, &mut tx, &after).await?;
         }
         if before.time_zone != after.time_zone {
-            calendars::read_anew(tx.conn(), tx.tenant(), Some(after.id)).await?;
+            calendars::invalidate_copies(tx.conn(), tx.tenant(), Some(after.id)).await?;
         }
-        tx.audit(&by.actor(), "user.update", id.to_string(), Facts::changed(told(&before), told(&after)));
+        tx.audit(
+            &by.actor(),
+            "user.update",
+            id.to_string(),
+            AuditFacts::changed(audit_json(&before), audit_json(&after)),
+        );
         tx.commit().await?;
         Ok(after)
     }
@@ -130,7 +135,7 @@ impl Users {
             roles::require_administrator(&tx).await?;
         }
         tx.access_changed();
-        tx.audit(&by.actor(), "user.delete", id.to_string(), Facts::gone(told(&user)));
+        tx.audit(&by.actor(), "user.delete", id.to_string(), AuditFacts::deleted(audit_json(&user)));
         tx.commit().await
     }
 
@@ -150,10 +155,10 @@ impl Users {
     }
 
     /// The tenant's users with these ids, for a data loader.
-    pub async fn among(&self, tenant: Id<ids::Tenant>, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
+    pub async fn by_ids(&self, tenant: Id<ids::Tenant>, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
         let ids = users.iter().map(|user| user.uuid());
-        Ok(entity::tenant_user::among(tenant.uuid(), ids).all(&txn).await?)
+        Ok(entity::tenant_user::by_ids(tenant.uuid(), ids).all(&txn).await?)
     }
 
     /// The caller, who must be a user.
@@ -170,7 +175,7 @@ impl Users {
         new: Vec<NewUser>,
     ) -> std::result::Result<Vec<Model>, (Option<usize>, Error)> {
         let whole = |error: Error| (None, error);
-        if new.iter().any(|new| !new.roles.is_empty()) && !by.also(Permission::RoleEdit) {
+        if new.iter().any(|new| !new.roles.is_empty()) && !by.has_permission(Permission::RoleEdit) {
             return Err((None, Denied::Forbidden(Permission::RoleEdit).into()));
         }
         let mut tx = self.services.begin(by.tenant().uuid()).await.map_err(whole)?;
@@ -197,7 +202,7 @@ impl Users {
             }
             connect_to_live_integrations(&self.services.ids, tx, user).await?;
             let subject = Id::<ids::User>::from_uuid(user.id).to_string();
-            let facts = Facts::made(told(user)).with(json!({ "roles": new.roles }));
+            let facts = AuditFacts::created(audit_json(user)).with(json!({ "roles": new.roles }));
             tx.audit(&by.actor(), "user.create", subject, facts);
         }
         Ok(())
@@ -216,7 +221,7 @@ impl Users {
 }
 
 /// What the audit log records of a user.
-pub(crate) fn told(user: &Model) -> Json {
+pub(crate) fn audit_json(user: &Model) -> Json {
     json!({
         "email": user.email, "name": user.name, "calendarAddress": user.calendar_address, "timeZone": user.time_zone,
     })

@@ -20,12 +20,12 @@ use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    column::{Column, Owner, Place},
+    column::{Column, Owner, SealContext},
     key::KeyId,
 };
 pub(crate) use self::{
-    installation::{DIGEST, place as own_place},
-    key::{HEAD, Key, SHORTEST, head, key_id},
+    installation::{DIGEST, seal_context as own_place},
+    key::{HEADER_LEN, Key, MIN_LEN, head, key_id},
 };
 use crate::{Error, Result};
 
@@ -75,18 +75,18 @@ impl Vault {
     }
 
     /// Seals a value with one of the master keys.
-    pub(crate) fn seal(&self, key: KeyId, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal(&self, key: KeyId, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
         let unknown = || Error::MasterKeyUnknown { what: place.what(), key };
         self.keys().find(|known| known.id == key).ok_or_else(unknown)?.seal(&self.0.ids, place, plain)
     }
 
     /// Opens a value that is sealed with one of the master keys.
-    pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
+    pub fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
         self.opened(place, sealed).map(|(_, plain)| plain)
     }
 
     /// Opens a value and returns the id of the key that opened it.
-    pub(crate) fn opened(&self, place: Place, sealed: &[u8]) -> Result<(KeyId, Vec<u8>)> {
+    pub(crate) fn opened(&self, place: SealContext, sealed: &[u8]) -> Result<(KeyId, Vec<u8>)> {
         match key_id(sealed) {
             Some(id) => {
                 let unknown = || Error::MasterKeyUnknown { what: place.what(), key: id };
@@ -106,7 +106,7 @@ impl Vault {
     }
 
     /// Seals a value with an opened data key.
-    pub(crate) fn seal_with(&self, key: &Key, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal_with(&self, key: &Key, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
         key.seal(&self.0.ids, place, plain)
     }
 

@@ -4,8 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "bookings_suite/world.rs"]
-mod world;
+#[path = "bookings_suite/setup.rs"]
+mod setup;
 
 /// Runs the tests of a module on both stores.
 macro_rules! on_both_stores {
@@ -13,16 +13,16 @@ macro_rules! on_both_stores {
         mod sqlite { $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                super::$name(&$crate::world::World::sqlite().await).await;
+                super::$name(&$crate::setup::Setup::sqlite().await).await;
             }
         )+ }
 
         mod postgres { $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $name() {
-                let world = $crate::world::World::postgres().await;
-                super::$name(&world).await;
-                world.close().await;
+                let setup = $crate::setup::Setup::postgres().await;
+                super::$name(&setup).await;
+                setup.close().await;
             }
         )+ }
     };

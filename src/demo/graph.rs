@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
+    backoff::{Backoff, MAX_OUTAGE},
     error::{Error, Result, unexpected},
-    patience::{AWAY, Patience},
     wire,
 };
 
@@ -47,7 +47,7 @@ impl Graph {
 
     /// Runs a document until there is a response.
     pub async fn ask(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut patience = Patience::of(AWAY);
+        let mut patience = Backoff::of(MAX_OUTAGE);
         loop {
             let why = match self.once(document, variables.clone()).await? {
                 Attempt::Answered(data) => return Ok(data),
@@ -61,7 +61,7 @@ impl Graph {
 
     /// Runs a mutation of one field until there is a response; a refusal is an error.
     pub async fn change(&self, document: &str, variables: Value) -> Result<Value> {
-        let mut patience = Patience::of(AWAY);
+        let mut patience = Backoff::of(MAX_OUTAGE);
         loop {
             let payload = payload(self.ask(document, variables.clone()).await?);
             match payload {

@@ -6,17 +6,17 @@
 //! is as it must be.
 
 pub mod args;
+mod backoff;
 pub mod browser;
 mod dav;
 mod error;
 mod graph;
-mod patience;
 pub mod plan;
 mod report;
 mod sandbox;
 #[cfg(test)]
 mod scripted;
-mod stage;
+mod server;
 mod state;
 mod steps;
 mod wire;
@@ -31,7 +31,7 @@ use self::{
     error::Result,
     plan::{Step, System},
     report::{Report, Verdict},
-    stage::Stage,
+    server::DemoServer,
     state::State,
 };
 
@@ -50,7 +50,7 @@ pub async fn run(args: Args) -> ExitCode {
 
 /// Plays the demo and prints its summary. Returns whether every step is as it must be.
 async fn play(args: &Args) -> Result<bool> {
-    let stage = Stage::set(args).await?;
+    let stage = DemoServer::start(args).await?;
     let mut demo = stage.demo(args).await?;
     // A step that failed is in the report.
     let _ = steps::all(&mut demo).await;
@@ -61,7 +61,7 @@ async fn play(args: &Args) -> Result<bool> {
     let is_fine = demo.report.is_fine();
     // Its connections would hold up the server's end.
     drop(demo);
-    stage.clear().await;
+    stage.stop().await;
     printed.map_err(|source| Error::File { path: "standard output".to_owned(), source })?;
     Ok(is_fine)
 }

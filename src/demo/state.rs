@@ -64,7 +64,7 @@ pub struct Booked {
 /// Everything that the demo has created so far, as recorded in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Made {
+pub struct CreatedObjects {
     /// Distinguishes this demo from others on the same server.
     pub name: String,
     /// The id of the organisation at the provider's sandbox.
@@ -103,11 +103,11 @@ pub struct Made {
     pub done: BTreeMap<String, String>,
 }
 
-/// [`Made`], and the file that records it.
+/// [`CreatedObjects`], and the file that records it.
 #[derive(Debug)]
 pub struct State {
-    /// The recorded facts; [`State::keep`] writes them.
-    pub made: Made,
+    /// The recorded facts; [`State::save`] writes them.
+    pub made: CreatedObjects,
     file: Option<PathBuf>,
 }
 
@@ -121,15 +121,15 @@ impl State {
             Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(at(file.as_ref(), error));
             }
-            _ => Made { name: name(), ..Made::default() },
+            _ => CreatedObjects { name: name(), ..CreatedObjects::default() },
         };
         let state = Self { made, file };
-        state.keep()?;
+        state.save()?;
         Ok(state)
     }
 
     /// Writes the file, completely or not at all.
-    pub fn keep(&self) -> Result<()> {
+    pub fn save(&self) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let fresh = file.with_extension("partly");
         let text = serde_json::to_vec_pretty(&self.made).map_err(std::io::Error::other);
@@ -151,7 +151,7 @@ impl State {
         }
         let key = format!("{}-{what}", self.made.name);
         self.made.keys.insert(what.to_owned(), key.clone());
-        self.keep()?;
+        self.save()?;
         Ok(key)
     }
 
@@ -163,7 +163,7 @@ impl State {
     /// Records that a step is finished.
     pub fn finish(&mut self, step: Step, note: &str) -> Result<()> {
         self.made.done.insert(step.name().to_owned(), note.to_owned());
-        self.keep()
+        self.save()
     }
 }
 

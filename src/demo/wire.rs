@@ -3,8 +3,8 @@
 use http::{Client, Request, Response, StatusCode};
 
 use super::{
+    backoff::{Backoff, MAX_OUTAGE},
     error::{Error, Result},
-    patience::{AWAY, Patience},
 };
 
 /// Sends a request, again and again while the server is away.
@@ -14,7 +14,7 @@ pub async fn send(client: &Client, request: Request) -> Result<Response> {
 
 /// The same; says whether the request had to be repeated, so that it may have had its effect more than once.
 pub async fn send_noting(client: &Client, request: Request, repeated: &mut bool) -> Result<Response> {
-    let mut patience = Patience::of(AWAY);
+    let mut patience = Backoff::of(MAX_OUTAGE);
     loop {
         let why = match once(client, request.clone()).await? {
             Ok(answer) => return Ok(answer),

@@ -11,7 +11,7 @@ use crate::{
     nodes,
     postgres::on_a_database,
     roles::{as_role, environment, hand_back, owned_by_a_plain_role},
-    walls::{Filled, filled, migrated},
+    row_level_security::{Filled, filled, migrated},
 };
 
 #[tokio::test]

@@ -29,7 +29,7 @@ enum Owner {
 const KEPT: &[(&str, &str, Owner)] = &[
     ("api/src/transport/validate/mod.rs", "kept: Cache<[u8; 32], Arc<Checked>>", Owner::Content),
     // A caller: a user, a tenant or an address, after authentication.
-    ("api/src/tally.rs", "struct Tally<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
+    ("api/src/holder_counts.rs", "struct Tally<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
     ("queue/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
     ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>", Owner::Ours),
     ("queue/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),

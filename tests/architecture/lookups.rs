@@ -10,7 +10,7 @@ use entity::{
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
 
-use crate::{postgres::on_a_database, walls::migrated};
+use crate::{postgres::on_a_database, row_level_security::migrated};
 
 /// A tenant with one of everything that is looked up. `$1` is the tenant and every id, `$2` every digest.
 const WRITTEN: &[&str] = &[

@@ -16,5 +16,5 @@ mod nodes;
 mod postgres;
 mod roles;
 mod rotation;
+mod row_level_security;
 mod sealed;
-mod walls;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     nodes::{self, Environment},
     postgres::on_a_database,
-    walls::{Filled, filled, migrated},
+    row_level_security::{Filled, filled, migrated},
 };
 
 /// What somebody who can speak on a connection may try. `{owner}` is the owner of the database.

@@ -18,7 +18,7 @@ pub struct Database {
 
 /// A step that some node works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct StepInProgress {
     pub run: Uuid,
     pub workflow: String,
     pub state: String,
@@ -86,19 +86,19 @@ impl Database {
     }
 
     /// The steps that a node works on, or worked on when it died.
-    pub async fn held_by(&self, mark: &str) -> Vec<Held> {
+    pub async fn held_by(&self, mark: &str) -> Vec<StepInProgress> {
         self.held(&format!("j.leased_by LIKE '{mark}%'")).await
     }
 
     /// The steps that any node works on.
-    pub async fn held(&self, by: &str) -> Vec<Held> {
+    pub async fn held(&self, by: &str) -> Vec<StepInProgress> {
         let sql = format!(
             "SELECT r.id, r.workflow, coalesce(r.state, '') AS state, r.created_at,
                  replace(b.id::text, '-', '') || '-' || b.generation AS key
              FROM job j JOIN run r ON r.id = j.run_id LEFT JOIN booking b ON b.id = r.subject
              WHERE j.lease_until > now() AND {by}"
         );
-        let read = |row: &sea_orm::QueryResult| Held {
+        let read = |row: &sea_orm::QueryResult| StepInProgress {
             run: row.try_get("", "id").unwrap(),
             workflow: row.try_get("", "workflow").unwrap(),
             state: row.try_get("", "state").unwrap(),

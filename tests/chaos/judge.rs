@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use domain::{Id, Timestamp, ids};
 
 use super::{
-    database::Held,
+    cluster::{Cluster, Entry},
+    database::StepInProgress,
     load::Known,
-    stage::{Entry, Stage},
 };
 
 /// What was found.
@@ -33,14 +33,14 @@ impl Verdict {
 }
 
 /// Looks at everything. To be called when no job is open.
-pub async fn judge(stage: &Stage, ledger: &[Known]) -> Verdict {
+pub async fn judge(cluster: &Cluster, ledger: &[Known]) -> Verdict {
     let mut verdict = Verdict::default();
-    verdict.violations.extend(stage.panics());
-    runs(stage, &mut verdict).await;
-    let stands = bookings(stage, ledger, &mut verdict).await;
-    events(stage, &stands, &mut verdict).await;
+    verdict.violations.extend(cluster.panics());
+    runs(cluster, &mut verdict).await;
+    let stands = bookings(cluster, ledger, &mut verdict).await;
+    events(cluster, &stands, &mut verdict).await;
     let mut created: BTreeMap<String, u64> = BTreeMap::new();
-    for entry in stage.sandbox.journal() {
+    for entry in cluster.sandbox.journal() {
         match (entry.outcome.as_str(), entry.key) {
             ("created", Some(key)) => *created.entry(key).or_default() += 1,
             ("duplicate", _) => verdict.repeated += 1,
@@ -55,9 +55,9 @@ pub async fn judge(stage: &Stage, ledger: &[Known]) -> Verdict {
 }
 
 /// Every run has ended, or stands with a reason; its history has one line for each of its steps' commits.
-async fn runs(stage: &Stage, verdict: &mut Verdict) {
+async fn runs(cluster: &Cluster, verdict: &mut Verdict) {
     let ends = "SELECT workflow, status, count(*) AS n FROM run GROUP BY workflow, status";
-    for row in stage.database.rows(ends).await {
+    for row in cluster.database.rows(ends).await {
         let (workflow, status): (String, String) =
             (row.try_get("", "workflow").unwrap(), row.try_get("", "status").unwrap());
         verdict.ends.insert(format!("{workflow} {status}"), row.try_get::<i64>("", "n").unwrap() as u64);
@@ -66,7 +66,7 @@ async fn runs(stage: &Stage, verdict: &mut Verdict) {
             (SELECT coalesce(string_agg(concat_ws(' ', h.at::time(0), h.state, h.outcome, h.attempt, h.reason ->> 'code'),
                 '; ' ORDER BY h.revision), '') FROM run_history h WHERE h.run_id = r.id) AS history
         FROM run r LEFT JOIN job j ON j.run_id = r.id WHERE r.status <> 'DONE'";
-    for row in stage.database.rows(odd).await {
+    for row in cluster.database.rows(odd).await {
         let text = |name: &str| -> String { row.try_get("", name).unwrap() };
         let said = format!(
             "{} {} in {}: {} ({})",
@@ -81,14 +81,14 @@ async fn runs(stage: &Stage, verdict: &mut Verdict) {
             _ => verdict.violations.push(format!("not over: {said}")),
         }
     }
-    let left = stage.database.jobs().await;
+    let left = cluster.database.jobs().await;
     if left > 0 {
         verdict.violations.push(format!("{left} jobs are left"));
     }
     let history = "SELECT r.workflow, r.revision, count(h.id) AS lines, count(h.id) FILTER (WHERE h.outcome = 'DONE') AS ends
         FROM run r LEFT JOIN run_history h ON h.run_id = r.id GROUP BY r.id
         HAVING r.revision <> count(h.id) OR count(h.id) FILTER (WHERE h.outcome = 'DONE') > 1";
-    for row in stage.database.rows(history).await {
+    for row in cluster.database.rows(history).await {
         let (workflow, revision, lines): (String, i64, i64) = (
             row.try_get("", "workflow").unwrap(),
             row.try_get("", "revision").unwrap(),
@@ -99,7 +99,7 @@ async fn runs(stage: &Stage, verdict: &mut Verdict) {
 }
 
 /// Everything that was acknowledged is there as it was acknowledged. Returns the keys and times of what stands.
-async fn bookings(on: &Stage, ledger: &[Known], verdict: &mut Verdict) -> BTreeMap<String, Timestamp> {
+async fn bookings(on: &Cluster, ledger: &[Known], verdict: &mut Verdict) -> BTreeMap<String, Timestamp> {
     let sql = "SELECT b.id, b.title, b.state, b.start_at, replace(b.id::text, '-', '') || '-' || b.generation AS key,
         (SELECT count(*) FROM occupancy o WHERE o.booking_id = b.id) AS blocked,
         (SELECT count(*) FROM booking_participant p WHERE p.booking_id = b.id) AS participants FROM booking b";
@@ -140,17 +140,18 @@ async fn bookings(on: &Stage, ledger: &[Known], verdict: &mut Verdict) -> BTreeM
 }
 
 /// One live event for each booking that stands, at its time, and no other of ours.
-async fn events(stage: &Stage, stands: &BTreeMap<String, Timestamp>, verdict: &mut Verdict) {
-    let organisation = stage.sandbox.get(&format!("/control/organisations/{}", stage.organisation.id)).await;
+async fn events(cluster: &Cluster, stands: &BTreeMap<String, Timestamp>, verdict: &mut Verdict) {
+    let organisation =
+        cluster.sandbox.get(&format!("/control/organisations/{}", cluster.organisation.id)).await;
     let mut live: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
     for kind in ["users", "shared", "rooms"] {
         for mailbox in organisation[kind].as_array().unwrap() {
             let path = format!(
                 "/control/organisations/{}/events?mailbox={}",
-                stage.organisation.id,
+                cluster.organisation.id,
                 mailbox["address"].as_str().unwrap()
             );
-            for event in stage.sandbox.get(&path).await.as_array().unwrap() {
+            for event in cluster.sandbox.get(&path).await.as_array().unwrap() {
                 if let (Some(key), true) = (event["key"].as_str(), event["is_organizer"] == true) {
                     let start = event["start"].as_str().unwrap().parse().unwrap();
                     live.entry(key.to_owned()).or_default().push(start);
@@ -171,8 +172,8 @@ async fn events(stage: &Stage, stands: &BTreeMap<String, Timestamp>, verdict: &m
 
 /// Which of these steps the provider had accepted when their node died: nobody else can have done it, their leases
 /// still ran.
-pub fn accepted(held: &[Held], journal: &[Entry]) -> usize {
-    let is_accepted = |held: &&Held| {
+pub fn accepted(held: &[StepInProgress], journal: &[Entry]) -> usize {
+    let is_accepted = |held: &&StepInProgress| {
         let wanted = match (held.workflow.as_str(), held.state.as_str()) {
             ("write_booking", "Write") => "created",
             ("move_booking", "Change") => "updated",

@@ -14,7 +14,7 @@ use domain::{Ids, SharedClock, SystemClock, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::stage::{Api, Organisation, Stage};
+use super::cluster::{Api, Cluster, Organisation};
 
 /// What was acknowledged about one booking.
 #[derive(Debug, Clone)]
@@ -65,12 +65,12 @@ struct Shared {
 
 impl Load {
     /// Starts `callers` callers, which enqueue at most `most` runs together.
-    pub fn start(stage: &Stage, seed: u64, callers: usize, most: u64, mix: Mix) -> Self {
+    pub fn start(cluster: &Cluster, seed: u64, callers: usize, most: u64, mix: Mix) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let today = domain::Clock::now(&SystemClock).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
         let shared = Arc::new(Shared {
-            api: stage.api.clone(),
-            organisation: stage.organisation.clone(),
+            api: cluster.api.clone(),
+            organisation: cluster.organisation.clone(),
             draw: Ids::seeded(clock, seed),
             mix,
             // Past the meetings of the generated week.

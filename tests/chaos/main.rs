@@ -1,13 +1,13 @@
 //! Planted disasters, with the sandbox's own journal as the judge. See `README.md` beside this file.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cluster;
 mod database;
-mod ground;
+mod engine_cluster;
 mod judge;
 mod load;
 mod process;
 mod servers;
-mod stage;
 
 mod passwords;
 mod shutdown;

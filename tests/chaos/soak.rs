@@ -16,11 +16,11 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
+    cluster::{Cluster, Role, Size},
     database::Database,
     judge::{Verdict, accepted, judge},
     load::{Load, MIXED},
     servers::Lane,
-    stage::{Role, Size, Stage},
 };
 
 /// What goes wrong.
@@ -147,7 +147,7 @@ struct Return {
 }
 
 struct Soak {
-    stage: Stage,
+    cluster: Cluster,
     load: Load,
     draw: Ids,
     plan: Plan,
@@ -164,13 +164,13 @@ async fn soak_of_every_disaster_by_chance_loses_and_doubles_nothing() {
     let clock: SharedClock = Arc::new(SystemClock);
     let plan = Plan::read(&Ids::random(clock.clone()));
     println!("seed {}", plan.seed);
-    let stage = Stage::set(plan.size()).await;
+    let cluster = Cluster::set(plan.size()).await;
     let callers = if plan.lasts.is_some() { 10 } else { 5 };
-    let load = Load::start(&stage, plan.seed, callers, u64::MAX, MIXED);
+    let load = Load::start(&cluster, plan.seed, callers, u64::MAX, MIXED);
     let draw = Ids::seeded(clock, plan.seed);
     let (tally, returns) = (Tally::default(), JoinSet::new());
-    let mut soak = Soak { stage, load, draw, plan, tally, paused_until: None, blows: 0, returns };
-    soak.stage.sandbox.fault(slow()).await;
+    let mut soak = Soak { cluster, load, draw, plan, tally, paused_until: None, blows: 0, returns };
+    soak.cluster.sandbox.fault(slow()).await;
     soak.disasters().await;
     soak.end().await;
 }
@@ -207,9 +207,9 @@ impl Soak {
     async fn wait(&mut self, time: Duration) {
         let until = Instant::now() + time;
         loop {
-            self.load.hold_back(self.stage.database.open_jobs().await > self.plan.ahead());
+            self.load.hold_back(self.cluster.database.open_jobs().await > self.plan.ahead());
             assert!(!self.load.is_over(), "the callers have ended");
-            let fallen = self.stage.fallen();
+            let fallen = self.cluster.fallen();
             assert!(fallen.is_empty(), "{fallen:?}");
             if self.paused_until.is_some_and(|at| Instant::now() >= at) {
                 self.wake_redis().await;
@@ -223,15 +223,15 @@ impl Soak {
 
     async fn wake_redis(&mut self) {
         if self.paused_until.take().is_some() {
-            self.stage.redis.go_on();
+            self.cluster.redis.go_on();
             self.redis_is_back().await;
         }
     }
 
     /// Measures what happens after Redis has come back.
     async fn redis_is_back(&mut self) {
-        let due = due(&self.stage.database).await;
-        let (lane, database) = (self.stage.redis.lane(), Arc::clone(&self.stage.database));
+        let due = due(&self.cluster.database).await;
+        let (lane, database) = (self.cluster.redis.lane(), Arc::clone(&self.cluster.database));
         self.returns.spawn(after_return(lane, database, due, self.blows));
     }
 
@@ -270,13 +270,13 @@ impl Soak {
             D::CrashPostgres => {
                 let held = self.under_way().await;
                 self.blows += 1;
-                self.stage.postgres.crash(Duration::from_millis(100 + self.draw.below(2_000))).await;
+                self.cluster.postgres.crash(Duration::from_millis(100 + self.draw.below(2_000))).await;
                 held
             }
             D::CrashProvider => {
                 let held = self.under_way().await;
-                self.stage.sandbox.crash(Duration::from_millis(100 + self.draw.below(2_000))).await;
-                self.stage.sandbox.fault(slow()).await;
+                self.cluster.sandbox.crash(Duration::from_millis(100 + self.draw.below(2_000))).await;
+                self.cluster.sandbox.fault(slow()).await;
                 held
             }
             D::Outage => self.fault(json!({ "times": 5 + self.draw.below(20), "action": "outage" })).await,
@@ -303,7 +303,7 @@ impl Soak {
     /// Waits a moment until steps are under way; returns how many.
     async fn under_way(&mut self) -> u64 {
         for _ in 0..40 {
-            let held = self.stage.database.held("true").await.len();
+            let held = self.cluster.database.held("true").await.len();
             if held > 0 {
                 return held as u64;
             }
@@ -314,52 +314,52 @@ impl Soak {
 
     /// Kills a node; returns how many of its steps the provider had accepted.
     async fn kill(&mut self, role: Role) -> u64 {
-        let of_role = |(index, node): (usize, &super::stage::Node)| (node.role == role).then_some(index);
-        let indices: Vec<usize> = self.stage.nodes.iter().enumerate().filter_map(of_role).collect();
+        let of_role = |(index, node): (usize, &super::cluster::Node)| (node.role == role).then_some(index);
+        let indices: Vec<usize> = self.cluster.nodes.iter().enumerate().filter_map(of_role).collect();
         let index = indices[self.draw.below(indices.len() as u64) as usize];
         // In a single round the danger is looked for; in a long one it is met often enough.
         for _ in 0..if self.plan.lasts.is_none() { 400 } else { 0 } {
-            let held = self.stage.database.held_by(&self.stage.nodes[index].mark()).await;
-            if accepted(&held, &self.stage.sandbox.journal()) > 0 {
+            let held = self.cluster.database.held_by(&self.cluster.nodes[index].mark()).await;
+            if accepted(&held, &self.cluster.sandbox.journal()) > 0 {
                 break;
             }
             self.wait(Duration::from_millis(10)).await;
         }
         self.blows += 1;
-        let mark = self.stage.kill(index);
+        let mark = self.cluster.kill(index);
         // The provider may still be at what the node had asked for last.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let held = self.stage.database.held_by(&mark).await;
-        let met = accepted(&held, &self.stage.sandbox.journal());
+        let held = self.cluster.database.held_by(&mark).await;
+        let met = accepted(&held, &self.cluster.sandbox.journal());
         if self.plan.lasts.is_none() {
-            self.stage.database.bury(&mark).await;
+            self.cluster.database.bury(&mark).await;
         }
-        self.stage.replace(index);
+        self.cluster.replace(index);
         met as u64
     }
 
     /// Asks a worker to end; it must leave nothing behind that has to run out. Returns how many steps it was at.
     async fn stop_worker(&mut self) -> u64 {
-        let index = self.stage.nodes.iter().position(|node| node.role == Role::Worker).unwrap();
-        let mark = self.stage.nodes[index].mark();
+        let index = self.cluster.nodes.iter().position(|node| node.role == Role::Worker).unwrap();
+        let mark = self.cluster.nodes[index].mark();
         let mut held = 0;
         for _ in 0..40 {
-            held = self.stage.database.held_by(&mark).await.len();
+            held = self.cluster.database.held_by(&mark).await.len();
             if held > 0 {
                 break;
             }
             self.wait(Duration::from_millis(50)).await;
         }
-        self.stage.nodes[index].process.signal("TERM");
-        let ended = self.stage.nodes[index].process.end(Duration::from_secs(30)).await;
+        self.cluster.nodes[index].process.signal("TERM");
+        let ended = self.cluster.nodes[index].process.end(Duration::from_secs(30)).await;
         if !ended.is_some_and(|status| status.success()) {
             self.tally.violations.push(format!("a worker that was asked to end ended as {ended:?}"));
         }
-        let left = self.stage.database.held_by(&mark).await;
+        let left = self.cluster.database.held_by(&mark).await;
         if !left.is_empty() {
             self.tally.violations.push(format!("a worker that ended left leases: {left:?}"));
         }
-        self.stage.replace(index);
+        self.cluster.replace(index);
         held as u64
     }
 
@@ -369,27 +369,27 @@ impl Soak {
         // What is being measured is over: Redis goes away again.
         self.returns.shutdown().await;
         for _ in 0..40 {
-            if self.stage.redis.hints() > 0 {
+            if self.cluster.redis.hints() > 0 {
                 break;
             }
             self.wait(Duration::from_millis(50)).await;
         }
         match disaster {
             D::FlushRedis => {
-                let lost = self.stage.redis.flush();
+                let lost = self.cluster.redis.flush();
                 self.redis_is_back().await;
                 lost
             }
             D::EmptyRedis => {
                 let away = Duration::from_millis(200 + self.draw.below(3_000));
-                let lost = self.stage.redis.restart_empty(away).await;
+                let lost = self.cluster.redis.restart_empty(away).await;
                 self.redis_is_back().await;
                 lost
             }
             _ => {
-                let still = self.stage.redis.hints();
+                let still = self.cluster.redis.hints();
                 let most = if self.plan.lasts.is_some() { 60 } else { 3 };
-                self.stage.redis.stand_still();
+                self.cluster.redis.stand_still();
                 self.paused_until = Some(Instant::now() + Duration::from_secs(2 + self.draw.below(most - 1)));
                 still
             }
@@ -399,11 +399,11 @@ impl Soak {
     /// Plants a fault before the standing one; returns how often it hit within a moment.
     async fn fault(&mut self, fault: serde_json::Value) -> u64 {
         let before = self.faulty();
-        self.stage.sandbox.clear_faults().await;
-        self.stage.sandbox.fault(fault).await;
-        self.stage.sandbox.fault(slow()).await;
+        self.cluster.sandbox.clear_faults().await;
+        self.cluster.sandbox.fault(fault).await;
+        self.cluster.sandbox.fault(slow()).await;
         for _ in 0..60 {
-            let planted = self.stage.sandbox.get("/control/faults").await;
+            let planted = self.cluster.sandbox.get("/control/faults").await;
             if planted.as_array().is_some_and(|planted| planted.len() == 1) {
                 break;
             }
@@ -414,33 +414,33 @@ impl Soak {
 
     /// Requests that met a fault so far.
     fn faulty(&self) -> u64 {
-        let is_faulty = |entry: &&super::stage::Entry| match entry.outcome.as_str() {
+        let is_faulty = |entry: &&super::cluster::Entry| match entry.outcome.as_str() {
             "outage" | "throttled" => true,
             "created" | "updated" | "cancelled" => entry.status == 0,
             _ => false,
         };
-        self.stage.sandbox.journal().iter().filter(is_faulty).count() as u64
+        self.cluster.sandbox.journal().iter().filter(is_faulty).count() as u64
     }
 
     async fn end(mut self) {
         self.wake_redis().await;
-        self.stage.sandbox.clear_faults().await;
+        self.cluster.sandbox.clear_faults().await;
         self.load.stop();
         let orders = self.load.orders();
         let ledger = self.load.ledger().await;
         let ended = Instant::now();
         // What waits for an answer of a room, too.
-        let quiet = async |stage: &Stage| stage.database.jobs().await == 0;
-        self.stage.until_within("all is quiet", QUIET, quiet).await;
+        let quiet = async |cluster: &Cluster| cluster.database.jobs().await == 0;
+        self.cluster.until_within("all is quiet", QUIET, quiet).await;
         let quiet_after = ended.elapsed();
-        let retried = retry_parked(&mut self.stage).await;
+        let retried = retry_parked(&mut self.cluster).await;
         while let Some(measured) = self.returns.join_next().await {
             let Return { resumed, caught_up, .. } = measured.unwrap();
             // At the end nothing may be left to be read.
             self.tally.resumed.extend(resumed);
             self.tally.caught_up.extend(caught_up);
         }
-        let mut verdict = judge(&self.stage, &ledger).await;
+        let mut verdict = judge(&self.cluster, &ledger).await;
         verdict.violations.append(&mut self.tally.violations);
         print!("{}", report(&self.tally, &verdict, retried, quiet_after));
         let met = |kind: &Disaster| self.tally.met.get(kind).copied().unwrap_or_default();
@@ -499,13 +499,13 @@ async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i
 }
 
 /// An administrator looks at what is parked and retries it. Returns how many there were.
-async fn retry_parked(stage: &mut Stage) -> usize {
-    let parked = stage.database.rows("SELECT id FROM run WHERE status = 'QUARANTINED'").await;
+async fn retry_parked(cluster: &mut Cluster) -> usize {
+    let parked = cluster.database.rows("SELECT id FROM run WHERE status = 'QUARANTINED'").await;
     for row in &parked {
         let id: domain::Id<domain::ids::Run> = domain::Id::from_uuid(row.try_get("", "id").unwrap());
-        stage.api.change("retryRun", "run { id }", json!({ "id": id })).await;
+        cluster.api.change("retryRun", "run { id }", json!({ "id": id })).await;
     }
-    stage.until("all is quiet again", async |stage| stage.database.jobs().await == 0).await;
+    cluster.until("all is quiet again", async |cluster| cluster.database.jobs().await == 0).await;
     parked.len()
 }
 

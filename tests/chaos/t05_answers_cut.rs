@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
+    cluster::{Cluster, SMALL},
     judge::judge,
     load::{Load, MIXED},
-    stage::{SMALL, Stage},
 };
 
 const RUNS: u64 = 60;
@@ -21,34 +21,35 @@ const CUTS: [(&str, &str, &str, usize); 3] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t05_answers_cut_after_the_act_leave_one_live_event_for_each_booking() {
-    let mut stage = Stage::set(SMALL).await;
+    let mut cluster = Cluster::set(SMALL).await;
     for (_, method, path, times) in CUTS {
         // Every second one.
         for skip in 0..times {
             let fault = json!({ "match": { "method": method, "path_contains": path }, "skip": skip, "times": 1,
                 "action": "drop_after" });
-            stage.sandbox.fault(fault).await;
+            cluster.sandbox.fault(fault).await;
         }
     }
-    let cut = |stage: &Stage, outcome: &str| {
-        let journal = stage.sandbox.journal();
+    let cut = |cluster: &Cluster, outcome: &str| {
+        let journal = cluster.sandbox.journal();
         journal.iter().filter(|entry| entry.status == 0 && entry.outcome == outcome).count()
     };
-    let is_met = |stage: &Stage| CUTS.iter().all(|(outcome, _, _, times)| cut(stage, outcome) >= *times);
-    let load = Load::start(&stage, 5, 6, MOST, MIXED);
-    while load.orders() < RUNS || !is_met(&stage) {
-        let met = CUTS.map(|(outcome, ..)| (outcome, cut(&stage, outcome)));
+    let is_met =
+        |cluster: &Cluster| CUTS.iter().all(|(outcome, _, _, times)| cut(cluster, outcome) >= *times);
+    let load = Load::start(&cluster, 5, 6, MOST, MIXED);
+    while load.orders() < RUNS || !is_met(&cluster) {
+        let met = CUTS.map(|(outcome, ..)| (outcome, cut(&cluster, outcome)));
         assert!(load.orders() < MOST, "the danger was met too rarely: {met:?}");
-        load.hold_back(stage.database.open_jobs().await > 30);
+        load.hold_back(cluster.database.open_jobs().await > 30);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     load.stop();
     let ledger = load.ledger().await;
-    stage.until("all is quiet", async |stage| stage.database.open_jobs().await == 0).await;
-    let verdict = judge(&stage, &ledger).await;
+    cluster.until("all is quiet", async |cluster| cluster.database.open_jobs().await == 0).await;
+    let verdict = judge(&cluster, &ledger).await;
     println!(
         "answers cut: {:?}; {:?}",
-        CUTS.map(|(outcome, ..)| (outcome, cut(&stage, outcome))),
+        CUTS.map(|(outcome, ..)| (outcome, cut(&cluster, outcome))),
         verdict.ends
     );
     verdict.is_clean();

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use workflows::engine::{Next, Outcome, Step, World, nothing};
+use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
 
-use super::ground::{Ground, size};
+use super::engine_cluster::{EngineCluster, size};
 
 workflows::workflow! {
     /// Goes two steps, or ends the process with the first.
@@ -21,40 +21,40 @@ struct Memory {
     mine: bool,
 }
 
-async fn tread(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn tread(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     if at.memory.mine {
         std::process::abort();
     }
     Ok(Next::Go(State::Arrive))
 }
 
-async fn arrive(_world: &World, _at: &mut Step<Memory>) -> Outcome<State> {
+async fn arrive(_context: &StepContext, _at: &mut Step<Memory>) -> Outcome<State> {
     Ok(Next::Done)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t07_jobs_that_abort_the_process_are_parked_and_healthy_ones_all_done() {
-    if Ground::join(|_| vec![Box::new(Minefield)]).await {
+    if EngineCluster::join(|_| vec![Box::new(Minefield)]).await {
         return;
     }
     let (mines, runs) = (size(3, 20), size(150, 5_000));
-    let mut ground = Ground::lay().await;
+    let mut cluster = EngineCluster::lay().await;
     for number in 0..runs {
-        ground.order("minefield", json!({ "mine": number % (runs / mines) == 20 })).await;
+        cluster.enqueue("minefield", json!({ "mine": number % (runs / mines) == 20 })).await;
     }
     let this = "t07_poison::t07_jobs_that_abort_the_process_are_parked_and_healthy_ones_all_done";
-    let (mut node, mut crashes) = (ground.node(this, "node"), 0);
-    while ground.database.open_jobs().await > 0 {
+    let (mut node, mut crashes) = (cluster.node(this, "node"), 0);
+    while cluster.database.open_jobs().await > 0 {
         if node.process.ended().is_some() {
             crashes += 1;
             assert!(crashes <= 3 * mines, "a job was worked on again after its third crash");
             // The fifteen seconds until its leases end are not waited for.
-            ground.database.bury(&node.mark()).await;
-            node = ground.node(this, "node");
+            cluster.database.bury(&node.mark()).await;
+            node = cluster.node(this, "node");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let rows = ground
+    let rows = cluster
         .database
         .rows(
             "SELECT memory ->> 'mine' AS mine, status, coalesce(reason ->> 'code', '') AS code, count(*) AS n

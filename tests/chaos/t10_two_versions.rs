@@ -10,12 +10,12 @@ use serde_json::json;
 use uuid::Uuid;
 use workflows::engine::Flow;
 
-use super::ground::{Ground, size};
+use super::engine_cluster::{EngineCluster, size};
 
 /// The workflow as the old binary knows it.
 mod old {
     use serde::{Deserialize, Serialize};
-    use workflows::engine::{Next, Outcome, Step, World, nothing};
+    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
 
     workflows::workflow! {
         /// Waits for a bell.
@@ -30,12 +30,12 @@ mod old {
         path: String,
     }
 
-    async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    async fn begin(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         at.memory.path.push_str("begin");
         Ok(Next::Go(State::Ring))
     }
 
-    async fn ring(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         if at.take("bell").is_none() {
             return Ok(Next::Wait { until: None, or: Some("bell") });
         }
@@ -47,7 +47,7 @@ mod old {
 /// The workflow as the new binary has changed it.
 mod new {
     use serde::{Deserialize, Serialize};
-    use workflows::engine::{Next, Outcome, Step, World, nothing};
+    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
 
     workflows::workflow! {
         /// Waits for a bell, then looks again.
@@ -63,12 +63,12 @@ mod new {
         path: String,
     }
 
-    async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    async fn begin(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         at.memory.path.push_str("begin anew");
         Ok(Next::Go(State::Ring))
     }
 
-    async fn ring(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         if at.take("bell").is_none() {
             return Ok(Next::Wait { until: None, or: Some("bell") });
         }
@@ -76,7 +76,7 @@ mod new {
         Ok(Next::Go(State::Look))
     }
 
-    async fn look(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+    async fn look(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         at.memory.path.push_str(" look");
         Ok(Next::Done)
     }
@@ -91,15 +91,15 @@ fn flows(kind: &str) -> Vec<Box<dyn Flow>> {
 
 /// Waits until so many runs wait for their bell, or none is left. The pause before a job is offered again that a node
 /// has given back is not waited for.
-async fn until_waiting(ground: &Ground, wanted: usize) {
+async fn until_waiting(cluster: &EngineCluster, wanted: usize) {
     let until = Instant::now() + Duration::from_secs(size(60, 600));
     loop {
         let waiting = "SELECT count(*) AS n FROM run WHERE status = 'WAITING'";
-        if ground.database.count(waiting).await == wanted as u64 && ground.database.open_jobs().await == 0 {
+        if cluster.database.count(waiting).await == wanted as u64 && cluster.database.open_jobs().await == 0 {
             return;
         }
-        assert!(Instant::now() < until, "stuck: {:#?}", ground.database.what_is_open().await);
-        ground
+        assert!(Instant::now() < until, "stuck: {:#?}", cluster.database.what_is_open().await);
+        cluster
             .database
             .rows("UPDATE job SET offered_at = NULL WHERE offered_at IS NOT NULL RETURNING 1")
             .await;
@@ -109,35 +109,35 @@ async fn until_waiting(ground: &Ground, wanted: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_database() {
-    if Ground::join(flows).await {
+    if EngineCluster::join(flows).await {
         return;
     }
     let this =
         "t10_two_versions::t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_database";
     let each = size(20, 700) as usize;
-    let mut ground = Ground::lay().await;
+    let mut cluster = EngineCluster::lay().await;
     let mut runs = Vec::new();
-    let first = ground.node(this, "old");
+    let first = cluster.node(this, "old");
     for _ in 0..each {
-        runs.push(ground.order("change", json!({ "path": "" })).await);
+        runs.push(cluster.enqueue("change", json!({ "path": "" })).await);
     }
-    until_waiting(&ground, each).await;
+    until_waiting(&cluster, each).await;
     // The rolling upgrade begins: what is ordered now may begin on either.
-    let second = ground.node(this, "new");
+    let second = cluster.node(this, "new");
     let anew = "SELECT count(*) AS n FROM run WHERE version = 2";
-    while ground.database.count(anew).await < each as u64 {
+    while cluster.database.count(anew).await < each as u64 {
         assert!(runs.len() < 30 * each, "the new binary begins nothing");
-        runs.push(ground.order("change", json!({ "path": "" })).await);
+        runs.push(cluster.enqueue("change", json!({ "path": "" })).await);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    until_waiting(&ground, runs.len()).await;
+    until_waiting(&cluster, runs.len()).await;
     // By chance: the nodes take turns, and so would we.
     let draw = Ids::seeded(Arc::new(SystemClock), 10);
     let (now, later): (Vec<Uuid>, Vec<Uuid>) = runs.iter().partition(|_| draw.below(2) == 0);
     for run in &now {
-        ground.signal(*run, "bell").await;
+        cluster.signal(*run, "bell").await;
     }
-    until_waiting(&ground, later.len()).await;
+    until_waiting(&cluster, later.len()).await;
     let given_back = first.said("no such workflow here");
     // It ends: the new one goes on with the old one's runs too.
     first.process.signal("TERM");
@@ -145,11 +145,11 @@ async fn t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_
     let ended = first.process.end(Duration::from_secs(20)).await;
     assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
     for run in &later {
-        ground.signal(*run, "bell").await;
+        cluster.signal(*run, "bell").await;
     }
-    until_waiting(&ground, 0).await;
+    until_waiting(&cluster, 0).await;
     let sql = "SELECT version, status, memory ->> 'path' AS path, count(*) AS n FROM run GROUP BY 1, 2, 3 ORDER BY 1";
-    let ends: Vec<(i32, String, String)> = ground
+    let ends: Vec<(i32, String, String)> = cluster
         .database
         .rows(sql)
         .await

@@ -16,8 +16,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{
-    ground::size,
-    stage::{Api, SMALL, Stage},
+    cluster::{Api, Cluster, SMALL},
+    engine_cluster::size,
 };
 
 /// What the flood asks for.
@@ -96,8 +96,8 @@ impl Flood {
 }
 
 /// The quiet tenant books; returns when each booking was asked for, by the id of its run.
-async fn book(stage: &Stage, count: u64, from: Timestamp) -> BTreeMap<String, Timestamp> {
-    let (users, mut asked) = (&stage.organisation.users, BTreeMap::new());
+async fn book(cluster: &Cluster, count: u64, from: Timestamp) -> BTreeMap<String, Timestamp> {
+    let (users, mut asked) = (&cluster.organisation.users, BTreeMap::new());
     for number in 0..count {
         let start = from + TimeDelta::minutes(30 * number as i64);
         let input = json!({ "organiserId": users[number as usize % users.len()], "title": "Quiet", "start": start,
@@ -107,7 +107,7 @@ async fn book(stage: &Stage, count: u64, from: Timestamp) -> BTreeMap<String, Ti
         let query = "mutation($input: CreateBookingInput!) {
             createBooking(input: $input) { run { id } userErrors { code } }
         }";
-        let answer = stage.api.answer(query, &json!({ "input": input })).await.unwrap();
+        let answer = cluster.api.answer(query, &json!({ "input": input })).await.unwrap();
         assert_eq!(answer.status, 200, "the quiet tenant is not refused: {}", answer.text());
         let body: serde_json::Value = answer.json().unwrap();
         let run = body["data"]["createBooking"]["run"]["id"].as_str().unwrap_or_else(|| panic!("{body}"));
@@ -118,9 +118,9 @@ async fn book(stage: &Stage, count: u64, from: Timestamp) -> BTreeMap<String, Ti
 }
 
 /// How long it took from each request to the first commit of its run, in order.
-async fn starts(stage: &Stage, asked: &BTreeMap<String, Timestamp>) -> Vec<TimeDelta> {
+async fn starts(cluster: &Cluster, asked: &BTreeMap<String, Timestamp>) -> Vec<TimeDelta> {
     let sql = "SELECT run_id, min(at) AS at FROM run_history GROUP BY run_id";
-    let rows = stage.database.rows(sql).await;
+    let rows = cluster.database.rows(sql).await;
     let mut waits: Vec<TimeDelta> = rows
         .iter()
         .filter_map(|row| {
@@ -147,20 +147,20 @@ fn stay_on(core: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
     stay_on("0");
-    let mut stage = Stage::set(SMALL).await;
+    let mut cluster = Cluster::set(SMALL).await;
     // A node that sheds early, and whose quotas are out of the way: first only what cannot be done is refused.
-    stage.kill(0);
+    cluster.kill(0);
     for (name, value) in [
         ("MUSTER_REQUESTS_AT_ONCE", "32"),
         ("MUSTER_RATE_LIMITS__CALLER__UNITS", "0"),
         ("MUSTER_RATE_LIMITS__TENANT__UNITS", "0"),
     ] {
-        stage.configure(name, value);
+        cluster.configure(name, value);
     }
-    stage.replace(0);
-    let input = json!({ "name": "Flood", "plan": "PLUS", "returnUrls": [stage.api.base] });
-    let made = stage.api.change("createTenant", "tenant { id }", input).await;
-    let flooding = stage.api.acting_for(made["tenant"]["id"].as_str().unwrap());
+    cluster.replace(0);
+    let input = json!({ "name": "Flood", "plan": "PLUS", "returnUrls": [cluster.api.base] });
+    let made = cluster.api.change("createTenant", "tenant { id }", input).await;
+    let flooding = cluster.api.acting_for(made["tenant"]["id"].as_str().unwrap());
     for number in 0..10 {
         let input = json!({ "email": format!("f{number}@flood.example"), "name": "Flood" });
         flooding.change("createUser", "user { id }", input).await;
@@ -172,8 +172,10 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
     let flood = Arc::new(Flood::default());
     let bookings = size(5, 100);
     // Beside the same bookings, or what they take would seem lost to the refusals.
-    let (sustainable, early) =
-        tokio::join!(Arc::clone(&flood).press(&flooding, SUSTAINED, time * 2), book(&stage, bookings, from),);
+    let (sustainable, early) = tokio::join!(
+        Arc::clone(&flood).press(&flooding, SUSTAINED, time * 2),
+        book(&cluster, bookings, from),
+    );
     assert!(sustainable > 0.0 && early.len() == bookings as usize);
 
     let (poured, asked) = tokio::join!(
@@ -184,13 +186,13 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
                 _ => Arc::clone(&flood).pour(&flooding, 3.0 * sustainable, time * 2).await,
             }
         },
-        book(&stage, bookings, from + TimeDelta::days(7)),
+        book(&cluster, bookings, from + TimeDelta::days(7)),
     );
     let shed = flood.shed.load(Ordering::Relaxed);
     assert!(shed > 0, "the danger was not met: nothing was refused");
     assert_eq!(flood.limited.load(Ordering::Relaxed), 0);
-    stage.until("all is quiet", async |stage| stage.database.open_jobs().await == 0).await;
-    let waits = starts(&stage, &asked).await;
+    cluster.until("all is quiet", async |cluster| cluster.database.open_jobs().await == 0).await;
+    let waits = starts(&cluster, &asked).await;
     let (median, p99) = (waits[waits.len() / 2], waits[waits.len() * 99 / 100]);
     println!(
         "sustainable {sustainable:.0}/s; with three times as much: {poured:.0}/s ({:.2}), {shed} refused; \
@@ -199,23 +201,23 @@ async fn t27_a_flood_is_refused_at_once_and_another_tenant_books_as_ever() {
         median.num_milliseconds(),
         p99.num_milliseconds()
     );
-    assert!(stage.panics().is_empty(), "{:?}", stage.panics());
+    assert!(cluster.panics().is_empty(), "{:?}", cluster.panics());
     if size(0, 1) == 1 {
         assert!(poured >= 0.8 * sustainable, "goodput fell to {poured:.0} of {sustainable:.0}");
         assert!(p99 <= TimeDelta::seconds(2), "another tenant waited for {p99}");
     }
 
     // With quotas the same flood is told to slow down, and the other tenant is not.
-    stage.kill(0);
-    stage.configure("MUSTER_RATE_LIMITS__TENANT__UNITS", "500");
-    stage.replace(0);
-    stage.api.ask("{ tenant { id } }", json!({})).await;
+    cluster.kill(0);
+    cluster.configure("MUSTER_RATE_LIMITS__TENANT__UNITS", "500");
+    cluster.replace(0);
+    cluster.api.ask("{ tenant { id } }", json!({})).await;
     let limited = || flood.limited.load(Ordering::Relaxed);
     let (_, asked) = tokio::join!(
         Arc::clone(&flood).press(&flooding, SUSTAINED, time),
-        book(&stage, 3, from + TimeDelta::days(14)),
+        book(&cluster, 3, from + TimeDelta::days(14)),
     );
     assert!(limited() > 0, "nobody was told to slow down");
-    stage.until("all is quiet", async |stage| stage.database.open_jobs().await == 0).await;
-    starts(&stage, &asked).await;
+    cluster.until("all is quiet", async |cluster| cluster.database.open_jobs().await == 0).await;
+    starts(&cluster, &asked).await;
 }

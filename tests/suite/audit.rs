@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    commands::Desk,
+    commands::Installation,
     harness::{TestApp, steps::nodes},
 };
 
@@ -84,15 +84,15 @@ both! {
 
 #[tokio::test]
 async fn the_operators_commands_leave_entries() {
-    let desk = Desk::new().await;
-    let run = desk.run.to_string();
-    let (tenant, user) = (desk.tenant.to_string(), desk.user.to_string());
-    desk.says(&["token", "--name", "another"]);
-    let token = desk.says(&["token", "--tenant", &tenant, "--user", &user]);
-    desk.says(&["keys", "rotate-signing"]);
-    desk.says(&["workflows", "cancel", &run]);
+    let installed = Installation::new().await;
+    let run = installed.run.to_string();
+    let (tenant, user) = (installed.tenant.to_string(), installed.user.to_string());
+    installed.says(&["token", "--name", "another"]);
+    let token = installed.says(&["token", "--tenant", &tenant, "--user", &user]);
+    installed.says(&["keys", "rotate-signing"]);
+    installed.says(&["workflows", "cancel", &run]);
     let lines = |arguments: &[&str]| -> Vec<Value> {
-        desk.says(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        installed.says(arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     let by_command = |entries: &[Value]| -> Vec<(String, String)> {
         let text = |entry: &Value, member: &str| entry[member].as_str().unwrap_or_default().to_owned();
@@ -116,37 +116,37 @@ async fn the_operators_commands_leave_entries() {
     );
     assert_eq!(acts[1].1, "operator");
     assert!(!json!([installation, own]).to_string().contains(token.trim()), "a token is recorded");
-    desk.says(&["audit", "prune", "--older-than-days", "0", "--tenant", &tenant]);
+    installed.says(&["audit", "prune", "--older-than-days", "0", "--tenant", &tenant]);
     let left = lines(&["audit", "export", "--tenant", &tenant]);
     assert_eq!(by_command(&left), [("audit.prune".to_owned(), "operator".to_owned())]);
 }
 
 #[tokio::test]
 async fn the_audit_is_verified_from_the_keyboard() {
-    let desk = Desk::new().await;
-    let verified = desk.says(&["audit", "verify"]);
+    let installed = Installation::new().await;
+    let verified = installed.says(&["audit", "verify"]);
     assert!(
         verified.lines().all(|line| line.starts_with("ok ")) && verified.contains("installation"),
         "{verified}"
     );
-    let file = desk.folder().join("checkpoint");
-    std::fs::write(&file, desk.says(&["audit", "checkpoint"])).unwrap();
+    let file = installed.folder().join("checkpoint");
+    std::fs::write(&file, installed.says(&["audit", "checkpoint"])).unwrap();
     let with_file = ["audit", "verify", "--checkpoint", file.to_str().unwrap()];
-    desk.says(&with_file);
-    desk.says(&["keys", "rotate-signing"]);
-    desk.says(&with_file);
+    installed.says(&with_file);
+    installed.says(&["keys", "rotate-signing"]);
+    installed.says(&with_file);
     // Somebody edits the checkpoint.
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen("\"seq\":", "\"seq\":1", 1)).unwrap();
-    let refused = desk.runs(&with_file);
+    let refused = installed.runs(&with_file);
     let said = String::from_utf8(refused.stdout).unwrap();
     assert!(refused.status.code() == Some(1) && said.contains("checkpoint in line 1"), "{said}");
     // Somebody removes the last entry of a chain, and its end with it.
-    desk.sql("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit WHERE tenant_id = zeroblob(16)) AND tenant_id = zeroblob(16)").await;
-    let broken = desk.runs(&["audit", "verify"]);
+    installed.sql("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit WHERE tenant_id = zeroblob(16)) AND tenant_id = zeroblob(16)").await;
+    let broken = installed.runs(&["audit", "verify"]);
     let said = String::from_utf8(broken.stdout).unwrap();
     assert!(broken.status.code() == Some(1) && said.contains("BROKEN  installation: entry"), "{said}");
-    let pruned = desk.runs(&["audit", "prune", "--older-than-days", "0"]);
+    let pruned = installed.runs(&["audit", "prune", "--older-than-days", "0"]);
     assert!(pruned.status.success(), "the entries that are there are as they were: {pruned:?}");
 }
 
@@ -163,9 +163,9 @@ async fn an_export_verifies_as_the_page_says() {
         })
         .filter(|name| !name.is_empty())
         .collect();
-    let desk = Desk::new().await;
-    desk.says(&["workflows", "cancel", &desk.run.to_string()]);
-    let export = desk.says(&["audit", "export", "--tenant", &desk.tenant.to_string()]);
+    let installed = Installation::new().await;
+    installed.says(&["workflows", "cancel", &installed.run.to_string()]);
+    let export = installed.says(&["audit", "export", "--tenant", &installed.tenant.to_string()]);
     for line in export.lines() {
         let entry: Value = serde_json::from_str(line).unwrap();
         let told: BTreeSet<&str> = entry.as_object().unwrap().keys().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster::demo::browser::Place;
+use muster::demo::browser::Location;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         Org, TestApp,
         steps::{EVENING, TICKED, at, evening, landed, member, nodes},
     },
-    t16::{evil::Evil, forge::Signer},
+    t16::{evil::MaliciousIssuer, forge::Signer},
 };
 
 /// Every mutation that takes an id of a tenant's own things: what it answers, and an input in which the ids stand as
@@ -114,7 +114,7 @@ fn filled(text: &str, ids: &BTreeMap<&str, String>) -> Value {
 /// An OpenID issuer of a tenant.
 async fn issuer(app: &TestApp, org: &Org) -> String {
     let key = Signer::ed25519("own");
-    let evil = Evil::start(&[&key.jwk]);
+    let evil = MaliciousIssuer::start(&[&key.jwk]);
     let input = json!({ "name": "I", "issuer": evil.issuer, "clientId": "c", "algorithms": ["EDDSA"] });
     let made = app.vendor_for(&org.tenant).mutate("createOpenIdIssuer", "openIdIssuer { id }", input).await;
     evil.stop().await;
@@ -354,8 +354,8 @@ async fn a_provider_that_is_down_is_told_apart_and_leaves_nothing(app: TestApp) 
         .await;
     let place = app.send(&mut browser, &page, &[]).await;
     let place = match place {
-        Place::Page(page) => app.send(&mut browser, &page, TICKED).await,
-        Place::Landed(_) => place,
+        Location::Page(page) => app.send(&mut browser, &page, TICKED).await,
+        Location::Landed(_) => place,
     };
     assert_eq!(landed(place)["reason"], "PROVIDER_UNAVAILABLE");
     app.run_jobs().await;
@@ -396,7 +396,7 @@ async fn a_consent_for_another_organisation_binds_nothing(app: TestApp) {
     let lured = page.url.as_str().replace(here, there);
     assert_eq!(member(&page, "client_id"), app.application.0);
     let mut place = app.beside_jobs(browser.open(lured.parse().unwrap())).await.unwrap();
-    while let Place::Page(page) = &place {
+    while let Location::Page(page) = &place {
         assert!(at::consent(page), "{}", page.url);
         place = app.send(&mut browser, page, &[]).await;
     }
@@ -425,7 +425,7 @@ async fn an_organisation_that_is_bound_to_another_tenant_is_refused(app: TestApp
     let place = app.walk_to(&mut browser, &link, at::consent).await;
     let place = app.send(&mut browser, &place, &[]).await;
     let page = match place {
-        Place::Page(page) if at::consent(&page) => app.send(&mut browser, &page, &[]).await,
+        Location::Page(page) if at::consent(&page) => app.send(&mut browser, &page, &[]).await,
         place => place,
     };
     let page = page.page().unwrap();

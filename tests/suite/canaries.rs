@@ -9,7 +9,7 @@ mod places;
 mod tap;
 
 use chrono::Duration;
-use muster::demo::browser::{Browser, Place};
+use muster::demo::browser::{Browser, Location};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use workflows::reconcile::Reconciler;
@@ -145,7 +145,7 @@ async fn own_consent(app: &TestApp, org: &Org, user: &str, needles: &mut Needles
     let page = app.walk_to(&mut browser, url, at::sign_in).await;
     let address = org.people()[org.outsider()];
     let mut place = app.send(&mut browser, &page, &[("address", address)]).await;
-    while let Place::Page(page) = &place
+    while let Location::Page(page) = &place
         && at::sign_in(page)
     {
         place = app.send(&mut browser, page, &[]).await;

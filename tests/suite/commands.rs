@@ -12,10 +12,10 @@ use muster::{
     config::{Config, Role},
     database,
 };
-use services::orders::{Order, Verify};
+use services::run_inputs::{RunInput, Verify};
 
 /// An installation whose operator sits at the keyboard.
-pub struct Desk {
+pub struct Installation {
     file: PathBuf,
     pub run: Id<ids::Run>,
     pub tenant: Id<ids::Tenant>,
@@ -23,7 +23,7 @@ pub struct Desk {
     folder: tempfile::TempDir,
 }
 
-impl Desk {
+impl Installation {
     /// An installation with one run that nobody works on.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -50,8 +50,8 @@ impl Desk {
         };
         let tenant = node.services.tenants().create(&caller.allow_staff().unwrap(), new).await.unwrap();
         let mut tx = node.services.begin(tenant.id).await.unwrap();
-        let order = Order::Verify(Verify { integration: ids.uuid(), candidate: None });
-        let run = tx.order(order, "test", Lane::Bulk).await.unwrap().unwrap();
+        let order = RunInput::Verify(Verify { integration: ids.uuid(), candidate: None });
+        let run = tx.enqueue(order, "test", Lane::Bulk).await.unwrap().unwrap();
         tx.commit().await.unwrap();
         let by = Caller { tenant: Some(Id::from_uuid(tenant.id)), ..caller };
         let by = by.allow(Permission::UserCreate).unwrap();
@@ -115,20 +115,20 @@ async fn the_tables_of_workflows_are_shown_without_any_configuration() {
 
 #[tokio::test]
 async fn an_operator_looks_after_runs_from_the_keyboard() {
-    let desk = Desk::new().await;
-    let run = desk.run.to_string();
-    let shown = desk.says(&["workflows", "show", &run]);
+    let installed = Installation::new().await;
+    let run = installed.run.to_string();
+    let shown = installed.says(&["workflows", "show", &run]);
     assert!(shown.contains("ORDERED") && shown.contains("verify_integration"), "{shown}");
-    let listed = desk.says(&["workflows", "runs", "--status", "ordered"]);
+    let listed = installed.says(&["workflows", "runs", "--status", "ordered"]);
     assert!(listed.contains("verify_int"), "{listed}");
-    assert!(!desk.says(&["workflows", "runs", "--status", "FAILED"]).contains("ORDERED"));
-    desk.says(&["workflows", "signal", &run, "hello", "--payload", "{\"a\": 1}"]);
-    desk.says(&["workflows", "cancel", &run]);
-    let refused = desk.workflows(&["retry", &run]);
+    assert!(!installed.says(&["workflows", "runs", "--status", "FAILED"]).contains("ORDERED"));
+    installed.says(&["workflows", "signal", &run, "hello", "--payload", "{\"a\": 1}"]);
+    installed.says(&["workflows", "cancel", &run]);
+    let refused = installed.workflows(&["retry", &run]);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && said.contains("Only a run that failed"), "{said}");
-    let unknown = desk.workflows(&["show", "run_00000000000000000000000000000000"]);
+    let unknown = installed.workflows(&["show", "run_00000000000000000000000000000000"]);
     assert!(!unknown.status.success(), "there is no such run");
-    let malformed = desk.workflows(&["show", "run_1"]);
+    let malformed = installed.workflows(&["show", "run_1"]);
     assert!(!malformed.status.success(), "that is no id");
 }

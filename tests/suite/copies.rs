@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 use services::{
     Change, calendars,
-    orders::{Activate, Order},
+    run_inputs::{Activate, RunInput},
 };
 use workflows::reconcile::Reconciler;
 
@@ -184,7 +184,7 @@ async fn readers_at_the_same_time_lose_no_change(app: TestApp) {
     app.clock.advance(Duration::minutes(1));
     // One finds nothing, something happens, the other finds it and is faster.
     let nothing = mailbox.reader().await;
-    assert!(matches!(nothing, Change::SameCalendar(_)), "{nothing:?}");
+    assert!(matches!(nothing, Change::UnchangedCalendar(_)), "{nothing:?}");
     mailbox.create("one").await;
     let found = mailbox.reader().await;
     mailbox.write(found).await;
@@ -214,8 +214,8 @@ async fn a_push_leads_to_a_reading_whatever_the_watermark_says(app: TestApp) {
     let mailbox = Mailbox::connected(&app).await;
     mailbox.round().await;
     let before = app.journal(0).await.len();
-    let order = Order::Activate(Activate { connection: mailbox.row().await.id, campaign: None });
-    mailbox.write(Change::Order(order, Lane::Background)).await;
+    let order = RunInput::Activate(Activate { connection: mailbox.row().await.id, campaign: None });
+    mailbox.write(Change::RunInput(order, Lane::Background)).await;
     app.run_jobs().await;
     let asked = mailbox.asked_since(before).await;
     assert!(mailbox.of(&asked).ends_with(&["changed?", "window"]), "{asked:?}");

@@ -1,7 +1,7 @@
 //! What goes wrong at the provider, planted there, and what becomes of it.
 
 use chrono::Duration;
-use muster::demo::browser::Place;
+use muster::demo::browser::Location;
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
 
@@ -156,7 +156,7 @@ async fn a_reconnection_with_another_organisation_is_refused_and_changes_nothing
     let mut browser = app.browser(&other);
     let page = app.walk_to(&mut browser, link["url"].as_str().unwrap(), at::consent).await;
     let mut place = app.send(&mut browser, &page, &[]).await;
-    if let Place::Page(page) = &place
+    if let Location::Page(page) = &place
         && at::consent(page)
     {
         place = app.send(&mut browser, page, &[]).await;
@@ -252,7 +252,7 @@ async fn a_person_outside_the_scope_connects_the_own_calendar_by_a_consent_of_th
         app.open(&mut other, url.strip_prefix(app.base.as_str().trim_end_matches('/')).unwrap()).await;
     assert_eq!(again.page().unwrap().code.as_deref(), Some("SESSION_OVER"), "the address works once");
     let mut place = app.send(&mut browser, &page, &[("address", address)]).await;
-    while let Place::Page(page) = &place
+    while let Location::Page(page) = &place
         && at::sign_in(page)
     {
         place = app.send(&mut browser, page, &[]).await;
@@ -284,7 +284,7 @@ async fn a_consent_of_somebody_else_does_not_connect_a_persons_calendar(app: Tes
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &url, at::sign_in).await;
     let mut place = app.send(&mut browser, &page, &[("address", org.people()[org.insider()])]).await;
-    while let Place::Page(page) = &place
+    while let Location::Page(page) = &place
         && at::sign_in(page)
     {
         place = app.send(&mut browser, page, &[]).await;
@@ -313,7 +313,7 @@ async fn a_sign_in_name_that_is_the_owners_proves_nothing_at_microsoft(app: Test
     let mut browser = app.browser(&org);
     let page = app.walk_to(&mut browser, &url, at::sign_in).await;
     let mut place = app.send(&mut browser, &page, &[("address", account)]).await;
-    while let Place::Page(page) = &place
+    while let Location::Page(page) = &place
         && at::sign_in(page)
     {
         place = app.send(&mut browser, page, &[]).await;

@@ -2,7 +2,7 @@
 //! answer; and a person's own consent.
 
 use chrono::Duration;
-use muster::demo::browser::{Browser, Page, Place};
+use muster::demo::browser::{Browser, Location, Page};
 use providers::google::DELEGATED;
 use serde_json::{Value, json};
 use workflows::reconcile::Reconciler;
@@ -205,9 +205,9 @@ pub fn at_google(page: &Page) -> bool {
 }
 
 /// Goes through Google's pages as whoever has this account.
-pub async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account: &str) -> Place {
+pub async fn answer_as(app: &TestApp, browser: &mut Browser, page: Page, account: &str) -> Location {
     let mut place = app.send(browser, &page, &[("address", account)]).await;
-    while let Place::Page(page) = &place
+    while let Location::Page(page) = &place
         && at_google(page)
     {
         place = app.send(browser, page, TICKED).await;

@@ -1,7 +1,7 @@
 //! S1: connecting the service account, as the administrator's browser and the vendor's back end see it.
 
 use chrono::Duration;
-use muster::demo::browser::{Place, TICKED};
+use muster::demo::browser::{Location, TICKED};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -252,7 +252,7 @@ async fn s1_12_a_state_that_was_used_or_is_anothers_changes_nothing(app: TestApp
     let page = app.walk_to(&mut browser, &link, at::sign_in).await;
     let used = member(&page, "state");
     let (mut place, mut told) = (app.send(&mut browser, &page, &[]).await, false);
-    while let Place::Page(page) = &place
+    while let Location::Page(page) = &place
         && (at::sign_in(page) || at::asked(page))
     {
         if at::asked(page) {

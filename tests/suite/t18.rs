@@ -14,7 +14,7 @@ use chrono::Duration;
 use muster::{
     app::{self, Node},
     config::Config,
-    demo::browser::Place,
+    demo::browser::Location,
 };
 use providers::{Credential, Credentials, Error, Remedy};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
@@ -73,7 +73,7 @@ impl Scene {
             .await;
         let address = org.people()[org.outsider()].to_owned();
         let mut place = app.send(&mut browser, &page, &[("address", &address)]).await;
-        while let Place::Page(page) = &place
+        while let Location::Page(page) = &place
             && at::sign_in(page)
         {
             place = app.send(&mut browser, page, &[]).await;

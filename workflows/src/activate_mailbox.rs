@@ -13,10 +13,10 @@ use services::{
     connections,
     health::{self, Judgement},
     integrations,
-    orders::Activate,
+    run_inputs::Activate,
 };
 
-use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
 
 crate::workflow! {
     /// Activates one mailbox.
@@ -44,19 +44,19 @@ struct Mailbox {
     session: Session,
 }
 
-async fn open(world: &World, at: &Step<Memory>) -> Result<Mailbox, Trouble> {
-    let gone = || Trouble::fail("NOT_FOUND", "The mailbox no longer exists in Muster.");
-    let services = &world.services;
-    let rows = services.connections().among(at.tenant, &[at.memory.order.connection]).await?;
+async fn open(context: &StepContext, at: &Step<Memory>) -> Result<Mailbox, StepError> {
+    let gone = || StepError::fail("NOT_FOUND", "The mailbox no longer exists in Muster.");
+    let services = &context.services;
+    let rows = services.connections().by_ids(at.tenant, &[at.memory.order.connection]).await?;
     let connection = rows.into_iter().next().ok_or_else(gone)?;
-    let rows = services.integrations().among(at.tenant, &[connection.integration_id]).await?;
+    let rows = services.integrations().by_ids(at.tenant, &[connection.integration_id]).await?;
     let integration = rows.into_iter().next().ok_or_else(gone)?;
     let (provider, session) = services.grants().session_of(&integration, &connection).await?;
     Ok(Mailbox { connection, integration, provider, session })
 }
 
-async fn look(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let mailbox = open(world, at).await?;
+async fn look(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let mailbox = open(context, at).await?;
     if left_out(at, &mailbox) {
         return Ok(Next::Done);
     }
@@ -70,7 +70,7 @@ async fn look(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     };
     let (seen, calendar) = match seen {
         Ok(seen) => seen,
-        Err(error) => return cannot(world, at, &mailbox, error).await,
+        Err(error) => return cannot(context, at, &mailbox, error).await,
     };
     at.memory.capabilities = calendar.capabilities;
     let route = if mailbox.session.own { Route::Own } else { Route::Delegated };
@@ -98,17 +98,17 @@ async fn listed(mailbox: &Mailbox) -> Option<serde_json::Value> {
     }
 }
 
-async fn read_the_window(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let mailbox = open(world, at).await?;
+async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let mailbox = open(context, at).await?;
     if left_out(at, &mailbox) {
         return Ok(Next::Done);
     }
-    let window = calendars::window(&world.services);
+    let window = calendars::window(&context.services);
     let read =
         calendars::read(&*mailbox.provider, &mailbox.session, &mailbox.connection, window, at.now).await;
     let copy = match read {
         Ok(copy) => copy,
-        Err(error) => return cannot(world, at, &mailbox, error).await,
+        Err(error) => return cannot(context, at, &mailbox, error).await,
     };
     at.change(Change::Calendar(Box::new(copy)));
     let (state, reason) = match at.memory.capabilities.writes() {
@@ -120,7 +120,7 @@ async fn read_the_window(world: &World, at: &mut Step<Memory>) -> Outcome<State>
             );
             (
                 ConnectionState::FreeBusyOnly,
-                Some(reason.act("Grant the permission to write to this calendar.")),
+                Some(reason.with_next_action("Grant the permission to write to this calendar.")),
             )
         }
     };
@@ -146,7 +146,7 @@ fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
 
 /// What an error at this mailbox means: nothing yet, this mailbox, or the whole integration.
 async fn cannot(
-    world: &World,
+    context: &StepContext,
     at: &mut Step<Memory>,
     mailbox: &Mailbox,
     error: providers::Error,
@@ -157,16 +157,16 @@ async fn cannot(
     match health::judge(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
         Judgement::Passing(error) => return Err(error.into()),
         Judgement::Lost(error) => {
-            at.change(health::lost(mailbox.integration.id, &error));
+            at.change(health::integration_failing(mailbox.integration.id, &error));
             let state = if state == ConnectionState::Verifying { ConnectionState::Pending } else { state };
-            at.change(health::failure(&world.services, connection, &error, false));
+            at.change(health::failure(&context.services, connection, &error, false));
             settle(at, state, Some(health::reason(&error)));
             return Ok(Next::Done);
         }
         Judgement::Refused => {
-            at.change(health::failure(&world.services, connection, &error, true));
+            at.change(health::failure(&context.services, connection, &error, true));
             // One that is in use stays so until the refusal lasts.
-            if state.is_readable() && !health::lasts(&world.services, connection, &error) {
+            if state.is_readable() && !health::is_persistent(&context.services, connection, &error) {
                 settle(at, state, integrations::reason(connection.reason.as_ref()));
                 return Ok(Next::Done);
             }
@@ -174,15 +174,15 @@ async fn cannot(
         Judgement::Mailbox => {}
     }
     if state == ConnectionState::Active {
-        at.change(health::degraded(mailbox.integration.id));
+        at.change(health::integration_degraded(mailbox.integration.id));
     }
     settle(at, ConnectionState::Unreachable, Some(health::mailbox_reason(&error, own)));
     Ok(Next::Done)
 }
 
 /// The mailbox could not be activated although nothing says that it cannot be served. An active one stays so.
-async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
-    let rows = world.services.connections().among(at.tenant, &[at.memory.order.connection]).await?;
+async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let rows = context.services.connections().by_ids(at.tenant, &[at.memory.order.connection]).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(()) };
     let state = match connections::state(&row) {
         ConnectionState::Active => ConnectionState::Active,
@@ -190,9 +190,9 @@ async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
         ConnectionState::Excluded => ConnectionState::Excluded,
         _ => ConnectionState::Unreachable,
     };
-    let reason = at.failure.clone().map(|reason| reason.act("Try the activation again."));
+    let reason = at.failure.clone().map(|reason| reason.with_next_action("Try the activation again."));
     if let Some(reason) = &reason {
-        at.change(health::failure_because(&world.services, &row, reason));
+        at.change(health::failure_because(&context.services, &row, reason));
     }
     settle(at, state, reason);
     Ok(())

@@ -10,15 +10,15 @@ use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use services::{
     Change, campaigns,
     change::{ItemResult, NewConnection, RoomList},
-    connections, integrations, orders,
+    connections, integrations, run_inputs,
 };
 use uuid::Uuid;
 
-use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
 
 crate::workflow! {
     /// Activates every mailbox of an integration that is not active yet.
-    Campaign = "campaign" v 1 (orders::Campaign);
+    Campaign = "campaign" v 1 (run_inputs::Campaign);
 
     // state       does             undone by   retry      then
     Discover:      discover       | finish    | STANDARD | [Enlist];
@@ -29,17 +29,17 @@ crate::workflow! {
 /// Mailboxes wait for their results this long before the campaign looks by itself.
 const LOOK_EVERY: chrono::Duration = chrono::Duration::seconds(3);
 
-async fn discover(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<State> {
+async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
     if at.memory.listed_only {
         return Ok(Next::Go(State::Enlist));
     }
     let integration = at.memory.integration;
-    let rows = world.services.integrations().among(at.tenant, &[integration]).await?;
+    let rows = context.services.integrations().by_ids(at.tenant, &[integration]).await?;
     let row = rows
         .into_iter()
         .next()
-        .ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration has been removed."))?;
-    let (provider, session) = world.services.grants().session(&row, None).await?;
+        .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+    let (provider, session) = context.services.grants().session(&row, None).await?;
     let (mut rooms, mut after) = (Vec::new(), None);
     loop {
         let page = provider.rooms(&session, after.as_deref()).await?;
@@ -50,7 +50,7 @@ async fn discover(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<Sta
         }
     }
     at.change(Change::Rooms(RoomList { integration, rooms }));
-    let txn = world.services.store.read(at.tenant).await?;
+    let txn = context.services.store.read(at.tenant).await?;
     let users = entity::tenant_user::of(at.tenant)
         .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
         .all(&txn)
@@ -64,25 +64,25 @@ async fn discover(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<Sta
 }
 
 /// A campaign that cannot go on is over; what has no result can be tried by the next one.
-async fn finish(_world: &World, at: &mut Step<orders::Campaign>) -> Undone {
+async fn finish(_context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> UndoOutcome {
     at.change(Change::CampaignFinished(at.memory.campaign));
     Ok(())
 }
 
-async fn enlist(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<State> {
-    campaigns::enlist(&world.services, at.tenant, &at.memory, &at.asked_by).await?;
+async fn enlist(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
+    campaigns::enlist(&context.services, at.tenant, &at.memory, &at.asked_by).await?;
     Ok(Next::Go(State::AwaitResults))
 }
 
-async fn count_results(world: &World, at: &mut Step<orders::Campaign>) -> Outcome<State> {
+async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
     while at.take("results_complete").is_some() {}
-    let open = open_items(world, at).await?;
+    let open = open_items(context, at).await?;
     if open.is_empty() {
         at.change(Change::CampaignFinished(at.memory.campaign));
         return Ok(Next::Done);
     }
     let mut left = open.len();
-    for row in settled_elsewhere(world, at.tenant, &open).await? {
+    for row in settled_elsewhere(context, at.tenant, &open).await? {
         let (campaign, connection, result) = (at.memory.campaign, row.id, connections::state(&row));
         let reason = integrations::reason(row.reason.as_ref());
         at.change(Change::Item(ItemResult { campaign, connection, result, reason }));
@@ -92,9 +92,9 @@ async fn count_results(world: &World, at: &mut Step<orders::Campaign>) -> Outcom
     Ok(Next::Wait { until: Some(until), or: Some("results_complete") })
 }
 
-async fn open_items(world: &World, at: &Step<orders::Campaign>) -> Result<Vec<Uuid>, Trouble> {
+async fn open_items(context: &StepContext, at: &Step<run_inputs::Campaign>) -> Result<Vec<Uuid>, StepError> {
     use entity::campaign_item::{Column, of};
-    let txn = world.services.store.read(at.tenant).await?;
+    let txn = context.services.store.read(at.tenant).await?;
     let rows = of(at.tenant)
         .filter(Column::CampaignId.eq(at.memory.campaign))
         .filter(Column::Result.is_null())
@@ -105,11 +105,11 @@ async fn open_items(world: &World, at: &Step<orders::Campaign>) -> Result<Vec<Uu
 
 /// Mailboxes without a result that no run is at: another activation was under way when this campaign ordered its own.
 async fn settled_elsewhere(
-    world: &World,
+    context: &StepContext,
     tenant: Uuid,
     open: &[Uuid],
-) -> Result<Vec<entity::connection::Model>, Trouble> {
-    let txn = world.services.store.read(tenant).await?;
+) -> Result<Vec<entity::connection::Model>, StepError> {
+    let txn = context.services.store.read(tenant).await?;
     let live: HashSet<Uuid> = entity::run::of(tenant)
         .filter(entity::run::Column::Workflow.eq("activate_mailbox"))
         .filter(entity::run::Column::FinishedAt.is_null())
@@ -125,7 +125,7 @@ async fn settled_elsewhere(
     let mut rows = Vec::new();
     // One statement holds a few thousand parameters at most on both stores.
     for idle in idle.chunks(1000) {
-        rows.extend(world.services.connections().among(tenant, idle).await?);
+        rows.extend(context.services.connections().by_ids(tenant, idle).await?);
     }
     Ok(rows)
 }

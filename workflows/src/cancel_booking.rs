@@ -8,14 +8,14 @@ use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{Desk, Whole, effect_key, meeting_over, time_of},
+    bookings::{BookingDetails, TargetCalendar, effect_key, meeting_over, time_of},
     change::BookingChange,
-    orders::CancelBooking as Order,
+    run_inputs::CancelBooking as RunInput,
 };
 use uuid::Uuid;
 
 use crate::{
-    engine::{Next, Outcome, Step, Trouble, Undone, World, nothing},
+    engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
     move_booking::{cannot_have_changed, wait_for_others, wait_for_rooms_again},
     write_booking::{is_over, load},
 };
@@ -34,75 +34,75 @@ crate::workflow! {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
-    order: Order,
+    order: RunInput,
     /// The runs that were told to stop.
     #[serde(default)]
     told: Vec<Uuid>,
 }
 
-async fn take_over(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let booking = at.memory.order.booking;
     let mut told = std::mem::take(&mut at.memory.told);
-    let wait = wait_for_others(world, at, booking, &["write_booking", "move_booking"], &mut told).await;
+    let wait = wait_for_others(context, at, booking, &["write_booking", "move_booking"], &mut told).await;
     at.memory.told = told;
     Ok(wait?.unwrap_or(Next::Go(State::Cancel)))
 }
 
-async fn cancel(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
-    if is_over(&whole) {
+async fn cancel(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    if is_over(&details) {
         return Ok(Next::Done);
     }
-    let Some(desk) = world.services.bookings().desk(&whole.booking).await? else {
+    let Some(target) = context.services.bookings().target_calendar(&details.booking).await? else {
         return Ok(Next::Go(State::Settle));
     };
-    match take_out(&desk, &whole, &at.memory.order.message).await {
+    match take_out(&target, &details, &at.memory.order.message).await {
         // The event has gone with its mailbox.
         Err(error) if error.kind != ErrorKind::NoMailbox => Err(error.into()),
         _ => Ok(Next::Go(State::Settle)),
     }
 }
 
-async fn take_out(desk: &Desk, whole: &Whole, message: &str) -> providers::Result<()> {
-    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
-    let external = match whole.booking.external_id.clone() {
+async fn take_out(target: &TargetCalendar, details: &BookingDetails, message: &str) -> providers::Result<()> {
+    let (session, mailbox) = (&target.session, &target.via.mailbox);
+    let external = match details.booking.external_id.clone() {
         Some(external) => Some(external),
         // Written perhaps, but never recorded: its run was stopped half-way.
         None => {
-            let found = desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await?;
+            let found = target.provider.find_event(session, mailbox, &effect_key(&details.booking)).await?;
             found.map(|event| event.id)
         }
     };
     if let Some(external) = external {
-        desk.provider.cancel_event(session, mailbox, &external, message).await?;
+        target.provider.cancel_event(session, mailbox, &external, message).await?;
     }
     // The organiser may have deleted the event by hand; then nothing but the booking knows its rooms.
-    let rooms = whole.participants.iter().filter(|one| one.room_id.is_some());
+    let rooms = details.participants.iter().filter(|one| one.room_id.is_some());
     let rooms: Vec<String> = rooms.map(|room| room.address.clone()).collect();
-    desk.provider.remove_copies(session, mailbox, &effect_key(&whole.booking), &rooms).await
+    target.provider.remove_copies(session, mailbox, &effect_key(&details.booking), &rooms).await
 }
 
 /// An event that is cancelled cannot be brought back: when it is gone, the booking is cancelled all the same.
-async fn let_go(world: &World, at: &mut Step<Memory>) -> Undone {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
-    if !is_over(&whole) && !stands(world, &whole).await? {
-        cancelled(world, at, &whole).await?;
+async fn let_go(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    if !is_over(&details) && !stands(context, &details).await? {
+        cancelled(context, at, &details).await?;
     }
     Ok(())
 }
 
 /// Whether the event is still in the calendar. A calendar that does not let us in has not let us cancel either.
-async fn stands(world: &World, whole: &Whole) -> Result<bool, Trouble> {
-    let desk = match world.services.bookings().desk(&whole.booking).await {
-        Ok(Some(desk)) => desk,
+async fn stands(context: &StepContext, details: &BookingDetails) -> Result<bool, StepError> {
+    let target = match context.services.bookings().target_calendar(&details.booking).await {
+        Ok(Some(target)) => target,
         Ok(None) => return Ok(false),
         Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(true),
         Err(error) => return Err(error.into()),
     };
-    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
-    let found = match whole.booking.external_id.as_deref() {
-        Some(external) => desk.provider.event(session, mailbox, external).await,
-        None => desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await,
+    let (session, mailbox) = (&target.session, &target.via.mailbox);
+    let found = match details.booking.external_id.as_deref() {
+        Some(external) => target.provider.event(session, mailbox, external).await,
+        None => target.provider.find_event(session, mailbox, &effect_key(&details.booking)).await,
     };
     match found {
         Ok(event) => Ok(event.is_some()),
@@ -112,46 +112,50 @@ async fn stands(world: &World, whole: &Whole) -> Result<bool, Trouble> {
     }
 }
 
-async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
-    cancelled(world, at, &whole).await?;
+async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    cancelled(context, at, &details).await?;
     Ok(Next::Done)
 }
 
 /// The booking is over, and its time is free.
-async fn cancelled(world: &World, at: &mut Step<Memory>, whole: &Whole) -> Result<(), Trouble> {
-    let Order { booking, by, .. } = at.memory.order.clone();
+async fn cancelled(
+    context: &StepContext,
+    at: &mut Step<Memory>,
+    details: &BookingDetails,
+) -> Result<(), StepError> {
+    let RunInput { booking, by, .. } = at.memory.order.clone();
     at.change(Change::Booking(BookingChange {
         id: booking,
         state: Some(BookingState::Cancelled),
         reason: Some(None),
-        meeting: meeting_over(&whole.booking),
+        meeting: meeting_over(&details.booking),
         free: true,
-        record: Some(("CANCELLED", time_of(&whole.booking), by)),
+        record: Some(("CANCELLED", time_of(&details.booking), by)),
         ..BookingChange::default()
     }));
     if let (Some(external), Some(uid)) =
-        (whole.booking.external_id.as_deref(), whole.booking.event_uid.as_deref())
+        (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = world.services.bookings().own_event(whole, (external, uid), None).await?;
+        let own = context.services.bookings().own_event(details, (external, uid), None).await?;
         at.change(Change::OwnEvent(own));
     }
     Ok(())
 }
 
 /// The booking stands as it stood, and says why it was not cancelled.
-async fn complain(world: &World, at: &mut Step<Memory>) -> Undone {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
-    if is_over(&whole) {
+async fn complain(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    if is_over(&details) {
         return Ok(());
     }
     let again = "Cancel the booking again, once the calendar can be reached.";
-    let reason = at.failure.clone().map(|reason| reason.act(again));
+    let reason = at.failure.clone().map(|reason| reason.with_next_action(again));
     at.change(Change::Booking(BookingChange {
-        id: whole.booking.id,
+        id: details.booking.id,
         reason: Some(reason),
         ..BookingChange::default()
     }));
-    wait_for_rooms_again(at, &whole);
+    wait_for_rooms_again(at, &details);
     Ok(())
 }

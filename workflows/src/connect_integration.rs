@@ -16,12 +16,12 @@ use services::{
     change::{IntegrationChange, NewVerification, TenantLocale},
     connect::Consented,
     grants::Secret,
-    ladder::{self, Climb},
-    orders::Connect,
+    run_inputs::Connect,
+    verification::{self, Report},
 };
 use uuid::Uuid;
 
-use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
 
 crate::workflow! {
     /// Connects an organisation's calendar system through a service account.
@@ -62,12 +62,12 @@ pub struct Memory {
     proven: Option<(String, String)>,
 }
 
-async fn await_terms(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let deadline = *at.memory.deadline.get_or_insert(at.now + world.services.settings.link_lifetime);
+async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings.link_lifetime);
     if at.take("terms_accepted").is_some() {
         let reason =
             Reason::new("CONSENT_PENDING", "The administrator has not granted access at the provider yet.")
-                .act("Finish the consent at the provider.");
+                .with_next_action("Finish the consent at the provider.");
         at.change(state(at, IntegrationState::AwaitingConsent, Some(reason)));
         return Ok(Next::Go(State::AwaitConsent));
     }
@@ -75,8 +75,8 @@ async fn await_terms(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 }
 
 /// How it ends when it does not succeed. The last undo of all: typed credentials that were not tried go too.
-async fn close(world: &World, at: &mut Step<Memory>) -> Undone {
-    world.services.connect().forget(at.tenant, at.memory.order.integration).await?;
+async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    context.services.connect().forget_stored_consent(at.tenant, at.memory.order.integration).await?;
     let reason =
         at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", "The connection failed."));
     let end = match (at.memory.order.again, reason.code.as_str()) {
@@ -85,20 +85,23 @@ async fn close(world: &World, at: &mut Step<Memory>) -> Undone {
         (false, "CONSENT_DECLINED" | "RUN_CANCELLED") => IntegrationState::Declined,
         (false, _) => IntegrationState::Failed,
     };
-    let reason =
-        if reason.next_action.is_some() { reason } else { reason.act("Start the connection again.") };
+    let reason = if reason.next_action.is_some() {
+        reason
+    } else {
+        reason.with_next_action("Start the connection again.")
+    };
     at.change(state(at, end, Some(reason)));
     Ok(())
 }
 
-async fn await_consent(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn await_consent(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
     // The terms may be ticked again by a second browser; that changes nothing.
     while at.take("terms_accepted").is_some() {}
     if let Some(said) = at.take("consented") {
         let said = serde_json::from_value(said);
         at.memory.consented =
-            Some(said.map_err(|_| Trouble::fail("MEMORY_UNREADABLE", "The consent cannot be read."))?);
+            Some(said.map_err(|_| StepError::fail("MEMORY_UNREADABLE", "The consent cannot be read."))?);
         return Ok(Next::Go(State::Obtain));
     }
     let deadline = at.memory.deadline.unwrap_or(at.now);
@@ -106,13 +109,14 @@ async fn await_consent(_world: &World, at: &mut Step<Memory>) -> Outcome<State> 
 }
 
 /// Tries the consent, and puts it into force: the organisation must be the one that signed in, and nobody else's.
-async fn obtain_grant(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
-    let services = &world.services;
-    let row = integration(world, at).await?;
+    let services = &context.services;
+    let row = integration(context, at).await?;
     let consented = at.memory.consented.clone();
-    let consented = consented.ok_or_else(|| Trouble::fail("MEMORY_UNREADABLE", "The consent is missing."))?;
-    let secret = services.connect().handed_over(at.tenant, row.id, consented.session).await?;
+    let consented =
+        consented.ok_or_else(|| StepError::fail("MEMORY_UNREADABLE", "The consent is missing."))?;
+    let secret = services.connect().stored_consent(at.tenant, row.id, consented.session).await?;
     let (provider, session) =
         services.grants().trial(&row, &secret, &consented.by, consented.server.clone())?;
     let organisation =
@@ -120,26 +124,26 @@ async fn obtain_grant(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
     if let Secret::MicrosoftApp { external } = &secret
         && !external.eq_ignore_ascii_case(&organisation.id)
     {
-        return Err(Trouble::fail(
+        return Err(StepError::fail(
             "TENANT_MISMATCH",
             "The access belongs to a different organisation from the account that signed in.",
         ));
     }
     if row.external_tenant.as_deref().is_some_and(|known| known != organisation.id) {
         let message = "This is a different organisation from the one that was connected before.";
-        return Err(Trouble::fail("TENANT_MISMATCH", message));
+        return Err(StepError::fail("TENANT_MISMATCH", message));
     }
-    services.connect().adopt(&row, &consented, &secret, &organisation).await?;
+    services.connect().put_in_force(&row, &consented, &secret, &organisation).await?;
     at.memory.probe = Some(services.ids.uuid());
     let reason =
         Reason::new("AUTHORISATION_PENDING", "The provider granted access. Nothing is read or written yet.")
-            .act("Authorise the use of this access.");
+            .with_next_action("Authorise the use of this access.");
     at.change(state(at, IntegrationState::AwaitingAuthorization, Some(reason)));
     Ok(Next::Go(State::AwaitAuthorization))
 }
 
 /// A fresh consent takes some minutes to spread at Microsoft, a delegation up to a day at Google: until then a refusal is no refusal.
-fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
+fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
     let spreads = match secret {
         Secret::MicrosoftApp { .. } => {
             matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
@@ -151,7 +155,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
         Secret::MicrosoftUser { .. } | Secret::GoogleUser { .. } | Secret::Basic { .. } => false,
     };
     match spreads {
-        true => Trouble::Retry {
+        true => StepError::Retry {
             reason: Reason::new(
                 "PERMISSION_SPREADING",
                 "The provider has not applied the new permission everywhere yet.",
@@ -159,24 +163,24 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> Trouble {
             after: None,
         },
         false if error.kind == ErrorKind::GrantLost => {
-            Trouble::fail("CREDENTIALS_REFUSED", "The calendar system does not accept these credentials.")
+            StepError::fail("CREDENTIALS_REFUSED", "The calendar system does not accept these credentials.")
         }
         false => error.into(),
     }
 }
 
 /// Nothing half-connected is left behind; a connection that was there before keeps what it had.
-async fn revoke_grant(world: &World, at: &mut Step<Memory>) -> Undone {
+async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
-        world.services.connect().abandon(at.tenant, at.memory.order.integration).await?;
+        context.services.connect().withdraw(at.tenant, at.memory.order.integration).await?;
     }
     Ok(())
 }
 
-async fn await_authorization(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
     if at.take("authorised").is_some() {
-        at.memory.spread_by = Some(at.now + world.services.settings.propagation);
+        at.memory.spread_by = Some(at.now + context.services.settings.propagation);
         at.change(state(at, IntegrationState::Verifying, None));
         return Ok(Next::Go(State::Verify));
     }
@@ -184,11 +188,11 @@ async fn await_authorization(world: &World, at: &mut Step<Memory>) -> Outcome<St
     wait(at, deadline, "authorised")
 }
 
-async fn climb_the_ladder(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let row = integration(world, at).await?;
+async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let row = integration(context, at).await?;
     let probe = at.memory.probe.unwrap_or(at.run);
-    let mailbox = ladder::mailbox_to_prove(&row, None);
-    let climb = ladder::climb(&world.services, &row, mailbox, probe).await?;
+    let mailbox = verification::mailbox_to_prove(&row, None);
+    let climb = verification::run(&context.services, &row, mailbox, probe).await?;
     if let Some(error) = climb.again {
         return Err(error.into());
     }
@@ -197,7 +201,7 @@ async fn climb_the_ladder(world: &World, at: &mut Step<Memory>) -> Outcome<State
     if climb.verdict() == Verdict::Failed {
         let spreading = climb.spreading && at.memory.spread_by.is_some_and(|by| at.now < by);
         if !spreading {
-            return Err(Trouble::Fail(ladder_reason(&climb)));
+            return Err(StepError::Fail(check_reason(&climb)));
         }
         let reason = Reason::new(
             "PERMISSION_SPREADING",
@@ -211,7 +215,7 @@ async fn climb_the_ladder(world: &World, at: &mut Step<Memory>) -> Outcome<State
 }
 
 /// Writes down what a climb saw. Only an organisation whose verification did not fail tells anything of the tenant.
-pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Climb) {
+pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Report) {
     if let Some(organisation) = climb.organisation.clone()
         && climb.verdict() != Verdict::Failed
     {
@@ -224,18 +228,18 @@ pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Climb) {
 }
 
 /// The reason of a failed climb: its first failed check.
-pub(crate) fn ladder_reason(climb: &Climb) -> Reason {
+pub(crate) fn check_reason(climb: &Report) -> Reason {
     let Some(check) = climb.failure() else {
         return Reason::new("VERIFICATION_FAILED", "The verification failed.");
     };
     let reason = Reason::new(format!("CHECK_{}_FAILED", check.name), check.evidence.clone());
     match &check.next_action {
-        Some(next) => reason.act(next.clone()),
+        Some(next) => reason.with_next_action(next.clone()),
         None => reason,
     }
 }
 
-async fn wait_for_permission(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn wait_for_permission(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let resume = *at.memory.resume_at.get_or_insert(at.now + chrono::Duration::minutes(2));
     if at.now < resume {
         return Ok(Next::Wait { until: Some(resume), or: None });
@@ -245,7 +249,7 @@ async fn wait_for_permission(_world: &World, at: &mut Step<Memory>) -> Outcome<S
     Ok(Next::Go(State::Verify))
 }
 
-async fn activate(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn activate(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let integration = at.memory.order.integration;
     if let Some((address, name)) = at.memory.proven.take() {
         at.change(Change::ServiceMailbox { integration, address, name });
@@ -265,25 +269,28 @@ fn state(at: &Step<Memory>, state: IntegrationState, reason: Option<Reason>) -> 
     })
 }
 
-async fn integration(world: &World, at: &Step<Memory>) -> Result<entity::integration::Model, Trouble> {
-    let rows = world.services.integrations().among(at.tenant, &[at.memory.order.integration]).await?;
-    rows.into_iter().next().ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration has been removed."))
+async fn integration(
+    context: &StepContext,
+    at: &Step<Memory>,
+) -> Result<entity::integration::Model, StepError> {
+    let rows = context.services.integrations().by_ids(at.tenant, &[at.memory.order.integration]).await?;
+    rows.into_iter().next().ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))
 }
 
 /// Whether the administrator, or the provider in his name, said no.
-fn declined(at: &mut Step<Memory>) -> Result<(), Trouble> {
+fn declined(at: &mut Step<Memory>) -> Result<(), StepError> {
     let Some(said) = at.take("declined") else { return Ok(()) };
     let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
     let code = text("code").unwrap_or_else(|| "CONSENT_DECLINED".to_owned());
     let message = text("message").unwrap_or_else(|| "The administrator did not grant access.".to_owned());
-    Err(Trouble::fail(&code, message))
+    Err(StepError::fail(&code, message))
 }
 
 /// Waits for a signal, or for the end of the attempt.
 fn wait(at: &mut Step<Memory>, deadline: Timestamp, signal: &'static str) -> Outcome<State> {
     declined(at)?;
     if at.now >= deadline {
-        return Err(Trouble::fail("CONNECT_EXPIRED", "The connection was not completed in time."));
+        return Err(StepError::fail("CONNECT_EXPIRED", "The connection was not completed in time."));
     }
     Ok(Next::Wait { until: Some(deadline), or: Some(signal) })
 }

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn every_order_has_its_workflow_and_every_table_is_well_formed() {
         let mut names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-        let mut ordered = services::orders::Order::WORKFLOWS.to_vec();
+        let mut ordered = services::run_inputs::RunInput::WORKFLOWS.to_vec();
         names.sort_unstable();
         ordered.sort_unstable();
         assert_eq!(names, ordered);

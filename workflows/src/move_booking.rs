@@ -13,16 +13,16 @@ use providers::{ErrorKind, EventChange};
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{Whole, awaits_meeting},
+    bookings::{BookingDetails, awaits_meeting},
     change::BookingChange,
     health,
-    orders::{self, MoveBooking as Order},
+    run_inputs::{self, MoveBooking as RunInput},
 };
 use uuid::Uuid;
 
 use crate::{
-    engine::{Next, Outcome, Step, Trouble, Undone, World, nothing},
-    write_booking::{SUPERSEDED, desk, is_over, load, state},
+    engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
+    write_booking::{SUPERSEDED, is_over, load, state, target_calendar},
 };
 
 crate::workflow! {
@@ -39,24 +39,24 @@ crate::workflow! {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
-    order: Order,
+    order: RunInput,
     /// The runs that were told to stop.
     #[serde(default)]
     told: Vec<Uuid>,
 }
 
-async fn take_over(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let booking = at.memory.order.booking;
     let mut told = std::mem::take(&mut at.memory.told);
-    let wait = wait_for_others(world, at, booking, &["write_booking"], &mut told).await;
+    let wait = wait_for_others(context, at, booking, &["write_booking"], &mut told).await;
     at.memory.told = told;
     if let Some(wait) = wait? {
         return Ok(wait);
     }
     // A move that failed has given the new time back; when it is retried, somebody else may have it.
-    let whole = load(world, at.tenant, booking).await?;
-    if !world.services.bookings().holds(&whole.booking, at.memory.order.to).await? {
-        return Err(Trouble::fail(
+    let details = load(context, at.tenant, booking).await?;
+    if !context.services.bookings().holds(&details.booking, at.memory.order.to).await? {
+        return Err(StepError::fail(
             "SLOT_TAKEN",
             "The new time is no longer blocked for this booking. Move the booking again.",
         ));
@@ -67,13 +67,13 @@ async fn take_over(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 /// Waits until earlier runs of a booking have ended, so that only one acts at a time. One that waits for rooms is
 /// told to stop.
 pub(crate) async fn wait_for_others<M, S>(
-    world: &World,
+    context: &StepContext,
     at: &mut Step<M>,
     booking: Uuid,
     workflows: &[&str],
     told: &mut Vec<Uuid>,
-) -> Result<Option<Next<S>>, Trouble> {
-    let live = world.services.bookings().live_runs(at.tenant, booking).await?;
+) -> Result<Option<Next<S>>, StepError> {
+    let live = context.services.bookings().live_runs(at.tenant, booking).await?;
     let is_earlier =
         |run: &entity::run::Model| run.id != at.run && workflows.contains(&run.workflow.as_str());
     let earlier: Vec<_> = live.into_iter().filter(is_earlier).collect();
@@ -90,37 +90,37 @@ pub(crate) async fn wait_for_others<M, S>(
     Ok(Some(Next::Wait { until: Some(at.now + Duration::seconds(1)), or: None }))
 }
 
-async fn change(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
-    let (false, Some(external)) = (is_over(&whole), whole.booking.external_id.as_deref()) else {
-        return Err(Trouble::fail("BOOKING_OVER", "The booking was not written, or is over."));
+async fn change(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let (false, Some(external)) = (is_over(&details), details.booking.external_id.as_deref()) else {
+        return Err(StepError::fail("BOOKING_OVER", "The booking was not written, or is over."));
     };
-    let desk = desk(world, &whole).await?;
+    let target = target_calendar(context, &details).await?;
     let change = EventChange {
         range: Some(at.memory.order.to),
-        zone: Some(whole.booking.time_zone.clone()),
+        zone: Some(details.booking.time_zone.clone()),
         ..EventChange::default()
     };
-    let changed = desk.provider.update_event(&desk.session, &desk.via.mailbox, external, &change).await;
+    let changed = target.provider.update_event(&target.session, &target.via.mailbox, external, &change).await;
     match changed {
         Ok(_) => Ok(Next::Go(State::Settle)),
-        Err(error) if error.kind == ErrorKind::Gone => Err(Trouble::Fail(event_gone())),
+        Err(error) if error.kind == ErrorKind::Gone => Err(StepError::Fail(event_gone())),
         Err(error) => Err(error.into()),
     }
 }
 
 fn event_gone() -> Reason {
     Reason::new("EVENT_GONE", "Somebody has removed the event from the calendar.")
-        .act("Cancel this booking, or book again.")
+        .with_next_action("Cancel this booking, or book again.")
 }
 
-async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let Order { booking, from, to, by } = at.memory.order.clone();
-    let whole = load(world, at.tenant, booking).await?;
-    let desk = desk(world, &whole).await?;
-    let rooms = whole.participants.iter().filter(|one| one.room_id.is_some());
+async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let RunInput { booking, from, to, by } = at.memory.order.clone();
+    let details = load(context, at.tenant, booking).await?;
+    let target = target_calendar(context, &details).await?;
+    let rooms = details.participants.iter().filter(|one| one.room_id.is_some());
     // Where rooms do not answer by themselves, the connector has moved their entries too: they stay accepted.
-    let answer = if desk.provider.offers().rooms_answer { Answer::None } else { Answer::Accepted };
+    let answer = if target.provider.features().rooms_answer { Answer::None } else { Answer::Accepted };
     let answers: Vec<_> = rooms.map(|room| (room.address.clone(), answer)).collect();
     let asks = !answers.is_empty() && answer == Answer::None;
     at.change(Change::Booking(BookingChange {
@@ -133,14 +133,14 @@ async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
         ..BookingChange::default()
     }));
     if let (Some(external), Some(uid)) =
-        (whole.booking.external_id.as_deref(), whole.booking.event_uid.as_deref())
+        (details.booking.external_id.as_deref(), details.booking.event_uid.as_deref())
     {
-        let own = world.services.bookings().own_event(&whole, (external, uid), Some(to)).await?;
+        let own = context.services.bookings().own_event(&details, (external, uid), Some(to)).await?;
         at.change(Change::OwnEvent(own));
     }
-    if asks || awaits_meeting(&whole.booking) {
-        at.change(Change::Order(
-            orders::Order::WriteBooking(orders::WriteBooking { booking }),
+    if asks || awaits_meeting(&details.booking) {
+        at.change(Change::RunInput(
+            run_inputs::RunInput::WriteBooking(run_inputs::WriteBooking { booking }),
             Lane::Interactive,
         ));
     }
@@ -148,25 +148,25 @@ async fn settle(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 }
 
 /// Puts the event back where it was, if it was moved.
-async fn put_back(world: &World, at: &mut Step<Memory>) -> Undone {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
-    let Some(external) = whole.booking.external_id.as_deref() else { return Ok(()) };
+async fn put_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
+    let Some(external) = details.booking.external_id.as_deref() else { return Ok(()) };
     let from = at.memory.order.from;
-    let desk = match world.services.bookings().desk(&whole.booking).await {
-        Ok(Some(desk)) => desk,
+    let target = match context.services.bookings().target_calendar(&details.booking).await {
+        Ok(Some(target)) => target,
         Ok(None) => return Ok(()),
         Err(services::Error::Provider(error)) if cannot_have_changed(&error) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
-    let restored = match desk.provider.event(session, mailbox, external).await {
+    let (session, mailbox) = (&target.session, &target.via.mailbox);
+    let restored = match target.provider.event(session, mailbox, external).await {
         Ok(Some(event)) if event.range != from => {
             let change = EventChange {
                 range: Some(from),
-                zone: Some(whole.booking.time_zone.clone()),
+                zone: Some(details.booking.time_zone.clone()),
                 ..EventChange::default()
             };
-            desk.provider.update_event(session, mailbox, external, &change).await.map(|_| ())
+            target.provider.update_event(session, mailbox, external, &change).await.map(|_| ())
         }
         Ok(_) => Ok(()),
         Err(error) => Err(error),
@@ -187,23 +187,23 @@ pub(crate) fn cannot_have_changed(error: &providers::Error) -> bool {
 }
 
 /// The booking stays where it was, and says why.
-async fn stay(world: &World, at: &mut Step<Memory>) -> Undone {
-    let whole = load(world, at.tenant, at.memory.order.booking).await?;
+async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let details = load(context, at.tenant, at.memory.order.booking).await?;
     at.change(Change::Booking(BookingChange {
-        id: whole.booking.id,
+        id: details.booking.id,
         reason: Some(at.failure.clone()),
         time: Some(at.memory.order.from),
         ..BookingChange::default()
     }));
-    wait_for_rooms_again(at, &whole);
+    wait_for_rooms_again(at, &details);
     Ok(())
 }
 
 /// Whoever waited for the rooms was told to stop: somebody has to wait again.
-pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, whole: &Whole) {
-    let waited = matches!(state(whole), BookingState::Written | BookingState::RoomPending);
-    if waited || awaits_meeting(&whole.booking) {
-        let order = orders::WriteBooking { booking: whole.booking.id };
-        at.change(Change::Order(orders::Order::WriteBooking(order), Lane::Interactive));
+pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, details: &BookingDetails) {
+    let waited = matches!(state(details), BookingState::Written | BookingState::RoomPending);
+    if waited || awaits_meeting(&details.booking) {
+        let order = run_inputs::WriteBooking { booking: details.booking.id };
+        at.change(Change::RunInput(run_inputs::RunInput::WriteBooking(order), Lane::Interactive));
     }
 }

@@ -5,12 +5,12 @@
 
 use domain::state::Verdict;
 use serde::{Deserialize, Serialize};
-use services::{Change, change::RoomList, health, ladder, orders::Verify};
+use services::{Change, change::RoomList, health, run_inputs::Verify, verification};
 use uuid::Uuid;
 
 use crate::{
-    connect_integration::{ladder_reason, record},
-    engine::{Next, Outcome, Step, Trouble, World, nothing},
+    connect_integration::{check_reason, record},
+    engine::{Next, Outcome, Step, StepContext, StepError, nothing},
 };
 
 crate::workflow! {
@@ -33,32 +33,33 @@ pub struct Memory {
 }
 
 /// The keys of the probe events are stored before the first one is written.
-async fn mint(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    at.memory.probe = Some(world.services.ids.uuid());
+async fn mint(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    at.memory.probe = Some(context.services.ids.uuid());
     Ok(Next::Go(State::Climb))
 }
 
-async fn climb(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let order = at.memory.order.clone();
-    let rows = world.services.integrations().among(at.tenant, &[order.integration]).await?;
+    let rows = context.services.integrations().by_ids(at.tenant, &[order.integration]).await?;
     let row = rows
         .into_iter()
         .next()
-        .ok_or_else(|| Trouble::fail("NOT_FOUND", "The integration has been removed."))?;
-    let mailbox = ladder::mailbox_to_prove(&row, order.candidate.as_deref());
-    let climb = ladder::climb(&world.services, &row, mailbox, at.memory.probe.unwrap_or(at.run)).await?;
+        .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+    let mailbox = verification::mailbox_to_prove(&row, order.candidate.as_deref());
+    let climb =
+        verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run)).await?;
     if let Some(error) = climb.again {
         return Err(error.into());
     }
     record(at, row.id, &climb);
     let reached = climb.organisation.is_some();
     if climb.verdict() == Verdict::Failed {
-        let reason = ladder_reason(&climb);
+        let reason = check_reason(&climb);
         if !reached {
             at.change(health::lost_because(row.id, reason.clone()));
         }
         return match order.candidate {
-            Some(_) => Err(Trouble::Fail(reason)),
+            Some(_) => Err(StepError::Fail(reason)),
             None => Ok(Next::Done),
         };
     }
@@ -67,6 +68,6 @@ async fn climb(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
         let (integration, address) = (row.id, address.to_owned());
         at.change(Change::ServiceMailbox { integration, address, name });
     }
-    at.change(health::healed(row.id));
+    at.change(health::integration_recovered(row.id));
     Ok(Next::Done)
 }

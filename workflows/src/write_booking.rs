@@ -16,14 +16,14 @@ use providers::{Event, NewEvent, Remedy};
 use serde::{Deserialize, Serialize};
 use services::{
     Change,
-    bookings::{Desk, Whole, effect_key, event_of, meeting_of, meeting_over},
+    bookings::{BookingDetails, TargetCalendar, effect_key, event_of, meeting_of, meeting_over},
     change::{BookingChange, ConnectionChange},
     health::{self, Judgement},
-    orders::WriteBooking as Order,
+    run_inputs::WriteBooking as RunInput,
 };
 
 use self::rooms::await_rooms;
-use crate::engine::{Next, Outcome, Step, Trouble, Undone, World, nothing};
+use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
 
 crate::workflow! {
     /// Writes a booking to a calendar and waits for its rooms.
@@ -43,7 +43,7 @@ pub(crate) const SUPERSEDED: &str = "superseded";
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Memory {
     #[serde(flatten)]
-    order: Order,
+    order: RunInput,
     /// Mailboxes that refused this booking.
     #[serde(default)]
     without: Vec<String>,
@@ -58,76 +58,79 @@ pub struct Memory {
     asked_at: Option<domain::Timestamp>,
 }
 
-async fn route(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let whole = whole(world, at).await?;
-    if is_over(&whole) {
+async fn route(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let details = details(context, at).await?;
+    if is_over(&details) {
         return Ok(Next::Done);
     }
-    if whole.booking.external_id.is_some() {
+    if details.booking.external_id.is_some() {
         return Ok(Next::Go(State::AwaitRooms));
     }
-    let via = world.services.bookings().route(at.tenant, &whole.booking, &at.memory.without).await?;
+    let via = context.services.bookings().route(at.tenant, &details.booking, &at.memory.without).await?;
     let via = via.ok_or_else(|| {
-        Trouble::Fail(
+        StepError::Fail(
             Reason::new(
                 "NO_CALENDAR_TO_WRITE",
                 "Neither the organiser's calendar nor a service mailbox can be written to.",
             )
-            .act("Activate the organiser's calendar, or give the integration a service mailbox."),
+            .with_next_action(
+                "Activate the organiser's calendar, or give the integration a service mailbox.",
+            ),
         )
     })?;
     at.change(Change::Booking(BookingChange {
-        id: whole.booking.id,
+        id: details.booking.id,
         via: Some(via),
         ..BookingChange::default()
     }));
     Ok(Next::Go(State::Write))
 }
 
-async fn write(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let whole = whole(world, at).await?;
-    let desk = match desk(world, &whole).await {
-        Ok(desk) => desk,
+async fn write(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let details = details(context, at).await?;
+    let target = match target_calendar(context, &details).await {
+        Ok(target) => target,
         // Without any consent there is nobody to ask.
-        Err(Trouble::Fail(reason)) => return Ok(abandon_because(at, reason)),
+        Err(StepError::Fail(reason)) => return Ok(abandon_because(at, reason)),
         Err(passing) => return Err(passing),
     };
-    match put(&desk, &whole, at.attempt > 0).await {
-        Ok(event) => written(world, at, &desk, &whole, &event).await,
-        Err(error) => refused(at, &desk, error).await,
+    match put(&target, &details, at.attempt > 0).await {
+        Ok(event) => written(context, at, &target, &details, &event).await,
+        Err(error) => refused(at, &target, error).await,
     }
 }
 
 /// Writes the event. An attempt whose outcome is unknown may have succeeded: then the event is there already.
-async fn put(desk: &Desk, whole: &Whole, again: bool) -> providers::Result<Event> {
-    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
+async fn put(target: &TargetCalendar, details: &BookingDetails, again: bool) -> providers::Result<Event> {
+    let (session, mailbox) = (&target.session, &target.via.mailbox);
     if again
-        && let Some(event) = desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await?
+        && let Some(event) =
+            target.provider.find_event(session, mailbox, &effect_key(&details.booking)).await?
     {
         return Ok(event);
     }
-    let event = event_of(whole, &desk.via);
+    let event = event_of(details, &target.via);
     // The calendar that it was asked for may have become unreachable: the booking is worth more than its meeting.
-    let online_meeting = event.online_meeting && desk.provider.offers().online_meetings;
-    desk.provider.create_event(session, mailbox, &NewEvent { online_meeting, ..event }).await
+    let online_meeting = event.online_meeting && target.provider.features().online_meetings;
+    target.provider.create_event(session, mailbox, &NewEvent { online_meeting, ..event }).await
 }
 
 async fn written(
-    world: &World,
+    context: &StepContext,
     at: &mut Step<Memory>,
-    desk: &Desk,
-    whole: &Whole,
+    target: &TargetCalendar,
+    details: &BookingDetails,
     event: &Event,
 ) -> Outcome<State> {
-    let range = services::bookings::time_of(&whole.booking);
+    let range = services::bookings::time_of(&details.booking);
     let ids = (event.id.as_str(), event.uid.as_str());
-    let own = world.services.bookings().own_event(whole, ids, Some(range)).await?;
+    let own = context.services.bookings().own_event(details, ids, Some(range)).await?;
     at.change(Change::Booking(BookingChange {
-        id: whole.booking.id,
+        id: details.booking.id,
         state: Some(BookingState::Written),
         reason: Some(None),
         event: Some((event.id.clone(), event.uid.clone())),
-        meeting: meeting_of(&whole.booking, desk.provider.offers(), event.online_meeting.as_ref()),
+        meeting: meeting_of(&details.booking, target.provider.features(), event.online_meeting.as_ref()),
         ..BookingChange::default()
     }));
     at.change(Change::OwnEvent(own));
@@ -136,13 +139,13 @@ async fn written(
 }
 
 /// A passing error is tried again. Only a mailbox that cannot be reached at all leads to the service account (S4.6).
-async fn refused(at: &mut Step<Memory>, desk: &Desk, error: providers::Error) -> Outcome<State> {
-    let (integration, mailbox) = (&desk.integration, desk.via.mailbox.as_str());
-    let (known_good, own) = (integration.known_good.as_deref(), desk.session.own);
-    match health::judge(&*desk.provider, &desk.session, known_good, mailbox, &error).await {
+async fn refused(at: &mut Step<Memory>, target: &TargetCalendar, error: providers::Error) -> Outcome<State> {
+    let (integration, mailbox) = (&target.integration, target.via.mailbox.as_str());
+    let (known_good, own) = (integration.known_good.as_deref(), target.session.own);
+    match health::judge(&*target.provider, &target.session, known_good, mailbox, &error).await {
         Judgement::Passing(error) => Err(error.into()),
         Judgement::Lost(error) => {
-            at.change(health::lost(integration.id, &error));
+            at.change(health::integration_failing(integration.id, &error));
             Ok(abandon_because(at, health::reason(&error)))
         }
         Judgement::Refused if error.remedy == Remedy::SkipMailbox => {
@@ -151,7 +154,7 @@ async fn refused(at: &mut Step<Memory>, desk: &Desk, error: providers::Error) ->
         Judgement::Refused => Err(error.into()),
         Judgement::Mailbox => {
             at.memory.without.push(mailbox.to_owned());
-            if let (WrittenVia::Organiser, Some(connection)) = (desk.via.written_via, desk.connection) {
+            if let (WrittenVia::Organiser, Some(connection)) = (target.via.written_via, target.connection) {
                 at.change(unreachable(connection, &error, own));
             }
             Ok(Next::Go(State::Route))
@@ -172,31 +175,31 @@ fn unreachable(connection: uuid::Uuid, error: &providers::Error, own: bool) -> C
 fn abandon_because(at: &mut Step<Memory>, reason: Reason) -> Next<State> {
     at.memory.abandoned = Some(match reason.next_action {
         Some(_) => reason,
-        None => reason.act("Connect the calendar system again, then book again."),
+        None => reason.with_next_action("Connect the calendar system again, then book again."),
     });
     Next::Go(State::Abandon)
 }
 
 /// Fails in a step of its own, so that what was found out before is written.
-async fn abandon(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn abandon(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let unnamed = || Reason::new("NO_CALENDAR_TO_WRITE", "The booking could not be written.");
-    Err(Trouble::Fail(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
+    Err(StepError::Fail(at.memory.abandoned.clone().unwrap_or_else(unnamed)))
 }
 
 /// Cancels what may have been written, so that nothing is left at the provider.
-async fn take_back(world: &World, at: &mut Step<Memory>) -> Undone {
-    let whole = whole(world, at).await?;
-    let desk = match world.services.bookings().desk(&whole.booking).await {
-        Ok(Some(desk)) => desk,
+async fn take_back(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let details = details(context, at).await?;
+    let target = match context.services.bookings().target_calendar(&details.booking).await {
+        Ok(Some(target)) => target,
         Ok(None) => return Ok(()),
         Err(services::Error::Provider(error)) if !at.memory.wrote && health::is_refusal(&error) => {
             return Ok(());
         }
         Err(error) => return Err(error.into()),
     };
-    let (session, mailbox) = (&desk.session, &desk.via.mailbox);
-    let undone = match desk.provider.find_event(session, mailbox, &effect_key(&whole.booking)).await {
-        Ok(Some(event)) => desk.provider.cancel_event(session, mailbox, &event.id, "").await,
+    let (session, mailbox) = (&target.session, &target.via.mailbox);
+    let undone = match target.provider.find_event(session, mailbox, &effect_key(&details.booking)).await {
+        Ok(Some(event)) => target.provider.cancel_event(session, mailbox, &event.id, "").await,
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
@@ -205,51 +208,60 @@ async fn take_back(world: &World, at: &mut Step<Memory>) -> Undone {
         Err(error) if !at.memory.wrote && health::is_refusal(&error) => {}
         other => other?,
     }
-    if let (true, Some(uid)) = (at.memory.wrote, whole.booking.event_uid.as_deref()) {
-        let external = whole.booking.external_id.as_deref().unwrap_or_default();
-        let own = world.services.bookings().own_event(&whole, (external, uid), None).await?;
+    if let (true, Some(uid)) = (at.memory.wrote, details.booking.event_uid.as_deref()) {
+        let external = details.booking.external_id.as_deref().unwrap_or_default();
+        let own = context.services.bookings().own_event(&details, (external, uid), None).await?;
         at.change(Change::OwnEvent(own));
     }
     Ok(())
 }
 
 /// The booking failed: its time is free again and it says why. One that somebody else has written stays.
-async fn give_up(world: &World, at: &mut Step<Memory>) -> Undone {
-    let whole = whole(world, at).await?;
-    if is_over(&whole) || (whole.booking.external_id.is_some() && !at.memory.wrote) {
+async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    let details = details(context, at).await?;
+    if is_over(&details) || (details.booking.external_id.is_some() && !at.memory.wrote) {
         return Ok(());
     }
     at.change(Change::Booking(BookingChange {
-        id: whole.booking.id,
+        id: details.booking.id,
         state: Some(BookingState::Failed),
         reason: Some(at.failure.clone()),
-        meeting: meeting_over(&whole.booking),
+        meeting: meeting_over(&details.booking),
         free: true,
         ..BookingChange::default()
     }));
     Ok(())
 }
 
-async fn whole(world: &World, at: &Step<Memory>) -> Result<Whole, Trouble> {
-    load(world, at.tenant, at.memory.order.booking).await
+async fn details(context: &StepContext, at: &Step<Memory>) -> Result<BookingDetails, StepError> {
+    load(context, at.tenant, at.memory.order.booking).await
 }
 
 /// A booking with everybody who takes part.
-pub(crate) async fn load(world: &World, tenant: uuid::Uuid, booking: uuid::Uuid) -> Result<Whole, Trouble> {
-    let whole = world.services.bookings().whole(tenant, booking).await?;
-    whole.ok_or_else(|| Trouble::fail("NOT_FOUND", "The booking no longer exists."))
+pub(crate) async fn load(
+    context: &StepContext,
+    tenant: uuid::Uuid,
+    booking: uuid::Uuid,
+) -> Result<BookingDetails, StepError> {
+    let details = context.services.bookings().details(tenant, booking).await?;
+    details.ok_or_else(|| StepError::fail("NOT_FOUND", "The booking no longer exists."))
 }
 
 /// The calendar that was decided on.
-pub(crate) async fn desk(world: &World, whole: &Whole) -> Result<Desk, Trouble> {
-    let desk = world.services.bookings().desk(&whole.booking).await?;
-    desk.ok_or_else(|| Trouble::fail("NO_CALENDAR_TO_WRITE", "No calendar has been chosen for this booking."))
+pub(crate) async fn target_calendar(
+    context: &StepContext,
+    details: &BookingDetails,
+) -> Result<TargetCalendar, StepError> {
+    let target = context.services.bookings().target_calendar(&details.booking).await?;
+    target.ok_or_else(|| {
+        StepError::fail("NO_CALENDAR_TO_WRITE", "No calendar has been chosen for this booking.")
+    })
 }
 
-pub(crate) fn state(whole: &Whole) -> BookingState {
-    BookingState::parse(&whole.booking.state).unwrap_or(BookingState::Held)
+pub(crate) fn state(details: &BookingDetails) -> BookingState {
+    BookingState::parse(&details.booking.state).unwrap_or(BookingState::Held)
 }
 
-pub(crate) fn is_over(whole: &Whole) -> bool {
-    !state(whole).blocks()
+pub(crate) fn is_over(details: &BookingDetails) -> bool {
+    !state(details).blocks()
 }

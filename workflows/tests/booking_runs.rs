@@ -10,8 +10,8 @@ mod calendar;
 #[path = "booking_runs/online.rs"]
 mod online;
 #[expect(dead_code, reason = "the tests of the use cases need the rest")]
-#[path = "../../services/tests/bookings_suite/world.rs"]
-mod world;
+#[path = "../../services/tests/bookings_suite/setup.rs"]
+mod setup;
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use domain::{
     state::{Answer, RunStatus},
 };
 use services::{
-    bookings::{NewBooking, NewTime, Placed},
+    bookings::{BookingReceipt, NewBooking, NewTime},
     grants::Connectors,
 };
 use uuid::Uuid;
@@ -35,12 +35,12 @@ use crate::{
         an_address_that_comes_later_is_waited_for_over_a_move,
         an_address_that_comes_with_the_event_is_there_at_once,
     },
-    world::{World, at, booking, range},
+    setup::{Setup, at, booking, range},
 };
 
 /// A world whose calendar system is at hand.
 struct App {
-    world: World,
+    setup: Setup,
     calendars: Calendars,
     engine: Engine,
 }
@@ -56,26 +56,26 @@ impl Apps {
     async fn make(self) -> App {
         let calendars = Calendars::default();
         let connectors = Connectors::default().with(Arc::new(calendars.clone()));
-        let world = match self {
-            Self::Sqlite => World::sqlite_with(connectors).await,
-            Self::Postgres => World::postgres_with(connectors).await,
+        let setup = match self {
+            Self::Sqlite => Setup::sqlite_with(connectors).await,
+            Self::Postgres => Setup::postgres_with(connectors).await,
         };
-        let engine = workflows::engine(&world.services, "node");
-        App { world, calendars, engine }
+        let engine = workflows::engine(&setup.services, "node");
+        App { setup, calendars, engine }
     }
 }
 
 impl App {
     /// Takes the database away.
     async fn close(self) {
-        self.world.close().await;
+        self.setup.close().await;
     }
 
-    async fn book(&self, new: NewBooking) -> Placed {
-        self.world.services.bookings().create(&self.world.admin(), new, "create").await.unwrap()
+    async fn book(&self, new: NewBooking) -> BookingReceipt {
+        self.setup.services.bookings().create(&self.setup.admin(), new, "create").await.unwrap()
     }
 
-    async fn move_to(&self, id: Uuid, from: i64, to: i64, key: &str) -> Placed {
+    async fn move_to(&self, id: Uuid, from: i64, to: i64, key: &str) -> BookingReceipt {
         let (start, end) = (at(from, 0), at(to, 0));
         let to = NewTime {
             start,
@@ -84,17 +84,17 @@ impl App {
             ignore_unknown: false,
             on_unreadable: services::availability::OnUnreadable::Offer,
         };
-        self.world
+        self.setup
             .services
             .bookings()
-            .move_to(&self.world.admin(), Id::from_uuid(id), to, None, key)
+            .move_to(&self.setup.admin(), Id::from_uuid(id), to, None, key)
             .await
             .unwrap()
     }
 
-    async fn cancel(&self, id: Uuid) -> Placed {
-        let bookings = self.world.services.bookings();
-        bookings.cancel(&self.world.colleague(), Id::from_uuid(id), "Sorry", "cancel").await.unwrap()
+    async fn cancel(&self, id: Uuid) -> BookingReceipt {
+        let bookings = self.setup.services.bookings();
+        bookings.cancel(&self.setup.colleague(), Id::from_uuid(id), "Sorry", "cancel").await.unwrap()
     }
 
     /// Works off what is due now.
@@ -106,17 +106,17 @@ impl App {
     async fn work_through(&self, booking: Uuid) {
         for _ in 0..3_600 {
             self.work().await;
-            let tenant = self.world.tenant.uuid();
-            if self.world.services.bookings().live_runs(tenant, booking).await.unwrap().is_empty() {
+            let tenant = self.setup.tenant.uuid();
+            if self.setup.services.bookings().live_runs(tenant, booking).await.unwrap().is_empty() {
                 return;
             }
-            self.world.clock.advance(Duration::seconds(1));
+            self.setup.clock.advance(Duration::seconds(1));
         }
         panic!("the booking's runs do not end");
     }
 
     async fn booking(&self, id: Uuid) -> entity::booking::Model {
-        self.world.services.bookings().get(&self.world.admin(), Id::from_uuid(id)).await.unwrap()
+        self.setup.services.bookings().get(&self.setup.admin(), Id::from_uuid(id)).await.unwrap()
     }
 
     async fn state(&self, id: Uuid) -> String {
@@ -129,31 +129,31 @@ impl App {
     }
 
     async fn status(&self, run: Uuid) -> String {
-        let tenant = self.world.tenant.uuid();
-        let txn = self.world.services.store.read(tenant).await.unwrap();
+        let tenant = self.setup.tenant.uuid();
+        let txn = self.setup.services.store.read(tenant).await.unwrap();
         entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status
     }
 
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
-        let connections = self.world.services.connections();
-        connections.of_holders(self.world.tenant.uuid(), &[user.uuid()]).await.unwrap().remove(0)
+        let connections = self.setup.services.connections();
+        connections.of_holders(self.setup.tenant.uuid(), &[user.uuid()]).await.unwrap().remove(0)
     }
 
     /// How many events the copies of all calendars hold.
     async fn copies(&self) -> usize {
-        let tenant = self.world.tenant.uuid();
-        let txn = self.world.services.store.read(tenant).await.unwrap();
+        let tenant = self.setup.tenant.uuid();
+        let txn = self.setup.services.store.read(tenant).await.unwrap();
         entity::calendar_event::of(tenant).all(&txn).await.unwrap().len()
     }
 }
 
 async fn a_booking_is_written_to_the_organisers_calendar_and_to_every_copy(apps: Apps) {
     let app = apps.make().await;
-    let (organiser, other) = (app.world.person(&[]).await, app.world.person(&[]).await);
-    let placed =
+    let (organiser, other) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
+    let receipt =
         app.book(NewBooking { users: vec![other], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
     app.work().await;
-    let row = app.booking(placed.booking.id).await;
+    let row = app.booking(receipt.booking.id).await;
     assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("ORGANISER")));
     let events = app.calendars.events();
     let mailbox = app.mailbox_of(organiser).await.address;
@@ -164,37 +164,39 @@ async fn a_booking_is_written_to_the_organisers_calendar_and_to_every_copy(apps:
         (Some(events[0].1.id.clone()), Some(events[0].1.uid.clone()))
     );
     assert_eq!(app.copies().await, 2);
-    assert_eq!(app.status(placed.run).await, RunStatus::Done.as_str());
+    assert_eq!(app.status(receipt.run).await, RunStatus::Done.as_str());
     app.close().await;
 }
 
 async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     let app = apps.make().await;
-    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
-    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
-    let id = placed.booking.id;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = receipt.booking.id;
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING");
     app.calendars.fail("read", When::Before, busy());
-    app.world.clock.advance(Duration::seconds(2));
+    app.setup.clock.advance(Duration::seconds(2));
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
-    let bookings = app.world.services.bookings();
+    let bookings = app.setup.services.bookings();
     let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
-    let rows = bookings.participants_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let rows = bookings.participants_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
     app.calendars.answer(&address(&rows), Answer::Accepted);
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
-    let rows = bookings.participants_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let rows = bookings.participants_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
     assert_eq!(rows[1].answer, "ACCEPTED");
     app.close().await;
 }
 
 async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: Apps) {
     let app = apps.make().await;
-    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
-    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
-    let id = placed.booking.id;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = receipt.booking.id;
     app.work_through(id).await;
     assert_eq!(
         (app.state(id).await.as_str(), app.code(id).await.as_deref()),
@@ -208,7 +210,7 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         "it is asked again"
     );
     let rows =
-        app.world.services.bookings().participants_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+        app.setup.services.bookings().participants_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
     app.calendars.answer(&rows[1].address, Answer::Declined);
     app.work_through(id).await;
     assert_eq!(
@@ -220,14 +222,14 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
 
 async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account(apps: Apps) {
     let app = apps.make().await;
-    app.world.service_mailbox().await;
-    let organiser = app.world.person(&[]).await;
+    app.setup.service_mailbox().await;
+    let organiser = app.setup.person(&[]).await;
     let mailbox = app.mailbox_of(organiser).await.address;
     app.calendars.close(&mailbox, out_of_scope());
     app.calendars.fail("create", When::Before, busy());
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    app.work_through(placed.booking.id).await;
-    let row = app.booking(placed.booking.id).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(receipt.booking.id).await;
+    let row = app.booking(receipt.booking.id).await;
     assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("SERVICE_ACCOUNT")));
     let (at_mailbox, event) = app.calendars.events().remove(0);
     assert_eq!(at_mailbox, "service@acme.example");
@@ -244,14 +246,14 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
 
 async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
     let app = apps.make().await;
-    app.world.service_mailbox().await;
-    let organiser = app.world.person(&[]).await;
+    app.setup.service_mailbox().await;
+    let organiser = app.setup.person(&[]).await;
     for _ in 0..3 {
         app.calendars.fail("create", When::Before, busy());
     }
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    app.work_through(placed.booking.id).await;
-    let row = app.booking(placed.booking.id).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(receipt.booking.id).await;
+    let row = app.booking(receipt.booking.id).await;
     assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("ORGANISER")));
     assert_eq!(app.calendars.calls("create"), 4);
     assert_eq!(app.mailbox_of(organiser).await.state, "ACTIVE");
@@ -260,11 +262,11 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
 
 async fn an_answer_that_was_lost_does_not_write_the_event_twice(apps: Apps) {
     let app = apps.make().await;
-    let organiser = app.world.person(&[]).await;
+    let organiser = app.setup.person(&[]).await;
     app.calendars.fail("create", When::After, busy());
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    app.work_through(placed.booking.id).await;
-    assert_eq!(app.state(placed.booking.id).await, "CONFIRMED");
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    app.work_through(receipt.booking.id).await;
+    assert_eq!(app.state(receipt.booking.id).await, "CONFIRMED");
     assert_eq!((app.calendars.events().len(), app.calendars.calls("create")), (1, 1));
     app.close().await;
 }
@@ -274,36 +276,37 @@ async fn a_booking_that_cannot_be_written_leaves_nothing_behind(apps: Apps) {
         [(When::Before, refused()), (When::After, refused()), (When::Before, lost()), (When::After, lost())]
     {
         let app = apps.make().await;
-        let organiser = app.world.person(&[]).await;
+        let organiser = app.setup.person(&[]).await;
         app.calendars.fail("create", when, error.clone());
-        let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-        app.work_through(placed.booking.id).await;
-        let id = placed.booking.id;
+        let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+        app.work_through(receipt.booking.id).await;
+        let id = receipt.booking.id;
         assert_eq!(
             (app.state(id).await.as_str(), app.code(id).await.as_deref()),
             ("FAILED", Some(error.kind_code()))
         );
         assert_eq!(app.calendars.events(), [], "{when:?} {error:?}");
-        assert_eq!((app.world.occupied(id).await, app.copies().await), (0, 0));
-        assert_eq!(app.status(placed.run).await, RunStatus::Failed.as_str());
+        assert_eq!((app.setup.occupied(id).await, app.copies().await), (0, 0));
+        assert_eq!(app.status(receipt.run).await, RunStatus::Failed.as_str());
         app.close().await;
     }
 }
 
 async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
     let app = apps.make().await;
-    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
-    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
     app.work().await;
     assert_eq!(app.calendars.events().len(), 1);
-    let (tenant, now) = (app.world.tenant.uuid(), app.world.services.now());
-    let txn = app.world.services.store.write(tenant).await.unwrap();
-    queue::jobs::request_cancel(&txn, tenant, placed.run, now).await.unwrap();
+    let (tenant, now) = (app.setup.tenant.uuid(), app.setup.services.now());
+    let txn = app.setup.services.store.write(tenant).await.unwrap();
+    queue::jobs::request_cancel(&txn, tenant, receipt.run, now).await.unwrap();
     txn.commit().await.unwrap();
-    app.work_through(placed.booking.id).await;
-    assert_eq!(app.state(placed.booking.id).await, "FAILED");
+    app.work_through(receipt.booking.id).await;
+    assert_eq!(app.state(receipt.booking.id).await, "FAILED");
     assert_eq!(
-        (app.calendars.events().len(), app.world.occupied(placed.booking.id).await, app.copies().await),
+        (app.calendars.events().len(), app.setup.occupied(receipt.booking.id).await, app.copies().await),
         (0, 0, 0)
     );
     app.close().await;
@@ -311,19 +314,19 @@ async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
 
 async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps) {
     let app = apps.make().await;
-    let organiser = app.world.person(&[]).await;
+    let organiser = app.setup.person(&[]).await;
     let integration = async || {
-        let integrations = app.world.services.integrations();
-        integrations.among(app.world.tenant.uuid(), &[app.world.integration]).await.unwrap().remove(0).state
+        let integrations = app.setup.services.integrations();
+        integrations.by_ids(app.setup.tenant.uuid(), &[app.setup.integration]).await.unwrap().remove(0).state
     };
     app.calendars.close(&app.mailbox_of(organiser).await.address, lost());
     for (hour, closed, expected) in [(10, "no mailbox", "ACTIVE"), (12, DIRECTORY, "FAILING")] {
         app.calendars.close(closed, lost());
         let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
-        let bookings = app.world.services.bookings();
-        let placed = bookings.create(&app.world.admin(), new, &format!("at {hour}")).await.unwrap();
-        app.work_through(placed.booking.id).await;
-        let id = placed.booking.id;
+        let bookings = app.setup.services.bookings();
+        let receipt = bookings.create(&app.setup.admin(), new, &format!("at {hour}")).await.unwrap();
+        app.work_through(receipt.booking.id).await;
+        let id = receipt.booking.id;
         assert_eq!(
             (app.state(id).await.as_str(), app.code(id).await.as_deref()),
             ("FAILED", Some("CONSENT_LOST"))
@@ -335,23 +338,24 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
 
 async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
     let app = apps.make().await;
-    let (organiser, room) = (app.world.person(&[]).await, app.world.room(4, &[]).await);
-    let placed = app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
-    let id = placed.booking.id;
+    let (organiser, room) = (app.setup.person(&[]).await, app.setup.room(4, &[]).await);
+    let receipt =
+        app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
+    let id = receipt.booking.id;
     app.work().await;
     assert_eq!(app.state(id).await, "ROOM_PENDING");
     let moved = app.move_to(id, 14, 15, "move").await;
     app.work().await;
-    app.world.clock.advance(Duration::seconds(1));
+    app.setup.clock.advance(Duration::seconds(1));
     app.work().await;
     assert_eq!(app.status(moved.run).await, RunStatus::Done.as_str(), "who waited for the room made way");
-    assert_eq!(app.status(placed.run).await, RunStatus::Done.as_str());
+    assert_eq!(app.status(receipt.run).await, RunStatus::Done.as_str());
     let row = app.booking(id).await;
     assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
     assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
-    assert_eq!((app.world.occupied(id).await, app.copies().await), (2, 2));
+    assert_eq!((app.setup.occupied(id).await, app.copies().await), (2, 2));
     let changes =
-        app.world.services.bookings().changes_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+        app.setup.services.bookings().changes_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
     let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
     assert_eq!(changes, [("MOVED", at(10, 0))]);
     app.move_to(id, 16, 17, "again").await;
@@ -363,9 +367,9 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
 async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
     for when in [When::Before, When::After] {
         let app = apps.make().await;
-        let organiser = app.world.person(&[]).await;
-        let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-        let id = placed.booking.id;
+        let organiser = app.setup.person(&[]).await;
+        let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+        let id = receipt.booking.id;
         app.work().await;
         app.calendars.fail("update", when, refused());
         let moved = app.move_to(id, 14, 15, "move").await;
@@ -374,45 +378,45 @@ async fn a_move_that_is_refused_leaves_everything_where_it_was(apps: Apps) {
         assert_eq!((row.start_at, row.state.as_str()), (at(10, 0), "CONFIRMED"), "{when:?}");
         assert_eq!(app.code(id).await.as_deref(), Some("PROVIDER_REFUSED"));
         assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)), "{when:?}");
-        assert_eq!(app.world.occupied(id).await, 1);
+        assert_eq!(app.setup.occupied(id).await, 1);
         assert_eq!(app.status(moved.run).await, RunStatus::Failed.as_str());
-        let again = app.world.services.bookings();
-        again.create(&app.world.admin(), booking(organiser, at(14, 0), at(15, 0)), "free").await.unwrap();
+        let again = app.setup.services.bookings();
+        again.create(&app.setup.admin(), booking(organiser, at(14, 0), at(15, 0)), "free").await.unwrap();
         app.close().await;
     }
 }
 
 async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(apps: Apps) {
     let app = apps.make().await;
-    let organiser = app.world.person(&[]).await;
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = placed.booking.id;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
     app.work().await;
     app.calendars.fail("update", When::Before, refused());
     let moved = app.move_to(id, 14, 15, "move").await;
     app.work_through(id).await;
-    let (bookings, admin) = (app.world.services.bookings(), app.world.admin());
+    let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
     bookings.create(&admin, booking(organiser, at(14, 0), at(15, 0)), "faster").await.unwrap();
-    app.world.services.runs().retry(&admin, Id::from_uuid(moved.run)).await.unwrap();
+    app.setup.services.runs().retry(&admin, Id::from_uuid(moved.run)).await.unwrap();
     app.work_through(id).await;
     assert_eq!(
         (app.status(moved.run).await.as_str(), app.code(id).await.as_deref()),
         ("FAILED", Some("SLOT_TAKEN"))
     );
-    assert_eq!((app.booking(id).await.start_at, app.world.occupied(id).await), (at(10, 0), 1));
+    assert_eq!((app.booking(id).await.start_at, app.setup.occupied(id).await), (at(10, 0), 1));
     assert_eq!(app.calendars.events()[0].1.range, range(at(10, 0), at(11, 0)));
     app.close().await;
 }
 
 async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(apps: Apps) {
     let app = apps.make().await;
-    let user = app.world.person(&[]).await;
-    let (admin, connections) = (app.world.admin(), app.world.services.connections());
+    let user = app.setup.person(&[]).await;
+    let (admin, connections) = (app.setup.admin(), app.setup.services.connections());
     let mailbox = app.mailbox_of(user).await;
     connections.exclude(&admin, Id::from_uuid(mailbox.id)).await.unwrap();
-    let mut tx = app.world.services.begin(app.world.tenant.uuid()).await.unwrap();
-    let order = services::orders::Activate { connection: mailbox.id, campaign: None };
-    tx.order(services::orders::Order::Activate(order), "push", domain::state::Lane::Background)
+    let mut tx = app.setup.services.begin(app.setup.tenant.uuid()).await.unwrap();
+    let order = services::run_inputs::Activate { connection: mailbox.id, campaign: None };
+    tx.enqueue(services::run_inputs::RunInput::Activate(order), "push", domain::state::Lane::Background)
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -430,24 +434,24 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
 async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(apps: Apps) {
     use workflows::reconcile::Reconciler;
     let app = apps.make().await;
-    let (services, tenant) = (&app.world.services, app.world.tenant.uuid());
-    let (known, other) = (app.world.person(&[]).await, app.world.person(&[]).await);
+    let (services, tenant) = (&app.setup.services, app.setup.tenant.uuid());
+    let (known, other) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
     let (known, other) = (app.mailbox_of(known).await, app.mailbox_of(other).await);
     let change = services::change::IntegrationChange {
-        id: app.world.integration,
+        id: app.setup.integration,
         known_good: Some(known.address.clone()),
         ..Default::default()
     };
-    app.world.change(vec![services::Change::Integration(change)]).await;
+    app.setup.change(vec![services::Change::Integration(change)]).await;
     let row =
-        async || services.integrations().among(tenant, &[app.world.integration]).await.unwrap().remove(0);
+        async || services.integrations().by_ids(tenant, &[app.setup.integration]).await.unwrap().remove(0);
     app.calendars.close(&known.address, out_of_scope());
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
     app.calendars.close(&other.address, out_of_scope());
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!(row().await.state, "ACTIVE", "it may pass");
-    app.world.clock.advance(Duration::minutes(16));
+    app.setup.clock.advance(Duration::minutes(16));
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!(row().await.state, "FAILING", "nobody is in scope");
     app.calendars.open(&other.address);
@@ -459,17 +463,17 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
 async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out(apps: Apps) {
     use workflows::reconcile::Reconciler;
     let app = apps.make().await;
-    let (services, tenant) = (&app.world.services, app.world.tenant.uuid());
-    let mailbox = app.world.person(&[]).await;
+    let (services, tenant) = (&app.setup.services, app.setup.tenant.uuid());
+    let mailbox = app.setup.person(&[]).await;
     let mailbox = app.mailbox_of(mailbox).await;
     let row =
-        async || services.integrations().among(tenant, &[app.world.integration]).await.unwrap().remove(0);
+        async || services.integrations().by_ids(tenant, &[app.setup.integration]).await.unwrap().remove(0);
     app.calendars.close(&mailbox.address, out_of_scope());
-    app.world.services.connections().activate(&app.world.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
+    app.setup.services.connections().activate(&app.setup.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
     app.work_through(mailbox.id).await;
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!(row().await.state, "DEGRADED", "a mailbox that was active is not");
-    services.connections().exclude(&app.world.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
+    services.connections().exclude(&app.setup.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
     app.close().await;
@@ -477,14 +481,14 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
 
 async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_it(apps: Apps) {
     let app = apps.make().await;
-    app.world.service_mailbox().await;
-    let organiser = app.world.stranger(app.world.tenant).await;
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = placed.booking.id;
+    app.setup.service_mailbox().await;
+    let organiser = app.setup.stranger(app.setup.tenant).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
     app.work().await;
-    let (integration, address) = (app.world.integration, "new@acme.example".to_owned());
+    let (integration, address) = (app.setup.integration, "new@acme.example".to_owned());
     let change = services::Change::ServiceMailbox { integration, address, name: "New".to_owned() };
-    app.world.change(vec![change]).await;
+    app.setup.change(vec![change]).await;
     app.move_to(id, 14, 15, "move").await;
     app.work_through(id).await;
     let (mailbox, event) = app.calendars.events().remove(0);
@@ -497,17 +501,17 @@ async fn s4_14_a_booking_stays_in_the_calendar_of_the_service_account_that_made_
 
 async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     let app = apps.make().await;
-    let organiser = app.world.person(&[]).await;
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = placed.booking.id;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
     app.calendars.fail("cancel", When::After, busy());
     let cancelled = app.cancel(id).await;
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
     assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
-    assert_eq!((app.calendars.events().len(), app.world.occupied(id).await, app.copies().await), (0, 0, 0));
+    assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
     let changes =
-        app.world.services.bookings().changes_of(app.world.tenant, &[Id::from_uuid(id)]).await.unwrap();
+        app.setup.services.bookings().changes_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
     assert_eq!(app.calendars.calls("create"), 1, "the write had ended before");
     app.close().await;
@@ -515,9 +519,9 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
 
 async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
     let app = apps.make().await;
-    let organiser = app.world.person(&[]).await;
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = placed.booking.id;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
     app.work().await;
     app.calendars.wipe();
     app.move_to(id, 14, 15, "move").await;
@@ -534,9 +538,9 @@ async fn an_event_that_is_gone_is_cancelled_and_is_not_moved(apps: Apps) {
 
 async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Apps) {
     let app = apps.make().await;
-    let organiser = app.world.person(&[]).await;
-    let placed = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
-    let id = placed.booking.id;
+    let organiser = app.setup.person(&[]).await;
+    let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
+    let id = receipt.booking.id;
     app.work().await;
     let mailbox = app.mailbox_of(organiser).await.address;
     app.calendars.close(&mailbox, out_of_scope());
@@ -544,10 +548,10 @@ async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Ap
     app.work_through(id).await;
     let state = (app.state(id).await, app.code(id).await);
     assert_eq!(state, ("CONFIRMED".to_owned(), Some("MAILBOX_OUT_OF_SCOPE".to_owned())));
-    assert_eq!(app.world.occupied(id).await, 1);
+    assert_eq!(app.setup.occupied(id).await, 1);
     app.calendars.open(&mailbox);
-    let bookings = app.world.services.bookings();
-    bookings.cancel(&app.world.admin(), Id::from_uuid(id), "", "once more").await.unwrap();
+    let bookings = app.setup.services.bookings();
+    bookings.cancel(&app.setup.admin(), Id::from_uuid(id), "", "once more").await.unwrap();
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED");
     app.close().await;

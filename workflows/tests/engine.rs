@@ -29,7 +29,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use services::{Change, change::OwnEvent};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::engine::{Next, Outcome, Step, Trouble, Undone, World, commit, nothing};
+use workflows::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, commit, nothing};
 use workflows::reconcile::{self, Reconciler};
 
 use crate::bench::{Bench, Wrong, new_tenant};
@@ -57,7 +57,7 @@ struct Memory {
     undone: bool,
 }
 
-async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn begin(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     match at.memory.mode.as_str() {
         "audit" => {
             let (actor, action, subject) = (at.asked_by.clone(), "toy", at.run.to_string());
@@ -69,7 +69,7 @@ async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
             PANICKING.notify_one();
             panic!("this step is broken");
         }
-        "fail" | "stuck" => Err(Trouble::fail("TOY_FAILED", "It failed.")),
+        "fail" | "stuck" => Err(StepError::fail("TOY_FAILED", "It failed.")),
         "poison" => {
             // A row that cannot be stored: no connection has this id.
             let (external_id, uid, title) = ("x".to_owned(), "x".to_owned(), "x".to_owned());
@@ -90,16 +90,16 @@ async fn begin(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
 /// Tells that a step is about to panic.
 static PANICKING: tokio::sync::Notify = tokio::sync::Notify::const_new();
 
-async fn undo_begin(_world: &World, at: &mut Step<Memory>) -> Undone {
+async fn undo_begin(_context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if at.memory.mode == "stuck" {
-        return Err(Trouble::fail("TOY_STUCK", "It cannot be taken back."));
+        return Err(StepError::fail("TOY_STUCK", "It cannot be taken back."));
     }
     assert_ne!(at.memory.mode, "panic twice", "this undo is broken");
     at.memory.undone = true;
     Ok(())
 }
 
-async fn ring(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     if at.take("bell").is_some() { Ok(Next::Done) } else { Ok(Next::Wait { until: None, or: Some("bell") }) }
 }
 
@@ -108,7 +108,7 @@ async fn bench(postgres: bool) -> Bench {
 }
 
 async fn a_run_waits_for_its_signal_and_ends(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!(
@@ -123,30 +123,30 @@ async fn a_run_waits_for_its_signal_and_ends(bench: Bench) {
 }
 
 async fn a_signal_that_comes_early_is_kept(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     assert!(bench.signal(run).await);
     bench.engine.drain().await.unwrap();
     assert_eq!(bench.run(run).await.status, "DONE");
 }
 
 async fn a_signal_during_the_step_is_not_slept_through(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     // The first step goes to Ring; the second begins without a signal.
     for _ in 0..2 {
         let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
-        let mut settled = Vec::new();
+        let mut transition = Vec::new();
         for work in works {
-            settled.push(bench.engine.work(&work).await);
+            transition.push(bench.engine.work(&work).await);
         }
         bench.signal(run).await;
-        commit(&bench.services, "here", settled).await;
+        commit(&bench.services, "here", transition).await;
     }
     bench.engine.drain().await.unwrap();
     assert_eq!(bench.run(run).await.status, "DONE", "the signal woke the run after its commit");
 }
 
 async fn a_worker_that_lost_its_lease_cannot_commit(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     assert!(bench.sweep().await.is_empty(), "a leased job is not offered");
     bench.clock.advance(chrono::Duration::seconds(16));
@@ -159,7 +159,7 @@ async fn a_worker_that_lost_its_lease_cannot_commit(bench: Bench) {
 }
 
 async fn a_zombie_beside_its_successor_in_one_batch_writes_nothing(bench: Bench) {
-    let run = bench.order(bench.tenant, "audit").await;
+    let run = bench.enqueue(bench.tenant, "audit").await;
     let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     bench.clock.advance(chrono::Duration::seconds(16));
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
@@ -177,7 +177,7 @@ async fn a_zombie_beside_its_successor_in_one_batch_writes_nothing(bench: Bench)
 }
 
 async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench) {
-    let run = bench.order(bench.tenant, "done").await;
+    let run = bench.enqueue(bench.tenant, "done").await;
     let zombie = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     for _ in 0..2 {
         bench.clock.advance(chrono::Duration::seconds(16));
@@ -196,7 +196,7 @@ async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench)
 }
 
 async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     bench.engine.drain().await.unwrap();
     bench.signal(run).await;
     let owner = Store::owner(&bench.url).await.unwrap();
@@ -210,7 +210,8 @@ async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
 }
 
 async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
-    let (run, other) = (bench.order(bench.tenant, "panic").await, bench.order(bench.tenant, "done").await);
+    let (run, other) =
+        (bench.enqueue(bench.tenant, "panic").await, bench.enqueue(bench.tenant, "done").await);
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;
     let code = row.reason.clone().unwrap()["code"].clone();
@@ -218,7 +219,7 @@ async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
     assert_eq!(row.memory["undone"], true, "what it had done was taken back");
     assert_eq!(bench.run(other).await.status, "DONE", "nobody else is touched");
     // A panic while a step is taken back parks the run: a person has to look.
-    let run = bench.order(bench.tenant, "panic twice").await;
+    let run = bench.enqueue(bench.tenant, "panic twice").await;
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;
     let code = row.reason.unwrap()["code"].clone();
@@ -228,7 +229,7 @@ async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
 async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     bench.engine.start(&tracker, &stop, 2);
-    let run = bench.order(bench.tenant, "panic").await;
+    let run = bench.enqueue(bench.tenant, "panic").await;
     PANICKING.notified().await;
     stop.cancel();
     tracker.close();
@@ -243,7 +244,7 @@ async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
 async fn a_run_goes_through_its_states_under_one_claim(bench: Bench) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut heard = bench.services.queue.fanout.subscribe(bench.tenant, services::events::topic::RUN);
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     bench.engine.start(&tracker, &stop, 2);
     let waits = async {
         while bench.run(run).await.status != "WAITING" {
@@ -281,7 +282,7 @@ async fn a_round_is_one_nodes_until_its_lease_is_over(bench: Bench) {
 async fn a_node_whose_clock_is_ahead_does_not_wait_for_itself() {
     let bench =
         bench::at(true, TestClock::at(Timestamp::UNIX_EPOCH), Arc::new(Wrong(1)), vec![Box::new(Toy)]).await;
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     assert_eq!(bench.engine.drain().await.unwrap(), 2, "both steps were due at once");
     bench.signal(run).await;
     bench.engine.drain().await.unwrap();
@@ -289,21 +290,21 @@ async fn a_node_whose_clock_is_ahead_does_not_wait_for_itself() {
 }
 
 async fn one_bad_result_never_fails_its_neighbours(bench: Bench) {
-    let (good, bad) = (bench.order(bench.tenant, "").await, bench.order(bench.tenant, "poison").await);
+    let (good, bad) = (bench.enqueue(bench.tenant, "").await, bench.enqueue(bench.tenant, "poison").await);
     let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
     assert_eq!(works.len(), 2);
-    let mut settled = Vec::new();
+    let mut transition = Vec::new();
     for work in works {
-        settled.push(bench.engine.work(&work).await);
+        transition.push(bench.engine.work(&work).await);
     }
-    let mut written = commit(&bench.services, "here", settled).await;
+    let mut written = commit(&bench.services, "here", transition).await;
     written.sort_by_key(|(run, _)| *run != good);
     assert_eq!(written, [(good, true), (bad, false)]);
     assert_eq!((bench.run(good).await.revision, bench.run(bad).await.revision), (1, 0));
 }
 
 async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
-    let run = bench.order(bench.tenant, "fail").await;
+    let run = bench.enqueue(bench.tenant, "fail").await;
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;
     assert_eq!(row.status, "FAILED");
@@ -313,11 +314,11 @@ async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
 }
 
 async fn what_a_node_holds_when_it_leaves_is_there_for_the_others_at_once(bench: Bench) {
-    let run = bench.order(bench.tenant, "audit").await;
+    let run = bench.enqueue(bench.tenant, "audit").await;
     let left = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     let late = bench.engine.work(&left).await;
     assert!(bench.sweep().await.is_empty(), "a leased job is not offered");
-    bench.engine.leave().await;
+    bench.engine.release_leases().await;
     // No time has passed.
     let next = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     assert_eq!((next.row.id, next.claimed.crashes), (run, 1), "what came of it is not known");
@@ -326,17 +327,17 @@ async fn what_a_node_holds_when_it_leaves_is_there_for_the_others_at_once(bench:
 
 async fn one_tenants_many_jobs_do_not_hide_anothers_single_one(bench: Bench) {
     for _ in 0..50 {
-        bench.order(bench.tenant, "").await;
+        bench.enqueue(bench.tenant, "").await;
     }
     let other = new_tenant(&bench.services).await;
-    let single = bench.order(other, "").await;
+    let single = bench.enqueue(other, "").await;
     let first =
         jobs::sweep(bench.services.store.engine(), &bench.clock, Some(Duration::ZERO), 8).await.unwrap();
     assert!(first.iter().any(|hint| hint.run == single), "the single job is among the first eight");
 }
 
 async fn a_run_asked_to_stop_undoes_what_it_did(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     bench.engine.drain().await.unwrap();
     let txn = bench.services.store.write(bench.tenant).await.unwrap();
     jobs::request_cancel(&txn, bench.tenant, run, bench.clock.now()).await.unwrap().unwrap();
@@ -347,7 +348,7 @@ async fn a_run_asked_to_stop_undoes_what_it_did(bench: Bench) {
 }
 
 async fn the_history_holds_one_line_per_commit_and_no_job_is_left(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     bench.signal(run).await;
     let steps = bench.engine.drain().await.unwrap();
     let txn = bench.services.store.read(bench.tenant).await.unwrap();

@@ -8,29 +8,29 @@
 
 #[path = "faults/acts.rs"]
 mod acts;
-#[path = "faults/hands.rs"]
-mod hands;
+#[path = "faults/fake_provider.rs"]
+mod fake_provider;
 #[path = "faults/judge.rs"]
 mod judge;
-#[path = "faults/office.rs"]
-mod office;
 #[path = "faults/planted.rs"]
 mod planted;
 #[path = "faults/scenarios.rs"]
 mod scenarios;
+#[path = "faults/setup.rs"]
+mod setup;
 #[path = "faults/walks.rs"]
 mod walks;
-#[path = "faults/world.rs"]
-mod world;
+#[path = "faults/worker.rs"]
+mod worker;
 
 use std::collections::BTreeSet;
 
 use crate::{
-    hands::{Fault, Place},
     planted::InStep,
     scenarios::Scenario,
+    setup::{On, Template},
     walks::{Plan, Walks, walk},
-    world::{On, Template},
+    worker::{Fault, FaultPoint},
 };
 
 /// Every signal that a run waits for.
@@ -57,13 +57,14 @@ async fn walks(scenario: Scenario) -> Walks {
 #[tokio::test]
 async fn signals_to_a_connection_may_come_early_late_twice_and_after_its_end() {
     let mut walks = walks(Scenario::Connect).await;
-    let connects = |at: &Place| at.workflow == "connect_integration";
+    let connects = |at: &FaultPoint| at.workflow == "connect_integration";
     walks.signals(&["terms_accepted"], connects, true).await;
     // Nobody can consent before the terms, or authorise before the consent: the page does not let them.
-    let consented =
-        |at: &Place| connects(at) && at.state != "AwaitTerms" && (at.state != "AwaitConsent" || at.turn == 2);
+    let consented = |at: &FaultPoint| {
+        connects(at) && at.state != "AwaitTerms" && (at.state != "AwaitConsent" || at.turn == 2)
+    };
     walks.signals(&["consented"], consented, true).await;
-    let asked = |at: &Place| consented(at) && !matches!(at.state.as_str(), "AwaitConsent" | "Obtain");
+    let asked = |at: &FaultPoint| consented(at) && !matches!(at.state.as_str(), "AwaitConsent" | "Obtain");
     walks
         .signals(&["authorised"], |at| asked(at) && (at.state != "AwaitAuthorization" || at.turn == 2), true)
         .await;
@@ -112,17 +113,17 @@ async fn a_booking_is_written_once_even_where_effect_keys_are_forgotten() {
 #[tokio::test]
 async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tested() {
     let bare = Scenario::organisation(On::Sqlite).await.leave().await;
-    let world = bare.open().await;
-    Scenario::connected(&world).await;
-    let connected = world.leave().await;
+    let setup = bare.open().await;
+    Scenario::connected(&setup).await;
+    let connected = setup.leave().await;
     let (mut walked, mut undone, mut awaited) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    let mut lasts: Vec<(Scenario, Place, BTreeSet<String>)> = Vec::new();
+    let mut lasts: Vec<(Scenario, FaultPoint, BTreeSet<String>)> = Vec::new();
     for scenario in Scenario::ALL {
         let walk = one_walk(scenario, &bare, &connected, Plan::default()).await;
         walked.extend(walk.left.edges());
         undone.extend(walk.left.undone());
         awaited.extend(walk.awaited);
-        let mut taken: Vec<Place> = walk.taken.into_iter().map(|taken| taken.place).collect();
+        let mut taken: Vec<FaultPoint> = walk.taken.into_iter().map(|taken| taken.place).collect();
         taken.retain(|at| !at.undoing);
         let names: BTreeSet<_> = taken.iter().map(|at| at.workflow).collect();
         for name in names {
@@ -153,7 +154,7 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
     assert_eq!(missing, Vec::<String>::new());
     assert_eq!(awaited, BTreeSet::from(SIGNALS));
     let mut names: Vec<_> = tables.iter().map(|table| table.name).collect();
-    let mut ordered = services::orders::Order::WORKFLOWS.to_vec();
+    let mut ordered = services::run_inputs::RunInput::WORKFLOWS.to_vec();
     names.sort_unstable();
     ordered.sort_unstable();
     assert_eq!(names, ordered, "every workflow has its scenarios");
@@ -161,10 +162,10 @@ async fn every_edge_is_walked_every_undo_is_done_and_every_awaited_signal_is_tes
 
 async fn one_walk(scenario: Scenario, bare: &Template, connected: &Template, plan: Plan) -> walks::Walked {
     let template = if scenario.is_connecting() { bare } else { connected };
-    let world = template.open().await;
-    scenario.prepare(&world).await;
-    let walked = walk(scenario, &world, plan).await;
-    world.close().await;
+    let setup = template.open().await;
+    scenario.prepare(&setup).await;
+    let walked = walk(scenario, &setup, plan).await;
+    setup.close().await;
     walked
 }
 

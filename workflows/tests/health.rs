@@ -8,8 +8,8 @@
 #[path = "booking_runs/calendar.rs"]
 mod calendar;
 #[expect(dead_code, reason = "the tests of the use cases need the rest")]
-#[path = "../../services/tests/bookings_suite/world.rs"]
-mod world;
+#[path = "../../services/tests/bookings_suite/setup.rs"]
+mod setup;
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ use domain::state::Verdict;
 use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
 use services::{
-    Change, change::TenantLocale, connections, grants::Connectors, ladder::Check, users::UserChange,
+    Change, change::TenantLocale, connections, grants::Connectors, users::UserChange, verification::Check,
 };
 use uuid::Uuid;
 use workflows::{Engine, reconcile::Reconciler};
 
 use crate::{
     calendar::{Calendars, DIRECTORY, busy, lost, out_of_scope, refused},
-    world::{World, unreadable},
+    setup::{Setup, unreadable},
 };
 
 /// A tenant whose mailboxes were read, with a calendar system at hand.
 struct App {
-    world: World,
+    setup: Setup,
     calendars: Calendars,
     engine: Engine,
 }
@@ -47,15 +47,15 @@ impl Apps {
         let calendars = Calendars::default();
         calendars.serve();
         let connectors = Connectors::default().with(Arc::new(calendars.clone()));
-        let world = match self {
-            Self::Sqlite => World::sqlite_with(connectors).await,
-            Self::Postgres => World::postgres_with(connectors).await,
+        let setup = match self {
+            Self::Sqlite => Setup::sqlite_with(connectors).await,
+            Self::Postgres => Setup::postgres_with(connectors).await,
         };
-        let engine = workflows::engine(&world.services, "node");
+        let engine = workflows::engine(&setup.services, "node");
         for _ in 0..people {
-            world.person(&[]).await;
+            setup.person(&[]).await;
         }
-        App { world, calendars, engine }
+        App { setup, calendars, engine }
     }
 }
 
@@ -66,12 +66,12 @@ fn not_a_calendar() -> Error {
 
 impl App {
     fn tenant(&self) -> Uuid {
-        self.world.tenant.uuid()
+        self.setup.tenant.uuid()
     }
 
     /// The connections, in the order in which they were made.
     async fn connections(&self) -> Vec<entity::connection::Model> {
-        let txn = self.world.services.store.read(self.tenant()).await.unwrap();
+        let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
         let rows = entity::connection::of(self.tenant()).order_by_asc(entity::connection::Column::Id);
         rows.all(&txn).await.unwrap()
     }
@@ -82,7 +82,7 @@ impl App {
         row: &entity::connection::Model,
         change: impl FnOnce(&mut entity::connection::ActiveModel),
     ) {
-        let txn = self.world.services.store.write(self.tenant()).await.unwrap();
+        let txn = self.setup.services.store.write(self.tenant()).await.unwrap();
         let mut changed = entity::connection::ActiveModel { id: Set(row.id), ..Default::default() };
         change(&mut changed);
         changed.update(&txn).await.unwrap();
@@ -91,7 +91,7 @@ impl App {
 
     /// The integration is bound to an organisation, as the calendar system calls it.
     async fn belong_to(&self, organisation: &str) {
-        let (integration, at) = (self.world.integration, self.world.services.now());
+        let (integration, at) = (self.setup.integration, self.setup.services.now());
         let binding = entity::external_binding::Model {
             provider: "MICROSOFT_365".to_owned(),
             external_tenant: organisation.to_owned(),
@@ -100,13 +100,13 @@ impl App {
             bound_at: at,
             domains: None,
         };
-        self.world.insert(self.world.tenant, entity::external_binding::ActiveModel::from(binding)).await;
+        self.setup.insert(self.setup.tenant, entity::external_binding::ActiveModel::from(binding)).await;
         let row = entity::integration::ActiveModel {
             id: Set(integration),
             external_tenant: Set(Some(organisation.to_owned())),
             ..Default::default()
         };
-        let txn = self.world.services.store.write(self.tenant()).await.unwrap();
+        let txn = self.setup.services.store.write(self.tenant()).await.unwrap();
         row.update(&txn).await.unwrap();
         txn.commit().await.unwrap();
     }
@@ -114,27 +114,27 @@ impl App {
     /// The titles of what is kept of a calendar.
     async fn titles(&self, connection: Uuid) -> Vec<String> {
         use entity::calendar_event::{Column, of};
-        let txn = self.world.services.store.read(self.tenant()).await.unwrap();
+        let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
         let rows = of(self.tenant()).filter(Column::ConnectionId.eq(connection)).order_by_asc(Column::Title);
         rows.all(&txn).await.unwrap().into_iter().map(|row| row.title).collect()
     }
 
     async fn integration(&self) -> String {
-        let integrations = self.world.services.integrations();
-        integrations.among(self.tenant(), &[self.world.integration]).await.unwrap().remove(0).state
+        let integrations = self.setup.services.integrations();
+        integrations.by_ids(self.tenant(), &[self.setup.integration]).await.unwrap().remove(0).state
     }
 
     /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
     async fn round(&self, minutes: i64) -> Vec<String> {
-        self.world.clock.advance(Duration::minutes(minutes));
+        self.setup.clock.advance(Duration::minutes(minutes));
         self.calendars.read();
-        Reconciler::Calendars.round(&self.world.services).await.unwrap();
+        Reconciler::Calendars.round(&self.setup.services).await.unwrap();
         self.calendars.read()
     }
 
     async fn activate(&self, connection: Uuid) {
-        let connections = self.world.services.connections();
-        connections.activate(&self.world.admin(), domain::Id::from_uuid(connection)).await.unwrap();
+        let connections = self.setup.services.connections();
+        connections.activate(&self.setup.admin(), domain::Id::from_uuid(connection)).await.unwrap();
         self.work().await;
     }
 
@@ -142,12 +142,12 @@ impl App {
     async fn work(&self) {
         for _ in 0..600 {
             self.engine.drain().await.unwrap();
-            let txn = self.world.services.store.read(self.tenant()).await.unwrap();
+            let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
             let live = entity::run::of(self.tenant()).all(&txn).await.unwrap();
             if live.iter().all(|run| run.finished_at.is_some()) {
                 return;
             }
-            self.world.clock.advance(Duration::seconds(10));
+            self.setup.clock.advance(Duration::seconds(10));
         }
         panic!("the runs do not end");
     }
@@ -160,13 +160,13 @@ async fn a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others(
     app.calendars.close(&bad.address, busy());
     let first = app.round(16).await;
     assert_eq!((first.len(), app.connections().await[0].failures), (12, 1));
-    let (mut attempts, mut last, mut waits) = (vec![app.world.services.now()], 0, Vec::new());
+    let (mut attempts, mut last, mut waits) = (vec![app.setup.services.now()], 0, Vec::new());
     for _ in 0..96 {
         let asked = app.round(16).await;
         assert_eq!(asked.iter().filter(|one| **one != bad.address).count(), 11, "every other one is read");
         if let Some(at) = asked.iter().position(|one| *one == bad.address) {
             assert_eq!(at, 11, "it comes last: {asked:?}");
-            let now = app.world.services.now();
+            let now = app.setup.services.now();
             waits.push((now - *attempts.last().unwrap()).num_minutes());
             attempts.push(now);
             last += 1;
@@ -186,7 +186,7 @@ async fn a_mailbox_that_fails_waits_longer_each_time_and_comes_after_all_others(
     app.round(5 * 60).await;
     let row = app.connections().await[0].clone();
     assert_eq!((row.failures, row.failing_code, row.failing_since, row.retry_at), (0, None, None, None));
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
@@ -198,7 +198,7 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
         for _ in 0..12 {
             app.round(16).await;
             states.push(app.integration().await);
-            Reconciler::Health.round(&app.world.services).await.unwrap();
+            Reconciler::Health.round(&app.setup.services).await.unwrap();
             states.push(app.integration().await);
             app.engine.drain().await.unwrap();
         }
@@ -206,7 +206,7 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
         assert_eq!(states.last().unwrap(), "DEGRADED", "{}", error.code);
         assert_eq!(app.connections().await[0].state, "UNREACHABLE", "{}", error.code);
         assert!(app.connections().await[1..].iter().all(|row| row.state == "ACTIVE"));
-        app.world.close().await;
+        app.setup.close().await;
     }
 }
 
@@ -228,9 +228,9 @@ async fn a_refusal_that_lasts_is_retried_and_heals_by_itself(apps: Apps) {
     app.work().await;
     let row = app.connections().await[0].clone();
     assert_eq!((row.state.as_str(), row.route.as_str(), row.failures), ("ACTIVE", "DELEGATED", 0));
-    Reconciler::Health.round(&app.world.services).await.unwrap();
+    Reconciler::Health.round(&app.setup.services).await.unwrap();
     assert_eq!(app.integration().await, "ACTIVE");
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_lasts(apps: Apps) {
@@ -243,7 +243,7 @@ async fn mailboxes_that_all_fail_in_the_same_way_turn_their_integration_when_it_
         assert_eq!(app.integration().await, "ACTIVE", "{people}: one round proves nothing");
         app.round(16).await;
         assert_eq!(app.integration().await, "FAILING", "{people}");
-        app.world.close().await;
+        app.setup.close().await;
     }
 }
 
@@ -260,7 +260,7 @@ async fn mailboxes_that_fail_while_others_are_read_or_each_in_its_way_turn_nothi
             app.round(16).await;
             assert_ne!(app.integration().await, "FAILING", "different: {different}");
         }
-        app.world.close().await;
+        app.setup.close().await;
     }
 }
 
@@ -277,9 +277,9 @@ async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
     for row in app.connections().await {
         app.calendars.open(&row.address);
     }
-    Reconciler::Health.round(&app.world.services).await.unwrap();
+    Reconciler::Health.round(&app.setup.services).await.unwrap();
     assert_eq!((app.integration().await.as_str(), app.round(1).await.len()), ("ACTIVE", 4));
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn a_person_whose_own_consent_is_gone_turns_nothing_for_others(apps: Apps) {
@@ -290,14 +290,14 @@ async fn a_person_whose_own_consent_is_gone_turns_nothing_for_others(apps: Apps)
     app.round(16).await;
     let row = app.connections().await[0].clone();
     assert_eq!((row.state.as_str(), app.integration().await.as_str()), ("UNREACHABLE", "DEGRADED"));
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     let app = apps.make(1).await;
-    let failed = app.world.connection(None, None, "PENDING").await;
-    let stuck = app.world.connection(None, None, "VERIFYING").await;
-    let pending = app.world.connection(None, None, "PENDING").await;
+    let failed = app.setup.connection(None, None, "PENDING").await;
+    let stuck = app.setup.connection(None, None, "VERIFYING").await;
+    let pending = app.setup.connection(None, None, "PENDING").await;
     let state = async |id: Uuid| {
         let rows = app.connections().await;
         rows.into_iter().find(|row| row.id == id).unwrap()
@@ -306,26 +306,26 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     app.activate(failed).await;
     let row = state(failed).await;
     assert_eq!((row.state.as_str(), row.failures), ("UNREACHABLE", 1));
-    assert!(row.retry_at.is_some_and(|at| at > app.world.services.now()));
+    assert!(row.retry_at.is_some_and(|at| at > app.setup.services.now()));
     app.calendars.open(&row.address);
     app.round(16).await;
     app.work().await;
     assert_eq!(state(failed).await.state, "ACTIVE");
     assert_eq!(state(stuck).await.state, "ACTIVE", "its run is gone");
     assert_eq!(state(pending).await.state, "PENDING", "nobody asked for it");
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(apps: Apps) {
     let app = apps.make(2).await;
     let [bad, clean] = &app.connections().await[..] else { panic!("there are two") };
     let items = [unreadable("a", false), unreadable("b", true), unreadable("c", true)];
-    app.world.read_with(bad.id, &[], &items).await;
+    app.setup.read_with(bad.id, &[], &items).await;
     app.belong_to("acme").await;
-    let (admin, integrations) = (app.world.admin(), app.world.services.integrations());
-    integrations.verify(&admin, domain::Id::from_uuid(app.world.integration)).await.unwrap();
+    let (admin, integrations) = (app.setup.admin(), app.setup.services.integrations());
+    integrations.verify(&admin, domain::Id::from_uuid(app.setup.integration)).await.unwrap();
     app.work().await;
-    let txn = app.world.services.store.read(app.tenant()).await.unwrap();
+    let txn = app.setup.services.store.read(app.tenant()).await.unwrap();
     let row = entity::verification::of(app.tenant()).one(&txn).await.unwrap().unwrap();
     let checks: Vec<Check> = serde_json::from_value(row.checks).unwrap();
     let marked: Vec<_> = checks.iter().filter(|check| check.name == "UNREADABLE").collect();
@@ -335,19 +335,19 @@ async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(app
     assert!(check.next_action.as_ref().unwrap().contains("owner"));
     assert_ne!(check.mailbox.as_ref(), Some(&clean.address));
     drop(txn);
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tenant(apps: Apps) {
     let app = apps.make(1).await;
     let row = app.connections().await[0].clone();
-    let (admin, users) = (app.world.admin(), app.world.services.users());
+    let (admin, users) = (app.setup.admin(), app.setup.services.users());
     let user = domain::Id::from_uuid(row.user_id.unwrap());
     app.round(16).await;
     assert_eq!(app.calendars.zone(&row.address), None, "nobody has told one");
     app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
     let told = TenantLocale { zone: Some("America/New_York".to_owned()), language: None };
-    app.world.change(vec![Change::Locale(told)]).await;
+    app.setup.change(vec![Change::Locale(told)]).await;
     assert_eq!(app.connections().await[0].watermark, None, "its copy is read anew");
     app.round(16).await;
     assert_eq!(app.calendars.zone(&row.address).as_deref(), Some("America/New_York"), "the tenant's");
@@ -366,7 +366,7 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tena
     app.set(&row, |row| row.watermark = Set(Some("good".to_owned()))).await;
     users.update(&admin, user, renamed, None).await.unwrap();
     assert_eq!(app.connections().await[0].watermark.as_deref(), Some("good"), "a name is no zone");
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps) {
@@ -380,8 +380,8 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     ];
     app.calendars.list(&all);
     let row = app.connections().await[0].clone();
-    let (admin, id) = (app.world.admin(), domain::Id::from_uuid(row.id));
-    let connections = || app.world.services.connections();
+    let (admin, id) = (app.setup.admin(), domain::Id::from_uuid(row.id));
+    let connections = || app.setup.services.connections();
     let count = async |ids: Option<&[&str]>, version: Option<i64>| {
         let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
         connections().count_calendars(&admin, id, ids, version).await
@@ -420,7 +420,7 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     app.work().await;
     assert_eq!(app.round(16).await, std::slice::from_ref(&row.address), "the calendar system decides again");
     assert_eq!(app.connections().await[0].unreadable_count, 0);
-    app.world.close().await;
+    app.setup.close().await;
 }
 
 /// Runs every test on both stores.

@@ -7,15 +7,15 @@ use domain::{Allowed, ids};
 use services::{access, entity::access_token::Model};
 
 use super::{
-    context::{Ask, all_named, member, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id, parse_ids, require_member},
+    failure::{Result, null_if_missing},
     page::{args, connection},
     payload::{answer, payload},
     scalar::DateTime,
 };
 
 /// How many tokens can be named at once.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 /// A newly signed access token of one user.
 #[derive(SimpleObject)]
@@ -48,12 +48,12 @@ impl From<Model> for IssuedToken {
 impl IssuedToken {
     /// Identifier; starts with `tok_`.
     async fn id(&self) -> ID {
-        shown::<ids::AccessToken>(self.0.id)
+        format_id::<ids::AccessToken>(self.0.id)
     }
 
     /// Identifier of the user whom the token authenticates; starts with `usr_`.
     async fn user_id(&self) -> ID {
-        shown::<ids::User>(self.0.user_id)
+        format_id::<ids::User>(self.0.user_id)
     }
 
     /// Time at which the token was issued.
@@ -93,9 +93,9 @@ impl AccessTokenQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IssuedTokenConnection>> {
-        found(async {
-            let by = member(ctx.caller())?;
-            let user = named(&user_id, "user", "userId")?;
+        null_if_missing(async {
+            let by = require_member(ctx.caller())?;
+            let user = parse_id(&user_id, "user", "userId")?;
             let page = ctx.services().access().tokens(&by, user, args(first, last, after, before)?).await?;
             Ok(IssuedTokenConnection::of(page, None))
         })
@@ -152,8 +152,8 @@ impl AccessTokenMutation {
     ) -> Result<CreateAccessTokenPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let tenant = named(&input.tenant_id, "tenant", "tenantId")?;
-            let user = named(&input.user_id, "user", "userId")?;
+            let tenant = parse_id(&input.tenant_id, "tenant", "tenantId")?;
+            let user = parse_id(&input.user_id, "user", "userId")?;
             // What is negative is as wrong as zero; the use case says so.
             let lifetime = input.lifetime_seconds.map(|s| Duration::from_secs(u64::try_from(s).unwrap_or(0)));
             let token = ctx.services().access().issue(&by, tenant, user, lifetime).await?;
@@ -170,8 +170,8 @@ impl AccessTokenMutation {
         #[graphql(desc = "Parameters of `revokeAccessTokens`.")] input: RevokeAccessTokensInput,
     ) -> Result<RevokeAccessTokensPayload> {
         answer(async {
-            let by: Allowed = member(ctx.caller())?;
-            let user = named(&input.user_id, "user", "userId")?;
+            let by: Allowed = require_member(ctx.caller())?;
+            let user = parse_id(&input.user_id, "user", "userId")?;
             let tokens = input.token_ids.map(|ids| at_most(&ids)).transpose()?;
             let revoked = ctx.services().access().revoke(&by, user, tokens.as_deref()).await?;
             Ok(RevokeAccessTokensPayload::done(i32::try_from(revoked).unwrap_or(i32::MAX)))
@@ -181,9 +181,9 @@ impl AccessTokenMutation {
 }
 
 fn at_most(tokens: &[ID]) -> Result<Vec<domain::Id<ids::AccessToken>>> {
-    if tokens.len() > MOST {
-        let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MOST} token ids at once."));
-        return Err(refusal.at("tokenIds").exceeding(MOST, tokens.len()).into());
+    if tokens.len() > MAX {
+        let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MAX} token ids at once."));
+        return Err(refusal.at("tokenIds").exceeding(MAX, tokens.len()).into());
     }
-    all_named(tokens, "token", "tokenIds")
+    parse_ids(tokens, "token", "tokenIds")
 }

@@ -8,8 +8,8 @@ use services::{
 };
 
 use super::{
-    context::{Ask, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id},
+    failure::{Result, null_if_missing},
     page::{args, connection},
     scalar::DateTime,
 };
@@ -29,7 +29,7 @@ impl From<Model> for AuditEntry {
 impl AuditEntry {
     /// Identifier; starts with `aud_`.
     async fn id(&self) -> ID {
-        shown::<ids::AuditEntry>(self.0.id)
+        format_id::<ids::AuditEntry>(self.0.id)
     }
 
     /// Sequence number in the hash chain, counted from 1 without gaps.
@@ -136,7 +136,7 @@ impl AuditQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<AuditEntryConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
             let filter = filter.map(Into::into).unwrap_or_default();
             let page = ctx.services().audit().list(&by, filter, args(first, last, after, before)?).await?;
@@ -159,7 +159,7 @@ impl AuditQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<AuditEntryConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow_staff()?;
             let filter = filter.map(Into::into).unwrap_or_default();
             let page = ctx

@@ -9,14 +9,14 @@ use services::{
 
 use super::{
     connection::ConnectedMailbox,
-    context::{Ask, named, seen, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, if_visible, parse_id},
+    enums::{CampaignState, ConnectedMailboxState},
+    failure::{Result, null_if_missing},
     integration::{self, Integration},
     page::{args, connection, slice},
     payload::{answer, payload},
     reason::Reason,
     scalar::DateTime,
-    words::{CampaignState, ConnectedMailboxState},
 };
 
 /// A bulk activation of an integration's mailboxes.
@@ -33,7 +33,7 @@ impl From<Model> for Campaign {
 impl Campaign {
     /// Identifier; starts with `cmp_`.
     pub(super) async fn id(&self) -> ID {
-        shown::<ids::Campaign>(self.0.id)
+        format_id::<ids::Campaign>(self.0.id)
     }
 
     /// Current state of the campaign.
@@ -49,7 +49,7 @@ impl Campaign {
 
     /// Number of mailboxes by result so far.
     async fn progress(&self, ctx: &Context<'_>) -> Option<Result<CampaignProgress>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
             Ok(ctx.services().campaigns().progress(&by, self.0.id).await?.into())
         })
@@ -68,7 +68,7 @@ impl Campaign {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<CampaignItemConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
             let items = ctx.services().campaigns().items(&by, self.0.id).await?;
             let total = items.len() as u64;
@@ -183,7 +183,7 @@ impl From<campaigns::Preview> for CampaignPreview {
 
 /// The campaign with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Campaign> {
-    visible(ctx.services(), ctx.caller(), named(id, "campaign", "id")?).await
+    visible(ctx.services(), ctx.caller(), parse_id(id, "campaign", "id")?).await
 }
 
 /// Reads a campaign as [`read`] does, for a subscription, which has no query context.
@@ -203,7 +203,7 @@ impl CampaignQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the campaign.")] id: ID,
     ) -> Option<Result<Campaign>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the campaigns of the tenant, oldest first. Needs `CONNECTION_VIEW`.
@@ -218,7 +218,7 @@ impl CampaignQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<CampaignConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
             let page = ctx.services().campaigns().list(&by, args(first, last, after, before)?).await?;
             Ok(CampaignConnection::of(page, None))
@@ -233,9 +233,9 @@ impl CampaignQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the integration.")] integration_id: ID,
     ) -> Option<Result<CampaignPreview>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
-            let id = named(&integration_id, "integration", "integrationId")?;
+            let id = parse_id(&integration_id, "integration", "integrationId")?;
             Ok(ctx.services().campaigns().preview(&by, id).await?.into())
         })
         .await
@@ -284,7 +284,7 @@ impl CampaignMutation {
     ) -> Result<StartCampaignPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let id = named(&input.integration_id, "integration", "integrationId")?;
+            let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let campaign = ctx.services().campaigns().start(&by, id).await?;
             Ok(StartCampaignPayload::done(Campaign(campaign)))
         })
@@ -299,8 +299,9 @@ impl CampaignMutation {
     ) -> Result<RetryCampaignPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let campaign = ctx.services().campaigns().retry(&by, named(&input.id, "campaign", "id")?).await?;
-            Ok(RetryCampaignPayload::done(seen(ctx, Permission::ConnectionView, Campaign(campaign))))
+            let campaign =
+                ctx.services().campaigns().retry(&by, parse_id(&input.id, "campaign", "id")?).await?;
+            Ok(RetryCampaignPayload::done(if_visible(ctx, Permission::ConnectionView, Campaign(campaign))))
         })
         .await
     }

@@ -4,13 +4,14 @@ use async_graphql::{Context, Description, Enum, ID, InputObject, Object, SimpleO
 use domain::{Caller, Id, Permission, Route as Way, ids};
 use services::{
     Services,
-    connections::{self, Wanted},
+    connections::{self, ConnectionScope},
     entity::connection::Model,
 };
 
 use super::{
-    context::{Ask, named, seen, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, if_visible, parse_id},
+    enums::{ConnectedMailboxState, Route},
+    failure::{Result, null_if_missing},
     integration::{self, Integration},
     page::{args, connection},
     payload::{answer, payload},
@@ -19,7 +20,6 @@ use super::{
     run::{self, Run},
     scalar::{DateTime, EmailAddress, TimeZone},
     user::{self, User},
-    words::{ConnectedMailboxState, Route},
 };
 
 /// A mailbox of a user or room that Muster reaches through an integration.
@@ -42,7 +42,7 @@ impl ConnectedMailbox {
 impl ConnectedMailbox {
     /// Identifier; starts with `con_`.
     pub(super) async fn id(&self) -> ID {
-        shown::<ids::Connection>(self.0.id)
+        format_id::<ids::Connection>(self.0.id)
     }
 
     /// Email address of the mailbox.
@@ -291,16 +291,16 @@ pub struct ConnectedMailboxFilter {
 }
 
 impl ConnectedMailboxFilter {
-    fn wanted(&self) -> Result<Wanted> {
-        let of = |id| named::<ids::Integration>(id, "integration", "integrationId");
+    fn wanted(&self) -> Result<ConnectionScope> {
+        let of = |id| parse_id::<ids::Integration>(id, "integration", "integrationId");
         let integration = self.integration_id.as_ref().map(of).transpose()?.map(Id::uuid);
-        Ok(Wanted { integration, state: self.state.map(Into::into), rooms: self.rooms })
+        Ok(ConnectionScope { integration, state: self.state.map(Into::into), rooms: self.rooms })
     }
 }
 
 /// The connected mailbox with this id in the caller's tenant. Needs `CONNECTION_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<ConnectedMailbox> {
-    visible(ctx.services(), ctx.caller(), named(id, "connection", "id")?).await
+    visible(ctx.services(), ctx.caller(), parse_id(id, "connection", "id")?).await
 }
 
 /// Reads a connected mailbox as [`read`] does, for a subscription, which has no query context.
@@ -316,7 +316,7 @@ pub(super) async fn visible(
 /// One page of connected mailboxes. Counts the whole list only if the query selects `totalCount`.
 pub(super) async fn list(
     ctx: &Context<'_>,
-    wanted: Wanted,
+    wanted: ConnectionScope,
     page: services::PageArgs,
 ) -> Result<ConnectedMailboxConnection> {
     let by = ctx.caller().allow(Permission::ConnectionView)?;
@@ -337,7 +337,7 @@ impl ConnectionQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the connected mailbox.")] id: ID,
     ) -> Option<Result<ConnectedMailbox>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the connected mailboxes of the tenant, oldest first. Needs `CONNECTION_VIEW`.
@@ -426,7 +426,7 @@ impl ConnectionMutation {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
             let run =
-                ctx.services().connections().activate(&by, named(&input.id, "connection", "id")?).await?;
+                ctx.services().connections().activate(&by, parse_id(&input.id, "connection", "id")?).await?;
             Ok(ActivateConnectedMailboxPayload::done(run::of(ctx, &by, run).await?))
         })
         .await
@@ -440,10 +440,14 @@ impl ConnectionMutation {
     ) -> Result<SetCountedCalendarsPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let id = named(&input.connected_mailbox_id, "connection", "connectedMailboxId")?;
+            let id = parse_id(&input.connected_mailbox_id, "connection", "connectedMailboxId")?;
             let connections = ctx.services().connections();
             let row = connections.count_calendars(&by, id, input.calendar_ids, input.if_version).await?;
-            Ok(SetCountedCalendarsPayload::done(seen(ctx, Permission::ConnectionView, ConnectedMailbox(row))))
+            Ok(SetCountedCalendarsPayload::done(if_visible(
+                ctx,
+                Permission::ConnectionView,
+                ConnectedMailbox(row),
+            )))
         })
         .await
     }
@@ -457,8 +461,8 @@ impl ConnectionMutation {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
             let row =
-                ctx.services().connections().exclude(&by, named(&input.id, "connection", "id")?).await?;
-            Ok(ExcludeConnectedMailboxPayload::done(seen(
+                ctx.services().connections().exclude(&by, parse_id(&input.id, "connection", "id")?).await?;
+            Ok(ExcludeConnectedMailboxPayload::done(if_visible(
                 ctx,
                 Permission::ConnectionView,
                 ConnectedMailbox(row),

@@ -11,7 +11,7 @@ use super::{failure::Result, loaders::Loaders};
 static ANONYMOUS: LazyLock<Caller> = LazyLock::new(Caller::anonymous);
 
 /// Accessors for the request data in a resolver's context.
-pub(super) trait Ask {
+pub(super) trait ContextExt {
     /// The authenticated caller; anonymous if the transport set none.
     fn caller(&self) -> &Caller;
     /// The use cases.
@@ -20,7 +20,7 @@ pub(super) trait Ask {
     fn loaders(&self) -> &Loaders;
 }
 
-impl Ask for Context<'_> {
+impl ContextExt for Context<'_> {
     fn caller(&self) -> &Caller {
         self.data_opt().unwrap_or(&ANONYMOUS)
     }
@@ -35,7 +35,7 @@ impl Ask for Context<'_> {
 }
 
 /// Proves that the caller belongs to a tenant, which is enough for what every member may see.
-pub(super) fn member(caller: &Caller) -> Result<Allowed> {
+pub(super) fn require_member(caller: &Caller) -> Result<Allowed> {
     if let CallerKind::User(_) = caller.kind {
         return Ok(caller.allow_own()?.0);
     }
@@ -52,7 +52,7 @@ pub(super) fn sees_integrations(caller: &Caller) -> Result<Allowed> {
 
 /// The caller with current permissions. Called before every event of a subscription, because roles may change while it
 /// runs.
-pub(super) async fn refreshed(services: &Services, caller: &Caller) -> Result<Caller> {
+pub(super) async fn with_current_permissions(services: &Services, caller: &Caller) -> Result<Caller> {
     let (CallerKind::User(user), Some(tenant)) = (caller.kind, caller.tenant) else {
         return Ok(caller.clone());
     };
@@ -62,29 +62,29 @@ pub(super) async fn refreshed(services: &Services, caller: &Caller) -> Result<Ca
 
 /// The object that a mutation changed, if the caller may also see such objects: permission to change does not include
 /// permission to see.
-pub(super) fn seen<T>(ctx: &Context<'_>, permission: Permission, changed: T) -> Option<T> {
+pub(super) fn if_visible<T>(ctx: &Context<'_>, permission: Permission, changed: T) -> Option<T> {
     ctx.caller().allow(permission).is_ok().then_some(changed)
 }
 
 /// Parses the id of an input field. A malformed id is refused like one that does not exist.
-pub(super) fn named<K: Kind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
+pub(super) fn parse_id<K: Kind>(id: &ID, what: &'static str, field: &'static str) -> Result<Id<K>> {
     let unknown = |_| Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field);
     Ok(id.parse().map_err(unknown)?)
 }
 
 /// Parses a list of ids of an input field.
-pub(super) fn all_named<K: Kind>(ids: &[ID], what: &'static str, field: &'static str) -> Result<Vec<Id<K>>> {
-    ids.iter().map(|id| named(id, what, field)).collect()
+pub(super) fn parse_ids<K: Kind>(ids: &[ID], what: &'static str, field: &'static str) -> Result<Vec<Id<K>>> {
+    ids.iter().map(|id| parse_id(id, what, field)).collect()
 }
 
 /// Formats a stored id with its prefix.
-pub(super) fn shown<K: Kind>(id: uuid::Uuid) -> ID {
+pub(super) fn format_id<K: Kind>(id: uuid::Uuid) -> ID {
     ID(Id::<K>::from_uuid(id).to_string())
 }
 
 /// Maps an input field of an update: omitted is `None` (keep), null is `Some(None)` (clear).
 #[expect(clippy::option_option, reason = "absent and null are two things")]
-pub(super) fn changed<T>(field: MaybeUndefined<T>, text: impl Fn(T) -> String) -> Option<Option<String>> {
+pub(super) fn patch_field<T>(field: MaybeUndefined<T>, text: impl Fn(T) -> String) -> Option<Option<String>> {
     match field {
         MaybeUndefined::Undefined => None,
         MaybeUndefined::Null => Some(None),

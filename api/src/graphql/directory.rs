@@ -4,8 +4,8 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use domain::Permission;
 
 use super::{
-    context::{Ask, named},
-    failure::{Result, found},
+    context::{ContextExt, parse_id},
+    failure::{Result, null_if_missing},
     scalar::EmailAddress,
 };
 
@@ -49,9 +49,9 @@ impl DirectoryQuery {
         #[graphql(desc = "Cursor from `DirectoryPage.next` of the previous page; omit for the first page.")]
         after: Option<String>,
     ) -> Option<Result<DirectoryPage>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::UserCreate)?;
-            let id = named(&integration_id, "integration", "integrationId")?;
+            let id = parse_id(&integration_id, "integration", "integrationId")?;
             let page = ctx.services().integrations().directory(&by, id, after.as_deref()).await?;
             let people = page.items.into_iter().map(DirectoryPerson::from).collect();
             Ok(DirectoryPage { people, next: page.next })

@@ -118,7 +118,7 @@ impl From<Failure> for async_graphql::Error {
 }
 
 /// Turns "not found" into null, for queries of a single object.
-pub(super) async fn found<T>(work: impl Future<Output = Result<T>>) -> Option<Result<T>> {
+pub(super) async fn null_if_missing<T>(work: impl Future<Output = Result<T>>) -> Option<Result<T>> {
     match work.await {
         Err(failure) if failure.is_not_found() => None,
         answer => Some(answer),

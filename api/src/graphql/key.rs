@@ -8,12 +8,12 @@ use services::{
 };
 
 use super::{
-    context::{Ask, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id},
+    enums::Permission,
+    failure::{Result, null_if_missing},
     page::{args, connection},
     payload::{answer, payload},
     scalar::DateTime,
-    words::Permission,
 };
 
 /// An API key of a vendor's back end. The secret is returned only once, when the key is created.
@@ -30,7 +30,7 @@ impl From<Model> for ApiKey {
 impl ApiKey {
     /// Identifier; starts with `key_`.
     async fn id(&self) -> ID {
-        shown::<ids::ApiKey>(self.0.id)
+        format_id::<ids::ApiKey>(self.0.id)
     }
 
     /// Display name.
@@ -55,7 +55,7 @@ impl ApiKey {
 
     /// Identifier of the only tenant for which the key may act; null if it may act for any tenant, one per request.
     async fn tenant_id(&self) -> Option<ID> {
-        self.0.tenant_id.map(shown::<ids::Tenant>)
+        self.0.tenant_id.map(format_id::<ids::Tenant>)
     }
 
     /// Time of the last use, to the minute; null if the key has never been used.
@@ -65,7 +65,7 @@ impl ApiKey {
 
     /// Identifier of the key that replaces this one; null if it has not been rotated.
     async fn replaced_by_id(&self) -> Option<ID> {
-        self.0.replaced_by.map(shown::<ids::ApiKey>)
+        self.0.replaced_by.map(format_id::<ids::ApiKey>)
     }
 
     /// Time at which the key expires; null for the first key, which the operator sets up and which does not expire.
@@ -98,7 +98,7 @@ impl KeyQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<ApiKeyConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow_staff()?;
             let page = ctx.services().keys().list(&by, args(first, last, after, before)?).await?;
             Ok(ApiKeyConnection::of(page, None))
@@ -176,7 +176,7 @@ impl KeyMutation {
     ) -> Result<CreateApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let tenant = input.tenant_id.map(|id| named(&id, "tenant", "tenantId")).transpose()?;
+            let tenant = input.tenant_id.map(|id| parse_id(&id, "tenant", "tenantId")).transpose()?;
             let new = NewKey {
                 name: input.name,
                 permissions: input.permissions.into_iter().map(Into::into).collect(),
@@ -199,7 +199,7 @@ impl KeyMutation {
     ) -> Result<RotateApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let id = named(&input.id, "key", "id")?;
+            let id = parse_id(&input.id, "key", "id")?;
             let overlap = chrono::Duration::seconds(input.overlap_seconds.into());
             let (key, secret) = ctx.services().keys().rotate(&by, id, overlap).await?;
             Ok(RotateApiKeyPayload::done(ApiKey(key), secret))
@@ -216,7 +216,7 @@ impl KeyMutation {
     ) -> Result<RevokeApiKeyPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let key = ctx.services().keys().revoke(&by, named(&input.id, "key", "id")?).await?;
+            let key = ctx.services().keys().revoke(&by, parse_id(&input.id, "key", "id")?).await?;
             Ok(RevokeApiKeyPayload::done(ApiKey(key)))
         })
         .await

@@ -66,11 +66,11 @@ impl Loaders {
         let tenant = caller.and_then(|caller| caller.tenant).unwrap_or(Id::from_uuid(Uuid::nil()));
         let row = tenant.uuid();
         Self {
-            users: one!(services, keys => services.users().among(tenant, &ids(&keys))),
-            rooms: one!(services, keys => services.rooms().among(tenant, &ids(&keys))),
-            integrations: one!(services, keys => services.integrations().among(row, &keys)),
-            connections: one!(services, keys => services.connections().among(row, &keys)),
-            runs: one!(services, keys => services.runs().among(tenant, &ids(&keys))),
+            users: one!(services, keys => services.users().by_ids(tenant, &ids(&keys))),
+            rooms: one!(services, keys => services.rooms().by_ids(tenant, &ids(&keys))),
+            integrations: one!(services, keys => services.integrations().by_ids(row, &keys)),
+            connections: one!(services, keys => services.connections().by_ids(row, &keys)),
+            runs: one!(services, keys => services.runs().by_ids(tenant, &ids(&keys))),
             mailboxes: many!(services, keys => services.connections().of_holders(row, &keys), |row| {
                 row.user_id.or(row.room_id)
             }),

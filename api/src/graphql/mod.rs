@@ -11,6 +11,7 @@ mod campaign;
 mod connection;
 mod context;
 mod directory;
+mod enums;
 mod failure;
 mod integration;
 mod issuer;
@@ -30,13 +31,12 @@ mod tenant;
 mod user;
 mod viewer;
 mod watch;
-mod words;
 mod workflow;
 
 use async_graphql::{MergedObject, SDLExportOptions, SchemaBuilder};
 use services::Services;
 
-use crate::budget::Budgeted;
+use crate::budget::BudgetExtension;
 
 use self::{
     access_token::{AccessTokenMutation, AccessTokenQuery},
@@ -111,7 +111,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// Builds the executable schema over the use cases.
 pub fn schema(services: Services) -> Schema {
-    builder().extension(Budgeted).extension(PerRequest(services.clone())).data(services).finish()
+    builder().extension(BudgetExtension).extension(PerRequest(services.clone())).data(services).finish()
 }
 
 /// The schema in GraphQL's schema definition language. Executes nothing, so it needs no services.

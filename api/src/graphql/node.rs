@@ -10,7 +10,7 @@ use super::{
     booking::{self, Booking},
     campaign::{self, Campaign},
     connection::{self, ConnectedMailbox},
-    failure::{Result, found},
+    failure::{Result, null_if_missing},
     integration::{self, Integration},
     role::{self, Role},
     room::{self, Room},
@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Maximum number of ids in one `nodes` query.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 /// An object with a globally unique id.
 #[derive(Interface, Clone)]
@@ -79,7 +79,7 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Globally unique identifier of the object.")] id: ID,
     ) -> Option<Result<Node>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Finds several objects by id, in the given order, with null for each that the tenant does not have.
@@ -88,11 +88,11 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Globally unique identifiers of the objects, up to 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Node>>>> {
-        if ids.len() > MOST {
-            let refusal = Refusal::new("TOO_MANY", format!("Ask for at most {MOST} at once."));
-            return Err(refusal.exceeding(MOST, ids.len()).into());
+        if ids.len() > MAX {
+            let refusal = Refusal::new("TOO_MANY", format!("Ask for at most {MAX} at once."));
+            return Err(refusal.exceeding(MAX, ids.len()).into());
         }
-        Ok(each_once(&ids, |id| found(read(ctx, id))).await)
+        Ok(each_once(&ids, |id| null_if_missing(read(ctx, id))).await)
     }
 }
 

@@ -49,12 +49,12 @@ pub(super) fn args(
     Ok(PageArgs {
         first: first.map(size),
         last: last.map(size),
-        after: after.map(|text| opened(&text, "after")).transpose()?,
-        before: before.map(|text| opened(&text, "before")).transpose()?,
+        after: after.map(|text| decode_cursor(&text, "after")).transpose()?,
+        before: before.map(|text| decode_cursor(&text, "before")).transpose()?,
     })
 }
 
-fn opened(text: &str, field: &'static str) -> Result<Uuid> {
+fn decode_cursor(text: &str, field: &'static str) -> Result<Uuid> {
     let bytes = BASE64.decode(text).ok().and_then(|bytes| Uuid::from_slice(&bytes).ok());
     let wrong = || {
         Refusal::new("CURSOR_MALFORMED", "This cursor is not valid. Use one that this list returned.")

@@ -8,16 +8,16 @@ use services::{
 };
 
 use super::{
-    context::{Ask, all_named, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id, parse_ids},
+    enums::Permission,
+    failure::{Result, null_if_missing},
     payload::{answer, payload},
     scalar::DateTime,
     user::{self, User},
-    words::Permission,
 };
 
 /// How many roles can be named at once.
-const MOST: usize = 20;
+const MAX: usize = 20;
 
 /// A named set of permissions that can be assigned to users.
 #[derive(Description, Debug, Clone)]
@@ -33,7 +33,7 @@ impl From<Model> for Role {
 impl Role {
     /// Identifier; starts with `rol_`.
     pub(super) async fn id(&self) -> ID {
-        shown::<ids::Role>(self.0.id)
+        format_id::<ids::Role>(self.0.id)
     }
 
     /// Display name; unique within the tenant.
@@ -78,7 +78,7 @@ impl PermissionInfo {
 /// The role with this id in the caller's tenant. Needs `ROLE_EDIT`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Role> {
     let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
-    let id = named::<ids::Role>(id, "role", "id")?;
+    let id = parse_id::<ids::Role>(id, "role", "id")?;
     let roles = ctx.services().roles().list(&by).await?;
     let role = roles.into_iter().find(|role| role.id == id.uuid());
     Ok(role.ok_or_else(|| services::Error::not_found("role"))?.into())
@@ -91,7 +91,7 @@ pub struct RoleQuery;
 impl RoleQuery {
     /// All roles of the tenant, standard roles first. Needs `ROLE_EDIT`.
     async fn roles(&self, ctx: &Context<'_>) -> Option<Result<Vec<Role>>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
             Ok(ctx.services().roles().list(&by).await?.into_iter().map(Role).collect())
         })
@@ -100,7 +100,7 @@ impl RoleQuery {
 
     /// All permissions that a role can grant. Needs `ROLE_EDIT`.
     async fn permissions(&self, ctx: &Context<'_>) -> Option<Result<Vec<PermissionInfo>>> {
-        found(async {
+        null_if_missing(async {
             ctx.caller().allow(domain::Permission::RoleEdit)?;
             let all = domain::Permission::ALL.iter().copied().filter(|one| *one != domain::Permission::Staff);
             Ok(all.map(PermissionInfo::of).collect())
@@ -220,7 +220,7 @@ impl RoleMutation {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
             let permissions = input.permissions.map(|all| all.into_iter().map(Into::into).collect());
             let change = RoleChange { name: input.name, permissions };
-            let role = ctx.services().roles().update(&by, named(&input.id, "role", "id")?, change).await?;
+            let role = ctx.services().roles().update(&by, parse_id(&input.id, "role", "id")?, change).await?;
             Ok(UpdateRolePayload::done(Role(role)))
         })
         .await
@@ -234,7 +234,7 @@ impl RoleMutation {
     ) -> Result<DeleteRolePayload> {
         answer(async {
             let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
-            ctx.services().roles().delete(&by, named(&input.id, "role", "id")?).await?;
+            ctx.services().roles().delete(&by, parse_id(&input.id, "role", "id")?).await?;
             Ok(DeleteRolePayload::done(input.id))
         })
         .await
@@ -276,14 +276,14 @@ impl RoleMutation {
 type OfUser = (domain::Id<ids::User>, Vec<domain::Id<ids::Role>>);
 
 fn of_user(user: &ID, roles: &[ID]) -> Result<OfUser> {
-    Ok((named(user, "user", "userId")?, at_most(roles)?))
+    Ok((parse_id(user, "user", "userId")?, at_most(roles)?))
 }
 
 /// Parses the ids in an input's `roleIds`, up to 20.
 pub(super) fn at_most(roles: &[ID]) -> Result<Vec<domain::Id<ids::Role>>> {
-    if roles.len() > MOST {
-        let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MOST} roles at once."));
-        return Err(refusal.at("roleIds").exceeding(MOST, roles.len()).into());
+    if roles.len() > MAX {
+        let refusal = services::Refusal::new("TOO_MANY", format!("Give at most {MAX} roles at once."));
+        return Err(refusal.at("roleIds").exceeding(MAX, roles.len()).into());
     }
-    all_named(roles, "role", "roleIds")
+    parse_ids(roles, "role", "roleIds")
 }

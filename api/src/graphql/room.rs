@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{
     connection::ConnectedMailbox,
-    context::{Ask, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id},
+    failure::{Result, null_if_missing},
     page::{args, connection},
     scalar::EmailAddress,
 };
@@ -27,7 +27,7 @@ impl From<Model> for Room {
 impl Room {
     /// Identifier; starts with `rom_`.
     pub(super) async fn id(&self) -> ID {
-        shown::<ids::Room>(self.0.id)
+        format_id::<ids::Room>(self.0.id)
     }
 
     /// Email address of the mailbox.
@@ -63,7 +63,7 @@ impl Room {
     /// The connection through which Muster reaches the room; null before its first activation. Needs
     /// `CONNECTION_VIEW`.
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
-        found(async {
+        null_if_missing(async {
             ctx.caller().allow(Permission::ConnectionView)?;
             let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await?.unwrap_or_default();
             let of_integration = |row: &&_| same_integration(row, &self.0);
@@ -93,7 +93,7 @@ pub struct RoomFilter {
 
 impl RoomFilter {
     fn wanted(self) -> Result<Filter> {
-        let of = |id| named::<ids::Integration>(&id, "integration", "integrationId");
+        let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
         let integration = self.integration_id.map(of).transpose()?;
         Ok(Filter { integration, min_capacity: self.min_capacity, building: self.building })
     }
@@ -106,7 +106,7 @@ fn may_see(ctx: &Context<'_>) -> Result<Allowed> {
 /// The room with this id in the caller's tenant. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Room> {
     let by = may_see(ctx)?;
-    Ok(ctx.services().rooms().get(&by, named(id, "room", "id")?).await?.into())
+    Ok(ctx.services().rooms().get(&by, parse_id(id, "room", "id")?).await?.into())
 }
 
 /// A room that another object refers to. Whoever may see that object may see the room.
@@ -136,7 +136,7 @@ impl RoomQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the room.")] id: ID,
     ) -> Option<Result<Room>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the rooms of the tenant, in the order in which Muster found them. Needs `CONNECTION_VIEW` or

@@ -10,14 +10,14 @@ use services::{
 use uuid::Uuid;
 
 use super::{
-    context::{Ask, member, named, seen, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, if_visible, parse_id, require_member},
+    enums::RunStatus,
+    failure::{Result, null_if_missing},
     node::{self, Node},
     page::{args, connection, slice},
     payload::{answer, payload},
     reason::Reason,
     scalar::DateTime,
-    words::RunStatus,
 };
 
 /// One execution of a workflow.
@@ -35,11 +35,11 @@ impl Run {
     fn about(&self) -> ID {
         let subject = self.0.subject;
         match self.0.workflow.as_str() {
-            "connect_integration" | "verify_integration" => shown::<ids::Integration>(subject),
-            "campaign" => shown::<ids::Campaign>(subject),
-            "activate_mailbox" => shown::<ids::Connection>(subject),
-            "write_booking" | "move_booking" | "cancel_booking" => shown::<ids::Booking>(subject),
-            _ => shown::<ids::Row>(subject),
+            "connect_integration" | "verify_integration" => format_id::<ids::Integration>(subject),
+            "campaign" => format_id::<ids::Campaign>(subject),
+            "activate_mailbox" => format_id::<ids::Connection>(subject),
+            "write_booking" | "move_booking" | "cancel_booking" => format_id::<ids::Booking>(subject),
+            _ => format_id::<ids::Row>(subject),
         }
     }
 }
@@ -48,7 +48,7 @@ impl Run {
 impl Run {
     /// Identifier; starts with `run_`.
     pub(super) async fn id(&self) -> ID {
-        shown::<ids::Run>(self.0.id)
+        format_id::<ids::Run>(self.0.id)
     }
 
     /// Name of the workflow, as listed in `workflows`.
@@ -105,7 +105,7 @@ impl Run {
     /// The object that the run works on. Needs the same permission as the query for that type.
     async fn subject(&self, ctx: &Context<'_>) -> Option<Result<Node>> {
         let id = self.about();
-        found(Box::pin(node::read(ctx, &id))).await
+        null_if_missing(Box::pin(node::read(ctx, &id))).await
     }
 
     /// Committed steps, oldest first. Needs `RUN_VIEW`.
@@ -120,7 +120,7 @@ impl Run {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RunStepConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::RunView)?;
             let steps = ctx.services().runs().history(&by, Id::from_uuid(self.0.id)).await?;
             let total = steps.len() as u64;
@@ -132,7 +132,7 @@ impl Run {
 
     /// Mermaid diagram of the workflow with the current state marked; null before the first step.
     async fn diagram(&self, ctx: &Context<'_>) -> Option<String> {
-        let by = member(ctx.caller()).ok()?;
+        let by = require_member(ctx.caller()).ok()?;
         ctx.services().runs().diagram(&by, &self.0)
     }
 
@@ -212,7 +212,7 @@ pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Uuid) -> Result<Run
 
 /// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Run> {
-    let id = named(id, "run", "id")?;
+    let id = parse_id(id, "run", "id")?;
     visible(ctx.services(), ctx.caller(), id).await
 }
 
@@ -224,7 +224,7 @@ pub(super) async fn visible(
 ) -> Result<Run> {
     let asked = caller.allow(Permission::RunView);
     let by = match asked {
-        Err(Denied::Forbidden(_)) => member(caller)?,
+        Err(Denied::Forbidden(_)) => require_member(caller)?,
         asked => return Ok(services.runs().get(&asked?, id).await?.into()),
     };
     let run = services.runs().get(&by, id).await?;
@@ -245,7 +245,7 @@ impl RunQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the run.")] id: ID,
     ) -> Option<Result<Run>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the runs of the tenant, oldest first. Needs `RUN_VIEW`.
@@ -346,8 +346,8 @@ impl RunMutation {
     ) -> Result<RetryRunPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
-            let run = ctx.services().runs().retry(&by, named(&input.id, "run", "id")?).await?;
-            Ok(RetryRunPayload::done(seen(ctx, Permission::RunView, Run(run))))
+            let run = ctx.services().runs().retry(&by, parse_id(&input.id, "run", "id")?).await?;
+            Ok(RetryRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
         })
         .await
     }
@@ -360,8 +360,8 @@ impl RunMutation {
     ) -> Result<CancelRunPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
-            let run = ctx.services().runs().cancel(&by, named(&input.id, "run", "id")?).await?;
-            Ok(CancelRunPayload::done(seen(ctx, Permission::RunView, Run(run))))
+            let run = ctx.services().runs().cancel(&by, parse_id(&input.id, "run", "id")?).await?;
+            Ok(CancelRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
         })
         .await
     }
@@ -374,10 +374,10 @@ impl RunMutation {
     ) -> Result<SignalRunPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RunEdit)?;
-            let id = named(&input.id, "run", "id")?;
+            let id = parse_id(&input.id, "run", "id")?;
             let payload = input.payload.map(|payload| payload.0).unwrap_or_default();
             let run = ctx.services().runs().signal(&by, id, &input.name, payload).await?;
-            Ok(SignalRunPayload::done(seen(ctx, Permission::RunView, Run(run))))
+            Ok(SignalRunPayload::done(if_visible(ctx, Permission::RunView, Run(run))))
         })
         .await
     }

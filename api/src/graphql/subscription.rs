@@ -3,18 +3,18 @@
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
 use domain::{Id, Permission, ids, state::RunStatus};
-use services::{PageArgs, bookings, connections::Wanted, events::topic, runs::RunFilter};
+use services::{PageArgs, bookings, connections::ConnectionScope, events::topic, runs::RunFilter};
 use uuid::Uuid;
 
 use super::{
     booking::{self, Booking},
     campaign::{self, Campaign},
     connection::ConnectedMailbox,
-    context::{Ask, member, named, sees_integrations},
+    context::{ContextExt, parse_id, require_member, sees_integrations},
     failure::Result,
     integration::{self, Integration},
     run::{self, Run},
-    watch::{self, Listener, Sent, Watched},
+    watch::{self, EventStream, Listener, Watched},
 };
 
 /// Arguments of the next full page of a list that is sent page by page.
@@ -42,7 +42,7 @@ impl Watched for Connections {
         after: Option<Uuid>,
     ) -> Result<(Vec<ConnectedMailbox>, Option<Uuid>)> {
         let by = listener.caller.allow(Permission::ConnectionView)?;
-        let wanted = Wanted { integration: self.0, ..Wanted::default() };
+        let wanted = ConnectionScope { integration: self.0, ..ConnectionScope::default() };
         let page = listener.services.connections().list(&by, &wanted, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
         Ok((page.items.into_iter().map(ConnectedMailbox::from).collect(), last))
@@ -107,9 +107,9 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the integration.")] id: ID,
-    ) -> Result<Sent<Integration>> {
+    ) -> Result<EventStream<Integration>> {
         let by = sees_integrations(ctx.caller())?;
-        let id = named(&id, "integration", "id")?;
+        let id = parse_id(&id, "integration", "id")?;
         let read =
             move |at: Listener| async move { integration::visible(&at.services, &at.caller, id).await };
         watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id.uuid(), read).await
@@ -122,9 +122,9 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Send only connections of this integration; defaults to all.")]
         integration_id: Option<ID>,
-    ) -> Result<Sent<ConnectedMailbox>> {
+    ) -> Result<EventStream<ConnectedMailbox>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
-        let of = |id| named::<ids::Integration>(&id, "integration", "integrationId");
+        let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
         let only = integration_id.map(of).transpose()?.map(Id::uuid);
         Ok(watch::many(Listener::of(ctx), &by, topic::CONNECTION, Connections(only)))
     }
@@ -134,9 +134,9 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the campaign.")] id: ID,
-    ) -> Result<Sent<Campaign>> {
+    ) -> Result<EventStream<Campaign>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
-        let id = named(&id, "campaign", "id")?;
+        let id = parse_id(&id, "campaign", "id")?;
         let read = move |at: Listener| async move { campaign::visible(&at.services, &at.caller, id).await };
         watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id.uuid(), read).await
     }
@@ -147,12 +147,12 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Send only this booking; defaults to all bookings of the tenant.")] id: Option<ID>,
-    ) -> Result<Sent<Booking>> {
+    ) -> Result<EventStream<Booking>> {
         let by = ctx.caller().allow(Permission::BookingView)?;
         let Some(id) = id else {
             return Ok(watch::many(Listener::of(ctx), &by, topic::BOOKING, Bookings));
         };
-        let id = named(&id, "booking", "id")?;
+        let id = parse_id(&id, "booking", "id")?;
         let read = move |at: Listener| async move { booking::visible(&at.services, &at.caller, id).await };
         watch::one(Listener::of(ctx), &by, topic::BOOKING, id.uuid(), read).await
     }
@@ -162,16 +162,16 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the run.")] id: ID,
-    ) -> Result<Sent<Run>> {
-        let by = member(ctx.caller())?;
-        let id = named(&id, "run", "id")?;
+    ) -> Result<EventStream<Run>> {
+        let by = require_member(ctx.caller())?;
+        let id = parse_id(&id, "run", "id")?;
         let read = move |at: Listener| async move { run::visible(&at.services, &at.caller, id).await };
         watch::one(Listener::of(ctx), &by, topic::RUN, id.uuid(), read).await
     }
 
     /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:
     /// read the reason and the history, then call `retryRun`. Needs `RUN_VIEW`.
-    async fn run_parked(&self, ctx: &Context<'_>) -> Result<Sent<Run>> {
+    async fn run_parked(&self, ctx: &Context<'_>) -> Result<EventStream<Run>> {
         let by = ctx.caller().allow(Permission::RunView)?;
         Ok(watch::many(Listener::of(ctx), &by, topic::RUN_PARKED, ParkedRuns))
     }

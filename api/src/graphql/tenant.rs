@@ -8,12 +8,12 @@ use services::{
 };
 
 use super::{
-    context::{Ask, changed, member, named, shown},
-    failure::{Failure, Result, found},
+    context::{ContextExt, format_id, parse_id, patch_field, require_member},
+    enums::{Feature, Plan},
+    failure::{Failure, Result, null_if_missing},
     page::{args, connection},
     payload::{answer, payload},
     scalar::{DateTime, LanguageTag, TimeZone, Url},
-    words::{Feature, Plan},
 };
 
 /// A customer organisation of the vendor. All other objects except vendor keys belong to exactly one tenant.
@@ -30,7 +30,7 @@ impl From<Model> for Tenant {
 impl Tenant {
     /// Identifier; starts with `ten_`.
     pub(super) async fn id(&self) -> ID {
-        shown::<ids::Tenant>(self.0.id)
+        format_id::<ids::Tenant>(self.0.id)
     }
 
     /// Display name.
@@ -81,11 +81,11 @@ connection!(Tenant, Model, TenantConnection, TenantEdge, "tenants", |row| row.id
 
 /// The caller's own tenant; any tenant for the vendor's staff.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Tenant> {
-    let id = named::<ids::Tenant>(id, "tenant", "id")?;
+    let id = parse_id::<ids::Tenant>(id, "tenant", "id")?;
     if let Ok(staff) = ctx.caller().allow_staff() {
         return Ok(ctx.services().tenants().by_id(&staff, id).await?.into());
     }
-    let own = ctx.services().tenants().get(&member(ctx.caller())?).await?;
+    let own = ctx.services().tenants().get(&require_member(ctx.caller())?).await?;
     if own.id == id.uuid() { Ok(own.into()) } else { Err(services::Error::not_found("tenant").into()) }
 }
 
@@ -101,10 +101,10 @@ impl TenantQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the tenant; defaults to the tenant of the request.")] id: Option<ID>,
     ) -> Option<Result<Tenant>> {
-        found(async {
+        null_if_missing(async {
             match id {
                 Some(id) => read(ctx, &id).await,
-                None => Ok(ctx.services().tenants().get(&member(ctx.caller())?).await?.into()),
+                None => Ok(ctx.services().tenants().get(&require_member(ctx.caller())?).await?.into()),
             }
         })
         .await
@@ -122,7 +122,7 @@ impl TenantQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<TenantConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow_staff()?;
             let page = ctx.services().tenants().list(&by, args(first, last, after, before)?).await?;
             Ok(TenantConnection::of(page, None))
@@ -264,11 +264,11 @@ impl TenantMutation {
     ) -> Result<UpdateTenantPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let id = named(&input.tenant_id, "tenant", "tenantId")?;
+            let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let change = TenantChange {
                 name: input.name,
-                time_zone: changed(input.time_zone, |zone| zone.0),
-                language: changed(input.language, |tag| tag.0),
+                time_zone: patch_field(input.time_zone, |zone| zone.0),
+                language: patch_field(input.language, |tag| tag.0),
             };
             let tenant = ctx.services().tenants().update(&by, id, change, input.if_version).await?;
             Ok(UpdateTenantPayload::done(Tenant(tenant)))
@@ -284,7 +284,7 @@ impl TenantMutation {
     ) -> Result<SetPlanPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let id = named(&input.tenant_id, "tenant", "tenantId")?;
+            let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let tenant = ctx.services().tenants().set_plan(&by, id, input.plan.into()).await?;
             Ok(SetPlanPayload::done(Tenant(tenant)))
         })
@@ -299,7 +299,7 @@ impl TenantMutation {
     ) -> Result<SetFeaturePayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let id = named(&input.tenant_id, "tenant", "tenantId")?;
+            let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let tenants = ctx.services().tenants();
             let tenant = tenants.set_feature(&by, id, input.feature.into(), input.on).await?;
             Ok(SetFeaturePayload::done(Tenant(tenant)))
@@ -315,7 +315,7 @@ impl TenantMutation {
     ) -> Result<UpdateReturnUrlsPayload> {
         answer(async {
             let by = ctx.caller().allow_staff()?;
-            let id = named(&input.tenant_id, "tenant", "tenantId")?;
+            let id = parse_id(&input.tenant_id, "tenant", "tenantId")?;
             let urls = input.return_urls.into_iter().map(|url| url.0).collect();
             let tenant = ctx.services().tenants().update_return_urls(&by, id, urls).await?;
             Ok(UpdateReturnUrlsPayload::done(Tenant(tenant)))

@@ -4,11 +4,11 @@ use async_graphql::{Context, Description, Enum, Object};
 use domain::CallerKind;
 
 use super::{
-    context::{Ask, member},
+    context::{ContextExt, require_member},
+    enums::Permission,
     failure::Result,
     tenant::Tenant,
     user::User,
-    words::Permission,
 };
 
 /// How a caller is authenticated.
@@ -40,7 +40,7 @@ impl Viewer {
 
     /// The tenant of the request; null for a vendor key used without the header `Muster-Tenant`.
     async fn tenant(&self, ctx: &Context<'_>) -> Option<Result<Tenant>> {
-        let by = member(ctx.caller()).ok()?;
+        let by = require_member(ctx.caller()).ok()?;
         Some(ctx.services().tenants().get(&by).await.map(Tenant::from).map_err(Into::into))
     }
 

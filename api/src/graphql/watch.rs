@@ -13,17 +13,17 @@ use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
 };
-use services::{Services, events::Heard};
+use services::{Services, events::WatchEvent};
 use uuid::Uuid;
 
 use super::{
-    context::{Ask, refreshed},
+    context::{ContextExt, with_current_permissions},
     failure::{Failure, Result},
 };
 use crate::budget::AnswerBudget;
 
 /// The stream of a subscription's events.
-pub(super) type Sent<T> = BoxStream<'static, Result<T>>;
+pub(super) type EventStream<T> = BoxStream<'static, Result<T>>;
 
 /// The subscriber, with the means to read as its caller.
 #[derive(Clone)]
@@ -54,10 +54,10 @@ impl Listener {
 
     /// The listener with the caller's current permissions.
     async fn now(&self) -> Result<Self> {
-        Ok(Self { caller: refreshed(&self.services, &self.caller).await?, ..self.clone() })
+        Ok(Self { caller: with_current_permissions(&self.services, &self.caller).await?, ..self.clone() })
     }
 
-    fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = Heard> + Send + use<> {
+    fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.services.events().watch(by, topic)
     }
 }
@@ -69,7 +69,7 @@ pub(super) async fn one<T, F, Fut>(
     topic: &'static str,
     id: Uuid,
     read: F,
-) -> Result<Sent<T>>
+) -> Result<EventStream<T>>
 where
     T: Send + 'static,
     F: Fn(Listener) -> Fut + Clone + Send + Sync + 'static,
@@ -77,9 +77,9 @@ where
 {
     let heard = listener.watch(by, topic);
     let present = listener.in_time(read(listener.clone())).await?;
-    let concerns = move |heard: &Heard| match heard {
-        Heard::Changed { subject, .. } => *subject == id,
-        Heard::Lagged => true,
+    let concerns = move |heard: &WatchEvent| match heard {
+        WatchEvent::Changed { subject, .. } => *subject == id,
+        WatchEvent::Lagged => true,
     };
     let changes = heard.filter(move |heard| future::ready(concerns(heard))).then(move |_| {
         let (listener, read) = (listener.clone(), read.clone());
@@ -107,17 +107,17 @@ pub(super) fn many<W: Watched>(
     by: &Allowed,
     topic: &'static str,
     watched: W,
-) -> Sent<W::Item> {
+) -> EventStream<W::Item> {
     // The beginning is like having missed everything.
-    let heard = stream::once(future::ready(Heard::Lagged)).chain(listener.watch(by, topic));
+    let heard = stream::once(future::ready(WatchEvent::Lagged)).chain(listener.watch(by, topic));
     let items = heard.flat_map(move |heard| match heard {
-        Heard::Lagged => all(listener.clone(), watched.clone()),
-        Heard::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject),
+        WatchEvent::Lagged => all(listener.clone(), watched.clone()),
+        WatchEvent::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject),
     });
     until_failure(items).boxed()
 }
 
-fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> Sent<W::Item> {
+fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> EventStream<W::Item> {
     let read = async move {
         let read = listener.in_time(async { watched.one(listener.now().await?, id).await }).await;
         match read {
@@ -130,7 +130,7 @@ fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> Sent<W::Item
 }
 
 /// All objects, page by page; each page is read when the previous one has been sent.
-fn all<W: Watched>(listener: Listener, watched: W) -> Sent<W::Item> {
+fn all<W: Watched>(listener: Listener, watched: W) -> EventStream<W::Item> {
     let pages = stream::unfold(Some(None), move |place: Option<Option<Uuid>>| {
         let (listener, watched) = (listener.clone(), watched.clone());
         async move {

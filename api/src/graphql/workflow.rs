@@ -5,8 +5,8 @@ use domain::Permission;
 use services::catalogue::{StateInfo, WorkflowInfo};
 
 use super::{
-    context::Ask,
-    failure::{Result, found},
+    context::ContextExt,
+    failure::{Result, null_if_missing},
 };
 
 /// A workflow: a table of states through which runs proceed.
@@ -68,7 +68,7 @@ pub struct WorkflowQuery;
 impl WorkflowQuery {
     /// The workflows that this server can run. Needs `RUN_VIEW`.
     async fn workflows(&self, ctx: &Context<'_>) -> Option<Result<Vec<Workflow>>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::RunView)?;
             Ok(ctx.services().runs().workflows(&by).into_iter().map(Workflow).collect())
         })

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use services::{
     Error, Refusal, Services,
-    connect::{self, Choice, Progress, RedirectAnswer, Typed, label},
+    connect::{self, Choice, Progress, RedirectAnswer, TypedCredentials, label},
     links::OpenLink,
     providers::google::Google,
 };
@@ -31,7 +31,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
 async fn read(services: web::Data<Services>, token: web::Path<String>) -> HttpResponse {
     let open = match services.links().open(&token).await {
         Ok(open) => open,
-        Err(error) => return layout::problem(&error),
+        Err(error) => return layout::error_page(&error),
     };
     let body = html! {
         p { "You have been invited to connect the calendars of " strong { (open.tenant.name) } ". This is what will happen:" }
@@ -53,14 +53,14 @@ async fn choose(services: web::Data<Services>, token: web::Path<String>) -> Http
         Ok((open, kinds)) => {
             layout::page("Choose your calendar system", false, choice(&token, &open, &kinds))
         }
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
 async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink, Vec<ProviderKind>)> {
     let open = services.links().open(token).await?;
     let only = match open.link.integration_id {
-        Some(id) => services.integrations().among(open.link.tenant_id, &[id]).await?.into_iter().next(),
+        Some(id) => services.integrations().by_ids(open.link.tenant_id, &[id]).await?.into_iter().next(),
         None => None,
     };
     let fits = |kind: &ProviderKind| only.as_ref().is_none_or(|row| row.provider == kind.as_str());
@@ -116,12 +116,12 @@ async fn chosen(
     form: web::Form<ChoiceForm>,
 ) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::problem(&foreign_form());
+        return layout::error_page(&foreign_form());
     }
     let provider = ProviderKind::parse(&form.provider);
     let access_level = AccessLevel::parse(form.access.as_deref().unwrap_or("FULL"));
     let (Some(provider), Some(access_level)) = (provider, access_level) else {
-        return layout::problem(
+        return layout::error_page(
             &Refusal::new("BAD_REQUEST", "Choose one of the offered calendar systems.").into(),
         );
     };
@@ -134,7 +134,7 @@ async fn chosen(
     };
     match services.connect().choose(&token, choice).await {
         Ok((secret, next)) => onward(&services, next, Some(secret)),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -145,7 +145,7 @@ async fn signed_in(
 ) -> HttpResponse {
     match services.connect().signed_in(&cookie(&request, &services), answer.into_inner()).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -153,7 +153,7 @@ async fn signed_in(
 async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     let asked = match services.connect().asked(&cookie(&request, &services)).await {
         Ok(asked) => asked,
-        Err(error) => return layout::problem(&error),
+        Err(error) => return layout::error_page(&error),
     };
     let body = html! {
         p { "You have signed in as " strong { (asked.account) } ", an administrator of the organisation " code { (asked.organisation) } "." }
@@ -171,11 +171,11 @@ async fn asked(request: HttpRequest, services: web::Data<Services>) -> HttpRespo
 
 async fn ask(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::problem(&foreign_form());
+        return layout::error_page(&foreign_form());
     }
     match services.connect().ask_consent(&cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -186,14 +186,14 @@ async fn consented(
 ) -> HttpResponse {
     match services.connect().consented(&cookie(&request, &services), answer.into_inner()).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
 async fn credentials(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     let open = match services.connect().progress(&cookie(&request, &services)).await {
         Ok(open) => open,
-        Err(error) => return layout::problem(&error),
+        Err(error) => return layout::error_page(&error),
     };
     let provider = ProviderKind::parse(&open.integration.provider);
     if provider == Some(ProviderKind::GoogleWorkspace) {
@@ -254,16 +254,16 @@ async fn typed(
     form: web::Form<TypedForm>,
 ) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::problem(&foreign_form());
+        return layout::error_page(&foreign_form());
     }
     let TypedForm { server, user, password, service_account } = form.into_inner();
     // A key says by itself whose it is.
     let service_account =
         service_account.filter(|address| !address.trim().is_empty() && password.trim().is_empty());
-    let typed = Typed { server, user, password: password.into(), service_account };
-    match services.connect().typed(&cookie(&request, &services), typed).await {
+    let typed = TypedCredentials { server, user, password: password.into(), service_account };
+    match services.connect().submit(&cookie(&request, &services), typed).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -274,14 +274,14 @@ async fn signed_in_at_google(
 ) -> HttpResponse {
     match services.connect().signed_in_at_google(&cookie(&request, &services), answer.into_inner()).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
 async fn progress(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     match services.connect().progress(&cookie(&request, &services)).await {
         Ok(progress) => shown(&progress),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -328,21 +328,21 @@ fn shown(progress: &Progress) -> HttpResponse {
 
 async fn authorise(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::problem(&foreign_form());
+        return layout::error_page(&foreign_form());
     }
     match services.connect().authorise(&cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
 async fn decline(request: HttpRequest, services: web::Data<Services>) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::problem(&foreign_form());
+        return layout::error_page(&foreign_form());
     }
     match services.connect().decline(&cookie(&request, &services)).await {
         Ok(next) => onward(&services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn guide(provider: web::Path<String>) -> HttpResponse {
         Some(ProviderKind::GoogleWorkspace) => google(),
         Some(ProviderKind::CalDav) => caldav(),
         Some(ProviderKind::Exchange) => exchange(),
-        _ => return layout::problem(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
+        _ => return layout::error_page(&Refusal::new("NOT_FOUND", "There is no such guide.").into()),
     };
     let title = ProviderKind::parse(&word).map_or("Guide", label);
     layout::page(title, false, body)

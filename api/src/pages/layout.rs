@@ -58,7 +58,7 @@ fn respond(status: StatusCode, title: &str, reload: bool, body: Markup) -> HttpR
 }
 
 /// Page that explains why a request was refused. Nothing has changed.
-pub(super) fn problem(error: &Error) -> HttpResponse {
+pub(super) fn error_page(error: &Error) -> HttpResponse {
     let status = match error {
         Error::Refused(refusal) if matches!(refusal.code, "LINK_UNKNOWN" | "NOT_FOUND") => {
             StatusCode::NOT_FOUND

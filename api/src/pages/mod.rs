@@ -12,7 +12,7 @@ mod own;
 mod sign_in;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use services::{Services, connect::Onward};
+use services::{Services, connect::NextPage};
 
 /// Cookie that binds a browser to its connect session. On https the prefix prevents other hosts of the same domain
 /// from planting a cookie of theirs, into whose session an administrator would type a password.
@@ -37,7 +37,7 @@ pub fn configure(routes: &mut web::ServiceConfig, services: &Services) {
 async fn jwks(services: web::Data<Services>) -> HttpResponse {
     match services.keys().jwks().await {
         Ok(keys) => HttpResponse::Ok().insert_header(("cache-control", "public, max-age=300")).json(keys),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -64,12 +64,12 @@ fn is_own_form(request: &HttpRequest, services: &Services) -> bool {
 }
 
 /// Redirects the browser to the next step, with its session's cookie if it gets one.
-fn onward(services: &Services, onward: Onward, secret: Option<String>) -> HttpResponse {
+fn onward(services: &Services, onward: NextPage, secret: Option<String>) -> HttpResponse {
     let to = match onward {
-        Onward::Provider(url) | Onward::Land(url) => url.to_string(),
-        Onward::Ask => "/connect/consent".to_owned(),
-        Onward::Credentials => "/connect/credentials".to_owned(),
-        Onward::Progress => "/connect/progress".to_owned(),
+        NextPage::Provider(url) | NextPage::Land(url) => url.to_string(),
+        NextPage::Ask => "/connect/consent".to_owned(),
+        NextPage::Credentials => "/connect/credentials".to_owned(),
+        NextPage::Progress => "/connect/progress".to_owned(),
     };
     let mut answer = HttpResponse::SeeOther();
     answer.insert_header((header::LOCATION, to)).insert_header((header::CACHE_CONTROL, "no-store"));

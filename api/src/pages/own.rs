@@ -20,7 +20,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
 async fn invited(services: web::Data<Services>, secret: web::Path<String>) -> HttpResponse {
     let invitation = match services.connect().own_invitation(&secret).await {
         Ok(invitation) => invitation,
-        Err(error) => return layout::problem(&error),
+        Err(error) => return layout::error_page(&error),
     };
     let system = label(invitation.provider);
     let body = html! {
@@ -42,11 +42,11 @@ async fn opened(
     secret: web::Path<String>,
 ) -> HttpResponse {
     if !is_own_form(&request, &services) {
-        return layout::problem(&foreign_form());
+        return layout::error_page(&foreign_form());
     }
-    match services.connect().own_opened(&secret).await {
+    match services.connect().open_own_consent(&secret).await {
         Ok((cookie, next)) => onward(&services, next, Some(cookie)),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -68,13 +68,13 @@ async fn consented_at_google(
     shown(&services, services.connect().own_consented_at_google(&cookie(&request, &services), answer).await)
 }
 
-fn shown(services: &Services, consented: services::Result<connect::Onward>) -> HttpResponse {
+fn shown(services: &Services, consented: services::Result<connect::NextPage>) -> HttpResponse {
     match consented {
-        Ok(connect::Onward::Progress) => {
+        Ok(connect::NextPage::Progress) => {
             let body = html! { p { "You can close this page." } };
             layout::page("Your calendar is connected", false, body)
         }
         Ok(next) => onward(services, next, None),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use services::{
     Error, Services,
     access::AccessToken,
-    sign_in::{Answer, Request, SignedIn},
+    sign_in::{CallbackParams, Request, SignedIn},
 };
 
 use super::{is_encrypted, layout};
@@ -41,7 +41,7 @@ async fn begun(request: HttpRequest, services: web::Data<Services>, place: Place
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .cookie(planted(&services, cookie, KEPT))
             .finish(),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     }
 }
 
@@ -51,7 +51,7 @@ async fn begin(
     place: &(String, String),
 ) -> services::Result<(String, String)> {
     let (tenant, issuer) = ids_of(place)?;
-    let asked = Answer::read(request.query_string())?;
+    let asked = CallbackParams::read(request.query_string())?;
     let text = |name| asked.get(name).map(str::to_owned);
     let asked =
         Request { return_url: text("return_url"), challenge: text("code_challenge"), state: text("state") };
@@ -67,7 +67,7 @@ async fn answered(request: HttpRequest, services: web::Data<Services>, place: Pl
             .insert_header((header::REFERRER_POLICY, "no-referrer"))
             .finish(),
         Ok(SignedIn::Token(token)) => shown(&token),
-        Err(error) => layout::problem(&error),
+        Err(error) => layout::error_page(&error),
     };
     // Whatever came of it, this sign-in is over in this browser.
     if let Err(error) = response.add_cookie(&planted(&services, String::new(), 0)) {
@@ -82,10 +82,10 @@ async fn answer(
     place: &(String, String),
 ) -> services::Result<SignedIn> {
     let (tenant, issuer) = ids_of(place)?;
-    let answer = Answer::read(request.query_string())?;
+    let answer = CallbackParams::read(request.query_string())?;
     let name = if is_encrypted(services) { COOKIE } else { PLAIN_COOKIE };
     let cookie = request.cookie(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default();
-    services.sign_in().answered(tenant, issuer, &cookie, &answer).await
+    services.sign_in().complete(tenant, issuer, &cookie, &answer).await
 }
 
 fn shown(token: &AccessToken) -> HttpResponse {
@@ -121,7 +121,7 @@ async fn redeemed(services: web::Data<Services>, body: web::Bytes) -> HttpRespon
 }
 
 async fn redeem(services: &Services, body: &[u8]) -> services::Result<AccessToken> {
-    let form = Answer::read(std::str::from_utf8(body).unwrap_or_default())?;
+    let form = CallbackParams::read(std::str::from_utf8(body).unwrap_or_default())?;
     let (code, verifier) =
         (form.get("code").unwrap_or_default(), form.get("code_verifier").unwrap_or_default());
     services.sign_in().redeem(code, &verifier.into()).await

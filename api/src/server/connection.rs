@@ -27,7 +27,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::tally::Held;
+use crate::holder_counts::CountGuard;
 
 /// Bytes that may arrive while no request is in progress: a head, or the rest of a refused body.
 const BETWEEN_REQUESTS: usize = 512 * 1024;
@@ -40,14 +40,14 @@ pub(crate) struct Activity {
     has_ended: Cell<bool>,
     is_upgraded: Cell<bool>,
     /// One of the connections that its address may have.
-    place: RefCell<Option<Held<IpAddr>>>,
+    place: RefCell<Option<CountGuard<IpAddr>>>,
 }
 
 impl Activity {
     /// Marks a request as in progress until the returned guard is dropped.
-    pub(crate) fn begin(self: &Rc<Self>) -> UnderWay {
+    pub(crate) fn begin(self: &Rc<Self>) -> RequestGuard {
         self.requests.set(self.requests.get() + 1);
-        UnderWay(Rc::clone(self))
+        RequestGuard(Rc::clone(self))
     }
 
     /// Marks the connection as upgraded: another protocol with its own limits and counts takes over.
@@ -69,9 +69,9 @@ impl Activity {
 
 /// Guard of a request that is in progress.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Rc<Activity>);
+pub(crate) struct RequestGuard(Rc<Activity>);
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.requests.set(self.0.requests.get() - 1);
         self.0.has_ended.set(true);
@@ -80,7 +80,7 @@ impl Drop for UnderWay {
 
 /// Time limits for a client between two requests.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct IdleTimeout {
     /// Limit from the first byte of a head to its end; for the first head, from the start of the connection.
     pub(super) head: Duration,
     /// Limit from a response to the first byte of the next head.
@@ -121,10 +121,10 @@ impl Taking {
 }
 
 /// A stream that ends when its client is late.
-pub(super) struct Watched<T> {
+pub(super) struct DeadlineStream<T> {
     stream: T,
     activity: Rc<Activity>,
-    patience: Patience,
+    patience: IdleTimeout,
     /// Whether the time for the head is running.
     has_begun: bool,
     /// How much has come while no request was under way.
@@ -135,9 +135,9 @@ pub(super) struct Watched<T> {
     unread: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> Watched<T> {
+impl<T> DeadlineStream<T> {
     /// Wraps the stream of a newly accepted connection, which occupies one of its address's places.
-    pub(super) fn new(stream: T, patience: Patience, place: Option<Held<IpAddr>>) -> Self {
+    pub(super) fn new(stream: T, patience: IdleTimeout, place: Option<CountGuard<IpAddr>>) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
         let activity = Rc::new(Activity { place: RefCell::new(place), ..Activity::default() });
         Self {
@@ -168,7 +168,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for DeadlineStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -200,7 +200,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T> Watched<T> {
+impl<T> DeadlineStream<T> {
     /// Whether the client has taken too little for too long; else it is waited for.
     fn is_too_slow(&mut self, cx: &mut Context<'_>) -> bool {
         let due = self.taking.waits(Instant::now(), self.patience.unread);
@@ -212,7 +212,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Ready(Ok(written)) => {

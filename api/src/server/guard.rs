@@ -30,9 +30,9 @@ use super::{connection::Activity, hosts, path};
 use crate::{
     admission::{Holder, Overloaded},
     error::Error,
+    holder_counts::CountGuard,
     request::{REQUEST_ID, RequestId},
     state::{Opened, State},
-    tally::Held,
     transport::{answer::Answer, body, charge},
 };
 
@@ -92,16 +92,16 @@ async fn answer<B: MessageBody + 'static>(
     };
     let answered = admit(state, request, next, address).await?;
     // It is open until its answer has been sent.
-    Ok(answered.map_body(|_, body| BoxBody::new(Sent { body, _opened: opened })))
+    Ok(answered.map_body(|_, body| BoxBody::new(CountedBody { body, _opened: opened })))
 }
 
 /// A response body that counts as open until it is dropped.
-struct Sent {
+struct CountedBody {
     body: BoxBody,
-    _opened: Held<Opened>,
+    _opened: CountGuard<Opened>,
 }
 
-impl MessageBody for Sent {
+impl MessageBody for CountedBody {
     type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {
@@ -185,7 +185,7 @@ fn name(id: &RequestId, headers: &mut HeaderMap) {
 }
 
 /// Reads the whole body within its size and time limits and stores it for the route. A body that is not read to its
-/// end is kept: see [`body::last_words`].
+/// end is kept: see [`body::with_unread_body`].
 async fn take_body(state: &State, request: &mut ServiceRequest) -> Result<(), Error> {
     let mut payload = request.take_payload();
     if matches!(payload, Payload::None) {
@@ -208,14 +208,14 @@ async fn refuse(state: &State, request: ServiceRequest, error: &Error) -> Servic
     let (request, mut unread) = request.into_parts();
     let id = RequestId::of(&request, &state.ids);
     if error.retry_after().is_some()
-        && body::discard(&request, &mut unread, LITTLE, state.config.head_timeout).await
+        && body::drain(&request, &mut unread, LITTLE, state.config.head_timeout).await
     {
         // The client will be back: a connection that is closed while its body arrives is reset before the answer is read,
         // and opened again.
         return ServiceResponse::new(request, refusal(&id, error));
     }
     let response = refusal(&id, error).map_body(|_, answer| match answer.try_into_bytes() {
-        Ok(answer) => BoxBody::new(body::last_words(answer, unread)),
+        Ok(answer) => BoxBody::new(body::with_unread_body(answer, unread)),
         Err(answer) => answer,
     });
     ServiceResponse::new(request, response)

@@ -41,7 +41,7 @@ impl Answer {
     /// The response to a request that was refused before execution.
     pub fn refused(error: &Error, id: &RequestId) -> Self {
         let errors = error
-            .findings()
+            .validation_errors()
             .into_iter()
             .map(|finding| Problem {
                 message: finding.message,
@@ -61,7 +61,7 @@ impl Answer {
     }
 
     /// Whether anything was executed.
-    pub fn ran(&self) -> bool {
+    pub fn has_executed(&self) -> bool {
         self.data.is_some()
     }
 

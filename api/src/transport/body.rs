@@ -59,7 +59,7 @@ async fn collect(
 }
 
 /// Reads a body to its end and discards it; `false` if it is too large, too slow or broken.
-pub async fn discard(
+pub async fn drain(
     request: &HttpRequest,
     body: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
     limit: usize,
@@ -82,7 +82,7 @@ pub async fn discard(
 
 /// A response that keeps the unread request body. If the body were dropped, the server would read it to its end, which
 /// a client might never send; while it is kept, the connection is closed after the response.
-pub fn last_words<T: 'static>(
+pub fn with_unread_body<T: 'static>(
     answer: Bytes,
     unread: T,
 ) -> SizedStream<impl Stream<Item = Result<Bytes, Infallible>>> {

@@ -6,14 +6,14 @@ use std::{fmt::Write as _, net::IpAddr, time::Duration};
 
 use actix_web::{HttpResponseBuilder, http::header};
 use domain::{Caller, CallerKind};
-use services::quotas::{Account, Charge, Charged};
+use services::quotas::{Account, ChargeResult, QuotaSubject};
 
 use crate::{
     admission::Holder,
     authenticate::{AuthError, Authenticated},
     error::Error,
     state::State,
-    transport::validate::{Approved, OperationKind},
+    transport::validate::{OperationKind, ValidatedOperation},
 };
 
 /// Minimum cost of a mutation, whose work its few fields do not reflect.
@@ -23,10 +23,10 @@ const CHANGE: u64 = 10;
 const BYTES_FOR_ONE: usize = 20;
 
 /// The party to which a request is charged: its caller, or the address it came from.
-fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<Charged<'_>> {
+fn whose(caller: &Caller, address: Option<IpAddr>) -> Option<QuotaSubject<'_>> {
     match caller.kind {
-        CallerKind::Anonymous => address.map(Charged::Address),
-        _ => Some(Charged::Caller(caller)),
+        CallerKind::Anonymous => address.map(QuotaSubject::Address),
+        _ => Some(QuotaSubject::Caller(caller)),
     }
 }
 
@@ -35,36 +35,40 @@ pub async fn document(
     state: &State,
     caller: &Caller,
     address: Option<IpAddr>,
-    approved: &Approved,
+    approved: &ValidatedOperation,
     kind: OperationKind,
-) -> (Charge, Result<(), Error>) {
+) -> (ChargeResult, Result<(), Error>) {
     let least = if kind == OperationKind::Mutation { CHANGE } else { 1 };
     let units = u32::try_from(approved.cost.max(least)).unwrap_or(u32::MAX);
     settle(state, whose(caller, address), units).await
 }
 
 /// Charges for parsing an unknown document, whatever the outcome, to the party it seems to come from.
-pub async fn reading(
+pub async fn for_parsing(
     state: &State,
     known: Option<&Caller>,
     address: Option<IpAddr>,
     text: &str,
 ) -> Result<(), Error> {
-    if state.validator.knows(text) {
+    if state.validator.is_cached(text) {
         return Ok(());
     }
     let units = u32::try_from(1 + text.len() / BYTES_FOR_ONE).unwrap_or(u32::MAX);
-    let payer = known.map_or_else(|| address.map(Charged::Address), |caller| whose(caller, address));
+    let payer = known.map_or_else(|| address.map(QuotaSubject::Address), |caller| whose(caller, address));
     settle(state, payer, units).await.1
 }
 
 /// Charges a page, or anything of similar cost.
-pub async fn page(state: &State, address: Option<IpAddr>) -> (Charge, Result<(), Error>) {
-    settle(state, address.map(Charged::Page), 1).await
+pub async fn page(state: &State, address: Option<IpAddr>) -> (ChargeResult, Result<(), Error>) {
+    settle(state, address.map(QuotaSubject::Page), 1).await
 }
 
-async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charge, Result<(), Error>) {
-    let Some(whose) = whose else { return (Charge::default(), Ok(())) };
+async fn settle(
+    state: &State,
+    whose: Option<QuotaSubject<'_>>,
+    units: u32,
+) -> (ChargeResult, Result<(), Error>) {
+    let Some(whose) = whose else { return (ChargeResult::default(), Ok(())) };
     let charge = state.authenticate.charge(whose, units).await;
     let outcome =
         charge.refused_for.map_or(Ok(()), |wait| Err(Error::RateLimited { after: whole_seconds(wait) }));
@@ -72,14 +76,14 @@ async fn settle(state: &State, whose: Option<Charged<'_>>, units: u32) -> (Charg
 }
 
 /// The values of `Authorization` and `Muster-Tenant`.
-type Presented<'a> = (Option<&'a str>, Option<&'a str>);
+type PresentedCredentials<'a> = (Option<&'a str>, Option<&'a str>);
 
 /// Authenticates the caller. Credentials that are not cached need a permit for the look-up; invalid ones are charged
 /// for, and clients that send many of them are told to wait.
-pub async fn identify(
+pub async fn authenticate_caller(
     state: &State,
     address: Option<IpAddr>,
-    presented: Result<Presented<'_>, AuthError>,
+    presented: Result<PresentedCredentials<'_>, AuthError>,
 ) -> Result<Authenticated, Error> {
     let known = match presented {
         Ok((authorization, tenant)) => look_up(state, address, authorization, tenant).await?,
@@ -90,7 +94,7 @@ pub async fn identify(
         Err(AuthError::Unavailable) => return Err(AuthError::Unavailable.into()),
         Err(refused) => refused,
     };
-    settle(state, address.map(Charged::Refused), 1).await.1?;
+    settle(state, address.map(QuotaSubject::Refused), 1).await.1?;
     Err(refused.into())
 }
 
@@ -103,15 +107,15 @@ async fn look_up(
     if let Some(known) = state.authenticate.remembered(authorization, tenant) {
         return Ok(Ok(known));
     }
-    let familiar = state.authenticate.familiar(authorization, tenant);
-    let holder = familiar.map_or(Holder::Address(address), |caller| Holder::of(&caller, address));
+    let recent = state.authenticate.recently_authenticated(authorization, tenant);
+    let holder = recent.map_or(Holder::Address(address), |caller| Holder::of(&caller, address));
     let place = state.admission.enter(holder).await;
     let _place = place.map_err(|_| state.overloaded())?;
     Ok(state.authenticate.authenticate(authorization, tenant).await)
 }
 
 /// Adds headers that report the state of a request's quotas.
-pub fn add_headers(response: &mut HttpResponseBuilder, charge: &Charge) {
+pub fn add_headers(response: &mut HttpResponseBuilder, charge: &ChargeResult) {
     if charge.accounts.is_empty() {
         return;
     }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A document that may be executed.
-pub struct Ready {
+pub struct ReadyOperation {
     /// Kind of the selected operation.
     pub kind: OperationKind,
     holder: Holder,
@@ -44,7 +44,7 @@ pub fn authorise(
     by: &Authenticated,
     address: Option<IpAddr>,
     id: &RequestId,
-) -> Result<Ready, Error> {
+) -> Result<ReadyOperation, Error> {
     let operation = document.operation(params.operation_name.as_deref())?;
     if operation.introspects && !state.config.introspection.allows(&by.caller) {
         return Err(Error::IntrospectionDisabled);
@@ -59,11 +59,11 @@ pub fn authorise(
     let budget = Arc::new(AnswerBudget::new(state.config.answer_limit, time));
     let request = with_context(request, by, id).data(Arc::clone(&budget));
     let holder = Holder::of(&by.caller, address);
-    Ok(Ready { kind: operation.kind, holder, request, budget, id: id.clone() })
+    Ok(ReadyOperation { kind: operation.kind, holder, request, budget, id: id.clone() })
 }
 
 /// Executes a query or mutation within its time limit, once it has a permit.
-pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Error> {
+pub async fn run(state: &web::Data<State>, ready: ReadyOperation) -> Result<Response, Error> {
     let place = state.admission.enter(ready.holder).await.map_err(|_| state.overloaded())?;
     let engine = state.engine.clone();
     // Around the mutation's own task: what it leaves in the audit carries the request's id.
@@ -84,7 +84,7 @@ pub async fn run(state: &web::Data<State>, ready: Ready) -> Result<Response, Err
 }
 
 /// Executes a subscription.
-pub fn subscribe(state: &State, ready: Ready) -> BoxStream<'static, Result<Response, Error>> {
+pub fn subscribe(state: &State, ready: ReadyOperation) -> BoxStream<'static, Result<Response, Error>> {
     let events = AssertUnwindSafe(state.engine.subscribe(ready.request)).catch_unwind();
     let budget = ready.budget;
     events.map(move |event| caught(event).and_then(|response| within(&budget, response))).boxed()

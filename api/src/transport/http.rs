@@ -11,7 +11,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web,
 };
-use services::quotas::Charge;
+use services::quotas::ChargeResult;
 use tracing::Instrument as _;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         answer::Answer,
         body, charge, execute,
         params::Params,
-        validate::{Approved, OperationKind},
+        validate::{OperationKind, ValidatedOperation},
     },
 };
 
@@ -32,7 +32,7 @@ pub async fn handle(request: HttpRequest, mut body: web::Payload, state: web::Da
     let id = RequestId::of(&request, &state.ids);
     let span = tracing::info_span!("graphql", request_id = %id);
     let media = accept::negotiate(request.headers());
-    let mut charge = Charge::default();
+    let mut charge = ChargeResult::default();
     let answered = answer(&request, &mut body, &state, media, &id, &mut charge).instrument(span).await;
     respond(answered, media.unwrap_or(Media::Json), &id, &charge, body)
 }
@@ -43,7 +43,7 @@ async fn answer(
     state: &web::Data<State>,
     media: Option<Media>,
     id: &RequestId,
-    charge: &mut Charge,
+    charge: &mut ChargeResult,
 ) -> Result<Answer, Error> {
     let is_get = match *request.method() {
         Method::GET => true,
@@ -65,7 +65,7 @@ async fn answer(
     let known = presented(request).ok();
     let known =
         known.and_then(|(authorization, tenant)| state.authenticate.remembered(authorization, tenant));
-    charge::reading(state, known.as_ref().map(|by| &by.caller), address, &params.query).await?;
+    charge::for_parsing(state, known.as_ref().map(|by| &by.caller), address, &params.query).await?;
     let approved = state.validator.check(&params, is_get)?;
     let kind = approved.document.operation(params.operation_name.as_deref())?.kind;
     if kind == OperationKind::Subscription {
@@ -80,12 +80,12 @@ async fn authenticate_and_run(
     request: &HttpRequest,
     state: &web::Data<State>,
     params: Params,
-    (approved, kind): (&Approved, OperationKind),
+    (approved, kind): (&ValidatedOperation, OperationKind),
     id: &RequestId,
-    charge: &mut Charge,
+    charge: &mut ChargeResult,
 ) -> Result<Answer, Error> {
     let address = state.address_of(request);
-    let by = charge::identify(state, address, presented(request)).await?;
+    let by = charge::authenticate_caller(state, address, presented(request)).await?;
     let ready = execute::authorise(state, params, &approved.document, &by, address, id)?;
     let charged;
     (*charge, charged) = charge::document(state, &by.caller, address, approved, kind).await;
@@ -97,12 +97,12 @@ fn respond(
     answered: Result<Answer, Error>,
     media: Media,
     id: &RequestId,
-    charge: &Charge,
+    charge: &ChargeResult,
     unread: web::Payload,
 ) -> HttpResponse {
     let (answer, status, refused) = match answered {
         Ok(answer) => {
-            let refused = !answer.ran() && media == Media::GraphQl;
+            let refused = !answer.has_executed() && media == Media::GraphQl;
             let status = if refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
             (answer, status, None)
         }
@@ -125,7 +125,7 @@ fn respond(
     }
     match serde_json::to_vec(&answer) {
         Ok(body) if refused.is_some_and(|error| leaves_body_unread(&error)) => {
-            response.body(body::last_words(body.into(), unread))
+            response.body(body::with_unread_body(body.into(), unread))
         }
         Ok(body) => response.body(body),
         Err(failed) => {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     issuer,
-    world::{World, at, text},
+    setup::{Setup, at, text},
 };
 
 /// Who asks.
@@ -117,7 +117,7 @@ const MADE_READY: &[(&str, &str)] = &[
 const SECRETS: &[&str] = &["secret", "token", "url"];
 
 struct Scene {
-    world: World,
+    setup: Setup,
     tenant: Id<ids::Tenant>,
     user: Caller,
     known: BTreeMap<String, String>,
@@ -126,24 +126,24 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let world = World::new().await;
-        let tenant = world.tenant("acme").await;
-        let integration = world.integration(tenant).await;
-        let second = world.integration_named(tenant, "Second").await;
-        let waiting = world.integration_named(tenant, "Waiting").await;
-        world.become_(tenant, waiting.uuid(), IntegrationState::AwaitingAuthorization).await;
-        let dav = world.integration_named(tenant, "Dav").await;
-        let ada = world.person(tenant, integration, "ada").await;
-        let ben = world.person(tenant, integration, "ben").await;
-        let user = world.user(tenant, StandardRole::Administrator).await;
-        let mut scene = Self { world, tenant, user, known: BTreeMap::new(), secrets: Vec::new() };
+        let setup = Setup::new().await;
+        let tenant = setup.tenant("acme").await;
+        let integration = setup.integration(tenant).await;
+        let second = setup.integration_named(tenant, "Second").await;
+        let waiting = setup.integration_named(tenant, "Waiting").await;
+        setup.become_(tenant, waiting.uuid(), IntegrationState::AwaitingAuthorization).await;
+        let dav = setup.integration_named(tenant, "Dav").await;
+        let ada = setup.person(tenant, integration, "ada").await;
+        let ben = setup.person(tenant, integration, "ben").await;
+        let user = setup.user(tenant, StandardRole::Administrator).await;
+        let mut scene = Self { setup, tenant, user, known: BTreeMap::new(), secrets: Vec::new() };
         scene
             .sql(&format!("UPDATE integration SET provider = 'CALDAV' WHERE id = {}", blob(dav.uuid())))
             .await;
         // Addresses make those who have them reachable.
         scene.sql("UPDATE tenant_user SET calendar_address = email").await;
         let of_ada =
-            scene.world.services.connections().of_holders(tenant.uuid(), &[ada.uuid()]).await.unwrap();
+            scene.setup.services.connections().of_holders(tenant.uuid(), &[ada.uuid()]).await.unwrap();
         let connection = Id::<ids::Connection>::from_uuid(of_ada[0].id);
         let ids = [
             ("tenant", tenant.to_string()),
@@ -164,15 +164,15 @@ impl Scene {
     }
 
     async fn sql(&self, sql: &str) {
-        let txn = self.world.services.store.write(self.tenant.uuid()).await.unwrap();
+        let txn = self.setup.services.store.write(self.tenant.uuid()).await.unwrap();
         txn.execute_unprepared(sql).await.unwrap();
         txn.commit().await.unwrap();
     }
 
     fn caller(&self, by: By) -> Caller {
         match by {
-            Staff => self.world.staff(),
-            Vendor => self.world.vendor(self.tenant),
+            Staff => self.setup.staff(),
+            Vendor => self.setup.vendor(self.tenant),
             User => self.user.clone(),
         }
     }
@@ -204,7 +204,7 @@ impl Scene {
         let document =
             format!("mutation{declared} {{ {field}{given} {{ {answers} userErrors {{ code message }} }} }}");
         let caller = self.caller(by);
-        let answer = in_request(request, self.world.ask(&caller, &document, variables)).await;
+        let answer = in_request(request, self.setup.ask(&caller, &document, variables)).await;
         let answer = &answer[field];
         assert_eq!(answer["userErrors"], json!([]), "{field}: {answer}");
         for (name, value) in answer.as_object().unwrap() {
@@ -223,7 +223,7 @@ impl Scene {
         let mut left = Vec::new();
         for (by, log) in [(Vendor, "auditLog"), (Staff, "installationAuditLog")] {
             let answer = self
-                .world
+                .setup
                 .ask(&self.caller(by), &format!("{{ {log}(last: 100) {fields} }}"), json!({}))
                 .await;
             let nodes = answer[log]["nodes"].as_array().unwrap().clone();
@@ -266,8 +266,11 @@ async fn every_mutation_leaves_an_entry_with_who_did_it_and_by_which_request() {
 fn every_mutation_of_the_schema_is_tried() {
     let sdl = api::graphql::sdl();
     let mutations = sdl.split("type Mutation {").nth(1).unwrap().split("\n}").next().unwrap();
+    // Every other part is a description.
     let names: BTreeSet<&str> = mutations
-        .lines()
+        .split("\"\"\"")
+        .step_by(2)
+        .flat_map(str::lines)
         .filter_map(|line| line.strip_prefix('\t'))
         .filter_map(|line| line.split(['(', ':']).next())
         .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric()))
@@ -287,7 +290,7 @@ async fn no_secret_that_a_mutation_answers_stands_in_the_audit() {
         DatabaseBackend::Sqlite,
         "SELECT quote(subject) || quote(details) || quote(old_value) || quote(new_value) AS said FROM audit",
     );
-    let rows = scene.world.services.store.installation().query_all_raw(statement).await.unwrap();
+    let rows = scene.setup.services.store.installation().query_all_raw(statement).await.unwrap();
     let said: Vec<String> = rows.iter().map(|row| row.try_get("", "said").unwrap()).collect();
     assert!(said.len() > MUTATIONS.len(), "{}", said.len());
     for secret in &scene.secrets {
@@ -300,27 +303,27 @@ async fn no_secret_that_a_mutation_answers_stands_in_the_audit() {
 
 #[tokio::test]
 async fn the_log_is_for_administrators_and_the_installations_for_staff() {
-    let world = World::new().await;
-    let (tenant, other) = (world.tenant("acme").await, world.tenant("other").await);
+    let setup = Setup::new().await;
+    let (tenant, other) = (setup.tenant("acme").await, setup.tenant("other").await);
     let log = "{ auditLog(first: 100) { nodes { subject new } pageInfo { endCursor } } }";
-    let administrator = world.user(tenant, StandardRole::Administrator).await;
-    let seen = world.ask(&administrator, log, json!({})).await;
+    let administrator = setup.user(tenant, StandardRole::Administrator).await;
+    let seen = setup.ask(&administrator, log, json!({})).await;
     assert!(seen.to_string().contains(&tenant.to_string()));
     assert!(!seen.to_string().contains(&other.to_string()), "another tenant's acts are seen");
     let installation = "{ installationAuditLog(first: 100) { nodes { subject } } }";
-    let seen = world.ask(&world.staff(), installation, json!({})).await;
+    let seen = setup.ask(&setup.staff(), installation, json!({})).await;
     assert!(seen.to_string().contains(&other.to_string()) && seen.to_string().contains("key_"));
-    assert_eq!(world.code(&administrator, installation, json!({})).await, "FORBIDDEN");
+    assert_eq!(setup.code(&administrator, installation, json!({})).await, "FORBIDDEN");
     for permission in Permission::ALL.iter().copied().filter(|permission| *permission != Permission::Staff) {
-        let caller = world.with(tenant, &[permission]).await;
-        let answer = world.response(&caller, log, json!({})).await;
+        let caller = setup.with(tenant, &[permission]).await;
+        let answer = setup.response(&caller, log, json!({})).await;
         assert_eq!(answer.errors.is_empty(), permission == Permission::RoleEdit, "{permission}");
     }
-    let page = world
+    let page = setup
         .ask(&administrator, "{ auditLog(first: 1) { nodes { seq } pageInfo { endCursor } } }", json!({}))
         .await;
     let cursor = &page["auditLog"]["pageInfo"]["endCursor"];
     let after = "query($after: String) { auditLog(first: 1, after: $after, filter: {action: \"user.create\"}) { nodes { seq action } } }";
-    let next = world.ask(&administrator, after, json!({ "after": cursor })).await;
+    let next = setup.ask(&administrator, after, json!({ "after": cursor })).await;
     assert_eq!(next["auditLog"]["nodes"][0]["action"], "user.create");
 }

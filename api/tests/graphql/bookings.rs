@@ -4,10 +4,10 @@ use domain::{Id, StandardRole, ids};
 use serde_json::{Value, json};
 use services::{
     Change,
-    change::{BookingChange, Via},
+    change::{BookingChange, WriteTarget},
 };
 
-use crate::world::{World, at, text};
+use crate::setup::{Setup, at, text};
 
 const CREATE: &str = "mutation($input: CreateBookingInput!) {
     createBooking(input: $input) {
@@ -30,13 +30,13 @@ fn input(organiser: Id<ids::User>, rooms: &[Id<ids::Room>], hour: i64, key: &str
 
 #[tokio::test]
 async fn a_booking_answers_itself_and_its_run_and_a_taken_slot_says_by_whom_and_when_else() {
-    let world = World::new().await;
-    let tenant = world.tenant("acme").await;
-    let integration = world.integration(tenant).await;
-    let anna = world.person(tenant, integration, "anna").await;
-    let room = world.room(tenant, integration, "attic").await;
-    let hr = world.user(tenant, StandardRole::HumanResources).await;
-    let made = world.ask(&hr, CREATE, input(anna, &[room], 9, "k1")).await["createBooking"].clone();
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let integration = setup.integration(tenant).await;
+    let anna = setup.person(tenant, integration, "anna").await;
+    let room = setup.room(tenant, integration, "attic").await;
+    let hr = setup.user(tenant, StandardRole::HumanResources).await;
+    let made = setup.ask(&hr, CREATE, input(anna, &[room], 9, "k1")).await["createBooking"].clone();
     assert_eq!(made["userErrors"], json!([]));
     let booking = &made["booking"];
     assert_eq!(booking["organiserLine"], "Organised by anna");
@@ -46,12 +46,12 @@ async fn a_booking_answers_itself_and_its_run_and_a_taken_slot_says_by_whom_and_
     assert_eq!(booking["participants"][1]["kind"], "ROOM");
     assert_eq!(made["run"]["workflow"], "write_booking");
     assert_eq!(made["run"]["subjectId"], booking["id"]);
-    let again = world.ask(&hr, CREATE, input(anna, &[room], 9, "k1")).await["createBooking"].clone();
+    let again = setup.ask(&hr, CREATE, input(anna, &[room], 9, "k1")).await["createBooking"].clone();
     assert_eq!((&again["booking"]["id"], &again["run"]["id"]), (&booking["id"], &made["run"]["id"]));
-    let other = world.ask(&hr, CREATE, input(anna, &[], 9, "k1")).await["createBooking"].clone();
+    let other = setup.ask(&hr, CREATE, input(anna, &[], 9, "k1")).await["createBooking"].clone();
     let mismatch = json!({ "__typename": "SimpleError", "code": "IDEMPOTENCY_MISMATCH", "path": ["input", "idempotencyKey"] });
     assert_eq!(other["userErrors"], json!([mismatch]));
-    let taken = world.ask(&hr, CREATE, input(anna, &[room], 9, "k2")).await["createBooking"].clone();
+    let taken = setup.ask(&hr, CREATE, input(anna, &[room], 9, "k2")).await["createBooking"].clone();
     let error = &taken["userErrors"][0];
     assert_eq!((&error["__typename"], &error["code"]), (&json!("SlotTakenError"), &json!("SLOT_TAKEN")));
     let holders: Vec<_> =
@@ -62,22 +62,22 @@ async fn a_booking_answers_itself_and_its_run_and_a_taken_slot_says_by_whom_and_
 
 #[tokio::test]
 async fn a_booking_is_moved_and_cancelled_by_whoever_may() {
-    let world = World::new().await;
-    let tenant = world.tenant("acme").await;
-    let integration = world.integration(tenant).await;
-    let anna = world.person(tenant, integration, "anna").await;
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let integration = setup.integration(tenant).await;
+    let anna = setup.person(tenant, integration, "anna").await;
     let (made_by, moved_by) = (
-        world.user(tenant, StandardRole::HumanResources).await,
-        world.user(tenant, StandardRole::Administrator).await,
+        setup.user(tenant, StandardRole::HumanResources).await,
+        setup.user(tenant, StandardRole::Administrator).await,
     );
     let made =
-        world.ask(&made_by, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
+        setup.ask(&made_by, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
     let written = BookingChange {
         id: made["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap().uuid(),
         state: Some(domain::state::BookingState::Confirmed),
         ..BookingChange::default()
     };
-    world.change(tenant, vec![Change::Booking(written)]).await;
+    setup.change(tenant, vec![Change::Booking(written)]).await;
     let to_other_time = "mutation($input: MoveBookingInput!) {
         moveBooking(input: $input) { booking { id } run { workflow } userErrors { code path } }
     }";
@@ -86,38 +86,38 @@ async fn a_booking_is_moved_and_cancelled_by_whoever_may() {
             "id": made["id"], "start": text(at(11)), "end": text(at(12)), "ifVersion": version, "idempotencyKey": key,
         } })
     };
-    let stale = world.ask(&moved_by, to_other_time, to(99, "m1")).await["moveBooking"].clone();
+    let stale = setup.ask(&moved_by, to_other_time, to(99, "m1")).await["moveBooking"].clone();
     assert_eq!(stale["userErrors"][0]["code"], "VERSION_CONFLICT");
     let version = "query($id: ID!) { booking(id: $id) { version } }";
-    let version = world.ask(&moved_by, version, json!({ "id": made["id"] })).await;
+    let version = setup.ask(&moved_by, version, json!({ "id": made["id"] })).await;
     let version = version["booking"]["version"].as_i64().unwrap();
-    let after = world.ask(&moved_by, to_other_time, to(version, "m2")).await["moveBooking"].clone();
+    let after = setup.ask(&moved_by, to_other_time, to(version, "m2")).await["moveBooking"].clone();
     assert_eq!((&after["userErrors"], &after["run"]["workflow"]), (&json!([]), &json!("move_booking")));
     let cancel = "mutation($id: ID!) {
         cancelBooking(input: {id: $id, message: \"Sorry\", idempotencyKey: \"c1\"}) {
             booking { id } run { workflow } userErrors { code }
         }
     }";
-    let cancelled = world.ask(&moved_by, cancel, json!({ "id": made["id"] })).await["cancelBooking"].clone();
+    let cancelled = setup.ask(&moved_by, cancel, json!({ "id": made["id"] })).await["cancelBooking"].clone();
     assert_eq!(cancelled["run"]["workflow"], "cancel_booking");
 }
 
 #[tokio::test]
 async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_organiser() {
-    let world = World::new().await;
-    let tenant = world.tenant("acme").await;
-    let integration = world.integration(tenant).await;
-    let anna = world.person(tenant, integration, "anna").await;
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let integration = setup.integration(tenant).await;
+    let anna = setup.person(tenant, integration, "anna").await;
     let mailbox = Change::ServiceMailbox {
         integration: integration.uuid(),
         address: "service@acme.example".to_owned(),
         name: "Service".to_owned(),
     };
-    world.change(tenant, vec![mailbox]).await;
-    let admin = world.user(tenant, StandardRole::Administrator).await;
-    let made = world.ask(&admin, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
-    let accounts = world.services.service_accounts().of(tenant.uuid(), &[integration.uuid()]).await.unwrap();
-    let via = Via {
+    setup.change(tenant, vec![mailbox]).await;
+    let admin = setup.user(tenant, StandardRole::Administrator).await;
+    let made = setup.ask(&admin, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
+    let accounts = setup.services.service_accounts().of(tenant.uuid(), &[integration.uuid()]).await.unwrap();
+    let via = WriteTarget {
         written_via: domain::WrittenVia::ServiceAccount,
         integration: integration.uuid(),
         service_account: Some(accounts[0].id),
@@ -125,11 +125,11 @@ async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_orga
     };
     let id = made["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap();
     let change = BookingChange { id: id.uuid(), via: Some(via), ..BookingChange::default() };
-    world.change(tenant, vec![Change::Booking(change)]).await;
+    setup.change(tenant, vec![Change::Booking(change)]).await;
     let query = "query($id: ID!) { booking(id: $id) {
         writtenVia serviceAccountLabel organiserLine mailbox serviceAccount { address isCurrent } organiser { name }
     } }";
-    let shown = world.ask(&admin, query, json!({ "id": id })).await;
+    let shown = setup.ask(&admin, query, json!({ "id": id })).await;
     let expected = json!({
         "writtenVia": "SERVICE_ACCOUNT",
         "serviceAccountLabel": "This booking has been made via a service account",
@@ -143,13 +143,13 @@ async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_orga
 
 #[tokio::test]
 async fn availability_offers_slots_and_says_who_is_unknown() {
-    let world = World::new().await;
-    let tenant = world.tenant("acme").await;
-    let integration = world.integration(tenant).await;
-    let anna = world.person(tenant, integration, "anna").await;
-    let room = world.room(tenant, integration, "attic").await;
-    let hr = world.user(tenant, StandardRole::HumanResources).await;
-    world.ask(&hr, CREATE, input(anna, &[], 10, "k1")).await;
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let integration = setup.integration(tenant).await;
+    let anna = setup.person(tenant, integration, "anna").await;
+    let room = setup.room(tenant, integration, "attic").await;
+    let hr = setup.user(tenant, StandardRole::HumanResources).await;
+    setup.ask(&hr, CREATE, input(anna, &[], 10, "k1")).await;
     let query = "query($input: AvailabilityInput!, $start: DateTime!) {
         availability(input: $input) {
             slots { start rooms { name } }
@@ -165,7 +165,7 @@ async fn availability_offers_slots_and_says_who_is_unknown() {
         });
         json!({ "input": input, "start": text(at(10)) })
     };
-    let found = world.ask(&hr, query, search(anna)).await;
+    let found = setup.ask(&hr, query, search(anna)).await;
     let slots = json!([
         { "start": "2025-11-08T09:00:00Z", "rooms": [{ "name": "attic" }] },
         { "start": "2025-11-08T11:00:00Z", "rooms": [{ "name": "attic" }] },
@@ -175,8 +175,8 @@ async fn availability_offers_slots_and_says_who_is_unknown() {
     assert_eq!(found["explainSlot"], json!([{ "code": "BUSY", "participant": { "name": "anna" } }]));
     let create =
         "mutation { createUser(input: {email: \"b@acme.example\", name: \"bert\"}) { user { id } } }";
-    let bert = world.ask(&hr, create, json!({})).await["createUser"]["user"]["id"].as_str().unwrap().parse();
-    let unknown = world.ask(&hr, query, search(bert.unwrap())).await;
+    let bert = setup.ask(&hr, create, json!({})).await["createUser"]["user"]["id"].as_str().unwrap().parse();
+    let unknown = setup.ask(&hr, query, search(bert.unwrap())).await;
     assert_eq!(unknown["availability"]["slots"], json!([]), "it fails closed");
     let reason = &unknown["availability"]["participants"][0]["reason"];
     assert_eq!(*reason, json!({ "code": "CALENDAR_UNKNOWN" }), "S1.14: who is not connected is visible");
@@ -184,14 +184,14 @@ async fn availability_offers_slots_and_says_who_is_unknown() {
 
 #[tokio::test]
 async fn a_list_of_bookings_comes_with_everything_around_it() {
-    let world = World::new().await;
-    let tenant = world.tenant("acme").await;
-    let integration = world.integration(tenant).await;
-    let room = world.room(tenant, integration, "attic").await;
-    let admin = world.user(tenant, StandardRole::Administrator).await;
+    let setup = Setup::new().await;
+    let tenant = setup.tenant("acme").await;
+    let integration = setup.integration(tenant).await;
+    let room = setup.room(tenant, integration, "attic").await;
+    let admin = setup.user(tenant, StandardRole::Administrator).await;
     for n in 0..12 {
-        let user = world.person(tenant, integration, &format!("user{n}")).await;
-        let made = world.ask(&admin, CREATE, input(user, &[room], 1 + n, &format!("k{n}"))).await;
+        let user = setup.person(tenant, integration, &format!("user{n}")).await;
+        let made = setup.ask(&admin, CREATE, input(user, &[room], 1 + n, &format!("k{n}"))).await;
         assert_eq!(made["createBooking"]["userErrors"], json!([]), "{n}");
     }
     let query = "query($room: ID!) { bookings(filter: {roomId: $room}, first: 12) {
@@ -203,7 +203,7 @@ async fn a_list_of_bookings_comes_with_everything_around_it() {
         }
         totalCount
     } }";
-    let listed = world.ask(&admin, query, json!({ "room": room })).await;
+    let listed = setup.ask(&admin, query, json!({ "room": room })).await;
     let nodes = listed["bookings"]["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), 12);
     for (n, node) in nodes.iter().enumerate() {
@@ -217,7 +217,7 @@ async fn a_list_of_bookings_comes_with_everything_around_it() {
         assert_eq!(node["run"]["subject"]["title"], "Interview");
     }
     assert_eq!(listed["bookings"]["totalCount"], Value::Null);
-    let counted = world
+    let counted = setup
         .ask(&admin, "{ connectedMailboxes(first: 1, filter: {rooms: false}) { totalCount } }", json!({}))
         .await;
     assert_eq!(counted["connectedMailboxes"]["totalCount"], 12);

@@ -9,7 +9,7 @@ use domain::{Caller, Id, Permission, ids};
 use serde_json::{Value, json};
 use services::{roles::NewRole, users::NewUser};
 
-use crate::world::World;
+use crate::setup::Setup;
 
 /// Mutations that give and take no permission.
 const NO_DOORS: &[&str] = &[
@@ -126,7 +126,7 @@ const DOORS: &[(&str, &str)] = &[
 
 /// What is tried at the doors.
 struct Scene {
-    world: World,
+    setup: Setup,
     tenant: Id<ids::Tenant>,
     boss: Id<ids::User>,
     boss_token: String,
@@ -138,33 +138,33 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let world = World::new().await;
-        let tenant = world.tenant("acme").await;
-        let by = world.allowed(tenant);
-        let administrator = world.role(tenant, "Administrator").await;
+        let setup = Setup::new().await;
+        let tenant = setup.tenant("acme").await;
+        let by = setup.allowed(tenant);
+        let administrator = setup.role(tenant, "Administrator").await;
         let email = "boss@acme.example".to_owned();
         let new =
             NewUser { email, name: "Boss".to_owned(), roles: vec![administrator], ..NewUser::default() };
-        let boss = Id::from_uuid(world.services.users().create(&by, new).await.unwrap().id);
-        let token = world.services.access().issue(&world.staff, tenant, boss, None).await.unwrap().token;
+        let boss = Id::from_uuid(setup.services.users().create(&by, new).await.unwrap().id);
+        let token = setup.services.access().issue(&setup.staff, tenant, boss, None).await.unwrap().token;
         let everything: BTreeSet<_> = within_a_tenant().collect();
         let new = NewRole { name: "Powers".to_owned(), permissions: everything };
-        let powers = Id::from_uuid(world.services.roles().create(&by, new).await.unwrap().id);
+        let powers = Id::from_uuid(setup.services.roles().create(&by, new).await.unwrap().id);
         let key = services::keys::NewKey {
             name: "back end".to_owned(),
             permissions: Permission::ALL.iter().copied().collect(),
             tenant: None,
             expires_at: None,
         };
-        let (row, key_secret) = world.services.keys().create(&world.staff, key).await.unwrap();
+        let (row, key_secret) = setup.services.keys().create(&setup.staff, key).await.unwrap();
         let key = Id::from_uuid(row.id);
-        let issuer = world.issuer(tenant, boss, "boss").await;
-        Self { world, tenant, boss, boss_token: token, key, key_secret, powers, issuer }
+        let issuer = setup.issuer(tenant, boss, "boss").await;
+        Self { setup, tenant, boss, boss_token: token, key, key_secret, powers, issuer }
     }
 
     async fn permissions(&self, credential: &str) -> Option<BTreeSet<Permission>> {
         let authorization = format!("Bearer {credential}");
-        let known = self.world.services.access().authenticate(Some(&authorization), None).await;
+        let known = self.setup.services.access().authenticate(Some(&authorization), None).await;
         known.ok().map(|known| known.caller.permissions)
     }
 
@@ -175,25 +175,25 @@ impl Scene {
         let key = self.permissions(&self.key_secret).await;
         assert_eq!(key, Some(Permission::ALL.iter().copied().collect()), "{what}: the key's rights");
         let domain::CallerKind::User(me) = actor.kind else { panic!("a user acts") };
-        let now = self.world.services.roles().permissions_of(self.tenant, me).await.unwrap().unwrap();
+        let now = self.setup.services.roles().permissions_of(self.tenant, me).await.unwrap().unwrap();
         assert!(now.is_subset(&actor.permissions), "{what}: the actor may do more: {now:?}");
-        let by = self.world.allowed(self.tenant);
-        let boss = self.world.services.users().get(&by, self.boss).await.unwrap();
+        let by = self.setup.allowed(self.tenant);
+        let boss = self.setup.services.users().get(&by, self.boss).await.unwrap();
         assert_eq!(boss.email, "boss@acme.example", "{what}");
-        let issuers = self.world.services.issuers();
+        let issuers = self.setup.services.issuers();
         let args = services::PageArgs::default();
         let registered = issuers.list(&by, args).await.unwrap().items;
         assert!(registered.len() == 1 && registered[0].client_id == "boss", "{what}: {registered:?}");
         let linked = issuers.identities(&by, self.issuer, args).await.unwrap().items;
         assert!(linked.len() == 1 && linked[0].subject == "boss", "{what}: {linked:?}");
-        let roles = self.world.services.roles().list(&by).await.unwrap();
+        let roles = self.setup.services.roles().list(&by).await.unwrap();
         for role in roles.iter().filter(|role| !role.standard && role.id != self.powers.uuid()) {
             let allows = services::roles::permissions_in(role);
             assert!(allows.len() <= 1, "{what}: a role with more than one permission: {allows:?}");
         }
-        let users = self.world.services.users().list(&by, services::PageArgs::default()).await.unwrap().items;
+        let users = self.setup.services.users().list(&by, services::PageArgs::default()).await.unwrap().items;
         for user in users.iter().filter(|user| user.id != self.boss.uuid()) {
-            let held = self.world.services.roles().permissions_of(self.tenant, Id::from_uuid(user.id)).await;
+            let held = self.setup.services.roles().permissions_of(self.tenant, Id::from_uuid(user.id)).await;
             assert!(held.unwrap().unwrap().len() <= 1, "{what}: somebody else may do more");
         }
     }
@@ -237,19 +237,19 @@ fn declared(text: &str) -> String {
 #[tokio::test]
 async fn each_door_is_tried_with_each_permission_alone() {
     let scene = Scene::new().await;
-    let (world, tenant) = (&scene.world, scene.tenant);
-    let administrator = world.role(tenant, "Administrator").await;
+    let (setup, tenant) = (&scene.setup, scene.tenant);
+    let administrator = setup.role(tenant, "Administrator").await;
     let mut opened = BTreeSet::new();
-    let by = world.allowed(tenant);
+    let by = setup.allowed(tenant);
     for permission in within_a_tenant() {
-        let actor = world.with(tenant, &[permission]).await;
+        let actor = setup.with(tenant, &[permission]).await;
         let domain::CallerKind::User(me) = actor.kind else { panic!("a user acts") };
-        let own = world.role_of(tenant, me).await;
-        let email = world.services.users().get(&by, me).await.unwrap().email;
+        let own = setup.role_of(tenant, me).await;
+        let email = setup.services.users().get(&by, me).await.unwrap().email;
         for (door, text) in DOORS {
             let document = format!("mutation{} {{ {text} }}", declared(text));
             let variables = scene.variables(&me.to_string(), own, administrator, &email);
-            let response = world.response(&actor, &document, variables).await;
+            let response = setup.response(&actor, &document, variables).await;
             let answer = serde_json::to_value(&response).unwrap();
             let what = format!("{door} with {permission}: {text}");
             let unknown = answer["errors"].as_array().into_iter().flatten().find(|error| {
@@ -294,18 +294,18 @@ fn every_mutation_is_a_door_or_known_to_be_none() {
 #[tokio::test]
 async fn the_last_administrator_stays() {
     let scene = Scene::new().await;
-    let (world, tenant) = (&scene.world, scene.tenant);
-    let administrator = world.role(tenant, "Administrator").await;
-    let by = world.allowed(tenant);
-    let roles = world.services.roles();
+    let (setup, tenant) = (&scene.setup, scene.tenant);
+    let administrator = setup.role(tenant, "Administrator").await;
+    let by = setup.allowed(tenant);
+    let roles = setup.services.roles();
     let refused = roles.unassign(&by, scene.boss, &[administrator]).await.unwrap_err();
     assert_eq!(refused.code(), "LAST_ADMINISTRATOR");
-    let refused = world.services.users().delete(&by, scene.boss).await.unwrap_err();
+    let refused = setup.services.users().delete(&by, scene.boss).await.unwrap_err();
     assert_eq!(refused.code(), "LAST_ADMINISTRATOR");
     assert_eq!(scene.permissions(&scene.boss_token).await, Some(within_a_tenant().collect()));
-    let second = world.user(tenant, domain::StandardRole::Administrator).await;
+    let second = setup.user(tenant, domain::StandardRole::Administrator).await;
     roles.unassign(&by, scene.boss, &[administrator]).await.unwrap();
     let domain::CallerKind::User(second) = second.kind else { panic!("a user") };
-    let refused = world.services.users().delete(&by, second).await.unwrap_err();
+    let refused = setup.services.users().delete(&by, second).await.unwrap_err();
     assert_eq!(refused.code(), "LAST_ADMINISTRATOR");
 }

@@ -10,7 +10,7 @@ mod issuer;
 mod pages;
 mod people;
 mod schema;
+mod setup;
 mod strangers;
 mod stub;
 mod subscriptions;
-mod world;

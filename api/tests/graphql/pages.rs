@@ -15,7 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::world::World;
+use crate::setup::Setup;
 
 /// Longer than anything here takes: only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,8 +27,8 @@ struct Pages {
 }
 
 impl Pages {
-    fn of(world: &World, config: Config) -> Self {
-        let (services, callers) = (world.services.clone(), Arc::new(Callers(world.services.clone())));
+    fn of(setup: &Setup, config: Config) -> Self {
+        let (services, callers) = (setup.services.clone(), Arc::new(Callers(setup.services.clone())));
         let schema = Arc::new(graphql::schema(services.clone()));
         let ids = services.ids.clone();
         let state = web::Data::new(State::new(config, schema, callers.clone(), callers, ids).unwrap());
@@ -68,8 +68,8 @@ impl Drop for Pages {
 
 #[tokio::test]
 async fn no_page_and_no_hook_waits_for_a_body_or_takes_a_huge_one() {
-    let world = World::new().await;
-    let pages = Pages::of(&world, Config { body_timeout: Duration::from_millis(200), ..Config::default() });
+    let setup = Setup::new().await;
+    let pages = Pages::of(&setup, Config { body_timeout: Duration::from_millis(200), ..Config::default() });
     for path in [
         "/connect/credentials",
         "/connect/authorise",
@@ -92,13 +92,13 @@ async fn no_page_and_no_hook_waits_for_a_body_or_takes_a_huge_one() {
 
 #[tokio::test]
 async fn a_thousand_notices_from_nobody_known_cost_one_look_up() {
-    let world = World::new().await;
-    let pages = Pages::of(&world, Config::default());
+    let setup = Setup::new().await;
+    let pages = Pages::of(&setup, Config::default());
     let item = |n: usize| json!({ "subscriptionId": format!("unknown-{n}"), "clientState": "guessed" });
     let body = json!({ "value": (0..1_000).map(item).collect::<Vec<_>>() }).to_string();
     let head = format!("POST {MICROSOFT_HOOK} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
-    let before = world.statements.load(Ordering::Relaxed);
+    let before = setup.statements.load(Ordering::Relaxed);
     let (status, _) = pages.send(&format!("{head}content-length: {}\r\n\r\n{body}", body.len())).await;
     assert_eq!(status, 202, "nobody learns which channels there are");
-    assert_eq!(world.statements.load(Ordering::Relaxed) - before, 1);
+    assert_eq!(setup.statements.load(Ordering::Relaxed) - before, 1);
 }

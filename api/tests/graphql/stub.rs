@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange};
 use services::providers::{
     CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
-    FreeBusy, Mailbox, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo,
-    Session,
+    FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Remedy, Result,
+    RoomInfo, Session,
 };
 
 #[derive(Debug)]
@@ -20,8 +20,8 @@ impl Provider for Stub {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Microsoft365
     }
-    fn offers(&self) -> Offers {
-        Offers {
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
             consent_pages: true,
             own_consent: true,
             invitations: true,

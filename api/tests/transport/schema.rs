@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use api::{RequestId, budget::Budgeted};
+use api::{RequestId, budget::BudgetExtension};
 use async_graphql::{
     Context, Error, ErrorExtensions as _, InputObject, InputValueError, InputValueResult, OneofObject,
     Result, Scalar, ScalarType, Schema, Subscription, Value,
@@ -47,7 +47,7 @@ pub type Small = Schema<Query, Mutation, Subscriptions>;
 
 /// Builds the schema.
 pub fn small(probe: Arc<Probe>) -> Small {
-    Schema::build(Query, Mutation, Subscriptions).extension(Budgeted).data(probe).finish()
+    Schema::build(Query, Mutation, Subscriptions).extension(BudgetExtension).data(probe).finish()
 }
 
 /// A word without spaces.

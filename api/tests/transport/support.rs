@@ -26,7 +26,7 @@ use futures::{
 use queue::{Quota, quotas::Balance};
 use services::{
     access::AccessChange,
-    quotas::{Account, Charge, Charged},
+    quotas::{Account, ChargeResult, QuotaSubject},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -44,12 +44,12 @@ pub struct Server {
     pub address: SocketAddr,
     pub state: web::Data<State>,
     pub probe: Arc<Probe>,
-    pub doorman: Arc<Doorman>,
+    pub doorman: Arc<TestAuthenticator>,
     handle: ServerHandle,
 }
 
 /// Knows a few tokens by heart.
-pub struct Doorman {
+pub struct TestAuthenticator {
     ids: Ids,
     tenant: domain::Id<domain::ids::Tenant>,
     user: domain::Id<domain::ids::User>,
@@ -76,7 +76,7 @@ impl Default for Allowance {
     }
 }
 
-impl Doorman {
+impl TestAuthenticator {
     fn new(ids: Ids) -> Self {
         let (tenant, user, key) = (ids.make(), ids.make(), ids.make());
         let (short, demoted, revoked) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
@@ -103,7 +103,7 @@ impl Doorman {
 }
 
 #[async_trait]
-impl Authenticate for Doorman {
+impl Authenticate for TestAuthenticator {
     async fn authenticate(
         &self,
         token: Option<&str>,
@@ -143,7 +143,7 @@ impl Authenticate for Doorman {
         token.is_none().then(|| Authenticated { caller: Caller::anonymous(), expires_at: None })
     }
 
-    fn familiar(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Caller> {
+    fn recently_authenticated(&self, token: Option<&str>, _tenant: Option<&str>) -> Option<Caller> {
         let user = CallerKind::User(self.user);
         (token == Some("Bearer user")).then(|| Caller {
             kind: user,
@@ -153,11 +153,11 @@ impl Authenticate for Doorman {
     }
 
     /// Refuses who has spent what the test allows.
-    async fn charge(&self, whose: Charged<'_>, units: u32) -> Charge {
+    async fn charge(&self, whose: QuotaSubject<'_>, units: u32) -> ChargeResult {
         let (name, units_allowed) = match whose {
-            Charged::Caller(_) => ("caller", &self.allowance.caller),
-            Charged::Address(_) | Charged::Page(_) => ("address", &self.allowance.address),
-            Charged::Refused(_) => ("refused", &self.allowance.refused),
+            QuotaSubject::Caller(_) => ("caller", &self.allowance.caller),
+            QuotaSubject::Address(_) | QuotaSubject::Page(_) => ("address", &self.allowance.address),
+            QuotaSubject::Refused(_) => ("refused", &self.allowance.refused),
         };
         let spent = |left: u32| left.checked_sub(units);
         let left = units_allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spent);
@@ -166,7 +166,7 @@ impl Authenticate for Doorman {
             remaining: left.map_or(0, |before| before - units),
             full_after: Duration::from_millis(1_500),
         };
-        Charge {
+        ChargeResult {
             refused_for: left.is_err().then_some(Duration::from_millis(6_100)),
             accounts: vec![Account { name, quota, balance }],
         }
@@ -211,7 +211,7 @@ impl Server {
     pub fn which_is_ready(config: Config, ready: bool) -> Self {
         let ids = Ids::random(Arc::new(SystemClock));
         let probe = Arc::new(Probe::default());
-        let doorman = Arc::new(Doorman::new(ids.clone()));
+        let doorman = Arc::new(TestAuthenticator::new(ids.clone()));
         let engine = Arc::new(small(probe.clone()));
         let state = web::Data::new(
             State::new(config, engine, doorman.clone(), Arc::new(Always(ready)), ids).unwrap(),

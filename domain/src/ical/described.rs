@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, Duration, NaiveDateTime};
 
-use super::{recurrence::Rule, tree::Component, written, zone::offset};
+use super::{raw_date_time, recurrence::Rule, tree::Component, zone::offset};
 use crate::{Budget, time::Timestamp};
 
 /// How many observances of one zone are read.
@@ -43,9 +43,10 @@ impl Described {
         // An observance without its beginning stands in the zone itself.
         let mut is_doubtful = zone.components.len() > OBSERVANCES || zone.get("TZOFFSETTO").is_some();
         for part in zone.components.iter().take(OBSERVANCES) {
-            let (Some(to), Some(start)) =
-                (part.value("TZOFFSETTO").and_then(offset), part.value("DTSTART").and_then(written::local))
-            else {
+            let (Some(to), Some(start)) = (
+                part.value("TZOFFSETTO").and_then(offset),
+                part.value("DTSTART").and_then(raw_date_time::local),
+            ) else {
                 is_doubtful = true;
                 continue;
             };
@@ -63,7 +64,7 @@ impl Described {
                 }
             };
             let listed =
-                part.all("RDATE").flat_map(|dates| dates.value.split(',')).filter_map(written::local);
+                part.all("RDATE").flat_map(|dates| dates.value.split(',')).filter_map(raw_date_time::local);
             changes.extend(onsets.into_iter().chain(listed).map(|at| Change { at, to, since: start }));
         }
         changes.sort_by_key(|change| change.at);

@@ -16,11 +16,11 @@ mod expand;
 mod free_busy;
 mod line;
 mod moment;
+mod raw_date_time;
 mod recurrence;
 mod span;
 mod tree;
 mod write;
-mod written;
 mod zone;
 mod zone_name;
 

@@ -4,8 +4,8 @@ use chrono::{DateTime, Duration, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::{
     line::Property,
+    raw_date_time::{RawDateTime, parse},
     span::Span,
-    written::{Written, written},
     zone::{EventZone, Zones},
 };
 use crate::{Zone, time::Timestamp};
@@ -64,10 +64,10 @@ impl Moment {
     }
 
     fn read_value(value: &str, zone: Option<&str>, zones: &Zones) -> Option<Self> {
-        Some(match written(value)? {
-            Written::Date(day) => Self::Date(day),
-            Written::Utc(at) => Self::Utc(at.and_utc()),
-            Written::Local(at) => match zone.map(str::trim).filter(|id| !id.is_empty()) {
+        Some(match parse(value)? {
+            RawDateTime::Date(day) => Self::Date(day),
+            RawDateTime::Utc(at) => Self::Utc(at.and_utc()),
+            RawDateTime::Local(at) => match zone.map(str::trim).filter(|id| !id.is_empty()) {
                 None => Self::Floating(at),
                 Some(id) => match zones.get(id) {
                     Some(zone) => Self::Zoned(at, zone),

@@ -104,7 +104,7 @@ fn length_until(until: &Moment, first: &Moment, owner: &Zone) -> Option<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::{written::local, zone::EventZone};
+    use crate::ical::{raw_date_time::local, zone::EventZone};
 
     #[test]
     fn durations_are_read_and_nonsense_is_refused() {

@@ -125,7 +125,7 @@ pub(super) fn offset(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ical::written;
+    use crate::ical::raw_date_time;
 
     fn zones(lines: &str) -> Zones {
         let text = format!("BEGIN:VCALENDAR\n{lines}\nEND:VCALENDAR\n");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn utc(zone: &EventZone, text: &str) -> String {
-        zone.instant(written::local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
+        zone.instant(raw_date_time::local(text).unwrap()).unwrap().format("%Y%m%dT%H%M%SZ").to_string()
     }
 
     const DESCRIBED: &str = "BEGIN:VTIMEZONE\nTZID:Office\nBEGIN:STANDARD\n\

@@ -15,7 +15,8 @@ pub(super) fn named(name: &str) -> Option<EventZone> {
     if name.is_empty() {
         return None;
     }
-    let zone = zone(name).or_else(|| behind_path(name)).or_else(|| windows(name)).or_else(|| shown(name));
+    let zone =
+        zone(name).or_else(|| behind_path(name)).or_else(|| windows(name)).or_else(|| windows_zone(name));
     zone.map(EventZone::Named).or_else(|| fixed(name))
 }
 
@@ -48,7 +49,7 @@ fn windows(name: &str) -> Option<Zone> {
 
 /// `(UTC-05:00) Eastern Time (US & Canada)`. The offset in front differs between versions (GMT, a dot, none at all), so
 /// the text behind it decides.
-fn shown(name: &str) -> Option<Zone> {
+fn windows_zone(name: &str) -> Option<Zone> {
     let (offset, wanted) = parts_shown(name);
     if wanted.is_empty() {
         return None;

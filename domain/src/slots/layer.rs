@@ -2,9 +2,9 @@
 
 use std::cell::OnceCell;
 
-use super::{Participant, Participants, Query, Refusal, Why, hours::merge};
+use super::{Obstacle, Participant, Participants, Query, Refusal, hours::merge};
 use crate::{
-    bitmap::{Bitmap, GRID_MINUTES, Stretch},
+    bitmap::{Bitmap, GRID_MINUTES, MicrosRange},
     time::{Busy, BusyKind, TimeRange},
 };
 
@@ -18,7 +18,7 @@ pub(super) struct Layer<'a, K> {
 }
 
 /// What a layer says to a piece of time.
-pub(super) enum Look {
+pub(super) enum LayerVerdict {
     Free,
     /// Not free, nor is any later stretch of the same length that begins at or before this.
     Taken(i64),
@@ -26,7 +26,7 @@ pub(super) enum Look {
 
 impl<'a, K> Layer<'a, K> {
     pub(super) fn over(query: &Query, members: Vec<&'a Participant<K>>) -> Self {
-        let reach = query.reach();
+        let reach = query.required_range();
         let mut bitmap = Bitmap::free(reach, GRID_MINUTES);
         for member in &members {
             if bitmap.union(&member.taken).is_err() {
@@ -45,8 +45,8 @@ impl<'a, K> Layer<'a, K> {
     }
 
     /// What of each member is in the way of `needed`: a firm time before a tentative one.
-    pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Why<'a, K>> {
-        if matches!(self.look(needed.into()), Look::Free) {
+    pub(super) fn refusals(&self, needed: TimeRange, group: Option<usize>) -> Vec<Obstacle<'a, K>> {
+        if matches!(self.look(needed.into()), LayerVerdict::Free) {
             return Vec::new();
         }
         let refusal = |member: &Participant<K>| {
@@ -57,7 +57,10 @@ impl<'a, K> Layer<'a, K> {
                 None => Refusal::Taken(BusyKind::Busy, None),
             }
         };
-        self.members.iter().map(|one| Why { key: Some(&one.key), group, refusal: refusal(one) }).collect()
+        self.members
+            .iter()
+            .map(|one| Obstacle { key: Some(&one.key), group, refusal: refusal(one) })
+            .collect()
     }
 
     fn counts(&self, busy: &Busy) -> bool {
@@ -66,31 +69,31 @@ impl<'a, K> Layer<'a, K> {
 
     /// Cells wholly inside decide by themselves: a marked one is touched by something that lies inside
     /// `needed` too. Only a marked cell at an edge needs the exact times.
-    pub(super) fn look(&self, needed: Stretch) -> Look {
+    pub(super) fn look(&self, needed: MicrosRange) -> LayerVerdict {
         let cells = self.bitmap.cells(needed);
         let (inner_from, inner_to) = cells.inside;
         if let Some(cell) = self.bitmap.last_marked(inner_from, inner_to) {
-            return Look::Taken(self.bitmap.cell_micros(cell));
+            return LayerVerdict::Taken(self.bitmap.cell_micros(cell));
         }
         let (from, to) = cells.touched;
         if cells.touched == cells.inside {
-            return Look::Free;
+            return LayerVerdict::Free;
         }
         for cell in [from, to - 1] {
             let is_edge = cell < inner_from || cell >= inner_to;
             if is_edge && self.bitmap.last_marked(cell, cell + 1).is_some() && !self.is_free_at(needed, cell)
             {
-                return Look::Taken(needed.from);
+                return LayerVerdict::Taken(needed.from);
             }
         }
-        Look::Free
+        LayerVerdict::Free
     }
 
     /// Whether the exact times leave `needed` free and also tell why `cell` is marked: a mark that nothing
     /// explains is believed.
-    fn is_free_at(&self, needed: Stretch, cell: i64) -> bool {
+    fn is_free_at(&self, needed: MicrosRange, cell: i64) -> bool {
         let exact = self.exact.get_or_init(|| self.merged());
-        let cell = Stretch { from: self.bitmap.cell_micros(cell), to: self.bitmap.cell_micros(cell + 1) };
+        let cell = MicrosRange { from: self.bitmap.cell_micros(cell), to: self.bitmap.cell_micros(cell + 1) };
         !touches(exact, needed.range()) && touches(exact, cell.range())
     }
 
@@ -105,7 +108,7 @@ impl<'a, K> Layer<'a, K> {
     }
 }
 
-/// The parts of `reach` that a bitmap does not cover.
+/// The parts of `required_range` that a bitmap does not cover.
 fn uncovered(reach: TimeRange, bitmap: &Bitmap) -> impl Iterator<Item = TimeRange> {
     let covered = bitmap.window().and_then(|window| window.intersect(&reach));
     let (before, after) = match covered {

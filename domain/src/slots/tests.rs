@@ -46,7 +46,7 @@ fn query(from: Timestamp, to: Timestamp) -> Query {
 
 fn participant<K>(key: K, busy: Vec<Busy>, query: &Query) -> Participant<K> {
     let counted = busy.iter().filter(|busy| query.counts(busy)).map(|busy| busy.range);
-    let taken = Bitmap::from_busy(query.reach(), GRID_MINUTES, counted);
+    let taken = Bitmap::from_busy(query.required_range(), GRID_MINUTES, counted);
     Participant { key, busy, taken }
 }
 
@@ -80,7 +80,7 @@ fn a_slot_is_offered_when_everybody_and_one_room_is_free() {
     assert_eq!(refused[0].why[0].key, Some(&"ada"), "nine o'clock");
     assert_eq!(
         refused[1].why,
-        [Why {
+        [Obstacle {
             key: Some(&"bob"),
             group: None,
             refusal: Refusal::Taken(BusyKind::Busy, Some(range(at(10, 32), at(10, 40))))
@@ -247,7 +247,8 @@ fn calendar(key: usize, events: &[(i64, i64, bool)], cut: Option<i64>, query: &Q
     };
     let mut one = participant(key, events.iter().map(event).collect(), query);
     if let Some(cut) = cut {
-        let known = range(query.reach().start, query.reach().start + Duration::minutes(cut));
+        let known =
+            range(query.required_range().start, query.required_range().start + Duration::minutes(cut));
         let counted = one.busy.iter().filter(|busy| query.counts(busy)).map(|busy| busy.range);
         one.taken = Bitmap::from_busy(known, GRID_MINUTES, counted);
     }

@@ -9,10 +9,10 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::{Budget, Refused};
+use super::{BodyRejected, Budget};
 
 /// The text of a body. What has to be written anew is paid for from the budget.
-pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b, str>, Refused> {
+pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b, str>, BodyRejected> {
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
     let bytes = &bytes[mark..];
     let encoding = if mark == 0 { without_mark(bytes) } else { encoding };
@@ -22,7 +22,7 @@ pub(crate) fn decode<'b>(bytes: &'b [u8], budget: &mut Budget) -> Result<Cow<'b,
         return Ok(Cow::Borrowed(text));
     }
     // The longest that these bytes can become: three bytes of UTF-8 for each.
-    let longest = |bytes: &[u8]| bytes.len().checked_mul(3).ok_or(Refused::OverBudget);
+    let longest = |bytes: &[u8]| bytes.len().checked_mul(3).ok_or(BodyRejected::OverBudget);
     let other =
         if encoding == UTF_8 { declared(bytes).filter(|found| *found != UTF_8) } else { Some(encoding) };
     let text = match other {
@@ -57,7 +57,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 }
 
 /// UTF-8 with wrong bytes in it.
-fn mend(bytes: &[u8], budget: &mut Budget) -> Result<String, Refused> {
+fn mend(bytes: &[u8], budget: &mut Budget) -> Result<String, BodyRejected> {
     let mut wrong = 0_usize;
     for chunk in bytes.utf8_chunks() {
         wrong += chunk.invalid().len();
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_is_written_anew_is_paid_for() {
         let latin = vec![0xFC; 1000];
-        assert_eq!(decode(&latin, &mut Budget::of(2999)), Err(Refused::OverBudget));
+        assert_eq!(decode(&latin, &mut Budget::of(2999)), Err(BodyRejected::OverBudget));
         assert_eq!(decode(&latin, &mut Budget::of(3000)).unwrap().chars().count(), 1000);
         assert!(decode(&[b'x'; 1000], &mut Budget::of(0)).is_ok(), "what is borrowed costs nothing");
     }

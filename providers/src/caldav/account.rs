@@ -10,7 +10,7 @@ use super::{
     href,
     multistatus::Resource,
     principal::{self, Principal},
-    transport::{Call, Dav},
+    transport::{Call, DavClient},
     xml::{CALDAV, DAV},
 };
 use crate::{Error, ErrorKind, Organisation, Result};
@@ -46,7 +46,7 @@ pub(super) struct Outbox {
 
 impl Account {
     /// Whether `mailbox` is the account's own: an address that it publishes, or the one that the administrator typed.
-    pub(super) fn is(&self, dav: &Dav<'_>, mailbox: &str) -> bool {
+    pub(super) fn is(&self, dav: &DavClient<'_>, mailbox: &str) -> bool {
         let typed = &dav.session.account;
         let with_domain = || format!("{typed}@{}", domain(dav, self.address()));
         self.addresses.iter().any(|own| own.eq_ignore_ascii_case(mailbox))
@@ -73,7 +73,7 @@ impl Account {
 
 /// The mail domain for principals whose name has none: the configured one, else that of the account's address, else the
 /// server's host.
-pub(super) fn domain(dav: &Dav<'_>, published: Option<&str>) -> String {
+pub(super) fn domain(dav: &DavClient<'_>, published: Option<&str>) -> String {
     let configured = dav.caldav.config.addresses.domain.clone();
     let of = |address: &str| address.split_once('@').map(|(_, domain)| domain.to_owned());
     configured
@@ -83,19 +83,19 @@ pub(super) fn domain(dav: &Dav<'_>, published: Option<&str>) -> String {
 }
 
 /// The account, cached if it was found before.
-pub(super) async fn account(dav: &Dav<'_>) -> Result<Arc<Account>> {
+pub(super) async fn account(dav: &DavClient<'_>) -> Result<Arc<Account>> {
     let load = async { own(dav).await.map(Arc::new) };
     let found = super::remembered(&dav.caldav.accounts, dav.key("account"), load.boxed()).await;
-    found.map_err(|error| in_passing(dav, error))
+    found.map_err(|error| as_transient(dav, error))
 }
 
 /// Turns "no such server" into a passing error: only the search for the server itself may report that there is none.
-pub(super) fn in_passing(dav: &Dav<'_>, error: Error) -> Error {
-    if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::garbled() } else { error }
+pub(super) fn as_transient(dav: &DavClient<'_>, error: Error) -> Error {
+    if dav.is_about_mailbox() && error.code == "NOT_CALDAV" { failure::unreadable_response() } else { error }
 }
 
 /// Finds the account's own principal (RFC 5397): at the given URL, else at the well-known one, else at the root.
-pub(super) async fn own(dav: &Dav<'_>) -> Result<Account> {
+pub(super) async fn own(dav: &DavClient<'_>) -> Result<Account> {
     let mut first = None;
     for url in
         [Some(dav.server.clone()), dav.server.join("/.well-known/caldav").ok(), dav.server.join("/").ok()]
@@ -111,13 +111,13 @@ pub(super) async fn own(dav: &Dav<'_>) -> Result<Account> {
         };
         // Without a principal the server took the request for an anonymous one, or speaks plain WebDAV.
         let Some((principal, base)) = found else {
-            first = first.or_else(|| Some(failure::nonsense()));
+            first = first.or_else(|| Some(failure::not_caldav()));
             continue;
         };
         let account = look(dav, principal, collections(&url, &base)).await?;
         return Ok(with_list(account, &url));
     }
-    Err(first.unwrap_or_else(failure::nonsense))
+    Err(first.unwrap_or_else(failure::not_caldav))
 }
 
 /// Whether the account may still be found at another URL after this error.
@@ -137,7 +137,7 @@ fn collections(base: &Url, found: &Resource) -> Vec<Url> {
 }
 
 /// Reads the account's principal. One that may not be read has no addresses and no homes.
-async fn look(dav: &Dav<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
+async fn look(dav: &DavClient<'_>, principal: Url, collections: Vec<Url>) -> Result<Account> {
     let found = match dav.propfind(&principal, "0", ACCOUNT, About::Server).await {
         Err(error) if is_elsewhere(&error) => Vec::new(),
         found => found?,
@@ -178,12 +178,12 @@ fn with_list(mut account: Account, base: &Url) -> Account {
 }
 
 /// Proves that the server speaks CalDAV and accepts the account.
-pub(super) async fn organisation(dav: &Dav<'_>) -> Result<Organisation> {
+pub(super) async fn organisation(dav: &DavClient<'_>) -> Result<Organisation> {
     let own = own(dav).await?;
     let options = dav.send(Call::options(&own.principal)).await?;
     let classes = options.headers.get_all("dav").iter().filter_map(|value| value.to_str().ok());
     if !classes.flat_map(|value| value.split(',')).any(|class| class.trim() == "calendar-access") {
-        return Err(failure::nonsense());
+        return Err(failure::not_caldav());
     }
     let host = dav.server.host_str().unwrap_or_default().to_owned();
     let name = own.name.clone().unwrap_or(host);

@@ -16,14 +16,13 @@ use url::Url;
 
 use super::{
     CalDav,
+    calendar_view::{self, CalendarView},
     collection::Collection,
     cursor::{Cursor, Position, is_digest},
     free_busy, href,
     locate::Located,
-    multiget, repair,
-    seen::{self, Seen},
-    sync,
-    transport::Dav,
+    multiget, repair, sync,
+    transport::DavClient,
 };
 use crate::{Changes, Error, ErrorKind, Event, Remedy, Result};
 
@@ -34,15 +33,19 @@ const TRUST_CLOSED: Duration = Duration::days(1);
 
 /// The mailbox whose changes are asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Follower<'a> {
+pub(super) struct ChangeReader<'a> {
     pub caldav: &'a CalDav,
-    pub dav: &'a Dav<'a>,
+    pub dav: &'a DavClient<'a>,
     pub place: &'a Located,
     pub mailbox: &'a str,
 }
 
 /// One page of changes.
-pub(super) async fn page(follower: Follower<'_>, window: TimeRange, cursor: Option<&str>) -> Result<Changes> {
+pub(super) async fn page(
+    follower: ChangeReader<'_>,
+    window: TimeRange,
+    cursor: Option<&str>,
+) -> Result<Changes> {
     let Some(text) = cursor else {
         return begin(follower, window).await;
     };
@@ -92,22 +95,22 @@ fn forgotten() -> Error {
     Error::new(ErrorKind::Gone, Remedy::Resync, "SYNC_TOKEN", message)
 }
 
-async fn begin(follower: Follower<'_>, window: TimeRange) -> Result<Changes> {
-    let Follower { caldav, dav, place, mailbox } = follower;
+async fn begin(follower: ChangeReader<'_>, window: TimeRange) -> Result<Changes> {
+    let ChangeReader { caldav, dav, place, mailbox } = follower;
     let (mut positions, mut all) = (BTreeMap::new(), Vec::new());
     for calendar in place.counted() {
         // The position comes first: what changes while the window is read is told once more later.
         let position = position(dav, calendar).await;
         let seen = caldav.look(dav, place, mailbox, calendar, window).await?;
         let position = match &seen {
-            Seen::Busy(busy) => Position::Busy(free_busy::digest(busy)),
-            Seen::Found(_) => position?,
-            Seen::Nothing => Position::Nothing,
+            CalendarView::Busy(busy) => Position::Busy(free_busy::digest(busy)),
+            CalendarView::Events(_) => position?,
+            CalendarView::Nothing => Position::Nothing,
         };
         positions.insert(href::id(&calendar.url), position);
         all.push((calendar.clone(), seen));
     }
-    let page = seen::events(dav, place, mailbox, window, all).await?;
+    let page = calendar_view::events(dav, place, mailbox, window, all).await?;
     let cursor = Cursor { window, begun: caldav.clock.now(), positions };
     Ok(Changes {
         gone: Vec::new(),
@@ -118,7 +121,7 @@ async fn begin(follower: Follower<'_>, window: TimeRange) -> Result<Changes> {
     })
 }
 
-async fn position(dav: &Dav<'_>, calendar: &Collection) -> Result<Position> {
+async fn position(dav: &DavClient<'_>, calendar: &Collection) -> Result<Position> {
     let state = sync::state(dav, calendar).await?;
     if let Some(token) = sync::begin(dav, calendar, &state).await? {
         return Ok(Position::Token { token, ctag: state.ctag, before: None });
@@ -146,7 +149,7 @@ impl Step {
 
 /// The next step in one calendar; `None` when nothing has changed.
 async fn follow(
-    follower: Follower<'_>,
+    follower: ChangeReader<'_>,
     calendar: &Collection,
     window: TimeRange,
     position: &Position,
@@ -175,7 +178,7 @@ async fn follow(
 }
 
 async fn follow_members(
-    follower: Follower<'_>,
+    follower: ChangeReader<'_>,
     calendar: &Collection,
     window: TimeRange,
     members: &BTreeMap<String, String>,
@@ -198,7 +201,7 @@ async fn follow_members(
 }
 
 async fn follow_busy(
-    follower: Follower<'_>,
+    follower: ChangeReader<'_>,
     calendar: &Collection,
     window: TimeRange,
     before: &str,
@@ -215,11 +218,11 @@ async fn follow_busy(
 }
 
 async fn follow_token(
-    follower: Follower<'_>,
+    follower: ChangeReader<'_>,
     calendar: &Collection,
     window: TimeRange,
     (token, ctag): (&str, Option<&str>),
-    told: sync::Told,
+    told: sync::SyncResponse,
 ) -> Result<Option<Step>> {
     let dav = follower.dav;
     if told.is_empty() && told.token == token {
@@ -244,17 +247,23 @@ async fn follow_token(
 }
 
 async fn step(
-    follower: Follower<'_>,
+    follower: ChangeReader<'_>,
     calendar: &Collection,
     window: TimeRange,
     (gone, changed): (Vec<Url>, Vec<Url>),
     position: Position,
 ) -> Result<Step> {
-    let Follower { dav, place, mailbox, .. } = follower;
+    let ChangeReader { dav, place, mailbox, .. } = follower;
     let found = multiget::fetch(dav, calendar, &changed).await?.read().await?;
     let found = repair::place(dav, calendar, window, found).await?;
     let gone = gone.iter().chain(&changed).map(href::id).collect();
-    let page =
-        seen::events(dav, place, mailbox, window, vec![(calendar.clone(), Seen::Found(found))]).await?;
+    let page = calendar_view::events(
+        dav,
+        place,
+        mailbox,
+        window,
+        vec![(calendar.clone(), CalendarView::Events(found))],
+    )
+    .await?;
     Ok(Step { gone, changed: page.items, unreadable: page.unreadable, position, more: false })
 }

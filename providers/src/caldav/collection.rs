@@ -6,7 +6,7 @@ use url::Url;
 use super::{
     href,
     multistatus::Resource,
-    transport::{Call, Dav},
+    transport::{Call, DavClient},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy, Result};
@@ -136,7 +136,7 @@ fn is_generated(segment: &str) -> bool {
 }
 
 /// The account's capabilities in a calendar: what the server says, or else what it accepts when tried.
-pub(super) async fn capabilities(dav: &Dav<'_>, calendar: &Collection) -> Result<Capabilities> {
+pub(super) async fn capabilities(dav: &DavClient<'_>, calendar: &Collection) -> Result<Capabilities> {
     if calendar.privileges.is_none() {
         return offered(dav, calendar).await;
     }
@@ -156,7 +156,7 @@ pub(super) async fn capabilities(dav: &Dav<'_>, calendar: &Collection) -> Result
     Err(Error::new(ErrorKind::OutOfScope, Remedy::SkipMailbox, "NO_READ", message))
 }
 
-async fn offered(dav: &Dav<'_>, calendar: &Collection) -> Result<Capabilities> {
+async fn offered(dav: &DavClient<'_>, calendar: &Collection) -> Result<Capabilities> {
     let options = dav.send(Call::options(&calendar.url)).await?;
     let methods: Vec<&str> =
         options.headers.get_all("allow").iter().filter_map(|value| value.to_str().ok()).collect();

@@ -66,7 +66,7 @@ impl Default for RoomRule {
 
 /// What is known of a principal when the rule looks at it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Face<'a> {
+pub(super) struct PrincipalFacts<'a> {
     /// Its path, decoded.
     pub path: &'a str,
     /// The last part of it.
@@ -83,7 +83,7 @@ pub(super) struct Face<'a> {
 
 impl RoomRule {
     /// Whether a principal is a room.
-    pub(super) fn matches(&self, face: Face<'_>) -> bool {
+    pub(super) fn matches(&self, face: PrincipalFacts<'_>) -> bool {
         let is_kind = |kind: &str| ["ROOM", "RESOURCE"].iter().any(|room| kind.eq_ignore_ascii_case(room));
         let begins = |text: &str, prefix: &String| {
             !prefix.is_empty()
@@ -118,28 +118,28 @@ fn has_form(address: &str, form: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOBODY: Face<'static> =
-        Face { path: "/p/x/", segment: "x", name: "", addresses: &[], description: "", kind: None };
+    const NOBODY: PrincipalFacts<'static> =
+        PrincipalFacts { path: "/p/x/", segment: "x", name: "", addresses: &[], description: "", kind: None };
 
     #[test]
     fn a_room_is_known_by_any_of_its_marks() {
         let rule = RoomRule::default();
         for room in [
-            Face { segment: "room-atlas@corp.test", ..NOBODY },
-            Face { segment: "Room.Atlas", ..NOBODY },
-            Face { name: "Room Atlas", ..NOBODY },
-            Face { description: "CAPACITY=8; cutype=room", ..NOBODY },
-            Face { kind: Some("ROOM"), ..NOBODY },
-            Face { kind: Some("resource"), ..NOBODY },
+            PrincipalFacts { segment: "room-atlas@corp.test", ..NOBODY },
+            PrincipalFacts { segment: "Room.Atlas", ..NOBODY },
+            PrincipalFacts { name: "Room Atlas", ..NOBODY },
+            PrincipalFacts { description: "CAPACITY=8; cutype=room", ..NOBODY },
+            PrincipalFacts { kind: Some("ROOM"), ..NOBODY },
+            PrincipalFacts { kind: Some("resource"), ..NOBODY },
             // The default of the property is no evidence against the other marks.
-            Face { segment: "room-atlas", kind: Some("INDIVIDUAL"), ..NOBODY },
+            PrincipalFacts { segment: "room-atlas", kind: Some("INDIVIDUAL"), ..NOBODY },
         ] {
             assert!(rule.matches(room), "{room:?}");
         }
         for person in [
-            Face { name: "Ada Roomer", ..NOBODY },
-            Face { kind: Some("INDIVIDUAL"), ..NOBODY },
-            Face { kind: Some("GROUP"), ..NOBODY },
+            PrincipalFacts { name: "Ada Roomer", ..NOBODY },
+            PrincipalFacts { kind: Some("INDIVIDUAL"), ..NOBODY },
+            PrincipalFacts { kind: Some("GROUP"), ..NOBODY },
             NOBODY,
         ] {
             assert!(!rule.matches(person), "{person:?}");
@@ -155,13 +155,16 @@ mod tests {
         .unwrap();
         assert_eq!(rule.name_prefixes, RoomRule::default().name_prefixes, "what is not named stays");
         for address in ["Atlas@corp.test", "x@rooms.corp.test", "y@halls.test", "R-1@corp.test"] {
-            assert!(rule.matches(Face { addresses: &[address.to_owned()], ..NOBODY }), "{address}");
+            assert!(rule.matches(PrincipalFacts { addresses: &[address.to_owned()], ..NOBODY }), "{address}");
         }
         for address in ["ada@corp.test", "x@corp.test", "r-1@else.test"] {
-            assert!(!rule.matches(Face { addresses: &[address.to_owned()], ..NOBODY }), "{address}");
+            assert!(
+                !rule.matches(PrincipalFacts { addresses: &[address.to_owned()], ..NOBODY }),
+                "{address}"
+            );
         }
-        assert!(rule.matches(Face { path: "/Principals/resources/7/", ..NOBODY }));
-        assert!(!rule.matches(Face { path: "/principals/resources-of-ada/", ..NOBODY }));
-        assert!(rule.matches(Face { segment: "Saal 3", ..NOBODY }));
+        assert!(rule.matches(PrincipalFacts { path: "/Principals/resources/7/", ..NOBODY }));
+        assert!(!rule.matches(PrincipalFacts { path: "/principals/resources-of-ada/", ..NOBODY }));
+        assert!(rule.matches(PrincipalFacts { segment: "Saal 3", ..NOBODY }));
     }
 }

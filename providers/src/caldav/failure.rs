@@ -127,20 +127,20 @@ pub(super) fn no_mailbox(code: impl Into<String>) -> Error {
 }
 
 /// An answer that is no CalDAV.
-pub(super) fn nonsense() -> Error {
+pub(super) fn not_caldav() -> Error {
     let message = "The server does not respond like a CalDAV server. Check its address.";
     Error::new(ErrorKind::Misconfigured, Remedy::Never, "NOT_CALDAV", message)
 }
 
 /// An answer about one mailbox that cannot be read: the next one may be better.
-pub(super) fn garbled() -> Error {
+pub(super) fn unreadable_response() -> Error {
     let message = "The calendar server sent a response that cannot be read.";
     Error::new(ErrorKind::Unavailable, Remedy::RetryAfter(PAUSE), "UNCLEAR_ANSWER", message)
 }
 
 /// An answer that cannot be read.
 pub(super) fn unclear(about: About) -> Error {
-    if about == About::Server { nonsense() } else { garbled() }
+    if about == About::Server { not_caldav() } else { unreadable_response() }
 }
 
 /// Whether an answer was larger than what is read at once.
@@ -149,7 +149,7 @@ pub(super) fn is_too_large(error: &Error) -> bool {
 }
 
 /// The server wants a proof that is not spoken here.
-pub(super) fn unspoken(schemes: &[String]) -> Error {
+pub(super) fn unsupported_login(schemes: &[String]) -> Error {
     let schemes = schemes.join(", ");
     let message = format!(
         "The calendar server accepts only these ways to sign in: {schemes}. Switch on Basic or Digest \

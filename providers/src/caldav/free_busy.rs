@@ -18,8 +18,8 @@ use super::{
     collection::Collection,
     cursor::mark,
     failure::{self, About},
-    href, meaning,
-    transport::{Call, Dav},
+    href, interpret,
+    transport::{Call, DavClient},
     xml::{CALDAV, DAV, Element},
 };
 use crate::{Error, ErrorKind, Event, Remedy, Result};
@@ -30,7 +30,11 @@ const ID: &str = "busy-";
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// The busy times of a calendar, joined and cut to the window.
-pub(super) async fn query(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<Vec<Busy>> {
+pub(super) async fn query(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+) -> Result<Vec<Busy>> {
     let body = format!(
         r#"<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav"><C:time-range start="{}" end="{}"/></C:free-busy-query>"#,
         basic_utc(window.start),
@@ -39,7 +43,7 @@ pub(super) async fn query(dav: &Dav<'_>, calendar: &Collection, window: TimeRang
     // With the default depth of zero only the collection itself would be looked at.
     let answer = dav.send(Call::xml(b"REPORT", &calendar.url, "1", body)).await?;
     match answer.status {
-        StatusCode::OK => times(&answer.body, window).ok_or_else(failure::garbled),
+        StatusCode::OK => times(&answer.body, window).ok_or_else(failure::unreadable_response),
         // Whoever may not ask is told that there is nothing (RFC 4791 section 7.10).
         StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Err(failure::out_of_scope("NO_FREE_BUSY")),
         // Several servers do not have this report.
@@ -53,7 +57,7 @@ pub(super) async fn query(dav: &Dav<'_>, calendar: &Collection, window: TimeRang
 /// Asks for the busy times of an address; `None` where the server has no way to ask, or does not tell.
 pub(super) async fn ask(
     caldav: &CalDav,
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     mailbox: &str,
     window: TimeRange,
 ) -> Result<Option<Vec<Busy>>> {
@@ -100,7 +104,7 @@ fn request(organiser: &str, mailbox: &str, window: TimeRange, now: domain::Times
 
 fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<Busy>>> {
     let document = Element::read(body).ok().filter(|document| document.is(CALDAV, "schedule-response"));
-    let document = document.ok_or_else(failure::garbled)?;
+    let document = document.ok_or_else(failure::unreadable_response)?;
     let is_about = |one: &&Element| {
         let to = one.child(CALDAV, "recipient").and_then(|to| to.text_of(DAV, "href")).unwrap_or_default();
         to.get(7..).is_some_and(|address| address.eq_ignore_ascii_case(mailbox))
@@ -124,7 +128,7 @@ fn response(body: &[u8], mailbox: &str, window: TimeRange) -> Result<Option<Vec<
 fn times(text: &[u8], window: TimeRange) -> Option<Vec<Busy>> {
     let told = free_busy(text).ok().filter(|told| told.unreadable == 0)?;
     let cut = |busy: Busy| Some(Busy { range: busy.range.intersect(&window)?, kind: busy.kind });
-    Some(meaning::joined(told.busy.into_iter().filter_map(cut).collect()))
+    Some(interpret::merge_adjacent(told.busy.into_iter().filter_map(cut).collect()))
 }
 
 /// A time as an event that nothing more is known of; `about` is the calendar or the resource that it comes from.

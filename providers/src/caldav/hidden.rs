@@ -14,16 +14,16 @@ use domain::TimeRange;
 use futures::FutureExt;
 use url::Url;
 
-use super::{collection::Collection, href, read, sync, transport::Dav};
+use super::{collection::Collection, href, read, sync, transport::DavClient};
 use crate::{ErrorKind, Remedy, Result};
 
 /// How many of each kind are looked after.
-const MOST: usize = 50;
+const MAX: usize = 50;
 /// The years that every server can search: what a signed number of 32 bits counts in seconds.
 const YEARS: (i32, i32) = (1902, 2038);
 
 /// The members that no query over a window lists. They may be no events at all.
-pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
+pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<Arc<Vec<Url>>> {
     let key = dav.key(&format!("hidden\n{}", href::id(&calendar.url)));
     let load = async { compare(dav, calendar).await.map(Arc::new) };
     match super::remembered(&dav.caldav.hidden, key, load.boxed()).await {
@@ -33,7 +33,7 @@ pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<Arc<
     }
 }
 
-async fn compare(dav: &Dav<'_>, calendar: &Collection) -> Result<Vec<Url>> {
+async fn compare(dav: &DavClient<'_>, calendar: &Collection) -> Result<Vec<Url>> {
     let Some(queried) = read::all_events(dav, calendar).await? else { return Ok(Vec::new()) };
     let ids: BTreeSet<String> = queried.iter().map(href::id).collect();
     let listed = match sync::report(dav, calendar, "").await? {
@@ -44,12 +44,12 @@ async fn compare(dav: &Dav<'_>, calendar: &Collection) -> Result<Vec<Url>> {
         }
     };
     let left_out = listed.into_iter().filter(|url| !ids.contains(&href::id(url)));
-    let mut hidden: Vec<Url> = left_out.take(MOST).collect();
+    let mut hidden: Vec<Url> = left_out.take(MAX).collect();
     // A server that searches no window of this length says nothing about its events.
     if let Ok(Some(placed)) = read::overlapping(dav, calendar, ever()).await {
         let placed: BTreeSet<String> = placed.iter().map(href::id).collect();
         let nowhere = queried.into_iter().filter(|url| !placed.contains(&href::id(url)));
-        hidden.extend(nowhere.take(MOST));
+        hidden.extend(nowhere.take(MAX));
     }
     Ok(hidden)
 }

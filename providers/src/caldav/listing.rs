@@ -19,7 +19,7 @@ use super::{
     href,
     multistatus::{self, Resource},
     principal::{PROPERTIES, Principal},
-    transport::{Call, Dav},
+    transport::{Call, DavClient},
     xml::{CALENDARSERVER, DAV},
 };
 use crate::{ErrorKind, Result};
@@ -33,27 +33,27 @@ const LETTERS: [&str; 6] = ["a", "e", "i", "o", "u", "n"];
 
 /// A value read from the server, with the time of reading.
 #[derive(Debug)]
-pub(super) struct Aged<T> {
+pub(super) struct Cached<T> {
     /// The time of reading, by the connector's clock.
     at: Timestamp,
     /// The content as read.
     pub value: T,
 }
 
-impl<T> Aged<T> {
-    pub(super) fn is_stale(&self, dav: &Dav<'_>) -> bool {
+impl<T> Cached<T> {
+    pub(super) fn is_stale(&self, dav: &DavClient<'_>) -> bool {
         dav.caldav.clock.now() - self.at >= STALE
     }
 }
 
 /// The listed principals, sorted by id. A refusal is cached like a list, because requests are expensive.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct Listing {
     all: Vec<Principal>,
     refusal: Option<crate::Error>,
 }
 
-impl Listed {
+impl Listing {
     /// All listed principals; the refusal if it is why there are none.
     pub(super) fn all(&self) -> Result<&[Principal]> {
         match &self.refusal {
@@ -64,21 +64,29 @@ impl Listed {
 }
 
 /// All principals. `fresh` bypasses the cache.
-pub(super) async fn principals(dav: &Dav<'_>, account: &Account, fresh: bool) -> Result<Arc<Aged<Listed>>> {
+pub(super) async fn principals(
+    dav: &DavClient<'_>,
+    account: &Account,
+    fresh: bool,
+) -> Result<Arc<Cached<Listing>>> {
     let key = dav.key("principals");
     if fresh {
         dav.caldav.lists.invalidate(&key).await;
     }
     let load = async {
         let value = read(dav, account).await?;
-        Ok(Arc::new(Aged { at: dav.caldav.clock.now(), value }))
+        Ok(Arc::new(Cached { at: dav.caldav.clock.now(), value }))
     };
     let found = super::remembered(&dav.caldav.lists, key, load.boxed()).await;
-    found.map_err(|error| account::in_passing(dav, error))
+    found.map_err(|error| account::as_transient(dav, error))
 }
 
 /// The principal that publishes an address, or else the one whose path corresponds to it.
-pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Option<Principal>> {
+pub(super) async fn by_address(
+    dav: &DavClient<'_>,
+    account: &Account,
+    mailbox: &str,
+) -> Result<Option<Principal>> {
     let pick = |all: &[Principal]| {
         let mut known = all.iter().filter(|one| one.has(mailbox)).collect::<Vec<_>>();
         known.sort_by_key(|one| !one.is_published);
@@ -104,10 +112,10 @@ pub(super) async fn by_address(dav: &Dav<'_>, account: &Account, mailbox: &str) 
 
 /// The calendars in the account's own homes: its own ones, and those that others share with it.
 pub(super) async fn own_home(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     account: &Account,
     fresh: bool,
-) -> Result<Arc<Aged<Vec<Collection>>>> {
+) -> Result<Arc<Cached<Vec<Collection>>>> {
     let key = dav.key("home");
     if fresh {
         dav.caldav.homes.invalidate(&key).await;
@@ -117,7 +125,7 @@ pub(super) async fn own_home(
         for home in &account.homes {
             value.extend(calendars_in(dav, home).await?);
         }
-        Ok(Arc::new(Aged { at: dav.caldav.clock.now(), value }))
+        Ok(Arc::new(Cached { at: dav.caldav.clock.now(), value }))
     };
     super::remembered(&dav.caldav.homes, key, load.boxed()).await
 }
@@ -126,7 +134,7 @@ pub(super) async fn own_home(
 const FOLDERS: usize = 8;
 
 /// The calendars directly in a home, or one level deeper if there are none.
-pub(super) async fn calendars_in(dav: &Dav<'_>, home: &Url) -> Result<Vec<Collection>> {
+pub(super) async fn calendars_in(dav: &DavClient<'_>, home: &Url) -> Result<Vec<Collection>> {
     let listed = dav.propfind(home, "1", PROPERTIES, About::Mailbox).await?;
     let mut found: Vec<Collection> = listed.iter().filter_map(Collection::of).collect();
     if found.is_empty() {
@@ -163,7 +171,7 @@ pub(super) fn is_about_one(error: &crate::Error) -> bool {
 
 /// Reads the lists one after the other, each first as a collection and then by searches, until one holds somebody other
 /// than the account. Principals that share a calendar with the account are added.
-async fn read(dav: &Dav<'_>, account: &Account) -> Result<Listed> {
+async fn read(dav: &DavClient<'_>, account: &Account) -> Result<Listing> {
     let is_alone = |found: &[Principal]| found.iter().all(|one| href::same(&one.url, &account.principal));
     let (mut refused, mut found) = (None, Vec::new());
     for url in &account.collections {
@@ -189,7 +197,7 @@ async fn read(dav: &Dav<'_>, account: &Account) -> Result<Listed> {
     if is_alone(&found) {
         found.extend(owners(dav, account).await?);
     }
-    Ok(Listed { all: tidy(found), refusal: refused })
+    Ok(Listing { all: tidy(found), refusal: refused })
 }
 
 /// Sorts by id and removes duplicates, by path and by address. A principal that publishes an address keeps it over one
@@ -218,7 +226,7 @@ fn tidy(mut found: Vec<Principal>) -> Vec<Principal> {
     found
 }
 
-fn only_principals(dav: &Dav<'_>, account: &Account, list: &Url, found: &[Resource]) -> Vec<Principal> {
+fn only_principals(dav: &DavClient<'_>, account: &Account, list: &Url, found: &[Resource]) -> Vec<Principal> {
     let is_proxy = |one: &Resource| {
         // Groups of who may act for somebody carry that person's addresses.
         one.is_a(CALENDARSERVER, "calendar-proxy-read") || one.is_a(CALENDARSERVER, "calendar-proxy-write")
@@ -229,7 +237,7 @@ fn only_principals(dav: &Dav<'_>, account: &Account, list: &Url, found: &[Resour
 }
 
 /// The owners of calendars in the account's own home.
-async fn owners(dav: &Dav<'_>, account: &Account) -> Result<Vec<Principal>> {
+async fn owners(dav: &DavClient<'_>, account: &Account) -> Result<Vec<Principal>> {
     let home = match own_home(dav, account, true).await {
         Err(error) if is_about_one(&error) => return Ok(Vec::new()),
         home => home?,
@@ -264,7 +272,7 @@ struct Question<'a> {
 }
 
 /// Tries one search after the other until somebody other than the account is found.
-async fn searched(dav: &Dav<'_>, account: &Account, url: &Url) -> Result<Vec<Principal>> {
+async fn searched(dav: &DavClient<'_>, account: &Account, url: &Url) -> Result<Vec<Principal>> {
     let domain = account::domain(dav, account.address());
     let questions = [
         (Property::Name, ""),
@@ -288,7 +296,7 @@ async fn searched(dav: &Dav<'_>, account: &Account, url: &Url) -> Result<Vec<Pri
 
 /// The principals that a search finds; none if the server refuses it.
 async fn search(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     account: &Account,
     url: &Url,
     question: &Question<'_>,

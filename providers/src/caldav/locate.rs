@@ -20,7 +20,7 @@ use super::{
     listing::{self, is_about_one},
     multistatus::Resource,
     principal::{self, PROPERTIES, Principal},
-    transport::Dav,
+    transport::DavClient,
     xml::{CALDAV, DAV},
 };
 use crate::{CalendarKind, CalendarListing, Error, ErrorKind, Result};
@@ -72,12 +72,12 @@ impl Located {
 }
 
 /// The zone in which a calendar's whole days and floating times are read.
-pub(super) fn zone(dav: &Dav<'_>, calendar: &Collection) -> Zone {
+pub(super) fn zone(dav: &DavClient<'_>, calendar: &Collection) -> Zone {
     calendar.zone.clone().or_else(|| dav.session.zone.clone()).unwrap_or(Zone::UTC)
 }
 
 /// Finds a mailbox and its calendars.
-pub(super) async fn locate(dav: &Dav<'_>, mailbox: &str) -> Result<Located> {
+pub(super) async fn locate(dav: &DavClient<'_>, mailbox: &str) -> Result<Located> {
     let account = account::account(dav).await?;
     if account.is(dav, mailbox) {
         return at(dav, &account, &account.principal.clone(), None).await;
@@ -96,7 +96,7 @@ pub(super) async fn locate(dav: &Dav<'_>, mailbox: &str) -> Result<Located> {
 }
 
 /// Tries the paths that the configured rules make of the address.
-async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Located> {
+async fn guess(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Result<Located> {
     let (mut first, mut is_refused) = (None, false);
     for url in candidates(dav, account, mailbox) {
         match at(dav, account, &url, Some(mailbox)).await {
@@ -110,7 +110,7 @@ async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Locate
     }
     if is_refused {
         // Either only there, or the password is no longer accepted at all.
-        account::own(dav).await.map_err(|error| account::in_passing(dav, error))?;
+        account::own(dav).await.map_err(|error| account::as_transient(dav, error))?;
     }
     match first {
         Some(refusal) if !refuses_anything(dav).await? => Err(refusal),
@@ -119,7 +119,7 @@ async fn guess(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Result<Locate
 }
 
 /// Whether the server refuses even a path that cannot exist; a refusal then proves nothing about a mailbox.
-async fn refuses_anything(dav: &Dav<'_>) -> Result<bool> {
+async fn refuses_anything(dav: &DavClient<'_>) -> Result<bool> {
     let mut nowhere = href::folder(dav.server.clone());
     if let Ok(mut path) = nowhere.path_segments_mut() {
         path.pop_if_empty().push("muster-looks-for-nobody").push("");
@@ -131,7 +131,7 @@ async fn refuses_anything(dav: &Dav<'_>) -> Result<bool> {
 }
 
 /// The URLs at which a mailbox may be, by the configured rules.
-fn candidates(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
+fn candidates(dav: &DavClient<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
     let domain = account::domain(dav, account.address());
     let local = mailbox.split_once('@').filter(|(_, own)| own.eq_ignore_ascii_case(&domain));
     let base = href::folder(dav.server.clone());
@@ -153,7 +153,7 @@ fn candidates(dav: &Dav<'_>, account: &Account, mailbox: &str) -> Vec<Url> {
 
 /// The principal at a URL with its calendars. If the URL is only a guess for the address `guessed`, the principal must
 /// publish that address, or publish none and be found under exactly this path.
-async fn at(dav: &Dav<'_>, account: &Account, url: &Url, guessed: Option<&str>) -> Result<Located> {
+async fn at(dav: &DavClient<'_>, account: &Account, url: &Url, guessed: Option<&str>) -> Result<Located> {
     let found = match guessed {
         Some(_) => dav.try_propfind(url, "1", PROPERTIES).await?,
         None => dav.propfind(url, "1", PROPERTIES, About::Mailbox).await?,
@@ -178,7 +178,7 @@ async fn at(dav: &Dav<'_>, account: &Account, url: &Url, guessed: Option<&str>) 
 
 /// A search for the calendars of one principal.
 struct Search<'a> {
-    dav: &'a Dav<'a>,
+    dav: &'a DavClient<'a>,
     account: &'a Account,
     principal: Principal,
     is_account: bool,

@@ -19,6 +19,7 @@
 
 mod account;
 mod auth;
+mod calendar_view;
 mod changes;
 mod collection;
 mod config;
@@ -29,16 +30,15 @@ mod failure;
 mod free_busy;
 mod hidden;
 mod href;
+mod interpret;
 mod listing;
 mod locate;
-mod meaning;
 mod multiget;
 mod multistatus;
 mod principal;
 mod read;
 mod repair;
 mod rooms;
-mod seen;
 mod sync;
 mod transport;
 mod watermark;
@@ -55,18 +55,18 @@ use moka::future::Cache;
 use self::{
     account::Account,
     auth::Logins,
-    changes::Follower,
+    calendar_view::{CalendarView, CalendarViews},
+    changes::ChangeReader,
     collection::Collection,
-    listing::{Aged, Listed},
+    listing::{Cached, Listing},
     locate::{Alias, Located},
     principal::Principal,
-    seen::{AllSeen, Seen},
-    transport::Dav,
+    transport::DavClient,
 };
 use crate::{
-    CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
-    FreeBusy, Mailbox, MailboxKind, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result,
-    RoomInfo, Session, Since, xml,
+    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, ErrorKind, Event, EventChange,
+    EventPage, FreeBusy, Mailbox, MailboxKind, NewEvent, Organisation, Page, Person, Provider,
+    ProviderFeatures, Remedy, Result, RoomInfo, Session, xml,
 };
 
 /// How many mailboxes are asked at the same time, below the gate's own limit.
@@ -91,9 +91,9 @@ pub struct CalDav {
     /// The accounts that credentials belong to.
     accounts: Cache<String, Arc<Account>>,
     /// The principals that accounts see.
-    lists: Cache<String, Arc<Aged<Listed>>>,
+    lists: Cache<String, Arc<Cached<Listing>>>,
     /// The calendars in accounts' own homes.
-    homes: Cache<String, Arc<Aged<Vec<Collection>>>>,
+    homes: Cache<String, Arc<Cached<Vec<Collection>>>>,
     /// Which principal the owner of a calendar is.
     aliases: Cache<String, Arc<Option<Alias>>>,
     /// The members of calendars that no query lists.
@@ -117,12 +117,12 @@ impl CalDav {
         }
     }
 
-    fn dav<'a>(&'a self, session: &'a Session, mailbox: Option<&'a str>) -> Result<Dav<'a>> {
-        Dav::new(self, session, mailbox)
+    fn dav<'a>(&'a self, session: &'a Session, mailbox: Option<&'a str>) -> Result<DavClient<'a>> {
+        DavClient::new(self, session, mailbox)
     }
 
     /// Whom `mailbox` names, from the memory if it is there.
-    async fn place(&self, dav: &Dav<'_>, mailbox: &str) -> Result<Arc<Located>> {
+    async fn place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<Located>> {
         let key = place_key(dav, mailbox);
         if let Some(place) = self.places.get(&key).await {
             return Ok(place);
@@ -130,7 +130,7 @@ impl CalDav {
         self.fresh_place(dav, mailbox).await
     }
 
-    async fn fresh_place(&self, dav: &Dav<'_>, mailbox: &str) -> Result<Arc<Located>> {
+    async fn fresh_place(&self, dav: &DavClient<'_>, mailbox: &str) -> Result<Arc<Located>> {
         let key = place_key(dav, mailbox);
         match locate::locate(dav, mailbox).await {
             Ok(place) => {
@@ -146,7 +146,7 @@ impl CalDav {
     }
 
     /// Forgets the place when the answer says that it is no longer right.
-    async fn check<T>(&self, dav: &Dav<'_>, mailbox: &str, result: Result<T>) -> Result<T> {
+    async fn check<T>(&self, dav: &DavClient<'_>, mailbox: &str, result: Result<T>) -> Result<T> {
         if let Err(Error { kind: ErrorKind::NoMailbox | ErrorKind::OutOfScope, .. }) = &result {
             self.places.invalidate(&place_key(dav, mailbox)).await;
         }
@@ -160,7 +160,7 @@ impl CalDav {
             Err(error) => Err(error),
         };
         match seen {
-            Ok((place, seen)) => seen::busy(&dav, &place, mailbox, window, seen).await,
+            Ok((place, seen)) => calendar_view::busy(&dav, &place, mailbox, window, seen).await,
             // Who may not be looked at may still be asked through the account's own outbox.
             Err(error) if error.kind == ErrorKind::OutOfScope => {
                 free_busy::ask(self, &dav, mailbox, window).await?.map(FreeBusy::from).ok_or(error)
@@ -172,11 +172,11 @@ impl CalDav {
     /// What may be seen of a window in all calendars that count.
     async fn look_at_all(
         &self,
-        dav: &Dav<'_>,
+        dav: &DavClient<'_>,
         place: &Located,
         mailbox: &str,
         window: TimeRange,
-    ) -> Result<AllSeen> {
+    ) -> Result<CalendarViews> {
         let mut all = Vec::new();
         for calendar in place.counted() {
             all.push((calendar.clone(), self.look(dav, place, mailbox, calendar, window).await?));
@@ -188,21 +188,21 @@ impl CalDav {
     /// beside the default one that shows neither is no reason to give up the mailbox.
     async fn look(
         &self,
-        dav: &Dav<'_>,
+        dav: &DavClient<'_>,
         place: &Located,
         mailbox: &str,
         calendar: &Collection,
         window: TimeRange,
-    ) -> Result<Seen> {
+    ) -> Result<CalendarView> {
         let found = if calendar.is_closed() {
             Err(failure::out_of_scope("FREE_BUSY_ONLY"))
         } else {
-            read::window(dav, calendar, window).await.map(Seen::Found)
+            read::window(dav, calendar, window).await.map(CalendarView::Events)
         };
         let seen = match found {
             Err(error) if error.kind == ErrorKind::OutOfScope => {
                 match free_busy::query(dav, calendar, window).await {
-                    Ok(busy) => Ok(Seen::Busy(busy)),
+                    Ok(busy) => Ok(CalendarView::Busy(busy)),
                     // The first refusal says more.
                     Err(second) if second.remedy == Remedy::SkipMailbox => Err(error),
                     Err(second) => Err(second),
@@ -212,7 +212,7 @@ impl CalDav {
         };
         let is_default = href::same(&calendar.url, &place.calendar().url);
         match self.check(dav, mailbox, seen).await {
-            Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => Ok(Seen::Nothing),
+            Err(error) if !is_default && error.remedy == Remedy::SkipMailbox => Ok(CalendarView::Nothing),
             seen => seen,
         }
     }
@@ -221,7 +221,7 @@ impl CalDav {
     /// let through.
     async fn measured(
         &self,
-        dav: &Dav<'_>,
+        dav: &DavClient<'_>,
         place: &Located,
         mailbox: &str,
         stated: Capabilities,
@@ -229,8 +229,8 @@ impl CalDav {
         let now = self.clock.now();
         let hour = TimeRange { start: now, end: now + chrono::Duration::hours(1) };
         match self.look(dav, place, mailbox, place.calendar(), hour).await? {
-            Seen::Found(_) => Ok(stated),
-            Seen::Busy(_) | Seen::Nothing => {
+            CalendarView::Events(_) => Ok(stated),
+            CalendarView::Busy(_) | CalendarView::Nothing => {
                 Ok(Capabilities { list: true, free_busy: true, ..Capabilities::default() })
             }
         }
@@ -243,8 +243,8 @@ impl Provider for CalDav {
         ProviderKind::CalDav
     }
 
-    fn offers(&self) -> Offers {
-        Offers {
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
             consent_pages: false,
             own_consent: false,
             invitations: false,
@@ -348,7 +348,7 @@ impl Provider for CalDav {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         let seen = self.look_at_all(&dav, &place, mailbox, window).await?;
-        seen::events(&dav, &place, mailbox, window, seen).await
+        calendar_view::events(&dav, &place, mailbox, window, seen).await
     }
 
     async fn calendars(&self, session: &Session, mailbox: &str) -> Result<Vec<CalendarListing>> {
@@ -369,7 +369,7 @@ impl Provider for CalDav {
         let found = place.calendars.iter().chain(&place.shared).find(|one| href::id(&one.url) == calendar);
         let found = found.ok_or_else(no_calendar)?.clone();
         let seen = self.look(&dav, &place, mailbox, &found, window).await?;
-        seen::events(&dav, &place, mailbox, window, vec![(found, seen)]).await
+        calendar_view::events(&dav, &place, mailbox, window, vec![(found, seen)]).await
     }
 
     async fn changes(
@@ -381,18 +381,18 @@ impl Provider for CalDav {
     ) -> Result<Changes> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
-        let follower = Follower { caldav: self, dav: &dav, place: &place, mailbox };
+        let follower = ChangeReader { caldav: self, dav: &dav, place: &place, mailbox };
         let page = changes::page(follower, window, cursor).await;
         self.check(&dav, mailbox, page).await
     }
 
-    async fn changed(
+    async fn poll_changes(
         &self,
         session: &Session,
         mailbox: &str,
         _window: TimeRange,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         let dav = self.dav(session, Some(mailbox))?;
         let place = self.place(&dav, mailbox).await?;
         self.check(&dav, mailbox, watermark::ask(&dav, &place, watermark).await).await
@@ -419,14 +419,14 @@ impl Provider for CalDav {
         let (path, occurrence) = id.split_once('#').map_or((id, None), |(path, at)| (path, Some(at)));
         if let Some(busy) = occurrence.and_then(free_busy::read_id) {
             let seen = self.look_at_all(&dav, &place, mailbox, busy.range).await?;
-            let all = seen::events(&dav, &place, mailbox, busy.range, seen).await?.items;
+            let all = calendar_view::events(&dav, &place, mailbox, busy.range, seen).await?.items;
             return Ok(all.into_iter().find(|event| event.id == id));
         }
         let url = dav.object(&place, path)?;
         let stored = self.check(&dav, mailbox, read::object(&dav, &url).await).await?;
         let calendar = place.holder(&url).unwrap_or_else(|| place.calendar());
-        let reader = seen::reader(&dav, &place, mailbox, calendar);
-        Ok(stored.and_then(|stored| meaning::one(&stored, &reader, occurrence)))
+        let reader = calendar_view::reader(&dav, &place, mailbox, calendar);
+        Ok(stored.and_then(|stored| interpret::one(&stored, &reader, occurrence)))
     }
 
     async fn update_event(
@@ -478,7 +478,7 @@ impl Provider for CalDav {
     }
 }
 
-fn place_key(dav: &Dav<'_>, mailbox: &str) -> String {
+fn place_key(dav: &DavClient<'_>, mailbox: &str) -> String {
     dav.key(&format!("place\n{}", mailbox.to_ascii_lowercase()))
 }
 

@@ -12,8 +12,8 @@ use super::{
     collection::Collection,
     failure::{self, About},
     href,
-    read::{self, Found, Lost, Member, Report},
-    transport::{Call, Dav},
+    read::{self, Member, ReadResources, Report, UnreadableResource},
+    transport::{Call, DavClient},
 };
 use crate::{Remedy, Result};
 
@@ -21,8 +21,8 @@ use crate::{Remedy, Result};
 const AT_ONCE: usize = 50;
 
 /// The resources at these addresses, not read yet. Those that are gone are left out.
-pub(super) async fn fetch(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) -> Result<Found> {
-    let mut found = Found::default();
+pub(super) async fn fetch(dav: &DavClient<'_>, calendar: &Collection, urls: &[Url]) -> Result<ReadResources> {
+    let mut found = ReadResources::default();
     let mut groups: Vec<Vec<Url>> = urls.chunks(AT_ONCE).map(<[Url]>::to_vec).rev().collect();
     while let Some(mut group) = groups.pop() {
         match query(dav, calendar, &group, None).await? {
@@ -59,12 +59,12 @@ pub(super) async fn fetch(dav: &Dav<'_>, calendar: &Collection, urls: &[Url]) ->
 
 /// The same resources as the server itself expands them within a window. What it does not answer is left out.
 pub(super) async fn expanded(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     calendar: &Collection,
     urls: &[Url],
     window: TimeRange,
-) -> Result<Found> {
-    let mut found = Found::default();
+) -> Result<ReadResources> {
+    let mut found = ReadResources::default();
     if let Some(Report::Members(members)) = query(dav, calendar, urls, Some(window)).await? {
         for member in members {
             if let Some(text) = member.text.filter(|text| !text.trim().is_empty()) {
@@ -76,10 +76,10 @@ pub(super) async fn expanded(
 }
 
 /// One resource by itself.
-async fn single(dav: &Dav<'_>, url: &Url, found: &mut Found) -> Result<()> {
+async fn single(dav: &DavClient<'_>, url: &Url, found: &mut ReadResources) -> Result<()> {
     let answer = match dav.send(Call::get(url)).await {
         Err(error) if failure::is_too_large(&error) => {
-            found.lost.push(Lost::new(url.clone(), UnreadableReason::TooLarge));
+            found.lost.push(UnreadableResource::new(url.clone(), UnreadableReason::TooLarge));
             return Ok(());
         }
         answer => answer?,
@@ -95,7 +95,7 @@ async fn single(dav: &Dav<'_>, url: &Url, found: &mut Found) -> Result<()> {
             error if matches!(error.remedy, Remedy::RetryAfter(_)) && status.as_u16() != 500 => {
                 return Err(error);
             }
-            _ => found.lost.push(Lost::new(url.clone(), UnreadableReason::NotDelivered)),
+            _ => found.lost.push(UnreadableResource::new(url.clone(), UnreadableReason::NotDelivered)),
         },
     }
     Ok(())
@@ -103,7 +103,7 @@ async fn single(dav: &Dav<'_>, url: &Url, found: &mut Found) -> Result<()> {
 
 /// `None` when the server does not know the report.
 async fn query(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     calendar: &Collection,
     urls: &[Url],
     expand: Option<TimeRange>,
@@ -131,7 +131,7 @@ async fn query(
         StatusCode::MULTI_STATUS => Ok(Some(read::report(calendar, &answer))),
         StatusCode::BAD_REQUEST | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(None),
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::INSUFFICIENT_STORAGE => Ok(Some(Report::Unclear)),
-        status if status.is_success() => Err(failure::garbled()),
+        status if status.is_success() => Err(failure::unreadable_response()),
         _ => Err(failure::error(&answer, About::Mailbox, false)),
     }
 }

@@ -4,10 +4,10 @@ use url::Url;
 
 use super::{
     account::domain,
-    config::Face,
+    config::PrincipalFacts,
     href,
     multistatus::Resource,
-    transport::Dav,
+    transport::DavClient,
     xml::{CALDAV, CALENDARSERVER, DAV, Element},
 };
 use crate::RoomInfo;
@@ -57,7 +57,7 @@ impl Principal {
     }
 
     /// Reads what the server publishes about a principal.
-    pub(super) fn of(dav: &Dav<'_>, account: Option<&str>, found: &Resource) -> Self {
+    pub(super) fn of(dav: &DavClient<'_>, account: Option<&str>, found: &Resource) -> Self {
         let segment = href::segment(&found.url);
         let mut addresses = addresses(found);
         let is_published = !addresses.is_empty();
@@ -72,7 +72,7 @@ impl Principal {
         let local = segment.split('@').next().unwrap_or_default().to_owned();
         let name = found.text(DAV, "displayname").map_or(local, str::to_owned);
         let description = found.text(CALDAV, "calendar-description").unwrap_or_default();
-        let face = Face {
+        let face = PrincipalFacts {
             path: &href::decoded(&found.url),
             segment: &segment,
             name: &name,

@@ -25,7 +25,7 @@ use super::{
     collection::Collection,
     failure::{self, About},
     hidden, href, multiget, multistatus, repair, sync,
-    transport::{Answer, Call, Dav},
+    transport::{Answer, Call, DavClient},
     xml::{CALDAV, DAV},
 };
 use crate::Result;
@@ -33,7 +33,7 @@ use crate::Result;
 /// The largest number of members fetched that a query left out.
 const LEFT_OUT: usize = 500;
 /// The length below which a window is not halved.
-const SHORTEST: Duration = Duration::hours(1);
+const MIN_WINDOW: Duration = Duration::hours(1);
 
 /// An event resource that was read.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Stored {
 
 /// A resource that cannot be read.
 #[derive(Debug)]
-pub(super) struct Lost {
+pub(super) struct UnreadableResource {
     /// The absolute URL of the resource.
     pub url: Url,
     /// Why the resource cannot be read.
@@ -57,7 +57,7 @@ pub(super) struct Lost {
     pub spans: Vec<TimeRange>,
 }
 
-impl Lost {
+impl UnreadableResource {
     pub(super) fn new(url: Url, reason: UnreadableReason) -> Self {
         Self { url: href::normalise(url), reason, spans: Vec::new() }
     }
@@ -65,24 +65,24 @@ impl Lost {
 
 /// What was read of a window or of a set of resources.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ReadResources {
     /// The resources that could be read.
     pub stored: Vec<Stored>,
     /// The resources that could not. One whose times only the server can tell is in both lists.
-    pub lost: Vec<Lost>,
+    pub lost: Vec<UnreadableResource>,
     /// Texts that came with the response and are not parsed yet: URL, entity tag, text.
     texts: Vec<(Url, String, String)>,
     /// The work that may still be spent on the whole.
     pub budget: Budget,
 }
 
-impl Default for Found {
+impl Default for ReadResources {
     fn default() -> Self {
         Self { stored: Vec::new(), lost: Vec::new(), texts: Vec::new(), budget: Budget::response() }
     }
 }
 
-impl Found {
+impl ReadResources {
     /// Adds a text that came with the response.
     pub(super) fn take(&mut self, url: Url, etag: Option<String>, text: String) {
         self.texts.push((href::normalise(url), etag.unwrap_or_default(), text));
@@ -97,7 +97,7 @@ impl Found {
     /// Parses the texts that came with the response, on a thread that serves no requests. Afterwards each resource is
     /// there once, in order.
     pub(super) async fn read(self) -> Result<Self> {
-        let mut found = apart(move || self.read_here()).await?;
+        let mut found = run_blocking(move || self.read_here()).await?;
         found.stored.sort_by(|one, other| one.url.cmp(&other.url));
         found.stored.dedup_by(|one, other| one.url == other.url);
         found.lost.sort_by(|one, other| one.url.cmp(&other.url));
@@ -111,7 +111,7 @@ impl Found {
             let text = without_attachments(&text);
             match Calendar::read_within(text.as_bytes(), &mut self.budget) {
                 Ok(calendar) => self.stored.push(Stored { url, etag, calendar }),
-                Err(error) => self.lost.push(Lost::new(url, reason(error))),
+                Err(error) => self.lost.push(UnreadableResource::new(url, reason(error))),
             }
         }
         self
@@ -145,9 +145,9 @@ fn reason(error: ical::Error) -> UnreadableReason {
 }
 
 /// Runs a computation on a thread that serves no requests.
-pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     // It ends early only when the process does.
-    tokio::task::spawn_blocking(work).await.map_err(|_| failure::garbled())
+    tokio::task::spawn_blocking(work).await.map_err(|_| failure::unreadable_response())
 }
 
 /// One member of a response.
@@ -173,13 +173,17 @@ pub(super) enum Report {
 
 /// The events that may overlap the window. The request covers a day more on both sides, because servers place whole
 /// days and times without a zone in a zone of their own choice.
-pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<Found> {
+pub(super) async fn window(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+) -> Result<ReadResources> {
     let wide = window.widened(Duration::days(1), Duration::days(1));
     let (members, is_sparing) = listed(dav, calendar, wide).await?;
     if !members.is_empty() && members.iter().all(|one| matches!(one.refusal, Some(401 | 403))) {
         return Err(failure::out_of_scope("403"));
     }
-    let (mut found, mut missing) = (Found::default(), Vec::new());
+    let (mut found, mut missing) = (ReadResources::default(), Vec::new());
     let known: Vec<String> = members.iter().map(|one| href::id(&one.url)).collect();
     for member in members {
         match (member.text.filter(|text| !text.trim().is_empty()), member.refusal) {
@@ -202,7 +206,11 @@ pub(super) async fn window(dav: &Dav<'_>, calendar: &Collection, window: TimeRan
 }
 
 /// The members of a window with their texts, and whether the server left out data.
-async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Result<(Vec<Member>, bool)> {
+async fn listed(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+) -> Result<(Vec<Member>, bool)> {
     let (mut parts, mut members, mut is_sparing) = (vec![window], Vec::<Member>::new(), false);
     while let Some(part) = parts.pop() {
         let mut report = query(dav, calendar, &time_range(part), WITH_DATA).await?;
@@ -217,7 +225,7 @@ async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Resu
         }
         match report {
             Report::Members(all) => members.extend(all),
-            _ => parts.extend(halves(part).ok_or_else(failure::garbled)?),
+            _ => parts.extend(split_in_half(part).ok_or_else(failure::unreadable_response)?),
         }
     }
     members.sort_by(|one, other| (&one.url, one.text.is_none()).cmp(&(&other.url, other.text.is_none())));
@@ -226,9 +234,9 @@ async fn listed(dav: &Dav<'_>, calendar: &Collection, window: TimeRange) -> Resu
 }
 
 /// The two halves of a window; `None` for one that is short already.
-pub(super) fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
+pub(super) fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     let middle = part.start + part.duration() / 2;
-    if part.duration() < SHORTEST {
+    if part.duration() < MIN_WINDOW {
         return None;
     }
     Some([TimeRange::new(part.start, middle)?, TimeRange::new(middle, part.end)?])
@@ -242,7 +250,7 @@ const WITH_DATA: &str = "<C:calendar-data/>";
 
 /// The URLs of the members that overlap a time according to the server; `None` without a clear response.
 pub(super) async fn overlapping(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     calendar: &Collection,
     part: TimeRange,
 ) -> Result<Option<Vec<Url>>> {
@@ -255,7 +263,7 @@ pub(super) async fn overlapping(
 }
 
 /// The URLs of all members in which a query finds events; `None` without a clear response.
-pub(super) async fn all_events(dav: &Dav<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
+pub(super) async fn all_events(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<Vec<Url>>> {
     Ok(match query(dav, calendar, "", "").await? {
         Report::Members(all) => Some(all.into_iter().map(|one| one.url).collect()),
         Report::TooMany | Report::Unclear => None,
@@ -263,15 +271,15 @@ pub(super) async fn all_events(dav: &Dav<'_>, calendar: &Collection) -> Result<O
 }
 
 /// The resources of a calendar that hold an event with this UID.
-pub(super) async fn by_uid(dav: &Dav<'_>, calendar: &Collection, uid: &str) -> Result<Vec<Stored>> {
+pub(super) async fn by_uid(dav: &DavClient<'_>, calendar: &Collection, uid: &str) -> Result<Vec<Stored>> {
     let filter = format!(
         r#"<C:prop-filter name="UID"><C:text-match collation="i;octet">{}</C:text-match></C:prop-filter>"#,
         escape(uid)
     );
     let Report::Members(members) = query(dav, calendar, &filter, WITH_DATA).await? else {
-        return Err(failure::garbled());
+        return Err(failure::unreadable_response());
     };
-    let (mut found, mut missing) = (Found::default(), Vec::new());
+    let (mut found, mut missing) = (ReadResources::default(), Vec::new());
     for member in members.into_iter().filter(|one| one.refusal.is_none()) {
         match member.text.filter(|text| !text.trim().is_empty()) {
             Some(text) => found.take(member.url, member.etag, text),
@@ -285,7 +293,7 @@ pub(super) async fn by_uid(dav: &Dav<'_>, calendar: &Collection, uid: &str) -> R
     Ok(found.stored.into_iter().filter(exact).collect())
 }
 
-async fn query(dav: &Dav<'_>, calendar: &Collection, filter: &str, data: &str) -> Result<Report> {
+async fn query(dav: &DavClient<'_>, calendar: &Collection, filter: &str, data: &str) -> Result<Report> {
     let body = format!(
         r#"<C:calendar-query xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop><D:getetag/>{data}</D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{filter}</C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"#
     );
@@ -301,7 +309,7 @@ async fn query(dav: &Dav<'_>, calendar: &Collection, filter: &str, data: &str) -
         // A member that the server itself stumbles over is found by listing without data; a server that cannot even
         // do that has a fault of its own.
         StatusCode::INTERNAL_SERVER_ERROR if !data.is_empty() => Ok(Report::Unclear),
-        status if status.is_success() => Err(failure::garbled()),
+        status if status.is_success() => Err(failure::unreadable_response()),
         _ => Err(failure::error(&answer, About::Mailbox, false)),
     }
 }
@@ -325,7 +333,7 @@ pub(super) fn report(calendar: &Collection, answer: &Answer) -> Report {
 }
 
 /// One resource; `None` when it no longer exists.
-pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
+pub(super) async fn object(dav: &DavClient<'_>, url: &Url) -> Result<Option<Stored>> {
     let answer = dav.send(Call::get(url)).await?;
     match answer.status {
         StatusCode::OK => {
@@ -333,7 +341,7 @@ pub(super) async fn object(dav: &Dav<'_>, url: &Url) -> Result<Option<Stored>> {
             match Calendar::read(&answer.body) {
                 Ok(calendar) => Ok(Some(Stored { url: href::normalise(url.clone()), etag, calendar })),
                 // What is there and cannot be read is not gone.
-                Err(_) => Err(failure::garbled()),
+                Err(_) => Err(failure::unreadable_response()),
             }
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),

@@ -13,9 +13,9 @@ use url::Url;
 
 use super::{
     collection::Collection,
-    free_busy, meaning, multiget,
-    read::{self, Found, Lost},
-    transport::Dav,
+    free_busy, interpret, multiget,
+    read::{self, ReadResources, UnreadableResource},
+    transport::DavClient,
 };
 use crate::{Error, Remedy, Result};
 
@@ -29,15 +29,15 @@ const FINE: Duration = Duration::minutes(15);
 /// Finds out when the lost resources take time, and reads those that the server makes readable. A resource that was
 /// read but whose times are not known is asked about as well.
 pub(super) async fn place(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     calendar: &Collection,
     window: TimeRange,
-    found: Found,
-) -> Result<Found> {
+    found: ReadResources,
+) -> Result<ReadResources> {
     let zone = super::locate::zone(dav, calendar);
-    let (mut found, doubtful) = meaning::doubtful(found, zone.clone(), window).await?;
+    let (mut found, doubtful) = interpret::of_unknown_time(found, zone.clone(), window).await?;
     let mut lost = std::mem::take(&mut found.lost);
-    lost.extend(doubtful.into_iter().map(|(url, reason)| Lost::new(url, reason)));
+    lost.extend(doubtful.into_iter().map(|(url, reason)| UnreadableResource::new(url, reason)));
     if lost.is_empty() {
         return Ok(found);
     }
@@ -46,7 +46,7 @@ pub(super) async fn place(
     let expanded = told(multiget::expanded(dav, calendar, &urls, wide).await)?;
     // An expansion without events says nothing: the server may have left out what it could not read either.
     let (expanded, still_doubtful) =
-        meaning::doubtful(expanded.unwrap_or_default(), zone.clone(), window).await?;
+        interpret::of_unknown_time(expanded.unwrap_or_default(), zone.clone(), window).await?;
     for stored in expanded.stored {
         if !stored.calendar.events.is_empty() && !still_doubtful.iter().any(|(url, _)| *url == stored.url) {
             lost.retain(|lost| lost.url != stored.url);
@@ -56,7 +56,7 @@ pub(super) async fn place(
     }
     if !lost.is_empty() && !halve(dav, calendar, window, &mut lost).await? {
         let busy = told(free_busy::query(dav, calendar, window).await)?.unwrap_or_default();
-        let known = meaning::busy_whatever(&found, &zone, window);
+        let known = interpret::all_busy(&found, &zone, window);
         let unexplained = subtract(busy.iter().map(|busy| busy.range).collect(), &known);
         if let Some(first) = lost.iter_mut().find(|lost| lost.spans.is_empty()) {
             first.spans = unexplained;
@@ -77,7 +77,12 @@ fn told<T>(answer: Result<T>) -> Result<Option<T>> {
 }
 
 /// Asks part by part which of the lost overlap it. False where the server gives no answer that can be believed.
-async fn halve(dav: &Dav<'_>, calendar: &Collection, window: TimeRange, lost: &mut [Lost]) -> Result<bool> {
+async fn halve(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    window: TimeRange,
+    lost: &mut [UnreadableResource],
+) -> Result<bool> {
     // Nobody has an appointment in the small hours of 2 January 1970.
     let nothing = Utc.timestamp_opt(90_000, 0).single();
     let Some(nothing) = nothing.and_then(|start| TimeRange::new(start, start + Duration::hours(1))) else {
@@ -100,19 +105,19 @@ async fn halve(dav: &Dav<'_>, calendar: &Collection, window: TimeRange, lost: &m
             Some(listed) => among.into_iter().filter(|at| listed.contains(&lost[*at].url)).collect(),
             None => among,
         };
-        match halves(part).filter(|_| listed.is_some()) {
+        match split_in_half(part).filter(|_| listed.is_some()) {
             Some(halves) => parts.extend(halves.map(|half| (half, within.clone()))),
             None => within.into_iter().for_each(|at| lost[at].spans.push(part)),
         }
     }
     for one in lost.iter_mut() {
-        one.spans = joined(std::mem::take(&mut one.spans));
+        one.spans = merge_adjacent(std::mem::take(&mut one.spans));
     }
     Ok(believed.len() == lost.len())
 }
 
 /// A part in two, between which a quarter of an hour begins; `None` where it is short already.
-fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
+fn split_in_half(part: TimeRange) -> Option<[TimeRange; 2]> {
     let quarters = part.duration().num_minutes() / 2 / FINE.num_minutes();
     let begun = part.start.timestamp().rem_euclid(FINE.num_seconds());
     let middle = part.start + FINE * i32::try_from(quarters.max(1)).ok()? - Duration::seconds(begun);
@@ -120,7 +125,7 @@ fn halves(part: TimeRange) -> Option<[TimeRange; 2]> {
 }
 
 /// Ranges in order, those that touch as one.
-fn joined(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
+fn merge_adjacent(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
     spans.sort_unstable();
     let mut joined: Vec<TimeRange> = Vec::with_capacity(spans.len());
     for span in spans {
@@ -134,9 +139,9 @@ fn joined(mut spans: Vec<TimeRange>) -> Vec<TimeRange> {
 
 /// What of some times is not covered by others.
 fn subtract(times: Vec<TimeRange>, known: &[TimeRange]) -> Vec<TimeRange> {
-    let known = joined(known.to_vec());
+    let known = merge_adjacent(known.to_vec());
     let mut left = Vec::new();
-    for time in joined(times) {
+    for time in merge_adjacent(times) {
         let mut start = time.start;
         for taken in known.iter().filter(|taken| taken.overlaps(&time)) {
             left.extend(TimeRange::new(start, taken.start.min(time.end)).filter(|_| taken.start > start));
@@ -163,6 +168,6 @@ mod tests {
         assert_eq!(subtract(times.clone(), &known), [at(8, 9), at(11, 12), at(17, 18)]);
         assert_eq!(subtract(times.clone(), &[]), times);
         assert_eq!(subtract(times, &[at(0, 23)]), []);
-        assert_eq!(joined(vec![at(3, 4), at(1, 2), at(2, 3)]), [at(1, 4)]);
+        assert_eq!(merge_adjacent(vec![at(3, 4), at(1, 2), at(2, 3)]), [at(1, 4)]);
     }
 }

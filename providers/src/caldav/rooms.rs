@@ -14,13 +14,17 @@ use super::{
     locate::Located,
     read,
     read::Stored,
-    transport::Dav,
+    transport::DavClient,
     write,
 };
 use crate::{Error, ErrorKind, Remedy, Result};
 
 /// Makes sure that these rooms have calendars that we reach, before anything is written.
-pub(super) async fn check_reach(caldav: &CalDav, dav: &Dav<'_>, rooms: &BTreeSet<String>) -> Result<()> {
+pub(super) async fn check_reach(
+    caldav: &CalDav,
+    dav: &DavClient<'_>,
+    rooms: &BTreeSet<String>,
+) -> Result<()> {
     for room in rooms {
         caldav.place(&dav.about(room), room).await.map_err(unreachable)?;
     }
@@ -37,25 +41,29 @@ fn unreachable(error: Error) -> Error {
 }
 
 /// The rooms that an event has now.
-pub(super) fn current(calendar: &Calendar) -> BTreeSet<String> {
+pub(super) fn current_rooms(calendar: &Calendar) -> BTreeSet<String> {
     let attendees = calendar.main().into_iter().flat_map(|event| &event.attendees);
     attendees.filter(|attendee| attendee.room).map(|room| room.party.address.to_ascii_lowercase()).collect()
 }
 
 /// The rooms that may hold copies of an event, those it has left included.
-pub(super) fn ever(calendar: &Calendar) -> BTreeSet<String> {
+pub(super) fn all_rooms(calendar: &Calendar) -> BTreeSet<String> {
     let extras = calendar.main().into_iter().flat_map(|event| &event.extras);
     extras.filter(|(name, _)| name == ROOM).map(|(_, room)| room.to_ascii_lowercase()).collect()
 }
 
 /// Makes the copies say what the organiser's event says. Nothing is done for events that are not ours.
-pub(super) async fn bring_into_line(caldav: &CalDav, dav: &Dav<'_>, organised: &Stored) -> Result<()> {
+pub(super) async fn update_room_copies(
+    caldav: &CalDav,
+    dav: &DavClient<'_>,
+    organised: &Stored,
+) -> Result<()> {
     let Some(key) = organised.calendar.main().and_then(|main| main.extra(event::EFFECT)).map(str::to_owned)
     else {
         return Ok(());
     };
-    let current = current(&organised.calendar);
-    for room in &ever(&organised.calendar) {
+    let current = current_rooms(&organised.calendar);
+    for room in &all_rooms(&organised.calendar) {
         let dav = dav.about(room);
         if current.contains(room) {
             let place = caldav.place(&dav, room).await.map_err(unreachable)?;
@@ -68,7 +76,7 @@ pub(super) async fn bring_into_line(caldav: &CalDav, dav: &Dav<'_>, organised: &
     Ok(())
 }
 
-async fn put(dav: &Dav<'_>, room: &Located, key: &str, organised: &Component) -> Result<()> {
+async fn put(dav: &DavClient<'_>, room: &Located, key: &str, organised: &Component) -> Result<()> {
     let copy = copy(organised);
     let url = href::child(&room.calendar().url, &event::name(key));
     let wanted = Calendar::from_tree(copy.clone());
@@ -109,25 +117,30 @@ fn copy(organised: &Component) -> Component {
 }
 
 /// Removes every copy of an event.
-pub(super) async fn remove(caldav: &CalDav, dav: &Dav<'_>, organised: &Calendar) -> Result<()> {
+pub(super) async fn remove(caldav: &CalDav, dav: &DavClient<'_>, organised: &Calendar) -> Result<()> {
     let Some(key) = organised.main().and_then(|main| main.extra(event::EFFECT)) else {
         return Ok(());
     };
-    for room in &ever(organised) {
+    for room in &all_rooms(organised) {
         remove_one(caldav, &dav.about(room), room, key).await?;
     }
     Ok(())
 }
 
 /// Removes the copies of an event of which nothing but its key and its rooms is known.
-pub(super) async fn remove_by_key(caldav: &CalDav, dav: &Dav<'_>, rooms: &[String], key: &str) -> Result<()> {
+pub(super) async fn remove_by_key(
+    caldav: &CalDav,
+    dav: &DavClient<'_>,
+    rooms: &[String],
+    key: &str,
+) -> Result<()> {
     for room in rooms {
         remove_one(caldav, &dav.about(room), room, key).await?;
     }
     Ok(())
 }
 
-async fn remove_one(caldav: &CalDav, dav: &Dav<'_>, room: &str, key: &str) -> Result<()> {
+async fn remove_one(caldav: &CalDav, dav: &DavClient<'_>, room: &str, key: &str) -> Result<()> {
     let removed = match caldav.place(dav, room).await {
         Ok(place) => remove_from(dav, &place, key).await,
         Err(error) => Err(error),
@@ -147,7 +160,7 @@ async fn remove_one(caldav: &CalDav, dav: &Dav<'_>, room: &str, key: &str) -> Re
 
 /// Removes a copy from whichever of the room's calendars it is in: another one may have been the default when it was
 /// written. Where it is not under its own name, the server has moved it, and it is found by its UID.
-async fn remove_from(dav: &Dav<'_>, room: &Located, key: &str) -> Result<()> {
+async fn remove_from(dav: &DavClient<'_>, room: &Located, key: &str) -> Result<()> {
     for calendar in room.calendars.iter().filter(|one| !one.is_read_only()) {
         let url = href::child(&calendar.url, &event::name(key));
         if write::remove(dav, &url).await? {

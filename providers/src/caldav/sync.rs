@@ -16,7 +16,7 @@ use super::{
     cursor::mark,
     failure::{self, About},
     href, multistatus,
-    transport::{Answer, Call, Dav},
+    transport::{Answer, Call, DavClient},
     xml::{CALDAV, CALENDARSERVER, DAV},
 };
 use crate::{Error, ErrorKind, Remedy, Result};
@@ -40,7 +40,7 @@ pub(super) struct State {
 
 /// An answer to `sync-collection`.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct SyncResponse {
     /// Members that are new or different.
     pub changed: Vec<Url>,
     /// Members that are gone.
@@ -53,7 +53,7 @@ pub(super) struct Told {
     pub digest: String,
 }
 
-impl Told {
+impl SyncResponse {
     /// Whether nothing was told.
     pub(super) const fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.gone.is_empty() && !self.more
@@ -61,7 +61,7 @@ impl Told {
 }
 
 /// The state of a calendar.
-pub(super) async fn state(dav: &Dav<'_>, calendar: &Collection) -> Result<State> {
+pub(super) async fn state(dav: &DavClient<'_>, calendar: &Collection) -> Result<State> {
     let found = dav.propfind(&calendar.url, "0", STATE, About::Mailbox).await?;
     let Some(own) = found.iter().find(|one| href::same(&one.url, &calendar.url)) else {
         return Ok(State::default());
@@ -78,7 +78,11 @@ pub(super) async fn state(dav: &Dav<'_>, calendar: &Collection) -> Result<State>
 
 /// What has changed since a token; an empty one stands for the beginning. `None` when the server does not know the
 /// token, or the report, or gives an answer that cannot be believed.
-pub(super) async fn report(dav: &Dav<'_>, calendar: &Collection, token: &str) -> Result<Option<Told>> {
+pub(super) async fn report(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    token: &str,
+) -> Result<Option<SyncResponse>> {
     let token = escape(token);
     let body = format!(
         r#"<D:sync-collection xmlns:D="DAV:"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>"#
@@ -98,10 +102,15 @@ pub(super) async fn report(dav: &Dav<'_>, calendar: &Collection, token: &str) ->
     }
 }
 
-fn told(calendar: &Collection, answer: &Answer) -> Option<Told> {
+fn told(calendar: &Collection, answer: &Answer) -> Option<SyncResponse> {
     let (resources, token) = multistatus::synced(&answer.url, &answer.body)?;
-    let mut told =
-        Told { changed: Vec::new(), gone: Vec::new(), token: token?, more: false, digest: String::new() };
+    let mut told = SyncResponse {
+        changed: Vec::new(),
+        gone: Vec::new(),
+        token: token?,
+        more: false,
+        digest: String::new(),
+    };
     let mut digest = String::new();
     for one in resources {
         if href::same(&one.url, &calendar.url) {
@@ -125,7 +134,11 @@ fn told(calendar: &Collection, answer: &Answer) -> Option<Told> {
 }
 
 /// A token from which changes are told reliably, tried before it is trusted; `None` where the server has none.
-pub(super) async fn begin(dav: &Dav<'_>, calendar: &Collection, state: &State) -> Result<Option<String>> {
+pub(super) async fn begin(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    state: &State,
+) -> Result<Option<String>> {
     let token = match &state.token {
         Some(token) => Some(token.clone()),
         None if state.offers_sync => last_token(dav, calendar).await?,
@@ -139,10 +152,10 @@ pub(super) async fn begin(dav: &Dav<'_>, calendar: &Collection, state: &State) -
     };
     // Nothing can have changed since a moment ago: a server that tells something does not look at the token. Where
     // somebody really was that fast, the list of tags does as well.
-    Ok(tried.filter(Told::is_empty).map(|told| told.token))
+    Ok(tried.filter(SyncResponse::is_empty).map(|told| told.token))
 }
 
-async fn last_token(dav: &Dav<'_>, calendar: &Collection) -> Result<Option<String>> {
+async fn last_token(dav: &DavClient<'_>, calendar: &Collection) -> Result<Option<String>> {
     let mut token = String::new();
     for _ in 0..PAGES {
         match report(dav, calendar, &token).await? {
@@ -156,7 +169,11 @@ async fn last_token(dav: &Dav<'_>, calendar: &Collection) -> Result<Option<Strin
 
 /// Whether an answer tells every member as changed and none as gone: what a server does that takes a token it does
 /// not know for no token at all. Then nobody knows what was deleted.
-pub(super) async fn is_replay(dav: &Dav<'_>, calendar: &Collection, told: &Told) -> Result<bool> {
+pub(super) async fn is_replay(
+    dav: &DavClient<'_>,
+    calendar: &Collection,
+    told: &SyncResponse,
+) -> Result<bool> {
     if told.changed.len() < 2 || !told.gone.is_empty() || told.more {
         return Ok(false);
     }
@@ -166,7 +183,7 @@ pub(super) async fn is_replay(dav: &Dav<'_>, calendar: &Collection, told: &Told)
 }
 
 /// The members of a calendar by path, with their entity tags shortened.
-pub(super) async fn members(dav: &Dav<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
+pub(super) async fn members(dav: &DavClient<'_>, calendar: &Collection) -> Result<BTreeMap<String, String>> {
     let found = match dav.propfind(&calendar.url, "1", ETAGS, About::Mailbox).await {
         // Some servers answer with a bare 507 when a calendar is too large to be listed.
         Err(error) if error.kind == ErrorKind::Invalid => {

@@ -22,7 +22,7 @@ const CALENDAR: &str = "text/calendar; charset=utf-8";
 
 /// The server of a session, for requests about one mailbox or about the directory.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dav<'a> {
+pub(super) struct DavClient<'a> {
     /// The connector with its rules and HTTP client.
     pub caldav: &'a CalDav,
     /// The credentials and rate limits.
@@ -32,7 +32,7 @@ pub(super) struct Dav<'a> {
     mailbox: Option<&'a str>,
 }
 
-/// A request that was not sent yet; [`Dav::send`] adds the credential.
+/// A request that was not sent yet; [`DavClient::send`] adds the credential.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     method: &'static [u8],
@@ -114,7 +114,7 @@ impl Call {
     }
 }
 
-impl<'a> Dav<'a> {
+impl<'a> DavClient<'a> {
     pub(super) fn new(caldav: &'a CalDav, session: &'a Session, mailbox: Option<&'a str>) -> Result<Self> {
         let missing = || {
             let message = "The address of the calendar server is missing.";
@@ -208,7 +208,7 @@ impl<'a> Dav<'a> {
                         challenged = true;
                         continue;
                     }
-                    Verdict::Unspoken(schemes) => return Err(failure::unspoken(&schemes)),
+                    Verdict::Unspoken(schemes) => return Err(failure::unsupported_login(&schemes)),
                     Verdict::Refused if is_guess => return Ok(answer),
                     Verdict::Refused => logins.refuse(key),
                 }
@@ -223,7 +223,7 @@ impl<'a> Dav<'a> {
 
     async fn once(&self, call: &Call, url: &Url, credential: &Credential, key: &str) -> Result<Answer> {
         let _permit = self.session.gate.enter(self.mailbox).await?;
-        let method = Method::from_bytes(call.method).map_err(|_| failure::nonsense())?;
+        let method = Method::from_bytes(call.method).map_err(|_| failure::not_caldav())?;
         let proof = self.caldav.logins.authorization(key, credential, method.as_str(), path_of(url));
         let mut request = http::Request::new(method, url.clone()).authorization(&proof);
         if let Some((content_type, body)) = &call.body {

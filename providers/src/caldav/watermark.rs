@@ -14,9 +14,9 @@ use super::{
     href,
     locate::Located,
     sync,
-    transport::Dav,
+    transport::DavClient,
 };
-use crate::{Result, Since};
+use crate::{ChangeCheck, Result};
 
 /// The state of a mailbox's calendars at some moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +31,11 @@ struct Watermark {
 }
 
 /// Compares calendars with how they were. Closed ones cannot be compared: their busy times may come from elsewhere.
-pub(super) async fn ask(dav: &Dav<'_>, place: &Located, before: Option<&str>) -> Result<Since> {
+pub(super) async fn ask(dav: &DavClient<'_>, place: &Located, before: Option<&str>) -> Result<ChangeCheck> {
     let (mut calendars, mut states, mut is_exact) = (Vec::new(), Vec::new(), true);
     for calendar in place.counted() {
         if calendar.is_closed() {
-            return Ok(Since::Changed(None));
+            return Ok(ChangeCheck::Changed(None));
         }
         let said = sync::state(dav, calendar).await?;
         states.push(match (&said.token, &said.ctag) {
@@ -43,7 +43,7 @@ pub(super) async fn ask(dav: &Dav<'_>, place: &Located, before: Option<&str>) ->
                 let members = sync::members(dav, calendar).await?;
                 // A member without a tag may have changed at any time.
                 if members.values().any(String::is_empty) {
-                    return Ok(Since::Changed(None));
+                    return Ok(ChangeCheck::Changed(None));
                 }
                 format!("{members:?}")
             }
@@ -62,5 +62,5 @@ pub(super) async fn ask(dav: &Dav<'_>, place: &Located, before: Option<&str>) ->
     now.again = !is_same && !is_exact;
     // Lists and texts are always JSON.
     let text = serde_json::to_string(&now).unwrap_or_default();
-    Ok(if is_settled { Since::Same(text) } else { Since::Changed(Some(text)) })
+    Ok(if is_settled { ChangeCheck::Same(text) } else { ChangeCheck::Changed(Some(text)) })
 }

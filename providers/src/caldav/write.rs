@@ -13,41 +13,41 @@ use http::StatusCode;
 use url::Url;
 
 use super::{
-    CalDav,
+    CalDav, calendar_view,
     collection::Collection,
     event::{self, to_event},
     failure::{self, About},
     href,
     locate::Located,
     read::{self, Stored},
-    rooms, seen,
-    transport::{Call, Dav},
+    rooms,
+    transport::{Call, DavClient},
 };
 use crate::{Attendee, Error, ErrorKind, Event, EventChange, NewEvent, Remedy, Result};
 
 /// Writes a new event, or returns the existing one.
 pub(super) async fn create(
     caldav: &CalDav,
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     place: &Located,
     mailbox: &str,
     event: &NewEvent,
 ) -> Result<Event> {
     let draft = event::compose(event, caldav.clock.now());
-    let rooms = rooms::current(&Calendar::from_tree(draft.clone()));
+    let rooms = rooms::current_rooms(&Calendar::from_tree(draft.clone()));
     rooms::check_reach(caldav, dav, &rooms).await?;
     let stored = match find(dav, place, &event.effect_key).await? {
         Some(there) => usable(there)?,
         None => put_new(dav, place, &event.effect_key, &draft).await?,
     };
-    if let Err(error) = rooms::bring_into_line(caldav, dav, &stored).await {
+    if let Err(error) = rooms::update_room_copies(caldav, dav, &stored).await {
         return Err(take_back(caldav, dav, &stored, error).await);
     }
     answer(dav, &stored, place, mailbox)
 }
 
 /// The event is there but its rooms are not: for good, then it goes again; for now, then it is looked up later.
-async fn take_back(caldav: &CalDav, dav: &Dav<'_>, stored: &Stored, error: Error) -> Error {
+async fn take_back(caldav: &CalDav, dav: &DavClient<'_>, stored: &Stored, error: Error) -> Error {
     if matches!(error.remedy, Remedy::RetryAfter(_) | Remedy::RefreshToken) {
         return error.unknown();
     }
@@ -58,7 +58,7 @@ async fn take_back(caldav: &CalDav, dav: &Dav<'_>, stored: &Stored, error: Error
     if removed.is_ok() { Error { unknown: false, ..error } } else { error.unknown() }
 }
 
-async fn put_new(dav: &Dav<'_>, place: &Located, key: &str, draft: &Component) -> Result<Stored> {
+async fn put_new(dav: &DavClient<'_>, place: &Located, key: &str, draft: &Component) -> Result<Stored> {
     let url = href::child(&place.calendar().url, &event::name(key));
     match put(dav, &url, draft, None).await {
         Ok(stored) => Ok(stored),
@@ -81,7 +81,7 @@ fn usable(stored: Stored) -> Result<Stored> {
 
 /// Writes a resource and returns how it stands afterwards.
 pub(super) async fn put(
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     url: &Url,
     tree: &Component,
     replaces: Option<&str>,
@@ -95,12 +95,12 @@ pub(super) async fn put(
         return Ok(Stored { url: url.clone(), etag, calendar: Calendar::from_tree(tree.clone()) });
     }
     let back = read::object(dav, url).await.map_err(Error::unknown)?;
-    back.ok_or_else(|| failure::garbled().unknown())
+    back.ok_or_else(|| failure::unreadable_response().unknown())
 }
 
 /// The event with this effect key: at its address, else by its UID, in case the server or its owner moved it. The
 /// calendar that bookings go into now may not be the one that it was written to.
-async fn find(dav: &Dav<'_>, place: &Located, key: &str) -> Result<Option<Stored>> {
+async fn find(dav: &DavClient<'_>, place: &Located, key: &str) -> Result<Option<Stored>> {
     for calendar in place.calendars.iter().filter(|one| !one.is_closed()) {
         let is_default = href::same(&calendar.url, &place.calendar().url);
         let found = match find_in(dav, calendar, key).await {
@@ -115,7 +115,7 @@ async fn find(dav: &Dav<'_>, place: &Located, key: &str) -> Result<Option<Stored
     Ok(None)
 }
 
-async fn find_in(dav: &Dav<'_>, calendar: &Collection, key: &str) -> Result<Option<Stored>> {
+async fn find_in(dav: &DavClient<'_>, calendar: &Collection, key: &str) -> Result<Option<Stored>> {
     let url = href::child(&calendar.url, &event::name(key));
     if let Some(stored) = read::object(dav, &url).await? {
         return Ok(Some(stored));
@@ -126,7 +126,7 @@ async fn find_in(dav: &Dav<'_>, calendar: &Collection, key: &str) -> Result<Opti
 /// The live event with this effect key, its rooms completed.
 pub(super) async fn find_whole(
     caldav: &CalDav,
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     place: &Located,
     mailbox: &str,
     key: &str,
@@ -134,7 +134,7 @@ pub(super) async fn find_whole(
     let Some(stored) = find(dav, place, key).await?.filter(|stored| !read::is_cancelled(stored)) else {
         return Ok(None);
     };
-    match rooms::bring_into_line(caldav, dav, &stored).await {
+    match rooms::update_room_copies(caldav, dav, &stored).await {
         Ok(()) => answer(dav, &stored, place, mailbox).map(Some),
         Err(error) if error.remedy == Remedy::Never => {
             // It can never be whole: it goes, and the look-up tells the truth.
@@ -149,7 +149,7 @@ pub(super) async fn find_whole(
 /// Makes an event say what the change says.
 pub(super) async fn update(
     caldav: &CalDav,
-    dav: &Dav<'_>,
+    dav: &DavClient<'_>,
     place: &Located,
     mailbox: &str,
     id: &str,
@@ -164,20 +164,20 @@ pub(super) async fn update(
             return Err(Error::new(ErrorKind::Gone, Remedy::Never, "404", message));
         };
         let changed = changed(&there, change, caldav.clock.now());
-        let new = rooms::current(&Calendar::from_tree(changed.clone()));
+        let new = rooms::current_rooms(&Calendar::from_tree(changed.clone()));
         rooms::check_reach(caldav, dav, &new).await?;
         let is_done = event::same(&Calendar::from_tree(changed.clone()), &there.calendar);
         let stored = if is_done { Ok(there) } else { put(dav, &url, &changed, Some(&there.etag)).await };
         match stored {
             Ok(stored) => {
-                rooms::bring_into_line(caldav, dav, &stored).await.map_err(Error::unknown)?;
+                rooms::update_room_copies(caldav, dav, &stored).await.map_err(Error::unknown)?;
                 return answer(dav, &stored, place, mailbox);
             }
             Err(error) if error.kind == ErrorKind::Conflict => conflict = Some(error),
             Err(error) => return Err(error),
         }
     }
-    Err(conflict.unwrap_or_else(failure::garbled))
+    Err(conflict.unwrap_or_else(failure::unreadable_response))
 }
 
 /// The resource after the change; everything that the change does not name stays, also what we do not understand.
@@ -185,7 +185,7 @@ fn changed(there: &Stored, change: &EventChange, now: Timestamp) -> Component {
     let mut tree = there.calendar.tree.clone();
     let sequence = there.calendar.main().map_or(0, |event| event.sequence) + 1;
     let organiser = there.calendar.main().and_then(|event| event.organiser.clone()).unwrap_or_default();
-    let known = rooms::ever(&there.calendar);
+    let known = rooms::all_rooms(&there.calendar);
     if let Some(zone) = &change.zone {
         tree.replace("X-WR-TIMEZONE", [Property::text("X-WR-TIMEZONE", zone)]);
     }
@@ -245,7 +245,7 @@ fn with_answers(new: &[Attendee], there: &Stored, moves: bool) -> Vec<Attendee> 
 }
 
 /// Removes an event and its rooms' copies; the rooms first, because the event is what names them.
-pub(super) async fn delete(caldav: &CalDav, dav: &Dav<'_>, place: &Located, id: &str) -> Result<()> {
+pub(super) async fn delete(caldav: &CalDav, dav: &DavClient<'_>, place: &Located, id: &str) -> Result<()> {
     let url = dav.object(place, whole(id)?)?;
     let Some(there) = read::object(dav, &url).await? else {
         return Ok(());
@@ -255,7 +255,7 @@ pub(super) async fn delete(caldav: &CalDav, dav: &Dav<'_>, place: &Located, id: 
 }
 
 /// Removes one resource, whichever version it has. Gone already is fine, and answered with `false`.
-pub(super) async fn remove(dav: &Dav<'_>, url: &Url) -> Result<bool> {
+pub(super) async fn remove(dav: &DavClient<'_>, url: &Url) -> Result<bool> {
     let mut failed = None;
     for _ in 0..2 {
         let Some(there) = read::object(dav, url).await? else {
@@ -269,7 +269,7 @@ pub(super) async fn remove(dav: &Dav<'_>, url: &Url) -> Result<bool> {
             _ => return Err(failure::error(&answer, About::Object, true)),
         }
     }
-    Err(failed.unwrap_or_else(failure::garbled))
+    Err(failed.unwrap_or_else(failure::unreadable_response))
 }
 
 /// Single occurrences of a series are read, never written.
@@ -281,10 +281,10 @@ fn whole(id: &str) -> Result<&str> {
     Ok(id)
 }
 
-fn answer(dav: &Dav<'_>, stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
+fn answer(dav: &DavClient<'_>, stored: &Stored, place: &Located, mailbox: &str) -> Result<Event> {
     let calendar = place.holder(&stored.url).unwrap_or_else(|| place.calendar());
-    let reader = seen::reader(dav, place, mailbox, calendar);
-    let event = stored.calendar.main().ok_or_else(failure::garbled)?;
-    let range = event.range(&reader.zone).ok_or_else(failure::garbled)?;
+    let reader = calendar_view::reader(dav, place, mailbox, calendar);
+    let event = stored.calendar.main().ok_or_else(failure::unreadable_response)?;
+    let range = event.range(&reader.zone).ok_or_else(failure::unreadable_response)?;
     Ok(to_event(stored, event, range, None, &reader.addresses))
 }

@@ -17,7 +17,7 @@ const RESPONSE: &str = "http://schemas.microsoft.com/exchange/autodiscover/outlo
 
 /// The response of one Autodiscover URL.
 #[derive(Debug, PartialEq, Eq)]
-enum Told {
+enum DiscoveryResponse {
     /// The URL of the EWS endpoint.
     Service(Url),
     /// A redirect to another Autodiscover URL.
@@ -45,18 +45,18 @@ impl Exchange {
                 }
             };
             match told {
-                Told::Service(url) => {
+                DiscoveryResponse::Service(url) => {
                     endpoint::check_server(&url)?;
                     return Ok(url);
                 }
-                Told::Nothing => {}
-                Told::Place(_) | Told::Address(_) if hops == HOPS => break,
-                Told::Place(url) => {
+                DiscoveryResponse::Nothing => {}
+                DiscoveryResponse::Place(_) | DiscoveryResponse::Address(_) if hops == HOPS => break,
+                DiscoveryResponse::Place(url) => {
                     hops += 1;
                     self.check_place(session, &url)?;
                     places.push(url);
                 }
-                Told::Address(other) => {
+                DiscoveryResponse::Address(other) => {
                     hops += 1;
                     places = self.places(&other)?;
                     for place in &places {
@@ -80,17 +80,21 @@ impl Exchange {
         Ok(templates.filter_map(|place| place.replace("{domain}", domain).parse().ok()).collect())
     }
 
-    async fn ask(&self, session: &Session, place: &Url, address: &str) -> Result<Told> {
+    async fn ask(&self, session: &Session, place: &Url, address: &str) -> Result<DiscoveryResponse> {
         let body = format!(
             r#"<?xml version="1.0" encoding="utf-8"?><Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006"><Request>{}<AcceptableResponseSchema>{RESPONSE}</AcceptableResponseSchema></Request></Autodiscover>"#,
             soap::element("EMailAddress", address)
         );
         let answer = self.post(session, place, body).await?;
         match answer.status.as_u16() {
-            200 => Ok(Element::read_apart(&answer.body).await.map_or(Told::Nothing, |root| read(&root))),
-            301 | 302 | 307 | 308 => Ok(location(place, &answer).map_or(Told::Nothing, Told::Place)),
+            200 => Ok(Element::read_blocking(&answer.body)
+                .await
+                .map_or(DiscoveryResponse::Nothing, |root| read(&root))),
+            301 | 302 | 307 | 308 => {
+                Ok(location(place, &answer).map_or(DiscoveryResponse::Nothing, DiscoveryResponse::Place))
+            }
             401 => Err(failure::refused_login(&answer)),
-            _ => Ok(Told::Nothing),
+            _ => Ok(DiscoveryResponse::Nothing),
         }
     }
 
@@ -122,14 +126,17 @@ fn location(place: &Url, answer: &Response) -> Option<Url> {
     place.join(answer.headers.get(header::LOCATION)?.to_str().ok()?).ok()
 }
 
-fn read(root: &Element) -> Told {
+fn read(root: &Element) -> DiscoveryResponse {
     let account = root.child(RESPONSE, "Response").and_then(|response| response.child(RESPONSE, "Account"));
-    let Some(account) = account else { return Told::Nothing };
+    let Some(account) = account else { return DiscoveryResponse::Nothing };
     let text = |name: &str| account.text_of(RESPONSE, name).filter(|text| !text.is_empty());
     let named = |url: Option<&str>| url.and_then(|url| url.parse().ok());
     match text("Action") {
-        Some("redirectAddr") => text("RedirectAddr").map_or(Told::Nothing, |to| Told::Address(to.to_owned())),
-        Some("redirectUrl") => named(text("RedirectUrl")).map_or(Told::Nothing, Told::Place),
+        Some("redirectAddr") => text("RedirectAddr")
+            .map_or(DiscoveryResponse::Nothing, |to| DiscoveryResponse::Address(to.to_owned())),
+        Some("redirectUrl") => {
+            named(text("RedirectUrl")).map_or(DiscoveryResponse::Nothing, DiscoveryResponse::Place)
+        }
         Some("settings") => {
             // EXPR is how the server is reached from outside, EXCH from inside.
             let of = |kind: &str| {
@@ -137,9 +144,9 @@ fn read(root: &Element) -> Told {
                 let mut those = all.into_iter().filter(|one| one.text_of(RESPONSE, "Type") == Some(kind));
                 those.find_map(|one| named(one.text_of(RESPONSE, "EwsUrl")))
             };
-            of("EXPR").or_else(|| of("EXCH")).map_or(Told::Nothing, Told::Service)
+            of("EXPR").or_else(|| of("EXCH")).map_or(DiscoveryResponse::Nothing, DiscoveryResponse::Service)
         }
-        _ => Told::Nothing,
+        _ => DiscoveryResponse::Nothing,
     }
 }
 
@@ -157,7 +164,7 @@ fn not_found(last: Option<Error>) -> Error {
 mod tests {
     use super::*;
 
-    fn told(account: &str) -> Told {
+    fn told(account: &str) -> DiscoveryResponse {
         let text = format!(
             r#"<Autodiscover xmlns="http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"><Response xmlns="{RESPONSE}"><Account>{account}</Account></Response></Autodiscover>"#
         );
@@ -169,7 +176,7 @@ mod tests {
         let inside = "<Protocol><Type>EXCH</Type><EwsUrl>https://inside.corp.test/EWS/Exchange.asmx</EwsUrl></Protocol>";
         let outside =
             "<Protocol><Type>EXPR</Type><EwsUrl>https://mail.corp.test/EWS/Exchange.asmx</EwsUrl></Protocol>";
-        let service = |text: &str| Told::Service(text.parse().unwrap());
+        let service = |text: &str| DiscoveryResponse::Service(text.parse().unwrap());
         let settings = "<Action>settings</Action>";
         assert_eq!(
             told(&format!("{settings}{inside}{outside}")),
@@ -179,14 +186,14 @@ mod tests {
             told(&format!("{settings}{inside}")),
             service("https://inside.corp.test/EWS/Exchange.asmx")
         );
-        assert_eq!(told(settings), Told::Nothing);
+        assert_eq!(told(settings), DiscoveryResponse::Nothing);
     }
 
     #[test]
     fn both_kinds_of_redirect_are_read() {
         let address = "<Action>redirectAddr</Action><RedirectAddr>svc@other.test</RedirectAddr>";
-        assert_eq!(told(address), Told::Address("svc@other.test".to_owned()));
+        assert_eq!(told(address), DiscoveryResponse::Address("svc@other.test".to_owned()));
         let place = "<Action>redirectUrl</Action><RedirectUrl>https://a.corp.test/x.xml</RedirectUrl>";
-        assert_eq!(told(place), Told::Place("https://a.corp.test/x.xml".parse().unwrap()));
+        assert_eq!(told(place), DiscoveryResponse::Place("https://a.corp.test/x.xml".parse().unwrap()));
     }
 }

@@ -59,7 +59,7 @@ impl Exchange {
                 batch.iter().cloned().zip(
                     verdicts
                         .into_iter()
-                        .map(|verdict| verdict.map(|all| FreeBusy { busy: joined(all.busy), ..all })),
+                        .map(|verdict| verdict.map(|all| FreeBusy { busy: merge_adjacent(all.busy), ..all })),
                 ),
             );
         }
@@ -76,13 +76,13 @@ impl Exchange {
         window: TimeRange,
     ) -> Result<Verdicts> {
         let verdicts = match self.busy_at_once(session, batch, window).await {
-            Err(error) if parts::splits(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) if parts::can_be_split(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
             verdicts => verdicts?,
         };
         let mut all = Vec::with_capacity(batch.len());
         for (mailbox, verdict) in batch.iter().zip(verdicts) {
             all.push(match verdict {
-                Err(error) if parts::splits(&error) => {
+                Err(error) if parts::can_be_split(&error) => {
                     self.busy_in_parts(session, mailbox, window, error, batch.len() > 1).await
                 }
                 verdict => verdict,
@@ -108,12 +108,12 @@ impl Exchange {
         };
         let refusal = match is_one_of_many {
             true => match alone(window).await {
-                Err(error) if parts::splits(&error) => error,
+                Err(error) if parts::can_be_split(&error) => error,
                 told => return told,
             },
             false => refusal,
         };
-        Ok(parts::read(window, refusal, alone).await?.in_one())
+        Ok(parts::read(window, refusal, alone).await?.into_free_busy())
     }
 
     /// One question about all of them.
@@ -227,7 +227,7 @@ fn merged(digits: &str, window: TimeRange) -> Vec<Busy> {
 }
 
 /// Sorted, with overlapping and touching pieces of one kind joined.
-fn joined(mut all: Vec<Busy>) -> Vec<Busy> {
+fn merge_adjacent(mut all: Vec<Busy>) -> Vec<Busy> {
     all.sort_by_key(|busy| (busy.kind, busy.range));
     let mut joined: Vec<Busy> = Vec::with_capacity(all.len());
     for busy in all {
@@ -254,7 +254,7 @@ mod tests {
     fn merged_digits_are_pieces_of_time_and_no_data_blocks() {
         let asked = window("2026-12-01T09:00:00Z", "2026-12-01T10:30:00Z");
         let found: Vec<_> =
-            joined(merged("012234", asked)).into_iter().map(|busy| (busy.range, busy.kind)).collect();
+            merge_adjacent(merged("012234", asked)).into_iter().map(|busy| (busy.range, busy.kind)).collect();
         let tentative = window("2026-12-01T09:15:00Z", "2026-12-01T09:30:00Z");
         let busy = window("2026-12-01T09:30:00Z", "2026-12-01T10:30:00Z");
         assert_eq!(found, [(tentative, BusyKind::Tentative), (busy, BusyKind::Busy)]);

@@ -13,7 +13,7 @@ use crate::{CalendarKind, CalendarListing, EventPage, Result, Session, parts, xm
 /// `IPF.Appointment.Birthday`.
 const CLASS: &str = "IPF.Appointment";
 /// No more folders are told.
-const MOST: usize = 200;
+const MAX: usize = 200;
 
 impl Exchange {
     /// The default calendar first, then the others by name.
@@ -24,7 +24,7 @@ impl Exchange {
     ) -> Result<Vec<CalendarListing>> {
         let default = self.read_calendar(session, mailbox).await?.id;
         let body = format!(
-            r#"<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:DisplayName"/><t:FieldURI FieldURI="folder:FolderClass"/></t:AdditionalProperties></m:FolderShape><m:IndexedPageFolderView MaxEntriesReturned="{MOST}" Offset="0" BasePoint="Beginning"/><m:Restriction><t:Contains ContainmentMode="Prefixed" ContainmentComparison="IgnoreCase"><t:FieldURI FieldURI="folder:FolderClass"/><t:Constant Value="{CLASS}"/></t:Contains></m:Restriction><m:ParentFolderIds><t:DistinguishedFolderId Id="msgfolderroot"/></m:ParentFolderIds></m:FindFolder>"#
+            r#"<m:FindFolder Traversal="Deep"><m:FolderShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties><t:FieldURI FieldURI="folder:DisplayName"/><t:FieldURI FieldURI="folder:FolderClass"/></t:AdditionalProperties></m:FolderShape><m:IndexedPageFolderView MaxEntriesReturned="{MAX}" Offset="0" BasePoint="Beginning"/><m:Restriction><t:Contains ContainmentMode="Prefixed" ContainmentComparison="IgnoreCase"><t:FieldURI FieldURI="folder:FolderClass"/><t:Constant Value="{CLASS}"/></t:Contains></m:Restriction><m:ParentFolderIds><t:DistinguishedFolderId Id="msgfolderroot"/></m:ParentFolderIds></m:FindFolder>"#
         );
         let found = self.call(session, Call::new("FindFolder", body).of(mailbox)).await;
         let message = |answer: Answer| answer.into_messages().into_iter().next();
@@ -32,7 +32,7 @@ impl Exchange {
             found.and_then(|answer| message(answer).unwrap_or_else(|| Err(failure::not_understood())));
         let folders = match message {
             // The default calendar is known all the same.
-            Err(error) if parts::splits(&error) => Vec::new(),
+            Err(error) if parts::can_be_split(&error) => Vec::new(),
             message => folders(message?),
         };
         let mut name = "Calendar".to_owned();

@@ -11,16 +11,16 @@ use domain::{TimeRange, Unreadable, UnreadableReason, Zone};
 
 use super::{
     Exchange, failure,
-    item::{self, Place},
-    read::Read,
+    item::{self, SeriesRole},
+    read::ReadItem,
     soap::{self, CALENDAR, MESSAGES},
     transport::{Answer, Call},
     view::{self, Listed, View},
 };
-use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::Reading, parts};
+use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading, parts};
 
 /// The server tells no more at once.
-const MOST: usize = 512;
+const MAX: usize = 512;
 /// Begins the cursor of a first reading that is not over.
 const FIRST: &str = "f";
 /// Begins every other cursor.
@@ -28,7 +28,7 @@ const NEXT: &str = "n";
 
 /// One answer of the server.
 #[derive(Debug, Default)]
-struct Told {
+struct SyncResponse {
     /// Ids of items that are new or different.
     there: Vec<String>,
     /// Ids of items that are gone.
@@ -57,30 +57,30 @@ impl Exchange {
         let told = self.sync(session, mailbox, state).await?;
         let days = session.zone.clone().unwrap_or(Zone::UTC);
         let read = self.read_items(session, mailbox, &told.there).await?;
-        let mut page = Sorted { gone: told.gone, ..Sorted::default() };
+        let mut page = ItemsByChange { gone: told.gone, ..ItemsByChange::default() };
         for (id, read) in told.there.into_iter().zip(read) {
             page.sort(id, read, &days, window)?;
         }
-        let Sorted { gone, mut page, series, mut refused } = page;
+        let ItemsByChange { gone, mut page, series, mut refused } = page;
         page.unreadable.extend(told.nameless);
         if !series.is_empty() || !refused.is_empty() {
             let View { listed, lost, .. } = self.view(session, mailbox, CALENDAR, window).await?;
             let (known, rest): (Vec<_>, Vec<_>) =
                 listed.into_iter().partition(|one| refused.remove(&one.handle.id));
             for one in known {
-                page.take(view::outlined(one));
+                page.take(view::busy_from_outline(one));
             }
             let those = rest.into_iter().filter(|one| is_of(one, &series)).collect();
             let occurrences = self.read_listed(session, mailbox, those, &series, window).await?;
             page.items.extend(occurrences.items);
             page.unreadable.extend(occurrences.unreadable);
             for piece in lost {
-                page.take(Reading::lost(piece));
+                page.take(ItemReading::lost(piece));
             }
         }
         // It may be a series of which no occurrence can be told from others.
         for id in refused {
-            page.take(Reading::unknown(Some(id), None, UnreadableReason::NotDelivered));
+            page.take(ItemReading::unknown(Some(id), None, UnreadableReason::NotDelivered));
         }
         let gone = if first { Vec::new() } else { gone };
         let kind = if first && told.more { FIRST } else { NEXT };
@@ -93,19 +93,25 @@ impl Exchange {
         })
     }
 
-    async fn sync(&self, session: &Session, mailbox: &str, state: Option<&str>) -> Result<Told> {
+    async fn sync(&self, session: &Session, mailbox: &str, state: Option<&str>) -> Result<SyncResponse> {
         let state = state.map(|state| soap::element("m:SyncState", state)).unwrap_or_default();
         // A page that cannot be read is asked for again, shorter, until what cannot be read stands alone.
-        let mut most = MOST;
+        let mut most = MAX;
         loop {
             match self.sync_page(session, mailbox, &state, most).await {
-                Err(error) if parts::splits(&error) && most > 1 => most /= 8,
+                Err(error) if parts::can_be_split(&error) && most > 1 => most /= 8,
                 told => return told,
             }
         }
     }
 
-    async fn sync_page(&self, session: &Session, mailbox: &str, state: &str, most: usize) -> Result<Told> {
+    async fn sync_page(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        state: &str,
+        most: usize,
+    ) -> Result<SyncResponse> {
         let body = format!(
             "<m:SyncFolderItems><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape><m:SyncFolderId>{CALENDAR}</m:SyncFolderId>{state}<m:MaxChangesReturned>{most}</m:MaxChangesReturned></m:SyncFolderItems>"
         );
@@ -114,13 +120,13 @@ impl Exchange {
     }
 }
 
-fn told(answer: &Answer) -> Result<Told> {
+fn told(answer: &Answer) -> Result<SyncResponse> {
     let message = answer.message()?;
     let text = |name: &str| message.text_of(MESSAGES, name);
-    let mut told = Told {
+    let mut told = SyncResponse {
         state: text("SyncState").ok_or_else(failure::not_understood)?.to_owned(),
         more: text("IncludesLastItemInRange") == Some("false"),
-        ..Told::default()
+        ..SyncResponse::default()
     };
     // A page without changes has an empty list of them.
     let changes = message.child(MESSAGES, "Changes").ok_or_else(failure::not_understood)?;
@@ -149,7 +155,7 @@ fn told(answer: &Answer) -> Result<Told> {
 
 /// The items of one page, by what is to be done with them.
 #[derive(Debug, Default)]
-struct Sorted {
+struct ItemsByChange {
     gone: Vec<String>,
     page: EventPage,
     /// Ids of series by UID.
@@ -158,11 +164,17 @@ struct Sorted {
     refused: HashSet<String>,
 }
 
-impl Sorted {
-    fn sort(&mut self, id: String, read: Result<Option<Read>>, days: &Zone, window: TimeRange) -> Result<()> {
+impl ItemsByChange {
+    fn sort(
+        &mut self,
+        id: String,
+        read: Result<Option<ReadItem>>,
+        days: &Zone,
+        window: TimeRange,
+    ) -> Result<()> {
         let read = match read {
             Ok(read) => read,
-            Err(error) if view::is_about_more(&error) => return Err(error),
+            Err(error) if view::concerns_whole_mailbox(&error) => return Err(error),
             // An item that can never be read must not hold up the calendar for ever.
             Err(_) => {
                 self.refused.insert(id);
@@ -173,14 +185,14 @@ impl Sorted {
             self.gone.push(id);
             return Ok(());
         };
-        if read.place == Place::Series {
+        if read.place == SeriesRole::Series {
             self.series.insert(read.uid, id.clone());
             self.gone.push(id);
             return Ok(());
         }
         match item::read(&read.item, days, Some(window)) {
-            Reading::Event(event) if !event.range.overlaps(&window) => self.gone.push(id),
-            Reading::Nothing => self.gone.push(id),
+            ItemReading::Event(event) if !event.range.overlaps(&window) => self.gone.push(id),
+            ItemReading::Nothing => self.gone.push(id),
             reading => self.page.take(reading),
         }
         Ok(())
@@ -188,7 +200,7 @@ impl Sorted {
 }
 
 fn is_of(listed: &Listed, series: &HashMap<String, String>) -> bool {
-    listed.place == Place::Occurrence && series.contains_key(&listed.uid)
+    listed.place == SeriesRole::Occurrence && series.contains_key(&listed.uid)
 }
 
 fn forgotten() -> Error {

@@ -69,7 +69,7 @@ fn the_pause_that_a_busy_server_asks_for_is_kept_and_bounded() {
         by_code(&code, refused(About::Server, false), true).remedy
     };
     assert_eq!(fault("297749"), Remedy::RetryAfter(Duration::from_millis(297_749)));
-    assert_eq!(fault("999999999999"), Remedy::RetryAfter(http::LONGEST_WAIT));
+    assert_eq!(fault("999999999999"), Remedy::RetryAfter(http::MAX_WAIT));
     assert_eq!(fault("soon"), Remedy::RetryAfter(BUSY));
 }
 

@@ -7,7 +7,7 @@ use super::soap::TYPES;
 use crate::{
     Attendee, AttendeeRole, Event, Party,
     microsoft::PROPERTY_SET,
-    moment::{self, Moment, Reading, Span},
+    moment::{self, ItemReading, Moment, Span},
     xml::Element,
 };
 
@@ -52,7 +52,7 @@ pub(super) struct Handle {
 
 /// How an item relates to a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum SeriesRole {
     /// The item does not belong to any series.
     Single,
     /// The item is one occurrence of a series, as planned or changed.
@@ -69,11 +69,11 @@ pub(super) fn handle(item: &Element) -> Option<Handle> {
 }
 
 /// How the item relates to a series.
-pub(super) fn place(item: &Element) -> Place {
+pub(super) fn place(item: &Element) -> SeriesRole {
     match item.text_of(TYPES, "CalendarItemType") {
-        Some("RecurringMaster") => Place::Series,
-        Some("Occurrence" | "Exception") => Place::Occurrence,
-        _ => Place::Single,
+        Some("RecurringMaster") => SeriesRole::Series,
+        Some("Occurrence" | "Exception") => SeriesRole::Occurrence,
+        _ => SeriesRole::Single,
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) fn busy_kind(status: Option<&str>) -> Option<BusyKind> {
 }
 
 /// Reads an item; [`span`] explains the arguments.
-pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> Reading {
+pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> ItemReading {
     let text = |name: &str| item.text_of(TYPES, name);
     let is = |name: &str| text(name) == Some("true");
     let blocks = !is("IsCancelled") && text("MyResponseType") != Some("Decline");
@@ -142,19 +142,19 @@ pub(super) fn read(item: &Element, days: &Zone, window: Option<TimeRange>) -> Re
     let known_uid = Some(known_uid.to_owned()).filter(|uid| !uid.is_empty());
     let range = match span(item, days, window) {
         Span::Exact(range) => range,
-        Span::Nothing => return Reading::Nothing,
+        Span::Nothing => return ItemReading::Nothing,
         // What takes no time whenever it is, is read.
-        _ if busy.is_none() => return Reading::Nothing,
-        Span::Widest(range, reason) => return Reading::blocked(id, known_uid, range, reason),
-        Span::Unknown(reason) => return Reading::unknown(id, known_uid, reason),
+        _ if busy.is_none() => return ItemReading::Nothing,
+        Span::Widest(range, reason) => return ItemReading::blocked(id, known_uid, range, reason),
+        Span::Unknown(reason) => return ItemReading::unknown(id, known_uid, reason),
     };
     let Some(handle) = handle else {
         return match busy {
-            Some(_) => Reading::blocked(None, known_uid, range, UnreadableReason::Malformed),
-            None => Reading::Nothing,
+            Some(_) => ItemReading::blocked(None, known_uid, range, UnreadableReason::Malformed),
+            None => ItemReading::Nothing,
         };
     };
-    Reading::Event(Box::new(Event {
+    ItemReading::Event(Box::new(Event {
         id: handle.id,
         uid: uid(item).to_owned(),
         version: handle.key,

@@ -40,9 +40,9 @@ use url::Url;
 
 pub use self::endpoint::check_server;
 use crate::{
-    CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
-    FreeBusy, Mailbox, NewEvent, Offers, Organisation, Page, Person, Provider, Remedy, Result, RoomInfo,
-    Session, Since,
+    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Error, ErrorKind, Event, EventChange,
+    EventPage, FreeBusy, Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Remedy,
+    Result, RoomInfo, Session,
 };
 
 /// How long the list of rooms and a discovered server are remembered.
@@ -94,8 +94,8 @@ impl Provider for Exchange {
         ProviderKind::Exchange
     }
 
-    fn offers(&self) -> Offers {
-        Offers {
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
             consent_pages: false,
             own_consent: false,
             invitations: true,
@@ -171,13 +171,13 @@ impl Provider for Exchange {
         self.follow_changes(session, mailbox, window, cursor).await
     }
 
-    async fn changed(
+    async fn poll_changes(
         &self,
         session: &Session,
         mailbox: &str,
         _window: TimeRange,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         self.ask_for_changes(session, mailbox, watermark).await
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Candidates {
 }
 
 /// ResolveNames tells no more candidates than this.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 impl Exchange {
     /// The account is looked up in the directory: that proves that the server answers and accepts the login. An
@@ -89,7 +89,7 @@ impl Exchange {
         };
         let set = message.child(MESSAGES, "ResolutionSet").ok_or_else(|| answer.unreadable())?;
         let told: Vec<&Element> = set.all(TYPES, "Resolution").collect();
-        let cut = told.len() >= MOST || set.attribute("IncludesLastItemInRange") == Some("false");
+        let cut = told.len() >= MAX || set.attribute("IncludesLastItemInRange") == Some("false");
         Ok(Candidates { found: told.into_iter().filter_map(resolved).collect(), cut })
     }
 

@@ -16,7 +16,7 @@ use super::{
     soap::{self, CALENDAR, MESSAGES, TYPES},
     transport::{Answer, Call},
 };
-use crate::{Remedy, Result, Session, Since};
+use crate::{ChangeCheck, Remedy, Result, Session};
 
 /// How long a subscription outlives the last question. A copy that was not asked about for longer is not believed.
 const TIMEOUT_MINUTES: u32 = 360;
@@ -41,7 +41,7 @@ impl Watermark {
 
 /// What GetEvents tells.
 #[derive(Debug, PartialEq, Eq)]
-struct Told {
+struct PullResponse {
     mark: String,
     anything: bool,
     more: bool,
@@ -53,19 +53,23 @@ impl Exchange {
         session: &Session,
         mailbox: &str,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         if let Some(known) = watermark.and_then(|text| serde_json::from_str::<Watermark>(text).ok()) {
             match self.listen(session, mailbox, &known).await {
-                Ok(Told { more: true, .. }) => self.unsubscribe(session, mailbox, &known).await,
-                Ok(Told { mark, anything, .. }) => {
+                Ok(PullResponse { more: true, .. }) => self.unsubscribe(session, mailbox, &known).await,
+                Ok(PullResponse { mark, anything, .. }) => {
                     let next = Watermark { mark, ..known }.write();
-                    return Ok(if anything { Since::Changed(Some(next)) } else { Since::Same(next) });
+                    return Ok(if anything {
+                        ChangeCheck::Changed(Some(next))
+                    } else {
+                        ChangeCheck::Same(next)
+                    });
                 }
                 Err(error) if error.remedy == Remedy::Resync => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Since::Changed(Some(self.subscribe(session, mailbox).await?.write())))
+        Ok(ChangeCheck::Changed(Some(self.subscribe(session, mailbox).await?.write())))
     }
 
     async fn subscribe(&self, session: &Session, mailbox: &str) -> Result<Watermark> {
@@ -81,7 +85,7 @@ impl Exchange {
         Ok(Watermark { subscription: text("SubscriptionId")?, mark: text("Watermark")? })
     }
 
-    async fn listen(&self, session: &Session, mailbox: &str, known: &Watermark) -> Result<Told> {
+    async fn listen(&self, session: &Session, mailbox: &str, known: &Watermark) -> Result<PullResponse> {
         let subscription = soap::element("m:SubscriptionId", &known.subscription);
         let body =
             format!("<m:GetEvents>{subscription}{}</m:GetEvents>", soap::element("m:Watermark", &known.mark));
@@ -99,12 +103,12 @@ impl Exchange {
     }
 }
 
-fn told(answer: &Answer) -> Result<Told> {
+fn told(answer: &Answer) -> Result<PullResponse> {
     let said = answer.message()?.child(MESSAGES, "Notification").ok_or_else(failure::not_understood)?;
     let more = said.text_of(TYPES, "MoreEvents") == Some("true");
     let events: Vec<_> = said.children.iter().filter(|one| one.name().ends_with("Event")).collect();
     // Each event carries the mark behind it.
     let mark = events.last().and_then(|last| last.text_of(TYPES, "Watermark"));
     let mark = mark.ok_or_else(failure::not_understood)?.to_owned();
-    Ok(Told { mark, anything: events.iter().any(|one| one.name() != NOTHING), more })
+    Ok(PullResponse { mark, anything: events.iter().any(|one| one.name() != NOTHING), more })
 }

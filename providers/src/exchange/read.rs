@@ -6,23 +6,23 @@ use domain::Zone;
 
 use super::{
     Exchange, failure,
-    item::{self, Handle, Place},
+    item::{self, Handle, SeriesRole},
     soap::{self, CALENDAR, MESSAGES},
     transport::Call,
     view::Listed,
 };
-use crate::{Attendee, ErrorKind, Event, Result, Session, moment::Reading, parts, xml::Element};
+use crate::{Attendee, ErrorKind, Event, Result, Session, moment::ItemReading, parts, xml::Element};
 
 /// The largest number of items read with one request.
 const BATCH: usize = 50;
 
 /// One item that was read.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct ReadItem {
     /// The item's id and version.
     pub handle: Handle,
     /// How the item relates to a series.
-    pub place: Place,
+    pub place: SeriesRole,
     /// The invited people and rooms.
     pub attendees: Vec<Attendee>,
     /// The item as an event; `None` when it takes no time, or when its times are unknown.
@@ -57,7 +57,12 @@ impl Exchange {
     }
 
     /// One item; `None` when it no longer exists.
-    pub(super) async fn read_item(&self, session: &Session, mailbox: &str, id: &str) -> Result<Option<Read>> {
+    pub(super) async fn read_item(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        id: &str,
+    ) -> Result<Option<ReadItem>> {
         self.read_items(session, mailbox, &[id.to_owned()])
             .await?
             .pop()
@@ -71,14 +76,14 @@ impl Exchange {
         session: &Session,
         mailbox: &str,
         ids: &[String],
-    ) -> Result<Vec<Result<Option<Read>>>> {
+    ) -> Result<Vec<Result<Option<ReadItem>>>> {
         let mut all = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
             match self.read_batch(session, mailbox, batch).await {
-                Err(error) if parts::splits(&error) => {
+                Err(error) if parts::can_be_split(&error) => {
                     for one in batch.chunks(1) {
                         match self.read_batch(session, mailbox, one).await {
-                            Err(error) if parts::splits(&error) => all.push(Err(error)),
+                            Err(error) if parts::can_be_split(&error) => all.push(Err(error)),
                             read => all.extend(read?),
                         }
                     }
@@ -94,7 +99,7 @@ impl Exchange {
         session: &Session,
         mailbox: &str,
         ids: &[String],
-    ) -> Result<Vec<Result<Option<Read>>>> {
+    ) -> Result<Vec<Result<Option<ReadItem>>>> {
         let named = ids.iter().map(|id| format!(r#"<t:ItemId Id="{}"/>"#, soap::text(id)));
         let shape = soap::shape("ItemShape", item::FIELDS, &soap::effect_field());
         let read = self.get(session, mailbox, &shape, &named.collect::<Vec<_>>().concat()).await?;
@@ -137,7 +142,7 @@ impl Exchange {
         listed: &[Listed],
     ) -> Result<HashMap<String, String>> {
         let mut unknown: HashMap<&str, &str> = HashMap::new();
-        for one in listed.iter().filter(|one| one.place == Place::Occurrence) {
+        for one in listed.iter().filter(|one| one.place == SeriesRole::Occurrence) {
             unknown.entry(&one.uid).or_insert(&one.handle.id);
         }
         let mut series = HashMap::new();
@@ -151,7 +156,7 @@ impl Exchange {
                 .concat();
             let masters = match self.get(session, mailbox, shape, &ids).await {
                 // Without the series' id its UID stands for it.
-                Err(error) if parts::splits(&error) => continue,
+                Err(error) if parts::can_be_split(&error) => continue,
                 masters => masters?,
             };
             for ((uid, _), master) in batch.iter().zip(masters) {
@@ -164,13 +169,13 @@ impl Exchange {
     }
 }
 
-fn whole(item: Element, days: &Zone) -> Result<Read> {
-    Ok(Read {
+fn whole(item: Element, days: &Zone) -> Result<ReadItem> {
+    Ok(ReadItem {
         handle: item::handle(&item).ok_or_else(failure::not_understood)?,
         place: item::place(&item),
         attendees: item::attendees(&item),
         event: match item::read(&item, days, None) {
-            Reading::Event(event) => Some(*event),
+            ItemReading::Event(event) => Some(*event),
             _ => None,
         },
         uid: item::uid(&item).to_owned(),

@@ -15,7 +15,7 @@ use super::{
     failure::{self, About, Code},
     soap::{self, MESSAGES, SOAP},
 };
-use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::Refused, parts, xml::Element};
+use crate::{Credential, Error, ErrorKind, Remedy, Result, Session, body::BodyRejected, parts, xml::Element};
 
 const XML: &str = "text/xml; charset=utf-8";
 /// Routes a request to the server that holds the mailbox.
@@ -200,7 +200,7 @@ impl Exchange {
         let jitter = Duration::from_millis(self.ids.below(2_000));
         let refused = failure::Refused { about: call.about, writes: call.writes, jitter };
         let request_id = answer.header("request-id").map(str::to_owned);
-        let read = Element::read_apart(&answer.body).await;
+        let read = Element::read_blocking(&answer.body).await;
         let refusal = read.as_ref().err().copied();
         let envelope = read.ok();
         let response = format!("{}Response", call.name);
@@ -216,7 +216,7 @@ impl Exchange {
             (_, envelope) => match envelope.as_ref().and_then(Code::of_fault) {
                 Some(code) => failure::by_code(&code, refused, true),
                 None if answer.status.is_success() && !call.discovers => {
-                    let refusal = refusal.unwrap_or(Refused::Malformed);
+                    let refusal = refusal.unwrap_or(BodyRejected::Malformed);
                     let error = parts::unreadable(refusal, &answer.body, parts::EXCHANGE);
                     if call.writes { error.unknown() } else { error }
                 }

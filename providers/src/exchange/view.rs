@@ -12,13 +12,13 @@ use futures::future::BoxFuture;
 
 use super::{
     Exchange, PAGE, failure,
-    item::{self, Handle, Place},
+    item::{self, Handle, SeriesRole},
     soap::{self, MESSAGES, TYPES},
     transport::Call,
 };
 use crate::{
     Error, ErrorKind, Event, EventPage, Remedy, Result, Session,
-    moment::{Reading, Span},
+    moment::{ItemReading, Span},
     parts,
     xml::Element,
 };
@@ -36,11 +36,11 @@ pub(super) struct Listed {
     /// The time of the item, as far as it is known.
     pub range: TimeRange,
     /// How the item relates to a series.
-    pub place: Place,
+    pub place: SeriesRole,
     /// The UID, shared by all occurrences of a series.
     pub uid: String,
     /// What the list says about the item.
-    pub outline: Reading,
+    pub outline: ItemReading,
 }
 
 /// The items of a window of a calendar.
@@ -49,7 +49,7 @@ pub(super) struct View {
     /// The items, sorted by start and id; occurrences of series are separate items.
     pub listed: Vec<Listed>,
     /// Items without an id or without times, about which nothing more can be requested.
-    pub nameless: Vec<Reading>,
+    pub nameless: Vec<ItemReading>,
     /// The parts of the window that the server cannot list.
     pub lost: Vec<TimeRange>,
 }
@@ -82,7 +82,7 @@ impl Exchange {
         let series = self.series_of(session, mailbox, &listed).await?;
         let mut page = self.read_listed(session, mailbox, listed, &series, window).await?;
         if after.is_none() {
-            for reading in nameless.into_iter().chain(lost.into_iter().map(Reading::lost)) {
+            for reading in nameless.into_iter().chain(lost.into_iter().map(ItemReading::lost)) {
                 page.take(reading);
             }
         }
@@ -102,7 +102,7 @@ impl Exchange {
             false => self.view_part(session, mailbox, folder, window).await,
         };
         let (found, lost) = match whole {
-            Err(error) if parts::splits(&error) => {
+            Err(error) if parts::can_be_split(&error) => {
                 let ask =
                     |part| -> BoxFuture<'_, _> { Box::pin(self.view_part(session, mailbox, folder, part)) };
                 let parts = parts::read(window, error, ask).await?;
@@ -175,18 +175,18 @@ impl Exchange {
         let read = self.read_items(session, mailbox, &ids).await?;
         let mut page = EventPage::default();
         for (listed, read) in listed.into_iter().zip(read) {
-            let belongs = (listed.place == Place::Occurrence)
+            let belongs = (listed.place == SeriesRole::Occurrence)
                 .then(|| series.get(&listed.uid).cloned().unwrap_or_else(|| listed.uid.clone()));
             let reading = match read {
-                Ok(None) => Reading::Nothing,
+                Ok(None) => ItemReading::Nothing,
                 Ok(Some(read)) => item::read(&read.item, &days, Some(window)),
-                Err(error) if is_about_more(&error) => return Err(error),
-                Err(_) => outlined(listed),
+                Err(error) if concerns_whole_mailbox(&error) => return Err(error),
+                Err(_) => busy_from_outline(listed),
             };
             let of_series = |event: Box<Event>| Box::new(Event { series: belongs, ..*event });
             page.take(match reading {
-                Reading::Event(event) => Reading::Event(of_series(event)),
-                Reading::Blocked(event, mark) => Reading::Blocked(of_series(event), mark),
+                ItemReading::Event(event) => ItemReading::Event(of_series(event)),
+                ItemReading::Blocked(event, mark) => ItemReading::Blocked(of_series(event), mark),
                 other => other,
             });
         }
@@ -223,8 +223,8 @@ pub(super) fn sorted(items: &[Element], days: &Zone, window: TimeRange) -> View 
 }
 
 /// What the list says about an item that cannot be read: its time, and whether it blocks.
-pub(super) fn outlined(listed: Listed) -> Reading {
-    let Reading::Event(event) = listed.outline else { return listed.outline };
+pub(super) fn busy_from_outline(listed: Listed) -> ItemReading {
+    let ItemReading::Event(event) = listed.outline else { return listed.outline };
     match event.busy {
         Some(_) => {
             let mark = Unreadable {
@@ -232,17 +232,17 @@ pub(super) fn outlined(listed: Listed) -> Reading {
                 reason: UnreadableReason::NotDelivered,
                 blocks: true,
             };
-            Reading::Blocked(Box::new(Event { private: true, ..*event }), mark)
+            ItemReading::Blocked(Box::new(Event { private: true, ..*event }), mark)
         }
-        None => Reading::Event(Box::new(Event { private: true, ..*event })),
+        None => ItemReading::Event(Box::new(Event { private: true, ..*event })),
     }
 }
 
 /// Whether the error about one item concerns more than that item, or passes by itself.
-pub(super) fn is_about_more(error: &Error) -> bool {
+pub(super) fn concerns_whole_mailbox(error: &Error) -> bool {
     match error.remedy {
         Remedy::Reconnect => true,
-        Remedy::RetryAfter(_) => !parts::splits(error) && error.code != "ErrorInternalServerError",
+        Remedy::RetryAfter(_) => !parts::can_be_split(error) && error.code != "ErrorInternalServerError",
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use domain::BusyKind;
 
 use super::{
     Exchange, failure, item,
-    read::Read,
+    read::ReadItem,
     soap::{self, CALENDAR, MESSAGES},
     transport::Call,
     zones,
@@ -76,7 +76,7 @@ impl Exchange {
         &self,
         session: &Session,
         mailbox: &str,
-        there: &Read,
+        there: &ReadItem,
         change: &EventChange,
         updates: &str,
     ) -> Result<()> {
@@ -139,7 +139,13 @@ impl Exchange {
         }
     }
 
-    async fn remove(&self, session: &Session, mailbox: &str, there: &Read, removal: Removal) -> Result<()> {
+    async fn remove(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        there: &ReadItem,
+        removal: Removal,
+    ) -> Result<()> {
         let (kind, told) = match removal {
             Removal::Quiet => ("HardDelete", "SendToNone"),
             Removal::Told if there.attendees.is_empty() => ("MoveToDeletedItems", "SendToNone"),
@@ -158,7 +164,7 @@ impl Exchange {
 }
 
 /// A version of an item, as a request names it.
-fn named(element: &str, there: &Read) -> String {
+fn named(element: &str, there: &ReadItem) -> String {
     let (id, key) = (soap::text(&there.handle.id), soap::text(&there.handle.key));
     format!(r#"<{element} Id="{id}" ChangeKey="{key}"/>"#)
 }

@@ -31,14 +31,14 @@ pub(super) type Verdicts = Vec<Result<FreeBusy>>;
 
 impl Google {
     /// The head of a list of events says what the calendar is and what may be done in it, to whoever may see it.
-    pub(super) async fn glance(&self, session: &Session, mailbox: &str) -> Result<wire::Head> {
+    pub(super) async fn read_calendar_head(&self, session: &Session, mailbox: &str) -> Result<wire::Head> {
         let url = self.calendar_url(mailbox, &["events"])?;
         let url = with_query(url, &[("maxResults", "1"), ("fields", "accessRole,summary,timeZone")]);
         self.call_json(session, &Call::get(url, Scope::Events).of(mailbox)).await
     }
 
     pub(super) async fn read_calendar(&self, session: &Session, mailbox: &str) -> Result<CalendarInfo> {
-        let role = self.glance(session, mailbox).await?.access_role.unwrap_or_default();
+        let role = self.read_calendar_head(session, mailbox).await?.access_role.unwrap_or_default();
         let writes = matches!(role.as_str(), "owner" | "writer");
         let reads = writes || matches!(role.as_str(), "reader" | "writerWithoutPrivateAccess");
         Ok(CalendarInfo {
@@ -95,7 +95,7 @@ impl Google {
         window: TimeRange,
     ) -> Result<Verdicts> {
         match self.busy_at_once(session, batch, window).await {
-            Err(error) if parts::splits(&error) => {
+            Err(error) if parts::can_be_split(&error) => {
                 let mut all = Vec::with_capacity(batch.len());
                 for mailbox in batch {
                     all.push(self.busy_of_one(session, mailbox, window, &error).await);
@@ -121,8 +121,8 @@ impl Google {
             })
         };
         match alone(window).await {
-            Err(error) if parts::splits(&error) => {
-                Ok(parts::read(window, refusal.clone(), alone).await?.in_one())
+            Err(error) if parts::can_be_split(&error) => {
+                Ok(parts::read(window, refusal.clone(), alone).await?.into_free_busy())
             }
             told => told,
         }

@@ -17,7 +17,7 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::Reading};
+use crate::{Changes, Error, ErrorKind, EventPage, Remedy, Result, Session, moment::ItemReading};
 
 /// Where reading stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,13 +77,13 @@ impl Google {
             let id = raw.as_ref().and_then(|raw| raw.id.clone());
             let reading = match raw {
                 Some(raw) => event::read(raw, zone.as_ref(), window),
-                None => Reading::unknown(None, None, UnreadableReason::Malformed),
+                None => ItemReading::unknown(None, None, UnreadableReason::Malformed),
             };
             match reading {
-                Reading::Event(event) if !window.is_some_and(|window| event.range.overlaps(&window)) => {
+                ItemReading::Event(event) if !window.is_some_and(|window| event.range.overlaps(&window)) => {
                     gone.extend(id);
                 }
-                Reading::Nothing => gone.extend(id),
+                ItemReading::Nothing => gone.extend(id),
                 reading => page.take(reading),
             }
         }

@@ -16,7 +16,7 @@ use super::{
     scopes::{OWN, SIGN_IN},
     tokens,
 };
-use crate::{Error, ErrorKind, Remedy, Result, clean};
+use crate::{Error, ErrorKind, Remedy, Result, sanitize};
 
 /// Who consented.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,9 +197,9 @@ impl Google {
             () if !claims.email_verified || claims.email.is_empty() => Err(doubtful("EMAIL")),
             () if claims.hd.is_empty() => Err(doubtful("NO_ORGANISATION")),
             () => Ok(Person {
-                id: clean::identifier(claims.sub),
-                email: clean::identifier(claims.email),
-                domain: clean::identifier(claims.hd),
+                id: sanitize::identifier(claims.sub),
+                email: sanitize::identifier(claims.email),
+                domain: sanitize::identifier(claims.hd),
             }),
         }
     }
@@ -210,7 +210,7 @@ fn given(answer: &tokens::TokenAnswer) -> Tokens {
         access_token: answer.access_token.clone().into(),
         refresh_token: answer.refresh_token.clone().map(SecretString::from),
         person: None,
-        expires_in: Duration::from_secs(answer.expires_in).min(http::LONGEST_WAIT),
+        expires_in: Duration::from_secs(answer.expires_in).min(http::MAX_WAIT),
     }
 }
 

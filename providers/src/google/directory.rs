@@ -110,7 +110,7 @@ impl Google {
             return self.own_mailbox(session, mailbox).await;
         }
         if is_resource(mailbox) {
-            let calendar = self.glance(session, mailbox).await?;
+            let calendar = self.read_calendar_head(session, mailbox).await?;
             return Ok(Mailbox {
                 id: mailbox.to_owned(),
                 address: mailbox.to_owned(),
@@ -121,7 +121,7 @@ impl Google {
             });
         }
         let user = self.read_user(session, mailbox).await?;
-        let calendar = self.glance(session, mailbox).await?;
+        let calendar = self.read_calendar_head(session, mailbox).await?;
         let Person { id, address, name, .. } = person(user);
         Ok(Mailbox {
             id,

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{online, wire};
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, NewEvent, Party, Remedy, Result, Session,
-    moment::{self, Moment, Reading, Span, span},
+    moment::{self, ItemReading, Moment, Span, span},
 };
 
 /// The private extended property that carries the effect key. Never changes: events in customers' calendars are
@@ -141,30 +141,30 @@ pub(super) fn zone_of_days(told: Option<&str>, session: &Session) -> Option<Zone
 
 /// Reads an event. Whole days are days of `zone`; `None` is a zone that nobody knows. What is not known of its times is
 /// as wide as the window.
-pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> Reading {
+pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRange>) -> ItemReading {
     if is_gone(&raw) {
-        return Reading::Nothing;
+        return ItemReading::Nothing;
     }
     let (start, end) = (raw.start.as_ref(), raw.end.as_ref());
     let all_day = start.is_some_and(|start| start.date.is_some() && start.date_time.is_none());
     let busy = busy(&raw);
     let range = match span(time_of(start, zone), time_of(end, zone), window) {
         Span::Exact(range) => range,
-        Span::Nothing => return Reading::Nothing,
+        Span::Nothing => return ItemReading::Nothing,
         // What takes no time whenever it is, is read.
-        _ if busy.is_none() => return Reading::Nothing,
-        Span::Widest(range, reason) => return Reading::blocked(raw.id, raw.ical_uid, range, reason),
-        Span::Unknown(reason) => return Reading::unknown(raw.id, raw.ical_uid, reason),
+        _ if busy.is_none() => return ItemReading::Nothing,
+        Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
+        Span::Unknown(reason) => return ItemReading::unknown(raw.id, raw.ical_uid, reason),
     };
     if raw.id.is_none() {
         return match busy {
-            Some(_) => Reading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
-            None => Reading::Nothing,
+            Some(_) => ItemReading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
+            None => ItemReading::Nothing,
         };
     }
     let online_meeting = online::told(&raw);
     let visibility = raw.visibility.unwrap_or_default();
-    Reading::Event(Box::new(Event {
+    ItemReading::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.etag.unwrap_or_default(),
         id: raw.id.unwrap_or_default(),
@@ -185,9 +185,9 @@ pub(super) fn read(raw: wire::Event, zone: Option<&Zone>, window: Option<TimeRan
 /// A single event; `None` for one that takes no time.
 pub(super) fn single(raw: wire::Event, session: &Session) -> Result<Option<Event>> {
     match read(raw, zone_of_days(None, session).as_ref(), None) {
-        Reading::Event(event) => Ok(Some(*event)),
-        Reading::Nothing => Ok(None),
-        Reading::Blocked(..) | Reading::Unknown(_) => Err(not_understood()),
+        ItemReading::Event(event) => Ok(Some(*event)),
+        ItemReading::Nothing => Ok(None),
+        ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(not_understood()),
     }
 }
 

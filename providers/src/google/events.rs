@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Event, EventChange, EventPage, NewEvent, OnlineMeeting, Remedy, Result, Session,
-    moment::Reading, parts,
+    moment::ItemReading, parts,
 };
 
 /// The longest page that is asked for.
@@ -48,11 +48,11 @@ impl Google {
         after: Option<&str>,
     ) -> Result<EventPage> {
         match self.page(session, mailbox, calendar, window, after).await {
-            Err(error) if parts::splits(&error) => {
+            Err(error) if parts::can_be_split(&error) => {
                 let ask = |part| -> BoxFuture<'_, _> {
                     Box::pin(self.whole_calendar(session, mailbox, calendar, part))
                 };
-                Ok(parts::read(window, error, ask).await?.in_one_page())
+                Ok(parts::read(window, error, ask).await?.into_page())
             }
             page => page,
         }
@@ -102,7 +102,7 @@ impl Google {
         for raw in list.items.0 {
             page.take(match raw {
                 Some(raw) => event::read(raw, zone.as_ref(), Some(window)),
-                None => Reading::unknown(None, None, UnreadableReason::Malformed),
+                None => ItemReading::unknown(None, None, UnreadableReason::Malformed),
             });
         }
         Ok(page)

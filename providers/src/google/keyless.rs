@@ -34,7 +34,7 @@ const ABSENT: &str = "This installation is no longer set up to sign for service 
 
 /// Where the token comes from that may have statements signed.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum TokenSource {
     /// An address that answers with `access_token` and `expires_in` as JSON.
     Url {
         /// The address.
@@ -49,14 +49,14 @@ pub enum Source {
 /// Has Google sign. Clones share the source's token.
 #[derive(Debug, Clone)]
 pub struct Keyless {
-    source: Source,
+    source: TokenSource,
     iam: Url,
     client: http::Client,
-    live: Arc<Mutex<Option<Live>>>,
+    live: Arc<Mutex<Option<CachedToken>>>,
 }
 
 #[derive(Debug)]
-struct Live {
+struct CachedToken {
     token: SecretString,
     ends: Timestamp,
 }
@@ -77,7 +77,7 @@ struct Signed {
 impl Keyless {
     /// Signatures by the API at `iam` (`https://iamcredentials.googleapis.com/v1`). The client is this one's own: it may
     /// call the source, which is a private address as a rule and must stay closed to what customers name.
-    pub fn new(source: Source, iam: Url, client: http::Client) -> Self {
+    pub fn new(source: TokenSource, iam: Url, client: http::Client) -> Self {
         Self { source, iam, client, live: Arc::default() }
     }
 
@@ -114,11 +114,11 @@ impl Keyless {
     /// The source's token; another one than `refused`.
     async fn token(&self, now: Timestamp, refused: Option<&SecretString>) -> Result<SecretString> {
         let (url, header) = match &self.source {
-            Source::File(path) => return read(path).await,
-            Source::Url { url, header } => (url, header),
+            TokenSource::File(path) => return read(path).await,
+            TokenSource::Url { url, header } => (url, header),
         };
         let mut live = self.live.lock().await;
-        if let Some(Live { token, ends }) = &*live {
+        if let Some(CachedToken { token, ends }) = &*live {
             let stale = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
             if !stale && now + EARLY < *ends {
                 return Ok(token.clone());
@@ -137,7 +137,7 @@ impl Keyless {
         let given: Given = crate::json::short(&answer).map_err(|_| unserved("SOURCE_UNREADABLE"))?;
         let token = SecretString::from(given.access_token);
         let ends = now + chrono::Duration::seconds(given.expires_in.clamp(0, 12 * 3_600));
-        *live = Some(Live { token: token.clone(), ends });
+        *live = Some(CachedToken { token: token.clone(), ends });
         Ok(token)
     }
 }

@@ -40,14 +40,14 @@ use async_trait::async_trait;
 use domain::{Ids, ProviderKind, SharedClock, TimeRange};
 pub use event::EFFECT_KEY;
 pub use key::ServiceAccountKey;
-pub use keyless::{Keyless, Source};
+pub use keyless::{Keyless, TokenSource};
 pub use scopes::{DELEGATED, OWN};
 use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    CalendarInfo, CalendarListing, Changes, Channel, Event, EventChange, EventPage, FreeBusy, Mailbox,
-    NewEvent, Offers, Organisation, Page, Person, Provider, Result, RoomInfo, Session, Since,
+    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Event, EventChange, EventPage, FreeBusy,
+    Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Result, RoomInfo, Session,
 };
 
 /// The registered OAuth application for personal consents. A service account needs none.
@@ -104,8 +104,8 @@ impl Provider for Google {
         ProviderKind::GoogleWorkspace
     }
 
-    fn offers(&self) -> Offers {
-        Offers {
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
             consent_pages: false,
             own_consent: self.config.application.is_some(),
             invitations: true,
@@ -185,13 +185,13 @@ impl Provider for Google {
         self.list_changes(session, mailbox, window, cursor).await
     }
 
-    async fn changed(
+    async fn poll_changes(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         self.ask_for_changes(session, mailbox, window, watermark).await
     }
 

@@ -34,10 +34,10 @@ const CAPACITY: u64 = 100_000;
 #[derive(Debug, Clone)]
 pub(super) struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>);
 
-type Slot = Arc<Mutex<Option<Live>>>;
+type Slot = Arc<Mutex<Option<CachedToken>>>;
 
 #[derive(Debug)]
-struct Live {
+struct CachedToken {
     token: SecretString,
     ends: Timestamp,
 }
@@ -92,7 +92,7 @@ impl Google {
         let slot = self.tokens.0.get_with(place, Slot::default);
         let mut live = slot.lock().await;
         let now = self.clock.now();
-        if let Some(Live { token, ends }) = &*live {
+        if let Some(CachedToken { token, ends }) = &*live {
             let stale = refused.is_some_and(|refused| refused.expose_secret() == token.expose_secret());
             if !stale && now + EARLY < *ends {
                 return Ok(token.clone());
@@ -112,7 +112,7 @@ impl Google {
         })?;
         let ends = now + chrono::Duration::seconds(answer.expires_in.min(3_600) as i64);
         let token = SecretString::from(answer.access_token);
-        *live = Some(Live { token: token.clone(), ends });
+        *live = Some(CachedToken { token: token.clone(), ends });
         Ok(token)
     }
 

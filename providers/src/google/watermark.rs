@@ -16,7 +16,7 @@ use super::{
     scopes::Scope,
     wire,
 };
-use crate::{Remedy, Result, Session, Since};
+use crate::{ChangeCheck, Remedy, Result, Session};
 
 /// The most that Google tells on a page.
 const PAGE: &str = "2500";
@@ -41,7 +41,7 @@ impl Google {
         mailbox: &str,
         window: TimeRange,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         // Times and texts are always JSON.
         let write = |token| {
             let watermark = Watermark { mailbox: mailbox.to_owned(), window, token };
@@ -51,8 +51,8 @@ impl Google {
         let known = known.filter(|known| known.mailbox == mailbox && known.window == window);
         if let Some(known) = known {
             match self.walk_changes(session, mailbox, &[("syncToken", &known.token)]).await {
-                Ok((token, false)) => return Ok(Since::Same(write(token))),
-                Ok((token, true)) => return Ok(Since::Changed(Some(write(token)))),
+                Ok((token, false)) => return Ok(ChangeCheck::Same(write(token))),
+                Ok((token, true)) => return Ok(ChangeCheck::Changed(Some(write(token)))),
                 Err(error) if error.remedy == Remedy::Resync => {}
                 Err(error) => return Err(error),
             }
@@ -60,7 +60,7 @@ impl Google {
         let (from, until) = (instant(window.start), instant(window.end));
         let bounds = [("timeMin", from.as_str()), ("timeMax", until.as_str())];
         let (token, _) = self.walk_changes(session, mailbox, &bounds).await?;
-        Ok(Since::Changed(Some(write(token))))
+        Ok(ChangeCheck::Changed(Some(write(token))))
     }
 
     /// Walks to the end of a list. Returns where the next one begins, and whether this one told anything.

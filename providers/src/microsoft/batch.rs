@@ -10,12 +10,12 @@ use super::{Microsoft, request::Call, wire};
 use crate::{Error, ErrorKind, Remedy, Result, Session, parts};
 
 /// Graph takes no more in one request.
-pub(super) const MOST: usize = 20;
+pub(super) const MAX: usize = 20;
 
 impl Microsoft {
-    /// Asks all of them at once, at most [`MOST`]; one verdict each, in their order. The place at the gate is that of the
+    /// Asks all of them at once, at most [`MAX`]; one verdict each, in their order. The place at the gate is that of the
     /// first one's mailbox. An answer that is missing is unreadable, never empty.
-    pub(super) async fn ask_together(
+    pub(super) async fn send_batch(
         &self,
         session: &Session,
         calls: &[Call<'_>],

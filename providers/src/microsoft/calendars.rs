@@ -25,7 +25,7 @@ impl Microsoft {
                 create: writes,
                 update: writes,
                 delete: writes,
-                online_meetings: writes && online::permitted(&calendar),
+                online_meetings: writes && online::allows_meetings(&calendar),
             },
             id: calendar.id,
         })

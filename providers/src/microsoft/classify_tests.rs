@@ -87,7 +87,7 @@ fn the_wait_that_the_provider_names_is_kept_within_a_day() {
     assert_eq!(error.remedy, Remedy::RetryAfter(Duration::from_secs(17)));
     throttled.headers.insert("retry-after", u64::MAX.to_string().parse().unwrap());
     let error = graph(&throttled, Subject::Mailbox, false, Duration::ZERO);
-    assert_eq!(error.remedy, Remedy::RetryAfter(http::LONGEST_WAIT));
+    assert_eq!(error.remedy, Remedy::RetryAfter(http::MAX_WAIT));
 }
 
 #[test]

@@ -93,17 +93,17 @@ pub(super) fn begin(microsoft: &Microsoft, mailbox: &str, window: TimeRange) -> 
 }
 
 /// A window as Graph's query wants it.
-struct Between(String, String);
+struct DeltaWindow(String, String);
 
-impl Between {
+impl DeltaWindow {
     fn as_pairs(&self) -> [(&'static str, &str); 2] {
         [("startDateTime", &self.0), ("endDateTime", &self.1)]
     }
 }
 
-fn between(window: TimeRange) -> Between {
+fn between(window: TimeRange) -> DeltaWindow {
     let text = |at: domain::Timestamp| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    Between(text(window.start), text(window.end))
+    DeltaWindow(text(window.start), text(window.end))
 }
 
 /// What one entry says.

@@ -9,7 +9,7 @@ use domain::{BusyKind, TimeRange, UnreadableReason, Zone, state::Answer};
 use super::{events::property, online, wire, zones};
 use crate::{
     Attendee, AttendeeRole, Event, Party,
-    moment::{Moment, Reading, Span, span},
+    moment::{ItemReading, Moment, Span, span},
 };
 
 /// Whether an event covers whole days or may do so: then the owner's zone decides when they are.
@@ -18,27 +18,27 @@ pub(super) fn has_days(raw: &wire::Event) -> bool {
 }
 
 /// Reads an event. Whole days are days of `zone`. What is not known of its times is as wide as the window.
-pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> Reading {
+pub(super) fn read(raw: wire::Event, zone: &Zone, window: Option<TimeRange>) -> ItemReading {
     let busy = busy_kind(raw.show_as.as_deref()).filter(|_| raw.is_cancelled != Some(true));
     let range = match times(&raw, zone, window) {
         Span::Exact(range) => range,
-        Span::Nothing => return Reading::Nothing,
+        Span::Nothing => return ItemReading::Nothing,
         // What takes no time whenever it is, is read.
-        _ if busy.is_none() => return Reading::Nothing,
-        Span::Widest(range, reason) => return Reading::blocked(raw.id, raw.ical_uid, range, reason),
-        Span::Unknown(reason) => return Reading::unknown(raw.id, raw.ical_uid, reason),
+        _ if busy.is_none() => return ItemReading::Nothing,
+        Span::Widest(range, reason) => return ItemReading::blocked(raw.id, raw.ical_uid, range, reason),
+        Span::Unknown(reason) => return ItemReading::unknown(raw.id, raw.ical_uid, reason),
     };
     if raw.id.is_none() {
         return match busy {
-            Some(_) => Reading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
-            None => Reading::Nothing,
+            Some(_) => ItemReading::blocked(None, raw.ical_uid, range, UnreadableReason::Malformed),
+            None => ItemReading::Nothing,
         };
     }
-    let online_meeting = online::told(&raw);
+    let online_meeting = online::read_meeting(&raw);
     let effect_key = raw.single_value_extended_properties.into_iter();
     let effect_key = effect_key.filter(|p| p.id.eq_ignore_ascii_case(&property())).map(|p| p.value).next();
     let sensitivity = raw.sensitivity.unwrap_or_default().to_ascii_lowercase();
-    Reading::Event(Box::new(Event {
+    ItemReading::Event(Box::new(Event {
         uid: raw.ical_uid.unwrap_or_default(),
         version: raw.change_key.or(raw.etag).unwrap_or_default(),
         id: raw.id.unwrap_or_default(),

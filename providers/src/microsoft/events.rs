@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, EventChange, EventPage, NewEvent, Party, Remedy, Result,
-    Session, json::Members, moment::Reading, parts,
+    Session, json::Members, moment::ItemReading, parts,
 };
 
 const FIELDS: &str = "id,iCalUId,changeKey,subject,start,end,isAllDay,isCancelled,showAs,sensitivity,organizer,attendees,type,seriesMasterId";
@@ -56,10 +56,10 @@ impl Microsoft {
             None => self.view_url(mailbox, path, window)?,
         };
         match self.page(session, mailbox, url, window).await {
-            Err(error) if parts::splits(&error) => {
+            Err(error) if parts::can_be_split(&error) => {
                 let ask =
                     |part| -> BoxFuture<'_, _> { Box::pin(self.whole_view(session, mailbox, path, part)) };
-                Ok(parts::read(window, error, ask).await?.in_one_page())
+                Ok(parts::read(window, error, ask).await?.into_page())
             }
             page => page,
         }
@@ -119,7 +119,7 @@ impl Microsoft {
         for raw in list.0 {
             page.take(match raw {
                 Some(raw) => event::read(raw, &zone, Some(window)),
-                None => Reading::unknown(None, None, UnreadableReason::Malformed),
+                None => ItemReading::unknown(None, None, UnreadableReason::Malformed),
             });
         }
         Ok(page)
@@ -145,15 +145,15 @@ impl Microsoft {
             false => Zone::UTC,
         };
         match event::read(raw, &zone, None) {
-            Reading::Event(event) => Ok(Some(*event)),
-            Reading::Nothing => Ok(None),
-            Reading::Blocked(..) | Reading::Unknown(_) => Err(not_understood()),
+            ItemReading::Event(event) => Ok(Some(*event)),
+            ItemReading::Nothing => Ok(None),
+            ItemReading::Blocked(..) | ItemReading::Unknown(_) => Err(not_understood()),
         }
     }
 
     pub(super) async fn post_event(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<Event> {
         check_key(&new.effect_key)?;
-        let may_meet = self.may_meet(session, mailbox, new).await?;
+        let may_meet = self.may_request_meeting(session, mailbox, new).await?;
         let mut body = body(new);
         if may_meet {
             online::ask(&mut body);
@@ -176,7 +176,7 @@ impl Microsoft {
             }
             Err(error) => return Err(error),
         };
-        Ok(online::answered(new, may_meet, written))
+        Ok(online::with_meeting_outcome(new, may_meet, written))
     }
 
     pub(super) async fn search_event(
@@ -236,7 +236,7 @@ impl Microsoft {
     ) -> Result<Event> {
         let mut body = changed(change);
         if let Some(text) = &change.text {
-            body["body"] = self.text_beside_meeting(session, mailbox, id, text).await?;
+            body["body"] = self.body_with_meeting(session, mailbox, id, text).await?;
         }
         if body.as_object().is_some_and(Map::is_empty) {
             return self.read_event(session, mailbox, id).await?.ok_or_else(gone);

@@ -17,7 +17,7 @@ use url::Url;
 use uuid::{Uuid, uuid};
 
 use super::request::below;
-use crate::{Error, ErrorKind, Remedy, Result, clean};
+use crate::{Error, ErrorKind, Remedy, Result, sanitize};
 
 /// The tenant of all personal accounts, which belong to no organisation.
 const PERSONAL: Uuid = uuid!("9188040d-6c67-4c5b-b112-36a304b66dad");
@@ -90,7 +90,7 @@ impl KeySet {
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedKeys {
     set: Option<Arc<KeySet>>,
     looked_at: Option<Timestamp>,
 }
@@ -101,7 +101,7 @@ pub(super) struct Keys {
     login: Url,
     client: Client,
     clock: SharedClock,
-    kept: Mutex<Kept>,
+    kept: Mutex<CachedKeys>,
 }
 
 impl Keys {
@@ -166,11 +166,11 @@ impl Keys {
         let key = set.find(&kid).ok_or_else(|| refused("ID_TOKEN_KEY"))?;
         let claims = claims(token, key, client_id)?;
         check(&claims, key, &set.issuer, client_id, nonce, self.clock.now())?;
-        let username = clean::identifier(claims.preferred_username.unwrap_or_default());
+        let username = sanitize::identifier(claims.preferred_username.unwrap_or_default());
         Ok(SignedIn {
-            name: claims.name.map_or_else(|| username.clone(), clean::name),
-            tenant_id: clean::identifier(claims.tid),
-            object_id: clean::identifier(claims.oid),
+            name: claims.name.map_or_else(|| username.clone(), sanitize::name),
+            tenant_id: sanitize::identifier(claims.tid),
+            object_id: sanitize::identifier(claims.oid),
             username,
         })
     }

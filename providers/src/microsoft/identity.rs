@@ -258,7 +258,7 @@ impl Identity {
             access_token: given.access_token.into(),
             refresh_token: given.refresh_token.map(SecretString::from),
             id_token: given.id_token.map(SecretString::from),
-            expires_in: Duration::from_secs(given.expires_in).min(http::LONGEST_WAIT),
+            expires_in: Duration::from_secs(given.expires_in).min(http::MAX_WAIT),
         })
     }
 

@@ -38,8 +38,8 @@ use uuid::{Uuid, uuid};
 pub use cloud::Cloud;
 
 use crate::{
-    CalendarInfo, CalendarListing, Changes, Channel, Event, EventChange, EventPage, FreeBusy, Mailbox,
-    NewEvent, Offers, Organisation, Page, Person, Provider, Result, RoomInfo, Session, Since,
+    CalendarInfo, CalendarListing, ChangeCheck, Changes, Channel, Event, EventChange, EventPage, FreeBusy,
+    Mailbox, NewEvent, Organisation, Page, Person, Provider, ProviderFeatures, Result, RoomInfo, Session,
 };
 
 /// The property set of Muster's extended properties on events. Must never change: events in customers' calendars are
@@ -115,8 +115,8 @@ impl Provider for Microsoft {
         ProviderKind::Microsoft365
     }
 
-    fn offers(&self) -> Offers {
-        Offers {
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
             consent_pages: true,
             own_consent: true,
             invitations: true,
@@ -196,13 +196,13 @@ impl Provider for Microsoft {
         self.read_changes(session, mailbox, window, cursor).await
     }
 
-    async fn changed(
+    async fn poll_changes(
         &self,
         session: &Session,
         mailbox: &str,
         window: TimeRange,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         self.ask_for_changes(session, mailbox, window, watermark).await
     }
 
@@ -241,7 +241,7 @@ impl Provider for Microsoft {
     }
 
     async fn renew(&self, session: &Session, channel: &str) -> Result<Channel> {
-        self.prolong(session, channel).await
+        self.renew_subscription(session, channel).await
     }
 
     async fn unwatch(&self, session: &Session, channel: &str) -> Result<()> {

@@ -21,19 +21,24 @@ const TEAMS: &str = "teamsForBusiness";
 const RULE: &str = "______________________________";
 
 /// Whether a calendar permits Teams meetings.
-pub(super) fn permitted(calendar: &wire::Calendar) -> bool {
+pub(super) fn allows_meetings(calendar: &wire::Calendar) -> bool {
     calendar.allowed_online_meeting_providers.iter().any(|provider| provider == TEAMS)
 }
 
 /// The meeting of an event, as far as it is told.
-pub(super) fn told(raw: &wire::Event) -> Option<OnlineMeeting> {
+pub(super) fn read_meeting(raw: &wire::Event) -> Option<OnlineMeeting> {
     let url = raw.online_meeting.as_ref().and_then(|meeting| meeting.join_url.clone());
     raw.is_online_meeting.unwrap_or_default().then(|| OnlineMeeting::at(url))
 }
 
 impl Microsoft {
     /// Whether the meeting that `new` wants may be asked for.
-    pub(super) async fn may_meet(&self, session: &Session, mailbox: &str, new: &NewEvent) -> Result<bool> {
+    pub(super) async fn may_request_meeting(
+        &self,
+        session: &Session,
+        mailbox: &str,
+        new: &NewEvent,
+    ) -> Result<bool> {
         match new.online_meeting {
             true => Ok(self.read_calendar(session, mailbox).await?.capabilities.online_meetings),
             false => Ok(false),
@@ -41,7 +46,7 @@ impl Microsoft {
     }
 
     /// The body that a new text becomes: beside it stands how to join, where the event has a meeting.
-    pub(super) async fn text_beside_meeting(
+    pub(super) async fn body_with_meeting(
         &self,
         session: &Session,
         mailbox: &str,
@@ -81,7 +86,7 @@ pub(super) fn ask(body: &mut Value) {
 }
 
 /// What was written, with what became of the meeting that was wanted.
-pub(super) fn answered(new: &NewEvent, may_meet: bool, written: Event) -> Event {
+pub(super) fn with_meeting_outcome(new: &NewEvent, may_meet: bool, written: Event) -> Event {
     match new.online_meeting && !may_meet {
         true => Event { online_meeting: Some(OnlineMeeting::Failed), ..written },
         false => written,

@@ -83,8 +83,8 @@ impl Microsoft {
             return Ok(Vec::new());
         }
         let mut told = Vec::with_capacity(calls.len());
-        for together in calls.chunks(batch::MOST) {
-            for (call, answer) in together.iter().zip(self.ask_together(session, together).await?) {
+        for together in calls.chunks(batch::MAX) {
+            for (call, answer) in together.iter().zip(self.send_batch(session, together).await?) {
                 told.push(match answer {
                     Err(error) if error.remedy == Remedy::SkipMailbox => None,
                     // What cannot be read together is asked again by itself.
@@ -110,23 +110,23 @@ impl Microsoft {
             None => self.busy_at_once(session, batch, window).await,
         };
         let verdicts = match verdicts {
-            Err(error) if parts::splits(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) if parts::can_be_split(&error) => batch.iter().map(|_| Err(error.clone())).collect(),
             verdicts => verdicts?,
         };
         let mut all = Vec::with_capacity(batch.len());
         for (mailbox, verdict) in batch.iter().zip(verdicts) {
             all.push(match verdict {
                 // The answer about all of them may fail through one of the others.
-                Err(error) if parts::splits(&error) && batch.len() > 1 => {
+                Err(error) if parts::can_be_split(&error) && batch.len() > 1 => {
                     let alone = self.busy_of_one(session, mailbox, window).await;
                     match alone {
-                        Err(error) if parts::splits(&error) => {
+                        Err(error) if parts::can_be_split(&error) => {
                             self.busy_in_parts(session, mailbox, window, error).await
                         }
                         alone => alone,
                     }
                 }
-                Err(error) if parts::splits(&error) => {
+                Err(error) if parts::can_be_split(&error) => {
                     self.busy_in_parts(session, mailbox, window, error).await
                 }
                 verdict => verdict,
@@ -158,7 +158,7 @@ impl Microsoft {
         refusal: Error,
     ) -> Result<FreeBusy> {
         let ask = |part| -> BoxFuture<'_, _> { Box::pin(self.busy_of_one(session, mailbox, part)) };
-        Ok(parts::read(window, refusal, ask).await?.in_one())
+        Ok(parts::read(window, refusal, ask).await?.into_free_busy())
     }
 
     /// The request needs a mailbox to ask from. The service mailbox asks; where it cannot, a member of the batch

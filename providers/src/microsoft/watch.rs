@@ -41,7 +41,7 @@ impl Microsoft {
         self.call_json(session, &call).await.map(channel)
     }
 
-    pub(super) async fn prolong(&self, session: &Session, id: &str) -> Result<Channel> {
+    pub(super) async fn renew_subscription(&self, session: &Session, id: &str) -> Result<Channel> {
         let body = json!({ "expirationDateTime": self.channel_end() });
         let call = Call::patch(self.url(&["subscriptions", id])?, body).item();
         self.call_json(session, &call).await.map(channel)

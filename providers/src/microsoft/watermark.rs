@@ -18,7 +18,7 @@ use super::{
     request::{Call, MAX_PAGES},
     wire,
 };
-use crate::{Remedy, Result, Session, Since};
+use crate::{ChangeCheck, Remedy, Result, Session};
 
 /// Where a round of changes ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl Microsoft {
         mailbox: &str,
         window: TimeRange,
         watermark: Option<&str>,
-    ) -> Result<Since> {
+    ) -> Result<ChangeCheck> {
         // Times and texts are always JSON.
         let write = |link| {
             let watermark = Watermark { mailbox: mailbox.to_owned(), window, link };
@@ -45,14 +45,14 @@ impl Microsoft {
         let known = known.filter(|known| known.mailbox == mailbox && known.window == window);
         if let Some(link) = known.and_then(|known| self.follow(&known.link).ok()) {
             match self.walk_changes(session, mailbox, link).await {
-                Ok((link, false)) => return Ok(Since::Same(write(link))),
-                Ok((link, true)) => return Ok(Since::Changed(Some(write(link)))),
+                Ok((link, false)) => return Ok(ChangeCheck::Same(write(link))),
+                Ok((link, true)) => return Ok(ChangeCheck::Changed(Some(write(link)))),
                 Err(error) if error.remedy == Remedy::Resync => {}
                 Err(error) => return Err(error),
             }
         }
         let (link, _) = self.walk_changes(session, mailbox, begin(self, mailbox, window)?).await?;
-        Ok(Since::Changed(Some(write(link))))
+        Ok(ChangeCheck::Changed(Some(write(link))))
     }
 
     /// Walks to the end of a round. Returns where the next one begins, and whether anything was told in this one.

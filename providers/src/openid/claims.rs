@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 /// The most claims that a token may have.
-const MOST: usize = 200;
+const MAX: usize = 200;
 /// The longest subject, in characters (OpenID Connect Core section 2).
 const LONGEST_SUBJECT: usize = 255;
 
@@ -23,7 +23,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    pub(super) fn new(claims: Once, ends: Timestamp) -> Self {
+    pub(super) fn new(claims: UniqueMembers, ends: Timestamp) -> Self {
         Self { claims: claims.0, ends }
     }
 
@@ -37,7 +37,7 @@ impl Claims {
     }
 
     /// Takes members from elsewhere, in place of those of the same names.
-    pub(super) fn take(&mut self, from: Once, names: &[&str]) {
+    pub(super) fn take(&mut self, from: UniqueMembers, names: &[&str]) {
         for name in names {
             self.claims.remove(*name);
         }
@@ -61,9 +61,9 @@ impl Claims {
 
 /// Members of an object, each of which is there once.
 #[derive(Debug)]
-pub(super) struct Once(Map<String, Value>);
+pub(super) struct UniqueMembers(Map<String, Value>);
 
-impl Once {
+impl UniqueMembers {
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         text(&self.0, name)
     }
@@ -91,7 +91,7 @@ fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members.get(name)?.as_str()
 }
 
-impl<'de> Deserialize<'de> for Once {
+impl<'de> Deserialize<'de> for UniqueMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(OnceVisitor)
     }
@@ -100,20 +100,20 @@ impl<'de> Deserialize<'de> for Once {
 struct OnceVisitor;
 
 impl<'de> Visitor<'de> for OnceVisitor {
-    type Value = Once;
+    type Value = UniqueMembers;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object without repeated members")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Once, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<UniqueMembers, A::Error> {
         let mut members = Map::new();
         while let Some((name, value)) = access.next_entry::<String, Value>()? {
-            if members.len() == MOST || members.insert(name, value).is_some() {
+            if members.len() == MAX || members.insert(name, value).is_some() {
                 return Err(A::Error::custom("too many members, or one of them twice"));
             }
         }
-        Ok(Once(members))
+        Ok(UniqueMembers(members))
     }
 }
 
@@ -127,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_claim_that_is_there_twice_is_no_claim() {
-        assert!(serde_json::from_str::<Once>(r#"{"sub":"a","sub":"b"}"#).is_err());
-        assert!(serde_json::from_str::<Once>(r#"{"sub":"a","aud":["b","b"]}"#).is_ok());
+        assert!(serde_json::from_str::<UniqueMembers>(r#"{"sub":"a","sub":"b"}"#).is_err());
+        assert!(serde_json::from_str::<UniqueMembers>(r#"{"sub":"a","aud":["b","b"]}"#).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::discovery;
 use crate::Result;
 
 /// The most keys of one issuer.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 #[derive(Deserialize)]
 struct List {
@@ -85,7 +85,7 @@ fn known(algorithm: SigningAlgorithm) -> Algorithm {
 /// Reads an issuer's keys. One of a kind that is not known here is left out and takes no other with it.
 pub(super) async fn read(client: &Client, url: &Url) -> Result<KeySet> {
     let list: List = discovery::get(client, url.clone()).await?;
-    Ok(KeySet(list.keys.into_iter().take(MOST).filter_map(usable).collect()))
+    Ok(KeySet(list.keys.into_iter().take(MAX).filter_map(usable).collect()))
 }
 
 /// A key that may sign. By which algorithms is said by the key itself: by its kind, its curve and its `alg`.

@@ -59,7 +59,7 @@ struct Published {
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedMetadata {
     published: Option<(Arc<Published>, Timestamp)>,
     looked_at: Option<Timestamp>,
 }
@@ -69,7 +69,7 @@ struct Kept {
 pub struct OpenId {
     client: Client,
     clock: SharedClock,
-    kept: Cache<Uuid, Arc<Mutex<Kept>>>,
+    kept: Cache<Uuid, Arc<Mutex<CachedMetadata>>>,
 }
 
 impl OpenId {

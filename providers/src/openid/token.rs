@@ -9,7 +9,7 @@ use chrono::Duration;
 use domain::Timestamp;
 use jsonwebtoken::{Header, Validation};
 
-use super::{Claims, Issuer, OpenId, claims::Once, keys::Key, refused};
+use super::{Claims, Issuer, OpenId, claims::UniqueMembers, keys::Key, refused};
 use crate::Result;
 
 /// How far two clocks may differ.
@@ -67,13 +67,13 @@ fn is_typed(header: &Header, what: Use<'_>) -> bool {
 }
 
 /// The claims of a token whose signature holds. The algorithms are the key's and the registration's.
-fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<Once> {
+fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<UniqueMembers> {
     use jsonwebtoken::errors::ErrorKind as E;
     let mut rules = Validation { algorithms: key.algorithms(&issuer.algorithms), ..Validation::default() };
     rules.required_spec_claims.clear();
     rules.validate_exp = false;
     rules.validate_aud = false;
-    let decoded = jsonwebtoken::decode::<Once>(token, &key.key, &rules);
+    let decoded = jsonwebtoken::decode::<UniqueMembers>(token, &key.key, &rules);
     decoded.map(|decoded| decoded.claims).map_err(|error| {
         refused(match error.kind() {
             E::InvalidSignature => "TOKEN_SIGNATURE",
@@ -84,7 +84,7 @@ fn signed(token: &str, key: &Key, issuer: &Issuer) -> Result<Once> {
 }
 
 /// Holds the claims to the registration; returns when the token ends.
-fn check(claims: &Once, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Result<Timestamp> {
+fn check(claims: &UniqueMembers, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Result<Timestamp> {
     let time = |name| claims.seconds(name).and_then(|at| Timestamp::from_timestamp(at, 0));
     let (Some(ends), Some(made)) = (time("exp"), time("iat")) else { return Err(refused("TOKEN_TIMES")) };
     let begins = if claims.has("nbf") { time("nbf").ok_or_else(|| refused("TOKEN_TIMES"))? } else { made };
@@ -106,7 +106,7 @@ fn check(claims: &Once, issuer: &Issuer, what: Use<'_>, now: Timestamp) -> Resul
 }
 
 /// Whether a token was made for us. An ID token with several audiences names the one that asked for it.
-fn is_for_us(claims: &Once, audience: &[&str], issuer: &Issuer, what: Use<'_>) -> bool {
+fn is_for_us(claims: &UniqueMembers, audience: &[&str], issuer: &Issuer, what: Use<'_>) -> bool {
     let client = issuer.client_id.as_str();
     match what {
         Use::AccessToken { audience: wanted } => !wanted.is_empty() && audience.contains(&wanted),
@@ -120,7 +120,7 @@ fn is_for_us(claims: &Once, audience: &[&str], issuer: &Issuer, what: Use<'_>) -
 }
 
 /// Whether a token belongs to the sign-in that waits for it.
-fn is_answer(claims: &Once, what: Use<'_>) -> bool {
+fn is_answer(claims: &UniqueMembers, what: Use<'_>) -> bool {
     let Use::SignIn { nonce } = what else { return true };
     let said = claims.text("nonce").unwrap_or_default();
     !nonce.is_empty() && verify_slices_are_equal(said.as_bytes(), nonce.as_bytes()).is_ok()

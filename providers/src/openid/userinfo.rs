@@ -6,7 +6,7 @@ use oauth2::AccessToken;
 use url::Url;
 
 use super::{
-    claims::{Claims, Once},
+    claims::{Claims, UniqueMembers},
     refused,
 };
 use crate::Result;
@@ -27,7 +27,8 @@ pub(super) async fn with_address(
         tracing::info!(status = answer.status.as_u16(), "an issuer told nothing of a person");
         return Ok(claims);
     }
-    let told: Once = serde_json::from_slice(&answer.body).map_err(|_| refused("USERINFO_MALFORMED"))?;
+    let told: UniqueMembers =
+        serde_json::from_slice(&answer.body).map_err(|_| refused("USERINFO_MALFORMED"))?;
     if told.text("sub").is_none() || told.text("sub") != claims.subject("sub") {
         return Err(refused("USERINFO_SUBJECT"));
     }

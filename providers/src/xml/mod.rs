@@ -3,7 +3,7 @@
 //! Parsing is lenient where the meaning is clear: characters that XML 1.0 forbids are dropped, literal or by reference;
 //! undefined entities are empty; invalid bytes are replaced ([`decode`]). Document types are refused (no entities of a
 //! server's own), and so are unbalanced tags. Depth and the memory of the tree are bounded; a document that exceeds
-//! them is [`Refused::OverBudget`], so that the caller can request less at once.
+//! them is [`BodyRejected::OverBudget`], so that the caller can request less at once.
 //!
 //! [`decode`]: crate::body::decode
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::body::{self, Refused};
+use crate::body::{self, BodyRejected};
 
 /// The namespace of WebDAV.
 pub(crate) const DAV: &str = "DAV:";
@@ -58,13 +58,13 @@ pub(crate) struct Element {
 
 impl Element {
     /// Parses a document.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, Refused> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, BodyRejected> {
         reader::read(body, &mut body::Budget::of(body::MEMORY))
     }
 
     /// Parses a document without blocking an async worker.
-    pub(crate) async fn read_apart(body: &Bytes) -> Result<Self, Refused> {
-        body::apart(body, Self::read).await
+    pub(crate) async fn read_blocking(body: &Bytes) -> Result<Self, BodyRejected> {
+        body::run_blocking(body, Self::read).await
     }
 
     /// The namespace; empty for none.

@@ -10,7 +10,7 @@ use quick_xml::{
 };
 
 use super::{Attribute, Element, Tag};
-use crate::body::{Budget, Refused, decode};
+use crate::body::{BodyRejected, Budget, decode};
 
 /// The deepest element that is read.
 const DEPTH: usize = 64;
@@ -22,19 +22,19 @@ const TAG: usize = 256;
 const ATTRIBUTES: usize = size_of::<Vec<Attribute>>();
 
 /// Reads a document, within a budget of bytes.
-pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, Refused> {
+pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, BodyRejected> {
     let text = decode(body, budget)?;
     let mut reader = NsReader::from_str(&text);
     reader.config_mut().allow_dangling_amp = true;
     reader.resolver_mut().set_max_namespace_bindings(NAMESPACES);
     let mut tree = Tree { open: vec![Element::default()], tags: HashMap::new(), budget };
     loop {
-        let (namespace, event) = reader.read_resolved_event().map_err(|_| Refused::Malformed)?;
+        let (namespace, event) = reader.read_resolved_event().map_err(|_| BodyRejected::Malformed)?;
         match event {
             Event::Start(start) => {
                 let element = tree.element(&namespace, &start)?;
                 if tree.open.len() > DEPTH {
-                    return Err(Refused::OverBudget);
+                    return Err(BodyRejected::OverBudget);
                 }
                 tree.open.push(element);
             }
@@ -43,7 +43,7 @@ pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, Refused>
                 tree.close(element)?;
             }
             Event::End(_) => {
-                let done = tree.open.pop().ok_or(Refused::Malformed)?;
+                let done = tree.open.pop().ok_or(BodyRejected::Malformed)?;
                 tree.close(done)?;
             }
             Event::Text(text) => tree.text(&text)?,
@@ -53,13 +53,13 @@ pub(super) fn read(body: &[u8], budget: &mut Budget) -> Result<Element, Refused>
                     tree.room(char.len_utf8())?.push(char);
                 }
             }
-            Event::DocType(_) => return Err(Refused::Malformed),
+            Event::DocType(_) => return Err(BodyRejected::Malformed),
             Event::Eof => break,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
-    let mut document = tree.open.pop().filter(|_| tree.open.is_empty()).ok_or(Refused::Malformed)?;
-    document.children.pop().ok_or(Refused::Malformed)
+    let mut document = tree.open.pop().filter(|_| tree.open.is_empty()).ok_or(BodyRejected::Malformed)?;
+    document.children.pop().ok_or(BodyRejected::Malformed)
 }
 
 /// What is made so far.
@@ -72,7 +72,11 @@ struct Tree<'b> {
 }
 
 impl Tree<'_> {
-    fn element(&mut self, namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Result<Element, Refused> {
+    fn element(
+        &mut self,
+        namespace: &ResolveResult<'_>,
+        start: &BytesStart<'_>,
+    ) -> Result<Element, BodyRejected> {
         self.budget.spend(size_of::<Element>())?;
         let namespace = match namespace {
             ResolveResult::Bound(namespace) => namespace.as_ref(),
@@ -83,7 +87,7 @@ impl Tree<'_> {
         Ok(Element { tag, attributes, text: String::new(), children: Vec::new() })
     }
 
-    fn tag(&mut self, namespace: &str, name: &str) -> Result<Arc<Tag>, Refused> {
+    fn tag(&mut self, namespace: &str, name: &str) -> Result<Arc<Tag>, BodyRejected> {
         if let Some(known) = self.tags.get(namespace).and_then(|names| names.get(name)) {
             return Ok(Arc::clone(known));
         }
@@ -95,7 +99,7 @@ impl Tree<'_> {
 
     /// Those without a namespace. One that is not well-formed is left out, with what follows it in the tag.
     #[expect(clippy::box_collection, reason = "see the field")]
-    fn attributes(&mut self, start: &BytesStart<'_>) -> Result<Option<Box<Vec<Attribute>>>, Refused> {
+    fn attributes(&mut self, start: &BytesStart<'_>) -> Result<Option<Box<Vec<Attribute>>>, BodyRejected> {
         let mut all = Vec::new();
         // Looking for doubles would take as many steps as the square of their number.
         for attribute in start.attributes().with_checks(false).map_while(Result::ok) {
@@ -113,17 +117,17 @@ impl Tree<'_> {
     }
 
     /// Ends an element, which goes into the one that is open then.
-    fn close(&mut self, mut done: Element) -> Result<(), Refused> {
+    fn close(&mut self, mut done: Element) -> Result<(), BodyRejected> {
         done.text.shrink_to_fit();
         done.children.shrink_to_fit();
-        let parent = self.open.last_mut().ok_or(Refused::Malformed)?;
+        let parent = self.open.last_mut().ok_or(BodyRejected::Malformed)?;
         make_room(&mut parent.children);
         parent.children.push(done);
         Ok(())
     }
 
     /// Adds text, with line breaks as XML 1.0 section 2.11 wants them.
-    fn text(&mut self, text: &str) -> Result<(), Refused> {
+    fn text(&mut self, text: &str) -> Result<(), BodyRejected> {
         let whole = self.room(text.len())?;
         let mut rest = text;
         while let Some(at) = rest.find(|char| !is_allowed(char) || char == '\r') {
@@ -139,9 +143,9 @@ impl Tree<'_> {
     }
 
     /// The text of the open element, with room for this number of bytes.
-    fn room(&mut self, bytes: usize) -> Result<&mut String, Refused> {
+    fn room(&mut self, bytes: usize) -> Result<&mut String, BodyRejected> {
         self.budget.spend(bytes)?;
-        let text = &mut self.open.last_mut().ok_or(Refused::Malformed)?.text;
+        let text = &mut self.open.last_mut().ok_or(BodyRejected::Malformed)?.text;
         if text.capacity() - text.len() < bytes {
             text.reserve_exact(bytes.max(text.len() / 4));
         }

@@ -34,7 +34,7 @@ fn hostile_documents_are_refused() {
         "text",
         "\u{0}",
     ] {
-        assert_eq!(Element::read(text.as_bytes()).err(), Some(Refused::Malformed), "{text}");
+        assert_eq!(Element::read(text.as_bytes()).err(), Some(BodyRejected::Malformed), "{text}");
     }
 }
 
@@ -98,7 +98,7 @@ fn attributes_with_a_namespace_and_bindings_are_no_attributes() {
 }
 
 /// What a document costs of a whole budget.
-fn cost(document: &str) -> Result<usize, Refused> {
+fn cost(document: &str) -> Result<usize, BodyRejected> {
     let mut budget = Budget::of(MEMORY);
     reader::read(document.as_bytes(), &mut budget)?;
     Ok(budget.spent(MEMORY))
@@ -132,7 +132,7 @@ fn bombs_are_over_budget_and_not_malformed() {
         ("names", format!("<a>{names}</a>")),
         ("text", text),
     ] {
-        assert_eq!(cost(&document).err(), Some(Refused::OverBudget), "{name}");
+        assert_eq!(cost(&document).err(), Some(BodyRejected::OverBudget), "{name}");
     }
 }
 
@@ -147,6 +147,6 @@ fn a_long_list_of_a_real_server_is_within_the_budget() {
 async fn large_documents_are_read_apart_with_the_same_result() {
     for length in [10, 100_000] {
         let document = Bytes::from(format!("<a>{}</a>", "x".repeat(length)));
-        assert_eq!(Element::read_apart(&document).await.unwrap().text.len(), length);
+        assert_eq!(Element::read_blocking(&document).await.unwrap().text.len(), length);
     }
 }

@@ -5,7 +5,7 @@ use crate::caldav_script as script;
 use std::time::Duration;
 
 use domain::{BusyKind, TimeRange};
-use providers::{Changes, ErrorKind, NewEvent, Party, Provider, Remedy, Result, Since};
+use providers::{ChangeCheck, Changes, ErrorKind, NewEvent, Party, Provider, Remedy, Result};
 use script::{Reply, Script, caldav, multistatus, plain, response, saturday, session};
 
 const ADA: &str = "ada@corp.test";
@@ -367,8 +367,8 @@ async fn a_calendars_own_word_about_its_state_says_whether_anything_has_changed(
     let (caldav, session) = (caldav(), session(&script));
     let (mut at, mut same) = (None, Vec::new());
     for _ in 0..11 {
-        let since = caldav.changed(&session, ADA, saturday(), at.as_deref()).await.unwrap();
-        same.push(matches!(since, Since::Same(_)));
+        let since = caldav.poll_changes(&session, ADA, saturday(), at.as_deref()).await.unwrap();
+        same.push(matches!(since, ChangeCheck::Same(_)));
         at = since.watermark();
         assert!(at.is_some());
     }

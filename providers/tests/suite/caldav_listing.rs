@@ -5,7 +5,7 @@ use providers::{ErrorKind, Provider, Session};
 
 use crate::{
     caldav_script::{Reply, caldav, multistatus, plain, response, saturday},
-    caldav_world::{Ask, Nodes, World, calendar, event, nodes, owner, principal},
+    caldav_setup::{Ask, Nodes, Setup, calendar, event, nodes, owner, principal},
 };
 
 /// The service account and Ada; the list of principals is closed.
@@ -18,8 +18,8 @@ fn everybody() -> Reply {
     multistatus(&(svc + &response("/p/ada/", &principal("Ada", &["ada@corp.test"], &[]))))
 }
 
-async fn people(world: &World) -> Vec<String> {
-    let people = caldav().people(&world.session(), None).await.unwrap().items;
+async fn people(setup: &Setup) -> Vec<String> {
+    let people = caldav().people(&setup.session(), None).await.unwrap().items;
     people.into_iter().map(|one| one.address).collect()
 }
 
@@ -36,15 +36,15 @@ async fn a_search_that_is_refused_in_one_way_is_asked_in_another() {
         ("letters of names", "<D:displayname/></D:prop><D:match>", "a"),
     ] {
         for otherwise in [plain(400), multistatus("")] {
-            let world = World::serve(nodes([]), move |ask| {
+            let setup = Setup::serve(nodes([]), move |ask| {
                 if ask.path == "/p/" && ask.method == "REPORT" {
                     let is_it = ask.body.contains(property) && text(ask).as_deref() == Some(wanted);
                     return Some(if is_it { everybody() } else { otherwise.clone() });
                 }
                 unlisted(ask)
             });
-            assert_eq!(people(&world).await, ["ada@corp.test"], "{name}");
-            assert!(world.count(|ask| ask.method == "REPORT") <= 11, "{name}");
+            assert_eq!(people(&setup).await, ["ada@corp.test"], "{name}");
+            assert!(setup.count(|ask| ask.method == "REPORT") <= 11, "{name}");
         }
     }
 }
@@ -52,7 +52,7 @@ async fn a_search_that_is_refused_in_one_way_is_asked_in_another() {
 #[tokio::test]
 async fn somebody_whom_no_list_shows_is_found_by_address_and_a_server_that_answers_everybody_is_not_believed()
 {
-    let world = World::serve(nodes([("/c/ada/work/", calendar(""))]), |ask| {
+    let setup = Setup::serve(nodes([("/c/ada/work/", calendar(""))]), |ask| {
         let is_search = ask.path == "/p/" && ask.method == "REPORT";
         match is_search && ask.body.contains("<D:match>ada@corp.test") {
             true => Some(everybody()),
@@ -60,20 +60,20 @@ async fn somebody_whom_no_list_shows_is_found_by_address_and_a_server_that_answe
             false => unlisted(ask),
         }
     });
-    let (caldav, session) = (caldav(), world.session());
+    let (caldav, session) = (caldav(), setup.session());
     assert_eq!(caldav.mailbox(&session, "ada@corp.test").await.unwrap().id, "/p/ada/");
     let error = caldav.mailbox(&session, "bo@corp.test").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoMailbox);
-    let world = World::serve(nodes([("/c/ada/work/", calendar(""))]), |ask| {
+    let setup = Setup::serve(nodes([("/c/ada/work/", calendar(""))]), |ask| {
         if ask.path == "/p/" && ask.method == "REPORT" { Some(everybody()) } else { unlisted(ask) }
     });
-    let error = crate::caldav_script::caldav().mailbox(&world.session(), "bo@corp.test").await.unwrap_err();
+    let error = crate::caldav_script::caldav().mailbox(&setup.session(), "bo@corp.test").await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoMailbox, "whoever was answered is somebody else");
 }
 
 #[tokio::test]
 async fn nobody_is_listed_without_an_address_or_twice() {
-    let world = World::serve(
+    let setup = Setup::serve(
         nodes([
             ("/p/again/", principal("Ada again", &["ADA@corp.test"], &[])),
             ("/p/ada@corp.test/", principal("Called like her", &[], &[])),
@@ -88,12 +88,12 @@ async fn nobody_is_listed_without_an_address_or_twice() {
         ]),
         |_| None,
     );
-    assert_eq!(people(&world).await, ["ada@corp.test", "bo@corp.test"]);
+    assert_eq!(people(&setup).await, ["ada@corp.test", "bo@corp.test"]);
 }
 
 #[tokio::test]
 async fn owners_of_calendars_in_the_accounts_own_home_are_there_where_nobody_is_listed() {
-    let world = World::serve(
+    let setup = Setup::serve(
         nodes([
             ("/p/ada/", principal("Ada", &["ada@corp.test"], &["/c/svc/"])),
             ("/c/svc/ada.work/", calendar(&owner("/p/ada/"))),
@@ -101,8 +101,8 @@ async fn owners_of_calendars_in_the_accounts_own_home_are_there_where_nobody_is_
         ]),
         |ask| if ask.path == "/p/" { Some(plain(403)) } else { None },
     );
-    assert_eq!(people(&world).await, ["ada@corp.test"]);
-    let found = caldav().calendar(&world.session(), "ada@corp.test").await.unwrap();
+    assert_eq!(people(&setup).await, ["ada@corp.test"]);
+    let found = caldav().calendar(&setup.session(), "ada@corp.test").await.unwrap();
     assert_eq!(found.id, "/c/svc/ada.work/");
 }
 
@@ -123,39 +123,39 @@ fn ten() -> (Vec<String>, Nodes) {
 #[tokio::test]
 async fn the_list_is_read_once_for_ten_mailboxes_and_anew_on_demand() {
     let (mailboxes, all) = ten();
-    let world = World::serve(all, |_| None);
-    let (caldav, session) = (caldav(), world.session());
+    let setup = Setup::serve(all, |_| None);
+    let (caldav, session) = (caldav(), setup.session());
     let is_list = |ask: &Ask| ask.path == "/p/" && ask.is_deep();
     let busy = caldav.busy(&session, &mailboxes, saturday()).await.unwrap();
     assert!(busy.iter().all(|(_, one)| one.as_ref().is_ok_and(|one| one.busy.len() == 1)), "{busy:?}");
-    assert_eq!(world.count(is_list), 1);
+    assert_eq!(setup.count(is_list), 1);
     let first = 3 + 10 * 7;
     assert_eq!(
-        world.count(|_| true),
+        setup.count(|_| true),
         first,
         "the account, itself, the list; a principal, a home, a window, and four lists to compare each"
     );
     caldav.busy(&session, &mailboxes, saturday()).await.unwrap();
-    assert_eq!(world.count(|_| true), first + 10, "afterwards the windows alone");
+    assert_eq!(setup.count(|_| true), first + 10, "afterwards the windows alone");
     for mailbox in &mailboxes {
         caldav.mailbox(&session, mailbox).await.unwrap();
         caldav.calendar(&session, mailbox).await.unwrap();
     }
-    assert_eq!(world.count(is_list), 1);
+    assert_eq!(setup.count(is_list), 1);
     caldav.people(&session, None).await.unwrap();
-    assert_eq!(world.count(is_list), 2);
+    assert_eq!(setup.count(is_list), 2);
 }
 
 #[tokio::test]
 async fn what_one_integration_has_seen_no_other_one_meets() {
     let (mailboxes, all) = ten();
-    let world = World::serve(all, |ask| {
+    let setup = Setup::serve(all, |ask| {
         // The same server lets another account see nobody.
         let is_other = ask.line.contains("b3RoZXI6cHc=");
         (is_other && ask.path != "/" && ask.path != "/p/svc/").then(|| plain(403))
     });
     let caldav = caldav();
-    let session = world.session();
+    let session = setup.session();
     let window: TimeRange = saturday();
     assert!(caldav.busy(&session, &mailboxes, window).await.unwrap().iter().all(|(_, one)| one.is_ok()));
     let user = "other".to_owned();

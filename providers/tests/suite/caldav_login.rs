@@ -9,7 +9,7 @@ use providers::{ErrorKind, Provider, Remedy, Session, StaticCredentials};
 
 use crate::{
     caldav_script::{Reply, basic, caldav, saturday},
-    caldav_world::{World, calendar, nodes},
+    caldav_setup::{Setup, calendar, nodes},
 };
 
 const ADA: &str = "ada@corp.test";
@@ -19,7 +19,7 @@ fn challenge(values: &[&str]) -> Reply {
     (401, values.collect(), String::new())
 }
 
-fn ada() -> crate::caldav_world::Nodes {
+fn ada() -> crate::caldav_setup::Nodes {
     nodes([("/c/ada/work/", calendar(""))])
 }
 
@@ -28,7 +28,7 @@ async fn digest_is_spoken_and_its_nonce_is_used_again() {
     for algorithm in ["MD5", "md5-sess", "SHA-256", "SHA-512-256-sess"] {
         let given = Arc::new(AtomicUsize::new(0));
         let server = given.clone();
-        let world = World::serve(ada(), move |ask| {
+        let setup = Setup::serve(ada(), move |ask| {
             let told = |name: &str| {
                 let rest = ask.line.split(&format!("{name}=")).nth(1)?;
                 Some(rest.split([',', ' ']).next()?.trim_matches('"').to_owned())
@@ -50,14 +50,14 @@ async fn digest_is_spoken_and_its_nonce_is_used_again() {
             );
             Some(challenge(&["Negotiate", &text]))
         });
-        let (caldav, session) = (caldav(), world.session());
+        let (caldav, session) = (caldav(), setup.session());
         assert_eq!(caldav.mailbox(&session, ADA).await.unwrap().id, "/p/ada/", "{algorithm}");
         assert_eq!(caldav.mailbox(&session, ADA).await.unwrap().id, "/p/ada/", "{algorithm}");
-        let (nonces, asked) = (given.load(Ordering::SeqCst), world.asked().len());
+        let (nonces, asked) = (given.load(Ordering::SeqCst), setup.asked().len());
         assert_eq!(asked - nonces, 3 + 2 + 2, "{algorithm}: whatever was not a challenge was answered");
         assert_eq!(nonces, 2, "{algorithm}");
         assert_eq!(
-            world.count(|ask| ask.line.contains("Basic ")),
+            setup.count(|ask| ask.line.contains("Basic ")),
             1,
             "{algorithm}: only before it was known"
         );
@@ -67,9 +67,9 @@ async fn digest_is_spoken_and_its_nonce_is_used_again() {
 #[tokio::test]
 async fn a_refused_password_is_not_sent_again_until_somebody_acts() {
     for offered in [&["Basic realm=\"r\""][..], &["Digest realm=\"r\", nonce=\"n\", qop=\"auth\""], &[]] {
-        let world =
-            World::serve(ada(), move |ask| (!ask.line.contains("c3ZjOm5ldw==")).then(|| challenge(offered)));
-        let (caldav, session) = (caldav(), world.session());
+        let setup =
+            Setup::serve(ada(), move |ask| (!ask.line.contains("c3ZjOm5ldw==")).then(|| challenge(offered)));
+        let (caldav, session) = (caldav(), setup.session());
         for _ in 0..5 {
             let error = caldav.organisation(&session).await.unwrap_err();
             assert_eq!((error.kind, error.remedy), (ErrorKind::GrantLost, Remedy::Reconnect), "{offered:?}");
@@ -78,11 +78,11 @@ async fn a_refused_password_is_not_sent_again_until_somebody_acts() {
             assert_eq!(busy.await.unwrap_err().remedy, Remedy::Reconnect, "{offered:?}");
         }
         let expected = if offered.first().is_some_and(|one| one.starts_with("Digest")) { 2 } else { 1 };
-        assert_eq!(world.asked().len(), expected, "{offered:?}");
+        assert_eq!(setup.asked().len(), expected, "{offered:?}");
         // Somebody has typed it again: that is tried, once.
         let again = Session { scope: "the next consent".into(), ..session.clone() };
         assert!(caldav.organisation(&again).await.is_err() && caldav.organisation(&again).await.is_err());
-        assert_eq!(world.asked().len(), 2 * expected, "{offered:?}");
+        assert_eq!(setup.asked().len(), 2 * expected, "{offered:?}");
         if expected == 1 {
             let credentials = Arc::new(StaticCredentials(basic("new")));
             let renewed = Session { credentials, ..session };
@@ -102,8 +102,8 @@ async fn a_server_that_wants_another_scheme_is_named_with_what_to_switch_on() {
         (&["Bearer realm=\"x\""], "Bearer"),
         (&["Negotiate, NTLM, Bearer"], "Negotiate, NTLM, Bearer"),
     ] {
-        let world = World::serve(ada(), move |_| Some(challenge(offered)));
-        let error = caldav().organisation(&world.session()).await.unwrap_err();
+        let setup = Setup::serve(ada(), move |_| Some(challenge(offered)));
+        let error = caldav().organisation(&setup.session()).await.unwrap_err();
         assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "AUTHENTICATION_SCHEME"));
         assert!(
             error.message.contains(named) && error.message.contains("Basic or Digest"),
@@ -122,13 +122,13 @@ async fn an_odd_answer_about_a_mailbox_passes_and_only_the_server_itself_is_no_c
         ("the home", "/c/ada/"),
         ("the calendar", "/c/ada/work/"),
     ] {
-        let world = World::serve(ada(), move |ask| (ask.path == path && ask.method != "OPTIONS").then(html));
-        let error = caldav().busy(&world.session(), &[ADA.to_owned()], saturday()).await;
+        let setup = Setup::serve(ada(), move |ask| (ask.path == path && ask.method != "OPTIONS").then(html));
+        let error = caldav().busy(&setup.session(), &[ADA.to_owned()], saturday()).await;
         let error = error.unwrap().remove(0).1.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable, "{name}: {error:?}");
         assert!(matches!(error.remedy, Remedy::RetryAfter(_)), "{name}");
     }
-    let world = World::serve(ada(), move |_| Some(html()));
-    let error = caldav().organisation(&world.session()).await.unwrap_err();
+    let setup = Setup::serve(ada(), move |_| Some(html()));
+    let error = caldav().organisation(&setup.session()).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Misconfigured, "NOT_CALDAV"));
 }

@@ -7,7 +7,7 @@ use providers::{
 
 use crate::{
     caldav_script::{Reply, caldav, multistatus, plain, response, saturday},
-    caldav_world::{Ask, World, calendar, event, nodes, owner, principal, rights},
+    caldav_setup::{Ask, Setup, calendar, event, nodes, owner, principal, rights},
 };
 
 const ADA: &str = "ada@corp.test";
@@ -17,8 +17,8 @@ fn nothing(_: &Ask) -> Option<Reply> {
 }
 
 /// The calendar that is taken for Ada's, or the code of the refusal.
-async fn calendar_of(world: &World, mailbox: &str) -> String {
-    match caldav().calendar(&world.session(), mailbox).await {
+async fn calendar_of(setup: &Setup, mailbox: &str) -> String {
+    match caldav().calendar(&setup.session(), mailbox).await {
         Ok(found) => found.id,
         Err(error) => {
             assert_eq!(error.remedy, Remedy::SkipMailbox, "{error:?}");
@@ -49,7 +49,7 @@ async fn a_calendar_in_the_askers_home_is_used_only_when_its_owner_is_the_mailbo
     ] {
         let shared = calendar(&(own.clone() + rights(true)));
         let mine = calendar(&(owner("/p/svc/") + rights(true)));
-        let world = World::serve(
+        let setup = Setup::serve(
             nodes([
                 home_of_the_asker(),
                 ("/c/svc/default/", mine),
@@ -60,7 +60,7 @@ async fn a_calendar_in_the_askers_home_is_used_only_when_its_owner_is_the_mailbo
             nothing,
         );
         let expected = if is_adas { "/c/svc/shared/" } else { "NOT_THE_OWNERS" };
-        assert_eq!(calendar_of(&world, ADA).await, expected, "{own}");
+        assert_eq!(calendar_of(&setup, ADA).await, expected, "{own}");
     }
 }
 
@@ -76,7 +76,7 @@ async fn the_answers_of_a_server_that_tells_everybody_the_askers_home_are_seen_t
         (response_of("/calendars/svc/default/", &calendar(&owner("/principals/svc/"))), "NOT_THE_OWNERS"),
     ] {
         let home = home.clone();
-        let world = World::serve(nodes([]), move |ask| {
+        let setup = Setup::serve(nodes([]), move |ask| {
             Some(match (ask.path.as_str(), ask.is_deep()) {
                 ("/", false) => multistatus(&response("/", own)),
                 ("/principals/svc/", _) => multistatus(&response(
@@ -93,7 +93,7 @@ async fn the_answers_of_a_server_that_tells_everybody_the_askers_home_are_seen_t
                 _ => plain(200),
             })
         });
-        assert_eq!(calendar_of(&world, ADA).await, expected);
+        assert_eq!(calendar_of(&setup, ADA).await, expected);
     }
 }
 
@@ -105,7 +105,7 @@ fn response_of(href: &str, props: &str) -> String {
 async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
     let shared = "<resourcetype><collection/><C:calendar/><s:shared xmlns:s=\"http://calendarserver.org/ns/\"/></resourcetype>";
     let invite = "<s:invite xmlns:s=\"http://calendarserver.org/ns/\"><s:organizer><href>/p/bo/</href></s:organizer></s:invite>";
-    let world = World::serve(
+    let setup = Setup::serve(
         nodes([
             ("/p/bo/", principal("Bo", &["bo@corp.test"], &["/c/bo/"])),
             ("/c/ada/a-of-bo/", calendar(&owner("/p/bo/"))),
@@ -118,7 +118,7 @@ async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
         ]),
         nothing,
     );
-    let (caldav, session) = (caldav(), world.session());
+    let (caldav, session) = (caldav(), setup.session());
     let listed = caldav.calendars(&session, ADA).await.unwrap();
     let shown: Vec<_> = listed.iter().map(|one| (one.id.as_str(), one.kind, one.counts)).collect();
     assert_eq!(
@@ -141,7 +141,7 @@ async fn a_calendar_of_another_owner_in_somebodys_own_home_is_not_theirs() {
 #[tokio::test]
 async fn a_home_that_everybody_shares_proves_nothing_without_owners() {
     let everybody = |props: &str| {
-        World::serve(
+        Setup::serve(
             nodes([
                 ("/p/ada/", principal("Ada", &[ADA], &["/c/"])),
                 ("/c/", "<resourcetype><collection/></resourcetype>".to_owned()),
@@ -180,14 +180,14 @@ async fn homes_are_found_wherever_they_are() {
             "NO_CALENDAR_VISIBLE",
         ),
     ] {
-        let world = World::serve(nodes([("/c/empty/", String::new())].into_iter().chain(more)), nothing);
-        assert_eq!(calendar_of(&world, ADA).await, expected, "{name}");
+        let setup = Setup::serve(nodes([("/c/empty/", String::new())].into_iter().chain(more)), nothing);
+        assert_eq!(calendar_of(&setup, ADA).await, expected, "{name}");
     }
 }
 
 /// Ada's home with these calendars, by name.
-fn home(calendars: &[(&'static str, String)]) -> World {
-    World::serve(nodes(calendars.iter().cloned()), nothing)
+fn home(calendars: &[(&'static str, String)]) -> Setup {
+    Setup::serve(nodes(calendars.iter().cloned()), nothing)
 }
 
 #[tokio::test]
@@ -216,8 +216,8 @@ async fn bookings_go_into_the_calendar_that_the_owner_schedules_with() {
         ("the root", with(default("/")), "/c/ada/alpha/"),
         ("not said", with(String::new()), "/c/ada/alpha/"),
     ] {
-        let world = World::serve(nodes(all().into_iter().chain([("/p/ada/", ada)])), nothing);
-        assert_eq!(calendar_of(&world, ADA).await, expected, "{name}");
+        let setup = Setup::serve(nodes(all().into_iter().chain([("/p/ada/", ada)])), nothing);
+        assert_eq!(calendar_of(&setup, ADA).await, expected, "{name}");
     }
 }
 
@@ -260,8 +260,8 @@ async fn without_a_default_a_writable_calendar_of_the_owners_own_comes_first() {
 
 #[tokio::test]
 async fn a_read_only_calendar_is_not_written_to() {
-    let world = home(&[("/c/ada/holidays/", calendar(rights(false)))]);
-    let rights = caldav().calendar(&world.session(), ADA).await.unwrap().capabilities;
+    let setup = home(&[("/c/ada/holidays/", calendar(rights(false)))]);
+    let rights = caldav().calendar(&setup.session(), ADA).await.unwrap().capabilities;
     assert!(rights.read_details && !rights.writes());
 }
 
@@ -270,7 +270,7 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
     let transparent = "<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>";
     let opaque = "<C:schedule-calendar-transp><C:opaque/></C:schedule-calendar-transp>";
     let declined = "ORGANIZER:mailto:bo@corp.test\r\nATTENDEE;PARTSTAT=DECLINED:mailto:ada.l@corp.test\r\n";
-    let world = home(&[
+    let setup = home(&[
         ("/p/ada/", principal("Ada", &["ada.l@corp.test", ADA], &["/c/ada/"])),
         ("/c/ada/contact_birthdays/", calendar(rights(false))),
         ("/c/ada/personal/", calendar(rights(true))),
@@ -281,7 +281,7 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
         ("/c/ada/work/1.ics", event("two", 10, "")),
         ("/c/ada/rota/1.ics", event("rota", 12, "")),
     ]);
-    let (caldav, session) = (caldav(), world.session());
+    let (caldav, session) = (caldav(), setup.session());
     let busy = caldav.busy(&session, &[ADA.to_owned()], saturday()).await.unwrap().remove(0).1.unwrap();
     let hours: Vec<_> = busy.busy.iter().map(|busy| busy.range.start.format("%H").to_string()).collect();
     assert_eq!(
@@ -293,8 +293,8 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
     assert_eq!(events.iter().filter(|event| event.busy == Some(BusyKind::Busy)).count(), 2);
     let first = caldav.changes(&session, ADA, saturday(), None).await.unwrap();
     assert_eq!(first.changed.len(), 3);
-    world.nodes().insert("/c/ada/work/2.ics".to_owned(), event("three", 16, ""));
-    world.nodes().remove("/c/ada/personal/1.ics");
+    setup.nodes().insert("/c/ada/work/2.ics".to_owned(), event("three", 16, ""));
+    setup.nodes().remove("/c/ada/personal/1.ics");
     let next = caldav.changes(&session, ADA, saturday(), Some(&first.cursor)).await.unwrap();
     assert_eq!(next.changed.iter().map(|event| event.uid.as_str()).collect::<Vec<_>>(), ["three"]);
     assert!(next.gone.contains(&"/c/ada/personal/1.ics".to_owned()), "{:?}", next.gone);
@@ -315,10 +315,10 @@ async fn busy_is_the_union_of_the_owners_calendars_that_take_time() {
 
 #[tokio::test]
 async fn a_calendar_that_comes_or_goes_begins_the_changes_anew() {
-    let world = home(&[("/c/ada/personal/", calendar(""))]);
-    let (connector, session) = (caldav(), world.session());
+    let setup = home(&[("/c/ada/personal/", calendar(""))]);
+    let (connector, session) = (caldav(), setup.session());
     let first = connector.changes(&session, ADA, saturday(), None).await.unwrap();
-    world.nodes().insert("/c/ada/work/".to_owned(), calendar(""));
+    setup.nodes().insert("/c/ada/work/".to_owned(), calendar(""));
     // Another process has not seen the mailbox yet.
     let error = caldav().changes(&session, ADA, saturday(), Some(&first.cursor)).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::Gone, Remedy::Resync));
@@ -327,7 +327,7 @@ async fn a_calendar_that_comes_or_goes_begins_the_changes_anew() {
 #[tokio::test]
 async fn a_second_calendar_that_is_closed_is_asked_for_its_times_and_one_that_shows_nothing_is_marked() {
     let told = "BEGIN:VCALENDAR\r\nBEGIN:VFREEBUSY\r\nFREEBUSY:20261205T120000Z/PT1H\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n";
-    let world = World::serve(
+    let setup = Setup::serve(
         nodes([
             ("/c/ada/personal/", calendar("")),
             ("/c/ada/b-closed/", calendar("")),
@@ -343,15 +343,15 @@ async fn a_second_calendar_that_is_closed_is_asked_for_its_times_and_one_that_sh
         },
     );
     let busy =
-        caldav().busy(&world.session(), &[ADA.to_owned()], saturday()).await.unwrap().remove(0).1.unwrap();
+        caldav().busy(&setup.session(), &[ADA.to_owned()], saturday()).await.unwrap().remove(0).1.unwrap();
     let hours: Vec<_> = busy.busy.iter().map(|busy| busy.range.start.format("%H").to_string()).collect();
     assert_eq!(hours, ["08", "12"]);
     assert_eq!(busy.unreadable.iter().map(|one| one.uid.as_str()).collect::<Vec<_>>(), ["/c/ada/c-secret/"]);
 }
 
 /// A mailbox, or what to do about its refusal.
-async fn mailbox(world: &World, address: &str) -> Result<Mailbox> {
-    caldav().mailbox(&world.session(), address).await
+async fn mailbox(setup: &Setup, address: &str) -> Result<Mailbox> {
+    caldav().mailbox(&setup.session(), address).await
 }
 
 #[tokio::test]
@@ -368,13 +368,13 @@ async fn published_addresses_come_first_and_a_guess_that_is_refused_means_nothin
         (401, vec![("WWW-Authenticate", "Basic realm=\"other\"".into())], String::new()),
     ] {
         let status = refusal.0;
-        let world = World::serve(nodes(elsewhere.clone()), move |ask| {
+        let setup = Setup::serve(nodes(elsewhere.clone()), move |ask| {
             (ask.path.contains('@') || ask.path.starts_with("/ada")).then(|| refusal.clone())
         });
-        assert_eq!(mailbox(&world, ADA).await.unwrap().id, "/p/ada/", "{status}");
-        let error = mailbox(&world, "nobody@corp.test").await.unwrap_err();
+        assert_eq!(mailbox(&setup, ADA).await.unwrap().id, "/p/ada/", "{status}");
+        let error = mailbox(&setup, "nobody@corp.test").await.unwrap_err();
         assert_eq!(error.remedy, Remedy::SkipMailbox, "{status}: the password still holds");
-        assert_eq!(mailbox(&world, ADA).await.unwrap().id, "/p/ada/", "{status}");
+        assert_eq!(mailbox(&setup, ADA).await.unwrap().id, "/p/ada/", "{status}");
     }
 }
 
@@ -385,12 +385,12 @@ async fn a_server_that_refuses_to_show_what_cannot_be_there_tells_nothing_by_ref
         // Everything that is not known is refused.
         ("/", ErrorKind::NoMailbox),
     ] {
-        let world = World::serve(nodes([]), move |ask| {
+        let setup = Setup::serve(nodes([]), move |ask| {
             let is_known = ask.path == "/" || ask.path.starts_with("/p/");
             (ask.path.starts_with(closed) && !is_known).then(|| plain(403))
         });
-        world.nodes().remove("/p/ada/");
-        let error = mailbox(&world, ADA).await.unwrap_err();
+        setup.nodes().remove("/p/ada/");
+        let error = mailbox(&setup, ADA).await.unwrap_err();
         assert_eq!((error.kind, error.remedy), (expected, Remedy::SkipMailbox), "{closed}");
     }
 }
@@ -399,7 +399,7 @@ async fn a_server_that_refuses_to_show_what_cannot_be_there_tells_nothing_by_ref
 async fn a_guess_that_answers_a_canonical_principal_counts_when_that_publishes_the_address() {
     let hidden = |addresses: &'static [&'static str]| {
         let ada = principal("Ada", addresses, &["/c/ada/"]);
-        World::serve(
+        Setup::serve(
             nodes([("/c/ada/work/", calendar(""))])
                 .into_iter()
                 .filter(|(path, _)| path != "/p/ada/")
@@ -417,19 +417,19 @@ async fn a_guess_that_answers_a_canonical_principal_counts_when_that_publishes_t
 #[tokio::test]
 async fn the_account_is_known_by_what_it_publishes() {
     let own = principal("Service", &["Calendar-Service@corp.test", "svc@else.test"], &["/c/svc/"]);
-    let world = home(&[("/p/svc/", own), ("/c/svc/default/", calendar("")), ("/c/ada/work/", calendar(""))]);
+    let setup = home(&[("/p/svc/", own), ("/c/svc/default/", calendar("")), ("/c/ada/work/", calendar(""))]);
     for address in ["calendar-service@corp.test", "svc@else.test", "svc@corp.test"] {
-        let found = mailbox(&world, address).await.unwrap();
+        let found = mailbox(&setup, address).await.unwrap();
         assert_eq!((found.id.as_str(), found.kind), ("/p/svc/", MailboxKind::Shared), "{address}");
     }
-    let people = caldav().people(&world.session(), None).await.unwrap().items;
+    let people = caldav().people(&setup.session(), None).await.unwrap().items;
     assert_eq!(people.iter().map(|one| one.address.as_str()).collect::<Vec<_>>(), [ADA]);
 }
 
 #[tokio::test]
 async fn a_room_is_what_a_rule_names_and_individual_is_no_evidence() {
     let kind = |kind: &str| format!("<C:calendar-user-type>{kind}</C:calendar-user-type>");
-    let world = home(&[
+    let setup = home(&[
         ("/p/atlas/", principal("Atlas", &["room-atlas@corp.test"], &[]) + &kind("INDIVIDUAL")),
         ("/p/cosmos/", principal("Cosmos", &["cosmos@corp.test"], &[]) + &kind("RESOURCE")),
         ("/p/room-borealis/", principal("Borealis", &["borealis@corp.test"], &[]) + &kind("INDIVIDUAL")),
@@ -439,7 +439,7 @@ async fn a_room_is_what_a_rule_names_and_individual_is_no_evidence() {
         let rooms = caldav().rooms(session, None).await.unwrap().items;
         rooms.into_iter().map(|room| room.name).collect::<Vec<_>>()
     };
-    let session = world.session();
+    let session = setup.session();
     assert_eq!(names(&session).await, ["Cosmos", "Borealis"]);
     let rule = serde_json::from_str(r#"{"addresses": ["room-*"], "pathPrefixes": []}"#).unwrap();
     let session = providers::Session { rooms: Some(std::sync::Arc::new(rule)), ..session };
@@ -447,7 +447,7 @@ async fn a_room_is_what_a_rule_names_and_individual_is_no_evidence() {
 }
 
 /// A server with a room, and a booking of Ada's in it.
-async fn booked(more: &[(&'static str, String)]) -> (World, providers::Event) {
+async fn booked(more: &[(&'static str, String)]) -> (Setup, providers::Event) {
     let mut all = vec![
         ("/p/room-atlas/", principal("Atlas", &["atlas@corp.test"], &["/c/atlas/"])),
         ("/c/atlas/", "<resourcetype><collection/></resourcetype>".to_owned()),
@@ -455,7 +455,7 @@ async fn booked(more: &[(&'static str, String)]) -> (World, providers::Event) {
         ("/c/ada/work/", calendar("")),
     ];
     all.extend(more.iter().cloned());
-    let world = home(&all);
+    let setup = home(&all);
     let attendee = providers::Attendee {
         party: Party { name: "Atlas".to_owned(), address: "atlas@corp.test".to_owned() },
         role: providers::AttendeeRole::Room,
@@ -473,53 +473,53 @@ async fn booked(more: &[(&'static str, String)]) -> (World, providers::Event) {
         busy: Some(BusyKind::Busy),
         online_meeting: false,
     };
-    let written = caldav().create_event(&world.session(), ADA, &new).await.unwrap();
-    (world, written)
+    let written = caldav().create_event(&setup.session(), ADA, &new).await.unwrap();
+    (setup, written)
 }
 
 #[tokio::test]
 async fn a_copy_of_an_event_that_was_deleted_by_hand_is_removed_by_its_key() {
-    let (world, written) = booked(&[]).await;
-    let (caldav, session) = (caldav(), world.session());
-    world.nodes().remove(&written.id).expect("the event is where its id says");
-    assert!(world.nodes().contains_key("/c/atlas/calendar/muster-k.ics"));
+    let (setup, written) = booked(&[]).await;
+    let (caldav, session) = (caldav(), setup.session());
+    setup.nodes().remove(&written.id).expect("the event is where its id says");
+    assert!(setup.nodes().contains_key("/c/atlas/calendar/muster-k.ics"));
     let rooms = ["atlas@corp.test".to_owned(), "gone@corp.test".to_owned()];
     for _ in 0..2 {
         caldav.cancel_event(&session, ADA, &written.id, "Sorry").await.unwrap();
         caldav.remove_copies(&session, ADA, "k", &rooms).await.unwrap();
-        assert!(!world.nodes().keys().any(|path| path.contains(".ics")), "{:?}", world.nodes().keys());
+        assert!(!setup.nodes().keys().any(|path| path.contains(".ics")), "{:?}", setup.nodes().keys());
     }
     // A copy that the server, or somebody, has put under another name, or in the calendar that is the default no more.
     for (path, name) in [("/c/atlas/calendar/", "moved.ics"), ("/c/atlas/old/", "muster-k.ics")] {
-        let (world, written) = booked(&[("/c/atlas/old/", calendar(""))]).await;
-        world.nodes().remove(&written.id).unwrap();
-        let copy = world.nodes().remove("/c/atlas/calendar/muster-k.ics").unwrap();
-        world.nodes().insert(format!("{path}{name}"), copy);
-        crate::caldav_script::caldav().remove_copies(&world.session(), ADA, "k", &rooms).await.unwrap();
-        assert!(!world.nodes().keys().any(|path| path.contains(".ics")), "{path}{name}");
+        let (setup, written) = booked(&[("/c/atlas/old/", calendar(""))]).await;
+        setup.nodes().remove(&written.id).unwrap();
+        let copy = setup.nodes().remove("/c/atlas/calendar/muster-k.ics").unwrap();
+        setup.nodes().insert(format!("{path}{name}"), copy);
+        crate::caldav_script::caldav().remove_copies(&setup.session(), ADA, "k", &rooms).await.unwrap();
+        assert!(!setup.nodes().keys().any(|path| path.contains(".ics")), "{path}{name}");
     }
 }
 
 #[tokio::test]
 async fn a_room_whose_copy_we_write_stays_accepted_when_the_event_moves() {
-    let (world, written) = booked(&[]).await;
+    let (setup, written) = booked(&[]).await;
     // A server that schedules asks everybody again when an event is written.
-    let asked = world.nodes()[&written.id].replace("PARTSTAT=ACCEPTED", "PARTSTAT=NEEDS-ACTION");
+    let asked = setup.nodes()[&written.id].replace("PARTSTAT=ACCEPTED", "PARTSTAT=NEEDS-ACTION");
     assert!(asked.contains("NEEDS-ACTION"));
-    world.nodes().insert(written.id.clone(), asked);
+    setup.nodes().insert(written.id.clone(), asked);
     let to = domain::TimeRange::new(saturday().end, saturday().end + chrono::Duration::hours(1));
     let change = EventChange { range: to, ..EventChange::default() };
-    let moved = caldav().update_event(&world.session(), ADA, &written.id, &change).await.unwrap();
+    let moved = caldav().update_event(&setup.session(), ADA, &written.id, &change).await.unwrap();
     assert_eq!(moved.attendees[0].answer, Answer::Accepted);
-    let copy = world.nodes()["/c/atlas/calendar/muster-k.ics"].clone();
+    let copy = setup.nodes()["/c/atlas/calendar/muster-k.ics"].clone();
     assert!(copy.contains("DTSTART:20261206T000000Z"), "{copy}");
 }
 
 #[tokio::test]
 async fn an_event_that_its_owner_moved_to_another_calendar_is_found_by_its_key_and_not_written_twice() {
-    let (world, written) = booked(&[("/c/ada/zz/", calendar(""))]).await;
-    let moved = world.nodes().remove(&written.id).unwrap();
-    world.nodes().insert("/c/ada/zz/else.ics".to_owned(), moved);
-    let found = caldav().find_event(&world.session(), ADA, "k").await.unwrap();
+    let (setup, written) = booked(&[("/c/ada/zz/", calendar(""))]).await;
+    let moved = setup.nodes().remove(&written.id).unwrap();
+    setup.nodes().insert("/c/ada/zz/else.ics".to_owned(), moved);
+    let found = caldav().find_event(&setup.session(), ADA, "k").await.unwrap();
     assert_eq!(found.unwrap().id, "/c/ada/zz/else.ics");
 }

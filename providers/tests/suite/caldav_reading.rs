@@ -10,7 +10,7 @@ use providers::{ErrorKind, EventPage, Provider, Remedy, Result};
 
 use crate::{
     caldav_script::{Reply, caldav, multistatus, plain, response, saturday},
-    caldav_world::{Ask, Nodes, World, calendar, event, member, nodes},
+    caldav_setup::{Ask, Nodes, Setup, calendar, event, member, nodes},
 };
 
 const ADA: &str = "ada@corp.test";
@@ -25,8 +25,8 @@ fn two(bad: &str) -> Nodes {
     ])
 }
 
-async fn read(world: &World) -> Result<EventPage> {
-    let (caldav, session) = (caldav(), world.session());
+async fn read(setup: &Setup) -> Result<EventPage> {
+    let (caldav, session) = (caldav(), setup.session());
     let page = caldav.events(&session, ADA, saturday(), None).await?;
     let busy = caldav.busy(&session, &[ADA.to_owned()], saturday()).await.unwrap().remove(0).1?;
     assert_eq!(busy.unreadable, page.unreadable, "both say the same");
@@ -51,7 +51,7 @@ fn is_work(ask: &Ask) -> bool {
 #[tokio::test]
 async fn a_member_without_an_entity_tag_is_read() {
     for tag in ["", "<getetag/>", "<getetag> </getetag>"] {
-        let world = World::serve(two(&event("bad", 10, "")), move |ask| {
+        let setup = Setup::serve(two(&event("bad", 10, "")), move |ask| {
             let data = |name: &str, hour| {
                 let text = event(name, hour, "");
                 response(
@@ -61,7 +61,7 @@ async fn a_member_without_an_entity_tag_is_read() {
             };
             (is_work(ask) && ask.is_query()).then(|| multistatus(&(data("good", 8) + &data("bad", 10))))
         });
-        let page = read(&world).await.unwrap();
+        let page = read(&setup).await.unwrap();
         assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"], "{tag:?}");
         assert!(page.unreadable.is_empty());
     }
@@ -74,7 +74,7 @@ async fn a_member_without_data_is_fetched_in_another_way() {
         [("multiget", true, true), ("alone", false, true), ("in no way", false, false)]
     {
         for empty in ["", "<C:calendar-data/>", "<C:calendar-data> </C:calendar-data>"] {
-            let world = World::serve(two(&event("bad", 10, "")), move |ask| {
+            let setup = Setup::serve(two(&event("bad", 10, "")), move |ask| {
                 let bare =
                     || response(&format!("{WORK}bad.ics"), &format!("<getetag>\"1\"</getetag>{empty}"));
                 let good = member(&format!("{WORK}good.ics"), &event("good", 8, ""), true);
@@ -88,7 +88,7 @@ async fn a_member_without_data_is_fetched_in_another_way() {
                     _ => None,
                 }
             });
-            let page = read(&world).await.unwrap();
+            let page = read(&setup).await.unwrap();
             if get {
                 assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"], "{name} {empty:?}");
                 assert!(page.unreadable.is_empty(), "{name} {empty:?}");
@@ -103,11 +103,11 @@ async fn a_member_without_data_is_fetched_in_another_way() {
 
 #[tokio::test]
 async fn members_that_a_sparing_query_left_out_are_read_too() {
-    let world = World::serve(two(&event("bad", 10, "")), move |ask| {
+    let setup = Setup::serve(two(&event("bad", 10, "")), move |ask| {
         let bare = response(&format!("{WORK}good.ics"), "<getetag>\"1\"</getetag>");
         (is_work(ask) && ask.is_query()).then(|| multistatus(&bare))
     });
-    assert_eq!(hours(&read(&world).await.unwrap()), ["08:00-09:00", "10:00-11:00"]);
+    assert_eq!(hours(&read(&setup).await.unwrap()), ["08:00-09:00", "10:00-11:00"]);
 }
 
 /// A server that knows when its unreadable event is: from ten to eleven.
@@ -129,21 +129,21 @@ const BROKEN: &str = "BEGIN:VCALENDAR_X\r\nthis is no calendar at all\r\n";
 
 #[tokio::test]
 async fn the_server_is_asked_when_an_unreadable_event_is() {
-    let world = World::serve(two(BROKEN), move |ask| {
+    let setup = Setup::serve(two(BROKEN), move |ask| {
         if ask.body.contains("<C:expand") {
             return Some(plain(501));
         }
         served(ask, BROKEN).or_else(|| knowing(ask))
     });
-    let page = read(&world).await.unwrap();
+    let page = read(&setup).await.unwrap();
     assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"]);
     let bad = page.items.iter().find(|event| event.title.is_none()).unwrap();
     assert!(bad.private && bad.busy.is_some() && bad.series.as_deref() == Some("/c/ada/work/bad.ics"));
     let marks: Vec<_> = page.unreadable.iter().map(|one| (one.reason, one.blocks)).collect();
     assert_eq!(marks, [(UnreadableReason::Malformed, true)]);
-    let found = caldav().event(&world.session(), ADA, &bad.id).await.unwrap().unwrap();
+    let found = caldav().event(&setup.session(), ADA, &bad.id).await.unwrap().unwrap();
     assert_eq!(found.range, bad.range);
-    assert!(world.count(|_| true) < 120, "a bounded number of requests: {}", world.count(|_| true));
+    assert!(setup.count(|_| true) < 120, "a bounded number of requests: {}", setup.count(|_| true));
 }
 
 /// The good event and a bad one, as texts that are no events to the world behind.
@@ -159,24 +159,24 @@ fn served(ask: &Ask, bad: &str) -> Option<Reply> {
 
 #[tokio::test]
 async fn an_event_that_the_server_makes_readable_by_expanding_it_is_read() {
-    let world = World::serve(two(BROKEN), move |ask| {
+    let setup = Setup::serve(two(BROKEN), move |ask| {
         if ask.body.contains("<C:expand") {
             return Some(multistatus(&member(&format!("{WORK}bad.ics"), &event("bad", 10, ""), true)));
         }
         served(ask, BROKEN)
     });
-    let page = read(&world).await.unwrap();
+    let page = read(&setup).await.unwrap();
     assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"]);
     assert!(page.unreadable.is_empty() && page.items[1].title.as_deref() == Some("bad"));
     // One that leaves out what it cannot read says nothing.
     let empty = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n";
-    let world = World::serve(two(BROKEN), move |ask| {
+    let setup = Setup::serve(two(BROKEN), move |ask| {
         if ask.body.contains("<C:expand") {
             return Some(multistatus(&member(&format!("{WORK}bad.ics"), empty, true)));
         }
         served(ask, BROKEN).or_else(|| knowing(ask))
     });
-    assert_eq!(hours(&read(&world).await.unwrap()), ["08:00-09:00", "10:00-11:00"]);
+    assert_eq!(hours(&read(&setup).await.unwrap()), ["08:00-09:00", "10:00-11:00"]);
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_server_that_lists_everything_for_every_time_is_not_believed_and_its_b
         ((200, Vec::new(), told.to_owned()), vec!["08:00-09:00", "09:00-10:30"], true),
         (plain(501), vec!["08:00-09:00"], false),
     ] {
-        let world = World::serve(two(BROKEN), move |ask| {
+        let setup = Setup::serve(two(BROKEN), move |ask| {
             if ask.body.contains("free-busy-query") {
                 return Some(free_busy.clone());
             }
@@ -199,7 +199,7 @@ async fn a_server_that_lists_everything_for_every_time_is_not_believed_and_its_b
             }
             served(ask, BROKEN).or_else(|| always(ask))
         });
-        let page = read(&world).await.unwrap();
+        let page = read(&setup).await.unwrap();
         assert_eq!(hours(&page), expected, "only what no readable event explains");
         assert_eq!(page.unreadable.iter().map(|one| one.blocks).collect::<Vec<_>>(), [blocks]);
     }
@@ -213,19 +213,19 @@ async fn an_answer_that_cannot_be_read_is_taken_apart_until_the_bad_item_is_alon
         (is_work(ask) && (ask.is_query() || names_bad))
             .then(|| (207, Vec::new(), "<multistatus xmlns=\"DAV:\"><broken".to_owned()))
     };
-    let world = World::serve(two(&event("bad", 10, "")), garbled);
-    let page = read(&world).await.unwrap();
+    let setup = Setup::serve(two(&event("bad", 10, "")), garbled);
+    let page = read(&setup).await.unwrap();
     assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"], "alone it is no XML");
     assert!(page.unreadable.is_empty());
     // A server that stumbles over it.
-    let world = World::serve(two(&event("bad", 10, "")), |ask| {
+    let setup = Setup::serve(two(&event("bad", 10, "")), |ask| {
         let names_bad = ask.body.contains("multiget") && ask.body.contains("bad.ics");
         let is_it = ask.method == "GET" && ask.path.ends_with("bad.ics");
         (is_it || is_work(ask) && (ask.is_query() || names_bad))
             .then(|| plain(500))
             .or_else(|| knowing(ask).filter(|_| ask.body.contains("T1") && !ask.body.contains("20261204")))
     });
-    let page = read(&world).await.unwrap();
+    let page = read(&setup).await.unwrap();
     assert!(hours(&page).contains(&"08:00-09:00".to_owned()), "{:?}", hours(&page));
     assert_eq!(
         page.unreadable.iter().map(|one| one.reason).collect::<Vec<_>>(),
@@ -242,26 +242,26 @@ async fn large_events_are_read_in_smaller_groups() {
     for hour in 8..14 {
         all.insert(format!("{WORK}{hour}.ics"), event(&hour.to_string(), hour, &attachment(3_500)));
     }
-    let world = World::serve(all, |_| None);
-    let page = read(&world).await.unwrap();
+    let setup = Setup::serve(all, |_| None);
+    let page = read(&setup).await.unwrap();
     assert_eq!(page.items.len(), 6, "{:?}", page.unreadable);
     let mut all = nodes([("/c/ada/work/", calendar(""))]);
     all.insert(format!("{WORK}5.ics"), event("five", 5, &attachment(5 * 1024)));
-    let page = read(&World::serve(all, |_| None)).await.unwrap();
+    let page = read(&Setup::serve(all, |_| None)).await.unwrap();
     assert_eq!(hours(&page), ["05:00-06:00"], "{:?}", page.unreadable);
 }
 
 #[tokio::test]
 async fn a_resource_that_is_larger_than_anything_that_is_read_blocks_its_times() {
     let huge = event("bad", 10, &format!("ATTACH:{}\r\n", "Q".repeat(17 * 1024 * 1024)));
-    let world = World::serve(two(&huge), |ask| {
+    let setup = Setup::serve(two(&huge), |ask| {
         if ask.body.contains("19700102") {
             Some(multistatus(""))
         } else {
             knowing(ask).filter(|_| ask.body.contains("20261205T"))
         }
     });
-    let page = caldav().events(&world.session(), ADA, saturday(), None).await.unwrap();
+    let page = caldav().events(&setup.session(), ADA, saturday(), None).await.unwrap();
     assert!(hours(&page).contains(&"10:00-11:00".to_owned()), "{:?} {:?}", hours(&page), page.unreadable);
     assert_eq!(
         page.unreadable.iter().map(|one| one.reason).collect::<Vec<_>>(),
@@ -276,13 +276,13 @@ async fn members_that_are_all_refused_are_no_empty_calendar() {
             "<response><href>{WORK}{name}.ics</href><propstat><prop><getetag/><C:calendar-data/></prop><status>HTTP/1.1 403 Forbidden</status></propstat></response>"
         )
     };
-    let world = World::serve(two(&event("bad", 10, "")), move |ask| {
+    let setup = Setup::serve(two(&event("bad", 10, "")), move |ask| {
         (is_work(ask) && ask.method == "REPORT").then(|| match ask.is_query() {
             true => multistatus(&(refused("good") + &refused("bad"))),
             false => plain(403),
         })
     });
-    let error = caldav().events(&world.session(), ADA, saturday(), None).await.unwrap_err();
+    let error = caldav().events(&setup.session(), ADA, saturday(), None).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
 }
 
@@ -293,7 +293,7 @@ async fn a_member_that_no_query_lists_is_marked_and_one_that_can_be_fetched_is_r
         for by_sync in [true, false] {
             let mut all = two(&event("bad", 10, ""));
             all.insert(format!("{WORK}task.ics"), task.clone());
-            let world = World::serve(all, move |ask| {
+            let setup = Setup::serve(all, move |ask| {
                 let at = |name: &str| response(&format!("{WORK}{name}.ics"), "<getetag>\"9\"</getetag>");
                 if ask.path.ends_with("bad.ics") && !is_there {
                     return Some(plain(403));
@@ -314,7 +314,7 @@ async fn a_member_that_no_query_lists_is_marked_and_one_that_can_be_fetched_is_r
                 );
                 hides.then(|| multistatus(if ask.body.contains("multiget") { "" } else { &good }))
             });
-            let page = read(&world).await.unwrap();
+            let page = read(&setup).await.unwrap();
             let marks: Vec<_> = page.unreadable.iter().map(|one| (one.uid.as_str(), one.blocks)).collect();
             if is_there {
                 assert_eq!(hours(&page), ["08:00-09:00", "10:00-11:00"], "{name} {by_sync}");
@@ -331,7 +331,7 @@ async fn a_member_that_no_query_lists_is_marked_and_one_that_can_be_fetched_is_r
 async fn a_member_that_sync_lists_and_nobody_hands_out_is_marked_and_the_rest_is_told() {
     let moved = Arc::new(AtomicBool::new(false));
     let now = moved.clone();
-    let world = World::serve(two(&event("bad", 10, "")), move |ask| {
+    let setup = Setup::serve(two(&event("bad", 10, "")), move |ask| {
         let at = |name: &str| response(&format!("{WORK}{name}.ics"), "<getetag>\"9\"</getetag>");
         if ask.path.ends_with("bad.ics") {
             return Some(plain(403));
@@ -354,7 +354,7 @@ async fn a_member_that_sync_lists_and_nobody_hands_out_is_marked_and_the_rest_is
             member(&format!("{WORK}good.ics"), &event("good", 8, ""), ask.body.contains("calendar-data"));
         (ask.method == "REPORT").then(|| multistatus(&good))
     });
-    let (caldav, session) = (caldav(), world.session());
+    let (caldav, session) = (caldav(), setup.session());
     let first = caldav.changes(&session, ADA, saturday(), None).await.unwrap();
     assert_eq!((first.changed.len(), first.unreadable.len()), (1, 0));
     moved.store(true, Ordering::SeqCst);

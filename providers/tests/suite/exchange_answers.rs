@@ -9,7 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use domain::{Busy, BusyKind};
-use providers::{Credential, Credentials, ErrorKind, Gate, Permit, Provider, Remedy, Result, Session, Since};
+use providers::{
+    ChangeCheck, Credential, Credentials, ErrorKind, Gate, Permit, Provider, Remedy, Result, Session,
+};
 use script::{
     CALENDAR, MAILBOX, Reply, Script, day, exchange, fine, found, got, item, messages, refused, session,
     soap, window,
@@ -246,8 +248,8 @@ async fn a_subscription_is_listened_to_and_let_go_when_it_has_too_much_to_tell()
     let (exchange, session) = (exchange(&[]), session(&script));
     let (mut at, mut same) = (None, Vec::new());
     for _ in 0..5 {
-        let since = exchange.changed(&session, MAILBOX, day(), at.as_deref()).await.unwrap();
-        same.push(matches!(since, Since::Same(_)));
+        let since = exchange.poll_changes(&session, MAILBOX, day(), at.as_deref()).await.unwrap();
+        same.push(matches!(since, ChangeCheck::Same(_)));
         at = since.watermark();
     }
     assert_eq!(same, [false, true, false, false, true]);
@@ -286,10 +288,10 @@ async fn a_subscription_that_is_lost_is_made_anew_and_one_too_many_pauses_nobody
         let lost = messages("GetEvents", &refused("GetEvents", code));
         let script = Script::play([subscribed("s1", "m1"), lost, subscribed("s2", "n1")]);
         let (exchange, session) = (exchange(&[]), session(&script));
-        let first = exchange.changed(&session, MAILBOX, day(), None).await.unwrap().watermark();
-        let next = exchange.changed(&session, MAILBOX, day(), first.as_deref()).await.unwrap();
+        let first = exchange.poll_changes(&session, MAILBOX, day(), None).await.unwrap().watermark();
+        let next = exchange.poll_changes(&session, MAILBOX, day(), first.as_deref()).await.unwrap();
         assert!(
-            matches!(&next, Since::Changed(Some(mark)) if Some(mark) != first.as_ref()),
+            matches!(&next, ChangeCheck::Changed(Some(mark)) if Some(mark) != first.as_ref()),
             "{code}: {next:?}"
         );
     }
@@ -297,7 +299,7 @@ async fn a_subscription_that_is_lost_is_made_anew_and_one_too_many_pauses_nobody
     let script = Script::play([many]);
     let gate = Arc::new(Watched::default());
     let session = Session { gate: gate.clone(), ..session(&script) };
-    let error = exchange(&[]).changed(&session, MAILBOX, day(), None).await.unwrap_err();
+    let error = exchange(&[]).poll_changes(&session, MAILBOX, day(), None).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::Unsupported, Remedy::Never));
     assert!(gate.0.lock().unwrap().is_empty(), "calendars can still be read");
 }

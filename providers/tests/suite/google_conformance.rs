@@ -1,14 +1,14 @@
 //! The Google connector against the sandbox: the conformance suite.
 
 use crate::conformance;
-use crate::google_world;
+use crate::google_setup;
 
 use std::collections::BTreeSet;
 
 use chrono::Duration;
 use conformance::Fixture;
 use domain::TimeRange;
-use google_world::{World, text};
+use google_setup::{Setup, text};
 use providers::Party;
 use serde_json::{Value, json};
 
@@ -26,20 +26,20 @@ fn party(mailbox: &Value) -> Party {
 }
 
 async fn fixture() -> Fixture {
-    let world = World::start().await;
-    let organisation = world.organisation("Acme", USERS, ROOMS).await;
-    world.authorise(&organisation, 0).await;
+    let setup = Setup::start().await;
+    let organisation = setup.organisation("Acme", USERS, ROOMS).await;
+    setup.authorise(&organisation, 0).await;
     let path = format!("organisations/{}/settings", text(&organisation["id"]));
-    world.control(&path, &json!({ "room_delay_s": 30 })).await;
+    setup.control(&path, &json!({ "room_delay_s": 30 })).await;
     let users = organisation["users"].as_array().unwrap();
     let (open, closed): (Vec<&Value>, Vec<&Value>) =
         users.iter().partition(|user| user["in_scope"].as_bool().unwrap());
     let start = "2026-12-01T00:00:00Z".parse().unwrap();
-    let clock = world.clock.clone();
-    let url = world.url.clone();
+    let clock = setup.clock.clone();
+    let url = setup.url.clone();
     Fixture {
-        provider: Box::new(world.google.clone()),
-        session: world.session(&organisation),
+        provider: Box::new(setup.google.clone()),
+        session: setup.session(&organisation),
         people: &addresses(&organisation["users"]) | &addresses(&organisation["shared"]),
         rooms: addresses(&organisation["rooms"]),
         several_pages: true,
@@ -53,7 +53,7 @@ async fn fixture() -> Fixture {
         many: EVENTS,
         settle: Box::new(move || clock.advance(Duration::seconds(31))),
         forget_cursors: Box::new(move || conformance::tell(&url, "cursors/forget")),
-        keep: Box::new(world),
+        keep: Box::new(setup),
     }
 }
 

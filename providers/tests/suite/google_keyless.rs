@@ -1,26 +1,26 @@
 //! Acting for service accounts without their keys: Google signs, for a token from the operator's source.
 
-use crate::google_world;
+use crate::google_setup;
 
 use std::sync::Arc;
 
 use chrono::Duration;
 use domain::Ids;
-use google_world::{METADATA, World, config, keyless_from, text};
+use google_setup::{METADATA, Setup, config, keyless_from, text};
 use providers::{
     Credential, Error, ErrorKind, OpenGate, Provider, Remedy, Session, StaticCredentials,
-    google::{Google, Source},
+    google::{Google, TokenSource},
 };
 use serde_json::{Value, json};
 
 /// An organisation that authorised a service account without a key, and access through it.
-async fn acme() -> (World, Value, Session) {
-    let mut world = World::start().await;
+async fn acme() -> (Setup, Value, Session) {
+    let mut setup = Setup::start().await;
     let order = json!({ "name": "keyless", "keyless": true });
-    world.key = world.control("google/service-accounts", &order).await;
-    let organisation = world.organisation("Acme", 5, 2).await;
-    world.authorise(&organisation, 0).await;
-    let credential = Credential::Keyless(text(&world.key["client_email"]).into());
+    setup.key = setup.control("google/service-accounts", &order).await;
+    let organisation = setup.organisation("Acme", 5, 2).await;
+    setup.authorise(&organisation, 0).await;
+    let credential = Credential::Keyless(text(&setup.key["client_email"]).into());
     let session = Session {
         credentials: Arc::new(StaticCredentials(credential)),
         gate: Arc::new(OpenGate),
@@ -31,33 +31,33 @@ async fn acme() -> (World, Value, Session) {
         scope: "test".into(),
         rooms: None,
     };
-    (world, organisation, session)
+    (setup, organisation, session)
 }
 
 /// How often the source, the signing and the token endpoint were asked.
-async fn asked(world: &World) -> [usize; 3] {
-    let journal = world.journal().await;
+async fn asked(setup: &Setup) -> [usize; 3] {
+    let journal = setup.journal().await;
     let count = |end: &str| journal.iter().filter(|entry| text(&entry["path"]).ends_with(end)).count();
     [count(METADATA), count(":signJwt"), count("/google/token")]
 }
 
-async fn look(world: &World, session: &Session) -> Result<(), Error> {
-    world.google.organisation(session).await.map(drop)
+async fn look(setup: &Setup, session: &Session) -> Result<(), Error> {
+    setup.google.organisation(session).await.map(drop)
 }
 
 #[tokio::test]
 async fn google_signs_what_the_key_would_have_signed() {
-    let (world, organisation, session) = acme().await;
-    look(&world, &session).await.unwrap();
+    let (setup, organisation, session) = acme().await;
+    look(&setup, &session).await.unwrap();
     let user = text(&organisation["users"][1]["address"]);
-    world.google.calendar(&session, user).await.unwrap();
-    look(&world, &session).await.unwrap();
+    setup.google.calendar(&session, user).await.unwrap();
+    look(&setup, &session).await.unwrap();
     assert_eq!(
-        asked(&world).await,
+        asked(&setup).await,
         [1, 2, 2],
         "one token of the source, one statement for each subject and scope"
     );
-    let journal = world.journal().await;
+    let journal = setup.journal().await;
     let whose: Vec<&str> = journal
         .iter()
         .filter(|entry| entry["outcome"] == "signed")
@@ -68,43 +68,43 @@ async fn google_signs_what_the_key_would_have_signed() {
 
 #[tokio::test]
 async fn callers_who_come_at_the_same_time_have_one_statement_signed() {
-    let (world, organisation, session) = acme().await;
+    let (setup, organisation, session) = acme().await;
     let user = text(&organisation["users"][1]["address"]);
-    let read = || world.google.calendar(&session, user);
+    let read = || setup.google.calendar(&session, user);
     let (one, two) = futures::join!(read(), read());
     assert!(one.is_ok() && two.is_ok());
-    assert_eq!(asked(&world).await, [1, 1, 1]);
+    assert_eq!(asked(&setup).await, [1, 1, 1]);
 }
 
 #[tokio::test]
 async fn tokens_of_the_source_are_renewed_when_they_end_and_when_they_are_refused() {
-    let (world, _, session) = acme().await;
-    look(&world, &session).await.unwrap();
-    world.clock.advance(Duration::minutes(57));
-    look(&world, &session).await.unwrap();
-    assert_eq!(asked(&world).await, [1, 2, 2], "the source's token holds a little longer");
-    world.clock.advance(Duration::minutes(56));
-    look(&world, &session).await.unwrap();
-    assert_eq!(asked(&world).await, [2, 3, 3]);
-    world.control("tokens/expire", &json!({})).await;
-    look(&world, &session).await.unwrap();
-    assert_eq!(asked(&world).await, [3, 5, 4], "the refused one was tried once");
+    let (setup, _, session) = acme().await;
+    look(&setup, &session).await.unwrap();
+    setup.clock.advance(Duration::minutes(57));
+    look(&setup, &session).await.unwrap();
+    assert_eq!(asked(&setup).await, [1, 2, 2], "the source's token holds a little longer");
+    setup.clock.advance(Duration::minutes(56));
+    look(&setup, &session).await.unwrap();
+    assert_eq!(asked(&setup).await, [2, 3, 3]);
+    setup.control("tokens/expire", &json!({})).await;
+    look(&setup, &session).await.unwrap();
+    assert_eq!(asked(&setup).await, [3, 5, 4], "the refused one was tried once");
 }
 
 #[tokio::test]
 async fn a_file_is_read_whenever_a_signature_is_needed() {
-    let (world, _, session) = acme().await;
+    let (setup, _, session) = acme().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
-    let base = world.url.join("google/").unwrap();
-    let clock = Arc::new(world.clock.clone());
+    let base = setup.url.join("google/").unwrap();
+    let clock = Arc::new(setup.clock.clone());
     let mut places = config(&base);
-    places.keyless = Some(keyless_from(Source::File(path.clone()), &base));
-    let google = Google::new(places, world.client.clone(), clock.clone(), Ids::seeded(clock, 3));
+    places.keyless = Some(keyless_from(TokenSource::File(path.clone()), &base));
+    let google = Google::new(places, setup.client.clone(), clock.clone(), Ids::seeded(clock, 3));
     let fresh = async || {
         let request = http::Request::new(http::Method::GET, base.join(METADATA).unwrap())
             .header(http::HeaderName::from_static("metadata-flavor"), "Google");
-        let given: Value = world.client.send(request).await.unwrap().json().unwrap();
+        let given: Value = setup.client.send(request).await.unwrap().json().unwrap();
         std::fs::write(&path, format!("{}\n", text(&given["access_token"]))).unwrap();
     };
     for content in [None, Some(""), Some("two words")] {
@@ -116,7 +116,7 @@ async fn a_file_is_read_whenever_a_signature_is_needed() {
     }
     fresh().await;
     google.organisation(&session).await.unwrap();
-    world.control("tokens/expire", &json!({})).await;
+    setup.control("tokens/expire", &json!({})).await;
     assert_eq!(told(&google.organisation(&session).await.unwrap_err()), LATER, "nobody kept it fresh");
     fresh().await;
     google.organisation(&session).await.unwrap();
@@ -131,7 +131,7 @@ const LATER: (ErrorKind, Remedy) =
 
 #[tokio::test]
 async fn a_source_that_fails_is_the_operators_and_passes() {
-    let (world, _, session) = acme().await;
+    let (setup, _, session) = acme().await;
     let refuse = |status: u16| json!({ "action": "refuse", "status": status, "reason": "none" });
     for (method, path, action) in [
         ("GET", "computeMetadata", json!({ "action": "outage" })),
@@ -141,40 +141,40 @@ async fn a_source_that_fails_is_the_operators_and_passes() {
         ("POST", "signJwt", json!({ "action": "drop_after" })),
         ("POST", "signJwt", json!({ "action": "throttle", "retry_after": 7 })),
     ] {
-        world.fault(method, path, action.clone()).await;
-        let error = look(&world, &session).await.unwrap_err();
+        setup.fault(method, path, action.clone()).await;
+        let error = look(&setup, &session).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Signing, "{path} {action}: {error:?}");
         assert!(matches!(error.remedy, Remedy::RetryAfter(_)), "{path} {action}: {error:?}");
         assert!(!error.unknown && error.operators_action().is_some(), "{error:?}");
     }
-    look(&world, &session).await.unwrap();
+    look(&setup, &session).await.unwrap();
 }
 
 #[tokio::test]
 async fn who_may_not_sign_is_told_from_who_was_not_authorised() {
-    let (world, organisation, session) = acme().await;
-    let path = format!("google/service-accounts/{}/signers", text(&world.key["client_email"]));
-    world.control(&path, &json!({ "signers": ["somebody@else.test"] })).await;
-    let denied = look(&world, &session).await.unwrap_err();
+    let (setup, organisation, session) = acme().await;
+    let path = format!("google/service-accounts/{}/signers", text(&setup.key["client_email"]));
+    setup.control(&path, &json!({ "signers": ["somebody@else.test"] })).await;
+    let denied = look(&setup, &session).await.unwrap_err();
     assert_eq!((told(&denied), denied.code.as_str()), ((ErrorKind::Signing, Remedy::Never), "SIGN_403"));
-    world.control(&path, &json!({ "signers": world.key["signers"] })).await;
-    look(&world, &session).await.unwrap();
-    world.revoke(&organisation).await;
-    let lost = look(&world, &session).await.unwrap_err();
+    setup.control(&path, &json!({ "signers": setup.key["signers"] })).await;
+    look(&setup, &session).await.unwrap();
+    setup.revoke(&organisation).await;
+    let lost = look(&setup, &session).await.unwrap_err();
     let expected = ((ErrorKind::GrantLost, Remedy::Reconnect), "unauthorized_client");
     assert_eq!((told(&lost), lost.code.as_str()), expected, "as with a key");
 }
 
 #[tokio::test]
 async fn a_wrong_clock_and_an_absent_source_are_the_operators_too() {
-    let (world, _, session) = acme().await;
+    let (setup, _, session) = acme().await;
     // Google's clock runs ahead of ours from here on.
-    world.control("clock/advance", &json!({ "seconds": 7_200 })).await;
-    assert_eq!(told(&look(&world, &session).await.unwrap_err()), LATER);
-    let base = world.url.join("google/").unwrap();
-    let clock = Arc::new(world.clock.clone());
+    setup.control("clock/advance", &json!({ "seconds": 7_200 })).await;
+    assert_eq!(told(&look(&setup, &session).await.unwrap_err()), LATER);
+    let base = setup.url.join("google/").unwrap();
+    let clock = Arc::new(setup.clock.clone());
     let places = providers::google::Config { keyless: None, ..config(&base) };
-    let google = Google::new(places, world.client.clone(), clock.clone(), Ids::seeded(clock, 3));
+    let google = Google::new(places, setup.client.clone(), clock.clone(), Ids::seeded(clock, 3));
     assert!(!google.is_keyless());
     let error = google.organisation(&session).await.unwrap_err();
     assert_eq!((told(&error), error.code.as_str()), ((ErrorKind::Signing, Remedy::Never), "SOURCE_ABSENT"));

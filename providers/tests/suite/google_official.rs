@@ -2,7 +2,7 @@
 //! URL changed, and the documents against everything that the connector sends.
 
 use crate::google_recorded;
-use crate::google_world;
+use crate::google_setup;
 use crate::microsoft_recorder as recorder;
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 
 use domain::Clock;
 use google_recorded::everything;
-use google_world::{World, text};
+use google_setup::{Setup, text};
 use recorder::Asked;
 use serde_json::{Value, json};
 
@@ -35,20 +35,20 @@ fn run(command: &mut Command) -> Value {
 
 #[tokio::test]
 async fn googles_own_client_works_with_the_sandbox() {
-    let world = World::start().await;
+    let setup = Setup::start().await;
     // The client's clock is the machine's.
-    let ahead = domain::SystemClock.now() - world.clock.now();
-    world.clock.advance(ahead);
-    let organisation = world.organisation("Acme", 5, 2).await;
-    world.authorise(&organisation, 0).await;
+    let ahead = domain::SystemClock.now() - setup.clock.now();
+    setup.clock.advance(ahead);
+    let organisation = setup.organisation("Acme", 5, 2).await;
+    setup.authorise(&organisation, 0).await;
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.json");
-    std::fs::write(&key, world.key.to_string()).unwrap();
+    std::fs::write(&key, setup.key.to_string()).unwrap();
     let address = |list: &str, index: usize| text(&organisation[list][index]["address"]).to_owned();
     let (organiser, guest, room) = (address("users", 1), address("users", 2), address("rooms", 0));
     let admin = text(&organisation["admin"]["address"]).to_owned();
     let mut command = Command::new(python());
-    command.arg(program("google_client.py")).arg(world.url.join("google/").unwrap().as_str()).arg(&key);
+    command.arg(program("google_client.py")).arg(setup.url.join("google/").unwrap().as_str()).arg(&key);
     command.args([&admin, &organiser, &guest, &room]);
     let seen = tokio::task::spawn_blocking(move || run(&mut command)).await.unwrap();
     assert_eq!(seen["customer"], "acme.test");

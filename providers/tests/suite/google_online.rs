@@ -1,11 +1,11 @@
 //! Meet conferences: what asks for one, and what becomes of it.
 
 use crate::google_recorded;
-use crate::google_world;
+use crate::google_setup;
 
 use chrono::Duration;
 use google_recorded::{Bench, bench, interview};
-use google_world::{World, text};
+use google_setup::{Setup, text};
 use providers::{Credential, NewEvent, OnlineMeeting, Party, Provider};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -59,30 +59,30 @@ async fn a_conference_is_asked_for_once_per_key_and_is_what_its_status_says() {
 
 #[tokio::test]
 async fn a_conference_that_is_not_permitted_does_not_keep_the_event_from_being_written() {
-    let world = World::start().await;
-    let organisation = world.organisation("Acme", 3, 1).await;
-    world.authorise(&organisation, 0).await;
+    let setup = Setup::start().await;
+    let organisation = setup.organisation("Acme", 3, 1).await;
+    setup.authorise(&organisation, 0).await;
     let (path, session) =
-        (format!("organisations/{}", text(&organisation["id"])), world.session(&organisation));
-    world.control(&format!("{path}/settings"), &json!({ "meeting_delay_s": 30 })).await;
+        (format!("organisations/{}", text(&organisation["id"])), setup.session(&organisation));
+    setup.control(&format!("{path}/settings"), &json!({ "meeting_delay_s": 30 })).await;
     let user = &organisation["users"][1];
     let organiser =
         Party { name: text(&user["name"]).to_owned(), address: text(&user["address"]).to_owned() };
     let event = NewEvent { online_meeting: true, attendees: Vec::new(), organiser, ..interview() };
     let mailbox = event.organiser.address.as_str();
-    let created = world.google.create_event(&session, mailbox, &event).await.unwrap();
+    let created = setup.google.create_event(&session, mailbox, &event).await.unwrap();
     assert_eq!(created.online_meeting, Some(OnlineMeeting::Pending));
-    world.clock.advance(Duration::seconds(31));
-    let read = world.google.event(&session, mailbox, &created.id).await.unwrap().unwrap();
+    setup.clock.advance(Duration::seconds(31));
+    let read = setup.google.event(&session, mailbox, &created.id).await.unwrap().unwrap();
     assert!(
         matches!(&read.online_meeting, Some(OnlineMeeting::Ready(url)) if url.starts_with("https://meet"))
     );
 
     let closed = json!({ "address": mailbox, "online_meetings": false });
-    world.control(&format!("{path}/mailbox"), &closed).await;
+    setup.control(&format!("{path}/mailbox"), &closed).await;
     let second = NewEvent { effect_key: "bkg-2".to_owned(), ..event.clone() };
-    let created = world.google.create_event(&session, mailbox, &second).await.unwrap();
+    let created = setup.google.create_event(&session, mailbox, &second).await.unwrap();
     assert_eq!(created.online_meeting, Some(OnlineMeeting::Failed));
-    let found = world.google.find_event(&session, mailbox, "bkg-2").await.unwrap();
+    let found = setup.google.find_event(&session, mailbox, "bkg-2").await.unwrap();
     assert_eq!(found.map(|event| event.id), Some(created.id));
 }

@@ -11,7 +11,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use google_recorded::{Bench, NOW, ROOM, at, bench, everything, interview};
-use providers::{Credential, ErrorKind, Provider, Remedy, Since, google::ServiceAccountKey};
+use providers::{ChangeCheck, Credential, ErrorKind, Provider, Remedy, google::ServiceAccountKey};
 use recorder::Asked;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -199,22 +199,22 @@ async fn an_id_that_would_change_the_address_is_refused_before_anything_is_sent(
 async fn whether_anything_has_changed_is_asked_by_ids_alone_and_to_the_end() {
     let Bench { server, google, session } = bench(Credential::Bearer(SecretString::from("t1"))).await;
     let ask = async |at: Option<String>| {
-        google.changed(&session, "ada@acme.test", interview().range, at.as_deref()).await.unwrap()
+        google.poll_changes(&session, "ada@acme.test", interview().range, at.as_deref()).await.unwrap()
     };
     server.tell(200, &json!({ "items": [{ "id": "e1" }], "nextPageToken": "p2" }));
     server.tell(200, &json!({ "nextSyncToken": "s1" }));
     let first = ask(None).await;
     server.tell(200, &json!({ "items": [], "nextSyncToken": "s2" }));
     let same = ask(first.watermark()).await;
-    assert!(matches!(same, Since::Same(_)), "{same:?}");
+    assert!(matches!(same, ChangeCheck::Same(_)), "{same:?}");
     server.tell(200, &json!({ "items": [{ "id": "e1" }], "nextPageToken": "p3" }));
     server.tell(200, &json!({ "items": [], "nextSyncToken": "s3" }));
     let changed = ask(same.watermark()).await;
-    assert!(matches!(changed, Since::Changed(Some(_))), "{changed:?}");
+    assert!(matches!(changed, ChangeCheck::Changed(Some(_))), "{changed:?}");
     server.tell(410, &json!({ "error": { "errors": [{ "reason": "fullSyncRequired" }], "code": 410 } }));
     server.tell(200, &json!({ "items": [], "nextSyncToken": "s4" }));
     let anew = ask(changed.watermark()).await;
-    assert!(matches!(anew, Since::Changed(Some(_))), "{anew:?}");
+    assert!(matches!(anew, ChangeCheck::Changed(Some(_))), "{anew:?}");
     let told = |asked: &Asked| {
         let (_, query) = asked.line.split_once('?').unwrap();
         let pairs: Vec<(String, String)> =

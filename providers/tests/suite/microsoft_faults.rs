@@ -1,10 +1,10 @@
 //! What goes wrong at Microsoft, planted in the sandbox, and what the connector says must be done about it.
 
-use crate::microsoft_world;
+use crate::microsoft_setup;
 
 use chrono::Duration;
 use domain::{BusyKind, TimeRange, state::Answer};
-use microsoft_world::{World, text};
+use microsoft_setup::{Setup, text};
 use providers::{
     Attendee, AttendeeRole, Error, ErrorKind, Event, NewEvent, Party, Provider, Remedy, Result, Session,
 };
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
 
 struct Acme {
-    world: World,
+    setup: Setup,
     session: Session,
     domain: String,
     ada: Party,
@@ -31,21 +31,21 @@ fn hour() -> TimeRange {
 
 impl Acme {
     async fn start() -> Self {
-        let world = World::start().await;
-        let organisation = world.organisation("Acme", 4, 1).await;
-        world.consent(&organisation).await;
-        let session = world.session(&organisation);
+        let setup = Setup::start().await;
+        let organisation = setup.organisation("Acme", 4, 1).await;
+        setup.consent(&organisation).await;
+        let session = setup.session(&organisation);
         Self {
             session,
             domain: text(&organisation["domain"]).to_owned(),
             ada: party(&organisation["users"][1]),
             room: party(&organisation["rooms"][0]),
-            world,
+            setup,
         }
     }
 
     async fn tell(&self, path: &str, body: Value) {
-        self.world.control(&format!("organisations/{}/{path}", self.domain), &body).await;
+        self.setup.control(&format!("organisations/{}/{path}", self.domain), &body).await;
     }
 
     /// A meeting of Ada's in the room.
@@ -63,16 +63,16 @@ impl Acme {
             busy: Some(BusyKind::Busy),
             online_meeting: false,
         };
-        self.world.microsoft.create_event(&self.session, &self.ada.address, &event).await.unwrap()
+        self.setup.microsoft.create_event(&self.session, &self.ada.address, &event).await.unwrap()
     }
 
     async fn answer_of_room(&self, event: &Event) -> Answer {
-        let found = self.world.microsoft.event(&self.session, &self.ada.address, &event.id).await;
+        let found = self.setup.microsoft.event(&self.session, &self.ada.address, &event.id).await;
         found.unwrap().unwrap().attendees[0].answer
     }
 
     async fn events(&self) -> Result<Vec<Event>> {
-        let page = self.world.microsoft.events(&self.session, &self.ada.address, hour(), None).await;
+        let page = self.setup.microsoft.events(&self.session, &self.ada.address, hour(), None).await;
         page.map(|page| page.items)
     }
 }
@@ -86,10 +86,10 @@ fn verdict<T: std::fmt::Debug>(result: Result<T>) -> (ErrorKind, Remedy, String)
 async fn an_expired_secret_is_the_operators_affair_and_no_lost_consent() {
     let acme = Acme::start().await;
     let path = format!("apps/{CLIENT}/secret");
-    acme.world.control(&path, &json!({ "expires_at": "2026-11-30T08:00:00Z" })).await;
+    acme.setup.control(&path, &json!({ "expires_at": "2026-11-30T08:00:00Z" })).await;
     let (kind, remedy, code) = verdict(acme.events().await);
     assert_eq!((kind, remedy, code.as_str()), (ErrorKind::Misconfigured, Remedy::Never, "AADSTS7000222"));
-    acme.world.control(&path, &json!({})).await;
+    acme.setup.control(&path, &json!({})).await;
     assert!(acme.events().await.is_ok(), "once there is a good one, all is well");
 }
 
@@ -101,7 +101,7 @@ async fn a_mailbox_that_is_gone_or_on_premises_is_skipped_and_the_others_served(
         let (error, remedy, _) = verdict(acme.events().await);
         assert_eq!(remedy, Remedy::SkipMailbox, "{kind}");
         assert!(matches!(error, ErrorKind::NotServed | ErrorKind::NoMailbox), "{kind}: {error:?}");
-        let room = acme.world.microsoft.events(&acme.session, &acme.room.address, hour(), None).await;
+        let room = acme.setup.microsoft.events(&acme.session, &acme.room.address, hour(), None).await;
         assert!(room.is_ok(), "{kind}: {room:?}");
     }
 }
@@ -134,34 +134,34 @@ async fn b16_a_room_that_waits_for_somebody_or_says_nothing_has_not_accepted() {
     let silent = Acme::start().await;
     silent.tell("room", json!({ "address": silent.room.address, "auto_accept": false })).await;
     let event = silent.book().await;
-    silent.world.clock.advance(Duration::minutes(30));
+    silent.setup.clock.advance(Duration::minutes(30));
     assert_eq!(silent.answer_of_room(&event).await, Answer::None);
 }
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_at_microsoft_costs_a_new_token_and_no_consent() {
     let acme = Acme::start().await;
-    acme.world.control("clock/skew", &json!({ "seconds": 300 })).await;
+    acme.setup.control("clock/skew", &json!({ "seconds": 300 })).await;
     assert!(acme.events().await.is_ok(), "a token from the near future is used as it is");
     let late = Acme::start().await;
-    late.world.control("clock/skew", &json!({ "seconds": -7200 })).await;
+    late.setup.control("clock/skew", &json!({ "seconds": -7200 })).await;
     let (_, remedy, _) = verdict(late.events().await);
     assert_ne!(remedy, Remedy::SkipMailbox, "no mailbox is to blame for it");
-    late.world.control("clock/skew", &json!({ "seconds": 0 })).await;
+    late.setup.control("clock/skew", &json!({ "seconds": 0 })).await;
     assert!(late.events().await.is_ok(), "nothing was lost");
 }
 
 #[tokio::test]
 async fn b3_a_consent_that_has_not_spread_yet_is_told_from_one_that_is_missing() {
-    let world = World::start().await;
-    let organisation = world.organisation("Acme", 3, 0).await;
+    let setup = Setup::start().await;
+    let organisation = setup.organisation("Acme", 3, 0).await;
     let path = format!("organisations/{}/settings", text(&organisation["id"]));
-    world.control(&path, &json!({ "consent_from": "2026-11-30T09:00:00Z" })).await;
-    world.consent(&organisation).await;
+    setup.control(&path, &json!({ "consent_from": "2026-11-30T09:00:00Z" })).await;
+    setup.consent(&organisation).await;
     let ada = party(&organisation["users"][1]);
-    let before = world.microsoft.calendar(&world.session(&organisation), &ada.address).await;
+    let before = setup.microsoft.calendar(&setup.session(&organisation), &ada.address).await;
     let (kind, remedy, _) = verdict(before);
     assert_ne!((kind, remedy), (ErrorKind::NoMailbox, Remedy::SkipMailbox));
-    world.clock.advance(Duration::hours(1));
-    assert!(world.microsoft.calendar(&world.session(&organisation), &ada.address).await.is_ok());
+    setup.clock.advance(Duration::hours(1));
+    assert!(setup.microsoft.calendar(&setup.session(&organisation), &ada.address).await.is_ok());
 }

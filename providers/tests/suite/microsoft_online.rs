@@ -1,14 +1,14 @@
 //! Teams meetings: what is sent to ask for one, and what keeps it.
 
 use crate::microsoft_recorder;
-use crate::microsoft_world;
+use crate::microsoft_setup;
 
 use std::sync::Arc;
 
 use chrono::Duration;
 use domain::{BusyKind, Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::{Asked, Recorder};
-use microsoft_world::{World, text};
+use microsoft_setup::{Setup, text};
 use providers::{
     Credential, EventChange, NewEvent, OnlineMeeting, OpenGate, Party, Provider, Remedy, Session,
     StaticCredentials,
@@ -157,30 +157,30 @@ async fn a_new_text_stands_in_front_of_how_to_join() {
 
 #[tokio::test]
 async fn a_meeting_that_comes_later_is_read_back_and_a_calendar_without_gets_none() {
-    let world = World::start().await;
-    let organisation = world.organisation("Acme", 3, 1).await;
-    world.consent(&organisation).await;
+    let setup = Setup::start().await;
+    let organisation = setup.organisation("Acme", 3, 1).await;
+    setup.consent(&organisation).await;
     let (path, session) =
-        (format!("organisations/{}", text(&organisation["id"])), world.session(&organisation));
-    world.control(&format!("{path}/settings"), &json!({ "meeting_delay_s": 30 })).await;
+        (format!("organisations/{}", text(&organisation["id"])), setup.session(&organisation));
+    setup.control(&format!("{path}/settings"), &json!({ "meeting_delay_s": 30 })).await;
     let user = &organisation["users"][1];
     let organiser =
         Party { name: text(&user["name"]).to_owned(), address: text(&user["address"]).to_owned() };
     let event = meeting(organiser);
     let mailbox = event.organiser.address.as_str();
-    let created = world.microsoft.create_event(&session, mailbox, &event).await.unwrap();
+    let created = setup.microsoft.create_event(&session, mailbox, &event).await.unwrap();
     assert_eq!(created.online_meeting, Some(OnlineMeeting::Pending));
-    world.clock.advance(Duration::seconds(31));
-    let read = world.microsoft.find_event(&session, mailbox, "bkg-1").await.unwrap().unwrap();
+    setup.clock.advance(Duration::seconds(31));
+    let read = setup.microsoft.find_event(&session, mailbox, "bkg-1").await.unwrap().unwrap();
     assert!(
         matches!(&read.online_meeting, Some(OnlineMeeting::Ready(url)) if url.starts_with("https://teams"))
     );
 
     let closed = json!({ "address": mailbox, "online_meetings": false });
-    world.control(&format!("{path}/mailbox"), &closed).await;
-    let calendar = world.microsoft.calendar(&session, mailbox).await.unwrap();
+    setup.control(&format!("{path}/mailbox"), &closed).await;
+    let calendar = setup.microsoft.calendar(&session, mailbox).await.unwrap();
     assert!(!calendar.capabilities.online_meetings && calendar.capabilities.writes());
     let second = NewEvent { effect_key: "bkg-2".to_owned(), ..event.clone() };
-    let created = world.microsoft.create_event(&session, mailbox, &second).await.unwrap();
+    let created = setup.microsoft.create_event(&session, mailbox, &second).await.unwrap();
     assert_eq!(created.online_meeting, Some(OnlineMeeting::Failed));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::{Ids, TestClock, TimeRange, Timestamp};
 use microsoft_recorder::Recorder;
 use providers::{
-    Credential, OpenGate, Provider, Session, Since, StaticCredentials,
+    ChangeCheck, Credential, OpenGate, Provider, Session, StaticCredentials,
     microsoft::{ClientCredential, Config, Microsoft},
 };
 use secrecy::SecretString;
@@ -45,7 +45,7 @@ async fn the_first_round_is_walked_to_its_end_and_later_ones_go_on_from_there() 
     let (microsoft, session) = connector(&server);
     let window = TimeRange::new(at("2026-12-01T00:00:00Z"), at("2026-12-02T00:00:00Z")).unwrap();
     let ask = async |window, at: Option<String>| {
-        microsoft.changed(&session, ADA, window, at.as_deref()).await.unwrap()
+        microsoft.poll_changes(&session, ADA, window, at.as_deref()).await.unwrap()
     };
     let link = |token: &str| server.url(&format!("v1.0/users/{ADA}/calendarView/delta?{token}"));
     // A series is told as such; nobody asks for its occurrences here.
@@ -55,20 +55,20 @@ async fn the_first_round_is_walked_to_its_end_and_later_ones_go_on_from_there() 
     let first = ask(window, None).await;
     server.tell(200, &json!({ "value": [], "@odata.deltaLink": link("$deltatoken=d2") }));
     let same = ask(window, first.watermark()).await;
-    assert!(matches!(same, Since::Same(_)), "{same:?}");
+    assert!(matches!(same, ChangeCheck::Same(_)), "{same:?}");
     server.tell(200, &json!({ "value": [master], "@odata.nextLink": link("$skiptoken=p3") }));
     server.tell(200, &json!({ "value": [], "@odata.deltaLink": link("$deltatoken=d3") }));
     let changed = ask(window, same.watermark()).await;
-    assert!(matches!(changed, Since::Changed(Some(_))), "{changed:?}");
+    assert!(matches!(changed, ChangeCheck::Changed(Some(_))), "{changed:?}");
     server.tell(410, &json!({ "error": { "code": "SyncStateNotFound", "message": "-" } }));
     server.tell(200, &json!({ "value": [], "@odata.deltaLink": link("$deltatoken=d4") }));
     let anew = ask(window, changed.watermark()).await;
-    assert!(matches!(anew, Since::Changed(Some(_))), "{anew:?}");
+    assert!(matches!(anew, ChangeCheck::Changed(Some(_))), "{anew:?}");
     // Graph keeps the window inside its link: for another one it is of no use.
     let moved = TimeRange::new(window.start, at("2026-12-03T00:00:00Z")).unwrap();
     server.tell(200, &json!({ "value": [], "@odata.deltaLink": link("$deltatoken=d5") }));
     let other = ask(moved, anew.watermark()).await;
-    assert!(matches!(other, Since::Changed(Some(_))), "{other:?}");
+    assert!(matches!(other, ChangeCheck::Changed(Some(_))), "{other:?}");
     let asked: Vec<String> = server
         .asked()
         .iter()

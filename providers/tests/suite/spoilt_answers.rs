@@ -163,7 +163,7 @@ async fn everything(provider: &dyn Provider, session: &Session) -> Vec<(&'static
         ("events", provider.events(session, ADA, week(), None).await.map(drop)),
         ("events_of", provider.events_of(session, ADA, "c1", week(), None).await.map(drop)),
         ("changes", provider.changes(session, ADA, week(), None).await.map(drop)),
-        ("changed", provider.changed(session, ADA, week(), None).await.map(drop)),
+        ("changed", provider.poll_changes(session, ADA, week(), None).await.map(drop)),
         ("event", provider.event(session, ADA, "e1").await.map(drop)),
         ("busy", busy),
     ];

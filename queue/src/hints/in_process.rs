@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Hint, Hints, fair::Fair};
+use super::{Hint, Hints, fair_queue::FairQueue};
 use crate::Error;
 
 /// The number of runs that may wait. The sweep finds the others again.
@@ -21,7 +21,7 @@ const CAPACITY: usize = 200_000;
 /// See [`Hints`]. A run that is already waiting is not added again.
 #[derive(Debug)]
 pub struct InProcess {
-    waiting: Mutex<Fair>,
+    waiting: Mutex<FairQueue>,
     capacity: usize,
     arrived: Notify,
     token: CancellationToken,
@@ -37,7 +37,7 @@ impl InProcess {
         Self { waiting: Mutex::default(), capacity, arrived: Notify::new(), token }
     }
 
-    fn line(&self) -> MutexGuard<'_, Fair> {
+    fn line(&self) -> MutexGuard<'_, FairQueue> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +90,7 @@ impl Hints for InProcess {
         Ok(self.line().len())
     }
 
-    async fn settled(&self, _: &[Hint]) -> Result<(), Error> {
+    async fn acknowledge(&self, _: &[Hint]) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! A hint carries no work. Whoever gets one claims the job in the database and settles the hint right after,
 //! whatever the claim said. A doubled hint finds nothing to claim; a lost one is found by the sweep.
 
-mod fair;
+mod fair_queue;
 mod in_process;
 mod redis;
 #[cfg(test)]
@@ -48,5 +48,5 @@ pub trait Hints: Send + Sync + std::fmt::Debug {
     async fn waiting(&self) -> Result<usize, Error>;
 
     /// Forgets hints that [`Hints::next`] returned; to be called right after the claim was decided.
-    async fn settled(&self, hints: &[Hint]) -> Result<(), Error>;
+    async fn acknowledge(&self, hints: &[Hint]) -> Result<(), Error>;
 }

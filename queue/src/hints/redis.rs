@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Hint, Hints, fair::Fair};
+use super::{Hint, Hints, fair_queue::FairQueue};
 use crate::{
     Error,
-    link::{LONGEST_BLOCK, Link},
+    link::{Link, MAX_BLOCK},
 };
 
 /// Streams per lane.
@@ -50,7 +50,7 @@ pub struct Redis {
     ids: Ids,
     token: CancellationToken,
     /// Hints that were read but not returned yet. Locked while reading, so that one read runs at a time.
-    read: tokio::sync::Mutex<Fair>,
+    read: tokio::sync::Mutex<FairQueue>,
     /// The stream entries of hints that are not settled, by run.
     unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>,
 }
@@ -82,7 +82,7 @@ impl Redis {
 
     /// Reads `max` waiting hints or a little more: a part from each stream, then more from those that had that many,
     /// lane by lane.
-    async fn fill(&self, read: &mut Fair, max: usize) -> Result<(), Error> {
+    async fn fill(&self, read: &mut FairQueue, max: usize) -> Result<(), Error> {
         let share = max.div_ceil(8);
         // Interactive hints are looked for every time, the others only when their stock runs low.
         let low = |lane: &Lane| *lane == Lane::Interactive || read.len_of(*lane) <= 2 * share;
@@ -106,7 +106,7 @@ impl Redis {
     /// Reads up to `count` hints from each stream; returns the streams that had that many.
     async fn read_from(
         &self,
-        read: &mut Fair,
+        read: &mut FairQueue,
         streams: &[usize],
         count: usize,
         block: Option<Duration>,
@@ -140,7 +140,7 @@ impl Redis {
         Ok(full)
     }
 
-    fn keep(&self, read: &mut Fair, stream: usize, entries: Vec<(String, Vec<Vec<u8>>)>) {
+    fn keep(&self, read: &mut FairQueue, stream: usize, entries: Vec<(String, Vec<Vec<u8>>)>) {
         let lane = Lane::ALL[stream / SHARDS];
         let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
         if unsettled.len() > UNSETTLED {
@@ -175,7 +175,7 @@ impl Redis {
             let mut outcome = self.fill(&mut read, max).await;
             let left = until.saturating_duration_since(Instant::now());
             if outcome.is_ok() && read.len() == 0 && !left.is_zero() {
-                let block = Some(left.min(LONGEST_BLOCK));
+                let block = Some(left.min(MAX_BLOCK));
                 outcome = self.read_from(&mut read, &every, max.div_ceil(SHARDS), block).await.map(drop);
             }
             if outcome.as_ref().is_err_and(Error::is_no_group) {
@@ -236,7 +236,7 @@ impl Hints for Redis {
         Ok(lengths.into_iter().sum())
     }
 
-    async fn settled(&self, hints: &[Hint]) -> Result<(), Error> {
+    async fn acknowledge(&self, hints: &[Hint]) -> Result<(), Error> {
         let mut entries: HashMap<usize, Vec<String>> = HashMap::new();
         {
             let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);

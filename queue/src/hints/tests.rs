@@ -25,7 +25,7 @@ async fn take(node: &Node, want: usize, max: usize) -> Vec<Hint> {
         let hints = node.queue.hints.next(max, LONG).await.unwrap();
         assert!(hints.len() <= max, "at most what was asked for");
         assert!(!hints.is_empty(), "{} of {want} came", taken.len());
-        node.queue.hints.settled(&hints).await.unwrap();
+        node.queue.hints.acknowledge(&hints).await.unwrap();
         taken.extend(hints);
     }
     taken
@@ -153,7 +153,7 @@ async fn over_redis_a_flush_loses_hints_and_nothing_else() {
     node.queue.hints.push(&node.hints(10, tenant, Bulk)).await.unwrap();
     let taken = node.queue.hints.next(5, LONG).await.unwrap();
     server.run(&["FLUSHALL"]).await;
-    node.queue.hints.settled(&taken).await.unwrap();
+    node.queue.hints.acknowledge(&taken).await.unwrap();
     let later = node.hints(3, tenant, Interactive);
     node.queue.hints.push(&later).await.unwrap();
     assert_eq!(

@@ -145,7 +145,7 @@ pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Resu
 
 /// Ends every lease and forgets every hint: for the start of the only process of an SQLite database. The lease holders
 /// are dead, and the next worker need not wait; a lease ended here counts as a crash, like an expired one.
-pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
+pub async fn end_all_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = CASE WHEN lease_until > $1 THEN $1 ELSE lease_until END, offered_at = NULL
         WHERE offered_at IS NOT NULL OR lease_until > $1";
     let backend = engine.get_database_backend();
@@ -155,7 +155,11 @@ pub async fn end_leases(engine: &DatabaseConnection, clock: &dyn Clock) -> Resul
 
 /// Ends the leases that a stopping node still holds and offers their jobs again: those of steps that took too long or
 /// could not be written. The results are unknown, so each counts as a crash, like an expired lease.
-pub async fn leave(engine: &DatabaseConnection, clock: &dyn Clock, node: &str) -> Result<(), DatabaseError> {
+pub async fn release_node(
+    engine: &DatabaseConnection,
+    clock: &dyn Clock,
+    node: &str,
+) -> Result<(), DatabaseError> {
     let backend = engine.get_database_backend();
     let sql = match backend {
         DatabaseBackend::Postgres => {

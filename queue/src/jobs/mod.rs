@@ -7,15 +7,15 @@
 //! slept through.
 
 mod claim;
-mod order;
+mod enqueue;
 mod sweep;
 
 use domain::{Clock, Timestamp, state::Lane};
 use sea_orm::{DatabaseBackend, Value};
 use uuid::Uuid;
 
-pub use claim::{Claimed, claim, end_leases, leave, release, renew};
-pub use order::{NewRun, order, request_cancel, revive, signal};
+pub use claim::{Claimed, claim, end_all_leases, release, release_node, renew};
+pub use enqueue::{NewRun, enqueue, request_cancel, requeue, signal};
 pub use sweep::{next_due, sweep};
 
 /// "Now" for a statement: the database's own clock in production on PostgreSQL (bound as NULL), the clock's

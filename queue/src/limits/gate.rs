@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{LONGEST_PAUSE, Limit, Place, Wait};
+use super::{Limit, MAX_PAUSE, Permit, Wait};
 
 /// The wait reported to a caller when the real one is unknown.
 const SOME_TIME: Duration = Duration::from_millis(250);
@@ -45,7 +45,7 @@ struct State {
 
 /// The outcome of an attempt to enter.
 pub(super) enum Attempt {
-    Inside(Place),
+    Inside(Permit),
     /// The rate permits no call before this has passed.
     After(Duration),
     /// All permits are taken. With a duration: one may become free on another node, so look again after that.
@@ -76,7 +76,7 @@ impl Gate {
         &self,
         patience: Duration,
         attempt: impl Fn() -> Attempts,
-    ) -> Result<Place, Wait>
+    ) -> Result<Permit, Wait>
     where
         Attempts: Future<Output = Attempt>,
     {
@@ -125,16 +125,16 @@ impl Gate {
         state.due = Some(due);
         state.inside += 1;
         let gate = self.clone();
-        Attempt::Inside(Place::new(move || gate.leave()))
+        Attempt::Inside(Permit::new(move || gate.leave()))
     }
 
     pub(super) fn pause(&self, for_: Duration) {
         let mut state = self.state();
-        state.closed_until = state.closed_until.max(Some(Instant::now() + for_.min(LONGEST_PAUSE)));
+        state.closed_until = state.closed_until.max(Some(Instant::now() + for_.min(MAX_PAUSE)));
     }
 
     /// Tells the next caller that a place on another account of this gate is free.
-    pub(super) fn freed(&self) {
+    pub(super) fn notify_next(&self) {
         self.freed.notify_waiters();
     }
 

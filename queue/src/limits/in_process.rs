@@ -4,7 +4,7 @@ use std::{future::ready, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{Limit, Limits, Place, Wait, gate::Gates};
+use super::{Limit, Limits, Permit, Wait, gate::Gates};
 use crate::Key;
 
 /// See [`Limits`].
@@ -15,7 +15,7 @@ pub struct InProcess {
 
 #[async_trait]
 impl Limits for InProcess {
-    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait> {
+    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait> {
         let gate = self.gates.of(key.as_str());
         gate.enter(patience, || ready(gate.attempt(limit))).await
     }

@@ -21,7 +21,7 @@ use crate::Key;
 pub const LEASE: Duration = Duration::from_secs(15);
 
 /// The longest that a gate is closed at a time, whatever the provider requested.
-pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+pub const MAX_PAUSE: Duration = Duration::from_hours(24);
 
 /// The limit of a key. Zero means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,9 @@ pub struct Wait(pub Duration);
 
 /// Leave to make one call. Dropping it gives the place back.
 #[must_use = "the place is given back when this is dropped"]
-pub struct Place(Option<Box<dyn FnOnce() + Send + Sync>>);
+pub struct Permit(Option<Box<dyn FnOnce() + Send + Sync>>);
 
-impl Place {
+impl Permit {
     fn new(give_back: impl FnOnce() + Send + Sync + 'static) -> Self {
         Self(Some(Box::new(give_back)))
     }
@@ -54,13 +54,13 @@ impl Place {
     }
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Place")
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(give_back) = self.0.take() {
             give_back();
@@ -72,7 +72,7 @@ impl Drop for Place {
 #[async_trait]
 pub trait Limits: Send + Sync + fmt::Debug {
     /// Waits for a permit, for `patience` at most. If the wait is known to be longer, returns at once.
-    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait>;
+    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait>;
 
     /// Lets nobody enter for a while, as after a 429 with Retry-After. A longer pause stays in force.
     async fn pause(&self, key: &Key, for_: Duration);

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    LONGEST_PAUSE, Limit, Limits, Place, Wait,
+    Limit, Limits, MAX_PAUSE, Permit, Wait,
     gate::{Attempt, Gate, Gates},
 };
 use crate::{Error, Key, link::Link};
@@ -48,12 +48,12 @@ pub struct Redis {
     enter: Script,
     pause: Script,
     gates: Gates,
-    left: UnboundedSender<Left>,
-    held: Arc<Held>,
+    left: UnboundedSender<ReturnedPermit>,
+    held: Arc<HeldPermits>,
 }
 
 /// A place that was given back: its set and its name, and since when at the latest nobody renews it.
-struct Left {
+struct ReturnedPermit {
     places: String,
     lease: String,
     gate: Arc<Gate>,
@@ -62,9 +62,9 @@ struct Left {
 
 /// The places of this node that somebody is inside of: their sets, by their names.
 #[derive(Debug, Default)]
-struct Held(Mutex<HashMap<String, String>>);
+struct HeldPermits(Mutex<HashMap<String, String>>);
 
-impl Held {
+impl HeldPermits {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,8 +83,8 @@ impl Redis {
     ) -> Self {
         // Unbounded, because a place is dropped where nobody can wait; there are no more than places.
         let (left, leaving) = unbounded_channel();
-        let held = Arc::new(Held::default());
-        let tending = Tending { commands: commands.clone(), held: held.clone(), lease };
+        let held = Arc::new(HeldPermits::default());
+        let tending = PermitKeeper { commands: commands.clone(), held: held.clone(), lease };
         tracker.spawn(tending.run(leaving, token.clone()));
         Self {
             prefix: prefix.to_owned(),
@@ -113,7 +113,7 @@ impl Redis {
         script.arg(&lease).arg(micros(self.lease));
         // Made before the answer is known: a caller who stops waiting for it gives the place back as well.
         let since = Instant::now();
-        let left = Left { places: places.clone(), lease: lease.clone(), gate: gate.clone(), since };
+        let left = ReturnedPermit { places: places.clone(), lease: lease.clone(), gate: gate.clone(), since };
         let place = self.place(left, limit);
         let answer: Result<(u8, u64), Error> = self
             .commands
@@ -138,14 +138,14 @@ impl Redis {
         }
     }
 
-    fn place(&self, left: Left, limit: &Limit) -> Place {
+    fn place(&self, left: ReturnedPermit, limit: &Limit) -> Permit {
         if limit.concurrency == 0 {
-            return Place::new(|| ());
+            return Permit::new(|| ());
         }
         let (leaving, held) = (self.left.clone(), self.held.clone());
-        Place::new(move || {
+        Permit::new(move || {
             held.lock().remove(&left.lease);
-            let left = Left { since: Instant::now(), ..left };
+            let left = ReturnedPermit { since: Instant::now(), ..left };
             // When the node's tasks have ended nobody receives, and the lease ends by itself.
             drop(leaving.send(left));
         })
@@ -154,7 +154,7 @@ impl Redis {
 
 #[async_trait]
 impl Limits for Redis {
-    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Place, Wait> {
+    async fn enter(&self, key: &Key, limit: &Limit, patience: Duration) -> Result<Permit, Wait> {
         let gate = self.gates.of(key.as_str());
         gate.enter(patience, || self.attempt(key.as_str(), &gate, limit)).await
     }
@@ -162,7 +162,7 @@ impl Limits for Redis {
     async fn pause(&self, key: &Key, for_: Duration) {
         self.gates.of(key.as_str()).pause(for_);
         let mut script = self.pause.prepare_invoke();
-        script.key(self.key(key.as_str(), "closed")).arg(micros(for_.min(LONGEST_PAUSE)));
+        script.key(self.key(key.as_str(), "closed")).arg(micros(for_.min(MAX_PAUSE)));
         let told = self
             .commands
             .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
@@ -175,14 +175,14 @@ impl Limits for Redis {
 
 /// Looks after the places of this node at Redis, one thing after another: a place is never renewed after it was given
 /// back.
-struct Tending {
+struct PermitKeeper {
     commands: Arc<Link>,
-    held: Arc<Held>,
+    held: Arc<HeldPermits>,
     lease: Duration,
 }
 
-impl Tending {
-    async fn run(self, mut leaving: UnboundedReceiver<Left>, token: CancellationToken) {
+impl PermitKeeper {
+    async fn run(self, mut leaving: UnboundedReceiver<ReturnedPermit>, token: CancellationToken) {
         let every = self.lease / 3;
         let mut renewal = Instant::now() + every;
         let mut batch = Vec::with_capacity(BATCH);
@@ -207,7 +207,7 @@ impl Tending {
     }
 
     /// Empties the batch, unless Redis is away.
-    async fn give_back(&self, batch: &mut Vec<Left>) {
+    async fn give_back(&self, batch: &mut Vec<ReturnedPermit>) {
         if batch.is_empty() {
             return;
         }
@@ -220,7 +220,7 @@ impl Tending {
             .ask(|mut connection| async move { removal.query_async(&mut connection).await })
             .await;
         match removed {
-            Ok(()) => batch.drain(..).for_each(|left| left.gate.freed()),
+            Ok(()) => batch.drain(..).for_each(|left| left.gate.notify_next()),
             Err(error) => {
                 tracing::debug!(code = error.code(), "places are given back later");
                 // Those whose leases are over by now are free without us: a long absence must not fill the memory.

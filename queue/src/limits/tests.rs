@@ -17,12 +17,12 @@ fn places(concurrency: u32) -> Limit {
     Limit { concurrency, ..FOUR }
 }
 
-async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<Place, Wait> {
+async fn enter_at_once(limits: &dyn Limits, key: &str, limit: Limit) -> Result<Permit, Wait> {
     limits.enter(&crate::testing::key(key), &limit, Duration::ZERO).await
 }
 
 /// All places of a limit, and the proof that there are no more.
-async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Place> {
+async fn fill(limits: &dyn Limits, key: &str, limit: Limit, places: u32) -> Vec<Permit> {
     let mut inside = Vec::new();
     for _ in 0..places {
         inside.push(limits.enter(&crate::testing::key(key), &limit, PATIENT).await.unwrap());
@@ -98,7 +98,7 @@ async fn no_pause_is_longer_than_a_day(node: Node) {
     for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_hours(876_000)] {
         limits.pause(&key("ada"), endless).await;
         let Wait(wait) = enter_at_once(limits, "ada", FOUR).await.unwrap_err();
-        assert!(wait <= LONGEST_PAUSE && wait > LONGEST_PAUSE / 2, "{endless:?} became {wait:?}");
+        assert!(wait <= MAX_PAUSE && wait > MAX_PAUSE / 2, "{endless:?} became {wait:?}");
     }
 }
 

@@ -11,14 +11,14 @@ use crate::{
     app::App,
     microsoft::graph::zones::zulu,
     model::Subscription,
-    notices::{self, Letter},
+    notices::{self, OutgoingNotice},
     store::Change,
 };
 
 /// What happens to the subscriptions of an organisation, or of one of its mailboxes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Happening {
+pub(super) struct Lifecycle {
     event: LifecycleEvent,
     /// An address; all mailboxes when absent.
     mailbox: Option<String>,
@@ -37,7 +37,7 @@ enum LifecycleEvent {
 }
 
 /// Lets it happen, and returns once every subscriber with a URL for it has been told.
-pub(super) async fn happen(app: &Arc<App>, organisation: Uuid, order: Happening) -> Result<Value, Refused> {
+pub(super) async fn trigger(app: &Arc<App>, organisation: Uuid, order: Lifecycle) -> Result<Value, Refused> {
     let concerned = {
         let store = app.store();
         let mailboxes = find(store.state(), organisation)?;
@@ -64,7 +64,7 @@ pub(super) async fn happen(app: &Arc<App>, organisation: Uuid, order: Happening)
     Ok(json!({ "told": told }))
 }
 
-fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<Letter> {
+fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<OutgoingNotice> {
     let item = json!({
         "subscriptionId": subscription.id,
         "subscriptionExpirationDateTime": zulu(subscription.expires_at),
@@ -73,5 +73,5 @@ fn letter(subscription: &Subscription, event: LifecycleEvent) -> Option<Letter> 
         "lifecycleEvent": event,
     });
     let url = subscription.lifecycle_url.clone()?;
-    Some(Letter { url, headers: Vec::new(), body: Some(json!({ "value": [item] })), forged: false })
+    Some(OutgoingNotice { url, headers: Vec::new(), body: Some(json!({ "value": [item] })), forged: false })
 }

@@ -28,7 +28,7 @@ pub(super) fn advance(app: &App, by: &Advance) -> Result<Value, Refused> {
         return Err(Refused::Invalid("the clock only moves forward".to_owned()));
     }
     app.advance(by)?;
-    microsoft::settle(app)?;
+    microsoft::answer_invitations(app)?;
     Ok(json!({ "now": app.now() }))
 }
 

@@ -46,7 +46,7 @@ pub fn route(call: &mut Call<'_>, operation: &Element) -> Result<String, Refused
 }
 
 fn create(call: &mut Call<'_>, operation: &Element, item: &Element) -> Result<String, Refused> {
-    if let Some(name) = fields::misplaced(item.children.iter().map(|child| child.name.as_str())) {
+    if let Some(name) = fields::first_misplaced(item.children.iter().map(|child| child.name.as_str())) {
         return Err(Failure::schema(name).into());
     }
     let told = operation.attribute("SendMeetingInvitations").ok_or_else(|| {

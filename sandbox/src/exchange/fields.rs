@@ -88,7 +88,7 @@ pub const ORDER: &[&str] = &[
 ];
 
 /// The first element that the schema does not have, or has further up.
-pub fn misplaced<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn first_misplaced<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let mut last = 0;
     for name in names {
         match ORDER.iter().position(|known| *known == name) {
@@ -106,10 +106,10 @@ mod tests {
 
     #[test]
     fn only_the_order_of_the_schema_is_taken() {
-        assert_eq!(misplaced(["Subject", "Body", "Start", "End", "Location"].into_iter()), None);
-        assert_eq!(misplaced(["ExtendedProperty", "ExtendedProperty", "UID"].into_iter()), None);
-        assert_eq!(misplaced(["Start", "Subject"].into_iter()), Some("Subject"));
-        assert_eq!(misplaced(["Start", "Start"].into_iter()), Some("Start"));
-        assert_eq!(misplaced(["Subject", "Colour"].into_iter()), Some("Colour"));
+        assert_eq!(first_misplaced(["Subject", "Body", "Start", "End", "Location"].into_iter()), None);
+        assert_eq!(first_misplaced(["ExtendedProperty", "ExtendedProperty", "UID"].into_iter()), None);
+        assert_eq!(first_misplaced(["Start", "Subject"].into_iter()), Some("Subject"));
+        assert_eq!(first_misplaced(["Start", "Start"].into_iter()), Some("Start"));
+        assert_eq!(first_misplaced(["Subject", "Colour"].into_iter()), Some("Colour"));
     }
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::model::Event;
 
 /// No more items are told at once.
-const MOST: usize = 1_000;
+const MAX: usize = 1_000;
 /// No more with a restriction.
 const MOST_RESTRICTED: usize = 250;
 const DAYS_MOST: i64 = 731;
@@ -41,13 +41,13 @@ fn found(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
             let window = window(call, view)?;
             events.retain(|event| event.range.overlaps(&window));
             events.sort_by_key(|event| &event.id);
-            (0, number(view, "MaxEntriesReturned").unwrap_or(MOST).min(MOST))
+            (0, number(view, "MaxEntriesReturned").unwrap_or(MAX).min(MAX))
         }
         None => {
             events.sort_by_key(|event| (event.created_at, &event.id));
             let page = operation.child(MESSAGES, "IndexedPageItemView");
             let number = |name: &str| page.and_then(|page| number(page, name));
-            (number("Offset").unwrap_or(0), number("MaxEntriesReturned").unwrap_or(MOST).min(MOST))
+            (number("Offset").unwrap_or(0), number("MaxEntriesReturned").unwrap_or(MAX).min(MAX))
         }
     };
     let most = match operation.child(MESSAGES, "Restriction").and_then(|inside| inside.children.first()) {

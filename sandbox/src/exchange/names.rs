@@ -8,7 +8,7 @@ use super::{
 use crate::model::{Hosting, Mailbox};
 
 /// No more candidates are told.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 /// The answer. With `smtp:` before it, all addresses are compared from their beginning on; without, the words of the
 /// name and the primary address are.
@@ -23,8 +23,8 @@ pub fn resolve(call: &Call<'_>, operation: &Element) -> Result<String, Failure> 
         .filter(|mailbox| mailbox.hosting != Hosting::None && matches(mailbox, &entry))
         .collect();
     found.sort_by_key(|mailbox| &mailbox.address);
-    let whole = found.len() <= MOST;
-    found.truncate(MOST);
+    let whole = found.len() <= MAX;
+    found.truncate(MAX);
     if found.is_empty() {
         let failure = Failure::new("ErrorNameResolutionNoResults", "No results were found.");
         return Ok(response("ResolveNames", &[failure.about_item("ResolveNames")]));

@@ -15,13 +15,13 @@ use super::{
     xml::{Element, MESSAGES, TYPES, element, quoted, response, success},
 };
 use crate::{
-    history::Touched,
+    history::EventChange,
     model::Pull,
     store::{Change, State},
 };
 
 /// The largest number of events per response.
-const MOST: usize = 50;
+const MAX: usize = 50;
 /// The longest time-out, in minutes.
 const LONGEST: i64 = 1_440;
 
@@ -92,8 +92,8 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     }
     let mut all = state.history.since(&pull.owner, mark.count);
     all.retain(|(_, touched)| pull.kinds.iter().any(|wanted| wanted == kind(touched, mark.count)));
-    let more = all.len() > MOST;
-    all.truncate(MOST);
+    let more = all.len() > MAX;
+    all.truncate(MAX);
     let at = |count| Mark { subscription: pull.id.clone(), count, at: now }.write();
     let time = element("t:TimeStamp", &now.to_rfc3339_opts(SecondsFormat::Secs, true));
     let folder = quoted(&folders::id(&pull.owner, "calendar"));
@@ -121,7 +121,7 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
 }
 
 /// The kind of event to report for an item touched after `count`.
-fn kind(touched: &Touched, count: u64) -> &'static str {
+fn kind(touched: &EventChange, count: u64) -> &'static str {
     match (&touched.gone, touched.made > count) {
         (Some(_), _) => "DeletedEvent",
         (None, true) => "CreatedEvent",

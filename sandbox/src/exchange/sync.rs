@@ -12,7 +12,7 @@ use super::{
 use crate::store::Owner;
 
 /// No more changes are told at once.
-const MOST: usize = 512;
+const MAX: usize = 512;
 
 /// SyncFolderItems.
 pub fn route(call: &Call<'_>, operation: &Element) -> String {
@@ -30,7 +30,7 @@ fn told(call: &Call<'_>, operation: &Element) -> Result<String, Failure> {
     let text = |name: &str| operation.child(MESSAGES, name).map(|one| one.text.trim());
     let most = text("MaxChangesReturned").and_then(|most| most.parse().ok());
     let most =
-        most.filter(|most| (1..=MOST).contains(most)).ok_or_else(|| Failure::schema("MaxChangesReturned"))?;
+        most.filter(|most| (1..=MAX).contains(most)).ok_or_else(|| Failure::schema("MaxChangesReturned"))?;
     let store = call.app.store();
     let state = store.state();
     let since = match text("SyncState").filter(|text| !text.is_empty()) {

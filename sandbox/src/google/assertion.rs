@@ -19,7 +19,7 @@ const CLOCK: &str = "Invalid JWT: Token must be a short-lived token (60 minutes)
 
 /// An assertion with a valid signature, audience and times.
 #[derive(Debug)]
-pub struct Stated {
+pub struct VerifiedAssertion {
     /// The account that signed.
     pub account: ServiceAccount,
     /// The address of the user to act for; `None` for the account itself.
@@ -29,7 +29,7 @@ pub struct Stated {
 }
 
 /// Checks an assertion that was sent to the token endpoint `audience`.
-pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<Stated, Refusal> {
+pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<VerifiedAssertion, Refusal> {
     let malformed = || Refusal::new(400, "invalid_grant", "Invalid JWT: Failed to parse the token.");
     let token = Parsed::read(text).ok_or_else(malformed)?;
     let claim = |name: &str| token.claims[name].as_str().map(str::to_owned);
@@ -62,7 +62,11 @@ pub fn check(app: &App, state: &State, text: &str, audience: &str) -> Result<Sta
         let text = "Some requested scopes were invalid.";
         return Err(Refusal::new(400, "invalid_scope", text));
     }
-    Ok(Stated { account: account.clone(), subject: claim("sub").filter(|sub| *sub != issuer), scopes })
+    Ok(VerifiedAssertion {
+        account: account.clone(),
+        subject: claim("sub").filter(|sub| *sub != issuer),
+        scopes,
+    })
 }
 
 fn signed(account: &ServiceAccount, token: &Parsed<'_>) -> bool {

@@ -74,7 +74,7 @@ pub fn begin(app: &App, request: &Request, note: &mut Note) -> Answer {
 }
 
 /// `POST` of one of its pages.
-pub fn go_on(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(unpack::<Ask>) else {
         return Ok(page::error(400, "invalid_request", "This sign-in was not begun here."));

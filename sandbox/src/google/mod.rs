@@ -40,7 +40,7 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
         ("POST", ["token"]) => token::issue(app, request, note),
         ("POST", ["revoke"]) => token::revoke(app, request),
         ("GET", ["o", "oauth2", "v2", "auth"]) => Ok(consent::begin(app, request, note)),
-        ("POST", ["o", "oauth2", "v2", "auth"]) => consent::go_on(app, request, note),
+        ("POST", ["o", "oauth2", "v2", "auth"]) => consent::handle_form(app, request, note),
         ("GET", [".well-known", "openid-configuration"]) => Ok(discovery(request)),
         ("GET", ["oauth2", "v3", "certs"]) => {
             Ok(Answer::json(200, json!({ "keys": [app.signer.public(&origin(request))] })))

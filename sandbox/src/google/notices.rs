@@ -4,7 +4,7 @@ use domain::Timestamp;
 
 use super::state::Channel;
 use crate::{
-    notices::Letter,
+    notices::OutgoingNotice,
     store::{Notice, State},
 };
 
@@ -12,17 +12,17 @@ use crate::{
 pub(crate) const TOKEN: &str = "x-goog-channel-token";
 
 /// What the open channels are told about a notice.
-pub(crate) fn letters<'a>(
+pub(crate) fn outgoing_notices<'a>(
     state: &'a State,
     notice: &'a Notice,
     now: Timestamp,
-) -> impl Iterator<Item = Letter> + 'a {
+) -> impl Iterator<Item = OutgoingNotice> + 'a {
     let channels = state.google.channels.values().filter(move |channel| channel.expires_at > now);
     let channels = channels.filter(|channel| match notice.change {
         "sync" => channel.id == notice.event,
         _ => channel.owner == notice.owner,
     });
-    channels.map(|channel| Letter {
+    channels.map(|channel| OutgoingNotice {
         url: channel.address.clone(),
         headers: headers(channel, state.history.count, notice),
         body: None,

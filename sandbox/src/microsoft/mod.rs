@@ -21,8 +21,8 @@ pub async fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result
 }
 
 /// Lets rooms answer whose time has come.
-pub fn settle(app: &App) -> Result<(), Error> {
-    graph::rooms::settle(app)
+pub fn answer_invitations(app: &App) -> Result<(), Error> {
+    graph::rooms::answer_invitations(app)
 }
 
 /// What a throttled request is told.

@@ -6,7 +6,7 @@ use sandbox::microsoft::identity::keys::sha256;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::world::{CLIENT, RETURN, SECRET, VERIFIER, World, answer, claims, launch, member, text, with};
+use crate::setup::{CLIENT, RETURN, SECRET, Setup, VERIFIER, answer, claims, launch, member, text, with};
 
 const SCOPE: &str = "openid email https://www.googleapis.com/auth/calendar";
 
@@ -28,13 +28,13 @@ fn auth(more: &[(&str, &str)]) -> String {
     with("google/o/oauth2/v2/auth", &[&members[..], more].concat())
 }
 
-async fn token(world: &World, members: &[(&str, &str)]) -> (u16, Value) {
+async fn token(setup: &Setup, members: &[(&str, &str)]) -> (u16, Value) {
     let known = [("client_id", CLIENT), ("client_secret", SECRET)];
     let form = [&known[..], members].concat();
-    answer(world.client.post(world.url("google/token")).form(&form)).await
+    answer(setup.client.post(setup.url("google/token")).form(&form)).await
 }
 
-async fn redeem(world: &World, back: &Url) -> (u16, Value) {
+async fn redeem(setup: &Setup, back: &Url) -> (u16, Value) {
     let code = member(back, "code");
     let members = [
         ("grant_type", "authorization_code"),
@@ -42,68 +42,68 @@ async fn redeem(world: &World, back: &Url) -> (u16, Value) {
         ("redirect_uri", RETURN),
         ("code_verifier", VERIFIER),
     ];
-    token(world, &members).await
+    token(setup, &members).await
 }
 
 /// What a person's consent gives.
-async fn consented(world: &World, more: &[(&str, &str)]) -> Value {
-    let back = world.follow(world.client.get(world.url(&auth(more)))).await;
+async fn consented(setup: &Setup, more: &[(&str, &str)]) -> Value {
+    let back = setup.follow(setup.client.get(setup.url(&auth(more)))).await;
     assert_eq!(member(&back, "state"), "s3");
-    let (status, answer) = redeem(world, &back).await;
+    let (status, answer) = redeem(setup, &back).await;
     assert_eq!(status, 200, "{answer}");
     answer
 }
 
-async fn call(world: &World, token: &Value, method: Method, path: &str, body: &Value) -> (u16, Value) {
-    let request = world.client.request(method, world.url(&format!("google/calendar/v3/{path}")));
+async fn call(setup: &Setup, token: &Value, method: Method, path: &str, body: &Value) -> (u16, Value) {
+    let request = setup.client.request(method, setup.url(&format!("google/calendar/v3/{path}")));
     let request = request.bearer_auth(text(token));
     answer(if body.is_null() { request } else { request.json(body) }).await
 }
 
 #[tokio::test]
 async fn a_person_consents_at_google_for_the_own_calendar() {
-    let world = World::new().await;
-    let first = consented(&world, &[]).await;
+    let setup = Setup::new().await;
+    let first = consented(&setup, &[]).await;
     let who = claims(&text(&first["id_token"]));
     assert_eq!(
         (&who["email"], &who["hd"], &who["nonce"]),
         (&json!("ada@acme.test"), &json!("acme.test"), &json!("n3"))
     );
-    assert_eq!((&who["iss"], &who["aud"]), (&json!(world.url("google")), &json!(CLIENT)));
+    assert_eq!((&who["iss"], &who["aud"]), (&json!(setup.url("google")), &json!(CLIENT)));
     let (status, own) =
-        call(&world, &first["access_token"], Method::GET, "calendars/primary", &Value::Null).await;
+        call(&setup, &first["access_token"], Method::GET, "calendars/primary", &Value::Null).await;
     assert_eq!((status, &own["id"]), (200, &json!("ada@acme.test")));
-    let again = consented(&world, &[]).await;
+    let again = consented(&setup, &[]).await;
     assert!(again["refresh_token"].is_null(), "a refresh token comes with the first consent only");
-    let asked = consented(&world, &[("prompt", "consent")]).await;
+    let asked = consented(&setup, &[("prompt", "consent")]).await;
     assert!(asked["refresh_token"].is_string(), "or when consent is asked for anew");
     let refresh = text(&first["refresh_token"]);
     let members = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
-    let (status, fresh) = token(&world, &members).await;
+    let (status, fresh) = token(&setup, &members).await;
     assert!(status == 200 && fresh["refresh_token"].is_null(), "{fresh}");
-    let revoke = world.client.post(world.url("google/revoke")).form(&[("token", refresh.as_str())]);
+    let revoke = setup.client.post(setup.url("google/revoke")).form(&[("token", refresh.as_str())]);
     assert_eq!(answer(revoke).await.0, 200);
-    let (status, dead) = token(&world, &members).await;
+    let (status, dead) = token(&setup, &members).await;
     assert_eq!((status, &dead["error"]), (400, &json!("invalid_grant")));
     assert_eq!(dead["error_description"], "Token has been expired or revoked.");
 }
 
 #[tokio::test]
 async fn a_consent_can_be_refused_or_given_in_part() {
-    let world = World::new().await;
-    let page = world.client.get(world.url(&auth(&[]))).send().await.unwrap().text().await.unwrap();
-    let refused = world.submit(&page, "data-refuse", &[]).await;
+    let setup = Setup::new().await;
+    let page = setup.client.get(setup.url(&auth(&[]))).send().await.unwrap().text().await.unwrap();
+    let refused = setup.submit(&page, "data-refuse", &[]).await;
     let back: Url = refused.headers()["location"].to_str().unwrap().parse().unwrap();
     assert_eq!((member(&back, "error").as_str(), member(&back, "state").as_str()), ("access_denied", "s3"));
-    let page = world.submit(&page, "data-muster-next", &[]).await.text().await.unwrap();
-    let given = world.submit(&page, "data-muster-next", &[("scope", "")]).await;
+    let page = setup.submit(&page, "data-muster-next", &[]).await.text().await.unwrap();
+    let given = setup.submit(&page, "data-muster-next", &[("scope", "")]).await;
     let back = given.headers()["location"].to_str().unwrap().parse().unwrap();
-    let (status, part) = redeem(&world, &back).await;
+    let (status, part) = redeem(&setup, &back).await;
     assert_eq!((status, &part["scope"]), (200, &json!("email openid")));
     let (status, refused) =
-        call(&world, &part["access_token"], Method::GET, "calendars/primary", &Value::Null).await;
+        call(&setup, &part["access_token"], Method::GET, "calendars/primary", &Value::Null).await;
     assert_eq!((status, &refused["error"]["errors"][0]["reason"]), (403, &json!("insufficientPermissions")));
-    let (status, twice) = redeem(&world, &back).await;
+    let (status, twice) = redeem(&setup, &back).await;
     assert_eq!((status, &twice["error"]), (400, &json!("invalid_grant")), "a code works once");
     for (name, value) in
         [("redirect_uri", "http://127.0.0.1:9/else"), ("client_id", "nobody"), ("scope", "made.up")]
@@ -116,15 +116,15 @@ async fn a_consent_can_be_refused_or_given_in_part() {
             .collect();
         let members: Vec<(&str, &str)> =
             members.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let answer = world.client.get(world.url(&with(path, &members))).send().await.unwrap();
+        let answer = setup.client.get(setup.url(&with(path, &members))).send().await.unwrap();
         assert!(answer.status().is_client_error(), "{name}: an error page and no redirect");
     }
 }
 
 #[tokio::test]
 async fn refusals_have_googles_words() {
-    let world = World::new().await;
-    let token = consented(&world, &[]).await["access_token"].clone();
+    let setup = Setup::new().await;
+    let token = consented(&setup, &[]).await["access_token"].clone();
     let time = |hour: u32| json!({ "dateTime": format!("2026-11-17T{hour:02}:00:00Z") });
     let event = |id: &str| json!({ "id": id, "start": time(9), "end": time(10) });
     let busy = |days: u32, count: usize| {
@@ -155,29 +155,29 @@ async fn refusals_have_googles_words() {
         (Method::POST, "freeBusy", busy(180, 1), 400, "timeRangeTooLong"),
     ];
     for (method, path, body, status, reason) in rows {
-        let (seen, refused) = call(&world, &token, method, path, &body).await;
+        let (seen, refused) = call(&setup, &token, method, path, &body).await;
         let first = &refused["error"]["errors"][0];
         assert_eq!((seen, &first["reason"]), (status, &json!(reason)), "{path}: {refused}");
         assert_eq!(refused["error"]["code"], status, "{path}");
     }
-    let (_, many) = call(&world, &token, Method::POST, "freeBusy", &busy(30, 51)).await;
+    let (_, many) = call(&setup, &token, Method::POST, "freeBusy", &busy(30, 51)).await;
     let reason = |n: usize| many["calendars"][format!("u{n}@acme.test")]["errors"][0]["reason"].clone();
     assert_eq!((reason(0), reason(50)), (json!("notFound"), json!("tooManyCalendarsRequested")));
-    let nobody = world.client.get(world.url("google/calendar/v3/calendars/primary"));
+    let nobody = setup.client.get(setup.url("google/calendar/v3/calendars/primary"));
     let (status, refused) = answer(nobody).await;
     assert_eq!((status, &refused["error"]["errors"][0]["reason"]), (401, &json!("authError")));
 }
 
 #[tokio::test]
 async fn other_peoples_calendars_show_when_they_are_busy_and_nothing_more() {
-    let world = World::new().await;
+    let setup = Setup::new().await;
     let planted = json!({
         "mailbox": "bob@acme.test", "subject": "Doctor", "start": "2026-11-17T09:00:00Z", "end": "2026-11-17T10:00:00Z",
     });
-    world.control(&format!("organisations/{}/events", world.tenant), planted).await;
-    let token = consented(&world, &[]).await["access_token"].clone();
+    setup.control(&format!("organisations/{}/events", setup.tenant), planted).await;
+    let token = consented(&setup, &[]).await["access_token"].clone();
     let (status, list) =
-        call(&world, &token, Method::GET, "calendars/bob@acme.test/events", &Value::Null).await;
+        call(&setup, &token, Method::GET, "calendars/bob@acme.test/events", &Value::Null).await;
     assert_eq!((status, &list["accessRole"]), (200, &json!("freeBusyReader")));
     let shown = &list["items"][0];
     assert!(shown["summary"].is_null() && shown["attendees"].is_null(), "{shown}");
@@ -187,38 +187,38 @@ async fn other_peoples_calendars_show_when_they_are_busy_and_nothing_more() {
 #[tokio::test]
 async fn changes_are_told_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let world = World::furnish(launch(Some(folder.path()), None).await).await;
-    let token = consented(&world, &[]).await["access_token"].clone();
+    let setup = Setup::furnish(launch(Some(folder.path()), None).await).await;
+    let token = consented(&setup, &[]).await["access_token"].clone();
     let time = |hour: u32| json!({ "dateTime": format!("2026-11-17T{hour:02}:00:00Z") });
     for id in ["first", "other"] {
         let body = json!({ "id": id, "start": time(9), "end": time(10) });
-        assert_eq!(call(&world, &token, Method::POST, "calendars/primary/events", &body).await.0, 200);
+        assert_eq!(call(&setup, &token, Method::POST, "calendars/primary/events", &body).await.0, 200);
     }
-    let list = async |world: &World, query: &str| {
+    let list = async |setup: &Setup, query: &str| {
         let path = format!("calendars/primary/events?{query}");
-        call(world, &token, Method::GET, &path, &Value::Null).await
+        call(setup, &token, Method::GET, &path, &Value::Null).await
     };
-    let (_, page) = list(&world, "maxResults=1").await;
+    let (_, page) = list(&setup, "maxResults=1").await;
     assert!(page["nextSyncToken"].is_null(), "a sync token comes with the last page");
-    let (_, page) = list(&world, &format!("maxResults=1&pageToken={}", text(&page["nextPageToken"]))).await;
+    let (_, page) = list(&setup, &format!("maxResults=1&pageToken={}", text(&page["nextPageToken"]))).await;
     let sync = text(&page["nextSyncToken"]);
     let gone = "calendars/primary/events/first";
-    assert_eq!(call(&world, &token, Method::DELETE, gone, &Value::Null).await.0, 204);
-    world.running.stop().await;
+    assert_eq!(call(&setup, &token, Method::DELETE, gone, &Value::Null).await.0, 204);
+    setup.running.stop().await;
 
     let running = launch(Some(folder.path()), None).await;
     let base = running.url().as_str().trim_end_matches('/').to_owned();
-    let world =
-        World { running, base, client: world.client, tenant: world.tenant, organisation: world.organisation };
-    let (_, changes) = list(&world, &format!("syncToken={sync}")).await;
+    let setup =
+        Setup { running, base, client: setup.client, tenant: setup.tenant, organisation: setup.organisation };
+    let (_, changes) = list(&setup, &format!("syncToken={sync}")).await;
     let told: Vec<_> =
         changes["items"].as_array().unwrap().iter().map(|one| (&one["id"], &one["status"])).collect();
     assert_eq!(told, [(&json!("first"), &json!("cancelled"))]);
-    let (status, _) = list(&world, &format!("syncToken={sync}&singleEvents=true")).await;
+    let (status, _) = list(&setup, &format!("syncToken={sync}&singleEvents=true")).await;
     assert_eq!(status, 410, "a token belongs to its parameters");
     let again = json!({ "id": "first", "start": time(9), "end": time(10) });
-    let (status, refused) = call(&world, &token, Method::POST, "calendars/primary/events", &again).await;
+    let (status, refused) = call(&setup, &token, Method::POST, "calendars/primary/events", &again).await;
     assert_eq!((status, &refused["error"]["errors"][0]["reason"]), (409, &json!("duplicate")));
-    let (status, deleted) = call(&world, &token, Method::DELETE, gone, &Value::Null).await;
+    let (status, deleted) = call(&setup, &token, Method::DELETE, gone, &Value::Null).await;
     assert_eq!((status, &deleted["error"]["errors"][0]["reason"]), (410, &json!("deleted")));
 }

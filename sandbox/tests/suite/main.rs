@@ -16,6 +16,6 @@ mod notices;
 mod official;
 mod rooms;
 mod schedule;
+mod setup;
 mod subscriptions;
 mod tooling;
-mod world;

@@ -3,12 +3,12 @@
 use reqwest::{Method, header};
 use serde_json::json;
 
-use crate::world::World;
+use crate::setup::Setup;
 
 #[tokio::test]
 async fn a_sandbox_on_loopback_answers_no_other_name_and_no_other_page() {
-    let world = World::new().await;
-    let authority = world.base.strip_prefix("http://").unwrap().to_owned();
+    let setup = Setup::new().await;
+    let authority = setup.base.strip_prefix("http://").unwrap().to_owned();
     let doors = [
         (Method::POST, "control/organisations"),
         (Method::POST, "control/tokens/expire"),
@@ -19,8 +19,8 @@ async fn a_sandbox_on_loopback_answers_no_other_name_and_no_other_page() {
     ];
     for (method, door) in doors {
         let ask = async |host: &str, origin: Option<&str>| {
-            let url = format!("{}/{door}", world.base);
-            let mut request = world.client.request(method.clone(), url).header(header::HOST, host);
+            let url = format!("{}/{door}", setup.base);
+            let mut request = setup.client.request(method.clone(), url).header(header::HOST, host);
             if let Some(origin) = origin {
                 request = request.header(header::ORIGIN, origin);
             }
@@ -32,13 +32,13 @@ async fn a_sandbox_on_loopback_answers_no_other_name_and_no_other_page() {
         for origin in ["https://evil.example", "null", "http://localhost.evil.example"] {
             assert_eq!(ask(&authority, Some(origin)).await, 403, "{door} from {origin}");
         }
-        for origin in [None, Some(world.base.as_str()), Some("http://localhost:4000")] {
+        for origin in [None, Some(setup.base.as_str()), Some("http://localhost:4000")] {
             let status = ask(&authority, origin).await;
             assert!(status != 421, "{door} from {origin:?}: {status}");
         }
     }
     let asked = |origin: &'static str| {
-        let request = world.client.post(format!("{}/control/tokens/expire", world.base));
+        let request = setup.client.post(format!("{}/control/tokens/expire", setup.base));
         request.header(header::ORIGIN, origin).body("{}").send()
     };
     assert_eq!(asked("http://127.0.0.1:4000").await.unwrap().status().as_u16(), 200);

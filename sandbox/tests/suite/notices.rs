@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
+    setup::{Setup, meeting},
     subscriptions::{Listener, asked},
-    world::{World, meeting},
 };
 
 struct Ear {
-    world: World,
+    setup: Setup,
     token: String,
     listener: Listener,
 }
@@ -16,21 +16,21 @@ struct Ear {
 impl Ear {
     /// A world in which somebody listens to Ada's calendar.
     async fn new() -> Self {
-        let world = World::consented().await;
-        let (token, listener) = (world.application().await, Listener::new());
+        let setup = Setup::consented().await;
+        let (token, listener) = (setup.application().await, Listener::new());
         let good = format!("{}/good", listener.base);
-        let (status, made) = world.post(&token, "subscriptions", asked(&good, 60)).await;
+        let (status, made) = setup.post(&token, "subscriptions", asked(&good, 60)).await;
         assert_eq!(status, 201, "{made}");
-        Self { world, token, listener }
+        Self { setup, token, listener }
     }
 
     async fn plant(&self, fault: Value) {
-        self.world.control("faults", fault).await;
+        self.setup.control("faults", fault).await;
     }
 
     /// Makes an event in Ada's calendar; returns its id.
     async fn book(&self, key: &str, hour: u32) -> String {
-        let event = self.world.book(&self.token, "ada@acme.test", meeting(key, hour, hour + 1, &[])).await;
+        let event = self.setup.book(&self.token, "ada@acme.test", meeting(key, hour, hour + 1, &[])).await;
         event["id"].as_str().unwrap().to_owned()
     }
 
@@ -53,7 +53,7 @@ async fn a_notification_that_is_lost_is_never_sent_and_the_next_one_is() {
     ear.book("one", 9).await;
     let second = ear.book("two", 10).await;
     assert_eq!(ear.hear().await, (second, WORD.to_owned()), "the first was lost");
-    assert_eq!(ear.world.ask("faults").await, json!([]), "it is used up");
+    assert_eq!(ear.setup.ask("faults").await, json!([]), "it is used up");
     ear.listener.stop().await;
 }
 
@@ -64,7 +64,7 @@ async fn a_fault_of_notifications_leaves_requests_and_other_mailboxes_alone() {
     ear.plant(json!({"action": "lose_notice", "match": {"method": "deleted"}})).await;
     let one = ear.book("one", 9).await;
     assert_eq!(ear.hear().await.0, one);
-    assert_eq!(ear.world.ask("faults").await.as_array().unwrap().len(), 2, "both still wait");
+    assert_eq!(ear.setup.ask("faults").await.as_array().unwrap().len(), 2, "both still wait");
     ear.listener.stop().await;
 }
 

@@ -7,7 +7,7 @@ use reqwest::{Certificate, Client};
 use sandbox::{Config, Sandbox, Tls};
 use serde_json::json;
 
-use crate::world::{CLIENT, RETURN, SECRET, World};
+use crate::setup::{CLIENT, RETURN, SECRET, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn microsofts_own_clients_work_with_nothing_changed_but_the_base_url() {
@@ -25,13 +25,13 @@ async fn microsofts_own_clients_work_with_nothing_changed_but_the_base_url() {
     };
     let running = Sandbox::start_tls(config, &tls).await.unwrap();
     let trust = Certificate::from_pem(certificate.as_bytes()).unwrap();
-    let world = World::furnish_over(running, Client::builder().tls_certs_only([trust])).await;
-    world.consent().await;
+    let setup = Setup::furnish_over(running, Client::builder().tls_certs_only([trust])).await;
+    setup.consent().await;
     // A room that answers changes the organiser's event, and with it the ETag that the clients hold.
-    world.control(&format!("organisations/{}/settings", world.tenant), json!({ "room_delay_s": 3600 })).await;
+    setup.control(&format!("organisations/{}/settings", setup.tenant), json!({ "room_delay_s": 3600 })).await;
 
     let node = std::env::var("MUSTER_NODE_DIR").expect("the tests are run by scripts/test");
-    let told = json!({ "base": world.base, "tenant": world.tenant, "client": CLIENT, "secret": SECRET,
+    let told = json!({ "base": setup.base, "tenant": setup.tenant, "client": CLIENT, "secret": SECRET,
         "redirect": RETURN, "domain": "acme.test" });
     let ran = tokio::task::spawn_blocking(move || {
         Command::new("node")

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{World, answer, meeting, text, with};
+use crate::setup::{Setup, answer, meeting, text, with};
 
 fn asked(schedules: &[&str], start: &str, end: &str) -> Value {
     json!({
@@ -16,19 +16,19 @@ fn asked(schedules: &[&str], start: &str, end: &str) -> Value {
 
 #[tokio::test]
 async fn a_schedule_answers_item_by_item_and_an_unknown_one_does_not_spoil_the_rest() {
-    let world = World::consented().await;
-    let token = world.application().await;
-    world.book(&token, "ada@acme.test", meeting("k", 10, 11, &[])).await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
+    setup.book(&token, "ada@acme.test", meeting("k", 10, 11, &[])).await;
     let mut private = meeting("p", 12, 13, &[]);
     private["sensitivity"] = "private".into();
     private["showAs"] = "oof".into();
-    world.book(&token, "ada@acme.test", private).await;
+    setup.book(&token, "ada@acme.test", private).await;
     let body = asked(
         &["ada@acme.test", "ghost@acme.test", "eve@acme.test"],
         "2026-11-17T09:00:00",
         "2026-11-17T14:00:00",
     );
-    let (status, answer) = world.post(&token, "users/bob@acme.test/calendar/getSchedule", body).await;
+    let (status, answer) = setup.post(&token, "users/bob@acme.test/calendar/getSchedule", body).await;
     assert_eq!(status, 200, "{answer}");
     let ada = &answer["value"][0];
     assert_eq!(ada["availabilityView"], "02030");
@@ -48,15 +48,15 @@ async fn a_schedule_answers_item_by_item_and_an_unknown_one_does_not_spoil_the_r
 
 #[tokio::test]
 async fn limits_of_a_schedule_fail_the_whole_request() {
-    let world = World::consented().await;
-    let token = world.application().await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
     let path = "users/bob@acme.test/calendar/getSchedule";
     let many = ["ada@acme.test"; 21];
     let day = ("2026-11-17T00:00:00", "2026-11-18T00:00:00");
-    let (status, refused) = world.post(&token, path, asked(&many, day.0, day.1)).await;
+    let (status, refused) = setup.post(&token, path, asked(&many, day.0, day.1)).await;
     assert_eq!((status, &refused["error"]["code"]), (400, &json!("ErrorInvalidRequest")));
-    assert_eq!(world.post(&token, path, asked(&many[..20], day.0, day.1)).await.0, 200);
-    let (status, refused) = world.post(&token, path, asked(&many[..1], day.0, "2027-01-19T00:00:00")).await;
+    assert_eq!(setup.post(&token, path, asked(&many[..20], day.0, day.1)).await.0, 200);
+    let (status, refused) = setup.post(&token, path, asked(&many[..1], day.0, "2027-01-19T00:00:00")).await;
     assert_eq!((status, &refused["error"]["code"]), (400, &json!("ErrorTimeIntervalTooBig")));
     assert!(
         text(&refused["error"]["message"])
@@ -64,20 +64,20 @@ async fn limits_of_a_schedule_fail_the_whole_request() {
     );
     let mut narrow = asked(&many[..1], day.0, day.1);
     narrow["availabilityViewInterval"] = 4.into();
-    assert_eq!(world.post(&token, path, narrow).await.0, 400);
+    assert_eq!(setup.post(&token, path, narrow).await.0, 400);
 }
 
 #[tokio::test]
 async fn a_view_has_pages_of_ten_and_speaks_the_zone_that_is_preferred() {
-    let world = World::consented().await;
-    let token = world.application().await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
     for number in 0..12 {
-        world
+        setup
             .book(&token, "ada@acme.test", meeting(&format!("k{number}"), number + 8, number + 9, &[]))
             .await;
     }
     let path = "users/ada@acme.test/calendarView?startDateTime=2026-11-17T00:00:00Z&endDateTime=2026-11-18T00:00:00Z";
-    let request = world
+    let request = setup
         .graph(&token, Method::GET, &with(path, &[("$select", "subject,start")]))
         .header("prefer", "outlook.timezone=\"Europe/Berlin\", IdType=\"ImmutableId\"");
     let sent = request.send().await.unwrap();
@@ -89,13 +89,13 @@ async fn a_view_has_pages_of_ten_and_speaks_the_zone_that_is_preferred() {
         json!({"dateTime": "2026-11-17T09:00:00.0000000", "timeZone": "Europe/Berlin"})
     );
     assert!(first["value"][0].get("body").is_none());
-    let (_, second) = world.get(&token, &text(&first["@odata.nextLink"])).await;
+    let (_, second) = setup.get(&token, &text(&first["@odata.nextLink"])).await;
     assert_eq!(second["value"].as_array().unwrap().len(), 2);
     assert!(second.get("@odata.nextLink").is_none());
     let touching = "users/ada@acme.test/calendar/calendarView?startDateTime=2026-11-17T20:00:00Z&endDateTime=2026-11-18T00:00:00Z&$top=1000";
-    assert_eq!(world.get(&token, touching).await.1["value"], json!([]), "the window is half open");
+    assert_eq!(setup.get(&token, touching).await.1["value"], json!([]), "the window is half open");
     for bad in ["&$top=0", "&$top=1001", "&startDateTime=soon"] {
         let path = format!("users/ada@acme.test/calendarView?endDateTime=2026-11-18T00:00:00Z{bad}");
-        assert_eq!(answer(world.graph(&token, Method::GET, &path)).await.0, 400, "{bad}");
+        assert_eq!(answer(setup.graph(&token, Method::GET, &path)).await.0, 400, "{bad}");
     }
 }

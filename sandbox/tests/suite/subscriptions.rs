@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::world::{World, answer, meeting, segment, text};
+use crate::setup::{Setup, answer, meeting, segment, text};
 
 /// A listener that takes part in handshakes at `/good` and not at `/bad`, and hands on what it is told.
 pub struct Listener {
@@ -55,7 +55,7 @@ async fn listen(
 }
 
 pub fn asked(url: &str, minutes: i64) -> Value {
-    let end = crate::world::start() + chrono::Duration::minutes(minutes);
+    let end = crate::setup::start() + chrono::Duration::minutes(minutes);
     json!({
         "changeType": "created,updated,deleted", "notificationUrl": url, "resource": "/users/ada@acme.test/events",
         "expirationDateTime": end.to_rfc3339(), "clientState": "a secret word"
@@ -64,84 +64,84 @@ pub fn asked(url: &str, minutes: i64) -> Value {
 
 #[tokio::test]
 async fn a_subscription_needs_an_address_that_shakes_hands() {
-    let world = World::consented().await;
-    let token = world.application().await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
     let listener = Listener::new();
     for url in [format!("{}/bad", listener.base), "http://127.0.0.1:9/".to_owned(), "nonsense".to_owned()] {
-        let (status, refused) = world.post(&token, "subscriptions", asked(&url, 60)).await;
+        let (status, refused) = setup.post(&token, "subscriptions", asked(&url, 60)).await;
         assert_eq!((status, &refused["error"]["code"]), (400, &json!("ValidationError")), "{url}");
     }
     let good = format!("{}/good", listener.base);
-    assert_eq!(world.post(&token, "subscriptions", asked(&good, 10_081)).await.0, 400);
-    assert_eq!(world.post(&token, "subscriptions", asked(&good, -1)).await.0, 400);
-    let (status, made) = world.post(&token, "subscriptions", asked(&good, 1)).await;
+    assert_eq!(setup.post(&token, "subscriptions", asked(&good, 10_081)).await.0, 400);
+    assert_eq!(setup.post(&token, "subscriptions", asked(&good, -1)).await.0, 400);
+    let (status, made) = setup.post(&token, "subscriptions", asked(&good, 1)).await;
     assert_eq!((status, &made["expirationDateTime"]), (201, &json!("2026-11-16T08:45:00.0000000Z")));
     let mut foreign = asked(&good, 60);
     foreign["resource"] = "/users/eve@acme.test/events".into();
-    assert_eq!(world.post(&token, "subscriptions", foreign).await.0, 403);
+    assert_eq!(setup.post(&token, "subscriptions", foreign).await.0, 403);
     listener.stop().await;
 }
 
 #[tokio::test]
 async fn changes_are_told_to_whoever_subscribed() {
-    let world = World::consented().await;
-    let token = world.application().await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
     let mut listener = Listener::new();
     let good = format!("{}/good", listener.base);
-    let (_, made) = world.post(&token, "subscriptions", asked(&good, 60)).await;
-    world.book(&token, "bob@acme.test", meeting("other", 9, 10, &[])).await;
-    let event = world.book(&token, "ada@acme.test", meeting("one", 9, 10, &[])).await;
+    let (_, made) = setup.post(&token, "subscriptions", asked(&good, 60)).await;
+    setup.book(&token, "bob@acme.test", meeting("other", 9, 10, &[])).await;
+    let event = setup.book(&token, "ada@acme.test", meeting("one", 9, 10, &[])).await;
     let told = listener.told.recv().await.unwrap();
     let item = &told["value"][0];
     assert_eq!(
         (&item["subscriptionId"], &item["clientState"], &item["changeType"], &item["tenantId"]),
-        (&made["id"], &json!("a secret word"), &json!("created"), &json!(world.tenant))
+        (&made["id"], &json!("a secret word"), &json!("created"), &json!(setup.tenant))
     );
     assert_eq!(item["resourceData"]["id"], event["id"]);
     assert_eq!(item["resourceData"]["@odata.etag"], event["@odata.etag"]);
     let path = format!("users/ada@acme.test/events/{}", segment(&event["id"]));
-    answer(world.graph(&token, Method::PATCH, &path).json(&json!({"subject": "New"}))).await;
+    answer(setup.graph(&token, Method::PATCH, &path).json(&json!({"subject": "New"}))).await;
     assert_eq!(listener.told.recv().await.unwrap()["value"][0]["changeType"], "updated");
-    answer(world.graph(&token, Method::DELETE, &path)).await;
+    answer(setup.graph(&token, Method::DELETE, &path)).await;
     assert_eq!(listener.told.recv().await.unwrap()["value"][0]["changeType"], "deleted");
     listener.stop().await;
 }
 
 #[tokio::test]
 async fn a_subscription_is_renewed_listed_and_ended() {
-    let world = World::consented().await;
-    let token = world.application().await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
     let listener = Listener::new();
-    let (_, made) = world.post(&token, "subscriptions", asked(&format!("{}/good", listener.base), 60)).await;
+    let (_, made) = setup.post(&token, "subscriptions", asked(&format!("{}/good", listener.base), 60)).await;
     let path = format!("subscriptions/{}", text(&made["id"]));
     let renewal = json!({"expirationDateTime": "2026-11-18T08:00:00Z"});
-    let (status, renewed) = answer(world.graph(&token, Method::PATCH, &path).json(&renewal)).await;
+    let (status, renewed) = answer(setup.graph(&token, Method::PATCH, &path).json(&renewal)).await;
     assert_eq!((status, &renewed["expirationDateTime"]), (200, &json!("2026-11-18T08:00:00.0000000Z")));
-    assert_eq!(world.get(&token, "subscriptions").await.1["value"].as_array().unwrap().len(), 1);
-    assert_eq!(answer(world.graph(&token, Method::DELETE, &path)).await.0, 204);
-    assert_eq!(world.get(&token, &path).await.0, 404);
-    let (_, made) = world.post(&token, "subscriptions", asked(&format!("{}/good", listener.base), 60)).await;
-    world.control("clock/advance", json!({"seconds": 3601})).await;
+    assert_eq!(setup.get(&token, "subscriptions").await.1["value"].as_array().unwrap().len(), 1);
+    assert_eq!(answer(setup.graph(&token, Method::DELETE, &path)).await.0, 204);
+    assert_eq!(setup.get(&token, &path).await.0, 404);
+    let (_, made) = setup.post(&token, "subscriptions", asked(&format!("{}/good", listener.base), 60)).await;
+    setup.control("clock/advance", json!({"seconds": 3601})).await;
     let path = format!("subscriptions/{}", text(&made["id"]));
-    let token = world.application().await;
-    assert_eq!(answer(world.graph(&token, Method::PATCH, &path).json(&renewal)).await.0, 404, "it has ended");
+    let token = setup.application().await;
+    assert_eq!(answer(setup.graph(&token, Method::PATCH, &path).json(&renewal)).await.0, 404, "it has ended");
     listener.stop().await;
 }
 
 #[tokio::test]
 async fn subscribers_are_told_what_happens_to_their_subscriptions() {
-    let world = World::consented().await;
-    let token = world.application().await;
+    let setup = Setup::consented().await;
+    let token = setup.application().await;
     let mut listener = Listener::new();
     let good = format!("{}/good", listener.base);
     let mut wanted = asked(&good, 60);
     wanted["lifecycleNotificationUrl"] = json!(good);
-    let (_, made) = world.post(&token, "subscriptions", wanted).await;
-    world.post(&token, "subscriptions", asked(&good, 60)).await;
-    let path = format!("organisations/{}/lifecycle", world.tenant);
+    let (_, made) = setup.post(&token, "subscriptions", wanted).await;
+    setup.post(&token, "subscriptions", asked(&good, 60)).await;
+    let path = format!("organisations/{}/lifecycle", setup.tenant);
     for event in ["reauthorizationRequired", "missed", "subscriptionRemoved"] {
         let order = json!({ "event": event, "mailbox": "ada@acme.test" });
-        let told = world.control(&path, order).await;
+        let told = setup.control(&path, order).await;
         assert_eq!(told["told"], 1, "only who gave a URL for it");
         let told = listener.told.recv().await.unwrap();
         let item = &told["value"][0];
@@ -151,6 +151,6 @@ async fn subscribers_are_told_what_happens_to_their_subscriptions() {
         );
     }
     let path = format!("subscriptions/{}", text(&made["id"]));
-    assert_eq!(world.get(&token, &path).await.0, 404, "it was removed");
+    assert_eq!(setup.get(&token, &path).await.0, 404, "it was removed");
     listener.stop().await;
 }

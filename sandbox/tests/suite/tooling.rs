@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::setup::Setup;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -37,7 +37,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-impl World {
+impl Setup {
     async fn try_types(&self, line: &str) -> Result<String, String> {
         let mut words = words(line);
         words.extend(["--url".to_owned(), format!("{}/", self.base)]);
@@ -51,29 +51,29 @@ impl World {
 }
 
 /// A sandbox without any organisation in it.
-async fn empty() -> World {
-    let running = crate::world::launch(None, None).await;
+async fn empty() -> Setup {
+    let running = crate::setup::launch(None, None).await;
     let base = running.url().as_str().trim_end_matches('/').to_owned();
     let client = reqwest::Client::new();
-    World { running, client, base, tenant: String::new(), organisation: Value::Null }
+    Setup { running, client, base, tenant: String::new(), organisation: Value::Null }
 }
 
 #[tokio::test]
 async fn every_example_of_the_page_works_as_it_stands() {
-    let (world, page) = (empty().await, page());
+    let (setup, page) = (empty().await, page());
     let examples = examples(&page);
     assert!(examples.len() > 30, "{}", examples.len());
     for line in &examples {
-        let said = world.types(line).await;
+        let said = setup.types(line).await;
         assert!(said.ends_with('\n') && said.trim().len() > 3, "{line} says something: {said:?}");
     }
     let calls = page.split('`').skip(1).step_by(2).filter_map(|text| text.split_once(" /control/"));
     let mut seen = BTreeSet::new();
     for (method, path) in calls {
         let path = path.replace("{organisation}", "acme.test").replace("{client}", "nobody");
-        let url = world.url(&format!("control/{path}"));
+        let url = setup.url(&format!("control/{path}"));
         let method: reqwest::Method = method.parse().unwrap();
-        let answer = world.client.request(method, url).body("[]").send().await.unwrap();
+        let answer = setup.client.request(method, url).body("[]").send().await.unwrap();
         let told: Value = answer.json().await.unwrap();
         assert_ne!(told["error"]["message"], "there is no such control", "{path}");
         seen.insert(path);
@@ -83,10 +83,10 @@ async fn every_example_of_the_page_works_as_it_stands() {
 
 #[tokio::test]
 async fn the_page_names_every_command_and_every_fault() {
-    let (world, page) = (empty().await, page());
+    let (setup, page) = (empty().await, page());
     let examples = examples(&page).join("\n");
     for (asked, least) in [("--help", 20), ("fault --help", 3), ("clock --help", 3)] {
-        let help = world.try_types(asked).await.unwrap_err();
+        let help = setup.try_types(asked).await.unwrap_err();
         let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
         let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
         assert!(names.len() > least, "{names:?}");
@@ -94,7 +94,7 @@ async fn the_page_names_every_command_and_every_fault() {
             assert!(examples.contains(name), "{name} has no example");
         }
     }
-    let help = world.try_types("fault plant --help").await.unwrap_err();
+    let help = setup.try_types("fault plant --help").await.unwrap_err();
     let faults = help.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split_once(':'));
     let faults: Vec<&str> = faults.map(|(name, _)| name).collect();
     assert_eq!(faults.len(), 9, "{help}");
@@ -106,10 +106,10 @@ async fn the_page_names_every_command_and_every_fault() {
 
 #[tokio::test]
 async fn a_folder_of_calendars_becomes_an_organisation() {
-    let world = empty().await;
-    let said = world.types("load docs/sandbox/calendars --from 2026-11-30 --weeks 4").await;
+    let setup = empty().await;
+    let said = setup.types("load docs/sandbox/calendars --from 2026-11-30 --weeks 4").await;
     assert!(said.contains("pine.test is there. People: 2"), "{said}");
-    let events = world.ask("organisations/pine.test/events?mailbox=ada@pine.test").await;
+    let events = setup.ask("organisations/pine.test/events?mailbox=ada@pine.test").await;
     let ada: Vec<(String, String, String)> = events
         .as_array()
         .unwrap()
@@ -133,17 +133,17 @@ async fn a_folder_of_calendars_becomes_an_organisation() {
     let expected =
         expected.map(|(start, subject, show)| (start.to_owned(), subject.to_owned(), show.to_owned()));
     assert_eq!(ada, expected);
-    let shown = world.ask("organisations/pine.test").await;
+    let shown = setup.ask("organisations/pine.test").await;
     assert_eq!(shown["rooms"][0]["name"], "Room Oak");
     assert!(shown["users"].as_array().unwrap().iter().any(|user| user["name"] == "Ada Pine"));
-    let room = world.ask("organisations/pine.test/events?mailbox=room-oak@pine.test").await;
+    let room = setup.ask("organisations/pine.test/events?mailbox=room-oak@pine.test").await;
     assert_eq!(room[0]["start"], "2026-12-01T12:00:00.0000000Z", "a Windows zone");
 }
 
 #[tokio::test]
 async fn what_cannot_be_done_is_said_in_words() {
-    let world = empty().await;
-    world.types("generate Acme --users 3 --rooms 1 --weeks 0").await;
+    let setup = empty().await;
+    setup.types("generate Acme --users 3 --rooms 1 --weeks 0").await;
     for (line, said) in [
         ("events nowhere.test", "NOT_FOUND: there is no such organisation."),
         ("events acme.test --mailbox nobody@acme.test", "NOT_FOUND: there is no such mailbox."),
@@ -158,11 +158,11 @@ async fn what_cannot_be_done_is_said_in_words() {
         ("serve", "by the program alone"),
         ("nonsense", "unrecognized subcommand"),
     ] {
-        let error = world.try_types(line).await.unwrap_err();
+        let error = setup.try_types(line).await.unwrap_err();
         assert!(error.contains(said), "{line}: {error}");
     }
-    let url = world.running.url();
-    world.running.stop().await;
+    let url = setup.running.url();
+    setup.running.stop().await;
     let line = ["muster sandbox", "organisations", "--url", url.as_str()];
     let error = sandbox::cli::answer_line(line).await.unwrap_err().to_string();
     assert!(error.starts_with("No sandbox answers at"), "{error}");
@@ -170,14 +170,14 @@ async fn what_cannot_be_done_is_said_in_words() {
 
 #[tokio::test]
 async fn what_the_sandbox_answers_is_printed_word_for_word_when_asked() {
-    let world = empty().await;
-    world.types("generate Acme --users 3 --rooms 1 --weeks 0").await;
-    let told: Value = serde_json::from_str(&world.types("organisations --json").await).unwrap();
+    let setup = empty().await;
+    setup.types("generate Acme --users 3 --rooms 1 --weeks 0").await;
+    let told: Value = serde_json::from_str(&setup.types("organisations --json").await).unwrap();
     assert_eq!(told[0]["domain"], "acme.test");
-    let listed = world.types("organisations").await;
+    let listed = setup.types("organisations").await;
     assert!(listed.starts_with("DOMAIN") && listed.contains("acme.test"), "{listed}");
-    world.types("fault plant slow --ms 5 --method GET --times 2").await;
-    let faults = world.ask("faults").await;
+    setup.types("fault plant slow --ms 5 --method GET --times 2").await;
+    let faults = setup.ask("faults").await;
     assert_eq!(
         (&faults[0]["action"], &faults[0]["ms"], &faults[0]["times"]),
         (&json!("slow"), &json!(5), &json!(2))

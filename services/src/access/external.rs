@@ -20,7 +20,7 @@ use crate::{
 
 /// Unverified claims of a token, used only to find its registration.
 #[derive(Debug, Deserialize)]
-pub(super) struct Foreign {
+pub(super) struct UnverifiedToken {
     iss: String,
     #[serde(default)]
     aud: Audience,
@@ -47,8 +47,8 @@ impl Audience {
 
 impl Access {
     /// Unverified claims of a JWT whose issuer is not this installation.
-    pub(super) fn issued_elsewhere(&self, token: &str) -> Option<Foreign> {
-        let foreign: Foreign = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
+    pub(super) fn issued_elsewhere(&self, token: &str) -> Option<UnverifiedToken> {
+        let foreign: UnverifiedToken = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
         (foreign.iss != self.issuer()).then_some(foreign)
     }
 
@@ -56,7 +56,7 @@ impl Access {
     pub(super) async fn external(
         &self,
         token: &str,
-        foreign: Foreign,
+        foreign: UnverifiedToken,
         tenant_header: Option<&str>,
     ) -> Result<Authenticated> {
         let unknown = || Error::Denied(Denied::Unauthenticated);
@@ -76,7 +76,11 @@ impl Access {
     }
 
     /// The tenant named by the request, or else the tenant whose audience the token has.
-    fn tenant_meant(&self, foreign: &Foreign, tenant_header: Option<&str>) -> Option<Id<ids::Tenant>> {
+    fn tenant_meant(
+        &self,
+        foreign: &UnverifiedToken,
+        tenant_header: Option<&str>,
+    ) -> Option<Id<ids::Tenant>> {
         if let Some(text) = tenant_header {
             return text.trim().parse().ok();
         }

@@ -69,9 +69,9 @@ impl AccessChange {
 
 /// Digest of a request's credential and of the tenant that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Presented([u8; 32]);
+pub(super) struct CredentialDigest([u8; 32]);
 
-impl Presented {
+impl CredentialDigest {
     pub(super) fn new(credential: &str, tenant_header: Option<&str>) -> Self {
         let mut text = credential.as_bytes().to_vec();
         if let Some(tenant) = tenant_header {
@@ -86,20 +86,20 @@ impl Presented {
 
 /// Number of access changes that this node has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Epoch(u64);
+pub(super) struct AccessEpoch(u64);
 
 /// The cache; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Identities {
-    known: Cache<Presented, Known>,
-    familiar: Cache<Presented, Known>,
+    known: Cache<CredentialDigest, CachedIdentity>,
+    familiar: Cache<CredentialDigest, CachedIdentity>,
     changes: Mutex<Changes>,
 }
 
 /// A cached authentication result.
 #[derive(Debug, Clone)]
-struct Known {
-    epoch: Epoch,
+struct CachedIdentity {
+    epoch: AccessEpoch,
     read_at: Timestamp,
     by: Authenticated,
 }
@@ -107,17 +107,17 @@ struct Known {
 #[derive(Debug)]
 struct Changes {
     subscription: Subscription,
-    now: Epoch,
-    everybody: Epoch,
-    tenants: HashMap<Id<ids::Tenant>, Epoch>,
+    now: AccessEpoch,
+    everybody: AccessEpoch,
+    tenants: HashMap<Id<ids::Tenant>, AccessEpoch>,
 }
 
 impl Identities {
     pub(crate) fn new(fanout: &dyn Fanout) -> Self {
         let changes = Changes {
             subscription: fanout.subscribe(Uuid::nil(), TOPIC),
-            now: Epoch::default(),
-            everybody: Epoch::default(),
+            now: AccessEpoch::default(),
+            everybody: AccessEpoch::default(),
             tenants: HashMap::new(),
         };
         let familiar = Cache::builder().max_capacity(FAMILIAR).time_to_live(FAMILIAR_FOR).build();
@@ -125,19 +125,19 @@ impl Identities {
     }
 
     /// The current epoch. Data read from the database after this call is at least as new as the epoch.
-    pub(super) fn epoch(&self) -> Epoch {
+    pub(super) fn epoch(&self) -> AccessEpoch {
         self.up_to_date().now
     }
 
     /// The cached result, if it is still valid and no later change could have invalidated it.
-    pub(super) fn get(&self, presented: Presented, now: Timestamp) -> Option<Authenticated> {
+    pub(super) fn get(&self, presented: CredentialDigest, now: Timestamp) -> Option<Authenticated> {
         let known = self.known.get(&presented)?;
         let holds = (known.read_at..known.read_at + HOLDS_FOR).contains(&now);
         (holds && self.is_unchanged(&known, now)).then_some(known.by)
     }
 
     /// Whether a credential has not expired and no change since it was read could have invalidated it.
-    fn is_unchanged(&self, known: &Known, now: Timestamp) -> bool {
+    fn is_unchanged(&self, known: &CachedIdentity, now: Timestamp) -> bool {
         let changes = self.up_to_date();
         let tenant = known.by.caller.tenant.and_then(|tenant| changes.tenants.get(&tenant).copied());
         let is_in_time = known.by.expires_at.is_none_or(|end| now < end);
@@ -145,15 +145,25 @@ impl Identities {
     }
 
     /// Caches a result that was read after `epoch` was obtained.
-    pub(super) fn remember(&self, presented: Presented, epoch: Epoch, read_at: Timestamp, by: Authenticated) {
-        let known = Known { epoch, read_at, by };
+    pub(super) fn remember(
+        &self,
+        presented: CredentialDigest,
+        epoch: AccessEpoch,
+        read_at: Timestamp,
+        by: Authenticated,
+    ) {
+        let known = CachedIdentity { epoch, read_at, by };
         self.familiar.insert(presented, known.clone());
         self.known.insert(presented, known);
     }
 
     /// The caller last seen with this credential, up to an hour ago, unless a change since then could have invalidated
     /// it.
-    pub(super) fn familiar(&self, presented: Presented, now: Timestamp) -> Option<Caller> {
+    pub(super) fn recently_authenticated(
+        &self,
+        presented: CredentialDigest,
+        now: Timestamp,
+    ) -> Option<Caller> {
         let known = self.familiar.get(&presented)?;
         self.is_unchanged(&known, now).then_some(known.by.caller)
     }

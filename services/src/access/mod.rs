@@ -18,7 +18,7 @@ pub(crate) use identities::Identities;
 pub use token::AccessToken;
 pub(crate) use token::LEEWAY;
 
-use self::identities::Presented;
+use self::identities::CredentialDigest;
 use crate::{Error, Result, keys, roles};
 
 crate::noun! {
@@ -49,7 +49,7 @@ impl Access {
             return Ok(known);
         }
         let credential = authorization.and_then(bearer).ok_or(Denied::Unauthenticated)?;
-        let presented = Presented::new(credential, tenant_header);
+        let presented = CredentialDigest::new(credential, tenant_header);
         let (epoch, now) = (self.services.identities.epoch(), self.services.now());
         let known = if credential.starts_with(keys::PREFIX) {
             self.vendor(credential, tenant_header).await?
@@ -71,15 +71,19 @@ impl Access {
         let Some(authorization) = authorization else {
             return Some(Authenticated { caller: Caller::anonymous(), expires_at: None });
         };
-        let presented = Presented::new(bearer(authorization)?, tenant_header);
+        let presented = CredentialDigest::new(bearer(authorization)?, tenant_header);
         self.services.identities.get(presented, self.services.now())
     }
 
     /// The caller who presented this credential within the last hour, if it was valid then. Used only to attribute a
     /// request to queues and quotas before it is authenticated; grants no rights.
-    pub fn familiar(&self, authorization: Option<&str>, tenant_header: Option<&str>) -> Option<Caller> {
-        let presented = Presented::new(bearer(authorization?)?, tenant_header);
-        self.services.identities.familiar(presented, self.services.now())
+    pub fn recently_authenticated(
+        &self,
+        authorization: Option<&str>,
+        tenant_header: Option<&str>,
+    ) -> Option<Caller> {
+        let presented = CredentialDigest::new(bearer(authorization?)?, tenant_header);
+        self.services.identities.recently_authenticated(presented, self.services.now())
     }
 
     /// Stream of changes of callers' permissions, whichever node makes them. A socket authenticates again when one

@@ -19,7 +19,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Access;
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::Facts, keys::SigningKey, page, roles};
+use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, keys::SigningKey, page, roles};
 
 /// Audience of access tokens.
 const AUDIENCE: &str = "muster";
@@ -135,7 +135,7 @@ impl Access {
             issuer_id: issuer,
         };
         Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
-        let facts = Facts::made(json!({ "user": user, "expiresAt": expires_at }));
+        let facts = AuditFacts::created(json!({ "user": user, "expiresAt": expires_at }));
         tx.audit(by, "token.issue", id.to_string(), facts);
         Ok(AccessToken { id, token, expires_at })
     }
@@ -158,7 +158,7 @@ impl Access {
     /// Unexpired and recently expired access tokens of a user, including revoked ones. Users may list their own
     /// tokens; those of others need `USER_VIEW`.
     pub async fn tokens(&self, by: &Allowed, user: Id<ids::User>, args: PageArgs) -> Result<Page<Model>> {
-        if by.by() != CallerKind::User(user) && !by.also(Permission::UserView) {
+        if by.by() != CallerKind::User(user) && !by.has_permission(Permission::UserView) {
             return Err(Denied::Forbidden(Permission::UserView).into());
         }
         let tenant = by.tenant().uuid();
@@ -181,7 +181,7 @@ impl Access {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
         if by.by() != CallerKind::User(user) {
-            if !by.also(Permission::UserEdit) {
+            if !by.has_permission(Permission::UserEdit) {
                 return Err(Denied::Forbidden(Permission::UserEdit).into());
             }
             let held = held.ok_or_else(|| Error::not_found("user"))?;

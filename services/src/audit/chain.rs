@@ -17,7 +17,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    Facts,
+    AuditFacts,
     canonical::{hash, recordable, stored},
     key::{AuditKey, Sealer},
     unreadable,
@@ -26,19 +26,23 @@ use crate::Result;
 
 /// An action to be appended to a chain.
 #[derive(Debug, Clone)]
-pub(crate) struct Recorded {
+pub(crate) struct AuditRecord {
     /// The chain: a tenant, or [`super::INSTALLATION`].
     pub(crate) chain: Uuid,
     pub(crate) actor: String,
     pub(crate) action: &'static str,
     pub(crate) subject: String,
-    pub(crate) facts: Facts,
+    pub(crate) facts: AuditFacts,
     pub(crate) request: Option<String>,
     pub(crate) at: Timestamp,
 }
 
 /// Appends actions in their order. The transaction must not lock anything afterwards.
-pub(crate) async fn append(txn: &impl ConnectionTrait, sealer: &Sealer, acts: Vec<Recorded>) -> Result<()> {
+pub(crate) async fn append(
+    txn: &impl ConnectionTrait,
+    sealer: &Sealer,
+    acts: Vec<AuditRecord>,
+) -> Result<()> {
     if acts.is_empty() {
         return Ok(());
     }
@@ -48,7 +52,7 @@ pub(crate) async fn append(txn: &impl ConnectionTrait, sealer: &Sealer, acts: Ve
     let mut rows = Vec::with_capacity(acts.len());
     for act in acts {
         let end = ends.get_mut(&act.chain).ok_or_else(unreadable)?;
-        let row = place(sealer.ids().uuid(), act, end);
+        let row = append_entry(sealer.ids().uuid(), act, end);
         (end.seq, end.hash) = (end.seq + 1, row.hash.clone().unwrap_or_default());
         rows.push(row);
     }
@@ -64,7 +68,7 @@ pub(super) async fn lock(
     let mut ends = held(txn, key, chains).await?;
     let missing: Vec<_> = chains.iter().filter(|chain| !ends.contains_key(*chain)).collect();
     if !missing.is_empty() {
-        let begun = missing.into_iter().map(|chain| audit_chain::ActiveModel::from(key.beginning(*chain)));
+        let begun = missing.into_iter().map(|chain| audit_chain::ActiveModel::from(key.empty_chain(*chain)));
         let nothing = OnConflict::column(audit_chain::Column::TenantId).do_nothing().to_owned();
         audit_chain::Entity::insert_many(begun).on_conflict(nothing).exec_without_returning(txn).await?;
         ends = held(txn, key, chains).await?;
@@ -77,7 +81,7 @@ async fn held(
     key: &AuditKey,
     chains: &BTreeSet<Uuid>,
 ) -> Result<BTreeMap<Uuid, audit_chain::Model>> {
-    let rows = audit_chain::among(chains.iter().copied())
+    let rows = audit_chain::of_tenants(chains.iter().copied())
         .order_by_asc(audit_chain::Column::TenantId)
         .lock_exclusive()
         .all(txn)
@@ -99,7 +103,7 @@ pub(super) fn resealed(key: &AuditKey, end: audit_chain::Model) -> audit_chain::
 }
 
 /// Makes the entry for an action that follows the head of its chain.
-pub(super) fn place(id: Uuid, act: Recorded, end: &audit_chain::Model) -> audit::Model {
+pub(super) fn append_entry(id: Uuid, act: AuditRecord, end: &audit_chain::Model) -> audit::Model {
     let value = |value: Option<Json>| value.filter(|value| !value.is_null()).map(recordable);
     let mut row = audit::Model {
         id,
@@ -132,13 +136,13 @@ async fn write(
         audit::Entity::insert_many(rows).exec_without_returning(txn).await?;
     }
     for end in ends {
-        move_end(txn, end).await?;
+        update_end(txn, end).await?;
     }
     Ok(())
 }
 
 /// Stores the new head of a chain.
-pub(super) async fn move_end(txn: &impl ConnectionTrait, end: audit_chain::Model) -> Result<()> {
+pub(super) async fn update_end(txn: &impl ConnectionTrait, end: audit_chain::Model) -> Result<()> {
     use audit_chain::Column;
     audit_chain::update(end.tenant_id)
         .filter(Column::TenantId.eq(end.tenant_id))

@@ -79,7 +79,7 @@ pub async fn checkpoints(
     key: &AuditKey,
     at: Timestamp,
 ) -> Result<(Vec<Checkpoint>, BTreeSet<String>)> {
-    let ends = audit_chain::everywhere().order_by_asc(audit_chain::Column::TenantId).all(owner).await?;
+    let ends = audit_chain::all_tenants().order_by_asc(audit_chain::Column::TenantId).all(owner).await?;
     let (sound, broken): (Vec<_>, Vec<_>) = ends.into_iter().partition(|end| key.is_sealed(end));
     let made = sound.iter().map(|end| Checkpoint::signed(end, key, at)).collect();
     Ok((made, broken.iter().map(|end| chain_name(end.tenant_id)).collect()))

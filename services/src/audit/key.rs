@@ -28,11 +28,11 @@ use super::{
 };
 use crate::{
     Result, Vault,
-    vault::{Column, Place, key_id},
+    vault::{Column, SealContext, key_id},
 };
 
 /// Where the seed is stored.
-fn place() -> Place {
+fn seal_context() -> SealContext {
     Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil())
 }
 
@@ -73,7 +73,7 @@ impl AuditKey {
     }
 
     /// The head of a chain without entries.
-    pub(super) fn beginning(&self, chain: Uuid) -> audit_chain::Model {
+    pub(super) fn empty_chain(&self, chain: Uuid) -> audit_chain::Model {
         let empty = audit_chain::Model {
             tenant_id: chain,
             seq: 0,
@@ -143,8 +143,8 @@ impl Sealer {
         if let Some(key) = self.known.get() {
             return Ok(Some(Arc::clone(key)));
         }
-        let Some(row) = audit_key::the_key().one(conn).await? else { return Ok(None) };
-        let key = Arc::new(AuditKey::of(&self.vault.open(place(), &row.seed)?)?);
+        let Some(row) = audit_key::find_key().one(conn).await? else { return Ok(None) };
+        let key = Arc::new(AuditKey::of(&self.vault.open(seal_context(), &row.seed)?)?);
         Ok(Some(Arc::clone(self.known.get_or_init(|| key))))
     }
 
@@ -155,12 +155,12 @@ impl Sealer {
             return Ok(key);
         }
         let seed: [u8; 32] = self.ids.bytes();
-        let sealed = self.vault.seal_in_force(txn, place(), &seed).await?;
+        let sealed = self.vault.seal_in_force(txn, seal_context(), &seed).await?;
         let row = Model { id: Uuid::nil(), seed: sealed, created_at: self.ids.now() };
         let nothing = OnConflict::column(audit_key::Column::Id).do_nothing().to_owned();
         Entity::insert(ActiveModel::from(row)).on_conflict(nothing).exec_without_returning(txn).await?;
-        let row = audit_key::the_key().one(txn).await?.ok_or_else(unreadable)?;
-        Ok(Arc::new(AuditKey::of(&self.vault.open(place(), &row.seed)?)?))
+        let row = audit_key::find_key().one(txn).await?.ok_or_else(unreadable)?;
+        Ok(Arc::new(AuditKey::of(&self.vault.open(seal_context(), &row.seed)?)?))
     }
 
     /// Seals the key again with the master key in force. Needs the database owner's connection, because nodes may not
@@ -168,13 +168,13 @@ impl Sealer {
     pub async fn reseal(&self, owner: &DatabaseConnection) -> Result<bool> {
         let txn = owner.begin().await?;
         let in_force = self.vault.in_force(&txn).await?;
-        let Some(row) = audit_key::the_key().one(&txn).await? else { return Ok(false) };
+        let Some(row) = audit_key::find_key().one(&txn).await? else { return Ok(false) };
         if key_id(&row.seed) == Some(in_force) {
             return Ok(false);
         }
-        let seed = self.vault.open(place(), &row.seed)?;
+        let seed = self.vault.open(seal_context(), &row.seed)?;
         let mut row = row.into_active_model();
-        row.seed = Set(self.vault.seal(in_force, place(), &seed)?);
+        row.seed = Set(self.vault.seal(in_force, seal_context(), &seed)?);
         row.update(&txn).await?;
         txn.commit().await?;
         Ok(true)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Timestamp;
 use entity::{
-    audit::{Column, Model, delete, everywhere, of},
+    audit::{Column, Model, all_tenants, delete, of},
     audit_chain,
 };
 use sea_orm::{
@@ -17,13 +17,13 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Facts, INSTALLATION, OPERATOR, Recorded,
+    AuditFacts, AuditRecord, INSTALLATION, OPERATOR,
     canonical::{hash, line},
-    chain::{append, lock, move_end, resealed},
+    chain::{append, lock, resealed, update_end},
     chain_name,
     key::{AuditKey, Sealer},
     request,
-    verify::{Broken, Walk},
+    verify::{ChainFault, ChainWalker},
 };
 use crate::{Error, Result};
 
@@ -33,13 +33,13 @@ const BATCH: u64 = 500;
 const READ: u64 = 5_000;
 
 /// An action of the operator, for a chain.
-fn act(chain: Uuid, action: &'static str, about: Uuid, facts: Facts, at: Timestamp) -> Recorded {
+fn act(chain: Uuid, action: &'static str, about: Uuid, facts: AuditFacts, at: Timestamp) -> AuditRecord {
     let actor = OPERATOR.to_owned();
-    Recorded { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
+    AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
 }
 
 /// The same action, for the chain it concerns and for the installation's.
-fn in_both(chain: Uuid, action: &'static str, facts: Facts, at: Timestamp) -> Vec<Recorded> {
+fn in_both(chain: Uuid, action: &'static str, facts: AuditFacts, at: Timestamp) -> Vec<AuditRecord> {
     let chains = BTreeSet::from([chain, INSTALLATION]);
     chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()
 }
@@ -72,8 +72,9 @@ pub async fn prune(
         let old = old.all(&txn).await?;
         let Some(last) = old.last().and_then(|row| row.seq) else { return Ok(removed) };
         if removed == 0 {
-            let facts =
-                Facts::from(json!({ "before": before, "through": through, "evenIfBroken": even_if_broken }));
+            let facts = AuditFacts::from(
+                json!({ "before": before, "through": through, "evenIfBroken": even_if_broken }),
+            );
             append(&txn, sealer, in_both(chain, "audit.prune", facts, now)).await?;
         }
         let mut ends = lock(&txn, &key, &BTreeSet::from([chain])).await?;
@@ -81,7 +82,7 @@ pub async fn prune(
         let base = checked(&end, &key, &old, even_if_broken)?;
         removed += delete(chain).filter(Column::Seq.lte(last)).exec(&txn).await?.rows_affected;
         let end = audit_chain::Model { base_seq: last, base_hash: base, ..end };
-        move_end(&txn, if even_if_broken { key.sealed(end) } else { resealed(&key, end) }).await?;
+        update_end(&txn, if even_if_broken { key.sealed(end) } else { resealed(&key, end) }).await?;
         txn.commit().await?;
     }
 }
@@ -101,11 +102,11 @@ async fn last_before(
 /// Verifies the oldest entries and returns the hash of the last of them.
 fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_broken: bool) -> Result<Vec<u8>> {
     let none = BTreeMap::new();
-    let mut walk = Walk::from(end, &none);
+    let mut walk = ChainWalker::from(end, &none);
     for row in old {
         walk.step(row);
     }
-    let broken = walk.broken.clone().or((!key.is_sealed(end)).then_some(Broken::Seal));
+    let broken = walk.broken.clone().or((!key.is_sealed(end)).then_some(ChainFault::Seal));
     match broken {
         Some(_) if even_if_broken => Ok(old.last().and_then(|row| row.hash.clone()).unwrap_or_default()),
         Some(broken) => {
@@ -125,7 +126,7 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
 /// were numbered, which is itself recorded.
 pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<u64> {
     let txn = owner.begin().await?;
-    let without: Vec<Uuid> = everywhere()
+    let without: Vec<Uuid> = all_tenants()
         .filter(Column::Seq.is_null())
         .select_only()
         .column(Column::TenantId)
@@ -140,7 +141,7 @@ pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) 
         .into_tuple()
         .all(&txn)
         .await?;
-    let begun: Vec<Uuid> = audit_chain::everywhere()
+    let begun: Vec<Uuid> = audit_chain::all_tenants()
         .select_only()
         .column(audit_chain::Column::TenantId)
         .into_tuple()
@@ -179,8 +180,8 @@ async fn adopt_into(txn: &impl ConnectionTrait, sealer: &Sealer, chain: Uuid, no
             adopted += 1;
         }
     }
-    move_end(txn, resealed(&key, end)).await?;
-    let facts = Facts::from(json!({ "entries": adopted }));
+    update_end(txn, resealed(&key, end)).await?;
+    let facts = AuditFacts::from(json!({ "entries": adopted }));
     append(txn, sealer, in_both(chain, "audit.adopt", facts, now)).await?;
     Ok(adopted)
 }

@@ -5,7 +5,7 @@
 //! chain, and so has the installation. `muster audit` verifies, exports and prunes them as the owner of the database
 //! ([`verify`], [`maintain`]); nodes only add and read.
 //!
-//! Entries contain no secrets: [`Facts`] replaces them by `"changed"`, even if the caller forgets to.
+//! Entries contain no secrets: [`AuditFacts`] replaces them by `"changed"`, even if the caller forgets to.
 
 mod canonical;
 mod chain;
@@ -20,7 +20,7 @@ use sea_orm::{ColumnTrait, QueryFilter, prelude::Json};
 use serde_json::json;
 use uuid::Uuid;
 
-pub(crate) use self::chain::{Recorded, append};
+pub(crate) use self::chain::{AuditRecord, append};
 pub use self::{
     canonical::line,
     checkpoint::{Checkpoint, checkpoints},
@@ -58,20 +58,20 @@ pub(crate) fn request() -> Option<String> {
 
 /// Facts about an action: old values, new values, and further details.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
+pub struct AuditFacts {
     old: Option<Json>,
     new: Option<Json>,
     details: Json,
 }
 
-impl From<Json> for Facts {
+impl From<Json> for AuditFacts {
     fn from(details: Json) -> Self {
         let details = if details.is_null() { json!({}) } else { details };
         Self { old: None, new: None, details }
     }
 }
 
-impl Facts {
+impl AuditFacts {
     /// A change of values. Members that are equal in both objects are left out.
     pub fn changed(old: Json, new: Json) -> Self {
         let (old, new) = match (old, new) {
@@ -93,12 +93,12 @@ impl Facts {
     }
 
     /// A creation, with the new values.
-    pub fn made(new: Json) -> Self {
+    pub fn created(new: Json) -> Self {
         Self { new: Some(new), ..Self::from(Json::Null) }
     }
 
     /// A removal, with the old values.
-    pub fn gone(old: Json) -> Self {
+    pub fn deleted(old: Json) -> Self {
         Self { old: Some(old), ..Self::from(Json::Null) }
     }
 

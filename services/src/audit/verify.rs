@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{
-    audit::{Column, Model, everywhere, of},
+    audit::{Column, Model, all_tenants, of},
     audit_chain,
 };
 use sea_orm::{
@@ -28,7 +28,7 @@ const READ: u64 = 5_000;
 
 /// The first fault of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
+pub enum ChainFault {
     /// An entry does not match its hash: a member was changed, or the entry comes from another position or chain.
     #[error("entry {0} was changed: its hash does not match")]
     Changed(i64),
@@ -78,19 +78,19 @@ pub struct Verdict {
     /// Number of checkpoints about entries that have since been pruned, which prove nothing any more.
     pub pruned: usize,
     /// The first fault; `None` if the chain is intact.
-    pub broken: Option<Broken>,
+    pub broken: Option<ChainFault>,
 }
 
 /// Checkpoints read from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptCheckpoints {
     of_chain: BTreeMap<Uuid, BTreeMap<i64, String>>,
     /// Numbers, from 1, of the lines that are not checkpoints of this installation or were changed; they prove
     /// nothing.
     pub forged: Vec<usize>,
 }
 
-impl Kept {
+impl KeptCheckpoints {
     /// Parses a file with one checkpoint on each line.
     pub fn read(text: &str, key: &AuditKey) -> Self {
         let mut kept = Self::default();
@@ -111,14 +111,14 @@ impl Kept {
 }
 
 /// Every chain that exists or must exist: those with a head, with entries, of tenants, and of checkpoints.
-pub async fn chains(conn: &impl ConnectionTrait, kept: &Kept) -> Result<BTreeSet<Uuid>> {
+pub async fn chains(conn: &impl ConnectionTrait, kept: &KeptCheckpoints) -> Result<BTreeSet<Uuid>> {
     #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
     let tenants: Vec<Uuid> = {
         use entity::tenant::{Column, Entity};
         Entity::find().select_only().column(Column::Id).into_tuple().all(conn).await?
     };
-    let ends = audit_chain::everywhere().select_only().column(audit_chain::Column::TenantId);
-    let entries = everywhere().select_only().column(Column::TenantId).distinct();
+    let ends = audit_chain::all_tenants().select_only().column(audit_chain::Column::TenantId);
+    let entries = all_tenants().select_only().column(Column::TenantId).distinct();
     let mut all: BTreeSet<Uuid> = tenants.into_iter().chain(kept.of_chain.keys().copied()).collect();
     all.extend(ends.into_tuple::<Uuid>().all(conn).await?);
     all.extend(entries.into_tuple::<Uuid>().all(conn).await?);
@@ -127,7 +127,12 @@ pub async fn chains(conn: &impl ConnectionTrait, kept: &Kept) -> Result<BTreeSet
 }
 
 /// Verifies one chain.
-pub async fn chain(conn: &impl ConnectionTrait, key: &AuditKey, chain: Uuid, kept: &Kept) -> Result<Verdict> {
+pub async fn chain(
+    conn: &impl ConnectionTrait,
+    key: &AuditKey,
+    chain: Uuid,
+    kept: &KeptCheckpoints,
+) -> Result<Verdict> {
     let none = BTreeMap::new();
     let kept = kept.of_chain.get(&chain).unwrap_or(&none);
     let mut verdict = Verdict { chain, entries: 0, places: None, pruned: 0, broken: None };
@@ -135,12 +140,12 @@ pub async fn chain(conn: &impl ConnectionTrait, key: &AuditKey, chain: Uuid, kep
         let entries = of(chain).count(conn).await?;
         // An installation that was never used has none.
         let may_be_none = chain == INSTALLATION && entries == 0 && kept.is_empty();
-        verdict.broken = (!may_be_none).then_some(Broken::Gone);
+        verdict.broken = (!may_be_none).then_some(ChainFault::Gone);
         return Ok(verdict);
     };
     verdict.places = Some((end.base_seq + 1, end.seq));
     verdict.pruned = kept.range(..end.base_seq).count();
-    let mut walk = Walk::from(&end, kept);
+    let mut walk = ChainWalker::from(&end, kept);
     let mut last = None;
     while walk.broken.is_none() {
         let mut entries = of(chain).order_by_asc(Column::Seq).order_by_asc(Column::Id).limit(READ);
@@ -163,27 +168,27 @@ pub async fn chain(conn: &impl ConnectionTrait, key: &AuditKey, chain: Uuid, kep
         None => of(chain).filter(Column::Seq.is_null()).count(conn).await?,
     };
     verdict.broken =
-        walk.end(key.is_sealed(&end)).or((without_place > 0).then_some(Broken::Outside(without_place)));
+        walk.end(key.is_sealed(&end)).or((without_place > 0).then_some(ChainFault::Outside(without_place)));
     Ok(verdict)
 }
 
 /// Walks through a chain, entry by entry, up to the first fault.
-pub(super) struct Walk<'a> {
+pub(super) struct ChainWalker<'a> {
     end: &'a audit_chain::Model,
     kept: &'a BTreeMap<i64, String>,
     seq: i64,
     hash: Vec<u8>,
     entries: u64,
-    pub(super) broken: Option<Broken>,
+    pub(super) broken: Option<ChainFault>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ChainWalker<'a> {
     /// Starts at the position that pruning left.
     pub(super) fn from(end: &'a audit_chain::Model, kept: &'a BTreeMap<i64, String>) -> Self {
         let (seq, hash) = (end.base_seq, end.base_hash.clone());
         let is_beginning = seq != 0 || hash == NOTHING;
         let mut walk =
-            Self { end, kept, seq, hash, entries: 0, broken: (!is_beginning).then_some(Broken::Seal) };
+            Self { end, kept, seq, hash, entries: 0, broken: (!is_beginning).then_some(ChainFault::Seal) };
         walk.compare();
         walk
     }
@@ -200,15 +205,15 @@ impl<'a> Walk<'a> {
         self.entries += 1;
         let (seq, wanted) = (row.seq.unwrap_or_default(), self.seq + 1);
         self.broken = if seq <= self.end.base_seq {
-            Some(Broken::Before(seq))
+            Some(ChainFault::Before(seq))
         } else if seq < wanted {
-            Some(Broken::Doubled(seq))
+            Some(ChainFault::Doubled(seq))
         } else if wanted > self.end.seq {
-            Some(Broken::Behind(seq))
+            Some(ChainFault::Behind(seq))
         } else if seq > wanted {
-            Some(Broken::Missing(wanted))
+            Some(ChainFault::Missing(wanted))
         } else if row.hash.as_deref() != Some(&*hash(row, &self.hash)) {
-            Some(Broken::Changed(seq))
+            Some(ChainFault::Changed(seq))
         } else {
             None
         };
@@ -221,24 +226,24 @@ impl<'a> Walk<'a> {
     /// Compares the position with a checkpoint about it.
     fn compare(&mut self) {
         if self.kept.get(&self.seq).is_some_and(|known| *known != hex(&self.hash)) {
-            self.broken = Some(Broken::NotTheCheckpoints(self.seq));
+            self.broken = Some(ChainFault::NotTheCheckpoints(self.seq));
         }
     }
 
-    fn end(self, is_sealed: bool) -> Option<Broken> {
+    fn end(self, is_sealed: bool) -> Option<ChainFault> {
         if self.broken.is_some() {
             return self.broken;
         }
         if self.seq < self.end.seq {
-            return Some(Broken::Missing(self.seq + 1));
+            return Some(ChainFault::Missing(self.seq + 1));
         }
         if self.hash != self.end.hash {
-            return Some(Broken::End(self.seq));
+            return Some(ChainFault::End(self.seq));
         }
         if !is_sealed {
-            return Some(Broken::Seal);
+            return Some(ChainFault::Seal);
         }
         let further = self.kept.keys().next_back().filter(|seq| **seq > self.end.seq);
-        further.map(|seq| Broken::Cut(*seq))
+        further.map(|seq| ChainFault::Cut(*seq))
     }
 }

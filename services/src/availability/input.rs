@@ -13,11 +13,11 @@ use crate::Refusal;
 /// Longest search window in days.
 const LONGEST_DAYS: i64 = 62;
 /// Maximum number of people, and of rooms, in one search or booking.
-pub(crate) const MOST_PARTICIPANTS: usize = 100;
+pub(crate) const MAX_PARTICIPANTS: usize = 100;
 /// Maximum number of slots in one result.
 const MOST_SLOTS: usize = 1_000;
 /// Longest buffer in minutes.
-pub(crate) const LONGEST_BUFFER: u32 = 240;
+pub(crate) const MAX_BUFFER: u32 = 240;
 /// Minutes of a day: the longest slot and the longest booking.
 pub(crate) const DAY_MINUTES: u32 = 24 * 60;
 
@@ -209,20 +209,20 @@ pub(crate) fn zone(name: &str) -> Result<domain::Zone, Refusal> {
 
 /// Refuses a buffer that is too long.
 pub(crate) fn buffer(minutes: u32, field: &'static str) -> Result<(), Refusal> {
-    if minutes <= LONGEST_BUFFER {
+    if minutes <= MAX_BUFFER {
         return Ok(());
     }
-    let message = format!("A buffer is at most {LONGEST_BUFFER} minutes long.");
-    Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field).exceeding(LONGEST_BUFFER, minutes))
+    let message = format!("A buffer is at most {MAX_BUFFER} minutes long.");
+    Err(Refusal::new("BUFFER_OUT_OF_RANGE", message).at(field).exceeding(MAX_BUFFER, minutes))
 }
 
 /// Refuses more than the maximum number of participants.
 pub(crate) fn at_most(count: usize, field: &'static str) -> Result<(), Refusal> {
-    if count <= MOST_PARTICIPANTS {
+    if count <= MAX_PARTICIPANTS {
         return Ok(());
     }
-    let message = format!("Give at most {MOST_PARTICIPANTS} at once.");
-    Err(Refusal::new("TOO_MANY_PARTICIPANTS", message).at(field).exceeding(MOST_PARTICIPANTS, count))
+    let message = format!("Give at most {MAX_PARTICIPANTS} at once.");
+    Err(Refusal::new("TOO_MANY_PARTICIPANTS", message).at(field).exceeding(MAX_PARTICIPANTS, count))
 }
 
 fn within_a_day(minutes: u32, code: &'static str, field: &'static str) -> Result<NonZeroU32, Refusal> {

@@ -6,7 +6,7 @@
 //! to be ignored.
 
 mod input;
-pub(crate) mod picture;
+pub(crate) mod snapshot;
 
 use domain::{
     Allowed, BusyKind, Id, Reason, TimeRange, Timestamp,
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};
-use self::picture::{Calendar, Picture, RoomsWanted, UNKNOWN, Wanted};
+use self::snapshot::{Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UNKNOWN};
 use crate::Result;
 
 crate::noun! {
@@ -98,7 +98,7 @@ pub struct ParticipantStatus {
 
 /// Result of an availability search.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct SearchResult {
     /// Slots in chronological order.
     pub slots: Vec<Slot>,
     /// Everybody in the search and how well each calendar is known.
@@ -107,7 +107,7 @@ pub struct Answer {
 
 /// One reason why a slot is not offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
+pub struct Obstacle {
     /// The user or room that is not available; `None` if the slot itself is not allowed.
     pub participant: Option<Holder>,
     /// Stable code for programs.
@@ -120,61 +120,63 @@ pub struct Why {
 
 impl Availability {
     /// Finds slots at which everybody can meet. Needs `AVAILABILITY_VIEW`.
-    pub async fn find(&self, by: &Allowed, query: &Query) -> Result<Answer> {
+    pub async fn find(&self, by: &Allowed, query: &Query) -> Result<SearchResult> {
         let search = query.search(Some(self.services.now()))?;
-        let picture = self.picture(by, query, &search, search.needs_exact_times()).await?;
-        let participants = picture.calendars().map(status).collect();
-        let who = who(&picture, query, &search);
+        let snapshot = self.snapshot(by, query, &search, search.needs_exact_times()).await?;
+        let participants = snapshot.calendars().map(status).collect();
+        let who = who(&snapshot, query, &search);
         let slots = slots::find(&search, &who).into_iter().map(|slot| Slot {
             start: slot.range.start,
             end: slot.range.end,
             rooms: slot.free.into_iter().flatten().filter_map(|holder| holder.room()).collect(),
         });
-        Ok(Answer { slots: slots.collect(), participants })
+        Ok(SearchResult { slots: slots.collect(), participants })
     }
 
     /// Explains why the slot that starts at `start` is not offered; empty if it is. Needs `AVAILABILITY_VIEW`.
-    pub async fn explain(&self, by: &Allowed, query: &Query, start: Timestamp) -> Result<Vec<Why>> {
+    pub async fn explain(&self, by: &Allowed, query: &Query, start: Timestamp) -> Result<Vec<Obstacle>> {
         let search = query.search(None)?;
-        let picture = self.picture(by, query, &search, true).await?;
-        let who = who(&picture, query, &search);
+        let snapshot = self.snapshot(by, query, &search, true).await?;
+        let who = who(&snapshot, query, &search);
         let whys = slots::explain(&search, &who, start);
-        Ok(whys.into_iter().map(|why| told(&picture, why.key.copied(), &why.refusal)).collect())
+        Ok(whys.into_iter().map(|why| describe_obstacle(&snapshot, why.key.copied(), &why.refusal)).collect())
     }
 
-    async fn picture(
+    async fn snapshot(
         &self,
         by: &Allowed,
         query: &Query,
         search: &slots::Query,
         exact: bool,
-    ) -> Result<Picture> {
+    ) -> Result<CalendarSnapshot> {
         let rooms = match &query.rooms {
-            RoomChoice::None => RoomsWanted::These(&[]),
-            RoomChoice::All(ids) | RoomChoice::AnyOf(ids) => RoomsWanted::These(ids),
-            RoomChoice::AnyHolding(least) => RoomsWanted::Holding(*least),
+            RoomChoice::None => RoomScope::These(&[]),
+            RoomChoice::All(ids) | RoomChoice::AnyOf(ids) => RoomScope::These(ids),
+            RoomChoice::AnyHolding(least) => RoomScope::Holding(*least),
         };
-        let (users, reach, tentative_is_busy) = (&query.users[..], search.reach(), query.tentative_is_busy);
+        let (users, reach, tentative_is_busy) =
+            (&query.users[..], search.required_range(), query.tentative_is_busy);
         let on_unreadable = query.on_unreadable;
-        let wanted = Wanted { users, rooms, reach, exact, except: None, tentative_is_busy, on_unreadable };
+        let wanted =
+            SnapshotScope { users, rooms, reach, exact, except: None, tentative_is_busy, on_unreadable };
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
-        picture::load(&self.services, &txn, tenant, wanted).await
+        snapshot::load(&self.services, &txn, tenant, wanted).await
     }
 }
 
 /// Converts the snapshot to the form that the slot search takes.
-fn who(picture: &Picture, query: &Query, search: &slots::Query) -> Participants<Holder> {
+fn who(snapshot: &CalendarSnapshot, query: &Query, search: &slots::Query) -> Participants<Holder> {
     let participant = |calendar: &Calendar| Participant {
         key: calendar.holder,
         busy: calendar.busy.clone(),
         taken: match query.on_unknown {
-            OnUnknown::Ignore if !calendar.is_refused() => over(search.reach(), calendar),
+            OnUnknown::Ignore if !calendar.is_refused() => over(search.required_range(), calendar),
             _ => calendar.bits.clone(),
         },
     };
-    let users = picture.users.iter().map(participant);
-    let rooms: Vec<_> = picture.rooms.iter().map(participant).collect();
+    let users = snapshot.users.iter().map(participant);
+    let rooms: Vec<_> = snapshot.rooms.iter().map(participant).collect();
     match query.rooms {
         RoomChoice::None | RoomChoice::All(_) => {
             Participants { required: users.chain(rooms).collect(), any_of: Vec::new() }
@@ -207,11 +209,11 @@ fn status(calendar: &Calendar) -> ParticipantStatus {
 }
 
 /// Formulates the cause of a refusal for a person.
-fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
-    let calendar = holder.and_then(|holder| picture.calendars().find(|one| one.holder == holder));
+fn describe_obstacle(snapshot: &CalendarSnapshot, holder: Option<Holder>, cause: &Cause) -> Obstacle {
+    let calendar = holder.and_then(|holder| snapshot.calendars().find(|one| one.holder == holder));
     let name = calendar.map_or("Somebody", |calendar| calendar.name.as_str());
     let message = match cause {
-        Cause::Taken(kind, range) => taken(name, *kind, *range),
+        Cause::Taken(kind, range) => describe_busy(name, *kind, *range),
         Cause::Unknown => match calendar.and_then(|calendar| calendar.unknown.as_ref()) {
             Some((_, reason)) => format!("{name}: {}", reason.message),
             None => format!("{name}: This calendar has not been read for that time."),
@@ -226,11 +228,11 @@ fn told(picture: &Picture, holder: Option<Holder>, cause: &Cause) -> Why {
         }
         _ => cause.code(),
     };
-    Why { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }
+    Obstacle { participant: holder, code, message, as_of: calendar.and_then(Calendar::as_of) }
 }
 
 /// Says that a participant is busy, without revealing what occupies the time.
-pub(crate) fn taken(name: &str, kind: BusyKind, range: Option<TimeRange>) -> String {
+pub(crate) fn describe_busy(name: &str, kind: BusyKind, range: Option<TimeRange>) -> String {
     let how = if kind == BusyKind::Busy { "busy" } else { "tentatively busy" };
     match range {
         Some(range) => format!("{name} is {how} from {} to {}.", range.start, range.end),

@@ -16,9 +16,9 @@ use super::{Conflict, Outcome, SlotTaken};
 use crate::{
     Refusal, Result, Services,
     availability::{
-        Holder, OnUnreadable,
-        picture::{self, Calendar, Doubt, Picture, RoomsWanted, UNKNOWN, Wanted},
-        taken, zone,
+        Holder, OnUnreadable, describe_busy,
+        snapshot::{self, Calendar, CalendarSnapshot, RoomScope, SnapshotScope, UNKNOWN, UnknownCause},
+        zone,
     },
 };
 
@@ -29,7 +29,7 @@ const STEP_MINUTES: u32 = 15;
 
 /// The participants and time that a booking needs.
 #[derive(Debug, Clone)]
-pub(super) struct Wish {
+pub(super) struct SlotRequest {
     /// Participating users.
     pub users: Vec<Id<ids::User>>,
     /// Participating rooms.
@@ -48,7 +48,7 @@ pub(super) struct Wish {
     pub on_unreadable: OnUnreadable,
 }
 
-impl Wish {
+impl SlotRequest {
     /// The requested time with its buffers.
     pub fn blocked(&self) -> TimeRange {
         let minutes = |minutes: u32| Duration::minutes(i64::from(minutes));
@@ -65,19 +65,19 @@ impl Wish {
     }
 
     /// Reads a snapshot of a time range, with exact times.
-    pub async fn picture(
+    pub async fn snapshot(
         &self,
         services: &Services,
         txn: &DatabaseTransaction,
         tenant: Uuid,
         reach: TimeRange,
-    ) -> Result<Picture> {
-        let rooms = RoomsWanted::These(&self.rooms);
+    ) -> Result<CalendarSnapshot> {
+        let rooms = RoomScope::These(&self.rooms);
         let (exact, tentative_is_busy) = (true, true);
         let except = self.except.as_ref();
         let (users, on_unreadable) = (&self.users[..], self.on_unreadable);
-        let wanted = Wanted { users, rooms, reach, exact, except, tentative_is_busy, on_unreadable };
-        picture::load(services, txn, tenant, wanted).await
+        let wanted = SnapshotScope { users, rooms, reach, exact, except, tentative_is_busy, on_unreadable };
+        snapshot::load(services, txn, tenant, wanted).await
     }
 }
 
@@ -99,12 +99,12 @@ pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<
 
 /// Refuses participants whose calendars are unknown. Rooms must always be known. Users may be ignored, and users
 /// without any mailbox that could be reached are booked through the service account if there is one.
-pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) -> Result<()> {
+pub(super) fn known(snapshot: &CalendarSnapshot, ignore_people: bool, by_service: bool) -> Result<()> {
     let blocks = |calendar: &&Calendar| match calendar.holder {
         Holder::Room(_) => true,
         Holder::User(_) => calendar.is_refused() || (!ignore_people && (calendar.reachable || !by_service)),
     };
-    let Some(calendar) = picture.calendars().filter(|one| one.unknown.is_some()).find(blocks) else {
+    let Some(calendar) = snapshot.calendars().filter(|one| one.unknown.is_some()).find(blocks) else {
         return Ok(());
     };
     let (code, why) =
@@ -115,14 +115,14 @@ pub(super) fn known(picture: &Picture, ignore_people: bool, by_service: bool) ->
 }
 
 /// Refuses participants who are busy.
-pub(super) fn free(picture: &Picture, blocked: TimeRange) -> Outcome<()> {
+pub(super) fn free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<()> {
     let conflict = |calendar: &Calendar| {
-        let busy = calendar.in_the_way(blocked)?;
+        let busy = calendar.first_conflict(blocked)?;
         let code = if busy.kind == BusyKind::Busy { "BUSY" } else { "TENTATIVE" };
-        let message = taken(&calendar.name, busy.kind, Some(busy.range));
+        let message = describe_busy(&calendar.name, busy.kind, Some(busy.range));
         Some(Conflict { holder: calendar.holder, code, message })
     };
-    let conflicts: Vec<_> = picture.calendars().filter_map(conflict).collect();
+    let conflicts: Vec<_> = snapshot.calendars().filter_map(conflict).collect();
     if conflicts.is_empty() {
         return Ok(());
     }
@@ -130,9 +130,13 @@ pub(super) fn free(picture: &Picture, blocked: TimeRange) -> Outcome<()> {
 }
 
 /// Up to three free times of the same length on the same local day, those nearest to the request.
-pub(super) async fn alternatives(services: &Services, tenant: Uuid, wish: &Wish) -> Result<Vec<TimeRange>> {
-    let Some(window) = day_of(wish, services.now())? else { return Ok(Vec::new()) };
-    let length = u32::try_from(wish.time.duration().num_minutes()).unwrap_or_default();
+pub(super) async fn alternatives(
+    services: &Services,
+    tenant: Uuid,
+    request: &SlotRequest,
+) -> Result<Vec<TimeRange>> {
+    let Some(window) = day_of(request, services.now())? else { return Ok(Vec::new()) };
+    let length = u32::try_from(request.time.duration().num_minutes()).unwrap_or_default();
     let (Some(duration_minutes), Some(step_minutes)) =
         (NonZeroU32::new(length), NonZeroU32::new(STEP_MINUTES))
     else {
@@ -142,18 +146,18 @@ pub(super) async fn alternatives(services: &Services, tenant: Uuid, wish: &Wish)
         window,
         duration_minutes,
         step_minutes,
-        before_minutes: wish.before,
-        after_minutes: wish.after,
+        before_minutes: request.before,
+        after_minutes: request.after,
         hours: Vec::new(),
         tentative_is_taken: true,
         limit: usize::MAX,
     };
     let txn = services.store.read(tenant).await?;
-    let picture = wish.picture(services, &txn, tenant, search.reach()).await?;
+    let snapshot = request.snapshot(services, &txn, tenant, search.required_range()).await?;
     let who =
-        Participants { required: picture.calendars().filter_map(participant).collect(), any_of: Vec::new() };
+        Participants { required: snapshot.calendars().filter_map(participant).collect(), any_of: Vec::new() };
     let mut free: Vec<TimeRange> = slots::find(&search, &who).into_iter().map(|slot| slot.range).collect();
-    free.sort_by_key(|range| ((range.start - wish.time.start).abs(), range.start));
+    free.sort_by_key(|range| ((range.start - request.time.start).abs(), range.start));
     free.truncate(ALTERNATIVES);
     free.sort_unstable();
     Ok(free)
@@ -162,7 +166,7 @@ pub(super) async fn alternatives(services: &Services, tenant: Uuid, wish: &Wish)
 /// A participant of the search for alternatives; `None` for one whose calendar cannot be known, who does not restrict
 /// it.
 fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
-    let known = !matches!(calendar.unknown, Some((Doubt::NotConnected | Doubt::Unreadable, _)));
+    let known = !matches!(calendar.unknown, Some((UnknownCause::NotConnected | UnknownCause::Unreadable, _)));
     (known || !calendar.holder.is_user()).then(|| Participant {
         key: calendar.holder,
         busy: calendar.busy.clone(),
@@ -171,9 +175,9 @@ fn participant(calendar: &Calendar) -> Option<Participant<Holder>> {
 }
 
 /// The local day of the request, from the next quarter of an hour on.
-fn day_of(wish: &Wish, now: Timestamp) -> Result<Option<TimeRange>> {
-    let zone = zone(&wish.zone)?;
-    let Some((from, to)) = domain::zone::day(&zone, zone.local(wish.time.start).date()) else {
+fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
+    let zone = zone(&request.zone)?;
+    let Some((from, to)) = domain::zone::day(&zone, zone.local(request.time.start).date()) else {
         return Ok(None);
     };
     let quarter = i64::from(STEP_MINUTES) * 60;

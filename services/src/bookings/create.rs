@@ -12,18 +12,18 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Bookings, Error, NewBooking, Outcome, Placed, SlotTaken,
-    check::{self, Wish},
+    BookingReceipt, Bookings, Error, NewBooking, Outcome, SlotTaken,
+    check::{self, SlotRequest},
     input, online, route,
 };
 use crate::{
     Refusal, Result, Tx,
-    audit::Facts,
-    availability::{Holder, picture::Picture},
+    audit::AuditFacts,
+    availability::{Holder, snapshot::CalendarSnapshot},
     error::{is_contention, is_taken},
     events::topic,
-    idempotency::{self, Begun},
-    orders::{Order, WriteBooking},
+    idempotency::{self, BeginOutcome},
+    run_inputs::{RunInput, WriteBooking},
 };
 
 /// How often a transaction is attempted when it conflicts with another.
@@ -34,9 +34,14 @@ impl Bookings {
     /// `BOOKING_EDIT`.
     ///
     /// A repeated idempotency key returns the same booking and run, read again.
-    pub async fn create(&self, by: &Allowed, new: NewBooking, idempotency_key: &str) -> Outcome<Placed> {
+    pub async fn create(
+        &self,
+        by: &Allowed,
+        new: NewBooking,
+        idempotency_key: &str,
+    ) -> Outcome<BookingReceipt> {
         let new = new.checked()?;
-        let wish = Wish {
+        let request = SlotRequest {
             users: new.people(),
             rooms: new.rooms.clone(),
             time: new.time(),
@@ -46,25 +51,31 @@ impl Bookings {
             except: None,
             on_unreadable: new.on_unreadable,
         };
-        let made = self.again(|| self.place(by, &new, &wish, idempotency_key)).await;
-        self.with_alternatives(by.tenant().uuid(), &wish, made).await
+        let made = self.retry_on_contention(|| self.place(by, &new, &request, idempotency_key)).await;
+        self.with_alternatives(by.tenant().uuid(), &request, made).await
     }
 
-    async fn place(&self, by: &Allowed, new: &NewBooking, wish: &Wish, key: &str) -> Outcome<Placed> {
+    async fn place(
+        &self,
+        by: &Allowed,
+        new: &NewBooking,
+        request: &SlotRequest,
+        key: &str,
+    ) -> Outcome<BookingReceipt> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let begun = idempotency::begin(&tx, "createBooking", &by.actor(), key, new).await?;
         let ticket = match begun {
-            Begun::New(ticket) => ticket,
-            Begun::Replay(run) => return Ok(self.replayed(&tx, run).await?),
+            BeginOutcome::New(ticket) => ticket,
+            BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run).await?),
         };
-        input::in_the_future(wish.time, tx.now())?;
-        check::lock(tx.conn(), &wish.holders()).await?;
+        input::in_the_future(request.time, tx.now())?;
+        check::lock(tx.conn(), &request.holders()).await?;
         organiser_exists(&tx, new.organiser).await?;
-        let picture = wish.picture(&self.services, tx.conn(), tx.tenant(), wish.blocked()).await?;
-        let ways = route::ways(tx.conn(), tx.tenant(), new.organiser.uuid(), &[]).await?;
-        check::known(&picture, new.ignore_unknown, ways.service.is_some())?;
-        check::free(&picture, wish.blocked())?;
-        let Some(via) = ways.decide() else {
+        let snapshot = request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked()).await?;
+        let routes = route::routes(tx.conn(), tx.tenant(), new.organiser.uuid(), &[]).await?;
+        check::known(&snapshot, new.ignore_unknown, routes.service.is_some())?;
+        check::free(&snapshot, request.blocked())?;
+        let Some(via) = routes.decide() else {
             let message = "Neither the organiser's calendar nor a service mailbox can be written to. Ask an \
                 administrator to activate one of them.";
             return Err(Refusal::new("NO_CALENDAR_TO_WRITE", message).at("organiserId").into());
@@ -72,10 +83,10 @@ impl Bookings {
         if new.online_meeting {
             online::check(&self.services, tx.conn(), tx.tenant(), &via).await?;
         }
-        let placed = self.write(&mut tx, by, new, &picture, wish.blocked()).await?;
-        ticket.finish(&tx, placed.run).await?;
+        let receipt = self.write(&mut tx, by, new, &snapshot, request.blocked()).await?;
+        ticket.finish(&tx, receipt.run).await?;
         tx.commit().await?;
-        Ok(placed)
+        Ok(receipt)
     }
 
     /// Inserts all rows of a new booking.
@@ -84,27 +95,28 @@ impl Bookings {
         tx: &mut Tx,
         by: &Allowed,
         new: &NewBooking,
-        picture: &Picture,
+        snapshot: &CalendarSnapshot,
         blocked: TimeRange,
-    ) -> Outcome<Placed> {
+    ) -> Outcome<BookingReceipt> {
         let id: Id<ids::Booking> = self.services.ids.make();
-        let order = Order::WriteBooking(WriteBooking { booking: id.uuid() });
-        let run = tx.order(order, &by.actor(), Lane::Interactive).await?;
+        let order = RunInput::WriteBooking(WriteBooking { booking: id.uuid() });
+        let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or(crate::Error::Unreadable { what: "order" })?;
         let booking = row(tx, id.uuid(), run, by, new);
         booking::Entity::insert(booking::ActiveModel::from(booking.clone()))
             .exec_without_returning(tx.conn())
             .await?;
-        let participants = self.participants(id.uuid(), new, picture)?;
+        let participants = self.participants(id.uuid(), new, snapshot)?;
         let participants = participants.into_iter().map(booking_participant::ActiveModel::from);
         booking_participant::Entity::insert_many(participants).exec_without_returning(tx.conn()).await?;
-        let holders: Vec<Uuid> = picture.calendars().map(|calendar| calendar.holder.uuid()).collect();
+        let holders: Vec<Uuid> = snapshot.calendars().map(|calendar| calendar.holder.uuid()).collect();
         self.occupy(tx, id.uuid(), &holders, blocked).await?;
         tx.event(topic::BOOKING, id.uuid());
-        let facts = Facts::made(json!({ "start": new.start, "end": new.end, "organiser": new.organiser }));
+        let facts =
+            AuditFacts::created(json!({ "start": new.start, "end": new.end, "organiser": new.organiser }));
         tx.audit(&by.actor(), "booking.create", id.to_string(), facts);
         let notice = route::notice(tx.conn(), &booking, &[]).await?;
-        Ok(Placed { booking, run, notice })
+        Ok(BookingReceipt { booking, run, notice })
     }
 
     /// The rows of all participants, the organiser first.
@@ -112,9 +124,9 @@ impl Bookings {
         &self,
         booking: Uuid,
         new: &NewBooking,
-        picture: &Picture,
+        snapshot: &CalendarSnapshot,
     ) -> Result<Vec<booking_participant::Model>> {
-        let tenant = picture.tenant;
+        let tenant = snapshot.tenant;
         let one =
             |kind: &str, holder: Option<Holder>, address: &str, name: &str| booking_participant::Model {
                 id: self.services.ids.uuid(),
@@ -129,7 +141,7 @@ impl Bookings {
             };
         let mut seen = BTreeSet::new();
         let mut rows = Vec::new();
-        for calendar in picture.calendars() {
+        for calendar in snapshot.calendars() {
             let kind = if calendar.holder.is_user() { "USER" } else { "ROOM" };
             let row = one(kind, Some(calendar.holder), &calendar.address, &calendar.name);
             if !seen.insert(row.address.clone()) {
@@ -167,16 +179,16 @@ impl Bookings {
     }
 
     /// Result of a repeated request: the booking and run of the first one in their current state.
-    pub(super) async fn replayed(&self, tx: &Tx, run: Uuid) -> Result<Placed> {
+    pub(super) async fn receipt_of_run(&self, tx: &Tx, run: Uuid) -> Result<BookingReceipt> {
         let gone = || crate::Error::not_found("booking");
         let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
         let row = booking::one(tx.tenant(), order.subject).one(tx.conn()).await?.ok_or_else(gone)?;
         let notice = route::notice(tx.conn(), &row, &[]).await?;
-        Ok(Placed { booking: row, run, notice })
+        Ok(BookingReceipt { booking: row, run, notice })
     }
 
     /// Executes a transaction, and repeats it when it conflicted with another.
-    pub(super) async fn again<F, T>(&self, attempt: impl Fn() -> F) -> Outcome<T>
+    pub(super) async fn retry_on_contention<F, T>(&self, attempt: impl Fn() -> F) -> Outcome<T>
     where
         F: Future<Output = Outcome<T>>,
     {
@@ -203,12 +215,12 @@ impl Bookings {
     pub(super) async fn with_alternatives<T>(
         &self,
         tenant: Uuid,
-        wish: &Wish,
+        request: &SlotRequest,
         made: Outcome<T>,
     ) -> Outcome<T> {
         match made {
             Err(Error::SlotTaken(taken)) => {
-                let alternatives = check::alternatives(&self.services, tenant, wish).await?;
+                let alternatives = check::alternatives(&self.services, tenant, request).await?;
                 Err(Error::SlotTaken(SlotTaken { alternatives, ..taken }))
             }
             made => made,

@@ -4,8 +4,8 @@ use domain::{BusyKind, WrittenVia, state::Answer};
 use entity::{booking, booking_participant};
 use providers::{Attendee, AttendeeRole, NewEvent, Party};
 
-use super::{Whole, time_of};
-use crate::change::Via;
+use super::{BookingDetails, time_of};
+use crate::change::WriteTarget;
 
 /// Beginning of the text of an event that was written through a service account (S4.7).
 const SERVICE_MARK: &str = "This booking has been made via a service account";
@@ -17,8 +17,8 @@ pub fn effect_key(booking: &booking::Model) -> String {
 
 /// The event to be written for a booking. Calendars require the owner of the calendar as organiser; if that is the
 /// service mailbox, the text names the real organiser, who is invited (S4.7 to S4.9).
-pub fn event_of(whole: &Whole, via: &Via) -> NewEvent {
-    let Whole { booking, participants } = whole;
+pub fn event_of(details: &BookingDetails, via: &WriteTarget) -> NewEvent {
+    let BookingDetails { booking, participants } = details;
     let organiser = participants.iter().find(|one| one.user_id == Some(booking.organiser_id));
     let organiser_name = organiser.map_or("", |one| one.name.as_str());
     let by_service = via.written_via == WrittenVia::ServiceAccount;

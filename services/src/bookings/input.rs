@@ -122,7 +122,7 @@ impl NewBooking {
     pub(super) fn people(&self) -> Vec<Id<ids::User>> {
         let others = self.users.iter().copied().filter(|user| *user != self.organiser);
         let all: Vec<_> = std::iter::once(self.organiser).chain(others).collect();
-        crate::availability::picture::distinct(&all).collect()
+        crate::availability::snapshot::distinct(&all).collect()
     }
 }
 

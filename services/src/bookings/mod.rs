@@ -23,7 +23,7 @@ pub use self::{
     event::{effect_key, event_of},
     input::{Guest, NewBooking, NewTime},
     online::{awaits_meeting, meeting_of, meeting_over},
-    route::{Desk, SERVICE_NOTICE},
+    route::{SERVICE_NOTICE, TargetCalendar},
 };
 use crate::{Page, PageArgs, Refusal, Result, availability::Holder, change::OwnEvent, page};
 
@@ -34,7 +34,7 @@ crate::noun! {
 
 /// A booking that was created or is being changed, and the run that does it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Placed {
+pub struct BookingReceipt {
     /// The booking in its current state.
     pub booking: Model,
     /// Identifier of the run that writes the change to the calendar.
@@ -116,7 +116,7 @@ pub struct Filter {
 
 /// A booking with all participants, as needed for writing calendars.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Whole {
+pub struct BookingDetails {
     /// The booking's own row.
     pub booking: Model,
     /// All participants, the organiser included.
@@ -171,10 +171,10 @@ impl Bookings {
     }
 
     /// The tenant's bookings with these ids, for a data loader.
-    pub async fn among(&self, tenant: Id<ids::Tenant>, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
+    pub async fn by_ids(&self, tenant: Id<ids::Tenant>, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
         let txn = self.services.store.read(tenant.uuid()).await?;
         let ids = bookings.iter().map(|booking| booking.uuid());
-        Ok(entity::booking::among(tenant.uuid(), ids).all(&txn).await?)
+        Ok(entity::booking::by_ids(tenant.uuid(), ids).all(&txn).await?)
     }
 
     /// All participants of these bookings, organisers first, for a data loader.
@@ -202,37 +202,37 @@ impl Bookings {
     }
 
     /// A booking with its participants, for workflows.
-    pub async fn whole(&self, tenant: Uuid, id: Uuid) -> Result<Option<Whole>> {
+    pub async fn details(&self, tenant: Uuid, id: Uuid) -> Result<Option<BookingDetails>> {
         use entity::booking_participant::{Column, of};
         let txn = self.services.store.read(tenant).await?;
         let Some(booking) = entity::booking::one(tenant, id).one(&txn).await? else { return Ok(None) };
         let theirs = of(tenant).filter(Column::BookingId.eq(id));
         let participants = theirs.order_by_asc(Column::Id).all(&txn).await?;
-        Ok(Some(Whole { booking, participants }))
+        Ok(Some(BookingDetails { booking, participants }))
     }
 
     /// The booking's event for the copies of its participants' calendars, for workflows: at `range`, or to be removed.
     pub async fn own_event(
         &self,
-        whole: &Whole,
+        details: &BookingDetails,
         (external_id, uid): (&str, &str),
         range: Option<TimeRange>,
     ) -> Result<OwnEvent> {
         Ok(OwnEvent {
             external_id: external_id.to_owned(),
             uid: uid.to_owned(),
-            title: whole.booking.title.clone(),
-            connections: self.copies(whole).await?,
+            title: details.booking.title.clone(),
+            connections: self.copies(details).await?,
             range,
         })
     }
 
     /// Connections whose calendars contain a copy of the booking's event.
-    async fn copies(&self, whole: &Whole) -> Result<Vec<Uuid>> {
+    async fn copies(&self, details: &BookingDetails) -> Result<Vec<Uuid>> {
         use entity::connection::{Column, of};
-        let users = whole.participants.iter().filter_map(|one| one.user_id);
-        let rooms = whole.participants.iter().filter_map(|one| one.room_id);
-        let tenant = whole.booking.tenant_id;
+        let users = details.participants.iter().filter_map(|one| one.user_id);
+        let rooms = details.participants.iter().filter_map(|one| one.room_id);
+        let tenant = details.booking.tenant_id;
         let txn = self.services.store.read(tenant).await?;
         let theirs = Column::UserId.is_in(users).or(Column::RoomId.is_in(rooms));
         let rows = of(tenant).filter(theirs).filter(Column::AsOf.is_not_null()).all(&txn).await?;

@@ -6,11 +6,11 @@
 
 use domain::{WrittenVia, state::OnlineMeetingState};
 use entity::{booking, connection, integration};
-use providers::{Offers, OnlineMeeting};
+use providers::{OnlineMeeting, ProviderFeatures};
 use sea_orm::{ColumnTrait, DatabaseTransaction, QueryFilter};
 use uuid::Uuid;
 
-use crate::{Error, Refusal, Result, Services, change::Via};
+use crate::{Error, Refusal, Result, Services, change::WriteTarget};
 
 /// Whether a booking is still waiting for the online meeting it requested.
 pub fn awaits_meeting(booking: &booking::Model) -> bool {
@@ -21,7 +21,7 @@ pub fn awaits_meeting(booking: &booking::Model) -> bool {
 /// (`Some(None)`), or nothing new.
 pub fn meeting_of(
     booking: &booking::Model,
-    offers: Offers,
+    offers: ProviderFeatures,
     seen: Option<&OnlineMeeting>,
 ) -> Option<Option<String>> {
     match seen {
@@ -43,12 +43,12 @@ pub(super) async fn check(
     services: &Services,
     txn: &DatabaseTransaction,
     tenant: Uuid,
-    via: &Via,
+    via: &WriteTarget,
 ) -> Result<()> {
     let row = integration::one(tenant, via.integration).one(txn).await?;
     let row = row.ok_or_else(|| Error::not_found("integration"))?;
     let connector = services.connectors.get(crate::integrations::provider(&row)?)?;
-    let has = connector.offers().online_meetings
+    let has = connector.features().online_meetings
         && match via.written_via {
             WrittenVia::ServiceAccount => true,
             WrittenVia::Organiser => permits(txn, tenant, via).await?,
@@ -62,7 +62,7 @@ pub(super) async fn check(
 }
 
 /// Whether the calendar of a mailbox was measured to permit online meetings.
-async fn permits(txn: &DatabaseTransaction, tenant: Uuid, via: &Via) -> Result<bool> {
+async fn permits(txn: &DatabaseTransaction, tenant: Uuid, via: &WriteTarget) -> Result<bool> {
     use connection::{Column, of};
     let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));
     let row = at.filter(Column::Address.eq(via.mailbox.to_lowercase())).one(txn).await?;

@@ -11,16 +11,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Bookings, NewTime, Outcome, Placed, blocked,
-    check::{self, Wish},
+    BookingReceipt, Bookings, NewTime, Outcome, blocked,
+    check::{self, SlotRequest},
     input, route, time_of,
 };
 use crate::{
     Refusal, Result, Tx,
-    audit::Facts,
+    audit::AuditFacts,
     events::topic,
-    idempotency::{self, Begun, Ticket},
-    orders::{CancelBooking, MoveBooking, Order},
+    idempotency::{self, BeginOutcome, PendingRequest},
+    run_inputs::{CancelBooking, MoveBooking, RunInput},
     text,
 };
 
@@ -40,29 +40,30 @@ impl Bookings {
         to: NewTime,
         if_version: Option<i64>,
         idempotency_key: &str,
-    ) -> Outcome<Placed> {
+    ) -> Outcome<BookingReceipt> {
         let (to, tenant) = (to.checked()?, by.tenant().uuid());
-        let Some(wish) = self.wish(tenant, id, &to).await? else {
+        let Some(request) = self.request(tenant, id, &to).await? else {
             return Err(crate::Error::not_found("booking").into());
         };
-        let moved = self.again(|| self.move_once(by, &wish, &to, if_version, idempotency_key)).await;
-        self.with_alternatives(tenant, &wish, moved).await
+        let moved =
+            self.retry_on_contention(|| self.move_once(by, &request, &to, if_version, idempotency_key)).await;
+        self.with_alternatives(tenant, &request, moved).await
     }
 
     /// The participants and time that a move needs. Participants never change, so they may be read before anything is
     /// locked.
-    async fn wish(&self, tenant: Uuid, id: Id<ids::Booking>, to: &NewTime) -> Result<Option<Wish>> {
-        let Some(whole) = self.whole(tenant, id.uuid()).await? else { return Ok(None) };
-        let row = &whole.booking;
+    async fn request(&self, tenant: Uuid, id: Id<ids::Booking>, to: &NewTime) -> Result<Option<SlotRequest>> {
+        let Some(details) = self.details(tenant, id.uuid()).await? else { return Ok(None) };
+        let row = &details.booking;
         let minutes = |minutes: i32| u32::try_from(minutes).unwrap_or_default();
-        Ok(Some(Wish {
-            users: whole.participants.iter().filter_map(|one| one.user_id).map(Id::from_uuid).collect(),
-            rooms: whole.participants.iter().filter_map(|one| one.room_id).map(Id::from_uuid).collect(),
+        Ok(Some(SlotRequest {
+            users: details.participants.iter().filter_map(|one| one.user_id).map(Id::from_uuid).collect(),
+            rooms: details.participants.iter().filter_map(|one| one.room_id).map(Id::from_uuid).collect(),
             time: to.time(),
             before: minutes(row.buffer_before_minutes),
             after: minutes(row.buffer_after_minutes),
             zone: to.zone.clone().unwrap_or_else(|| row.time_zone.clone()),
-            except: Some(whole.booking),
+            except: Some(details.booking),
             on_unreadable: to.on_unreadable,
         }))
     }
@@ -70,34 +71,35 @@ impl Bookings {
     async fn move_once(
         &self,
         by: &Allowed,
-        wish: &Wish,
+        request: &SlotRequest,
         to: &NewTime,
         if_version: Option<i64>,
         key: &str,
-    ) -> Outcome<Placed> {
-        let id = wish.except.as_ref().map(|row| row.id).unwrap_or_default();
+    ) -> Outcome<BookingReceipt> {
+        let id = request.except.as_ref().map(|row| row.id).unwrap_or_default();
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let ticket = match self.begin(&tx, by, "moveBooking", key, &(id, to, if_version)).await? {
             Ok(ticket) => ticket,
             Err(replay) => return Ok(replay),
         };
-        check::lock(tx.conn(), &wish.holders()).await?;
+        check::lock(tx.conn(), &request.holders()).await?;
         let row = present(&tx, id, if_version).await?;
         may_move(&tx, &row).await?;
-        input::in_the_future(wish.time, tx.now())?;
-        let picture = wish.picture(&self.services, tx.conn(), tx.tenant(), wish.blocked()).await?;
-        let ways = route::ways(tx.conn(), tx.tenant(), row.organiser_id, &[]).await?;
-        check::known(&picture, to.ignore_unknown, ways.service.is_some())?;
-        check::free(&picture, wish.blocked())?;
+        input::in_the_future(request.time, tx.now())?;
+        let snapshot = request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked()).await?;
+        let routes = route::routes(tx.conn(), tx.tenant(), row.organiser_id, &[]).await?;
+        check::known(&snapshot, to.ignore_unknown, routes.service.is_some())?;
+        check::free(&snapshot, request.blocked())?;
         let (from, actor) = (time_of(&row), by.actor());
-        if blocked(&row, from) != wish.blocked() {
-            self.occupy(&tx, id, &wish.holders(), wish.blocked()).await?;
+        if blocked(&row, from) != request.blocked() {
+            self.occupy(&tx, id, &request.holders(), request.blocked()).await?;
         }
-        let order = Order::MoveBooking(MoveBooking { booking: id, from, to: wish.time, by: actor.clone() });
-        let run = tx.order(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
-        let facts = Facts::changed(json!(from), json!(wish.time));
+        let order =
+            RunInput::MoveBooking(MoveBooking { booking: id, from, to: request.time, by: actor.clone() });
+        let run = tx.enqueue(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
+        let facts = AuditFacts::changed(json!(from), json!(request.time));
         tx.audit(&actor, "booking.move", Id::<ids::Booking>::from_uuid(id).to_string(), facts);
-        self.ordered(tx, ticket, row, run, Some(&wish.zone)).await
+        self.ordered(tx, ticket, row, run, Some(&request.zone)).await
     }
 
     /// Cancels a booking and notifies its attendees. Needs `BOOKING_EDIT`.
@@ -110,10 +112,10 @@ impl Bookings {
         id: Id<ids::Booking>,
         message: &str,
         idempotency_key: &str,
-    ) -> Outcome<Placed> {
+    ) -> Outcome<BookingReceipt> {
         input::no_longer(message, LONGEST_MESSAGE, "MESSAGE_TOO_LONG", "message")?;
         text::check(message, Shape::Lines, LONGEST_MESSAGE, "message")?;
-        self.again(|| self.cancel_once(by, id, message, idempotency_key)).await
+        self.retry_on_contention(|| self.cancel_once(by, id, message, idempotency_key)).await
     }
 
     async fn cancel_once(
@@ -122,7 +124,7 @@ impl Bookings {
         id: Id<ids::Booking>,
         message: &str,
         key: &str,
-    ) -> Outcome<Placed> {
+    ) -> Outcome<BookingReceipt> {
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let ticket = match self.begin(&tx, by, "cancelBooking", key, &(id, message)).await? {
             Ok(ticket) => ticket,
@@ -139,17 +141,17 @@ impl Bookings {
         {
             ticket.finish(&tx, run).await?;
             tx.commit().await?;
-            return Ok(Placed { booking: row, run, notice: None });
+            return Ok(BookingReceipt { booking: row, run, notice: None });
         }
         let actor = by.actor();
         let (booking, message) = (row.id, message.to_owned());
-        let order = Order::CancelBooking(CancelBooking { booking, message, by: actor.clone() });
-        let run = tx.order(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
+        let order = RunInput::CancelBooking(CancelBooking { booking, message, by: actor.clone() });
+        let run = tx.enqueue(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
         tx.audit(
             &actor,
             "booking.cancel",
             id.to_string(),
-            Facts::gone(json!({ "start": row.start_at, "end": row.end_at })),
+            AuditFacts::deleted(json!({ "start": row.start_at, "end": row.end_at })),
         );
         self.ordered(tx, ticket, row, run, None).await
     }
@@ -162,10 +164,10 @@ impl Bookings {
         field: &str,
         key: &str,
         parameters: &impl serde::Serialize,
-    ) -> Result<std::result::Result<Ticket, Placed>> {
+    ) -> Result<std::result::Result<PendingRequest, BookingReceipt>> {
         Ok(match idempotency::begin(tx, field, &by.actor(), key, parameters).await? {
-            Begun::New(ticket) => Ok(ticket),
-            Begun::Replay(run) => Err(self.replayed(tx, run).await?),
+            BeginOutcome::New(ticket) => Ok(ticket),
+            BeginOutcome::Replay(run) => Err(self.receipt_of_run(tx, run).await?),
         })
     }
 
@@ -173,11 +175,11 @@ impl Bookings {
     async fn ordered(
         &self,
         mut tx: Tx,
-        ticket: Ticket,
+        ticket: PendingRequest,
         row: booking::Model,
         run: Uuid,
         zone: Option<&str>,
-    ) -> Outcome<Placed> {
+    ) -> Outcome<BookingReceipt> {
         use booking::{Column, update};
         let zone = zone.unwrap_or(&row.time_zone).to_owned();
         update(tx.tenant())
@@ -191,7 +193,7 @@ impl Bookings {
         ticket.finish(&tx, run).await?;
         tx.commit().await?;
         let booking = booking::Model { run_id: run, time_zone: zone, version: row.version + 1, ..row };
-        Ok(Placed { booking, run, notice: None })
+        Ok(BookingReceipt { booking, run, notice: None })
     }
 }
 

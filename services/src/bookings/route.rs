@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, Que
 use uuid::Uuid;
 
 use super::Bookings;
-use crate::{Error, Result, change::Via};
+use crate::{Error, Result, change::WriteTarget};
 
 /// Notice to an organiser before the first booking that goes through a service account.
 pub const SERVICE_NOTICE: &str = "This booking is made through the service account, because the organiser's calendar \
@@ -24,16 +24,16 @@ pub const SERVICE_NOTICE: &str = "This booking is made through the service accou
 
 /// Calendars to which a booking could be written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ways {
+pub(super) struct Routes {
     /// The organiser's own calendar.
-    pub own: Option<Via>,
+    pub own: Option<WriteTarget>,
     /// The calendar of a service mailbox.
-    pub service: Option<Via>,
+    pub service: Option<WriteTarget>,
 }
 
-impl Ways {
+impl Routes {
     /// The calendar that is chosen.
-    pub fn decide(self) -> Option<Via> {
+    pub fn decide(self) -> Option<WriteTarget> {
         self.own.or(self.service)
     }
 }
@@ -45,14 +45,14 @@ impl Bookings {
         tenant: Uuid,
         booking: &booking::Model,
         without: &[String],
-    ) -> Result<Option<Via>> {
+    ) -> Result<Option<WriteTarget>> {
         let txn = self.services.store.read(tenant).await?;
-        Ok(ways(&txn, tenant, booking.organiser_id, without).await?.decide())
+        Ok(routes(&txn, tenant, booking.organiser_id, without).await?.decide())
     }
 
     /// Opens the calendar that was chosen for a booking, for workflows: always the same one, even if the service
     /// account has changed (S4.14). `None` if none has been chosen yet.
-    pub async fn desk(&self, booking: &booking::Model) -> Result<Option<Desk>> {
+    pub async fn target_calendar(&self, booking: &booking::Model) -> Result<Option<TargetCalendar>> {
         let (Some(via), tenant) = (recorded(booking), booking.tenant_id) else { return Ok(None) };
         let (row, connection) = {
             use connection::{Column, of};
@@ -67,15 +67,21 @@ impl Bookings {
             Some(connection) => grants.session_of(&integration, connection).await?,
             None => grants.session(&integration, None).await?,
         };
-        Ok(Some(Desk { via, integration, connection: connection.map(|row| row.id), provider, session }))
+        Ok(Some(TargetCalendar {
+            via,
+            integration,
+            connection: connection.map(|row| row.id),
+            provider,
+            session,
+        }))
     }
 }
 
 /// An opened calendar to which a booking is written.
 #[derive(Debug)]
-pub struct Desk {
+pub struct TargetCalendar {
     /// The calendar's owner and how it is reached.
-    pub via: Via,
+    pub via: WriteTarget,
     /// The integration that reaches the calendar.
     pub integration: integration::Model,
     /// The mailbox's connection, if it has one.
@@ -87,8 +93,8 @@ pub struct Desk {
 }
 
 /// The calendar that was chosen for a booking.
-fn recorded(booking: &booking::Model) -> Option<Via> {
-    Some(Via {
+fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
+    Some(WriteTarget {
         written_via: WrittenVia::parse(booking.written_via.as_deref()?)?,
         integration: booking.integration_id?,
         service_account: booking.service_account_id,
@@ -97,12 +103,12 @@ fn recorded(booking: &booking::Model) -> Option<Via> {
 }
 
 /// Reads to which calendars a booking of this organiser could be written.
-pub(super) async fn ways(
+pub(super) async fn routes(
     txn: &DatabaseTransaction,
     tenant: Uuid,
     organiser: Uuid,
     without: &[String],
-) -> Result<Ways> {
+) -> Result<Routes> {
     let integrations = integration::of(tenant).order_by_asc(integration::Column::Id).all(txn).await?;
     let live: Vec<Uuid> = integrations.iter().filter(|one| may_write(one)).map(|one| one.id).collect();
     let theirs = connection::of(tenant).filter(connection::Column::UserId.eq(organiser));
@@ -120,11 +126,11 @@ pub(super) async fn ways(
             let is_home = mailboxes.iter().any(|row| row.integration_id == account.integration_id);
             (!is_home, account.position, account.id)
         });
-    Ok(Ways { own: own.map(through_own), service: service.map(through_service) })
+    Ok(Routes { own: own.map(through_own), service: service.map(through_service) })
 }
 
-fn through_own(row: &connection::Model) -> Via {
-    Via {
+fn through_own(row: &connection::Model) -> WriteTarget {
+    WriteTarget {
         written_via: WrittenVia::Organiser,
         integration: row.integration_id,
         service_account: None,
@@ -132,8 +138,8 @@ fn through_own(row: &connection::Model) -> Via {
     }
 }
 
-fn through_service(account: &service_account::Model) -> Via {
-    Via {
+fn through_service(account: &service_account::Model) -> WriteTarget {
+    WriteTarget {
         written_via: WrittenVia::ServiceAccount,
         integration: account.integration_id,
         service_account: Some(account.id),
@@ -166,8 +172,8 @@ pub(super) async fn notice(
     let via = match booking.written_via.as_deref() {
         Some(word) => WrittenVia::parse(word),
         None => {
-            let ways = ways(txn, booking.tenant_id, booking.organiser_id, without).await?;
-            ways.decide().map(|via| via.written_via)
+            let routes = routes(txn, booking.tenant_id, booking.organiser_id, without).await?;
+            routes.decide().map(|via| via.written_via)
         }
     };
     if via != Some(WrittenVia::ServiceAccount) {

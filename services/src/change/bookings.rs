@@ -20,7 +20,7 @@ pub struct BookingChange {
     /// New reason; `Some(None)` removes it.
     pub reason: Option<Option<Reason>>,
     /// The calendar to which the booking is written; decided once for each booking.
-    pub via: Option<Via>,
+    pub via: Option<WriteTarget>,
     /// The written event: its id at the provider and its iCalendar UID.
     pub event: Option<(String, String)>,
     /// The online meeting: its joining address, or that there is none.
@@ -37,7 +37,7 @@ pub struct BookingChange {
 
 /// The calendar to which a booking is written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Via {
+pub struct WriteTarget {
     /// Whether the calendar is the organiser's or a service mailbox's.
     pub written_via: WrittenVia,
     /// The integration that reaches the calendar.
@@ -167,7 +167,7 @@ impl Writer<'_> {
     pub(super) async fn own_event(&mut self, event: OwnEvent) -> Result<()> {
         use entity::calendar_event::{Column, delete};
         let calendars = self.locked(&event.connections).await?;
-        self.mixed(&event.connections).await?;
+        self.mark_copies_mixed(&event.connections).await?;
         delete(self.tenant)
             .filter(Column::ConnectionId.is_in(event.connections.iter().copied()))
             .filter(Column::Uid.eq(event.uid.clone()))
@@ -192,6 +192,6 @@ impl Writer<'_> {
                 entity::calendar_event::Entity::insert_many(rows).exec_without_returning(self.txn).await?;
             }
         }
-        self.redraw_all(calendars).await
+        self.rebuild_bitmaps(calendars).await
     }
 }

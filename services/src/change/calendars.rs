@@ -37,7 +37,7 @@ pub struct CalendarCopy {
 
 /// Confirms that a calendar has not changed since its copy was read, so that the copy is as good as a new one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SameCalendar {
+pub struct UnchangedCalendar {
     /// Connection whose calendar was checked.
     pub connection: Uuid,
     /// Watermark with which the provider was asked. Identifies the copy: any other copy is left alone.
@@ -71,7 +71,7 @@ impl Writer<'_> {
         for rows in rows.chunks(200) {
             calendar_event::Entity::insert_many(rows.to_vec()).exec_without_returning(self.txn).await?;
         }
-        self.redraw(copy.connection, copy.window).await
+        self.rebuild_bitmap(copy.connection, copy.window).await
     }
 
     /// Records a successful attempt at a mailbox, which ends its failures. A full reading also reports the unreadable
@@ -104,7 +104,7 @@ impl Writer<'_> {
 
     /// Renews the age of a copy, unless another copy, or an event of our own, was written since the provider was
     /// asked.
-    pub(super) async fn same_calendar(&mut self, same: SameCalendar) -> Result<()> {
+    pub(super) async fn unchanged_calendar(&mut self, same: UnchangedCalendar) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::Id.eq(same.connection))
@@ -121,7 +121,7 @@ impl Writer<'_> {
 
     /// Marks copies that no longer contain only what was read, so that they are read in full next time whatever the
     /// provider reports.
-    pub(super) async fn mixed(&mut self, connections: &[Uuid]) -> Result<()> {
+    pub(super) async fn mark_copies_mixed(&mut self, connections: &[Uuid]) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::Id.is_in(connections.iter().copied()))
@@ -148,7 +148,7 @@ impl Writer<'_> {
     }
 
     /// Recomputes both planes of a calendar's bitmap from its events.
-    pub(super) async fn redraw(&mut self, connection: Uuid, window: TimeRange) -> Result<()> {
+    pub(super) async fn rebuild_bitmap(&mut self, connection: Uuid, window: TimeRange) -> Result<()> {
         use entity::{busy_bitmap, calendar_event};
         let events = calendar_event::of(self.tenant)
             .filter(calendar_event::Column::ConnectionId.eq(connection))
@@ -181,18 +181,21 @@ impl Writer<'_> {
 
     /// Locks connections in a fixed order, so that each writer of events sees what the previous one wrote.
     pub(super) async fn locked(&self, connections: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
-        use entity::connection::{Column, among};
-        let rows = among(self.tenant, connections.iter().copied())
+        use entity::connection::{Column, by_ids};
+        let rows = by_ids(self.tenant, connections.iter().copied())
             .order_by_asc(Column::Id)
             .lock(LockType::NoKeyUpdate);
         Ok(rows.all(self.txn).await?)
     }
 
     /// Recomputes the bitmaps of calendars in which our own events changed.
-    pub(super) async fn redraw_all(&mut self, connections: Vec<entity::connection::Model>) -> Result<()> {
+    pub(super) async fn rebuild_bitmaps(
+        &mut self,
+        connections: Vec<entity::connection::Model>,
+    ) -> Result<()> {
         for connection in connections {
             if let Some(window) = window(&connection) {
-                self.redraw(connection.id, window).await?;
+                self.rebuild_bitmap(connection.id, window).await?;
             }
         }
         Ok(())

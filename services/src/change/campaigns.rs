@@ -11,7 +11,7 @@ use super::{Writer, reason_json};
 use crate::{
     Result,
     events::topic,
-    orders::{self, Order},
+    run_inputs::{self, RunInput},
 };
 
 /// The result of a campaign for one mailbox.
@@ -75,8 +75,8 @@ impl Writer<'_> {
         entity::campaign::Entity::insert(entity::campaign::ActiveModel::from(row))
             .exec_without_returning(self.txn)
             .await?;
-        let order = Order::Campaign(orders::Campaign { campaign, integration, listed_only: false });
-        self.order(order, Lane::Bulk).await?;
+        let order = RunInput::Campaign(run_inputs::Campaign { campaign, integration, listed_only: false });
+        self.enqueue(order, Lane::Bulk).await?;
         self.event(topic::CAMPAIGN, campaign);
         Ok(())
     }

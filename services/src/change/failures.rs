@@ -91,7 +91,7 @@ impl Writer<'_> {
 
     /// Schedules the failed mailboxes of an integration that works again for immediate retry, and resets their
     /// counters.
-    pub(super) async fn try_anew(&self, integration: Uuid) -> Result<()> {
+    pub(super) async fn reset_failures(&self, integration: Uuid) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::IntegrationId.eq(integration))

@@ -80,7 +80,7 @@ pub struct NewVerification {
     pub integration: Uuid,
     /// Overall verdict.
     pub verdict: Verdict,
-    /// The individual checks, see [`crate::ladder::Check`].
+    /// The individual checks, see [`crate::verification::Check`].
     pub checks: Json,
 }
 
@@ -113,7 +113,7 @@ impl Writer<'_> {
             return Ok(());
         }
         if change.state == Some(IntegrationState::Active) {
-            self.try_anew(change.id).await?;
+            self.reset_failures(change.id).await?;
         }
         self.event(topic::INTEGRATION, change.id);
         Ok(())

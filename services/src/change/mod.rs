@@ -16,9 +16,9 @@ use queue::jobs;
 use sea_orm::{DatabaseTransaction, prelude::Json};
 use uuid::Uuid;
 
-pub use bookings::{BookingChange, OwnEvent, Via};
+pub use bookings::{BookingChange, OwnEvent, WriteTarget};
 pub(crate) use calendars::busy_word;
-pub use calendars::{CalendarCopy, SameCalendar};
+pub use calendars::{CalendarCopy, UnchangedCalendar};
 pub use campaigns::ItemResult;
 pub use failures::MailboxFailure;
 pub use integrations::{ConnectionChange, IntegrationChange, NewConnection, NewVerification, RoomList};
@@ -27,11 +27,11 @@ pub use tenants::TenantLocale;
 
 use crate::{
     Result, Services,
-    audit::{self, Facts, Recorded},
+    audit::{self, AuditFacts, AuditRecord},
     connect::domains,
     events,
-    orders::Order,
-    tx::After,
+    run_inputs::RunInput,
+    tx::AfterCommit,
 };
 
 /// One write requested by a step.
@@ -70,7 +70,7 @@ pub enum Change {
     /// Replaces a calendar's window by a newly read one.
     Calendar(Box<CalendarCopy>),
     /// Confirms that a calendar has not changed since its copy was read.
-    SameCalendar(SameCalendar),
+    UnchangedCalendar(UnchangedCalendar),
     /// Adds, moves or removes an event of our own in calendars that were read before.
     OwnEvent(OwnEvent),
     /// Records the result of a campaign for one mailbox.
@@ -82,7 +82,7 @@ pub enum Change {
     /// Changes a booking's state or data.
     Booking(BookingChange),
     /// Enqueues a run.
-    Order(Order, Lane),
+    RunInput(RunInput, Lane),
     /// Sends a signal to another run.
     Signal {
         /// Identifier of the receiving run.
@@ -112,7 +112,7 @@ pub struct Writer<'a> {
     tenant: Uuid,
     at: domain::Timestamp,
     asked_by: &'a str,
-    after: &'a mut After,
+    after: &'a mut AfterCommit,
 }
 
 impl<'a> Writer<'a> {
@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
         txn: &'a DatabaseTransaction,
         tenant: Uuid,
         asked_by: &'a str,
-        after: &'a mut After,
+        after: &'a mut AfterCommit,
     ) -> Self {
         Self { services, txn, tenant, at: services.now(), asked_by, after }
     }
@@ -151,13 +151,13 @@ impl<'a> Writer<'a> {
                 self.service_mailbox(integration, address, name).await
             }
             Change::Calendar(copy) => self.calendar(*copy).await,
-            Change::SameCalendar(same) => self.same_calendar(same).await,
+            Change::UnchangedCalendar(same) => self.unchanged_calendar(same).await,
             Change::OwnEvent(event) => self.own_event(event).await,
             Change::Item(result) => self.item(result).await,
             Change::StartCampaign(integration) => self.start_campaign(integration).await,
             Change::CampaignFinished(campaign) => self.campaign_finished(campaign).await,
             Change::Booking(change) => self.booking(change).await,
-            Change::Order(order, lane) => self.order(order, lane).await,
+            Change::RunInput(order, lane) => self.enqueue(order, lane).await,
             Change::Signal { run, name, payload } => self.signal(run, name, payload).await,
             Change::Audit { actor, action, subject, details } => {
                 self.audit(actor, action, subject, details);
@@ -172,9 +172,9 @@ impl<'a> Writer<'a> {
         self.after.events.push(event);
     }
 
-    async fn order(&mut self, order: Order, lane: Lane) -> Result<()> {
+    async fn enqueue(&mut self, order: RunInput, lane: Lane) -> Result<()> {
         let run = order.into_run(self.services.ids.uuid(), self.tenant, self.asked_by, lane);
-        let hints = jobs::order(self.txn, &[run], self.at).await?;
+        let hints = jobs::enqueue(self.txn, &[run], self.at).await?;
         self.after.hints.extend(hints);
         Ok(())
     }
@@ -186,10 +186,10 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn audit(&mut self, actor: String, action: &'static str, subject: String, facts: impl Into<Facts>) {
+    fn audit(&mut self, actor: String, action: &'static str, subject: String, facts: impl Into<AuditFacts>) {
         let (chain, facts, at) = (self.tenant, facts.into(), self.at);
         let request = audit::request();
-        self.after.acts.push(Recorded { chain, actor, action, subject, facts, request, at });
+        self.after.acts.push(AuditRecord { chain, actor, action, subject, facts, request, at });
     }
 }
 
@@ -197,11 +197,11 @@ impl Services {
     /// Writes changes in a transaction of their own, for reconcilers, which are not runs.
     pub async fn write(&self, tenant: Uuid, actor: &str, changes: Vec<Change>) -> Result<()> {
         let txn = self.store.write(tenant).await?;
-        let mut after = After::default();
+        let mut after = AfterCommit::default();
         Writer::new(self, &txn, tenant, actor, &mut after).write(changes).await?;
         after.store(self, &txn).await?;
         txn.commit().await?;
-        after.tell(self).await;
+        after.publish(self).await;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr}
 use serde_json::json;
 
 use super::Writer;
-use crate::{Result, audit::Facts, calendars};
+use crate::{Result, audit::AuditFacts, calendars};
 
 /// Time zone and language of a tenant, as reported by its organisation's directory. Existing values are kept, because
 /// somebody may have set them.
@@ -28,10 +28,10 @@ impl Writer<'_> {
             let Some(value) = value else { continue };
             if self.fill(column, &value).await? {
                 if matches!(column, Column::TimeZone) {
-                    calendars::read_anew(self.txn, self.tenant, None).await?;
+                    calendars::invalidate_copies(self.txn, self.tenant, None).await?;
                 }
                 let subject = Id::<ids::Tenant>::from_uuid(self.tenant).to_string();
-                let facts = Facts::changed(json!({ key: null }), json!({ key: value }));
+                let facts = AuditFacts::changed(json!({ key: null }), json!({ key: value }));
                 let facts = facts.with(json!({ "from": "directory" }));
                 self.audit(self.asked_by.to_owned(), "tenant.update", subject, facts);
             }

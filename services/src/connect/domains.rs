@@ -6,7 +6,7 @@ use providers::Organisation;
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use uuid::Uuid;
 
-use super::{Connect, own::account_mismatch};
+use super::{Connect, own_consent::account_mismatch};
 use crate::{Result, grants::binding, integrations};
 
 impl Connect {

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Connect, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, Onward, RedirectAnswer, SessionRow, Typed,
+    Connect, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, NextPage, RedirectAnswer, SessionRow, TypedCredentials,
     microsoft::base64url,
-    own::{Owner, account_mismatch},
-    session::{session_over, verifier_place},
+    own_consent::{Owner, account_mismatch},
+    session::{session_over, verifier_context},
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret, integrations};
 
@@ -31,13 +31,17 @@ struct Named {
 impl Connect {
     /// The calendar system of a session.
     pub(super) async fn provider_of(&self, session: &SessionRow) -> Result<ProviderKind> {
-        let rows = self.services.integrations().among(session.tenant_id, &[session.integration_id]).await?;
+        let rows = self.services.integrations().by_ids(session.tenant_id, &[session.integration_id]).await?;
         let row = rows.into_iter().next().ok_or_else(session_over)?;
         integrations::provider(&row)
     }
 
     /// Accepts a key file and the address of an administrator.
-    pub(super) async fn typed_key(&self, mut session: SessionRow, typed: &Typed) -> Result<Onward> {
+    pub(super) async fn typed_key(
+        &self,
+        mut session: SessionRow,
+        typed: &TypedCredentials,
+    ) -> Result<NextPage> {
         let administrator = administrator(typed)?;
         let key = typed.password.expose_secret().trim();
         if let Err(error) = ServiceAccountKey::read(key) {
@@ -45,9 +49,9 @@ impl Connect {
         }
         let secret = Secret::ServiceAccount { key: key.to_owned() };
         let mut tx = self.services.begin(session.tenant_id).await?;
-        self.hand_over(&mut tx, &mut session, administrator, &secret, None).await?;
+        self.store_for_run(&mut tx, &mut session, administrator, &secret, None).await?;
         tx.commit().await?;
-        Ok(Onward::Progress)
+        Ok(NextPage::Progress)
     }
 
     /// Accepts the addresses of an administrator and of a service account for which the installation signs. The
@@ -55,9 +59,9 @@ impl Connect {
     pub(super) async fn named_service_account(
         &self,
         mut session: SessionRow,
-        typed: &Typed,
+        typed: &TypedCredentials,
         address: &str,
-    ) -> Result<Onward> {
+    ) -> Result<NextPage> {
         let administrator = administrator(typed)?.to_owned();
         let named = Named { service_account: service_account(address)?, administrator };
         if !self.services.connectors.google()?.is_keyless() {
@@ -69,15 +73,15 @@ impl Connect {
         change.signed_in = Set(serde_json::to_value(&named).ok());
         session = change.update(tx.conn()).await?;
         let hint = Some(named.administrator.as_str());
-        let onward = self.to_google(&tx, &mut session, Ask::SignIn, GOOGLE_SIGNED_IN, hint).await?;
+        let onward = self.google_redirect(&tx, &mut session, Ask::SignIn, GOOGLE_SIGNED_IN, hint).await?;
         tx.commit().await?;
         Ok(onward)
     }
 
     /// Completes the sign-in of the named administrator. Any other account ends the attempt.
-    pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
+    pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let (mut session, verifier) =
-            self.expect_answer(cookie, "CONNECT", GOOGLE_SIGNED_IN, &answer).await?;
+            self.take_redirect(cookie, "CONNECT", GOOGLE_SIGNED_IN, &answer).await?;
         let named: Option<Named> =
             session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
         let named = named.ok_or_else(session_over)?;
@@ -87,9 +91,9 @@ impl Connect {
             return self.give_up(tx, session, &error).await;
         }
         let secret = Secret::Keyless { service_account: named.service_account };
-        self.hand_over(&mut tx, &mut session, &named.administrator, &secret, None).await?;
+        self.store_for_run(&mut tx, &mut session, &named.administrator, &secret, None).await?;
         tx.commit().await?;
-        Ok(Onward::Progress)
+        Ok(NextPage::Progress)
     }
 
     async fn is_administrator_there(
@@ -114,34 +118,34 @@ impl Connect {
     }
 
     /// Redirects a browser to Google, to return at `path`.
-    pub(super) async fn to_google(
+    pub(super) async fn google_redirect(
         &self,
         tx: &Tx,
         session: &mut SessionRow,
         ask: Ask,
         path: &str,
         hint: Option<&str>,
-    ) -> Result<Onward> {
+    ) -> Result<NextPage> {
         let google = self.services.connectors.google()?;
         let verifier = self.services.ids.secret();
         let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
         let nonce = self.services.ids.secret();
         let secrets = self.services.secrets();
-        let sealed = secrets.seal(tx.conn(), verifier_place(session), verifier.as_bytes()).await?;
+        let sealed = secrets.seal(tx.conn(), verifier_context(session), verifier.as_bytes()).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.nonce = Set(Some(nonce.clone()));
         change.verifier = Set(Some(sealed));
         *session = change.update(tx.conn()).await?;
         let state = self.new_state(tx, session, path).await?;
         let redirect = self.services.settings.link(path);
-        Ok(Onward::Provider(google.consent_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
+        Ok(NextPage::Provider(google.consent_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
     }
 
     /// Completes a user's own consent at Google. The account must be the one that the organisation's directory has
     /// under the user's calendar address, in one of the organisation's verified domains.
-    pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
+    pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let path = GOOGLE_OWN_CONSENTED;
-        let (session, verifier) = self.expect_answer(cookie, "OWN_OPEN", path, &answer).await?;
+        let (session, verifier) = self.take_redirect(cookie, "OWN_OPEN", path, &answer).await?;
         let google = self.services.connectors.google()?.clone();
         let (redirect, nonce) = (self.services.settings.link(path), session.nonce.as_deref());
         let tokens =
@@ -158,12 +162,12 @@ impl Connect {
         })?;
         let secret = Secret::GoogleUser { external, refresh_token };
         let tx = self.services.begin(session.tenant_id).await?;
-        self.own_in_force(tx, &integration, user, address, &secret).await
+        self.store_own_consent(tx, &integration, user, address, &secret).await
     }
 }
 
 /// The administrator for whom the service account acts.
-fn administrator(typed: &Typed) -> Result<&str> {
+fn administrator(typed: &TypedCredentials) -> Result<&str> {
     let administrator = typed.user.trim();
     if administrator.contains('@') {
         return Ok(administrator);

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ASKING, AT_PROVIDER, Asked, CONSENTED, Connect, Onward, SIGNED_IN, SessionRow,
-    session::{session_over, set_step, verifier_place},
+    ASKING, AT_PROVIDER, CONSENTED, Connect, ConsentQuestion, NextPage, SIGNED_IN, SessionRow,
+    session::{session_over, set_step, verifier_context},
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret};
 
@@ -23,8 +23,8 @@ pub(super) struct SignedIn {
 impl Connect {
     /// Completes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends
     /// the attempt.
-    pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
-        let (mut session, verifier) = self.expect_answer(cookie, "CONNECT", SIGNED_IN, &answer).await?;
+    pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+        let (mut session, verifier) = self.take_redirect(cookie, "CONNECT", SIGNED_IN, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
         let signed = self.redeem_sign_in(&identity, &session, &verifier, &answer).await;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -33,22 +33,22 @@ impl Connect {
                 session = set_signed_in(&tx, session, &signed).await?;
                 set_step(&tx, &mut session, ASKING).await?;
                 tx.commit().await?;
-                Ok(Onward::Ask)
+                Ok(NextPage::Ask)
             }
             Err(error) => self.give_up(tx, session, &error).await,
         }
     }
 
     /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
-    pub async fn asked(&self, cookie: &str) -> Result<Asked> {
+    pub async fn asked(&self, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
-        Ok(Asked { tenant, account: signed.account, organisation: signed.external })
+        Ok(ConsentQuestion { tenant, account: signed.account, organisation: signed.external })
     }
 
     /// Redirects to the organisation's consent.
-    pub async fn ask_consent(&self, cookie: &str) -> Result<Onward> {
+    pub async fn ask_consent(&self, cookie: &str) -> Result<NextPage> {
         let (mut session, signed) = self.asking(cookie).await?;
         let identity = self.services.connectors.microsoft()?;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -56,7 +56,7 @@ impl Connect {
         let redirect = self.services.settings.link(CONSENTED);
         let url = identity.admin_consent_url(&signed.external, &redirect, &state)?;
         tx.commit().await?;
-        Ok(Onward::Provider(url))
+        Ok(NextPage::Provider(url))
     }
 
     /// A session whose administrator has signed in and may be sent to the consent, for the first time or again.
@@ -101,8 +101,8 @@ impl Connect {
 
     /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
     /// sign-in.
-    pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<Onward> {
-        let (mut session, _verifier) = self.expect_answer(cookie, "CONNECT", CONSENTED, &answer).await?;
+    pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+        let (mut session, _verifier) = self.take_redirect(cookie, "CONNECT", CONSENTED, &answer).await?;
         let signed: Option<SignedIn> =
             session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
         let mut tx = self.services.begin(session.tenant_id).await?;
@@ -119,32 +119,32 @@ impl Connect {
         }
         let Some(signed) = signed else { return Err(session_over()) };
         let secret = Secret::MicrosoftApp { external: signed.external };
-        self.hand_over(&mut tx, &mut session, &signed.account, &secret, None).await?;
+        self.store_for_run(&mut tx, &mut session, &signed.account, &secret, None).await?;
         tx.commit().await?;
-        Ok(Onward::Progress)
+        Ok(NextPage::Progress)
     }
 
-    pub(super) async fn to_microsoft(
+    pub(super) async fn microsoft_redirect(
         &self,
         tx: &Tx,
         session: &mut SessionRow,
         ask: Ask,
         path: &str,
         hint: Option<&str>,
-    ) -> Result<Onward> {
+    ) -> Result<NextPage> {
         let identity = self.services.connectors.microsoft()?;
         let verifier = self.services.ids.secret();
         let challenge = base64url(&Sha256::digest(verifier.as_bytes()));
         let nonce = self.services.ids.secret();
         let secrets = self.services.secrets();
-        let sealed = secrets.seal(tx.conn(), verifier_place(session), verifier.as_bytes()).await?;
+        let sealed = secrets.seal(tx.conn(), verifier_context(session), verifier.as_bytes()).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.nonce = Set(Some(nonce.clone()));
         change.verifier = Set(Some(sealed));
         *session = change.update(tx.conn()).await?;
         let state = self.new_state(tx, session, path).await?;
         let redirect = self.services.settings.link(path);
-        Ok(Onward::Provider(identity.authorize_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
+        Ok(NextPage::Provider(identity.authorize_url(ask, &redirect, &state, &nonce, &challenge, hint)?))
     }
 
     /// Creates a single-use state for the step that ends at `path`.
@@ -159,7 +159,7 @@ impl Connect {
 
     /// Validates a redirect: the session belongs to this browser, and the state is the one sent for this step and has
     /// not been used. The state is consumed whatever the result.
-    pub(super) async fn expect_answer(
+    pub(super) async fn take_redirect(
         &self,
         cookie: &str,
         purpose: &str,
@@ -183,7 +183,7 @@ impl Connect {
             return Err(Error::refuse("STATE_INVALID", message));
         }
         let sealed = session.verifier.clone().unwrap_or_default();
-        let plain = self.services.secrets().open(verifier_place(&session), &sealed).await?;
+        let plain = self.services.secrets().open(verifier_context(&session), &sealed).await?;
         let verifier = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "connect_session" })?;
         Ok((session, verifier.into()))
     }

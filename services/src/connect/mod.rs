@@ -5,13 +5,13 @@
 //! address anybody can type. Each `state` is ours, single-use, and valid for one step of one session. Whatever ends a
 //! session early leaves the integration with a reason and nothing half-connected.
 
+mod consent;
 pub(crate) mod domains;
-mod force;
 mod google;
 mod microsoft;
-mod own;
+mod own_consent;
 mod session;
-mod typed;
+mod typed_credentials;
 
 use domain::{Id, ProviderKind, Reason, ids, state::IntegrationState};
 use providers::microsoft::identity::Ask;
@@ -27,12 +27,12 @@ use uuid::Uuid;
 use self::session::{session_over, set_step};
 use crate::{
     Error, Refusal, Result, Tx,
-    audit::Facts,
+    audit::AuditFacts,
     integrations::{self, NewIntegration},
 };
 use entity::connect_session::Model as SessionRow;
 
-pub(crate) use self::force::forget_handed_over;
+pub(crate) use self::consent::forget_stored;
 pub use self::microsoft::RedirectAnswer;
 use self::microsoft::SignedIn;
 /// Scopes that an administrator of Google Workspace grants to the service account.
@@ -81,7 +81,7 @@ pub struct Choice {
 
 /// Credentials entered on the page, for systems without consent pages.
 #[derive(Clone)]
-pub struct Typed {
+pub struct TypedCredentials {
     /// Address of the server; may be empty for Exchange, where the user name can reveal it.
     pub server: String,
     /// User name; for Google the administrator for whom the service account acts.
@@ -94,7 +94,7 @@ pub struct Typed {
 
 /// Where the browser goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Onward {
+pub enum NextPage {
     /// To a page of the provider.
     Provider(Url),
     /// To the page that shows what the organisation will be asked for.
@@ -109,7 +109,7 @@ pub enum Onward {
 
 /// What an administrator is shown before the organisation's consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ConsentQuestion {
     /// Name of the tenant.
     pub tenant: String,
     /// The account that signed in.
@@ -151,7 +151,7 @@ pub struct Consented {
 impl Connect {
     /// Accepts the terms, registers the integration if the link has none, and opens a session for this browser.
     /// Returns the cookie's secret and where to go next.
-    pub async fn choose(&self, token: &str, choice: Choice) -> Result<(String, Onward)> {
+    pub async fn choose(&self, token: &str, choice: Choice) -> Result<(String, NextPage)> {
         if !choice.terms || !choice.privacy {
             let message = "Tick the terms of service and the privacy policy first.";
             return Err(Refusal::new("TERMS_NOT_ACCEPTED", message).into());
@@ -166,11 +166,11 @@ impl Connect {
             self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
         let onward = match choice.provider {
             ProviderKind::Microsoft365 => {
-                self.to_microsoft(&tx, &mut session, Ask::SignIn, SIGNED_IN, Some(&link.email)).await?
+                self.microsoft_redirect(&tx, &mut session, Ask::SignIn, SIGNED_IN, Some(&link.email)).await?
             }
             _ => {
                 set_step(&tx, &mut session, CREDENTIALS).await?;
-                Onward::Credentials
+                NextPage::Credentials
             }
         };
         integrations::signal(&mut tx, integration.id, "terms_accepted", json!({ "by": link.email })).await?;
@@ -202,7 +202,7 @@ impl Connect {
             let waits =
                 matches!(integrations::state(&row), S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
             if !waits && !connecting {
-                self.services.integrations().order_again(tx, &row, &actor).await?;
+                self.services.integrations().enqueue_reconnection(tx, &row, &actor).await?;
             }
             return Ok(row);
         }
@@ -242,7 +242,7 @@ impl Connect {
             who,
             "terms.accept",
             Id::<ids::Integration>::from_uuid(integration).to_string(),
-            Facts::made(facts),
+            AuditFacts::created(facts),
         );
         Ok(())
     }
@@ -265,7 +265,7 @@ impl Connect {
     }
 
     /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
-    pub async fn authorise(&self, cookie: &str) -> Result<Onward> {
+    pub async fn authorise(&self, cookie: &str) -> Result<NextPage> {
         let mut session = self.session(cookie, "CONNECT").await?;
         let mut tx = self.services.begin(session.tenant_id).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
@@ -277,11 +277,11 @@ impl Connect {
         }
         tx.commit().await?;
         let landed = self.landing(&row, IntegrationState::Verifying, None).await?;
-        Ok(landed.map_or(Onward::Progress, Onward::Land))
+        Ok(landed.map_or(NextPage::Progress, NextPage::Land))
     }
 
     /// Records that the administrator declined, before or instead of the authorisation.
-    pub async fn decline(&self, cookie: &str) -> Result<Onward> {
+    pub async fn decline(&self, cookie: &str) -> Result<NextPage> {
         let session = self.session(cookie, "CONNECT").await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let error = Refusal::new("CONSENT_DECLINED", "The administrator did not grant access.");
@@ -289,7 +289,7 @@ impl Connect {
     }
 
     /// Ends the attempt: the run undoes what was done, and the browser returns with the reason (S1.12).
-    async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<Onward> {
+    async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
         set_step(&tx, &mut session, ANSWERED).await?;
         let reason = Reason::new(error.code(), error.to_string());
         let said = json!({ "code": reason.code, "message": reason.message });
@@ -299,7 +299,7 @@ impl Connect {
         tx.audit(&actor(&session), "integration.decline", subject, json!({ "code": reason.code }));
         tx.commit().await?;
         let landed = self.landing(&row, IntegrationState::Declined, Some(&reason)).await?;
-        Ok(landed.map_or(Onward::Progress, Onward::Land))
+        Ok(landed.map_or(NextPage::Progress, NextPage::Land))
     }
 
     /// Where the browser returns; `None` if the vendor named no URL, or no longer allows it.

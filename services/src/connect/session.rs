@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Connect, SessionRow};
 use crate::{
     Error, Result, Tx,
-    vault::{Column as Sealed, Place},
+    vault::{Column as Sealed, SealContext},
 };
 
 impl Connect {
@@ -64,7 +64,7 @@ pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: &str) -> R
     Ok(())
 }
 
-pub(super) fn verifier_place(session: &SessionRow) -> Place {
+pub(super) fn verifier_context(session: &SessionRow) -> SealContext {
     Sealed::ConnectSessionVerifier.at(session.tenant_id, session.id)
 }
 

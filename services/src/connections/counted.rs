@@ -12,13 +12,13 @@ use serde_json::json;
 use super::{Connections, state};
 use crate::{
     Error, Refusal, Result,
-    audit::Facts,
+    audit::AuditFacts,
     events::topic,
-    orders::{Activate, Order},
+    run_inputs::{Activate, RunInput},
 };
 
 /// Maximum number of calendars stored for a mailbox.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 impl Connections {
     /// Sets which calendars of a mailbox make its owner busy, by their ids; `None` leaves it to the calendar system.
@@ -53,11 +53,11 @@ impl Connections {
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         if state(&row).is_readable() {
-            let activate = Order::Activate(Activate { connection: row.id, campaign: None });
-            tx.order(activate, &by.actor(), Lane::Interactive).await?;
+            let activate = RunInput::Activate(Activate { connection: row.id, campaign: None });
+            tx.enqueue(activate, &by.actor(), Lane::Interactive).await?;
         }
         tx.event(topic::CONNECTION, row.id);
-        let facts = Facts::changed(json!(row.counted_calendars), json!(wanted));
+        let facts = AuditFacts::changed(json!(row.counted_calendars), json!(wanted));
         tx.audit(&by.actor(), "connection.calendars", id.to_string(), facts);
         let after = one(tx.tenant(), row.id).one(tx.conn()).await?;
         tx.commit().await?;
@@ -103,5 +103,5 @@ pub fn counted(row: &Model) -> Option<Vec<String>> {
 
 /// A list of calendars in its stored form.
 pub fn listing(calendars: &[CalendarListing]) -> Json {
-    json!(calendars[..calendars.len().min(MOST)])
+    json!(calendars[..calendars.len().min(MAX)])
 }

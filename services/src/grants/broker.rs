@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
-use super::{Secret, lost, place, service_account};
+use super::{Secret, lost, seal_context, service_account};
 use crate::{Error, Result, Services, vault::Column};
 
 /// An access token and when it expires.
@@ -235,7 +235,8 @@ impl Broker {
             .col_expr(Row::AccessToken, Expr::value(sealed))
             .col_expr(Row::ExpiresAt, Expr::value(*ends));
         if let Some(next) = next {
-            let sealed = self.services.grants().seal(&txn, place(self.tenant, self.grant), &next).await?;
+            let sealed =
+                self.services.grants().seal(&txn, seal_context(self.tenant, self.grant), &next).await?;
             statement = statement.col_expr(Row::Secret, Expr::value(sealed));
         }
         statement.exec(&txn).await?;

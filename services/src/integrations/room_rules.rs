@@ -7,10 +7,10 @@ use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Exp
 use serde_json::json;
 
 use super::{Integrations, find, provider};
-use crate::{Error, Refusal, Result, audit::Facts, events::topic};
+use crate::{Error, Refusal, Result, audit::AuditFacts, events::topic};
 
 /// Maximum number of patterns in each list of a rule.
-const MOST: usize = 50;
+const MAX: usize = 50;
 /// Longest pattern in characters.
 const LONGEST: usize = 200;
 
@@ -48,7 +48,7 @@ impl Integrations {
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
         tx.event(topic::INTEGRATION, row.id);
-        let facts = Facts::changed(json!(row.room_rules), json!(rules));
+        let facts = AuditFacts::changed(json!(row.room_rules), json!(rules));
         tx.audit(&by.actor(), "integration.room_rules", id.to_string(), facts);
         let after = find(&tx, row.id).await?;
         tx.commit().await?;
@@ -63,17 +63,17 @@ fn checked(rules: &RoomRule) -> Result<()> {
         let length = form.chars().count();
         !form.trim().is_empty() && length <= LONGEST && !form.contains(char::is_control)
     };
-    let fits = lists.iter().all(|list| list.len() <= MOST && list.iter().all(is_form));
+    let fits = lists.iter().all(|list| list.len() <= MAX && list.iter().all(is_form));
     if fits && (mark.is_empty() || is_form(mark)) {
         return Ok(());
     }
     let message =
-        format!("Give up to {MOST} entries in each list, each of 1 to {LONGEST} characters on one line.");
+        format!("Give up to {MAX} entries in each list, each of 1 to {LONGEST} characters on one line.");
     let refusal = Refusal::new("ROOM_RULES_MALFORMED", message).at("rules");
     let most = lists.iter().map(|list| list.len()).max().unwrap_or_default();
     let forms = lists.into_iter().flatten().chain([mark]);
     let longest = forms.map(|form| form.chars().count()).max().unwrap_or_default();
-    Err(if most > MOST { refusal.exceeding(MOST, most) } else { refusal.exceeding(LONGEST, longest) }.into())
+    Err(if most > MAX { refusal.exceeding(MAX, most) } else { refusal.exceeding(LONGEST, longest) }.into())
 }
 
 /// The integration's own rules; `None` if the operator's default rules apply.

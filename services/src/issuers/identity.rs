@@ -6,7 +6,9 @@ use sea_orm::{ColumnTrait, QueryFilter};
 use serde_json::json;
 
 use super::{Issuers, person};
-use crate::{Error, Page, PageArgs, Refusal, Result, Tx, access::Access, audit::Facts, page, roles, text};
+use crate::{
+    Error, Page, PageArgs, Refusal, Result, Tx, access::Access, audit::AuditFacts, page, roles, text,
+};
 
 /// Longest subject identifier in characters.
 const LONGEST: usize = 255;
@@ -63,7 +65,7 @@ impl Issuers {
                 &by.actor(),
                 "identity.unlink",
                 user.to_string(),
-                Facts::gone(json!({ "issuer": issuer })),
+                AuditFacts::deleted(json!({ "issuer": issuer })),
             );
         }
         tx.commit().await?;

@@ -21,14 +21,14 @@ use uuid::Uuid;
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Settings, Tx,
     access::Access,
-    audit::Facts,
+    audit::AuditFacts,
     error::is_duplicate,
     page,
-    vault::{Column as SealedColumn, Place},
+    vault::{Column as SealedColumn, SealContext},
 };
 
 /// Maximum number of issuers of a tenant.
-const MOST: u64 = 10;
+const MAX: u64 = 10;
 
 crate::noun! {
     /// OpenID issuers.
@@ -90,13 +90,13 @@ impl Issuers {
         let mut tx = self.services.begin(tenant.uuid()).await?;
         row.client_secret = self.sealed(&tx, &row, secret.as_ref()).await?;
         let count = entity::openid_issuer::of(tx.tenant()).count(tx.conn()).await?;
-        if count >= MOST {
-            let refusal = Refusal::new("TOO_MANY", format!("A tenant has at most {MOST} issuers."));
-            return Err(refusal.exceeding(MOST, count + 1).into());
+        if count >= MAX {
+            let refusal = Refusal::new("TOO_MANY", format!("A tenant has at most {MAX} issuers."));
+            return Err(refusal.exceeding(MAX, count + 1).into());
         }
         let insert = Entity::insert(ActiveModel::from(row.clone())).exec_without_returning(tx.conn());
         insert.await.map_err(taken)?;
-        tx.audit(&by.actor(), "issuer.create", id.to_string(), Facts::made(told(&row)));
+        tx.audit(&by.actor(), "issuer.create", id.to_string(), AuditFacts::created(audit_json(&row)));
         tx.commit().await?;
         Ok(row)
     }
@@ -129,7 +129,7 @@ impl Issuers {
             .col_expr(Column::Audience, Expr::value(after.audience.clone()))
             .col_expr(Column::EmailClaim, Expr::value(after.email_claim.clone()))
             .col_expr(Column::Version, Expr::value(after.version));
-        let mut facts = Facts::changed(told(&before), told(&after));
+        let mut facts = AuditFacts::changed(audit_json(&before), audit_json(&after));
         // Only a new secret is written: the former one may be sealed anew in this moment.
         if let Some(secret) = secret {
             after.client_secret = self.sealed(&tx, &after, secret.as_ref()).await?;
@@ -154,7 +154,7 @@ impl Issuers {
         let issuer = person::held(&tx, id.uuid()).await?;
         Access::revoke_through(&mut tx, issuer.id, None).await?;
         entity::openid_issuer::delete(tx.tenant()).filter(Column::Id.eq(issuer.id)).exec(tx.conn()).await?;
-        tx.audit(&by.actor(), "issuer.delete", id.to_string(), Facts::gone(told(&issuer)));
+        tx.audit(&by.actor(), "issuer.delete", id.to_string(), AuditFacts::deleted(audit_json(&issuer)));
         tx.commit().await?;
         if let Ok(openid) = self.services.connectors.openid() {
             openid.forget(issuer.id);
@@ -188,7 +188,7 @@ impl Issuers {
     /// Opens the client secret.
     pub(crate) async fn secret(&self, row: &Model) -> Result<Option<SecretString>> {
         let Some(sealed) = &row.client_secret else { return Ok(None) };
-        let plain = self.services.secrets().open(place(row), sealed).await?;
+        let plain = self.services.secrets().open(seal_context(row), sealed).await?;
         let secret = String::from_utf8(plain).map_err(|_| Error::Unreadable { what: "openid_issuer" })?;
         Ok(Some(secret.into()))
     }
@@ -196,7 +196,7 @@ impl Issuers {
     async fn sealed(&self, tx: &Tx, row: &Model, secret: Option<&SecretString>) -> Result<Option<Vec<u8>>> {
         let Some(secret) = secret else { return Ok(None) };
         let plain = secret.expose_secret().as_bytes();
-        Ok(Some(self.services.secrets().seal(tx.conn(), place(row), plain).await?))
+        Ok(Some(self.services.secrets().seal(tx.conn(), seal_context(row), plain).await?))
     }
 
     /// Fetches the issuer's published configuration, so that whoever registers it learns of problems at once.
@@ -225,7 +225,7 @@ pub(crate) fn registered(row: &Model) -> Issuer {
 /// Requires every permission, because whoever controls an issuer could sign in as anybody.
 fn governs(by: &Allowed) -> Result<()> {
     let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
-    match within.copied().find(|permission| !by.also(*permission)) {
+    match within.copied().find(|permission| !by.has_permission(*permission)) {
         None => Ok(()),
         Some(permission) => {
             let message = format!(
@@ -243,12 +243,12 @@ fn page_of(row: &Model) -> String {
     format!("/sign-in/{tenant}/{issuer}")
 }
 
-fn place(row: &Model) -> Place {
+fn seal_context(row: &Model) -> SealContext {
     SealedColumn::OpenIdIssuerSecret.at(row.tenant_id, row.id)
 }
 
 /// What the audit log records of a registration.
-fn told(row: &Model) -> Json {
+fn audit_json(row: &Model) -> Json {
     json!({
         "name": row.name, "issuer": row.issuer, "clientId": row.client_id, "algorithms": row.algorithms,
         "accepts": row.accepts, "audience": row.audience, "subjectClaim": row.subject_claim,

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelec
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Error, Refusal, Result, Tx, audit::Facts};
+use crate::{Error, Refusal, Result, Tx, audit::AuditFacts};
 
 /// The user linked to the token's subject.
 pub(crate) async fn linked(
@@ -79,7 +79,7 @@ pub(super) async fn insert(
     let stored = openid_identity::ActiveModel::from(row.clone());
     openid_identity::Entity::insert(stored).exec_without_returning(tx.conn()).await?;
     let (issuer, user) = (Id::<ids::OpenIdIssuer>::from_uuid(issuer.id), Id::<ids::User>::from_uuid(user));
-    let facts = Facts::made(json!({ "issuer": issuer, "subject": row.subject }));
+    let facts = AuditFacts::created(json!({ "issuer": issuer, "subject": row.subject }));
     tx.audit(by, "identity.link", user.to_string(), facts);
     Ok(row)
 }

@@ -22,9 +22,9 @@ use super::Keys;
 use crate::{
     Error, Result,
     access::LEEWAY,
-    audit::{ENGINE, Facts, OPERATOR},
+    audit::{AuditFacts, ENGINE, OPERATOR},
     secrets::KeyRing,
-    vault::{Column as Sealed, Place},
+    vault::{Column as Sealed, SealContext},
 };
 
 /// How long an opened key is cached, and so how long another node may go on signing with a rotated key.
@@ -100,7 +100,7 @@ impl Keys {
             .exec(tx.conn())
             .await?;
         let key = self.make_signing_key(tx.conn()).await?;
-        tx.audit(actor, "signing_key.rotate", key.id.to_string(), Facts::made(told(&key)));
+        tx.audit(actor, "signing_key.rotate", key.id.to_string(), AuditFacts::created(audit_json(&key)));
         tx.commit().await?;
         self.opened().current.invalidate_all();
         self.opened().verifying.invalidate_all();
@@ -116,7 +116,12 @@ impl Keys {
             let retired = Entity::find().filter(Column::RetiresAt.lte(now)).all(tx.conn()).await?;
             Entity::delete_many().filter(Column::RetiresAt.lte(now)).exec(tx.conn()).await?;
             for key in retired {
-                tx.audit(ENGINE, "signing_key.retire", key.id.to_string(), Facts::gone(told(&key)));
+                tx.audit(
+                    ENGINE,
+                    "signing_key.retire",
+                    key.id.to_string(),
+                    AuditFacts::deleted(audit_json(&key)),
+                );
             }
             tx.commit().await?;
         }
@@ -137,7 +142,7 @@ impl Keys {
             Some(row) => row,
             None => self.first_signing_key().await?,
         };
-        let private = self.services.vault.open(place(row.id), &row.private_key)?;
+        let private = self.services.vault.open(seal_context(row.id), &row.private_key)?;
         let key = SigningKey { id: row.id, key: Arc::new(EncodingKey::from_ed_der(&private)) };
         self.opened().current.insert((), key.clone());
         Ok(key)
@@ -180,7 +185,12 @@ impl Keys {
             Some(row) => row,
             None => {
                 let key = self.make_signing_key(tx.conn()).await?;
-                tx.audit(ENGINE, "signing_key.create", key.id.to_string(), Facts::made(told(&key)));
+                tx.audit(
+                    ENGINE,
+                    "signing_key.create",
+                    key.id.to_string(),
+                    AuditFacts::created(audit_json(&key)),
+                );
                 key
             }
         };
@@ -199,7 +209,7 @@ impl Keys {
         let private = pair.to_pkcs8().map_err(|_| unusable())?;
         let id = self.services.ids.uuid();
         let secrets = self.services.secrets();
-        let sealed = secrets.seal_for_installation(conn, place(id), private.as_ref()).await?;
+        let sealed = secrets.seal_for_installation(conn, seal_context(id), private.as_ref()).await?;
         let row = Model {
             id,
             public_key: pair.public_key().as_ref().to_vec(),
@@ -213,10 +223,10 @@ impl Keys {
 }
 
 /// What the audit log records of a signing key.
-fn told(key: &Model) -> Value {
+fn audit_json(key: &Model) -> Value {
     json!({ "publicKey": URL_SAFE_NO_PAD.encode(&key.public_key), "retiresAt": key.retires_at })
 }
 
-fn place(row: Uuid) -> Place {
+fn seal_context(row: Uuid) -> SealContext {
     Sealed::SigningKeyPrivate.at(Uuid::nil(), row)
 }

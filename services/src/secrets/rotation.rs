@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::{KeyRing, Secrets};
 use crate::{
     Error, Result,
-    audit::{Facts, OPERATOR},
-    vault::{Column, DIGEST, KeyId, Owner, Place, SHORTEST, key_id, own_place},
+    audit::{AuditFacts, OPERATOR},
+    vault::{Column, DIGEST, KeyId, MIN_LEN, Owner, SealContext, key_id, own_place},
 };
 
 mod batch;
@@ -70,7 +70,7 @@ pub struct Report {
 }
 
 /// Callback that receives each committed step and decides whether to continue.
-pub type Told<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
+pub type ProgressSink<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
 
 impl Secrets {
     /// Puts the configured master key into force and seals everything with it that a master key seals, except the
@@ -82,7 +82,7 @@ impl Secrets {
     ///
     /// `MASTER_KEY_UNKNOWN` if something is sealed with a master key that the configuration lacks; `NOT_FOUND` if
     /// there is no such tenant. What was done until then stays done.
-    pub async fn rotate(&self, scope: Scope, told: Told<'_>) -> Result<Report> {
+    pub async fn rotate(&self, scope: Scope, told: ProgressSink<'_>) -> Result<Report> {
         self.ready().await?;
         if let Scope::DataKeyOf(tenant) = scope {
             self.services.tenants().find(tenant).await?.ok_or_else(|| Error::not_found("tenant"))?;
@@ -105,7 +105,7 @@ impl Secrets {
                 };
                 self.rotate_tenant(tenant, renew, &mut report, told).await?;
                 count += 1;
-                tell(told, Progress::Tenant(Id::from_uuid(tenant), count))?;
+                send_progress(told, Progress::Tenant(Id::from_uuid(tenant), count))?;
             }
         }
         Ok(report)
@@ -113,7 +113,7 @@ impl Secrets {
 
     /// Seals the installation's own secret with the configured master key: from this commit on, every node seals with
     /// it. Transactions that used the former key have committed by then.
-    async fn put_into_force(&self, told: Told<'_>) -> Result<usize> {
+    async fn put_into_force(&self, told: ProgressSink<'_>) -> Result<usize> {
         let vault = &self.services.vault;
         let mut tx = self.services.begin_installation().await?;
         let held = installation_secret::Entity::find_by_id(DIGEST.to_owned()).lock_exclusive();
@@ -128,10 +128,10 @@ impl Secrets {
         row.changed_at = Set(self.services.now());
         row.update(tx.conn()).await?;
         let told_of = |key: Option<KeyId>| json!(key.map(|key| key.to_string()));
-        let facts = Facts::changed(told_of(former), told_of(Some(vault.current())));
+        let facts = AuditFacts::changed(told_of(former), told_of(Some(vault.current())));
         tx.audit(OPERATOR, "master_key.rotate", "master_key".to_owned(), facts);
         tx.commit().await?;
-        tell(told, Progress::InForce(vault.current()))?;
+        send_progress(told, Progress::InForce(vault.current()))?;
         Ok(1)
     }
 
@@ -182,12 +182,12 @@ impl Secrets {
         tenant: Uuid,
         renew: Renew,
         report: &mut Report,
-        told: Told<'_>,
+        told: ProgressSink<'_>,
     ) -> Result<()> {
         let Some(replaced) = self.replace_data_key(tenant, renew, report).await? else { return Ok(()) };
         if replaced {
             report.new_data_keys += 1;
-            tell(told, Progress::NewDataKey(Id::from_uuid(tenant)))?;
+            send_progress(told, Progress::NewDataKey(Id::from_uuid(tenant)))?;
         }
         let ring = self.key_ring(tenant).await?;
         let keyed = |column: &Column| column.owner() == Owner::Tenant;
@@ -209,7 +209,7 @@ impl Secrets {
         let mut tx = self.services.begin_as_staff(tenant).await?;
         let held = tenant::Entity::find_by_id(tenant).lock_exclusive().one(tx.conn()).await?;
         // A key that was destroyed stays so.
-        let sealed = |row: &tenant::Model| row.data_key.len() >= SHORTEST;
+        let sealed = |row: &tenant::Model| row.data_key.len() >= MIN_LEN;
         let Some(row) = held.filter(sealed) else { return Ok(None) };
         let in_force = self.services.vault.in_force(tx.conn()).await?;
         for row in former_data_key::of(tenant).all(tx.conn()).await? {
@@ -286,7 +286,7 @@ impl Secrets {
     }
 
     /// A value under this master key, sealed again unless it already is.
-    fn under(&self, key: KeyId, place: Place, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    fn under(&self, key: KeyId, place: SealContext, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
         if key_id(sealed) == Some(key) {
             return Ok(None);
         }
@@ -313,7 +313,7 @@ impl Renew {
     }
 }
 
-fn tell(told: Told<'_>, progress: Progress) -> Result<()> {
+fn send_progress(told: ProgressSink<'_>, progress: Progress) -> Result<()> {
     match told(progress) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {

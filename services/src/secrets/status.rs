@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Secrets, rotation::outdated};
 use crate::{
     Error, Result,
-    vault::{Column, KeyId, Place, SHORTEST, key_id, own_place},
+    vault::{Column, KeyId, MIN_LEN, SealContext, key_id, own_place},
 };
 
 /// Use of keys.
@@ -53,7 +53,7 @@ impl Status {
         self.in_force != self.configured || self.sealed.keys().any(|id| Some(*id) != self.configured)
     }
 
-    fn count(&mut self, secrets: &Secrets, place: Place, sealed: &[u8]) {
+    fn count(&mut self, secrets: &Secrets, place: SealContext, sealed: &[u8]) {
         let vault = &secrets.services.vault;
         match vault.opened(place, sealed) {
             Ok((id, _)) | Err(Error::MasterKeyUnknown { key: id, .. }) => {
@@ -80,7 +80,7 @@ impl Secrets {
             status.in_force = key_id(&row.sealed);
             status.count(self, own_place(), &row.sealed);
         }
-        if let Some(row) = entity::audit_key::the_key().one(conn).await? {
+        if let Some(row) = entity::audit_key::find_key().one(conn).await? {
             status.count(self, Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed);
         }
         for row in signing_key::Entity::find().all(conn).await? {
@@ -102,7 +102,7 @@ impl Secrets {
         let txn = self.services.store.read(tenant).await?;
         let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
         status.tenants += 1;
-        if row.data_key.len() < SHORTEST {
+        if row.data_key.len() < MIN_LEN {
             return Ok(());
         }
         status.count(self, Column::TenantDataKey.at(tenant, tenant), &row.data_key);

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 use uuid::Uuid;
 
-use super::{LASTS, SignIn, answer::used, session::Session};
+use super::{SESSION_LIFETIME, SignIn, callback::used, session::Session};
 use crate::{Error, Result, Tx, access::AccessToken, error::is_duplicate, issuers::person};
 
 /// How long an application may take to exchange a code.
@@ -72,7 +72,7 @@ impl SignIn {
             code_hash,
             challenge: session.request.challenge.clone(),
             created_at: tx.now(),
-            expires_at: tx.now() + LASTS,
+            expires_at: tx.now() + SESSION_LIFETIME,
             redeemed_at: None,
         };
         let inserted = Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await;

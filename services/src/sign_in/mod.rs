@@ -6,7 +6,7 @@
 //! its own. An application that wants the token names a return URL, and proves with the code that it sent the browser
 //! (RFC 7636); without a return URL the page shows the token.
 
-mod answer;
+mod callback;
 mod code;
 mod session;
 
@@ -18,7 +18,7 @@ use providers::openid::{Attempt, Claims, ClientLogin};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::answer::Answer;
+pub use self::callback::CallbackParams;
 use self::session::Session;
 use crate::{
     Error, Refusal, Result,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long a browser may take to sign in.
-pub(crate) const LASTS: Duration = Duration::from_mins(10);
+pub(crate) const SESSION_LIFETIME: Duration = Duration::from_mins(10);
 /// Longest return URL in characters, as it is stored in a cookie.
 const LONGEST_RETURN: usize = 1_000;
 /// Longest state of the application in characters.
@@ -75,31 +75,32 @@ impl SignIn {
         let attempt = self.attempt(tenant, id).await?;
         let url =
             self.at_issuer(&row, async |openid, login| openid.authorize_url(login, &attempt).await).await?;
-        let session = Session { id, issuer: row.id, request, expires_at: self.services.now() + LASTS };
+        let session =
+            Session { id, issuer: row.id, request, expires_at: self.services.now() + SESSION_LIFETIME };
         Ok((self.cookie(tenant, &session).await?, url))
     }
 
     /// Processes the issuer's redirect, in the browser that began.
-    pub async fn answered(
+    pub async fn complete(
         &self,
         tenant: Id<ids::Tenant>,
         issuer: Id<ids::OpenIdIssuer>,
         cookie: &str,
-        answer: &Answer,
+        answer: &CallbackParams,
     ) -> Result<SignedIn> {
         let session = self.session(tenant, cookie).await?;
         if session.issuer != issuer.uuid() || session.expires_at <= self.services.now() {
             return Err(session::over());
         }
         let attempt = self.attempt(tenant, session.id).await?;
-        answer.belongs_to(&attempt.state)?;
+        answer.check_state(&attempt.state)?;
         let row = self.services.issuers().find(tenant.uuid(), issuer.uuid()).await?;
         let claims = self.claims(&row, &attempt, answer).await?;
         self.taken_in(&row, &session, &claims).await
     }
 
     /// The verified claims of the user who signed in.
-    async fn claims(&self, row: &Model, attempt: &Attempt, answer: &Answer) -> Result<Claims> {
+    async fn claims(&self, row: &Model, attempt: &Attempt, answer: &CallbackParams) -> Result<Claims> {
         let registered = issuers::registered(row);
         let openid = self.services.connectors.openid()?;
         openid.check_answering(&registered, answer.issuer()).await.map_err(unverified)?;

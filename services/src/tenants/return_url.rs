@@ -3,16 +3,16 @@
 use domain::text::{self, Shape};
 use url::{Host, Url};
 
-use crate::{Refusal, Result, text::LONGEST_URL};
+use crate::{Refusal, Result, text::MAX_URL_LEN};
 
-const MOST: usize = 20;
+const MAX: usize = 20;
 
 /// Validates the vendor's return URLs and normalises each.
 pub(super) fn checked(urls: &[String]) -> Result<Vec<String>> {
     let malformed = |message: String| Refusal::new("RETURN_URL_MALFORMED", message).at("returnUrls");
-    if urls.len() > MOST {
-        let refusal = malformed(format!("A tenant has at most {MOST} return addresses."));
-        return Err(refusal.exceeding(MOST, urls.len()).into());
+    if urls.len() > MAX {
+        let refusal = malformed(format!("A tenant has at most {MAX} return addresses."));
+        return Err(refusal.exceeding(MAX, urls.len()).into());
     }
     let check = |text: &String| {
         let url = safe(text).filter(|url| url.query().is_none());
@@ -35,7 +35,7 @@ pub(super) fn is_allowed(tenant: &entity::tenant::Model, url: &str) -> bool {
 /// encoded slashes, because servers differ on how they resolve the latter.
 fn safe(text: &str) -> Option<Url> {
     // The parser drops line breaks and tabs; what is stored is the text.
-    text::accept(text, Shape::Line, LONGEST_URL).ok()?;
+    text::accept(text, Shape::Line, MAX_URL_LEN).ok()?;
     let url = Url::parse(text).ok()?;
     let loopback = match url.host()? {
         Host::Domain(name) => name == "localhost",

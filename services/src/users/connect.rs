@@ -16,7 +16,7 @@ use crate::{
     Result, Tx,
     change::{NewConnection, pending_connection, reason_json},
     events::topic,
-    orders::{Activate, Order},
+    run_inputs::{Activate, RunInput},
 };
 
 /// Enqueues the activation of a user's mailbox through the oldest live integration, if there is one and the user has a
@@ -39,9 +39,9 @@ pub(crate) async fn connect_to_live_integrations(
         .await?;
     let Some(integration) = integration else { return Ok(()) };
     let Some(connection) = pending(ids, tx, user, integration.id, address).await? else { return Ok(()) };
-    let order = Order::Activate(Activate { connection, campaign: None });
+    let order = RunInput::Activate(Activate { connection, campaign: None });
     let asked_by = Id::<ids::User>::from_uuid(user.id).to_string();
-    tx.order(order, &asked_by, Lane::Interactive).await?;
+    tx.enqueue(order, &asked_by, Lane::Interactive).await?;
     tx.event(topic::CONNECTION, connection);
     Ok(())
 }

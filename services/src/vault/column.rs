@@ -83,20 +83,20 @@ impl Column {
     }
 
     /// The location of a value. The tenant is nil for values of the installation.
-    pub fn at(self, tenant: Uuid, row: Uuid) -> Place {
-        Place { column: self, tenant, row }
+    pub fn at(self, tenant: Uuid, row: Uuid) -> SealContext {
+        SealContext { column: self, tenant, row }
     }
 }
 
 /// Location of a sealed value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SealContext {
     column: Column,
     tenant: Uuid,
     row: Uuid,
 }
 
-impl Place {
+impl SealContext {
     /// The tenant; nil for values of the installation.
     pub(crate) fn tenant(self) -> Uuid {
         self.tenant

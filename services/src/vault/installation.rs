@@ -10,14 +10,14 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Column, KeyId, Place, SHORTEST, Vault, key_id};
+use super::{Column, KeyId, MIN_LEN, SealContext, Vault, key_id};
 use crate::{Error, Result};
 
 /// Name of the secret used as the key of digests.
 pub(crate) const DIGEST: &str = "digest";
 
 /// Location of the secret.
-pub(crate) fn place() -> Place {
+pub(crate) fn seal_context() -> SealContext {
     Column::InstallationSecret.at(Uuid::nil(), Uuid::nil())
 }
 
@@ -26,7 +26,7 @@ impl Vault {
     pub(crate) async fn seal_in_force(
         &self,
         txn: &impl ConnectionTrait,
-        place: Place,
+        place: SealContext,
         plain: &[u8],
     ) -> Result<Vec<u8>> {
         self.seal(self.in_force(txn).await?, place, plain)
@@ -47,7 +47,7 @@ impl Vault {
         let (key, pepper) = self.first_pepper(txn).await?;
         let row = installation_secret::ActiveModel {
             name: Set(DIGEST.to_owned()),
-            sealed: Set(self.seal(key, place(), &pepper)?),
+            sealed: Set(self.seal(key, seal_context(), &pepper)?),
             changed_at: Set(self.ids().now()),
         };
         installation_secret::Entity::insert(row)
@@ -63,7 +63,7 @@ impl Vault {
         let derived = |key: KeyId| Some((key, self.derived_pepper(key)?));
         let unreadable = || Error::Unreadable { what: "installation_secret" };
         // A tenant whose key was destroyed says nothing.
-        let sealed = Expr::cust(format!("length(data_key) >= {SHORTEST}"));
+        let sealed = Expr::cust(format!("length(data_key) >= {MIN_LEN}"));
         if let Some(row) = tenant::Entity::find().filter(sealed).one(conn).await? {
             let (key, _) = self.opened(Column::TenantDataKey.at(row.id, row.id), &row.data_key)?;
             return derived(key).ok_or_else(unreadable);
@@ -73,7 +73,7 @@ impl Vault {
             let (key, _) = self.opened(place, &row.private_key)?;
             return derived(key).ok_or_else(unreadable);
         }
-        if let Some(row) = entity::audit_key::the_key().one(conn).await? {
+        if let Some(row) = entity::audit_key::find_key().one(conn).await? {
             let (key, _) = self.opened(Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed)?;
             return derived(key).ok_or_else(unreadable);
         }
@@ -93,7 +93,7 @@ impl Vault {
 
     /// Opens the installation's own secret.
     pub(crate) fn opened_pepper(&self, row: &installation_secret::Model) -> Result<[u8; 32]> {
-        let plain = self.open(place(), &row.sealed)?;
+        let plain = self.open(seal_context(), &row.sealed)?;
         plain.try_into().map_err(|_| Error::Unreadable { what: "installation_secret" })
     }
 }

@@ -10,7 +10,7 @@ use domain::Ids;
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 
-use super::Place;
+use super::SealContext;
 use crate::{Error, Result};
 
 /// Version of a sealed value that does not name its key.
@@ -19,7 +19,7 @@ const UNKEYED: u8 = 1;
 const KEYED: u8 = 2;
 const NONCE: usize = 12;
 /// Length of a sealed value's header: its version and its key id.
-pub(crate) const HEAD: usize = 9;
+pub(crate) const HEADER_LEN: usize = 9;
 
 /// Identifies a key: a prefix of its digest, which reveals nothing about the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +50,7 @@ pub(crate) fn head(key: KeyId) -> Vec<u8> {
 }
 
 /// Minimum length of a sealed value: version, nonce and tag.
-pub(crate) const SHORTEST: usize = 1 + NONCE + 16;
+pub(crate) const MIN_LEN: usize = 1 + NONCE + 16;
 
 /// An opened key of 256 bits. Cheap to clone; never printed.
 #[derive(Clone)]
@@ -83,19 +83,25 @@ impl Key {
         self.bytes.expose_secret()
     }
 
-    pub(crate) fn seal(&self, ids: &Ids, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal(&self, ids: &Ids, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
         let bound = place.bound(Some(self.id));
         let (nonce, ciphertext) = self.encrypt(ids, place, &bound, plain)?;
         Ok([&head(self.id), nonce.as_slice(), &ciphertext].concat())
     }
 
     #[cfg(test)]
-    pub(crate) fn seal_unkeyed(&self, ids: &Ids, place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn seal_unkeyed(&self, ids: &Ids, place: SealContext, plain: &[u8]) -> Result<Vec<u8>> {
         let (nonce, ciphertext) = self.encrypt(ids, place, &place.bound(None), plain)?;
         Ok([&[UNKEYED], nonce.as_slice(), &ciphertext].concat())
     }
 
-    fn encrypt(&self, ids: &Ids, place: Place, bound: &str, plain: &[u8]) -> Result<([u8; NONCE], Vec<u8>)> {
+    fn encrypt(
+        &self,
+        ids: &Ids,
+        place: SealContext,
+        bound: &str,
+        plain: &[u8],
+    ) -> Result<([u8; NONCE], Vec<u8>)> {
         let nonce: [u8; NONCE] = ids.bytes();
         let payload = Payload { msg: plain, aad: bound.as_bytes() };
         let sealed = self.cipher().encrypt(&nonce.into(), payload);
@@ -103,10 +109,10 @@ impl Key {
     }
 
     /// Opens the value at a location, if this is its key.
-    pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn open(&self, place: SealContext, sealed: &[u8]) -> Result<Vec<u8>> {
         let unreadable = || Error::Unreadable { what: place.what() };
         let (rest, bound) = match (sealed.first(), key_id(sealed)) {
-            (_, Some(id)) if id == self.id => (&sealed[HEAD..], place.bound(Some(id))),
+            (_, Some(id)) if id == self.id => (&sealed[HEADER_LEN..], place.bound(Some(id))),
             (Some(&UNKEYED), _) => (&sealed[1..], place.bound(None)),
             _ => return Err(unreadable()),
         };

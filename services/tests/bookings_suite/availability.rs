@@ -4,18 +4,18 @@ use chrono::{Duration, NaiveTime, Weekday};
 use domain::{Busy, BusyKind, Id, TimeRange, ids};
 use services::{
     Error, PageArgs,
-    availability::{Answer, DayHours, Holder, OnUnknown, OnUnreadable, Query, RoomChoice},
+    availability::{DayHours, Holder, OnUnknown, OnUnreadable, Query, RoomChoice, SearchResult},
     bookings::NewBooking,
     rooms,
 };
 
-use crate::world::{World, at, booking, of, range, unreadable};
+use crate::setup::{Setup, at, booking, of, range, unreadable};
 
-async fn find(world: &World, query: &Query) -> Answer {
-    world.services.availability().find(&world.admin(), query).await.unwrap()
+async fn find(setup: &Setup, query: &Query) -> SearchResult {
+    setup.services.availability().find(&setup.admin(), query).await.unwrap()
 }
 
-fn starts(answer: &Answer) -> Vec<String> {
+fn starts(answer: &SearchResult) -> Vec<String> {
     answer.slots.iter().map(|slot| slot.start.format("%H:%M").to_string()).collect()
 }
 
@@ -23,38 +23,38 @@ fn hourly(users: Vec<Id<ids::User>>) -> Query {
     Query { users, step_minutes: 60, ..Query::new(at(9, 0), at(13, 0), 60) }
 }
 
-async fn events_occupancy_and_tentative_times_count(world: &World) {
-    let busy = world.person(&[range(at(9, 0), at(9, 30))]).await;
-    let maybe = world.stranger(world.tenant).await;
-    let connection = world.connection(Some(maybe), None, "FREE_BUSY_ONLY").await;
-    world
+async fn events_occupancy_and_tentative_times_count(setup: &Setup) {
+    let busy = setup.person(&[range(at(9, 0), at(9, 30))]).await;
+    let maybe = setup.stranger(setup.tenant).await;
+    let connection = setup.connection(Some(maybe), None, "FREE_BUSY_ONLY").await;
+    setup
         .read_kinds(connection, &[Busy { range: range(at(10, 0), at(11, 0)), kind: BusyKind::Tentative }])
         .await;
     let new = NewBooking { buffer_after_minutes: 15, ..booking(busy, at(11, 0), at(11, 45)) };
-    world.services.bookings().create(&world.admin(), new, "key").await.unwrap();
+    setup.services.bookings().create(&setup.admin(), new, "key").await.unwrap();
     let query = hourly(vec![busy, maybe]);
-    assert_eq!(starts(&find(world, &query).await), ["12:00"]);
+    assert_eq!(starts(&find(setup, &query).await), ["12:00"]);
     let generous = Query { tentative_is_busy: false, ..query };
-    assert_eq!(starts(&find(world, &generous).await), ["10:00", "12:00"]);
+    assert_eq!(starts(&find(setup, &generous).await), ["10:00", "12:00"]);
 }
 
-async fn any_of_several_rooms_will_do(world: &World) {
-    let person = world.person(&[]).await;
-    let small = world.room(2, &[]).await;
-    let large = world.room(8, &[range(at(9, 0), at(11, 0))]).await;
-    let larger = world.room(12, &[range(at(10, 0), at(12, 0))]).await;
+async fn any_of_several_rooms_will_do(setup: &Setup) {
+    let person = setup.person(&[]).await;
+    let small = setup.room(2, &[]).await;
+    let large = setup.room(8, &[range(at(9, 0), at(11, 0))]).await;
+    let larger = setup.room(12, &[range(at(10, 0), at(12, 0))]).await;
     let query = |rooms| Query { rooms, ..hourly(vec![person]) };
-    let answer = find(world, &query(RoomChoice::AnyHolding(5))).await;
+    let answer = find(setup, &query(RoomChoice::AnyHolding(5))).await;
     let free: Vec<_> = answer.slots.iter().map(|slot| slot.rooms.clone()).collect();
     assert_eq!(starts(&answer), ["09:00", "11:00", "12:00"]);
     assert_eq!(free, [vec![larger], vec![large], vec![large, larger]]);
-    assert_eq!(starts(&find(world, &query(RoomChoice::AnyOf(vec![small, large]))).await).len(), 4);
-    assert_eq!(starts(&find(world, &query(RoomChoice::All(vec![large, larger]))).await), ["12:00"]);
-    assert!(find(world, &query(RoomChoice::AnyHolding(99))).await.slots.is_empty());
+    assert_eq!(starts(&find(setup, &query(RoomChoice::AnyOf(vec![small, large]))).await).len(), 4);
+    assert_eq!(starts(&find(setup, &query(RoomChoice::All(vec![large, larger]))).await), ["12:00"]);
+    assert!(find(setup, &query(RoomChoice::AnyHolding(99))).await.slots.is_empty());
 }
 
-async fn working_hours_are_local_to_their_zone(world: &World) {
-    let person = world.person(&[]).await;
+async fn working_hours_are_local_to_their_zone(setup: &Setup) {
+    let person = setup.person(&[]).await;
     let time = |hour| NaiveTime::from_hms_opt(hour, 0, 0).unwrap();
     let day = DayHours { weekday: Weekday::Mon, from: time(9), to: time(12) };
     let query = Query {
@@ -64,87 +64,87 @@ async fn working_hours_are_local_to_their_zone(world: &World) {
         step_minutes: 60,
         ..Query::new(at(6, 0), at(6, 0) + Duration::days(3), 60)
     };
-    let answer = find(world, &query).await;
+    let answer = find(setup, &query).await;
     assert_eq!(starts(&answer), ["07:00", "08:00", "09:00"], "and Tuesday is not worked");
 }
 
-async fn b6_an_unknown_calendar_refuses_every_slot_and_says_why(world: &World) {
-    let (known, unknown) = (world.person(&[]).await, world.stranger(world.tenant).await);
+async fn b6_an_unknown_calendar_refuses_every_slot_and_says_why(setup: &Setup) {
+    let (known, unknown) = (setup.person(&[]).await, setup.stranger(setup.tenant).await);
     let query = hourly(vec![known, unknown]);
-    let answer = find(world, &query).await;
+    let answer = find(setup, &query).await;
     assert!(answer.slots.is_empty());
     let [one, other] = &answer.participants[..] else { panic!("two take part") };
-    assert!(one.known && one.as_of == Some(world.services.now()) && one.reason.is_none());
+    assert!(one.known && one.as_of == Some(setup.services.now()) && one.reason.is_none());
     assert!(!other.known && other.connection.is_none() && other.as_of.is_none());
     assert_eq!(other.reason.as_ref().unwrap().code, "CALENDAR_UNKNOWN");
-    let whys = world.services.availability().explain(&world.admin(), &query, at(9, 0)).await.unwrap();
+    let whys = setup.services.availability().explain(&setup.admin(), &query, at(9, 0)).await.unwrap();
     let whys: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
     assert_eq!(whys, [(Some(unknown.uuid()), "CALENDAR_UNKNOWN")]);
     let careless = Query { on_unknown: OnUnknown::Ignore, ..query };
-    assert_eq!(find(world, &careless).await.slots.len(), 4);
-    world.clock.advance(Duration::hours(6) + Duration::seconds(1));
+    assert_eq!(find(setup, &careless).await.slots.len(), 4);
+    setup.clock.advance(Duration::hours(6) + Duration::seconds(1));
     let later = Query { from: at(13, 0), until: at(15, 0), ..hourly(vec![known]) };
-    let answer = find(world, &later).await;
+    let answer = find(setup, &later).await;
     assert!(answer.slots.is_empty(), "a copy that is too old is no copy");
     assert_eq!(answer.participants[0].reason.as_ref().unwrap().code, "CALENDAR_UNKNOWN");
 }
 
-async fn what_was_read_in_part_is_offered_in_part(world: &World) {
-    let person = world.person(&[]).await;
+async fn what_was_read_in_part_is_offered_in_part(setup: &Setup) {
+    let person = setup.person(&[]).await;
     let end = at(6, 0) + Duration::days(30);
     let query = Query {
         users: vec![person],
         step_minutes: 60,
         ..Query::new(end - Duration::hours(2), end + Duration::hours(2), 60)
     };
-    let answer = find(world, &query).await;
+    let answer = find(setup, &query).await;
     assert_eq!(answer.slots.iter().map(|slot| slot.end).max(), Some(end));
     assert_eq!((answer.slots.len(), answer.participants[0].known), (2, false));
 }
 
-async fn b6_a_refused_slot_is_explained_per_participant(world: &World) {
-    let one = world.person(&[range(at(9, 10), at(9, 20))]).await;
-    let two = world.person(&[]).await;
-    world
+async fn b6_a_refused_slot_is_explained_per_participant(setup: &Setup) {
+    let one = setup.person(&[range(at(9, 10), at(9, 20))]).await;
+    let two = setup.person(&[]).await;
+    setup
         .services
         .bookings()
-        .create(&world.admin(), booking(two, at(9, 30), at(10, 0)), "key")
+        .create(&setup.admin(), booking(two, at(9, 30), at(10, 0)), "key")
         .await
         .unwrap();
     let query = hourly(vec![one, two]);
-    let availability = world.services.availability();
-    let whys = availability.explain(&world.admin(), &query, at(9, 0)).await.unwrap();
+    let availability = setup.services.availability();
+    let whys = availability.explain(&setup.admin(), &query, at(9, 0)).await.unwrap();
     let codes: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
     assert_eq!(codes, [(Some(one.uuid()), "BUSY"), (Some(two.uuid()), "BUSY")]);
-    assert!(whys.iter().all(|why| why.as_of == Some(world.services.now())));
+    assert!(whys.iter().all(|why| why.as_of == Some(setup.services.now())));
     assert!(
         !whys.iter().any(|why| why.message.contains("Meeting")),
         "nobody learns what the time is taken by"
     );
-    assert!(availability.explain(&world.admin(), &query, at(10, 0)).await.unwrap().is_empty());
-    let outside = availability.explain(&world.admin(), &query, at(12, 30)).await.unwrap();
+    assert!(availability.explain(&setup.admin(), &query, at(10, 0)).await.unwrap().is_empty());
+    let outside = availability.explain(&setup.admin(), &query, at(12, 30)).await.unwrap();
     assert_eq!(outside.iter().map(|why| why.code).collect::<Vec<_>>(), ["OUTSIDE_WINDOW"]);
 }
 
-async fn what_is_wrong_with_a_search_is_said(world: &World) {
-    let person = world.person(&[]).await;
+async fn what_is_wrong_with_a_search_is_said(setup: &Setup) {
+    let person = setup.person(&[]).await;
     let good = hourly(vec![person]);
-    let other: Id<ids::Tenant> = world.services.ids.make();
-    world.tenant(other).await;
-    let foreign = world.stranger(other).await;
-    let many = (0..101).map(|_| world.services.ids.make()).collect();
+    let other: Id<ids::Tenant> = setup.services.ids.make();
+    setup.tenant(other).await;
+    let foreign = setup.stranger(other).await;
+    let many = (0..101).map(|_| setup.services.ids.make()).collect();
     let wrong = [
         (Query { until: at(9, 0), ..good.clone() }, "END_BEFORE_START"),
         (Query { until: at(9, 0) + Duration::days(63), ..good.clone() }, "WINDOW_TOO_LARGE"),
         (Query { zone: "CEST-ish".to_owned(), ..good.clone() }, "ZONE_UNKNOWN"),
         (Query { users: many, ..good.clone() }, "TOO_MANY_PARTICIPANTS"),
         (Query { users: vec![person, foreign], ..good.clone() }, "NOT_FOUND"),
-        (Query { rooms: RoomChoice::All(vec![world.services.ids.make()]), ..good.clone() }, "NOT_FOUND"),
+        (Query { rooms: RoomChoice::All(vec![setup.services.ids.make()]), ..good.clone() }, "NOT_FOUND"),
         (Query { duration_minutes: 0, ..good.clone() }, "DURATION_OUT_OF_RANGE"),
         (Query { users: Vec::new(), ..good }, "PARTICIPANTS_MISSING"),
     ];
     for (query, expected) in wrong {
-        match world.services.availability().find(&world.admin(), &query).await {
+        match setup.services.availability().find(&setup.admin(), &query).await {
             Err(Error::Refused(refusal)) => assert_eq!(refusal.code, expected),
             other => panic!("{expected}: {other:?}"),
         }
@@ -168,8 +168,8 @@ fn merged(query: &Query, busy: &[Vec<TimeRange>], now: chrono::DateTime<chrono::
         .collect()
 }
 
-async fn the_answer_is_that_of_a_merge_of_exact_times(world: &World) {
-    let ids = &world.services.ids;
+async fn the_answer_is_that_of_a_merge_of_exact_times(setup: &Setup) {
+    let ids = &setup.services.ids;
     let mut odd = 0;
     for round in 0..12_u32 {
         let (mut users, mut busy) = (Vec::new(), Vec::new());
@@ -179,7 +179,7 @@ async fn the_answer_is_that_of_a_merge_of_exact_times(world: &World) {
                 let from = at(6, 0) + Duration::minutes(ids.below(2_880).cast_signed());
                 ranges.push(range(from, from + Duration::minutes(1 + ids.below(120).cast_signed())));
             }
-            users.push(world.person(&ranges).await);
+            users.push(setup.person(&ranges).await);
             busy.push(ranges);
         }
         let below = |most: u64| u32::try_from(ids.below(most)).unwrap();
@@ -194,17 +194,17 @@ async fn the_answer_is_that_of_a_merge_of_exact_times(world: &World) {
             ..Query::new(at(5, 0), at(54, 0), scale * (1 + below(12)))
         };
         let slots: Vec<_> =
-            find(world, &query).await.slots.iter().map(|slot| range(slot.start, slot.end)).collect();
-        assert_eq!(slots, merged(&query, &busy, world.services.now()), "{query:?}");
+            find(setup, &query).await.slots.iter().map(|slot| range(slot.start, slot.end)).collect();
+        assert_eq!(slots, merged(&query, &busy, setup.services.now()), "{query:?}");
         odd += usize::from(!on_grid && !slots.is_empty());
     }
     assert!(odd > 0, "candidates off the grid were offered too");
 }
 
-async fn rooms_are_listed_by_what_they_are(world: &World) {
-    let (small, large) = (world.room(2, &[]).await, world.room(8, &[]).await);
-    let rooms = world.services.rooms();
-    let by = world.admin();
+async fn rooms_are_listed_by_what_they_are(setup: &Setup) {
+    let (small, large) = (setup.room(2, &[]).await, setup.room(8, &[]).await);
+    let rooms = setup.services.rooms();
+    let by = setup.admin();
     let listed = async |filter| {
         let page = rooms.list(&by, filter, PageArgs::default()).await.unwrap();
         page.items.iter().map(|room| room.id).collect::<Vec<_>>()
@@ -215,19 +215,19 @@ async fn rooms_are_listed_by_what_they_are(world: &World) {
     assert_eq!(listed(spacious).await, [large.uuid()]);
     let elsewhere = rooms::Filter { building: Some("South".to_owned()), ..Default::default() };
     assert!(listed(elsewhere).await.is_empty());
-    let stranger = of(world.services.ids.make(), "0190a000-0000-7000-8000-00000000000c");
+    let stranger = of(setup.services.ids.make(), "0190a000-0000-7000-8000-00000000000c");
     assert_eq!(rooms.get(&stranger, small).await.unwrap_err().code(), "NOT_FOUND");
-    assert_eq!(rooms.among(world.tenant, &[large]).await.unwrap().len(), 1);
+    assert_eq!(rooms.by_ids(setup.tenant, &[large]).await.unwrap().len(), 1);
 }
 
-async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it(world: &World) {
-    let person = world.stranger(world.tenant).await;
-    let connection = world.connection(Some(person), None, "ACTIVE").await;
-    let room = world.room(4, &[]).await;
+async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_asks_for_it(setup: &Setup) {
+    let person = setup.stranger(setup.tenant).await;
+    let connection = setup.connection(Some(person), None, "ACTIVE").await;
+    let room = setup.room(4, &[]).await;
     let busy = Busy { range: range(at(9, 0), at(10, 0)), kind: BusyKind::Busy };
-    world.read_with(connection, &[busy], &[unreadable("a", false), unreadable("b", true)]).await;
+    setup.read_with(connection, &[busy], &[unreadable("a", false), unreadable("b", true)]).await;
     let offer = Query { rooms: RoomChoice::All(vec![room]), ..hourly(vec![person]) };
-    let answer = find(world, &offer).await;
+    let answer = find(setup, &offer).await;
     assert_eq!(starts(&answer), ["10:00", "11:00", "12:00"]);
     let [one, other] = &answer.participants[..] else { panic!("two take part") };
     assert_eq!((one.known, one.unreadable, one.reason.is_none()), (true, 1, true));
@@ -236,36 +236,36 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
     let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer.clone() };
     for on_unknown in [OnUnknown::Refuse, OnUnknown::Ignore] {
         let strict = Query { on_unknown, ..strict.clone() };
-        let answer = find(world, &strict).await;
+        let answer = find(setup, &strict).await;
         assert!(answer.slots.is_empty(), "{on_unknown:?}");
         let status = &answer.participants[0];
         assert_eq!((status.known, status.unreadable), (false, 1));
         assert_eq!(status.reason.as_ref().unwrap().code, "CALENDAR_UNREADABLE");
-        let whys = world.services.availability().explain(&world.admin(), &strict, at(10, 0)).await.unwrap();
+        let whys = setup.services.availability().explain(&setup.admin(), &strict, at(10, 0)).await.unwrap();
         let whys: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
         assert_eq!(whys, [(Some(person.uuid()), "CALENDAR_UNREADABLE")], "{on_unknown:?}");
     }
 
-    let bookings = world.services.bookings();
+    let bookings = setup.services.bookings();
     let new = booking(person, at(10, 0), at(11, 0));
     let strict = NewBooking { on_unreadable: OnUnreadable::Refuse, ignore_unknown: true, ..new.clone() };
-    let refused = bookings.create(&world.admin(), strict, "strict").await.unwrap_err();
+    let refused = bookings.create(&setup.admin(), strict, "strict").await.unwrap_err();
     assert_eq!(code(&refused), Some("CALENDAR_UNREADABLE"));
-    bookings.create(&world.admin(), new, "as usual").await.unwrap();
+    bookings.create(&setup.admin(), new, "as usual").await.unwrap();
 
-    world.read_with(connection, &[busy], &[unreadable("b", true)]).await;
+    setup.read_with(connection, &[busy], &[unreadable("b", true)]).await;
     let strict = Query { on_unreadable: OnUnreadable::Refuse, ..offer };
-    assert_eq!(starts(&find(world, &strict).await), ["11:00", "12:00"], "what blocks is known well enough");
+    assert_eq!(starts(&find(setup, &strict).await), ["11:00", "12:00"], "what blocks is known well enough");
 }
 
-async fn a_second_connection_without_unreadable_items_is_preferred(world: &World) {
-    let person = world.stranger(world.tenant).await;
+async fn a_second_connection_without_unreadable_items_is_preferred(setup: &Setup) {
+    let person = setup.stranger(setup.tenant).await;
     for items in [&[unreadable("a", false)][..], &[]] {
-        let connection = world.connection(Some(person), None, "ACTIVE").await;
-        world.read_with(connection, &[], items).await;
+        let connection = setup.connection(Some(person), None, "ACTIVE").await;
+        setup.read_with(connection, &[], items).await;
     }
     let strict = Query { on_unreadable: OnUnreadable::Refuse, ..hourly(vec![person]) };
-    let answer = find(world, &strict).await;
+    let answer = find(setup, &strict).await;
     assert_eq!((answer.slots.len(), answer.participants[0].unreadable), (4, 0));
 }
 

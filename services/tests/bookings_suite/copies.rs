@@ -6,11 +6,11 @@ use services::{
     change::{OwnEvent, Writer},
     connections,
     events::topic,
-    tx::After,
+    tx::AfterCommit,
 };
 use uuid::Uuid;
 
-use crate::world::{World, at, range, unreadable};
+use crate::setup::{Setup, at, range, unreadable};
 
 fn own(connection: Uuid, uid: &str, from: Timestamp, to: Timestamp) -> Change {
     Change::OwnEvent(OwnEvent {
@@ -22,21 +22,21 @@ fn own(connection: Uuid, uid: &str, from: Timestamp, to: Timestamp) -> Change {
     })
 }
 
-async fn bits(world: &World) -> Vec<Vec<u8>> {
+async fn bits(setup: &Setup) -> Vec<Vec<u8>> {
     use sea_orm::QueryOrder;
-    let tenant = world.tenant.uuid();
-    let txn = world.services.store.read(tenant).await.unwrap();
+    let tenant = setup.tenant.uuid();
+    let txn = setup.services.store.read(tenant).await.unwrap();
     let rows = entity::busy_bitmap::of(tenant).order_by_asc(entity::busy_bitmap::Column::Plane);
     rows.all(&txn).await.unwrap().into_iter().map(|row| row.bits).collect()
 }
 
-async fn two_events_written_at_once_are_both_in_the_bitmap(world: &World) {
-    let (tenant, connection) = (world.tenant.uuid(), world.connection(None, None, "ACTIVE").await);
-    world.read(connection, &[]).await;
-    let empty = bits(world).await;
-    let services = world.services.clone();
+async fn two_events_written_at_once_are_both_in_the_bitmap(setup: &Setup) {
+    let (tenant, connection) = (setup.tenant.uuid(), setup.connection(None, None, "ACTIVE").await);
+    setup.read(connection, &[]).await;
+    let empty = bits(setup).await;
+    let services = setup.services.clone();
     let txn = services.store.write(tenant).await.unwrap();
-    let mut after = After::default();
+    let mut after = AfterCommit::default();
     let first = vec![own(connection, "first", at(10, 0), at(11, 0))];
     Writer::new(&services, &txn, tenant, "test", &mut after).write(first).await.unwrap();
     // The second begins before the first has committed, and may see nothing of it.
@@ -49,52 +49,52 @@ async fn two_events_written_at_once_are_both_in_the_bitmap(world: &World) {
         txn.commit().await.unwrap();
     });
     both.unwrap();
-    let drawn = bits(world).await;
+    let drawn = bits(setup).await;
     assert_ne!(drawn, empty);
-    world.change(vec![own(connection, "second", at(14, 0), at(15, 0))]).await;
-    assert_eq!(drawn, bits(world).await, "drawing it anew shows the same");
+    setup.change(vec![own(connection, "second", at(14, 0), at(15, 0))]).await;
+    assert_eq!(drawn, bits(setup).await, "drawing it anew shows the same");
 }
 
-async fn row(world: &World, connection: Uuid) -> entity::connection::Model {
-    world.services.connections().among(world.tenant.uuid(), &[connection]).await.unwrap().remove(0)
+async fn row(setup: &Setup, connection: Uuid) -> entity::connection::Model {
+    setup.services.connections().by_ids(setup.tenant.uuid(), &[connection]).await.unwrap().remove(0)
 }
 
 /// How many changes of the connection subscribers are told: counted in the log itself, because a reader of it hears
 /// nothing that is younger than any transaction still open on the server, another test's included.
-async fn told(world: &World, connection: Uuid) -> usize {
-    let tenant = world.tenant.uuid();
-    let txn = world.services.store.read(tenant).await.unwrap();
+async fn told(setup: &Setup, connection: Uuid) -> usize {
+    let tenant = setup.tenant.uuid();
+    let txn = setup.services.store.read(tenant).await.unwrap();
     let events = entity::event_log::of(tenant).all(&txn).await.unwrap();
     events.iter().filter(|event| event.topic == topic::CONNECTION && event.subject == connection).count()
 }
 
-async fn what_cannot_be_read_is_marked_until_a_reading_without_it(world: &World) {
-    let connection = world.connection(None, None, "ACTIVE").await;
-    world.read(connection, &[]).await;
-    let clean = row(world, connection).await;
+async fn what_cannot_be_read_is_marked_until_a_reading_without_it(setup: &Setup) {
+    let connection = setup.connection(None, None, "ACTIVE").await;
+    setup.read(connection, &[]).await;
+    let clean = row(setup, connection).await;
     assert_eq!((clean.unreadable_count, clean.unknown_count, clean.version), (0, 0, 1));
-    assert_eq!(told(world, connection).await, 0, "a clean reading changes nothing that is watched");
+    assert_eq!(told(setup, connection).await, 0, "a clean reading changes nothing that is watched");
 
     let mut items: Vec<_> = (0..30).map(|n| unreadable(&format!("rule-{n:02}"), true)).collect();
     items.extend([unreadable("nowhere\0", false), unreadable("rule-03", true)]);
-    world.read_with(connection, &[], &items).await;
-    let marked = row(world, connection).await;
+    setup.read_with(connection, &[], &items).await;
+    let marked = row(setup, connection).await;
     assert_eq!((marked.unreadable_count, marked.unknown_count, marked.version), (31, 1, 2));
     let examples = connections::unreadable(&marked);
     assert_eq!((examples.len(), examples[0].uid.as_str(), examples[0].blocks), (20, "nowhere", false));
-    assert_eq!(told(world, connection).await, 1);
+    assert_eq!(told(setup, connection).await, 1);
 
     items.reverse();
-    world.read_with(connection, &[], &items).await;
-    assert_eq!(row(world, connection).await, marked, "the same items are the same mark");
-    assert_eq!(told(world, connection).await, 1);
+    setup.read_with(connection, &[], &items).await;
+    assert_eq!(row(setup, connection).await, marked, "the same items are the same mark");
+    assert_eq!(told(setup, connection).await, 1);
 
-    world.read_with(connection, &[], &items[..1]).await;
-    assert_eq!((row(world, connection).await.unreadable_count, told(world, connection).await), (1, 2));
-    world.read(connection, &[]).await;
-    let again = row(world, connection).await;
+    setup.read_with(connection, &[], &items[..1]).await;
+    assert_eq!((row(setup, connection).await.unreadable_count, told(setup, connection).await), (1, 2));
+    setup.read(connection, &[]).await;
+    let again = row(setup, connection).await;
     assert_eq!((again.unreadable_count, again.unknown_count, again.version), (0, 0, 4));
-    assert_eq!((connections::unreadable(&again).len(), told(world, connection).await), (0, 3));
+    assert_eq!((connections::unreadable(&again).len(), told(setup, connection).await), (0, 3));
 }
 
 on_both_stores! {

@@ -4,27 +4,27 @@ use domain::Id;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use services::integrations::{self, RoomRule};
 
-use crate::world::World;
+use crate::setup::Setup;
 
-async fn set_provider(world: &World, provider: &str) {
+async fn set_provider(setup: &Setup, provider: &str) {
     let row = entity::integration::ActiveModel {
-        id: Set(world.integration),
+        id: Set(setup.integration),
         provider: Set(provider.to_owned()),
         ..Default::default()
     };
-    let txn = world.services.store.write(world.tenant.uuid()).await.unwrap();
+    let txn = setup.services.store.write(setup.tenant.uuid()).await.unwrap();
     row.update(&txn).await.unwrap();
     txn.commit().await.unwrap();
 }
 
-async fn room_rules_are_kept_for_the_integration_that_they_fit(world: &World) {
-    let (admin, id) = (world.admin(), Id::from_uuid(world.integration));
+async fn room_rules_are_kept_for_the_integration_that_they_fit(setup: &Setup) {
+    let (admin, id) = (setup.admin(), Id::from_uuid(setup.integration));
     let set = async |rules: Option<RoomRule>, version: Option<i64>| {
-        world.services.integrations().set_room_rules(&admin, id, rules, version).await
+        setup.services.integrations().set_room_rules(&admin, id, rules, version).await
     };
     let rule = |address: &str| RoomRule { addresses: vec![address.to_owned()], ..RoomRule::default() };
     assert_eq!(set(Some(rule("@rooms.example")), None).await.unwrap_err().code(), "ROOM_RULES_NOT_USED");
-    set_provider(world, "CALDAV").await;
+    set_provider(setup, "CALDAV").await;
     let too_many = RoomRule { addresses: vec!["a".to_owned(); 51], ..RoomRule::default() };
     for wrong in [rule(""), rule(" "), rule("a\0"), rule(&"a".repeat(201)), too_many] {
         assert_eq!(set(Some(wrong), None).await.unwrap_err().code(), "ROOM_RULES_MALFORMED");

@@ -10,7 +10,7 @@ use sea_orm::sea_query::Expr;
 use serde_json::json;
 use services::{
     Error,
-    connect::{Choice, Consented, Onward, Typed},
+    connect::{Choice, Consented, NextPage, TypedCredentials},
     grants::Secret,
     integrations::NewIntegration,
     links::NewLink,
@@ -43,8 +43,8 @@ fn choice(provider: ProviderKind) -> Choice {
     Choice { provider, terms: true, privacy: true, access_level: AccessLevel::Full, service_mailbox: None }
 }
 
-pub fn typed(server: &str) -> Typed {
-    Typed {
+pub fn typed(server: &str) -> TypedCredentials {
+    TypedCredentials {
         server: server.to_owned(),
         user: "svc".to_owned(),
         password: "pass".to_owned().into(),
@@ -71,7 +71,7 @@ pub async fn link_back_to(h: &Harness, tenant: Id<ids::Tenant>, home: Option<Str
 /// Follows a link as far as the form for credentials. Returns the cookie.
 pub async fn follow(h: &Harness, link: &str) -> String {
     let (cookie, onward) = h.services.connect().choose(link, choice(ProviderKind::CalDav)).await.unwrap();
-    assert_eq!(onward, Onward::Credentials);
+    assert_eq!(onward, NextPage::Credentials);
     cookie
 }
 
@@ -145,23 +145,23 @@ pub async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> in
 async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Result<(), Error> {
     let secret = Secret::MicrosoftApp { external: external.to_owned() };
     let said = Consented { session: Uuid::nil(), by: "admin@acme.example".to_owned(), server: None };
-    h.services.connect().adopt(row, &said, &secret, &organisation(external)).await
+    h.services.connect().put_in_force(row, &said, &secret, &organisation(external)).await
 }
 
 async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    h.services.connect().typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit(&cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0);
     let other = made(&h, &h.vendor(tenant).await, ProviderKind::CalDav).await;
     let connect = h.services.connect();
-    assert!(connect.handed_over(tenant.uuid(), session.integration_id, session.id).await.is_ok());
+    assert!(connect.stored_consent(tenant.uuid(), session.integration_id, session.id).await.is_ok());
     assert_eq!(
-        refused(connect.handed_over(tenant.uuid(), other.id, session.id).await.map(|_| ())),
+        refused(connect.stored_consent(tenant.uuid(), other.id, session.id).await.map(|_| ())),
         "SESSION_OVER"
     );
     let stranger = h.tenant("other").await;
-    let read = connect.handed_over(stranger.uuid(), session.integration_id, session.id).await;
+    let read = connect.stored_consent(stranger.uuid(), session.integration_id, session.id).await;
     assert_eq!(refused(read.map(|_| ())), "SESSION_OVER");
 }
 
@@ -170,7 +170,7 @@ async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
 async fn nobody_signals_a_connection_by_hand(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    h.services.connect().typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit(&cookie, typed("https://dav.example/")).await.unwrap();
     let session = sessions(&h, tenant).await.remove(0);
     let administrator = h.caller(tenant, StandardRole::Administrator).await;
     let by = administrator.allow(Permission::RunEdit).unwrap();
@@ -196,8 +196,8 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
     let cookie = follow(&h, &link(&h, tenant).await).await;
-    connect.typed(&cookie, typed("https://dav.example/")).await.unwrap();
-    assert_eq!(refused(connect.typed(&cookie, typed("https://evil.example/")).await), "STEP_OVER");
+    connect.submit(&cookie, typed("https://dav.example/")).await.unwrap();
+    assert_eq!(refused(connect.submit(&cookie, typed("https://evil.example/")).await), "STEP_OVER");
 
     let other = h.tenant("other").await;
     let new = NewLink {
@@ -209,15 +209,15 @@ async fn credentials_are_taken_once_and_only_where_they_are_asked_for(h: Harness
     let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
     let token = url.strip_prefix("https://muster.example/connect/").unwrap();
     let (cookie, onward) = connect.choose(token, choice(ProviderKind::Microsoft365)).await.unwrap();
-    assert!(matches!(onward, Onward::Provider(_)));
-    assert_eq!(refused(connect.typed(&cookie, typed("https://dav.example/")).await), "STEP_OVER");
+    assert!(matches!(onward, NextPage::Provider(_)));
+    assert_eq!(refused(connect.submit(&cookie, typed("https://dav.example/")).await), "STEP_OVER");
 }
 
 async fn an_address_with_a_password_in_it_is_refused(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     for server in ["https://:pass@dav.example/", "https://svc@dav.example/", "ftp://dav.example/", "dav"] {
-        let answer = h.services.connect().typed(&cookie, typed(server)).await;
+        let answer = h.services.connect().submit(&cookie, typed(server)).await;
         assert_eq!(refused(answer), "SERVER_URL_MALFORMED", "{server}");
     }
 }
@@ -233,8 +233,11 @@ async fn what_is_typed_has_a_length_and_no_odd_characters(h: Harness) {
         ("https://dav.example/\0", "svc", "TEXT_MALFORMED"),
         (&format!("{server}{}", "x".repeat(200_000)), "svc", "TEXT_TOO_LONG"),
     ] {
-        let answer =
-            h.services.connect().typed(&cookie, Typed { user: user.to_owned(), ..typed(server) }).await;
+        let answer = h
+            .services
+            .connect()
+            .submit(&cookie, TypedCredentials { user: user.to_owned(), ..typed(server) })
+            .await;
         assert_eq!(refused(answer), code);
     }
 }
@@ -243,11 +246,15 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
     let tenant = h.tenant("acme").await;
     let connect = h.services.connect();
     let (cookie, _) = connect.choose(&link(&h, tenant).await, choice(ProviderKind::Exchange)).await.unwrap();
-    let online = connect.typed(&cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx")).await;
+    let online = connect.submit(&cookie, typed("https://outlook.office365.com/EWS/Exchange.asmx")).await;
     assert_eq!(refused(online), "SERVER_IS_EXCHANGE_ONLINE");
-    let nameless = connect.typed(&cookie, Typed { user: "ACME\\svc".to_owned(), ..typed("") }).await;
+    let nameless =
+        connect.submit(&cookie, TypedCredentials { user: "ACME\\svc".to_owned(), ..typed("") }).await;
     assert_eq!(refused(nameless), "SERVER_URL_MALFORMED", "nothing tells where the server is");
-    connect.typed(&cookie, Typed { user: "svc@acme.example".to_owned(), ..typed(" ") }).await.unwrap();
+    connect
+        .submit(&cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed(" ") })
+        .await
+        .unwrap();
     let txn = h.services.store.read(tenant.uuid()).await.unwrap();
     let told = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
     let consented = told.iter().find(|signal| signal.name == "consented").unwrap();
@@ -262,7 +269,8 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
     };
     let (_, url) = h.services.links().invite(&h.vendor(other).await, new).await.unwrap();
     let cookie = follow(&h, url.strip_prefix("https://muster.example/connect/").unwrap()).await;
-    let empty = connect.typed(&cookie, Typed { user: "svc@acme.example".to_owned(), ..typed("") }).await;
+    let empty =
+        connect.submit(&cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed("") }).await;
     assert_eq!(refused(empty), "SERVER_URL_MALFORMED", "a CalDAV server is not found by an address");
 }
 
@@ -300,7 +308,7 @@ async fn only_the_browser_that_granted_the_access_authorises_it(h: Harness) {
     let token = link(&h, tenant).await;
     let connect = h.services.connect();
     let granted = follow(&h, &token).await;
-    connect.typed(&granted, typed("https://dav.example/")).await.unwrap();
+    connect.submit(&granted, typed("https://dav.example/")).await.unwrap();
     put(&h, tenant, IntegrationState::AwaitingAuthorization).await;
     let other = follow(&h, &token).await;
     assert_eq!(refused(connect.authorise(&other).await), "SIGN_IN_INCOMPLETE");
@@ -313,14 +321,14 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     let tenant = h.tenant("acme").await;
     let cookie = follow(&h, &link(&h, tenant).await).await;
     let connect = h.services.connect();
-    connect.typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    connect.submit(&cookie, typed("https://dav.example/")).await.unwrap();
     let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0));
-    let secret = connect.handed_over(tenant.uuid(), row.id, session.id).await.unwrap();
+    let secret = connect.stored_consent(tenant.uuid(), row.id, session.id).await.unwrap();
     let server = Some("https://dav.example/".parse().unwrap());
     let said = Consented { session: session.id, by: "svc".to_owned(), server };
-    connect.adopt(&row, &said, &secret, &organisation("https://dav.example/svc/")).await.unwrap();
-    connect.abandon(tenant.uuid(), row.id).await.unwrap();
-    connect.abandon(tenant.uuid(), row.id).await.unwrap();
+    connect.put_in_force(&row, &said, &secret, &organisation("https://dav.example/svc/")).await.unwrap();
+    connect.withdraw(tenant.uuid(), row.id).await.unwrap();
+    connect.withdraw(tenant.uuid(), row.id).await.unwrap();
 
     let row = only(&h, tenant).await;
     assert_eq!(
@@ -391,7 +399,7 @@ async fn a_place_that_is_no_longer_allowed_is_not_landed_at(h: Harness) {
     assert!(connect.progress(&cookie).await.unwrap().landing.is_some());
     h.services.tenants().update_return_urls(&h.staff, tenant, Vec::new()).await.unwrap();
     assert_eq!(connect.progress(&cookie).await.unwrap().landing, None);
-    assert_eq!(connect.decline(&cookie).await.unwrap(), Onward::Progress);
+    assert_eq!(connect.decline(&cookie).await.unwrap(), NextPage::Progress);
 }
 
 async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
@@ -421,7 +429,7 @@ async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
     let invited = h.services.links().open(&token).await.unwrap().link.user_id.unwrap();
     h.services.users().delete(&h.vendor(tenant).await, id(invited)).await.unwrap();
     assert_eq!(
-        refused(h.services.connect().typed(&cookie, typed("https://dav.example/")).await),
+        refused(h.services.connect().submit(&cookie, typed("https://dav.example/")).await),
         "SESSION_OVER"
     );
     assert_eq!(refused(h.services.links().open(&token).await), "LINK_EXPIRED");

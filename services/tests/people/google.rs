@@ -13,7 +13,7 @@ use providers::{Credential, Organisation};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use services::{
-    connect::{Choice, Consented, Onward, Typed},
+    connect::{Choice, Consented, NextPage, TypedCredentials},
     grants::Secret,
     integrations::NewIntegration,
     links::NewLink,
@@ -73,20 +73,20 @@ async fn follow(h: &Harness) -> String {
         service_mailbox: None,
     };
     let (cookie, onward) = h.services.connect().choose(link, choice).await.unwrap();
-    assert_eq!(onward, Onward::Credentials);
+    assert_eq!(onward, NextPage::Credentials);
     cookie
 }
 
 async fn a_service_account_is_named_by_its_address_and_only_where_that_is_offered(h: Harness) {
     let cookie = follow(&h).await;
     let name = async |user: &str, address: &str| {
-        let typed = Typed {
+        let typed = TypedCredentials {
             server: String::new(),
             user: user.to_owned(),
             password: String::new().into(),
             service_account: Some(address.to_owned()),
         };
-        refused(h.services.connect().typed(&cookie, typed).await)
+        refused(h.services.connect().submit(&cookie, typed).await)
     };
     let good = "calendars@project.iam.gserviceaccount.com";
     assert_eq!(name("administrator", good).await, "CREDENTIALS_MISSING");
@@ -106,7 +106,7 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
     let cookie = follow(&h).await;
     let connect = h.services.connect();
     let key = key_file();
-    let typed = |user: &str, key: &str| Typed {
+    let typed = |user: &str, key: &str| TypedCredentials {
         server: String::new(),
         user: user.to_owned(),
         password: key.to_owned().into(),
@@ -119,11 +119,11 @@ async fn only_a_key_file_and_an_administrators_address_are_taken(h: Harness) {
         ("it@acme.example", "{\"type\":\"authorized_user\"}", "SERVICE_KEY_MALFORMED"),
         ("it@acme.example", &key.replace("BEGIN", "SPOILT"), "SERVICE_KEY_MALFORMED"),
     ] {
-        assert_eq!(refused(connect.typed(&cookie, typed(user, key)).await), code);
+        assert_eq!(refused(connect.submit(&cookie, typed(user, key)).await), code);
     }
-    let taken = connect.typed(&cookie, typed(" it@acme.example ", &key)).await.unwrap();
-    assert_eq!(taken, Onward::Progress);
-    assert_eq!(refused(connect.typed(&cookie, typed("it@acme.example", &key)).await), "STEP_OVER");
+    let taken = connect.submit(&cookie, typed(" it@acme.example ", &key)).await.unwrap();
+    assert_eq!(taken, NextPage::Progress);
+    assert_eq!(refused(connect.submit(&cookie, typed("it@acme.example", &key)).await), "STEP_OVER");
 }
 
 async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) {
@@ -138,14 +138,14 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
         zone: None,
         language: None,
     };
-    h.services.connect().adopt(&row, &consented, &secret, &organisation).await.unwrap();
-    let rows = h.services.integrations().among(tenant.uuid(), &[row.id]).await.unwrap();
+    h.services.connect().put_in_force(&row, &consented, &secret, &organisation).await.unwrap();
+    let rows = h.services.integrations().by_ids(tenant.uuid(), &[row.id]).await.unwrap();
     let (_, session) = h.services.grants().session(&rows[0], None).await.unwrap();
     assert_eq!((session.account.as_str(), session.own), ("it@acme.example", false));
     let credential = session.credentials.current().await.unwrap();
     let Credential::ServiceAccount(key) = credential else { panic!("{credential:?}") };
     assert_eq!(key.email, "m@p.iam.gserviceaccount.com");
-    h.services.connect().abandon(tenant.uuid(), row.id).await.unwrap();
+    h.services.connect().withdraw(tenant.uuid(), row.id).await.unwrap();
     assert!(h.services.grants().session(&rows[0], None).await.is_err());
     assert!(session.credentials.current().await.is_err(), "a session that is open loses its key too");
 }
@@ -180,9 +180,9 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     tx.commit().await.unwrap();
     let channels = h.services.channels();
     let named = id.to_string();
-    assert!(channels.pushed(&named, "known").await.unwrap());
-    assert!(!channels.pushed(&named, "forged").await.unwrap());
+    assert!(channels.handle_push(&named, "known").await.unwrap());
+    assert!(!channels.handle_push(&named, "forged").await.unwrap());
     for other in ["%", "", &named[..8], &h.services.ids.uuid().to_string()] {
-        assert!(!channels.pushed(other, "known").await.unwrap(), "{other}");
+        assert!(!channels.handle_push(other, "known").await.unwrap(), "{other}");
     }
 }

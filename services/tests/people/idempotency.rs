@@ -5,7 +5,7 @@ use domain::{Id, ids};
 use serde_json::json;
 use services::{
     Error, Tx,
-    idempotency::{Begun, Ticket, begin},
+    idempotency::{BeginOutcome, PendingRequest, begin},
 };
 use uuid::Uuid;
 
@@ -21,21 +21,21 @@ on_both!(
     a_key_has_1_to_128_characters,
 );
 
-async fn ask(tx: &Tx, key: &str, title: &str) -> Result<Begun, Error> {
+async fn ask(tx: &Tx, key: &str, title: &str) -> Result<BeginOutcome, Error> {
     begin(tx, "createBooking", "usr_1", key, &json!({ "title": title, "rooms": [1, 2] })).await
 }
 
-fn new(begun: Result<Begun, Error>) -> Ticket {
+fn new(begun: Result<BeginOutcome, Error>) -> PendingRequest {
     match begun.unwrap() {
-        Begun::New(ticket) => ticket,
-        Begun::Replay(entity) => panic!("it was done before and made {entity}"),
+        BeginOutcome::New(ticket) => ticket,
+        BeginOutcome::Replay(entity) => panic!("it was done before and made {entity}"),
     }
 }
 
-fn replayed(begun: Result<Begun, Error>) -> Uuid {
+fn replayed(begun: Result<BeginOutcome, Error>) -> Uuid {
     match begun.unwrap() {
-        Begun::New(_) => panic!("it is new"),
-        Begun::Replay(entity) => entity,
+        BeginOutcome::New(_) => panic!("it is new"),
+        BeginOutcome::Replay(entity) => entity,
     }
 }
 

@@ -69,18 +69,18 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     let (tenant, mailboxes) = watched(&h, "acme", &["anna"]).await;
     let mailbox = &mailboxes[0];
     let channels = h.services.channels();
-    assert!(!channels.pushed("acme-anna", "forged").await.unwrap());
-    assert!(!channels.pushed("another", "known").await.unwrap());
+    assert!(!channels.handle_push("acme-anna", "forged").await.unwrap());
+    assert!(!channels.handle_push("another", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 0, "nobody else's word counts");
-    assert!(channels.pushed("acme-anna", "known").await.unwrap());
+    assert!(channels.handle_push("acme-anna", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 1);
     let wanting = async || {
-        let wanting = channels.wanting(tenant.uuid(), 10).await.unwrap();
+        let wanting = channels.without_channel(tenant.uuid(), 10).await.unwrap();
         wanting.iter().any(|connection| connection.id == mailbox.id)
     };
     let lapsed = async |secret: &str| {
         let notice = Notice { has_lapsed: true, ..notice("acme-anna", secret) };
-        channels.notified(&[notice]).await.unwrap() == 1
+        channels.handle_notices(&[notice]).await.unwrap() == 1
     };
     assert!(!lapsed("forged").await);
     assert!(!wanting().await, "nobody else's word ends a channel");
@@ -89,7 +89,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     end_runs(&h, tenant).await;
     let by = h.vendor(tenant).await;
     h.services.users().delete(&by, id(mailbox.user_id.unwrap())).await.unwrap();
-    channels.pushed("acme-anna", "known").await.unwrap();
+    channels.handle_push("acme-anna", "known").await.unwrap();
     assert_eq!(live(&h, tenant, mailbox.id).await, 0, "the mailbox is left alone");
 }
 
@@ -99,7 +99,7 @@ async fn a_thousand_notices_cost_a_fixed_number_of_statements(h: Harness) {
     let channels = h.services.channels();
     let cost = async |notices: &[Notice<'_>]| {
         let before = h.statements.load(Ordering::Relaxed);
-        let taken = channels.notified(notices).await.unwrap();
+        let taken = channels.handle_notices(notices).await.unwrap();
         (taken, h.statements.load(Ordering::Relaxed) - before)
     };
     let unknown: Vec<String> = (0..1_000).map(|n| format!("unknown-{n}")).collect();

@@ -106,8 +106,9 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     assert!(may(Permission::CalendarConnect).await);
     services.roles().unassign(&by, user, &[connector]).await.unwrap();
     assert!(!may(Permission::CalendarConnect).await, "unassigned");
-    let is_familiar =
-        |credential: &str| services.access().familiar(Some(&format!("Bearer {credential}")), None).is_some();
+    let is_familiar = |credential: &str| {
+        services.access().recently_authenticated(Some(&format!("Bearer {credential}")), None).is_some()
+    };
     assert!(is_familiar(&token), "whose places its requests take is known");
     services.users().delete(&by, user).await.unwrap();
     assert!(!is_familiar(&token), "what may have ended takes nobody's places");

@@ -58,7 +58,7 @@ async fn filled(h: &Harness, name: &str, consents: usize) -> Id<ids::Tenant> {
     }
     tx.commit().await.unwrap();
     let cookie = follow(h, &link_back_to(h, tenant, None).await).await;
-    h.services.connect().typed(&cookie, typed("https://dav.example/")).await.unwrap();
+    h.services.connect().submit(&cookie, typed("https://dav.example/")).await.unwrap();
     tenant
 }
 

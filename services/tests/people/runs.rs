@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use services::{
     PageArgs,
-    orders::{Order, Verify},
+    run_inputs::{RunInput, Verify},
     runs::RunFilter,
 };
 use uuid::Uuid;
@@ -34,8 +34,8 @@ async fn setup(h: &Harness) -> (Id<ids::Tenant>, Allowed) {
 
 async fn ordered(h: &Harness, tenant: Id<ids::Tenant>, integration: Uuid) -> Id<ids::Run> {
     let mut tx = h.services.begin(tenant.uuid()).await.unwrap();
-    let order = Order::Verify(Verify { integration, candidate: None });
-    let run = tx.order(order, "test", Lane::Interactive).await.unwrap().unwrap();
+    let order = RunInput::Verify(Verify { integration, candidate: None });
+    let run = tx.enqueue(order, "test", Lane::Interactive).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     id(run)
 }
@@ -161,6 +161,6 @@ async fn a_run_is_its_tenants_alone(h: Harness) {
     assert_eq!(refused(runs.retry(&stranger, run).await), "NOT_FOUND");
     assert_eq!(refused(runs.cancel(&stranger, run).await), "NOT_FOUND");
     assert_eq!(refused(runs.signal(&stranger, run, "x", json!({})).await), "NOT_FOUND");
-    assert_eq!(runs.among(other, &[run]).await.unwrap(), []);
-    assert_eq!(runs.among(tenant, &[run]).await.unwrap().len(), 1);
+    assert_eq!(runs.by_ids(other, &[run]).await.unwrap(), []);
+    assert_eq!(runs.by_ids(tenant, &[run]).await.unwrap().len(), 1);
 }

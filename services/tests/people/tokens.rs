@@ -36,7 +36,7 @@ pub async fn is_dead(h: &Harness, credential: &str) -> bool {
 /// A key with all that the staff may do.
 pub fn new_key(h: &Harness, name: &str, expires_at: Option<Timestamp>) -> NewKey {
     let permissions =
-        Permission::ALL.iter().copied().filter(|permission| h.staff.also(*permission)).collect();
+        Permission::ALL.iter().copied().filter(|permission| h.staff.has_permission(*permission)).collect();
     NewKey { name: name.to_owned(), permissions, tenant: None, expires_at }
 }
 

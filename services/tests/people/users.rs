@@ -37,7 +37,7 @@ async fn a_tenant_never_sees_anothers_user(h: Harness) {
     assert_eq!(refused(users.get(&stranger, anna).await), "NOT_FOUND");
     assert_eq!(refused(users.update(&stranger, anna, UserChange::default(), None).await), "NOT_FOUND");
     assert_eq!(refused(users.delete(&stranger, anna).await), "NOT_FOUND");
-    assert_eq!(users.among(other, &[anna]).await.unwrap(), []);
+    assert_eq!(users.by_ids(other, &[anna]).await.unwrap(), []);
     let listed = users.list(&stranger, PageArgs::default()).await.unwrap().items;
     assert!(listed.iter().all(|user| user.tenant_id == other.uuid()), "only their own are listed");
     assert!(users.get(&h.vendor(acme).await, anna).await.is_ok(), "the user is untouched");

@@ -14,8 +14,8 @@ pub use page::{Form, Page};
 use url::{Url, form_urlencoded};
 
 use super::{
+    backoff::{self, Poll},
     error::{Result, unexpected},
-    patience::{self, Seen},
     wire,
 };
 use crate::app;
@@ -29,14 +29,14 @@ const WAITS: Duration = Duration::from_mins(2);
 
 /// Where a walk has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// At a document with a form or a message.
     Page(Box<Page>),
     /// At the URL to which the vendor wants browsers sent back.
     Landed(Url),
 }
 
-impl Place {
+impl Location {
     /// The page; an error if the browser has landed.
     pub fn page(self) -> Result<Page> {
         match self {
@@ -82,14 +82,14 @@ impl Browser {
 
     /// Walks from a connect link to the end: accepts terms, fills in forms, consents and authorises. Returns the last
     /// place: the landing URL, or the page without a way on.
-    pub async fn walk(&mut self, link: &str) -> Result<Place> {
+    pub async fn walk(&mut self, link: &str) -> Result<Location> {
         let link = link.parse().map_err(|_| unexpected(format!("{link} is no address")))?;
         let mut place = self.open(link).await?;
         for _ in 0..MOST_PAGES {
             place = self.wait(place).await?;
-            let Place::Page(page) = place else { return Ok(place) };
+            let Location::Page(page) = place else { return Ok(place) };
             if page.next.is_none() {
-                return if page.code.is_none() { Ok(Place::Page(page)) } else { Err(page.stops()) };
+                return if page.code.is_none() { Ok(Location::Page(page)) } else { Err(page.stops()) };
             }
             place = self.submit(&page, TICKED).await?;
         }
@@ -102,12 +102,12 @@ impl Browser {
     }
 
     /// Requests a URL.
-    pub async fn open(&mut self, url: Url) -> Result<Place> {
+    pub async fn open(&mut self, url: Url) -> Result<Location> {
         self.go(Method::GET, url, None).await
     }
 
     /// Submits a page's marked form with the user's answers, and `more` answers for this page.
-    pub async fn submit(&mut self, page: &Page, more: &[(&str, &str)]) -> Result<Place> {
+    pub async fn submit(&mut self, page: &Page, more: &[(&str, &str)]) -> Result<Location> {
         let form = page.form()?;
         let answers = self.answers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let known: Vec<_> = more.iter().copied().chain(answers).collect();
@@ -126,31 +126,31 @@ impl Browser {
     }
 
     /// Reads a page again for as long as it says that it waits.
-    pub async fn wait(&mut self, place: Place) -> Result<Place> {
+    pub async fn wait(&mut self, place: Location) -> Result<Location> {
         let mut place = Some(place);
-        patience::until("the page's progress", WAITS, async || match place.take() {
-            Some(Place::Page(page)) if page.waits => {
+        backoff::until("the page's progress", WAITS, async || match place.take() {
+            Some(Location::Page(page)) if page.waits => {
                 let state = page.state.clone().unwrap_or_else(|| page.title.clone());
                 place = Some(self.open(page.url).await?);
-                Ok(Seen::NotYet(state))
+                Ok(Poll::NotYet(state))
             }
-            Some(there) => Ok(Seen::Done(there)),
+            Some(there) => Ok(Poll::Done(there)),
             None => Err(unexpected("the browser is on no page")),
         })
         .await
     }
 
-    async fn go(&mut self, method: Method, url: Url, body: Option<(String, String)>) -> Result<Place> {
+    async fn go(&mut self, method: Method, url: Url, body: Option<(String, String)>) -> Result<Location> {
         let (mut method, mut url, mut body) = (method, url, body);
         for _ in 0..MOST_REDIRECTS {
             if self.landing.as_ref().is_some_and(|landing| is_at(&url, landing)) {
-                return Ok(Place::Landed(url));
+                return Ok(Location::Landed(url));
             }
             let answer = self.request(&method, &url, body.as_ref()).await?;
             if !answer.status.is_redirection() {
                 let is_secretive =
                     answer.header("referrer-policy").is_some_and(|policy| policy == "no-referrer");
-                return Ok(Place::Page(Box::new(Page::read(url, &answer.text(), is_secretive)?)));
+                return Ok(Location::Page(Box::new(Page::read(url, &answer.text(), is_secretive)?)));
             }
             let to = answer.header("location").and_then(|to| url.join(to).ok());
             url = to.ok_or_else(|| unexpected(format!("{url} redirects to nowhere")))?;
@@ -211,7 +211,7 @@ mod tests {
         let mut browser = browser();
         let page = browser.open(url.join("/begin").unwrap()).await.unwrap().page().unwrap();
         let place = browser.submit(&page, &[]).await.unwrap();
-        let Place::Landed(landed) = place else { panic!("it must land: {place:?}") };
+        let Location::Landed(landed) = place else { panic!("it must land: {place:?}") };
         assert_eq!(landed.query(), Some("state=VERIFYING"));
         let asked = asked.lock().unwrap();
         assert!(asked[1].starts_with("GET /form ") && asked[1].contains("cookie: s=1"), "{}", asked[1]);

@@ -50,7 +50,7 @@ impl Dav {
     }
 
     /// Whether the server accepts the technical account's login.
-    pub async fn lets_in(&self, password: &str) -> Result<bool> {
+    pub async fn accepts_login(&self, password: &str) -> Result<bool> {
         Ok(self.own(password).await?.is_some())
     }
 
@@ -164,7 +164,7 @@ mod tests {
             answer("207 Multi-Status", ACCOUNT),
         ];
         let (url, asked, _tasks) = server(answers).await;
-        assert!(dav(&url).lets_in("secret").await.unwrap());
+        assert!(dav(&url).accepts_login("secret").await.unwrap());
         let asked = asked.lock().unwrap();
         let places: Vec<_> = asked.iter().map(|request| request.lines().next().unwrap()).collect();
         let expected = ["/", "/.well-known/caldav", "/dav"];
@@ -177,17 +177,17 @@ mod tests {
         let anonymous = answer("207 Multi-Status", &anonymous);
         let (url, _asked, _tasks) =
             server(vec![anonymous.clone(), answer("401 Unauthorized", ""), anonymous]).await;
-        assert!(!dav(&url).lets_in("secret").await.unwrap());
+        assert!(!dav(&url).accepts_login("secret").await.unwrap());
     }
 
     #[tokio::test]
     async fn the_password_goes_to_no_other_server_and_nowhere_for_ever() {
         let (url, asked, _tasks) = server(vec![answer(&format!("{LED_ON}http://localhost:1/"), "")]).await;
-        let refused = dav(&url).lets_in("secret").await.unwrap_err().to_string();
+        let refused = dav(&url).accepts_login("secret").await.unwrap_err().to_string();
         assert!(refused.contains("leads to another server"), "{refused}");
         assert_eq!(asked.lock().unwrap().len(), 1);
         let (url, _asked, _tasks) = server(vec![answer(&format!("{LED_ON}/"), ""); REDIRECTS]).await;
-        let refused = dav(&url).lets_in("secret").await.unwrap_err().to_string();
+        let refused = dav(&url).accepts_login("secret").await.unwrap_err().to_string();
         assert!(refused.contains("leads on and on"), "{refused}");
     }
 }

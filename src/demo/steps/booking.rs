@@ -11,9 +11,9 @@ use super::{
 };
 use crate::demo::{
     Demo,
+    backoff::{Poll, until},
     error::{Result, ensure, unexpected},
     graph::{list, text},
-    patience::{Seen, until},
     plan::{Step, System},
     state::{Booked, Person, Slot},
 };
@@ -43,7 +43,7 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
 }
 
 /// What is to be booked.
-struct Wish<'a> {
+struct BookingRequest<'a> {
     what: &'a str,
     title: String,
     organiser: Person,
@@ -55,7 +55,7 @@ struct Wish<'a> {
 async fn book(demo: &mut Demo) -> Result<String> {
     let people = demo.state.made.people.clone();
     let [organiser, others @ ..] = people.as_slice() else { return Err(unexpected("there are no people")) };
-    let wish = Wish {
+    let wish = BookingRequest {
         what: OWN,
         title: format!("Interview ({})", demo.state.made.name),
         organiser: organiser.clone(),
@@ -93,7 +93,7 @@ async fn room_answer(demo: &mut Demo) -> Result<String> {
 
 async fn book_by_service(demo: &mut Demo) -> Result<String> {
     let organiser = demo.state.made.outsider.clone().ok_or_else(|| unexpected("nobody is out of reach"))?;
-    let wish = Wish {
+    let wish = BookingRequest {
         what: SERVICE,
         title: format!("Visit ({})", demo.state.made.name),
         organiser: organiser.clone(),
@@ -139,7 +139,7 @@ async fn move_on(demo: &mut Demo) -> Result<String> {
         let seen = read(demo, &booked.id).await?;
         let start = text(&seen, "/start")?.parse() == Ok(to.start);
         let is_there = start && is_quiet(&seen) && text(&seen, "/state")? == "CONFIRMED";
-        Ok(if is_there { Seen::Done(seen) } else { Seen::NotYet(seen.to_string()) })
+        Ok(if is_there { Poll::Done(seen) } else { Poll::NotYet(seen.to_string()) })
     })
     .await?;
     both_hold_it(demo, &booked, &to).await?;
@@ -163,7 +163,7 @@ async fn cancel(demo: &mut Demo) -> Result<String> {
 }
 
 /// Makes a booking, or finds the one that the same key made, and waits until it is written.
-async fn create(demo: &mut Demo, wish: &Wish<'_>) -> Result<(Booked, Value)> {
+async fn create(demo: &mut Demo, wish: &BookingRequest<'_>) -> Result<(Booked, Value)> {
     let room = wish.slot.rooms.first().ok_or_else(|| unexpected("no room is free"))?;
     let key = demo.state.key(wish.what)?;
     let others: Vec<&str> = wish.others.iter().map(|person| person.id.as_str()).collect();
@@ -194,7 +194,7 @@ async fn create(demo: &mut Demo, wish: &Wish<'_>) -> Result<(Booked, Value)> {
         uid: event.map(|event| event.uid),
     };
     demo.state.made.bookings.insert(wish.what.to_owned(), booked.clone());
-    demo.state.keep()?;
+    demo.state.save()?;
     Ok((booked, seen))
 }
 
@@ -213,10 +213,10 @@ async fn settled(demo: &Demo, id: &str, wanted: &[&str]) -> Result<Value> {
         let seen = read(demo, id).await?;
         let state = text(&seen, "/state")?;
         if wanted.contains(&state) {
-            return Ok(Seen::Done(seen));
+            return Ok(Poll::Done(seen));
         }
         ensure(!matches!(state, "FAILED" | "ROOM_DECLINED"), || format!("{state}: {}", seen["reason"]))?;
-        Ok(Seen::NotYet(format!("{state} {}", seen["reason"])))
+        Ok(Poll::NotYet(format!("{state} {}", seen["reason"])))
     })
     .await
 }

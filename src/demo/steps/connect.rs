@@ -8,10 +8,10 @@ use url::Url;
 use super::tenant::administrator;
 use crate::demo::{
     Demo,
-    browser::{Browser, Page, Place, TICKED},
+    backoff::{Poll, until},
+    browser::{Browser, Location, Page, TICKED},
     error::{Result, ensure, unexpected},
     graph::{list, text},
-    patience::{Seen, until},
     plan::{Step, System},
     report::Verdict,
 };
@@ -56,7 +56,7 @@ pub(super) async fn steps(demo: &mut Demo) -> Result<()> {
 
 /// Walks, and reports every step of the walk that came to a good end.
 async fn first_walk(demo: &mut Demo) -> Result<()> {
-    let mut trail = Trail::begin();
+    let mut trail = WalkProgress::begin();
     let walked = connect(demo, &mut trail, false).await;
     let mut seen = trail.seen.into_iter().peekable();
     for step in WALK {
@@ -77,12 +77,12 @@ async fn first_walk(demo: &mut Demo) -> Result<()> {
 }
 
 /// What a walk has come to.
-pub(super) struct Trail {
+pub(super) struct WalkProgress {
     seen: Vec<(Step, String, Duration)>,
     since: Instant,
 }
 
-impl Trail {
+impl WalkProgress {
     pub(super) fn begin() -> Self {
         Self { seen: Vec::new(), since: Instant::now() }
     }
@@ -99,7 +99,7 @@ impl Trail {
 
 /// Walks from the invitation to the landing place. A walk during which the server was away is begun anew, for as long
 /// as nothing has come of it.
-pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> Result<()> {
+pub(super) async fn connect(demo: &mut Demo, trail: &mut WalkProgress, again: bool) -> Result<()> {
     if demo.system != System::CalDav && demo.sandbox.is_none() {
         return by_hand(demo, trail).await;
     }
@@ -117,7 +117,7 @@ pub(super) async fn connect(demo: &mut Demo, trail: &mut Trail, again: bool) -> 
                 beyond(demo, trail);
                 return Ok(());
             }
-            _ => *trail = Trail::begin(),
+            _ => *trail = WalkProgress::begin(),
         }
     }
     Ok(())
@@ -131,7 +131,7 @@ const fn last_before_authorise(demo: &Demo) -> Step {
 }
 
 /// The server was away while the browser was on its pages; what it has to do next can be done without them.
-async fn authorise_without_page(demo: &Demo, trail: &mut Trail) -> Result<()> {
+async fn authorise_without_page(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
     let (id, _) = integration(demo).await?.ok_or_else(|| unexpected("there is no integration"))?;
     demo.graph.change(AUTHORISE, json!({ "input": { "id": id } })).await?;
     beyond(demo, trail);
@@ -139,7 +139,7 @@ async fn authorise_without_page(demo: &Demo, trail: &mut Trail) -> Result<()> {
 }
 
 /// Notes the rest of the walk, which the integration's state shows to be behind it.
-fn beyond(demo: &Demo, trail: &mut Trail) {
+fn beyond(demo: &Demo, trail: &mut WalkProgress) {
     for step in WALK {
         if step.missing(demo.system).is_none() && !trail.has(step) {
             trail.did(step, "seen in the API: the server was away while the page was sent");
@@ -177,7 +177,7 @@ async fn browser(demo: &Demo) -> Result<Browser> {
 }
 
 /// One walk.
-async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut Trail, again: bool) -> Result<()> {
+async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut WalkProgress, again: bool) -> Result<()> {
     let link: Url = demo
         .state
         .made
@@ -209,7 +209,7 @@ async fn follow(demo: &Demo, browser: &mut Browser, trail: &mut Trail, again: bo
 }
 
 /// Sends the choice without the ticks, which must be refused, and then with them.
-async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Place> {
+async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Location> {
     let form = page.form()?;
     ensure(form.asks("terms") && form.asks("privacy"), || format!("\"{}\" asks for no ticks", page.title))?;
     let offered =
@@ -225,16 +225,16 @@ async fn tick(demo: &Demo, browser: &mut Browser, page: &Page) -> Result<Place> 
 async fn at_the_provider(
     demo: &Demo,
     browser: &mut Browser,
-    trail: &mut Trail,
+    trail: &mut WalkProgress,
     link: &Url,
-    place: Place,
-) -> Result<Place> {
+    place: Location,
+) -> Result<Location> {
     demo.report.doing(Step::SignIn);
     let mut place = place;
     for _ in 0..MOST_FORMS {
         let page = match place {
             // Between the two pages of the provider stands one of ours.
-            Place::Page(page)
+            Location::Page(page)
                 if page.url.origin() != link.origin() || page.url.path() == "/connect/consent" =>
             {
                 page
@@ -258,8 +258,8 @@ async fn at_the_provider(
 async fn authorise(
     demo: &Demo,
     browser: &mut Browser,
-    trail: &mut Trail,
-    place: Place,
+    trail: &mut WalkProgress,
+    place: Location,
     again: bool,
 ) -> Result<()> {
     demo.report.doing(Step::Authorise);
@@ -271,7 +271,7 @@ async fn authorise(
     let touched = seen.pointer("/connectedMailboxes/totalCount").and_then(Value::as_u64);
     ensure(again || touched == Some(0), || format!("{touched:?} mailboxes before the authorisation"))?;
     let place = browser.submit(&page, &[]).await?;
-    let Place::Landed(landed) = place else {
+    let Location::Landed(landed) = place else {
         return Err(place.page()?.stops());
     };
     trail.did(Step::Authorise, "no mailbox was touched before");
@@ -284,13 +284,13 @@ async fn authorise(
 }
 
 /// Without a sandbox a person walks; the demo waits for what comes of it.
-async fn by_hand(demo: &Demo, trail: &mut Trail) -> Result<()> {
+async fn by_hand(demo: &Demo, trail: &mut WalkProgress) -> Result<()> {
     let link = demo.state.made.link.as_deref().unwrap_or_default();
     demo.report.say(&format!("\nOpen this link in a browser and connect the organisation:\n\n  {link}\n"));
     until("the connection by hand", BY_HAND, async || {
         Ok(match state(demo).await?.as_deref() {
-            Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED") => Seen::Done(()),
-            other => Seen::NotYet(other.unwrap_or("no integration").to_owned()),
+            Some("VERIFYING" | "AWAITING_PROPAGATION" | "ACTIVE" | "DEGRADED") => Poll::Done(()),
+            other => Poll::NotYet(other.unwrap_or("no integration").to_owned()),
         })
     })
     .await?;
@@ -316,17 +316,17 @@ async fn state(demo: &Demo) -> Result<Option<String>> {
 pub(super) async fn wait_for(demo: &Demo, wanted: &[&str], limit: Duration) -> Result<Value> {
     until(&format!("the state {}", wanted.join(" or ")), limit, async || {
         let Some((_, seen)) = integration(demo).await? else {
-            return Ok(Seen::NotYet("no integration".to_owned()));
+            return Ok(Poll::NotYet("no integration".to_owned()));
         };
         let state = text(&seen, "/state")?;
         if wanted.contains(&state) {
-            return Ok(Seen::Done(seen));
+            return Ok(Poll::Done(seen));
         }
         let reason = &seen["reason"];
         ensure(!matches!(state, "FAILED" | "DECLINED" | "EXPIRED" | "REMOVED"), || {
             format!("{state}: {reason}")
         })?;
-        Ok(Seen::NotYet(format!("{state} {reason}")))
+        Ok(Poll::NotYet(format!("{state} {reason}")))
     })
     .await
 }

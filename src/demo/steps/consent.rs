@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    connect::{Trail, connect, wait_for},
+    connect::{WalkProgress, connect, wait_for},
     tenant::invite,
 };
 use crate::demo::{
@@ -56,7 +56,7 @@ async fn revoke(demo: &mut Demo) -> Result<String> {
     let before = demo.password().to_owned();
     let fresh = format!("changed-{}", demo.state.made.name);
     dav.revoke(&fresh).await?;
-    ensure(!dav.lets_in(&before).await?, || "the server still takes the old password".to_owned())?;
+    ensure(!dav.accepts_login(&before).await?, || "the server still takes the old password".to_owned())?;
     // Kept before it is used: a demo that is started again has to know it.
     demo.state.made.password = Some(fresh);
     Ok("the technical account's password was changed".to_owned())
@@ -86,13 +86,13 @@ async fn reconnect(demo: &mut Demo) -> Result<String> {
     if let Some(dav) = demo.dav.clone() {
         let fresh = demo.password().to_owned();
         let counts = dav.restore(&demo.password, &fresh).await?;
-        ensure(dav.lets_in(&counts).await?, || "the server does not take the new password".to_owned())?;
+        ensure(dav.accepts_login(&counts).await?, || "the server does not take the new password".to_owned())?;
         demo.state.made.password = Some(counts);
     }
     let integration =
         demo.state.made.integration.clone().ok_or_else(|| unexpected("there is no integration"))?;
     let email = invite(demo, Some(&integration)).await?;
-    connect(demo, &mut Trail::begin(), true).await?;
+    connect(demo, &mut WalkProgress::begin(), true).await?;
     Ok(format!("{email} walked the pages again, with a new link"))
 }
 

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::tenant::administrator;
 use crate::demo::{
     Demo,
+    backoff::{Backoff, MAX_OUTAGE, Poll, until},
     error::{Error, Result, ensure, unexpected},
     graph::{Attempt, list, number, payload, text},
-    patience::{AWAY, Patience, Seen, until},
     plan::Step,
     state::{Person, Room},
 };
@@ -122,7 +122,7 @@ async fn ensure_users<'a>(
     demo: &Demo,
     wanted: impl Iterator<Item = &'a Listed> + Clone,
 ) -> Result<Vec<Person>> {
-    let mut patience = Patience::of(AWAY);
+    let mut patience = Backoff::of(MAX_OUTAGE);
     loop {
         let known = users(demo).await?;
         let find = |address: &str| known.iter().find(|user| is_at(user, address));
@@ -183,9 +183,9 @@ async fn activate(demo: &mut Demo) -> Result<String> {
         show(demo, &bar).await?;
         let state = text(&read, "/campaign/state")?;
         Ok(if state == "FINISHED" {
-            Seen::Done(progress.clone())
+            Poll::Done(progress.clone())
         } else {
-            Seen::NotYet(progress.to_string())
+            Poll::NotYet(progress.to_string())
         })
     })
     .await?;
@@ -223,8 +223,8 @@ async fn settled(demo: &Demo) -> Result<Vec<Value>> {
         let users = users(demo).await?;
         let wanted = users.iter().filter(|user| !user["calendarAddress"].is_null());
         match wanted.clone().find(|user| !has_result(user)) {
-            Some(open) => Ok(Seen::NotYet(open.to_string())),
-            None => Ok(Seen::Done(wanted.cloned().collect::<Vec<_>>())),
+            Some(open) => Ok(Poll::NotYet(open.to_string())),
+            None => Ok(Poll::Done(wanted.cloned().collect::<Vec<_>>())),
         }
     })
     .await?;
@@ -246,8 +246,8 @@ async fn rooms(demo: &Demo) -> Result<Vec<Room>> {
         let rooms = list(&read, "/rooms/nodes")?;
         let open = rooms.iter().find(|room| room["connectedMailbox"]["state"] != "ACTIVE");
         Ok(match open {
-            Some(open) => Seen::NotYet(open.to_string()),
-            None => Seen::Done(rooms.iter().map(room).collect::<Result<Vec<_>>>()?),
+            Some(open) => Poll::NotYet(open.to_string()),
+            None => Poll::Done(rooms.iter().map(room).collect::<Result<Vec<_>>>()?),
         })
     })
     .await?;
@@ -269,8 +269,8 @@ async fn add_user(demo: &mut Demo) -> Result<String> {
         let users = users(demo).await?;
         let user = users.into_iter().find(|user| is_at(user, &listed.address));
         Ok(match user {
-            Some(user) if user["calendar"]["state"] == "ACTIVE" => Seen::Done(user),
-            other => Seen::NotYet(other.map(|user| user.to_string()).unwrap_or_default()),
+            Some(user) if user["calendar"]["state"] == "ACTIVE" => Poll::Done(user),
+            other => Poll::NotYet(other.map(|user| user.to_string()).unwrap_or_default()),
         })
     })
     .await?;

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::demo::{
     Demo,
+    backoff::{Backoff, MAX_OUTAGE},
     error::{Error, Result, ensure, unexpected},
     graph::{Attempt, list, payload, text},
-    patience::{AWAY, Patience},
     plan::{Step, System},
 };
 
@@ -60,13 +60,13 @@ async fn organisation(demo: &mut Demo) -> Result<()> {
         demo.state.made.account = Some(sandbox.technical_account(&id, demo.password()).await?);
     }
     demo.state.made.organisation = Some(id);
-    demo.state.keep()
+    demo.state.save()
 }
 
 /// Makes the tenant; it has no idempotency key, so it is looked up by its name before every attempt.
 async fn tenant(demo: &Demo, name: &str) -> Result<String> {
     let input = json!({ "input": { "name": name, "plan": "BASIC", "returnUrls": [demo.landing.as_str()] } });
-    let mut patience = Patience::of(AWAY);
+    let mut patience = Backoff::of(MAX_OUTAGE);
     loop {
         if let Some(known) = find(demo, name).await? {
             return Ok(known);
@@ -122,7 +122,7 @@ pub(super) async fn invite(demo: &mut Demo, integration: Option<&str>) -> Result
     }
     let invited = demo.graph.change(INVITE, json!({ "input": input })).await?;
     demo.state.made.link = Some(text(&invited, "/url")?.to_owned());
-    demo.state.keep()?;
+    demo.state.save()?;
     Ok(email)
 }
 

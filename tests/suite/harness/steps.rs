@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 use domain::{Id, ids};
 pub use muster::demo::browser::TICKED;
-use muster::demo::browser::{Browser, Page, Place};
+use muster::demo::browser::{Browser, Location, Page};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -107,8 +107,8 @@ pub fn member(page: &Page, name: &str) -> String {
 }
 
 /// What a browser was sent back with: the members of the landing address.
-pub fn landed(place: Place) -> BTreeMap<String, String> {
-    let Place::Landed(url) = place else { panic!("the browser did not land: {place:?}") };
+pub fn landed(place: Location) -> BTreeMap<String, String> {
+    let Location::Landed(url) = place else { panic!("the browser did not land: {place:?}") };
     assert!(url.as_str().starts_with(LANDING), "{url}");
     url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
@@ -131,7 +131,7 @@ impl TestApp {
     }
 
     /// Sends a page's form and waits where a page waits.
-    pub async fn send(&self, browser: &mut Browser, page: &Page, more: &[(&str, &str)]) -> Place {
+    pub async fn send(&self, browser: &mut Browser, page: &Page, more: &[(&str, &str)]) -> Location {
         let work = async {
             let place = browser.submit(page, more).await.unwrap();
             browser.wait(place).await.unwrap()
@@ -140,11 +140,11 @@ impl TestApp {
     }
 
     /// Goes on from a page to the end.
-    pub async fn send_all(&self, browser: &mut Browser, page: &Page) -> Place {
+    pub async fn send_all(&self, browser: &mut Browser, page: &Page) -> Location {
         let mut place = self.send(browser, page, TICKED).await;
         for _ in 0..PAGES {
             match &place {
-                Place::Page(page) if page.next.is_some() => place = self.send(browser, page, TICKED).await,
+                Location::Page(page) if page.next.is_some() => place = self.send(browser, page, TICKED).await,
                 _ => break,
             }
         }
@@ -153,7 +153,7 @@ impl TestApp {
     }
 
     /// Opens an address of our own in a browser.
-    pub async fn open(&self, browser: &mut Browser, path: &str) -> Place {
+    pub async fn open(&self, browser: &mut Browser, path: &str) -> Location {
         let url = self.base.join(path).unwrap();
         let work = async {
             let place = browser.open(url).await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     bearer_cases::{ACCESS_TOKEN, CASES},
-    evil::Evil,
+    evil::MaliciousIssuer,
     forge::Signer,
     scene::{Registered, Tally, Tenant, left_behind, register, tenant, who},
 };
@@ -86,7 +86,7 @@ impl Token {
 /// An attack: what becomes of a good token.
 pub type Case = (&'static str, fn(&Arms, Token) -> (String, Option<String>));
 
-async fn registrations(app: &TestApp, evil: &Evil, accepts: &str) -> (Tenant, Tenant, Registered) {
+async fn registrations(app: &TestApp, evil: &MaliciousIssuer, accepts: &str) -> (Tenant, Tenant, Registered) {
     let input = json!({ "accepts": accepts, "algorithms": ["EDDSA"] });
     let acme = tenant(app, "acme.example", &["anna", "bert", "kim"]).await;
     let other = tenant(app, "other.example", &["carl"]).await;
@@ -111,9 +111,9 @@ async fn attacked(app: &TestApp, accepts: &str, cases: &[Case], tally: &mut Tall
     for_encryption["use"] = json!("enc");
     let (twin, other_twin) = (Signer::ed25519("twin"), Signer::ed25519("twin"));
     let published = [&key.jwk, &for_encryption, &p256.jwk, &twin.jwk, &other_twin.jwk];
-    let evil = Evil::start(&published);
+    let evil = MaliciousIssuer::start(&published);
     // Whatever a token points at belongs to the attacker, and is asked for nothing.
-    let pointed_at = Evil::start(&[&namesake.jwk, &foreign.jwk]);
+    let pointed_at = MaliciousIssuer::start(&[&namesake.jwk, &foreign.jwk]);
     let (acme, other, issuer) = registrations(app, &evil, accepts).await;
     let arms = Arms {
         issuer: evil.issuer.clone(),

@@ -36,7 +36,7 @@ struct Plan {
 }
 
 /// A running server.
-pub struct Evil {
+pub struct MaliciousIssuer {
     pub issuer: String,
     plan: Arc<Mutex<Plan>>,
     server: ServerHandle,
@@ -45,7 +45,7 @@ pub struct Evil {
 
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
-impl Evil {
+impl MaliciousIssuer {
     /// Starts one that is a decent issuer with these keys.
     pub fn start(keys: &[&Value]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

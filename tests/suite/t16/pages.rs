@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    evil::{Answer, Evil},
+    evil::{Answer, MaliciousIssuer},
     forge::Signer,
     pages_cases::CASES,
     scene::{Registered, Tally, Tenant, left_behind, register, tenant, who},
@@ -17,21 +17,21 @@ use crate::harness::TestApp;
 both!(t16_no_forged_or_misled_answer_of_an_issuer_signs_anybody_in);
 
 /// What is attacked, and by what.
-pub struct Stage {
+pub struct Targets {
     pub app: TestApp,
     pub acme: Tenant,
     pub other: Tenant,
     /// The issuer that is trusted, its key, and how two tenants have registered it.
-    pub issuer: Evil,
+    pub issuer: MaliciousIssuer,
     pub key: Signer,
     pub registered: Registered,
     pub elsewhere: Registered,
     /// Another issuer of the same tenant, which the attacker runs.
-    pub attacker: Evil,
+    pub attacker: MaliciousIssuer,
     pub attackers: Registered,
     pub attackers_key: Signer,
     /// What nobody should be led to.
-    pub inside: Evil,
+    pub inside: MaliciousIssuer,
 }
 
 /// A sign-in that waits for the issuer's answer, as an attack may change it.
@@ -46,21 +46,22 @@ pub struct Attempt {
 }
 
 /// An attack: what becomes of a good attempt.
-pub type Case = (&'static str, for<'a> fn(&'a Stage, Attempt) -> Then<'a>);
+pub type Case = (&'static str, for<'a> fn(&'a Targets, Attempt) -> Then<'a>);
 /// What is to be sent in the end.
 pub type Then<'a> = std::pin::Pin<Box<dyn Future<Output = Attempt> + 'a>>;
 
-impl Stage {
+impl Targets {
     async fn new(app: TestApp) -> Self {
         let (key, attackers_key) = (Signer::p256("own"), Signer::ed25519("own"));
-        let (issuer, attacker) = (Evil::start(&[&key.jwk]), Evil::start(&[&attackers_key.jwk]));
+        let (issuer, attacker) =
+            (MaliciousIssuer::start(&[&key.jwk]), MaliciousIssuer::start(&[&attackers_key.jwk]));
         let acme = tenant(&app, "acme.example", &["anna", "bert"]).await;
         let other = tenant(&app, "other.example", &["carl"]).await;
         let input = json!({ "algorithms": ["ES256", "EDDSA"] });
         let registered = register(&app, &acme, &issuer.issuer, input.clone()).await;
         let elsewhere = register(&app, &other, &issuer.issuer, input.clone()).await;
         let attackers = register(&app, &acme, &attacker.issuer, input).await;
-        let inside = Evil::start(&[]);
+        let inside = MaliciousIssuer::start(&[]);
         Self {
             app,
             acme,
@@ -81,7 +82,12 @@ impl Stage {
         self.attempt_at(visitor, &self.registered, &self.issuer).await
     }
 
-    pub async fn attempt_at(&self, mut visitor: Visitor, at: &Registered, issuer: &Evil) -> Attempt {
+    pub async fn attempt_at(
+        &self,
+        mut visitor: Visitor,
+        at: &Registered,
+        issuer: &MaliciousIssuer,
+    ) -> Attempt {
         let begun = visitor.get(&at.sign_in_url).await;
         let sent = location(&at.sign_in_url, &begun);
         assert_eq!(parameter(&sent, "redirect_uri"), at.redirect_uri.as_str());
@@ -146,7 +152,7 @@ impl Attempt {
 }
 
 async fn t16_no_forged_or_misled_answer_of_an_issuer_signs_anybody_in(app: TestApp) {
-    let stage = Stage::new(app).await;
+    let stage = Targets::new(app).await;
     let mut tally = Tally::default();
     for (name, change) in CASES {
         let control = stage.attempt(Visitor::new()).await;

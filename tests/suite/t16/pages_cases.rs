@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     evil::Answer,
     forge::{encoded, mac, unsigned},
-    pages::{Attempt, Case, Stage, Then},
+    pages::{Attempt, Case, Targets, Then},
     visitor::{Visitor, parameter},
 };
 
@@ -34,7 +34,7 @@ fn id_token(token: &str) -> Answer {
 }
 
 /// An ID token without an address, so that the issuer is asked for it, and what it tells.
-fn told(stage: &Stage, mut attempt: Attempt, told: Value) -> Attempt {
+fn told(stage: &Targets, mut attempt: Attempt, told: Value) -> Attempt {
     stage.issuer.answer("/me", Answer::Json(told));
     let claims = attempt.claims.as_object_mut().unwrap();
     claims.insert("sub".to_owned(), json!("subject-new"));

@@ -4,7 +4,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    evil::{Answer, Evil},
+    evil::{Answer, MaliciousIssuer},
     forge::Signer,
     scene::{Tally, Tenant, left_behind, register, tenant, try_to_register},
 };
@@ -13,7 +13,7 @@ use crate::harness::TestApp;
 both!(t16_no_issuer_is_registered_that_is_not_what_it_says_or_leads_inside);
 
 /// An attack: what the issuer says of itself. `INSIDE` is an address that nobody may be led to.
-type Case = (&'static str, fn(&Evil, &str));
+type Case = (&'static str, fn(&MaliciousIssuer, &str));
 
 const CASES: &[Case] = &[
     ("another issuer's document", |e, _| e.say(&json!({ "issuer": "https://issuer.example" }))),
@@ -86,7 +86,7 @@ const ADDRESSES: &[(&str, &str)] = &[
 
 async fn t16_no_issuer_is_registered_that_is_not_what_it_says_or_leads_inside(app: TestApp) {
     let key = Signer::ed25519("own");
-    let (evil, inside) = (Evil::start(&[&key.jwk]), Evil::start(&[&key.jwk]));
+    let (evil, inside) = (MaliciousIssuer::start(&[&key.jwk]), MaliciousIssuer::start(&[&key.jwk]));
     let acme = tenant(&app, "acme.example", &["anna"]).await;
     let more = || json!({ "algorithms": ["EDDSA"] });
     let mut tally = Tally::default();
@@ -134,7 +134,13 @@ async fn unregister(app: &TestApp, tenant: &Tenant, id: &str) {
 }
 
 /// An issuer that was decent when it was registered is held to the same later on.
-async fn changed_later(app: &TestApp, acme: &Tenant, evil: &Evil, inside: &Evil, key: &Signer) {
+async fn changed_later(
+    app: &TestApp,
+    acme: &Tenant,
+    evil: &MaliciousIssuer,
+    inside: &MaliciousIssuer,
+    key: &Signer,
+) {
     let query = "{ openIdIssuers { nodes { signInUrl } } }";
     let seen = app.vendor_for(&acme.id).query(query, json!({})).await;
     let page: url::Url = seen["openIdIssuers"]["nodes"][0]["signInUrl"].as_str().unwrap().parse().unwrap();

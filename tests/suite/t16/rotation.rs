@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{
     end_to_end::registered,
-    evil::{Answer, Evil},
+    evil::{Answer, MaliciousIssuer},
     forge::Signer,
     provider::Provider,
     scene::{register, tenant, who},
@@ -43,9 +43,11 @@ async fn an_issuers_keys_rotate_and_one_that_it_takes_back_opens_nothing_any_mor
 }
 
 /// A decent issuer of whose keys one is published, and a token of Anna's by it.
-async fn decent(app: &TestApp) -> (Evil, Signer, String, impl Fn(&Signer, &str) -> String + use<>) {
+async fn decent(
+    app: &TestApp,
+) -> (MaliciousIssuer, Signer, String, impl Fn(&Signer, &str) -> String + use<>) {
     let key = Signer::ed25519("one");
-    let evil = Evil::start(&[&key.jwk]);
+    let evil = MaliciousIssuer::start(&[&key.jwk]);
     let acme = tenant(app, "acme.example", &["anna"]).await;
     let input = json!({ "accepts": "ID_TOKEN", "algorithms": ["EDDSA"] });
     register(app, &acme, &evil.issuer, input).await;

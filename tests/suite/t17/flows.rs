@@ -1,6 +1,6 @@
 //! The ways on which a provider's answer comes back, each up to that answer.
 
-use muster::demo::browser::{Browser, Page, Place, client};
+use muster::demo::browser::{Browser, Location, Page, client};
 use serde_json::json;
 use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, OWN_CONSENTED, SIGNED_IN};
 use url::Url;
@@ -98,11 +98,11 @@ pub async fn code(app: &TestApp, flow: Flow, page: &Url, account: &str) -> Strin
     let mut place = browser.open(page.clone()).await.unwrap();
     for _ in 0..6 {
         match place {
-            Place::Landed(url) => {
+            Location::Landed(url) => {
                 let code = url.query_pairs().find(|(name, _)| name == "code");
                 return code.unwrap_or_else(|| panic!("{url} has no code")).1.into_owned();
             }
-            Place::Page(page) => place = browser.submit(&page, &[("address", account)]).await.unwrap(),
+            Location::Page(page) => place = browser.submit(&page, &[("address", account)]).await.unwrap(),
         }
     }
     panic!("{account} does not get through {page}")

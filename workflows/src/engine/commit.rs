@@ -20,28 +20,28 @@ use services::{
     audit::in_request,
     change::Writer,
     events::{self, topic},
-    tx::After,
+    tx::AfterCommit,
 };
 use uuid::Uuid;
 
-use super::{decide::Settled, one_by_one::move_each, worker::LEASE};
+use super::{decide::Transition, sqlite::move_one_by_one, worker::LEASE};
 
 /// How often a result is tried again after a conflict with another transaction or a broken connection. If it was
 /// written after all, its revision keeps it from being written twice.
 const ATTEMPTS: u32 = 5;
 
 /// Commits a batch; returns for each run whether it was written. No claim is kept.
-pub async fn commit(services: &Services, node: &str, mut batch: Vec<Settled>) -> Vec<(Uuid, bool)> {
-    for settled in &mut batch {
-        settled.keep = false;
+pub async fn commit(services: &Services, node: &str, mut batch: Vec<Transition>) -> Vec<(Uuid, bool)> {
+    for transition in &mut batch {
+        transition.keep = false;
     }
     let committed = commit_keeping(services, node, batch).await;
-    committed.into_iter().map(|(settled, kept)| (settled.run, kept != Fate::TooLate)).collect()
+    committed.into_iter().map(|(transition, kept)| (transition.run, kept != CommitOutcome::TooLate)).collect()
 }
 
 /// What became of a result in the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum CommitOutcome {
     /// The result was written and the claim is still held: the worker continues.
     Kept,
     /// The result was stored and the claim has ended.
@@ -52,22 +52,26 @@ pub enum Fate {
 
 /// Commits a batch and returns each result with its fate. A claim that its worker wants to keep is kept unless a signal
 /// has arrived meanwhile.
-pub async fn commit_keeping(services: &Services, node: &str, batch: Vec<Settled>) -> Vec<(Settled, Fate)> {
-    let Committed { fates, after } = commit_untold(services, node, batch).await;
-    after.tell(services).await;
+pub async fn commit_keeping(
+    services: &Services,
+    node: &str,
+    batch: Vec<Transition>,
+) -> Vec<(Transition, CommitOutcome)> {
+    let CommitReport { fates, after } = commit_without_publishing(services, node, batch).await;
+    after.publish(services).await;
     fates
 }
 
 /// The fates of a batch's results, and the notices still to publish.
 #[derive(Debug, Default)]
-pub(super) struct Committed {
+pub(super) struct CommitReport {
     /// Each result with its fate.
-    pub(super) fates: Vec<(Settled, Fate)>,
+    pub(super) fates: Vec<(Transition, CommitOutcome)>,
     /// The events and hints to publish after the commit.
-    pub(super) after: After,
+    pub(super) after: AfterCommit,
 }
 
-impl Committed {
+impl CommitReport {
     fn join(&mut self, other: Self) {
         self.fates.extend(other.fates);
         self.after.join(other.after);
@@ -75,7 +79,11 @@ impl Committed {
 }
 
 /// Like [`commit_keeping`], but publishes nothing yet.
-pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Settled>) -> Committed {
+pub(super) async fn commit_without_publishing(
+    services: &Services,
+    node: &str,
+    batch: Vec<Transition>,
+) -> CommitReport {
     if services.store.backend() != DatabaseBackend::Postgres {
         return Box::pin(commit_part(services, node, batch)).await;
     }
@@ -87,30 +95,30 @@ pub(super) async fn commit_untold(services: &Services, node: &str, batch: Vec<Se
 }
 
 /// Whether the result writes nothing but the run, its job, its history and the event that it changed.
-pub(super) fn is_plain(settled: &Settled) -> bool {
-    settled.changes.is_empty() && settled.status != RunStatus::Quarantined
+pub(super) fn is_plain(transition: &Transition) -> bool {
+    transition.changes.is_empty() && transition.status != RunStatus::Quarantined
 }
 
-async fn commit_part(services: &Services, node: &str, mut batch: Vec<Settled>) -> Committed {
+async fn commit_part(services: &Services, node: &str, mut batch: Vec<Transition>) -> CommitReport {
     if batch.is_empty() {
-        return Committed::default();
+        return CommitReport::default();
     }
     // Runs in a stable order: two committers never wait for each other in a circle.
-    batch.sort_unstable_by_key(|settled| settled.run);
+    batch.sort_unstable_by_key(|transition| transition.run);
     // Where the database forgot a claim in a crash, a second one may have its epoch: of two results one counts.
     let mut known = HashSet::new();
     let (batch, doubles): (Vec<_>, Vec<_>) =
-        batch.into_iter().partition(|settled| known.insert(key(settled)));
+        batch.into_iter().partition(|transition| known.insert(key(transition)));
     let mut committed = commit_distinct(services, node, batch).await;
-    committed.fates.extend(doubles.into_iter().map(|settled| (settled, Fate::TooLate)));
+    committed.fates.extend(doubles.into_iter().map(|transition| (transition, CommitOutcome::TooLate)));
     committed
 }
 
-async fn commit_distinct(services: &Services, node: &str, batch: Vec<Settled>) -> Committed {
+async fn commit_distinct(services: &Services, node: &str, batch: Vec<Transition>) -> CommitReport {
     let mut outcome = write(services, node, &batch).await;
     for attempt in 1..ATTEMPTS {
         match &outcome {
-            Err(error) if batch.len() == 1 && (error.is_contention() || error.is_cut()) => {
+            Err(error) if batch.len() == 1 && (error.is_contention() || error.is_connection_lost()) => {
                 let pause = 10 * u64::from(attempt) + services.ids.below(20);
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 outcome = write(services, node, &batch).await;
@@ -119,77 +127,81 @@ async fn commit_distinct(services: &Services, node: &str, batch: Vec<Settled>) -
         }
     }
     match outcome {
-        Ok((fates, after)) => Committed { fates: batch.into_iter().zip(fates).collect(), after },
+        Ok((fates, after)) => CommitReport { fates: batch.into_iter().zip(fates).collect(), after },
         Err(error) if batch.len() == 1 => {
             tracing::error!(%error, run = %batch[0].run, "a step's result could not be written; its lease will run out");
-            let fates = batch.into_iter().map(|settled| (settled, Fate::TooLate)).collect();
-            Committed { fates, after: After::default() }
+            let fates = batch.into_iter().map(|transition| (transition, CommitOutcome::TooLate)).collect();
+            CommitReport { fates, after: AfterCommit::default() }
         }
         Err(error) => {
             tracing::warn!(%error, size = batch.len(), "a batch failed and is written one by one");
-            let mut committed = Committed::default();
-            for settled in batch {
-                committed.join(Box::pin(commit_part(services, node, vec![settled])).await);
+            let mut committed = CommitReport::default();
+            for transition in batch {
+                committed.join(Box::pin(commit_part(services, node, vec![transition])).await);
             }
             committed
         }
     }
 }
 
-async fn write(services: &Services, node: &str, batch: &[Settled]) -> services::Result<(Vec<Fate>, After)> {
-    let changed = |s: &Settled| events::row(&services.ids, s.tenant, topic::RUN, s.run, services.now());
-    let told: Vec<Event> = batch.iter().map(changed).collect();
+async fn write(
+    services: &Services,
+    node: &str,
+    batch: &[Transition],
+) -> services::Result<(Vec<CommitOutcome>, AfterCommit)> {
+    let changed = |s: &Transition| events::row(&services.ids, s.tenant, topic::RUN, s.run, services.now());
+    let events: Vec<Event> = batch.iter().map(changed).collect();
     let is_postgres = services.store.backend() == DatabaseBackend::Postgres;
-    let mut after = After::default();
+    let mut after = AfterCommit::default();
     let jobs = if is_postgres && batch.iter().all(is_plain) {
-        let moved = move_together(services, services.store.by_key(), node, batch, &told).await?;
+        let moved = move_batch(services, services.store.by_key(), node, batch, &events).await?;
         jobs_of(batch, &moved)
     } else {
-        let mut tenants: Vec<Uuid> = batch.iter().map(|settled| settled.tenant).collect();
+        let mut tenants: Vec<Uuid> = batch.iter().map(|transition| transition.tenant).collect();
         tenants.sort_unstable();
         tenants.dedup();
         let txn = services.store.write_many(&tenants).await?;
         let moved = match is_postgres {
-            true => move_together(services, &txn, node, batch, &told).await?,
-            false => move_each(services, &txn, node, batch, &told).await?,
+            true => move_batch(services, &txn, node, batch, &events).await?,
+            false => move_one_by_one(services, &txn, node, batch, &events).await?,
         };
         let jobs = jobs_of(batch, &moved);
-        for (settled, _) in batch.iter().zip(&jobs).filter(|(_, job)| job.is_some()) {
-            let mut writer = Writer::new(services, &txn, settled.tenant, &settled.asked_by, &mut after);
-            let run = Id::<ids::Run>::from_uuid(settled.run).to_string();
-            in_request(run, writer.write(settled.changes.clone())).await?;
-            if settled.status == RunStatus::Quarantined {
-                tracing::error!(run = %settled.run, reason = ?settled.reason, "a run is parked: it needs somebody");
-                writer.event(topic::RUN_PARKED, settled.run);
+        for (transition, _) in batch.iter().zip(&jobs).filter(|(_, job)| job.is_some()) {
+            let mut writer = Writer::new(services, &txn, transition.tenant, &transition.asked_by, &mut after);
+            let run = Id::<ids::Run>::from_uuid(transition.run).to_string();
+            in_request(run, writer.write(transition.changes.clone())).await?;
+            if transition.status == RunStatus::Quarantined {
+                tracing::error!(run = %transition.run, reason = ?transition.reason, "a run is parked: it needs somebody");
+                writer.event(topic::RUN_PARKED, transition.run);
             }
         }
         after.store(services, &txn).await?;
         txn.commit().await?;
         jobs
     };
-    for ((settled, job), told) in batch.iter().zip(&jobs).zip(told) {
+    for ((transition, job), event) in batch.iter().zip(&jobs).zip(events) {
         let Some(job) = job else { continue };
-        after.events.push(told);
-        if job.told {
-            after.hints.push(Hint { run: settled.run, tenant: settled.tenant, lane: settled.lane });
+        after.events.push(event);
+        if job.hint_due {
+            after.hints.push(Hint { run: transition.run, tenant: transition.tenant, lane: transition.lane });
         }
     }
     let fate = |job: Option<Job>| match job {
-        None => Fate::TooLate,
-        Some(Job { kept: true, .. }) => Fate::Kept,
-        Some(_) => Fate::Written,
+        None => CommitOutcome::TooLate,
+        Some(Job { kept: true, .. }) => CommitOutcome::Kept,
+        Some(_) => CommitOutcome::Written,
     };
     Ok((jobs.into_iter().map(fate).collect(), after))
 }
 
 /// Identifies a result by run, epoch and revision: a zombie from before a retry may hold the epoch of the revived run.
-pub(super) fn key(settled: &Settled) -> (Uuid, i64, i64) {
-    (settled.run, settled.epoch, settled.revision)
+pub(super) fn key(transition: &Transition) -> (Uuid, i64, i64) {
+    (transition.run, transition.epoch, transition.revision)
 }
 
 /// The job left by each result, if it was written. A zombie's result may be in the same batch as the valid one.
-fn jobs_of(batch: &[Settled], moved: &Moved) -> Vec<Option<Job>> {
-    batch.iter().map(|settled| moved.get(&key(settled)).copied()).collect()
+fn jobs_of(batch: &[Transition], moved: &MovedJobs) -> Vec<Option<Job>> {
+    batch.iter().map(|transition| moved.get(&key(transition)).copied()).collect()
 }
 
 /// The job of a moved run; a run that has ended has none.
@@ -198,16 +210,16 @@ pub(super) struct Job {
     /// Whether the claim is still held.
     kept: bool,
     /// Whether the job is due at once and its hint counts as published.
-    told: bool,
+    hint_due: bool,
 }
 
 pub(super) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
-    let (kept, told): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "told")?);
-    Ok(Job { kept, told: told && !kept })
+    let (kept, hint_due): (bool, bool) = (row.try_get("", "kept")?, row.try_get("", "hint_due")?);
+    Ok(Job { kept, hint_due: hint_due && !kept })
 }
 
 /// The moved runs, with the epoch and revision that they were moved from.
-pub(super) type Moved = HashMap<(Uuid, i64, i64), Job>;
+pub(super) type MovedJobs = HashMap<(Uuid, i64, i64), Job>;
 
 /// The statement that moves a batch on PostgreSQL; named for the test of its plan.
 // A claim that is kept is not written while half of its lease is left: whoever would take it from its worker moves the
@@ -217,7 +229,7 @@ pub(super) type Moved = HashMap<(Uuid, i64, i64), Job>;
 // its run: a retried run has a new job, whose epoch a zombie from before may hold by chance. What is written later goes
 // from hand to hand by RETURNING: joined to the input again it would cost the square of the batch. The tenant is that of
 // the run as it is stored, never the caller's word.
-pub const TOGETHER: &str = "
+pub const COMMIT_BATCH: &str = "
 WITH seen AS (
     SELECT i.*, (i.keep AND j.wakes = i.wakes AND j.attempt = i.attempt AND j.crashes = 0
         AND j.lease_until > coalesce($22, now()) + $27 / 2 * interval '1 millisecond') IS TRUE AS untouched
@@ -240,48 +252,49 @@ WITH seen AS (
             ELSE i.due_at END
     FROM seen i, run r WHERE NOT i.untouched AND NOT i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
         AND r.id = i.run_id AND r.revision = i.revision
-    RETURNING i.*, j.lease_until IS NOT NULL AS kept, j.offered_at IS NOT NULL AS told
+    RETURNING i.*, j.lease_until IS NOT NULL AS kept, j.offered_at IS NOT NULL AS hint_due
 ), ended AS (
     DELETE FROM job j USING seen i, run r WHERE i.over AND j.run_id = i.run_id AND j.epoch = i.epoch
-        AND r.id = i.run_id AND r.revision = i.revision RETURNING i.*, false AS kept, false AS told
+        AND r.id = i.run_id AND r.revision = i.revision RETURNING i.*, false AS kept, false AS hint_due
 ), moved AS (
     UPDATE run r SET version = i.version, state = i.state, status = i.status, undoing = i.undoing,
         memory = i.memory, trail = i.trail, wait_signal = nullif(i.wait_signal, ''),
         reason = nullif(i.reason, 'null'::jsonb), revision = r.revision + 1,
         updated_at = i.at, finished_at = CASE WHEN i.over THEN i.at END
-    FROM (SELECT *, true AS kept, false AS told FROM seen WHERE untouched
+    FROM (SELECT *, true AS kept, false AS hint_due FROM seen WHERE untouched
         UNION ALL SELECT * FROM armed UNION ALL SELECT * FROM ended) i
     WHERE r.id = i.run_id AND r.revision = i.revision
-    RETURNING r.id, r.tenant_id, i.epoch, i.revision, i.kept, i.told, i.line_id, i.line_state, i.outcome, i.next_state,
+    RETURNING r.id, r.tenant_id, i.epoch, i.revision, i.kept, i.hint_due, i.line_id, i.line_state, i.outcome, i.next_state,
         i.line_attempt, i.line_reason, i.event_id, i.at
 ), history AS (
     INSERT INTO run_history (id, tenant_id, run_id, revision, state, outcome, next_state, attempt, reason, node, at)
     SELECT line_id, tenant_id, id, revision + 1, line_state, outcome, nullif(next_state, ''), line_attempt,
         nullif(line_reason, 'null'::jsonb), $24, at FROM moved
-), told AS (
+), events AS (
     INSERT INTO event_log (id, tenant_id, topic, subject, payload, at)
     SELECT event_id, tenant_id, $31, id, '{}', $32 FROM moved
-), eaten AS (
+), consumed AS (
     DELETE FROM signal s USING moved m, unnest($25::uuid[], $28::bigint[], $29::bigint[]) AS e(id, epoch, revision)
     WHERE s.run_id = m.id AND s.id = e.id AND e.epoch = m.epoch AND e.revision = m.revision
 )
-SELECT id, epoch, revision, kept, told FROM moved";
+SELECT id, epoch, revision, kept, hint_due FROM moved";
 
 /// Moves a whole batch with one statement, and stores the events of its runs.
-async fn move_together(
+async fn move_batch(
     services: &Services,
     connection: &impl ConnectionTrait,
     node: &str,
-    batch: &[Settled],
-    told: &[Event],
-) -> Result<Moved, DatabaseError> {
-    fn list<T: Into<Value>>(batch: &[Settled], column: impl Fn(&Settled) -> T) -> Vec<T> {
+    batch: &[Transition],
+    events: &[Event],
+) -> Result<MovedJobs, DatabaseError> {
+    fn list<T: Into<Value>>(batch: &[Transition], column: impl Fn(&Transition) -> T) -> Vec<T> {
         batch.iter().map(column).collect()
     }
     // Arrays hold no NULL: the empty text and JSON null stand for it.
     let reason =
         |reason: &Option<domain::Reason>| -> Json { serde_json::to_value(reason).unwrap_or(Json::Null) };
-    let eaten = || batch.iter().flat_map(|settled| settled.eaten.iter().map(move |id| (*id, settled)));
+    let consumed =
+        || batch.iter().flat_map(|transition| transition.consumed.iter().map(move |id| (*id, transition)));
     let values: Vec<Value> = vec![
         list(batch, |s| s.run).into(),
         list(batch, |s| s.epoch).into(),
@@ -303,21 +316,21 @@ async fn move_together(
         list(batch, |s| s.line.next.clone().unwrap_or_default()).into(),
         list(batch, |s| s.line.attempt).into(),
         list(batch, |s| reason(&s.line.reason)).into(),
-        told.iter().map(|event| event.id).collect::<Vec<_>>().into(),
+        events.iter().map(|event| event.id).collect::<Vec<_>>().into(),
         services.clock.sql().into(),
         list(batch, |s| s.at).into(),
         node.into(),
-        eaten().map(|(id, _)| id).collect::<Vec<_>>().into(),
+        consumed().map(|(id, _)| id).collect::<Vec<_>>().into(),
         list(batch, |s| s.keep).into(),
         (LEASE.as_millis() as i64).into(),
-        eaten().map(|(_, settled)| settled.epoch).collect::<Vec<_>>().into(),
-        eaten().map(|(_, settled)| settled.revision).collect::<Vec<_>>().into(),
+        consumed().map(|(_, transition)| transition.epoch).collect::<Vec<_>>().into(),
+        consumed().map(|(_, transition)| transition.revision).collect::<Vec<_>>().into(),
         list(batch, |s| s.undoing).into(),
         topic::RUN.into(),
         services.now().into(),
     ];
     let rows = connection
-        .query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, TOGETHER, values))
+        .query_all_raw(Statement::from_sql_and_values(DatabaseBackend::Postgres, COMMIT_BATCH, values))
         .await?;
     let read = |row: &QueryResult| {
         Ok(((row.try_get("", "id")?, row.try_get("", "epoch")?, row.try_get("", "revision")?), job(row)?))

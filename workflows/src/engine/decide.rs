@@ -12,20 +12,20 @@ use sea_orm::prelude::Json;
 use services::Change;
 use uuid::Uuid;
 
-use super::{Next, Retry, Row, Signal, Table, Taken, Trouble};
+use super::{Next, Retry, Row, Signal, StepError, StepOutput, Table};
 
 /// How many workers may die in one state before the run is quarantined.
 pub const MAX_CRASHES: i32 = 3;
 
 /// The longest wait that a step may request, whatever a provider asks for.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
+const MAX_WAIT: Duration = Duration::from_hours(24);
 
 /// The deadline of a wait for a signal alone: long enough for any person, yet finite.
 const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 
 /// Everything that one commit writes about one run.
 #[derive(Debug)]
-pub struct Settled {
+pub struct Transition {
     /// The id of the run to update.
     pub run: Uuid,
     /// The tenant that owns the run.
@@ -65,16 +65,16 @@ pub struct Settled {
     /// Failed attempts at the new state so far.
     pub attempt: i32,
     /// The row for the run's history.
-    pub line: Line,
+    pub line: HistoryEntry,
     /// The ids of the signals that the step consumed.
-    pub eaten: Vec<Uuid>,
+    pub consumed: Vec<Uuid>,
     /// The step's other changes, written in the same transaction.
     pub changes: Vec<Change>,
 }
 
 /// A row of a run's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct HistoryEntry {
     /// The state whose step ran.
     pub state: String,
     /// The result in one word, such as `DONE`.
@@ -89,7 +89,7 @@ pub struct Line {
 
 /// A claimed run with everything that its step needs.
 #[derive(Debug)]
-pub struct Work {
+pub struct ClaimedRun {
     /// The claim, with its lease and fencing token.
     pub claimed: Claimed,
     /// The row of the run as read after the claim.
@@ -102,7 +102,7 @@ pub struct Work {
     pub since: Duration,
 }
 
-impl Work {
+impl ClaimedRun {
     /// The current time by the clock that decides what is due: the database's time at the claim plus the time since. A
     /// node whose own clock is wrong or jumps would set timers wrongly.
     pub fn now(&self, clock: &dyn Clock) -> Timestamp {
@@ -110,18 +110,18 @@ impl Work {
     }
 
     /// Continues with the next state after a commit that kept the claim.
-    pub fn go_on(&mut self, settled: Settled) {
-        self.row.version = Some(settled.version);
-        self.row.state = Some(settled.state);
-        self.row.status = settled.status.to_string();
-        self.row.undoing = settled.undoing;
-        self.row.memory = settled.memory;
-        self.row.trail = serde_json::json!(settled.trail);
-        self.row.reason = settled.reason.and_then(|reason| serde_json::to_value(reason).ok());
-        self.row.revision = settled.revision + 1;
-        self.claimed.attempt = settled.attempt;
+    pub fn advance(&mut self, transition: Transition) {
+        self.row.version = Some(transition.version);
+        self.row.state = Some(transition.state);
+        self.row.status = transition.status.to_string();
+        self.row.undoing = transition.undoing;
+        self.row.memory = transition.memory;
+        self.row.trail = serde_json::json!(transition.trail);
+        self.row.reason = transition.reason.and_then(|reason| serde_json::to_value(reason).ok());
+        self.row.revision = transition.revision + 1;
+        self.claimed.attempt = transition.attempt;
         self.claimed.crashes = 0;
-        self.signals.retain(|signal| !settled.eaten.contains(&signal.id));
+        self.signals.retain(|signal| !transition.consumed.contains(&signal.id));
     }
 
     /// The state whose step or undo is next.
@@ -136,48 +136,48 @@ impl Work {
 
     /// What is written without executing a step: a run that keeps killing its workers is quarantined, and one whose
     /// cancellation was requested turns to undoing.
-    pub fn before_any_step(&self, now: Timestamp) -> Option<Settled> {
+    pub fn decide_before_step(&self, now: Timestamp) -> Option<Transition> {
         if self.claimed.crashes >= MAX_CRASHES {
             let reason = Reason::new(
                 "RUN_QUARANTINED",
                 "This run crashed the server several times and is quarantined.",
             )
-            .act("Read the run's history, then retry the run.");
+            .with_next_action("Read the run's history, then retry the run.");
             return Some(self.park(reason, now));
         }
         if self.row.cancel_requested && !self.is_undoing() {
             let reason = Reason::new("RUN_CANCELLED", "Somebody cancelled this run.");
-            return Some(self.turn_round(reason, "CANCELLED", now));
+            return Some(self.start_undoing(reason, "CANCELLED", now));
         }
         None
     }
 
     /// What is written after a step or an undo. `jitter` is a number from 0 to 99.
-    pub fn after(&self, taken: Taken, now: Timestamp, jitter: u32) -> Settled {
-        let Taken { memory, eaten, changes, outcome } = taken;
-        let mut settled = match (self.is_undoing(), outcome) {
+    pub fn transition_after(&self, output: StepOutput, now: Timestamp, jitter: u32) -> Transition {
+        let StepOutput { memory, consumed, changes, outcome } = output;
+        let mut transition = match (self.is_undoing(), outcome) {
             (false, Ok(next)) => self.forward(next, now),
             (true, Ok(_)) => self.backward(now),
             (undoing, Err(trouble)) => {
-                let mut settled = self.troubled(trouble, undoing, now, jitter);
-                settled.changes.clear();
-                return settled;
+                let mut transition = self.troubled(trouble, undoing, now, jitter);
+                transition.changes.clear();
+                return transition;
             }
         };
-        settled.memory = memory.unwrap_or(settled.memory);
-        settled.eaten = eaten;
-        settled.changes = changes;
-        settled
+        transition.memory = memory.unwrap_or(transition.memory);
+        transition.consumed = consumed;
+        transition.changes = changes;
+        transition
     }
 
-    fn base(&self, outcome: &'static str, now: Timestamp) -> Settled {
+    fn base(&self, outcome: &'static str, now: Timestamp) -> Transition {
         let state = self.state().to_owned();
         let mut trail: Vec<String> = serde_json::from_value(self.row.trail.clone()).unwrap_or_default();
         if !self.is_undoing() && !trail.contains(&state) {
             trail.push(state.clone());
         }
         let attempt = self.claimed.attempt + 1;
-        Settled {
+        Transition {
             run: self.row.id,
             tenant: self.row.tenant_id,
             asked_by: self.row.asked_by.clone(),
@@ -197,107 +197,108 @@ impl Work {
             due: now,
             keep: false,
             attempt: 0,
-            line: Line { state, outcome, next: None, attempt, reason: None },
-            eaten: Vec::new(),
+            line: HistoryEntry { state, outcome, next: None, attempt, reason: None },
+            consumed: Vec::new(),
             changes: Vec::new(),
         }
     }
 
-    fn forward(&self, next: Next<&'static str>, now: Timestamp) -> Settled {
+    fn forward(&self, next: Next<&'static str>, now: Timestamp) -> Transition {
         match next {
-            Next::Done => Settled { status: RunStatus::Done, ..self.base("DONE", now) },
+            Next::Done => Transition { status: RunStatus::Done, ..self.base("DONE", now) },
             Next::Wait { until: None, or: None } => {
                 let reason = Reason::new("WAIT_UNNAMED", "A step waits for neither a time nor a signal.");
-                self.turn_round(reason, "FAILED", now)
+                self.start_undoing(reason, "FAILED", now)
             }
             Next::Wait { until, or } => {
                 let due = until.unwrap_or(now + FOR_EVER);
-                Settled { status: RunStatus::Waiting, wait_signal: or, due, ..self.base("WAITED", now) }
+                Transition { status: RunStatus::Waiting, wait_signal: or, due, ..self.base("WAITED", now) }
             }
             Next::Go(to) if self.row_of_state().is_some_and(|row| row.then.contains(&to)) => {
-                let mut settled = self.base("WENT_ON", now);
-                settled.line.next = Some(to.to_owned());
-                to.clone_into(&mut settled.state);
-                settled
+                let mut transition = self.base("WENT_ON", now);
+                transition.line.next = Some(to.to_owned());
+                to.clone_into(&mut transition.state);
+                transition
             }
             Next::Go(_) => {
                 let reason =
                     Reason::new("SUCCESSOR_UNKNOWN", "A step went to a state that its table does not allow.");
-                self.turn_round(reason, "FAILED", now)
+                self.start_undoing(reason, "FAILED", now)
             }
         }
     }
 
     /// One undo is done: continues with the state before it, or ends the run.
-    fn backward(&self, now: Timestamp) -> Settled {
-        let mut settled = self.base("UNDONE", now);
-        settled.reason = self.stored_reason();
-        settled.trail.retain(|state| *state != settled.line.state);
-        match settled.trail.last().cloned() {
+    fn backward(&self, now: Timestamp) -> Transition {
+        let mut transition = self.base("UNDONE", now);
+        transition.reason = self.stored_reason();
+        transition.trail.retain(|state| *state != transition.line.state);
+        match transition.trail.last().cloned() {
             Some(before) => {
-                settled.line.next = Some(before.clone());
-                settled.state = before;
-                settled.status = RunStatus::Undoing;
+                transition.line.next = Some(before.clone());
+                transition.state = before;
+                transition.status = RunStatus::Undoing;
             }
-            None if self.row.cancel_requested => settled.status = RunStatus::Cancelled,
-            None => settled.status = RunStatus::Failed,
+            None if self.row.cancel_requested => transition.status = RunStatus::Cancelled,
+            None => transition.status = RunStatus::Failed,
         }
-        settled
+        transition
     }
 
-    fn troubled(&self, trouble: Trouble, undoing: bool, now: Timestamp, jitter: u32) -> Settled {
+    fn troubled(&self, trouble: StepError, undoing: bool, now: Timestamp, jitter: u32) -> Transition {
         let failed = u32::try_from(self.claimed.attempt + 1).unwrap_or(u32::MAX);
         let policy = match undoing {
             true => Retry::PATIENT,
             false => self.row_of_state().map_or(Retry::NEVER, |row| row.retry),
         };
         let (reason, wait) = match trouble {
-            Trouble::Retry { reason, after } => {
+            StepError::Retry { reason, after } => {
                 let wait = policy.wait(failed, jitter).map(|wait| wait.max(after.unwrap_or(Duration::ZERO)));
                 (reason, wait)
             }
-            Trouble::Later { reason, after } => (reason, Some(after)),
-            Trouble::Fail(reason) => (reason, None),
+            StepError::Later { reason, after } => (reason, Some(after)),
+            StepError::Fail(reason) => (reason, None),
         };
         match (wait, undoing) {
             (Some(wait), _) => {
-                let mut settled = self.base("RETRIED", now);
-                settled.status = if undoing { RunStatus::Undoing } else { RunStatus::Waiting };
-                settled.reason = if undoing { self.stored_reason() } else { Some(reason.clone()) };
-                settled.due = domain::time::after(now, wait.min(LONGEST_WAIT));
-                settled.attempt = self.claimed.attempt + 1;
-                settled.line.reason = Some(reason);
-                settled
+                let mut transition = self.base("RETRIED", now);
+                transition.status = if undoing { RunStatus::Undoing } else { RunStatus::Waiting };
+                transition.reason = if undoing { self.stored_reason() } else { Some(reason.clone()) };
+                transition.due = domain::time::after(now, wait.min(MAX_WAIT));
+                transition.attempt = self.claimed.attempt + 1;
+                transition.line.reason = Some(reason);
+                transition
             }
-            (None, true) => {
-                self.park(reason.act("Check what is left at the provider, then retry the run."), now)
-            }
-            (None, false) => self.turn_round(reason, "FAILED", now),
+            (None, true) => self.park(
+                reason.with_next_action("Check what is left at the provider, then retry the run."),
+                now,
+            ),
+            (None, false) => self.start_undoing(reason, "FAILED", now),
         }
     }
 
     /// Turns the run to undoing, beginning with the state that was entered last for the first time. This is not the
     /// present state if the table led back to an earlier one.
-    fn turn_round(&self, reason: Reason, outcome: &'static str, now: Timestamp) -> Settled {
-        let mut settled = self.base(outcome, now);
-        if let Some(last) = settled.trail.last().filter(|last| **last != settled.state).cloned() {
-            settled.line.next = Some(last.clone());
-            settled.state = last;
+    fn start_undoing(&self, reason: Reason, outcome: &'static str, now: Timestamp) -> Transition {
+        let mut transition = self.base(outcome, now);
+        if let Some(last) = transition.trail.last().filter(|last| **last != transition.state).cloned() {
+            transition.line.next = Some(last.clone());
+            transition.state = last;
         }
-        settled.status = RunStatus::Undoing;
-        settled.undoing = true;
-        settled.line.reason = Some(reason.clone());
-        settled.reason = Some(reason);
-        settled
+        transition.status = RunStatus::Undoing;
+        transition.undoing = true;
+        transition.line.reason = Some(reason.clone());
+        transition.reason = Some(reason);
+        transition
     }
 
     /// Quarantines the run until a person looks at it.
-    fn park(&self, reason: Reason, now: Timestamp) -> Settled {
-        let mut settled = self.base("QUARANTINED", now);
-        settled.status = RunStatus::Quarantined;
-        settled.line.reason = Some(reason.clone());
-        settled.reason = Some(reason);
-        settled
+    fn park(&self, reason: Reason, now: Timestamp) -> Transition {
+        let mut transition = self.base("QUARANTINED", now);
+        transition.status = RunStatus::Quarantined;
+        transition.line.reason = Some(reason.clone());
+        transition.reason = Some(reason);
+        transition
     }
 
     fn row_of_state(&self) -> Option<&'static Row> {

@@ -5,7 +5,7 @@ use domain::Ids;
 use super::*;
 use crate::campaign::Campaign;
 
-fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Work, Timestamp) {
+fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (ClaimedRun, Timestamp) {
     let clock = std::sync::Arc::new(domain::TestClock::at(Timestamp::UNIX_EPOCH));
     let ids = Ids::seeded(clock, 1);
     let now = ids.now();
@@ -33,44 +33,52 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Work, 
         finished_at: None,
     };
     let claimed = Claimed { run, tenant, lane: Lane::Bulk, epoch: 5, attempt, crashes: 0, wakes: 0, at: now };
-    (Work { claimed, row, table: &Campaign::TABLE, signals: Vec::new(), since: Duration::ZERO }, now)
+    (ClaimedRun { claimed, row, table: &Campaign::TABLE, signals: Vec::new(), since: Duration::ZERO }, now)
 }
 
-fn taken(outcome: Result<Next<&'static str>, Trouble>) -> Taken {
+fn output(outcome: Result<Next<&'static str>, StepError>) -> StepOutput {
     let changes = vec![Change::CampaignFinished(Uuid::nil())];
-    Taken { memory: Some(serde_json::json!({ "new": true })), eaten: vec![Uuid::nil()], changes, outcome }
+    StepOutput {
+        memory: Some(serde_json::json!({ "new": true })),
+        consumed: vec![Uuid::nil()],
+        changes,
+        outcome,
+    }
 }
 
 #[test]
 fn a_step_that_goes_on_keeps_its_memory_and_changes() {
     let (work, now) = work(RunStatus::Running, "Discover", &[], 0);
-    let settled = work.after(taken(Ok(Next::Go("Enlist"))), now, 0);
-    assert_eq!((settled.state.as_str(), settled.status), ("Enlist", RunStatus::Running));
-    assert_eq!(settled.trail, ["Discover"]);
-    assert_eq!((settled.changes.len(), settled.eaten.len()), (1, 1));
-    assert_eq!(settled.memory, serde_json::json!({ "new": true }));
+    let transition = work.transition_after(output(Ok(Next::Go("Enlist"))), now, 0);
+    assert_eq!((transition.state.as_str(), transition.status), ("Enlist", RunStatus::Running));
+    assert_eq!(transition.trail, ["Discover"]);
+    assert_eq!((transition.changes.len(), transition.consumed.len()), (1, 1));
+    assert_eq!(transition.memory, serde_json::json!({ "new": true }));
 }
 
 #[test]
 fn a_step_cannot_leave_its_table() {
     let (work, now) = work(RunStatus::Running, "Discover", &[], 0);
-    let settled = work.after(taken(Ok(Next::Go("AwaitResults"))), now, 0);
-    assert_eq!(settled.status, RunStatus::Undoing);
-    assert_eq!(settled.reason.unwrap().code, "SUCCESSOR_UNKNOWN");
+    let transition = work.transition_after(output(Ok(Next::Go("AwaitResults"))), now, 0);
+    assert_eq!(transition.status, RunStatus::Undoing);
+    assert_eq!(transition.reason.unwrap().code, "SUCCESSOR_UNKNOWN");
 }
 
 #[test]
 fn a_failing_step_leaves_nothing_and_waits_longer_each_time_until_it_turns_round() {
-    let trouble = || Trouble::Retry { reason: Reason::new("X", "x"), after: None };
+    let trouble = || StepError::Retry { reason: Reason::new("X", "x"), after: None };
     let mut waits = Vec::new();
     for attempt in 0..8 {
         let (work, now) = work(RunStatus::Running, "Discover", &["Discover"], attempt);
-        let settled = work.after(taken(Err(trouble())), now, 0);
-        assert!(settled.changes.is_empty() && settled.eaten.is_empty(), "a failed step writes nothing");
-        if settled.status == RunStatus::Undoing {
+        let transition = work.transition_after(output(Err(trouble())), now, 0);
+        assert!(
+            transition.changes.is_empty() && transition.consumed.is_empty(),
+            "a failed step writes nothing"
+        );
+        if transition.status == RunStatus::Undoing {
             assert_eq!(attempt, 7, "the last of eight attempts turns it round");
         }
-        waits.push((settled.due - now).num_seconds());
+        waits.push((transition.due - now).num_seconds());
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 0]);
 }
@@ -80,12 +88,15 @@ fn no_provider_makes_a_run_wait_for_more_than_a_day() {
     for endless in [Duration::MAX, Duration::from_secs(u64::MAX), Duration::from_hours(876_000)] {
         let reason = || Reason::new("X", "x");
         for trouble in [
-            Trouble::Retry { reason: reason(), after: Some(endless) },
-            Trouble::Later { reason: reason(), after: endless },
+            StepError::Retry { reason: reason(), after: Some(endless) },
+            StepError::Later { reason: reason(), after: endless },
         ] {
             let (work, now) = work(RunStatus::Running, "Discover", &["Discover"], 0);
-            let settled = work.after(taken(Err(trouble)), now, 0);
-            assert_eq!((settled.status, settled.due - now), (RunStatus::Waiting, chrono::Duration::days(1)));
+            let transition = work.transition_after(output(Err(trouble)), now, 0);
+            assert_eq!(
+                (transition.status, transition.due - now),
+                (RunStatus::Waiting, chrono::Duration::days(1))
+            );
         }
     }
 }
@@ -94,59 +105,62 @@ fn no_provider_makes_a_run_wait_for_more_than_a_day() {
 fn waiting_for_our_own_limits_never_turns_a_run_round() {
     let (work, now) = work(RunStatus::Running, "Discover", &["Discover"], 7);
     let (reason, after) = (Reason::new("X", "x"), Duration::from_secs(3));
-    let settled = work.after(taken(Err(Trouble::Later { reason, after })), now, 0);
+    let transition = work.transition_after(output(Err(StepError::Later { reason, after })), now, 0);
     assert_eq!(
-        (settled.status, settled.attempt),
+        (transition.status, transition.attempt),
         (RunStatus::Waiting, 8),
         "though this was the last attempt"
     );
-    assert_eq!((settled.due - now).num_seconds(), 3);
-    assert!(settled.changes.is_empty());
+    assert_eq!((transition.due - now).num_seconds(), 3);
+    assert!(transition.changes.is_empty());
 }
 
 #[test]
 fn undoing_goes_back_state_by_state_and_ends_as_failed() {
     let (first, now) = work(RunStatus::Undoing, "Enlist", &["Discover", "Enlist"], 0);
-    let settled = first.after(taken(Ok(Next::Done)), now, 0);
-    assert_eq!((settled.state.as_str(), settled.status), ("Discover", RunStatus::Undoing));
+    let transition = first.transition_after(output(Ok(Next::Done)), now, 0);
+    assert_eq!((transition.state.as_str(), transition.status), ("Discover", RunStatus::Undoing));
     let (last, now) = work(RunStatus::Undoing, "Discover", &["Discover"], 0);
-    let settled = last.after(taken(Ok(Next::Done)), now, 0);
-    assert_eq!(settled.status, RunStatus::Failed);
-    assert!(settled.trail.is_empty());
+    let transition = last.transition_after(output(Ok(Next::Done)), now, 0);
+    assert_eq!(transition.status, RunStatus::Failed);
+    assert!(transition.trail.is_empty());
 }
 
 #[test]
 fn a_run_that_had_come_back_to_an_earlier_state_undoes_the_later_one_first() {
     let (back, now) = work(RunStatus::Running, "Discover", &["Discover", "Enlist"], 0);
-    let settled = back.after(taken(Err(Trouble::fail("X", "x"))), now, 0);
-    assert_eq!((settled.state.as_str(), settled.status), ("Enlist", RunStatus::Undoing));
-    assert_eq!((settled.line.state.as_str(), settled.line.next.as_deref()), ("Discover", Some("Enlist")));
+    let transition = back.transition_after(output(Err(StepError::fail("X", "x"))), now, 0);
+    assert_eq!((transition.state.as_str(), transition.status), ("Enlist", RunStatus::Undoing));
+    assert_eq!(
+        (transition.line.state.as_str(), transition.line.next.as_deref()),
+        ("Discover", Some("Enlist"))
+    );
 }
 
 #[test]
 fn an_undo_that_cannot_be_done_is_parked_in_sight() {
     let (work, now) = work(RunStatus::Undoing, "Discover", &["Discover"], 0);
-    let settled = work.after(taken(Err(Trouble::fail("LEFT", "left"))), now, 0);
-    assert_eq!(settled.status, RunStatus::Quarantined);
-    assert!(settled.reason.unwrap().next_action.is_some());
+    let transition = work.transition_after(output(Err(StepError::fail("LEFT", "left"))), now, 0);
+    assert_eq!(transition.status, RunStatus::Quarantined);
+    assert!(transition.reason.unwrap().next_action.is_some());
 }
 
 #[test]
 fn work_that_kills_its_workers_is_parked_and_asked_for_stops_turn_round() {
     let (mut dead, now) = work(RunStatus::Running, "Discover", &[], 0);
     dead.claimed.crashes = MAX_CRASHES;
-    assert_eq!(dead.before_any_step(now).unwrap().status, RunStatus::Quarantined);
+    assert_eq!(dead.decide_before_step(now).unwrap().status, RunStatus::Quarantined);
     let (mut stopped, now) = work(RunStatus::Running, "Discover", &[], 0);
     stopped.row.cancel_requested = true;
-    assert_eq!(stopped.before_any_step(now).unwrap().status, RunStatus::Undoing);
+    assert_eq!(stopped.decide_before_step(now).unwrap().status, RunStatus::Undoing);
 }
 
 #[test]
 fn a_wait_must_be_named() {
     let (unnamed, now) = work(RunStatus::Running, "AwaitResults", &[], 0);
-    let settled = unnamed.after(taken(Ok(Next::Wait { until: None, or: None })), now, 0);
-    assert_eq!(settled.reason.unwrap().code, "WAIT_UNNAMED");
+    let transition = unnamed.transition_after(output(Ok(Next::Wait { until: None, or: None })), now, 0);
+    assert_eq!(transition.reason.unwrap().code, "WAIT_UNNAMED");
     let (named, now) = work(RunStatus::Running, "AwaitResults", &[], 0);
-    let settled = named.after(taken(Ok(Next::Wait { until: None, or: Some("x") })), now, 0);
-    assert_eq!((settled.status, settled.wait_signal), (RunStatus::Waiting, Some("x")));
+    let transition = named.transition_after(output(Ok(Next::Wait { until: None, or: Some("x") })), now, 0);
+    assert_eq!((transition.status, transition.wait_signal), (RunStatus::Waiting, Some("x")));
 }

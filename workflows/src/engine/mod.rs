@@ -7,23 +7,25 @@
 
 mod commit;
 mod committers;
+mod crash_suspects;
 mod decide;
-mod hands;
-mod one_by_one;
-mod shares;
+mod sqlite;
 mod step;
-mod suspects;
 mod sweep;
 mod table;
+mod tenant_quota;
 mod worker;
+mod worker_context;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use services::{Services, catalogue::WorkflowInfo};
 
-pub use commit::{Fate, TOGETHER, commit, commit_keeping};
-pub use decide::{Line, MAX_CRASHES, Settled, Work};
-pub use step::{Flow, Given, Next, Outcome, Signal, Step, Taken, Trouble, Undone, World, nothing};
+pub use commit::{COMMIT_BATCH, CommitOutcome, commit, commit_keeping};
+pub use decide::{ClaimedRun, HistoryEntry, MAX_CRASHES, Transition};
+pub use step::{
+    Flow, Next, Outcome, Signal, Step, StepContext, StepError, StepInput, StepOutput, UndoOutcome, nothing,
+};
 pub use table::{Retry, Row, Table};
 
 /// A node's engine: the workflows it knows and what they stand on. Cheap to clone.
@@ -31,7 +33,7 @@ pub use table::{Retry, Row, Table};
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    world: World,
+    context: StepContext,
     node: String,
     flows: BTreeMap<(&'static str, i32), Box<dyn Flow>>,
 }
@@ -46,17 +48,17 @@ impl Engine {
     /// An engine that knows these workflows. `node` names this process in leases and histories.
     pub fn new(services: Services, node: impl Into<String>, flows: Vec<Box<dyn Flow>>) -> Self {
         let flows = flows.into_iter().map(|flow| ((flow.table().name, flow.table().version), flow)).collect();
-        Self(Arc::new(Inner { world: World { services }, node: node.into(), flows }))
+        Self(Arc::new(Inner { context: StepContext { services }, node: node.into(), flows }))
     }
 
     /// The use cases.
     pub fn services(&self) -> &Services {
-        &self.0.world.services
+        &self.0.context.services
     }
 
     /// What steps reach.
-    pub fn world(&self) -> &World {
-        &self.0.world
+    pub fn context(&self) -> &StepContext {
+        &self.0.context
     }
 
     /// The name of this process.

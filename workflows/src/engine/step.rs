@@ -13,7 +13,7 @@ use super::Table;
 
 /// What every step can use.
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct StepContext {
     /// The use cases and their settings.
     pub services: Services,
 }
@@ -58,15 +58,15 @@ impl<S> Next<S> {
 
 /// Why a step did not succeed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Trouble {
-    /// Execute the step again by its retry policy, but not before `after` if the provider requested a wait.
+pub enum StepError {
+    /// Execute the step again by its retry policy, but not before `transition_after` if the provider requested a wait.
     Retry {
         /// The explanation shown until then.
         reason: Reason,
         /// The shortest wait; `None` leaves the wait to the policy.
         after: Option<Duration>,
     },
-    /// Muster's own limits leave no room now: execute the step again after `after`, however often this happens.
+    /// Muster's own limits leave no room now: execute the step again after `transition_after`, however often this happens.
     Later {
         /// The explanation shown until then.
         reason: Reason,
@@ -77,14 +77,14 @@ pub enum Trouble {
     Fail(Reason),
 }
 
-impl Trouble {
+impl StepError {
     /// A permanent failure with a stable code and a message for people.
     pub fn fail(code: &str, message: impl Into<String>) -> Self {
         Self::Fail(Reason::new(code, message))
     }
 }
 
-impl From<providers::Error> for Trouble {
+impl From<providers::Error> for StepError {
     fn from(error: providers::Error) -> Self {
         let reason = services::health::reason(&error);
         match error.remedy {
@@ -96,7 +96,7 @@ impl From<providers::Error> for Trouble {
     }
 }
 
-impl From<services::Error> for Trouble {
+impl From<services::Error> for StepError {
     fn from(error: services::Error) -> Self {
         match error {
             services::Error::Provider(error) => error.into(),
@@ -108,17 +108,17 @@ impl From<services::Error> for Trouble {
     }
 }
 
-impl From<sea_orm::DbErr> for Trouble {
+impl From<sea_orm::DbErr> for StepError {
     fn from(error: sea_orm::DbErr) -> Self {
         services::Error::from(error).into()
     }
 }
 
 /// The result of a step.
-pub type Outcome<S> = Result<Next<S>, Trouble>;
+pub type Outcome<S> = Result<Next<S>, StepError>;
 
 /// The result of an undo, which must be safe when its step never ran and when the undo ran twice.
-pub type Undone = Result<(), Trouble>;
+pub type UndoOutcome = Result<(), StepError>;
 
 /// A run as its step sees it.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ pub struct Step<M> {
     /// The run's memory; saved with the step.
     pub memory: M,
     signals: Vec<Signal>,
-    eaten: Vec<Uuid>,
+    consumed: Vec<Uuid>,
     changes: Vec<Change>,
 }
 
@@ -147,7 +147,7 @@ impl<M> Step<M> {
     pub fn take(&mut self, name: &str) -> Option<Json> {
         let index = self.signals.iter().position(|signal| signal.name == name)?;
         let signal = self.signals.remove(index);
-        self.eaten.push(signal.id);
+        self.consumed.push(signal.id);
         Some(signal.payload)
     }
 
@@ -159,10 +159,10 @@ impl<M> Step<M> {
 
 impl<M: Serialize> Step<M> {
     /// Turns the step's result into what the committer writes.
-    pub fn close(self, outcome: Result<Next<&'static str>, Trouble>) -> Taken {
-        Taken {
+    pub fn close(self, outcome: Result<Next<&'static str>, StepError>) -> StepOutput {
+        StepOutput {
             memory: serde_json::to_value(&self.memory).ok(),
-            eaten: self.eaten,
+            consumed: self.consumed,
             changes: self.changes,
             outcome,
         }
@@ -171,7 +171,7 @@ impl<M: Serialize> Step<M> {
 
 /// A run as the worker passes it to its workflow.
 #[derive(Debug)]
-pub struct Given<'a> {
+pub struct StepInput<'a> {
     /// The run as stored.
     pub row: &'a entity::run::Model,
     /// The state to execute or to undo.
@@ -184,7 +184,7 @@ pub struct Given<'a> {
     pub now: Timestamp,
 }
 
-impl Given<'_> {
+impl StepInput<'_> {
     /// Parses the memory; `None` when it does not fit the workflow's type.
     pub fn open<M: DeserializeOwned>(self) -> Option<Step<M>> {
         let failure = self.row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
@@ -197,7 +197,7 @@ impl Given<'_> {
             failure,
             memory: serde_json::from_value(self.row.memory.clone()).ok()?,
             signals: self.signals,
-            eaten: Vec::new(),
+            consumed: Vec::new(),
             changes: Vec::new(),
         })
     }
@@ -205,21 +205,21 @@ impl Given<'_> {
 
 /// The results of a step, without the workflow's types.
 #[derive(Debug)]
-pub struct Taken {
+pub struct StepOutput {
     /// The new memory; `None` keeps the old one.
     pub memory: Option<Json>,
     /// The ids of the signals that the step consumed.
-    pub eaten: Vec<Uuid>,
+    pub consumed: Vec<Uuid>,
     /// The changes to write. Written on success only; a failed step stores nothing but its reason.
     pub changes: Vec<Change>,
     /// What follows, or why the step failed.
-    pub outcome: Result<Next<&'static str>, Trouble>,
+    pub outcome: Result<Next<&'static str>, StepError>,
 }
 
-impl Taken {
+impl StepOutput {
     fn failed(code: &str, message: &str) -> Self {
-        let outcome = Err(Trouble::fail(code, message));
-        Self { memory: None, eaten: Vec::new(), changes: Vec::new(), outcome }
+        let outcome = Err(StepError::fail(code, message));
+        Self { memory: None, consumed: Vec::new(), changes: Vec::new(), outcome }
     }
 
     /// The failure of a run in a state that its table does not have.
@@ -245,13 +245,13 @@ pub trait Flow: Send + Sync {
     fn table(&self) -> &'static Table;
 
     /// Executes the step of a state.
-    async fn step(&self, world: &World, given: Given<'_>) -> Taken;
+    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput;
 
     /// Executes the undo of a state's step.
-    async fn undo(&self, world: &World, given: Given<'_>) -> Taken;
+    async fn undo(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput;
 }
 
 /// The undo of states with nothing to undo.
-pub async fn nothing<M>(_world: &World, _at: &mut Step<M>) -> Undone {
+pub async fn nothing<M>(_context: &StepContext, _at: &mut Step<M>) -> UndoOutcome {
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::{Hint, jobs};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, hands::Hands};
+use super::{Engine, worker_context::WorkerContext};
 
 /// After which time without an effect a hint counts as lost.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -13,14 +13,14 @@ const SWEEP: Duration = Duration::from_secs(5);
 const OFFERED_AT_ONCE: u32 = 2000;
 const OFFERED_TO_A_FULL_LANE: u32 = 100;
 /// How many waiting hints keep every node busy until the next sweep: the lane is full.
-const ENOUGH: usize = 2000;
+const FULL_LANE_HINTS: usize = 2000;
 /// How many waiting hints are a crowd.
 const CROWD: usize = 10_000;
 
 impl Engine {
     /// Offers due jobs: those of a timer at once, and every now and then those whose hint seems lost. Sleeps until the
     /// next timer is due.
-    pub(super) async fn sweep_for_ever(self, hands: Hands, stop: CancellationToken) {
+    pub(super) async fn run_sweeper(self, worker: WorkerContext, stop: CancellationToken) {
         let (services, clock) = (self.services(), &*self.services().clock);
         let mut looked = None::<Duration>;
         // While a sweep finds as many as it may offer.
@@ -36,13 +36,13 @@ impl Engine {
             if is_time {
                 looked = Some(now);
             }
-            let is_full = waiting.is_some_and(|waiting| waiting > ENOUGH);
+            let is_full = waiting.is_some_and(|waiting| waiting > FULL_LANE_HINTS);
             let most = if is_full { OFFERED_TO_A_FULL_LANE } else { OFFERED_AT_ONCE };
             is_behind = match jobs::sweep(services.store.engine(), clock, again, most).await {
                 Ok(hints) => {
                     if let (false, Err(error)) = (hints.is_empty(), services.queue.hints.push(&hints).await) {
                         tracing::debug!(%error, "the lane is away; working from the database");
-                        self.work_directly(&hints, &hands).await;
+                        self.work_directly(&hints, &worker).await;
                     }
                     hints.len() == most as usize
                 }
@@ -64,12 +64,12 @@ impl Engine {
     }
 
     /// Works on due jobs without any lane, as many at a time as there are places.
-    async fn work_directly(&self, mut hints: &[Hint], hands: &Hands) {
+    async fn work_directly(&self, mut hints: &[Hint], worker: &WorkerContext) {
         while !hints.is_empty() {
-            let (now, later) = hints.split_at(hands.free().await.clamp(1, hints.len()));
-            let admitted = hands.shares.admit(now, self.share());
-            let Some(places) = hands.take(admitted.len()).await else { return };
-            if let Err(error) = self.claim_and_hand_out(&admitted, places, hands).await {
+            let (now, later) = hints.split_at(worker.free_permits().await.clamp(1, hints.len()));
+            let admitted = worker.tenant_quota.admit(now, self.tenant_limit());
+            let Some(permits) = worker.acquire(admitted.len()).await else { return };
+            if let Err(error) = self.claim_and_dispatch(&admitted, permits, worker).await {
                 return tracing::warn!(%error, "jobs could not be claimed");
             }
             hints = later;

@@ -181,23 +181,23 @@ macro_rules! workflow {
 
             async fn step(
                 &self,
-                world: &$crate::engine::World,
-                given: $crate::engine::Given<'_>,
-            ) -> $crate::engine::Taken {
-                let Some(state) = State::parse(given.state) else { return $crate::engine::Taken::unknown_state() };
-                let Some(mut at) = given.open::<$memory>() else { return $crate::engine::Taken::unreadable() };
-                let outcome = match state { $(State::$state => $does(world, &mut at).await),+ };
+                context: &$crate::engine::StepContext,
+                input: $crate::engine::StepInput<'_>,
+            ) -> $crate::engine::StepOutput {
+                let Some(state) = State::parse(input.state) else { return $crate::engine::StepOutput::unknown_state() };
+                let Some(mut at) = input.open::<$memory>() else { return $crate::engine::StepOutput::unreadable() };
+                let outcome = match state { $(State::$state => $does(context, &mut at).await),+ };
                 at.close(outcome.map(|next| next.map(State::name)))
             }
 
             async fn undo(
                 &self,
-                world: &$crate::engine::World,
-                given: $crate::engine::Given<'_>,
-            ) -> $crate::engine::Taken {
-                let Some(state) = State::parse(given.state) else { return $crate::engine::Taken::unknown_state() };
-                let Some(mut at) = given.open::<$memory>() else { return $crate::engine::Taken::unreadable() };
-                let outcome = match state { $(State::$state => $undo(world, &mut at).await),+ };
+                context: &$crate::engine::StepContext,
+                input: $crate::engine::StepInput<'_>,
+            ) -> $crate::engine::StepOutput {
+                let Some(state) = State::parse(input.state) else { return $crate::engine::StepOutput::unknown_state() };
+                let Some(mut at) = input.open::<$memory>() else { return $crate::engine::StepOutput::unreadable() };
+                let outcome = match state { $(State::$state => $undo(context, &mut at).await),+ };
                 at.close(outcome.map(|()| $crate::engine::Next::Done))
             }
         }

@@ -21,13 +21,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Engine, Given, Signal, Taken,
-    commit::{Fate, commit, give_back},
+    Engine, Signal, StepInput, StepOutput,
+    commit::{CommitOutcome, commit, give_back},
     committers::Committers,
-    decide::{MAX_CRASHES, Settled, Work},
-    hands::{Hands, Held},
-    shares::Shares,
-    suspects::Suspects,
+    crash_suspects::CrashSuspects,
+    decide::{ClaimedRun, MAX_CRASHES, Transition},
+    tenant_quota::TenantQuota,
+    worker_context::{HeldLeases, WorkerContext},
 };
 
 /// How long a claim lasts without a heartbeat.
@@ -37,11 +37,11 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How many claims of a node are under way at a time: while one waits for the database, the next hints are read.
 const CLAIMS: usize = 2;
 /// How many states a worker takes a run through under one claim, before others have their turn.
-const STRIDE: usize = 16;
+const MAX_STEPS_PER_CLAIM: usize = 16;
 
 /// Whether a run is parked if its worker dies over it once more: it is worked on with nothing beside it, so that no
 /// neighbour's death is counted for it.
-fn is_last_chance(work: &Work) -> bool {
+fn is_last_chance(work: &ClaimedRun) -> bool {
     work.claimed.crashes + 1 >= MAX_CRASHES && work.claimed.crashes < MAX_CRASHES
 }
 
@@ -49,28 +49,28 @@ impl Engine {
     /// Starts working: a dispatcher, a heartbeat, committers and up to `at_once` steps at a time. Ends, with its work
     /// finished or given back, soon after `stop`.
     pub fn start(&self, tracker: &TaskTracker, stop: &CancellationToken, at_once: usize) {
-        let held = Held::default();
-        let places = Arc::new(Semaphore::new(at_once));
-        let hands = Hands {
+        let held_leases = HeldLeases::default();
+        let permits = Arc::new(Semaphore::new(at_once));
+        let worker = WorkerContext {
             committers: Committers::start(self, tracker),
-            held: held.clone(),
-            places,
-            all_places: at_once,
-            shares: Shares::default(),
-            suspects: Suspects::default(),
+            held_leases: held_leases.clone(),
+            permits,
+            permit_count: at_once,
+            tenant_quota: TenantQuota::default(),
+            crash_suspects: CrashSuspects::default(),
             tracker: tracker.clone(),
             stop: stop.clone(),
         };
-        tracker.spawn(self.clone().beat_for_ever(held.clone(), stop.clone()));
-        tracker.spawn(self.clone().sweep_for_ever(hands.clone(), stop.clone()));
-        tracker.spawn(self.clone().work_for_ever(hands, stop.clone()));
+        tracker.spawn(self.clone().run_heartbeat(held_leases.clone(), stop.clone()));
+        tracker.spawn(self.clone().run_sweeper(worker.clone(), stop.clone()));
+        tracker.spawn(self.clone().run_dispatcher(worker, stop.clone()));
     }
 
     /// Leaves what this node still holds to the others at once: for its end, when what it was doing took too long or
     /// could not be written.
-    pub async fn leave(&self) {
+    pub async fn release_leases(&self) {
         let services = self.services();
-        if let Err(error) = jobs::leave(services.store.engine(), &*services.clock, self.node()).await {
+        if let Err(error) = jobs::release_node(services.store.engine(), &*services.clock, self.node()).await {
             tracing::warn!(%error, "leases were not ended; they will run out");
         }
     }
@@ -87,14 +87,14 @@ impl Engine {
             if works.is_empty() {
                 return Ok(steps);
             }
-            let settled = join_all(works.iter().map(|work| self.work(work))).await;
-            let written = commit(self.services(), self.node(), settled).await;
+            let transition = join_all(works.iter().map(|work| self.work(work))).await;
+            let written = commit(self.services(), self.node(), transition).await;
             steps += written.iter().filter(|(_, written)| *written).count();
         }
     }
 
     /// Claims the runs of hints and reads them.
-    pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<Work>, DatabaseError> {
+    pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<ClaimedRun>, DatabaseError> {
         let ids: Vec<Uuid> = hints.iter().map(|hint| hint.run).collect();
         let services = self.services();
         // Before the claim: what passes meanwhile counts as passed.
@@ -105,7 +105,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.run).collect();
-        let select = entity::run::everywhere().filter(services.store.one_of(entity::run::Column::Id, &ids));
+        let select = entity::run::all_tenants().filter(services.store.id_in(entity::run::Column::Id, &ids));
         let (rows, signals) = tokio::join!(select.all(services.store.by_key()), self.signals(&ids));
         let mut rows: HashMap<Uuid, entity::run::Model> =
             rows?.into_iter().map(|row| (row.id, row)).collect();
@@ -116,53 +116,53 @@ impl Engine {
             match self.table(&row.workflow, row.version) {
                 Some(table) => {
                     let signals = signals.remove(&claimed.run).unwrap_or_default();
-                    works.push(Work { claimed, row, table, signals, since });
+                    works.push(ClaimedRun { claimed, row, table, signals, since });
                 }
-                None => self.stranger(&row, &claimed).await,
+                None => self.release_unknown(&row, &claimed).await,
             }
         }
         Ok(works)
     }
 
     /// A run of a workflow or version that this binary does not know: a newer or older node has to take it.
-    async fn stranger(&self, row: &entity::run::Model, claimed: &Claimed) {
+    async fn release_unknown(&self, row: &entity::run::Model, claimed: &Claimed) {
         tracing::warn!(run = %row.id, workflow = row.workflow, version = row.version, "no such workflow here");
         give_back(self.services(), claimed).await;
     }
 
     /// Does one step or undo.
-    pub async fn work(&self, work: &Work) -> Settled {
+    pub async fn work(&self, work: &ClaimedRun) -> Transition {
         let clock = &*self.services().clock;
         let now = work.now(clock);
-        if let Some(settled) = work.before_any_step(now) {
-            return settled;
+        if let Some(transition) = work.decide_before_step(now) {
+            return transition;
         }
         let flow = self.flow(work.table.name, work.table.version).expect("the table was found by its flow");
         // A worker that died over this state may have done its deed: to the step that is a failed attempt too.
         let attempt = u32::try_from(work.claimed.attempt + work.claimed.crashes).unwrap_or_default();
         let signals = work.signals.clone();
-        let given = Given { row: &work.row, state: work.state(), attempt, signals, now };
+        let input = StepInput { row: &work.row, state: work.state(), attempt, signals, now };
         // What a step commits by itself is recorded as its run's.
         let doing = in_request(Id::<ids::Run>::from_uuid(work.claimed.run).to_string(), async {
             match work.is_undoing() {
-                false => flow.step(self.world(), given).await,
-                true => flow.undo(self.world(), given).await,
+                false => flow.step(self.context(), input).await,
+                true => flow.undo(self.context(), input).await,
             }
         });
         // A panic is a failure like any other: what was done is undone, and whoever looks sees why the run ended.
-        let taken = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
+        let output = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(run = %work.claimed.run, state = work.state(), "a step panicked");
-            Taken::panicked()
+            StepOutput::panicked()
         });
         let jitter = self.services().ids.below(100) as u32;
-        work.after(taken, work.now(clock), jitter)
+        work.transition_after(output, work.now(clock), jitter)
     }
 
     /// The signals that wait for runs, read after their claim. A step never goes without: it would sleep through what
     /// it did not see.
     async fn signals(&self, runs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Signal>>, DatabaseError> {
         let store = &self.services().store;
-        let select = entity::signal::everywhere().filter(store.one_of(entity::signal::Column::RunId, runs));
+        let select = entity::signal::all_tenants().filter(store.id_in(entity::signal::Column::RunId, runs));
         let rows = select.order_by_asc(entity::signal::Column::Id).all(store.by_key()).await?;
         let mut signals: HashMap<Uuid, Vec<Signal>> = HashMap::new();
         for row in rows {
@@ -172,15 +172,15 @@ impl Engine {
         Ok(signals)
     }
 
-    async fn work_for_ever(self, hands: Hands, stop: CancellationToken) {
+    async fn run_dispatcher(self, worker: WorkerContext, stop: CancellationToken) {
         // Here, because nothing is claimed before it.
-        self.end_leases_of_the_dead().await;
+        self.end_stale_leases().await;
         let hints = Arc::clone(&self.services().queue.hints);
         let claims = Arc::new(Semaphore::new(CLAIMS));
         while !stop.is_cancelled() {
             let Ok(turn) = Arc::clone(&claims).acquire_owned().await else { return };
-            let free = hands.free().await;
-            let patience = hands.shares.patience(self.share());
+            let free = worker.free_permits().await;
+            let patience = worker.tenant_quota.max_wait(self.tenant_limit());
             let next = tokio::select! {
                 () = stop.cancelled() => return,
                 next = hints.next(free, patience) => next,
@@ -189,13 +189,15 @@ impl Engine {
                 tracing::debug!(%error, "no hints; the sweep goes on");
                 Vec::new()
             });
-            let mut found = hands.shares.admit(&next, self.share());
-            found.extend(hands.shares.ready(free.saturating_sub(found.len()), self.share()));
-            let Some(places) = hands.take(found.len()).await else { return };
-            let (engine, hands, hints) = (self.clone(), hands.clone(), Arc::clone(&hints));
-            hands.tracker.clone().spawn(async move {
-                let worked = engine.claim_and_hand_out(&found, places, &hands).await;
-                if let (false, Err(error)) = (next.is_empty(), hints.settled(&next).await) {
+            let mut found = worker.tenant_quota.admit(&next, self.tenant_limit());
+            found.extend(
+                worker.tenant_quota.next_ready(free.saturating_sub(found.len()), self.tenant_limit()),
+            );
+            let Some(permits) = worker.acquire(found.len()).await else { return };
+            let (engine, worker, hints) = (self.clone(), worker.clone(), Arc::clone(&hints));
+            worker.tracker.clone().spawn(async move {
+                let worked = engine.claim_and_dispatch(&found, permits, &worker).await;
+                if let (false, Err(error)) = (next.is_empty(), hints.acknowledge(&next).await) {
                     tracing::debug!(%error, "hints were not settled; a doubled hint finds nothing to claim");
                 }
                 if let Err(error) = worked {
@@ -208,23 +210,23 @@ impl Engine {
     }
 
     /// How many runs of one tenant this node works on at a time.
-    pub(super) fn share(&self) -> usize {
+    pub(super) fn tenant_limit(&self) -> usize {
         let services = self.services();
         services.settings.tenant_runs_at_once.div_ceil(services.queue.nodes())
     }
 
     /// Claims what was admitted and works on it, each run in a task of its own, in the places that were taken for them.
-    pub(super) async fn claim_and_hand_out(
+    pub(super) async fn claim_and_dispatch(
         &self,
         admitted: &[Hint],
-        mut places: OwnedSemaphorePermit,
-        hands: &Hands,
+        mut permits: OwnedSemaphorePermit,
+        worker: &WorkerContext,
     ) -> Result<(), DatabaseError> {
         let works = match self.claim(admitted).await {
             Ok(works) => works,
             Err(error) => {
                 for hint in admitted {
-                    hands.shares.put_down(hint);
+                    worker.tenant_quota.release(hint);
                 }
                 return Err(error);
             }
@@ -234,36 +236,39 @@ impl Engine {
         admitted
             .iter()
             .filter(|hint| !claimed.remove(&hint.run))
-            .for_each(|hint| hands.shares.put_down(hint));
+            .for_each(|hint| worker.tenant_quota.release(hint));
         let (mut fit, mut claims) = (Vec::with_capacity(works.len()), Vec::with_capacity(works.len()));
         for work in works {
             let hint = Hint { run: work.claimed.run, tenant: work.claimed.tenant, lane: work.claimed.lane };
-            if work.claimed.crashes > 0 && !hands.suspects.admit(hint) {
+            if work.claimed.crashes > 0 && !worker.crash_suspects.admit(hint) {
                 give_back(self.services(), &work.claimed).await;
-                hands.shares.put_down(&hint);
+                worker.tenant_quota.release(&hint);
                 continue;
             }
             if is_last_chance(&work) {
                 give_back(self.services(), &work.claimed).await;
-                hands.shares.put_down(&hint);
-                let (engine, hands) = (self.clone(), hands.clone());
-                hands.tracker.clone().spawn(async move { engine.work_on_suspects(Some(hint), &hands).await });
+                worker.tenant_quota.release(&hint);
+                let (engine, worker) = (self.clone(), worker.clone());
+                worker
+                    .tracker
+                    .clone()
+                    .spawn(async move { engine.work_on_suspects(Some(hint), &worker).await });
                 continue;
             }
             claims.push((work.claimed.run, work.claimed.epoch));
             fit.push((work, hint));
         }
-        hands.held.add(&claims);
+        worker.held_leases.add(&claims);
         for (work, hint) in fit {
-            let place = places.split(1);
-            let (engine, hands) = (self.clone(), hands.clone());
-            hands.tracker.clone().spawn(async move {
+            let permit = permits.split(1);
+            let (engine, worker) = (self.clone(), worker.clone());
+            worker.tracker.clone().spawn(async move {
                 let is_suspect = work.claimed.crashes > 0;
-                engine.work_on(work, &hands).await;
-                hands.shares.put_down(&hint);
-                drop(place);
+                engine.work_on(work, &worker).await;
+                worker.tenant_quota.release(&hint);
+                drop(permit);
                 if is_suspect {
-                    engine.work_on_suspects(None, &hands).await;
+                    engine.work_on_suspects(None, &worker).await;
                 }
             });
         }
@@ -271,66 +276,66 @@ impl Engine {
     }
 
     /// Works on one claim until it is put down.
-    async fn work_on(&self, work: Work, hands: &Hands) {
+    async fn work_on(&self, work: ClaimedRun, worker: &WorkerContext) {
         let claim = (work.claimed.run, work.claimed.epoch);
         // Steps are guarded by themselves. Whatever else panics lets the lease run out, so that the next claim counts it
         // as a crash.
-        if AssertUnwindSafe(self.walk(work, hands)).catch_unwind().await.is_err() {
+        if AssertUnwindSafe(self.run_steps(work, worker)).catch_unwind().await.is_err() {
             tracing::error!(run = %claim.0, "working on a run panicked; its lease will run out");
         }
-        hands.held.remove(&[claim]);
+        worker.held_leases.remove(&[claim]);
     }
 
     /// Works on suspects one after the other: on the first, if one was admitted, then on those that waited.
-    async fn work_on_suspects(&self, first: Option<Hint>, hands: &Hands) {
-        let mut next = first.or_else(|| hands.suspects.next());
+    async fn work_on_suspects(&self, first: Option<Hint>, worker: &WorkerContext) {
+        let mut next = first.or_else(|| worker.crash_suspects.next());
         while let Some(hint) = next {
-            if !hands.stop.is_cancelled()
-                && let Err(error) = self.work_on_suspect(hint, hands).await
+            if !worker.stop.is_cancelled()
+                && let Err(error) = self.work_on_suspect(hint, worker).await
             {
                 tracing::warn!(%error, "a job could not be claimed; the sweep will offer it again");
             }
-            next = hands.suspects.next();
+            next = worker.crash_suspects.next();
         }
     }
 
-    async fn work_on_suspect(&self, hint: Hint, hands: &Hands) -> Result<(), DatabaseError> {
-        let Some(mut places) = hands.take(1).await else { return Ok(()) };
+    async fn work_on_suspect(&self, hint: Hint, worker: &WorkerContext) -> Result<(), DatabaseError> {
+        let Some(mut permits) = worker.acquire(1).await else { return Ok(()) };
         let mut works = self.claim(&[hint]).await?;
         if works.iter().any(is_last_chance) {
             // Not held while it waits: what dies meanwhile is not this one's doing.
             for work in works.drain(..) {
                 give_back(self.services(), &work.claimed).await;
             }
-            drop(places);
-            let Some(all) = hands.take(hands.all_places).await else { return Ok(()) };
-            (places, works) = (all, self.claim(&[hint]).await?);
+            drop(permits);
+            let Some(all) = worker.acquire(worker.permit_count).await else { return Ok(()) };
+            (permits, works) = (all, self.claim(&[hint]).await?);
         }
         for work in works {
-            hands.held.add(&[(work.claimed.run, work.claimed.epoch)]);
-            self.work_on(work, hands).await;
+            worker.held_leases.add(&[(work.claimed.run, work.claimed.epoch)]);
+            self.work_on(work, worker).await;
         }
-        drop(places);
+        drop(permits);
         Ok(())
     }
 
     /// Takes a run through its states for as long as there is something to do at once, under one claim.
-    async fn walk(&self, mut work: Work, hands: &Hands) {
-        for turn in 1..=STRIDE {
-            let mut settled = self.work(&work).await;
-            let is_due = !settled.status.is_over() && settled.due <= settled.at;
-            settled.keep = is_due && turn < STRIDE && !hands.stop.is_cancelled();
-            match hands.committers.commit(settled).await {
-                Some((settled, Fate::Kept)) => work.go_on(settled),
-                Some((settled, Fate::TooLate)) => {
-                    return tracing::warn!(run = %settled.run, "a step came too late and was not written");
+    async fn run_steps(&self, mut work: ClaimedRun, worker: &WorkerContext) {
+        for turn in 1..=MAX_STEPS_PER_CLAIM {
+            let mut transition = self.work(&work).await;
+            let is_due = !transition.status.is_over() && transition.due <= transition.at;
+            transition.keep = is_due && turn < MAX_STEPS_PER_CLAIM && !worker.stop.is_cancelled();
+            match worker.committers.commit(transition).await {
+                Some((transition, CommitOutcome::Kept)) => work.advance(transition),
+                Some((transition, CommitOutcome::TooLate)) => {
+                    return tracing::warn!(run = %transition.run, "a step came too late and was not written");
                 }
-                Some((_, Fate::Written)) | None => return,
+                Some((_, CommitOutcome::Written)) | None => return,
             }
         }
     }
 
-    async fn beat_for_ever(self, held: Held, stop: CancellationToken) {
+    async fn run_heartbeat(self, held_leases: HeldLeases, stop: CancellationToken) {
         let mut beat = tokio::time::interval(HEARTBEAT);
         loop {
             tokio::select! {
@@ -338,7 +343,7 @@ impl Engine {
                 // Shutting down: what is left is looked at more often, to end as soon as nothing is.
                 () = stop.cancelled() => tokio::time::sleep(Duration::from_millis(100)).await,
             }
-            let claims = held.all();
+            let claims = held_leases.all();
             if stop.is_cancelled() && claims.is_empty() {
                 return;
             }
@@ -350,10 +355,10 @@ impl Engine {
     }
 
     /// An SQLite database belongs to one process: at its start nobody alive holds a lease.
-    async fn end_leases_of_the_dead(&self) {
+    async fn end_stale_leases(&self) {
         let services = self.services();
         if services.store.backend() == DatabaseBackend::Sqlite
-            && let Err(error) = jobs::end_leases(services.store.engine(), &*services.clock).await
+            && let Err(error) = jobs::end_all_leases(services.store.engine(), &*services.clock).await
         {
             tracing::warn!(%error, "old leases were not ended; they will run out");
         }

@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt};
 use providers::{Error, ErrorKind, Remedy};
 use services::{
     Change, OWN_LIMIT, Services,
-    calendars::{self, Turn},
+    calendars::{self, ReadOrder},
     health::{self, Judgement},
 };
 use uuid::Uuid;
@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 
 pub(super) async fn round(services: &Services) -> services::Result<()> {
     let tenants = super::tenants(services).await?;
-    for (turn, max) in [(Turn::Healthy, A_ROUND), (Turn::Failing, FAILING_A_ROUND)] {
+    for (turn, max) in [(ReadOrder::Healthy, A_ROUND), (ReadOrder::Failing, FAILING_A_ROUND)] {
         for tenant in &tenants {
             let due = services.calendars().outdated(*tenant, turn, max).await?;
             let rereads = futures::stream::iter(due).for_each_concurrent(AT_ONCE, |connection| async move {
@@ -67,7 +67,7 @@ async fn reread(
     tenant: Uuid,
     connection: &entity::connection::Model,
 ) -> services::Result<()> {
-    let rows = services.integrations().among(tenant, &[connection.integration_id]).await?;
+    let rows = services.integrations().by_ids(tenant, &[connection.integration_id]).await?;
     let Some(integration) = rows.into_iter().next() else { return Ok(()) };
     if !services::integrations::state(&integration).is_usable() {
         return Ok(());
@@ -119,13 +119,13 @@ fn failed(
     error: &Error,
 ) -> Vec<Change> {
     match judgement {
-        Judgement::Lost(error) => vec![health::lost(connection.integration_id, &error)],
-        Judgement::Mailbox => health::unreachable(connection, error, own),
+        Judgement::Lost(error) => vec![health::integration_failing(connection.integration_id, &error)],
+        Judgement::Mailbox => health::mailbox_unreachable(connection, error, own),
         Judgement::Passing(error) => vec![health::failure(services, connection, &error, false)],
         Judgement::Refused => {
             let mut changes = vec![health::failure(services, connection, error, true)];
-            if health::lasts(services, connection, error) {
-                changes.extend(health::unreachable(connection, error, own));
+            if health::is_persistent(services, connection, error) {
+                changes.extend(health::mailbox_unreachable(connection, error, own));
             }
             changes
         }

@@ -10,9 +10,9 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
         return Ok(());
     }
     for tenant in super::tenants(services).await? {
-        for connection in services.channels().wanting(tenant, A_ROUND).await? {
+        for connection in services.channels().without_channel(tenant, A_ROUND).await? {
             // Without a channel the periodic reading still keeps the copy fresh.
-            if let Err(error) = services.channels().keep(&connection).await {
+            if let Err(error) = services.channels().open_or_renew(&connection).await {
                 tracing::info!(code = error.code(), connection = %connection.id, "no channel for now");
             }
         }

@@ -58,17 +58,19 @@ async fn check(services: &Services, integration: &entity::integration::Model) ->
     };
     let state = services::integrations::state(integration);
     match probed {
-        Probe::Works if state == IntegrationState::Failing => changes.push(health::healed(integration.id)),
+        Probe::Works if state == IntegrationState::Failing => {
+            changes.push(health::integration_recovered(integration.id))
+        }
         Probe::Works => {
             let is_degraded = state == IntegrationState::Degraded;
             if is_degraded && lost_mailboxes(services, integration).await? == 0 {
-                changes.push(health::whole_again(integration.id));
+                changes.push(health::all_mailboxes_recovered(integration.id));
             }
         }
         Probe::Refused(_) if state == IntegrationState::Failing => {}
         Probe::Refused(failures) => changes.extend(failures),
         Probe::Failed(error) if health::is_refusal(&error) => {
-            changes.push(health::lost(integration.id, &error));
+            changes.push(health::integration_failing(integration.id, &error));
         }
         Probe::Failed(error) => {
             let reason = Reason::new(error.kind_code(), error.message.clone());

@@ -7,19 +7,19 @@ use domain::{
     Reason,
     state::{Answer, BookingState},
 };
-use providers::{AttendeeRole, Event, Offers};
+use providers::{AttendeeRole, Event, ProviderFeatures};
 use services::{
     Change,
-    bookings::{Whole, awaits_meeting, meeting_over},
+    bookings::{BookingDetails, awaits_meeting, meeting_over},
     change::BookingChange,
 };
 
 use super::{
-    Memory, SUPERSEDED, State, WriteBooking, desk, is_over,
+    Memory, SUPERSEDED, State, WriteBooking, details, is_over,
     meeting::{self, Meeting},
-    whole,
+    target_calendar,
 };
-use crate::engine::{Next, Outcome, Step, Trouble, World};
+use crate::engine::{Next, Outcome, Step, StepContext, StepError};
 
 /// The pauses between two looks at the event grow from the one to the other, in seconds.
 const PAUSES: (i64, i64) = (2, 60);
@@ -27,7 +27,7 @@ const PAUSES: (i64, i64) = (2, 60);
 /// What was found at the provider.
 enum Found {
     /// The event as it stands, and what its calendar system has.
-    Event(Box<Event>, Offers),
+    Event(Box<Event>, ProviderFeatures),
     /// Somebody has removed it.
     Gone,
     /// It could not be read this time.
@@ -38,38 +38,38 @@ enum Found {
 
 /// Asks the event what the rooms have answered and where it is joined, ever less often, until all is known or patience
 /// is over.
-pub(super) async fn await_rooms(world: &World, at: &mut Step<Memory>) -> Outcome<State> {
-    let whole = whole(world, at).await?;
+pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    let details = details(context, at).await?;
     let superseded = at.take(SUPERSEDED).is_some();
-    if superseded || is_over(&whole) || others(world, at, &whole).await? {
+    if superseded || is_over(&details) || others(context, at, &details).await? {
         return Ok(Next::Done);
     }
-    let seen = match find(world, &whole).await {
+    let seen = match find(context, &details).await {
         Found::Event(event, offers) => Some((event, offers)),
         Found::Unread => None,
         Found::NothingToCome => {
             // Rooms that do not answer were given their entries with the event: they have accepted.
-            let accepted = rooms(&whole).map(|room| (room.address.clone(), Answer::Accepted)).collect();
-            settle(at, &whole, BookingChange { answers: accepted, ..confirmed() });
+            let accepted = rooms(&details).map(|room| (room.address.clone(), Answer::Accepted)).collect();
+            settle(at, &details, BookingChange { answers: accepted, ..confirmed() });
             return Ok(Next::Done);
         }
         Found::Gone => {
-            settle(at, &whole, BookingChange { meeting: meeting_over(&whole.booking), ..gone() });
+            settle(at, &details, BookingChange { meeting: meeting_over(&details.booking), ..gone() });
             return Ok(Next::Done);
         }
     };
     let asked_at = *at.memory.asked_at.get_or_insert(at.now);
-    let patience = Duration::from_std(world.services.settings.room_patience).unwrap_or(Duration::days(1));
+    let patience = Duration::from_std(context.services.settings.room_patience).unwrap_or(Duration::days(1));
     let is_late = at.now - asked_at >= patience;
     let seen = seen.as_ref().map(|(event, offers)| (&**event, *offers));
     let answers = seen.map_or_else(Vec::new, |(event, _)| answers_of(event));
     let verdict = match seen {
         Some((_, offers)) if !offers.rooms_answer => Verdict::Accepted,
-        _ => verdict(&whole, &answers, is_late),
+        _ => verdict(&details, &answers, is_late),
     };
-    let Meeting { news: meeting, waits } = meeting::look(&whole, seen, is_late);
+    let Meeting { news: meeting, waits } = meeting::look(&details, seen, is_late);
     let waits = waits || verdict == Verdict::Waits;
-    settle(at, &whole, BookingChange { answers, meeting, ..following(&verdict) });
+    settle(at, &details, BookingChange { answers, meeting, ..following(&verdict) });
     if !waits {
         return Ok(Next::Done);
     }
@@ -77,26 +77,26 @@ pub(super) async fn await_rooms(world: &World, at: &mut Step<Memory>) -> Outcome
     Ok(Next::Wait { until: Some((at.now + pause).min(asked_at + patience)), or: Some(SUPERSEDED) })
 }
 
-fn rooms(whole: &Whole) -> impl Iterator<Item = &entity::booking_participant::Model> {
-    whole.participants.iter().filter(|one| one.room_id.is_some())
+fn rooms(details: &BookingDetails) -> impl Iterator<Item = &entity::booking_participant::Model> {
+    details.participants.iter().filter(|one| one.room_id.is_some())
 }
 
-async fn find(world: &World, whole: &Whole) -> Found {
-    let (has_rooms, awaits) = (rooms(whole).next().is_some(), awaits_meeting(&whole.booking));
+async fn find(context: &StepContext, details: &BookingDetails) -> Found {
+    let (has_rooms, awaits) = (rooms(details).next().is_some(), awaits_meeting(&details.booking));
     if !has_rooms && !awaits {
         return Found::NothingToCome;
     }
-    let Ok(desk) = desk(world, whole).await else { return Found::Unread };
-    let offers = desk.provider.offers();
+    let Ok(target) = target_calendar(context, details).await else { return Found::Unread };
+    let offers = target.provider.features();
     if !awaits && !offers.rooms_answer {
         return Found::NothingToCome;
     }
-    let external = whole.booking.external_id.as_deref().unwrap_or_default();
-    match desk.provider.event(&desk.session, &desk.via.mailbox, external).await {
+    let external = details.booking.external_id.as_deref().unwrap_or_default();
+    match target.provider.event(&target.session, &target.via.mailbox, external).await {
         Ok(Some(event)) => Found::Event(Box::new(event), offers),
         Ok(None) => Found::Gone,
         Err(error) => {
-            tracing::warn!(booking = %whole.booking.id, code = error.code, "the rooms' answers could not be read");
+            tracing::warn!(booking = %details.booking.id, code = error.code, "the rooms' answers could not be read");
             Found::Unread
         }
     }
@@ -111,15 +111,15 @@ enum Verdict {
     Waits,
 }
 
-fn verdict(whole: &Whole, answers: &[(String, Answer)], is_late: bool) -> Verdict {
+fn verdict(details: &BookingDetails, answers: &[(String, Answer)], is_late: bool) -> Verdict {
     let answer = |address: &str| {
         let given = answers.iter().find(|(from, _)| from.eq_ignore_ascii_case(address));
         given.map_or(Answer::None, |(_, answer)| *answer)
     };
-    if let Some(room) = rooms(whole).find(|room| answer(&room.address) == Answer::Declined) {
+    if let Some(room) = rooms(details).find(|room| answer(&room.address) == Answer::Declined) {
         return Verdict::Declined(room.name.clone());
     }
-    let all = rooms(whole).all(|room| answer(&room.address) == Answer::Accepted);
+    let all = rooms(details).all(|room| answer(&room.address) == Answer::Accepted);
     match (all, is_late) {
         (true, _) => Verdict::Accepted,
         (false, true) => Verdict::Silent,
@@ -133,7 +133,7 @@ fn confirmed() -> BookingChange {
 
 fn gone() -> BookingChange {
     let reason = Reason::new("EVENT_GONE", "Somebody has removed the event from the calendar.");
-    let reason = reason.act("Cancel this booking, or book again.");
+    let reason = reason.with_next_action("Cancel this booking, or book again.");
     BookingChange { reason: Some(Some(reason)), ..BookingChange::default() }
 }
 
@@ -141,7 +141,7 @@ fn gone() -> BookingChange {
 fn following(verdict: &Verdict) -> BookingChange {
     let because = |state, code, message: &str, next_action| BookingChange {
         state: Some(state),
-        reason: Some(Some(Reason::new(code, message).act(next_action))),
+        reason: Some(Some(Reason::new(code, message).with_next_action(next_action))),
         ..BookingChange::default()
     };
     match verdict {
@@ -166,15 +166,15 @@ fn following(verdict: &Verdict) -> BookingChange {
 }
 
 /// Writes what has changed, and nothing when nothing has.
-fn settle(at: &mut Step<Memory>, whole: &Whole, change: BookingChange) {
+fn settle(at: &mut Step<Memory>, details: &BookingDetails, change: BookingChange) {
     let is_new = |(address, answer): &(String, Answer)| {
-        let known = whole.participants.iter().find(|one| one.address.eq_ignore_ascii_case(address));
+        let known = details.participants.iter().find(|one| one.address.eq_ignore_ascii_case(address));
         known.is_some_and(|one| one.answer != answer.as_str())
     };
     let change = BookingChange {
-        id: whole.booking.id,
-        state: change.state.filter(|state| whole.booking.state != state.as_str()),
-        reason: change.reason.filter(|reason| reason.is_some() || whole.booking.reason.is_some()),
+        id: details.booking.id,
+        state: change.state.filter(|state| details.booking.state != state.as_str()),
+        reason: change.reason.filter(|reason| reason.is_some() || details.booking.reason.is_some()),
         answers: change.answers.into_iter().filter(is_new).collect(),
         ..change
     };
@@ -191,7 +191,11 @@ fn answers_of(event: &Event) -> Vec<(String, Answer)> {
 }
 
 /// Whether the booking is being moved or cancelled.
-async fn others(world: &World, at: &Step<Memory>, whole: &Whole) -> Result<bool, Trouble> {
-    let live = world.services.bookings().live_runs(at.tenant, whole.booking.id).await?;
+async fn others(
+    context: &StepContext,
+    at: &Step<Memory>,
+    details: &BookingDetails,
+) -> Result<bool, StepError> {
+    let live = context.services.bookings().live_runs(at.tenant, details.booking.id).await?;
     Ok(live.iter().any(|other| other.id != at.run && other.workflow != WriteBooking::TABLE.name))
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use domain::{ProviderKind, TimeRange, state::Answer};
 use providers::{
     CalendarInfo, CalendarListing, Changes, Channel, Error, ErrorKind, Event, EventChange, EventPage,
-    FreeBusy, Mailbox, NewEvent, Offers, OnlineMeeting, Organisation, Page, Person, Provider, Remedy, Result,
-    RoomInfo, Session,
+    FreeBusy, Mailbox, NewEvent, OnlineMeeting, Organisation, Page, Person, Provider, ProviderFeatures,
+    Remedy, Result, RoomInfo, Session,
 };
 
 /// When a fault strikes.
@@ -186,8 +186,8 @@ impl Provider for Calendars {
         ProviderKind::Microsoft365
     }
 
-    fn offers(&self) -> Offers {
-        Offers {
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
             consent_pages: true,
             own_consent: true,
             invitations: true,

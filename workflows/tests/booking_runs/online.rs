@@ -8,7 +8,7 @@ use services::{Change, bookings::NewBooking, change::ConnectionChange};
 use crate::{
     App, Apps,
     calendar::out_of_scope,
-    world::{at, booking},
+    setup::{at, booking},
 };
 
 const URL: &str = "https://meet.test/1";
@@ -19,7 +19,7 @@ fn ready() -> OnlineMeeting {
 
 /// Books an online meeting of one person; returns the booking's id.
 async fn book(app: &App) -> uuid::Uuid {
-    let organiser = app.world.person(&[]).await;
+    let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
     app.book(new).await.booking.id
 }
@@ -61,7 +61,7 @@ pub async fn an_address_that_comes_later_is_waited_for_over_a_move(apps: Apps) {
     app.move_to(id, 12, 13, "move").await;
     for _ in 0..5 {
         app.work().await;
-        app.world.clock.advance(Duration::seconds(1));
+        app.setup.clock.advance(Duration::seconds(1));
     }
     assert_eq!(app.booking(id).await.start_at, at(12, 0));
     assert_eq!(meeting(&app, id).await, is("CONFIRMED", "PENDING", None));
@@ -78,24 +78,24 @@ pub async fn a_booking_outlives_an_online_meeting_that_does_not_come(apps: Apps)
     app.work_through(late).await;
     assert_eq!(meeting(&app, late).await, is("CONFIRMED", "UNAVAILABLE", None), "patience is over");
     app.calendars.meet(OnlineMeeting::Failed);
-    let organiser = app.world.person(&[]).await;
+    let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(14, 0), at(15, 0)) };
-    let placed = app.world.services.bookings().create(&app.world.admin(), new, "second").await.unwrap();
+    let receipt = app.setup.services.bookings().create(&app.setup.admin(), new, "second").await.unwrap();
     app.work().await;
-    assert_eq!(meeting(&app, placed.booking.id).await, is("CONFIRMED", "UNAVAILABLE", None));
-    let organiser = app.world.person(&[]).await;
+    assert_eq!(meeting(&app, receipt.booking.id).await, is("CONFIRMED", "UNAVAILABLE", None));
+    let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(16, 0), at(17, 0)) };
-    let placed = app.world.services.bookings().create(&app.world.admin(), new, "third").await.unwrap();
+    let receipt = app.setup.services.bookings().create(&app.setup.admin(), new, "third").await.unwrap();
     app.calendars.meet_no_more();
     app.work().await;
-    assert_eq!(meeting(&app, placed.booking.id).await, is("CONFIRMED", "UNAVAILABLE", None));
+    assert_eq!(meeting(&app, receipt.booking.id).await, is("CONFIRMED", "UNAVAILABLE", None));
     app.close().await;
 }
 
 pub async fn a_booking_that_fails_has_no_meeting(apps: Apps) {
     let app = apps.make().await;
     app.calendars.meet(ready());
-    let organiser = app.world.person(&[]).await;
+    let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
     app.calendars.close(&app.mailbox_of(organiser).await.address, out_of_scope());
     let id = app.book(new).await.booking.id;
@@ -106,8 +106,8 @@ pub async fn a_booking_that_fails_has_no_meeting(apps: Apps) {
 
 pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held(apps: Apps) {
     let app = apps.make().await;
-    let (admin, bookings) = (app.world.admin(), app.world.services.bookings());
-    let organiser = app.world.person(&[]).await;
+    let (admin, bookings) = (app.setup.admin(), app.setup.services.bookings());
+    let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
     let refused = bookings.create(&admin, new.clone(), "key").await.unwrap_err();
     assert_eq!(refused.code(), "ONLINE_MEETING_UNAVAILABLE", "this calendar system has none");
@@ -120,8 +120,8 @@ pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held
             capabilities: Some(capabilities),
             ..ConnectionChange::default()
         };
-        let tenant = app.world.tenant.uuid();
-        app.world.services.write(tenant, "test", vec![Change::Connection(change)]).await.unwrap();
+        let tenant = app.setup.tenant.uuid();
+        app.setup.services.write(tenant, "test", vec![Change::Connection(change)]).await.unwrap();
     };
     permit(false).await;
     let refused = bookings.create(&admin, new.clone(), "key").await.unwrap_err();

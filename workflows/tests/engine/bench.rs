@@ -158,11 +158,11 @@ pub fn wanted(
 }
 
 impl Bench {
-    pub async fn order(&self, tenant: Uuid, mode: &str) -> Uuid {
+    pub async fn enqueue(&self, tenant: Uuid, mode: &str) -> Uuid {
         let id = self.services.ids.uuid();
         let run = wanted(id, tenant, "toy", id.to_string(), serde_json::json!({ "mode": mode }));
         let txn = self.services.store.write(tenant).await.unwrap();
-        let hints = jobs::order(&txn, &[run], self.services.now()).await.unwrap();
+        let hints = jobs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
         assert_eq!(hints.len(), 1);
         txn.commit().await.unwrap();
         self.services.queue.hints.push(&hints).await.unwrap();

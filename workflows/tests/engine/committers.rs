@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, T
 use serde::{Deserialize, Serialize};
 use services::change::Change;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workflows::engine::{Next, Outcome, Step, World, commit, nothing};
+use workflows::engine::{Next, Outcome, Step, StepContext, commit, nothing};
 
 use crate::bench::{self, Bench};
 
@@ -22,7 +22,7 @@ struct Memory {
     mode: String,
 }
 
-async fn write(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn write(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     if at.memory.mode == "audit" {
         let (actor, subject) = ("toy".to_owned(), at.run.to_string());
         at.change(Change::Audit { actor, action: "write", subject, details: serde_json::Value::Null });
@@ -48,10 +48,10 @@ async fn a_plain_step_waits_for_nobodys_changes() {
     bench.engine.start(&tracker, &stop, 8);
     let mut waiting = Vec::new();
     for many in 1..=2 {
-        waiting.push(bench.order(bench.tenant, "audit").await);
+        waiting.push(bench.enqueue(bench.tenant, "audit").await);
         while stuck(&watcher).await < many {}
     }
-    let plain = bench.order(bench.tenant, "").await;
+    let plain = bench.enqueue(bench.tenant, "").await;
     let mut looks = 0;
     while bench.run(plain).await.status != "DONE" {
         looks += 1;
@@ -69,7 +69,7 @@ async fn a_plain_step_waits_for_nobodys_changes() {
 
 pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_written(bench: Bench) {
     for is_together in [false, true] {
-        let run = bench.order(bench.tenant, "audit").await;
+        let run = bench.enqueue(bench.tenant, "audit").await;
         let hints = bench.sweep().await;
         let claim = async || bench.engine.claim(&hints).await.unwrap().pop().unwrap();
         let forgotten = claim().await;
@@ -99,12 +99,12 @@ pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_writ
 #[tokio::test]
 async fn a_result_whose_connection_broke_is_written_over_another() {
     let bench = crate::bench(true).await;
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     let work = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
-    let settled = bench.engine.work(&work).await;
+    let transition = bench.engine.work(&work).await;
     let owner = Store::owner(&bench.url).await.unwrap();
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     owner.execute_unprepared(cut).await.unwrap();
-    assert_eq!(commit(&bench.services, "here", vec![settled]).await, [(run, true)]);
+    assert_eq!(commit(&bench.services, "here", vec![transition]).await, [(run, true)]);
 }

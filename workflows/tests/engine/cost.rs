@@ -16,13 +16,13 @@ async fn a_batch_of_plain_steps_is_one_statement() {
     let bench = crate::bench(true).await;
     for size in [1, 32, 128] {
         for _ in 0..size {
-            bench.order(bench.tenant, "").await;
+            bench.enqueue(bench.tenant, "").await;
         }
         let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
-        let settled = join_all(works.iter().map(|work| bench.engine.work(work))).await;
-        assert_eq!(settled.len(), size);
+        let transition = join_all(works.iter().map(|work| bench.engine.work(work))).await;
+        assert_eq!(transition.len(), size);
         let before = bench.statements.load(Ordering::Relaxed);
-        let written = commit(&bench.services, "here", settled).await;
+        let written = commit(&bench.services, "here", transition).await;
         let statements = bench.statements.load(Ordering::Relaxed) - before;
         assert!(written.iter().all(|(_, written)| *written));
         assert_eq!(statements, 1, "for {size} steps");
@@ -35,12 +35,14 @@ async fn a_batch_of_plain_steps_is_one_statement() {
 #[tokio::test]
 async fn a_batch_goes_by_the_keys_on_tables_without_statistics() {
     let bench = crate::bench(true).await;
-    bench.order(bench.tenant, "").await;
+    bench.enqueue(bench.tenant, "").await;
     let alone = bench.services.store.by_key().begin().await.unwrap();
     let walled = bench.services.store.write_many(&[bench.tenant]).await.unwrap();
     for txn in [alone, walled] {
         let values = vec!["NULL"; 32].join(", ");
-        txn.execute_unprepared(&format!("PREPARE move AS {}", workflows::engine::TOGETHER)).await.unwrap();
+        txn.execute_unprepared(&format!("PREPARE move AS {}", workflows::engine::COMMIT_BATCH))
+            .await
+            .unwrap();
         let explain =
             Statement::from_string(DatabaseBackend::Postgres, format!("EXPLAIN EXECUTE move ({values})"));
         let rows = txn.query_all_raw(explain).await.unwrap();
@@ -66,7 +68,7 @@ async fn orders_of_any_number_are_one_statement() {
         let runs: Vec<_> = (0..size).map(run).collect();
         let txn = bench.services.store.write(bench.tenant).await.unwrap();
         let before = bench.statements.load(Ordering::Relaxed);
-        let hints = jobs::order(&txn, &runs, bench.services.now()).await.unwrap();
+        let hints = jobs::enqueue(&txn, &runs, bench.services.now()).await.unwrap();
         assert_eq!(bench.statements.load(Ordering::Relaxed) - before, 1, "for {size} runs");
         assert_eq!(hints.len(), size);
         assert!(hints.iter().zip(&runs).all(|(hint, run)| hint.run == run.id && hint.tenant == run.tenant));
@@ -78,7 +80,7 @@ async fn orders_of_any_number_are_one_statement() {
 #[tokio::test]
 async fn a_run_is_found_by_its_id_on_tables_without_statistics() {
     let bench = crate::bench(true).await;
-    bench.order(bench.tenant, "").await;
+    bench.enqueue(bench.tenant, "").await;
     let owner: DatabaseConnection = Store::owner(&bench.url).await.unwrap();
     owner
         .execute_unprepared(

@@ -56,7 +56,7 @@ use sea_orm::{
 };
 use tokio::runtime::Runtime;
 use uuid::Uuid;
-use workflows::engine::{Engine, Fate, Settled, Work, commit_keeping};
+use workflows::engine::{ClaimedRun, CommitOutcome, Engine, Transition, commit_keeping};
 
 use self::{
     op::Op,
@@ -67,7 +67,7 @@ use self::{
 use crate::bench::{self, Bench};
 
 /// The database and the nodes, kept from case to case: making them takes longer than a case.
-struct Ground {
+struct Bed {
     runtime: Runtime,
     bench: Bench,
     owner: DatabaseConnection,
@@ -77,15 +77,15 @@ struct Ground {
 }
 
 thread_local! {
-    static GROUND: RefCell<Option<Rc<Ground>>> = const { RefCell::new(None) };
+    static GROUND: RefCell<Option<Rc<Bed>>> = const { RefCell::new(None) };
     static MET: RefCell<Tally> = RefCell::default();
 }
 
-fn ground(postgres: bool) -> Rc<Ground> {
-    GROUND.with_borrow_mut(|ground| Rc::clone(ground.get_or_insert_with(|| Rc::new(Ground::new(postgres)))))
+fn ground(postgres: bool) -> Rc<Bed> {
+    GROUND.with_borrow_mut(|ground| Rc::clone(ground.get_or_insert_with(|| Rc::new(Bed::new(postgres)))))
 }
 
-impl Ground {
+impl Bed {
     fn new(postgres: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (bench, owner, other) = runtime.block_on(async {
@@ -116,12 +116,12 @@ impl Ground {
 
 /// What the product has: the ids of the model's runs, and what each worker holds.
 struct Real<const POSTGRES: bool> {
-    ground: Rc<Ground>,
+    ground: Rc<Bed>,
     runs: Vec<(Uuid, Uuid)>,
-    hands: Vec<(Vec<Work>, Results)>,
+    worker_states: Vec<(Vec<ClaimedRun>, Results)>,
 }
 
-type Results = Vec<(Work, Settled)>;
+type Results = Vec<(ClaimedRun, Transition)>;
 
 struct Machine<const POSTGRES: bool>(PhantomData<()>);
 
@@ -135,12 +135,12 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         Hint { run, tenant, lane: domain::state::Lane::Bulk }
     }
 
-    async fn order(&mut self, key: u8, memory: serde_json::Value) -> bool {
+    async fn enqueue(&mut self, key: u8, memory: serde_json::Value) -> bool {
         let (services, tenant) = (&self.ground.bench.services, self.ground.tenants[usize::from(key) % 2]);
         let id = services.ids.uuid();
         let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
         let txn = services.store.write(tenant).await.unwrap();
-        let ordered = !jobs::order(&txn, &[run], services.now()).await.unwrap().is_empty();
+        let ordered = !jobs::enqueue(&txn, &[run], services.now()).await.unwrap().is_empty();
         txn.commit().await.unwrap();
         if ordered {
             self.runs.push((id, tenant));
@@ -155,38 +155,40 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         works.sort_by_key(|work| self.index(work.claimed.run));
         let claimed = works.iter().map(|work| (self.index(work.claimed.run), work.claimed.epoch)).collect();
         if let Some(worker) = worker {
-            self.hands[worker].0.extend(works);
+            self.worker_states[worker].0.extend(works);
         }
         claimed
     }
 
-    async fn commit(&mut self, worker: usize, picked: &[usize], keep: bool) -> Vec<(usize, Fate)> {
-        let mut results: Vec<Option<(Work, Settled)>> = self.hands[worker].1.drain(..).map(Some).collect();
+    async fn commit(&mut self, worker: usize, picked: &[usize], keep: bool) -> Vec<(usize, CommitOutcome)> {
+        let mut results: Vec<Option<(ClaimedRun, Transition)>> =
+            self.worker_states[worker].1.drain(..).map(Some).collect();
         let batch: Vec<_> = picked.iter().map(|index| results[*index].take().unwrap()).collect();
-        self.hands[worker].1.extend(results.into_iter().flatten());
-        let (works, mut batch): (Vec<Work>, Vec<Settled>) = batch.into_iter().unzip();
-        for settled in &mut batch {
-            settled.keep = keep && !settled.status.is_over() && settled.due <= settled.at;
+        self.worker_states[worker].1.extend(results.into_iter().flatten());
+        let (works, mut batch): (Vec<ClaimedRun>, Vec<Transition>) = batch.into_iter().unzip();
+        for transition in &mut batch {
+            transition.keep = keep && !transition.status.is_over() && transition.due <= transition.at;
         }
         let (services, node) = (&self.ground.bench.services, self.ground.engines[worker].node());
         let mut committed = commit_keeping(services, node, batch).await;
         let mut fates = Vec::new();
         for mut work in works {
             let key = (work.claimed.run, work.claimed.epoch, work.row.revision);
-            let is_its =
-                |(settled, _): &(Settled, Fate)| (settled.run, settled.epoch, settled.revision) == key;
-            let (settled, fate) = committed.remove(committed.iter().position(is_its).unwrap());
+            let is_its = |(transition, _): &(Transition, CommitOutcome)| {
+                (transition.run, transition.epoch, transition.revision) == key
+            };
+            let (transition, fate) = committed.remove(committed.iter().position(is_its).unwrap());
             fates.push((self.index(work.claimed.run), fate));
-            if fate == Fate::Kept {
-                work.go_on(settled);
-                self.hands[worker].0.push(work);
+            if fate == CommitOutcome::Kept {
+                work.advance(transition);
+                self.worker_states[worker].0.push(work);
             }
         }
         fates
     }
 
     async fn beat(&self, worker: usize) -> Vec<usize> {
-        let (works, results) = &self.hands[worker];
+        let (works, results) = &self.worker_states[worker];
         let claims = works.iter().map(|work| (work.claimed.run, work.claimed.epoch));
         let claims: Vec<_> =
             claims.chain(results.iter().map(|(_, result)| (result.run, result.epoch))).collect();
@@ -210,7 +212,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         match (op, answer) {
             (Op::Order { key, plan }, Answer::Done(ordered)) => {
                 let memory = serde_json::json!({ "plan": plan, "count": 0, "laps": 0, "until": null });
-                assert_eq!(self.order(*key, memory).await, *ordered, "one live run per key");
+                assert_eq!(self.enqueue(*key, memory).await, *ordered, "one live run per key");
             }
             (Op::Sweep { again_s }, Answer::Offered(expected)) => {
                 let again = again_s.map(|again_s| Duration::from_secs(again_s.into()));
@@ -226,7 +228,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 assert_eq!(self.claim(None, hints).await, [], "a stranger has no work");
             }
             (Op::Work { worker, which, twice }, _) => {
-                let (works, results) = &mut self.hands[*worker];
+                let (works, results) = &mut self.worker_states[*worker];
                 if !works.is_empty() {
                     let work = works.remove(which % works.len());
                     for _ in 0..=u8::from(*twice) {
@@ -238,14 +240,14 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 assert_eq!(&self.commit(*worker, picked, *keep).await, fates, "what is written");
             }
             (Op::Crash { worker, which }, _) => {
-                let (works, results) = &mut self.hands[*worker];
+                let (works, results) = &mut self.worker_states[*worker];
                 match works.len() {
                     0 if results.is_empty() => {}
                     0 => drop(results.remove(which % results.len())),
                     n => drop(works.remove(which % n)),
                 }
             }
-            (Op::Die { worker }, _) => self.hands[*worker] = (Vec::new(), Vec::new()),
+            (Op::Die { worker }, _) => self.worker_states[*worker] = (Vec::new(), Vec::new()),
             (Op::Beat { worker }, Answer::Kept(kept)) => {
                 assert_eq!(&self.beat(*worker).await, kept, "whose claims are kept");
             }
@@ -337,9 +339,9 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
     }
 }
 
-fn copy(work: &Work) -> Work {
+fn copy(work: &ClaimedRun) -> ClaimedRun {
     let (claimed, row, signals) = (work.claimed.clone(), work.row.clone(), work.signals.clone());
-    Work { claimed, row, table: work.table, signals, since: work.since }
+    ClaimedRun { claimed, row, table: work.table, signals, since: work.since }
 }
 
 /// What the next things are that bring everything to an end, when nothing dies any more.
@@ -367,8 +369,8 @@ impl<const POSTGRES: bool> StateMachineTest for Machine<POSTGRES> {
     fn init_test(_model: &Model) -> Real<POSTGRES> {
         let ground = ground(POSTGRES);
         ground.begin_anew();
-        let hands = (0..WORKERS).map(|_| (Vec::new(), Vec::new())).collect();
-        Real { ground, runs: Vec::new(), hands }
+        let worker_states = (0..WORKERS).map(|_| (Vec::new(), Vec::new())).collect();
+        Real { ground, runs: Vec::new(), worker_states }
     }
 
     fn apply(mut real: Real<POSTGRES>, model: &Model, _op: Op) -> Real<POSTGRES> {

@@ -47,7 +47,7 @@ fn portion() -> usize {
 async fn write_something(services: &Services, tx: &mut Tx) -> Uuid {
     let id = services.ids.uuid();
     let run = bench::wanted(id, tx.tenant(), "toy", id.to_string(), serde_json::json!({ "mode": "" }));
-    assert_eq!(jobs::order(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
+    assert_eq!(jobs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
     id
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::bench::Bench;
 
 pub async fn work_that_kills_three_workers_is_parked(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     for _ in 0..3 {
         let dead = bench.engine.claim(&bench.sweep().await).await.unwrap();
         assert_eq!(dead.len(), 1);
@@ -33,7 +33,7 @@ pub async fn work_that_kills_three_workers_is_parked(bench: Bench) {
 }
 
 pub async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
-    let run = bench.order(bench.tenant, "stuck").await;
+    let run = bench.enqueue(bench.tenant, "stuck").await;
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;
     let code = |row: &entity::run::Model| row.reason.clone().unwrap()["code"].clone();
@@ -48,7 +48,7 @@ pub async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
 }
 
 pub async fn crashes_that_lie_days_apart_park_nothing(bench: Bench) {
-    let run = bench.order(bench.tenant, "").await;
+    let run = bench.enqueue(bench.tenant, "").await;
     for _ in 0..4 {
         assert_eq!(bench.engine.claim(&bench.sweep().await).await.unwrap().len(), 1, "and its worker dies");
         bench.clock.advance(chrono::Duration::hours(40));

@@ -12,9 +12,9 @@ use crate::bench::{Bench, wanted};
 
 pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench) {
     let (done, failed, live) = (
-        bench.order(bench.tenant, "done").await,
-        bench.order(bench.tenant, "fail").await,
-        bench.order(bench.tenant, "").await,
+        bench.enqueue(bench.tenant, "done").await,
+        bench.enqueue(bench.tenant, "fail").await,
+        bench.enqueue(bench.tenant, "").await,
     );
     bench.engine.drain().await.unwrap();
     let lines = async || {
@@ -113,7 +113,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         expires_at: if n < MANY { now } else { keep },
     });
     let txn = bench.services.store.write(bench.tenant).await.unwrap();
-    assert_eq!(jobs::order(&txn, &runs, now).await.unwrap().len(), MANY);
+    assert_eq!(jobs::enqueue(&txn, &runs, now).await.unwrap().len(), MANY);
     entity::integration::Entity::insert(integration.clone().into_active_model()).exec(&txn).await.unwrap();
     let repeated = repeated.map(entity::idempotency::ActiveModel::from);
     entity::idempotency::Entity::insert_many(repeated).exec_without_returning(&txn).await.unwrap();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
-use workflows::engine::{Engine, Next, Outcome, Step, World, nothing};
+use workflows::engine::{Engine, Next, Outcome, Step, StepContext, nothing};
 
 use crate::bench::{self, new_tenant};
 
@@ -37,7 +37,7 @@ fn count(tenant: Uuid, change: impl FnOnce(&mut (usize, usize))) {
     change(UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default());
 }
 
-async fn hold(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+async fn hold(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     count(at.tenant, |(now, most)| {
         *now += 1;
         *most = (*most).max(*now);
@@ -56,7 +56,7 @@ async fn a_tenants_bulk_runs_take_no_more_than_its_share(postgres: bool) {
     let engine = Engine::new(bench.services.clone(), "sharing", vec![Box::new(Holder)]);
     let (busy, other) = (bench.tenant, new_tenant(&bench.services).await);
     for tenant in [busy, busy, busy, other] {
-        bench.order(tenant, "").await;
+        bench.enqueue(tenant, "").await;
     }
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     engine.start(&tracker, &stop, 4);

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
-use workflows::engine::{Engine, Flow, Next, Outcome, Step, Trouble, World, commit, nothing};
+use workflows::engine::{Engine, Flow, Next, Outcome, Step, StepContext, StepError, commit, nothing};
 
 use crate::bench::{self, Bench, Wrong};
 
@@ -32,10 +32,10 @@ struct Bell {
     until: Option<Timestamp>,
 }
 
-async fn ring(_world: &World, at: &mut Step<Bell>) -> Outcome<State> {
+async fn ring(_context: &StepContext, at: &mut Step<Bell>) -> Outcome<State> {
     let bell = &mut at.memory;
     if bell.until.is_some_and(|until| at.now < until) {
-        return Err(Trouble::fail("EARLY", "The bell was rung early."));
+        return Err(StepError::fail("EARLY", "The bell was rung early."));
     }
     let day =
         [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
@@ -128,7 +128,7 @@ async fn hang(
         due.insert(id, daily.all(from, last).collect());
     }
     let txn = bench.services.store.write(bench.tenant).await.unwrap();
-    jobs::order(&txn, &runs, bench.services.now()).await.unwrap();
+    jobs::enqueue(&txn, &runs, bench.services.now()).await.unwrap();
     txn.commit().await.unwrap();
     due
 }
@@ -170,11 +170,11 @@ async fn every_bell_rings_once_and_on_the_second(bench: Bench, from: &str, last:
         if n % 20 == 13 {
             let works = bench.engine.claim(&bench.sweep().await).await.unwrap();
             clock.advance(-hour);
-            let mut settled = Vec::new();
+            let mut transition = Vec::new();
             for work in &works {
-                settled.push(bench.engine.work(work).await);
+                transition.push(bench.engine.work(work).await);
             }
-            assert!(commit(&bench.services, "here", settled).await.iter().all(|(_, written)| *written));
+            assert!(commit(&bench.services, "here", transition).await.iter().all(|(_, written)| *written));
             assert_eq!((works.len(), bench.engine.drain().await.unwrap()), (*bells, 0), "once, at {at}");
             clock.advance(hour);
             assert_eq!(bench.engine.drain().await.unwrap(), 0, "{at} comes again, and rings no bell again");
@@ -271,22 +271,22 @@ mod wrong_clocks {
 
     const REFUSED: Duration = Duration::from_mins(30);
 
-    async fn knock(_world: &World, at: &mut Step<Night>) -> Outcome<State> {
+    async fn knock(_context: &StepContext, at: &mut Step<Night>) -> Outcome<State> {
         if at.memory.refused && at.attempt == 0 {
             let reason = domain::Reason::new("REFUSED", "Come back in half an hour.");
-            return Err(Trouble::Retry { reason, after: Some(REFUSED) });
+            return Err(StepError::Retry { reason, after: Some(REFUSED) });
         }
         Ok(Next::Go(State::Sleep))
     }
 
-    async fn sleep(world: &World, at: &mut Step<Night>) -> Outcome<State> {
-        let now = database_time(&world.services).await;
+    async fn sleep(context: &StepContext, at: &mut Step<Night>) -> Outcome<State> {
+        let now = database_time(&context.services).await;
         let off = now - at.now;
         if off.num_seconds().abs() > 60 {
-            return Err(Trouble::fail("WRONG", format!("The step's time is {off} behind the database's.")));
+            return Err(StepError::fail("WRONG", format!("The step's time is {off} behind the database's.")));
         }
         match at.memory.until {
-            Some(until) if now < until => Err(Trouble::fail("EARLY", "It was woken early.")),
+            Some(until) if now < until => Err(StepError::fail("EARLY", "It was woken early.")),
             Some(_) => Ok(Next::Done),
             None => {
                 let until = at.now + chrono::Duration::milliseconds(at.memory.sleep_ms);
@@ -307,11 +307,11 @@ mod wrong_clocks {
         bench::at(true, clock, Arc::new(Wrong(hours)), vec![Box::new(Sleeper)]).await
     }
 
-    async fn order(bench: &Bench, night: Night) -> Uuid {
+    async fn enqueue(bench: &Bench, night: Night) -> Uuid {
         let id = bench.services.ids.uuid();
         let run = bench::wanted(id, bench.tenant, "sleeper", id.to_string(), serde_json::json!(night));
         let txn = bench.services.store.write(bench.tenant).await.unwrap();
-        jobs::order(&txn, &[run], bench.services.now()).await.unwrap();
+        jobs::enqueue(&txn, &[run], bench.services.now()).await.unwrap();
         txn.commit().await.unwrap();
         id
     }
@@ -333,7 +333,7 @@ mod wrong_clocks {
 
     async fn retries_and_waits_are_due_by_the_databases_clock(hours: i64) {
         let bench = bench(hours).await;
-        let run = order(&bench, Night { refused: true, sleep_ms: 2_400_000, until: None }).await;
+        let run = enqueue(&bench, Night { refused: true, sleep_ms: 2_400_000, until: None }).await;
         assert_eq!(bench.engine.drain().await.unwrap(), 1, "it is due at once, whatever the node thinks");
         assert_eq!(due_in_minutes(&bench).await, 30);
         due_now(&bench).await;
@@ -367,7 +367,7 @@ mod wrong_clocks {
             engine.start(&tracker, &stop, 8);
         }
         for n in 0..RUNS as i64 {
-            order(&bench, Night { refused: false, sleep_ms: 300 + n * 10, until: None }).await;
+            enqueue(&bench, Night { refused: false, sleep_ms: 300 + n * 10, until: None }).await;
         }
         let all_woken = async {
             while bench::count(&bench, "SELECT count(*) AS n FROM run WHERE finished_at IS NULL").await > 0 {

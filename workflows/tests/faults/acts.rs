@@ -5,14 +5,14 @@ use domain::{AccessLevel, Id, ProviderKind, TimeRange, Timestamp, state::Integra
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
 use services::{
     bookings::{NewBooking, NewTime},
-    connect::{Choice, Typed},
+    connect::{Choice, TypedCredentials},
     integrations::NewIntegration,
     links::NewLink,
     users::NewUser,
 };
 use uuid::Uuid;
 
-use crate::{office::SERVICE, world::World};
+use crate::{fake_provider::SERVICE, setup::Setup};
 
 /// An hour of the day after the world's first.
 pub fn at(hour: i64) -> Timestamp {
@@ -25,7 +25,7 @@ pub fn hour(from: i64) -> TimeRange {
     TimeRange::new(at(from), at(from + 1)).unwrap()
 }
 
-impl World {
+impl Setup {
     /// Registers the integration and orders its connection.
     pub async fn register(&self) {
         let new = NewIntegration {
@@ -43,7 +43,7 @@ impl World {
     /// The integration's row.
     pub async fn integration(&self) -> entity::integration::Model {
         let id = self.notes().integration;
-        let rows = self.services.integrations().among(self.tenant.uuid(), &[id]).await.unwrap();
+        let rows = self.services.integrations().by_ids(self.tenant.uuid(), &[id]).await.unwrap();
         rows.into_iter().next().unwrap()
     }
 
@@ -101,13 +101,13 @@ impl World {
     pub async fn consent(&self) {
         let cookie = self.notes().cookie.clone();
         let server = "https://calendar.acme.example/".to_owned();
-        let typed = Typed {
+        let typed = TypedCredentials {
             server,
             user: "muster".to_owned(),
             password: "secret".to_owned().into(),
             service_account: None,
         };
-        self.services.connect().typed(&cookie, typed).await.unwrap();
+        self.services.connect().submit(&cookie, typed).await.unwrap();
     }
 
     /// The administrator goes on from page to page, as far as the run lets them: `false` when there is nothing to do
@@ -184,8 +184,8 @@ impl World {
             online_meeting: false,
         };
         let key = format!("book {from}");
-        let placed = self.services.bookings().create(&self.admin(), new, &key).await.unwrap();
-        self.notes().bookings.push(placed.booking.id);
+        let receipt = self.services.bookings().create(&self.admin(), new, &key).await.unwrap();
+        self.notes().bookings.push(receipt.booking.id);
     }
 
     /// The last booking.

@@ -15,7 +15,7 @@ use services::bookings::{effect_key, time_of};
 use uuid::Uuid;
 use workflows::Engine;
 
-use crate::world::World;
+use crate::setup::Setup;
 
 /// Everything that was left behind.
 pub struct Left {
@@ -44,9 +44,9 @@ pub struct Left {
 
 impl Left {
     /// Looks at a world.
-    pub async fn by(world: &World) -> Self {
-        let tenant = world.tenant.uuid();
-        let txn = world.services.store.read(tenant).await.unwrap();
+    pub async fn by(setup: &Setup) -> Self {
+        let tenant = setup.tenant.uuid();
+        let txn = setup.services.store.read(tenant).await.unwrap();
         macro_rules! all {
             ($table:ident by $column:ident) => {
                 entity::$table::of(tenant)
@@ -71,9 +71,9 @@ impl Left {
             copies: all!(calendar_event by StartAt),
             runs: all!(run by Id),
             history: all!(run_history by Revision),
-            events: world.office.events(),
-            created: world.office.created(),
-            wiped: world.office.was_wiped(),
+            events: setup.fake_provider.events(),
+            created: setup.fake_provider.created(),
+            wiped: setup.fake_provider.was_wiped(),
             jobs: 0,
             consents: 0,
             bindings: 0,
@@ -81,11 +81,11 @@ impl Left {
         };
         drop(txn);
         let count = async |from: &str| {
-            let txn = world.services.store.read(tenant).await.unwrap();
+            let txn = setup.services.store.read(tenant).await.unwrap();
             let sql = format!("SELECT count(*) AS n FROM {from}");
             let statement = Statement::from_string(txn.get_database_backend(), sql);
             let row = match from {
-                "job" => world.services.store.engine().query_one_raw(statement).await,
+                "job" => setup.services.store.engine().query_one_raw(statement).await,
                 _ => txn.query_one_raw(statement).await,
             };
             row.unwrap().unwrap().try_get::<i64>("", "n").unwrap()

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use domain::Reason;
-use workflows::engine::{Flow, Given, Table, Taken, Trouble, World};
+use workflows::engine::{Flow, StepContext, StepError, StepInput, StepOutput, Table};
 
 /// What happens to one step, or to one undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,43 +56,43 @@ struct Planted {
 }
 
 impl Planted {
-    async fn take(&self, world: &World, given: Given<'_>, is_undo: bool) -> Taken {
-        let once = async |given: Given<'_>| match is_undo {
-            false => self.flow.step(world, given).await,
-            true => self.flow.undo(world, given).await,
+    async fn take(&self, context: &StepContext, input: StepInput<'_>, is_undo: bool) -> StepOutput {
+        let once = async |input: StepInput<'_>| match is_undo {
+            false => self.flow.step(context, input).await,
+            true => self.flow.undo(context, input).await,
         };
         match self.armed.take() {
-            None => once(given).await,
+            None => once(input).await,
             Some(InStep::Twice) => {
-                once(again(&given)).await;
-                once(given).await
+                once(again(&input)).await;
+                once(input).await
             }
             Some(fault @ (InStep::RetryBefore | InStep::FailBefore)) => lost(fault),
             Some(fault @ (InStep::RetryAfter | InStep::FailAfter)) => {
-                once(given).await;
+                once(input).await;
                 lost(fault)
             }
         }
     }
 }
 
-fn again<'a>(given: &Given<'a>) -> Given<'a> {
-    Given {
-        row: given.row,
-        state: given.state,
-        attempt: given.attempt,
-        signals: given.signals.clone(),
-        now: given.now,
+fn again<'a>(input: &StepInput<'a>) -> StepInput<'a> {
+    StepInput {
+        row: input.row,
+        state: input.state,
+        attempt: input.attempt,
+        signals: input.signals.clone(),
+        now: input.now,
     }
 }
 
-fn lost(fault: InStep) -> Taken {
+fn lost(fault: InStep) -> StepOutput {
     let reason = Reason::new("PLANTED", "A fault was planted here.");
     let trouble = match fault {
-        InStep::FailBefore | InStep::FailAfter => Trouble::Fail(reason),
-        _ => Trouble::Retry { reason, after: None },
+        InStep::FailBefore | InStep::FailAfter => StepError::Fail(reason),
+        _ => StepError::Retry { reason, after: None },
     };
-    Taken { memory: None, eaten: Vec::new(), changes: Vec::new(), outcome: Err(trouble) }
+    StepOutput { memory: None, consumed: Vec::new(), changes: Vec::new(), outcome: Err(trouble) }
 }
 
 #[async_trait::async_trait]
@@ -101,11 +101,11 @@ impl Flow for Planted {
         self.flow.table()
     }
 
-    async fn step(&self, world: &World, given: Given<'_>) -> Taken {
-        self.take(world, given, false).await
+    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
+        self.take(context, input, false).await
     }
 
-    async fn undo(&self, world: &World, given: Given<'_>) -> Taken {
-        self.take(world, given, true).await
+    async fn undo(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
+        self.take(context, input, true).await
     }
 }

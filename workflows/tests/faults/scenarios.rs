@@ -11,9 +11,9 @@ use providers::ErrorKind;
 
 use crate::{
     acts::{Answers, hour},
-    hands::{Hands, Place},
-    office::{ROOMS, SERVICE, lost, out_of_scope, refused},
-    world::{On, PEOPLE, Template, World},
+    fake_provider::{ROOMS, SERVICE, lost, out_of_scope, refused},
+    setup::{On, PEOPLE, Setup, Template},
+    worker::{FaultPoint, Worker},
 };
 
 const ANNA: &str = PEOPLE[0];
@@ -142,73 +142,73 @@ impl Scenario {
 
     /// A template of the world in which the scenario begins.
     pub async fn template(self, on: On) -> Template {
-        let world = Self::organisation(on).await;
+        let setup = Self::organisation(on).await;
         if !self.is_connecting() {
-            Self::connected(&world).await;
+            Self::connected(&setup).await;
         }
-        self.prepare(&world).await;
-        world.leave().await
+        self.prepare(&setup).await;
+        setup.leave().await
     }
 
     /// An organisation that has not connected anything.
-    pub async fn organisation(on: On) -> World {
-        let world = World::new(on).await;
-        world.office.refuse("*", CARL, out_of_scope());
-        world.office.human(ANNA, hour(12));
-        world.office.human(RED, hour(12));
-        world
+    pub async fn organisation(on: On) -> Setup {
+        let setup = Setup::new(on).await;
+        setup.fake_provider.refuse("*", CARL, out_of_scope());
+        setup.fake_provider.human(ANNA, hour(12));
+        setup.fake_provider.human(RED, hour(12));
+        setup
     }
 
     /// Connects the organisation.
-    pub async fn connected(world: &World) {
-        world.register().await;
-        Hands::new(world, Self::Connect, Vec::new()).work_through().await;
-        assert_eq!(world.integration().await.state, IntegrationState::Active.as_str());
-        world.notes().done.clear();
+    pub async fn connected(setup: &Setup) {
+        setup.register().await;
+        Worker::new(setup, Self::Connect, Vec::new()).work_through().await;
+        assert_eq!(setup.integration().await.state, IntegrationState::Active.as_str());
+        setup.notes().done.clear();
     }
 
     /// Brings about what has happened before the scenario.
-    pub async fn prepare(self, world: &World) {
-        let office = &world.office;
-        let settle = async || Hands::new(world, Self::Write, Vec::new()).work_through().await;
+    pub async fn prepare(self, setup: &Setup) {
+        let fake_provider = &setup.fake_provider;
+        let settle = async || Worker::new(setup, Self::Write, Vec::new()).work_through().await;
         match self {
             Self::Campaign | Self::CampaignRetried => {
                 for address in LATECOMERS {
-                    office.refuse("*", address, out_of_scope());
-                    world.join(address).await;
+                    fake_provider.refuse("*", address, out_of_scope());
+                    setup.join(address).await;
                 }
                 settle().await;
-                office.relent(CARL);
-                office.relent(LATECOMERS[0]);
-                office.lock_for_writing(LATECOMERS[0]);
+                fake_provider.relent(CARL);
+                fake_provider.relent(LATECOMERS[0]);
+                fake_provider.lock_for_writing(LATECOMERS[0]);
                 if self == Self::CampaignRetried {
-                    let integration = Id::from_uuid(world.notes().integration);
-                    office.refuse("*", CARL, out_of_scope());
-                    world.services.campaigns().start(&world.admin(), integration).await.unwrap();
+                    let integration = Id::from_uuid(setup.notes().integration);
+                    fake_provider.refuse("*", CARL, out_of_scope());
+                    setup.services.campaigns().start(&setup.admin(), integration).await.unwrap();
                     settle().await;
-                    office.relent(CARL);
+                    fake_provider.relent(CARL);
                 }
             }
             Self::Move | Self::MoveRefused | Self::MoveGone | Self::Cancel | Self::CancelRefused => {
-                world.book(&[0, 1], None, 10).await;
+                setup.book(&[0, 1], None, 10).await;
                 settle().await;
             }
             Self::SlotLost => {
-                world.book(&[0], None, 10).await;
+                setup.book(&[0], None, 10).await;
                 settle().await;
-                office.refuse("update", ANNA, refused());
-                world.move_to(14).await;
+                fake_provider.refuse("update", ANNA, refused());
+                setup.move_to(14).await;
                 settle().await;
-                world.book(&[0], None, 14).await;
+                setup.book(&[0], None, 14).await;
                 settle().await;
-                office.relent(ANNA);
+                fake_provider.relent(ANNA);
             }
             _ => {}
         }
     }
 
     /// Whether to plant faults at this place; not where another scenario has the same step in the same situation.
-    pub fn is_about(self, at: &Place) -> bool {
+    pub fn is_about(self, at: &FaultPoint) -> bool {
         let connects = at.workflow == "connect_integration";
         match self {
             Self::Spreading => connects && matches!(at.state.as_str(), "Verify" | "AwaitPropagation"),
@@ -236,33 +236,33 @@ impl Scenario {
     }
 
     /// Performs the call that starts the scenario's workflow.
-    pub async fn begin(self, world: &World) {
-        let (services, admin, office) = (&world.services, world.admin(), &world.office);
-        let integration = Id::from_uuid(world.notes().integration);
+    pub async fn begin(self, setup: &Setup) {
+        let (services, admin, fake_provider) = (&setup.services, setup.admin(), &setup.fake_provider);
+        let integration = Id::from_uuid(setup.notes().integration);
         match self {
             Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
                 match self {
-                    Self::Unproven => office.refuse("people", "", refused()),
-                    Self::Spreading => office.refuse("people", "", out_of_scope()),
+                    Self::Unproven => fake_provider.refuse("people", "", refused()),
+                    Self::Spreading => fake_provider.refuse("people", "", out_of_scope()),
                     _ => {}
                 }
-                world.register().await;
+                setup.register().await;
             }
             Self::Reconnect | Self::ReconnectUnproven => {
                 if self == Self::ReconnectUnproven {
-                    office.refuse("people", "", refused());
+                    fake_provider.refuse("people", "", refused());
                 }
                 services.integrations().reconnect(&admin, integration).await.unwrap();
             }
             Self::Verify | Self::ConsentLost => {
                 if self == Self::ConsentLost {
-                    office.refuse("*", "*", lost());
+                    fake_provider.refuse("*", "*", lost());
                 }
                 services.integrations().verify(&admin, integration).await.unwrap();
             }
             Self::Candidate | Self::CandidateRefused => {
                 if self == Self::CandidateRefused {
-                    office.refuse("create", DESK, refused());
+                    fake_provider.refuse("create", DESK, refused());
                 }
                 services.service_accounts().propose(&admin, integration, DESK).await.unwrap();
             }
@@ -274,103 +274,103 @@ impl Scenario {
             }
             Self::Activate | Self::ActivateGone | Self::ActivateLost => {
                 match self {
-                    Self::ActivateGone => office.refuse("*", ANNA, gone_mailbox()),
-                    Self::ActivateLost => office.refuse("*", "*", lost()),
+                    Self::ActivateGone => fake_provider.refuse("*", ANNA, gone_mailbox()),
+                    Self::ActivateLost => fake_provider.refuse("*", "*", lost()),
                     _ => {}
                 }
-                let mailbox = Id::from_uuid(world.mailbox(ANNA).await);
+                let mailbox = Id::from_uuid(setup.mailbox(ANNA).await);
                 services.connections().activate(&admin, mailbox).await.unwrap();
             }
-            other => other.begin_booking(world).await,
+            other => other.begin_booking(setup).await,
         }
     }
 
-    async fn begin_booking(self, world: &World) {
-        let office = &world.office;
+    async fn begin_booking(self, setup: &Setup) {
+        let fake_provider = &setup.fake_provider;
         match self {
             Self::RoomAccepts
             | Self::RoomDeclines
             | Self::RoomSilent
             | Self::MoveBesideRoom
-            | Self::CancelBesideRoom => world.book(&[0, 1], Some(RED), 10).await,
-            Self::Service => world.book(&[2, 1], None, 10).await,
-            Self::Move => world.move_to(14).await,
+            | Self::CancelBesideRoom => setup.book(&[0, 1], Some(RED), 10).await,
+            Self::Service => setup.book(&[2, 1], None, 10).await,
+            Self::Move => setup.move_to(14).await,
             Self::MoveRefused => {
-                office.refuse("update", ANNA, refused());
-                world.move_to(14).await;
+                fake_provider.refuse("update", ANNA, refused());
+                setup.move_to(14).await;
             }
             Self::MoveGone => {
-                office.wipe();
-                world.move_to(14).await;
+                fake_provider.wipe();
+                setup.move_to(14).await;
             }
             Self::SlotLost => {
                 use entity::run::{Column, of};
                 use sea_orm::{ColumnTrait, QueryFilter};
-                let txn = world.services.store.read(world.tenant.uuid()).await.unwrap();
-                let moves = of(world.tenant.uuid()).filter(Column::Workflow.eq("move_booking"));
+                let txn = setup.services.store.read(setup.tenant.uuid()).await.unwrap();
+                let moves = of(setup.tenant.uuid()).filter(Column::Workflow.eq("move_booking"));
                 let run = moves.one(&txn).await.unwrap().unwrap();
                 drop(txn);
-                world.services.runs().retry(&world.admin(), Id::from_uuid(run.id)).await.unwrap();
+                setup.services.runs().retry(&setup.admin(), Id::from_uuid(run.id)).await.unwrap();
             }
-            Self::Cancel => world.cancel().await,
+            Self::Cancel => setup.cancel().await,
             Self::CancelRefused => {
-                office.refuse("cancel", ANNA, refused());
-                world.cancel().await;
+                fake_provider.refuse("cancel", ANNA, refused());
+                setup.cancel().await;
             }
             Self::CancelEarly => {
-                world.book(&[0, 1], None, 10).await;
-                world.cancel().await;
+                setup.book(&[0, 1], None, 10).await;
+                setup.cancel().await;
             }
             _ => {
                 match self {
-                    Self::FoundLost => office.refuse("*", ANNA, out_of_scope()),
+                    Self::FoundLost => fake_provider.refuse("*", ANNA, out_of_scope()),
                     Self::NoCalendar => {
-                        office.refuse("*", ANNA, out_of_scope());
-                        office.refuse("*", SERVICE, out_of_scope());
+                        fake_provider.refuse("*", ANNA, out_of_scope());
+                        fake_provider.refuse("*", SERVICE, out_of_scope());
                     }
-                    Self::Abandoned => office.refuse("*", "*", lost()),
-                    Self::Refused => office.refuse("create", "*", refused()),
+                    Self::Abandoned => fake_provider.refuse("*", "*", lost()),
+                    Self::Refused => fake_provider.refuse("create", "*", refused()),
                     _ => {}
                 }
-                world.book(&[0, 1], None, 10).await;
+                setup.book(&[0, 1], None, 10).await;
             }
         }
     }
 
     /// What people and rooms do when nothing else moves; `false` if they do nothing either.
-    pub async fn react(self, world: &World) -> bool {
+    pub async fn react(self, setup: &Setup) -> bool {
         match self {
             Self::Connect | Self::Unproven | Self::Reconnect | Self::ReconnectUnproven => {
-                world.go_on_connecting(Answers::Yes).await
+                setup.go_on_connecting(Answers::Yes).await
             }
             Self::Spreading => {
-                if world.go_on_connecting(Answers::Yes).await {
+                if setup.go_on_connecting(Answers::Yes).await {
                     return true;
                 }
                 let state = IntegrationState::AwaitingPropagation;
-                let spreads = world.integration().await.state == state.as_str();
+                let spreads = setup.integration().await.state == state.as_str();
                 if spreads {
-                    world.office.relent("");
+                    setup.fake_provider.relent("");
                 }
-                spreads && world.once("spread")
+                spreads && setup.once("spread")
             }
-            Self::Declined => world.go_on_connecting(Answers::No).await,
-            Self::Expired => world.go_on_connecting(Answers::Nothing).await,
-            Self::RoomAccepts => world.office.rooms_say(Answer::Accepted),
-            Self::RoomDeclines => world.office.rooms_say(Answer::Declined),
+            Self::Declined => setup.go_on_connecting(Answers::No).await,
+            Self::Expired => setup.go_on_connecting(Answers::Nothing).await,
+            Self::RoomAccepts => setup.fake_provider.rooms_say(Answer::Accepted),
+            Self::RoomDeclines => setup.fake_provider.rooms_say(Answer::Declined),
             Self::MoveBesideRoom => {
-                if waits_for_its_room(world).await && world.once("move") {
-                    world.move_to(14).await;
+                if waits_for_its_room(setup).await && setup.once("move") {
+                    setup.move_to(14).await;
                     return true;
                 }
-                world.notes().done.contains("move")
-                    && world.live("move_booking").await.is_empty()
-                    && world.office.rooms_say(Answer::Accepted)
+                setup.notes().done.contains("move")
+                    && setup.live("move_booking").await.is_empty()
+                    && setup.fake_provider.rooms_say(Answer::Accepted)
             }
             Self::CancelBesideRoom => {
-                let cancels = waits_for_its_room(world).await && world.once("cancel");
+                let cancels = waits_for_its_room(setup).await && setup.once("cancel");
                 if cancels {
-                    world.cancel().await;
+                    setup.cancel().await;
                 }
                 cancels
             }
@@ -379,8 +379,8 @@ impl Scenario {
     }
 }
 
-async fn waits_for_its_room(world: &World) -> bool {
-    world.booking().await.state == BookingState::RoomPending.as_str()
+async fn waits_for_its_room(setup: &Setup) -> bool {
+    setup.booking().await.state == BookingState::RoomPending.as_str()
 }
 
 /// The provider's error for a mailbox that does not exist.

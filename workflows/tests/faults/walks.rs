@@ -7,12 +7,12 @@ use futures::{StreamExt, stream};
 use workflows::engine::{Retry, Row};
 
 use crate::{
-    hands::{Fault, Hands, Late, Place, Taken, When, signal},
+    fake_provider::Cut,
     judge::Left,
-    office::Cut,
     planted::{Armed, InStep, flows},
     scenarios::Scenario,
-    world::{Template, World},
+    setup::{Setup, Template},
+    worker::{Fault, FaultPoint, Late, Taken, When, Worker, signal},
 };
 
 /// How many worlds are walked at the same time: most of a walk is waiting for a disk.
@@ -24,7 +24,7 @@ const HUMANS: usize = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// At steps.
-    pub faults: Vec<(Place, Fault)>,
+    pub faults: Vec<(FaultPoint, Fault)>,
     /// At a request.
     pub cut: Option<(usize, Cut)>,
     /// The calendar system does not know a repeated effect key again.
@@ -56,51 +56,51 @@ pub struct Walks {
 }
 
 /// Walks once.
-pub async fn walk(scenario: Scenario, world: &World, plan: Plan) -> Walked {
+pub async fn walk(scenario: Scenario, setup: &Setup, plan: Plan) -> Walked {
     if plan.forgetful {
-        world.office.forget_keys();
+        setup.fake_provider.forget_keys();
     }
-    scenario.begin(world).await;
+    scenario.begin(setup).await;
     if let Some((n, cut)) = plan.cut {
-        world.office.cut(n, cut);
+        setup.fake_provider.cut(n, cut);
     }
-    let mut hands = Hands::new(world, scenario, plan.faults.clone());
-    hands.work_through().await;
-    let left = Left::by(world).await;
-    let mut wrongs = left.wrongs(&world.engine, HUMANS);
-    let (requests, cuts) = world.office.counts();
+    let mut worker = Worker::new(setup, scenario, plan.faults.clone());
+    worker.work_through().await;
+    let left = Left::by(setup).await;
+    let mut wrongs = left.wrongs(&setup.engine, HUMANS);
+    let (requests, cuts) = setup.fake_provider.counts();
     let planted = plan.faults.len() + usize::from(plan.cut.is_some());
-    if hands.struck + cuts != planted {
-        wrongs.push(format!("{} of {planted} faults struck", hands.struck + cuts));
+    if worker.struck + cuts != planted {
+        wrongs.push(format!("{} of {planted} faults struck", worker.struck + cuts));
     }
-    let (taken, awaited, lost_hints) = (hands.taken, hands.awaited, hands.lost_hints);
+    let (taken, awaited, lost_hints) = (worker.taken, worker.awaited, worker.lost_hints);
     Walked { plan, taken, awaited, text: left.text(), left, wrongs, requests, lost_hints }
 }
 
 impl Walks {
     /// Makes the world, and walks without a fault.
     pub async fn new(scenario: Scenario, template: Template, every: usize) -> Self {
-        let world = template.open().await;
-        let plain = walk(scenario, &world, Plan::default()).await;
-        world.close().await;
+        let setup = template.open().await;
+        let plain = walk(scenario, &setup, Plan::default()).await;
+        setup.close().await;
         assert_eq!(plain.wrongs, Vec::<String>::new(), "without any fault:\n{}", plain.text);
         Self { scenario, template, plain, every, report: String::new(), count: 0 }
     }
 
     /// The run is over: no signal reaches it, and nothing follows.
     pub async fn signals_to_finished_runs(&mut self, names: &[&'static str]) {
-        let world = self.template.open().await;
-        let before = walk(self.scenario, &world, Plan::default()).await;
+        let setup = self.template.open().await;
+        let before = walk(self.scenario, &setup, Plan::default()).await;
         for (run, name) in before.left.runs().flat_map(|run| names.iter().map(move |name| (run, name))) {
             assert!(
-                !signal(&world, run, name, &serde_json::Value::Null).await,
+                !signal(&setup, run, name, &serde_json::Value::Null).await,
                 "{name} reached a finished run"
             );
         }
-        let mut hands = Hands::new(&world, self.scenario, Vec::new());
-        hands.work_through().await;
-        assert_eq!((hands.taken.len(), Left::by(&world).await.text()), (0, before.text));
-        world.close().await;
+        let mut worker = Worker::new(&setup, self.scenario, Vec::new());
+        worker.work_through().await;
+        assert_eq!((worker.taken.len(), Left::by(&setup).await.text()), (0, before.text));
+        setup.close().await;
         self.count += 1;
     }
 
@@ -114,22 +114,22 @@ impl Walks {
 
     async fn all(&self, plans: Vec<Plan>) -> Vec<Walked> {
         let one = |plan| async {
-            let world = self.template.open().await;
-            let walked = walk(self.scenario, &world, plan).await;
-            world.close().await;
+            let setup = self.template.open().await;
+            let walked = walk(self.scenario, &setup, plan).await;
+            setup.close().await;
             walked
         };
         stream::iter(plans.into_iter().step_by(self.every)).map(one).buffered(AT_ONCE).collect().await
     }
 
     /// Places to plant faults at: of each state the first and the last time that it is worked on.
-    fn places(&self) -> BTreeSet<Place> {
+    fn places(&self) -> BTreeSet<FaultPoint> {
         let taken = &self.plain.taken;
-        let is_later = |at: &Place, other: &Place| {
+        let is_later = |at: &FaultPoint, other: &FaultPoint| {
             (at.workflow, &at.state, at.undoing) == (other.workflow, &other.state, other.undoing)
                 && at.turn < other.turn
         };
-        let is_last = |at: &Place| !taken.iter().any(|other| is_later(at, &other.place));
+        let is_last = |at: &FaultPoint| !taken.iter().any(|other| is_later(at, &other.place));
         let places = taken.iter().map(|taken| &taken.place).filter(|at| at.turn == 1 || is_last(at));
         places.filter(|at| self.scenario.is_about(at) && !is_idle(at)).cloned().collect()
     }
@@ -191,8 +191,9 @@ impl Walks {
     /// Steps that fail for good, done or not: what is left must be the same, unless what was done cannot be undone.
     pub async fn failures(&mut self) {
         let places: Vec<_> = self.places().into_iter().filter(|at| !at.undoing).collect();
-        let pair =
-            |at: &Place| [InStep::FailBefore, InStep::FailAfter].map(|fault| one(at, Fault::InStep(fault)));
+        let pair = |at: &FaultPoint| {
+            [InStep::FailBefore, InStep::FailAfter].map(|fault| one(at, Fault::InStep(fault)))
+        };
         let every = std::mem::replace(&mut self.every, 1);
         let plans: Vec<Plan> = places.iter().step_by(every).flat_map(pair).collect();
         let walks = self.all(plans).await;
@@ -217,7 +218,7 @@ impl Walks {
     /// The last step of each workflow fails for good, and then its undos meet faults that must not show.
     pub async fn faults_in_undos(&mut self) {
         let places = self.places();
-        let is_last = |at: &&Place| !at.undoing && self.last_of(at.workflow) == Some(*at);
+        let is_last = |at: &&FaultPoint| !at.undoing && self.last_of(at.workflow) == Some(*at);
         let failing: Vec<Plan> =
             places.iter().filter(is_last).map(|at| one(at, Fault::InStep(InStep::FailAfter))).collect();
         for failed in self.all(failing).await {
@@ -238,7 +239,7 @@ impl Walks {
         }
     }
 
-    fn last_of(&self, workflow: &str) -> Option<&Place> {
+    fn last_of(&self, workflow: &str) -> Option<&FaultPoint> {
         let mut places = self.plain.taken.iter().map(|taken| &taken.place);
         places.rfind(|at| at.workflow == workflow && !at.undoing)
     }
@@ -247,17 +248,17 @@ impl Walks {
     pub async fn parked(&mut self) {
         let (places, wanted) = (self.places(), self.plain.text.clone());
         for at in places.iter().filter(|at| at.undoing) {
-            let world = self.template.open().await;
-            self.scenario.begin(&world).await;
+            let setup = self.template.open().await;
+            self.scenario.begin(&setup).await;
             let fault = Fault::InStep(InStep::FailAfter);
-            Hands::new(&world, self.scenario, vec![(at.clone(), fault.clone())]).work_through().await;
-            let parked = Left::by(&world).await.parked();
+            Worker::new(&setup, self.scenario, vec![(at.clone(), fault.clone())]).work_through().await;
+            let parked = Left::by(&setup).await.parked();
             assert_eq!(parked.len(), 1, "{at:?}");
-            world.services.runs().retry(&world.admin(), Id::from_uuid(parked[0])).await.unwrap();
-            Hands::new(&world, self.scenario, Vec::new()).work_through().await;
-            let left = Left::by(&world).await;
-            let (text, wrongs) = (left.text(), left.wrongs(&world.engine, HUMANS));
-            world.close().await;
+            setup.services.runs().retry(&setup.admin(), Id::from_uuid(parked[0])).await.unwrap();
+            Worker::new(&setup, self.scenario, Vec::new()).work_through().await;
+            let left = Left::by(&setup).await;
+            let (text, wrongs) = (left.text(), left.wrongs(&setup.engine, HUMANS));
+            setup.close().await;
             let walked = Walked {
                 plan: one(at, fault),
                 text,
@@ -274,7 +275,7 @@ impl Walks {
 
     /// The same signal at every step of its workflow, before, during and after it, once and twice. What is the same
     /// afterwards is for the caller to say.
-    pub async fn signals(&mut self, names: &[&'static str], at: impl Fn(&Place) -> bool, same: bool) {
+    pub async fn signals(&mut self, names: &[&'static str], at: impl Fn(&FaultPoint) -> bool, same: bool) {
         let places: Vec<_> = self.places().into_iter().filter(at).collect();
         let mut plans = Vec::new();
         for (name, place) in names.iter().flat_map(|name| places.iter().map(move |place| (*name, place))) {
@@ -300,12 +301,12 @@ impl Walks {
     }
 }
 
-fn one(at: &Place, fault: Fault) -> Plan {
+fn one(at: &FaultPoint, fault: Fault) -> Plan {
     Plan { faults: vec![(at.clone(), fault)], ..Plan::default() }
 }
 
 /// Faults at the `n`-th place that must not show in the end.
-fn passing(n: usize, at: &Place) -> Vec<Fault> {
+fn passing(n: usize, at: &FaultPoint) -> Vec<Fault> {
     // Which of two workers commits first is the same to their step: each order has its half of the places.
     let late = if n.is_multiple_of(2) { Late::Before } else { Late::After };
     let mut faults = vec![
@@ -328,30 +329,30 @@ fn unkind() -> [Fault; 4] {
     [Fault::InStep(InStep::Twice), Fault::InStep(InStep::RetryAfter), Fault::Crash, late]
 }
 
-fn row(at: &Place) -> &'static Row {
+fn row(at: &FaultPoint) -> &'static Row {
     let flows = flows(&Armed::default());
     let table = flows.iter().map(|flow| flow.table()).find(|table| table.name == at.workflow);
     table.and_then(|table| table.row(&at.state)).unwrap()
 }
 
-fn retry(at: &Place) -> Retry {
+fn retry(at: &FaultPoint) -> Retry {
     row(at).retry
 }
 
 /// An undo that does nothing.
-fn is_idle(at: &Place) -> bool {
+fn is_idle(at: &FaultPoint) -> bool {
     at.undoing && row(at).undone_by == "nothing"
 }
 
 /// Steps whose effect stays, although they failed after it.
-fn is_irrevocable(at: &Place) -> bool {
+fn is_irrevocable(at: &FaultPoint) -> bool {
     let state = (at.workflow, at.state.as_str());
     // A cancelled event cannot be brought back; and mailboxes are runs of their own, which go on once they are ordered.
     state == ("cancel_booking", "Cancel") || state == ("campaign", "Enlist")
 }
 
 fn shown(plan: &Plan) -> String {
-    let fault = |(at, fault): &(Place, Fault)| {
+    let fault = |(at, fault): &(FaultPoint, Fault)| {
         let undo = if at.undoing { "undo of " } else { "" };
         format!("{fault:?} at {undo}{} {} ({})", at.workflow, at.state, at.turn)
     };

@@ -7,7 +7,7 @@ use services::{
 };
 
 use crate::graphql::{
-    context::all_named,
+    context::parse_ids,
     failure::{Failure, Result},
     scalar::{DateTime, LocalTime, TimeZone},
 };
@@ -148,7 +148,7 @@ impl TryFrom<AvailabilityInput> for Query {
             buffer_after_minutes: minutes(input.buffer_after_minutes),
             zone: input.time_zone.map_or_else(|| "UTC".to_owned(), |zone| zone.0),
             hours: input.working_hours.into_iter().map(day).collect(),
-            users: all_named(&input.user_ids, "user", "userIds")?,
+            users: parse_ids(&input.user_ids, "user", "userIds")?,
             rooms: input.rooms.map(choice).transpose()?.unwrap_or_default(),
             tentative_is_busy: input.tentative_is_busy,
             on_unknown: input.on_unknown.into(),
@@ -161,8 +161,8 @@ impl TryFrom<AvailabilityInput> for Query {
 
 fn choice(rooms: RoomChoiceInput) -> Result<free::RoomChoice> {
     Ok(match rooms {
-        RoomChoiceInput::All(ids) => free::RoomChoice::All(all_named(&ids, "room", "roomIds")?),
-        RoomChoiceInput::AnyOf(ids) => free::RoomChoice::AnyOf(all_named(&ids, "room", "roomIds")?),
+        RoomChoiceInput::All(ids) => free::RoomChoice::All(parse_ids(&ids, "room", "roomIds")?),
+        RoomChoiceInput::AnyOf(ids) => free::RoomChoice::AnyOf(parse_ids(&ids, "room", "roomIds")?),
         RoomChoiceInput::AnyHolding(least) => free::RoomChoice::AnyHolding(least),
     })
 }

@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use self::input::AvailabilityInput;
 use super::{
-    context::Ask,
-    failure::{Result, found},
+    context::ContextExt,
+    enums::ConnectedMailboxState,
+    failure::{Result, null_if_missing},
     reason::Reason,
     room::{self, Room},
     scalar::DateTime,
     user::{self, User},
-    words::ConnectedMailboxState,
 };
 
 /// A user or room whose time can be booked.
@@ -47,7 +47,7 @@ impl Holder {
 
     /// Display name; null if the user or room has been deleted.
     async fn name(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        found(async {
+        null_if_missing(async {
             let user = ctx.loaders().users.load_some(self.user_id()).await?.map(|user| user.name);
             let room = ctx.loaders().rooms.load_some(self.room_id()).await?.map(|room| room.name);
             Ok(user.or(room).ok_or_else(|| services::Error::not_found("holder"))?)
@@ -76,8 +76,8 @@ pub struct Availability {
     participants: Vec<ParticipantStatus>,
 }
 
-impl From<free::Answer> for Availability {
-    fn from(answer: free::Answer) -> Self {
+impl From<free::SearchResult> for Availability {
+    fn from(answer: free::SearchResult) -> Self {
         Self {
             slots: answer.slots.into_iter().map(Slot).collect(),
             participants: answer.participants.into_iter().map(ParticipantStatus::from).collect(),
@@ -153,8 +153,8 @@ pub struct SlotRefusal {
     as_of: Option<DateTime>,
 }
 
-impl From<free::Why> for SlotRefusal {
-    fn from(why: free::Why) -> Self {
+impl From<free::Obstacle> for SlotRefusal {
+    fn from(why: free::Obstacle) -> Self {
         Self {
             participant: why.participant.map(Holder),
             code: why.code,

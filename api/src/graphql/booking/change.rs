@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, InputObject, Object};
 use domain::Permission;
-use services::bookings::{Guest, NewBooking, NewTime, Placed};
+use services::bookings::{BookingReceipt, Guest, NewBooking, NewTime};
 
 use super::Booking;
 use crate::graphql::{
     availability::input::{OnUnreadable, minutes},
-    context::{Ask, all_named, named, seen},
+    context::{ContextExt, if_visible, parse_id, parse_ids},
     failure::{Failure, Result},
     payload::{answer, payload},
     run::{self, Run},
@@ -80,14 +80,14 @@ impl TryFrom<CreateBookingInput> for NewBooking {
 
     fn try_from(input: CreateBookingInput) -> Result<Self> {
         Ok(Self {
-            organiser: named(&input.organiser_id, "user", "organiserId")?,
+            organiser: parse_id(&input.organiser_id, "user", "organiserId")?,
             title: input.title,
             description: input.description,
             start: input.start.0,
             end: input.end.0,
             zone: input.time_zone.0,
-            users: all_named(&input.user_ids, "user", "userIds")?,
-            rooms: all_named(&input.room_ids, "room", "roomIds")?,
+            users: parse_ids(&input.user_ids, "user", "userIds")?,
+            rooms: parse_ids(&input.room_ids, "room", "roomIds")?,
             guests: input.guests.into_iter().map(Guest::from).collect(),
             buffer_before_minutes: minutes(input.buffer_before_minutes),
             buffer_after_minutes: minutes(input.buffer_after_minutes),
@@ -184,7 +184,7 @@ impl BookingMutation {
         answer(async {
             let by = ctx.caller().allow(Permission::BookingEdit)?;
             let key = input.idempotency_key.clone();
-            let Placed { booking, run, notice } =
+            let BookingReceipt { booking, run, notice } =
                 Box::pin(ctx.services().bookings().create(&by, input.try_into()?, &key)).await?;
             Ok(CreateBookingPayload::done(Booking(booking), run::of(ctx, &by, run).await?, notice))
         })
@@ -199,7 +199,7 @@ impl BookingMutation {
     ) -> Result<MoveBookingPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::BookingEdit)?;
-            let (id, key) = (named(&input.id, "booking", "id")?, &input.idempotency_key);
+            let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
             let to = NewTime {
                 start: input.start.0,
                 end: input.end.0,
@@ -207,10 +207,10 @@ impl BookingMutation {
                 ignore_unknown: input.ignore_unknown,
                 on_unreadable: input.on_unreadable.into(),
             };
-            let Placed { booking, run, notice } =
+            let BookingReceipt { booking, run, notice } =
                 ctx.services().bookings().move_to(&by, id, to, input.if_version, key).await?;
             Ok(MoveBookingPayload::done(
-                seen(ctx, Permission::BookingView, Booking(booking)),
+                if_visible(ctx, Permission::BookingView, Booking(booking)),
                 run::of(ctx, &by, run).await?,
                 notice,
             ))
@@ -226,11 +226,11 @@ impl BookingMutation {
     ) -> Result<CancelBookingPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::BookingEdit)?;
-            let (id, key) = (named(&input.id, "booking", "id")?, &input.idempotency_key);
-            let Placed { booking, run, .. } =
+            let (id, key) = (parse_id(&input.id, "booking", "id")?, &input.idempotency_key);
+            let BookingReceipt { booking, run, .. } =
                 ctx.services().bookings().cancel(&by, id, &input.message, key).await?;
             Ok(CancelBookingPayload::done(
-                seen(ctx, Permission::BookingView, Booking(booking)),
+                if_visible(ctx, Permission::BookingView, Booking(booking)),
                 run::of(ctx, &by, run).await?,
             ))
         })

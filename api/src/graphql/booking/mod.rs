@@ -14,15 +14,15 @@ use services::{
 pub use self::change::BookingMutation;
 use self::participant::Participant;
 use super::{
-    context::{Ask, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id},
+    enums::{BookingState, OnlineMeetingState, WrittenVia},
+    failure::{Result, null_if_missing},
     integration::{self, Integration, ServiceAccount},
     page::{args, connection},
     reason::Reason,
     run::Run,
     scalar::{DateTime, EmailAddress, TimeZone},
     user::{self, User},
-    words::{BookingState, OnlineMeetingState, WrittenVia},
 };
 
 /// Label of a booking that was written through a service account (S4.7).
@@ -52,7 +52,7 @@ impl Booking {
 impl Booking {
     /// Identifier; starts with `bkg_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        shown::<ids::Booking>(self.0.id)
+        format_id::<ids::Booking>(self.0.id)
     }
 
     /// Title of the meeting.
@@ -115,7 +115,7 @@ impl Booking {
     /// Line that names the organiser, `Organised by <name>`; added to the event's text if the event is written through
     /// a service account.
     async fn organiser_line(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        found(async {
+        null_if_missing(async {
             let organiser =
                 self.everybody(ctx).await?.into_iter().find(|one| one.user_id == Some(self.0.organiser_id));
             let organiser = organiser.ok_or_else(|| services::Error::not_found("organiser"))?;
@@ -243,8 +243,8 @@ pub struct BookingFilter {
 
 impl BookingFilter {
     fn wanted(self) -> Result<Filter> {
-        let user = |id| named::<ids::User>(&id, "user", "organiserId");
-        let room = |id| named::<ids::Room>(&id, "room", "roomId");
+        let user = |id| parse_id::<ids::User>(&id, "user", "organiserId");
+        let room = |id| parse_id::<ids::Room>(&id, "room", "roomId");
         Ok(Filter {
             organiser: self.organiser_id.map(user).transpose()?,
             room: self.room_id.map(room).transpose()?,
@@ -257,7 +257,7 @@ impl BookingFilter {
 
 /// The booking with this id in the caller's tenant. Needs `BOOKING_VIEW`.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Booking> {
-    visible(ctx.services(), ctx.caller(), named(id, "booking", "id")?).await
+    visible(ctx.services(), ctx.caller(), parse_id(id, "booking", "id")?).await
 }
 
 /// Reads a booking as [`read`] does, for a subscription, which has no query context.
@@ -277,7 +277,7 @@ impl BookingQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the booking.")] id: ID,
     ) -> Option<Result<Booking>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the bookings of the tenant, oldest first by creation. Needs `BOOKING_VIEW`.

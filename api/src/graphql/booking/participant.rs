@@ -5,11 +5,11 @@ use services::entity::booking_participant::Model;
 use uuid::Uuid;
 
 use crate::graphql::{
+    enums::Answer,
     failure::Result,
     room::{self, Room},
     scalar::EmailAddress,
     user::{self, User},
-    words::Answer,
 };
 
 /// Role of a participant in a booking.

@@ -7,13 +7,13 @@ use services::{integrations::NewIntegration, links::NewLink};
 
 use super::Integration;
 use crate::graphql::{
-    context::{Ask, named},
+    context::{ContextExt, parse_id},
+    enums::{AccessLevel, ProviderKind},
     failure::Result,
     payload::{answer, payload},
     role,
     run::{self, Run},
     scalar::{DateTime, EmailAddress, Url},
-    words::{AccessLevel, ProviderKind},
 };
 
 /// Fields of a new integration.
@@ -165,7 +165,7 @@ impl IntegrationMutation {
     ) -> Result<AuthoriseIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
-            let id = named(&input.id, "integration", "id")?;
+            let id = parse_id(&input.id, "integration", "id")?;
             let row = ctx.services().integrations().authorise(&by, id).await?;
             Ok(AuthoriseIntegrationPayload::done(Integration(row)))
         })
@@ -180,7 +180,7 @@ impl IntegrationMutation {
     ) -> Result<VerifyIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
-            let id = named(&input.id, "integration", "id")?;
+            let id = parse_id(&input.id, "integration", "id")?;
             let run = ctx.services().integrations().verify(&by, id).await?;
             Ok(VerifyIntegrationPayload::done(run::of(ctx, &by, run).await?))
         })
@@ -196,7 +196,7 @@ impl IntegrationMutation {
     ) -> Result<ReconnectIntegrationPayload> {
         answer(async {
             let by = ctx.caller().allow_connecting()?;
-            let id = named(&input.id, "integration", "id")?;
+            let id = parse_id(&input.id, "integration", "id")?;
             let run = ctx.services().integrations().reconnect(&by, id).await?;
             Ok(ReconnectIntegrationPayload::done(run::of(ctx, &by, run).await?))
         })
@@ -213,7 +213,7 @@ impl IntegrationMutation {
     ) -> Result<SetServiceMailboxPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::ServiceAccountEdit)?;
-            let id = named(&input.integration_id, "integration", "integrationId")?;
+            let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let run = ctx.services().service_accounts().propose(&by, id, &input.mailbox.0).await?;
             Ok(SetServiceMailboxPayload::done(run::of(ctx, &by, run).await?))
         })
@@ -229,7 +229,7 @@ impl IntegrationMutation {
     ) -> Result<InviteAdministratorPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserCreate)?;
-            let of = |id| named::<ids::Integration>(&id, "integration", "integrationId");
+            let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
             let integration = input.integration_id.map(of).transpose()?;
             let return_url = input.return_url.map(|url| url.0);
             let roles = role::at_most(&input.role_ids.unwrap_or_default())?;

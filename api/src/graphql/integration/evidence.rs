@@ -3,23 +3,23 @@
 use async_graphql::{Description, ID, Object, SimpleObject};
 use domain::ids;
 use services::{
-    entity::{service_account, terms_acceptance, verification},
-    ladder,
+    entity::{service_account, terms_acceptance, verification as record},
+    verification,
 };
 
 use super::stored;
 use crate::graphql::{
-    context::shown,
+    context::format_id,
+    enums::Verdict,
     scalar::{DateTime, EmailAddress},
-    words::Verdict,
 };
 
 /// One verification of an integration: a series of checks with their results.
 #[derive(Description)]
-pub struct Verification(verification::Model);
+pub struct Verification(record::Model);
 
-impl From<verification::Model> for Verification {
-    fn from(model: verification::Model) -> Self {
+impl From<record::Model> for Verification {
+    fn from(model: record::Model) -> Self {
         Self(model)
     }
 }
@@ -28,7 +28,7 @@ impl From<verification::Model> for Verification {
 impl Verification {
     /// Identifier; starts with `ver_`.
     async fn id(&self) -> ID {
-        shown::<ids::Verification>(self.0.id)
+        format_id::<ids::Verification>(self.0.id)
     }
 
     /// Worst verdict among the checks, ignoring skipped ones; null if the stored value comes from a newer server
@@ -39,7 +39,7 @@ impl Verification {
 
     /// The checks, in the order in which they ran.
     async fn checks(&self) -> Vec<Check> {
-        stored::<ladder::Check>(&self.0.checks, "checks").into_iter().map(Check::from).collect()
+        stored::<verification::Check>(&self.0.checks, "checks").into_iter().map(Check::from).collect()
     }
 
     /// Time of the verification.
@@ -63,9 +63,9 @@ pub struct Check {
     next_action: Option<String>,
 }
 
-impl From<ladder::Check> for Check {
-    fn from(check: ladder::Check) -> Self {
-        let ladder::Check { name, mailbox, verdict, evidence, next_action } = check;
+impl From<verification::Check> for Check {
+    fn from(check: verification::Check) -> Self {
+        let verification::Check { name, mailbox, verdict, evidence, next_action } = check;
         Self { name, mailbox: mailbox.map(EmailAddress), verdict: verdict.into(), evidence, next_action }
     }
 }
@@ -108,7 +108,7 @@ impl From<service_account::Model> for ServiceAccount {
 impl ServiceAccount {
     /// Identifier; starts with `svc_`.
     async fn id(&self) -> ID {
-        shown::<ids::ServiceAccount>(self.0.id)
+        format_id::<ids::ServiceAccount>(self.0.id)
     }
 
     /// Email address of the mailbox.

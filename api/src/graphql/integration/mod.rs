@@ -18,13 +18,13 @@ use self::{
 use super::{
     campaign::Campaign,
     connection::{self, ConnectedMailboxConnection},
-    context::{Ask, named, sees_integrations, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id, sees_integrations},
+    enums::{AccessLevel, IntegrationState, ProviderKind},
+    failure::{Result, null_if_missing},
     page::{args, connection},
     reason::Reason,
     room::{self, RoomConnection},
     scalar::{DateTime, EmailAddress, Url},
-    words::{AccessLevel, IntegrationState, ProviderKind},
 };
 
 /// A tenant's link to one calendar system.
@@ -41,7 +41,7 @@ impl From<Model> for Integration {
 impl Integration {
     /// Identifier; starts with `int_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        shown::<ids::Integration>(self.0.id)
+        format_id::<ids::Integration>(self.0.id)
     }
 
     /// Display name.
@@ -108,7 +108,7 @@ impl Integration {
 
     /// Current and former service mailboxes. Needs `CONNECTION_VIEW`.
     async fn service_accounts(&self, ctx: &Context<'_>) -> Option<Result<Vec<ServiceAccount>>> {
-        found(async {
+        null_if_missing(async {
             ctx.caller().allow(Permission::ConnectionView)?;
             let rows = ctx.loaders().service_accounts.load(self.0.id).await?;
             Ok(rows.unwrap_or_default().into_iter().map(ServiceAccount::from).collect())
@@ -127,7 +127,7 @@ impl Integration {
         ctx: &Context<'_>,
         #[graphql(desc = "Number of verifications to return, 1 to 20.", default = 5)] first: i32,
     ) -> Option<Result<Vec<Verification>>> {
-        found(async {
+        null_if_missing(async {
             let by = sees_integrations(ctx.caller())?;
             let max = usize::try_from(first).unwrap_or_default().clamp(1, 20);
             let rows = ctx.services().integrations().verifications(&by, self.0.id, max).await?;
@@ -138,7 +138,7 @@ impl Integration {
 
     /// Who accepted which terms, and when.
     async fn acceptances(&self, ctx: &Context<'_>) -> Option<Result<Vec<TermsAcceptance>>> {
-        found(async {
+        null_if_missing(async {
             let by = sees_integrations(ctx.caller())?;
             let rows = ctx.services().integrations().acceptances(&by, self.0.id).await?;
             Ok(rows.into_iter().map(TermsAcceptance::from).collect())
@@ -158,8 +158,10 @@ impl Integration {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<ConnectedMailboxConnection>> {
-        let wanted = services::connections::Wanted { integration: Some(self.0.id), ..Default::default() };
-        found(async { connection::list(ctx, wanted, args(first, last, after, before)?).await }).await
+        let wanted =
+            services::connections::ConnectionScope { integration: Some(self.0.id), ..Default::default() };
+        null_if_missing(async { connection::list(ctx, wanted, args(first, last, after, before)?).await })
+            .await
     }
 
     /// Rooms of the integration. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
@@ -174,12 +176,15 @@ impl Integration {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<RoomConnection>> {
-        found(async { room::of_integration(ctx, self.0.id, args(first, last, after, before)?).await }).await
+        null_if_missing(async {
+            room::of_integration(ctx, self.0.id, args(first, last, after, before)?).await
+        })
+        .await
     }
 
     /// Campaigns of the integration, oldest first, among the tenant's most recent 100. Needs `CONNECTION_VIEW`.
     async fn campaigns(&self, ctx: &Context<'_>) -> Option<Result<Vec<Campaign>>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
             let last = PageArgs { last: Some(100), ..PageArgs::default() };
             let page = ctx.services().campaigns().list(&by, last).await?;
@@ -214,7 +219,7 @@ connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integra
 
 /// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {
-    visible(ctx.services(), ctx.caller(), named(id, "integration", "id")?).await
+    visible(ctx.services(), ctx.caller(), parse_id(id, "integration", "id")?).await
 }
 
 /// Reads an integration as [`read`] does, for a subscription, which has no query context.
@@ -248,7 +253,7 @@ impl IntegrationQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the integration.")] id: ID,
     ) -> Option<Result<Integration>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the integrations of the tenant, oldest first. Needs `CONNECTION_VIEW` or the right to connect (see
@@ -264,7 +269,7 @@ impl IntegrationQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<IntegrationConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = sees_integrations(ctx.caller())?;
             let page = ctx.services().integrations().list(&by, args(first, last, after, before)?).await?;
             Ok(IntegrationConnection::of(page, None))

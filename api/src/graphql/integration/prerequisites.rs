@@ -4,10 +4,10 @@ use async_graphql::{Context, Object, SimpleObject};
 use domain::state::Feature;
 
 use crate::graphql::{
-    context::{Ask, member},
-    failure::{Result, found},
+    context::{ContextExt, require_member},
+    enums::ProviderKind,
+    failure::{Result, null_if_missing},
     scalar::Url,
-    words::ProviderKind,
 };
 
 /// One prerequisite of connecting a calendar system.
@@ -102,8 +102,8 @@ impl PrerequisiteQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Calendar system to connect.")] provider: ProviderKind,
     ) -> Option<Result<Vec<ConnectPrerequisite>>> {
-        found(async {
-            let (by, services) = (member(ctx.caller())?, ctx.services());
+        null_if_missing(async {
+            let (by, services) = (require_member(ctx.caller())?, ctx.services());
             let provider = domain::ProviderKind::from(provider);
             let feature = services.tenants().features(by.tenant()).await?.contains(&Feature::ServiceAccount);
             let permission = ctx.caller().allow_connecting().is_ok();

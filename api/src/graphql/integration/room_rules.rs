@@ -6,7 +6,7 @@ use services::integrations::RoomRule;
 
 use super::Integration;
 use crate::graphql::{
-    context::{Ask, named},
+    context::{ContextExt, parse_id},
     failure::Result,
     payload::{answer, payload},
 };
@@ -96,7 +96,7 @@ impl RoomRulesMutation {
     ) -> Result<SetRoomRulesPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::ServiceAccountEdit)?;
-            let id = named(&input.integration_id, "integration", "integrationId")?;
+            let id = parse_id(&input.integration_id, "integration", "integrationId")?;
             let (rules, integrations) = (input.rules.map(RoomRule::from), ctx.services().integrations());
             let row = integrations.set_room_rules(&by, id, rules, input.if_version).await?;
             Ok(SetRoomRulesPayload::done(Integration(row)))

@@ -6,10 +6,10 @@ use services::issuers::{IssuerChange, NewIssuer};
 
 use super::{OpenIdIdentity, OpenIdIssuer};
 use crate::graphql::{
-    context::{Ask, changed, named, seen},
+    context::{ContextExt, if_visible, parse_id, patch_field},
+    enums::{IssuerTokens, SigningAlgorithm},
     failure::Result,
     payload::{answer, payload},
-    words::{IssuerTokens, SigningAlgorithm},
 };
 
 /// Fields of a new OpenID issuer.
@@ -167,7 +167,7 @@ impl IssuerMutation {
     ) -> Result<UpdateOpenIdIssuerPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
-            let id = named(&input.id, "issuer", "id")?;
+            let id = parse_id(&input.id, "issuer", "id")?;
             let version = input.if_version;
             let change = change(input);
             let issuer = ctx.services().issuers().update(&by, id, change, version).await?;
@@ -185,7 +185,7 @@ impl IssuerMutation {
     ) -> Result<DeleteOpenIdIssuerPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
-            ctx.services().issuers().delete(&by, named(&input.id, "issuer", "id")?).await?;
+            ctx.services().issuers().delete(&by, parse_id(&input.id, "issuer", "id")?).await?;
             Ok(DeleteOpenIdIssuerPayload::done(input.id))
         })
         .await
@@ -200,11 +200,11 @@ impl IssuerMutation {
     ) -> Result<LinkOpenIdIdentityPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let issuer = named(&input.issuer_id, "issuer", "issuerId")?;
-            let user = named(&input.user_id, "user", "userId")?;
+            let issuer = parse_id(&input.issuer_id, "issuer", "issuerId")?;
+            let user = parse_id(&input.user_id, "user", "userId")?;
             let identity = ctx.services().issuers().link(&by, issuer, user, &input.subject).await?;
             let identity = OpenIdIdentity(identity);
-            Ok(LinkOpenIdIdentityPayload::done(seen(ctx, Permission::UserView, identity)))
+            Ok(LinkOpenIdIdentityPayload::done(if_visible(ctx, Permission::UserView, identity)))
         })
         .await
     }
@@ -219,8 +219,8 @@ impl IssuerMutation {
     ) -> Result<UnlinkOpenIdIdentityPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let issuer = named(&input.issuer_id, "issuer", "issuerId")?;
-            let user = named(&input.user_id, "user", "userId")?;
+            let issuer = parse_id(&input.issuer_id, "issuer", "issuerId")?;
+            let user = parse_id(&input.user_id, "user", "userId")?;
             let unlinked = ctx.services().issuers().unlink(&by, issuer, user).await?;
             Ok(UnlinkOpenIdIdentityPayload::done(unlinked))
         })
@@ -232,10 +232,10 @@ fn change(input: UpdateOpenIdIssuerInput) -> IssuerChange {
     IssuerChange {
         name: input.name,
         client_id: input.client_id,
-        client_secret: changed(input.client_secret, |text| text).map(|secret| secret.map(Into::into)),
+        client_secret: patch_field(input.client_secret, |text| text).map(|secret| secret.map(Into::into)),
         algorithms: input.algorithms.map(|list| list.into_iter().map(Into::into).collect()),
         accepts: input.accepts.map(Into::into),
         audience: input.audience,
-        email_claim: changed(input.email_claim, |text| text),
+        email_claim: patch_field(input.email_claim, |text| text),
     }
 }

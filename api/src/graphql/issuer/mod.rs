@@ -7,11 +7,11 @@ use domain::{Permission, ids, openid};
 use services::entity::{openid_identity, openid_issuer::Model};
 
 use super::{
-    context::{Ask, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id},
+    enums::{IssuerTokens, SigningAlgorithm},
+    failure::{Result, null_if_missing},
     page::{args, connection},
     scalar::DateTime,
-    words::{IssuerTokens, SigningAlgorithm},
 };
 
 pub use change::IssuerMutation;
@@ -30,7 +30,7 @@ impl From<Model> for OpenIdIssuer {
 impl OpenIdIssuer {
     /// Identifier; starts with `iss_`.
     async fn id(&self) -> ID {
-        shown::<ids::OpenIdIssuer>(self.0.id)
+        format_id::<ids::OpenIdIssuer>(self.0.id)
     }
 
     /// Display name.
@@ -117,12 +117,12 @@ impl From<openid_identity::Model> for OpenIdIdentity {
 impl OpenIdIdentity {
     /// Identifier of the linked user.
     async fn user_id(&self) -> ID {
-        shown::<ids::User>(self.0.user_id)
+        format_id::<ids::User>(self.0.user_id)
     }
 
     /// Identifier of the issuer where the identity exists.
     async fn issuer_id(&self) -> ID {
-        shown::<ids::OpenIdIssuer>(self.0.issuer_id)
+        format_id::<ids::OpenIdIssuer>(self.0.issuer_id)
     }
 
     /// The user's value of the issuer's `subjectClaim`.
@@ -162,7 +162,7 @@ impl IssuerQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<OpenIdIssuerConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::RoleEdit)?;
             let page = ctx.services().issuers().list(&by, args(first, last, after, before)?).await?;
             Ok(OpenIdIssuerConnection::of(page, None))
@@ -183,9 +183,9 @@ impl IssuerQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<OpenIdIdentityConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::UserView)?;
-            let issuer = named(&issuer_id, "issuer", "issuerId")?;
+            let issuer = parse_id(&issuer_id, "issuer", "issuerId")?;
             let args = args(first, last, after, before)?;
             let page = ctx.services().issuers().identities(&by, issuer, args).await?;
             Ok(OpenIdIdentityConnection::of(page, None))

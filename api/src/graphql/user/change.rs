@@ -6,7 +6,7 @@ use services::users::{NewUser, UserChange};
 
 use super::{User, visible};
 use crate::graphql::{
-    context::{Ask, all_named, changed, named},
+    context::{ContextExt, parse_id, parse_ids, patch_field},
     failure::Result,
     payload::{answer, payload},
     run::{self, Run},
@@ -39,7 +39,7 @@ impl TryFrom<CreateUserInput> for NewUser {
             name: input.name,
             calendar_address: input.calendar_address.map(|address| address.0),
             time_zone: input.time_zone.map(|zone| zone.0),
-            roles: all_named::<ids::Role>(&input.role_ids, "role", "roleIds")?,
+            roles: parse_ids::<ids::Role>(&input.role_ids, "role", "roleIds")?,
         })
     }
 }
@@ -175,12 +175,12 @@ impl UserMutation {
     ) -> Result<UpdateUserPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let id = named(&input.id, "user", "id")?;
+            let id = parse_id(&input.id, "user", "id")?;
             let change = UserChange {
                 email: input.email.map(|email| email.0),
                 name: input.name,
-                calendar_address: changed(input.calendar_address, |address| address.0),
-                time_zone: changed(input.time_zone, |zone| zone.0),
+                calendar_address: patch_field(input.calendar_address, |address| address.0),
+                time_zone: patch_field(input.time_zone, |zone| zone.0),
             };
             ctx.services().users().update(&by, id, change, input.if_version).await?;
             Ok(UpdateUserPayload::done(visible(ctx.services(), ctx.caller(), id).await?))
@@ -197,7 +197,7 @@ impl UserMutation {
     ) -> Result<DeleteUserPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserDelete)?;
-            ctx.services().users().delete(&by, named(&input.id, "user", "id")?).await?;
+            ctx.services().users().delete(&by, parse_id(&input.id, "user", "id")?).await?;
             Ok(DeleteUserPayload::done(input.id))
         })
         .await
@@ -212,7 +212,7 @@ impl UserMutation {
     ) -> Result<ActivateUserCalendarPayload> {
         answer(async {
             let by = ctx.caller().allow(Permission::UserEdit)?;
-            let user = named(&input.user_id, "user", "userId")?;
+            let user = parse_id(&input.user_id, "user", "userId")?;
             let run = ctx.services().connections().activate_user(&by, user).await?;
             Ok(ActivateUserCalendarPayload::done(run::of(ctx, &by, run).await?))
         })
@@ -234,7 +234,7 @@ impl UserMutation {
     async fn connect_own_calendar(&self, ctx: &Context<'_>) -> Result<ConnectOwnCalendarPayload> {
         answer(async {
             let (by, user) = ctx.caller().allow_own()?;
-            let url = ctx.services().connect().own(&by, user).await?;
+            let url = ctx.services().connect().begin_own_consent(&by, user).await?;
             Ok(ConnectOwnCalendarPayload::done(Url(url)))
         })
         .await

@@ -12,13 +12,13 @@ use services::{
 pub use self::change::UserMutation;
 use super::{
     connection::ConnectedMailbox,
-    context::{Ask, named, shown},
-    failure::{Result, found},
+    context::{ContextExt, format_id, parse_id},
+    enums::ConnectedMailboxState,
+    failure::{Result, null_if_missing},
     page::{args, connection},
     reason::Reason,
     role::Role,
     scalar::{DateTime, EmailAddress, TimeZone},
-    words::ConnectedMailboxState,
 };
 
 /// A person who belongs to the tenant.
@@ -35,7 +35,7 @@ impl From<Model> for User {
 impl User {
     /// Identifier; starts with `usr_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        shown::<ids::User>(self.0.id)
+        format_id::<ids::User>(self.0.id)
     }
 
     /// Email address; unique within the tenant.
@@ -114,7 +114,7 @@ impl UserCalendar {
     async fn reason(&self) -> Option<Reason> {
         let Some(row) = &self.0 else {
             let reason = domain::Reason::new("CALENDAR_NOT_CONNECTED", "This calendar is not connected.");
-            return Some(reason.act("Connect the calendar.").into());
+            return Some(reason.with_next_action("Connect the calendar.").into());
         };
         Reason::stored(row.reason.as_ref())
     }
@@ -134,7 +134,7 @@ impl UserCalendar {
 
 /// The user with this id in the caller's tenant. Needs `USER_VIEW` unless it is the caller.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<User> {
-    let id = named::<ids::User>(id, "user", "id")?;
+    let id = parse_id::<ids::User>(id, "user", "id")?;
     let by = match ctx.caller().allow_own() {
         Ok((own, user)) if user == id => own,
         _ => ctx.caller().allow(Permission::UserView)?,
@@ -162,7 +162,7 @@ pub(super) async fn visible(
 /// A user that another object refers to. Needs `USER_VIEW` unless the caller is that user.
 pub(super) async fn referred(ctx: &Context<'_>, id: Option<uuid::Uuid>) -> Option<Result<User>> {
     let is_own = ctx.caller().allow_own().is_ok_and(|(_, own)| Some(own.uuid()) == id);
-    found(async {
+    null_if_missing(async {
         if id.is_some() && !is_own {
             ctx.caller().allow(Permission::UserView)?;
         }
@@ -183,7 +183,7 @@ impl UserQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the user.")] id: ID,
     ) -> Option<Result<User>> {
-        found(read(ctx, &id)).await
+        null_if_missing(read(ctx, &id)).await
     }
 
     /// Lists the users of the tenant, oldest first by creation. Needs `USER_VIEW`.
@@ -198,7 +198,7 @@ impl UserQuery {
         #[graphql(desc = "Return only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return only items before this cursor.")] before: Option<String>,
     ) -> Option<Result<UserConnection>> {
-        found(async {
+        null_if_missing(async {
             let by = ctx.caller().allow(Permission::UserView)?;
             let page = ctx.services().users().list(&by, args(first, last, after, before)?).await?;
             Ok(UserConnection::of(page, None))

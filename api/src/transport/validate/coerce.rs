@@ -12,13 +12,13 @@ use apollo_compiler::{
 use serde_json::{Map, Value};
 
 use super::rules::is_one_of;
-use crate::error::Finding;
+use crate::error::ValidationError;
 
 /// Maximum number of faults that are reported.
 const TOLD: usize = 10;
 
 /// Faults in the values; empty if there are none.
-pub fn check(schema: &Schema, operation: &Operation, values: &Map<String, Value>) -> Vec<Finding> {
+pub fn check(schema: &Schema, operation: &Operation, values: &Map<String, Value>) -> Vec<ValidationError> {
     let mut check = Check { schema, faults: Vec::new() };
     for variable in &operation.variables {
         let place = format!("${}", variable.name);
@@ -35,13 +35,13 @@ pub fn check(schema: &Schema, operation: &Operation, values: &Map<String, Value>
 
 struct Check<'a> {
     schema: &'a Schema,
-    faults: Vec<Finding>,
+    faults: Vec<ValidationError>,
 }
 
 impl Check<'_> {
     fn fault(&mut self, message: &str) {
         if self.faults.len() < TOLD {
-            self.faults.push(Finding::new(message, None));
+            self.faults.push(ValidationError::new(message, None));
         }
     }
 

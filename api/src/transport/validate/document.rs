@@ -11,11 +11,11 @@ use apollo_compiler::{
 
 use super::{
     limits::{self, Limits},
-    measure::Survey,
+    measure::SelectionMeasurer,
     rules,
-    tokens::{self, DEEPEST_NESTING},
+    tokens::{self, MAX_NESTING},
 };
-use crate::error::{Error, Finding, Location};
+use crate::error::{Error, Location, ValidationError};
 
 /// Maximum number of faults of a document that are reported.
 const TOLD: usize = 10;
@@ -92,26 +92,27 @@ pub fn check(
     limits::allow("bytes", text.len() as u64, limits.text_bytes as u64)?;
     let count = tokens::count(text);
     limits::allow("tokens", count.tokens, limits.tokens as u64)?;
-    limits::allow("brackets within each other", count.nesting, DEEPEST_NESTING)?;
+    limits::allow("brackets within each other", count.nesting, MAX_NESTING)?;
     let text = &*tokens::without_descriptions(text);
     let syntax = Parser::new()
         .parse_ast(text, "document")
-        .map_err(|faulty| Error::Unparsable(findings(&faulty.errors)))?;
+        .map_err(|faulty| Error::Unparsable(validation_errors(&faulty.errors)))?;
     gate(chosen(&syntax, name)?)?;
-    let twice = Survey::check(&syntax, limits)?;
+    let twice = SelectionMeasurer::check(&syntax, limits)?;
     if let Some(field) = twice {
         let message = format!("An input object has the field `{field}` twice.");
-        return Err(Error::Invalid(vec![Finding::new(&message, None)]));
+        return Err(Error::Invalid(vec![ValidationError::new(&message, None)]));
     }
-    let document =
-        syntax.to_executable_validate(schema).map_err(|faulty| Error::Invalid(findings(&faulty.errors)))?;
+    let document = syntax
+        .to_executable_validate(schema)
+        .map_err(|faulty| Error::Invalid(validation_errors(&faulty.errors)))?;
     let more = rules::check(schema, &document);
     if !more.is_empty() {
         return Err(Error::Invalid(more));
     }
     for operation in document.operations.iter() {
         check_max_depth(&document, operation).map_err(|_| {
-            Error::Invalid(vec![Finding::new(
+            Error::Invalid(vec![ValidationError::new(
                 "The lists of the introspection query are nested too deeply.",
                 None,
             )])
@@ -142,7 +143,7 @@ fn chosen(syntax: &ast::Document, name: Option<&str>) -> Result<OperationKind, E
 }
 
 /// The first faults as sentences, without the validator's drawings and quotations.
-fn findings(faults: &DiagnosticList) -> Vec<Finding> {
+fn validation_errors(faults: &DiagnosticList) -> Vec<ValidationError> {
     faults
         .iter()
         .take(TOLD)
@@ -150,7 +151,7 @@ fn findings(faults: &DiagnosticList) -> Vec<Finding> {
             let location = fault
                 .line_column_range()
                 .map(|range| Location { line: range.start.line, column: range.start.column });
-            Finding::new(&fault.error.to_string(), location)
+            ValidationError::new(&fault.error.to_string(), location)
         })
         .collect()
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// Size of the expansion of a selection set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Measure {
+pub struct SelectionSize {
     /// Number of fields of the set itself.
     pub fields: u64,
     /// Depth of ordinary fields.
@@ -21,7 +21,7 @@ pub struct Measure {
     pub introspection_depth: u64,
 }
 
-impl Measure {
+impl SelectionSize {
     fn add(&mut self, other: Self) {
         self.fields = self.fields.saturating_add(other.fields);
         self.depth = self.depth.max(other.depth);
@@ -30,17 +30,17 @@ impl Measure {
 }
 
 /// Measures a whole document.
-pub struct Survey<'a> {
+pub struct SelectionMeasurer<'a> {
     fragments: HashMap<&'a str, &'a FragmentDefinition>,
     /// Measured fragments; `None` while a fragment is being measured, which detects cycles. Validation reports them.
-    known: HashMap<&'a str, Option<Measure>>,
+    known: HashMap<&'a str, Option<SelectionSize>>,
     aliases: u64,
     directives: u64,
     /// An input field that an object literal contains twice.
     twice: Option<&'a str>,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> SelectionMeasurer<'a> {
     /// Measures every operation and fragment, and refuses what exceeds a limit.
     ///
     /// Returns the name of a duplicate input field, which the validator does not detect.
@@ -84,15 +84,15 @@ impl<'a> Survey<'a> {
         }
     }
 
-    fn set(&mut self, selections: &'a [Selection]) -> Measure {
-        let mut measure = Measure::default();
+    fn set(&mut self, selections: &'a [Selection]) -> SelectionSize {
+        let mut measure = SelectionSize::default();
         for selection in selections {
             measure.add(self.selection(selection));
         }
         measure
     }
 
-    fn selection(&mut self, selection: &'a Selection) -> Measure {
+    fn selection(&mut self, selection: &'a Selection) -> SelectionSize {
         match selection {
             Selection::Field(field) => {
                 self.aliases += u64::from(field.alias.is_some());
@@ -101,8 +101,10 @@ impl<'a> Survey<'a> {
                 let inner = self.set(&field.selection_set);
                 let depth = 1 + inner.depth.max(inner.introspection_depth);
                 match field.name.as_str() {
-                    "__schema" | "__type" => Measure { fields: 1, depth: 0, introspection_depth: depth },
-                    _ => Measure { fields: 1, depth, introspection_depth: 0 },
+                    "__schema" | "__type" => {
+                        SelectionSize { fields: 1, depth: 0, introspection_depth: depth }
+                    }
+                    _ => SelectionSize { fields: 1, depth, introspection_depth: 0 },
                 }
             }
             Selection::FragmentSpread(spread) => {
@@ -116,12 +118,12 @@ impl<'a> Survey<'a> {
         }
     }
 
-    fn fragment(&mut self, name: &str) -> Measure {
+    fn fragment(&mut self, name: &str) -> SelectionSize {
         if let Some(known) = self.known.get(name) {
             return known.unwrap_or_default();
         }
         let Some(fragment) = self.fragments.get(name).copied() else {
-            return Measure::default();
+            return SelectionSize::default();
         };
         self.known.insert(&fragment.name, None);
         self.directives(&fragment.directives);

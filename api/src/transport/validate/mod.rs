@@ -23,14 +23,14 @@ use sha2::{Digest as _, Sha256};
 pub use document::{Checked, OperationFacts, OperationKind};
 pub use limits::Limits;
 
-use crate::{error::Error, state::SchemaInvalid, transport::params::Params};
+use crate::{error::Error, state::InvalidSchema, transport::params::Params};
 
 /// Total size of the cached documents in bytes of text; they take a hundred times as much in memory.
 const KEPT: u64 = 1_024 * 1_024;
 
 /// A document that may run with these variables.
 #[derive(Debug, Clone)]
-pub struct Approved {
+pub struct ValidatedOperation {
     /// The validated document.
     pub document: Arc<Checked>,
     /// Maximum cost of the request, see [`Limits::cost`].
@@ -46,9 +46,9 @@ pub struct Validator {
 
 impl Validator {
     /// Parses the schema.
-    pub fn new(sdl: &str, limits: Limits) -> Result<Self, SchemaInvalid> {
+    pub fn new(sdl: &str, limits: Limits) -> Result<Self, InvalidSchema> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
-            .map_err(|invalid| SchemaInvalid(invalid.errors.to_string()))?;
+            .map_err(|invalid| InvalidSchema(invalid.errors.to_string()))?;
         let weight = |_: &[u8; 32], checked: &Arc<Checked>| u32::try_from(checked.bytes).unwrap_or(u32::MAX);
         let kept = Cache::builder().weigher(weight).max_capacity(KEPT).build();
         Ok(Self { schema, limits, kept })
@@ -58,7 +58,7 @@ impl Validator {
     ///
     /// With `only_queries` (a GET) the selected operation must be a query. This is checked after parsing and before
     /// validation, so that a client that sends a mutation is told to use POST even if there are other faults.
-    pub fn check(&self, params: &Params, only_queries: bool) -> Result<Approved, Error> {
+    pub fn check(&self, params: &Params, only_queries: bool) -> Result<ValidatedOperation, Error> {
         let checked = self.document(params, only_queries)?;
         let operation = checked.executable(params.operation_name.as_deref())?;
         let findings = coerce::check(&self.schema, operation, &params.variables);
@@ -69,11 +69,11 @@ impl Validator {
         let page = self.limits.default_page;
         let cost = cost::of(&self.schema, &checked.document, operation, &params.variables, page);
         limits::allow("units of cost", cost, self.limits.cost)?;
-        Ok(Approved { document: checked, cost })
+        Ok(ValidatedOperation { document: checked, cost })
     }
 
     /// Whether the document is cached, so that checking it costs nothing.
-    pub fn knows(&self, text: &str) -> bool {
+    pub fn is_cached(&self, text: &str) -> bool {
         self.kept.contains_key(&digest(text))
     }
 

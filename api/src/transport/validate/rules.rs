@@ -12,7 +12,7 @@ use apollo_compiler::{
     schema::{ExtendedType, InputObjectType},
 };
 
-use crate::error::Finding;
+use crate::error::ValidationError;
 
 /// Whether the input object requires exactly one of its fields.
 pub fn is_one_of(object: &InputObjectType) -> bool {
@@ -20,7 +20,7 @@ pub fn is_one_of(object: &InputObjectType) -> bool {
 }
 
 /// Faults in the document; empty if there are none.
-pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
+pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<ValidationError> {
     let mut faults = Vec::new();
     for operation in document.operations.iter() {
         aliases(&operation.selection_set, &mut faults);
@@ -53,14 +53,14 @@ pub fn check(schema: &Schema, document: &ExecutableDocument) -> Vec<Finding> {
 }
 
 /// Refuses aliases in introspection: each would return the whole schema again.
-fn aliases(set: &SelectionSet, faults: &mut Vec<Finding>) {
+fn aliases(set: &SelectionSet, faults: &mut Vec<ValidationError>) {
     for selection in &set.selections {
         match selection {
             Selection::Field(field) => {
                 let looks = set.ty.starts_with("__") || field.name == "__schema" || field.name == "__type";
                 if looks && field.alias.is_some() && faults.is_empty() {
                     let message = "Introspection fields may not have aliases.";
-                    faults.push(Finding::new(message, None));
+                    faults.push(ValidationError::new(message, None));
                 }
                 aliases(&field.selection_set, faults);
             }
@@ -73,7 +73,7 @@ fn aliases(set: &SelectionSet, faults: &mut Vec<Finding>) {
 struct Check<'a> {
     schema: &'a Schema,
     nullable: HashSet<&'a str>,
-    faults: Vec<Finding>,
+    faults: Vec<ValidationError>,
 }
 
 impl Check<'_> {
@@ -113,7 +113,7 @@ impl Check<'_> {
                 }
                 if is_one_of(object) && !self.is_exactly_one(fields) {
                     let message = format!("`{}` takes exactly one field, not null.", object.name);
-                    self.faults.push(Finding::new(&message, None));
+                    self.faults.push(ValidationError::new(&message, None));
                 }
             }
             _ => {}

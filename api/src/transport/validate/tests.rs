@@ -290,7 +290,7 @@ fn a_text_is_as_long_as_its_type_allows_and_the_message_names_it() {
     let long = json!({ "r": { "start": "x", "end": "x", "tags": ["x".repeat(2_000)] } });
     let Err(error) = check(query, long) else { panic!("must be refused") };
     assert_eq!(
-        error.findings()[0].message,
+        error.validation_errors()[0].message,
         "`input.tags` cannot be read: it has 2000 characters; 1000 are allowed."
     );
 }

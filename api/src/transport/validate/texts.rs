@@ -16,7 +16,7 @@ use apollo_compiler::{
 use domain::text::{self, Fault, Shape};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Excess, Finding};
+use crate::error::{Error, Excess, ValidationError};
 
 /// Limits of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl<'a> Check<'a> {
         if bytes > JSON_BYTES {
             let message = format!("`{}` has more than {JSON_BYTES} bytes.", at.place);
             let excess = Excess { limit: JSON_BYTES as u64, actual: bytes as u64 };
-            return Err(Error::TextTooLong(Finding::new(&message, None), excess));
+            return Err(Error::TextTooLong(ValidationError::new(&message, None), excess));
         }
         match value {
             Value::String(text) => at.text(text),
@@ -190,7 +190,7 @@ fn at<'a>(owner: &str, place: String, ty: &'a Type) -> At<'a> {
 impl At<'_> {
     fn text(&self, text: &str) -> Result<(), Error> {
         let Err(fault) = text::accept(text, self.rule.shape, self.rule.limit) else { return Ok(()) };
-        let finding = Finding::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
+        let finding = ValidationError::new(&format!("`{}` cannot be read: {fault}.", self.place), None);
         Err(match fault {
             Fault::TooLong { .. } => {
                 let actual = text.chars().count() as u64;

@@ -7,7 +7,7 @@
 use std::{borrow::Cow, ops::Range};
 
 /// Maximum nesting of brackets, more than any reasonable document has; parsers recurse once for each level.
-pub const DEEPEST_NESTING: u64 = 64;
+pub const MAX_NESTING: u64 = 64;
 
 /// Size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,7 +11,7 @@ const LONGEST_ID: usize = 128;
 
 /// A message from the client.
 #[derive(Debug, PartialEq, Eq)]
-pub enum FromClient {
+pub enum ClientMessage {
     /// Opens the connection; the payload may contain credentials.
     ConnectionInit(Map<String, Value>),
     /// Requests a pong.
@@ -32,7 +32,7 @@ pub enum FromClient {
 /// A message from the server.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum FromServer<'a> {
+pub enum ServerMessage<'a> {
     /// Confirms that the connection is open.
     ConnectionAck,
     /// Requests a pong to check that the client is alive.
@@ -64,7 +64,7 @@ pub enum FromServer<'a> {
     },
 }
 
-impl FromClient {
+impl ClientMessage {
     /// Parses a message; an invalid one closes the socket.
     pub fn parse(text: &str) -> Result<Self, Close> {
         let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
@@ -137,20 +137,20 @@ mod tests {
             r#"{"type":"subscribe","id":"1"}"#,
             r#"{"type":"complete","id":7}"#,
         ] {
-            assert!(matches!(FromClient::parse(bad), Err(Close::BadMessage(_))), "{bad}");
+            assert!(matches!(ClientMessage::parse(bad), Err(Close::BadMessage(_))), "{bad}");
         }
     }
 
     #[test]
     fn messages_of_the_protocol_are_read() {
         assert_eq!(
-            FromClient::parse(r#"{"type":"connection_init"}"#),
-            Ok(FromClient::ConnectionInit(Map::new()))
+            ClientMessage::parse(r#"{"type":"connection_init"}"#),
+            Ok(ClientMessage::ConnectionInit(Map::new()))
         );
         assert_eq!(
-            FromClient::parse(r#"{"type":"complete","id":"a"}"#),
-            Ok(FromClient::Complete("a".to_owned()))
+            ClientMessage::parse(r#"{"type":"complete","id":"a"}"#),
+            Ok(ClientMessage::Complete("a".to_owned()))
         );
-        assert_eq!(FromClient::parse(r#"{"type":"pong"}"#), Ok(FromClient::Pong));
+        assert_eq!(ClientMessage::parse(r#"{"type":"pong"}"#), Ok(ClientMessage::Pong));
     }
 }

@@ -7,15 +7,15 @@ mod close;
 mod frames;
 mod message;
 mod origin;
-mod seats;
 mod socket;
+mod socket_limits;
 
 use std::{rc::Rc, time::Duration};
 
 use actix_web::{FromRequest as _, HttpRequest, HttpResponse, http::header, web};
 
 pub use close::Close;
-pub use seats::{Seat, Seats};
+pub use socket_limits::{SocketLimits, SocketPermit};
 
 use crate::{
     error::Error,
@@ -94,7 +94,7 @@ pub async fn handle(request: HttpRequest, body: web::Payload, state: web::Data<S
     };
     let speaks = response.headers().contains_key(header::SEC_WEBSOCKET_PROTOCOL);
     let inbound = stream.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    let presented = socket::Presented {
+    let presented = socket::PresentedCredentials {
         authorization: authorization.map(str::to_owned),
         tenant: tenant.map(str::to_owned),
         address,

@@ -23,8 +23,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use super::{
     close::Close,
     frames,
-    message::{FromClient, FromServer, said},
-    seats::Seat,
+    message::{ClientMessage, ServerMessage, said},
+    socket_limits::SocketPermit,
 };
 use crate::{
     authenticate::{AuthError, Authenticated},
@@ -34,7 +34,7 @@ use crate::{
     transport::{
         answer::Answer,
         charge,
-        execute::{self, Ready},
+        execute::{self, ReadyOperation},
         params::Params,
         validate::OperationKind,
     },
@@ -49,7 +49,7 @@ const FARTHEST: Duration = Duration::from_hours(24);
 
 /// Credentials of a socket: the headers of the upgrade, or the payload of `connection_init` in place of them.
 #[derive(Default)]
-pub struct Presented {
+pub struct PresentedCredentials {
     /// Value of `Authorization`.
     pub authorization: Option<String>,
     /// Value of `Muster-Tenant`.
@@ -58,11 +58,11 @@ pub struct Presented {
     pub address: Option<IpAddr>,
 }
 
-impl Presented {
+impl PresentedCredentials {
     /// Authenticates the credentials.
     async fn ask(&self, state: &State) -> Result<Authenticated, Close> {
         let (authorization, tenant) = (self.authorization.as_deref(), self.tenant.as_deref());
-        let asked = charge::identify(state, self.address, Ok((authorization, tenant))).await;
+        let asked = charge::authenticate_caller(state, self.address, Ok((authorization, tenant))).await;
         asked.map_err(|refused| match refused {
             Error::Auth(refused) => closing(refused),
             _ => Close::TryLater,
@@ -99,9 +99,9 @@ enum Event {
 type Events = Pin<Box<dyn Stream<Item = (String, Event)>>>;
 
 /// State of a connection after its acknowledgement.
-struct Acknowledged {
+struct AcknowledgedConnection {
     by: Authenticated,
-    presented: Presented,
+    presented: PresentedCredentials,
     changes: BoxStream<'static, AccessChange>,
 }
 
@@ -109,9 +109,9 @@ struct Acknowledged {
 pub struct Socket {
     state: web::Data<State>,
     session: Session,
-    presented: Presented,
-    seat: Seat,
-    acknowledged: Option<Acknowledged>,
+    presented: PresentedCredentials,
+    seat: SocketPermit,
+    acknowledged: Option<AcknowledgedConnection>,
     running: HashMap<String, AbortHandle>,
     events: SelectAll<Abortable<Events>>,
     deadline: Instant,
@@ -120,7 +120,7 @@ pub struct Socket {
 }
 
 /// The event that the socket handles next.
-enum Happened {
+enum SocketInput {
     Closing,
     Deadline,
     Heartbeat,
@@ -131,7 +131,12 @@ enum Happened {
 
 impl Socket {
     /// Creates a socket that waits for its `connection_init`.
-    pub fn new(state: web::Data<State>, session: Session, presented: Presented, seat: Seat) -> Self {
+    pub fn new(
+        state: web::Data<State>,
+        session: Session,
+        presented: PresentedCredentials,
+        seat: SocketPermit,
+    ) -> Self {
         let config = state.config.socket;
         let mut keep_alive = interval_at(Instant::now() + config.keep_alive, config.keep_alive);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -169,26 +174,26 @@ impl Socket {
     }
 
     async fn converse(&mut self, inbound: &mut AggregatedMessageStream) -> Close {
-        let given_away = self.seat.given_away();
+        let given_away = self.seat.evicted();
         loop {
             let changes = self.acknowledged.as_mut().map(|acknowledged| &mut acknowledged.changes);
             let happened = tokio::select! {
-                () = self.state.closing.cancelled() => Happened::Closing,
+                () = self.state.closing.cancelled() => SocketInput::Closing,
                 () = given_away.cancelled() => return Close::TryLater,
-                () = sleep_until(self.deadline) => Happened::Deadline,
-                _ = self.keep_alive.tick() => Happened::Heartbeat,
-                Some(change) = next(changes) => Happened::AccessChanged(change),
-                message = inbound.recv() => Happened::Inbound(message),
-                event = self.events.next(), if !self.events.is_empty() => Happened::Event(event),
+                () = sleep_until(self.deadline) => SocketInput::Deadline,
+                _ = self.keep_alive.tick() => SocketInput::Heartbeat,
+                Some(change) = next(changes) => SocketInput::AccessChanged(change),
+                message = inbound.recv() => SocketInput::Inbound(message),
+                event = self.events.next(), if !self.events.is_empty() => SocketInput::Event(event),
             };
             let next = match happened {
-                Happened::Closing => Err(Close::Restart),
-                Happened::Deadline => self.on_deadline(),
-                Happened::Heartbeat => self.beat().await,
-                Happened::AccessChanged(change) => self.on_change(change).await,
-                Happened::Inbound(message) => self.hear(message).await,
-                Happened::Event(Some((id, event))) => self.tell(id, event).await,
-                Happened::Event(None) => Ok(()),
+                SocketInput::Closing => Err(Close::Restart),
+                SocketInput::Deadline => self.on_deadline(),
+                SocketInput::Heartbeat => self.beat().await,
+                SocketInput::AccessChanged(change) => self.on_change(change).await,
+                SocketInput::Inbound(message) => self.hear(message).await,
+                SocketInput::Event(Some((id, event))) => self.tell(id, event).await,
+                SocketInput::Event(None) => Ok(()),
             };
             if let Err(close) = next {
                 return close;
@@ -227,7 +232,7 @@ impl Socket {
             return Ok(());
         }
         self.ask_again().await?;
-        self.send(&FromServer::Ping).await
+        self.send(&ServerMessage::Ping).await
     }
 
     async fn on_change(&mut self, change: AccessChange) -> Result<(), Close> {
@@ -261,17 +266,17 @@ impl Socket {
             }
             Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
             Some(Ok(AggregatedMessage::Binary(_))) => Err(Close::BadMessage("Messages must be text")),
-            Some(Ok(AggregatedMessage::Text(text))) => self.obey(FromClient::parse(&text)?).await,
+            Some(Ok(AggregatedMessage::Text(text))) => self.obey(ClientMessage::parse(&text)?).await,
         }
     }
 
-    async fn obey(&mut self, message: FromClient) -> Result<(), Close> {
+    async fn obey(&mut self, message: ClientMessage) -> Result<(), Close> {
         match message {
-            FromClient::ConnectionInit(payload) => self.open(&payload).await,
-            FromClient::Ping(payload) => self.send(&FromServer::Pong { payload }).await,
-            FromClient::Pong => Ok(()),
-            FromClient::Subscribe { id, payload } => self.start(id, payload).await,
-            FromClient::Complete(id) => {
+            ClientMessage::ConnectionInit(payload) => self.open(&payload).await,
+            ClientMessage::Ping(payload) => self.send(&ServerMessage::Pong { payload }).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe { id, payload } => self.start(id, payload).await,
+            ClientMessage::Complete(id) => {
                 if let Some(operation) = self.running.remove(&id) {
                     operation.abort();
                 }
@@ -287,7 +292,7 @@ impl Socket {
         let authorization =
             said(payload, &["authorization"])?.or_else(|| self.presented.authorization.take());
         let tenant = said(payload, &["tenant", "Muster-Tenant"])?.or_else(|| self.presented.tenant.take());
-        let presented = Presented { authorization, tenant, address: self.presented.address };
+        let presented = PresentedCredentials { authorization, tenant, address: self.presented.address };
         // Changes are listened to before it is asked who calls, so that none falls between the two.
         let changes = self.state.authenticate.changes();
         let by = tokio::time::timeout_at(self.deadline, presented.ask(&self.state));
@@ -296,8 +301,8 @@ impl Socket {
         if !self.seat.identify(&by.caller) {
             return Err(Close::TryLater);
         }
-        self.acknowledged = Some(Acknowledged { by, presented, changes });
-        self.send(&FromServer::ConnectionAck).await
+        self.acknowledged = Some(AcknowledgedConnection { by, presented, changes });
+        self.send(&ServerMessage::ConnectionAck).await
     }
 
     async fn start(&mut self, id: String, payload: Value) -> Result<(), Close> {
@@ -321,14 +326,19 @@ impl Socket {
         }
     }
 
-    async fn prepare(&self, payload: Value, known: &Acknowledged, id: &RequestId) -> Result<Ready, Error> {
+    async fn prepare(
+        &self,
+        payload: Value,
+        known: &AcknowledgedConnection,
+        id: &RequestId,
+    ) -> Result<ReadyOperation, Error> {
         let limit = self.state.config.socket.operations;
         if self.running.len() >= limit {
             return Err(Error::TooManyOperations { limit });
         }
         let params = self.state.config.documents.resolve(Params::from_value(payload)?)?;
         let address = known.presented.address;
-        charge::reading(&self.state, Some(&known.by.caller), address, &params.query).await?;
+        charge::for_parsing(&self.state, Some(&known.by.caller), address, &params.query).await?;
         let approved = self.state.validator.check(&params, false)?;
         let ready = execute::authorise(&self.state, params, &approved.document, &known.by, address, id)?;
         let caller = &known.by.caller;
@@ -337,7 +347,7 @@ impl Socket {
     }
 
     /// The operation's messages: its responses, then its completion.
-    fn events_of(&self, id: String, ready: Ready, request_id: RequestId) -> Events {
+    fn events_of(&self, id: String, ready: ReadyOperation, request_id: RequestId) -> Events {
         let answers = if ready.kind == OperationKind::Subscription {
             Either::Left(execute::subscribe(&self.state, ready))
         } else {
@@ -355,12 +365,12 @@ impl Socket {
     async fn tell(&mut self, id: String, event: Event) -> Result<(), Close> {
         self.ask_again().await?;
         match event {
-            Event::Next(answer) if answer.ran() => {
-                self.send(&FromServer::Next { id: &id, payload: &answer }).await
+            Event::Next(answer) if answer.has_executed() => {
+                self.send(&ServerMessage::Next { id: &id, payload: &answer }).await
             }
             Event::Next(answer) => {
                 self.end(&id);
-                self.send(&FromServer::Error { id: &id, payload: answer.into_errors() }).await
+                self.send(&ServerMessage::Error { id: &id, payload: answer.into_errors() }).await
             }
             Event::Error(error, request_id) => {
                 self.end(&id);
@@ -368,7 +378,7 @@ impl Socket {
             }
             Event::Complete => {
                 self.end(&id);
-                self.send(&FromServer::Complete { id: &id }).await
+                self.send(&ServerMessage::Complete { id: &id }).await
             }
         }
     }
@@ -382,10 +392,10 @@ impl Socket {
 
     async fn refuse(&mut self, id: &str, error: &Error, request_id: &RequestId) -> Result<(), Close> {
         let payload = Answer::refused(error, request_id).into_errors();
-        self.send(&FromServer::Error { id, payload }).await
+        self.send(&ServerMessage::Error { id, payload }).await
     }
 
-    async fn send(&mut self, message: &FromServer<'_>) -> Result<(), Close> {
+    async fn send(&mut self, message: &ServerMessage<'_>) -> Result<(), Close> {
         let text = serde_json::to_string(message).map_err(|failed| {
             tracing::error!(error = %failed, "a message could not be written");
             Close::Restart

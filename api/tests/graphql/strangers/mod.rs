@@ -18,27 +18,27 @@ use self::{
     document::{Call, Types},
     victim::{MARK, TENANT, Victim},
 };
-use crate::world::World;
+use crate::setup::Setup;
 
 /// Longer than anything here takes: only a hang reaches it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Who calls with things that are not theirs.
-async fn strangers(world: &World, victim: &Victim) -> Vec<(&'static str, Caller)> {
-    let other = world.tenant("other").await;
+async fn strangers(setup: &Setup, victim: &Victim) -> Vec<(&'static str, Caller)> {
+    let other = setup.tenant("other").await;
     // What is their own is answered, so that every subscription has something to say.
-    let integration = world.integration(other).await;
-    let own = world.person(other, integration, "own").await;
-    victim::booking(world, &world.user(other, StandardRole::Administrator).await, own, &[], "own").await;
+    let integration = setup.integration(other).await;
+    let own = setup.person(other, integration, "own").await;
+    victim::booking(setup, &setup.user(other, StandardRole::Administrator).await, own, &[], "own").await;
     let everything: BTreeSet<_> =
         Permission::ALL.iter().copied().filter(|p| *p != Permission::Staff).collect();
-    let key = CallerKind::Vendor(world.services.ids.make());
+    let key = CallerKind::Vendor(setup.services.ids.make());
     vec![
         ("nobody", Caller::anonymous()),
-        ("another tenant's administrator", world.user(other, StandardRole::Administrator).await),
+        ("another tenant's administrator", setup.user(other, StandardRole::Administrator).await),
         ("a key for another tenant", Caller { kind: key, tenant: Some(other), permissions: everything }),
         ("a key without a tenant", Caller { kind: key, tenant: None, permissions: BTreeSet::new() }),
-        ("a colleague without any permission", world.with(victim.tenant, &[]).await),
+        ("a colleague without any permission", setup.with(victim.tenant, &[]).await),
     ]
 }
 
@@ -59,15 +59,15 @@ const REFUSALS: &[&str] = &[
 
 #[tokio::test]
 async fn t21_nothing_of_another_tenants_is_answered_or_changed() {
-    let world = World::new().await;
-    let victim = Victim::new(&world).await;
-    let types = Types::of(&world.introspection().await);
-    let strangers = strangers(&world, &victim).await;
-    let before = victim.rows(&world).await;
+    let setup = Setup::new().await;
+    let victim = Victim::new(&setup).await;
+    let types = Types::of(&setup.introspection().await);
+    let strangers = strangers(&setup, &victim).await;
+    let before = victim.rows(&setup).await;
     let (mut calls, mut refused) = (0, 0);
     for call in types.calls(&victim.ids) {
         for (who, caller) in &strangers {
-            let answer = asked(&world, caller, &call).await;
+            let answer = asked(&setup, caller, &call).await;
             let what = format!("{who}: {} {}", call.document, call.variables);
             let is_member = caller.tenant == Some(victim.tenant);
             for mark in [MARK, TENANT].into_iter().filter(|mark| !is_member || *mark != TENANT) {
@@ -81,7 +81,7 @@ async fn t21_nothing_of_another_tenants_is_answered_or_changed() {
             calls += 1;
         }
     }
-    let after = victim.rows(&world).await;
+    let after = victim.rows(&setup).await;
     for (table, rows) in &before {
         assert_eq!(rows, &after[table], "{table} of the victim has changed");
     }
@@ -91,13 +91,13 @@ async fn t21_nothing_of_another_tenants_is_answered_or_changed() {
 /// The same calls by the victim's own administrator show the mark: the calls reach what there is to be seen.
 #[tokio::test]
 async fn the_victims_own_administrator_sees_what_strangers_do_not() {
-    let world = World::new().await;
-    let victim = Victim::new(&world).await;
-    let types = Types::of(&world.introspection().await);
-    let own = world.user(victim.tenant, StandardRole::Administrator).await;
+    let setup = Setup::new().await;
+    let victim = Victim::new(&setup).await;
+    let types = Types::of(&setup.introspection().await);
+    let own = setup.user(victim.tenant, StandardRole::Administrator).await;
     let mut seen = BTreeSet::new();
     for call in types.calls(&victim.ids).filter(|call| call.operation != "mutation") {
-        let answer = asked(&world, &own, &call).await;
+        let answer = asked(&setup, &own, &call).await;
         if answer.to_string().contains(MARK) {
             seen.insert(call.field.clone());
         }
@@ -129,12 +129,12 @@ async fn the_victims_own_administrator_sees_what_strangers_do_not() {
 }
 
 /// The answer; of a subscription the first one, which says how things stand.
-async fn asked(world: &World, caller: &Caller, call: &Call) -> Value {
+async fn asked(setup: &Setup, caller: &Caller, call: &Call) -> Value {
     if call.operation != "subscription" {
-        return serde_json::to_value(world.response(caller, &call.document, call.variables.clone()).await)
+        return serde_json::to_value(setup.response(caller, &call.document, call.variables.clone()).await)
             .unwrap();
     }
-    let mut told = world.listen(caller, &call.document, call.variables.clone());
+    let mut told = setup.listen(caller, &call.document, call.variables.clone());
     if QUIET.contains(&call.field.as_str()) && caller.allow_any(Permission::ALL).is_ok() {
         for _ in 0..500 {
             if let Some(answer) = told.next().now_or_never() {

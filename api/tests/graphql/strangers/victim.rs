@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use serde_json::{Value, json};
 use services::{links::NewLink, roles::NewRole};
 
-use crate::world::{World, at, text};
+use crate::setup::{Setup, at, text};
 
 /// What stands in every text of the victim's.
 pub const MARK: &str = "mark7f3";
@@ -21,28 +21,28 @@ pub struct Victim {
 }
 
 impl Victim {
-    pub async fn new(world: &World) -> Self {
-        let tenant = world.tenant(TENANT).await;
-        let by = world.allowed(tenant);
-        let integration = world.integration_named(tenant, MARK).await;
-        let user = world.person(tenant, integration, MARK).await;
-        let room = world.room(tenant, integration, &format!("room-{MARK}")).await;
+    pub async fn new(setup: &Setup) -> Self {
+        let tenant = setup.tenant(TENANT).await;
+        let by = setup.allowed(tenant);
+        let integration = setup.integration_named(tenant, MARK).await;
+        let user = setup.person(tenant, integration, MARK).await;
+        let room = setup.room(tenant, integration, &format!("room-{MARK}")).await;
         let new = NewRole { name: MARK.to_owned(), permissions: [Permission::BookingView].into() };
-        let role = world.services.roles().create(&by, new).await.unwrap();
+        let role = setup.services.roles().create(&by, new).await.unwrap();
         let invitation = NewLink {
             email: format!("it-{MARK}@acme.example"),
             return_url: None,
             integration: Some(integration),
             roles: Vec::new(),
         };
-        let (link, _) = world.services.links().invite(&by, invitation).await.unwrap();
-        let administrator = world.user(tenant, StandardRole::Administrator).await;
-        let made = booking(world, &administrator, user, &[room], MARK).await;
+        let (link, _) = setup.services.links().invite(&by, invitation).await.unwrap();
+        let administrator = setup.user(tenant, StandardRole::Administrator).await;
+        let made = booking(setup, &administrator, user, &[room], MARK).await;
         let connections = "{ connectedMailboxes { nodes { id } } }";
-        let seen = world.ask(&administrator, connections, json!({})).await;
-        let campaign = campaign(world, &administrator, integration).await;
-        let token = world.services.access().issue(&world.staff, tenant, user, None).await.unwrap();
-        let issuer = world.issuer(tenant, user, MARK).await;
+        let seen = setup.ask(&administrator, connections, json!({})).await;
+        let campaign = campaign(setup, &administrator, integration).await;
+        let token = setup.services.access().issue(&setup.staff, tenant, user, None).await.unwrap();
+        let issuer = setup.issuer(tenant, user, MARK).await;
         let id = |value: &Value| value.as_str().map(str::to_owned);
         let mut ids = vec![
             tenant.to_string(),
@@ -61,8 +61,8 @@ impl Victim {
     }
 
     /// Every row of the victim's, by table.
-    pub async fn rows(&self, world: &World) -> BTreeMap<String, Vec<String>> {
-        let txn = world.services.store.read(self.tenant.uuid()).await.unwrap();
+    pub async fn rows(&self, setup: &Setup) -> BTreeMap<String, Vec<String>> {
+        let txn = setup.services.store.read(self.tenant.uuid()).await.unwrap();
         let all = async |sql: String| {
             let statement = Statement::from_string(DatabaseBackend::Sqlite, sql);
             txn.query_all_raw(statement).await.unwrap()
@@ -95,7 +95,7 @@ impl Victim {
 
 /// Makes a booking; returns it with its run.
 pub async fn booking(
-    world: &World,
+    setup: &Setup,
     by: &domain::Caller,
     organiser: Id<ids::User>,
     rooms: &[Id<ids::Room>],
@@ -106,10 +106,10 @@ pub async fn booking(
         "organiserId": organiser, "title": title, "start": text(at(9)), "end": text(at(10)),
         "timeZone": "Europe/Berlin", "roomIds": rooms, "idempotencyKey": title,
     } });
-    world.ask(by, create, input).await["createBooking"].clone()
+    setup.ask(by, create, input).await["createBooking"].clone()
 }
 
-async fn campaign(world: &World, by: &domain::Caller, integration: Id<ids::Integration>) -> Value {
+async fn campaign(setup: &Setup, by: &domain::Caller, integration: Id<ids::Integration>) -> Value {
     let start = "mutation($id: ID!) { startCampaign(input: {integrationId: $id}) { campaign { id } userErrors { code } } }";
-    world.ask(by, start, json!({ "id": integration })).await["startCampaign"]["campaign"]["id"].clone()
+    setup.ask(by, start, json!({ "id": integration })).await["startCampaign"]["campaign"]["id"].clone()
 }

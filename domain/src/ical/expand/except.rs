@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// The occurrences that do not take place.
-pub(super) struct Except {
+pub(super) struct ExceptionDates {
     instants: HashSet<Timestamp>,
     days: HashSet<NaiveDate>,
     walls: HashSet<NaiveDateTime>,
     owner: Zone,
 }
 
-impl Except {
+impl ExceptionDates {
     pub(super) fn of(master: &Event, owner: &Zone) -> Self {
         let mut except = Self {
             instants: HashSet::new(),

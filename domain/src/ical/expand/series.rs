@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{Duration, NaiveDateTime, TimeDelta};
 
-use super::{INSTANCES, Work, except::Except};
+use super::{INSTANCES, Work, except::ExceptionDates};
 use crate::{
     UnreadableReason, Zone,
     ical::{
         event::{Defect, Event},
         moment::Moment,
-        recurrence::{Rule, Until, Unusable, Walk},
+        recurrence::{Rule, RuleError, Until, WalkEnd},
         span::Span,
     },
     time::{TimeRange, Timestamp},
@@ -138,14 +138,14 @@ struct Expander<'a, 'b, 'c, 'd> {
     series: &'b Series<'a>,
     master: &'a Event,
     work: &'c mut Work<'a, 'd>,
-    except: Except,
+    except: ExceptionDates,
     seen: HashSet<Timestamp>,
     told: usize,
 }
 
 impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
     fn new(series: &'b Series<'a>, master: &'a Event, work: &'c mut Work<'a, 'd>) -> Self {
-        let except = Except::of(master, work.owner);
+        let except = ExceptionDates::of(master, work.owner);
         Self { series, master, work, except, seen: HashSet::new(), told: 0 }
     }
 
@@ -167,8 +167,8 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
                     }
                     self.follow(&rule, Counts::Occurrences);
                 }
-                Err(Unusable::Daily) => self.every_day(),
-                Err(Unusable::Anytime) => {
+                Err(RuleError::Daily) => self.every_day(),
+                Err(RuleError::Anytime) => {
                     let from = master.start.instant(self.work.owner).unwrap_or(self.work.window.start);
                     self.blocked_from(from, UnreadableReason::Recurrence);
                 }
@@ -255,7 +255,7 @@ impl<'a, 'b, 'c, 'd> Expander<'a, 'b, 'c, 'd> {
             true
         });
         *self.work.budget = budget;
-        if let Walk::Exhausted(wall) = walk {
+        if let WalkEnd::Exhausted(wall) = walk {
             cut =
                 Some(master.start.moved_to(wall).instant(self.work.owner).unwrap_or(self.work.window.start));
         }

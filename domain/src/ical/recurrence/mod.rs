@@ -13,7 +13,7 @@ mod walk;
 
 use chrono::{NaiveDateTime, Weekday};
 
-pub(super) use self::{read::Unusable, walk::Walk};
+pub(super) use self::{read::RuleError, walk::WalkEnd};
 
 /// A recurrence rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

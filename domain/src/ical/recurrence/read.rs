@@ -8,7 +8,7 @@ use std::str::FromStr;
 use chrono::{Datelike, NaiveDateTime, Timelike, Weekday};
 
 use super::{Frequency, Rule, Skip, Until, vcalendar};
-use crate::ical::written::{self, Written};
+use crate::ical::raw_date_time::{self, RawDateTime};
 
 /// The longest rule that is read, in bytes.
 const LENGTH: usize = 4096;
@@ -19,7 +19,7 @@ const LISTS: [&str; 9] =
 
 /// A rule that cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ical) enum Unusable {
+pub(in crate::ical) enum RuleError {
     /// Its occurrences have the time of day of the series.
     Daily,
     /// It may have any number of occurrences on one day.
@@ -31,7 +31,7 @@ type Found = (Rule, bool);
 
 impl Rule {
     /// Reads the rule of a series that begins at `start`, a time on the wall.
-    pub(in crate::ical) fn read(text: &str, start: NaiveDateTime) -> Result<Found, Unusable> {
+    pub(in crate::ical) fn read(text: &str, start: NaiveDateTime) -> Result<Found, RuleError> {
         let parts = Parts::read(text)?;
         let unusable = parts.unusable();
         let frequency = parts.value("FREQ").and_then(frequency).ok_or(unusable)?;
@@ -157,9 +157,9 @@ struct Parts(Vec<(String, String)>);
 
 impl Parts {
     /// Takes a rule apart. Some programs write the name of the property twice, or escape the value as a text.
-    fn read(text: &str) -> Result<Self, Unusable> {
+    fn read(text: &str) -> Result<Self, RuleError> {
         if text.len() > LENGTH {
-            return Err(Unusable::Anytime);
+            return Err(RuleError::Anytime);
         }
         let text = text.replace('\\', "");
         let text = text.trim();
@@ -189,13 +189,13 @@ impl Parts {
 
     /// What the occurrences have in common if the rule cannot be followed. Of a frequency that cannot be read the first
     /// letters tell whether it may be shorter than a day.
-    fn unusable(&self) -> Unusable {
+    fn unusable(&self) -> RuleError {
         let is_of_clock = |(name, value): &(String, String)| {
             let value = value.to_ascii_uppercase();
             let is_short = ["S", "H", "MI"].iter().any(|start| value.starts_with(start)) || value == "M";
             (name == "FREQ" && is_short) || matches!(name.as_str(), "BYHOUR" | "BYMINUTE" | "BYSECOND")
         };
-        if self.0.iter().any(is_of_clock) { Unusable::Anytime } else { Unusable::Daily }
+        if self.0.iter().any(is_of_clock) { RuleError::Anytime } else { RuleError::Daily }
     }
 
     /// Whether nobody can tell which days are chosen: by a part that is not known, by another calendar's years, or by two
@@ -275,9 +275,9 @@ fn weekday(name: &str) -> Option<Weekday> {
 
 /// A DATE means the whole of that day.
 fn until(text: &str) -> Option<Until> {
-    Some(match written::written(text)? {
-        Written::Date(day) => Until::Wall(day.and_hms_opt(23, 59, 59)?),
-        Written::Local(at) => Until::Wall(at),
-        Written::Utc(at) => Until::Utc(at),
+    Some(match raw_date_time::parse(text)? {
+        RawDateTime::Date(day) => Until::Wall(day.and_hms_opt(23, 59, 59)?),
+        RawDateTime::Local(at) => Until::Wall(at),
+        RawDateTime::Utc(at) => Until::Utc(at),
     })
 }

@@ -2,10 +2,10 @@ use chrono::NaiveDate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Budget, ical::written};
+use crate::{Budget, ical::raw_date_time};
 
 fn at(text: &str) -> NaiveDateTime {
-    written::local(text).unwrap()
+    raw_date_time::local(text).unwrap()
 }
 
 fn occurrences(rule: &str, start: &str, first: &str, last: &str) -> Vec<String> {
@@ -17,7 +17,7 @@ fn occurrences(rule: &str, start: &str, first: &str, last: &str) -> Vec<String> 
         }
         true
     });
-    assert_eq!(walk, Walk::Done);
+    assert_eq!(walk, WalkEnd::Done);
     found
 }
 
@@ -62,12 +62,12 @@ fn parts_that_cannot_be_read_make_a_rule_longer_or_unusable() {
         "FREQ=YEARLY;BYMONTH=13",
         "RSCALE=HEBREW;FREQ=YEARLY",
     ] {
-        assert_eq!(Rule::read(unusable, start), Err(Unusable::Daily), "{unusable}");
+        assert_eq!(Rule::read(unusable, start), Err(RuleError::Daily), "{unusable}");
     }
     for unusable in ["FREQ=HOURLY;BYMONTH=x", "FREQ=DAILY;BYHOUR=9,x", "FREQ=DAILY;BYHOUR=25"] {
-        assert_eq!(Rule::read(unusable, start), Err(Unusable::Anytime), "{unusable}");
+        assert_eq!(Rule::read(unusable, start), Err(RuleError::Anytime), "{unusable}");
     }
-    assert_eq!(Rule::read(&format!("FREQ=DAILY;X-A={}", "y".repeat(5_000)), start), Err(Unusable::Anytime));
+    assert_eq!(Rule::read(&format!("FREQ=DAILY;X-A={}", "y".repeat(5_000)), start), Err(RuleError::Anytime));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn old_series_are_entered_near_the_window() {
         let (rule, _) = Rule::read(rule, start).unwrap();
         let stretch = (at("20261201T000000"), at("20261202T000000"));
         budget.next_item();
-        assert_eq!(rule.walk(start, stretch, &mut budget, &mut |_| true), Walk::Done);
+        assert_eq!(rule.walk(start, stretch, &mut budget, &mut |_| true), WalkEnd::Done);
     }
     assert!(budget.spent() < 20_000, "{} steps", budget.spent());
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::read::Unusable;
-use crate::ical::written;
+use super::read::RuleError;
+use crate::ical::raw_date_time;
 
 /// Such a rule in the words of iCalendar; `None` for a text that is no rule of vCalendar.
-pub(super) fn translated(text: &str) -> Option<Result<String, Unusable>> {
+pub(super) fn translated(text: &str) -> Option<Result<String, RuleError>> {
     let text = text.to_ascii_uppercase();
     let mut tokens = text.split_whitespace();
     let first = tokens.next()?;
@@ -20,31 +20,31 @@ pub(super) fn translated(text: &str) -> Option<Result<String, Unusable>> {
         "YM" => ("YEARLY", Some("BYMONTH")),
         "YD" => ("YEARLY", Some("BYYEARDAY")),
         // So many minutes within another rule.
-        "M" if is_number => return Some(Err(Unusable::Anytime)),
+        "M" if is_number => return Some(Err(RuleError::Anytime)),
         _ => return None,
     };
     is_number.then(|| rest(tokens, list).map(|rest| format!("FREQ={frequency};INTERVAL={interval}{rest}")))
 }
 
 /// The list and the end of a rule.
-fn rest<'a>(tokens: impl Iterator<Item = &'a str>, list: Option<&str>) -> Result<String, Unusable> {
+fn rest<'a>(tokens: impl Iterator<Item = &'a str>, list: Option<&str>) -> Result<String, RuleError> {
     let (mut values, mut positions, mut end) = (Vec::new(), Vec::new(), None);
     for token in tokens {
         if let Some(count) = token.strip_prefix('#') {
-            end = Some(End::Count(count.parse().map_err(|_| Unusable::Daily)?));
-        } else if token.len() >= 8 && written::written(token).is_some() {
+            end = Some(End::Count(count.parse().map_err(|_| RuleError::Daily)?));
+        } else if token.len() >= 8 && raw_date_time::parse(token).is_some() {
             end = Some(End::Until(token));
         } else if let Some(position) = signed(token).filter(|_| list == Some("BYDAY")) {
             // It holds for the weekdays behind it.
             if !values.is_empty() && positions.len() == 1 {
-                return Err(Unusable::Daily);
+                return Err(RuleError::Daily);
             }
             positions.push(position);
         } else if list.is_some() {
-            values.push(value(token).ok_or(Unusable::Anytime)?);
+            values.push(value(token).ok_or(RuleError::Anytime)?);
         } else {
             // Times of the day, or a rule within the rule.
-            return Err(Unusable::Anytime);
+            return Err(RuleError::Anytime);
         }
     }
     let mut text = String::new();
@@ -112,9 +112,9 @@ mod tests {
             assert_eq!(translated(text), Some(Ok(expected.to_owned())), "{text}");
         }
         for text in ["D1 0600 1500 #2", "W1 TU 1200 TH 1000", "D1 #2 M30 #3", "M15 #4"] {
-            assert_eq!(translated(text), Some(Err(Unusable::Anytime)), "{text}");
+            assert_eq!(translated(text), Some(Err(RuleError::Anytime)), "{text}");
         }
-        assert_eq!(translated("MP1 1+ MO 2- TU #0"), Some(Err(Unusable::Daily)), "which belongs to which");
+        assert_eq!(translated("MP1 1+ MO 2- TU #0"), Some(Err(RuleError::Daily)), "which belongs to which");
         for text in ["", "FREQ=DAILY", "D", "X1 #2", "FREQ=DAILY;INTERVAL=2"] {
             assert_eq!(translated(text), None, "{text}");
         }

@@ -7,7 +7,7 @@ use crate::Budget;
 
 /// How a walk ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ical) enum Walk {
+pub(in crate::ical) enum WalkEnd {
     /// The rule or the stretch to walk ended.
     Done,
     /// Its visitor ended it.
@@ -16,7 +16,7 @@ pub(in crate::ical) enum Walk {
     Exhausted(NaiveDateTime),
 }
 
-impl Walk {
+impl WalkEnd {
     /// Whether everything up to its end is known.
     pub(in crate::ical) const fn is_known(self) -> bool {
         !matches!(self, Self::Exhausted(_))
@@ -43,21 +43,21 @@ impl Rule {
         (first, last): (NaiveDateTime, NaiveDateTime),
         budget: &mut Budget,
         visit: &mut dyn FnMut(NaiveDateTime) -> bool,
-    ) -> Walk {
+    ) -> WalkEnd {
         // Who counts has to count from the start.
         let first = if self.is_counted() { start } else { first.max(start) };
         let mut walker = Walker { rule: self, start, last, left: self.count, budget, visit };
         let mut period = self.period_before(start, first);
         loop {
-            let Some(begin) = self.begin_of(start, period) else { return Walk::Done };
+            let Some(begin) = self.begin_of(start, period) else { return WalkEnd::Done };
             if begin > last {
-                return Walk::Done;
+                return WalkEnd::Done;
             }
             match walker.period(begin, &mut period) {
                 Ok(true) => {}
-                Ok(false) if walker.left == Some(0) => return Walk::Done,
-                Ok(false) => return Walk::Stopped,
-                Err(Spent) => return Walk::Exhausted(begin.max(start)),
+                Ok(false) if walker.left == Some(0) => return WalkEnd::Done,
+                Ok(false) => return WalkEnd::Stopped,
+                Err(BudgetExhausted) => return WalkEnd::Exhausted(begin.max(start)),
             }
             period += 1;
         }
@@ -122,11 +122,11 @@ impl Rule {
 }
 
 /// The budget is used up.
-struct Spent;
+struct BudgetExhausted;
 
 impl Walker<'_> {
     /// Visits the occurrences of one period; `false` ends the walk. Periods in which there can be none are passed over.
-    fn period(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, Spent> {
+    fn period(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, BudgetExhausted> {
         let rule = self.rule;
         if rule.frequency < Frequency::Daily {
             return self.part_of_day(begin, period);
@@ -149,7 +149,7 @@ impl Walker<'_> {
         Ok(self.tell_positions(&all))
     }
 
-    fn days(&mut self, begin: NaiveDate) -> Result<Vec<NaiveDate>, Spent> {
+    fn days(&mut self, begin: NaiveDate) -> Result<Vec<NaiveDate>, BudgetExhausted> {
         let rule = self.rule;
         let (year, month) = (begin.year(), begin.month());
         match rule.frequency {
@@ -175,7 +175,7 @@ impl Walker<'_> {
     }
 
     /// The times of a day, in order.
-    fn times(&mut self, day: NaiveDate) -> Result<Vec<NaiveDateTime>, Spent> {
+    fn times(&mut self, day: NaiveDate) -> Result<Vec<NaiveDateTime>, BudgetExhausted> {
         let rule = self.rule;
         self.spend((rule.hours.len() * rule.minutes.len() * rule.seconds.len()) as u64)?;
         let mut times = Vec::new();
@@ -190,7 +190,7 @@ impl Walker<'_> {
     }
 
     /// A period that is an hour, a minute or a second.
-    fn part_of_day(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, Spent> {
+    fn part_of_day(&mut self, begin: NaiveDateTime, period: &mut i64) -> Result<bool, BudgetExhausted> {
         let rule = self.rule;
         self.spend(1)?;
         let fits = |list: &[u32], value: u32| list.is_empty() || list.contains(&value);
@@ -254,8 +254,8 @@ impl Walker<'_> {
         (self.visit)(time) && self.left != Some(0)
     }
 
-    fn spend(&mut self, steps: u64) -> Result<(), Spent> {
-        if self.budget.spend(steps) { Ok(()) } else { Err(Spent) }
+    fn spend(&mut self, steps: u64) -> Result<(), BudgetExhausted> {
+        if self.budget.spend(steps) { Ok(()) } else { Err(BudgetExhausted) }
     }
 }
 

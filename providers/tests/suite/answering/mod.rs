@@ -18,7 +18,7 @@ use providers::{
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{google_world, microsoft_recorder::Asked};
+use crate::{google_setup, microsoft_recorder::Asked};
 
 /// The response that the test's function returns.
 #[derive(Debug, Clone)]
@@ -127,7 +127,7 @@ fn graph(url: &Url) -> Microsoft {
 
 fn google(url: &Url) -> Google {
     let clock = Arc::new(TestClock::at(at("2026-11-29T09:00:00Z")));
-    Google::new(google_world::config(url), client(), clock.clone(), Ids::seeded(clock, 1))
+    Google::new(google_setup::config(url), client(), clock.clone(), Ids::seeded(clock, 1))
 }
 
 fn on_premises() -> Exchange {

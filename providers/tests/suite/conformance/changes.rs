@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use providers::{Attendee, AttendeeRole, ErrorKind, Event, EventChange, NewEvent, Remedy, Since};
+use providers::{Attendee, AttendeeRole, ChangeCheck, ErrorKind, Event, EventChange, NewEvent, Remedy};
 
 use super::{Fixture, invited};
 
@@ -100,23 +100,23 @@ pub async fn a_cursor_that_was_forgotten_is_said_so(f: &Fixture) {
 }
 
 /// Asks whether the organiser's calendar has changed.
-async fn since(f: &Fixture, watermark: Option<&str>) -> Since {
-    f.provider.changed(&f.session, &f.organiser.address, f.day, watermark).await.unwrap()
+async fn since(f: &Fixture, watermark: Option<&str>) -> ChangeCheck {
+    f.provider.poll_changes(&f.session, &f.organiser.address, f.day, watermark).await.unwrap()
 }
 
 /// The watermark of an answer that something has changed.
-fn changed(answer: Since) -> String {
+fn changed(answer: ChangeCheck) -> String {
     match answer {
-        Since::Changed(Some(watermark)) => watermark,
+        ChangeCheck::Changed(Some(watermark)) => watermark,
         other => panic!("nothing new to ask with: {other:?}"),
     }
 }
 
 /// The watermark of an answer that nothing has.
-fn same(answer: Since) -> String {
+fn same(answer: ChangeCheck) -> String {
     match answer {
-        Since::Same(watermark) => watermark,
-        Since::Changed(_) => panic!("nothing has changed"),
+        ChangeCheck::Same(watermark) => watermark,
+        ChangeCheck::Changed(_) => panic!("nothing has changed"),
     }
 }
 
@@ -152,9 +152,9 @@ pub async fn a_watermark_that_was_forgotten_or_is_anothers_is_replaced(f: &Fixtu
     let mut next = changed(since(f, Some(&at)).await);
     next = same(since(f, Some(&next)).await);
     let guest = f.guest.address.as_str();
-    let of_another = f.provider.changed(&f.session, guest, f.day, Some(&next)).await.unwrap();
+    let of_another = f.provider.poll_changes(&f.session, guest, f.day, Some(&next)).await.unwrap();
     let of_another = changed(of_another);
-    let again = f.provider.changed(&f.session, guest, f.day, Some(&of_another)).await.unwrap();
+    let again = f.provider.poll_changes(&f.session, guest, f.day, Some(&of_another)).await.unwrap();
     same(again);
     for nonsense in ["", "nonsense", "{}", r#"{"link":"https://graph.evil.test/v1.0/x"}"#] {
         changed(since(f, Some(nonsense)).await);

@@ -349,7 +349,7 @@ pub async fn attendees_are_replaced_as_a_whole(f: &Fixture) {
 }
 
 pub async fn an_invitation_stands_in_the_guests_calendar(f: &Fixture) {
-    if !f.provider.offers().invitations {
+    if !f.provider.features().invitations {
         return;
     }
     let wanted = NewEvent {
@@ -370,7 +370,7 @@ pub async fn an_invitation_stands_in_the_guests_calendar(f: &Fixture) {
 }
 
 pub async fn a_room_answers_its_invitation(f: &Fixture) {
-    if !f.provider.offers().rooms_answer {
+    if !f.provider.features().rooms_answer {
         return;
     }
     let with_room = |key: &str| NewEvent {
@@ -412,7 +412,7 @@ pub async fn an_event_that_never_was_is_none(f: &Fixture) {
 }
 
 pub async fn pushes_are_offered_or_refused_plainly(f: &Fixture) {
-    if f.provider.offers().push {
+    if f.provider.features().push {
         return;
     }
     let url = "https://cal.test/hooks";

@@ -7,7 +7,7 @@ use super::Fixture;
 /// The address stays the same whatever else of the event changes; a repeated write asks for no second meeting.
 pub async fn an_online_meeting_is_joined_at_an_address_or_refused_plainly(f: &Fixture) {
     let mailbox = f.organiser.address.as_str();
-    let offers = f.provider.offers().online_meetings;
+    let offers = f.provider.features().online_meetings;
     let measured = f.provider.calendar(&f.session, mailbox).await.unwrap().capabilities;
     assert_eq!(measured.online_meetings, offers);
     let wanted = NewEvent { online_meeting: true, ..f.meeting("online", f.hours(9, 10)) };

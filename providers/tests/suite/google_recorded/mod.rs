@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    google_world::config,
+    google_setup::config,
     microsoft_recorder::{Asked, Recorder},
 };
 

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     microsoft_browser::{Will, said, visit},
-    microsoft_world::{BACK, World, text},
+    microsoft_setup::{BACK, Setup, text},
 };
 
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
@@ -35,17 +35,17 @@ fn verifier() -> SecretString {
 }
 
 /// Sends somebody to sign in; returns where the browser came back to.
-async fn go(world: &World, ask: Ask, will: Will<'_>) -> url::Url {
+async fn go(setup: &Setup, ask: Ask, will: Will<'_>) -> url::Url {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER));
-    let url = world.identity.authorize_url(ask, BACK, "state", "nonce", &challenge, None).unwrap();
-    visit(&world.client, url, BACK, will).await
+    let url = setup.identity.authorize_url(ask, BACK, "state", "nonce", &challenge, None).unwrap();
+    visit(&setup.client, url, BACK, will).await
 }
 
-async fn sign_in(world: &World, ask: Ask, person: &Value) -> Tokens {
-    let back = go(world, ask, Will::Agree(text(&person["address"]))).await;
+async fn sign_in(setup: &Setup, ask: Ask, person: &Value) -> Tokens {
+    let back = go(setup, ask, Will::Agree(text(&person["address"]))).await;
     assert_eq!(said(&back, "state").as_deref(), Some("state"));
     let code = said(&back, "code").unwrap();
-    world.identity.redeem_code(&code, &verifier(), BACK, ORGANIZATIONS).await.unwrap()
+    setup.identity.redeem_code(&code, &verifier(), BACK, ORGANIZATIONS).await.unwrap()
 }
 
 fn told<T>(result: Result<T>) -> (ErrorKind, String) {
@@ -55,54 +55,54 @@ fn told<T>(result: Result<T>) -> (ErrorKind, String) {
 
 #[tokio::test]
 async fn a_sign_in_proves_tenant_person_and_role() {
-    let world = World::start().await;
-    let acme = world.organisation("Acme", 3, 0).await;
+    let setup = Setup::start().await;
+    let acme = setup.organisation("Acme", 3, 0).await;
     for (person, administrator) in [(&acme["admin"], true), (&acme["users"][1], false)] {
-        let tokens = sign_in(&world, Ask::SignIn, person).await;
+        let tokens = sign_in(&setup, Ask::SignIn, person).await;
         assert!(tokens.refresh_token.is_none(), "a sign-in leaves nothing lasting");
         let id_token = tokens.id_token.unwrap();
-        let signed_in = world.identity.verify_id_token(&id_token, "nonce").await.unwrap();
+        let signed_in = setup.identity.verify_id_token(&id_token, "nonce").await.unwrap();
         assert_eq!(signed_in.tenant_id, text(&acme["id"]));
         assert_eq!(signed_in.object_id, text(&person["id"]));
         assert_eq!(signed_in.username, text(&person["address"]));
-        assert_eq!(world.identity.is_administrator(&tokens.access_token).await.unwrap(), administrator);
-        let replayed = world.identity.verify_id_token(&id_token, "another-nonce").await;
+        assert_eq!(setup.identity.is_administrator(&tokens.access_token).await.unwrap(), administrator);
+        let replayed = setup.identity.verify_id_token(&id_token, "another-nonce").await;
         assert_eq!(told(replayed), (ErrorKind::Invalid, "ID_TOKEN_NONCE".to_owned()));
-        world.clock.advance(Duration::hours(2));
-        let late = world.identity.verify_id_token(&id_token, "nonce").await;
+        setup.clock.advance(Duration::hours(2));
+        let late = setup.identity.verify_id_token(&id_token, "nonce").await;
         assert_eq!(told(late), (ErrorKind::Invalid, "ID_TOKEN_EXPIRED".to_owned()));
     }
 }
 
 #[tokio::test]
 async fn a_tenant_that_somebody_typed_is_not_the_tenant_of_the_signer() {
-    let world = World::start().await;
-    let victim = world.organisation("Victim", 3, 0).await;
-    world.consent(&victim).await;
-    let attacker = world.organisation("Attacker", 3, 0).await;
+    let setup = Setup::start().await;
+    let victim = setup.organisation("Victim", 3, 0).await;
+    setup.consent(&victim).await;
+    let attacker = setup.organisation("Attacker", 3, 0).await;
     let redirect = format!("{BACK}?admin_consent=True&tenant={}&state=state", text(&victim["id"]));
     let typed = said(&redirect.parse().unwrap(), "tenant").unwrap();
-    let token = world.identity.app_token(&typed).await.unwrap().access_token;
+    let token = setup.identity.app_token(&typed).await.unwrap().access_token;
     assert_eq!(
         app_tenant(&token),
         Some(typed.clone()),
         "the victim's consent for another customer gives a token"
     );
-    let tokens = sign_in(&world, Ask::SignIn, &attacker["admin"]).await;
-    let signed_in = world.identity.verify_id_token(&tokens.id_token.unwrap(), "nonce").await.unwrap();
+    let tokens = sign_in(&setup, Ask::SignIn, &attacker["admin"]).await;
+    let signed_in = setup.identity.verify_id_token(&tokens.id_token.unwrap(), "nonce").await.unwrap();
     assert_ne!(signed_in.tenant_id, typed, "the sign-in shows who it really was");
     assert_eq!(signed_in.tenant_id, text(&attacker["id"]));
 }
 
 #[tokio::test]
 async fn a_code_is_good_once_and_only_with_its_verifier() {
-    let world = World::start().await;
-    let acme = world.organisation("Acme", 3, 0).await;
-    let back = go(&world, Ask::SignIn, Will::Agree(text(&acme["admin"]["address"]))).await;
+    let setup = Setup::start().await;
+    let acme = setup.organisation("Acme", 3, 0).await;
+    let back = go(&setup, Ask::SignIn, Will::Agree(text(&acme["admin"]["address"]))).await;
     let code = said(&back, "code").unwrap();
     let redeem = async |verifier: &str| {
         let verifier = SecretString::from(verifier.to_owned());
-        world.identity.redeem_code(&code, &verifier, BACK, ORGANIZATIONS).await
+        setup.identity.redeem_code(&code, &verifier, BACK, ORGANIZATIONS).await
     };
     assert_eq!(told(redeem("another-verifier").await), (ErrorKind::Invalid, "AADSTS501481".to_owned()));
     redeem(VERIFIER).await.unwrap();
@@ -111,11 +111,11 @@ async fn a_code_is_good_once_and_only_with_its_verifier() {
 
 #[tokio::test]
 async fn a_refusal_comes_back_as_a_declined_consent() {
-    let world = World::start().await;
-    let acme = world.organisation("Acme", 3, 0).await;
-    let back = go(&world, Ask::OwnConsent, Will::Refuse).await;
-    let consent = world.identity.admin_consent_url(text(&acme["id"]), BACK, "state").unwrap();
-    let consent = visit(&world.client, consent, BACK, Will::Refuse).await;
+    let setup = Setup::start().await;
+    let acme = setup.organisation("Acme", 3, 0).await;
+    let back = go(&setup, Ask::OwnConsent, Will::Refuse).await;
+    let consent = setup.identity.admin_consent_url(text(&acme["id"]), BACK, "state").unwrap();
+    let consent = visit(&setup.client, consent, BACK, Will::Refuse).await;
     for back in [back, consent] {
         let (error, text) = (said(&back, "error").unwrap(), said(&back, "error_description").unwrap());
         let error = Identity::redirect_error(&error, &text);
@@ -125,58 +125,58 @@ async fn a_refusal_comes_back_as_a_declined_consent() {
 
 #[tokio::test]
 async fn a_consent_that_has_not_spread_gives_a_token_without_permissions() {
-    let world = World::start().await;
-    let acme = world.organisation("Acme", 3, 0).await;
+    let setup = Setup::start().await;
+    let acme = setup.organisation("Acme", 3, 0).await;
     let tenant = text(&acme["id"]);
-    let never = world.identity.app_token(tenant).await;
+    let never = setup.identity.app_token(tenant).await;
     assert_eq!(told(never), (ErrorKind::GrantLost, "AADSTS700016".to_owned()));
-    world.control(&format!("organisations/{tenant}/settings"), &json!({ "consent_delay_s": 120 })).await;
-    let back = world.consent(&acme).await;
+    setup.control(&format!("organisations/{tenant}/settings"), &json!({ "consent_delay_s": 120 })).await;
+    let back = setup.consent(&acme).await;
     assert_eq!(said(&back, "tenant").as_deref(), Some(tenant));
-    let early = world.identity.app_token(tenant).await.unwrap().access_token;
+    let early = setup.identity.app_token(tenant).await.unwrap().access_token;
     assert_eq!(app_roles(&early), Vec::<String>::new());
-    let session = world.session(&acme);
-    let people = world.microsoft.people(&session, None).await.unwrap_err();
+    let session = setup.session(&acme);
+    let people = setup.microsoft.people(&session, None).await.unwrap_err();
     assert_eq!((people.kind, people.remedy), (ErrorKind::GrantLost, Remedy::Reconnect));
-    world.clock.advance(Duration::seconds(121));
-    let later = world.identity.app_token(tenant).await.unwrap().access_token;
+    setup.clock.advance(Duration::seconds(121));
+    let later = setup.identity.app_token(tenant).await.unwrap().access_token;
     assert!(app_roles(&later).contains(&"Calendars.ReadWrite".to_owned()), "{:?}", app_roles(&later));
-    let nowhere = world.identity.app_token("00000000-aaaa-4bbb-8ccc-dddddddddddd").await;
+    let nowhere = setup.identity.app_token("00000000-aaaa-4bbb-8ccc-dddddddddddd").await;
     assert_eq!(told(nowhere), (ErrorKind::Misconfigured, "AADSTS90002".to_owned()));
 }
 
 #[tokio::test]
 async fn an_own_consent_lasts_until_it_is_revoked() {
-    let world = World::start().await;
-    let acme = world.organisation("Acme", 3, 0).await;
-    let first = sign_in(&world, Ask::OwnConsent, &acme["users"][1]).await.refresh_token.unwrap();
+    let setup = Setup::start().await;
+    let acme = setup.organisation("Acme", 3, 0).await;
+    let first = sign_in(&setup, Ask::OwnConsent, &acme["users"][1]).await.refresh_token.unwrap();
     let tenant = text(&acme["id"]);
-    let second = world.identity.refresh(tenant, &first).await.unwrap().refresh_token.unwrap();
-    world.identity.refresh(tenant, &second).await.unwrap();
+    let second = setup.identity.refresh(tenant, &first).await.unwrap().refresh_token.unwrap();
+    setup.identity.refresh(tenant, &second).await.unwrap();
     let client = json!({ "client_id": "11111111-2222-4333-8444-555555555555" });
-    world.control(&format!("organisations/{tenant}/revoke-consent"), &client).await;
-    let error = world.identity.refresh(tenant, &second).await.unwrap_err();
+    setup.control(&format!("organisations/{tenant}/revoke-consent"), &client).await;
+    let error = setup.identity.refresh(tenant, &second).await.unwrap_err();
     assert_eq!((error.kind, error.remedy), (ErrorKind::GrantLost, Remedy::Reconnect));
 }
 
 #[tokio::test]
 async fn an_own_consent_opens_the_own_mailbox_and_no_other() {
-    let world = World::start().await;
-    let acme = world.organisation("Acme", 3, 0).await;
+    let setup = Setup::start().await;
+    let acme = setup.organisation("Acme", 3, 0).await;
     let (own, other) = (text(&acme["users"][1]["address"]), text(&acme["admin"]["address"]));
-    let token = sign_in(&world, Ask::OwnConsent, &acme["users"][1]).await.access_token;
+    let token = sign_in(&setup, Ask::OwnConsent, &acme["users"][1]).await.access_token;
     let session = Session {
         credentials: Arc::new(StaticCredentials(Credential::Bearer(token))),
         account: own.to_owned(),
         own: true,
         zone: None,
-        ..world.session(&acme)
+        ..setup.session(&acme)
     };
-    assert_eq!(world.microsoft.mailbox(&session, own).await.unwrap().address, own);
-    assert!(world.microsoft.calendar(&session, own).await.unwrap().capabilities.writes());
-    let another = world.microsoft.mailbox(&session, other).await;
+    assert_eq!(setup.microsoft.mailbox(&session, own).await.unwrap().address, own);
+    assert!(setup.microsoft.calendar(&session, own).await.unwrap().capabilities.writes());
+    let another = setup.microsoft.mailbox(&session, other).await;
     assert_eq!(told(another), (ErrorKind::OutOfScope, "ANOTHER_ACCOUNT".to_owned()));
-    let refused = world.microsoft.calendar(&session, other).await.unwrap_err();
+    let refused = setup.microsoft.calendar(&session, other).await.unwrap_err();
     assert_eq!((refused.kind, refused.remedy), (ErrorKind::OutOfScope, Remedy::SkipMailbox));
 }
 
@@ -206,19 +206,19 @@ async fn a_certificate_opens_what_a_secret_opens_and_a_foreign_key_does_not() {
         certificate_der: certificate_der.clone(),
         private_key_pem: SecretString::from(pem.to_owned()),
     };
-    let world = World::start_with(credential(&pem), vec![registered.clone()]).await;
-    let acme = world.organisation("Acme", 3, 0).await;
-    world.consent(&acme).await;
-    let organisation = world.microsoft.organisation(&world.session(&acme)).await.unwrap();
+    let setup = Setup::start_with(credential(&pem), vec![registered.clone()]).await;
+    let acme = setup.organisation("Acme", 3, 0).await;
+    setup.consent(&acme).await;
+    let organisation = setup.microsoft.organisation(&setup.session(&acme)).await.unwrap();
     assert_eq!(organisation.id, text(&acme["id"]));
 
     let (foreign, _) = certificate();
-    let world = World::start_with(credential(&foreign), vec![registered]).await;
-    let acme = world.organisation("Acme", 3, 0).await;
-    let refused = world.identity.app_token(text(&acme["id"])).await;
+    let setup = Setup::start_with(credential(&foreign), vec![registered]).await;
+    let acme = setup.organisation("Acme", 3, 0).await;
+    let refused = setup.identity.app_token(text(&acme["id"])).await;
     assert_eq!(told(refused), (ErrorKind::Misconfigured, "AADSTS700027".to_owned()));
 
-    let world = World::start_with(credential("not a key"), Vec::new()).await;
-    let unusable = world.identity.app_token("organizations").await;
+    let setup = Setup::start_with(credential("not a key"), Vec::new()).await;
+    let unusable = setup.identity.app_token("organizations").await;
     assert_eq!(told(unusable), (ErrorKind::Misconfigured, "CERTIFICATE_UNUSABLE".to_owned()));
 }

@@ -16,7 +16,7 @@ use crate::{
     wire::{Answer, Body, Request},
 };
 
-const MOST: usize = 20;
+const MAX: usize = 20;
 
 #[derive(Debug, Deserialize)]
 struct Batch {
@@ -50,7 +50,7 @@ pub async fn run(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
                 .answer(app, request)
         } else {
             let inner = request.within(&item.method, &item.url, &item.headers, item.body.as_ref());
-            let served = Box::pin(server::provide(app, &inner)).await?;
+            let served = Box::pin(server::handle_provider_request(app, &inner)).await?;
             served.unwrap_or_else(|| {
                 Failure::new(504, "GatewayTimeout", "The request has timed out.").answer(app, request)
             })
@@ -66,7 +66,7 @@ pub async fn run(app: &Arc<App>, request: &Request) -> Result<Answer, Error> {
 fn read(request: &Request) -> Result<Vec<Item>, Failure> {
     let bad = |message: &str| Failure::new(400, "BadRequest", message);
     let batch: Batch = request.json().map_err(|_| bad("Invalid batch payload format."))?;
-    if batch.requests.is_empty() || batch.requests.len() > MOST {
+    if batch.requests.is_empty() || batch.requests.len() > MAX {
         return Err(bad("Number of batch request steps must be between 1 and 20."));
     }
     let mut ids: Vec<&str> = Vec::new();

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Lets every room answer whose time has come, oldest invitation first.
-pub fn settle(app: &App) -> Result<(), Error> {
+pub fn answer_invitations(app: &App) -> Result<(), Error> {
     loop {
         let mut store = app.store();
         let now = app.now();

@@ -62,7 +62,7 @@ fn asked(scope: &str) -> Result<Option<BTreeSet<String>>, Failure> {
 }
 
 /// `POST` of one of its pages.
-pub fn go_on(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
+pub fn handle_form(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answer, Error> {
     let form = request.form();
     let Some(ask) = form.get("flow").and_then(page::unpack::<Ask>) else {
         return Ok(page::error(400, "Start again", "This consent was not begun here."));

@@ -16,7 +16,10 @@ use crate::{
 };
 
 /// The consent that makes an application known in an organisation and permits it to work there.
-pub fn standing<'a>(organisation: &'a Organisation, client_id: &str) -> Result<&'a Consent, Failure> {
+pub fn effective_consent<'a>(
+    organisation: &'a Organisation,
+    client_id: &str,
+) -> Result<&'a Consent, Failure> {
     match organisation.consents.get(client_id) {
         Some(consent) if consent.disabled => Err(Failure::disabled_application(client_id)),
         Some(consent) if consent.present => Ok(consent),
@@ -142,7 +145,7 @@ impl Bearer {
         let tenant = Uuid::try_parse(claims["tid"].as_str()?).ok()?;
         let client_id = text("appid")?;
         let organisation = state.organisations.get(&tenant)?;
-        let consent = standing(organisation, &client_id).ok()?;
+        let consent = effective_consent(organisation, &client_id).ok()?;
         let alive = claims["aud"] == permissions::GRAPH
             && claims["exp"].as_i64()? > app.now().timestamp()
             && text("rh")? == format!("1.{}.{}", state.token_epoch, consent.epoch);

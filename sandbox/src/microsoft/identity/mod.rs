@@ -29,13 +29,13 @@ pub fn route(app: &Arc<App>, request: &Request, note: &mut Note) -> Result<Answe
         }
         ("GET", [tenant, "discovery", "v2.0", "keys"]) => Ok(discovery::keys(app, request, tenant)),
         ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => Ok(authorize::begin(app, request, tenant, note)),
-        ("POST", [_, "oauth2", "v2.0", "authorize"]) => authorize::go_on(app, request, note),
+        ("POST", [_, "oauth2", "v2.0", "authorize"]) => authorize::handle_form(app, request, note),
         ("GET", [tenant, "v2.0", "adminconsent"]) => {
             Ok(adminconsent::begin(app, request, tenant, true, note))
         }
         ("GET", [tenant, "adminconsent"]) => Ok(adminconsent::begin(app, request, tenant, false, note)),
         ("POST", [_, "v2.0", "adminconsent"] | [_, "adminconsent"]) => {
-            adminconsent::go_on(app, request, note)
+            adminconsent::handle_form(app, request, note)
         }
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => token::issue(app, request, tenant, note),
         _ => Ok(page::error(404, "There is nothing here", "This address is not one of the sandbox's.")),

@@ -13,7 +13,7 @@ use super::{
     assertion,
     directory::{self, Tenant},
     failure::Failure,
-    grants::{Issuer, scope_text, standing},
+    grants::{Issuer, effective_consent, scope_text},
     keys::sha256,
     permissions::{self, Asked},
 };
@@ -143,7 +143,7 @@ impl Endpoint<'_> {
             return Err(Failure::new(70011, format!("The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.")).into());
         }
         let organisation = known(state, tenant)?;
-        let consent = standing(organisation, self.client_id)?;
+        let consent = effective_consent(organisation, self.client_id)?;
         let token = self.issuer(state, organisation).application(consent, APPLICATION_LIVES_S)?;
         Ok(Answer::json(
             200,
@@ -236,7 +236,7 @@ impl Endpoint<'_> {
         note: &mut Note,
     ) -> Result<(Answer, Vec<Change>), Refused> {
         let organisation = known(state, grant.tenant)?;
-        let consent = standing(organisation, self.client_id)?;
+        let consent = effective_consent(organisation, self.client_id)?;
         let account = organisation
             .mailboxes
             .get(&grant.account)

@@ -4,10 +4,10 @@ use domain::Id;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Iterable, Statement, Value};
 use uuid::Uuid;
 
-use super::{KeyRing, Progress, Report, Secrets, Told, tell};
+use super::{KeyRing, Progress, ProgressSink, Report, Secrets, send_progress};
 use crate::{
     Result,
-    vault::{Column, HEAD, KeyId, Owner, head},
+    vault::{Column, HEADER_LEN, KeyId, Owner, head},
 };
 
 /// Number of values in one transaction.
@@ -21,7 +21,7 @@ pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: K
     for column in Column::iter().filter(|column| column.owner() == Owner::Tenant) {
         let (table, name) = column.name();
         let sql = format!(
-            "SELECT count(*) AS n FROM {table} WHERE tenant_id = $1 AND substr({name}, 1, {HEAD}) <> $2"
+            "SELECT count(*) AS n FROM {table} WHERE tenant_id = $1 AND substr({name}, 1, {HEADER_LEN}) <> $2"
         );
         let values = [tenant.into(), head(current).into()];
         let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
@@ -33,14 +33,14 @@ pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: K
 }
 
 /// A value to be sealed again.
-struct Found {
+struct SealedValue {
     id: Uuid,
     bound_to: Uuid,
     sealed: Vec<u8>,
 }
 
 /// Result of one transaction.
-struct Done {
+struct BatchResult {
     /// The last row that was visited; `None` if there are no more.
     last: Option<Uuid>,
     moved: usize,
@@ -49,14 +49,15 @@ struct Done {
 
 /// How the next values are selected.
 #[derive(Clone, Copy)]
-struct Pass {
+struct BatchQuery {
     limit: usize,
     /// Whether to skip locked rows for now. A consent is locked while its next token is requested from the provider; a
     /// transaction that waited for it would block others meanwhile.
     skips: bool,
 }
 
-const PASSES: [Pass; 2] = [Pass { limit: BATCH, skips: true }, Pass { limit: 1, skips: false }];
+const PASSES: [BatchQuery; 2] =
+    [BatchQuery { limit: BATCH, skips: true }, BatchQuery { limit: 1, skips: false }];
 
 impl Secrets {
     /// Seals every value of a column again that is not sealed with the tenant's current data key.
@@ -66,7 +67,7 @@ impl Secrets {
         column: Column,
         ring: &KeyRing,
         report: &mut Report,
-        told: Told<'_>,
+        told: ProgressSink<'_>,
     ) -> Result<()> {
         let mut unreadable = 0;
         for pass in PASSES {
@@ -77,7 +78,10 @@ impl Secrets {
                 unreadable += done.unreadable;
                 if done.moved > 0 {
                     report.values += done.moved;
-                    tell(told, Progress::Values(Id::from_uuid(tenant), column.name().0, done.moved))?;
+                    send_progress(
+                        told,
+                        Progress::Values(Id::from_uuid(tenant), column.name().0, done.moved),
+                    )?;
                 }
                 let Some(last) = done.last else { break };
                 after = last;
@@ -93,8 +97,8 @@ impl Secrets {
         column: Column,
         ring: &KeyRing,
         after: Uuid,
-        pass: Pass,
-    ) -> Result<Done> {
+        pass: BatchQuery,
+    ) -> Result<BatchResult> {
         let mut attempt = 1;
         loop {
             match self.batch(tenant, column, ring, after, pass).await {
@@ -110,13 +114,13 @@ impl Secrets {
         column: Column,
         ring: &KeyRing,
         after: Uuid,
-        pass: Pass,
-    ) -> Result<Done> {
+        pass: BatchQuery,
+    ) -> Result<BatchResult> {
         let txn = self.services.store.write(tenant).await?;
         // Another rotation may have come in between: what is sealed here is sealed with the key that is held.
         let key = self.held_data_key(&txn, tenant).await?;
         let found = find(&txn, tenant, column, key.id, after, pass).await?;
-        let mut done = Done { last: found.last().map(|value| value.id), moved: 0, unreadable: 0 };
+        let mut done = BatchResult { last: found.last().map(|value| value.id), moved: 0, unreadable: 0 };
         for value in found {
             let place = column.at(tenant, value.bound_to);
             match ring.open(place, &value.sealed) {
@@ -138,8 +142,8 @@ async fn find(
     column: Column,
     current: KeyId,
     after: Uuid,
-    pass: Pass,
-) -> Result<Vec<Found>> {
+    pass: BatchQuery,
+) -> Result<Vec<SealedValue>> {
     let ((table, name), bound_to, limit) = (column.name(), column.bound_to(), pass.limit);
     let lock = match (txn.get_database_backend(), pass.skips) {
         (DatabaseBackend::Postgres, true) => "FOR UPDATE SKIP LOCKED",
@@ -148,12 +152,12 @@ async fn find(
     };
     let sql = format!(
         "SELECT id, {bound_to} AS bound_to, {name} AS sealed FROM {table}
-         WHERE tenant_id = $1 AND id > $2 AND substr({name}, 1, {HEAD}) <> $3 ORDER BY id LIMIT {limit} {lock}"
+         WHERE tenant_id = $1 AND id > $2 AND substr({name}, 1, {HEADER_LEN}) <> $3 ORDER BY id LIMIT {limit} {lock}"
     );
     let values: [Value; 3] = [tenant.into(), after.into(), head(current).into()];
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
     let found = txn.query_all_raw(statement).await?.into_iter().map(|row| {
-        Ok(Found {
+        Ok(SealedValue {
             id: row.try_get("", "id")?,
             bound_to: row.try_get("", "bound_to")?,
             sealed: row.try_get("", "sealed")?,
@@ -167,7 +171,7 @@ async fn replace(
     txn: &DatabaseTransaction,
     tenant: Uuid,
     column: Column,
-    value: &Found,
+    value: &SealedValue,
     sealed: Vec<u8>,
 ) -> Result<usize> {
     let (table, name) = column.name();

@@ -15,7 +15,7 @@ use services::{
     audit::{
         AuditFilter, INSTALLATION, Sealer, checkpoints, in_request,
         maintain::{self, Span},
-        verify::{self, Broken, Kept, Verdict},
+        verify::{self, ChainFault, KeptCheckpoints, Verdict},
     },
     keys::NewKey,
     users::UserChange,
@@ -47,7 +47,7 @@ fn sealer(h: &Harness) -> Sealer {
 async fn verdicts(h: &Harness, file: &str) -> Vec<Verdict> {
     let owner = h.owner().await;
     let key = sealer(h).find(&owner).await.unwrap().unwrap();
-    let kept = Kept::read(file, &key);
+    let kept = KeptCheckpoints::read(file, &key);
     let mut found = Vec::new();
     for chain in verify::chains(&owner, &kept).await.unwrap() {
         found.push(verify::chain(&owner, &key, chain, &kept).await.unwrap());
@@ -56,7 +56,7 @@ async fn verdicts(h: &Harness, file: &str) -> Vec<Verdict> {
 }
 
 /// The chains that are broken, with what is wrong with them.
-async fn broken(h: &Harness, file: &str) -> Vec<(Uuid, Broken)> {
+async fn broken(h: &Harness, file: &str) -> Vec<(Uuid, ChainFault)> {
     let broken = verdicts(h, file).await.into_iter();
     broken.filter_map(|verdict| verdict.broken.map(|broken| (verdict.chain, broken))).collect()
 }
@@ -301,7 +301,7 @@ async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
     };
     let owner = h.owner().await;
     audit::Entity::insert_many([old(tenant), old(tenant), old(bare)]).exec(&owner).await.unwrap();
-    assert_eq!(broken(&h, "").await, [(tenant, Broken::Outside(2)), (bare, Broken::Gone)]);
+    assert_eq!(broken(&h, "").await, [(tenant, ChainFault::Outside(2)), (bare, ChainFault::Gone)]);
     assert_eq!(maintain::adopt(&owner, &sealer(&h), h.services.now()).await.unwrap(), 3);
     assert_eq!(broken(&h, "").await, []);
     for (chain, many) in [(tenant, 2), (bare, 1)] {
@@ -312,7 +312,7 @@ async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
     }
     assert_eq!(maintain::adopt(&owner, &sealer(&h), h.services.now()).await.unwrap(), 0, "once");
     let acts =
-        audit::everywhere().filter(audit::Column::Action.eq("audit.adopt")).count(&owner).await.unwrap();
+        audit::all_tenants().filter(audit::Column::Action.eq("audit.adopt")).count(&owner).await.unwrap();
     assert_eq!(acts, 4, "of either chain there and at the installation");
 }
 
@@ -331,7 +331,7 @@ async fn a_node_does_not_seal_what_somebody_else_changed(h: Harness) {
         .await
         .unwrap();
     acts(&h, tenant, 2).await;
-    assert_eq!(broken(&h, "").await, [(tenant, Broken::Seal)], "the acts go on, and the break stays");
+    assert_eq!(broken(&h, "").await, [(tenant, ChainFault::Seal)], "the acts go on, and the break stays");
 }
 
 async fn the_log_is_read_page_by_page_and_by_what_is_asked_for(h: Harness) {

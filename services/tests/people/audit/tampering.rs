@@ -13,7 +13,7 @@ use sea_orm::{
     QueryOrder, TransactionTrait, sea_query::Expr,
 };
 use serde_json::{Value, json};
-use services::audit::{line, verify::Broken};
+use services::audit::{line, verify::ChainFault};
 use uuid::Uuid;
 
 use super::{Harness, SHA256, acts, broken, digest, file};
@@ -41,18 +41,18 @@ struct Target {
 /// The faults that verification must report.
 struct Found {
     /// In the chain without any checkpoint; `None` if only a checkpoint reveals the fault.
-    alone: Option<Broken>,
+    alone: Option<ChainFault>,
     /// In the chain with a checkpoint.
-    kept: Broken,
+    kept: ChainFault,
     /// In the other chain.
-    other: Option<Broken>,
+    other: Option<ChainFault>,
 }
 
-fn found(broken: Broken) -> Found {
+fn found(broken: ChainFault) -> Found {
     Found { alone: Some(broken.clone()), kept: broken, other: None }
 }
 
-fn shown_by_checkpoint(alone: Option<Broken>, kept: Broken) -> Found {
+fn shown_by_checkpoint(alone: Option<ChainFault>, kept: ChainFault) -> Found {
     Found { alone, kept, other: None }
 }
 
@@ -109,7 +109,7 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
     };
     let set = async |column: audit::Column, value: Expr| {
         assert_eq!(at(p).col_expr(column, value).exec(owner).await.unwrap().rows_affected, 1, "{way}");
-        found(Broken::Changed(p))
+        found(ChainFault::Changed(p))
     };
     match way {
         "actor" => set(C::Actor, Expr::value("somebody else")).await,
@@ -125,79 +125,79 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
         "rehashed" => {
             at(p).col_expr(C::Actor, Expr::value("somebody else")).exec(owner).await.unwrap();
             rehash(owner, chain, p, p).await;
-            found(Broken::Changed(p + 1))
+            found(ChainFault::Changed(p + 1))
         }
         "rewritten" | "rewritten to the end" => {
             at(p).col_expr(C::Actor, Expr::value("somebody else")).exec(owner).await.unwrap();
             let hash = rehash(owner, chain, p, n).await;
             // A checkpoint knows the last entry, and is looked at first.
-            let kept = Broken::NotTheCheckpoints(n);
+            let kept = ChainFault::NotTheCheckpoints(n);
             if way == "rewritten" {
-                return shown_by_checkpoint(Some(Broken::End(n)), kept);
+                return shown_by_checkpoint(Some(ChainFault::End(n)), kept);
             }
             end().col_expr(audit_chain::Column::Hash, Expr::value(hash)).exec(owner).await.unwrap();
-            shown_by_checkpoint(Some(Broken::Seal), kept)
+            shown_by_checkpoint(Some(ChainFault::Seal), kept)
         }
         "swapped" => {
             for (from, to) in [(p, -1), (p + 1, p), (-1, p + 1)] {
                 at(from).col_expr(C::Seq, Expr::value(to)).exec(owner).await.unwrap();
             }
-            found(Broken::Changed(p))
+            found(ChainFault::Changed(p))
         }
         "deleted" => {
             delete(p, p).await;
-            found(Broken::Missing(p))
+            found(ChainFault::Missing(p))
         }
         "closed up" => {
             delete(p, p).await;
             renumber(owner, chain, p + 1, n, -1).await;
-            found(Broken::Changed(p))
+            found(ChainFault::Changed(p))
         }
         "first" => {
             delete(1, 1).await;
-            found(Broken::Missing(1))
+            found(ChainFault::Missing(1))
         }
         "cut" => {
             delete(n, n).await;
-            found(Broken::Missing(n))
+            found(ChainFault::Missing(n))
         }
         "cut and moved back" => {
             let hash = row(p).await.hash;
             delete(p + 1, n).await;
             let back = end().col_expr(audit_chain::Column::Seq, Expr::value(p));
             back.col_expr(audit_chain::Column::Hash, Expr::value(hash)).exec(owner).await.unwrap();
-            found(Broken::Seal)
+            found(ChainFault::Seal)
         }
         "cut and put back" | "cut, put back and continued" => {
             delete(half.seq + 1, n).await;
             put(owner, half.clone()).await;
             if way == "cut and put back" {
-                return shown_by_checkpoint(None, Broken::Cut(n));
+                return shown_by_checkpoint(None, ChainFault::Cut(n));
             }
             // A node goes on as if nothing had been, and beyond what the checkpoint knows.
             acts(h, chain, (n - half.seq + 2) as usize).await;
-            shown_by_checkpoint(None, Broken::NotTheCheckpoints(n))
+            shown_by_checkpoint(None, ChainFault::NotTheCheckpoints(n))
         }
         "replayed" | "replayed and moved on" => {
             copy(h, owner, row(p).await, chain, Some(n + 1)).await;
             if way == "replayed" {
-                return found(Broken::Behind(n + 1));
+                return found(ChainFault::Behind(n + 1));
             }
             let hash = rehash(owner, chain, n + 1, n + 1).await;
             let on = end().col_expr(audit_chain::Column::Seq, Expr::value(n + 1));
             on.col_expr(audit_chain::Column::Hash, Expr::value(hash)).exec(owner).await.unwrap();
-            found(Broken::Seal)
+            found(ChainFault::Seal)
         }
         "inserted" => {
             renumber(owner, chain, p, n, 1).await;
             copy(h, owner, row(p - 1).await, chain, Some(p)).await;
-            found(Broken::Changed(p))
+            found(ChainFault::Changed(p))
         }
         "moved away" => {
             let to = other_end + 1;
             let moved = at(p).col_expr(C::TenantId, Expr::value(*other)).col_expr(C::Seq, Expr::value(to));
             moved.exec(owner).await.unwrap();
-            Found { other: Some(Broken::Behind(to)), ..found(Broken::Missing(p)) }
+            Found { other: Some(ChainFault::Behind(to)), ..found(ChainFault::Missing(p)) }
         }
         "copied in" => {
             let theirs = audit::of(*other)
@@ -208,44 +208,44 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
                 .unwrap();
             delete(p, p).await;
             copy(h, owner, theirs, chain, Some(p)).await;
-            found(Broken::Changed(p))
+            found(ChainFault::Changed(p))
         }
         "without place" => {
             at(p).col_expr(C::Seq, Expr::value(None::<i64>)).exec(owner).await.unwrap();
-            found(Broken::Missing(p))
+            found(ChainFault::Missing(p))
         }
         "added without place" => {
             copy(h, owner, row(p).await, chain, None).await;
-            found(Broken::Outside(1))
+            found(ChainFault::Outside(1))
         }
         "end gone" | "all gone" => {
             audit_chain::delete(chain).exec(owner).await.unwrap();
             if way == "all gone" {
                 delete(1, n).await;
-                return shown_by_checkpoint(None, Broken::Gone);
+                return shown_by_checkpoint(None, ChainFault::Gone);
             }
-            found(Broken::Gone)
+            found(ChainFault::Gone)
         }
         "begun later" => {
             end().col_expr(audit_chain::Column::BaseSeq, Expr::value(p)).exec(owner).await.unwrap();
-            found(Broken::Before(1))
+            found(ChainFault::Before(1))
         }
         "pruned by hand" => {
             let base = row(p).await.hash;
             delete(1, p).await;
             let later = end().col_expr(audit_chain::Column::BaseSeq, Expr::value(p));
             later.col_expr(audit_chain::Column::BaseHash, Expr::value(base)).exec(owner).await.unwrap();
-            found(Broken::Seal)
+            found(ChainFault::Seal)
         }
         "another's seal" | "end of another" => {
             let theirs = audit_chain::of(*other).one(owner).await.unwrap().unwrap();
             if way == "another's seal" {
                 let ours = audit_chain::of(chain).one(owner).await.unwrap().unwrap();
                 put(owner, audit_chain::Model { seal: theirs.seal, ..ours }).await;
-                return found(Broken::Seal);
+                return found(ChainFault::Seal);
             }
             put(owner, audit_chain::Model { tenant_id: chain, seq: n, ..theirs }).await;
-            found(Broken::End(n))
+            found(ChainFault::End(n))
         }
         unknown => panic!("no such way: {unknown}"),
     }
@@ -301,7 +301,7 @@ async fn fill(h: &Harness, owner: &DatabaseConnection, chain: Uuid, entries: i64
         services::audit::in_request("req_1", async {
             let mut tx = h.services.begin(chain).await.unwrap();
             for number in 0..many {
-                let facts = services::audit::Facts::changed(json!({ "a": number }), json!({ "a": "b" }));
+                let facts = services::audit::AuditFacts::changed(json!({ "a": number }), json!({ "a": "b" }));
                 let facts = facts.with(json!({ "number": number }));
                 tx.audit("somebody", "thing.change", format!("thing_{number}"), facts);
             }
@@ -334,7 +334,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
         targets.push(Target { chain, entries, place, half, other: *others.last().unwrap(), other_end: 24 });
     }
     let kept = file(&h).await;
-    let there = audit::everywhere().count(&owner).await.unwrap();
+    let there = audit::all_tenants().count(&owner).await.unwrap();
     let began = std::time::Instant::now();
     assert_eq!(broken(&h, &kept).await, [], "before anybody tampers nothing is broken");
     println!("{there} entries are verified in {:?}", began.elapsed());
@@ -350,7 +350,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
     }
     for (file, wanted) in [("", &alone), (&kept, &wanted)] {
         let began = std::time::Instant::now();
-        let mut found: BTreeMap<Uuid, Broken> = broken(&h, file).await.into_iter().collect();
+        let mut found: BTreeMap<Uuid, ChainFault> = broken(&h, file).await.into_iter().collect();
         let took = began.elapsed();
         for (chain, (way, wanted)) in wanted {
             assert_eq!(found.remove(chain).as_ref(), Some(wanted), "{way}");
@@ -366,13 +366,13 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
 }
 
 async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
-    use services::audit::verify::Kept;
+    use services::audit::verify::KeptCheckpoints;
     let chain = h.tenant("acme").await.uuid();
     acts(&h, chain, 3).await;
     let file = file(&h).await;
     let owner = h.owner().await;
     let key = super::sealer(&h).find(&owner).await.unwrap().unwrap();
-    assert_eq!(Kept::read(&file, &key).forged, Vec::<usize>::new());
+    assert_eq!(KeptCheckpoints::read(&file, &key).forged, Vec::<usize>::new());
     let line: Value = serde_json::from_str(file.lines().next().unwrap()).unwrap();
     let other: Value = serde_json::from_str(file.lines().nth(1).unwrap()).unwrap();
     for (member, value) in [
@@ -386,7 +386,7 @@ async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
     ] {
         let mut changed = line.clone();
         changed[member] = value;
-        assert_eq!(Kept::read(&format!("\n{changed}\n"), &key).forged, [2], "{member}");
+        assert_eq!(KeptCheckpoints::read(&format!("\n{changed}\n"), &key).forged, [2], "{member}");
     }
     // A checkpoint of another installation, whose key is another.
     let txn = owner.begin().await.unwrap();
@@ -394,5 +394,5 @@ async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
     txn.commit().await.unwrap();
     let fresh = super::sealer(&h);
     assert!(fresh.find(&owner).await.unwrap().is_none());
-    assert_eq!(Kept::read("no checkpoint at all", &key).forged, [1]);
+    assert_eq!(KeptCheckpoints::read("no checkpoint at all", &key).forged, [1]);
 }

@@ -70,7 +70,7 @@ impl Forge {
     }
 
     /// Signed with the installation's own key.
-    pub fn own(&self, header: &Value, claims: &Value) -> String {
+    pub fn begin_own_consent(&self, header: &Value, claims: &Value) -> String {
         self.own_text(&header.to_string(), &claims.to_string())
     }
 

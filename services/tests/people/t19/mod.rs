@@ -32,7 +32,10 @@ pub type Variants = Vec<(String, String)>;
 
 async fn t19_a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
     let forge = Forge::new(&h).await;
-    assert!(tried(&h, &forge.own(&forge.header, &forge.claims)).await.is_ok(), "unchanged, it is accepted");
+    assert!(
+        tried(&h, &forge.begin_own_consent(&forge.header, &forge.claims)).await.is_ok(),
+        "unchanged, it is accepted"
+    );
     let mut variants = headers::variants(&forge);
     variants.extend(claims::variants(&forge, h.services.now().timestamp()));
     variants.extend(signatures::variants(&forge));
@@ -65,9 +68,12 @@ async fn t19_no_token_of_a_retired_key_opens_anything(h: Harness) {
         claims["nbf"] = now.into();
         claims["exp"] = fresh.expires_at.timestamp().into();
     });
-    assert!(is_dead(&h, &forge.own(&forge.header, &claims)).await, "before the key is destroyed");
+    assert!(
+        is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
+        "before the key is destroyed"
+    );
     h.services.keys().renew_signing().await.unwrap();
-    assert!(is_dead(&h, &forge.own(&forge.header, &claims)).await, "and after");
+    assert!(is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await, "and after");
     assert!(tried(&h, &fresh.token).await.is_ok(), "the same record opens with the key of today");
 }
 

@@ -3,7 +3,7 @@
 use proptest::{prelude::*, strategy::Union};
 
 use super::{
-    reference::{Hands, Model, Stored, WORKERS},
+    reference::{Model, Stored, WORKERS, WorkerState},
     toy::{Plan, Turn},
 };
 
@@ -82,11 +82,14 @@ fn plan() -> impl Strategy<Value = Plan> {
 /// Something that can happen, rather where there is something to happen to.
 pub fn some_op(model: &Model) -> BoxedStrategy<Op> {
     let (worker, run) = (|| 0..WORKERS, || 0..model.runs.len().max(1));
-    let who = |fits: &dyn Fn(&Hands) -> bool| {
-        let busy: Vec<usize> = (0..WORKERS).filter(|worker| fits(&model.hands[*worker])).collect();
+    let who = |fits: &dyn Fn(&WorkerState) -> bool| {
+        let busy: Vec<usize> = (0..WORKERS).filter(|worker| fits(&model.worker_states[*worker])).collect();
         prop::sample::select(if busy.is_empty() { vec![0] } else { busy })
     };
-    let (claims, results) = (who(&|hands| !hands.claims.is_empty()), who(&|hands| !hands.results.is_empty()));
+    let (claims, results) = (
+        who(&|worker_states| !worker_states.claims.is_empty()),
+        who(&|worker_states| !worker_states.results.is_empty()),
+    );
     let which = |fits: &dyn Fn(&Stored) -> bool| {
         let runs = (0..model.runs.len()).filter(|run| fits(&model.runs[*run].stored));
         prop::sample::select(runs.chain([0]).collect::<Vec<_>>())
@@ -98,7 +101,7 @@ pub fn some_op(model: &Model) -> BoxedStrategy<Op> {
         model.runs.iter().enumerate().map(|(run, of)| (run, of.stored.wait_signal())).collect();
     let waiting = prop::sample::select(if waiting.is_empty() { vec![(0, "bell")] } else { waiting });
     let twins = (0..WORKERS).flat_map(|worker| {
-        let runs = model.hands[worker].runs().into_iter();
+        let runs = model.worker_states[worker].runs().into_iter();
         runs.filter(|run| model.runs[*run].stored.is_claimable(model.now)).map(move |run| (worker, run))
     });
     let twins: Vec<(usize, usize)> = twins.collect();

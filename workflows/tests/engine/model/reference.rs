@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::Timestamp;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
-use workflows::engine::Fate;
+use workflows::engine::CommitOutcome;
 
 use super::{
     op::{Op, some_op},
@@ -35,7 +35,7 @@ pub enum Answer {
     /// These results, by their places in the worker's hands, are written or refused.
     Written {
         picked: Vec<usize>,
-        fates: Vec<(usize, Fate)>,
+        fates: Vec<(usize, CommitOutcome)>,
     },
     /// These claims are still the worker's.
     Kept(Vec<usize>),
@@ -85,12 +85,12 @@ pub struct Run {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Hands {
+pub struct WorkerState {
     pub claims: Vec<Claim>,
     pub results: Vec<Worked>,
 }
 
-impl Hands {
+impl WorkerState {
     pub fn runs(&self) -> Vec<usize> {
         let claims = self.claims.iter().map(|claim| claim.run);
         claims.chain(self.results.iter().map(|result| result.run)).collect()
@@ -103,7 +103,7 @@ pub struct Model {
     pub now: Timestamp,
     pub runs: Vec<Run>,
     pub lane: Vec<usize>,
-    pub hands: [Hands; WORKERS],
+    pub worker_states: [WorkerState; WORKERS],
     /// What the last operation came to, thing by thing.
     pub did: Vec<(Op, Answer)>,
     pub met: Tally,
@@ -189,7 +189,7 @@ impl Model {
         self.runs.iter().any(|run| run.key == key && !run.stored.is_over())
     }
 
-    fn order(&mut self, key: u8, plan: &Plan) -> Answer {
+    fn enqueue(&mut self, key: u8, plan: &Plan) -> Answer {
         if self.is_live(key) {
             self.met.count("an order whose key is live");
             return Answer::Done(false);
@@ -260,7 +260,7 @@ impl Model {
                         seen: run.stored.clone(),
                         ids: run.signals.clone(),
                     };
-                    self.hands[worker].claims.push(claim);
+                    self.worker_states[worker].claims.push(claim);
                     runs.push((index, epoch));
                 }
                 None => job.lease = None,
@@ -270,23 +270,23 @@ impl Model {
     }
 
     fn commit(&mut self, worker: usize, many: usize, turned: bool, keep: bool) -> Answer {
-        let hands = &mut self.hands[worker];
-        let mut picked: Vec<usize> = (0..hands.results.len()).collect();
+        let worker_states = &mut self.worker_states[worker];
+        let mut picked: Vec<usize> = (0..worker_states.results.len()).collect();
         if turned {
             picked.reverse();
         }
         // A result goes again after its first commit, never beside it.
         let mut seen = Vec::new();
         picked.retain(|index| {
-            let result = &hands.results[*index];
+            let result = &worker_states.results[*index];
             let is_new = !seen.contains(&(result.run, result.epoch, result.then.revision));
             seen.push((result.run, result.epoch, result.then.revision));
             is_new
         });
         picked.truncate(many);
-        let batch: Vec<Worked> = picked.iter().map(|index| hands.results[*index].clone()).collect();
+        let batch: Vec<Worked> = picked.iter().map(|index| worker_states.results[*index].clone()).collect();
         let mut index = 0;
-        hands.results.retain(|_| {
+        worker_states.results.retain(|_| {
             index += 1;
             !picked.contains(&(index - 1))
         });
@@ -302,29 +302,29 @@ impl Model {
             let claim = result.claim.clone();
             let fate = self.write(&result, keep);
             fates.push((result.run, fate));
-            if fate == Fate::Kept {
+            if fate == CommitOutcome::Kept {
                 self.met.count("a claim that is kept");
-                self.hands[worker].claims.push(claim.go_on(&result));
+                self.worker_states[worker].claims.push(claim.go_on(&result));
             }
         }
         Answer::Written { picked, fates }
     }
 
     /// A result is written if nobody else has claimed or moved the run meanwhile, and otherwise nothing of it is.
-    fn write(&mut self, result: &Worked, keep: bool) -> Fate {
+    fn write(&mut self, result: &Worked, keep: bool) -> CommitOutcome {
         let now = self.now;
         let run = &mut self.runs[result.run];
         let Some(job) = run.stored.job.clone() else {
             self.met.count("a result for a run that is over");
-            return Fate::TooLate;
+            return CommitOutcome::TooLate;
         };
         if job.epoch != result.epoch {
             self.met.count("a zombie with an old epoch");
-            return Fate::TooLate;
+            return CommitOutcome::TooLate;
         }
         if run.stored.revision + 1 != result.then.revision {
             self.met.count("a zombie with the epoch of another life or of a commit before");
-            return Fate::TooLate;
+            return CommitOutcome::TooLate;
         }
         if job.lease.is_none_or(|until| until <= now) {
             self.met.count("a result that comes late and is still awaited");
@@ -362,13 +362,13 @@ impl Model {
             ..job
         };
         then.job = (!then.is_over()).then_some(armed);
-        let kept = |id: &u64| !result.eaten.contains(id);
+        let kept = |id: &u64| !result.consumed.contains(id);
         let signals = run.signals.iter().zip(&run.stored.signals).filter(|(id, _)| kept(id));
         let (ids, names) = signals.map(|(id, name)| (*id, name.clone())).unzip();
         (run.signals, then.signals) = (ids, names);
         run.stored = then;
         run.history.push(result.line.clone());
-        if is_kept { Fate::Kept } else { Fate::Written }
+        if is_kept { CommitOutcome::Kept } else { CommitOutcome::Written }
     }
 
     fn retry(&mut self, run: usize) -> Answer {
@@ -419,9 +419,9 @@ impl Model {
 
     fn beat(&mut self, worker: usize) -> Answer {
         let until = self.now + seconds(LEASE_S);
-        let hands = &self.hands[worker];
-        let held = hands.claims.iter().map(|c| (c.run, c.epoch));
-        let held: BTreeSet<_> = held.chain(hands.results.iter().map(|r| (r.run, r.epoch))).collect();
+        let worker_states = &self.worker_states[worker];
+        let held = worker_states.claims.iter().map(|c| (c.run, c.epoch));
+        let held: BTreeSet<_> = held.chain(worker_states.results.iter().map(|r| (r.run, r.epoch))).collect();
         let mut kept = Vec::new();
         for (run, epoch) in held {
             let job = self.runs[run].stored.job.as_mut();
@@ -474,16 +474,16 @@ impl Model {
 
     /// A worker does all that it holds.
     fn finish(&mut self, worker: usize, keep: bool) {
-        for _ in 0..self.hands[worker].claims.len() {
+        for _ in 0..self.worker_states[worker].claims.len() {
             self.go(&Op::Work { worker, which: 0, twice: false });
         }
-        self.go(&Op::Commit { worker, many: self.hands[worker].results.len(), turned: false, keep });
+        self.go(&Op::Commit { worker, many: self.worker_states[worker].results.len(), turned: false, keep });
     }
 
     fn happen(&mut self, op: &Op) -> Answer {
         match *op {
             Op::Round { .. } | Op::Calm { .. } | Op::Poison { .. } | Op::Haunt { .. } => Answer::Nothing,
-            Op::Order { key, ref plan } => self.order(key, plan),
+            Op::Order { key, ref plan } => self.enqueue(key, plan),
             Op::Sweep { again_s } => self.sweep(again_s),
             Op::LoseHints => {
                 self.lane.clear();
@@ -500,26 +500,26 @@ impl Model {
             Op::Guess { worker, run } => self.claim(Some(worker), self.run_at(run).into_iter().collect()),
             Op::Stranger { run } => self.claim(None, self.run_at(run).into_iter().collect()),
             Op::Work { worker, which, twice } => {
-                let (now, hands) = (self.now, &mut self.hands[worker]);
-                if !hands.claims.is_empty() {
-                    let claim = hands.claims.remove(which % hands.claims.len());
-                    hands.results.extend(twice.then(|| claim.clone().work(now)));
-                    hands.results.push(claim.work(now));
+                let (now, worker_states) = (self.now, &mut self.worker_states[worker]);
+                if !worker_states.claims.is_empty() {
+                    let claim = worker_states.claims.remove(which % worker_states.claims.len());
+                    worker_states.results.extend(twice.then(|| claim.clone().work(now)));
+                    worker_states.results.push(claim.work(now));
                 }
                 Answer::Nothing
             }
             Op::Commit { worker, many, turned, keep } => self.commit(worker, many, turned, keep),
             Op::Crash { worker, which } => {
-                let hands = &mut self.hands[worker];
-                match hands.claims.len() {
-                    0 if hands.results.is_empty() => {}
-                    0 => drop(hands.results.remove(which % hands.results.len())),
-                    n => drop(hands.claims.remove(which % n)),
+                let worker_states = &mut self.worker_states[worker];
+                match worker_states.claims.len() {
+                    0 if worker_states.results.is_empty() => {}
+                    0 => drop(worker_states.results.remove(which % worker_states.results.len())),
+                    n => drop(worker_states.claims.remove(which % n)),
                 }
                 Answer::Nothing
             }
             Op::Die { worker } => {
-                self.hands[worker] = Hands::default();
+                self.worker_states[worker] = WorkerState::default();
                 Answer::Nothing
             }
             Op::Beat { worker } => self.beat(worker),
@@ -562,7 +562,7 @@ impl ReferenceStateMachine for Model {
             now: origin(),
             runs: Vec::new(),
             lane: Vec::new(),
-            hands: Default::default(),
+            worker_states: Default::default(),
             did: Vec::new(),
             met: Tally::default(),
             next_signal: 0,

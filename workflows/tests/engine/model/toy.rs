@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 use services::Change;
-use workflows::engine::{Next, Outcome, Step, Trouble, Undone, World};
+use workflows::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome};
 
 workflows::workflow! {
     /// Waits for a bell, for a time, and for either; laps; ends.
@@ -129,22 +129,22 @@ pub fn act(
 }
 
 /// What undoing any state does.
-pub fn take_back(memory: &mut Memory, attempt: u32) -> Undone {
+pub fn take_back(memory: &mut Memory, attempt: u32) -> UndoOutcome {
     memory.count += 1;
     memory.until = None;
     match memory.plan {
-        Plan { stuck: true, .. } => Err(Trouble::fail("STUCK", "It cannot be taken back.")),
+        Plan { stuck: true, .. } => Err(StepError::fail("STUCK", "It cannot be taken back.")),
         Plan { undo_stumbles, .. } if attempt < undo_stumbles => Err(again()),
         _ => Ok(()),
     }
 }
 
-fn lame() -> Trouble {
-    Trouble::fail("LAME", "It cannot go on.")
+fn lame() -> StepError {
+    StepError::fail("LAME", "It cannot go on.")
 }
 
-fn again() -> Trouble {
-    Trouble::Retry { reason: Reason::new("STUMBLED", "It stumbled."), after: Some(AFTER) }
+fn again() -> StepError {
+    StepError::Retry { reason: Reason::new("STUMBLED", "It stumbled."), after: Some(AFTER) }
 }
 
 fn go(state: State, at: &mut Step<Memory>) -> Outcome<State> {
@@ -155,7 +155,7 @@ fn go(state: State, at: &mut Step<Memory>) -> Outcome<State> {
     outcome
 }
 
-fn back(at: &mut Step<Memory>) -> Undone {
+fn back(at: &mut Step<Memory>) -> UndoOutcome {
     let undone = take_back(&mut at.memory, at.attempt);
     count(at);
     undone
@@ -178,11 +178,11 @@ fn count(at: &mut Step<Memory>) {
 
 macro_rules! steps {
     ($($state:ident $does:ident $undo:ident;)+) => {$(
-        async fn $does(_world: &World, at: &mut Step<Memory>) -> Outcome<State> {
+        async fn $does(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
             go(State::$state, at)
         }
 
-        async fn $undo(_world: &World, at: &mut Step<Memory>) -> Undone {
+        async fn $undo(_context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
             back(at)
         }
     )+

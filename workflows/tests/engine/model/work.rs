@@ -1,7 +1,7 @@
 //! What a worker makes of a claim: the rules from a step's answer to what is to be stored.
 
 use domain::Timestamp;
-use workflows::engine::{Next, Outcome, Trouble};
+use workflows::engine::{Next, Outcome, StepError};
 
 use super::{
     reference::{CRASHES, FOR_EVER_S, Line, Stored, seconds},
@@ -33,7 +33,7 @@ pub struct Worked {
     pub attempt: i32,
     pub line: Line,
     /// The signals that it took.
-    pub eaten: Vec<u64>,
+    pub consumed: Vec<u64>,
     pub wakes: i64,
     /// What it was made of.
     pub claim: Claim,
@@ -58,19 +58,19 @@ impl Claim {
         if undoing {
             return match take_back(&mut memory, attempt) {
                 Ok(()) => self.undone(memory, now),
-                Err(Trouble::Retry { .. } | Trouble::Later { .. }) => self.again("UNDOING", now),
-                Err(Trouble::Fail(_)) => self.over("QUARANTINED", "QUARANTINED", now),
+                Err(StepError::Retry { .. } | StepError::Later { .. }) => self.again("UNDOING", now),
+                Err(StepError::Fail(_)) => self.over("QUARANTINED", "QUARANTINED", now),
             };
         }
         let mut left: Vec<(u64, String)> = self.ids.iter().copied().zip(seen.signals.clone()).collect();
-        let mut eaten = Vec::new();
+        let mut consumed = Vec::new();
         let mut take = |name: &'static str| {
             let found = left.iter().position(|(_, signal)| signal == name);
-            eaten.extend(found.map(|index| left.remove(index).0));
+            consumed.extend(found.map(|index| left.remove(index).0));
             found.is_some()
         };
         let outcome = act(state(&name), &mut memory, attempt, now, &mut take);
-        self.forward(&name, outcome, memory, eaten, now)
+        self.forward(&name, outcome, memory, consumed, now)
     }
 
     fn forward(
@@ -78,7 +78,7 @@ impl Claim {
         name: &str,
         outcome: Outcome<State>,
         memory: Memory,
-        eaten: Vec<u64>,
+        consumed: Vec<u64>,
         now: Timestamp,
     ) -> Worked {
         let row = Walk::TABLE.row(name).unwrap();
@@ -95,7 +95,7 @@ impl Claim {
                 let mut worked = self.turn_round("FAILED", now);
                 // The step itself succeeded: what it remembers and did is kept, to be undone.
                 worked.then.memory = memory;
-                worked.eaten = eaten;
+                worked.consumed = consumed;
                 return worked;
             }
             Ok(Next::Wait { until, or }) => {
@@ -104,13 +104,13 @@ impl Claim {
                 worked.due = until.unwrap_or(now + seconds(FOR_EVER_S));
                 worked
             }
-            Err(Trouble::Retry { .. }) if (attempts as u32) < row.retry.attempts => {
+            Err(StepError::Retry { .. }) if (attempts as u32) < row.retry.attempts => {
                 return self.again("WAITING", now);
             }
             Err(_) => return self.turn_round("FAILED", now),
         };
         worked.then.memory = memory;
-        worked.eaten = eaten;
+        worked.consumed = consumed;
         worked
     }
 
@@ -138,7 +138,7 @@ impl Claim {
             attempt: 0,
             claim,
             line,
-            eaten: Vec::new(),
+            consumed: Vec::new(),
             wakes: job.wakes,
             then,
         }
@@ -149,7 +149,7 @@ impl Claim {
         let mut job = self.seen.job.take().unwrap();
         (job.attempt, job.crashes) = (result.attempt, 0);
         let signals = std::mem::take(&mut self.ids).into_iter().zip(self.seen.signals);
-        let left = signals.filter(|(id, _)| !result.eaten.contains(id));
+        let left = signals.filter(|(id, _)| !result.consumed.contains(id));
         self.seen = Stored { job: Some(job), signals: Vec::new(), ..result.then.clone() };
         for (id, name) in left {
             self.ids.push(id);

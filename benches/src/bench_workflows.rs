@@ -1,0 +1,141 @@
+//! The workflows that are measured. Their steps do nothing, so that what is measured is the engine.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// When the last step of a run began, by run; taken out by whoever waits for it.
+static LAST: LazyLock<Mutex<HashMap<Uuid, Instant>>> = LazyLock::new(Mutex::default);
+
+fn last() -> MutexGuard<'static, HashMap<Uuid, Instant>> {
+    LAST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When the last step of a run began in this process, if it has.
+pub fn last_step_of(run: Uuid) -> Option<Instant> {
+    last().remove(&run)
+}
+
+/// When the last step of a run began, as soon as it has.
+pub async fn last_step_begun(run: Uuid) -> crate::Result<Instant> {
+    for _ in 0..10_000 {
+        match last_step_of(run) {
+            Some(at) => return Ok(at),
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
+    Err("a step did not begin within ten seconds".into())
+}
+
+/// How many jobs were done in this process.
+pub fn singles() -> u64 {
+    SINGLES.load(Ordering::Relaxed)
+}
+
+static SINGLES: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the last step of a run has begun in this process.
+pub fn is_near_its_end(run: Uuid) -> bool {
+    last().contains_key(&run)
+}
+
+/// What the toys remember: nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Memory {}
+
+/// Three steps that do nothing.
+pub mod three {
+    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+
+    use super::Memory;
+
+    workflows::workflow! {
+        /// Goes through three states.
+        Three = "three" v 1 (Memory);
+
+        One:   one   | nothing | STANDARD | [Two];
+        Two:   two   | nothing | STANDARD | [Last];
+        Last:  end   | nothing | STANDARD | [];
+    }
+
+    async fn one(_context: &StepContext, _at: &mut Step<Memory>) -> Outcome<State> {
+        Ok(Next::Go(State::Two))
+    }
+
+    async fn two(_context: &StepContext, _at: &mut Step<Memory>) -> Outcome<State> {
+        Ok(Next::Go(State::Last))
+    }
+
+    async fn end(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+        super::last().insert(at.run, std::time::Instant::now());
+        Ok(Next::Done)
+    }
+}
+
+/// One step that does nothing: a job.
+pub mod single {
+    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+
+    use super::Memory;
+
+    workflows::workflow! {
+        /// Is done at once.
+        Single = "single" v 1 (Memory);
+
+        Only: only | nothing | STANDARD | [];
+    }
+
+    async fn only(_context: &StepContext, _at: &mut Step<Memory>) -> Outcome<State> {
+        super::SINGLES.fetch_add(1, super::Ordering::Relaxed);
+        Ok(Next::Done)
+    }
+}
+
+/// One step that says when it began, then ends.
+pub mod timed {
+    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+
+    use super::Memory;
+
+    workflows::workflow! {
+        /// Says when it began.
+        Timed = "timed" v 1 (Memory);
+
+        Only: only | nothing | STANDARD | [];
+    }
+
+    async fn only(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+        super::last().insert(at.run, std::time::Instant::now());
+        Ok(Next::Done)
+    }
+}
+
+/// Waits for a bell, then ends.
+pub mod bell {
+    use workflows::engine::{Next, Outcome, Step, StepContext, nothing};
+
+    use super::Memory;
+
+    workflows::workflow! {
+        /// Waits for a bell.
+        Bell = "bell" v 1 (Memory);
+
+        Ring: ring | nothing | STANDARD | [];
+    }
+
+    async fn ring(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+        if at.take("bell").is_none() {
+            return Ok(Next::Wait { until: None, or: Some("bell") });
+        }
+        super::last().insert(at.run, std::time::Instant::now());
+        Ok(Next::Done)
+    }
+}

@@ -1,0 +1,172 @@
+//! What resources mean for their owner's time: series expanded, what cannot be read as busy or marked.
+
+use chrono::Duration;
+use domain::{
+    Budget, Busy, BusyKind, TimeRange, Unreadable, UnreadableReason, Zone,
+    ical::{busy_kind, expand},
+};
+use url::Url;
+
+use super::{
+    event::to_event,
+    free_busy, href,
+    read::{ReadResources, Stored, UnreadableResource, run_blocking},
+};
+use crate::{Event, Result};
+
+/// For whom resources are read.
+#[derive(Debug, Clone)]
+pub(super) struct Reader {
+    /// The zone of whole days and floating times.
+    pub zone: Zone,
+    /// The addresses that the owner is known by.
+    pub addresses: Vec<String>,
+}
+
+impl Reader {
+    fn kind(&self, event: &domain::ical::Event) -> Option<BusyKind> {
+        let addresses: Vec<&str> = self.addresses.iter().map(String::as_str).collect();
+        busy_kind(event, &addresses)
+    }
+}
+
+/// The resources of which some event takes a time that cannot be told from what was read.
+pub(super) async fn of_unknown_time(
+    found: ReadResources,
+    zone: Zone,
+    window: TimeRange,
+) -> Result<(ReadResources, Vec<(Url, UnreadableReason)>)> {
+    run_blocking(move || {
+        // The same work is done once more when the resources are made use of.
+        let mut budget = found.budget.clone();
+        let mut doubtful = Vec::new();
+        for one in &found.stored {
+            budget.next_item();
+            let expansion = expand(&one.calendar, window, &zone, &mut budget);
+            let worst = expansion.unreadable.into_iter().find(|item| !item.blocks);
+            doubtful.extend(worst.map(|item| (one.url.clone(), item.reason)));
+        }
+        (found, doubtful)
+    })
+    .await
+}
+
+/// The taken times, neither joined nor in order, and what could not be read.
+pub(super) async fn busy(
+    mut found: ReadResources,
+    reader: Reader,
+    window: TimeRange,
+) -> Result<(Vec<Busy>, Vec<Unreadable>)> {
+    run_blocking(move || {
+        let (mut busy, mut unreadable) = (Vec::new(), Vec::new());
+        for one in &found.stored {
+            found.budget.next_item();
+            let expansion = expand(&one.calendar, window, &reader.zone, &mut found.budget);
+            for instance in &expansion.instances {
+                let range = instance.range.intersect(&window);
+                busy.extend(range.zip(reader.kind(instance.event)).map(|(range, kind)| Busy { range, kind }));
+            }
+            let blocked = expansion.blocked.iter().filter(|blocked| reader.kind(blocked.event).is_some());
+            busy.extend(blocked.map(|blocked| Busy { range: blocked.range, kind: BusyKind::Busy }));
+            unreadable.extend(marks(expansion.unreadable, one, &found.lost));
+        }
+        for lost in &found.lost {
+            let spans = lost.spans.iter().filter_map(|span| span.intersect(&window));
+            busy.extend(spans.map(|range| Busy { range, kind: BusyKind::Busy }));
+            unreadable.push(mark(lost));
+        }
+        (busy, unreadable)
+    })
+    .await
+}
+
+/// All times in which something is, whether it takes the owner's time or not.
+pub(super) fn all_busy(found: &ReadResources, zone: &Zone, window: TimeRange) -> Vec<TimeRange> {
+    let mut budget = Budget::response();
+    let mut all = Vec::new();
+    for one in &found.stored {
+        budget.next_item();
+        let expansion = expand(&one.calendar, window, zone, &mut budget);
+        all.extend(expansion.instances.into_iter().map(|instance| instance.range));
+        all.extend(expansion.blocked.into_iter().map(|blocked| blocked.range));
+    }
+    all
+}
+
+/// The marks of a resource that was read; what the server was asked about is marked there.
+fn marks(items: Vec<Unreadable>, one: &Stored, lost: &[UnreadableResource]) -> Vec<Unreadable> {
+    let asked = lost.iter().any(|lost| lost.url == one.url);
+    let named = |item: Unreadable| match item.uid.is_empty() {
+        true => Unreadable { uid: href::id(&one.url), ..item },
+        false => item,
+    };
+    items.into_iter().filter(|item| item.blocks || !asked).map(named).collect()
+}
+
+fn mark(lost: &UnreadableResource) -> Unreadable {
+    Unreadable { uid: href::id(&lost.url), reason: lost.reason, blocks: !lost.spans.is_empty() }
+}
+
+/// The occurrences as events, in order, and what could not be read. What is unreadable but known to take time is an
+/// event without a title.
+pub(super) async fn events(
+    mut found: ReadResources,
+    reader: Reader,
+    window: TimeRange,
+) -> Result<(Vec<Event>, Vec<Unreadable>)> {
+    run_blocking(move || {
+        let (mut events, mut unreadable) = (Vec::new(), Vec::new());
+        for one in &found.stored {
+            found.budget.next_item();
+            let expansion = expand(&one.calendar, window, &reader.zone, &mut found.budget);
+            for i in &expansion.instances {
+                events.push(to_event(one, i.event, i.range, i.recurrence, &reader.addresses));
+            }
+            for blocked in &expansion.blocked {
+                let busy =
+                    reader.kind(blocked.event).map(|_| Busy { range: blocked.range, kind: BusyKind::Busy });
+                events.extend(busy.map(|busy| free_busy::event(&one.url, &busy)));
+            }
+            unreadable.extend(marks(expansion.unreadable, one, &found.lost));
+        }
+        for lost in &found.lost {
+            let busy = lost.spans.iter().map(|range| Busy { range: *range, kind: BusyKind::Busy });
+            events.extend(busy.map(|busy| free_busy::event(&lost.url, &busy)));
+            unreadable.push(mark(lost));
+        }
+        events.sort_by(|one, other| (one.range, &one.id).cmp(&(other.range, &other.id)));
+        events.dedup_by(|one, other| one.id == other.id);
+        (events, unreadable)
+    })
+    .await
+}
+
+/// One resource as an event: itself, or the occurrence with this original start.
+pub(super) fn one(stored: &Stored, reader: &Reader, occurrence: Option<&str>) -> Option<Event> {
+    let Some(occurrence) = occurrence else {
+        let event = stored.calendar.main()?;
+        return Some(to_event(stored, event, event.range(&reader.zone)?, None, &reader.addresses));
+    };
+    let start = chrono::NaiveDateTime::parse_from_str(occurrence, "%Y%m%dT%H%M%SZ").ok()?.and_utc();
+    // An override may have moved the occurrence by weeks; it is found by its original start.
+    let window = TimeRange::new(start - Duration::days(60), start + Duration::days(60))?;
+    let found = expand(&stored.calendar, window, &reader.zone, &mut Budget::response());
+    let instance = found.instances.into_iter().find(|instance| instance.recurrence == Some(start))?;
+    Some(to_event(stored, instance.event, instance.range, instance.recurrence, &reader.addresses))
+}
+
+/// Pieces of one kind that touch are one piece.
+pub(super) fn merge_adjacent(mut busy: Vec<Busy>) -> Vec<Busy> {
+    busy.sort_by_key(|busy| (busy.kind, busy.range));
+    let mut joined: Vec<Busy> = Vec::with_capacity(busy.len());
+    for piece in busy {
+        match joined.last_mut() {
+            Some(last) if last.kind == piece.kind && piece.range.start <= last.range.end => {
+                last.range.end = last.range.end.max(piece.range.end);
+            }
+            _ => joined.push(piece),
+        }
+    }
+    joined.sort_by_key(|busy| (busy.range, busy.kind));
+    joined
+}

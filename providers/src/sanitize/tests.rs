@@ -1,0 +1,415 @@
+//! A connector whose every text is odd, and what comes out of the wrapper around it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use domain::{BusyKind, UnreadableReason, provider::Capabilities, state::Answer, text::Shape};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    AttendeeRole, CalendarKind, Credential, ErrorKind, MailboxKind, OpenGate, Remedy, StaticCredentials,
+};
+
+/// An id that no store takes as it is.
+const ID: &str = "id\0\u{7F}\u{FFFF}%";
+
+fn odd(text: &str) -> String {
+    format!("{text}\0\u{1}\u{8}\n\u{9F}\u{FDD0}\u{10FFFE}")
+}
+
+fn party() -> Party {
+    Party { name: odd("name"), address: odd("anna@acme.example") }
+}
+
+fn event() -> Event {
+    let start = domain::Timestamp::UNIX_EPOCH;
+    Event {
+        id: ID.to_owned(),
+        uid: odd("uid"),
+        version: odd("version"),
+        series: Some(odd("some")),
+        effect_key: Some(odd("some")),
+        title: Some(odd("some")),
+        range: TimeRange { start, end: start + chrono::Duration::hours(1) },
+        all_day: false,
+        busy: Some(BusyKind::Busy),
+        private: false,
+        organiser: Some(party()),
+        attendees: vec![Attendee { party: party(), role: AttendeeRole::Room, answer: Answer::Accepted }],
+        online_meeting: Some(OnlineMeeting::Ready(odd("https://meet.example/"))),
+    }
+}
+
+fn unreadable() -> Unreadable {
+    Unreadable { uid: odd("uid"), reason: UnreadableReason::NoTimes, blocks: true }
+}
+
+/// Answers odd texts everywhere, and remembers which ids and cursors it is called with.
+#[derive(Debug, Default)]
+struct Odd {
+    fails: bool,
+    given: Mutex<Vec<String>>,
+}
+
+impl Odd {
+    fn answer<T>(&self, given: Option<&str>, answer: T) -> Result<T> {
+        self.given.lock().unwrap().extend(given.map(str::to_owned));
+        if !self.fails {
+            return Ok(answer);
+        }
+        let error = Error::new(ErrorKind::Unavailable, Remedy::Never, odd("code"), odd("message"));
+        Err(Error { request_id: Some(odd("some")), ..error })
+    }
+
+    fn event_page(&self, after: Option<&str>) -> Result<EventPage> {
+        let (items, unreadable) = (vec![event()], vec![unreadable()]);
+        self.answer(after, EventPage { items, unreadable, next: Some(ID.to_owned()) })
+    }
+
+    fn page<T>(&self, after: Option<&str>, item: T) -> Result<Page<T>> {
+        self.answer(after, Page { items: vec![item], next: Some(ID.to_owned()) })
+    }
+}
+
+#[async_trait]
+impl Provider for Odd {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::CalDav
+    }
+
+    fn features(&self) -> ProviderFeatures {
+        ProviderFeatures {
+            propagates: false,
+            consent_pages: false,
+            own_consent: false,
+            invitations: false,
+            rooms_answer: false,
+            room_directory: false,
+            push: true,
+            online_meetings: false,
+        }
+    }
+
+    async fn organisation(&self, _: &Session) -> Result<Organisation> {
+        let (id, name, domains) = (ID.to_owned(), odd("name"), vec![odd("acme.example")]);
+        self.answer(
+            None,
+            Organisation { id, name, domains, zone: Some(odd("some")), language: Some(odd("some")) },
+        )
+    }
+
+    async fn people(&self, _: &Session, after: Option<&str>) -> Result<Page<Person>> {
+        let (id, address, name) = (ID.to_owned(), odd("anna@acme.example"), odd("name"));
+        self.page(after, Person { id, address, name, organisation: Some(ID.to_owned()) })
+    }
+
+    async fn rooms(&self, _: &Session, after: Option<&str>) -> Result<Page<RoomInfo>> {
+        let room = RoomInfo {
+            id: ID.to_owned(),
+            address: odd("room@acme.example"),
+            name: odd("name"),
+            capacity: None,
+            building: Some(odd("some")),
+            floor: Some(odd("some")),
+            equipment: vec![odd("beamer")],
+        };
+        self.page(after, room)
+    }
+
+    async fn mailbox(&self, _: &Session, _: &str) -> Result<Mailbox> {
+        let mailbox = Mailbox {
+            id: ID.to_owned(),
+            address: odd("anna@acme.example"),
+            name: odd("name"),
+            kind: MailboxKind::Unknown,
+            zone: Some(odd("some")),
+            accepts_conflicts: None,
+        };
+        self.answer(None, mailbox)
+    }
+
+    async fn calendar(&self, _: &Session, _: &str) -> Result<CalendarInfo> {
+        self.answer(None, CalendarInfo { id: ID.to_owned(), capabilities: Capabilities::default() })
+    }
+
+    async fn busy(
+        &self,
+        _: &Session,
+        mailboxes: &[String],
+        _: TimeRange,
+    ) -> Result<Vec<(String, Result<FreeBusy>)>> {
+        let failed = Self { fails: true, ..Self::default() }.answer(None, FreeBusy::default());
+        let verdicts = [Ok(FreeBusy { busy: Vec::new(), unreadable: vec![unreadable()] }), failed];
+        let each =
+            mailboxes.iter().flat_map(|mailbox| verdicts.clone().map(|verdict| (mailbox.clone(), verdict)));
+        self.answer(None, each.collect())
+    }
+
+    async fn events(&self, _: &Session, _: &str, _: TimeRange, after: Option<&str>) -> Result<EventPage> {
+        self.event_page(after)
+    }
+
+    async fn calendars(&self, _: &Session, _: &str) -> Result<Vec<CalendarListing>> {
+        let (id, name) = (ID.to_owned(), odd("name"));
+        self.answer(None, vec![CalendarListing { id, name, kind: CalendarKind::Shared, counts: true }])
+    }
+
+    async fn events_of(
+        &self,
+        _: &Session,
+        _: &str,
+        calendar: &str,
+        _: TimeRange,
+        after: Option<&str>,
+    ) -> Result<EventPage> {
+        self.given.lock().unwrap().push(calendar.to_owned());
+        self.event_page(after)
+    }
+
+    async fn changes(&self, _: &Session, _: &str, _: TimeRange, cursor: Option<&str>) -> Result<Changes> {
+        let changes = Changes {
+            gone: vec![ID.to_owned()],
+            changed: vec![event()],
+            unreadable: vec![unreadable()],
+            cursor: ID.to_owned(),
+            more: false,
+        };
+        self.answer(cursor, changes)
+    }
+
+    async fn poll_changes(
+        &self,
+        _: &Session,
+        _: &str,
+        _: TimeRange,
+        watermark: Option<&str>,
+    ) -> Result<ChangeCheck> {
+        self.answer(watermark, ChangeCheck::Changed(Some(ID.to_owned())))
+    }
+
+    async fn create_event(&self, _: &Session, _: &str, _: &NewEvent) -> Result<Event> {
+        self.answer(None, event())
+    }
+
+    async fn find_event(&self, _: &Session, _: &str, _: &str) -> Result<Option<Event>> {
+        self.answer(None, Some(event()))
+    }
+
+    async fn event(&self, _: &Session, _: &str, id: &str) -> Result<Option<Event>> {
+        self.answer(Some(id), Some(event()))
+    }
+
+    async fn update_event(&self, _: &Session, _: &str, id: &str, _: &EventChange) -> Result<Event> {
+        self.answer(Some(id), event())
+    }
+
+    async fn cancel_event(&self, _: &Session, _: &str, id: &str, _: &str) -> Result<()> {
+        self.answer(Some(id), ())
+    }
+
+    async fn delete_event(&self, _: &Session, _: &str, id: &str) -> Result<()> {
+        self.answer(Some(id), ())
+    }
+
+    async fn watch(&self, _: &Session, _: &str, _: &str, _: &str) -> Result<Channel> {
+        self.answer(None, Channel { id: ID.to_owned(), expires_at: domain::Timestamp::UNIX_EPOCH })
+    }
+
+    async fn renew(&self, _: &Session, channel: &str) -> Result<Channel> {
+        self.answer(Some(channel), Channel { id: ID.to_owned(), expires_at: domain::Timestamp::UNIX_EPOCH })
+    }
+
+    async fn unwatch(&self, _: &Session, channel: &str) -> Result<()> {
+        self.answer(Some(channel), ())
+    }
+}
+
+fn session() -> Session {
+    let password = Credential::Basic { user: String::new(), password: String::new().into() };
+    Session {
+        scope: "test".into(),
+        rooms: None,
+        credentials: Arc::new(StaticCredentials(password)),
+        gate: Arc::new(OpenGate),
+        server: None,
+        account: String::new(),
+        own: false,
+        zone: None,
+    }
+}
+
+fn new_event() -> NewEvent {
+    NewEvent {
+        effect_key: "key".to_owned(),
+        title: String::new(),
+        text: String::new(),
+        range: window(),
+        zone: "UTC".to_owned(),
+        location: None,
+        organiser: Party { name: String::new(), address: String::new() },
+        attendees: Vec::new(),
+        busy: None,
+        online_meeting: false,
+    }
+}
+
+fn window() -> TimeRange {
+    event().range
+}
+
+/// What came out: the texts of answers, and errors.
+#[derive(Default)]
+struct Seen {
+    texts: Vec<String>,
+    errors: Vec<Error>,
+}
+
+impl Seen {
+    /// Notes all texts of an answer, or its error.
+    fn take<T: Serialize>(&mut self, answer: Result<T>) {
+        match answer {
+            Ok(answer) => self.texts_of(&serde_json::to_value(answer).unwrap()),
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    /// Notes a page and returns where the next one begins.
+    fn page<T: Serialize>(&mut self, page: Result<Page<T>>) -> Option<String> {
+        let next = page.as_ref().ok().and_then(|page| page.next.clone());
+        self.take(page.map(|page| (page.items, page.next)));
+        next
+    }
+
+    fn events(&mut self, page: Result<EventPage>) -> Option<String> {
+        let next = page.as_ref().ok().and_then(|page| page.next.clone());
+        self.take(page.map(|page| (page.items, page.unreadable, page.next)));
+        next
+    }
+
+    fn texts_of(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.texts.push(text.clone()),
+            Value::Array(items) => items.iter().for_each(|item| self.texts_of(item)),
+            Value::Object(fields) => fields.values().for_each(|field| self.texts_of(field)),
+            _ => {}
+        }
+    }
+}
+
+/// Asks everything once, and with each id and cursor that came back everything that takes one.
+async fn ask_everything(provider: &Sanitized) -> Seen {
+    let mut seen = Seen::default();
+    ask_directory(provider, &session(), &mut seen).await;
+    read_calendars(provider, &session(), &mut seen).await;
+    write_events(provider, &session(), &mut seen).await;
+    seen
+}
+
+/// The token that came back; where nothing did, the one that would have.
+fn or_id(token: Option<String>) -> String {
+    token.unwrap_or_else(|| text::escape(ID.to_owned()))
+}
+
+async fn ask_directory(provider: &Sanitized, s: &Session, seen: &mut Seen) {
+    let m = "anna@acme.example";
+    seen.take(provider.organisation(s).await);
+    let next = or_id(seen.page(provider.people(s, None).await));
+    seen.page(provider.people(s, Some(&next)).await);
+    let next = or_id(seen.page(provider.rooms(s, None).await));
+    seen.page(provider.rooms(s, Some(&next)).await);
+    seen.take(provider.mailbox(s, m).await);
+    seen.take(provider.calendar(s, m).await);
+}
+
+async fn read_calendars(provider: &Sanitized, s: &Session, seen: &mut Seen) {
+    let (m, window) = ("anna@acme.example", window());
+    for (_, verdict) in provider.busy(s, &[m.to_owned()], window).await.unwrap_or_default() {
+        seen.take(verdict.map(|found| found.unreadable));
+    }
+    let next = or_id(seen.events(provider.events(s, m, window, None).await));
+    seen.events(provider.events(s, m, window, Some(&next)).await);
+    let calendars = provider.calendars(s, m).await;
+    let calendar = or_id(calendars.as_ref().ok().map(|all| all[0].id.clone()));
+    seen.take(calendars);
+    seen.events(provider.events_of(s, m, &calendar, window, Some(&next)).await);
+    let changes = provider.changes(s, m, window, None).await;
+    let cursor = or_id(changes.as_ref().ok().map(|changes| changes.cursor.clone()));
+    seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.unreadable, changes.cursor)));
+    let changes = provider.changes(s, m, window, Some(&cursor)).await;
+    seen.take(changes.map(|changes| (changes.gone, changes.changed, changes.unreadable, changes.cursor)));
+    let watermark =
+        or_id(provider.poll_changes(s, m, window, None).await.ok().and_then(ChangeCheck::watermark));
+    seen.take(provider.poll_changes(s, m, window, Some(&watermark)).await.map(ChangeCheck::watermark));
+}
+
+async fn write_events(provider: &Sanitized, s: &Session, seen: &mut Seen) {
+    let m = "anna@acme.example";
+    let made = provider.create_event(s, m, &new_event()).await;
+    let id = or_id(made.as_ref().ok().map(|event| event.id.clone()));
+    seen.take(made);
+    seen.take(provider.find_event(s, m, "key").await);
+    seen.take(provider.event(s, m, &id).await);
+    seen.take(provider.update_event(s, m, &id, &EventChange::default()).await);
+    seen.take(provider.cancel_event(s, m, &id, "").await);
+    seen.take(provider.delete_event(s, m, &id).await);
+    let channel = provider.watch(s, m, "", "").await;
+    let id = or_id(channel.as_ref().ok().map(|channel| channel.id.clone()));
+    seen.take(channel);
+    seen.take(provider.renew(s, &id).await);
+    seen.take(provider.unwatch(s, &id).await);
+}
+
+#[tokio::test]
+async fn no_answer_holds_a_text_that_a_store_refuses_and_every_id_goes_back_as_it_was() {
+    let odd = Arc::new(Odd::default());
+    let seen = ask_everything(&Sanitized::new(odd.clone())).await;
+    assert!(seen.texts.len() > 80, "only {} texts were looked at", seen.texts.len());
+    for text in &seen.texts {
+        assert_eq!(text::check(text, Shape::Line, 10_000), Ok(()), "{text:?}");
+    }
+    assert_eq!(seen.errors.len(), 1, "one mailbox fails");
+    seen.errors.into_iter().for_each(assert_fits);
+    let given = odd.given.lock().unwrap();
+    assert_eq!(*given, vec![ID; 13], "each was given back in the provider's own form");
+    // An address never becomes another one; a name keeps its words.
+    assert!(seen.texts.iter().filter(|text| text.contains("anna@")).all(|text| text != "anna@acme.example"));
+    assert!(seen.texts.iter().any(|text| text == "name "));
+}
+
+#[tokio::test]
+async fn no_error_holds_a_text_that_a_store_refuses() {
+    let odd = Arc::new(Odd { fails: true, ..Odd::default() });
+    let seen = ask_everything(&Sanitized::new(odd)).await;
+    assert!(seen.texts.is_empty(), "everything fails");
+    assert_eq!(seen.errors.len(), 23);
+    seen.errors.into_iter().for_each(assert_fits);
+}
+
+fn assert_fits(error: Error) {
+    for text in [error.code, error.message, error.request_id.unwrap_or_default()] {
+        assert_eq!(text::check(&text, Shape::Line, 10_000), Ok(()), "{text:?}");
+    }
+}
+
+/// A method with a default would otherwise be answered by the default, and not by the connector.
+#[test]
+fn a_piece_of_equipment_that_is_listed_twice_is_named_once() {
+    let listed = ["Whiteboard", "Video bar", "", "video bar", "Screen", "Whiteboard"].map(str::to_owned);
+    assert_eq!(distinct(listed.into_iter()), ["Whiteboard", "Video bar", "Screen"]);
+}
+
+#[test]
+fn the_wrapper_has_every_method_of_the_trait() {
+    let methods = |source: &str, from: &str| -> BTreeSet<String> {
+        let block = source.split(from).nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
+        let names = block.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+        names.map(str::to_owned).collect()
+    };
+    let wanted = methods(include_str!("../lib.rs"), "pub trait Provider");
+    assert!(wanted.len() >= 19, "{wanted:?}");
+    assert_eq!(methods(include_str!("../sanitize.rs"), "impl Provider for Sanitized"), wanted);
+}

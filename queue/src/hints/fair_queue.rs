@@ -1,0 +1,116 @@
+//! Orders hints for taking: lanes by urgency, tenants in turn, each run once.
+
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
+
+use domain::state::Lane;
+use uuid::Uuid;
+
+use super::Hint;
+
+/// How often a lane with waiting hints may be passed over, by lane.
+const PATIENCE: [u32; 3] = [0, 7, 31];
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct FairQueue {
+    lanes: [TenantRing; 3],
+    passed_over: [u32; 3],
+    /// The lane in which each run waits. Further entries of a ring belong to runs that moved to a more urgent lane.
+    waiting: HashMap<Uuid, Lane>,
+}
+
+/// The tenants of a lane with hints, in the order of their turns.
+#[derive(Debug, Default)]
+struct TenantRing {
+    turns: VecDeque<Uuid>,
+    runs: HashMap<Uuid, VecDeque<Uuid>>,
+    len: usize,
+}
+
+impl FairQueue {
+    /// Adds a hint, unless its run is already waiting in this lane or a more urgent one.
+    pub(super) fn push(&mut self, hint: Hint) {
+        match self.waiting.entry(hint.run) {
+            Entry::Occupied(entry) if *entry.get() <= hint.lane => return,
+            Entry::Occupied(mut entry) => {
+                entry.insert(hint.lane);
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(hint.lane);
+            }
+        }
+        self.lanes[hint.lane as usize].push(hint.tenant, hint.run);
+    }
+
+    /// Whether the run is waiting.
+    pub(super) fn holds(&self, run: Uuid) -> bool {
+        self.waiting.contains_key(&run)
+    }
+
+    /// The number of waiting runs.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The approximate number of hints waiting in a lane.
+    pub(super) fn len_of(&self, lane: Lane) -> usize {
+        self.lanes[lane as usize].len
+    }
+
+    /// Returns the next hints, at most `max`.
+    pub(super) fn take(&mut self, max: usize) -> Vec<Hint> {
+        let mut taken = Vec::with_capacity(max.min(self.len()));
+        while taken.len() < max {
+            let Some(lane) = self.lane() else { break };
+            let Some((tenant, run)) = self.lanes[lane as usize].pop() else { break };
+            if self.waiting.get(&run) == Some(&lane) {
+                self.waiting.remove(&run);
+                self.count(lane);
+                taken.push(Hint { run, tenant, lane });
+            }
+        }
+        taken
+    }
+
+    /// The most urgent lane with hints, or one that has been passed over too often.
+    fn lane(&self) -> Option<Lane> {
+        let with_hints = || Lane::ALL.iter().copied().filter(|lane| self.len_of(*lane) > 0);
+        let starved = |lane: &Lane| self.passed_over[*lane as usize] >= PATIENCE[*lane as usize];
+        with_hints()
+            .rev()
+            .find(|lane| *lane != Lane::Interactive && starved(lane))
+            .or_else(|| with_hints().next())
+    }
+
+    fn count(&mut self, taken: Lane) {
+        for lane in Lane::ALL {
+            let waits = *lane != taken && self.len_of(*lane) > 0;
+            let passed_over = &mut self.passed_over[*lane as usize];
+            *passed_over = if waits { *passed_over + 1 } else { 0 };
+        }
+    }
+}
+
+impl TenantRing {
+    fn push(&mut self, tenant: Uuid, run: Uuid) {
+        let runs = self.runs.entry(tenant).or_default();
+        if runs.is_empty() {
+            self.turns.push_back(tenant);
+        }
+        runs.push_back(run);
+        self.len += 1;
+    }
+
+    fn pop(&mut self) -> Option<(Uuid, Uuid)> {
+        let tenant = self.turns.pop_front()?;
+        let runs = self.runs.get_mut(&tenant)?;
+        let run = runs.pop_front()?;
+        if runs.is_empty() {
+            self.runs.remove(&tenant);
+        } else {
+            self.turns.push_back(tenant);
+        }
+        self.len -= 1;
+        Some((tenant, run))
+    }
+}

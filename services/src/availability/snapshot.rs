@@ -1,0 +1,428 @@
+//! A snapshot of calendars: their copies and the occupancy table, read together.
+//!
+//! A search and the check of a booking read the same snapshot, each in its own transaction and with the same number of
+//! statements however many take part. It fails closed: what a fresh copy does not cover is unknown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    Busy, BusyKind, Id, Reason, Route, TimeRange, Timestamp,
+    bitmap::{Bitmap, GRID_MINUTES},
+    ids,
+    state::ConnectionState,
+};
+use sea_orm::{ColumnTrait, DatabaseTransaction, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::{Holder, OnUnreadable};
+use crate::{Refusal, Result, Services, change};
+
+/// Number of rooms considered when any room of a capacity will do: the smallest that are large enough.
+const ROOMS_TO_CHOOSE: u64 = 100;
+
+/// Which calendars and times to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SnapshotScope<'a> {
+    /// Users whose calendars to read.
+    pub users: &'a [Id<ids::User>],
+    /// Rooms whose calendars to read.
+    pub rooms: RoomScope<'a>,
+    /// The time range that matters, buffers included.
+    pub reach: TimeRange,
+    /// Whether exact times are needed; otherwise only bitmaps are read.
+    pub exact: bool,
+    /// A booking whose own occupancy does not count, because it is being moved.
+    pub except: Option<&'a entity::booking::Model>,
+    /// Whether tentative events count as busy.
+    pub tentative_is_busy: bool,
+    /// How to treat unreadable items whose times are unknown.
+    pub on_unreadable: OnUnreadable,
+}
+
+/// Selects the rooms of a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RoomScope<'a> {
+    /// The rooms with these ids.
+    These(&'a [Id<ids::Room>]),
+    /// Rooms with at least this many seats.
+    Holding(i32),
+}
+
+/// What is known about one holder's calendar.
+#[derive(Debug, Clone)]
+pub(crate) struct Calendar {
+    /// The user or room that owns the calendar.
+    pub holder: Holder,
+    /// Display name of the holder.
+    pub name: String,
+    /// Address at which the holder is invited.
+    pub address: String,
+    /// The connection that was read, or the one that best explains why none was.
+    pub connection: Option<entity::connection::Model>,
+    /// Whether one of the holder's mailboxes can be reached, or soon will be.
+    pub reachable: bool,
+    /// Why the calendar is not completely known; `None` if it is.
+    pub unknown: Option<(UnknownCause, Reason)>,
+    /// Exact busy times: occupancy always, events if they were requested.
+    pub busy: Vec<Busy>,
+    /// Busy times on the grid, for the range that is known.
+    pub bits: Bitmap,
+}
+
+impl Calendar {
+    /// State of the holder's connection.
+    pub fn state(&self) -> Option<ConnectionState> {
+        ConnectionState::parse(&self.connection.as_ref()?.state)
+    }
+
+    /// When the calendar was last read.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.connection.as_ref().and_then(|connection| connection.as_of)
+    }
+
+    /// Number of unreadable items whose times are unknown.
+    pub fn unreadable(&self) -> i32 {
+        self.connection.as_ref().map_or(0, |connection| connection.unknown_count)
+    }
+
+    /// Whether the caller chose to treat the calendar as unknown because of unreadable items; `Ignore` does not
+    /// override that.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.unknown, Some((UnknownCause::Items, _)))
+    }
+
+    /// The first busy time that overlaps `time`.
+    pub fn first_conflict(&self, time: TimeRange) -> Option<Busy> {
+        self.busy
+            .iter()
+            .filter(|busy| busy.range.overlaps(&time))
+            .min_by_key(|busy| busy.range.start)
+            .copied()
+    }
+}
+
+/// How little is known about a calendar, from least to most severe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UnknownCause {
+    /// The copy covers only part of the time.
+    Partly,
+    /// The times of some of the calendar's items are unknown.
+    Items,
+    /// The copy is too old, or was never made.
+    Stale,
+    /// The calendar cannot be read.
+    Unreadable,
+    /// The calendar has not been connected.
+    NotConnected,
+}
+
+impl UnknownCause {
+    fn because(self, message: impl Into<String>) -> (Self, Reason) {
+        (self, Reason::new(self.code(), message))
+    }
+
+    /// Stable code for programs.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Items => UNREADABLE,
+            Self::Partly | Self::Stale | Self::Unreadable | Self::NotConnected => UNKNOWN,
+        }
+    }
+}
+
+/// Code of a calendar that is unknown.
+pub(crate) const UNKNOWN: &str = "CALENDAR_UNKNOWN";
+/// Code of a calendar in which only some items are unknown.
+const UNREADABLE: &str = "CALENDAR_UNREADABLE";
+
+/// The snapshot: users in the requested order, then rooms.
+#[derive(Debug)]
+pub(crate) struct CalendarSnapshot {
+    /// The tenant whose calendars these are.
+    pub tenant: Uuid,
+    /// Calendars of users, in the requested order.
+    pub users: Vec<Calendar>,
+    /// Calendars of rooms.
+    pub rooms: Vec<Calendar>,
+}
+
+impl CalendarSnapshot {
+    /// Calendars of users and rooms.
+    pub fn calendars(&self) -> impl Iterator<Item = &Calendar> {
+        self.users.iter().chain(&self.rooms)
+    }
+}
+
+/// Reads the snapshot. Ids that the tenant does not have are refused with the name of their field.
+pub(crate) async fn load(
+    services: &Services,
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    wanted: SnapshotScope<'_>,
+) -> Result<CalendarSnapshot> {
+    let mut users = users(txn, tenant, wanted.users).await?;
+    let mut rooms = rooms(txn, tenant, wanted.rooms).await?;
+    let freshest = services.now() - services.settings.stale_after;
+    attach_connections(txn, tenant, users.iter_mut().chain(&mut rooms), wanted, freshest).await?;
+    let connections: Vec<Uuid> = users.iter().chain(&rooms).filter_map(readable).collect();
+    let mut copies = if wanted.exact {
+        events(txn, tenant, &connections, wanted).await?
+    } else {
+        bitmaps(txn, tenant, &connections, wanted).await?
+    };
+    let holders: Vec<Uuid> = users.iter().chain(&rooms).map(|one| one.holder.uuid()).collect();
+    let occupied = occupancy(txn, tenant, &holders, wanted).await?;
+    for calendar in users.iter_mut().chain(&mut rooms) {
+        if let Some(copy) = readable(calendar).and_then(|connection| copies.remove(&connection)) {
+            calendar.busy = copy.busy;
+            calendar.bits = copy.bits.unwrap_or_else(|| bitmap_from_busy(calendar));
+        }
+        for range in occupied.get(&calendar.holder.uuid()).into_iter().flatten() {
+            calendar.bits.mark(*range);
+            calendar.busy.push(Busy { range: *range, kind: BusyKind::Busy });
+        }
+    }
+    Ok(CalendarSnapshot { tenant, users, rooms })
+}
+
+/// The connection whose copy is trustworthy.
+fn readable(calendar: &Calendar) -> Option<Uuid> {
+    let connection = calendar.connection.as_ref()?;
+    matches!(calendar.unknown, None | Some((UnknownCause::Partly, _))).then_some(connection.id)
+}
+
+/// A bitmap of the copy's range, made from its exact times.
+fn bitmap_from_busy(calendar: &Calendar) -> Bitmap {
+    let Some(window) = calendar.connection.as_ref().and_then(change::window) else {
+        return Bitmap::unknown();
+    };
+    Bitmap::from_busy(window, GRID_MINUTES, calendar.busy.iter().map(|busy| busy.range))
+}
+
+fn blank(holder: Holder, name: String, address: String) -> Calendar {
+    let (busy, bits) = (Vec::new(), Bitmap::unknown());
+    Calendar { holder, name, address, connection: None, reachable: false, unknown: None, busy, bits }
+}
+
+async fn users(txn: &DatabaseTransaction, tenant: Uuid, wanted: &[Id<ids::User>]) -> Result<Vec<Calendar>> {
+    let rows = entity::tenant_user::by_ids(tenant, wanted.iter().map(|id| id.uuid())).all(txn).await?;
+    let mut rows: BTreeMap<Uuid, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let mut calendars = Vec::with_capacity(wanted.len());
+    for id in distinct(wanted) {
+        let row = rows.remove(&id.uuid()).ok_or_else(|| missing("user", "userIds"))?;
+        let address = row.calendar_address.unwrap_or(row.email);
+        calendars.push(blank(Holder::User(id), row.name, address));
+    }
+    Ok(calendars)
+}
+
+async fn rooms(txn: &DatabaseTransaction, tenant: Uuid, wanted: RoomScope<'_>) -> Result<Vec<Calendar>> {
+    use entity::room::{Column, by_ids, of};
+    let calendar =
+        |row: entity::room::Model| blank(Holder::Room(Id::from_uuid(row.id)), row.name, row.address);
+    let ids = match wanted {
+        RoomScope::Holding(least) => {
+            let fitting = of(tenant).filter(Column::Capacity.gte(least));
+            let rows = fitting.order_by_asc(Column::Capacity).order_by_asc(Column::Id).limit(ROOMS_TO_CHOOSE);
+            return Ok(rows.all(txn).await?.into_iter().map(calendar).collect());
+        }
+        RoomScope::These(ids) => ids,
+    };
+    let rows = by_ids(tenant, ids.iter().map(|id| id.uuid())).all(txn).await?;
+    let mut rows: BTreeMap<Uuid, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let one = |id: Id<ids::Room>| {
+        rows.remove(&id.uuid()).map(calendar).ok_or_else(|| missing("room", "roomIds").into())
+    };
+    distinct(ids).map(one).collect()
+}
+
+fn missing(what: &str, field: &'static str) -> Refusal {
+    Refusal::new("NOT_FOUND", format!("There is no such {what}.")).at(field)
+}
+
+/// The ids in their order, without duplicates.
+pub(crate) fn distinct<T: Copy + Ord>(ids: &[T]) -> impl Iterator<Item = T> + '_ {
+    let mut seen = BTreeSet::new();
+    ids.iter().copied().filter(move |id| seen.insert(*id))
+}
+
+async fn attach_connections(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    calendars: impl Iterator<Item = &mut Calendar>,
+    wanted: SnapshotScope<'_>,
+    freshest: Timestamp,
+) -> Result<()> {
+    use entity::connection::{Column, of};
+    let calendars: Vec<&mut Calendar> = calendars.collect();
+    let (users, rooms): (Vec<Holder>, _) = calendars.iter().map(|one| one.holder).partition(Holder::is_user);
+    let ids = |holders: Vec<Holder>| holders.into_iter().map(Holder::uuid);
+    let theirs = Column::UserId.is_in(ids(users)).or(Column::RoomId.is_in(ids(rooms)));
+    let mut found: BTreeMap<Uuid, Vec<entity::connection::Model>> = BTreeMap::new();
+    for row in of(tenant).filter(theirs).order_by_asc(Column::Id).all(txn).await? {
+        if let Some(holder) = row.user_id.or(row.room_id) {
+            found.entry(holder).or_default().push(row);
+        }
+    }
+    for calendar in calendars {
+        let rows = found.remove(&calendar.holder.uuid()).unwrap_or_default();
+        calendar.reachable = rows.iter().any(may_be_reached);
+        let judged = rows.into_iter().map(|row| (cause(&row, wanted, freshest), row));
+        let best = judged.min_by_key(|(cause, row)| (cause.as_ref().map(|(cause, _)| *cause), rank(row)));
+        if let Some((cause, row)) = best {
+            calendar.address.clone_from(&row.address);
+            (calendar.unknown, calendar.connection) = (cause, Some(row));
+        } else {
+            let (cause, reason) = UnknownCause::NotConnected.because("This calendar is not connected.");
+            calendar.unknown = Some((cause, reason.with_next_action("Connect the calendar.")));
+        }
+    }
+    Ok(())
+}
+
+/// A mailbox that is being activated counts as reachable: it will be known soon, so nothing is booked around it.
+fn may_be_reached(row: &entity::connection::Model) -> bool {
+    use ConnectionState as S;
+    matches!(
+        ConnectionState::parse(&row.state),
+        Some(S::Active | S::FreeBusyOnly | S::Pending | S::Verifying)
+    )
+}
+
+/// Why a connection's copy does not cover what is wanted; `None` if it does.
+fn cause(
+    row: &entity::connection::Model,
+    wanted: SnapshotScope<'_>,
+    freshest: Timestamp,
+) -> Option<(UnknownCause, Reason)> {
+    let state = ConnectionState::parse(&row.state);
+    if !state.is_some_and(ConnectionState::is_readable) {
+        let stored: Option<Reason> = row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
+        let message =
+            stored.as_ref().map_or("The calendar cannot be read at present.", |reason| &reason.message);
+        let (cause, reason) = UnknownCause::Unreadable.because(message);
+        let next_action = stored.as_ref().and_then(|reason| reason.next_action.clone());
+        return Some((cause, Reason { next_action, ..reason }));
+    }
+    let (Some(as_of), Some(window)) = (row.as_of, change::window(row)) else {
+        return Some(UnknownCause::Stale.because("The calendar has not been read yet."));
+    };
+    if as_of < freshest {
+        return Some(UnknownCause::Stale.because("The calendar was last read too long ago."));
+    }
+    if wanted.on_unreadable == OnUnreadable::Refuse && row.unknown_count > 0 {
+        let message = format!("Unreadable items in this calendar: {}.", row.unknown_count);
+        let (cause, reason) = UnknownCause::Items.because(message);
+        return Some((
+            cause,
+            reason.with_next_action("Ask the calendar's owner to correct or delete these items."),
+        ));
+    }
+    let part = format!("The calendar has been read only from {} to {}.", window.start, window.end);
+    (!window.contains(&wanted.reach)).then(|| UnknownCause::Partly.because(part))
+}
+
+/// Rank of a connection: a mailbox connected by its owner precedes the same mailbox through a service account.
+fn rank(row: &entity::connection::Model) -> u8 {
+    match Route::parse(&row.route) {
+        Some(Route::Own) => 0,
+        Some(Route::Delegated) => 1,
+        _ => 2,
+    }
+}
+
+/// What one connection's copy contains.
+#[derive(Debug, Default)]
+struct Known {
+    busy: Vec<Busy>,
+    bits: Option<Bitmap>,
+}
+
+type Copies = BTreeMap<Uuid, Known>;
+
+async fn bitmaps(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    of: &[Uuid],
+    wanted: SnapshotScope<'_>,
+) -> Result<Copies> {
+    use entity::busy_bitmap::Column;
+    let mut select = entity::busy_bitmap::of(tenant).filter(Column::ConnectionId.is_in(of.iter().copied()));
+    if !wanted.tentative_is_busy {
+        select = select.filter(Column::Plane.eq(change::busy_word(BusyKind::Busy)));
+    }
+    let mut copies = Copies::new();
+    for row in select.all(txn).await? {
+        // Damaged or foreign bits cover nothing, so they count as unknown.
+        let plane = Bitmap::from_bytes(&row.bits).unwrap_or_else(Bitmap::unknown);
+        let copy = copies.entry(row.connection_id).or_default();
+        copy.bits = Some(match copy.bits.take() {
+            None => plane,
+            Some(bits) => both(bits, &plane),
+        });
+    }
+    // A connection that was read has its bitmaps; one without them is not known.
+    for connection in of {
+        copies.entry(*connection).or_default().bits.get_or_insert_with(Bitmap::unknown);
+    }
+    Ok(copies)
+}
+
+/// Merges two planes of one calendar; unknown unless they cover the same range.
+fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
+    let fits = bits.window() == plane.window() && bits.union(plane).is_ok();
+    if fits { bits } else { Bitmap::unknown() }
+}
+
+async fn events(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    of: &[Uuid],
+    wanted: SnapshotScope<'_>,
+) -> Result<Copies> {
+    use entity::calendar_event::Column;
+    let mut select = entity::calendar_event::of(tenant)
+        .filter(Column::ConnectionId.is_in(of.iter().copied()))
+        .filter(Column::StartAt.lt(wanted.reach.end))
+        .filter(Column::EndAt.gt(wanted.reach.start))
+        .filter(Column::Busy.is_not_null());
+    if let Some(uid) = wanted.except.and_then(|booking| booking.event_uid.clone()) {
+        select = select.filter(Column::Uid.ne(uid));
+    }
+    let tentative = change::busy_word(BusyKind::Tentative);
+    let mut copies: Copies = of.iter().map(|connection| (*connection, Known::default())).collect();
+    for row in select.all(txn).await? {
+        let kind = match row.busy.as_deref() == Some(&tentative) {
+            true if !wanted.tentative_is_busy => continue,
+            true => BusyKind::Tentative,
+            false => BusyKind::Busy,
+        };
+        if let (Some(range), Some(copy)) =
+            (TimeRange::new(row.start_at, row.end_at), copies.get_mut(&row.connection_id))
+        {
+            copy.busy.push(Busy { range, kind });
+        }
+    }
+    Ok(copies)
+}
+
+async fn occupancy(
+    txn: &DatabaseTransaction,
+    tenant: Uuid,
+    holders: &[Uuid],
+    wanted: SnapshotScope<'_>,
+) -> Result<BTreeMap<Uuid, Vec<TimeRange>>> {
+    use entity::occupancy::Column;
+    let mut select = entity::occupancy::of(tenant)
+        .filter(Column::Holder.is_in(holders.iter().copied()))
+        .filter(Column::StartAt.lt(wanted.reach.end))
+        .filter(Column::EndAt.gt(wanted.reach.start));
+    if let Some(booking) = wanted.except {
+        select = select.filter(Column::BookingId.ne(booking.id));
+    }
+    let mut occupied: BTreeMap<Uuid, Vec<TimeRange>> = BTreeMap::new();
+    for row in select.all(txn).await? {
+        occupied.entry(row.holder).or_default().extend(TimeRange::new(row.start_at, row.end_at));
+    }
+    Ok(occupied)
+}

@@ -1,0 +1,172 @@
+//! How a consent takes effect: it is stored sealed in the session, tried by the integration's run, and only then made
+//! permanent; and how it is withdrawn.
+
+use domain::{Id, ids};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+use serde_json::json;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor, domains,
+    session::{session_over, verifier_context},
+};
+use crate::{
+    Error, Result, Tx,
+    audit::{AuditFacts, ENGINE},
+    grants::Secret,
+    integrations,
+};
+
+impl Connect {
+    /// Stores a consent, sealed, in the session and signals the integration's run. The consent has no effect until the
+    /// run has tried it.
+    pub(super) async fn store_for_run(
+        &self,
+        tx: &mut Tx,
+        session: &mut SessionRow,
+        account: &str,
+        secret: &Secret,
+        server: Option<&Url>,
+    ) -> Result<()> {
+        let plain = serde_json::to_vec(secret).map_err(|_| Error::Unreadable { what: "consent" })?;
+        let sealed = self.services.secrets().seal(tx.conn(), verifier_context(session), &plain).await?;
+        let mut change = entity::connect_session::ActiveModel::from(session.clone());
+        change.verifier = Set(Some(sealed));
+        change.step = Set(HANDED_OVER.to_owned());
+        *session = change.update(tx.conn()).await?;
+        let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
+        let subject = Id::<ids::Integration>::from_uuid(session.integration_id).to_string();
+        tx.audit(&actor(session), "integration.credentials", subject, AuditFacts::created(facts));
+        let said = Consented { session: session.id, by: account.to_owned(), server: server.cloned() };
+        let said = serde_json::to_value(said).map_err(|_| Error::Unreadable { what: "consent" })?;
+        integrations::signal(tx, session.integration_id, "consented", said).await
+    }
+
+    /// The consent that [`Connect::store_for_run`] stored for an integration; read by the integration's run.
+    pub async fn stored_consent(&self, tenant: Uuid, integration: Uuid, session: Uuid) -> Result<Secret> {
+        use entity::connect_session::{Column, one};
+        let txn = self.services.store.read(tenant).await?;
+        let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
+        // Whoever waits for a second connection while holding one can bring a full pool to a halt.
+        drop(txn);
+        let row = row.ok_or_else(session_over)?;
+        let sealed = row.verifier.as_deref().unwrap_or_default();
+        let plain = self.services.secrets().open(verifier_context(&row), sealed).await?;
+        serde_json::from_slice(&plain).map_err(|_| Error::Unreadable { what: "consent" })
+    }
+
+    /// Makes a tried consent permanent in one transaction: binds the organisation at the provider to this tenant and
+    /// no other, and stores the secret. Idempotent.
+    pub async fn put_in_force(
+        &self,
+        integration: &entity::integration::Model,
+        consented: &Consented,
+        secret: &Secret,
+        organisation: &providers::Organisation,
+    ) -> Result<()> {
+        let mut tx = self.services.begin(integration.tenant_id).await?;
+        bind(&tx, integration, &organisation.id).await?;
+        domains::store(tx.conn(), tx.tenant(), integration.id, organisation).await?;
+        let mut change = entity::integration::ActiveModel::from(integration.clone());
+        change.server_url = Set(consented.server.as_ref().map(Url::to_string));
+        change.external_tenant = Set(Some(organisation.id.clone()));
+        change.external_name = Set(Some(organisation.name.clone()));
+        change.consented_by = Set(Some(consented.by.clone()));
+        change.update(tx.conn()).await?;
+        self.services.grants().store(&tx, integration.id, None, &consented.by, secret).await?;
+        let told = |organisation: Option<&str>, by: Option<&str>, server: Option<&str>| json!({ "organisation": organisation, "consentedBy": by, "server": server });
+        let before = told(
+            integration.external_tenant.as_deref(),
+            integration.consented_by.as_deref(),
+            integration.server_url.as_deref(),
+        );
+        let server = consented.server.as_ref().map(Url::as_str);
+        let mut after = told(Some(&organisation.id), Some(&consented.by), server);
+        after["secret"] = json!("changed");
+        let subject = Id::<ids::Integration>::from_uuid(integration.id).to_string();
+        tx.audit(&consented.by, "integration.consent", subject, AuditFacts::changed(before, after));
+        tx.commit().await
+    }
+
+    /// Deletes the consents that sessions stored for an integration's run, which has ended.
+    pub async fn forget_stored_consent(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
+        let tx = self.services.begin(tenant).await?;
+        forget_stored(&tx, integration).await?;
+        tx.commit().await
+    }
+
+    /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
+    pub async fn withdraw(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
+        use entity::external_binding::{Column, delete};
+        let mut tx = self.services.begin(tenant).await?;
+        self.services.grants().remove(&tx, integration, None).await?;
+        delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
+        forget_stored(&tx, integration).await?;
+        forget_organisation(&tx, integration).await?;
+        let subject = Id::<ids::Integration>::from_uuid(integration).to_string();
+        tx.audit(ENGINE, "integration.abandon", subject, json!({}));
+        tx.commit().await
+    }
+}
+
+/// Binds an organisation at a provider to the integration. Another tenant's binding is not visible here; the table's
+/// unique key prevents a second one.
+async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &str) -> Result<()> {
+    use entity::external_binding::{ActiveModel, Column, Entity, of};
+    let row = ActiveModel {
+        provider: Set(integration.provider.clone()),
+        external_tenant: Set(organisation.to_owned()),
+        tenant_id: Set(tx.tenant()),
+        integration_id: Set(integration.id),
+        bound_at: Set(tx.now()),
+        domains: Set(None),
+    };
+    let unless_bound = OnConflict::new().do_nothing().to_owned();
+    if Entity::insert(row).on_conflict(unless_bound).exec_without_returning(tx.conn()).await? == 1 {
+        return Ok(());
+    }
+    let ours = of(tx.tenant())
+        .filter(Column::Provider.eq(&integration.provider))
+        .filter(Column::ExternalTenant.eq(organisation))
+        .filter(Column::IntegrationId.eq(integration.id));
+    match ours.one(tx.conn()).await? {
+        Some(_) => Ok(()),
+        None => {
+            let message = "Another integration already connects this organisation.";
+            Err(Error::refuse("ORGANISATION_TAKEN", message))
+        }
+    }
+}
+
+/// Deletes the consents that sessions stored for an integration's run, once it has made one permanent or given up.
+pub(crate) async fn forget_stored(tx: &Tx, integration: Uuid) -> Result<()> {
+    use entity::connect_session::{Column, update};
+    update(tx.tenant())
+        .filter(Column::IntegrationId.eq(integration))
+        .filter(Column::Step.is_in([HANDED_OVER, ANSWERED]))
+        .col_expr(Column::Verifier, Expr::value(Option::<Vec<u8>>::None))
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Allows an integration whose consent never took effect to be connected to another organisation.
+pub(super) async fn forget_organisation(tx: &Tx, integration: Uuid) -> Result<()> {
+    use entity::integration::{Column, update};
+    let none = || Expr::value(Option::<String>::None);
+    update(tx.tenant())
+        .filter(Column::Id.eq(integration))
+        .col_expr(Column::ExternalTenant, none())
+        .col_expr(Column::ExternalName, none())
+        .col_expr(Column::ServerUrl, none())
+        .col_expr(Column::ConsentedBy, none())
+        .exec(tx.conn())
+        .await?;
+    Ok(())
+}

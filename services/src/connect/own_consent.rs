@@ -1,0 +1,193 @@
+//! A user's own consent: a link that works once, the provider's page, and the way back.
+
+use domain::{Id, ProviderKind, ids, state::IntegrationState};
+use providers::{
+    Remedy,
+    google::consent::Ask as GoogleAsk,
+    microsoft::identity::{Ask, ORGANIZATIONS},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Connect, GOOGLE_OWN_CONSENTED, NextPage, OWN_CONSENTED, RedirectAnswer, SessionRow, session::session_over,
+};
+use crate::{Error, Result, Tx, audit::AuditFacts, grants::Secret, integrations};
+
+/// What a user is shown before going to the provider's page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnInvitation {
+    /// Name of the tenant.
+    pub tenant: String,
+    /// Calendar system of the account.
+    pub provider: ProviderKind,
+    /// The account whose calendar is to be connected.
+    pub address: String,
+}
+
+/// The owner of the calendar to be connected.
+pub(super) struct Owner {
+    /// The integration that reaches the calendar system.
+    pub(super) integration: entity::integration::Model,
+    /// Identifier of the user.
+    pub(super) user: Uuid,
+    /// Calendar address of the user.
+    pub(super) address: String,
+}
+
+impl Connect {
+    /// What the link of [`Connect::own_consent`] is for. Opening it does not consume it, because mail filters and previews
+    /// open links too.
+    pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
+        let session = self.session(secret, "OWN").await?;
+        let Owner { integration, address, .. } = self.owner(&session).await?;
+        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let (tenant, provider) =
+            (tenant.ok_or_else(session_over)?.name, integrations::provider(&integration)?);
+        Ok(OwnInvitation { tenant, provider, address })
+    }
+
+    /// Starts a user's own consent. Returns the link to which the user's browser is sent; it works once.
+    pub async fn begin_own_consent(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
+        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        let row = row.ok_or_else(|| Error::not_found("user"))?;
+        if row.calendar_address.is_none() {
+            let message = "This user has no calendar address. Enter it first.";
+            return Err(Error::refuse("CALENDAR_ADDRESS_MISSING", message));
+        }
+        let integration =
+            crate::connections::live_integration(&tx).await?.filter(|row| self.takes_own_consent(row));
+        let integration = integration.ok_or_else(|| {
+            let message =
+                "Your organisation has connected no calendar system that supports personal consent. Ask an \
+                    administrator to connect one.";
+            Error::refuse("INTEGRATION_NOT_CONNECTED", message)
+        })?;
+        let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;
+        let facts = json!({ "integration": Id::<ids::Integration>::from_uuid(integration.id) });
+        tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
+        tx.commit().await?;
+        Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
+    }
+
+    /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
+    pub async fn open_own_consent(&self, secret: &str) -> Result<(String, NextPage)> {
+        let mut session = self.session(secret, "OWN").await?;
+        let tx = self.services.begin(session.tenant_id).await?;
+        let cookie = self.services.ids.secret();
+        let mut change = entity::connect_session::ActiveModel::from(session);
+        change.cookie_hash = Set(self.services.secrets().digest(&cookie).await?);
+        change.purpose = Set("OWN_OPEN".to_owned());
+        session = change.update(tx.conn()).await?;
+        let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
+        let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
+        let onward = match self.provider_of(&session).await? {
+            ProviderKind::GoogleWorkspace => {
+                let (ask, path) = (GoogleAsk::OwnConsent, GOOGLE_OWN_CONSENTED);
+                self.google_redirect(&tx, &mut session, ask, path, hint.as_deref()).await?
+            }
+            _ => {
+                self.microsoft_redirect(&tx, &mut session, Ask::OwnConsent, OWN_CONSENTED, hint.as_deref())
+                    .await?
+            }
+        };
+        tx.commit().await?;
+        Ok((cookie, onward))
+    }
+
+    fn takes_own_consent(&self, integration: &entity::integration::Model) -> bool {
+        let kind = integrations::provider(integration);
+        let connector = kind.and_then(|kind| self.services.connectors.get(kind));
+        connector.is_ok_and(|connector| connector.features().own_consent)
+    }
+
+    /// Completes a user's own consent; the mailbox switches to the user's own route and is activated again.
+    pub async fn own_consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+        use secrecy::ExposeSecret;
+        let (session, verifier) = self.take_redirect(cookie, "OWN_OPEN", OWN_CONSENTED, &answer).await?;
+        let identity = self.services.connectors.microsoft()?.clone();
+        let redirect = self.services.settings.link(OWN_CONSENTED);
+        let tokens = identity.redeem_code(answer.code()?, &verifier, &redirect, ORGANIZATIONS).await?;
+        let who = self.verified(&identity, &session, tokens.id_token.as_ref()).await?;
+        let Owner { integration, user, address } = self.owner(&session).await?;
+        if integration.external_tenant.as_deref() != Some(who.tenant_id.as_str()) {
+            return Err(account_mismatch(&address));
+        }
+        self.require_owner(&integration, &address, &who.object_id).await?;
+        let refresh_token = tokens.refresh_token.as_ref().map(|token| token.expose_secret().to_owned());
+        let refresh_token = refresh_token.ok_or_else(|| {
+            Error::refuse("CONSENT_INCOMPLETE", "The consent gives no lasting access. Start again.")
+        })?;
+        let secret = Secret::MicrosoftUser { external: who.tenant_id, refresh_token };
+        let tx = self.services.begin(session.tenant_id).await?;
+        self.store_own_consent(tx, &integration, user, address, &secret).await
+    }
+
+    /// The owner of the calendar that a session is about.
+    pub(super) async fn owner(&self, session: &SessionRow) -> Result<Owner> {
+        let txn = self.services.store.read(session.tenant_id).await?;
+        let integration =
+            entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
+        let user = session.user_id.ok_or_else(session_over)?;
+        let row = entity::tenant_user::one(session.tenant_id, user).one(&txn).await?;
+        let address = row.and_then(|row| row.calendar_address).ok_or_else(session_over)?;
+        Ok(Owner { integration: integration.ok_or_else(session_over)?, user, address })
+    }
+
+    /// Refuses an account that is not the one behind an address according to the organisation's own directory. The
+    /// address was typed by the tenant's staff and a sign-in name may be reassigned, so neither proves anything; an
+    /// account that the directory does not know, or lists for another organisation, is refused.
+    pub(super) async fn require_owner(
+        &self,
+        integration: &entity::integration::Model,
+        address: &str,
+        account: &str,
+    ) -> Result<()> {
+        let (provider, session) = self.services.grants().session(integration, None).await?;
+        let is_ours = |organisation: &str| integration.external_tenant.as_deref() == Some(organisation);
+        match provider.person(&session, address).await {
+            Ok(person) if person.id == account && person.organisation.as_deref().is_none_or(is_ours) => {
+                Ok(())
+            }
+            Err(error) if error.remedy != Remedy::SkipMailbox => Err(error.into()),
+            Ok(_) | Err(_) => Err(account_mismatch(address)),
+        }
+    }
+
+    /// Stores a user's own consent; the mailbox switches to the user's own route and is activated again.
+    pub(super) async fn store_own_consent(
+        &self,
+        mut tx: Tx,
+        integration: &entity::integration::Model,
+        user: Uuid,
+        address: String,
+        secret: &Secret,
+    ) -> Result<NextPage> {
+        self.services.grants().store(&tx, integration.id, Some(user), &address, secret).await?;
+        let actor = Id::<ids::User>::from_uuid(user).to_string();
+        let facts = json!({
+            "integration": Id::<ids::Integration>::from_uuid(integration.id), "address": address, "secret": "changed",
+        });
+        tx.audit(&actor, "consent.own", actor.clone(), AuditFacts::created(facts));
+        let new = crate::change::NewConnection {
+            integration: integration.id,
+            user: Some(user),
+            room: None,
+            address,
+        };
+        let connection = crate::connections::find_or_insert(&self.services, &mut tx, new).await?;
+        let mut change = entity::connection::ActiveModel::from(connection.clone());
+        change.route = Set(domain::Route::Own.to_string());
+        change.update(tx.conn()).await?;
+        crate::connections::enqueue(&mut tx, &connection, &actor).await?;
+        tx.commit().await?;
+        let landed = self.landing(integration, IntegrationState::Active, None).await?;
+        Ok(landed.map_or(NextPage::Progress, NextPage::Land))
+    }
+}
+
+pub(super) fn account_mismatch(address: &str) -> Error {
+    Error::refuse("ACCOUNT_MISMATCH", format!("Sign in with the account of your own calendar, {address}."))
+}

@@ -1,0 +1,74 @@
+//! Credentials that an administrator enters, for systems without consent pages.
+
+use domain::{ProviderKind, text::Shape};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::{CREDENTIALS, Connect, NextPage, TypedCredentials};
+use crate::{
+    Error, Refusal, Result,
+    grants::Secret,
+    integrations,
+    text::{self, MAX_URL_LEN},
+};
+
+/// Longest user name in characters.
+const LONGEST_USER: usize = 320;
+
+impl Connect {
+    /// Accepts entered credentials. The integration's run tries them.
+    pub async fn submit(&self, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
+        let mut session = self.session(cookie, "CONNECT").await?;
+        if session.step != CREDENTIALS {
+            let message =
+                "Credentials are not asked for at this step. Open the link from your invitation again.";
+            return Err(Error::refuse("STEP_OVER", message));
+        }
+        if self.provider_of(&session).await? == ProviderKind::GoogleWorkspace {
+            return match &typed.service_account {
+                Some(address) => self.named_service_account(session, &typed, address).await,
+                None => self.typed_key(session, &typed).await,
+            };
+        }
+        let mut tx = self.services.begin(session.tenant_id).await?;
+        let row = integrations::find(&tx, session.integration_id).await?;
+        let server = server_of(integrations::provider(&row)?, &typed)?;
+        if typed.user.trim().is_empty() || typed.password.expose_secret().is_empty() {
+            return Err(Refusal::new("CREDENTIALS_MISSING", "Enter the user name and the password.")
+                .at("user")
+                .into());
+        }
+        let user = typed.user.trim().to_owned();
+        text::check(&user, Shape::Line, LONGEST_USER, "user")?;
+        let secret =
+            Secret::Basic { user: user.clone(), password: typed.password.expose_secret().to_owned() };
+        self.store_for_run(&mut tx, &mut session, &user, &secret, server.as_ref()).await?;
+        tx.commit().await?;
+        Ok(NextPage::Progress)
+    }
+}
+
+/// The entered server. For Exchange it may be omitted and is then discovered from the account's address.
+fn server_of(provider: ProviderKind, typed: &TypedCredentials) -> Result<Option<Url>> {
+    let refuse = |code, message: String| Err(Refusal::new(code, message).at("server").into());
+    text::check(&typed.server, Shape::Line, MAX_URL_LEN, "server")?;
+    let text = typed.server.trim();
+    if text.is_empty() && provider == ProviderKind::Exchange && typed.user.contains('@') {
+        return Ok(None);
+    }
+    let malformed = "SERVER_URL_MALFORMED";
+    let Ok(server) = text.parse::<Url>() else {
+        return refuse(malformed, "This is not the address of a server.".to_owned());
+    };
+    let holds_secret = !server.username().is_empty() || server.password().is_some();
+    if !matches!(server.scheme(), "http" | "https") || !server.has_host() || holds_secret {
+        let message = "The address of a server begins with https:// and holds no user name or password.";
+        return refuse(malformed, message.to_owned());
+    }
+    if provider == ProviderKind::Exchange
+        && let Err(online) = providers::exchange::check_server(&server)
+    {
+        return refuse("SERVER_IS_EXCHANGE_ONLINE", online.message);
+    }
+    Ok(Some(server))
+}

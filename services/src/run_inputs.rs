@@ -1,0 +1,133 @@
+//! Runs that use cases enqueue, each with the initial memory of its workflow.
+//!
+//! `workflows` claims them and sets version and first state; a test there checks that every variant has its workflow.
+
+use domain::{TimeRange, state::Lane};
+use queue::jobs::NewRun;
+use sea_orm::prelude::Json;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A run to be enqueued.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunInput {
+    /// Connects an integration, from the terms to the first campaign.
+    Connect(Connect),
+    /// Repeats the verification, or verifies a new service mailbox.
+    Verify(Verify),
+    /// Activates every mailbox of a campaign.
+    Campaign(Campaign),
+    /// Activates one mailbox.
+    Activate(Activate),
+    /// Writes a booking to a calendar.
+    WriteBooking(WriteBooking),
+    /// Moves a written booking.
+    MoveBooking(MoveBooking),
+    /// Cancels a written booking.
+    CancelBooking(CancelBooking),
+}
+
+/// See [`RunInput::Connect`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connect {
+    /// Identifier of the integration to connect.
+    pub integration: Uuid,
+    /// Whether the integration was connected before.
+    pub again: bool,
+}
+
+/// See [`RunInput::Verify`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verify {
+    /// Identifier of the integration to verify.
+    pub integration: Uuid,
+    /// The service mailbox that becomes the current one if it passes.
+    pub candidate: Option<String>,
+}
+
+/// See [`RunInput::Campaign`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// Identifier of the campaign to carry out.
+    pub campaign: Uuid,
+    /// Identifier of the integration that owns the mailboxes.
+    pub integration: Uuid,
+    /// Whether to activate only the mailboxes already listed by the campaign (a retry), and not every mailbox that is
+    /// not active yet.
+    pub listed_only: bool,
+}
+
+/// See [`RunInput::Activate`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Activate {
+    /// Identifier of the connection to activate.
+    pub connection: Uuid,
+    /// The campaign that counts the result, if there is one.
+    pub campaign: Option<Uuid>,
+}
+
+/// See [`RunInput::WriteBooking`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WriteBooking {
+    /// Identifier of the booking to write.
+    pub booking: Uuid,
+}
+
+/// See [`RunInput::MoveBooking`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoveBooking {
+    /// Identifier of the booking to move.
+    pub booking: Uuid,
+    /// Current time range.
+    pub from: TimeRange,
+    /// New time range. Both times stay blocked until the move is done.
+    pub to: TimeRange,
+    /// Actor who moves the booking, for its history.
+    pub by: String,
+}
+
+/// See [`RunInput::CancelBooking`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CancelBooking {
+    /// Identifier of the booking to cancel.
+    pub booking: Uuid,
+    /// Message to the attendees.
+    pub message: String,
+    /// Actor who cancels the booking, for its history.
+    pub by: String,
+}
+
+impl RunInput {
+    /// Names of all workflows that use cases enqueue.
+    pub const WORKFLOWS: &'static [&'static str] = &[
+        "connect_integration",
+        "verify_integration",
+        "campaign",
+        "activate_mailbox",
+        "write_booking",
+        "move_booking",
+        "cancel_booking",
+    ];
+
+    fn parts(&self) -> (&'static str, Uuid, Json) {
+        fn memory(order: &impl Serialize) -> Json {
+            serde_json::to_value(order).unwrap_or(Json::Null)
+        }
+        match self {
+            Self::Connect(o) => ("connect_integration", o.integration, memory(o)),
+            Self::Verify(o) => ("verify_integration", o.integration, memory(o)),
+            Self::Campaign(o) => ("campaign", o.campaign, memory(o)),
+            Self::Activate(o) => ("activate_mailbox", o.connection, memory(o)),
+            Self::WriteBooking(o) => ("write_booking", o.booking, memory(o)),
+            Self::MoveBooking(o) => ("move_booking", o.booking, memory(o)),
+            Self::CancelBooking(o) => ("cancel_booking", o.booking, memory(o)),
+        }
+    }
+
+    /// The row to insert. There is at most one live run for each workflow and subject.
+    pub(crate) fn into_run(self, id: Uuid, tenant: Uuid, asked_by: &str, lane: Lane) -> NewRun {
+        let (workflow, subject, memory) = self.parts();
+        let business_key = subject.simple().to_string();
+        NewRun { id, tenant, workflow, business_key, subject, asked_by: asked_by.to_owned(), lane, memory }
+    }
+}

@@ -1,0 +1,82 @@
+//! Parameters with which an issuer redirects the browser back. Any of them can be forged.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use url::form_urlencoded;
+
+use crate::{Error, Refusal, Result};
+
+/// The parameters of a redirect, without duplicates.
+#[derive(Debug, Clone, Default)]
+pub struct CallbackParams(BTreeMap<String, String>);
+
+impl CallbackParams {
+    /// Parses a query string. Duplicate parameters are refused (RFC 6749 section 3.1), because two readers could use
+    /// different ones.
+    pub fn read(query: &str) -> Result<Self> {
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+                let message = "A parameter of this address appears twice. Start again.";
+                return Err(Error::refuse("SIGN_IN_MALFORMED", message));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The value of a parameter; `None` if it is missing or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The issuer that the redirect names (RFC 9207). An empty name counts as given, and is wrong.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.0.get("iss").map(String::as_str)
+    }
+
+    /// Refuses a redirect of another sign-in than the one this browser began.
+    pub(super) fn check_state(&self, state: &str) -> Result<()> {
+        let sent = self.get("state").unwrap_or_default();
+        verify_slices_are_equal(sent.as_bytes(), state.as_bytes()).map_err(|_| used())
+    }
+
+    /// The authorisation code, or the issuer's error.
+    pub(super) fn code(&self) -> Result<&str> {
+        if self.0.contains_key("error") {
+            let message =
+                "Your organisation's sign-in did not let you in. Start again, or ask your administrator.";
+            return Err(Refusal::new("SIGN_IN_DECLINED", message).into());
+        }
+        let missing = || Error::refuse("SIGN_IN_INCOMPLETE", "The sign-in is incomplete. Start again.");
+        self.get("code").ok_or_else(missing)
+    }
+}
+
+pub(super) fn used() -> Error {
+    let message = "This redirect does not belong to this step, or has been used before. Start again.";
+    Error::refuse("STATE_INVALID", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_there_twice_is_refused() {
+        assert!(CallbackParams::read("state=a&code=b&iss=").is_ok());
+        for twice in ["state=a&state=a", "code=a&st%61te=b&state=c", "x=1&x="] {
+            assert_eq!(CallbackParams::read(twice).unwrap_err().code(), "SIGN_IN_MALFORMED", "{twice}");
+        }
+    }
+
+    #[test]
+    fn an_answer_belongs_to_the_state_that_was_sent_and_to_no_empty_one() {
+        let belongs =
+            |query: &str, state: &str| CallbackParams::read(query).unwrap().check_state(state).is_ok();
+        assert!(belongs("state=abc", "abc"));
+        for other in ["state=abd", "state=ABC", "state=", "", "state=abc%20"] {
+            assert!(!belongs(other, "abc"), "{other}");
+        }
+    }
+}

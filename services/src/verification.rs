@@ -1,0 +1,391 @@
+//! Verification of an integration: whether it works, and for whom.
+//!
+//! Every check has a verdict, evidence and a next action. If a check fails, those that depend on it are `SKIPPED`: an
+//! unreachable system says nothing about its rooms. Reading **and** writing are proven, the latter by two simultaneous
+//! probe events in the service mailbox, which are removed again (S2.6, S4.4).
+
+use domain::{
+    BusyKind, TimeRange,
+    state::{ConnectionState, Verdict},
+};
+use futures::StreamExt;
+use providers::{Error, ErrorKind, NewEvent, Party, Provider, Remedy, RoomInfo, Session};
+use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Result, Services};
+
+/// Number of rooms checked concurrently.
+const ROOMS_AT_ONCE: usize = 8;
+/// Maximum number of mailboxes with unreadable items that are listed individually.
+const MARKED: u64 = 20;
+/// Number of pairs of probe events that are tried: one, and one for each earlier verification that was interrupted
+/// while removing its own.
+const PROBES: usize = 5;
+
+/// One check of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// Name of the check, in upper case.
+    pub name: String,
+    /// The mailbox that was checked; `None` if the check concerns the whole system.
+    pub mailbox: Option<String>,
+    /// Result of the check.
+    pub verdict: Verdict,
+    /// What the check observed.
+    pub evidence: String,
+    /// What to do about the result; `None` if nothing.
+    pub next_action: Option<String>,
+}
+
+/// Result of a verification.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The checks, in the order in which they ran.
+    pub checks: Vec<Check>,
+    /// Rooms listed in the directory.
+    pub rooms: Vec<RoomInfo>,
+    /// The organisation, if it was reached.
+    pub organisation: Option<providers::Organisation>,
+    /// Display name of the service mailbox, if one was verified.
+    pub service_name: Option<String>,
+    /// The first temporary error: the whole verification should be repeated.
+    pub again: Option<Error>,
+    /// Whether missing permissions may be due to a fresh consent that the provider has not applied everywhere yet.
+    /// Never set where permissions take effect at once.
+    pub spreading: bool,
+}
+
+impl Report {
+    /// Overall verdict: the worst of the checks, ignoring skipped ones.
+    pub fn verdict(&self) -> Verdict {
+        let has = |verdict| self.checks.iter().any(|check| check.verdict == verdict);
+        match () {
+            () if has(Verdict::Failed) => Verdict::Failed,
+            () if has(Verdict::Warned) => Verdict::Warned,
+            () => Verdict::Passed,
+        }
+    }
+
+    /// The first failed check.
+    pub fn failure(&self) -> Option<&Check> {
+        self.checks.iter().find(|check| check.verdict == Verdict::Failed)
+    }
+}
+
+/// Verifies an integration. `mailbox` is the service mailbox to verify. `probe` is the prefix of the probe events'
+/// keys and was stored before, so that an interrupted verification leaves nothing behind.
+pub async fn run(
+    services: &Services,
+    integration: &entity::integration::Model,
+    mailbox: Option<&str>,
+    probe: Uuid,
+) -> Result<Report> {
+    let (provider, session) = services.grants().session(integration, None).await?;
+    let mut checklist = Checklist {
+        services,
+        provider: &*provider,
+        session: &session,
+        report: Report {
+            checks: Vec::new(),
+            rooms: Vec::new(),
+            organisation: None,
+            service_name: None,
+            again: None,
+            spreading: false,
+        },
+    };
+    if checklist.reach(integration).await && checklist.directory().await {
+        checklist.service_mailbox(mailbox, probe).await;
+        checklist.each_room().await;
+        checklist.unreadable(integration).await?;
+    } else {
+        for name in ["SERVICE_MAILBOX", "WRITE", "ROOMS"] {
+            checklist.note(name, None, Verdict::Skipped, "An earlier check failed.", None);
+        }
+    }
+    Ok(checklist.report)
+}
+
+struct Checklist<'a> {
+    services: &'a Services,
+    provider: &'a dyn Provider,
+    session: &'a Session,
+    report: Report,
+}
+
+impl Checklist<'_> {
+    fn note(
+        &mut self,
+        name: &str,
+        mailbox: Option<&str>,
+        verdict: Verdict,
+        evidence: impl Into<String>,
+        next: Option<&str>,
+    ) {
+        self.report.checks.push(Check {
+            name: name.to_owned(),
+            mailbox: mailbox.map(str::to_owned),
+            verdict,
+            evidence: evidence.into(),
+            next_action: next.map(str::to_owned),
+        });
+    }
+
+    /// Records a failed check. The error's remedy decides whether it failed or is to be repeated.
+    fn fail(&mut self, name: &str, mailbox: Option<&str>, error: &Error, next: &str) {
+        if matches!(error.remedy, Remedy::RetryAfter(_)) && self.report.again.is_none() {
+            self.report.again = Some(error.clone());
+        }
+        if self.provider.features().propagates
+            && matches!(error.kind, ErrorKind::GrantLost | ErrorKind::TokenRefused | ErrorKind::OutOfScope)
+        {
+            self.report.spreading = true;
+        }
+        let evidence = format!("{} ({})", error.message, error.code);
+        self.note(name, mailbox, Verdict::Failed, evidence, Some(next));
+    }
+
+    /// Checks that the system is reachable, grants access, and still belongs to the same organisation. Distinguishes
+    /// unreachable from refused.
+    async fn reach(&mut self, integration: &entity::integration::Model) -> bool {
+        let organisation = match self.provider.organisation(self.session).await {
+            Ok(organisation) => organisation,
+            Err(error) => {
+                let (name, next) = match error.kind {
+                    ErrorKind::Unavailable | ErrorKind::Throttled => {
+                        ("REACHABLE", "Check that the calendar system can be reached from the internet.")
+                    }
+                    _ => {
+                        let next = error.operators_action();
+                        let again = "Connect the calendar system again, as an administrator.";
+                        ("ACCEPTED", next.unwrap_or(again))
+                    }
+                };
+                self.fail(name, None, &error, next);
+                return false;
+            }
+        };
+        self.note("REACHABLE", None, Verdict::Passed, "The calendar system responds.", None);
+        self.note("ACCEPTED", None, Verdict::Passed, "The calendar system grants Muster access.", None);
+        let same = integration.external_tenant.as_deref().is_none_or(|known| known == organisation.id);
+        let verdict = if same { Verdict::Passed } else { Verdict::Failed };
+        let evidence = format!("The calendar system belongs to {}.", organisation.name);
+        let next = (!same).then_some("Connect with an account of the organisation that was connected first.");
+        self.note("ORGANISATION", None, verdict, evidence, next);
+        self.report.organisation = Some(organisation);
+        same
+    }
+
+    /// Checks that people and rooms are listed.
+    async fn directory(&mut self) -> bool {
+        match self.provider.people(self.session, None).await {
+            Ok(page) => {
+                let more = if page.next.is_some() { " or more" } else { "" };
+                let evidence = format!("{}{more} people are listed.", page.items.len());
+                self.note("PEOPLE", None, Verdict::Passed, evidence, None);
+            }
+            Err(error) => {
+                self.fail(
+                    "PEOPLE",
+                    None,
+                    &error,
+                    "Grant the permission to list the people of the organisation.",
+                );
+                return false;
+            }
+        }
+        let mut after = None;
+        loop {
+            match self.provider.rooms(self.session, after.as_deref()).await {
+                Ok(page) => {
+                    self.report.rooms.extend(page.items);
+                    after = page.next;
+                    if after.is_none() {
+                        return true;
+                    }
+                }
+                Err(error) => {
+                    self.fail(
+                        "ROOMS",
+                        None,
+                        &error,
+                        "Grant the permission to list the rooms of the organisation.",
+                    );
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Checks that the service mailbox exists and accepts two events at the same time.
+    async fn service_mailbox(&mut self, mailbox: Option<&str>, probe: Uuid) {
+        let Some(address) = mailbox else {
+            let next = "Add a service mailbox, so that bookings are possible for people whose mailbox cannot be reached.";
+            self.note(
+                "SERVICE_MAILBOX",
+                None,
+                Verdict::Warned,
+                "No service mailbox has been set.",
+                Some(next),
+            );
+            return self.note("WRITE", None, Verdict::Skipped, "No service mailbox has been set.", None);
+        };
+        let found = match self.provider.mailbox(self.session, address).await {
+            Ok(found) => found,
+            Err(error) => {
+                let next = "Check the address, and that the mailbox lies within the agreed scope.";
+                self.fail("SERVICE_MAILBOX", Some(address), &error, next);
+                return self.note(
+                    "WRITE",
+                    Some(address),
+                    Verdict::Skipped,
+                    "The mailbox was not found.",
+                    None,
+                );
+            }
+        };
+        self.report.service_name = Some(found.name.clone());
+        let evidence = format!("The mailbox of {} exists.", found.name);
+        self.note("SERVICE_MAILBOX", Some(address), Verdict::Passed, evidence, None);
+        match self.probe(address, &found.name, probe).await {
+            Ok(()) => {
+                let evidence = "Two events at the same time were written and removed again.";
+                self.note("WRITE", Some(address), Verdict::Passed, evidence, None);
+            }
+            Err(error) => {
+                let next = "Allow writing to this mailbox, and overlapping events in it.";
+                self.fail("WRITE", Some(address), &error, next);
+            }
+        }
+    }
+
+    /// Writes two overlapping events and removes them. Remains of an earlier, interrupted verification are found by
+    /// their keys; some providers never accept a key again whose event was removed, so the next pair is used then.
+    async fn probe(&self, address: &str, name: &str, probe: Uuid) -> providers::Result<()> {
+        let mut keys: Vec<String> = Vec::new();
+        let mut proven = Ok(());
+        for round in 1..=PROBES {
+            let pair = [2 * round - 1, 2 * round].map(|number| format!("{}-probe-{number}", probe.simple()));
+            keys.extend_from_slice(&pair);
+            proven = self.write_both(address, name, &pair).await;
+            if !matches!(&proven, Err(error) if error.kind == ErrorKind::Gone) {
+                break;
+            }
+        }
+        for key in &keys {
+            if let Some(event) = self.provider.find_event(self.session, address, key).await? {
+                self.provider.delete_event(self.session, address, &event.id).await?;
+            }
+        }
+        proven
+    }
+
+    async fn write_both(&self, address: &str, name: &str, keys: &[String]) -> providers::Result<()> {
+        for key in keys {
+            let event = self.probe_event(address, name, key);
+            self.provider.create_event(self.session, address, &event).await?;
+        }
+        self.both_are_there(address, keys).await
+    }
+
+    async fn both_are_there(&self, address: &str, keys: &[String]) -> providers::Result<()> {
+        for key in keys {
+            if self.provider.find_event(self.session, address, key).await?.is_none() {
+                let message = "A written event is missing: the mailbox does not keep overlapping events.";
+                return Err(Error::new(ErrorKind::Invalid, Remedy::Never, "probe_missing", message));
+            }
+        }
+        Ok(())
+    }
+
+    fn probe_event(&self, address: &str, name: &str, key: &str) -> NewEvent {
+        let day = crate::calendars::window(self.services).end - chrono::Duration::days(2);
+        NewEvent {
+            effect_key: key.to_owned(),
+            title: "Connection test".to_owned(),
+            text: "Muster tests with this entry that it can write appointments, and removes it again."
+                .to_owned(),
+            range: TimeRange { start: day, end: day + chrono::Duration::minutes(30) },
+            zone: "UTC".to_owned(),
+            location: None,
+            organiser: Party { name: name.to_owned(), address: address.to_owned() },
+            attendees: Vec::new(),
+            busy: Some(BusyKind::Busy),
+            online_meeting: false,
+        }
+    }
+
+    /// Checks which mailboxes contain unreadable items. These count as busy or, if their times are unknown, block
+    /// nothing.
+    async fn unreadable(&mut self, integration: &entity::integration::Model) -> Result<()> {
+        use entity::connection::{Column, of};
+        let txn = self.services.store.read(integration.tenant_id).await?;
+        let marked =
+            of(integration.tenant_id)
+                .filter(Column::IntegrationId.eq(integration.id))
+                .filter(Column::State.is_in(
+                    [ConnectionState::Active, ConnectionState::FreeBusyOnly].map(ConnectionState::as_str),
+                ))
+                .filter(Column::UnreadableCount.gt(0));
+        let total = marked.clone().count(&txn).await?;
+        let shown = marked
+            .order_by_desc(Column::UnknownCount)
+            .order_by_asc(Column::Id)
+            .limit(MARKED)
+            .all(&txn)
+            .await?;
+        drop(txn);
+        let next = "Ask the mailbox's owner to correct or delete these items; the connection's `unreadable` names them.";
+        for row in &shown {
+            let (count, unknown) = (row.unreadable_count, row.unknown_count);
+            let evidence = format!(
+                "Unreadable items: {count}. Of these, {unknown} block no time because their times are unknown."
+            );
+            self.note("UNREADABLE", Some(&row.address), Verdict::Warned, evidence, Some(next));
+        }
+        if total > MARKED {
+            let evidence = format!("{} more mailboxes contain unreadable items.", total - MARKED);
+            self.note("UNREADABLE", None, Verdict::Warned, evidence, Some(next));
+        }
+        Ok(())
+    }
+
+    /// Checks that every room is reached. An unreachable room is a warning: partial access is a normal state (S4.12).
+    /// Busy times alone prove nothing: Microsoft reports them for every room to anybody who may query one mailbox.
+    async fn each_room(&mut self) {
+        let addresses: Vec<String> = self.report.rooms.iter().map(|room| room.address.clone()).collect();
+        if addresses.is_empty() {
+            return self.note("ROOMS", None, Verdict::Warned, "No rooms are listed.", None);
+        }
+        let (provider, session) = (self.provider, self.session);
+        let looks = addresses.into_iter().map(|address| async move {
+            let found = provider.calendar(session, &address).await;
+            (address, found)
+        });
+        let verdicts: Vec<_> = futures::stream::iter(looks).buffered(ROOMS_AT_ONCE).collect().await;
+        for (address, verdict) in verdicts {
+            match verdict {
+                Ok(_) => self.note("ROOM", Some(&address), Verdict::Passed, "The room can be read.", None),
+                Err(error) => {
+                    if matches!(error.remedy, Remedy::RetryAfter(_)) && self.report.again.is_none() {
+                        self.report.again = Some(error.clone());
+                    }
+                    let next = "Add the room to the agreed scope, or exclude it.";
+                    let evidence = format!("{} ({})", error.message, error.code);
+                    self.note("ROOM", Some(&address), Verdict::Warned, evidence, Some(next));
+                }
+            }
+        }
+    }
+}
+
+/// The service mailbox to verify: the candidate, or the current one.
+pub fn mailbox_to_prove<'a>(
+    integration: &'a entity::integration::Model,
+    candidate: Option<&'a str>,
+) -> Option<&'a str> {
+    candidate.or(integration.service_mailbox.as_deref())
+}

@@ -1,0 +1,387 @@
+//! One tenant with an integration, people and rooms whose calendars were read, and a clock that stands still.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use chrono::Duration;
+use domain::{
+    Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
+    TimeRange, Timestamp, Unreadable, UnreadableReason, ids,
+};
+use entity::{Logins, Store};
+use providers::Event;
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
+use serde_json::json;
+use services::{
+    Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+/// The surroundings of a test: use cases, clock, tenant and integration.
+pub struct Setup {
+    /// The use cases under test.
+    pub services: Services,
+    /// The clock; it stands still unless a test moves it.
+    pub clock: TestClock,
+    /// The only customer, unless a test adds another with [`Setup::tenant`].
+    pub tenant: Id<ids::Tenant>,
+    /// The tenant's only integration.
+    pub integration: Uuid,
+    count: AtomicU32,
+    place: Place,
+}
+
+enum Place {
+    File(#[expect(dead_code, reason = "the folder lives as long as the world")] tempfile::TempDir),
+    Database { server: String, name: String },
+}
+
+/// Monday, 1 June 2026, 06:00 UTC.
+fn start() -> Timestamp {
+    "2026-06-01T06:00:00Z".parse().unwrap()
+}
+
+/// A time on that Monday.
+pub fn at(hour: i64, minute: i64) -> Timestamp {
+    start() + Duration::minutes((hour - 6) * 60 + minute)
+}
+
+pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
+    TimeRange::new(from, to).unwrap()
+}
+
+/// A caller with all permissions of some tenant.
+pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
+    let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
+    let permissions = StandardRole::Administrator.permissions();
+    Caller { kind, tenant: Some(tenant), permissions }.allow(Permission::BookingEdit).unwrap()
+}
+
+impl Setup {
+    /// A world on an SQLite file of its own.
+    pub async fn sqlite() -> Self {
+        Self::sqlite_with(Connectors::default()).await
+    }
+
+    /// Like [`Self::sqlite`], with calendar systems.
+    pub async fn sqlite_with(connectors: Connectors) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
+        Self::on(&url, Place::File(folder), connectors).await
+    }
+
+    /// A world on a PostgreSQL database of its own.
+    pub async fn postgres() -> Self {
+        Self::postgres_with(Connectors::default()).await
+    }
+
+    /// Like [`Self::postgres`], with calendar systems.
+    pub async fn postgres_with(connectors: Connectors) -> Self {
+        let server = std::env::var("MUSTER_TEST_POSTGRES").expect(
+            "MUSTER_TEST_POSTGRES must be the URL of a PostgreSQL server on which databases may be made",
+        );
+        let ids = Ids::random(Arc::new(domain::SystemClock));
+        let name = format!("bookings_{}", ids.uuid().simple());
+        let owner = Store::owner(&server).await.unwrap();
+        owner.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        owner.close().await.unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        let url = format!("{base}/{name}");
+        Self::on(&url, Place::Database { server, name }, connectors).await
+    }
+
+    async fn on(url: &str, place: Place, connectors: Connectors) -> Self {
+        let owner = Store::owner(url).await.unwrap();
+        migration::up(&owner).await.unwrap();
+        owner.close().await.unwrap();
+        let clock = TestClock::at(start());
+        let shared: domain::SharedClock = Arc::new(clock.clone());
+        let ids = Ids::seeded(shared.clone(), 7);
+        let store = Store::connect(&Logins::at(url), 8).await.unwrap();
+        let (tracker, token) = (TaskTracker::new(), CancellationToken::new());
+        let queue = queue::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
+        let vault = Vault::new([7; 32], ids.clone());
+        let settings = Settings::at("http://localhost:8080".parse().unwrap());
+        let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
+        let (tenant, integration) = (services.ids.make(), Uuid::nil());
+        let mut setup = Self { services, clock, tenant, integration, count: AtomicU32::new(0), place };
+        setup.tenant(tenant).await;
+        setup.integration = setup.integration(tenant).await;
+        setup
+    }
+
+    /// Drops the database.
+    pub async fn close(self) {
+        let Place::Database { server, name } = self.place else { return };
+        let owner = Store::owner(&server).await.unwrap();
+        owner.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    }
+
+    /// A caller with all permissions of the world's tenant.
+    pub fn admin(&self) -> Allowed {
+        of(self.tenant, "0190a000-0000-7000-8000-00000000000a")
+    }
+
+    /// Another caller with all permissions of the world's tenant.
+    pub fn colleague(&self) -> Allowed {
+        of(self.tenant, "0190a000-0000-7000-8000-00000000000b")
+    }
+
+    pub async fn insert<A>(&self, tenant: Id<ids::Tenant>, row: A)
+    where
+        A: ActiveModelTrait + Send,
+        <A::Entity as EntityTrait>::Model: IntoActiveModel<A> + Send,
+    {
+        let txn = self.services.store.write(tenant.uuid()).await.unwrap();
+        A::Entity::insert(row).exec_without_returning(&txn).await.unwrap();
+        txn.commit().await.unwrap();
+    }
+
+    /// Adds a tenant.
+    pub async fn tenant(&self, id: Id<ids::Tenant>) {
+        let row = entity::tenant::Model {
+            id: id.uuid(),
+            name: "Acme".to_owned(),
+            plan: "PLUS".to_owned(),
+            return_urls: json!([]),
+            time_zone: None,
+            language: None,
+            data_key: vec![1],
+            data_key_rotation: None,
+            version: 1,
+            created_at: self.clock.now(),
+        };
+        self.insert(id, entity::tenant::ActiveModel::from(row)).await;
+    }
+
+    async fn integration(&self, tenant: Id<ids::Tenant>) -> Uuid {
+        let id = self.services.ids.uuid();
+        let row = entity::integration::Model {
+            id,
+            tenant_id: tenant.uuid(),
+            provider: "MICROSOFT_365".to_owned(),
+            name: "Office".to_owned(),
+            state: "ACTIVE".to_owned(),
+            reason: None,
+            since: self.clock.now(),
+            access_level: "FULL".to_owned(),
+            scope_group: None,
+            external_tenant: Some(id.to_string()),
+            external_name: None,
+            room_rules: None,
+            server_url: None,
+            service_mailbox: None,
+            known_good: None,
+            consented_by: None,
+            return_url: None,
+            created_by: "test".to_owned(),
+            created_at: self.clock.now(),
+            version: 1,
+        };
+        self.insert(tenant, entity::integration::ActiveModel::from(row)).await;
+        let binding = entity::external_binding::Model {
+            provider: "MICROSOFT_365".to_owned(),
+            external_tenant: id.to_string(),
+            tenant_id: tenant.uuid(),
+            integration_id: id,
+            bound_at: self.clock.now(),
+            domains: None,
+        };
+        self.insert(tenant, entity::external_binding::ActiveModel::from(binding)).await;
+        let consent = entity::consent_grant::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: tenant.uuid(),
+            integration_id: id,
+            user_id: None,
+            kind: "APP".to_owned(),
+            account: "app".to_owned(),
+            secret: vec![1],
+            access_token: None,
+            expires_at: None,
+            lost: false,
+            created_at: self.clock.now(),
+            version: 1,
+        };
+        self.insert(tenant, entity::consent_grant::ActiveModel::from(consent)).await;
+        id
+    }
+
+    /// Adds a user without any calendar.
+    pub async fn stranger(&self, tenant: Id<ids::Tenant>) -> Id<ids::User> {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        let row = entity::tenant_user::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: tenant.uuid(),
+            email: format!("person{n}@acme.example"),
+            name: format!("Person {n}"),
+            calendar_address: None,
+            time_zone: None,
+            version: 1,
+            created_at: self.clock.now(),
+        };
+        let id = row.id;
+        self.insert(tenant, entity::tenant_user::ActiveModel::from(row)).await;
+        Id::from_uuid(id)
+    }
+
+    /// Adds a user whose calendar was read and holds these busy times.
+    pub async fn person(&self, busy: &[TimeRange]) -> Id<ids::User> {
+        let user = self.stranger(self.tenant).await;
+        let connection = self.connection(Some(user), None, "ACTIVE").await;
+        self.read(connection, busy).await;
+        user
+    }
+
+    /// Adds a room whose calendar was read and holds these busy times.
+    pub async fn room(&self, capacity: i32, busy: &[TimeRange]) -> Id<ids::Room> {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        let row = entity::room::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: self.tenant.uuid(),
+            integration_id: self.integration,
+            address: format!("room{n}@acme.example"),
+            name: format!("Room {n}"),
+            capacity: Some(capacity),
+            building: Some("North".to_owned()),
+            floor: None,
+            equipment: json!([]),
+            created_at: self.clock.now(),
+        };
+        let id = Id::from_uuid(row.id);
+        self.insert(self.tenant, entity::room::ActiveModel::from(row)).await;
+        let connection = self.connection(None, Some(id), "ACTIVE").await;
+        self.read(connection, busy).await;
+        id
+    }
+
+    /// Adds a mailbox in a given state, unread so far.
+    pub async fn connection(
+        &self,
+        user: Option<Id<ids::User>>,
+        room: Option<Id<ids::Room>>,
+        state: &str,
+    ) -> Uuid {
+        let n = self.count.fetch_add(1, Ordering::Relaxed);
+        let row = entity::connection::Model {
+            id: self.services.ids.uuid(),
+            tenant_id: self.tenant.uuid(),
+            integration_id: self.integration,
+            user_id: user.map(Id::uuid),
+            room_id: room.map(Id::uuid),
+            address: format!("box{n}@acme.example"),
+            state: state.to_owned(),
+            reason: None,
+            since: self.clock.now(),
+            route: "DELEGATED".to_owned(),
+            capabilities: json!({
+                "list": true, "freeBusy": true, "readDetails": true, "create": true, "update": true, "delete": true,
+                "onlineMeetings": true
+            }),
+            time_zone: None,
+            as_of: None,
+            read_from: None,
+            read_until: None,
+            watermark: None,
+            unreadable_count: 0,
+            unknown_count: 0,
+            unreadable: serde_json::json!([]),
+            calendars: None,
+            counted_calendars: None,
+            failing_since: None,
+            failing_code: None,
+            failures: 0,
+            retry_at: None,
+            version: 1,
+        };
+        let id = row.id;
+        self.insert(self.tenant, entity::connection::ActiveModel::from(row)).await;
+        id
+    }
+
+    /// Stores a copy of a mailbox's calendar, from the day before to thirty days ahead, with these busy times.
+    pub async fn read(&self, connection: Uuid, busy: &[TimeRange]) {
+        let busy: Vec<Busy> = busy.iter().map(|range| Busy { range: *range, kind: BusyKind::Busy }).collect();
+        self.read_kinds(connection, &busy).await;
+    }
+
+    /// Like [`Self::read`], with tentative times.
+    pub async fn read_kinds(&self, connection: Uuid, busy: &[Busy]) {
+        self.read_with(connection, busy, &[]).await;
+    }
+
+    /// Like [`Self::read`], with unreadable items.
+    pub async fn read_with(&self, connection: Uuid, busy: &[Busy], unreadable: &[Unreadable]) {
+        let event = |(n, busy): (usize, &Busy)| Event {
+            id: format!("event-{n}"),
+            uid: format!("uid-{connection}-{n}"),
+            version: "1".to_owned(),
+            series: None,
+            effect_key: None,
+            title: Some("Meeting".to_owned()),
+            range: busy.range,
+            all_day: false,
+            busy: Some(busy.kind),
+            private: false,
+            organiser: None,
+            attendees: Vec::new(),
+            online_meeting: None,
+        };
+        let copy = CalendarCopy {
+            connection,
+            window: range(start() - Duration::days(1), start() + Duration::days(30)),
+            events: busy.iter().enumerate().map(event).collect(),
+            unreadable: unreadable.to_vec(),
+            as_of: self.clock.now(),
+            watermark: None,
+        };
+        self.change(vec![Change::Calendar(Box::new(copy))]).await;
+    }
+
+    /// Applies changes as a workflow's step would.
+    pub async fn change(&self, changes: Vec<Change>) {
+        self.services.write(self.tenant.uuid(), "test", changes).await.unwrap();
+    }
+
+    /// Gives the integration a service mailbox.
+    pub async fn service_mailbox(&self) {
+        let (integration, address) = (self.integration, "service@acme.example".to_owned());
+        self.change(vec![Change::ServiceMailbox { integration, address, name: "Service".to_owned() }]).await;
+    }
+
+    /// The number of rows of `occupancy` that a booking has.
+    pub async fn occupied(&self, booking: Uuid) -> usize {
+        use sea_orm::{ColumnTrait, QueryFilter};
+        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
+        let rows = entity::occupancy::of(self.tenant.uuid());
+        rows.filter(entity::occupancy::Column::BookingId.eq(booking)).all(&txn).await.unwrap().len()
+    }
+}
+
+/// A booking of one user, without guests, rooms or buffers.
+pub fn booking(organiser: Id<ids::User>, from: Timestamp, to: Timestamp) -> NewBooking {
+    NewBooking {
+        organiser,
+        title: "Interview".to_owned(),
+        description: String::new(),
+        start: from,
+        end: to,
+        zone: "UTC".to_owned(),
+        users: Vec::new(),
+        rooms: Vec::new(),
+        guests: Vec::new(),
+        buffer_before_minutes: 0,
+        buffer_after_minutes: 0,
+        ignore_unknown: false,
+        on_unreadable: services::availability::OnUnreadable::Offer,
+        online_meeting: false,
+    }
+}
+
+/// An unreadable item that blocks time, or whose times are unknown.
+pub fn unreadable(uid: &str, blocks: bool) -> Unreadable {
+    let reason = if blocks { UnreadableReason::Recurrence } else { UnreadableReason::NoTimes };
+    Unreadable { uid: uid.to_owned(), reason, blocks }
+}

@@ -1,0 +1,132 @@
+//! What the demo plays on: a running server, or one of its own in a temporary folder.
+
+use std::sync::Arc;
+
+use domain::{Ids, SharedClock, SystemClock};
+use http::Client;
+use tempfile::TempDir;
+use url::Url;
+
+use super::{
+    Args, Demo,
+    args::Account,
+    browser,
+    dav::{Dav, Lock},
+    error::{Error, Result, unexpected},
+    graph::Graph,
+    plan::System,
+    report::Report,
+    sandbox::Sandbox,
+    state::State,
+};
+use crate::dev;
+
+/// Where the administrator's browser is sent back to; nobody listens there.
+const LANDING: &str = "http://localhost/settings/calendar";
+
+/// A server with all that belongs to it.
+pub struct DemoServer {
+    client: Client,
+    graphql: Url,
+    key: String,
+    sandbox: Option<Url>,
+    account: Option<Account>,
+    own: Option<(dev::DevServer, TempDir)>,
+}
+
+impl DemoServer {
+    /// Starts a server unless one is named.
+    pub async fn start(args: &Args) -> Result<Self> {
+        let account = args.account()?;
+        let client = browser::client_for(args.hosts()).map_err(|error| Error::Server(error.to_string()))?;
+        if let (Some(url), Some(key)) = (&args.url, &args.key) {
+            let graphql =
+                url.join("/graphql").map_err(|_| Error::Options("--url is no address of a server."))?;
+            let (key, sandbox) = (key.clone(), args.sandbox.clone());
+            return Ok(Self { client, graphql, key, sandbox, account, own: None });
+        }
+        let folder = tempfile::Builder::new().prefix("muster-demo-").tempdir();
+        let folder = folder.map_err(|error| Error::Server(error.to_string()))?;
+        let options = dev::Options {
+            data: folder.path().to_owned(),
+            port: 0,
+            database_url: args.database_url.clone(),
+            migration_url: args.migration_url.clone(),
+            queue_url: args.queue_url.clone(),
+            seed: false,
+            allowed_hosts: args.hosts(),
+        };
+        let ready = dev::start(options).await.map_err(|error| Error::Server(error.to_string()))?;
+        Ok(Self {
+            client,
+            graphql: ready.graphql(),
+            key: ready.vendor_key.clone(),
+            sandbox: Some(ready.sandbox.clone()),
+            account,
+            own: Some((ready, folder)),
+        })
+    }
+
+    /// What the steps stand on.
+    pub async fn demo(&self, args: &Args) -> Result<Demo> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids = Ids::random(clock);
+        let state = State::open(args.state.clone(), || format!("demo-{}", &ids.secret()[..12]))?;
+        let sandbox = self.sandbox.clone().filter(|_| args.provider != System::CalDav);
+        let mut graph = Graph::new(self.client.clone(), self.graphql.clone(), self.key.clone());
+        if let Some(tenant) = &state.made.tenant {
+            graph.act_for(tenant);
+        }
+        let mut demo = Demo {
+            graph,
+            client: self.client.clone(),
+            sandbox: sandbox.map(|base| Sandbox::new(self.client.clone(), base)),
+            dav: self.dav(args)?,
+            password: self.account.as_ref().map_or_else(
+                // The same whenever a demo goes on.
+                || format!("first-{}", state.made.name),
+                |account| account.password.clone(),
+            ),
+            system: args.provider,
+            users: usize::from(args.users),
+            out_of_reach: args.out_of_reach.clone(),
+            landing: LANDING.parse().map_err(|_| unexpected("the landing place is no address"))?,
+            state,
+            report: Report::begin(args.provider),
+        };
+        if demo.state.made.service_mailbox.is_none() {
+            demo.state.made.service_mailbox = match (&args.service_mailbox, &demo.dav) {
+                (None, Some(dav)) => Some(dav.account_address(demo.password()).await?),
+                (named, _) => named.clone(),
+            };
+        }
+        Ok(demo)
+    }
+
+    fn dav(&self, args: &Args) -> Result<Option<Dav>> {
+        let Some(account) = &self.account else { return Ok(None) };
+        let commands = args.revoke_command.clone().zip(args.restore_command.clone());
+        let lock = match (args.calendar_users_file.clone(), commands) {
+            (Some(file), _) => Lock::File(file),
+            (None, Some((revoke, restore))) => Lock::Commands { revoke, restore },
+            (None, None) => {
+                let message =
+                    "CalDAV needs --calendar-users-file, or --revoke-command and --restore-command.";
+                return Err(Error::Options(message));
+            }
+        };
+        Ok(Some(Dav::new(self.client.clone(), account.url.clone(), account.user.clone(), lock)))
+    }
+
+    /// Stops the demo's own server and removes its folder.
+    pub async fn stop(self) {
+        let Self { client, own, .. } = self;
+        drop(client);
+        if let Some((ready, folder)) = own {
+            ready.stop().await;
+            if let Err(error) = folder.close() {
+                tracing::warn!(%error, "the temporary folder could not be removed");
+            }
+        }
+    }
+}

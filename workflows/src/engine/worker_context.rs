@@ -1,0 +1,63 @@
+//! What a node works with: places, the claims that it holds, and the way to the committers.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use super::{committers::Committers, crash_suspects::CrashSuspects, tenant_quota::TenantQuota};
+
+/// What steps are done with: places to work in, and where their results go.
+#[derive(Debug, Clone)]
+pub(super) struct WorkerContext {
+    pub(super) committers: Committers,
+    pub(super) held_leases: HeldLeases,
+    pub(super) permits: Arc<Semaphore>,
+    /// How many places there are.
+    pub(super) permit_count: usize,
+    pub(super) tenant_quota: TenantQuota,
+    pub(super) crash_suspects: CrashSuspects,
+    pub(super) tracker: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+impl WorkerContext {
+    /// How many places are free, as soon as one is.
+    pub(super) async fn free_permits(&self) -> usize {
+        let permit = self.permits.acquire().await;
+        self.permits.available_permits() + usize::from(permit.is_ok())
+    }
+
+    /// Takes this number of permits as soon as they are free.
+    pub(super) async fn acquire(&self, many: usize) -> Option<OwnedSemaphorePermit> {
+        let many = u32::try_from(many).unwrap_or(u32::MAX);
+        Arc::clone(&self.permits).acquire_many_owned(many).await.ok()
+    }
+}
+
+/// The claims that this node works on. A run may be held twice: by a worker that lost its lease, and by the one that
+/// has it now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HeldLeases(Arc<Mutex<HashSet<(Uuid, i64)>>>);
+
+impl HeldLeases {
+    fn lock(&self) -> MutexGuard<'_, HashSet<(Uuid, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, claims: &[(Uuid, i64)]) {
+        self.lock().extend(claims);
+    }
+
+    pub(super) fn remove(&self, claims: &[(Uuid, i64)]) {
+        self.lock().retain(|claim| !claims.contains(claim));
+    }
+
+    pub(super) fn all(&self) -> Vec<(Uuid, i64)> {
+        self.lock().iter().copied().collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! One organisation and everything that it stands on. A world is made once, left as a template, and copied for every
+//! fault.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use domain::{
+    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp, ids,
+    state::{Feature, Plan},
+};
+use entity::{Logins, Store};
+use sea_orm::ConnectionTrait;
+use services::{Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+use workflows::Engine;
+
+use crate::{
+    fake_provider::FakeProvider,
+    planted::{Armed, flows},
+};
+
+/// The people, with their mailboxes. The last one's is outside the agreed scope.
+pub const PEOPLE: [&str; 3] = ["anna@acme.example", "ben@acme.example", "carl@acme.example"];
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// What is remembered of a world beside its database.
+#[derive(Debug, Clone, Default)]
+pub struct Notes {
+    /// Users in the order of [`PEOPLE`].
+    pub users: Vec<Uuid>,
+    /// The integration, once there is one.
+    pub integration: Uuid,
+    /// Bookings in the order in which they were made.
+    pub bookings: Vec<Uuid>,
+    /// The cookie of the administrator's browser.
+    pub cookie: String,
+    /// What was done once.
+    pub done: BTreeSet<&'static str>,
+}
+
+/// An organisation.
+pub struct Setup {
+    pub services: Services,
+    pub engine: Engine,
+    pub armed: Armed,
+    pub clock: TestClock,
+    pub fake_provider: FakeProvider,
+    pub tenant: Id<ids::Tenant>,
+    notes: Mutex<Notes>,
+    place: Place,
+    seed: u64,
+}
+
+/// An organisation that can be copied.
+pub struct Template {
+    place: Place,
+    fake_provider: FakeProvider,
+    tenant: Id<ids::Tenant>,
+    notes: Notes,
+    at: Timestamp,
+    /// Of the ids of its copies.
+    seed: u64,
+}
+
+enum Place {
+    File { url: String, folder: tempfile::TempDir },
+    Database { server: String, name: String },
+}
+
+impl Place {
+    async fn new(on: On) -> Self {
+        match on {
+            On::Sqlite => Self::file(),
+            On::Postgres => {
+                let server = std::env::var("MUSTER_TEST_POSTGRES")
+                    .expect("MUSTER_TEST_POSTGRES is not set: run the tests through scripts/test");
+                Self::database(server, "").await
+            }
+        }
+    }
+
+    fn file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("muster.db").display());
+        Self::File { url, folder }
+    }
+
+    async fn database(server: String, like: &str) -> Self {
+        let ids = Ids::random(Arc::new(domain::SystemClock));
+        let name = format!("faults_{}", ids.uuid().simple());
+        let owner = Store::owner(&server).await.unwrap();
+        owner.execute_unprepared(&format!("CREATE DATABASE {name} {like}")).await.unwrap();
+        owner.close().await.unwrap();
+        Self::Database { server, name }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::File { url, .. } => url.clone(),
+            Self::Database { server, name } => {
+                let (base, _) = server.rsplit_once('/').unwrap();
+                format!("{base}/{name}")
+            }
+        }
+    }
+
+    fn path(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().join("muster.db")
+    }
+
+    async fn copy(&self) -> Self {
+        match self {
+            Self::File { folder, .. } => {
+                let copy = Self::file();
+                if let Self::File { folder: to, .. } = &copy {
+                    std::fs::copy(Self::path(folder), Self::path(to)).unwrap();
+                }
+                copy
+            }
+            Self::Database { server, name } => {
+                Self::database(server.clone(), &format!("TEMPLATE {name}")).await
+            }
+        }
+    }
+
+    async fn remove(&self) {
+        let Self::Database { server, name } = self else { return };
+        let owner = Store::owner(server).await.unwrap();
+        owner.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+        owner.close().await.unwrap();
+    }
+}
+
+impl Setup {
+    /// An organisation with its people, that has connected nothing yet.
+    pub async fn new(on: On) -> Self {
+        let place = Place::new(on).await;
+        let owner = Store::owner(&place.url()).await.unwrap();
+        migration::up(&owner).await.unwrap();
+        owner.close().await.unwrap();
+        let monday = "2026-06-01T06:00:00Z".parse().unwrap();
+        let fake_provider = FakeProvider::default();
+        let mut setup =
+            Self::at(place, fake_provider, Id::from_uuid(Uuid::nil()), Notes::default(), monday, 1).await;
+        setup.tenant = setup.organisation().await;
+        for address in PEOPLE {
+            let new = NewUser {
+                email: address.to_owned(),
+                name: address.to_owned(),
+                calendar_address: Some(address.to_owned()),
+                ..NewUser::default()
+            };
+            let user = setup.services.users().create(&setup.admin(), new).await.unwrap();
+            setup.notes().users.push(user.id);
+        }
+        setup
+    }
+
+    async fn at(
+        place: Place,
+        fake_provider: FakeProvider,
+        tenant: Id<ids::Tenant>,
+        notes: Notes,
+        at: Timestamp,
+        seed: u64,
+    ) -> Self {
+        let clock = TestClock::at(at);
+        let shared: SharedClock = Arc::new(clock.clone());
+        let ids = Ids::seeded(Arc::clone(&shared), seed);
+        let store = Store::connect(&Logins::at(&place.url()), 2).await.unwrap();
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let queue =
+            queue::connect("memory:", "t", Arc::clone(&shared), ids.clone(), &tracker, &stop).unwrap();
+        let vault = Vault::new([7; 32], ids.clone());
+        let settings = Settings::at("http://localhost:8080".parse().unwrap());
+        let connectors = Connectors::default().with(Arc::new(fake_provider.clone()));
+        let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
+        let armed = Armed::default();
+        let engine = Engine::new(services.clone(), "here", flows(&armed));
+        let notes = Mutex::new(notes);
+        Self { services, engine, armed, clock, fake_provider, tenant, notes, place, seed }
+    }
+
+    async fn organisation(&self) -> Id<ids::Tenant> {
+        let key = format!("muster_{}", self.services.ids.secret());
+        self.services.keys().ensure_first(Some(&key), "test").await.unwrap();
+        let bearer = format!("Bearer {key}");
+        let caller = self.services.access().authenticate(Some(&bearer), None).await.unwrap().caller;
+        let staff = caller.allow_staff().unwrap();
+        let new = NewTenant {
+            name: "Acme".to_owned(),
+            plan: Plan::Plus,
+            return_urls: Vec::new(),
+            time_zone: None,
+            language: None,
+        };
+        let id = Id::from_uuid(self.services.tenants().create(&staff, new).await.unwrap().id);
+        self.services.tenants().set_feature(&staff, id, Feature::ServiceAccount, true).await.unwrap();
+        id
+    }
+
+    /// A caller of the organisation who may do everything within it.
+    pub fn admin(&self) -> Allowed {
+        let kind = CallerKind::User(Id::from_uuid("0190a000-0000-7000-8000-00000000000a".parse().unwrap()));
+        let permissions = StandardRole::Administrator.permissions();
+        Caller { kind, tenant: Some(self.tenant), permissions }.allow(Permission::BookingEdit).unwrap()
+    }
+
+    /// What is remembered of the world.
+    pub fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap()
+    }
+
+    /// Whether something is done for the first time.
+    pub fn once(&self, what: &'static str) -> bool {
+        self.notes().done.insert(what)
+    }
+
+    async fn disconnect(&self) {
+        // The writing one last: it puts everything into the one file that is copied.
+        for pool in [self.services.store.installation(), self.services.store.engine()] {
+            pool.clone().close().await.unwrap();
+        }
+    }
+
+    /// Leaves the world as a template.
+    pub async fn leave(self) -> Template {
+        let at = self.services.now();
+        self.disconnect().await;
+        let (notes, seed) = (self.notes().clone(), self.seed + 1);
+        Template {
+            place: self.place,
+            fake_provider: self.fake_provider,
+            tenant: self.tenant,
+            notes,
+            at,
+            seed,
+        }
+    }
+
+    /// Ends the world.
+    pub async fn close(self) {
+        self.disconnect().await;
+        self.place.remove().await;
+    }
+}
+
+impl Template {
+    /// One more world like this.
+    pub async fn open(&self) -> Setup {
+        let place = self.place.copy().await;
+        Setup::at(place, self.fake_provider.copy(), self.tenant, self.notes.clone(), self.at, self.seed).await
+    }
+
+    /// Ends the template.
+    pub async fn close(self) {
+        self.place.remove().await;
+    }
+}
