@@ -179,7 +179,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_a_consent_is_refreshed_once_for_all_nodes() {
     let size = size();
-    let mut scene = Scene::new(size.nodes).await;
+    let mut scene = Box::pin(Scene::new(size.nodes)).await;
     for cycle in 0..size.cycles {
         scene.app.clock.advance(Duration::hours(2));
         let live = scene.agreed(scene.ask(size.callers, None).await).await;
@@ -199,7 +199,7 @@ async fn t18_a_consent_is_refreshed_once_for_all_nodes() {
 /// What is planted here is what there would be without the shared token; the count must show it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_the_count_shows_nodes_that_refresh_for_themselves() {
-    let mut scene = Scene::new(4).await;
+    let mut scene = Box::pin(Scene::new(4)).await;
     scene.on_update("NEW.access_token := NULL;").await;
     scene.app.clock.advance(Duration::hours(2));
     let answers = scene.ask(5, None).await;
@@ -211,7 +211,7 @@ async fn t18_the_count_shows_nodes_that_refresh_for_themselves() {
 /// The provider has replaced the refresh token and nobody has stored the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_a_crash_between_rotation_and_storing_loses_no_connection() {
-    let mut scene = Scene::new(4).await;
+    let mut scene = Box::pin(Scene::new(4)).await;
     for round in 0..size().cycles.min(50) {
         scene.app.clock.advance(Duration::hours(2));
         let before = scene.grant().await;
@@ -258,7 +258,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
 /// Whoever asks goes away: at the first thing that is waited for, at the second, and so on to the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_a_caller_that_goes_away_at_any_moment_loses_no_connection() {
-    let mut scene = Scene::new(2).await;
+    let mut scene = Box::pin(Scene::new(2)).await;
     let (mut moments, mut wasted) = (0, 0);
     loop {
         scene.app.clock.advance(Duration::hours(2));
@@ -304,7 +304,7 @@ async fn many_consents(scene: &mut Scene) -> usize {
 /// Many consents end at the same moment while the provider is slow: others go on reading and writing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_refreshing_leaves_half_of_the_connections_to_everybody_else() {
-    let mut scene = Scene::new(1).await;
+    let mut scene = Box::pin(Scene::new(1)).await;
     let consents = many_consents(&mut scene).await;
     assert!(consents >= 4, "as many consents as the node has connections");
     let slow = json!({ "match": { "path_contains": "/token" }, "action": "slow", "ms": 1_500, "times": 100 });

@@ -43,14 +43,14 @@ async fn t26_a_body_without_end_is_taken_no_further_than_its_limit() {
     let server = Server::start();
     for path in DOORS {
         let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
-        let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+        let chunk = [b"10000\r\n".as_slice(), &vec![b' '; 0x10000], b"\r\n"].concat();
         let chunked = format!("{head}transfer-encoding: chunked\r\n\r\n");
         let (taken, answer) = poured(&server, &chunked, &chunk, 256 * MEGABYTE).await;
         assert!(taken < IN_BUFFERS, "{path}: {taken} bytes of 256 MB");
         assert!(answer.is_empty() || Reply::parse(&answer).status == 413, "{path}");
         for declared in ["268435456", "4294967296", "18446744073709551615"] {
             let declared = format!("{head}content-length: {declared}\r\n\r\n");
-            let (taken, answer) = poured(&server, &declared, &[b' '; 0x10000], 256 * MEGABYTE).await;
+            let (taken, answer) = poured(&server, &declared, &vec![b' '; 0x10000], 256 * MEGABYTE).await;
             assert!(taken < IN_BUFFERS, "{path}: {taken} bytes");
             assert!(answer.is_empty() || Reply::parse(&answer).status == 413, "{path}: {declared}");
         }

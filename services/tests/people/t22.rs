@@ -113,7 +113,9 @@ async fn finish(txn: DatabaseTransaction, end: End) -> Result<(), DbErr> {
             txn.execute_unprepared("SET LOCAL statement_timeout = 1").await?;
             txn.execute_unprepared("SELECT pg_sleep(10)").await?;
         }
-        End::Refusal => drop(txn.execute_unprepared("SELECT 1 / 0").await?),
+        End::Refusal => {
+            txn.execute_unprepared("SELECT 1 / 0").await?;
+        }
     }
     Err(DbErr::Custom("broken off".to_owned()))
 }

@@ -48,7 +48,8 @@ pub async fn each(app: &TestApp, needles: &Needles) -> usize {
     };
     let server = api::serve(listener, state, 1, page).unwrap();
     let handle = server.handle();
-    let serving = tokio::spawn(server);
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(server);
     let client = muster::demo::browser::client().unwrap();
     let query = "query($id: ID!) { user(id: $id) { id } }";
     let mut count = 0;
@@ -68,6 +69,6 @@ pub async fn each(app: &TestApp, needles: &Needles) -> usize {
         }
     }
     handle.stop(false).await;
-    serving.await.unwrap().unwrap();
+    serving.join_next().await.unwrap().unwrap().unwrap();
     count
 }

@@ -47,7 +47,7 @@ fn seed() -> u64 {
 
 async fn t17_no_answer_that_is_mixed_from_several_attempts_binds_anything(app: TestApp) {
     let random = Ids::seeded(std::sync::Arc::new(app.clock.clone()), seed());
-    let stage = Stage::new(app).await;
+    let stage = Box::pin(Stage::new(app)).await;
     let mut tried = 0;
     for flow in [Flow::SignIn, Flow::Consent, Flow::Own, Flow::OwnAtGoogle] {
         let mut cast = stage.cast(flow).await;

@@ -231,9 +231,9 @@ impl Flow {
 /// Who attempts it: different people of one organisation, neither of whom is an administrator.
 fn person(flow: Flow, org: &Org, whose: Whose) -> usize {
     let people = org.sandbox["users"].as_array().unwrap();
-    let of_staff = (0..people.len()).filter(|index| people[*index]["admin"] == false);
+    let mut of_staff = (0..people.len()).filter(|index| people[*index]["admin"] == false);
     let nth = usize::from(flow != Flow::SignIn && whose == Whose::Colleagues);
-    of_staff.clone().nth(nth).or_else(|| of_staff.last()).expect("somebody")
+    of_staff.clone().nth(nth).or_else(|| of_staff.next_back()).expect("somebody")
 }
 
 fn parts(whose: Whose) -> Vec<Whose> {

@@ -196,11 +196,11 @@ impl Engine {
             let Some(permits) = worker.acquire(found.len()).await else { return };
             let (engine, worker, hints) = (self.clone(), worker.clone(), Arc::clone(&hints));
             worker.tracker.clone().spawn(async move {
-                let worked = engine.claim_and_dispatch(&found, permits, &worker).await;
+                let dispatched = engine.claim_and_dispatch(&found, permits, &worker).await;
                 if let (false, Err(error)) = (next.is_empty(), hints.acknowledge(&next).await) {
                     tracing::debug!(%error, "hints were not settled; a doubled hint finds nothing to claim");
                 }
-                if let Err(error) = worked {
+                if let Err(error) = dispatched {
                     tracing::warn!(%error, "jobs could not be claimed; the sweep will offer them again");
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }

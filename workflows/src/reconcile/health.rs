@@ -59,7 +59,7 @@ async fn check(services: &Services, integration: &entity::integration::Model) ->
     let state = services::integrations::state(integration);
     match probed {
         Probe::Works if state == IntegrationState::Failing => {
-            changes.push(health::integration_recovered(integration.id))
+            changes.push(health::integration_recovered(integration.id));
         }
         Probe::Works => {
             let is_degraded = state == IntegrationState::Degraded;

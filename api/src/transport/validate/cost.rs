@@ -58,7 +58,7 @@ impl<'a> Pricing<'a> {
                 }
                 let elements = self.elements(field);
                 let work = elements.saturating_add(self.maxima(field));
-                let is_one_answer = work > 0 && !self.answers_for_each(field);
+                let is_one_answer = work > 0 && !responds_for_each(field);
                 let outside = self.longest;
                 if is_one_answer {
                     self.longest = self.default_page.max(work);
@@ -98,12 +98,6 @@ impl<'a> Pricing<'a> {
             .filter_map(|value| self.number(value))
             .max();
         asked.unwrap_or(self.default_page).max(1)
-    }
-
-    /// Whether the field responds once for each element of its arguments: with a list, or with a type whose lists are
-    /// counted where the type stands.
-    fn answers_for_each(&self, field: &Field) -> bool {
-        field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
     }
 
     /// Total of the numbers in the field's arguments that limit lists in its response: input fields named `max...`.
@@ -177,6 +171,12 @@ impl<'a> Pricing<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether the field responds once for each element of its arguments: with a list, or with a type whose lists are counted
+/// where the type stands.
+fn responds_for_each(field: &Field) -> bool {
+    field.definition.ty.is_list() || is_counted_above(field.definition.ty.inner_named_type())
 }
 
 /// Cost of an introspection query. As it takes no aliases, it cannot ask for more than one whole schema.
