@@ -78,6 +78,50 @@ impl ConnectionState {
 }
 
 words! {
+    /// What came of a step of a run, as its history records it.
+    StepOutcome {
+        /// The run went on to another state.
+        WentOn = "WENT_ON",
+        /// The run waits for a time or a signal.
+        Waited = "WAITED",
+        /// The step failed and will be repeated.
+        Retried = "RETRIED",
+        /// The step was undone.
+        Undone = "UNDONE",
+        /// The run is complete.
+        Done = "DONE",
+        /// The step failed for good.
+        Failed = "FAILED",
+        /// A person stopped the run.
+        Cancelled = "CANCELLED",
+        /// The run was parked, because it had stopped its worker or could not be undone.
+        Quarantined = "QUARANTINED",
+        /// A person gave the run another chance.
+        Revived = "REVIVED",
+    }
+}
+
+words! {
+    /// What was done to a booking after it had been created.
+    BookingChangeKind {
+        /// Moved to another time.
+        Moved = "MOVED",
+        /// Called off.
+        Cancelled = "CANCELLED",
+    }
+}
+
+words! {
+    /// A legal text that a customer accepts before connecting a calendar system.
+    TermsDocument {
+        /// The vendor's terms of service.
+        TermsOfService = "TERMS_OF_SERVICE",
+        /// The vendor's privacy policy.
+        PrivacyPolicy = "PRIVACY_POLICY",
+    }
+}
+
+words! {
     /// How far a booking is written, confirmed or taken back.
     BookingState {
         /// Accepted; times are not blocked yet.

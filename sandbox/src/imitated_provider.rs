@@ -9,7 +9,7 @@ use crate::{
     wire::{Answer, Note, Request},
 };
 
-/// A provider that is imitated.
+/// One of the calendar systems whose protocols the sandbox speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImitatedProvider {
     /// The identity platform and Graph.

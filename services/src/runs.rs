@@ -2,7 +2,7 @@
 
 use domain::{
     Allowed, Id, ids,
-    state::{Lane, RunStatus},
+    state::{Lane, RunStatus, StepOutcome},
     text::{self, Shape},
 };
 use entity::run::{Column, Model};
@@ -235,7 +235,7 @@ async fn remember_retry(tx: &Tx, run: &Model, id: Uuid, by: String) -> Result<()
         run_id: Set(run.id),
         revision: Set(run.revision + 1),
         state: Set(run.state.clone().unwrap_or_default()),
-        outcome: Set("REVIVED".to_owned()),
+        outcome: Set(StepOutcome::Revived.as_str().to_owned()),
         next_state: Set(None),
         attempt: Set(0),
         reason: Set(None),
@@ -256,8 +256,9 @@ fn forwards(update: UpdateMany<entity::run::Entity>) -> UpdateMany<entity::run::
 /// Why a run is being undone, read from its history: since it was quarantined, its row states why that happened.
 async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
     use entity::run_history::{Column, of};
-    let turned =
-        of(tx.tenant()).filter(Column::RunId.eq(run)).filter(Column::Outcome.is_in(["FAILED", "CANCELLED"]));
+    let turned = of(tx.tenant()).filter(Column::RunId.eq(run)).filter(
+        Column::Outcome.is_in([StepOutcome::Failed, StepOutcome::Cancelled].map(StepOutcome::as_str)),
+    );
     let line = turned.order_by_desc(Column::Revision).one(tx.conn()).await?;
     Ok(line.and_then(|line| line.reason))
 }

@@ -27,7 +27,11 @@ const FOREIGN: [&str; 7] = [
 
 /// What was read, before it is known to be a sound configuration.
 #[derive(Debug)]
-pub struct Sources(config::Config);
+pub struct Sources {
+    merged: config::Config,
+    /// The file, as it was named.
+    file: Option<String>,
+}
 
 /// One value that is in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,17 +68,28 @@ impl Sources {
         if let Some(file) = file {
             sources = sources.add_source(File::from(file).format(FileFormat::Toml));
         }
-        Ok(Self(sources.add_source(environment).build().map_err(unreadable)?))
+        let merged = sources.add_source(environment).build().map_err(unreadable)?;
+        Ok(Self { merged, file: file.map(|file| file.display().to_string()) })
     }
 
     /// The configuration, if all of it is known and of the right type. Whether it can work is not asked.
     pub fn config(&self) -> Result<Config, Error> {
-        Config::deserialize(self.0.clone()).map_err(unreadable)
+        Config::deserialize(self.merged.clone()).map_err(unreadable)
     }
 
     /// All values, in the order of the keys.
     pub fn settings(&self) -> Vec<Setting> {
-        flat(&self.0.cache)
+        let mut settings = flat(&self.merged.cache);
+        for setting in &mut settings {
+            // The parser of files shows their paths relative to the working directory.
+            if let Some(file) = &self.file
+                && setting.origin != DEFAULT
+                && !setting.origin.starts_with("MUSTER_")
+            {
+                setting.origin.clone_from(file);
+            }
+        }
+        settings
     }
 }
 

@@ -134,10 +134,7 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         server.execute_unprepared("UPDATE audit SET actor = 'x' WHERE seq = 7").await.unwrap();
         let (fine, told) = said(&["audit", "verify"]).await;
         let name = Id::<ids::Tenant>::from_uuid(other);
-        assert!(
-            !fine && told.contains(&format!("BROKEN  {name}: entry 7 is not what was recorded")),
-            "{told}"
-        );
+        assert!(!fine && told.contains(&format!("BROKEN  {name}: entry 7 was changed")), "{told}");
         let mut node = operator.clone();
         node.insert("MUSTER_MIGRATION_URL".to_owned(), Logins::at(&url).app);
         let (fine, said) = nodes::said(&["audit", "prune", "--older-than-days", "0"], &node).await;

@@ -29,13 +29,13 @@ enum Owner {
 const KEPT: &[(&str, &str, Owner)] = &[
     ("api/src/transport/validate/mod.rs", "kept: Cache<[u8; 32], Arc<Checked>>", Owner::Content),
     // A caller: a user, a tenant or an address, after authentication.
-    ("api/src/holder_counts.rs", "struct Tally<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
+    ("api/src/holder_counts.rs", "struct HolderCounts<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
     ("queue/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
     ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>", Owner::Ours),
     ("queue/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),
     ("queue/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
     // Places inside a limit, by their random names.
-    ("queue/src/limits/redis.rs", "struct Held(Mutex<HashMap<String, String>>)", Owner::Key),
+    ("queue/src/limits/redis.rs", "struct HeldPermits(Mutex<HashMap<String, String>>)", Owner::Key),
     ("services/src/grants/broker.rs", "slots: Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>", Owner::Ours),
     ("services/src/keys/signing.rs", "current: Cache<(), SigningKey>", Owner::Installation),
     (

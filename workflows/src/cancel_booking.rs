@@ -3,7 +3,7 @@
 //! Waits until the booking is no longer being written or moved, cancels the event in the calendar where it was
 //! written, then frees the time. An event that is gone already is a success.
 
-use domain::state::BookingState;
+use domain::state::{BookingChangeKind, BookingState};
 use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use services::{
@@ -131,7 +131,7 @@ async fn cancelled(
         reason: Some(None),
         meeting: meeting_over(&details.booking),
         free: true,
-        record: Some(("CANCELLED", time_of(&details.booking), by)),
+        record: Some((BookingChangeKind::Cancelled, time_of(&details.booking), by)),
         ..BookingChange::default()
     }));
     if let (Some(external), Some(uid)) =

@@ -7,7 +7,7 @@
 use chrono::Duration;
 use domain::{
     Reason,
-    state::{Answer, BookingState, Lane},
+    state::{Answer, BookingChangeKind, BookingState, Lane},
 };
 use providers::{ErrorKind, EventChange};
 use serde::{Deserialize, Serialize};
@@ -129,7 +129,7 @@ async fn settle(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
         reason: Some(None),
         time: Some(to),
         answers,
-        record: Some(("MOVED", from, by)),
+        record: Some((BookingChangeKind::Moved, from, by)),
         ..BookingChange::default()
     }));
     if let (Some(external), Some(uid)) =

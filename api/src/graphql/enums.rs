@@ -182,6 +182,44 @@ mirror! {
         Disconnected = "DISCONNECTED",
     }
 
+    /// Outcome of one step of a run.
+    StepOutcome of domain::state::StepOutcome {
+        /// The run went on to another state.
+        WentOn = "WENT_ON",
+        /// The run waits for a time or a signal.
+        Waited = "WAITED",
+        /// The step failed and is repeated later.
+        Retried = "RETRIED",
+        /// The step was undone.
+        Undone = "UNDONE",
+        /// The run is complete.
+        Done = "DONE",
+        /// The step failed for good; earlier steps are undone.
+        Failed = "FAILED",
+        /// A person stopped the run; its steps are undone.
+        Cancelled = "CANCELLED",
+        /// The run was parked because it stopped its worker repeatedly or could not be undone.
+        Quarantined = "QUARANTINED",
+        /// A person retried the run.
+        Revived = "REVIVED",
+    }
+
+    /// What was done to a booking after it had been created.
+    BookingChangeKind of domain::state::BookingChangeKind {
+        /// Moved to another time.
+        Moved = "MOVED",
+        /// Cancelled by a person.
+        Cancelled = "CANCELLED",
+    }
+
+    /// Legal text that a customer accepts before connecting a calendar system.
+    TermsDocument of domain::state::TermsDocument {
+        /// The vendor's terms of service.
+        TermsOfService = "TERMS_OF_SERVICE",
+        /// The vendor's privacy policy.
+        PrivacyPolicy = "PRIVACY_POLICY",
+    }
+
     /// How far a booking has got, from the request to its end.
     BookingState of domain::state::BookingState {
         /// Accepted; the time is not blocked yet.

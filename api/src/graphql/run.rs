@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     context::{ContextExt, format_id, if_visible, parse_id, require_member},
-    enums::RunStatus,
+    enums::{RunStatus, StepOutcome},
     failure::{Result, null_if_missing},
     node::{self, Node},
     page::{args, connection, slice},
@@ -171,10 +171,9 @@ impl RunStep {
         &self.0.state
     }
 
-    /// Outcome of the step in one word, such as `WENT_ON`, `WAITED`, `RETRIED`, `UNDONE`, `DONE` or `FAILED`;
-    /// `REVIVED` records that a person retried the run.
-    async fn outcome(&self) -> &str {
-        &self.0.outcome
+    /// What came of the step; null if a newer version of Muster recorded something that this one does not know.
+    async fn outcome(&self) -> Option<StepOutcome> {
+        domain::state::StepOutcome::parse(&self.0.outcome).map(StepOutcome::from)
     }
 
     /// The state that follows; null if the run ended or stayed in its state.

@@ -212,7 +212,7 @@ async fn a_list_of_bookings_comes_with_everything_around_it() {
         assert_eq!(*connection, json!({ "viaServiceAccount": true, "capabilities": { "create": true } }));
         assert_eq!(
             node["participants"][1]["room"],
-            json!({ "name": "attic", "connection": { "state": "ACTIVE" } })
+            json!({ "name": "attic", "connectedMailbox": { "state": "ACTIVE" } })
         );
         assert_eq!(node["run"]["subject"]["title"], "Interview");
     }

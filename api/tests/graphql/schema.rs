@@ -96,6 +96,45 @@ fn a_mutation_takes_one_required_input_at_most_and_answers_user_errors() {
     }
 }
 
+/// Fields of type `String` whose descriptions list the words that they may hold, as `TYPE.field`.
+fn strings_with_words(schema: &Schema) -> Vec<String> {
+    let is_word = |text: &str| text.len() > 1 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let lists_words = |description: Option<&Node<str>>| {
+        let quoted = description.into_iter().flat_map(|text| text.split('`').skip(1).step_by(2));
+        quoted.filter(|text| is_word(text)).count() > 1
+    };
+    let mut found = Vec::new();
+    for (name, ty) in &schema.types {
+        let fields: Vec<_> = match ty {
+            ExtendedType::Object(object) => {
+                let fields = object.fields.iter();
+                fields.map(|(field, of)| (field, of.ty.inner_named_type(), of.description.as_ref())).collect()
+            }
+            ExtendedType::InputObject(input) => {
+                let fields = input.fields.iter();
+                fields.map(|(field, of)| (field, of.ty.inner_named_type(), of.description.as_ref())).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (field, of, description) in fields {
+            if of == "String" && lists_words(description) {
+                found.push(format!("{name}.{field}"));
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// One of several words is an enum, so that the description and the code cannot differ. Codes are strings: new ones may
+/// come, and docs/errors.md lists them.
+#[test]
+fn what_is_one_of_several_words_is_an_enum() {
+    let codes = ["Check.name", "ConnectPrerequisite.name", "Conflict.code"];
+    let found = strings_with_words(&schema());
+    assert_eq!(found, codes, "make enums of the others");
+}
+
 #[test]
 fn a_list_with_cursors_has_all_of_relay() {
     let schema = schema();

@@ -11,7 +11,7 @@ pub(super) enum RawDateTime {
     Date(NaiveDate),
     /// A time in a zone that stands elsewhere.
     Local(NaiveDateTime),
-    /// A time in UTC.
+    /// An instant, written with a `Z`.
     Utc(NaiveDateTime),
 }
 

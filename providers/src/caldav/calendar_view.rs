@@ -15,7 +15,7 @@ use crate::{EventPage, FreeBusy, Result};
 /// What may be seen of one calendar.
 #[derive(Debug)]
 pub(super) enum CalendarView {
-    /// Its events.
+    /// Everything in the calendar, as iCalendar resources.
     Events(ReadResources),
     /// Only when it is busy.
     Busy(Vec<Busy>),

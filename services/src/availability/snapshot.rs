@@ -142,7 +142,7 @@ pub(crate) struct CalendarSnapshot {
     pub tenant: Uuid,
     /// Calendars of users, in the requested order.
     pub users: Vec<Calendar>,
-    /// Calendars of rooms.
+    /// The calendar of each requested room, in the requested order.
     pub rooms: Vec<Calendar>,
 }
 

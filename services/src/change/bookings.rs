@@ -2,7 +2,7 @@
 
 use domain::{
     Reason, TimeRange, WrittenVia,
-    state::{Answer, BookingState, OnlineMeetingState},
+    state::{Answer, BookingChangeKind, BookingState, OnlineMeetingState},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
@@ -32,7 +32,7 @@ pub struct BookingChange {
     /// Whether to release all occupancy of the booking.
     pub free: bool,
     /// An entry for the booking's history: what happened, the former time, and by whom.
-    pub record: Option<(&'static str, TimeRange, String)>,
+    pub record: Option<(BookingChangeKind, TimeRange, String)>,
 }
 
 /// The calendar to which a booking is written.
@@ -149,12 +149,18 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn record(&self, booking: Uuid, what: &str, old: TimeRange, by_whom: String) -> Result<()> {
+    async fn record(
+        &self,
+        booking: Uuid,
+        what: BookingChangeKind,
+        old: TimeRange,
+        by_whom: String,
+    ) -> Result<()> {
         let row = entity::booking_change::ActiveModel {
             id: Set(self.services.ids.uuid()),
             tenant_id: Set(self.tenant),
             booking_id: Set(booking),
-            what: Set(what.to_owned()),
+            what: Set(what.as_str().to_owned()),
             old_start: Set(old.start),
             old_end: Set(old.end),
             by_whom: Set(by_whom),

@@ -13,7 +13,10 @@ mod own_consent;
 mod session;
 mod typed_credentials;
 
-use domain::{Id, ProviderKind, Reason, ids, state::IntegrationState};
+use domain::{
+    Id, ProviderKind, Reason, ids,
+    state::{IntegrationState, TermsDocument},
+};
 use providers::microsoft::identity::Ask;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
@@ -95,7 +98,7 @@ pub struct TypedCredentials {
 /// Where the browser goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextPage {
-    /// To a page of the provider.
+    /// Redirects the browser to the calendar system, for sign-in or consent.
     Provider(Url),
     /// To the page that shows what the organisation will be asked for.
     Ask,
@@ -223,14 +226,15 @@ impl Connect {
 
     async fn accept_terms(&self, tx: &mut Tx, integration: Uuid, who: &str) -> Result<()> {
         let settings = &self.services.settings;
-        for (document, version) in
-            [("TERMS_OF_SERVICE", &settings.terms_version), ("PRIVACY_POLICY", &settings.privacy_version)]
-        {
+        for (document, version) in [
+            (TermsDocument::TermsOfService, &settings.terms_version),
+            (TermsDocument::PrivacyPolicy, &settings.privacy_version),
+        ] {
             let row = entity::terms_acceptance::ActiveModel {
                 id: Set(self.services.ids.uuid()),
                 tenant_id: Set(tx.tenant()),
                 integration_id: Set(integration),
-                document: Set(document.to_owned()),
+                document: Set(document.as_str().to_owned()),
                 document_version: Set(version.clone()),
                 accepted_by: Set(who.to_owned()),
                 accepted_at: Set(tx.now()),

@@ -68,7 +68,7 @@ async fn t16_no_return_address_leads_a_browser_elsewhere(app: TestApp) {
         ("the issuer of another tenant", format!("/sign-in/{}/{}", other.id, issuer.id)),
         ("an issuer that does not exist", format!("/sign-in/{}/iss_{}", acme.id, "0".repeat(32))),
         ("a tenant that does not exist", format!("/sign-in/ten_{}/{}", "0".repeat(32), issuer.id)),
-        ("ids that are none", "/sign-in/..%2f/x".to_owned()),
+        ("ids that are none", "/sign-in/none/x".to_owned()),
     ] {
         let answer = Visitor::new().get(&app.base.join(&page).unwrap()).await;
         let to = answer.header("location").unwrap_or_default().to_owned();

@@ -312,7 +312,7 @@ async fn move_batch(
         list(batch, |s| s.status.is_over()).into(),
         list(batch, |_| services.ids.uuid()).into(),
         list(batch, |s| s.line.state.clone()).into(),
-        list(batch, |s| s.line.outcome.to_owned()).into(),
+        list(batch, |s| s.line.outcome.as_str().to_owned()).into(),
         list(batch, |s| s.line.next.clone().unwrap_or_default()).into(),
         list(batch, |s| s.line.attempt).into(),
         list(batch, |s| reason(&s.line.reason)).into(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     Clock, Reason, Timestamp,
-    state::{Lane, RunStatus},
+    state::{Lane, RunStatus, StepOutcome},
 };
 use entity::run::Model as Run;
 use queue::jobs::Claimed;
@@ -78,7 +78,7 @@ pub struct HistoryEntry {
     /// The state whose step ran.
     pub state: String,
     /// The result in one word, such as `DONE`.
-    pub outcome: &'static str,
+    pub outcome: StepOutcome,
     /// The state after the step; `None` when the run ended or stayed.
     pub next: Option<String>,
     /// Which attempt it was, from 1 on.
@@ -147,7 +147,7 @@ impl ClaimedRun {
         }
         if self.row.cancel_requested && !self.is_undoing() {
             let reason = Reason::new("RUN_CANCELLED", "Somebody cancelled this run.");
-            return Some(self.start_undoing(reason, "CANCELLED", now));
+            return Some(self.start_undoing(reason, StepOutcome::Cancelled, now));
         }
         None
     }
@@ -170,7 +170,7 @@ impl ClaimedRun {
         transition
     }
 
-    fn base(&self, outcome: &'static str, now: Timestamp) -> Transition {
+    fn base(&self, outcome: StepOutcome, now: Timestamp) -> Transition {
         let state = self.state().to_owned();
         let mut trail: Vec<String> = serde_json::from_value(self.row.trail.clone()).unwrap_or_default();
         if !self.is_undoing() && !trail.contains(&state) {
@@ -205,17 +205,22 @@ impl ClaimedRun {
 
     fn forward(&self, next: Next<&'static str>, now: Timestamp) -> Transition {
         match next {
-            Next::Done => Transition { status: RunStatus::Done, ..self.base("DONE", now) },
+            Next::Done => Transition { status: RunStatus::Done, ..self.base(StepOutcome::Done, now) },
             Next::Wait { until: None, or: None } => {
                 let reason = Reason::new("WAIT_UNNAMED", "A step waits for neither a time nor a signal.");
-                self.start_undoing(reason, "FAILED", now)
+                self.start_undoing(reason, StepOutcome::Failed, now)
             }
             Next::Wait { until, or } => {
                 let due = until.unwrap_or(now + FOR_EVER);
-                Transition { status: RunStatus::Waiting, wait_signal: or, due, ..self.base("WAITED", now) }
+                Transition {
+                    status: RunStatus::Waiting,
+                    wait_signal: or,
+                    due,
+                    ..self.base(StepOutcome::Waited, now)
+                }
             }
             Next::Go(to) if self.row_of_state().is_some_and(|row| row.then.contains(&to)) => {
-                let mut transition = self.base("WENT_ON", now);
+                let mut transition = self.base(StepOutcome::WentOn, now);
                 transition.line.next = Some(to.to_owned());
                 to.clone_into(&mut transition.state);
                 transition
@@ -223,14 +228,14 @@ impl ClaimedRun {
             Next::Go(_) => {
                 let reason =
                     Reason::new("SUCCESSOR_UNKNOWN", "A step went to a state that its table does not allow.");
-                self.start_undoing(reason, "FAILED", now)
+                self.start_undoing(reason, StepOutcome::Failed, now)
             }
         }
     }
 
     /// One undo is done: continues with the state before it, or ends the run.
     fn backward(&self, now: Timestamp) -> Transition {
-        let mut transition = self.base("UNDONE", now);
+        let mut transition = self.base(StepOutcome::Undone, now);
         transition.reason = self.stored_reason();
         transition.trail.retain(|state| *state != transition.line.state);
         match transition.trail.last().cloned() {
@@ -261,7 +266,7 @@ impl ClaimedRun {
         };
         match (wait, undoing) {
             (Some(wait), _) => {
-                let mut transition = self.base("RETRIED", now);
+                let mut transition = self.base(StepOutcome::Retried, now);
                 transition.status = if undoing { RunStatus::Undoing } else { RunStatus::Waiting };
                 transition.reason = if undoing { self.stored_reason() } else { Some(reason.clone()) };
                 transition.due = domain::time::after(now, wait.min(MAX_WAIT));
@@ -273,13 +278,13 @@ impl ClaimedRun {
                 reason.with_next_action("Check what is left at the provider, then retry the run."),
                 now,
             ),
-            (None, false) => self.start_undoing(reason, "FAILED", now),
+            (None, false) => self.start_undoing(reason, StepOutcome::Failed, now),
         }
     }
 
     /// Turns the run to undoing, beginning with the state that was entered last for the first time. This is not the
     /// present state if the table led back to an earlier one.
-    fn start_undoing(&self, reason: Reason, outcome: &'static str, now: Timestamp) -> Transition {
+    fn start_undoing(&self, reason: Reason, outcome: StepOutcome, now: Timestamp) -> Transition {
         let mut transition = self.base(outcome, now);
         if let Some(last) = transition.trail.last().filter(|last| **last != transition.state).cloned() {
             transition.line.next = Some(last.clone());
@@ -294,7 +299,7 @@ impl ClaimedRun {
 
     /// Quarantines the run until a person looks at it.
     fn park(&self, reason: Reason, now: Timestamp) -> Transition {
-        let mut transition = self.base("QUARANTINED", now);
+        let mut transition = self.base(StepOutcome::Quarantined, now);
         transition.status = RunStatus::Quarantined;
         transition.line.reason = Some(reason.clone());
         transition.reason = Some(reason);

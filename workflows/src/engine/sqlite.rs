@@ -83,7 +83,7 @@ pub(super) async fn move_one_by_one(
             s.run.into(),
             (s.revision + 1).into(),
             line.state.clone().into(),
-            line.outcome.into(),
+            line.outcome.as_str().into(),
             line.next.clone().into(),
             line.attempt.into(),
             json(&line.reason).into(),

@@ -15,7 +15,7 @@ pub use self::change::BookingMutation;
 use self::participant::Participant;
 use super::{
     context::{ContextExt, format_id, parse_id},
-    enums::{BookingState, OnlineMeetingState, WrittenVia},
+    enums::{BookingChangeKind, BookingState, OnlineMeetingState, WrittenVia},
     failure::{Result, null_if_missing},
     integration::{self, Integration, ServiceAccount},
     page::{args, connection},
@@ -202,8 +202,8 @@ connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| ro
 /// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]
 pub struct BookingChange {
-    /// What was done: `MOVED` or `CANCELLED`.
-    what: String,
+    /// What was done; null if a newer version of Muster recorded something that this one does not know.
+    what: Option<BookingChangeKind>,
     /// Start of the meeting before the change.
     old_start: DateTime,
     /// End of the meeting before the change.
@@ -217,7 +217,7 @@ pub struct BookingChange {
 impl From<booking_change::Model> for BookingChange {
     fn from(row: booking_change::Model) -> Self {
         Self {
-            what: row.what,
+            what: domain::state::BookingChangeKind::parse(&row.what).map(BookingChangeKind::from),
             old_start: row.old_start.into(),
             old_end: row.old_end.into(),
             by_whom: row.by_whom,

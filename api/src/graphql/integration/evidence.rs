@@ -10,7 +10,7 @@ use services::{
 use super::stored;
 use crate::graphql::{
     context::format_id,
-    enums::Verdict,
+    enums::{TermsDocument, Verdict},
     scalar::{DateTime, EmailAddress},
 };
 
@@ -73,8 +73,8 @@ impl From<verification::Check> for Check {
 /// A person's acceptance of one version of a legal document.
 #[derive(SimpleObject)]
 pub struct TermsAcceptance {
-    /// Accepted document: `TERMS_OF_SERVICE` or `PRIVACY_POLICY`.
-    document: String,
+    /// Accepted document; null if a newer version of Muster recorded one that this one does not know.
+    document: Option<TermsDocument>,
     /// Version of the accepted document.
     document_version: String,
     /// Who accepted the document: an email address, or the id of a user, vendor key or invitation.
@@ -86,7 +86,7 @@ pub struct TermsAcceptance {
 impl From<terms_acceptance::Model> for TermsAcceptance {
     fn from(row: terms_acceptance::Model) -> Self {
         Self {
-            document: row.document,
+            document: domain::state::TermsDocument::parse(&row.document).map(TermsDocument::from),
             document_version: row.document_version,
             accepted_by: row.accepted_by,
             accepted_at: row.accepted_at.into(),

@@ -37,7 +37,7 @@ struct Pricing<'a> {
     operation: &'a Operation,
     variables: &'a Map<String, serde_json::Value>,
     default_page: u64,
-    /// Length of a list that has no arguments of its own, where the pricing stands.
+    /// Length of a list without arguments of its own at the current position; a list within it counts as a page again.
     longest: u64,
     /// Costs of fragments, for each such length.
     known: HashMap<(&'a str, u64), u64>,
@@ -57,16 +57,18 @@ impl<'a> Pricing<'a> {
                     return INTROSPECTION;
                 }
                 let elements = self.elements(field);
-                let work = elements.saturating_add(self.maxima(field));
+                let work = elements.saturating_add(self.maxima(field).div_ceil(COMPUTED_PER_ROW));
                 let is_one_answer = work > 0 && !responds_for_each(field);
+                let each = if is_one_answer { 1 } else { elements.max(1) };
+                let times = self.page(within, field, elements).saturating_mul(each);
                 let outside = self.longest;
                 if is_one_answer {
                     self.longest = self.default_page.max(work);
+                } else if field.definition.ty.is_list() {
+                    self.longest = self.default_page;
                 }
                 let inner = self.set(&field.selection_set);
                 self.longest = outside;
-                let each = if is_one_answer { 1 } else { elements.max(1) };
-                let times = self.page(within, field, elements).saturating_mul(each);
                 // The work itself is paid for as well: it is done even if next to nothing is selected.
                 times.saturating_mul(inner).saturating_add(work).saturating_add(1)
             }
@@ -172,6 +174,10 @@ impl<'a> Pricing<'a> {
         }
     }
 }
+
+/// Computed items that cost as much as one row of the database: measured, 1,000 slots take 3 ms, 10 users with their
+/// roles 1 ms.
+const COMPUTED_PER_ROW: u64 = 10;
 
 /// Whether the field responds once for each element of its arguments: with a list, or with a type whose lists are counted
 /// where the type stands.
@@ -324,11 +330,18 @@ mod tests {
             price(&schema, text, json!({ "i": input }))
         };
         let work = |people: u64, slots: u64| {
-            1 + (people + slots) + (1 + 2 * (people + slots)) + (1 + people + slots)
+            let work = people + slots / 10;
+            1 + work + (1 + 2 * work.max(20)) + (1 + work.max(20))
         };
         assert_eq!(of(100, Some(1_000)), work(100, 1_000));
         assert_eq!(of(1, None), work(1, 200), "the default bounds it as well");
-        assert!(of(100, Some(1)) > 3 * 100 && of(1, Some(1_000)) > 3 * 1_000);
+        let nested = "query ($i: AvailabilityInput!) { availability(input: $i) { slots { rooms { id } } } }";
+        let input = json!({ "i": { "userIds": vec!["x"; 100], "maxSlots": 1_000 } });
+        assert_eq!(
+            price(&schema, nested, input),
+            1 + 200 + (1 + 200 * (1 + 20)),
+            "a page of rooms for each slot"
+        );
     }
 
     #[test]
@@ -336,7 +349,7 @@ mod tests {
         let schema = schema();
         let ids = json!({ "ids": vec!["x"; 100] });
         let text = "query ($ids: [ID!]!) { nodes(ids: $ids) { ...F } }
-            fragment F on Integration { connections(first: 100) { nodes { id } } }";
+            fragment F on Integration { connectedMailboxes(first: 100) { nodes { id } } }";
         assert_eq!(price(&schema, text, ids), 1 + 100 + 100 * (1 + 100 * 2));
     }
 }

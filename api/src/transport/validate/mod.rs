@@ -31,7 +31,7 @@ const KEPT: u64 = 1_024 * 1_024;
 /// A document that may run with these variables.
 #[derive(Debug, Clone)]
 pub struct ValidatedOperation {
-    /// The validated document.
+    /// Parsed and checked against the schema; shared with later requests for the same text.
     pub document: Arc<Checked>,
     /// Maximum cost of the request, see [`Limits::cost`].
     pub cost: u64,
