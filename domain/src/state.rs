@@ -86,7 +86,7 @@ words! {
         Waited = "WAITED",
         /// The step failed and will be repeated.
         Retried = "RETRIED",
-        /// The step was undone.
+        /// What the step had done was taken back.
         Undone = "UNDONE",
         /// The run is complete.
         Done = "DONE",

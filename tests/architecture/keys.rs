@@ -44,8 +44,12 @@ const KEPT: &[(&str, &str, Owner)] = &[
         Owner::Installation,
     ),
     // The digest of a credential with the tenant that the request names: whoever presents it gets its answer.
-    ("services/src/access/identities.rs", "known: Cache<Presented, Known>", Owner::Content),
-    ("services/src/access/identities.rs", "familiar: Cache<Presented, Known>", Owner::Content),
+    ("services/src/access/identities.rs", "known: Cache<CredentialDigest, CachedIdentity>", Owner::Content),
+    (
+        "services/src/access/identities.rs",
+        "familiar: Cache<CredentialDigest, CachedIdentity>",
+        Owner::Content,
+    ),
     ("services/src/keys/signing.rs", "data_keys: Cache<Uuid, KeyRing>", Owner::Ours),
     (
         "providers/src/google/tokens.rs",
@@ -53,13 +57,13 @@ const KEPT: &[(&str, &str, Owner)] = &[
         Owner::Scope,
     ),
     // An issuer's registration, which belongs to one tenant.
-    ("providers/src/openid/mod.rs", "kept: Cache<Uuid, Arc<Mutex<Kept>>>", Owner::Ours),
+    ("providers/src/openid/mod.rs", "kept: Cache<Uuid, Arc<Mutex<CachedMetadata>>>", Owner::Ours),
     ("providers/src/exchange/mod.rs", "servers: Cache<String, Url>", Owner::Scope),
     ("providers/src/exchange/mod.rs", "rooms: Cache<String, Arc<Vec<RoomInfo>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "places: Cache<String, Arc<Located>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "accounts: Cache<String, Arc<Account>>", Owner::Scope),
-    ("providers/src/caldav/mod.rs", "lists: Cache<String, Arc<Aged<Listed>>>", Owner::Scope),
-    ("providers/src/caldav/mod.rs", "homes: Cache<String, Arc<Aged<Vec<Collection>>>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "lists: Cache<String, Arc<Cached<Listing>>>", Owner::Scope),
+    ("providers/src/caldav/mod.rs", "homes: Cache<String, Arc<Cached<Vec<Collection>>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "aliases: Cache<String, Arc<Option<Alias>>>", Owner::Scope),
     ("providers/src/caldav/mod.rs", "hidden: Cache<String, Arc<Vec<url::Url>>>", Owner::Scope),
     ("providers/src/caldav/auth.rs", "refused: Cache<String, ()>", Owner::Scope),
