@@ -267,7 +267,7 @@ async fn every_mutation_leaves_an_entry_with_who_did_it_and_by_which_request() {
 fn every_mutation_of_the_schema_is_tried() {
     let schema = Schema::parse(api::graphql::sdl(), "schema.graphql").unwrap();
     let names: BTreeSet<&str> =
-        schema.get_object("Mutation").unwrap().fields.keys().map(|name| name.as_str()).collect();
+        schema.get_object("Mutation").unwrap().fields.keys().map(apollo_compiler::Name::as_str).collect();
     assert_eq!(names, MUTATIONS.iter().map(|(_, field, ..)| *field).collect());
 }
 
