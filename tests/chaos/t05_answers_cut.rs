@@ -23,8 +23,8 @@ const CUTS: [(&str, &str, &str, usize); 3] = [
 async fn t05_answers_cut_after_the_act_leave_one_live_event_for_each_booking() {
     let mut cluster = Cluster::set(SMALL).await;
     for (_, method, path, times) in CUTS {
-        // Every second one, and twice as many as have to be met: the path of a creation is part of the other two paths, so
-        // that further cancellations and updates use up faults that are meant for creations.
+        // Every second one, and twice as many as have to be met: the path of a creation begins that of a cancellation, which
+        // uses up faults that are meant for creations.
         for skip in 0..2 * times {
             let fault = json!({ "match": { "method": method, "path_contains": path }, "skip": skip, "times": 1,
                 "action": "drop_after" });

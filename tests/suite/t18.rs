@@ -260,6 +260,23 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
 async fn t18_a_caller_that_goes_away_at_any_moment_loses_no_connection() {
     let mut scene = Box::pin(Scene::new(2)).await;
     let (mut moments, mut wasted) = (0, 0);
+    // How often a caller waits depends on how fast everybody else is. So it is tried until it went away while the provider
+    // had rotated already.
+    for round in 0.. {
+        assert!(round < 50, "the danger was not met");
+        let (dropped, unused) = sweep(&mut scene).await;
+        (moments, wasted) = (moments + dropped, wasted + unused);
+        if moments >= 10 && wasted >= 1 {
+            break;
+        }
+    }
+    scene.finish().await;
+}
+
+/// Drops a caller at each moment in turn, from the first to the end; returns how many there were, and after how many of them
+/// the provider had rotated for nothing.
+async fn sweep(scene: &mut Scene) -> (usize, usize) {
+    let (mut moments, mut wasted) = (0, 0);
     loop {
         scene.app.clock.advance(Duration::hours(2));
         let ended = dropped_after(moments, scene.credentials[0].current()).await.is_some();
@@ -268,13 +285,10 @@ async fn t18_a_caller_that_goes_away_at_any_moment_loses_no_connection() {
         assert!((1..=2).contains(&refreshes), "{refreshes} after {moments} moments");
         wasted += usize::from(refreshes == 2);
         if ended {
-            break;
+            return (moments, wasted);
         }
         moments += 1;
     }
-    assert!(moments >= 10, "dropped at {moments} moments");
-    assert!(wasted >= 1, "at some of them the provider had rotated already");
-    scene.finish().await;
 }
 
 /// As many consents as there are users, each with the same refresh token; answers how many there are.
