@@ -257,22 +257,24 @@ async fn t22_a_use_case_that_is_dropped_at_any_moment_leaves_nothing_behind() {
         let services = h.over(store.clone());
         let watch = Shared::default();
         let mut moments = 0;
-        for which in 0..5 {
-            for polls in 0.. {
-                let tenant = tenants[polls % TENANTS];
-                let ended = dropped_after(polls, act(&services, &h, tenant, which, polls)).await;
-                let other = tenants[(polls + 1) % TENANTS];
-                visit(&store, other.uuid(), &watch, End::Commit).await.unwrap();
-                bare(&store, &watch).await;
-                moments += 1;
-                if ended {
-                    break;
+        // How often a use case waits depends on how fast the database is.
+        while moments < 40 {
+            for which in 0..5 {
+                for polls in 0.. {
+                    let tenant = tenants[polls % TENANTS];
+                    let ended = dropped_after(polls, act(&services, &h, tenant, which, polls)).await;
+                    let other = tenants[(polls + 1) % TENANTS];
+                    visit(&store, other.uuid(), &watch, End::Commit).await.unwrap();
+                    bare(&store, &watch).await;
+                    moments += 1;
+                    if ended {
+                        break;
+                    }
+                    assert!(polls < 500, "it never ends");
                 }
-                assert!(polls < 500, "it never ends");
             }
         }
         assert_eq!(watch.lock().unwrap().leaks, [""; 0]);
-        assert!(moments >= 40, "dropped at {moments} moments");
     })
     .await;
 }
