@@ -26,22 +26,19 @@ use actix_web::{
 use tokio::net::TcpStream;
 
 pub(crate) use self::connection::Activity;
-use self::connection::{DeadlineStream, IdleTimeout};
+use self::connection::{ClientTimeouts, DeadlineStream};
 
 use crate::{
     graphiql, health,
-    state::{State, TooMany},
-    transport::{http, websocket},
+    request::{REQUEST_ID, RequestId},
+    state::{State, TooManyConnections},
+    transport::{answer::Answer, http, websocket},
 };
 
 /// How long a client may take to acknowledge the end of its connection.
 const DISCONNECT: Duration = Duration::from_secs(2);
 /// How long a server that is shutting down waits for responses in progress, in seconds.
 const SHUTDOWN_SECS: u64 = 20;
-
-/// What an address is answered that has as many connections as it may have.
-const TOO_MANY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Registers the routes of GraphQL, GraphiQL and the health endpoints.
 pub fn configure(routes: &mut web::ServiceConfig, state: &web::Data<State>) {
@@ -73,7 +70,7 @@ pub fn serve(
     let stopping = builder.graceful_shutdown_signal();
     let connections = move || {
         let (shared, more, stopping) = (state.clone(), more.clone(), stopping.clone());
-        let patience = IdleTimeout {
+        let timeouts = ClientTimeouts {
             head: state.config.head_timeout,
             idle: state.config.keep_alive,
             unread: state.config.unread_timeout,
@@ -103,10 +100,11 @@ pub fn serve(
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
             ready(match places.connect(peer.map(|peer| peer.ip())) {
-                Ok(place) => Ok((DeadlineStream::new(stream, patience, place), Protocol::Http1, peer)),
-                Err(TooMany) => {
-                    // Whoever gets it knows why; whoever takes nothing is not waited for.
-                    let _told = stream.into_std().and_then(|mut stream| stream.write(TOO_MANY));
+                Ok(place) => Ok((DeadlineStream::new(stream, timeouts, place), Protocol::Http1, peer)),
+                Err(TooManyConnections) => {
+                    // Best effort: the connection is closed without waiting for the client.
+                    let _told =
+                        stream.into_std().and_then(|mut stream| stream.write(&too_many_connections(&places)));
                     Err(DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))
                 }
             })
@@ -119,4 +117,17 @@ pub fn serve(
         connections,
     )?;
     Ok(server.run())
+}
+
+/// The response to a connection above the limit of its address. Nothing of the request has been read.
+fn too_many_connections(state: &State) -> Vec<u8> {
+    let (id, error) = (RequestId::make(&state.ids), state.overloaded());
+    let body = serde_json::to_string(&Answer::refused(&error, &id)).unwrap_or_default();
+    let (status, wait) = (error.status(), error.retry_after().unwrap_or_default());
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nretry-after: {wait}\r\n\
+         {REQUEST_ID}: {id}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }

@@ -147,9 +147,9 @@ pub(crate) enum Opened {
     By(Holder),
 }
 
-/// An address has as many connections as it may have.
+/// A client address has reached its limit of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooMany;
+pub(crate) struct TooManyConnections;
 
 /// State shared by all request handlers. One per process.
 pub struct State {
@@ -217,15 +217,18 @@ impl State {
         client::address(request, &self.config.trusted_proxies)
     }
 
-    /// Counts one more connection of an address, unless it has as many as it may have. A proxy's own are not counted: it is
-    /// one address for all its clients, and bounds theirs itself.
-    pub(crate) fn connect(&self, peer: Option<IpAddr>) -> Result<Option<CountGuard<IpAddr>>, TooMany> {
+    /// Counts a connection of a client address, unless the address has reached its limit. Connections of trusted proxies are
+    /// not counted: a proxy limits its own clients.
+    pub(crate) fn connect(
+        &self,
+        peer: Option<IpAddr>,
+    ) -> Result<Option<CountGuard<IpAddr>>, TooManyConnections> {
         let Some(address) = peer.and_then(|peer| client::connected(peer, &self.config.trusted_proxies))
         else {
             return Ok(None);
         };
         let place = self.connections.take(vec![address], |_| self.config.connections_each);
-        place.map(Some).ok_or(TooMany)
+        place.map(Some).ok_or(TooManyConnections)
     }
 
     /// Holder of a request, judging by what is known without I/O.

@@ -1,37 +1,37 @@
-//! Under which names a server answers, where that is limited.
+//! Limits the host names under which a server responds, and the origins from which it accepts requests.
 //!
-//! A page whose name is made to lead to this machine (DNS rebinding) is of the same origin as what a server shows under
-//! that name, and can read it: a development server's token, or the doors of the sandbox. The name itself gives it away,
-//! so only names that nobody else can own are served. A page of another origin can send forms without reading the
-//! answer; its browser says where it is from.
+//! With DNS rebinding, a page whose name resolves to this machine has the same origin as the server under that name, and
+//! could read a development server's token or control the sandbox. The request names the attacker's host, so only names
+//! that nobody else can own are served. A page of another origin can send forms although it cannot read the response; the
+//! browser names that origin.
 
 use url::{Host, Url};
 
-/// What is wrong with a request.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stranger {
-    /// It names another host.
+pub enum HostRefusal {
+    /// The request names another host.
     Host,
-    /// It comes from a page of another origin.
+    /// The request comes from a page of another origin.
     Origin,
 }
 
-/// Refuses a request to another name than loopback's and `hosts`, and one from a page of another name, unless its origin is
-/// among `allowed`. `host` is the authority that the request names; of its origins, one that is no text is `None`.
+/// Refuses a request unless its host is loopback or listed in `hosts`, and every origin is such a host or listed in
+/// `allowed`. `host` is the authority in the request; an `Origin` header that is not text is `None`.
 pub fn check<'a>(
     host: Option<&str>,
     mut origins: impl Iterator<Item = Option<&'a str>>,
     hosts: &[String],
     allowed: &[String],
-) -> Result<(), Stranger> {
+) -> Result<(), HostRefusal> {
     if !host.is_some_and(|host| is_served(&format!("http://{host}"), hosts)) {
-        return Err(Stranger::Host);
+        return Err(HostRefusal::Host);
     }
     let is_fine = |origin: &str| is_served(origin, hosts) || allowed.iter().any(|allowed| allowed == origin);
-    if origins.all(|origin| origin.is_some_and(is_fine)) { Ok(()) } else { Err(Stranger::Origin) }
+    if origins.all(|origin| origin.is_some_and(is_fine)) { Ok(()) } else { Err(HostRefusal::Origin) }
 }
 
-/// Whether the host of an address is this machine, or on the list.
+/// Whether the host of a URL is this machine or listed.
 fn is_served(address: &str, hosts: &[String]) -> bool {
     let Ok(url) = Url::parse(address) else { return false };
     match url.host() {
@@ -50,7 +50,7 @@ fn is_served(address: &str, hosts: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    fn of(host: &str, origin: Option<&str>) -> Result<(), Stranger> {
+    fn of(host: &str, origin: Option<&str>) -> Result<(), HostRefusal> {
         let hosts = ["muster.example.com".to_owned()];
         let allowed = ["https://app.example.com".to_owned()];
         check(Some(host), origin.into_iter().map(Some), &hosts, &allowed)
@@ -76,9 +76,9 @@ mod tests {
             "127.0.0.1.evil.example:4000",
             "a@evil.example",
         ] {
-            assert_eq!(of(host, None), Err(Stranger::Host), "{host}");
+            assert_eq!(of(host, None), Err(HostRefusal::Host), "{host}");
         }
-        assert_eq!(check(None, std::iter::empty(), &[], &[]), Err(Stranger::Host));
+        assert_eq!(check(None, std::iter::empty(), &[], &[]), Err(HostRefusal::Host));
     }
 
     #[test]
@@ -87,9 +87,9 @@ mod tests {
             assert_eq!(of("localhost:4000", Some(origin)), Ok(()), "{origin}");
         }
         for origin in ["http://evil.example", "null", "", "https://app.example.com.evil.example"] {
-            assert_eq!(of("localhost:4000", Some(origin)), Err(Stranger::Origin), "{origin}");
+            assert_eq!(of("localhost:4000", Some(origin)), Err(HostRefusal::Origin), "{origin}");
         }
         let unreadable = check(Some("localhost"), std::iter::once(None), &[], &[]);
-        assert_eq!(unreadable, Err(Stranger::Origin));
+        assert_eq!(unreadable, Err(HostRefusal::Origin));
     }
 }

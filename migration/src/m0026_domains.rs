@@ -1,4 +1,5 @@
-//! The domains that a provider has verified for an organisation; null until its directory is read again.
+//! Stores the domains that a provider has verified for an organisation. The column is null until the organisation's
+//! directory is next read.
 
 use sea_orm_migration::prelude::*;
 

@@ -7,7 +7,7 @@ use actix_web::{
     http::{StatusCode, header, uri::Authority},
     web::{self, Bytes, Data, PayloadConfig},
 };
-use domain::hosts::{self, Stranger};
+use domain::hosts::{self, HostRefusal};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -93,10 +93,12 @@ impl Names {
         let authority = request.uri().authority().map(Authority::as_str);
         let origins = request.headers().get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
         let (status, message) = match hosts::check(authority.or(host.as_deref()), origins, &[], &[]).err()? {
-            Stranger::Host => {
+            HostRefusal::Host => {
                 (StatusCode::MISDIRECTED_REQUEST, "The sandbox does not answer under this name.")
             }
-            Stranger::Origin => (StatusCode::FORBIDDEN, "Pages of this origin may ask the sandbox nothing."),
+            HostRefusal::Origin => {
+                (StatusCode::FORBIDDEN, "The sandbox does not respond to pages of this origin.")
+            }
         };
         Some(HttpResponse::build(status).body(message))
     }

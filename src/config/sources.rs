@@ -30,7 +30,7 @@ const FOREIGN: [&str; 7] = [
 pub struct Sources {
     merged: config::Config,
     /// The file, as it was named.
-    file: Option<String>,
+    file: String,
 }
 
 /// One value that is in force.
@@ -59,7 +59,7 @@ impl Sources {
             .list_separator(",")
             .ignore_empty(true)
             .source(Some(variables.filter(|(name, value)| is_ours(name, value)).collect()));
-        for setting in flat(&defaults.cache) {
+        for setting in flat(&defaults.cache, "") {
             if matches!(setting.value, ValueKind::Array(_)) {
                 environment = environment.with_list_parse_key(&setting.key);
             }
@@ -69,7 +69,7 @@ impl Sources {
             sources = sources.add_source(File::from(file).format(FileFormat::Toml));
         }
         let merged = sources.add_source(environment).build().map_err(unreadable)?;
-        Ok(Self { merged, file: file.map(|file| file.display().to_string()) })
+        Ok(Self { merged, file: file.map(|file| file.display().to_string()).unwrap_or_default() })
     }
 
     /// The configuration, if all of it is known and of the right type. Whether it can work is not asked.
@@ -79,17 +79,7 @@ impl Sources {
 
     /// All values, in the order of the keys.
     pub fn settings(&self) -> Vec<Setting> {
-        let mut settings = flat(&self.merged.cache);
-        for setting in &mut settings {
-            // The parser of files shows their paths relative to the working directory.
-            if let Some(file) = &self.file
-                && setting.origin != DEFAULT
-                && !setting.origin.starts_with("MUSTER_")
-            {
-                setting.origin.clone_from(file);
-            }
-        }
-        settings
+        flat(&self.merged.cache, &self.file)
     }
 }
 
@@ -103,27 +93,28 @@ fn is_ours(name: &str, value: &str) -> bool {
     !is_foreign && !is_service
 }
 
-/// The values in a table, with those of the tables in it.
-fn flat(table: &Value) -> Vec<Setting> {
+/// The values in a table and in the tables below it. `file` is the origin of what stands in the file: the parser knows it
+/// only relative to the working directory.
+fn flat(table: &Value, file: &str) -> Vec<Setting> {
     let mut settings = Vec::new();
-    walk("", table, &mut settings);
+    walk("", table, file, &mut settings);
     settings.sort_by(|one, other| one.key.cmp(&other.key));
     settings
 }
 
-fn walk(key: &str, value: &Value, settings: &mut Vec<Setting>) {
+fn walk(key: &str, value: &Value, file: &str, settings: &mut Vec<Setting>) {
     if let ValueKind::Table(entries) = &value.kind {
         let entries: &Map<String, Value> = entries;
         for (name, inner) in entries {
             let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            walk(&key, inner, settings);
+            walk(&key, inner, file, settings);
         }
         return;
     }
     let origin = match value.origin() {
         None => DEFAULT.to_owned(),
         Some("the environment") => format!("MUSTER_{}", key.to_uppercase().replace('.', "__")),
-        Some(file) => file.to_owned(),
+        Some(_) => file.to_owned(),
     };
     settings.push(Setting { key: key.to_owned(), value: value.kind.clone(), origin });
 }

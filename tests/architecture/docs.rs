@@ -1,25 +1,26 @@
-//! Doc comments say what the name of their item does not say.
+//! Doc comments add information to the name of their item.
 //!
 //! `/// The written via.` on `written_via` is worse than nothing, because it looks like documentation. A comment counts
 //! as empty if all its words, without stop words, occur in the name of its item or of the type around it. Sources are
-//! scanned line by line: many columns and words are declared inside macros, which no parser of Rust looks into.
+//! scanned line by line: many columns and enum values are declared inside macros, which a Rust parser does not
+//! look into.
 
 use std::{collections::BTreeSet, fs};
 
 use crate::links::{files, root};
 
-/// Words without a meaning of their own.
+/// Words that carry no information.
 const STOP_WORDS: &[&str] = &[
     "a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "had", "has", "have", "her", "his",
     "how", "if", "in", "is", "it", "its", "of", "on", "or", "s", "that", "the", "their", "this", "to", "was",
     "were", "what", "when", "where", "which", "who", "whom", "whose", "with",
 ];
 
-/// What stands between the visibility and the name of an item.
+/// Keywords that may precede the name of an item, after its visibility.
 const KEYWORDS: &[&str] =
     &["async", "const", "enum", "fn", "mod", "static", "struct", "trait", "type", "union", "unsafe"];
 
-/// A doc comment with the names around it.
+/// A doc comment with the names of its item and of the enclosing item.
 struct Documented<'a> {
     /// The line of the item, not of its comment, counted from 1.
     line: usize,
@@ -68,7 +69,7 @@ fn without_visibility(code: &str) -> &str {
     }
 }
 
-/// The name of the item that a line begins: of a function, type, field or variant, or of an entry in a macro's table.
+/// The name of the item that a line declares: a function, type, field or variant, or an entry in a macro's table.
 fn name(code: &str) -> Option<&str> {
     let mut rest = without_visibility(code).trim_start_matches("r#").trim_start_matches('"');
     loop {
@@ -101,7 +102,7 @@ fn documented(source: &str) -> Vec<Documented<'_>> {
     for (number, line) in source.lines().enumerate() {
         let code = line.trim();
         if unclosed > 0 || code.starts_with("#[") {
-            // An attribute, which may go on over several lines.
+            // An attribute, which may span several lines.
             unclosed += code.matches(['[', '(']).count().cast_signed();
             unclosed -= code.matches([']', ')']).count().cast_signed();
             continue;
@@ -136,11 +137,11 @@ fn no_doc_comment_only_repeats_names() {
         let empty = items.iter().filter(|item| item.is_empty());
         faults.extend(empty.map(|item| format!("{file}:{}: {}: {}", item.line, item.name, item.comment)));
     }
-    assert!(all > 5000, "the sources are looked for in the right place");
+    assert!(all > 5000, "the sources are found");
     assert!(faults.is_empty(), "{} doc comments only repeat names:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// The names in a source whose comments say nothing.
+/// The names of the items whose comments add no information.
 fn empty(source: &str) -> Vec<&str> {
     documented(source).into_iter().filter(Documented::is_empty).map(|item| item.name).collect()
 }
@@ -149,7 +150,7 @@ fn empty(source: &str) -> Vec<&str> {
 fn a_comment_that_repeats_the_name_is_found() {
     assert_eq!(empty("/// The written via.\nwritten_via: Option<String>,"), ["written_via"]);
     assert_eq!(empty("/// The policies.\n#[serde(\n    default\n)]\npub(super) fn policy() {"), ["policy"]);
-    assert_eq!(empty("/// When it is.\npub at: Timestamp,"), ["at"], "stop words alone say nothing");
+    assert_eq!(empty("/// When it is.\npub at: Timestamp,"), ["at"], "stop words alone add no information");
     assert_eq!(
         empty("/// A signing key.\n#[derive(Debug)]\npub const unsafe fn SigningKey() {"),
         ["SigningKey"]
@@ -167,7 +168,7 @@ fn a_comment_that_repeats_the_names_around_it_is_found() {
     assert_eq!(empty("Cancel {\n    /// The run to cancel.\n    run: Id<Run>,"), ["run"]);
     let after =
         "struct Booking {\n    x: u8,\n}\n\nstruct Room {\n    /// The booking's title.\n    title: String,";
-    assert_eq!(empty(after), [""; 0], "another type's name says something");
+    assert_eq!(empty(after), [""; 0], "the name of another type adds information");
 }
 
 #[test]
@@ -176,6 +177,6 @@ fn a_comment_that_says_something_passes() {
         "struct Booking {\n    /// The subject line, as attendees see it.\n    title: String,\n",
         "    /// When the booking was accepted.\n    created_at: Timestamp,\n    without: u8,",
     );
-    assert_eq!(documented(fields).len(), 2, "an item without a comment is none of the test's business");
+    assert_eq!(documented(fields).len(), 2, "items without a comment are ignored");
     assert_eq!(empty(fields), [""; 0]);
 }

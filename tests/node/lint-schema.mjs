@@ -1,13 +1,12 @@
 // Lints the GraphQL schema with graphql-eslint (`schema-all` and `schema-relay`) and prints every finding as JSON.
 // node lint-schema.mjs SCHEMA
 //
-// What is left out is named here, with its reason. Whatever is not named is linted, so a new type is linted from the
-// day it is written.
+// Exceptions are listed here, each with its reason. Everything else is linted, including every new type.
 import { readFileSync } from 'node:fs';
 import plugin from '@graphql-eslint/eslint-plugin';
 import { ESLint } from 'eslint';
 
-// These are parts of other objects, or computed for one answer: nobody refers to one of them by an id.
+// These types are parts of other objects, or computed for one response; no client refers to them by id.
 const VALUE_TYPES = [
   'Availability', 'BookingChange', 'CampaignItem', 'CampaignPreview', 'CampaignProgress', 'Capabilities', 'Check', 'Conflict',
   'ConnectPrerequisite', 'ConnectedMailboxFailure', 'DirectoryPage', 'DirectoryPerson', 'MailboxCalendar', 'OpenIdIdentity',
@@ -15,7 +14,7 @@ const VALUE_TYPES = [
   'TermsAcceptance', 'TimeSpan', 'UnreadableItem', 'UnreadableItems', 'UserCalendar', 'Viewer', 'Workflow', 'WorkflowState',
 ];
 
-// These are listed and never fetched one by one.
+// Clients list these objects and never fetch them individually.
 const EDGES_WITHOUT_NODE = [
   'ApiKeyEdge', 'AuditEntryEdge', 'CampaignItemEdge', 'IssuedTokenEdge', 'OpenIdIdentityEdge', 'OpenIdIssuerEdge', 'RunStepEdge',
 ];
@@ -29,11 +28,11 @@ const rules = {
   ...off(
     // The interface's fields come first in the SDL that async-graphql writes.
     'alphabetize',
-    // There are mutations and subscriptions.
+    // The schema has mutations and subscriptions.
     'no-root-type',
-    // A payload always comes; what was refused stands in its `userErrors`.
+    // A mutation always returns a payload; `userErrors` contains the reasons for a refusal.
     'require-nullable-result-in-root',
-    // Payloads carry what they changed; the whole of `Query` in each would be priced with each.
+    // Payloads contain the changed objects; a `Query` field would add its cost to each payload.
     'require-field-of-type-query-in-mutation-result',
   ),
   ...on('strict-id-in-types', {
@@ -41,7 +40,7 @@ const rules = {
     acceptedIdTypes: ['ID'],
     exceptions: { types: VALUE_TYPES, suffixes: ['Payload', 'Connection', 'Edge', 'Error'] },
   }),
-  // Lists whose length is bounded are plain lists.
+  // Lists of bounded length are plain lists.
   ...on('relay-edge-types', { withEdgeSuffix: true, shouldImplementNode: true, listTypeCanWrapOnlyEdgeType: false }),
 };
 
@@ -60,7 +59,7 @@ const eslint = new ESLint({
 const text = readFileSync(path, 'utf8');
 const lines = text.split('\n');
 
-/** The type that a line of the schema stands in. */
+/** The type that encloses a line of the schema. */
 const typeAt = (line) => {
   for (let index = line - 1; index >= 0; index -= 1) {
     const found = lines[index].match(/^(?:type|input|enum|interface|union|scalar) (\w+)/);

@@ -1,4 +1,4 @@
-//! Every route has one spelling: what is decided by a path is decided for whatever the router takes for the same.
+//! Every route has one spelling, so that a check of the path and the router cannot disagree.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use muster::dev;
 
 use crate::edges::get;
 
-/// What routes are named by where they are no texts themselves.
+/// Constants by which the sources name routes, with their values.
 const NAMED: [(&str, &str); 7] = [
     ("connect::SIGNED_IN", services::connect::SIGNED_IN),
     ("connect::CONSENTED", services::connect::CONSENTED),
@@ -22,7 +22,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-/// The paths of all routes, with something in the place of what varies.
+/// The paths of all routes, with `x1` in place of each variable segment.
 fn routes() -> Vec<String> {
     let texts = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("api/src"));
     let mut routes = Vec::new();
@@ -41,7 +41,7 @@ fn routes() -> Vec<String> {
     routes
 }
 
-/// Other spellings of a path.
+/// Alternative spellings of a path.
 fn spellings(path: &str) -> Vec<String> {
     let mut found: Vec<String> =
         ["/", "/.", "/x/..", "/%2e", "/x/%2E%2e", "/%5c"].map(|before| format!("{before}{path}")).into();
@@ -84,7 +84,7 @@ async fn every_route_has_one_spelling() {
             let answer = get(&authority, &path, &authority).await;
             assert!(answer.starts_with("HTTP/1.1 400"), "{path}: {answer}");
         }
-        // Upper and lower case are two paths, to the router as to whoever decides.
+        // Paths are case-sensitive, in the router and in every check.
         let fixed = !route.contains("x1");
         if fixed {
             let answer = get(&authority, &route.to_uppercase(), &authority).await;

@@ -1,8 +1,8 @@
-//! A person's consent is refreshed once for all nodes, whatever happens in between (T18).
+//! One refresh of a person's consent serves all nodes, even after a crash or a dropped caller (T18).
 //!
-//! The nodes are whole ones with services, connections and memory of their own. They share the database and nothing
-//! else, as processes do; what is lost with a process is what each of them keeps in memory. The sandbox's journal says
-//! how often a consent was refreshed. As at Microsoft, a refresh token that was replaced goes on working.
+//! Each node has its own services, connections and memory. Like separate processes, the nodes share only the database;
+//! a crash loses only the memory of one node. The sandbox's journal records each refresh of a consent. As at Microsoft,
+//! a refresh token remains valid after it is replaced.
 
 use std::{
     pin::pin,
@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::harness::{Stack, TestApp, steps::at};
 
-/// How much is asked for: in the suite little, at full size what the requirement says.
+/// Load of the tests: small in the suite, as required by the specification at full size.
 struct Size {
     nodes: usize,
     callers: usize,
@@ -48,14 +48,14 @@ struct Scene {
     user: Uuid,
     nodes: Vec<Node>,
     credentials: Vec<Arc<dyn Credentials>>,
-    /// How many lines of the sandbox's journal were read.
+    /// Number of lines of the sandbox's journal already consumed.
     read: usize,
 }
 
 type Answers = Vec<Result<Credential, Error>>;
 
 fn token(credential: &Credential) -> &str {
-    let Credential::Bearer(token) = credential else { panic!("no token of a person's consent") };
+    let Credential::Bearer(token) = credential else { panic!("a person's consent yields a bearer token") };
     token.expose_secret()
 }
 
@@ -96,7 +96,7 @@ impl Scene {
         scene
     }
 
-    /// One more node on the same database.
+    /// Starts another node on the same database.
     async fn join(&mut self) {
         let config = Config { roles: Vec::new(), connections: 4, ..self.app.config.clone() };
         let node = app::start(&config, Arc::new(self.app.clock.clone()), None, None).await.unwrap();
@@ -115,10 +115,10 @@ impl Scene {
         let of_user = entity::consent_grant::of(self.tenant)
             .filter(entity::consent_grant::Column::UserId.eq(self.user))
             .one(&txn);
-        of_user.await.unwrap().expect("the consent is there")
+        of_user.await.unwrap().expect("the consent exists")
     }
 
-    /// How often the consent was refreshed since this was asked last.
+    /// Number of refreshes of the consent since the previous call.
     async fn refreshes(&mut self) -> usize {
         let since = self.app.journal(self.read).await;
         self.read += since.len();
@@ -127,7 +127,8 @@ impl Scene {
         tokens.filter(of_person).count()
     }
 
-    /// Lets so many callers of every node ask at once, for a token or for another one than this.
+    /// Requests a token from `callers` concurrent callers on every node; if a token was refused, requests its
+    /// replacement.
     async fn ask(&self, callers: usize, refused: Option<&Credential>) -> Answers {
         let mut asking = JoinSet::new();
         for credentials in self.credentials.iter().flat_map(|one| std::iter::repeat_n(one, callers)) {
@@ -142,11 +143,11 @@ impl Scene {
         asking.join_all().await
     }
 
-    /// The one token that everybody was answered, which the provider accepts.
+    /// Returns the token that all callers received; fails unless there is only one and the provider accepts it.
     async fn agreed(&self, answers: Answers) -> Credential {
-        let mut answers = answers.into_iter().map(|answer| answer.expect("nobody loses the connection"));
+        let mut answers = answers.into_iter().map(|answer| answer.expect("no caller loses the connection"));
         let first = answers.next().unwrap();
-        assert!(answers.all(|other| token(&other) == token(&first)), "all have the same token");
+        assert!(answers.all(|other| token(&other) == token(&first)), "all callers receive the same token");
         let me = http::Request::new(http::Method::GET, self.app.sandbox.join("/v1.0/me").unwrap())
             .authorization(&format!("Bearer {}", token(&first)));
         let answer = muster::demo::browser::client().unwrap().send(me).await.unwrap();
@@ -154,7 +155,7 @@ impl Scene {
         first
     }
 
-    /// Something that the database does from now on whenever a consent is changed.
+    /// Installs a trigger that runs `does` before every update of a consent.
     async fn on_update(&self, does: &str) {
         let sql = format!(
             "CREATE OR REPLACE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does} RETURN NEW; END $$;
@@ -183,20 +184,30 @@ async fn t18_a_consent_is_refreshed_once_for_all_nodes() {
     for cycle in 0..size.cycles {
         scene.app.clock.advance(Duration::hours(2));
         let live = scene.agreed(scene.ask(size.callers, None).await).await;
-        assert_eq!(scene.refreshes().await, 1, "of {} callers in cycle {cycle}", size.nodes * size.callers);
+        assert_eq!(
+            scene.refreshes().await,
+            1,
+            "refreshes for {} callers in cycle {cycle}",
+            size.nodes * size.callers
+        );
         if cycle % 3 == 2 {
             let other = scene.agreed(scene.ask(size.callers, Some(&live)).await).await;
-            assert_ne!(token(&other), token(&live), "not the one that was refused");
-            assert_eq!(scene.refreshes().await, 1, "of all who were refused in cycle {cycle}");
+            assert_ne!(token(&other), token(&live), "the refused token is replaced");
+            assert_eq!(
+                scene.refreshes().await,
+                1,
+                "refreshes after all callers were refused in cycle {cycle}"
+            );
         }
     }
     scene.join().await;
     scene.agreed(scene.ask(1, None).await).await;
-    assert_eq!(scene.refreshes().await, 0, "a node that comes later finds what the others have");
+    assert_eq!(scene.refreshes().await, 0, "a node that starts later uses the shared token");
     scene.finish().await;
 }
 
-/// What is planted here is what there would be without the shared token; the count must show it.
+/// The planted trigger removes the shared access token, as if nodes did not share it; the count must show the
+/// difference.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_the_count_shows_nodes_that_refresh_for_themselves() {
     let mut scene = Box::pin(Scene::new(4)).await;
@@ -204,11 +215,11 @@ async fn t18_the_count_shows_nodes_that_refresh_for_themselves() {
     scene.app.clock.advance(Duration::hours(2));
     let answers = scene.ask(5, None).await;
     assert!(answers.iter().all(Result::is_ok));
-    assert_eq!(scene.refreshes().await, 4, "each node once");
+    assert_eq!(scene.refreshes().await, 4, "one refresh by each node");
     scene.finish().await;
 }
 
-/// The provider has replaced the refresh token and nobody has stored the new one.
+/// The provider has replaced the refresh token, but no node has stored the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_a_crash_between_rotation_and_storing_loses_no_connection() {
     let mut scene = Box::pin(Scene::new(4)).await;
@@ -217,10 +228,10 @@ async fn t18_a_crash_between_rotation_and_storing_loses_no_connection() {
         let before = scene.grant().await;
         scene.on_update("RAISE EXCEPTION 'the node dies here';").await;
         for answer in scene.ask(1, None).await {
-            let error = answer.expect_err("what was not stored is not used");
+            let error = answer.expect_err("a token that was not stored is not used");
             assert!(matches!(error.remedy, Remedy::RetryAfter(_)), "round {round}: {error:?}");
         }
-        assert_eq!(scene.refreshes().await, 4, "the provider has rotated each time");
+        assert_eq!(scene.refreshes().await, 4, "the provider rotates the token each time");
         assert_eq!(scene.grant().await.secret, before.secret);
         scene.owner("DROP TRIGGER planted ON consent_grant").await;
         scene.agreed(scene.ask(3, None).await).await;
@@ -232,14 +243,14 @@ async fn t18_a_crash_between_rotation_and_storing_loses_no_connection() {
         let lost = |answer: &Result<Credential, Error>| {
             answer.as_ref().is_err_and(|error| !matches!(error.remedy, Remedy::RetryAfter(_)))
         };
-        assert!(!answers.iter().any(lost), "an answer that was cut is no refusal: {answers:?}");
+        assert!(!answers.iter().any(lost), "a lost response is not a refusal: {answers:?}");
         scene.refreshes().await;
         scene.agreed(scene.ask(3, None).await).await;
     }
     scene.finish().await;
 }
 
-/// Lets a future be polled so many times, then drops it; answers what it answered, if it got there.
+/// Polls a future at most `polls` times, then drops it; returns its output, or `None` if it did not complete.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let (mut future, mut left) = (pin!(future), polls);
     std::future::poll_fn(|context| {
@@ -255,15 +266,15 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
     .await
 }
 
-/// Whoever asks goes away: at the first thing that is waited for, at the second, and so on to the end.
+/// Drops a caller while it waits: at the first await point, at the second, and so on until the caller completes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_a_caller_that_goes_away_at_any_moment_loses_no_connection() {
     let mut scene = Box::pin(Scene::new(2)).await;
     let (mut moments, mut wasted) = (0, 0);
-    // How often a caller waits depends on how fast everybody else is. So it is tried until it went away while the provider
-    // had rotated already.
+    // The number of await points depends on the speed of the other tasks, so sweeps repeat until a caller was dropped
+    // after the provider had rotated the token.
     for round in 0.. {
-        assert!(round < 50, "the danger was not met");
+        assert!(round < 50, "no caller was dropped after a rotation");
         let (dropped, unused) = sweep(&mut scene).await;
         (moments, wasted) = (moments + dropped, wasted + unused);
         if moments >= 10 && wasted >= 1 {
@@ -273,8 +284,8 @@ async fn t18_a_caller_that_goes_away_at_any_moment_loses_no_connection() {
     scene.finish().await;
 }
 
-/// Drops a caller at each moment in turn, from the first to the end; returns how many there were, and after how many of them
-/// the provider had rotated for nothing.
+/// Drops a caller at each await point in turn until the caller completes; returns the number of await points, and the
+/// number of dropped callers whose refresh had to be repeated.
 async fn sweep(scene: &mut Scene) -> (usize, usize) {
     let (mut moments, mut wasted) = (0, 0);
     loop {
@@ -282,7 +293,7 @@ async fn sweep(scene: &mut Scene) -> (usize, usize) {
         let ended = dropped_after(moments, scene.credentials[0].current()).await.is_some();
         scene.agreed(scene.ask(2, None).await).await;
         let refreshes = scene.refreshes().await;
-        assert!((1..=2).contains(&refreshes), "{refreshes} after {moments} moments");
+        assert!((1..=2).contains(&refreshes), "{refreshes} refreshes after a drop at await point {moments}");
         wasted += usize::from(refreshes == 2);
         if ended {
             return (moments, wasted);
@@ -291,7 +302,7 @@ async fn sweep(scene: &mut Scene) -> (usize, usize) {
     }
 }
 
-/// As many consents as there are users, each with the same refresh token; answers how many there are.
+/// Stores a consent for every user, all with the same refresh token; returns the number of users.
 async fn many_consents(scene: &mut Scene) -> usize {
     let grant = scene.grant().await;
     let services = &scene.nodes[0].services;
@@ -315,19 +326,20 @@ async fn many_consents(scene: &mut Scene) -> usize {
     users.len()
 }
 
-/// Many consents end at the same moment while the provider is slow: others go on reading and writing.
+/// The access tokens of many consents expire at once while the provider is slow; other transactions continue.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t18_refreshing_leaves_half_of_the_connections_to_everybody_else() {
     let mut scene = Box::pin(Scene::new(1)).await;
     let consents = many_consents(&mut scene).await;
-    assert!(consents >= 4, "as many consents as the node has connections");
+    assert!(consents >= 4, "at least as many consents as the node has connections");
     let slow = json!({ "match": { "path_contains": "/token" }, "action": "slow", "ms": 1_500, "times": 100 });
     scene.app.fault(slow).await;
     let order = Mutex::new(Vec::new());
     let others = async {
         while scene.app.observe("/control/faults").await[0]["times"].as_u64() == Some(100) {}
         for _ in 0..20 {
-            let txn = scene.nodes[0].services.store.write(scene.tenant).await.expect("there is a connection");
+            let txn =
+                scene.nodes[0].services.store.write(scene.tenant).await.expect("a connection is available");
             assert_eq!(entity::tenant_user::of(scene.tenant).all(&txn).await.unwrap().len(), consents);
         }
         order.lock().unwrap().push("others");
@@ -340,7 +352,11 @@ async fn t18_refreshing_leaves_half_of_the_connections_to_everybody_else() {
     let (answers, ()) = tokio::join!(refreshed, others);
     assert!(answers.iter().all(Result::is_ok));
     let order = order.into_inner().unwrap();
-    assert_eq!(order, ["others", "refreshed"], "whoever needs no token does not wait for the provider");
+    assert_eq!(
+        order,
+        ["others", "refreshed"],
+        "transactions that need no token do not wait for the provider"
+    );
     scene.app.clear_faults().await;
     scene.finish().await;
 }

@@ -39,7 +39,7 @@ pub(crate) struct Activity {
     /// A request has ended and the stream has not noticed yet.
     has_ended: Cell<bool>,
     is_upgraded: Cell<bool>,
-    /// One of the connections that its address may have.
+    /// Counts towards the connections of the client address until the connection is upgraded or closed.
     place: RefCell<Option<CountGuard<IpAddr>>>,
 }
 
@@ -56,7 +56,7 @@ impl Activity {
         self.place.take();
     }
 
-    /// The other protocol has ended.
+    /// Marks the other protocol as ended: what still arrives counts towards the limit between two requests.
     pub(crate) fn close(&self) {
         self.is_upgraded.set(false);
         self.has_ended.set(true);
@@ -78,76 +78,76 @@ impl Drop for RequestGuard {
     }
 }
 
-/// Time limits for a client between two requests.
+/// Time limits for a client, between two requests and while it reads a response.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct IdleTimeout {
+pub(super) struct ClientTimeouts {
     /// Limit from the first byte of a head to its end; for the first head, from the start of the connection.
     pub(super) head: Duration,
     /// Limit from a response to the first byte of the next head.
     pub(super) idle: Duration,
     /// How long a client may read less than `least` of a waiting response.
     pub(super) unread: Duration,
-    /// How many bytes of it are something.
+    /// Bytes that a client must read within `unread`.
     pub(super) least: usize,
 }
 
-/// How a client takes what is sent to it.
+/// How fast a client reads what is sent to it.
 #[derive(Debug, Default)]
-struct Taking {
-    /// Since when it has not taken it as fast as it was sent, and how much it has taken since.
+struct ReadProgress {
+    /// Since when the client has been slower than the server, and the number of bytes read since then.
     behind: Option<(Instant, usize)>,
-    /// Whether what is to be sent had to wait.
+    /// Whether the bytes to be sent next had to wait for the client.
     has_waited: bool,
 }
 
-impl Taking {
-    /// It took so much; `all` says whether nothing is left to send.
-    fn took(&mut self, bytes: usize, all: bool, least: usize) {
+impl ReadProgress {
+    /// Records that the client read some bytes; `all` if nothing is left to send.
+    fn record_read(&mut self, bytes: usize, all: bool, least: usize) {
         let had_waited = std::mem::take(&mut self.has_waited);
         if let Some((_, taken)) = &mut self.behind {
             *taken = taken.saturating_add(bytes);
-            // What goes out at once shows that it keeps up again.
+            // Bytes that are accepted at once show that the client keeps up again.
             if *taken >= least || (all && !had_waited) {
                 self.behind = None;
             }
         }
     }
 
-    /// It takes nothing now; answers when it is given up.
-    fn waits(&mut self, now: Instant, patience: Duration) -> Instant {
+    /// Records that the client accepts nothing now; returns when it is to be disconnected.
+    fn record_wait(&mut self, now: Instant, limit: Duration) -> Instant {
         self.has_waited = true;
-        self.behind.get_or_insert((now, 0)).0 + patience
+        self.behind.get_or_insert((now, 0)).0 + limit
     }
 }
 
-/// A stream that ends when its client is late.
+/// A stream that ends when its client exceeds a time limit.
 pub(super) struct DeadlineStream<T> {
     stream: T,
     activity: Rc<Activity>,
-    patience: IdleTimeout,
+    timeouts: ClientTimeouts,
     /// Whether the time for the head is running.
     has_begun: bool,
-    /// How much has come while no request was under way.
+    /// Bytes that arrived while no request was in progress.
     unasked: usize,
     deadline: Pin<Box<Sleep>>,
-    taking: Taking,
+    progress: ReadProgress,
     /// Timer after which the client is disconnected; runs while the client reads too little.
     unread: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> DeadlineStream<T> {
     /// Wraps the stream of a newly accepted connection, which occupies one of its address's places.
-    pub(super) fn new(stream: T, patience: IdleTimeout, place: Option<CountGuard<IpAddr>>) -> Self {
-        let deadline = Box::pin(sleep_until(Instant::now() + patience.head));
+    pub(super) fn new(stream: T, timeouts: ClientTimeouts, place: Option<CountGuard<IpAddr>>) -> Self {
+        let deadline = Box::pin(sleep_until(Instant::now() + timeouts.head));
         let activity = Rc::new(Activity { place: RefCell::new(place), ..Activity::default() });
         Self {
             stream,
             activity,
-            patience,
+            timeouts,
             has_begun: true,
             unasked: 0,
             deadline,
-            taking: Taking::default(),
+            progress: ReadProgress::default(),
             unread: None,
         }
     }
@@ -164,7 +164,7 @@ impl<T> DeadlineStream<T> {
     /// Restarts the time for the next head.
     fn start_anew(&mut self) {
         self.has_begun = false;
-        self.extend(self.patience.idle);
+        self.extend(self.timeouts.idle);
     }
 }
 
@@ -188,7 +188,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for DeadlineStream<T> {
                 this.unasked += buffer.filled().len() - before;
                 if !this.has_begun {
                     this.has_begun = true;
-                    this.extend(this.patience.head);
+                    this.extend(this.timeouts.head);
                 }
             } else {
                 this.unasked = 0;
@@ -201,9 +201,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for DeadlineStream<T> {
 }
 
 impl<T> DeadlineStream<T> {
-    /// Whether the client has taken too little for too long; else it is waited for.
+    /// Whether the client has read too little for too long; otherwise registers for the time limit.
     fn is_too_slow(&mut self, cx: &mut Context<'_>) -> bool {
-        let due = self.taking.waits(Instant::now(), self.patience.unread);
+        let due = self.progress.record_wait(Instant::now(), self.timeouts.unread);
         let unread = self.unread.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if unread.deadline() != due {
             unread.as_mut().reset(due);
@@ -217,8 +217,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<T> {
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Ready(Ok(written)) => {
                 self.start_anew();
-                let least = self.patience.least;
-                self.taking.took(written, written == bytes.len(), least);
+                let least = self.timeouts.least;
+                self.progress.record_read(written, written == bytes.len(), least);
                 Poll::Ready(Ok(written))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -242,17 +242,17 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Offers seven bytes or more again and again, for twenty seconds, to a client that takes what the list says and nothing
-    /// behind its end; seven are all, zero is nothing for a second. Answers after how many seconds it was given up.
+    /// Sends to a client for twenty seconds and returns the second in which it is disconnected. The list says how many bytes
+    /// the client reads each time: seven are all that is offered, zero is nothing for one second.
     fn given_up_after(takes: &[usize]) -> Option<u32> {
-        let (begin, mut taking) = (Instant::now(), Taking::default());
+        let (begin, mut progress) = (Instant::now(), ReadProgress::default());
         let mut takes = takes.iter().copied();
         for second in 0..20 {
             let now = begin + second * SECOND;
             while let Some(bytes @ 1..) = takes.next() {
-                taking.took(bytes, bytes == 7, 100);
+                progress.record_read(bytes, bytes == 7, 100);
             }
-            if taking.waits(now, 5 * SECOND) <= now {
+            if progress.record_wait(now, 5 * SECOND) <= now {
                 return Some(second);
             }
         }
@@ -268,10 +268,10 @@ mod tests {
 
     #[test]
     fn a_client_that_keeps_up_again_begins_anew() {
-        // It falls behind, takes the rest of what had waited, then all that is offered, and falls behind once more.
+        // The client falls behind, reads what had waited, then all that is offered, and falls behind again.
         assert_eq!(given_up_after(&[0, 0, 1, 7, 0]), Some(7));
-        assert_eq!(given_up_after(&[0, 0, 200, 0]), Some(7), "it took enough");
-        // That what had waited is taken at last shows nothing.
+        assert_eq!(given_up_after(&[0, 0, 200, 0]), Some(7), "the client read enough");
+        // Reading what had waited does not show that the client keeps up.
         assert_eq!(given_up_after(&[0, 0, 7, 0]), Some(5));
     }
 }

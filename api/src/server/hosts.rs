@@ -5,7 +5,7 @@
 //! names that nobody else can own are served.
 
 use actix_web::{HttpRequest, http::uri::Authority};
-use domain::hosts::{self, Stranger};
+use domain::hosts::{self, HostRefusal};
 
 use crate::{error::Error, request::header, state::Config};
 
@@ -17,9 +17,9 @@ pub(super) fn check(request: &HttpRequest, config: &Config) -> Result<(), Error>
     let authority = request.uri().authority().map(Authority::as_str);
     let asked = authority.or_else(|| header(request, "host"));
     let origins = request.headers().get_all("origin").map(|origin| origin.to_str().ok());
-    hosts::check(asked, origins, &config.hosts, &config.allowed_origins).map_err(|stranger| match stranger {
-        Stranger::Host => Error::HostRefused,
-        Stranger::Origin => Error::OriginRefused,
+    hosts::check(asked, origins, &config.hosts, &config.allowed_origins).map_err(|refusal| match refusal {
+        HostRefusal::Host => Error::HostRefused,
+        HostRefusal::Origin => Error::OriginRefused,
     })
 }
 

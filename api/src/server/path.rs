@@ -1,11 +1,11 @@
-//! Whether a path is written in its one normal form.
+//! Checks that a path is in normal form.
 //!
-//! The router decodes what need not have been encoded, so several spellings lead to one route, while what holds for a
-//! route is decided by how its path is written. Rather than to decode everywhere in the same way, other spellings are
-//! refused: no client of ours uses them.
+//! The router decodes unnecessary percent-encoding, so that several spellings lead to the same route; but limits and
+//! charges are chosen by the raw path. Instead of decoding in every place, Muster refuses all other spellings; no client
+//! needs them.
 
-/// Whether a path is in its normal form: no empty segment but the last, none that leads elsewhere, and nothing encoded that
-/// need not be or that servers read differently.
+/// Whether a path is in normal form: no empty segment except the last, no dot segment, and no percent-encoding that is
+/// unnecessary or that servers interpret differently.
 pub(super) fn is_normal(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else { return false };
     let mut segments = segments.split('/');
@@ -34,7 +34,8 @@ fn byte(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// RFC 3986, section 2.3, says what never needs it; a slash that is encoded is no slash to some and one to others.
+/// Unreserved characters (RFC 3986, section 2.3) need no encoding; some servers treat an encoded slash as a slash and some
+/// do not.
 fn must_be_encoded(byte: u8) -> bool {
     let is_unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !is_unreserved && !byte.is_ascii_control() && !b"/\\".contains(&byte)

@@ -1,4 +1,4 @@
-//! Credentials count where they belong and nowhere else, and only if there is one of them (T19).
+//! A credential is accepted only in its designated place, and only if it occurs exactly once (T19).
 
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite};
@@ -10,7 +10,7 @@ use crate::{
 
 const QUERY: &str = r#"{"query":"{ me }"}"#;
 
-/// Lines of header with which a request must not be anybody's.
+/// Header lines that must not authenticate a request.
 const REFUSED: [&[&str]; 16] = [
     &["authorization: Bearer user", "authorization: Bearer wrong"],
     &["authorization: Bearer wrong", "authorization: Bearer user"],
@@ -30,7 +30,7 @@ const REFUSED: [&[&str]; 16] = [
     &["authorization: Bearer vendor", "muster-tenant: \u{e9}"],
 ];
 
-/// Lines of header that name no credential of ours.
+/// Header lines that carry no credential for Muster.
 const NOT_READ: [&str; 9] = [
     "proxy-authorization: Bearer user",
     "x-authorization: Bearer user",
@@ -51,7 +51,11 @@ fn me(reply: &Reply) -> Value {
 #[tokio::test]
 async fn t19_a_credential_counts_once_and_where_it_belongs() {
     let server = Server::start();
-    assert_eq!(me(&server.post_as(&["authorization: Bearer user"], QUERY).await), "user", "as it should be");
+    assert_eq!(
+        me(&server.post_as(&["authorization: Bearer user"], QUERY).await),
+        "user",
+        "a single credential is accepted"
+    );
     for lines in REFUSED {
         let reply = server.post_as(lines, QUERY).await;
         let code = if lines.len() > 1 && lines[1].contains("tenant") { 403 } else { 401 };
@@ -104,6 +108,6 @@ async fn t19_a_socket_believes_one_credential_only() {
     }
     let mut twice = upgrade(&server, &[PROTOCOL, ("authorization", "Bearer user")]);
     twice.headers_mut().append("authorization", "Bearer wrong".parse().unwrap());
-    let refused = connect_async(twice).await.expect_err("no socket");
+    let refused = connect_async(twice).await.expect_err("the upgrade is refused");
     assert!(matches!(refused, tungstenite::Error::Http(reply) if reply.status() == 401));
 }

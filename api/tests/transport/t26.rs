@@ -1,5 +1,5 @@
-//! Bodies and documents that are meant to cost much (T26). Counted is what the server takes of them; what it
-//! costs in time and memory is not measured here.
+//! Bodies and documents that are designed to be expensive (T26). The tests count the bytes that the server reads; they
+//! do not measure time or memory.
 
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use tokio::{
 use crate::support::{PATIENCE, Reply, Server, open};
 
 const MEGABYTE: usize = 1 << 20;
-/// What the system keeps of a connection for both ends, before anybody has read it.
+/// Upper bound of the unread bytes that the operating system buffers at both ends of a connection.
 const IN_BUFFERS: usize = 12 * MEGABYTE;
-/// The doors: the API, a page's form or a hook, nothing at all.
+/// One path of each kind: the API, a page's form or a hook, a route without a body, no route.
 const DOORS: [&str; 4] = ["/graphql", "/form", "/health", "/nowhere"];
 
-/// Sends a head and then more and more of a body, until nobody takes it. Answers what was taken and what was answered.
+/// Sends a head and then chunks of a body until the server stops reading. Returns the number of bytes sent and the
+/// response.
 async fn poured(server: &Server, head: &str, chunk: &[u8], most: usize) -> (usize, Vec<u8>) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -30,7 +31,7 @@ async fn poured(server: &Server, head: &str, chunk: &[u8], most: usize) -> (usiz
     };
     let mut answer = Vec::new();
     let read = async {
-        // A server that refuses a body may reset the connection after its answer.
+        // A server that refuses a body may reset the connection after its response.
         let _ = from.read_to_end(&mut answer).await;
     };
     let both = async { tokio::join!(pour, read) };
@@ -55,7 +56,7 @@ async fn t26_a_body_without_end_is_taken_no_further_than_its_limit() {
             assert!(answer.is_empty() || Reply::parse(&answer).status == 413, "{path}: {declared}");
         }
     }
-    assert_eq!(server.query("{ hello }").await.status, 200, "others are served");
+    assert_eq!(server.query("{ hello }").await.status, 200, "other requests are served");
 }
 
 #[tokio::test]
@@ -94,7 +95,7 @@ async fn t26_what_is_compressed_is_not_opened() {
         assert_eq!((reply.status, reply.code().as_str()), (415, "UNSUPPORTED_MEDIA_TYPE"), "{coding}");
     }
     let reply = server.request("POST", "/form", &["content-encoding: gzip"], "12345").await;
-    assert_eq!(reply.body, "5 bytes", "as it came");
+    assert_eq!(reply.body, "5 bytes", "the body is passed on unchanged");
     let reply = server.post_as(&["accept-encoding: gzip, br"], r#"{"query":"{ hello }"}"#).await;
     assert_eq!((reply.status, reply.header("content-encoding")), (200, ""));
 }
@@ -106,7 +107,7 @@ async fn t26_documents_in_json_that_go_deep_are_refused() {
     for (name, body) in [
         ("lists", deep("[", "]", 100_000)),
         ("objects", deep("{\"a\":", "}", 30_000)),
-        ("lists without an end", "[".repeat(200_000)),
+        ("unclosed lists", "[".repeat(200_000)),
         ("variables", format!(r#"{{"query":"{{ hello }}","variables":{{"a":{}}}}}"#, deep("[", "]", 90_000))),
         (
             "extensions",
@@ -114,15 +115,15 @@ async fn t26_documents_in_json_that_go_deep_are_refused() {
         ),
         ("a number", format!(r#"{{"query":{}}}"#, "9".repeat(200_000))),
         ("an exponent", r#"{"query":1e999999999}"#.to_owned()),
-        ("half a character", "{\"query\":\"\\ud800\"}".to_owned()),
+        ("a lone surrogate", "{\"query\":\"\\ud800\"}".to_owned()),
         ("spaces", " ".repeat(250_000)),
     ] {
         let reply = server.post(&body).await;
         assert!((400..500).contains(&reply.status), "{name}: {} {}", reply.status, reply.body.len());
-        assert!(reply.body.len() < 2_000, "{name}: the answer is short");
+        assert!(reply.body.len() < 2_000, "{name}: the response is short");
         assert!(!reply.code().is_empty(), "{name}");
     }
-    assert_eq!(server.query("{ hello }").await.status, 200, "others are served");
+    assert_eq!(server.query("{ hello }").await.status, 200, "other requests are served");
 }
 
 const UPGRADE: &str = "GET /graphql/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -148,7 +149,7 @@ async fn t26_a_frame_that_is_too_large_is_not_waited_for() {
         stream.write_all(UPGRADE.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
-            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{name}: it is upgraded");
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{name}: the connection is upgraded");
         }
         assert!(!String::from_utf8_lossy(&answer).to_lowercase().contains("deflate"), "{name}");
         let (mut from, mut to) = stream.split();
@@ -164,7 +165,7 @@ async fn t26_a_frame_that_is_too_large_is_not_waited_for() {
             let _ = from.read_to_end(&mut rest).await;
         };
         let closed = tokio::time::timeout(Duration::from_secs(15), async { tokio::join!(pour, read) }).await;
-        assert!(closed.is_ok(), "{name}: it is closed");
+        assert!(closed.is_ok(), "{name}: the connection is closed");
         assert!(taken < IN_BUFFERS, "{name}: {taken} bytes");
     }
 }

@@ -1,20 +1,19 @@
-//! Whether people see what a text says.
+//! Refuses texts whose appearance differs from their content.
 //!
-//! A text of nothing that can be seen makes a row without a name; overrides of the direction show a text in another order
-//! than programs read it; tags and lone variation selectors hide words in what looks like one letter. Characters that
-//! scripts and emoji need stay: joiners, marks of direction, closed isolates, selectors behind what they select, the tags
-//! of flags.
+//! An invisible name makes a row without a name; direction overrides display a text in another order than programs read
+//! it; tags and lone variation selectors hide words behind one letter. Characters that scripts and emoji need are
+//! allowed: joiners, direction marks, closed isolates, variation selectors after their base character, the tags of flags.
 
 use icu_properties::{CodePointSetData, props::DefaultIgnorableCodePoint};
 
 use super::Fault;
 
-/// The flag before the tags that name a region.
+/// The base character of a flag whose region is spelt in tags.
 const FLAG: char = '\u{1F3F4}';
-/// The end of such tags.
+/// Ends the tags of a flag.
 const CANCEL_TAG: char = '\u{E007F}';
 
-/// Refuses a text that hides what it says. A blank text hides nothing.
+/// Refuses a text that hides its content. A blank text is allowed.
 pub(super) fn check(text: &str) -> Result<(), Fault> {
     if text.is_ascii() {
         return Ok(());
@@ -26,11 +25,11 @@ pub(super) fn check(text: &str) -> Result<(), Fault> {
     text.split(['\n', '\r', '\u{85}', '\u{2029}']).try_for_each(directions)
 }
 
-/// Whether a reader sees something where this character stands.
+/// Whether a character is visible.
 fn is_seen(char: char) -> bool {
     !char.is_whitespace()
         && !is_ignorable(char)
-        // The blank of Braille, and the marks of annotations.
+        // The blank Braille pattern and annotation marks.
         && !matches!(char, '\u{2800}' | '\u{FFF9}'..='\u{FFFB}')
 }
 
@@ -45,13 +44,13 @@ fn is_selector(char: char) -> bool {
     )
 }
 
-/// The first character that hides something wherever it stands, or where it stands.
+/// The first character that hides something, in any position or in its present one.
 fn hidden(text: &str) -> Option<char> {
     let mut before = None;
     let mut in_flag = false;
     for char in text.chars() {
         let fits = match char {
-            // Overrides of the direction; formats that Unicode advises against, and annotations.
+            // Direction overrides, deprecated format characters and annotation marks.
             '\u{202D}' | '\u{202E}' | '\u{206A}'..='\u{206F}' | '\u{FFF9}'..='\u{FFFB}' => false,
             '\u{E0020}'..=CANCEL_TAG => in_flag || before == Some(FLAG),
             char if is_selector(char) => before.is_some_and(is_seen),
@@ -66,7 +65,7 @@ fn hidden(text: &str) -> Option<char> {
     None
 }
 
-/// Every embedding and isolate of a line is closed within it, the last opened first.
+/// Checks that every embedding and isolate of a line is closed within the line, in reverse order of opening.
 fn directions(line: &str) -> Result<(), Fault> {
     let mut open = Vec::new();
     for char in line.chars() {

@@ -109,8 +109,8 @@ impl Collection {
     }
 }
 
-/// The owner. The sharer counts if the server names one, because several servers name whoever it was shared with as the
-/// owner.
+/// Address of the principal to whom the collection belongs: the sharer if the server names one, because several servers
+/// list the sharee in `DAV:owner`.
 fn owner(found: &Resource) -> Option<Url> {
     let invite = found.prop(CALENDARSERVER, "invite").and_then(|invite| {
         invite.child(CALENDARSERVER, "organizer").and_then(|organiser| organiser.text_of(DAV, "href"))

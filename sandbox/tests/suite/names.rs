@@ -1,4 +1,4 @@
-//! Under which names a sandbox answers, and to whose pages.
+//! The host names under which a sandbox responds, and the origins from which it accepts requests.
 
 use reqwest::{Method, header};
 use serde_json::json;

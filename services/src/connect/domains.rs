@@ -1,5 +1,5 @@
-//! The domains of an organisation, as far as its provider has verified them: written when its consent comes into force
-//! and whenever its directory is verified, compared with what a person's consent names.
+//! Verified domains of an organisation: stored when its consent comes into force and at every verification, and compared
+//! with the domains in a user's own consent.
 
 use domain::ProviderKind;
 use providers::Organisation;
@@ -10,8 +10,8 @@ use super::{Connect, own_consent::account_mismatch};
 use crate::{Result, grants::binding, integrations};
 
 impl Connect {
-    /// Refuses a consent that names a domain which is not the organisation's. Where the administrator never allowed to
-    /// read the domains, this decides nothing.
+    /// Refuses a consent that names a domain of another organisation. If the administrator has not granted access to the
+    /// domains, every consent passes this check; the directory decides alone.
     pub(super) async fn require_domains(
         &self,
         integration: &entity::integration::Model,
@@ -27,7 +27,7 @@ impl Connect {
         if known.as_ref().is_some_and(|known| has_all(known, named)) {
             return Ok(());
         }
-        // One may have been added since.
+        // The organisation may have added a domain since.
         let (provider, session) = self.services.grants().session(integration, None).await?;
         let found = provider.organisation(&session).await?;
         if found.id != external {
@@ -48,8 +48,8 @@ fn has_all(known: &[String], named: [&str; 2]) -> bool {
     named.iter().all(|name| known.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
-/// Writes the domains of an organisation that is bound to this integration. What may no longer be read stays. What a
-/// customer's own server says of itself proves nothing and is not written.
+/// Stores the domains of the organisation bound to this integration. Stored domains are kept if the provider no longer
+/// lists any. Domains that a customer's own server claims prove nothing and are not stored.
 pub(crate) async fn store(
     conn: &impl ConnectionTrait,
     tenant: Uuid,

@@ -26,7 +26,7 @@ type Live = (SecretString, Timestamp);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
     slots: Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>,
-    /// Bounds how many connections to the database are held while providers think.
+    /// Limits the database connections held while a provider responds.
     held: Arc<OnceLock<Semaphore>>,
 }
 
@@ -39,20 +39,20 @@ impl Tokens {
         Arc::clone(slots.entry(grant).or_default())
     }
 
-    /// Waits until a row may be locked. The other half of the connections stays free for everything else, however
-    /// many consents end at the same moment and however slow a provider is.
+    /// Waits for permission to lock a row. Half of the connections stay free for other work, however many tokens expire at
+    /// once and however slow the providers are.
     async fn may_hold(&self, connections: u32) -> Option<SemaphorePermit<'_>> {
         let half = usize::try_from(connections / 2).unwrap_or_default().max(1);
         self.held.get_or_init(|| Semaphore::new(half)).acquire().await.ok()
     }
 }
 
-/// What of a credential will not do.
+/// Requirements on an access token.
 #[derive(Debug, Clone, Copy, Default)]
 struct Wanted<'a> {
-    /// Not this one, which the provider refused.
+    /// The token that the provider refused; another one is needed.
     other_than: Option<&'a SecretString>,
-    /// One that is made for these claims.
+    /// Claims that the provider demands, for a newly issued token.
     claims: Option<&'a str>,
 }
 
@@ -165,8 +165,8 @@ impl Broker {
         }
     }
 
-    /// The stored consent, if its organisation still belongs to the tenant, and the access token beside it, if that
-    /// will do.
+    /// The stored consent, if its organisation still belongs to the tenant, and the shared access token, if it is still
+    /// valid and meets the requirements.
     async fn consent(&self, wanted: Wanted<'_>) -> Result<(Secret, Option<Live>)> {
         let txn = self.services.store.read(self.tenant).await?;
         let row = entity::consent_grant::one(self.tenant, self.grant).one(&txn).await?;
@@ -185,7 +185,8 @@ impl Broker {
         Secret::read(&self.services.secrets().open_within(txn, at, &row.secret).await?)
     }
 
-    /// The access token that some node has stored, unless it will not do. One that cannot be read is as good as none.
+    /// The access token that a node has stored, if it is still valid and meets the requirements. An unreadable one is
+    /// ignored.
     async fn stored(
         &self,
         txn: &DatabaseTransaction,
@@ -202,10 +203,10 @@ impl Broker {
         (!wanted.refuses(&token)).then_some((token, ends))
     }
 
-    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and what came of the
-    /// exchange is stored before anybody uses it. Whoever waited for the lock finds the access token that another node
-    /// has stored meanwhile. SQLite belongs to one process, whose slot is lock enough; holding its only writing
-    /// connection while a provider thinks would stop everybody.
+    /// Exchanges the refresh token under a lock on its row: the row is read again inside the lock, and the new tokens are
+    /// stored before they are used. A node that waited for the lock finds the access token that another node has stored.
+    /// SQLite belongs to one process, for which the slot suffices; holding its only writing connection while a provider
+    /// responds would block all other work.
     async fn rotate(&self, wanted: Wanted<'_>) -> Result<Live> {
         let store = &self.services.store;
         if store.backend() != DatabaseBackend::Postgres {
@@ -224,7 +225,7 @@ impl Broker {
         self.keep(txn, exchanged).await
     }
 
-    /// Stores what came of an exchange, sealed, and commits.
+    /// Stores the tokens of an exchange, sealed, and commits.
     async fn keep(&self, txn: DatabaseTransaction, (live, next): Exchanged) -> Result<Live> {
         use entity::consent_grant::{Column as Row, update};
         let (secrets, (token, ends)) = (self.services.secrets(), &live);
@@ -244,7 +245,7 @@ impl Broker {
         Ok(live)
     }
 
-    /// Exchanges a person's refresh token.
+    /// Exchanges a user's refresh token at the provider.
     async fn exchange(&self, secret: Secret, claims: Option<&str>) -> Result<Exchanged> {
         let connectors = &self.services.connectors;
         let text = |token: &SecretString| token.expose_secret().to_owned();
@@ -269,11 +270,11 @@ impl Broker {
     }
 }
 
-/// An access token, and what replaces the stored consent, if anything does.
+/// An access token, and the consent that replaces the stored one if the refresh token was rotated.
 type Exchanged = (Live, Option<Secret>);
 
 enum Fetched {
     Token(Live),
-    /// What never changes.
+    /// A credential that never expires.
     Key(Credential),
 }

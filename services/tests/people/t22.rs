@@ -1,8 +1,8 @@
-//! Row-level security holds whatever happens to a transaction (T22): dropped at any moment, in a panic, at a time-out.
+//! Row-level security holds however a transaction ends (T22): dropped at any await point, in a panic or by a time-out.
 //!
-//! A few connections are shared by many tenants. Whoever gets a connection next must see no row of the tenant that had
-//! it before, and no setting that says whose it was. That this was tried at all is counted: by the server's own number
-//! of a connection, which another tenant has after a transaction that was broken off.
+//! Many tenants share a few connections. The next tenant on a connection must see neither the rows nor the tenant
+//! setting of the previous one. The tests count how often a tenant reuses a connection after another tenant's aborted
+//! transaction; PostgreSQL's backend process id identifies the connection.
 
 use std::{
     collections::HashMap,
@@ -22,16 +22,16 @@ use uuid::Uuid;
 
 use crate::harness::{Harness, on_postgres, person};
 
-/// Connections that all share.
+/// Size of the connection pool that all tenants share.
 const CONNECTIONS: u32 = 2;
 const TENANTS: usize = 6;
 
-/// How often each tenant tries, in the suite and at full size.
+/// Number of transactions of each tenant, in the suite and at full size.
 fn rounds() -> usize {
     if std::env::var_os("MUSTER_TEST_ATTACKS_FULL").is_some() { 1_000 } else { 25 }
 }
 
-/// Lets a future be polled so many times, then drops it; says whether it had ended.
+/// Polls a future at most `polls` times, then drops it; returns whether the future completed.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
     let (mut future, mut left) = (pin!(future), polls);
     let ended = std::future::poll_fn(|context| {
@@ -47,14 +47,14 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
     ended.await
 }
 
-/// What was seen on the connections.
+/// Observations about the shared connections.
 #[derive(Debug, Default)]
 struct Watch {
-    /// Who had a connection last, by the server's number of it, and whether that ended well.
+    /// The last tenant of each connection, by backend process id, and whether its transaction completed.
     last: HashMap<i32, (Uuid, bool)>,
-    /// How often a tenant got a connection on which another's transaction was broken off.
+    /// Number of times a tenant got a connection after another tenant's aborted transaction.
     reused: usize,
-    /// What nobody may see.
+    /// Descriptions of rows and settings that were visible without permission.
     leaks: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Watch {
 
 type Shared = Arc<Mutex<Watch>>;
 
-/// How a transaction ends, unless it is dropped before.
+/// How a transaction ends, unless it is dropped earlier.
 #[derive(Debug, Clone, Copy)]
 enum End {
     Commit,
@@ -84,7 +84,7 @@ enum End {
 
 const ENDS: [End; 5] = [End::Commit, End::Drop, End::Panic, End::TimeOut, End::Refusal];
 
-/// A tenant's transaction, which looks for more than it may see.
+/// Runs a transaction of a tenant that also looks for rows of other tenants.
 async fn visit(store: &Store, tenant: Uuid, watch: &Shared, end: End) -> Result<(), DbErr> {
     let txn = store.write(tenant).await?;
     let sql = "SELECT pg_backend_pid() AS pid, current_setting('app.tenants', true) AS said";
@@ -95,7 +95,11 @@ async fn visit(store: &Store, tenant: Uuid, watch: &Shared, end: End) -> Result<
     let foreign = users.iter().filter(|user| user.tenant_id != tenant).count();
     if foreign > 0 || said != tenant.to_string() || users.is_empty() {
         let seen = users.len();
-        watch.lock().unwrap().leaks.push(format!("{tenant} sees {foreign} of {seen} rows as {said:?}"));
+        watch
+            .lock()
+            .unwrap()
+            .leaks
+            .push(format!("{tenant} sees {foreign} foreign rows of {seen} with the setting {said:?}"));
     }
     finish(txn, end).await?;
     watch.lock().unwrap().leave(pid, tenant);
@@ -124,7 +128,7 @@ fn statement(sql: &str) -> sea_orm::Statement {
     sea_orm::Statement::from_string(sea_orm::DatabaseBackend::Postgres, sql)
 }
 
-/// Looks at every connection outside of any transaction: nothing is set, nothing is seen.
+/// Checks every connection outside a transaction: no tenant is set and no row is visible.
 async fn bare(store: &Store, watch: &Shared) {
     let look = async || {
         let sql = "SELECT coalesce(current_setting('app.tenants', true), '') AS said,
@@ -133,10 +137,14 @@ async fn bare(store: &Store, watch: &Shared) {
         let (said, seen): (String, i64) =
             (row.try_get("", "said").unwrap(), row.try_get("", "seen").unwrap());
         if !said.is_empty() || seen > 0 {
-            watch.lock().unwrap().leaks.push(format!("{seen} rows outside of a transaction, as {said:?}"));
+            watch
+                .lock()
+                .unwrap()
+                .leaks
+                .push(format!("{seen} rows outside a transaction, with the setting {said:?}"));
         }
     };
-    // As many at once as there are connections, each of which is held for a moment.
+    // One concurrent query for each connection; each query holds its connection for a moment.
     futures::future::join_all((0..CONNECTIONS).map(|_| look())).await;
 }
 
@@ -161,7 +169,7 @@ fn random_of<'a, T>(random: &Ids, all: &'a [T]) -> &'a T {
     &all[usize::try_from(random.below(all.len() as u64)).unwrap()]
 }
 
-/// All tenants at once, each of which is broken off again and again.
+/// Runs the transactions of all tenants concurrently and aborts most of them.
 async fn storm(h: &Harness, tenants: &[Id<ids::Tenant>], rounds: usize, seed: u64) -> Shared {
     let (store, clock) = (few_connections(h).await, h.services.clock.clone());
     let watch = Shared::default();
@@ -172,7 +180,7 @@ async fn storm(h: &Harness, tenants: &[Id<ids::Tenant>], rounds: usize, seed: u6
         running.spawn(async move {
             for _ in 0..rounds {
                 let end = *random_of(&random, &ENDS);
-                // Beyond the last moment it ends as it is told to.
+                // A transaction that needs fewer polls than this ends as `end` says.
                 let polls = usize::try_from(random.below(24)).unwrap();
                 let one = dropped_after(polls, visit(&store, tenant, &watch, end));
                 let _broken = AssertUnwindSafe(one).catch_unwind().await;
@@ -191,13 +199,17 @@ async fn t22_whoever_gets_a_connection_next_sees_nothing_of_who_had_it() {
         let watch = watch.lock().unwrap();
         assert_eq!(watch.leaks, [""; 0], "seed 22");
         let wanted = rounds() * TENANTS / 10;
-        assert!(watch.reused >= wanted, "met {} times", watch.reused);
-        println!("{} transactions, {} met", rounds() * TENANTS, watch.reused);
+        assert!(
+            watch.reused >= wanted,
+            "{} connections were reused after an aborted transaction",
+            watch.reused
+        );
+        println!("{} transactions, {} reused connections", rounds() * TENANTS, watch.reused);
     })
     .await;
 }
 
-/// What is planted says whose rows a transaction may touch for as long as the connection lasts.
+/// The planted `set_config` keeps the tenant setting for the lifetime of the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn t22_a_setting_that_outlives_its_transaction_is_found() {
     on_postgres(async |h: Harness| {
@@ -221,7 +233,7 @@ async fn t22_a_setting_that_outlives_its_transaction_is_found() {
 
 type Act<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
-/// What a tenant does through the use cases, by number; `round` tells one time from the next.
+/// Runs a use case of a tenant, selected by number; `round` makes names and addresses unique.
 fn act<'a>(
     services: &'a Services,
     h: &'a Harness,
@@ -257,7 +269,7 @@ async fn t22_a_use_case_that_is_dropped_at_any_moment_leaves_nothing_behind() {
         let services = h.over(store.clone());
         let watch = Shared::default();
         let mut moments = 0;
-        // How often a use case waits depends on how fast the database is.
+        // The number of await points in a use case depends on the speed of the database.
         while moments < 40 {
             for which in 0..5 {
                 for polls in 0.. {
@@ -270,7 +282,7 @@ async fn t22_a_use_case_that_is_dropped_at_any_moment_leaves_nothing_behind() {
                     if ended {
                         break;
                     }
-                    assert!(polls < 500, "it never ends");
+                    assert!(polls < 500, "the use case never completes");
                 }
             }
         }

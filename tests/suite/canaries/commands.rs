@@ -1,5 +1,5 @@
-//! What commands say, when they succeed and when they do not: nothing of what the configuration or the database keeps
-//! secret, but what they are asked for.
+//! Output of commands, successful and failed: no secret from the configuration or the database occurs, except those
+//! that the command is asked to print.
 
 use std::{
     fs::File,
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::needles::{Kind, Needles, Search, hits};
 use crate::harness::TestApp;
 
-/// A command of the operator with this configuration and no other.
+/// Runs an operator's command with this environment only; returns its output and errors.
 fn said(arguments: &[&str], environment: &[(&str, String)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     command.args(arguments).env_clear().env("MUSTER_LOG", "trace").envs(environment.iter().cloned());
@@ -49,7 +49,7 @@ fn t20_commands_that_fail_say_nothing_secret() {
     let postgres = format!("postgres://muster_app:{password}@db.invalid:1/m");
     let redis = format!("redis://user:{password}@127.0.0.1:1/");
     let mut worlds = vec![sound(&sqlite, "memory:"), sound(&postgres, "memory:"), sound(&postgres, &redis)];
-    // Each secret stands where something else is wanted.
+    // Each secret is given as the value of another setting.
     for (name, value) in [
         ("MUSTER_CONNECTIONS", &client),
         ("MUSTER_LISTEN", &master),
@@ -77,21 +77,21 @@ fn t20_commands_that_fail_say_nothing_secret() {
         for arguments in
             [&["doctor"][..], &["migrate"], &["serve"], &["keys", "status"], &["keys", "rotate"], &["token"]]
         {
-            // A server that can start does not end.
+            // A server that starts successfully does not exit.
             if index == 0 && arguments == ["serve"] {
                 continue;
             }
             let said = said(arguments, world);
-            assert!(!said.is_empty() || arguments == ["migrate"], "{arguments:?} says something");
+            assert!(!said.is_empty() || arguments == ["migrate"], "{arguments:?} prints something");
             let hits: Vec<_> = search.hits(said.as_bytes()).collect();
-            assert!(hits.is_empty(), "world {index}, {arguments:?} says {hits:?}: {said}");
+            assert!(hits.is_empty(), "configuration {index}, {arguments:?} prints {hits:?}: {said}");
             count += 1;
         }
     }
     assert!(count > 50, "{count} commands were tried");
 }
 
-/// What the commands that read and export say of an installation in which everything was exercised.
+/// Output of the commands that read and export, on an installation where every feature was exercised.
 pub async fn exports(app: &TestApp) -> String {
     let config = &app.config;
     let environment = [
@@ -122,11 +122,11 @@ pub async fn exports(app: &TestApp) -> String {
     let lines = all.iter().flat_map(|said| said.lines());
     let entries =
         lines.filter(|line| serde_json::from_str::<Value>(line).is_ok_and(|line| line["hash"].is_string()));
-    assert!(entries.count() > 20, "the record is exported: {all:#?}");
+    assert!(entries.count() > 20, "the audit log is exported: {all:#?}");
     all.concat()
 }
 
-/// A command that goes on: its standard error lies in a file, at the finest level.
+/// A long-running command that logs at the finest level to a file.
 struct Going {
     child: std::process::Child,
     complained: std::path::PathBuf,
@@ -149,7 +149,7 @@ impl Drop for Going {
     }
 }
 
-/// The secrets that a development server keeps in its folder.
+/// The secrets in a development server's folder; `None` until all of them are written.
 fn kept(data: &Path) -> Option<Needles> {
     let mut needles = Needles::default();
     for (file, kind) in [
@@ -176,14 +176,14 @@ fn t20_a_development_server_prints_what_is_pasted_and_logs_none_of_it() {
     let shown = hits(&needles, ready.as_bytes());
     assert!(
         shown.iter().all(|(kind, _)| *kind == Kind::VendorKey) && !shown.is_empty(),
-        "it prints {shown:?}"
+        "the server prints {shown:?}"
     );
     for token in ["admin", "user"] {
         needles.add(Kind::AccessToken, told["tokens"][token].as_str().unwrap());
     }
     needles.add(Kind::Link, told["connect"].as_str().unwrap().rsplit('/').next().unwrap());
     let complained = std::fs::read(&dev.complained).unwrap();
-    assert!(complained.len() > 10_000, "it logs at the finest level");
+    assert!(complained.len() > 10_000, "the server logs at the finest level");
     assert_eq!(hits(&needles, &complained), []);
 }
 
@@ -193,13 +193,13 @@ async fn t20_the_demo_says_nothing_secret() {
     let mut demo = Going::begin(folder.path(), &["demo", "--json", "--users", "4"]);
     let stdout = demo.child.stdout.take().unwrap();
     let reading = std::thread::spawn(move || std::io::read_to_string(stdout).unwrap());
-    // Its server's folder goes with it.
+    // The demo deletes its server's folder when it exits.
     let needles = loop {
         let folders = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
         if let Some(needles) = folders.filter(|path| path.is_dir()).find_map(|path| kept(&path)) {
             break needles;
         }
-        assert!(demo.child.try_wait().unwrap().is_none(), "it ended before it had begun");
+        assert!(demo.child.try_wait().unwrap().is_none(), "the demo exited before it wrote its keys");
         tokio::time::sleep(Duration::from_millis(2)).await;
     };
     let printed = reading.join().unwrap();

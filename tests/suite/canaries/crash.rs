@@ -1,4 +1,4 @@
-//! What is said when something of ours panics while secrets are on their way: by the process, by the log, to the client.
+//! Output of a panic in Muster while it handles secrets: of the process, in the log and in the response.
 
 use std::{net::TcpListener, sync::Arc};
 
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::needles::Needles;
 use crate::harness::{ANSWERS, TestApp};
 
-/// The real schema, of which every resolver panics.
+/// The real schema with resolvers that all panic.
 struct Breaks(String);
 
 #[async_trait::async_trait]
@@ -34,7 +34,7 @@ async fn breaks(request: HttpRequest, body: web::Bytes) -> String {
     panic!("a page broke with {} headers and {} bytes", request.headers().len(), body.len())
 }
 
-/// Sends every secret, as credential, as value and in the address, to what panics; answers how often something did.
+/// Sends every secret, as a credential, as a value and in the URL, to code that panics; returns the number of requests.
 pub async fn each(app: &TestApp, needles: &Needles) -> usize {
     let callers = Arc::new(Callers(app.node.services.clone()));
     let ids = Ids::random(Arc::new(SystemClock));
@@ -54,7 +54,7 @@ pub async fn each(app: &TestApp, needles: &Needles) -> usize {
     let query = "query($id: ID!) { user(id: $id) { id } }";
     let mut count = 0;
     for secret in needles.values() {
-        // A longer one is refused before anything runs.
+        // A longer id is refused before execution.
         let id: String = secret.chars().take(256).collect();
         let body = json!({ "query": query, "variables": { "id": id } }).to_string();
         let path = format!("{base}/breaks?code={}", super::urlencoded(secret));
@@ -62,7 +62,7 @@ pub async fn each(app: &TestApp, needles: &Needles) -> usize {
             let request = http::Request::new(http::Method::POST, url.parse().unwrap());
             let request = request.authorization(&format!("Bearer {bearer}"));
             count += 1;
-            // Whoever is cut off is told nothing.
+            // A closed connection yields no response to search.
             if let Ok(answer) = client.send(request.body("application/json", body.clone())).await {
                 ANSWERS.lock().unwrap().push_str(&String::from_utf8_lossy(&answer.body));
             }

@@ -1,4 +1,4 @@
-//! What is looked for: the secrets themselves, and the forms in which they may stand somewhere.
+//! The secrets to search for, and the encodings in which they may occur.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use base64::{
 
 use super::tap::Tap;
 
-/// Shorter ones may be found by chance.
+/// Minimum length of a secret; shorter values may occur by chance.
 const SHORTEST: usize = 16;
 
 /// Kinds of secrets.
@@ -18,21 +18,21 @@ pub enum Kind {
     MasterKey,
     /// An API key of a vendor's back end.
     VendorKey,
-    /// A token that we signed.
+    /// A token signed by Muster.
     AccessToken,
-    /// The token of a link of ours.
+    /// The token in a connect link.
     Link,
     ClientSecret,
     Password,
     /// The private key of a service account.
     ServiceKey,
-    /// An access token or ID token of a provider, or what is exchanged for one.
+    /// An access token or ID token of a provider, or an assertion that is exchanged for one.
     ProviderToken,
     RefreshToken,
     Code,
     Verifier,
     State,
-    /// The word that notices carry.
+    /// The secret that push notifications carry.
     Webhook,
 }
 
@@ -40,7 +40,7 @@ pub enum Kind {
 #[derive(Debug, Default)]
 pub struct Needles(BTreeMap<Kind, BTreeSet<String>>);
 
-/// Where a secret begins in what was said, and what it is.
+/// The text before a secret in recorded traffic, and the kind of the secret.
 const MARKS: [(&str, Kind); 16] = [
     ("\"access_token\":\"", Kind::ProviderToken),
     ("\"id_token\":\"", Kind::ProviderToken),
@@ -62,7 +62,7 @@ const MARKS: [(&str, Kind); 16] = [
 
 impl Needles {
     pub fn add(&mut self, kind: Kind, value: &str) {
-        assert!(value.len() >= SHORTEST, "{kind:?} is too short to be looked for: {value}");
+        assert!(value.len() >= SHORTEST, "{kind:?} is too short to search for: {value}");
         self.0.entry(kind).or_default().insert(value.to_owned());
     }
 
@@ -74,7 +74,7 @@ impl Needles {
         self.0.iter().flat_map(|(kind, values)| values.iter().map(|value| (*kind, value.as_str())))
     }
 
-    /// Takes what went over the wire.
+    /// Adds the secrets in recorded traffic.
     pub fn harvest(&mut self, tap: &Tap) {
         let said = tap.said();
         for (mark, kind) in MARKS {
@@ -95,7 +95,7 @@ impl Needles {
                 let plain = String::from_utf8_lossy(&plain).into_owned();
                 plain.split_once(':').map(|(_, password)| password.to_owned()).unwrap_or_default()
             }
-            // Its lines may be stored with other ends: one of them is enough.
+            // Line endings may change in storage, so one line of the key is searched for.
             Kind::ServiceKey => value.split("\\n").nth(3).unwrap_or_default().to_owned(),
             _ => value,
         };
@@ -104,16 +104,16 @@ impl Needles {
         }
     }
 
-    /// Fails unless there is at least this number of each kind: what was never used cannot leak.
+    /// Fails unless each kind has at least this number of secrets: a secret that is never used cannot leak.
     pub fn assert_used(&self, least: &[(Kind, usize)]) {
         for (kind, count) in least {
             let used = self.0.get(kind).map_or(0, BTreeSet::len);
-            assert!(used >= *count, "{kind:?}: {used} were used, {count} are wanted");
+            assert!(used >= *count, "{kind:?}: {used} used, at least {count} expected");
         }
     }
 }
 
-/// The forms in which a secret may stand somewhere.
+/// The encodings in which a secret may occur.
 pub fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let bytes = secret.as_bytes();
     let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
@@ -131,7 +131,7 @@ pub fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
         ("hex", hex.clone().into_bytes()),
         ("HEX", hex.to_uppercase().into_bytes()),
     ];
-    // Within a longer text it may begin at any of three places.
+    // Within a longer text, a secret may begin at any of three base64 offsets.
     for shift in 0..3 {
         let shifted = [&b"xx"[..shift], bytes].concat();
         let (skipped, whole) = ([0, 2, 3][shift], shifted.len() / 3 * 4);
@@ -141,7 +141,7 @@ pub fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
             forms.push((name, encoded.as_bytes()[skipped..whole].to_vec()));
         }
     }
-    // A master key is written in digits and kept in bytes.
+    // A master key is configured as hexadecimal digits and held as bytes.
     if let Some(raw) = digits(secret) {
         forms.push(("bytes", raw.clone()));
         forms.push(("base64 of its bytes", STANDARD_NO_PAD.encode(raw).into_bytes()));
@@ -149,7 +149,7 @@ pub fn forms(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     forms
 }
 
-/// Looks for all forms of all secrets at once.
+/// Searches for all encodings of all secrets in one pass.
 pub struct Search {
     forms: aho_corasick::AhoCorasick,
     what: Vec<(Kind, &'static str)>,
@@ -164,7 +164,7 @@ impl Search {
         Self { forms: aho_corasick::AhoCorasick::new(all).unwrap(), what }
     }
 
-    /// What stands in a text, and where.
+    /// The secrets in a text, with their encodings and positions.
     pub fn hits<'a>(
         &'a self,
         text: &'a [u8],
@@ -176,7 +176,7 @@ impl Search {
     }
 }
 
-/// What stands in a text.
+/// The secrets in a text, with their encodings.
 pub fn hits(needles: &Needles, text: &[u8]) -> Vec<(Kind, &'static str)> {
     Search::new(needles).hits(text).map(|(kind, form, _)| (kind, form)).collect()
 }

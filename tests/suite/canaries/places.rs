@@ -1,4 +1,4 @@
-//! Where secrets are looked for.
+//! The places that are searched for secrets.
 
 use std::{
     io::{Read, Write},
@@ -12,18 +12,18 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::needles::{Kind, Needles, Search, forms};
 use crate::harness::{ANSWERS, TestApp};
 
-/// What the process logs at the finest level, and what it says when it panics.
+/// The output of the process's logger at the finest level, and of its panics.
 #[derive(Debug, Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Takes the whole process's log.
+    /// Captures the log of the whole process.
     pub fn begin() -> Self {
         let log = Self::default();
-        // The browser is the test's own, and shows the pages that it reads.
+        // The browser belongs to the test and logs the pages that it reads.
         let filter = "trace,selectors=off,html5ever=off,markup5ever=off";
         let lines = tracing_subscriber::fmt().json().with_env_filter(filter);
-        lines.with_writer(log.clone()).try_init().expect("nobody else takes the log");
+        lines.with_writer(log.clone()).try_init().expect("no other subscriber is installed");
         let panics = log.clone();
         std::panic::set_hook(Box::new(move |panic| {
             eprintln!("{panic}");
@@ -34,7 +34,7 @@ impl Log {
 }
 
 impl Log {
-    /// Whether something was said.
+    /// Whether a text occurs in the log.
     pub fn says(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.0.lock().unwrap()).contains(text)
     }
@@ -59,7 +59,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Everything that anybody sends to Redis.
+/// All commands that any client sends to Redis.
 #[derive(Debug)]
 pub struct Monitor(Arc<Mutex<Vec<u8>>>);
 
@@ -78,7 +78,7 @@ impl Monitor {
         Self(said)
     }
 
-    /// Sends something of which is known when it has been seen.
+    /// Sends a text and waits until the monitor has seen it.
     fn send(&self, text: &str) {
         let mut stream = redis();
         let command = format!("*2\r\n$4\r\nECHO\r\n${}\r\n{text}\r\n", text.len());
@@ -99,7 +99,7 @@ fn redis() -> TcpStream {
     TcpStream::connect((url.host_str().unwrap(), url.port().unwrap_or(6379))).unwrap()
 }
 
-/// Everything that is searched.
+/// The sources of the text to search.
 pub struct Places<'a> {
     pub app: &'a TestApp,
     pub log: &'a Log,
@@ -107,7 +107,7 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Which secrets stand where, and in which form.
+    /// The secrets that are found, each with its encoding, place and surrounding text.
     pub async fn search(&self, needles: &Needles) -> Vec<String> {
         let (mut hits, search) = (Vec::new(), Search::new(needles));
         for (place, text) in self.texts().await {
@@ -121,21 +121,21 @@ impl Places<'_> {
     }
 
     async fn texts(&self) -> Vec<(&'static str, Vec<u8>)> {
-        // Reading the database is logged as well: nothing is held meanwhile.
+        // Reading the database writes to the log, so the log is not locked during the read.
         let database = self.database().await;
         let mut texts = vec![
             ("database", database),
             ("log", self.log.0.lock().unwrap().clone()),
             ("answers", ANSWERS.lock().unwrap().clone().into_bytes()),
         ];
-        assert!(texts.iter().all(|(_, text)| text.len() > 1000), "there is something to search everywhere");
+        assert!(texts.iter().all(|(_, text)| text.len() > 1000), "every place contains text to search");
         if let Some(monitor) = self.monitor {
             texts.push(("Redis", monitor.0.lock().unwrap().clone()));
         }
         texts
     }
 
-    /// All files of SQLite as they are on the disk, or all rows of all tables as PostgreSQL writes them.
+    /// All SQLite files as stored on disk, or all rows of all tables in PostgreSQL's text format.
     async fn database(&self) -> Vec<u8> {
         let Some(owner) = &self.app.config.migration_url else { return self.files() };
         let owner = entity::Store::owner(owner).await.unwrap();
@@ -160,7 +160,8 @@ impl Places<'_> {
         [read(""), read("-wal")].concat()
     }
 
-    /// Leaks one secret everywhere, in one form at a time; returns what was not found.
+    /// Leaks one secret to each place in turn, in one encoding; returns the places in which the search misses the
+    /// secret.
     pub async fn missed_leaks(&self, needles: &Needles) -> Vec<String> {
         let (_, secret) = needles.all().find(|(kind, _)| *kind == Kind::RefreshToken).unwrap();
         let mut one = Needles::default();
@@ -204,12 +205,12 @@ fn forms_text(secret: &str, form: &str) -> String {
     String::from_utf8(bytes.clone()).unwrap()
 }
 
-/// What a caller is meant to be shown, once.
+/// Whether a response is meant to contain this kind of secret, once.
 fn is_shown_there(kind: Kind, place: &str) -> bool {
     place == "answers" && matches!(kind, Kind::VendorKey | Kind::AccessToken | Kind::Link)
 }
 
-/// What stands before and after it, so that the place can be found.
+/// The text before and after a hit, which helps to locate it.
 fn around(text: &[u8], at: &std::ops::Range<usize>) -> String {
     let (from, to) = (at.start.saturating_sub(300), (at.end + 120).min(text.len()));
     String::from_utf8_lossy(&text[from..to]).into_owned()

@@ -1,4 +1,4 @@
-//! Stands between the server and a provider, and keeps what is said.
+//! A proxy between the server and a provider that records the traffic.
 
 use std::{
     io::{Read, Write},
@@ -8,13 +8,13 @@ use std::{
 
 use url::Url;
 
-/// What was said, a text for each direction of each connection.
+/// The recorded traffic, one text for each direction of each connection.
 #[derive(Debug, Clone, Default)]
 pub struct Tap(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Tap {
-    /// Listens before a server; returns the address to call instead. The threads end with their connections, and the
-    /// listener with the process.
+    /// Listens in front of a server; returns the address to call instead. The threads end with their connections, and
+    /// the listener with the process.
     pub fn before(&self, server: &Url) -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -49,7 +49,7 @@ impl Tap {
         let _ = to.shutdown(Shutdown::Write);
     }
 
-    /// All that was said.
+    /// All recorded traffic.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap().join(&b'\n')).into_owned()
     }

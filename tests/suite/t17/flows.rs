@@ -1,4 +1,4 @@
-//! The ways on which a provider's answer comes back, each up to that answer.
+//! The flows that end with a provider's redirect, each run up to that redirect.
 
 use muster::demo::browser::{Browser, Location, Page, client};
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Which answer is waited for.
+/// The step whose redirect an attempt waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// The administrator's sign-in at Microsoft.
@@ -27,16 +27,17 @@ pub enum Flow {
     OwnAtGoogle,
 }
 
-/// An attempt that stands before the provider's answer.
+/// An attempt that has reached the provider's page and waits for the redirect.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// The header `Cookie` of its browser.
+    /// The `Cookie` header of the browser.
     pub cookie: String,
     pub state: String,
-    /// The provider's page, and the organisation in whose name it asks.
+    /// The provider's page.
     pub page: Url,
+    /// The provider's id of the organisation.
     pub organisation: String,
-    /// Who ought to sign in there.
+    /// The address that is expected to sign in.
     pub account: String,
 }
 
@@ -50,8 +51,8 @@ impl Flow {
         }
     }
 
-    /// Who else could sign in. An administrator who signs in with another organisation's link connects the own one to
-    /// that link's tenant: a sign-in by itself binds nothing.
+    /// Other people who could sign in. An administrator who signs in through another organisation's link connects their
+    /// own organisation to that link's tenant: a sign-in by itself binds nothing.
     pub const fn accounts(self) -> &'static [Whose] {
         match self {
             Self::SignIn => &[Colleagues],
@@ -68,7 +69,7 @@ impl Flow {
         }
     }
 
-    /// Goes as far as the provider's page: the organisation's administrator, or one of its people.
+    /// Walks to the provider's page as the organisation's administrator or as one of its people.
     pub async fn begin(self, app: &TestApp, org: &Org, person: (usize, &str)) -> Attempt {
         let (link, account) = match self {
             Self::SignIn | Self::Consent => (app.invite(org).await, org.admin().to_owned()),
@@ -91,7 +92,7 @@ impl Flow {
     }
 }
 
-/// Signs in at a provider's page as somebody and consents; answers the code that the browser would bring back.
+/// Signs in at a provider's page with `account` and consents; returns the code in the redirect.
 pub async fn code(app: &TestApp, flow: Flow, page: &Url, account: &str) -> String {
     let back = app.base.join(flow.path()).unwrap();
     let mut browser = Browser::new(client().unwrap(), Vec::new()).landing_at(back);

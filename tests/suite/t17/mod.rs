@@ -1,11 +1,11 @@
-//! The confused deputy (T17): answers of a provider that are mixed from several attempts to connect.
+//! Confused deputy (T17): provider redirects that mix parts of several connection attempts.
 //!
-//! Three attempts stand before the provider's answer: one, a colleague's of the same tenant in another browser, and a
-//! stranger's of another tenant. A variant is the answer of one of them with the cookie, the state, the code or the
-//! organisation of another, none, a used one or a made-up one, with parameters twice, at the path of another step. All
-//! combinations are made up; the suite draws some of them by a seed, `scripts/attacks` takes all. Nothing may be
-//! accepted and nothing bound but by the one combination that belongs together, which is tried in between as the
-//! control.
+//! Three attempts wait for the provider's redirect: the first, one by a colleague of the same tenant in another
+//! browser, and one by a person of another tenant. A variant is the redirect of one attempt whose cookie, state, code
+//! or organisation belongs to another attempt, is missing, was used before or is made up. Other variants repeat a
+//! parameter or use the path of another step. The module generates all combinations; the suite draws some of them
+//! with a seed, and `scripts/attacks` tries all. Muster may accept only the combination whose parts belong to one
+//! attempt, which is tried at intervals as the control; no other combination may bind anything.
 
 mod flows;
 mod stage;
@@ -24,9 +24,9 @@ use crate::harness::TestApp;
 
 both!(t17_no_answer_that_is_mixed_from_several_attempts_binds_anything);
 
-/// How many variants of each flow are drawn; all at full size.
+/// Number of variants drawn for each flow; at full size, all variants are tried.
 const DRAWN: usize = 15;
-/// How many are tried between two controls.
+/// Number of variants tried before each control.
 const BETWEEN: usize = 100;
 
 fn drawn(mut variants: Vec<Variant>, random: &Ids) -> Vec<Variant> {
@@ -65,10 +65,10 @@ async fn t17_no_answer_that_is_mixed_from_several_attempts_binds_anything(app: T
         }
         let before = stage.bound().await;
         stage.app.run_jobs().await;
-        assert_eq!(stage.bound().await, before, "{flow:?}: nor later, by what was begun");
+        assert_eq!(stage.bound().await, before, "{flow:?}: no job binds anything afterwards");
         stage.control(flow, &mut cast).await;
         println!("{flow:?}: {codes:?}");
-        assert!(codes.len() >= 3, "{flow:?} is refused for several reasons: {codes:?}");
+        assert!(codes.len() >= 3, "{flow:?}: at least three refusal codes occur: {codes:?}");
         assert!(!codes.contains_key("no code"), "{flow:?}: every refusal has a code: {codes:?}");
     }
     println!("{tried} variants");

@@ -1,4 +1,4 @@
-//! Two tenants at each provider, the attempts of their people, and what is bound in all tenants.
+//! Two tenants at each provider, the attempts of their people, and the bindings in all tenants.
 
 use http::{Method, Request, header};
 use muster::demo::browser::client;
@@ -28,7 +28,8 @@ pub struct Stage {
     google: [Home; 2],
 }
 
-/// One attempt, a colleague's and a stranger's; absent when it was used up. And words that were used before.
+/// The live attempts in the order of `ALL`, each `None` once it is consumed, and a state and proof that were used
+/// before.
 pub struct Cast {
     flow: Flow,
     live: [Option<Attempt>; 3],
@@ -67,7 +68,7 @@ impl Stage {
         cast
     }
 
-    /// Lets the attempt itself go on as it should, which must be accepted, and another one take its place.
+    /// Completes the first attempt, which must be accepted. The next use begins another attempt in its place.
     pub async fn control(&self, flow: Flow, cast: &mut Cast) {
         let own = cast.live[0].take();
         let own = match own {
@@ -97,7 +98,7 @@ impl Stage {
         cast.live[index].as_ref().unwrap()
     }
 
-    /// What an attempt proves: a code of whoever signed in, or the organisation that consents.
+    /// Proof of an attempt: the code of the account that signed in, or the organisation that consents.
     async fn proof(&self, flow: Flow, attempt: &Attempt, account: &str) -> String {
         match flow {
             Flow::Consent => attempt.organisation.clone(),
@@ -105,7 +106,7 @@ impl Stage {
         }
     }
 
-    /// Makes a variant up and sends it. Answers the code of the refusal, or that it was accepted.
+    /// Builds and sends a variant. Returns the code of the refusal, or `accepted`.
     pub async fn send(&self, cast: &mut Cast, variant: Variant) -> String {
         let flow = cast.flow;
         let mut cookies = Vec::new();
@@ -129,7 +130,7 @@ impl Stage {
         }
         let cookies = (!cookies.is_empty()).then(|| cookies.join("; "));
         let answer = self.answer(variant.path, cookies, &pairs).await;
-        // Whatever got as far as its own state is used up.
+        // An attempt whose cookie and state match is consumed.
         if variant.cookie == variant.state {
             cast.live = [const { None }; 3];
         }
@@ -139,7 +140,8 @@ impl Stage {
     async fn proof_of(&self, cast: &mut Cast, whose: Whose, account: Whose) -> String {
         let flow = cast.flow;
         match whose {
-            // An organisation is not used up, and those of one tenant are the same: another one in their place.
+            // An organisation can be used again, and all attempts of a tenant name the same one, so Microsoft's aliases
+            // for several organisations are sent instead.
             Whose::Used if flow == Flow::Consent => "organizations".to_owned(),
             Whose::Colleagues if flow == Flow::Consent => "common".to_owned(),
             Whose::Used => cast.used.1.clone(),
@@ -152,7 +154,7 @@ impl Stage {
         }
     }
 
-    /// Who signs in at somebody's attempt.
+    /// The address that signs in during an attempt.
     fn account(&self, flow: Flow, attempts: Whose, account: Whose, attempt: &Attempt) -> String {
         let homes = if flow == Flow::OwnAtGoogle { &self.google } else { &self.microsoft };
         let is_there = attempts == Whose::Strangers;
@@ -160,7 +162,7 @@ impl Stage {
         match (account, flow) {
             (Whose::Own, _) => attempt.account.clone(),
             (Whose::Strangers, _) => other.people()[person(flow, other, Whose::Own)].to_owned(),
-            // Nobody who may consent for the organisation.
+            // A person who may not consent for the organisation.
             (_, Flow::SignIn) => own.people()[own.insider()].to_owned(),
             _ => own.admin().to_owned(),
         }
@@ -184,9 +186,9 @@ impl Stage {
             (None, Some(landed)) if landed.contains("reason=") => {
                 landed.split("reason=").nth(1).unwrap().split('&').next().unwrap().to_owned()
             }
-            // Two of a parameter are no answer of a provider's.
+            // A redirect with a repeated parameter is refused as malformed.
             (None, None) if answer.status == http::StatusCode::BAD_REQUEST => "400".to_owned(),
-            // On to the next page, or landed without a reason against it.
+            // A redirect to the next page, or to the landing page without a reason for refusal.
             (None, Some(_)) => "accepted".to_owned(),
             (None, _) if to.starts_with("/connect/") => "accepted".to_owned(),
             (None, _) if answer.text().contains("is connected") => "accepted".to_owned(),
@@ -194,7 +196,7 @@ impl Stage {
         }
     }
 
-    /// Everything that says whose calendars may be reached by what, in all tenants.
+    /// The rows that grant access to calendars, in all tenants; on SQLite, the number of rows in each table.
     pub async fn bound(&self) -> Vec<String> {
         let mut all = Vec::new();
         for (table, columns) in [
@@ -219,7 +221,7 @@ impl Stage {
 }
 
 impl Flow {
-    /// The parameter that proves who it is.
+    /// The query parameter that carries the proof.
     pub const fn proof(self) -> &'static str {
         match self {
             Self::Consent => "tenant",
@@ -228,12 +230,12 @@ impl Flow {
     }
 }
 
-/// Who attempts it: different people of one organisation, neither of whom is an administrator.
+/// Index of the person who makes the attempt. Attempts of one organisation use different people, and no administrator.
 fn person(flow: Flow, org: &Org, whose: Whose) -> usize {
     let people = org.sandbox["users"].as_array().unwrap();
     let mut of_staff = (0..people.len()).filter(|index| people[*index]["admin"] == false);
     let nth = usize::from(flow != Flow::SignIn && whose == Whose::Colleagues);
-    of_staff.clone().nth(nth).or_else(|| of_staff.next_back()).expect("somebody")
+    of_staff.clone().nth(nth).or_else(|| of_staff.next_back()).expect("a person who is not an administrator")
 }
 
 fn parts(whose: Whose) -> Vec<Whose> {

@@ -1,45 +1,45 @@
-//! What a mixed answer is made of.
+//! The parts of a mixed redirect.
 
 use services::connect::{CONSENTED, GOOGLE_OWN_CONSENTED, GOOGLE_SIGNED_IN, OWN_CONSENTED, SIGNED_IN};
 
 use super::flows::Flow;
 
-/// Whose a part of an answer is.
+/// The attempt to which a part of a redirect belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// The attempt's itself.
+    /// The attempt under test.
     Own,
-    /// Another attempt's of the same tenant, in another browser.
+    /// Another attempt of the same tenant, in another browser.
     Colleagues,
-    /// Another tenant's.
+    /// An attempt of another tenant.
     Strangers,
-    /// One that was used.
+    /// A value that was used before.
     Used,
-    /// None.
+    /// The part is missing.
     Nobodys,
-    /// One that nobody ever made.
+    /// A value that was never issued.
     MadeUp,
-    /// The attempt's itself, and then the stranger's.
+    /// The part twice: first of the attempt under test, second of the other tenant's attempt.
     OwnThenStrangers,
-    /// The stranger's, and then the attempt's itself.
+    /// The part twice: first of the other tenant's attempt, second of the attempt under test.
     StrangersThenOwn,
 }
 
 use Whose::{Colleagues, MadeUp, Nobodys, Own, OwnThenStrangers, Strangers, StrangersThenOwn, Used};
 
-/// An answer, by whose its parts are.
+/// A redirect, described by the attempt to which each part belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
     pub cookie: Whose,
     pub state: Whose,
-    /// The code, or at an organisation's consent the organisation.
+    /// The code or, for an organisation's consent, the organisation.
     pub proof: Whose,
-    /// Who signed in at the provider.
+    /// The person who signed in at the provider.
     pub account: Whose,
     pub path: &'static str,
 }
 
-/// Every path to which a provider sends a browser back.
+/// Every path to which a provider redirects a browser.
 pub const PATHS: [&str; 5] = [SIGNED_IN, CONSENTED, OWN_CONSENTED, GOOGLE_SIGNED_IN, GOOGLE_OWN_CONSENTED];
 
 const COOKIES: [Whose; 6] = [Own, Colleagues, Strangers, Nobodys, MadeUp, StrangersThenOwn];
@@ -47,10 +47,10 @@ const PARTS: [Whose; 8] =
     [Own, Colleagues, Strangers, Used, Nobodys, MadeUp, OwnThenStrangers, StrangersThenOwn];
 
 impl Variant {
-    /// Whether its parts belong together: the answer of one attempt as it is.
+    /// Whether all parts belong to one attempt, so that the redirect must be accepted.
     fn is_whole(self, flow: Flow) -> bool {
         let one = [Own, Colleagues, Strangers].contains(&self.cookie);
-        // A colleague's organisation is the same.
+        // Colleagues connect the same organisation.
         let is_same = flow == Flow::Consent && self.cookie == Colleagues && self.proof == Own;
         one && self.state == self.cookie
             && (self.proof == self.cookie || is_same)
@@ -70,7 +70,7 @@ pub fn all(flow: Flow) -> Vec<Variant> {
             }
         }
     }
-    // Somebody else signs in, everything else as it should be; and whole answers at other paths.
+    // Redirects that are complete except that another person signed in, and complete redirects at other paths.
     for cookie in [Own, Colleagues, Strangers] {
         let whole = Variant { cookie, state: cookie, proof: cookie, account: Own, path: flow.path() };
         variants.extend(flow.accounts().iter().map(|account| Variant { account: *account, ..whole }));

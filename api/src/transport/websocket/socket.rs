@@ -155,7 +155,7 @@ impl Socket {
     }
 
     /// Serves the socket until it is closed. `speaks`: whether the client offered our subprotocol. `ended` is called
-    /// when nothing that the client may still send is of interest.
+    /// when further input of the client is of no interest.
     pub async fn run(mut self, mut inbound: AggregatedMessageStream, speaks: bool, ended: impl FnOnce()) {
         let close = if speaks { self.converse(&mut inbound).await } else { Close::SubprotocolNotAcceptable };
         ended();

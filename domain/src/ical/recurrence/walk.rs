@@ -34,9 +34,9 @@ struct Walker<'a> {
 }
 
 impl Rule {
-    /// Visits the occurrences between `first` and `last`, in order within each period, some before `first` among them.
-    /// Everything is a time on the wall of the series, which begins at `start`. A visitor that answers `false` ends
-    /// the walk.
+    /// Calls the visitor for each occurrence from `first` to `last`, in order within each period, until it returns
+    /// `false`. A few occurrences before `first` may be included. All times are local times of the series, which begins
+    /// at `start`.
     pub(in crate::ical) fn walk(
         &self,
         start: NaiveDateTime,

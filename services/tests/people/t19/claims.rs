@@ -1,4 +1,4 @@
-//! Claims that are missing, of another type or another's, signed with the installation's own key.
+//! Claims that are missing, have another type or name another party, signed with the installation's own key.
 
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ fn names(forge: &Forge) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Claims that two readers may read differently.
+/// Claims that two parsers may read differently.
 fn shapes(forge: &Forge) -> Variants {
     let claims = forge.claims.to_string();
     let members = &claims[1..claims.len() - 1];
@@ -117,9 +117,9 @@ fn shapes(forge: &Forge) -> Variants {
         ("nothing", String::new()),
         ("null", "null".to_owned()),
         ("a list", format!("[{claims}]")),
-        ("a text", json!(claims).to_string()),
+        ("a string", json!(claims).to_string()),
         ("two objects", format!("{claims}{claims}")),
-        ("more behind it", format!("{claims}x")),
+        ("trailing text", format!("{claims}x")),
         ("a whole token", forge.genuine.clone()),
     ] {
         all.push((

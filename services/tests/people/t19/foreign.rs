@@ -1,4 +1,4 @@
-//! Words that Muster makes for other purposes, or that stand in its database.
+//! Secrets and ids that Muster creates for other purposes, or that its database contains.
 
 use base64::{
     Engine,
@@ -11,7 +11,7 @@ use services::links::NewLink;
 use super::forge::Forge;
 use crate::harness::Harness;
 
-/// Each is valid or stored at this moment.
+/// The values, each with a description; all of them are currently valid or stored.
 pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
     let forge = Forge::new(h).await;
     let by = h.vendor(forge.tenant).await;
@@ -38,7 +38,7 @@ pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
         ("a key without its prefix", digits.to_owned()),
         ("a key with another prefix", format!("Muster_{digits}")),
         ("a key with its prefix twice", format!("muster_{}", h.key)),
-        ("a key and something behind it", format!("{}0", h.key)),
+        ("a key with a trailing character", format!("{}0", h.key)),
         ("a key in capitals", format!("muster_{}", digits.to_uppercase() + "X")),
         ("the id of a token", text(&claims["jti"])),
         ("the id of a user", text(&claims["sub"])),

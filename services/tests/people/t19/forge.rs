@@ -1,4 +1,4 @@
-//! Tokens with whatever header, claims and signature an attacker likes, made from the texts themselves.
+//! Tokens with arbitrary header, claims and signature, built from raw text.
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der},
@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 use crate::{harness::Harness, tokens::a_user};
 
-/// An accepted token, its parts, and keys to sign others with.
+/// An accepted token, its parts, and keys for signing other tokens.
 pub struct Forge {
     pub tenant: Id<ids::Tenant>,
     pub user: Id<ids::User>,
     pub genuine: String,
     pub header: Value,
     pub claims: Value,
-    /// The raw public key of the installation, as everybody can read it.
+    /// The raw public key of the installation, which anyone can read.
     pub public: Vec<u8>,
     own: EncodingKey,
     /// An Ed25519 key that Muster has never seen.
@@ -69,22 +69,22 @@ impl Forge {
         changed(&self.claims, change)
     }
 
-    /// Signed with the installation's own key.
+    /// A token signed with the installation's own key.
     pub fn begin_own_consent(&self, header: &Value, claims: &Value) -> String {
         self.own_text(&header.to_string(), &claims.to_string())
     }
 
-    /// The same from texts, which need not be JSON.
+    /// Like `begin_own_consent`, from texts that need not be JSON.
     pub fn own_text(&self, header: &str, claims: &str) -> String {
         signed(&self.own, Algorithm::EdDSA, header, claims)
     }
 
-    /// The installation's own signature of parts as they are.
+    /// Signs parts that are already encoded, or deliberately wrong, with the installation's own key.
     pub fn own_parts(&self, header: &str, claims: &str) -> String {
         sign_parts(&self.own, Algorithm::EdDSA, header, claims)
     }
 
-    /// Signed by the attacker, under the same claims.
+    /// A token with the genuine claims, signed with the attacker's key.
     pub fn by_attacker(&self, header: &Value) -> String {
         signed(&self.attacker, Algorithm::EdDSA, &header.to_string(), &self.claims.to_string())
     }
@@ -122,7 +122,7 @@ fn changed(value: &Value, change: impl FnOnce(&mut Value)) -> Value {
     value
 }
 
-/// A token of two texts, signed with some key.
+/// Encodes two texts and signs them as a token.
 pub fn signed(key: &EncodingKey, algorithm: Algorithm, header: &str, claims: &str) -> String {
     sign_parts(key, algorithm, &encoded(header), &encoded(claims))
 }

@@ -1,4 +1,4 @@
-//! Headers that ask to be read in another way, or name another key.
+//! Headers that request another interpretation of the token, or name another key.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -22,7 +22,7 @@ pub fn variants(forge: &Forge) -> Variants {
     .concat()
 }
 
-/// Algorithms that are not ours, under the installation's signature: the name alone is wrong.
+/// Names of other algorithms over the installation's valid signature: only the name is wrong.
 fn algorithms(forge: &Forge) -> Variants {
     let named = [
         json!("none"),
@@ -58,7 +58,7 @@ fn with_algorithm(forge: &Forge, alg: &str) -> String {
     forge.with_header(|header| header["alg"] = json!(alg)).to_string()
 }
 
-/// Without a signature, or with one that everybody can make.
+/// Tokens without a signature, or with a signature that anyone can compute.
 fn guessed(forge: &Forge) -> Variants {
     let claims = forge.claims.to_string();
     let mut all = Vec::new();
@@ -77,13 +77,13 @@ fn guessed(forge: &Forge) -> Variants {
         {
             let key = EncodingKey::from_secret(&secret);
             let token = signed(&key, algorithm, &with_algorithm(forge, name), &claims);
-            all.push((format!("{name} with what is public or guessed, {which}"), token));
+            all.push((format!("{name} with public or guessed secret {which}"), token));
         }
     }
     all
 }
 
-/// Signed with keys of other algorithms, under their name and under ours.
+/// Tokens signed with keys of other algorithms, under the name of that algorithm and as EdDSA.
 fn other_keys(forge: &Forge) -> Variants {
     let claims = forge.claims.to_string();
     let mut all = Vec::new();
@@ -101,7 +101,7 @@ fn other_keys(forge: &Forge) -> Variants {
     all
 }
 
-/// Types and contents that are not an access token's.
+/// Values of `typ` that do not denote an access token.
 fn kinds(forge: &Forge) -> Variants {
     let typed = [
         json!(null),
@@ -130,7 +130,7 @@ fn kinds(forge: &Forge) -> Variants {
         .collect()
 }
 
-/// Keys that the header names or brings along.
+/// Values of `kid` that are unknown, malformed or missing, and tokens that the attacker signs under several of them.
 fn keys(forge: &Forge) -> Variants {
     let mut all = Vec::new();
     let ours = forge.header["kid"].as_str().unwrap();
@@ -171,8 +171,8 @@ fn keys(forge: &Forge) -> Variants {
     all
 }
 
-/// Members that bring a key along or change how the rest is read. Signed by the attacker they must not be believed;
-/// signed by us they are not ours, because ours have none of them.
+/// Header members that supply a key or change how the token is read. Under the attacker's signature, the supplied key
+/// must not be trusted; under our signature, the token is refused because our tokens have no such member.
 fn members(forge: &Forge) -> Variants {
     let jwk = &forge.attacker_jwk;
     // Points of small order, for which one signature verifies many messages.
@@ -212,7 +212,7 @@ fn members(forge: &Forge) -> Variants {
     all
 }
 
-/// Headers that two readers may read differently.
+/// Headers that two parsers may read differently.
 fn shapes(forge: &Forge) -> Variants {
     let (header, claims) = (forge.header.to_string(), forge.claims.to_string());
     let members = &header[1..header.len() - 1];
@@ -235,9 +235,9 @@ fn shapes(forge: &Forge) -> Variants {
         ("nothing", String::new()),
         ("null", "null".to_owned()),
         ("a list", format!("[{header}]")),
-        ("a text", json!(header).to_string()),
+        ("a string", json!(header).to_string()),
         ("two objects", format!("{header}{header}")),
-        ("more behind it", format!("{header}x")),
+        ("trailing text", format!("{header}x")),
         ("a byte order mark", format!("\u{feff}{header}")),
         ("a comment", format!("/**/{header}")),
     ] {

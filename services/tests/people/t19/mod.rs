@@ -1,8 +1,8 @@
-//! Tokens that are not exactly ours open nothing (T19).
+//! Tokens that differ in any way from Muster's own are refused (T19).
 //!
-//! Each variant is made from a token that is accepted, so that what is refused is refused for the one thing that was
-//! changed. Many are signed with the installation's own key: an attacker has not got it, and what is wrong with them
-//! counts all the same.
+//! Each variant makes one change to an accepted token, so that only this change can cause the refusal. Many variants
+//! are signed with the installation's own key: an attacker does not have this key, but the change alone must be
+//! sufficient for a refusal.
 
 mod claims;
 mod foreign;
@@ -27,20 +27,20 @@ on_both!(
     t19_a_token_opens_its_own_tenant_alone,
 );
 
-/// What is presented after `Bearer`, by what was changed.
+/// Credentials to send after `Bearer`, each preceded by a description of the change.
 pub type Variants = Vec<(String, String)>;
 
 async fn t19_a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
     let forge = Forge::new(&h).await;
     assert!(
         tried(&h, &forge.begin_own_consent(&forge.header, &forge.claims)).await.is_ok(),
-        "unchanged, it is accepted"
+        "the unchanged token is accepted"
     );
     let mut variants = headers::variants(&forge);
     variants.extend(claims::variants(&forge, h.services.now().timestamp()));
     variants.extend(signatures::variants(&forge));
     let names: BTreeSet<_> = variants.iter().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), variants.len(), "every variant has a name of its own");
+    assert_eq!(names.len(), variants.len(), "every variant has a unique name");
     let mut accepted = Vec::new();
     for (name, token) in &variants {
         if !is_dead(&h, token).await {
@@ -49,17 +49,17 @@ async fn t19_a_token_that_is_not_exactly_ours_opens_nothing(h: Harness) {
     }
     assert_eq!(accepted, [""; 0], "accepted");
     assert!(variants.len() >= 285, "{} variants", variants.len());
-    assert!(tried(&h, &forge.genuine).await.is_ok(), "the genuine one is still accepted");
+    assert!(tried(&h, &forge.genuine).await.is_ok(), "the genuine token is still accepted");
 }
 
 async fn t19_no_token_of_a_retired_key_opens_anything(h: Harness) {
     let forge = Forge::new(&h).await;
     let (tenant, user) = (forge.tenant, forge.user);
     h.services.keys().rotate_signing().await.unwrap();
-    assert!(tried(&h, &forge.genuine).await.is_ok(), "its key signs no more and still verifies");
+    assert!(tried(&h, &forge.genuine).await.is_ok(), "the former key no longer signs but still verifies");
     h.clock.advance(Duration::hours(2));
     let now = h.services.now().timestamp();
-    // A token of today with the record of one that was issued today, signed by the key of yesterday.
+    // A token with current times and the record of a current token, signed with the retired key.
     let fresh = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap();
     let jti = serde_json::json!(fresh.id);
     let claims = forge.with_claims(|claims| {
@@ -70,11 +70,14 @@ async fn t19_no_token_of_a_retired_key_opens_anything(h: Harness) {
     });
     assert!(
         is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
-        "before the key is destroyed"
+        "refused before the key is destroyed"
     );
     h.services.keys().renew_signing().await.unwrap();
-    assert!(is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await, "and after");
-    assert!(tried(&h, &fresh.token).await.is_ok(), "the same record opens with the key of today");
+    assert!(
+        is_dead(&h, &forge.begin_own_consent(&forge.header, &claims)).await,
+        "refused after the key is destroyed"
+    );
+    assert!(tried(&h, &fresh.token).await.is_ok(), "the same record is accepted with the current key");
 }
 
 async fn t19_no_other_word_of_ours_is_taken_for_a_token(h: Harness) {
@@ -82,7 +85,7 @@ async fn t19_no_other_word_of_ours_is_taken_for_a_token(h: Harness) {
     for (name, word) in &words {
         assert!(is_dead(&h, word).await, "{name}");
     }
-    assert!(words.len() >= 12, "{} words", words.len());
+    assert!(words.len() >= 12, "{} values", words.len());
 }
 
 async fn t19_a_token_opens_its_own_tenant_alone(h: Harness) {
@@ -93,7 +96,7 @@ async fn t19_a_token_opens_its_own_tenant_alone(h: Harness) {
         let (access, token) = (h.services.access(), format!("Bearer {token}"));
         async move { access.authenticate(Some(&token), Some(&header)).await }
     };
-    assert!(named(tenant.to_string()).await.is_ok(), "its own");
+    assert!(named(tenant.to_string()).await.is_ok(), "the token's own tenant is accepted");
     let (own, foreign) = (tenant.to_string(), other.to_string());
     for header in [
         foreign.clone(),

@@ -1,4 +1,4 @@
-//! The genuine token with another signature, in another encoding or in another form.
+//! The genuine token with another signature, encoding or serialisation.
 
 use base64::{
     Engine,
@@ -23,7 +23,7 @@ pub fn variants(forge: &Forge) -> Variants {
     all.into_iter().map(named).collect()
 }
 
-/// A signature whose second half is larger by the order: as an equation it still holds.
+/// Adds the group's order to the second half of a signature; the verification equation still holds.
 fn malleable(signature: &[u8]) -> Vec<u8> {
     let mut changed = signature.to_vec();
     let mut carry = 0;
@@ -32,7 +32,7 @@ fn malleable(signature: &[u8]) -> Vec<u8> {
         *byte = sum.to_le_bytes()[0];
         carry = sum >> 8;
     }
-    assert_eq!(carry, 0, "there is room for it");
+    assert_eq!(carry, 0, "the sum fits into 32 bytes");
     changed
 }
 
@@ -54,7 +54,7 @@ fn signatures(forge: &Forge) -> Vec<(&'static str, String)> {
         ("first half alone", head.to_vec()),
         ("a byte short", own[..63].to_vec()),
         ("a byte longer", [&own[..], &[0]].concat()),
-        ("itself twice", [&own[..], &own[..]].concat()),
+        ("the signature twice", [&own[..], &own[..]].concat()),
         ("nothing", Vec::new()),
     ];
     made.into_iter().map(|(name, bytes)| (name, forge.with_signature(&encoded(bytes)))).collect()
@@ -63,7 +63,7 @@ fn signatures(forge: &Forge) -> Vec<(&'static str, String)> {
 fn encodings(forge: &Forge) -> Vec<(&'static str, String)> {
     let [header, claims, signature] = forge.parts();
     let own = forge.signature();
-    // The last of 86 digits says two bits of the last byte, and four more that must be zero.
+    // The last of the 86 digits encodes two bits of the last byte and four padding bits, which must be zero.
     let (most, last) = signature.split_at(85);
     let next = char::from(last.as_bytes()[0] + 1);
     let (begin, end) = signature.split_at(40);
@@ -73,7 +73,7 @@ fn encodings(forge: &Forge) -> Vec<(&'static str, String)> {
         ("padded signature", forge.with_signature(&URL_SAFE.encode(&own))),
         ("padding in the standard alphabet", forge.with_signature(&STANDARD.encode(&own))),
         ("the standard alphabet", forge.with_signature(&standard)),
-        ("bits behind the last byte", forge.with_signature(&format!("{most}{next}"))),
+        ("non-zero padding bits", forge.with_signature(&format!("{most}{next}"))),
         ("a digit short", forge.with_signature(&signature[..85])),
         ("a digit longer", forge.with_signature(&format!("{signature}A"))),
         ("four digits cut", forge.genuine[..forge.genuine.len() - 4].to_owned()),
@@ -87,7 +87,7 @@ fn encodings(forge: &Forge) -> Vec<(&'static str, String)> {
         ("padded claims, signed by us", forge.own_parts(header, &format!("{claims}="))),
         ("a line break in the claims, signed by us", forge.own_parts(header, &format!("{claims}\n"))),
         ("claims that are not encoded, signed by us", forge.own_parts(header, &forge.claims.to_string())),
-        ("a NUL behind it", format!("{}\0", forge.genuine)),
+        ("a trailing NUL", format!("{}\0", forge.genuine)),
         ("percent signs", forge.genuine.replace('.', "%2E")),
         ("capitals", forge.genuine.to_uppercase()),
         ("another dot", forge.genuine.replace('.', "\u{ff0e}")),
@@ -109,14 +109,14 @@ fn forms(forge: &Forge) -> Vec<(&'static str, String)> {
             "changed claims under the genuine signature",
             format!("{header}.{}.{signature}", encoded(later.to_string())),
         ),
-        ("a changed header under it", format!("{}.{claims}.{signature}", wrapped("JWT"))),
+        ("a changed header under the genuine signature", format!("{}.{claims}.{signature}", wrapped("JWT"))),
         ("the parts in another order", format!("{claims}.{header}.{signature}")),
         ("no header", format!(".{claims}.{signature}")),
         ("no claims", format!("{header}..{signature}")),
         ("detached claims", format!("{header}..{signature}.{claims}")),
         ("dots alone", "..".to_owned()),
-        ("a dot in front", format!(".{genuine}")),
-        ("a dot behind", format!("{genuine}.")),
+        ("a leading dot", format!(".{genuine}")),
+        ("a trailing dot", format!("{genuine}.")),
         ("four parts", format!("{genuine}.{signature}")),
         ("five parts", format!("{jwe}..{claims}.{claims}.{signature}")),
         ("a token in a token, signed by us", forge.own_parts(&wrapped("JWT"), &encoded(genuine))),
