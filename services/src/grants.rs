@@ -151,7 +151,19 @@ pub enum Secret {
     Keyless {
         /// Address of the service account.
         service_account: String,
+        /// The administrator's account, as the sign-in proved it; missing in consents stored by earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        administrator: Option<SignedInAdministrator>,
     },
+}
+
+/// The account of the administrator who signed in at Google.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedInAdministrator {
+    /// Google's id of the account, which is never reassigned.
+    pub id: String,
+    /// The domain of the organisation that manages the account.
+    pub domain: String,
 }
 
 impl Secret {
@@ -291,7 +303,7 @@ impl Grants {
                 password: password.clone().into(),
             })),
             Secret::ServiceAccount { key } => Arc::new(StaticCredentials(service_account(key)?)),
-            Secret::Keyless { service_account } => {
+            Secret::Keyless { service_account, .. } => {
                 Arc::new(StaticCredentials(Credential::Keyless(service_account.as_str().into())))
             }
             // A person's consent is in force at once.

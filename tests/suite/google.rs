@@ -199,6 +199,27 @@ async fn somebody_elses_service_account(stack: Stack) {
     app.finish().await;
 }
 
+/// The account that signed in has the administrator's address, but is another one than the directory lists under it, or
+/// is managed by another organisation.
+async fn a_namesake_of_the_administrator(stack: Stack) {
+    for (control, body) in [("namesakes", json!({})), ("hosted", json!({ "domain": "somebody-elses.test" }))]
+    {
+        let app = TestApp::new(stack).await;
+        let (org, _) = organisation(&app).await;
+        let (_, mut browser) = named(&app, &org).await;
+        let mut body = body;
+        body["address"] = org.admin().into();
+        app.control(&format!("{}/{control}", at(&org)), body).await;
+        let link = invite(&app, &org, None).await;
+        app.beside_jobs(browser.walk(&link)).await.unwrap_err();
+        app.run_jobs().await;
+        let (state, code, _) = standing(&app, &org).await;
+        assert_eq!((state.as_str(), code.as_str()), ("FAILED", "ACCOUNT_MISMATCH"), "{control}");
+        assert_eq!(app.remains(&org).await, [], "nothing is half-connected");
+        app.finish().await;
+    }
+}
+
 /// The pages at which Google asks who is there and what may be done.
 pub fn at_google(page: &Page) -> bool {
     page.url.path().ends_with("/o/oauth2/v2/auth")
@@ -357,6 +378,11 @@ macro_rules! on {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn whoever_names_a_service_account_signs_in_as_its_administrator() {
                 super::somebody_elses_service_account($stack).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn an_account_with_the_administrators_address_is_not_the_administrator() {
+                super::a_namesake_of_the_administrator($stack).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

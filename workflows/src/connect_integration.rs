@@ -133,6 +133,11 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         let message = "This is a different organisation from the one that was connected before.";
         return Err(StepError::fail("TENANT_MISMATCH", message));
     }
+    if let Secret::Keyless { administrator: Some(signed_in), .. } = &secret {
+        let listed = provider.person(&session, &consented.by).await;
+        let listed = listed.map_err(|error| trial_trouble(&secret, error))?;
+        signed_in.require(&consented.by, &listed, &organisation)?;
+    }
     services.connect().put_in_force(&row, &consented, &secret, &organisation).await?;
     at.memory.probe = Some(services.ids.uuid());
     let reason =

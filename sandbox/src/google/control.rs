@@ -74,6 +74,11 @@ pub(crate) fn organisation(
             let account = find(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
             Ok(write(app, Change::Hosted(account.ok_or(Refused::NotFound("mailbox"))?, domain))?)
         }
+        ("POST", ["namesakes"]) => {
+            let Namesake { address } = body(request)?;
+            let account = find(app.store().state(), id)?.find(&address).map(|account| account.id.clone());
+            Ok(write(app, Change::Namesake(account.ok_or(Refused::NotFound("mailbox"))?))?)
+        }
         ("POST", ["resold"]) => {
             let Resold { organisation } = body(request)?;
             find(app.store().state(), organisation)?;
@@ -239,6 +244,13 @@ struct Domain {
 struct Hosted {
     address: String,
     domain: String,
+}
+
+/// An account under whose address somebody else signs in, with an account that the directory does not list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Namesake {
+    address: String,
 }
 
 /// An organisation that this one resells.

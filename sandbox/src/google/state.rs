@@ -23,6 +23,8 @@ pub struct State {
     pub domains: BTreeMap<(Uuid, String), bool>,
     /// Of which domain accounts are, where it is not their organisation's own; by directory id.
     pub hosted: BTreeMap<String, String>,
+    /// Directory ids of accounts under whose addresses somebody else signs in.
+    pub namesakes: BTreeSet<String>,
     /// Organisations that another one resells, whose administrators see their directories.
     pub resold: BTreeSet<(Uuid, Uuid)>,
 }
@@ -47,6 +49,8 @@ pub enum Change {
     Hosted(String, String),
     /// The first organisation resells the second.
     Resold(Uuid, Uuid),
+    /// Somebody else has a Google account under the address of this one.
+    Namesake(String),
 }
 
 /// A service account of a vendor's or a customer's project.
@@ -118,6 +122,7 @@ impl State {
                 self.domains.insert((organisation, name), verified);
             }
             Change::Hosted(account, domain) => drop(self.hosted.insert(account, domain)),
+            Change::Namesake(account) => drop(self.namesakes.insert(account)),
             Change::Resold(reseller, customer) => {
                 self.resold.insert((reseller, customer));
             }

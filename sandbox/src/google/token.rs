@@ -245,9 +245,13 @@ impl Endpoint<'_> {
         let account = organisation.mailboxes.get(&code.grant.account).ok_or_else(dead)?;
         let now = self.app.now().timestamp();
         let domain = state.google.hosted.get(&account.id).unwrap_or(&organisation.domain);
+        let subject = match state.google.namesakes.contains(&account.id) {
+            true => super::directory::number(&format!("namesake of {}", account.id)),
+            false => super::directory::number(&account.id),
+        };
         let mut claims = json!({
             "iss": origin(self.request), "azp": code.grant.client_id, "aud": code.grant.client_id,
-            "sub": super::directory::number(&account.id), "hd": domain,
+            "sub": subject, "hd": domain,
             "email": account.address, "email_verified": true, "iat": now, "exp": now + 3_600,
         });
         if let Some(nonce) = &code.nonce {

@@ -7,7 +7,10 @@
 //! account.
 
 use domain::ProviderKind;
-use providers::google::{ServiceAccountKey, consent::Ask};
+use providers::{
+    Organisation, Person,
+    google::{ServiceAccountKey, consent::Ask},
+};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -19,7 +22,11 @@ use super::{
     own_consent::{Owner, account_mismatch},
     session::{session_over, verifier_context},
 };
-use crate::{Error, Refusal, Result, Tx, grants::Secret, integrations};
+use crate::{
+    Error, Refusal, Result, Tx,
+    grants::{Secret, SignedInAdministrator},
+    integrations,
+};
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,35 +92,32 @@ impl Connect {
         let named: Option<Named> =
             session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
         let named = named.ok_or_else(session_over)?;
-        let proven = self.is_administrator_there(&session, &named, &verifier, &answer).await;
+        let proven = self.signed_in_administrator(&session, &named, &verifier, &answer).await;
         let mut tx = self.services.begin(session.tenant_id).await?;
-        if let Err(error) = proven {
-            return self.give_up(tx, session, &error).await;
-        }
-        let secret = Secret::Keyless { service_account: named.service_account };
+        let administrator = match proven {
+            Ok(administrator) => Some(administrator),
+            Err(error) => return self.give_up(tx, session, &error).await,
+        };
+        let secret = Secret::Keyless { service_account: named.service_account, administrator };
         self.store_for_run(&mut tx, &mut session, &named.administrator, &secret, None).await?;
         tx.commit().await?;
         Ok(NextPage::Progress)
     }
 
-    async fn is_administrator_there(
+    async fn signed_in_administrator(
         &self,
         session: &SessionRow,
         named: &Named,
         verifier: &SecretString,
         answer: &RedirectAnswer,
-    ) -> Result<()> {
+    ) -> Result<SignedInAdministrator> {
         let google = self.services.connectors.google()?;
         let redirect = self.services.settings.link(GOOGLE_SIGNED_IN);
         let nonce = session.nonce.as_deref().unwrap_or_default();
         let person = google.redeem_sign_in(answer.code()?, verifier, &redirect, nonce).await?;
         match person.email.eq_ignore_ascii_case(&named.administrator) {
-            true => Ok(()),
-            false => {
-                let message =
-                    format!("Sign in as the administrator that you entered, {}.", named.administrator);
-                Err(Error::refuse("ACCOUNT_MISMATCH", message))
-            }
+            true => Ok(SignedInAdministrator { id: person.id, domain: person.domain }),
+            false => Err(other_administrator(&named.administrator)),
         }
     }
 
@@ -164,6 +168,25 @@ impl Connect {
         let tx = self.services.begin(session.tenant_id).await?;
         self.store_own_consent(tx, &integration, user, address, &secret).await
     }
+}
+
+impl SignedInAdministrator {
+    /// Refuses an account that is not the one behind the entered address, according to the directory that the service
+    /// account reads for that administrator. An address alone proves nothing: somebody may have an account of another
+    /// organisation under it.
+    pub fn require(&self, entered: &str, listed: &Person, organisation: &Organisation) -> Result<()> {
+        let is_here = |domain: &String| domain.eq_ignore_ascii_case(&self.domain);
+        let is_member = listed.organisation.as_deref().is_none_or(|customer| customer == organisation.id);
+        let is_verified = organisation.domains.is_empty() || organisation.domains.iter().any(is_here);
+        match listed.id == self.id && is_member && is_verified {
+            true => Ok(()),
+            false => Err(other_administrator(entered)),
+        }
+    }
+}
+
+fn other_administrator(entered: &str) -> Error {
+    Error::refuse("ACCOUNT_MISMATCH", format!("Sign in as the administrator that you entered, {entered}."))
 }
 
 /// The administrator for whom the service account acts.

@@ -150,7 +150,7 @@ impl Broker {
                 Ok(Fetched::Key(Credential::Basic { user, password: password.into() }))
             }
             Secret::ServiceAccount { key } => Ok(Fetched::Key(service_account(&key)?)),
-            Secret::Keyless { service_account } => {
+            Secret::Keyless { service_account, .. } => {
                 Ok(Fetched::Key(Credential::Keyless(service_account.into())))
             }
             Secret::MicrosoftApp { external } => {
