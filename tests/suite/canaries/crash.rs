@@ -9,8 +9,13 @@ use domain::{Ids, SystemClock};
 use futures::stream::BoxStream;
 use serde_json::json;
 
+use workflows::{
+    engine::{self, Flow, StepContext, StepInput, StepOutput, Table},
+    verify_integration::VerifyIntegration,
+};
+
 use super::needles::Needles;
-use crate::harness::{ANSWERS, TestApp};
+use crate::harness::{ANSWERS, Org, TestApp};
 
 /// The real schema with resolvers that all panic.
 struct Breaks(String);
@@ -32,6 +37,39 @@ impl Engine for Breaks {
 
 async fn breaks(request: HttpRequest, body: web::Bytes) -> String {
     panic!("a page broke with {} headers and {} bytes", request.headers().len(), body.len())
+}
+
+/// The verification of an integration, which panics with everything in hand: the stored row, the session and the
+/// credential for the provider.
+struct BreaksInStep;
+
+#[async_trait::async_trait]
+impl Flow for BreaksInStep {
+    fn table(&self) -> &'static Table {
+        &VerifyIntegration::TABLE
+    }
+
+    async fn step(&self, context: &StepContext, input: StepInput<'_>) -> StepOutput {
+        let tenant = input.row.tenant_id;
+        let id = serde_json::from_value(input.row.memory["integration"].clone()).unwrap();
+        let rows = context.services.integrations().by_ids(tenant, &[id]).await.unwrap();
+        let (_, session) = context.services.grants().session(&rows[0], None).await.unwrap();
+        let credential = session.credentials.current().await.unwrap();
+        panic!("a step broke with {credential:?}, {session:?}, {:?} and {input:?}", rows[0])
+    }
+
+    async fn undo(&self, _context: &StepContext, input: StepInput<'_>) -> StepOutput {
+        panic!("an undo broke with {input:?}")
+    }
+}
+
+/// Verifies an integration with a step that panics.
+pub async fn in_step(app: &TestApp, org: &Org) {
+    let integration = app.integration(org).await["id"].clone();
+    let input = json!({ "id": integration });
+    app.vendor_for(&org.tenant).mutate("verifyIntegration", "run { id }", input).await;
+    let engine = engine::Engine::new(app.node.services.clone(), "breaks", vec![Box::new(BreaksInStep)]);
+    assert!(engine.drain().await.unwrap() > 0, "a step panicked");
 }
 
 /// Sends every secret, as a credential, as a value and in the URL, to code that panics; returns the number of requests.
