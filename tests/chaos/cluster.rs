@@ -299,6 +299,11 @@ impl Api {
         }
     }
 
+    /// The back end's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The same back end, acting for another tenant.
     pub fn acting_for(&self, tenant: &str) -> Self {
         Self { tenant: Some(tenant.to_owned()), ..self.clone() }

@@ -18,4 +18,5 @@ mod t04_redis_lost;
 mod t05_answers_cut;
 mod t07_poison;
 mod t10_two_versions;
+mod t26_hostile_input;
 mod t27_overload;
