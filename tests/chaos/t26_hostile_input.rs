@@ -244,8 +244,7 @@ async fn attacked(cluster: &Cluster, attack: &Attack, count: u32, is_full: bool)
     let (before, began) = (Used::by(process), Instant::now());
     let mut at_work = JoinSet::new();
     for _ in 0..count {
-        let (begin, then) = (attack.begin.clone(), attack.then.clone());
-        at_work.spawn(async move { sent(at, begin, then).await });
+        at_work.spawn(sent(at, attack.begin.clone(), attack.then.clone()));
     }
     let mut closed = Duration::ZERO;
     while let Some(ended) = at_work.join_next().await {
@@ -253,7 +252,7 @@ async fn attacked(cluster: &Cluster, attack: &Attack, count: u32, is_full: bool)
         closed = began.elapsed();
     }
     let after = Used::by(process);
-    let processor = (after.processor - before.processor) / count;
+    let processor = after.processor.saturating_sub(before.processor) / count;
     let memory = after.peak.saturating_sub(before.memory) / u64::from(count);
     println!("{:>34}: {processor:>8.1?} {:>6} KB, closed within {closed:.1?}", attack.name, memory / 1024);
     let mut beyond = Vec::new();
