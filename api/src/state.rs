@@ -107,7 +107,7 @@ impl Default for Config {
             introspection: Introspection::default(),
             head_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(15),
-            unread_timeout: Duration::from_secs(20),
+            unread_timeout: Duration::from_secs(12),
             unread_least: 20 * 1024,
             connections_each: 1_000,
             body_limit: 256 * 1024,

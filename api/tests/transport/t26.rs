@@ -142,6 +142,7 @@ async fn t26_a_frame_that_is_too_large_is_not_waited_for() {
         ("of 256 MB", announced(256 << 20), vec![b' '; 0x4000]),
         ("in parts without an end", masked(&[0x01, 0x80]), part),
         ("that is compressed", [masked(&[0xc1, 0x84]), vec![0; 4]].concat(), Vec::new()),
+        ("of a ping, again and again", Vec::new(), masked(&[0x89, 0x80]).repeat(1_000)),
         ("of an unknown kind", masked(&[0x83, 0x80]), Vec::new()),
         ("that is not masked", vec![0x81, 0x02, b'{', b'}'], Vec::new()),
     ] {

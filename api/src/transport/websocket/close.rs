@@ -25,6 +25,8 @@ pub enum Close {
     TooManyInits,
     /// A message exceeded the size limit.
     TooLarge,
+    /// Too many frames came, such as pings.
+    TooManyFrames,
     /// The frames are not valid WebSocket frames.
     ProtocolError,
     /// The client did not respond to pings.
@@ -53,6 +55,7 @@ impl Close {
             Self::DuplicateId(_) => 4409,
             Self::TooManyInits => 4429,
             Self::TooLarge => 1009,
+            Self::TooManyFrames => 1008,
             Self::ProtocolError => 1002,
             Self::Silent => 1001,
             Self::Restart => 1012,
@@ -77,6 +80,7 @@ impl Close {
             }
             Self::TooManyInits => "Too many initialisation requests",
             Self::TooLarge => "message too large",
+            Self::TooManyFrames => "too many frames",
             Self::ProtocolError => "protocol error",
             Self::Silent => "no sign of life",
             Self::Restart => "service restart",

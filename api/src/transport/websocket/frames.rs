@@ -1,16 +1,39 @@
-//! Refuses WebSocket frames that are too large as soon as their length is known.
+//! Refuses WebSocket frames that are too large as soon as their length is known, and too many frames.
 //!
 //! The parser of actix compares a frame with its limit only after the whole frame has arrived, so that a client could
 //! fill the memory of a node with one frame. This stream in front of the parser reads the heads of frames
-//! (RFC 6455, section 5.2) and fails at the first length above the limit.
+//! (RFC 6455, section 5.2) and fails at the first length above the limit. It counts them, too: pings, pongs and the ends
+//! of operations have no price of their own, and a client could send them without end.
+
+use std::{io::ErrorKind, time::Duration};
 
 use actix_web::{dev, error::PayloadError};
 use actix_ws::ProtocolError;
 use bytes::{Buf as _, Bytes};
 use futures::{Stream, StreamExt as _};
+use tokio::time::Instant;
+
+use super::close::Close;
 
 /// Length of the longest head: two bytes, an extended length of eight, a mask of four.
 const LONGEST_HEAD: usize = 14;
+
+/// Number of frames that a client may send at once.
+const FRAME_BURST: u32 = 500;
+/// Interval at which a client may send one more frame.
+const FRAME_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How many frames have come of late, as the time at which all of them would be due.
+#[derive(Debug)]
+struct FrameRate(Instant);
+
+impl FrameRate {
+    /// Counts one more frame; whether it is still permitted.
+    fn permits(&mut self, now: Instant) -> bool {
+        self.0 = self.0.max(now) + FRAME_INTERVAL;
+        self.0 - now <= FRAME_INTERVAL * FRAME_BURST
+    }
+}
 
 /// Position in a sequence of frames.
 #[derive(Debug, Default)]
@@ -23,26 +46,43 @@ struct Frames {
     remaining: u64,
 }
 
-/// The same bytes; fails with [`PayloadError::Overflow`] at a frame of more than `limit` bytes.
+/// The same bytes; fails at a frame of more than `limit` bytes, and at a frame too many.
 pub(super) fn limited(inbound: dev::Payload, limit: usize) -> dev::Payload {
-    let mut frames = Frames::default();
+    let (mut frames, mut rate) = (Frames::default(), FrameRate(Instant::now()));
     let limited = inbound.map(move |chunk| {
         let chunk = chunk?;
-        if frames.fit(&chunk, limit as u64) { Ok(chunk) } else { Err(PayloadError::Overflow) }
+        let now = Instant::now();
+        frames.fit(&chunk, limit as u64, || rate.permits(now))?;
+        Ok(chunk)
     });
     dev::Payload::Stream { payload: Box::pin(limited) as std::pin::Pin<Box<dyn Stream<Item = _>>> }
 }
 
-/// Whether a frame or a message was too large, according to this stream or to the parser behind it.
-pub(super) fn is_overflow(error: &ProtocolError) -> bool {
-    let ProtocolError::Io(error) = error else { return matches!(error, ProtocolError::Overflow) };
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<PayloadError>());
-    matches!(cause, Some(PayloadError::Overflow))
+/// Why the socket is to be closed, if a frame or a message was too large or one too many, according to this stream or to
+/// the parser behind it.
+pub(super) fn refusal(error: &ProtocolError) -> Option<Close> {
+    let error = match error {
+        ProtocolError::Overflow => return Some(Close::TooLarge),
+        ProtocolError::Io(error) => error,
+        _ => return None,
+    };
+    match error.get_ref().and_then(|cause| cause.downcast_ref::<PayloadError>()) {
+        Some(PayloadError::Overflow) => Some(Close::TooLarge),
+        Some(PayloadError::Io(error)) if error.kind() == ErrorKind::QuotaExceeded => {
+            Some(Close::TooManyFrames)
+        }
+        _ => None,
+    }
 }
 
 impl Frames {
-    /// Follows a chunk; whether no frame that begins in it exceeds the limit.
-    fn fit(&mut self, chunk: &Bytes, limit: u64) -> bool {
+    /// Follows a chunk; fails if a frame that begins in it exceeds the limit, or is not permitted.
+    fn fit(
+        &mut self,
+        chunk: &Bytes,
+        limit: u64,
+        mut is_permitted: impl FnMut() -> bool,
+    ) -> Result<(), PayloadError> {
         let mut chunk = chunk.clone();
         while chunk.has_remaining() {
             if self.remaining > 0 {
@@ -55,12 +95,15 @@ impl Frames {
             self.known += 1;
             if let Some(length) = self.length() {
                 if length > limit {
-                    return false;
+                    return Err(PayloadError::Overflow);
+                }
+                if !is_permitted() {
+                    return Err(PayloadError::Io(ErrorKind::QuotaExceeded.into()));
                 }
                 (self.known, self.remaining) = (0, length);
             }
         }
-        true
+        Ok(())
     }
 
     /// Length of the payload, once the head is complete.
@@ -96,11 +139,25 @@ mod tests {
             .into_iter()
             .map(|size| {
                 let mut frames = Frames::default();
-                bytes.chunks(size).all(|chunk| frames.fit(&Bytes::copy_from_slice(chunk), limit))
+                bytes
+                    .chunks(size)
+                    .all(|chunk| frames.fit(&Bytes::copy_from_slice(chunk), limit, || true).is_ok())
             })
             .collect();
         assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]), "{verdicts:?}");
         verdicts[0]
+    }
+
+    #[test]
+    fn frames_are_counted_and_the_count_fades() {
+        let now = Instant::now();
+        let mut rate = FrameRate(now);
+        assert_eq!((0..1_000).filter(|_| rate.permits(now)).count(), FRAME_BURST as usize);
+        let mut rate = FrameRate(now);
+        let steadily = (0..10_000).all(|count| rate.permits(now + FRAME_INTERVAL * count));
+        assert!(steadily, "who sends no more than one at a time may go on for ever");
+        let later = now + FRAME_INTERVAL * 20_000;
+        assert_eq!((0..1_000).filter(|_| rate.permits(later)).count(), FRAME_BURST as usize);
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl Socket {
     async fn hear(&mut self, message: Option<Result<AggregatedMessage, ProtocolError>>) -> Result<(), Close> {
         self.silent = 0;
         match message {
-            Some(Err(error)) if frames::is_overflow(&error) => Err(Close::TooLarge),
+            Some(Err(error)) if let Some(close) = frames::refusal(&error) => Err(close),
             None | Some(Err(ProtocolError::Io(_))) => Err(Close::Gone),
             Some(Ok(AggregatedMessage::Close(theirs))) => Err(Close::Asked(theirs)),
             Some(Err(_)) => Err(Close::ProtocolError),
