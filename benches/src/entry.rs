@@ -3,6 +3,7 @@
 //! `POST /three` answers when a run of three steps is over. `POST /bell` rings for a waiting run and answers how
 //! many microseconds passed until its step began. `POST /timed` does the same for a new run.
 
+use domain::{Id, ids};
 use std::time::Instant;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -88,7 +89,7 @@ async fn ring(node: web::Data<Node>, waiting: web::Data<Waiting>) -> HttpRespons
 }
 
 /// The microseconds from `began` until the last step of a run began.
-async fn until_step(run: Uuid, began: Instant) -> Result<String> {
+async fn until_step(run: Id<ids::Run>, began: Instant) -> Result<String> {
     let at = bench_workflows::last_step_begun(run).await?;
     Ok(at.saturating_duration_since(began).as_micros().to_string())
 }

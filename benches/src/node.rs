@@ -7,7 +7,8 @@ use std::{
 };
 
 use domain::{
-    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, state::Lane,
+    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, ids,
+    state::Lane,
 };
 use entity::{Logins, Store};
 use futures::{
@@ -120,7 +121,7 @@ impl Node {
 
     /// A new run of a toy.
     pub fn a_run(&self, workflow: &'static str) -> NewRun {
-        let id = self.services.ids.uuid();
+        let id = self.services.ids.make();
         let tenant = self.tenants[self.services.ids.below(self.tenants.len() as u64) as usize];
         NewRun {
             id,
@@ -216,7 +217,7 @@ impl Node {
     }
 
     /// Which of these runs are over.
-    async fn over(&self, runs: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    async fn over(&self, runs: Vec<Id<ids::Run>>) -> Result<Vec<Uuid>> {
         if runs.is_empty() {
             return Ok(runs);
         }
@@ -227,10 +228,10 @@ impl Node {
     }
 }
 
-fn allowed(tenant: Uuid) -> Result<Allowed> {
-    let kind = CallerKind::User(Id::from_uuid(tenant));
+fn allowed(tenant: Id<ids::Tenant>) -> Result<Allowed> {
+    let kind = CallerKind::User(tenant);
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller { kind, tenant: Some(Id::from_uuid(tenant)), permissions };
+    let caller = Caller { kind, tenant: Some(tenant), permissions };
     Ok(caller.allow(Permission::BookingEdit).map_err(|_| "an administrator may")?)
 }
 

@@ -180,6 +180,12 @@ impl<K: Kind> FromStr for Id<K> {
     }
 }
 
+/// All zeros, as [`Id::nil`].
+impl<K: Kind> Default for Id<K> {
+    fn default() -> Self {
+        Self::nil()
+    }
+}
 impl<K: Kind> Clone for Id<K> {
     fn clone(&self) -> Self {
         *self

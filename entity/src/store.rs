@@ -20,7 +20,8 @@ use domain::{Id, ids};
 use sea_orm::sea_query::{Expr, ValueType, extension::postgres::PgFunc, postgres_array::NotU8};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    DatabaseTransaction, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    Value,
 };
 
 pub use self::{
@@ -227,7 +228,11 @@ impl Store {
         self.begin_write(CONFINE, &tenants).await
     }
 
-    async fn begin_write(&self, confine: &str, tenants: &[Id<ids::Tenant>]) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin_write(
+        &self,
+        confine: &str,
+        tenants: &[Id<ids::Tenant>],
+    ) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -264,7 +269,12 @@ impl Store {
         &self.by_key
     }
 
-    async fn confine(&self, txn: &DatabaseTransaction, confine: &str, tenants: &[Id<ids::Tenant>]) -> Result<(), DbErr> {
+    async fn confine(
+        &self,
+        txn: &DatabaseTransaction,
+        confine: &str,
+        tenants: &[Id<ids::Tenant>],
+    ) -> Result<(), DbErr> {
         if self.backend == DatabaseBackend::Postgres {
             let list = tenants.iter().map(|tenant| tenant.uuid().to_string()).collect::<Vec<_>>().join(",");
             txn.execute_raw(Statement::from_sql_and_values(self.backend, confine, [list.into()])).await?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{
     Logins, Store, StoreError,
     store::{APP_ROLE, Role},
@@ -49,7 +49,11 @@ async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Uuid> {
 
 /// The attempts after which a transaction of one tenant sees the other's bookings, or for which it was not even
 /// refused although nothing but the owner may do them.
-async fn ways_out(connection: &DatabaseConnection, enter: &str, tenants: [Uuid; 2]) -> Vec<&'static str> {
+async fn ways_out(
+    connection: &DatabaseConnection,
+    enter: &str,
+    tenants: [Id<ids::Tenant>; 2],
+) -> Vec<&'static str> {
     let mut ways = Vec::new();
     for attempt in ATTEMPTS {
         let txn = connection.begin().await.unwrap();
@@ -172,7 +176,7 @@ async fn an_owner_who_is_no_superuser_migrates_and_nodes_work() {
         let (server, role) = owned_by_a_plain_role(&url).await;
         let owner = migrated(&as_role(&url, &role)).await;
         let store = Store::connect(&Logins::at(&url), 2).await.unwrap();
-        let tenant = Ids::random(Arc::new(SystemClock)).uuid();
+        let tenant = Ids::random(Arc::new(SystemClock));
         let txn = store.write(tenant).await.unwrap();
         for sql in WRITTEN {
             txn.execute_unprepared(&sql.replace("{tenant}", &tenant.to_string())).await.unwrap();

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{Logins, Store};
 use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
 use uuid::Uuid;
@@ -95,14 +95,14 @@ pub async fn migrated(url: &str) -> DatabaseConnection {
 pub struct Filled {
     pub owner: DatabaseConnection,
     pub store: Store,
-    pub ours: Uuid,
-    pub theirs: Uuid,
+    pub ours: Id<ids::Tenant>,
+    pub theirs: Id<ids::Tenant>,
 }
 
 pub async fn filled(url: &str) -> Filled {
     let owner = migrated(url).await;
     let ids = Ids::random(Arc::new(SystemClock));
-    let (ours, theirs) = (ids.uuid(), ids.uuid());
+    let (ours, theirs) = (ids.make(), ids.make());
     let fill = FILL.replace("{a}", &ours.to_string()).replace("{b}", &theirs.to_string());
     owner.execute_unprepared(&fill).await.unwrap();
     let store = Store::connect(&Logins::at(url), 2).await.unwrap();

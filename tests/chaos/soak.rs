@@ -502,7 +502,7 @@ async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i
 async fn retry_parked(cluster: &mut Cluster) -> usize {
     let parked = cluster.database.rows("SELECT id FROM run WHERE status = 'QUARANTINED'").await;
     for row in &parked {
-        let id: domain::Id<domain::ids::Run> = domain::Id::from_uuid(row.try_get("", "id").unwrap());
+        let id: domain::Id<domain::ids::Run> = row.try_get("", "id").unwrap();
         cluster.api.change("retryRun", "run { id }", json!({ "id": id })).await;
     }
     cluster.until("all is quiet again", async |cluster| cluster.database.jobs().await == 0).await;

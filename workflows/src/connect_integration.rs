@@ -5,7 +5,7 @@
 //! before keeps its mailboxes and is `FAILING` until it is connected again.
 
 use domain::{
-    Reason, Timestamp,
+    Id, Reason, Timestamp, ids,
     state::{IntegrationState, Verdict},
 };
 use providers::ErrorKind;
@@ -134,7 +134,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         return Err(StepError::fail("TENANT_MISMATCH", message));
     }
     services.connect().put_in_force(&row, &consented, &secret, &organisation).await?;
-    at.memory.probe = Some(services.ids.uuid());
+    at.memory.probe = Some(services.ids.make());
     let reason =
         Reason::new("AUTHORISATION_PENDING", "The provider granted access. Nothing is read or written yet.")
             .with_next_action("Authorise the use of this access.");
@@ -215,7 +215,7 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
 }
 
 /// Writes down what a climb saw. Only an organisation whose verification did not fail tells anything of the tenant.
-pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Report) {
+pub(crate) fn record<M>(at: &mut Step<M>, integration: Id<ids::Integration>, climb: &Report) {
     if let Some(organisation) = climb.organisation.clone()
         && climb.verdict() != Verdict::Failed
     {

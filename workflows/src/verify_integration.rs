@@ -34,7 +34,7 @@ pub struct Memory {
 
 /// The keys of the probe events are stored before the first one is written.
 async fn mint(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    at.memory.probe = Some(context.services.ids.uuid());
+    at.memory.probe = Some(context.services.ids.make());
     Ok(Next::Go(State::Climb))
 }
 

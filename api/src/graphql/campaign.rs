@@ -33,7 +33,7 @@ impl From<Model> for Campaign {
 impl Campaign {
     /// Identifier; starts with `cmp_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Campaign>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Current state of the campaign.

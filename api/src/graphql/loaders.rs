@@ -63,8 +63,8 @@ macro_rules! many {
 impl Loaders {
     /// Loaders for the caller's tenant. For a caller without a tenant they find nothing.
     fn new(services: &Services, caller: Option<&Caller>) -> Self {
-        let tenant = caller.and_then(|caller| caller.tenant).unwrap_or(Id::from_uuid(Uuid::nil()));
-        let row = tenant.uuid();
+        let tenant = caller.and_then(|caller| caller.tenant).unwrap_or(Id::from_uuid(Id::nil()));
+        let row = tenant;
         Self {
             users: one!(services, keys => services.users().by_ids(tenant, &ids(&keys))),
             rooms: one!(services, keys => services.rooms().by_ids(tenant, &ids(&keys))),
@@ -80,7 +80,7 @@ impl Loaders {
                     let services = services.clone();
                     async move {
                         let roles = services.roles().of_users(tenant, &ids(&keys)).await?;
-                        Ok(roles.into_iter().map(|(user, roles)| (user.uuid(), roles)).collect())
+                        Ok(roles.into_iter().map(|(user, roles)| (user, roles)).collect())
                     }
                 })
             },
@@ -98,7 +98,7 @@ impl Loaders {
 }
 
 fn ids<K: domain::Kind>(keys: &[Uuid]) -> Vec<Id<K>> {
-    keys.iter().copied().map(Id::from_uuid).collect()
+    keys.iter().copied().collect()
 }
 
 fn grouped<V>(rows: Vec<V>, of: impl Fn(&V) -> Option<Uuid>) -> HashMap<Uuid, Vec<V>> {

@@ -3,7 +3,6 @@
 use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::{Allowed, Id, Permission, ids};
 use services::{entity::room::Model, rooms::Filter};
-use uuid::Uuid;
 
 use super::{
     connection::ConnectedMailbox,
@@ -27,7 +26,7 @@ impl From<Model> for Room {
 impl Room {
     /// Identifier; starts with `rom_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Room>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Email address of the mailbox.
@@ -110,18 +109,18 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Room> {
 }
 
 /// A room that another object refers to. Whoever may see that object may see the room.
-pub(super) async fn referred(ctx: &Context<'_>, id: Option<Uuid>) -> Option<Result<Room>> {
+pub(super) async fn referred(ctx: &Context<'_>, id: Option<Id<ids::Room>>) -> Option<Result<Room>> {
     ctx.loaders().rooms.load_some(id).await.map(|room| room.map(Room)).transpose()
 }
 
 /// One page of the rooms of an integration.
 pub(super) async fn of_integration(
     ctx: &Context<'_>,
-    integration: Uuid,
+    integration: Id<ids::Integration>,
     page: services::PageArgs,
 ) -> Result<RoomConnection> {
     let by = may_see(ctx)?;
-    let filter = Filter { integration: Some(Id::from_uuid(integration)), ..Filter::default() };
+    let filter = Filter { integration: Some(integration), ..Filter::default() };
     Ok(RoomConnection::of(ctx.services().rooms().list(&by, filter, page).await?, None))
 }
 

@@ -48,7 +48,7 @@ impl Run {
 impl Run {
     /// Identifier; starts with `run_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Run>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Name of the workflow, as listed in `workflows`.
@@ -122,7 +122,7 @@ impl Run {
     ) -> Option<Result<RunStepConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow(Permission::RunView)?;
-            let steps = ctx.services().runs().history(&by, Id::from_uuid(self.0.id)).await?;
+            let steps = ctx.services().runs().history(&by, self.0.id).await?;
             let total = steps.len() as u64;
             let page = slice(steps, |step| step.id, args(first, last, after, before)?)?;
             Ok(RunStepConnection::of(page, Some(total)))
@@ -205,8 +205,8 @@ impl RunStep {
 connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps of a run", |row| row.id);
 
 /// The run that a mutation has just enqueued, visible to whoever started it.
-pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Uuid) -> Result<Run> {
-    Ok(ctx.services().runs().get(by, Id::from_uuid(run)).await?.into())
+pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Id<ids::Run>) -> Result<Run> {
+    Ok(ctx.services().runs().get(by, run).await?.into())
 }
 
 /// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.

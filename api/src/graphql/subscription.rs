@@ -32,7 +32,7 @@ impl Watched for Connections {
 
     async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<ConnectedMailbox>> {
         let by = listener.caller.allow(Permission::ConnectionView)?;
-        let row = listener.services.connections().get(&by, Id::from_uuid(id)).await?;
+        let row = listener.services.connections().get(&by, id).await?;
         Ok(self.0.is_none_or(|only| row.integration_id == only).then(|| row.into()))
     }
 
@@ -58,7 +58,7 @@ impl Watched for Bookings {
     type Item = Booking;
 
     async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Booking>> {
-        booking::visible(&listener.services, &listener.caller, Id::from_uuid(id)).await.map(Some)
+        booking::visible(&listener.services, &listener.caller, id).await.map(Some)
     }
 
     async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Booking>, Option<Uuid>)> {
@@ -80,7 +80,7 @@ impl Watched for ParkedRuns {
 
     async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Run>> {
         let by = listener.caller.allow(Permission::RunView)?;
-        let run = listener.services.runs().get(&by, Id::from_uuid(id)).await?;
+        let run = listener.services.runs().get(&by, id).await?;
         Ok((run.status == RunStatus::Quarantined.as_str()).then(|| run.into()))
     }
 
@@ -112,7 +112,7 @@ impl Subscription {
         let id = parse_id(&id, "integration", "id")?;
         let read =
             move |at: Listener| async move { integration::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id, read).await
     }
 
     /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
@@ -125,7 +125,7 @@ impl Subscription {
     ) -> Result<EventStream<ConnectedMailbox>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
-        let only = integration_id.map(of).transpose()?.map(Id::uuid);
+        let only = integration_id.map(of).transpose()?;
         Ok(watch::many(Listener::of(ctx), &by, topic::CONNECTION, Connections(only)))
     }
 
@@ -138,7 +138,7 @@ impl Subscription {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let id = parse_id(&id, "campaign", "id")?;
         let read = move |at: Listener| async move { campaign::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id, read).await
     }
 
     /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
@@ -154,7 +154,7 @@ impl Subscription {
         };
         let id = parse_id(&id, "booking", "id")?;
         let read = move |at: Listener| async move { booking::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::BOOKING, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::BOOKING, id, read).await
     }
 
     /// Sends a run now, and again after every step. Needs `RUN_VIEW` unless the caller started the run.
@@ -166,7 +166,7 @@ impl Subscription {
         let by = require_member(ctx.caller())?;
         let id = parse_id(&id, "run", "id")?;
         let read = move |at: Listener| async move { run::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::RUN, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::RUN, id, read).await
     }
 
     /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:

@@ -140,7 +140,7 @@ impl Harness {
     pub async fn plain_tenant(&self, name: &str, plan: Plan) -> Id<ids::Tenant> {
         let return_urls = vec![format!("https://{name}.example/settings")];
         let new = NewTenant { name: name.to_owned(), plan, return_urls, time_zone: None, language: None };
-        Id::from_uuid(self.services.tenants().create(&self.staff, new).await.unwrap().id)
+        self.services.tenants().create(&self.staff, new).await.unwrap().id
     }
 
     /// The vendor, acting for a tenant.
@@ -159,7 +159,7 @@ impl Harness {
         let mut new = person(&self.services.ids.uuid().simple().to_string());
         new.roles = vec![role];
         let user = self.services.users().create(&by, new).await.unwrap();
-        self.bearer(tenant, Id::from_uuid(user.id)).await
+        self.bearer(tenant, user.id).await
     }
 
     /// A user, as a fresh token shows the user.
@@ -172,15 +172,15 @@ impl Harness {
     /// A role of a tenant, by its name.
     pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
         let roles = self.services.roles().list(&self.vendor(tenant).await).await.unwrap();
-        Id::from_uuid(roles.iter().find(|role| role.name == name).unwrap().id)
+        roles.iter().find(|role| role.name == name).unwrap().id
     }
 
     /// How many jobs a tenant has.
     pub async fn jobs(&self, tenant: Id<ids::Tenant>) -> usize {
-        let txn = self.services.store.read(tenant.uuid()).await.unwrap();
+        let txn = self.services.store.read(tenant).await.unwrap();
         let sql = "SELECT run_id FROM job WHERE tenant_id = $1";
         let backend = self.services.store.backend();
-        let statement = sea_orm::Statement::from_sql_and_values(backend, sql, [tenant.uuid().into()]);
+        let statement = sea_orm::Statement::from_sql_and_values(backend, sql, [tenant.into()]);
         txn.query_all_raw(statement).await.unwrap().len()
     }
 }
@@ -225,5 +225,5 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, Error>) -> &'static str {
 
 /// The typed id of a stored one.
 pub fn id<K: domain::Kind>(stored: Uuid) -> Id<K> {
-    Id::from_uuid(stored)
+    stored
 }

@@ -50,7 +50,7 @@ async fn a_key_for_one_tenant_acts_for_no_other(h: Harness) {
     assert_eq!(refused(elsewhere), "NOT_FOUND");
     let staff = NewKey { tenant: Some(acme), ..new_key(&h, "both", None) };
     assert_eq!(refused(keys.create(&h.staff, staff).await), "KEY_SCOPE");
-    let nowhere = domain::Id::from_uuid(h.services.ids.uuid());
+    let nowhere = h.services.ids.make();
     let nowhere = NewKey { tenant: Some(nowhere), ..limited("nowhere", &[Permission::UserView]) };
     assert_eq!(refused(keys.create(&h.staff, nowhere).await), "NOT_FOUND");
 }

@@ -71,10 +71,7 @@ async fn tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: H
     for by in [&own, &h.vendor(tenant).await] {
         let listed = access.tokens(by, user, PageArgs::default()).await.unwrap().items;
         let (row, issuer) = (&listed[0], h.staff.actor());
-        assert_eq!(
-            (row.id, row.issued_by.as_str(), row.revoked_at),
-            (token.id.uuid(), issuer.as_str(), None)
-        );
+        assert_eq!((row.id, row.issued_by.as_str(), row.revoked_at), (token.id, issuer.as_str(), None));
         assert!(!format!("{row:?}").contains(&token.token), "the token itself is kept nowhere");
     }
     let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
@@ -130,7 +127,7 @@ async fn what_is_remembered_ends_by_itself_where_no_message_comes(h: Harness) {
     let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
     let may = async || tried(&h, &token).await.unwrap().allow(Permission::RoleEdit).is_ok();
     assert!(may().await);
-    let txn = h.services.store.write(tenant.uuid()).await.unwrap();
+    let txn = h.services.store.write(tenant).await.unwrap();
     txn.execute_unprepared("DELETE FROM user_role").await.unwrap();
     txn.commit().await.unwrap();
     h.clock.advance(Duration::seconds(5) - Duration::milliseconds(1));

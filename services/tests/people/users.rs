@@ -39,11 +39,11 @@ async fn a_tenant_never_sees_anothers_user(h: Harness) {
     assert_eq!(refused(users.delete(&stranger, anna).await), "NOT_FOUND");
     assert_eq!(users.by_ids(other, &[anna]).await.unwrap(), []);
     let listed = users.list(&stranger, PageArgs::default()).await.unwrap().items;
-    assert!(listed.iter().all(|user| user.tenant_id == other.uuid()), "only their own are listed");
+    assert!(listed.iter().all(|user| user.tenant_id == other), "only their own are listed");
     assert!(users.get(&h.vendor(acme).await, anna).await.is_ok(), "the user is untouched");
     if h.services.store.backend() == sea_orm::DatabaseBackend::Postgres {
-        let txn = h.services.store.read(other.uuid()).await.unwrap();
-        let seen = tenant_user::Entity::find_by_id(anna.uuid()).one(&txn).await.unwrap();
+        let txn = h.services.store.read(other).await.unwrap();
+        let seen = tenant_user::Entity::find_by_id(anna).one(&txn).await.unwrap();
         assert_eq!(seen, None, "the second wall hides the row from a finder that forgot the tenant");
     }
 }
@@ -69,7 +69,7 @@ async fn a_users_fields_are_checked(h: Harness) {
         (NewUser { name: "\n".to_owned(), ..person("x") }, "NAME_MALFORMED"),
         (person("ANNA"), "EMAIL_TAKEN"),
         (with_address("x", "anna.CALENDAR@acme.example"), "ADDRESS_TAKEN"),
-        (NewUser { roles: vec![Id::from_uuid(Uuid::nil())], ..person("x") }, "NOT_FOUND"),
+        (NewUser { roles: vec![Id::from_uuid(Id::nil())], ..person("x") }, "NOT_FOUND"),
     ] {
         assert_eq!(refused(users.create(&by, new.clone()).await), code, "{new:?}");
     }
@@ -132,8 +132,8 @@ async fn a_change_is_lost_neither_by_you_nor_by_others(h: Harness) {
 async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) -> Uuid {
     let now: Timestamp = h.services.now();
     let row = integration::Model {
-        id: h.services.ids.uuid(),
-        tenant_id: tenant.uuid(),
+        id: h.services.ids.make(),
+        tenant_id: tenant,
         provider: "MICROSOFT_365".to_owned(),
         name: "Calendars".to_owned(),
         state: state.to_string(),
@@ -153,7 +153,7 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
         created_at: now,
         version: 1,
     };
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
     integration::Entity::insert(integration::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.conn())
         .await
@@ -163,13 +163,13 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
 }
 
 async fn connections(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<connection::Model> {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    connection::of(tenant.uuid()).all(&txn).await.unwrap()
+    let txn = h.services.store.read(tenant).await.unwrap();
+    connection::of(tenant).all(&txn).await.unwrap()
 }
 
 async fn runs(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<run::Model> {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    run::of(tenant.uuid()).all(&txn).await.unwrap()
+    let txn = h.services.store.read(tenant).await.unwrap();
+    run::of(tenant).all(&txn).await.unwrap()
 }
 
 fn with_calendar(name: &str) -> NewUser {
@@ -256,11 +256,11 @@ async fn a_removed_user_leaves_no_consent_behind(h: Harness) {
         users.create(&by, with_calendar("anna")).await.unwrap(),
         users.create(&by, person("bob")).await.unwrap(),
     );
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
     for user in [anna.id, bob.id] {
         let grant = entity::consent_grant::Model {
-            id: h.services.ids.uuid(),
-            tenant_id: tenant.uuid(),
+            id: h.services.ids.make(),
+            tenant_id: tenant,
             integration_id: integration,
             user_id: Some(user),
             kind: "DELEGATED".to_owned(),
@@ -278,8 +278,8 @@ async fn a_removed_user_leaves_no_consent_behind(h: Harness) {
     tx.commit().await.unwrap();
     users.delete(&by, id(anna.id)).await.unwrap();
     assert_eq!(refused(users.get(&by, id(anna.id)).await), "NOT_FOUND");
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let grants = entity::consent_grant::of(tenant.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let grants = entity::consent_grant::of(tenant).all(&txn).await.unwrap();
     assert_eq!(grants.iter().map(|grant| grant.user_id).collect::<Vec<_>>(), [Some(bob.id)]);
     drop(txn);
     let left = connections(&h, tenant).await;
@@ -295,7 +295,7 @@ async fn a_user_sees_oneself(h: Harness) {
     let tenant = h.tenant("acme").await;
     let caller = h.caller(tenant, StandardRole::CalendarConnector).await;
     let (own, user) = caller.allow_own().unwrap();
-    assert_eq!(h.services.users().me(&own).await.unwrap().id, user.uuid());
+    assert_eq!(h.services.users().me(&own).await.unwrap().id, user);
     let vendor = h.services.users().me(&h.vendor(tenant).await).await;
     assert!(matches!(vendor, Err(services::Error::Denied(Denied::Forbidden(_)))), "a vendor is no user");
 }

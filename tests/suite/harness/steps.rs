@@ -23,7 +23,7 @@ impl Org {
     /// The tenant, as it is stored.
     pub fn id(&self) -> Uuid {
         let id: Id<ids::Tenant> = self.tenant.parse().unwrap();
-        id.uuid()
+        id
     }
 
     pub fn admin(&self) -> &str {
@@ -352,7 +352,7 @@ pub fn evening(organiser: &str, key: &str, more: Value) -> Value {
 }
 
 /// Bindings are found by the organisation at the provider; here the tenant is asked for.
-async fn bindings(txn: &DatabaseTransaction, tenant: Uuid) -> u64 {
+async fn bindings(txn: &DatabaseTransaction, tenant: Id<ids::Tenant>) -> u64 {
     let sql = "SELECT count(*) AS bound FROM external_binding WHERE tenant_id = $1";
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, [tenant.into()]);
     let row = txn.query_one_raw(statement).await.unwrap().unwrap();

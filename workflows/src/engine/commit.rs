@@ -157,7 +157,7 @@ async fn write(
         let moved = move_batch(services, services.store.by_key(), node, batch, &events).await?;
         jobs_of(batch, &moved)
     } else {
-        let mut tenants: Vec<Uuid> = batch.iter().map(|transition| transition.tenant).collect();
+        let mut tenants: Vec<Id<ids::Tenant>> = batch.iter().map(|transition| transition.tenant).collect();
         tenants.sort_unstable();
         tenants.dedup();
         let txn = services.store.write_many(&tenants).await?;
@@ -168,7 +168,7 @@ async fn write(
         let jobs = jobs_of(batch, &moved);
         for (transition, _) in batch.iter().zip(&jobs).filter(|(_, job)| job.is_some()) {
             let mut writer = Writer::new(services, &txn, transition.tenant, &transition.asked_by, &mut after);
-            let run = Id::<ids::Run>::from_uuid(transition.run).to_string();
+            let run = transition.run.to_string();
             in_request(run, writer.write(transition.changes.clone())).await?;
             if transition.status == RunStatus::Quarantined {
                 tracing::error!(run = %transition.run, reason = ?transition.reason, "a run is parked: it needs somebody");
@@ -310,7 +310,7 @@ async fn move_batch(
         list(batch, |s| s.due).into(),
         list(batch, |s| s.attempt).into(),
         list(batch, |s| s.status.is_over()).into(),
-        list(batch, |_| services.ids.uuid()).into(),
+        list(batch, |_| services.ids.make()).into(),
         list(batch, |s| s.line.state.clone()).into(),
         list(batch, |s| s.line.outcome.as_str().to_owned()).into(),
         list(batch, |s| s.line.next.clone().unwrap_or_default()).into(),

@@ -9,7 +9,7 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
     let clock = std::sync::Arc::new(domain::TestClock::at(Timestamp::UNIX_EPOCH));
     let ids = Ids::seeded(clock, 1);
     let now = ids.now();
-    let (run, tenant) = (ids.uuid(), ids.uuid());
+    let (run, tenant) = (ids.make(), ids.make());
     let row = Run {
         id: run,
         tenant_id: tenant,
@@ -37,10 +37,10 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
 }
 
 fn output(outcome: Result<Next<&'static str>, StepError>) -> StepOutput {
-    let changes = vec![Change::CampaignFinished(Uuid::nil())];
+    let changes = vec![Change::CampaignFinished(Id::nil())];
     StepOutput {
         memory: Some(serde_json::json!({ "new": true })),
-        consumed: vec![Uuid::nil()],
+        consumed: vec![Id::nil()],
         changes,
         outcome,
     }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use domain::state::Lane;
+use domain::{Id, ids, state::Lane};
 use queue::Hint;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ struct Inner {
     waiting: HashMap<Uuid, VecDeque<Hint>>,
     /// Tenants that wait, in the order of their turns.
     turns: VecDeque<Uuid>,
-    runs: HashSet<Uuid>,
+    runs: HashSet<Id<ids::Run>>,
 }
 
 impl TenantQuota {
@@ -97,7 +97,7 @@ impl TenantQuota {
 }
 
 impl Inner {
-    fn try_admit(&mut self, tenant: Uuid, limit: usize) -> bool {
+    fn try_admit(&mut self, tenant: Id<ids::Tenant>, limit: usize) -> bool {
         let at_work = self.at_work.entry(tenant).or_default();
         let free = *at_work < limit;
         *at_work += usize::from(free);
@@ -114,7 +114,7 @@ impl Inner {
         }
     }
 
-    fn next_of(&mut self, tenant: Uuid) -> Option<Hint> {
+    fn next_of(&mut self, tenant: Id<ids::Tenant>) -> Option<Hint> {
         let line = self.waiting.get_mut(&tenant)?;
         let hint = line.pop_front()?;
         if line.is_empty() {

@@ -5,7 +5,7 @@
 //! next round. Live runs are never touched.
 
 use chrono::Duration;
-use domain::{Timestamp, state::RunStatus};
+use domain::{Id, Timestamp, ids, state::RunStatus};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
@@ -53,7 +53,7 @@ async fn runs(services: &Services) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-async fn of_tenant(services: &Services, tenant: Uuid, left: &mut usize) -> services::Result<()> {
+async fn of_tenant(services: &Services, tenant: Id<ids::Tenant>, left: &mut usize) -> services::Result<()> {
     let now = services.now();
     let events: Value = first_id_at(now - services.settings.keep_events).into();
     // A consent may lie in its session for as long as the permission takes to spread at the provider.
@@ -102,10 +102,10 @@ mod tests {
     fn the_first_id_of_a_time_divides_earlier_ids_from_later_ones() {
         let clock = domain::TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_000));
         let ids = domain::Ids::random(std::sync::Arc::new(clock.clone()));
-        let before: Vec<Uuid> = (0..50).map(|_| ids.uuid()).collect();
+        let before: Vec<Uuid> = (0..50).map(|_| ids.make()).collect();
         clock.advance(Duration::milliseconds(1));
         let bound = first_id_at(ids.now());
         assert!(before.iter().all(|id| *id < bound));
-        assert!((0..50).all(|_| ids.uuid() > bound));
+        assert!((0..50).all(|_| ids.make() > bound));
     }
 }

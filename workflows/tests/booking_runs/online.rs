@@ -120,7 +120,7 @@ pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held
             capabilities: Some(capabilities),
             ..ConnectionChange::default()
         };
-        let tenant = app.setup.tenant.uuid();
+        let tenant = app.setup.tenant;
         app.setup.services.write(tenant, "test", vec![Change::Connection(change)]).await.unwrap();
     };
     permit(false).await;

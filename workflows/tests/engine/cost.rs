@@ -62,7 +62,7 @@ async fn orders_of_any_number_are_one_statement() {
     let bench = crate::bench(true).await;
     for size in [1, 7, 128] {
         let run = |_| {
-            let id = bench.services.ids.uuid();
+            let id = bench.services.ids.make();
             crate::bench::wanted(id, bench.tenant, "toy", id.to_string(), json!({}))
         };
         let runs: Vec<_> = (0..size).map(run).collect();

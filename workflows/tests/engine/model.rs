@@ -46,7 +46,7 @@ mod work;
 
 use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, rc::Rc, time::Duration};
 
-use domain::{Clock, Id};
+use domain::{Clock, Id, ids};
 use entity::Store;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
@@ -73,7 +73,7 @@ struct Bed {
     owner: DatabaseConnection,
     engines: Vec<Engine>,
     stranger: Engine,
-    tenants: [Uuid; 2],
+    tenants: [Id<ids::Tenant>; 2],
 }
 
 thread_local! {
@@ -126,7 +126,7 @@ type Results = Vec<(ClaimedRun, Transition)>;
 struct Machine<const POSTGRES: bool>(PhantomData<()>);
 
 impl<const POSTGRES: bool> Real<POSTGRES> {
-    fn index(&self, run: Uuid) -> usize {
+    fn index(&self, run: Id<ids::Run>) -> usize {
         self.runs.iter().position(|(id, _)| *id == run).unwrap()
     }
 
@@ -137,7 +137,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
 
     async fn enqueue(&mut self, key: u8, memory: serde_json::Value) -> bool {
         let (services, tenant) = (&self.ground.bench.services, self.ground.tenants[usize::from(key) % 2]);
-        let id = services.ids.uuid();
+        let id = services.ids.make();
         let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
         let txn = services.store.write(tenant).await.unwrap();
         let ordered = !jobs::enqueue(&txn, &[run], services.now()).await.unwrap().is_empty();
@@ -260,8 +260,8 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 let (run, tenant) = self.runs[run % self.runs.len()];
                 let (runs, by) = (ground.bench.services.runs(), bench::admin(tenant));
                 let answered = match op {
-                    Op::Cancel { .. } => runs.cancel(&by, Id::from_uuid(run)).await,
-                    _ => runs.retry(&by, Id::from_uuid(run)).await,
+                    Op::Cancel { .. } => runs.cancel(&by, run).await,
+                    _ => runs.retry(&by, run).await,
                 };
                 assert_eq!(answered.is_ok(), *done, "{op:?}: {answered:?}");
             }

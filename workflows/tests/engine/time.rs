@@ -122,7 +122,7 @@ async fn hang(
     let mut due = BTreeMap::new();
     let mut runs = Vec::new();
     for daily in DAILY.iter().flat_map(|daily| std::iter::repeat_n(daily, each)) {
-        let id = bench.services.ids.uuid();
+        let id = bench.services.ids.make();
         let bell = Bell { zone: daily.zone.to_string(), wall: daily.wall(), last, until: None };
         runs.push(bench::wanted(id, bench.tenant, "alarm", id.to_string(), serde_json::json!(bell)));
         due.insert(id, daily.all(from, last).collect());
@@ -308,7 +308,7 @@ mod wrong_clocks {
     }
 
     async fn enqueue(bench: &Bench, night: Night) -> Uuid {
-        let id = bench.services.ids.uuid();
+        let id = bench.services.ids.make();
         let run = bench::wanted(id, bench.tenant, "sleeper", id.to_string(), serde_json::json!(night));
         let txn = bench.services.store.write(bench.tenant).await.unwrap();
         jobs::enqueue(&txn, &[run], bench.services.now()).await.unwrap();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    TimeRange,
+    Id, TimeRange, ids,
     state::{BookingState, IntegrationState, RunStatus},
 };
 use sea_orm::{ConnectionTrait, QueryOrder, Statement};
@@ -45,7 +45,7 @@ pub struct Left {
 impl Left {
     /// Looks at a world.
     pub async fn by(setup: &Setup) -> Self {
-        let tenant = setup.tenant.uuid();
+        let tenant = setup.tenant;
         let txn = setup.services.store.read(tenant).await.unwrap();
         macro_rules! all {
             ($table:ident by $column:ident) => {
@@ -176,7 +176,7 @@ impl Left {
         text
     }
 
-    fn address(&self, connection: Uuid) -> &str {
+    fn address(&self, connection: Id<ids::Connection>) -> &str {
         self.connections.iter().find(|row| row.id == connection).map_or("?", |row| row.address.as_str())
     }
 

@@ -52,7 +52,7 @@ impl Booking {
 impl Booking {
     /// Identifier; starts with `bkg_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        format_id::<ids::Booking>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Title of the meeting.

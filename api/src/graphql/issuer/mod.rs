@@ -30,7 +30,7 @@ impl From<Model> for OpenIdIssuer {
 impl OpenIdIssuer {
     /// Identifier; starts with `iss_`.
     async fn id(&self) -> ID {
-        format_id::<ids::OpenIdIssuer>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Display name.
@@ -117,12 +117,12 @@ impl From<openid_identity::Model> for OpenIdIdentity {
 impl OpenIdIdentity {
     /// Identifier of the linked user.
     async fn user_id(&self) -> ID {
-        format_id::<ids::User>(self.0.user_id)
+        format_id(self.0.user_id)
     }
 
     /// Identifier of the issuer where the identity exists.
     async fn issuer_id(&self) -> ID {
-        format_id::<ids::OpenIdIssuer>(self.0.issuer_id)
+        format_id(self.0.issuer_id)
     }
 
     /// The user's value of the issuer's `subjectClaim`.

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{audit, audit_chain};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
@@ -25,7 +25,7 @@ on_both! {
 
 /// A chain, with what an attacker knows about it.
 struct Target {
-    chain: Uuid,
+    chain: Id<ids::Tenant>,
     /// The number of entries in the chain.
     entries: i64,
     /// The position that is tampered with: neither the first nor the last entry.
@@ -120,7 +120,7 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
         "request" => set(C::Request, Expr::value("req_0")).await,
         "old" => set(C::OldValue, Expr::value(json!(null))).await,
         "new" => set(C::NewValue, Expr::value(json!({ "a": 1 }))).await,
-        "id" => set(C::Id, Expr::value(h.services.ids.uuid())).await,
+        "id" => set(C::Id, Expr::value(h.services.ids.make())).await,
         "hash" => set(C::Hash, Expr::value(vec![7_u8; 32])).await,
         "rehashed" => {
             at(p).col_expr(C::Actor, Expr::value("somebody else")).exec(owner).await.unwrap();
@@ -252,7 +252,7 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
 }
 
 /// Recomputes the hashes of entries, as anybody can; returns the last one.
-async fn rehash(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64) -> Vec<u8> {
+async fn rehash(owner: &DatabaseConnection, chain: Id<ids::Tenant>, from: i64, to: i64) -> Vec<u8> {
     let before = audit::of(chain).filter(audit::Column::Seq.eq(from - 1)).one(owner).await.unwrap();
     let mut hash = before.and_then(|row| row.hash).unwrap();
     let rows = audit::of(chain).filter(audit::Column::Seq.between(from, to)).order_by_asc(audit::Column::Seq);
@@ -267,7 +267,7 @@ async fn rehash(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64) -> 
 }
 
 /// Shifts positions by `by`, despite the unique index.
-async fn renumber(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64, by: i64) {
+async fn renumber(owner: &DatabaseConnection, chain: Id<ids::Tenant>, from: i64, to: i64, by: i64) {
     use audit::Column::Seq;
     for (expression, from, to) in
         [(Expr::col(Seq).mul(-1), from, to), (Expr::col(Seq).mul(-1).add(by), -to, -from)]
@@ -277,8 +277,14 @@ async fn renumber(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64, b
     }
 }
 
-async fn copy(h: &Harness, owner: &DatabaseConnection, row: audit::Model, chain: Uuid, seq: Option<i64>) {
-    let copy = audit::Model { id: h.services.ids.uuid(), tenant_id: chain, seq, ..row };
+async fn copy(
+    h: &Harness,
+    owner: &DatabaseConnection,
+    row: audit::Model,
+    chain: Id<ids::Tenant>,
+    seq: Option<i64>,
+) {
+    let copy = audit::Model { id: h.services.ids.make(), tenant_id: chain, seq, ..row };
     audit::Entity::insert(audit::ActiveModel::from(copy)).exec_without_returning(owner).await.unwrap();
 }
 
@@ -295,7 +301,12 @@ fn size(name: &str, small: i64) -> i64 {
 }
 
 /// Writes the given number of entries with every member set; returns the chain's end at half of them.
-async fn fill(h: &Harness, owner: &DatabaseConnection, chain: Uuid, entries: i64) -> audit_chain::Model {
+async fn fill(
+    h: &Harness,
+    owner: &DatabaseConnection,
+    chain: Id<ids::Tenant>,
+    entries: i64,
+) -> audit_chain::Model {
     let mut half = None;
     for many in [entries / 2, entries - entries / 2] {
         services::audit::in_request("req_1", async {
@@ -323,7 +334,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
     let mut targets = Vec::new();
     let mut others = Vec::new();
     for number in 0..chains {
-        let (chain, other) = (h.services.ids.uuid(), h.services.ids.uuid());
+        let (chain, other) = (h.services.ids.make(), h.services.ids.make());
         let half = fill(&h, &owner, chain, entries).await;
         if WAYS[number as usize % WAYS.len()] == "moved away" || others.is_empty() {
             fill(&h, &owner, other, 24).await;
@@ -367,7 +378,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
 
 async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
     use services::audit::verify::KeptCheckpoints;
-    let chain = h.tenant("acme").await.uuid();
+    let chain = h.tenant("acme").await;
     acts(&h, chain, 3).await;
     let file = file(&h).await;
     let owner = h.owner().await;

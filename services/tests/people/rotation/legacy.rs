@@ -4,12 +4,12 @@ use aes_gcm::{
     Aes256Gcm, KeyInit,
     aead::{Aead, Payload},
 };
+use domain::{Id, ids};
 use entity::{Store, api_key, consent_grant, signing_key, tenant};
 use hmac::{Hmac, Mac};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use services::{Vault, secrets::Scope};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::{filled, opens_the_door, reseal, rotate, snapshot, status};
 use crate::harness::Harness;
@@ -32,7 +32,7 @@ fn digest(key: &[u8; 32], token: &str) -> Vec<u8> {
 }
 
 /// Makes the database as the first version would have left it.
-async fn age(h: &Harness, tenant: Uuid) {
+async fn age(h: &Harness, tenant: Id<ids::Tenant>) {
     let owner = Store::owner(&h.url).await.unwrap();
     owner.execute_unprepared("DELETE FROM installation_secret").await.unwrap();
     owner.close().await.unwrap();
@@ -67,7 +67,7 @@ async fn age(h: &Harness, tenant: Uuid) {
 
 async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_links(h: Harness) {
     let acme = filled(&h, "acme", 3).await;
-    age(&h, acme.uuid()).await;
+    age(&h, acme).await;
     // Somebody even changes the master key at the same moment.
     let key: [u8; 32] = h.services.ids.bytes();
     let forgetful = h.node(Vault::new(key, h.services.ids.clone()));

@@ -113,9 +113,9 @@ async fn somebody_waits(services: &Services) -> bool {
 async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_anew(h: Harness) {
     let tenant = filled(&h, "acme", 1).await;
     let there = h.node(h.vault.clone());
-    let tx = there.begin(tenant.uuid()).await.unwrap();
-    let row = entity::consent_grant::of(tenant.uuid()).one(tx.conn()).await.unwrap().unwrap();
-    let place = Column::ConsentGrantSecret.at(tenant.uuid(), row.id);
+    let tx = there.begin(tenant).await.unwrap();
+    let row = entity::consent_grant::of(tenant).one(tx.conn()).await.unwrap().unwrap();
+    let place = Column::ConsentGrantSecret.at(tenant, row.id);
     let sealed = there.secrets().seal(tx.conn(), place, b"late").await.unwrap();
     let secrets = h.services.secrets();
     let mut on = |_: Progress| ControlFlow::Continue(());
@@ -148,7 +148,7 @@ async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_an
 }
 
 async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Uuid, sealed: Vec<u8>) {
-    entity::consent_grant::update(tenant.uuid())
+    entity::consent_grant::update(tenant)
         .filter(entity::consent_grant::Column::Id.eq(row))
         .col_expr(entity::consent_grant::Column::Secret, Expr::value(sealed))
         .exec(tx.conn())
@@ -161,8 +161,8 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
     let tenant = filled(&h, "acme", 40).await;
     let there = h.node(h.vault.clone());
     let rows: Vec<Uuid> = {
-        let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-        let rows = entity::consent_grant::of(tenant.uuid()).all(&txn).await.unwrap();
+        let txn = h.services.store.read(tenant).await.unwrap();
+        let rows = entity::consent_grant::of(tenant).all(&txn).await.unwrap();
         rows.into_iter().map(|row| row.id).collect()
     };
     let rotations = async {
@@ -178,8 +178,8 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
     let mut count = 0_u32;
     let writes = async {
         for row in rows.iter().cycle() {
-            let tx = there.begin(tenant.uuid()).await.unwrap();
-            let place = Column::ConsentGrantSecret.at(tenant.uuid(), *row);
+            let tx = there.begin(tenant).await.unwrap();
+            let place = Column::ConsentGrantSecret.at(tenant, *row);
             let plain = format!("written {count}").into_bytes();
             let sealed = there.secrets().seal(tx.conn(), place, &plain).await.unwrap();
             store(&tx, tenant, *row, sealed).await;
