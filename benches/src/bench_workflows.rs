@@ -11,12 +11,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// When the last step of a run began, by run; taken out by whoever waits for it.
-static LAST: LazyLock<Mutex<HashMap<Uuid, Instant>>> = LazyLock::new(Mutex::default);
+static LAST: LazyLock<Mutex<HashMap<Id<ids::Run>, Instant>>> = LazyLock::new(Mutex::default);
 
-fn last() -> MutexGuard<'static, HashMap<Uuid, Instant>> {
+fn last() -> MutexGuard<'static, HashMap<Id<ids::Run>, Instant>> {
     LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

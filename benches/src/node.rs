@@ -24,7 +24,6 @@ use services::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::Engine;
 
 use crate::{
@@ -45,7 +44,7 @@ pub struct Node {
     /// The engine; it works once it was started.
     pub engine: Engine,
     /// Whose runs they are.
-    pub tenants: Arc<Vec<Uuid>>,
+    pub tenants: Arc<Vec<Id<ids::Tenant>>>,
     orders: mpsc::Sender<NewRunRequest>,
     waiting: Waiting,
     tracker: TaskTracker,
@@ -60,10 +59,10 @@ struct NewRunRequest {
 
 /// Who waits for the end of which run.
 #[derive(Clone, Default)]
-struct Waiting(Arc<Mutex<HashMap<Uuid, oneshot::Sender<()>>>>);
+struct Waiting(Arc<Mutex<HashMap<Id<ids::Run>, oneshot::Sender<()>>>>);
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, oneshot::Sender<()>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id<ids::Run>, oneshot::Sender<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -217,7 +216,7 @@ impl Node {
     }
 
     /// Which of these runs are over.
-    async fn over(&self, runs: Vec<Id<ids::Run>>) -> Result<Vec<Uuid>> {
+    async fn over(&self, runs: Vec<Id<ids::Run>>) -> Result<Vec<Id<ids::Run>>> {
         if runs.is_empty() {
             return Ok(runs);
         }
@@ -235,7 +234,7 @@ fn allowed(tenant: Id<ids::Tenant>) -> Result<Allowed> {
     Ok(caller.allow(Permission::BookingEdit).map_err(|_| "an administrator may")?)
 }
 
-async fn new_tenant(services: &Services) -> Result<Uuid> {
+async fn new_tenant(services: &Services) -> Result<Id<ids::Tenant>> {
     let key = format!("muster_{}", services.ids.secret());
     services.keys().ensure_first(Some(&key), "bench").await?;
     let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await?.caller;

@@ -144,7 +144,7 @@ impl Vault {
 mod tests {
     use std::sync::Arc;
 
-    use domain::{TestClock, Timestamp};
+    use domain::{Id, TestClock, Timestamp, ids};
 
     use super::*;
 
@@ -185,7 +185,7 @@ mod tests {
         let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
         let before = Vault::new(old, ids.clone());
         let after = Vault::with_former(new, &[old], ids.clone());
-        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::Row>());
+        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
         let sealed = before.seal(before.current(), place, b"key").unwrap();
         assert_eq!(after.opened(place, &sealed).unwrap(), (before.current(), b"key".to_vec()));
         let sealed = after.seal(after.current(), place, b"key").unwrap();
@@ -200,7 +200,7 @@ mod tests {
     fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
         let ids = ids();
         let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
-        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::Row>());
+        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
         let sealed = Key::new(old).seal_unkeyed(&ids, place, b"key").unwrap();
         let vault = Vault::with_former(new, &[old], ids.clone());
         assert_eq!(vault.opened(place, &sealed).unwrap(), (Key::new(old).id, b"key".to_vec()));

@@ -10,7 +10,6 @@ use entity::{Logins, Store};
 use queue::jobs::{self, NewRun};
 use services::{Services, Settings, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Flow};
 
 use super::{
@@ -97,7 +96,7 @@ impl EngineCluster {
     }
 
     /// Orders one run.
-    pub async fn enqueue(&self, workflow: &'static str, memory: serde_json::Value) -> Uuid {
+    pub async fn enqueue(&self, workflow: &'static str, memory: serde_json::Value) -> Id<ids::Run> {
         let id = self.services.ids.make();
         let run = NewRun {
             id,

@@ -10,10 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Ids, SharedClock, SystemClock};
+use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use serde_json::json;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use super::{
     cluster::{Cluster, Role, Size},
@@ -459,7 +458,7 @@ impl Soak {
 }
 
 /// Runs that were due, with the revision they stood at.
-async fn due(database: &Database) -> Vec<(Uuid, i64)> {
+async fn due(database: &Database) -> Vec<(Id<ids::Run>, i64)> {
     let sql = "SELECT r.id, r.revision FROM job j JOIN run r ON r.id = j.run_id WHERE j.due_at <= now()";
     let read =
         |row: &sea_orm::QueryResult| (row.try_get("", "id").unwrap(), row.try_get("", "revision").unwrap());
@@ -467,7 +466,12 @@ async fn due(database: &Database) -> Vec<(Uuid, i64)> {
 }
 
 /// How long it takes until hints are read, and until every run that was due has moved on.
-async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i64)>, blows: u64) -> Return {
+async fn after_return(
+    lane: Lane,
+    database: Arc<Database>,
+    mut due: Vec<(Id<ids::Run>, i64)>,
+    blows: u64,
+) -> Return {
     let (began, read) = (Instant::now(), lane.read());
     let (mut resumed, mut caught_up) = (None, None);
     while began.elapsed() < CAUGHT_UP && (resumed.is_none() || caught_up.is_none()) {

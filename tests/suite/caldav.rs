@@ -115,7 +115,7 @@ impl Connected {
         row.event_uid.expect("the booking is written")
     }
 
-    async fn users_tenant(&self) -> uuid::Uuid {
+    async fn users_tenant(&self) -> Id<ids::Tenant> {
         let data = self.vendor.query("{ tenant { id } }", json!({})).await;
         let id: domain::Id<domain::ids::Tenant> = data["tenant"]["id"].as_str().unwrap().parse().unwrap();
         id

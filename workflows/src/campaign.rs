@@ -13,7 +13,6 @@ use services::{
     change::{ItemResult, NewConnection, RoomList},
     connections, integrations, run_inputs,
 };
-use uuid::Uuid;
 
 use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
 
@@ -119,14 +118,14 @@ async fn settled_elsewhere(
         .filter(entity::run::Column::FinishedAt.is_null())
         .select_only()
         .column(entity::run::Column::Subject)
-        .into_tuple::<Uuid>()
+        .into_tuple::<AnyId>()
         .all(&txn)
         .await?
         .into_iter()
         .collect();
     drop(txn);
     let idle: Vec<Id<ids::Connection>> =
-        open.iter().copied().filter(|connection| !live.contains(connection)).collect();
+        open.iter().copied().filter(|connection| !live.contains(&connection.any())).collect();
     let mut rows = Vec::new();
     // One statement holds a few thousand parameters at most on both stores.
     for idle in idle.chunks(1000) {

@@ -37,7 +37,8 @@ pub struct Memory {
     order: RunInput,
     /// The runs that were told to stop.
     #[serde(default)]
-    told: Vec<Id<ids::Connection>>,
+    #[serde(with = "domain::ids::plain")]
+    told: Vec<Id<ids::Run>>,
 }
 
 async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {

@@ -134,7 +134,7 @@ async fn obtain_grant(context: &StepContext, at: &mut Step<Memory>) -> Outcome<S
         return Err(StepError::fail("TENANT_MISMATCH", message));
     }
     services.connect().put_in_force(&row, &consented, &secret, &organisation).await?;
-    at.memory.probe = Some(services.ids.make());
+    at.memory.probe = Some(services.ids.uuid());
     let reason =
         Reason::new("AUTHORISATION_PENDING", "The provider granted access. Nothing is read or written yet.")
             .with_next_action("Authorise the use of this access.");
@@ -190,7 +190,7 @@ async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Ou
 
 async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let row = integration(context, at).await?;
-    let probe = at.memory.probe.unwrap_or(at.run);
+    let probe = at.memory.probe.unwrap_or(at.run.uuid());
     let mailbox = verification::mailbox_to_prove(&row, None);
     let climb = verification::run(&context.services, &row, mailbox, probe).await?;
     if let Some(error) = climb.again {

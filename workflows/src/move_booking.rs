@@ -41,7 +41,8 @@ pub struct Memory {
     order: RunInput,
     /// The runs that were told to stop.
     #[serde(default)]
-    told: Vec<Id<ids::Connection>>,
+    #[serde(with = "domain::ids::plain")]
+    told: Vec<Id<ids::Run>>,
 }
 
 async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
@@ -70,7 +71,7 @@ pub(crate) async fn wait_for_others<M, S>(
     at: &mut Step<M>,
     booking: Id<ids::Booking>,
     workflows: &[&str],
-    told: &mut Vec<Id<ids::Connection>>,
+    told: &mut Vec<Id<ids::Run>>,
 ) -> Result<Option<Next<S>>, StepError> {
     let live = context.services.bookings().live_runs(at.tenant, booking).await?;
     let is_earlier =

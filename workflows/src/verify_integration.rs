@@ -34,7 +34,7 @@ pub struct Memory {
 
 /// The keys of the probe events are stored before the first one is written.
 async fn mint(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
-    at.memory.probe = Some(context.services.ids.make());
+    at.memory.probe = Some(context.services.ids.uuid());
     Ok(Next::Go(State::Climb))
 }
 
@@ -47,7 +47,7 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
     let mailbox = verification::mailbox_to_prove(&row, order.candidate.as_deref());
     let climb =
-        verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run)).await?;
+        verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run.uuid())).await?;
     if let Some(error) = climb.again {
         return Err(error.into());
     }

@@ -65,7 +65,7 @@ fn not_a_calendar() -> Error {
 }
 
 impl App {
-    fn tenant(&self) -> Uuid {
+    fn tenant(&self) -> Id<ids::Tenant> {
         self.setup.tenant
     }
 

@@ -72,7 +72,9 @@ impl IssuedToken {
     }
 }
 
-connection!(IssuedToken, Model, IssuedTokenConnection, IssuedTokenEdge, "issued access tokens", |row| row.id);
+connection!(IssuedToken, Model, IssuedTokenConnection, IssuedTokenEdge, "issued access tokens", |row| row
+    .id
+    .uuid());
 
 #[derive(Default)]
 pub struct AccessTokenQuery;

@@ -1,7 +1,7 @@
 //! Audit log: who changed what, and when.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{Permission, ids};
+use domain::Permission;
 use services::{
     audit::{self, AuditFilter},
     entity::audit::Model,

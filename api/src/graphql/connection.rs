@@ -144,7 +144,7 @@ connection!(
     ConnectedMailboxConnection,
     ConnectedMailboxEdge,
     "connected mailboxes",
-    |row| row.id
+    |row| row.id.uuid()
 );
 
 /// What Muster can do with a mailbox, as measured by its last check.

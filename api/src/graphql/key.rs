@@ -1,7 +1,6 @@
 //! Vendor keys, which only the vendor's staff may see and change.
 
 use async_graphql::{Context, Description, ID, InputObject, Object};
-use domain::ids;
 use services::{
     entity::api_key::Model,
     keys::{self, NewKey},
@@ -79,7 +78,7 @@ impl ApiKey {
     }
 }
 
-connection!(ApiKey, Model, ApiKeyConnection, ApiKeyEdge, "API keys", |row| row.id);
+connection!(ApiKey, Model, ApiKeyConnection, ApiKeyEdge, "API keys", |row| row.id.uuid());
 
 #[derive(Default)]
 pub struct KeyQuery;

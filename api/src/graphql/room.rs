@@ -64,7 +64,7 @@ impl Room {
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         null_if_missing(async {
             ctx.caller().allow(Permission::ConnectionView)?;
-            let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await?.unwrap_or_default();
+            let mailboxes = ctx.loaders().mailboxes.load(self.0.id.any()).await?.unwrap_or_default();
             let of_integration = |row: &&_| same_integration(row, &self.0);
             let row = mailboxes.iter().find(of_integration).cloned();
             Ok(row.ok_or_else(|| services::Error::not_found("connection"))?.into())
@@ -77,7 +77,7 @@ fn same_integration(connection: &services::entity::connection::Model, room: &Mod
     connection.integration_id == room.integration_id
 }
 
-connection!(Room, Model, RoomConnection, RoomEdge, "rooms", |row| row.id);
+connection!(Room, Model, RoomConnection, RoomEdge, "rooms", |row| row.id.uuid());
 
 /// Selects rooms. A room must match every field that is given.
 #[derive(Default, InputObject)]

@@ -1,7 +1,7 @@
 //! Runs of workflows: their history and diagram, and mutations to retry, cancel and signal them.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{Allowed, Id, Permission, access::Denied, ids};
+use domain::{Allowed, AnyId, Id, Permission, access::Denied, ids};
 use services::{
     Refusal,
     entity::{run::Model, run_history},
@@ -35,11 +35,11 @@ impl Run {
     fn about(&self) -> ID {
         let subject = self.0.subject;
         match self.0.workflow.as_str() {
-            "connect_integration" | "verify_integration" => format_id::<ids::Integration>(subject),
-            "campaign" => format_id::<ids::Campaign>(subject),
-            "activate_mailbox" => format_id::<ids::Connection>(subject),
-            "write_booking" | "move_booking" | "cancel_booking" => format_id::<ids::Booking>(subject),
-            _ => format_id::<ids::Row>(subject),
+            "connect_integration" | "verify_integration" => format_id(subject.of::<ids::Integration>()),
+            "campaign" => format_id(subject.of::<ids::Campaign>()),
+            "activate_mailbox" => format_id(subject.of::<ids::Connection>()),
+            "write_booking" | "move_booking" | "cancel_booking" => format_id(subject.of::<ids::Booking>()),
+            _ => format_id(subject.of::<ids::Row>()),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Run {
             let by = ctx.caller().allow(Permission::RunView)?;
             let steps = ctx.services().runs().history(&by, self.0.id).await?;
             let total = steps.len() as u64;
-            let page = slice(steps, |step| step.id, args(first, last, after, before)?)?;
+            let page = slice(steps, |step| step.id.uuid(), args(first, last, after, before)?)?;
             Ok(RunStepConnection::of(page, Some(total)))
         })
         .await
@@ -152,7 +152,7 @@ impl Run {
     }
 }
 
-connection!(Run, Model, RunConnection, RunEdge, "runs", |row| row.id);
+connection!(Run, Model, RunConnection, RunEdge, "runs", |row| row.id.uuid());
 
 /// One committed step of a run.
 #[derive(Description, Debug, Clone)]
@@ -202,7 +202,9 @@ impl RunStep {
     }
 }
 
-connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps of a run", |row| row.id);
+connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps of a run", |row| row
+    .id
+    .uuid());
 
 /// The run that a mutation has just enqueued, visible to whoever started it.
 pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Id<ids::Run>) -> Result<Run> {
@@ -280,7 +282,7 @@ impl RunQuery {
 }
 
 /// Parses an id with any prefix.
-fn any(id: &ID) -> Result<Uuid> {
+fn any(id: &ID) -> Result<AnyId> {
     let uuid = id.split_once('_').and_then(|(_, digits)| Uuid::try_parse(digits).ok());
     Ok(uuid.ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such subject.").at("subjectId"))?)
 }

@@ -1,7 +1,7 @@
 //! Tenants: customer organisations with their plan, features and return URLs.
 
 use async_graphql::{Context, Description, ID, InputObject, MaybeUndefined, Object};
-use domain::{Id, ids};
+use domain::ids;
 use services::{
     entity::tenant::Model,
     tenants::{NewTenant, TenantChange},
@@ -77,7 +77,7 @@ impl Tenant {
     }
 }
 
-connection!(Tenant, Model, TenantConnection, TenantEdge, "tenants", |row| row.id);
+connection!(Tenant, Model, TenantConnection, TenantEdge, "tenants", |row| row.id.uuid());
 
 /// The caller's own tenant; any tenant for the vendor's staff.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Tenant> {

@@ -143,6 +143,7 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consented {
     /// The session that stores the sealed secret.
+    #[serde(with = "domain::ids::plain")]
     pub session: Id<ids::ConnectSession>,
     /// The account that consented.
     pub by: String,

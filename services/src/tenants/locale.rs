@@ -29,7 +29,7 @@ pub(super) fn language(tag: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
+    use domain::{Id, Timestamp};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Moving and cancelling bookings, and the event that is written for them.
 
 use chrono::Duration;
-use domain::{Id, TimeRange, Timestamp, state::BookingState};
+use domain::{TimeRange, Timestamp, state::BookingState};
 use providers::AttendeeRole;
 use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
 use services::{

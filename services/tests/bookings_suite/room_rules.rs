@@ -1,6 +1,5 @@
 //! How rooms are told from people, per integration.
 
-use domain::Id;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use services::integrations::{self, RoomRule};
 

@@ -18,7 +18,6 @@ use services::{
     Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 /// The surroundings of a test: use cases, clock, tenant and integration.
 pub struct Setup {
@@ -157,7 +156,7 @@ impl Setup {
         self.insert(id, entity::tenant::ActiveModel::from(row)).await;
     }
 
-    async fn integration(&self, tenant: Id<ids::Tenant>) -> Uuid {
+    async fn integration(&self, tenant: Id<ids::Tenant>) -> Id<ids::Integration> {
         let id = self.services.ids.make();
         let row = entity::integration::Model {
             id,
@@ -263,7 +262,7 @@ impl Setup {
         user: Option<Id<ids::User>>,
         room: Option<Id<ids::Room>>,
         state: &str,
-    ) -> Uuid {
+    ) -> Id<ids::Connection> {
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let row = entity::connection::Model {
             id: self.services.ids.make(),

@@ -17,7 +17,7 @@ use services::{
     users::UserChange,
 };
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     a_consent_is_read_for_its_own_integration_alone,
@@ -182,7 +182,7 @@ async fn nobody_signals_a_connection_by_hand(h: Harness) {
         .remove(0);
     let forged = json!({ "session": session.id, "by": "svc", "server": "https://evil.example/" });
     for (name, payload) in [("consented", forged), ("authorised", json!({})), ("terms_accepted", json!({}))] {
-        let answer = runs.signal(&by, id(run.id), name, payload).await;
+        let answer = runs.signal(&by, run.id, name, payload).await;
         assert_eq!(refused(answer), "SIGNAL_NOT_BY_HAND", "{name}");
     }
     let txn = h.services.store.read(tenant).await.unwrap();
@@ -285,7 +285,7 @@ async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harnes
     let row = only(&h, tenant).await;
     assert_eq!(row.state, "ACTIVE");
     // Whoever may reconnect opens the door for the link again.
-    h.services.integrations().reconnect(&h.vendor(tenant).await, id(row.id)).await.unwrap();
+    h.services.integrations().reconnect(&h.vendor(tenant).await, row.id).await.unwrap();
     assert!(connect.choose(&token, choice(ProviderKind::CalDav)).await.is_ok());
 }
 
@@ -412,7 +412,7 @@ async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
     assert!(grants.session(&row, Some(anna.id)).await.is_ok());
     let change =
         UserChange { calendar_address: Some(Some("other@acme.example".to_owned())), ..UserChange::default() };
-    h.services.users().update(&by, id(anna.id), change, None).await.unwrap();
+    h.services.users().update(&by, anna.id, change, None).await.unwrap();
     assert!(grants.session(&row, Some(anna.id)).await.is_err());
     assert!(grants.session(&row, None).await.is_ok(), "the organisation's consent stays");
 }
@@ -422,7 +422,7 @@ async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
     let token = link(&h, tenant).await;
     let cookie = follow(&h, &token).await;
     let invited = h.services.links().open(&token).await.unwrap().link.user_id.unwrap();
-    h.services.users().delete(&h.vendor(tenant).await, id(invited)).await.unwrap();
+    h.services.users().delete(&h.vendor(tenant).await, invited).await.unwrap();
     assert_eq!(
         refused(h.services.connect().submit(&cookie, typed("https://dav.example/")).await),
         "SESSION_OVER"

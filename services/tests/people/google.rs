@@ -7,7 +7,7 @@ use aws_lc_rs::{
     signature::RsaKeyPair,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccessLevel, Id, ProviderKind, ids, state::IntegrationState};
+use domain::{AccessLevel, Id, ProviderKind, state::IntegrationState};
 use entity::integration;
 use providers::{Credential, Organisation};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};

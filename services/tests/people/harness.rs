@@ -19,7 +19,6 @@ use providers::{caldav, exchange, google, microsoft};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 /// Makes each of these tests twice, over SQLite and over PostgreSQL.
 macro_rules! on_both {
@@ -221,9 +220,4 @@ pub fn person(name: &str) -> NewUser {
 /// The code of a refusal.
 pub fn refused<T: std::fmt::Debug>(answer: Result<T, Error>) -> &'static str {
     answer.expect_err("this must be refused").code()
-}
-
-/// The typed id of a stored one.
-pub fn id<K: domain::Kind>(stored: Uuid) -> Id<K> {
-    stored
 }

@@ -1,13 +1,12 @@
 //! Requests that are sent twice.
 
 use chrono::Duration;
-use domain::{Id, ids};
+use domain::{AnyId, Id, ids};
 use serde_json::json;
 use services::{
     Error, Tx,
     idempotency::{BeginOutcome, PendingRequest, begin},
 };
-use uuid::Uuid;
 
 use crate::harness::{Harness, refused};
 
@@ -32,14 +31,14 @@ fn new(begun: Result<BeginOutcome, Error>) -> PendingRequest {
     }
 }
 
-fn replayed(begun: Result<BeginOutcome, Error>) -> Uuid {
+fn replayed(begun: Result<BeginOutcome, Error>) -> AnyId {
     match begun.unwrap() {
         BeginOutcome::New(_) => panic!("it is new"),
         BeginOutcome::Replay(entity) => entity,
     }
 }
 
-async fn made(h: &Harness, tenant: Id<ids::Tenant>, key: &str) -> Uuid {
+async fn made(h: &Harness, tenant: Id<ids::Tenant>, key: &str) -> AnyId {
     let entity = h.services.ids.make();
     let tx = h.services.begin(tenant).await.unwrap();
     new(ask(&tx, key, "Lunch").await).finish(&tx, entity).await.unwrap();

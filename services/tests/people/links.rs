@@ -7,7 +7,7 @@ use domain::{
 };
 use services::links::NewLink;
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     s2_1_and_s3_2_nobody_is_invited_before_plan_and_staff_allow_it,
@@ -46,7 +46,7 @@ async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
 
     let open = h.services.links().open(token(&url)).await.unwrap();
     assert_eq!((open.link.id, open.tenant.id), (link.id, tenant));
-    let user = id(link.user_id.unwrap());
+    let user = link.user_id.unwrap();
     let invited = h.bearer(tenant, user).await;
     assert_eq!(invited.permissions, [Permission::CalendarConnect].into());
     assert!(invited.allow_connecting().is_ok());

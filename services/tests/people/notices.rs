@@ -10,7 +10,7 @@ use services::{channels::Notice, vault::Column};
 
 use crate::{
     connecting::{adopted, end_runs},
-    harness::{Harness, id, person},
+    harness::{Harness, person},
 };
 
 on_both!(
@@ -87,7 +87,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert!(wanting().await, "a channel that has ended is made anew");
     end_runs(&h, tenant).await;
     let by = h.vendor(tenant).await;
-    h.services.users().delete(&by, id(mailbox.user_id.unwrap())).await.unwrap();
+    h.services.users().delete(&by, mailbox.user_id.unwrap()).await.unwrap();
     channels.handle_push("acme-anna", "known").await.unwrap();
     assert_eq!(live(&h, tenant, mailbox.id).await, 0, "the mailbox is left alone");
 }

@@ -5,7 +5,7 @@ mod moments;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use domain::{Id, ids};
+use domain::{AnyId, Id, ids};
 use entity::{channel, connect_session, consent_grant, former_data_key, tenant};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use services::{
@@ -15,7 +15,6 @@ use services::{
     secrets::{Progress, Report, Scope, Status},
     vault::Column,
 };
-use uuid::Uuid;
 
 use crate::{
     connecting::{follow, link_back_to, typed},
@@ -35,7 +34,7 @@ on_both!(
 const CONSENTS: usize = 210;
 
 /// What is stored of a tenant, opened.
-type Snapshot = BTreeMap<(&'static str, Uuid), Vec<u8>>;
+type Snapshot = BTreeMap<(&'static str, AnyId), Vec<u8>>;
 
 /// A rotation that goes on whatever happens.
 async fn rotate(services: &Services, scope: Scope) -> Report {

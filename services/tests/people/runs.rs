@@ -13,7 +13,7 @@ use services::{
     runs::RunFilter,
 };
 
-use crate::harness::{Harness, id, refused};
+use crate::harness::{Harness, refused};
 
 on_both!(
     a_quarantined_run_goes_on_where_it_stood,
@@ -36,7 +36,7 @@ async fn ordered(h: &Harness, tenant: Id<ids::Tenant>, integration: Id<ids::Inte
     let order = RunInput::Verify(Verify { integration, candidate: None });
     let run = tx.enqueue(order, "test", Lane::Interactive).await.unwrap().unwrap();
     tx.commit().await.unwrap();
-    id(run)
+    run
 }
 
 /// Parks a run as the engine does: no job, and an end.
@@ -139,7 +139,7 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
     park(&h, tenant, second, RunStatus::Failed).await;
     let found = async |filter: RunFilter| {
         let page = h.services.runs().list(&by, filter, PageArgs::default()).await.unwrap();
-        page.items.iter().map(|run| id(run.id)).collect::<Vec<Id<ids::Run>>>()
+        page.items.iter().map(|run| run.id).collect::<Vec<Id<ids::Run>>>()
     };
     assert_eq!(found(RunFilter::default()).await, [first, second]);
     assert_eq!(found(RunFilter { subject: Some(one), ..RunFilter::default() }).await, [first]);

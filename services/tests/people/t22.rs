@@ -18,7 +18,6 @@ use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 use services::{PageArgs, Services, links::NewLink};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::harness::{Harness, on_postgres, person};
 
@@ -51,7 +50,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
 #[derive(Debug, Default)]
 struct Watch {
     /// The last tenant of each connection, by backend process id, and whether its transaction completed.
-    last: HashMap<i32, (Uuid, bool)>,
+    last: HashMap<i32, (Id<ids::Tenant>, bool)>,
     /// Number of times a tenant got a connection after another tenant's aborted transaction.
     reused: usize,
     /// Descriptions of rows and settings that were visible without permission.

@@ -8,7 +8,7 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use services::{Error, keys::NewKey};
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     nothing_presented_is_the_anonymous_caller,
@@ -63,7 +63,7 @@ async fn a_vendor_key_opens_until_it_is_revoked_or_ends(h: Harness) {
     for secret in [&ending_secret, &revoked_secret] {
         assert!(tried(&h, secret).await.unwrap().allow_staff().is_ok(), "a live key is the staff's");
     }
-    let after = keys.revoke(&h.staff, id(revoked.id)).await.unwrap();
+    let after = keys.revoke(&h.staff, revoked.id).await.unwrap();
     assert_eq!(after.revoked_at, Some(h.services.now()));
     assert!(is_dead(&h, &revoked_secret).await, "a revoked key is dead");
     h.clock.advance(Duration::hours(1));
@@ -103,7 +103,7 @@ async fn a_known_first_key_is_installed_once(h: Harness) {
 pub async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
     let tenant = h.tenant("acme").await;
     let user = h.services.users().create(&h.vendor(tenant).await, person("anna")).await.unwrap();
-    (tenant, id(user.id))
+    (tenant, user.id)
 }
 
 async fn a_token_is_valid_from_its_beginning_to_its_end(h: Harness) {

@@ -12,9 +12,8 @@ use services::{
     PageArgs,
     users::{NewUser, UserChange},
 };
-use uuid::Uuid;
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     a_tenant_never_sees_anothers_user,
@@ -32,7 +31,7 @@ async fn a_tenant_never_sees_anothers_user(h: Harness) {
     let (acme, other) = (h.tenant("acme").await, h.tenant("other").await);
     let users = h.services.users();
     let anna = users.create(&h.vendor(acme).await, person("anna")).await.unwrap();
-    let anna = id(anna.id);
+    let anna = anna.id;
     let stranger = h.caller(other, StandardRole::Administrator).await.allow(Permission::UserDelete).unwrap();
     assert_eq!(refused(users.get(&stranger, anna).await), "NOT_FOUND");
     assert_eq!(refused(users.update(&stranger, anna, UserChange::default(), None).await), "NOT_FOUND");
@@ -79,9 +78,9 @@ async fn a_users_fields_are_checked(h: Harness) {
         calendar_address: address.map(|address| Some(address.to_owned())),
         ..UserChange::default()
     };
-    let email = users.update(&by, id(bob.id), take(Some("anna@acme.example"), None), None).await;
+    let email = users.update(&by, bob.id, take(Some("anna@acme.example"), None), None).await;
     assert_eq!(refused(email), "EMAIL_TAKEN");
-    let address = users.update(&by, id(bob.id), take(None, Some("anna.calendar@acme.example")), None).await;
+    let address = users.update(&by, bob.id, take(None, Some("anna.calendar@acme.example")), None).await;
     assert_eq!(refused(address), "ADDRESS_TAKEN");
     let other = h.tenant("other").await;
     assert!(
@@ -115,21 +114,21 @@ async fn a_change_is_lost_neither_by_you_nor_by_others(h: Harness) {
     let (users, by) = (h.services.users(), h.vendor(tenant).await);
     let anna = users.create(&by, person("anna")).await.unwrap();
     let rename = |name: &str| UserChange { name: Some(name.to_owned()), ..UserChange::default() };
-    let changed = users.update(&by, id(anna.id), rename("Anna B."), Some(1)).await.unwrap();
+    let changed = users.update(&by, anna.id, rename("Anna B."), Some(1)).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.version), ("Anna B.", 2));
-    assert_eq!(refused(users.update(&by, id(anna.id), rename("Anna C."), Some(1)).await), "VERSION_CONFLICT");
-    assert_eq!(users.get(&by, id(anna.id)).await.unwrap(), changed, "what is answered is what is stored");
+    assert_eq!(refused(users.update(&by, anna.id, rename("Anna C."), Some(1)).await), "VERSION_CONFLICT");
+    assert_eq!(users.get(&by, anna.id).await.unwrap(), changed, "what is answered is what is stored");
     let zone = UserChange { time_zone: Some(Some("Europe/Paris".to_owned())), ..UserChange::default() };
     assert_eq!(
-        users.update(&by, id(anna.id), zone, None).await.unwrap().time_zone.as_deref(),
+        users.update(&by, anna.id, zone, None).await.unwrap().time_zone.as_deref(),
         Some("Europe/Paris")
     );
     let none = UserChange { time_zone: Some(None), ..UserChange::default() };
-    assert_eq!(users.update(&by, id(anna.id), none, Some(3)).await.unwrap().time_zone, None);
+    assert_eq!(users.update(&by, anna.id, none, Some(3)).await.unwrap().time_zone, None);
 }
 
 /// An integration in a state, as if it had been connected.
-async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) -> Uuid {
+async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) -> Id<ids::Integration> {
     let now: Timestamp = h.services.now();
     let row = integration::Model {
         id: h.services.ids.make(),
@@ -200,7 +199,7 @@ async fn s3_7_a_user_added_later_is_activated_by_itself(h: Harness) {
     assert_eq!(runs(&h, tenant).await.len(), 1, "without an address there is nothing to activate");
     let address =
         UserChange { calendar_address: Some(Some("bob@acme.example".to_owned())), ..UserChange::default() };
-    h.services.users().update(&by, id(later.id), address, None).await.unwrap();
+    h.services.users().update(&by, later.id, address, None).await.unwrap();
     assert_eq!(runs(&h, tenant).await.len(), 2, "an address given later is activated too");
 }
 
@@ -213,7 +212,7 @@ async fn a_mailbox_follows_its_users_address(h: Harness) {
         calendar_address: Some(Some("anna.new@acme.example".to_owned())),
         ..UserChange::default()
     };
-    users.update(&by, id(anna.id), moved, None).await.unwrap();
+    users.update(&by, anna.id, moved, None).await.unwrap();
     let mut found = connections(&h, tenant).await;
     found.sort_by(|a, b| a.address.cmp(&b.address));
     assert_eq!(
@@ -234,7 +233,7 @@ async fn a_mailbox_follows_its_users_address(h: Harness) {
     let heir = users.create(&by, with_calendar("anna2")).await.unwrap();
     let taken_over =
         UserChange { calendar_address: Some(Some("anna@acme.example".to_owned())), ..UserChange::default() };
-    users.update(&by, id(heir.id), taken_over, None).await.unwrap();
+    users.update(&by, heir.id, taken_over, None).await.unwrap();
     let old =
         connections(&h, tenant).await.into_iter().find(|found| found.address == "anna@acme.example").unwrap();
     assert_eq!((old.user_id, old.state.as_str()), (Some(heir.id), "PENDING"), "a free mailbox is taken over");
@@ -276,8 +275,8 @@ async fn a_removed_user_leaves_no_consent_behind(h: Harness) {
         entity::consent_grant::Entity::insert(row).exec_without_returning(tx.conn()).await.unwrap();
     }
     tx.commit().await.unwrap();
-    users.delete(&by, id(anna.id)).await.unwrap();
-    assert_eq!(refused(users.get(&by, id(anna.id)).await), "NOT_FOUND");
+    users.delete(&by, anna.id).await.unwrap();
+    assert_eq!(refused(users.get(&by, anna.id).await), "NOT_FOUND");
     let txn = h.services.store.read(tenant).await.unwrap();
     let grants = entity::consent_grant::of(tenant).all(&txn).await.unwrap();
     assert_eq!(grants.iter().map(|grant| grant.user_id).collect::<Vec<_>>(), [Some(bob.id)]);

@@ -65,7 +65,11 @@ mod tests {
 
     #[test]
     fn one_is_worked_on_at_a_time_and_each_waits_once() {
-        let hint = |run| Hint { run: Uuid::from_u128(run), tenant: Id::nil(), lane: Lane::Bulk };
+        let hint = |run| Hint {
+            run: Id::from_uuid(uuid::Uuid::from_u128(run)),
+            tenant: Id::nil(),
+            lane: Lane::Bulk,
+        };
         let crash_suspects = CrashSuspects::default();
         assert!(crash_suspects.admit(hint(1)));
         assert!(

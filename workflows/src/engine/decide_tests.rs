@@ -22,7 +22,7 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
         status: status.to_string(),
         lane: "BULK".to_owned(),
         business_key: "k".to_owned(),
-        subject: tenant,
+        subject: tenant.any(),
         asked_by: "x".to_owned(),
         wait_signal: None,
         cancel_requested: false,

@@ -12,7 +12,6 @@ use std::{
 
 use domain::{Id, ids, state::Lane};
 use queue::Hint;
-use uuid::Uuid;
 
 /// How many hints wait here at most.
 const CAPACITY: usize = 20_000;
@@ -23,10 +22,10 @@ pub(super) struct TenantQuota(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    at_work: HashMap<Uuid, usize>,
-    waiting: HashMap<Uuid, VecDeque<Hint>>,
+    at_work: HashMap<Id<ids::Tenant>, usize>,
+    waiting: HashMap<Id<ids::Tenant>, VecDeque<Hint>>,
     /// Tenants that wait, in the order of their turns.
-    turns: VecDeque<Uuid>,
+    turns: VecDeque<Id<ids::Tenant>>,
     runs: HashSet<Id<ids::Run>>,
 }
 
@@ -129,14 +128,17 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn hint(tenant: u128, run: u128, lane: Lane) -> Hint {
-        Hint { run: Uuid::from_u128(run), tenant: Uuid::from_u128(tenant), lane }
+        let (run, tenant) = (Uuid::from_u128(run), Uuid::from_u128(tenant));
+        Hint { run: Id::from_uuid(run), tenant: Id::from_uuid(tenant), lane }
     }
 
     fn runs(hints: &[Hint]) -> Vec<u128> {
-        hints.iter().map(|hint| hint.run.as_u128()).collect()
+        hints.iter().map(|hint| hint.run.uuid().as_u128()).collect()
     }
 
     #[test]

@@ -102,10 +102,10 @@ mod tests {
     fn the_first_id_of_a_time_divides_earlier_ids_from_later_ones() {
         let clock = domain::TestClock::at(Timestamp::UNIX_EPOCH + Duration::days(20_000));
         let ids = domain::Ids::random(std::sync::Arc::new(clock.clone()));
-        let before: Vec<Uuid> = (0..50).map(|_| ids.make()).collect();
+        let before: Vec<Uuid> = (0..50).map(|_| ids.uuid()).collect();
         clock.advance(Duration::milliseconds(1));
         let bound = first_id_at(ids.now());
         assert!(before.iter().all(|id| *id < bound));
-        assert!((0..50).all(|_| ids.make() > bound));
+        assert!((0..50).all(|_| ids.uuid() > bound));
     }
 }

@@ -14,7 +14,6 @@ use queue::jobs::{self, NewRun};
 use sea_orm::{ConnectionTrait, Statement};
 use services::{Services, Settings, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Flow};
 
 pub struct Bench {
@@ -93,7 +92,7 @@ async fn database(ids: &Ids) -> String {
     format!("{base}/{name}")
 }
 
-pub async fn new_tenant(services: &Services) -> Uuid {
+pub async fn new_tenant(services: &Services) -> Id<ids::Tenant> {
     let key = format!("muster_{}", services.ids.secret());
     services.keys().ensure_first(Some(&key), "test").await.unwrap();
     let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
@@ -122,7 +121,7 @@ pub fn number(name: &str) -> Option<u64> {
 }
 
 /// The ids that a statement over the engine's tables answers.
-pub async fn column(bench: &Bench, sql: &str) -> Vec<Uuid> {
+pub async fn column(bench: &Bench, sql: &str) -> Vec<Id<ids::Run>> {
     let engine = bench.services.store.engine();
     let rows =
         engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
@@ -158,7 +157,7 @@ pub fn wanted(
 }
 
 impl Bench {
-    pub async fn enqueue(&self, tenant: Id<ids::Tenant>, mode: &str) -> Uuid {
+    pub async fn enqueue(&self, tenant: Id<ids::Tenant>, mode: &str) -> Id<ids::Run> {
         let id = self.services.ids.make();
         let run = wanted(id, tenant, "toy", id.to_string(), serde_json::json!({ "mode": mode }));
         let txn = self.services.store.write(tenant).await.unwrap();

@@ -55,7 +55,6 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Statement, prelude::*,
 };
 use tokio::runtime::Runtime;
-use uuid::Uuid;
 use workflows::engine::{ClaimedRun, CommitOutcome, Engine, Transition, commit_keeping};
 
 use self::{
@@ -117,7 +116,7 @@ impl Bed {
 /// What the product has: the ids of the model's runs, and what each worker holds.
 struct Real<const POSTGRES: bool> {
     ground: Rc<Bed>,
-    runs: Vec<(Uuid, Uuid)>,
+    runs: Vec<(Id<ids::Run>, Id<ids::Tenant>)>,
     worker_states: Vec<(Vec<ClaimedRun>, Results)>,
 }
 
@@ -199,7 +198,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         kept
     }
 
-    async fn signal(&self, (run, tenant): (Uuid, Uuid), name: &str) -> bool {
+    async fn signal(&self, (run, tenant): (Id<ids::Run>, Id<ids::Tenant>), name: &str) -> bool {
         let mut tx = self.ground.bench.services.begin(tenant).await.unwrap();
         let reached = tx.signal(run, name, ()).await.unwrap();
         tx.commit().await.unwrap();
@@ -299,7 +298,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         stored
     }
 
-    async fn jobs(&self) -> BTreeMap<Uuid, Job> {
+    async fn jobs(&self) -> BTreeMap<Id<ids::Run>, Job> {
         let engine = self.ground.engine();
         let sql = "SELECT run_id, due_at, lease_until, offered_at, epoch, attempt, crashes, first_crash_at, wakes FROM job";
         let rows =
@@ -323,7 +322,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
     /// The history of one run and the numbers that its steps wrote into the audit log.
     async fn told(
         &self,
-        (run, tenant): (Uuid, Uuid),
+        (run, tenant): (Id<ids::Run>, Id<ids::Tenant>),
     ) -> (Vec<(i64, String, String, Option<String>, i32)>, Vec<u64>) {
         let txn = self.ground.bench.services.store.read(tenant).await.unwrap();
         let lines = entity::run_history::of(tenant).filter(entity::run_history::Column::RunId.eq(run));

@@ -15,13 +15,12 @@ use std::{
     time::Duration,
 };
 
-use domain::{Id, TestClock, ids};
+use domain::{AnyId, Id, TestClock, ids};
 use entity::{Logins, Store};
 use futures::future::join_all;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
 use services::{Services, Tx, events::topic};
-use uuid::Uuid;
 
 use crate::bench::{self, Bench};
 
@@ -44,7 +43,7 @@ fn portion() -> usize {
 }
 
 /// Writes something, so that the database gives the transaction its place in the order of all.
-async fn write_something(services: &Services, tx: &mut Tx) -> Uuid {
+async fn write_something(services: &Services, tx: &mut Tx) -> AnyId {
     let id = services.ids.make();
     let run = bench::wanted(id, tx.tenant(), "toy", id.to_string(), serde_json::json!({ "mode": "" }));
     assert_eq!(jobs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
@@ -60,7 +59,7 @@ async fn dawdle(services: &Services, tx: &Tx) {
 }
 
 /// Writers that commit late and out of order, and now and then not at all. Returns what was committed.
-async fn write_at_once(services: &Services, tenant: Id<ids::Tenant>) -> BTreeSet<Uuid> {
+async fn write_at_once(services: &Services, tenant: Id<ids::Tenant>) -> BTreeSet<AnyId> {
     let writer = async |writer: usize| {
         let mut committed = Vec::new();
         for n in 0..each() {
@@ -83,8 +82,8 @@ async fn write_at_once(services: &Services, tenant: Id<ids::Tenant>) -> BTreeSet
 /// What a reader keeps, whatever happens to it: the last event it has dealt with.
 #[derive(Default)]
 struct Kept {
-    cursor: Mutex<Uuid>,
-    heard: Mutex<BTreeMap<Uuid, usize>>,
+    cursor: Mutex<Id<ids::Event>>,
+    heard: Mutex<BTreeMap<AnyId, usize>>,
     /// Events that came after one whose id is greater.
     late: AtomicUsize,
 }
@@ -131,7 +130,7 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
     let before = since(Id::nil()).await;
     late.commit().await.unwrap();
     let cursor = before.last().map_or(Id::nil(), |(id, _)| *id);
-    let mut read: Vec<(Uuid, Uuid)> = before;
+    let mut read: Vec<(Id<ids::Event>, AnyId)> = before;
     let both = async {
         while read.len() < 2 {
             read.extend(since(read.last().map_or(cursor, |(id, _)| *id)).await);
@@ -207,7 +206,7 @@ async fn no_event_is_lost_to_readers_that_die_while_writers_commit_late() {
 async fn every_committed_order_is_claimed_once_though_relays_die() {
     let bench = bench::still(true, Vec::new()).await;
     let services = wide(&bench).await;
-    let (claimed, lost) = (Mutex::new(BTreeMap::<Uuid, usize>::new()), AtomicUsize::new(0));
+    let (claimed, lost) = (Mutex::new(BTreeMap::<Id<ids::Run>, usize>::new()), AtomicUsize::new(0));
     let written = AtomicUsize::new(usize::MAX);
     let write = async {
         let mut all = write_at_once(&services, bench.tenant).await;

@@ -1,8 +1,7 @@
 //! Work that kills its workers, or cannot be undone, is parked, and told.
 
-use domain::Id;
+use domain::{AnyId, Id};
 use sea_orm::{ColumnTrait, QueryFilter};
-use uuid::Uuid;
 
 use crate::bench::Bench;
 
@@ -25,7 +24,7 @@ pub async fn work_that_kills_three_workers_is_parked(bench: Bench) {
         let parked = entity::event_log::Column::Topic.eq(services::events::topic::RUN_PARKED);
         entity::event_log::of(bench.tenant).filter(parked).all(&txn).await.unwrap()
     };
-    let told: Vec<Uuid> = alerts().await.iter().map(|event| event.subject).collect();
+    let told: Vec<AnyId> = alerts().await.iter().map(|event| event.subject).collect();
     assert_eq!(told, [run], "somebody is told");
     bench.services.runs().retry(&bench.admin(), run).await.unwrap();
     bench.engine.drain().await.unwrap();

@@ -10,7 +10,6 @@ use entity::{Logins, Store};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Next, Outcome, Step, StepContext, nothing};
 
 use crate::bench::{self, new_tenant};
@@ -28,11 +27,12 @@ struct Memory {
 }
 
 /// The tenants of the steps that have begun, in their order.
-static BEGUN: LazyLock<watch::Sender<Vec<Uuid>>> = LazyLock::new(|| watch::Sender::new(Vec::new()));
+static BEGUN: LazyLock<watch::Sender<Vec<Id<ids::Tenant>>>> =
+    LazyLock::new(|| watch::Sender::new(Vec::new()));
 /// Steps that may end.
 static ENDS: Semaphore = Semaphore::const_new(0);
 /// How many steps of a tenant are under way, and the most there were.
-static UNDER_WAY: LazyLock<Mutex<HashMap<Uuid, (usize, usize)>>> = LazyLock::new(Mutex::default);
+static UNDER_WAY: LazyLock<Mutex<HashMap<Id<ids::Tenant>, (usize, usize)>>> = LazyLock::new(Mutex::default);
 
 fn count(tenant: Id<ids::Tenant>, change: impl FnOnce(&mut (usize, usize))) {
     change(UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default());

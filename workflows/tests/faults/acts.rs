@@ -10,7 +10,6 @@ use services::{
     links::NewLink,
     users::NewUser,
 };
-use uuid::Uuid;
 
 use crate::{fake_provider::SERVICE, setup::Setup};
 
@@ -62,14 +61,14 @@ impl Setup {
     }
 
     /// The signals that wait for a run.
-    pub async fn signals_of(&self, run: Id<ids::Run>) -> Vec<Uuid> {
+    pub async fn signals_of(&self, run: Id<ids::Run>) -> Vec<Id<ids::Run>> {
         let txn = self.services.store.read(self.tenant).await.unwrap();
         let rows = entity::signal::of(self.tenant).filter(entity::signal::Column::RunId.eq(run));
         rows.all(&txn).await.unwrap().into_iter().map(|signal| signal.id).collect()
     }
 
     /// The live runs of a workflow.
-    pub async fn live(&self, workflow: &str) -> Vec<Uuid> {
+    pub async fn live(&self, workflow: &str) -> Vec<Id<ids::Run>> {
         use entity::run::{Column, of};
         let txn = self.services.store.read(self.tenant).await.unwrap();
         let rows = of(self.tenant).filter(Column::Workflow.eq(workflow));
@@ -150,7 +149,7 @@ impl Setup {
     }
 
     /// The mailbox with this address.
-    pub async fn mailbox(&self, address: &str) -> Uuid {
+    pub async fn mailbox(&self, address: &str) -> Id<ids::Connection> {
         use entity::connection::{Column, of};
         let txn = self.services.store.read(self.tenant).await.unwrap();
         of(self.tenant).filter(Column::Address.eq(address)).one(&txn).await.unwrap().unwrap().id

@@ -12,7 +12,6 @@ use domain::{
 use sea_orm::{ConnectionTrait, QueryOrder, Statement};
 use serde_json::Value;
 use services::bookings::{effect_key, time_of};
-use uuid::Uuid;
 use workflows::Engine;
 
 use crate::setup::Setup;
@@ -98,13 +97,13 @@ impl Left {
     }
 
     /// The runs that stand until a person looks at them.
-    pub fn parked(&self) -> Vec<Uuid> {
+    pub fn parked(&self) -> Vec<Id<ids::Run>> {
         let parked = self.runs.iter().filter(|run| run.status == RunStatus::Quarantined.as_str());
         parked.map(|run| run.id).collect()
     }
 
     /// Every run.
-    pub fn runs(&self) -> impl Iterator<Item = Uuid> {
+    pub fn runs(&self) -> impl Iterator<Item = Id<ids::Run>> {
         self.runs.iter().map(|run| run.id)
     }
 

@@ -197,7 +197,7 @@ impl Booking {
     }
 }
 
-connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| row.id);
+connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| row.id.uuid());
 
 /// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]

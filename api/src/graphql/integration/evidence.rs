@@ -1,7 +1,6 @@
 //! Evidence about an integration: verifications, accepted terms and service accounts.
 
 use async_graphql::{Description, ID, Object, SimpleObject};
-use domain::ids;
 use services::{
     entity::{service_account, terms_acceptance, verification as record},
     verification,

@@ -214,7 +214,7 @@ impl Integration {
     }
 }
 
-connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integrations", |row| row.id);
+connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integrations", |row| row.id.uuid());
 
 /// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {

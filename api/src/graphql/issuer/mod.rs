@@ -3,7 +3,7 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Permission, ids, openid};
+use domain::{Permission, openid};
 use services::entity::{openid_identity, openid_issuer::Model};
 
 use super::{
@@ -101,7 +101,9 @@ impl OpenIdIssuer {
     }
 }
 
-connection!(OpenIdIssuer, Model, OpenIdIssuerConnection, OpenIdIssuerEdge, "OpenID issuers", |row| row.id);
+connection!(OpenIdIssuer, Model, OpenIdIssuerConnection, OpenIdIssuerEdge, "OpenID issuers", |row| row
+    .id
+    .uuid());
 
 /// The identity of a user at an OpenID issuer.
 #[derive(Description, Debug, Clone)]
@@ -142,7 +144,7 @@ connection!(
     OpenIdIdentityConnection,
     OpenIdIdentityEdge,
     "identities at an OpenID issuer",
-    |row| row.id
+    |row| row.id.uuid()
 );
 
 #[derive(Default)]

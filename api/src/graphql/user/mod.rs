@@ -66,7 +66,7 @@ impl User {
 
     /// State of the user's calendar. Needs `USER_VIEW` unless the caller is that user.
     async fn calendar(&self, ctx: &Context<'_>) -> Option<Result<UserCalendar>> {
-        let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await;
+        let mailboxes = ctx.loaders().mailboxes.load(self.0.id.any()).await;
         Some(mailboxes.map(|mailboxes| UserCalendar::best(mailboxes.unwrap_or_default())))
     }
 
@@ -81,7 +81,7 @@ impl User {
     }
 }
 
-connection!(User, Model, UserConnection, UserEdge, "users", |row| row.id);
+connection!(User, Model, UserConnection, UserEdge, "users", |row| row.id.uuid());
 
 /// How a user's calendar is connected.
 #[derive(Description)]

@@ -20,7 +20,6 @@ use services::{
     keys::NewKey,
     users::UserChange,
 };
-use uuid::Uuid;
 
 use crate::harness::{Harness, person, refused};
 
@@ -56,7 +55,7 @@ async fn verdicts(h: &Harness, file: &str) -> Vec<Verdict> {
 }
 
 /// The chains that are broken, with what is wrong with them.
-async fn broken(h: &Harness, file: &str) -> Vec<(Uuid, ChainFault)> {
+async fn broken(h: &Harness, file: &str) -> Vec<(Id<ids::Tenant>, ChainFault)> {
     let broken = verdicts(h, file).await.into_iter();
     broken.filter_map(|verdict| verdict.broken.map(|broken| (verdict.chain, broken))).collect()
 }

@@ -14,7 +14,6 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 use services::audit::{line, verify::ChainFault};
-use uuid::Uuid;
 
 use super::{Harness, SHA256, acts, broken, digest, file};
 
@@ -33,7 +32,7 @@ struct Target {
     /// The chain's end at half of its entries, with its seal at that time: taken from a copy of the database.
     half: audit_chain::Model,
     /// A chain that is changed only by moving entries into it.
-    other: Uuid,
+    other: Id<ids::Tenant>,
     /// The last position of the other chain.
     other_end: i64,
 }
@@ -361,7 +360,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
     }
     for (file, wanted) in [("", &alone), (&kept, &wanted)] {
         let began = std::time::Instant::now();
-        let mut found: BTreeMap<Uuid, ChainFault> = broken(&h, file).await.into_iter().collect();
+        let mut found: BTreeMap<Id<ids::Tenant>, ChainFault> = broken(&h, file).await.into_iter().collect();
         let took = began.elapsed();
         for (chain, (way, wanted)) in wanted {
             assert_eq!(found.remove(chain).as_ref(), Some(wanted), "{way}");

@@ -15,7 +15,6 @@ use services::{
     secrets::{Progress, Scope},
     vault::Column,
 };
-use uuid::Uuid;
 
 use super::{CONSENTS, data_key, filled, reseal, rotate, snapshot, status};
 use crate::harness::{Harness, refused};
@@ -147,7 +146,7 @@ async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_an
     assert_eq!(snapshot(&h.services, tenant).await[&("consent", row.id)], b"late");
 }
 
-async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Uuid, sealed: Vec<u8>) {
+async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Id<ids::Grant>, sealed: Vec<u8>) {
     entity::consent_grant::update(tenant)
         .filter(entity::consent_grant::Column::Id.eq(row))
         .col_expr(entity::consent_grant::Column::Secret, Expr::value(sealed))
@@ -160,7 +159,7 @@ async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Uuid, sealed: Ve
 async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
     let tenant = filled(&h, "acme", 40).await;
     let there = h.node(h.vault.clone());
-    let rows: Vec<Uuid> = {
+    let rows: Vec<Id<ids::Grant>> = {
         let txn = h.services.store.read(tenant).await.unwrap();
         let rows = entity::consent_grant::of(tenant).all(&txn).await.unwrap();
         rows.into_iter().map(|row| row.id).collect()
@@ -174,7 +173,7 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
         keys
     };
     let mut rotations = Box::pin(rotations);
-    let mut written: BTreeMap<Uuid, Vec<u8>> = BTreeMap::new();
+    let mut written: BTreeMap<Id<ids::Grant>, Vec<u8>> = BTreeMap::new();
     let mut count = 0_u32;
     let writes = async {
         for row in rows.iter().cycle() {
