@@ -126,8 +126,8 @@ impl Node {
             id,
             tenant,
             workflow,
-            business_key: id.to_string(),
-            subject: id,
+            business_key: id.uuid().to_string(),
+            subject: id.any(),
             asked_by: "bench".to_owned(),
             lane: Lane::Bulk,
             memory: serde_json::json!({}),
@@ -197,7 +197,7 @@ impl Node {
             for heard in chunk {
                 match heard {
                     WatchEvent::Changed { subject, .. } => {
-                        runs.insert(subject);
+                        runs.insert(subject.of());
                     }
                     WatchEvent::Lagged => runs.extend(self.waiting.lock().keys().copied()),
                 }
@@ -228,7 +228,7 @@ impl Node {
 }
 
 fn allowed(tenant: Id<ids::Tenant>) -> Result<Allowed> {
-    let kind = CallerKind::User(tenant);
+    let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
     let caller = Caller { kind, tenant: Some(tenant), permissions };
     Ok(caller.allow(Permission::BookingEdit).map_err(|_| "an administrator may")?)

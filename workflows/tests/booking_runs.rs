@@ -130,7 +130,7 @@ impl App {
 
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
         let connections = self.setup.services.connections();
-        connections.of_holders(self.setup.tenant, &[user]).await.unwrap().remove(0)
+        connections.of_holders(self.setup.tenant, &[user.any()]).await.unwrap().remove(0)
     }
 
     /// How many events the copies of all calendars hold.
@@ -412,10 +412,10 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    app.work_through(mailbox.id).await;
+    app.work_through(mailbox.id.any().of()).await;
     assert_eq!((app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")), ("EXCLUDED", 0));
     connections.activate(&admin, mailbox.id).await.unwrap();
-    app.work_through(mailbox.id).await;
+    app.work_through(mailbox.id.any().of()).await;
     assert_eq!(
         (app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")),
         ("UNREACHABLE", 1)
@@ -462,7 +462,7 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
         async || services.integrations().by_ids(tenant, &[app.setup.integration]).await.unwrap().remove(0);
     app.calendars.close(&mailbox.address, out_of_scope());
     app.setup.services.connections().activate(&app.setup.admin(), mailbox.id).await.unwrap();
-    app.work_through(mailbox.id).await;
+    app.work_through(mailbox.id.any().of()).await;
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!(row().await.state, "DEGRADED", "a mailbox that was active is not");
     services.connections().exclude(&app.setup.admin(), mailbox.id).await.unwrap();

@@ -22,7 +22,7 @@ mod time;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Clock, Id, TestClock, Timestamp};
+use domain::{Clock, TestClock, Timestamp};
 use entity::Store;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
@@ -78,7 +78,7 @@ async fn begin(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
                 external_id,
                 uid,
                 title,
-                connections: vec![at.run],
+                connections: vec![at.run.any().of()],
                 range,
             }));
             Ok(Next::Go(State::Ring))

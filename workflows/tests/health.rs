@@ -20,7 +20,6 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, Quer
 use services::{
     Change, change::TenantLocale, connections, grants::Connectors, users::UserChange, verification::Check,
 };
-use uuid::Uuid;
 use workflows::{Engine, reconcile::Reconciler};
 
 use crate::{
@@ -298,7 +297,7 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     let failed = app.setup.connection(None, None, "PENDING").await;
     let stuck = app.setup.connection(None, None, "VERIFYING").await;
     let pending = app.setup.connection(None, None, "PENDING").await;
-    let state = async |id: Uuid| {
+    let state = async |id: Id<ids::Connection>| {
         let rows = app.connections().await;
         rows.into_iter().find(|row| row.id == id).unwrap()
     };

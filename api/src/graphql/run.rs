@@ -283,7 +283,7 @@ impl RunQuery {
 
 /// Parses an id with any prefix.
 fn any(id: &ID) -> Result<AnyId> {
-    let uuid = id.split_once('_').and_then(|(_, digits)| Uuid::try_parse(digits).ok());
+    let uuid = id.split_once('_').and_then(|(_, digits)| Uuid::try_parse(digits).ok()).map(AnyId::from_uuid);
     Ok(uuid.ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such subject.").at("subjectId"))?)
 }
 

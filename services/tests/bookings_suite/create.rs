@@ -94,8 +94,8 @@ async fn a_taken_slot_says_who_and_names_the_nearest_free_times(setup: &Setup) {
     let guest = setup.person(&[range(at(10, 30), at(11, 30))]).await;
     let new = NewBooking { users: vec![guest], ..booking(organiser, at(10, 0), at(11, 0)) };
     let Err(Error::SlotTaken(taken)) = create(setup, new, "key").await else { panic!("it is taken") };
-    let conflicts: Vec<_> = taken.conflicts.iter().map(|one| (one.holder.any(), one.code)).collect();
-    assert_eq!(conflicts, [(guest, "BUSY")]);
+    let conflicts: Vec<_> = taken.conflicts.iter().map(|one| (one.holder, one.code)).collect();
+    assert_eq!(conflicts, [(Holder::User(guest), "BUSY")]);
     let free = [range(at(8, 0), at(9, 0)), range(at(11, 30), at(12, 30)), range(at(11, 45), at(12, 45))];
     assert_eq!(taken.alternatives, free);
 }
@@ -242,8 +242,13 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
     assert_eq!(receipt.booking.state, BookingState::Held.as_str());
     let id = receipt.booking.id;
     let rows = setup.services.bookings().participants_of(setup.tenant, &[id]).await.unwrap();
-    let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id.or(row.room_id))).collect();
-    let expected = [("USER", Some(organiser)), ("USER", Some(other)), ("ROOM", Some(room)), ("GUEST", None)];
+    let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id, row.room_id)).collect();
+    let expected = [
+        ("USER", Some(organiser), None),
+        ("USER", Some(other), None),
+        ("ROOM", None, Some(room)),
+        ("GUEST", None, None),
+    ];
     assert_eq!(kinds, expected);
     assert_eq!(rows[3].address, "gast@example.com");
     assert_eq!(setup.occupied(receipt.booking.id).await, 3, "guests hold nothing");

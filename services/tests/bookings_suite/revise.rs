@@ -174,7 +174,7 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
     let roles: Vec<_> = event.attendees.iter().map(|one| one.role).collect();
     assert_eq!(roles, [AttendeeRole::Room, AttendeeRole::Required], "the organiser does not invite herself");
     assert_eq!(event.location.as_deref(), Some(whole.participants[1].name.as_str()));
-    assert_eq!(event.effect_key, format!("{}-1", receipt.booking.id.simple()));
+    assert_eq!(event.effect_key, format!("{}-1", receipt.booking.id.uuid().simple()));
     let service = WriteTarget {
         written_via: domain::WrittenVia::ServiceAccount,
         integration: setup.integration,

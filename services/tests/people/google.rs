@@ -163,7 +163,7 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     tx.commit().await.unwrap();
     let new = NewUser { calendar_address: Some("anna@acme.example".to_owned()), ..person("anna") };
     let anna = h.services.users().create(&by, new).await.unwrap();
-    let connection = h.services.connections().of_holders(tenant, &[anna.id]).await.unwrap().remove(0);
+    let connection = h.services.connections().of_holders(tenant, &[anna.id.any()]).await.unwrap().remove(0);
     let tx = h.services.begin(tenant).await.unwrap();
     let place = Column::ChannelSecret.at(tenant, connection.id);
     let id = h.services.ids.make();

@@ -27,7 +27,7 @@ async fn ask(tx: &Tx, key: &str, title: &str) -> Result<BeginOutcome, Error> {
 fn new(begun: Result<BeginOutcome, Error>) -> PendingRequest {
     match begun.unwrap() {
         BeginOutcome::New(ticket) => ticket,
-        BeginOutcome::Replay(entity) => panic!("it was done before and made {entity}"),
+        BeginOutcome::Replay(entity) => panic!("it was done before and made {entity:?}"),
     }
 }
 
@@ -39,7 +39,7 @@ fn replayed(begun: Result<BeginOutcome, Error>) -> AnyId {
 }
 
 async fn made(h: &Harness, tenant: Id<ids::Tenant>, key: &str) -> AnyId {
-    let entity = h.services.ids.make();
+    let entity = AnyId::from_uuid(h.services.ids.uuid());
     let tx = h.services.begin(tenant).await.unwrap();
     new(ask(&tx, key, "Lunch").await).finish(&tx, entity).await.unwrap();
     tx.commit().await.unwrap();
@@ -68,7 +68,7 @@ async fn the_same_key_with_other_parameters_is_refused(h: Harness) {
 async fn a_request_that_was_not_committed_is_forgotten(h: Harness) {
     let tenant = h.tenant("acme").await;
     let tx = h.services.begin(tenant).await.unwrap();
-    new(ask(&tx, "k", "Lunch").await).finish(&tx, h.services.ids.make()).await.unwrap();
+    new(ask(&tx, "k", "Lunch").await).finish(&tx, AnyId::from_uuid(h.services.ids.uuid())).await.unwrap();
     drop(tx);
     let tx = h.services.begin(tenant).await.unwrap();
     let _ticket = new(ask(&tx, "k", "Dinner").await);
@@ -79,7 +79,7 @@ async fn two_at_the_same_time_make_one_thing(h: Harness) {
     let tenant = h.tenant("acme").await;
     let tx = h.services.begin(tenant).await.unwrap();
     let ticket = new(ask(&tx, "k", "Lunch").await);
-    let entity = h.services.ids.make();
+    let entity = AnyId::from_uuid(h.services.ids.uuid());
     let second = async {
         let tx = h.services.begin(tenant).await.unwrap();
         replayed(ask(&tx, "k", "Lunch").await)

@@ -86,7 +86,7 @@ async fn an_invitation_is_checked_before_anything_is_made(h: Harness) {
     elsewhere.return_url = Some("https://evil.example/settings".to_owned());
     assert_eq!(refused(links.invite(&by, elsewhere).await), "RETURN_URL_NOT_ALLOWED");
     let mut unknown = invitation("it@acme.example");
-    unknown.integration = Some(Id::<ids::Integration>::from_uuid(Id::nil()));
+    unknown.integration = Some(Id::<ids::Integration>::nil());
     assert_eq!(refused(links.invite(&by, unknown).await), "NOT_FOUND");
     let users = h.services.users().list(&by, services::PageArgs::default()).await.unwrap();
     assert_eq!(users.items, [], "nobody was made");

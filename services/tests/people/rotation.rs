@@ -67,18 +67,22 @@ fn consent(number: usize) -> Secret {
 
 /// Opens everything that is stored of a tenant.
 async fn snapshot(services: &Services, tenant: Id<ids::Tenant>) -> Snapshot {
-    let tenant = tenant;
     let txn = services.store.read(tenant).await.unwrap();
     let mut sealed = Vec::new();
     for row in consent_grant::of(tenant).all(&txn).await.unwrap() {
-        sealed.push(("consent", Column::ConsentGrantSecret.at(tenant, row.id), row.id, row.secret));
+        sealed.push(("consent", Column::ConsentGrantSecret.at(tenant, row.id), row.id.any(), row.secret));
     }
     for row in channel::of(tenant).all(&txn).await.unwrap() {
-        sealed.push(("channel", Column::ChannelSecret.at(tenant, row.connection_id), row.id, row.secret));
+        sealed.push((
+            "channel",
+            Column::ChannelSecret.at(tenant, row.connection_id),
+            row.id.any(),
+            row.secret,
+        ));
     }
     for row in connect_session::of(tenant).all(&txn).await.unwrap() {
         let verifier = row.verifier.unwrap();
-        sealed.push(("session", Column::ConnectSessionVerifier.at(tenant, row.id), row.id, verifier));
+        sealed.push(("session", Column::ConnectSessionVerifier.at(tenant, row.id), row.id.any(), verifier));
     }
     drop(txn);
     let mut opened = Snapshot::new();
@@ -140,7 +144,7 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     let gamma = new.tenants().create(&h.staff, made).await.unwrap().id;
     for tenant in [beta, gamma] {
         for (here, there) in [(old, &new), (&new, old)] {
-            let place = Column::ChannelSecret.at(tenant, Id::nil());
+            let place = Column::ChannelSecret.at(tenant, AnyId::nil());
             let tx = here.begin(tenant).await.unwrap();
             let sealed = here.secrets().seal(tx.conn(), place, b"word").await.unwrap();
             drop(tx);
@@ -221,7 +225,7 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
     assert_eq!(status(&h.services).await.values_to_do, 0);
     let recorded = |acts: Vec<String>| acts.iter().any(|act| act == "data_key.rotate");
     assert!(recorded(acts(&h, acme).await) && !recorded(acts(&h, other).await));
-    let nobody = Scope::DataKeyOf(Id::from_uuid(Id::nil()));
+    let nobody = Scope::DataKeyOf(Id::nil());
     let refusal = h.services.secrets().rotate(nobody, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(refused(refusal.map(|_| ())), "NOT_FOUND");
 }

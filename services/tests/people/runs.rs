@@ -102,7 +102,7 @@ async fn only_what_is_parked_can_be_retried(h: Harness) {
     park(&h, tenant, run, RunStatus::Failed).await;
     runs.retry(&by, run).await.unwrap();
     assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE", "twice is once");
-    assert_eq!(refused(runs.retry(&by, Id::from_uuid(Id::nil())).await), "NOT_FOUND");
+    assert_eq!(refused(runs.retry(&by, Id::nil()).await), "NOT_FOUND");
 }
 
 async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
@@ -142,7 +142,7 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
         page.items.iter().map(|run| run.id).collect::<Vec<Id<ids::Run>>>()
     };
     assert_eq!(found(RunFilter::default()).await, [first, second]);
-    assert_eq!(found(RunFilter { subject: Some(one), ..RunFilter::default() }).await, [first]);
+    assert_eq!(found(RunFilter { subject: Some(one.any()), ..RunFilter::default() }).await, [first]);
     assert_eq!(found(RunFilter { status: Some(RunStatus::Failed), ..RunFilter::default() }).await, [second]);
     let workflow = |name: &str| RunFilter { workflow: Some(name.to_owned()), ..RunFilter::default() };
     assert_eq!(found(workflow("verify_integration")).await, [first, second]);

@@ -174,7 +174,7 @@ async fn storm(h: &Harness, tenants: &[Id<ids::Tenant>], rounds: usize, seed: u6
     let watch = Shared::default();
     let mut running = JoinSet::new();
     for (index, tenant) in tenants.iter().enumerate() {
-        let (store, watch, tenant) = (store.clone(), Arc::clone(&watch), tenant);
+        let (store, watch, tenant) = (store.clone(), Arc::clone(&watch), *tenant);
         let random = Ids::seeded(clock.clone(), seed + u64::try_from(index).unwrap());
         running.spawn(async move {
             for _ in 0..rounds {

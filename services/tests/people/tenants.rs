@@ -1,7 +1,7 @@
 //! Plans, features and return addresses.
 
 use domain::{
-    Id, StandardRole, ids,
+    AnyId, Id, StandardRole, ids,
     state::{Feature, Plan},
 };
 use services::{
@@ -31,7 +31,7 @@ async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness
     for (role, standard) in roles.iter().zip(StandardRole::ALL) {
         assert_eq!((role.name.as_str(), permissions_in(role)), (standard.as_str(), standard.permissions()));
     }
-    let (secrets, at) = (h.services.secrets(), |tenant| Column::ChannelSecret.at(tenant, Id::nil()));
+    let (secrets, at) = (h.services.secrets(), |tenant| Column::ChannelSecret.at(tenant, AnyId::nil()));
     let tx = h.services.begin(acme).await.unwrap();
     let sealed = secrets.seal(tx.conn(), at(acme), b"secret").await.unwrap();
     assert_eq!(refused(secrets.seal(tx.conn(), at(Id::nil()), b"secret").await), "NOT_FOUND");
@@ -53,7 +53,7 @@ async fn s2_1_a_feature_needs_its_plan(h: Harness) {
     assert_eq!(tenants.features(tenant).await.unwrap(), [feature]);
     tenants.set_plan(&h.staff, tenant, Plan::Basic).await.unwrap();
     assert_eq!(tenants.features(tenant).await.unwrap(), [], "it stops with the plan");
-    let nobody = Id::from_uuid(Id::nil());
+    let nobody = Id::nil();
     assert_eq!(refused(tenants.set_plan(&h.staff, nobody, Plan::Plus).await), "NOT_FOUND");
 }
 
@@ -109,7 +109,7 @@ async fn tenants_are_listed_page_by_page(h: Harness) {
     let page = tenants.list(&h.staff, first).await.unwrap();
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[..2]);
     assert!(page.has_next && !page.has_previous);
-    let rest = PageArgs { after: Some(made[1]), ..PageArgs::default() };
+    let rest = PageArgs { after: Some(made[1].uuid()), ..PageArgs::default() };
     let page = tenants.list(&h.staff, rest).await.unwrap();
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[2..]);
     assert_eq!(tenants.get(&h.vendor(made[0]).await).await.unwrap().name, "a");
@@ -164,7 +164,7 @@ async fn a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recor
     assert_eq!((after.time_zone, after.name.as_str()), (None, "New"));
     let change = TenantChange { language: Some(Some("?".to_owned())), ..TenantChange::default() };
     assert_eq!(refused(update(change.clone(), None).await), "LANGUAGE_UNKNOWN");
-    let nobody = Id::from_uuid(Id::nil());
+    let nobody = Id::nil();
     assert_eq!(refused(tenants.update(&h.staff, nobody, change, None).await), "NOT_FOUND");
     assert_eq!(changed_by(&h, made.id).await, [h.staff.actor(), h.staff.actor()]);
 }

@@ -84,7 +84,7 @@ async fn a_vendor_key_acts_for_one_existing_tenant_at_a_time(h: Harness) {
     assert_eq!(nowhere.allow(Permission::UserView).unwrap_err(), Denied::TenantMissing);
     let there = access.authenticate(Some(&authorization), Some(&tenant.to_string())).await.unwrap().caller;
     assert_eq!(there.tenant, Some(tenant));
-    for unknown in ["ten_1", "acme", &Id::<ids::Tenant>::from_uuid(Id::nil()).to_string()] {
+    for unknown in ["ten_1", "acme", &Id::<ids::Tenant>::nil().to_string()] {
         let answer = access.authenticate(Some(&authorization), Some(unknown)).await;
         assert_eq!(refused(answer), "NOT_FOUND", "{unknown}");
     }

@@ -130,7 +130,7 @@ pub async fn column(bench: &Bench, sql: &str) -> Vec<Id<ids::Run>> {
 
 /// An administrator of a tenant.
 pub fn admin(tenant: Id<ids::Tenant>) -> domain::Allowed {
-    let kind = CallerKind::User(tenant);
+    let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
     let caller = Caller { kind, tenant: Some(tenant), permissions };
     caller.allow(Permission::BookingEdit).unwrap()
@@ -149,7 +149,7 @@ pub fn wanted(
         tenant,
         workflow,
         business_key: key,
-        subject: id,
+        subject: id.any(),
         asked_by: "test".to_owned(),
         lane: Lane::Bulk,
         memory,

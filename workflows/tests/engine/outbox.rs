@@ -44,10 +44,10 @@ fn portion() -> usize {
 
 /// Writes something, so that the database gives the transaction its place in the order of all.
 async fn write_something(services: &Services, tx: &mut Tx) -> AnyId {
-    let id = services.ids.make();
-    let run = bench::wanted(id, tx.tenant(), "toy", id.to_string(), serde_json::json!({ "mode": "" }));
+    let id: Id<ids::Run> = services.ids.make();
+    let run = bench::wanted(id, tx.tenant(), "toy", id.uuid().to_string(), serde_json::json!({ "mode": "" }));
     assert_eq!(jobs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
-    id
+    id.any()
 }
 
 /// Lets others go first for a while.
@@ -65,7 +65,11 @@ async fn write_at_once(services: &Services, tenant: Id<ids::Tenant>) -> BTreeSet
         for n in 0..each() {
             let mut tx = services.begin(tenant).await.unwrap();
             let early = (writer + n).is_multiple_of(2);
-            let subject = if early { write_something(services, &mut tx).await } else { services.ids.make() };
+            let subject = if early {
+                write_something(services, &mut tx).await
+            } else {
+                AnyId::from_uuid(services.ids.uuid())
+            };
             tx.event(topic::RUN, subject);
             dawdle(services, &tx).await;
             if (writer + n) % 10 == 9 {
@@ -146,7 +150,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let by = bench.admin();
     let tell = async |services: &Services| {
         let mut tx = services.begin(bench.tenant).await.unwrap();
-        let subject = services.ids.make();
+        let subject = AnyId::from_uuid(services.ids.uuid());
         tx.event(topic::RUN, subject);
         tx.commit().await.unwrap();
         subject
@@ -211,7 +215,7 @@ async fn every_committed_order_is_claimed_once_though_relays_die() {
     let write = async {
         let mut all = write_at_once(&services, bench.tenant).await;
         let runs = bench::column(&bench, "SELECT id FROM run").await;
-        all.retain(|id| runs.contains(id));
+        all.retain(|id| runs.contains(&id.of()));
         written.store(all.len(), Ordering::Relaxed);
         all
     };
@@ -238,7 +242,7 @@ async fn every_committed_order_is_claimed_once_though_relays_die() {
     let both = tokio::time::timeout(Duration::from_mins(5), async { tokio::join!(write, relays) }).await;
     let (all, _) = both.expect("every order is claimed");
     let claimed = claimed.lock().unwrap().clone();
-    assert_eq!(claimed.keys().copied().collect::<BTreeSet<_>>(), all);
+    assert_eq!(claimed.keys().map(|run| run.any()).collect::<BTreeSet<_>>(), all);
     assert!(claimed.values().all(|times| *times == 1), "no order is claimed twice");
     assert!(lost.load(Ordering::Relaxed) > 0, "no hint was lost: nothing was proven");
 }

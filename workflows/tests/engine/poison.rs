@@ -1,6 +1,6 @@
 //! Work that kills its workers, or cannot be undone, is parked, and told.
 
-use domain::{AnyId, Id};
+use domain::AnyId;
 use sea_orm::{ColumnTrait, QueryFilter};
 
 use crate::bench::Bench;

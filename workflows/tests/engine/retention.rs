@@ -92,7 +92,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         caller: "test".to_owned(),
         key: n.to_string(),
         parameters: vec![0],
-        entity: ids.make(),
+        entity: domain::AnyId::from_uuid(ids.uuid()),
         expires_at: if n < MANY { now } else { keep },
     });
     let sessions = (0..2 * MANY).map(|n| entity::connect_session::Model {

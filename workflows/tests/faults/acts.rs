@@ -61,7 +61,7 @@ impl Setup {
     }
 
     /// The signals that wait for a run.
-    pub async fn signals_of(&self, run: Id<ids::Run>) -> Vec<Id<ids::Run>> {
+    pub async fn signals_of(&self, run: Id<ids::Run>) -> Vec<Id<ids::Row>> {
         let txn = self.services.store.read(self.tenant).await.unwrap();
         let rows = entity::signal::of(self.tenant).filter(entity::signal::Column::RunId.eq(run));
         rows.all(&txn).await.unwrap().into_iter().map(|signal| signal.id).collect()

@@ -3,10 +3,7 @@
 //! What people and rooms do depends on what they see, never on the number of attempts: a scenario must end in the same
 //! way whatever faults are planted on its way.
 
-use domain::{
-    Id,
-    state::{Answer, BookingState, IntegrationState},
-};
+use domain::state::{Answer, BookingState, IntegrationState};
 use providers::ErrorKind;
 
 use crate::{

@@ -149,8 +149,7 @@ impl Setup {
         owner.close().await.unwrap();
         let monday = "2026-06-01T06:00:00Z".parse().unwrap();
         let fake_provider = FakeProvider::default();
-        let mut setup =
-            Self::at(place, fake_provider, Id::from_uuid(Id::nil()), Notes::default(), monday, 1).await;
+        let mut setup = Self::at(place, fake_provider, Id::nil(), Notes::default(), monday, 1).await;
         setup.tenant = setup.organisation().await;
         for address in PEOPLE {
             let new = NewUser {

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use domain::Id;
 use futures::{StreamExt, stream};
 use workflows::engine::{Retry, Row};
 

@@ -363,6 +363,6 @@ async fn the_log_is_read_page_by_page_and_by_what_is_asked_for(h: Harness) {
     assert_eq!(read(earlier, PageArgs::default()).await.0, Vec::<i64>::new());
     let own = log.list_installation(&h.staff, things(), PageArgs::default()).await.unwrap();
     assert_eq!(own.items, [], "a tenant's acts are not the installation's");
-    let foreign = PageArgs { after: Some(tenant), ..PageArgs::default() };
+    let foreign = PageArgs { after: Some(tenant.uuid()), ..PageArgs::default() };
     assert_eq!(refused(log.list(&by, things(), foreign).await), "CURSOR_MALFORMED");
 }

@@ -119,7 +119,7 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
         "request" => set(C::Request, Expr::value("req_0")).await,
         "old" => set(C::OldValue, Expr::value(json!(null))).await,
         "new" => set(C::NewValue, Expr::value(json!({ "a": 1 }))).await,
-        "id" => set(C::Id, Expr::value(h.services.ids.make())).await,
+        "id" => set(C::Id, Expr::value(h.services.ids.uuid())).await,
         "hash" => set(C::Hash, Expr::value(vec![7_u8; 32])).await,
         "rehashed" => {
             at(p).col_expr(C::Actor, Expr::value("somebody else")).exec(owner).await.unwrap();
