@@ -184,7 +184,7 @@ async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp)
 }
 
 async fn export(owner: &DatabaseConnection, arguments: ExportArgs) -> Result<ExitCode, Error> {
-    let chain = arguments.tenant.map_or(INSTALLATION, Id::uuid);
+    let chain = arguments.tenant.unwrap_or(INSTALLATION);
     let txn = snapshot(owner).await?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let span = Span { since: arguments.since, until: arguments.until };

@@ -61,7 +61,7 @@ impl Links {
         let token = self.services.ids.secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {
-            id: id,
+            id,
             tenant_id: tx.tenant(),
             token_hash: self.services.secrets().digest(&token).await?,
             email,

@@ -72,7 +72,7 @@ impl Tenants {
         let id = self.services.ids.make::<ids::Tenant>();
         let mut tx = self.services.begin_as_staff(id).await?;
         let tenant = Model {
-            id: id,
+            id,
             name,
             plan: new.plan.to_string(),
             return_urls: json!(return_urls),

@@ -56,6 +56,7 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
 
 /// Inserts the tenant, and an entry for each of the last `days` days, as a version without chains wrote them.
 async fn fill(server: &DatabaseConnection, tenant: Id<ids::Tenant>, days: u32) {
+    let tenant = tenant.uuid();
     let sql = format!(
         "INSERT INTO tenant (id, name, plan, return_urls, data_key, version, created_at)
              VALUES ('{tenant}', 'Acme', 'PLUS', '[]', '', 1, now());
@@ -70,6 +71,7 @@ async fn fill(server: &DatabaseConnection, tenant: Id<ids::Tenant>, days: u32) {
 
 /// How many lines of a tenant there are, and which of its acts the operator's are.
 async fn lines(server: &DatabaseConnection, tenant: Id<ids::Tenant>) -> (i64, Vec<String>) {
+    let tenant = tenant.uuid();
     let sql = format!(
         "SELECT count(*) AS n, coalesce(string_agg(action, ',' ORDER BY seq) FILTER (WHERE actor = 'operator'), '') AS acts
          FROM audit WHERE tenant_id = '{tenant}'"

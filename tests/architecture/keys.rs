@@ -4,7 +4,6 @@
 //! key begins with its owner, and every place that keeps something is listed here with it. A new one fails this test
 //! until it is listed.
 
-use domain::{Id, ids};
 use std::{
     collections::BTreeMap,
     fs,
@@ -32,11 +31,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
     // A caller: a user, a tenant or an address, after authentication.
     ("api/src/holder_counts.rs", "struct HolderCounts<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
     ("queue/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
-    (
-        "queue/src/hints/redis.rs",
-        "unsettled: Mutex<HashMap<Id<ids::Run>, Vec<(usize, String)>>>",
-        Owner::Ours,
-    ),
+    ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>", Owner::Ours),
     ("queue/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),
     ("queue/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
     // Places inside a limit, by their random names.

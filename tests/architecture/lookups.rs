@@ -40,7 +40,7 @@ async fn execute(store: &Store, tenant: Id<ids::Tenant>, sql: &str) {
 async fn a_lookup_leads_to_its_tenant(url: &str) {
     migrated(url).await.close().await.unwrap();
     let store = Store::connect(&Logins::at(url), 2).await.unwrap();
-    let tenant = Ids::random(Arc::new(SystemClock));
+    let tenant = Ids::random(Arc::new(SystemClock)).make();
     for sql in WRITTEN {
         execute(&store, tenant, sql).await;
     }

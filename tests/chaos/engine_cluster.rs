@@ -97,13 +97,13 @@ impl EngineCluster {
 
     /// Orders one run.
     pub async fn enqueue(&self, workflow: &'static str, memory: serde_json::Value) -> Id<ids::Run> {
-        let id = self.services.ids.make();
+        let id: Id<ids::Run> = self.services.ids.make();
         let run = NewRun {
             id,
             tenant: self.tenant,
             workflow,
-            business_key: id.to_string(),
-            subject: id,
+            business_key: id.uuid().to_string(),
+            subject: id.any(),
             asked_by: "test".to_owned(),
             lane: Lane::Bulk,
             memory,

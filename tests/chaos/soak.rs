@@ -480,7 +480,7 @@ async fn after_return(
         }
         if caught_up.is_none() {
             let list: Vec<String> =
-                due.iter().map(|(run, at)| format!("('{run}'::uuid, {at}::bigint)")).collect();
+                due.iter().map(|(run, at)| format!("('{}'::uuid, {at}::bigint)", run.uuid())).collect();
             if !list.is_empty() {
                 let sql = format!(
                     "SELECT r.id, r.revision FROM run r JOIN (VALUES {}) AS d (id, revision)

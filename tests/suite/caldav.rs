@@ -1,5 +1,6 @@
 //! The main job against a real third-party calendar server: Radicale, read back by an independent client.
 
+use domain::{Id, ids};
 use muster::demo::browser::Browser;
 use serde_json::{Value, json};
 

@@ -84,7 +84,7 @@ impl Scene {
             app,
             address,
             tenant: org.id(),
-            user: user,
+            user,
             nodes: Vec::new(),
             credentials: Vec::new(),
             read: 0,

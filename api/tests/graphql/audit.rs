@@ -138,10 +138,12 @@ impl Scene {
         let ben = setup.person(tenant, integration, "ben").await;
         let user = setup.user(tenant, StandardRole::Administrator).await;
         let mut scene = Self { setup, tenant, user, known: BTreeMap::new(), secrets: Vec::new() };
-        scene.sql(&format!("UPDATE integration SET provider = 'CALDAV' WHERE id = {}", blob(dav))).await;
+        scene
+            .sql(&format!("UPDATE integration SET provider = 'CALDAV' WHERE id = {}", blob(dav.uuid())))
+            .await;
         // Addresses make those who have them reachable.
         scene.sql("UPDATE tenant_user SET calendar_address = email").await;
-        let of_ada = scene.setup.services.connections().of_holders(tenant, &[ada]).await.unwrap();
+        let of_ada = scene.setup.services.connections().of_holders(tenant, &[ada.any()]).await.unwrap();
         let connection = of_ada[0].id;
         let ids = [
             ("tenant", tenant.to_string()),

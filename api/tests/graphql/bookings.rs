@@ -109,7 +109,7 @@ async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_orga
     let integration = setup.integration(tenant).await;
     let anna = setup.person(tenant, integration, "anna").await;
     let mailbox = Change::ServiceMailbox {
-        integration: integration,
+        integration,
         address: "service@acme.example".to_owned(),
         name: "Service".to_owned(),
     };
@@ -119,12 +119,12 @@ async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_orga
     let accounts = setup.services.service_accounts().of(tenant, &[integration]).await.unwrap();
     let via = WriteTarget {
         written_via: domain::WrittenVia::ServiceAccount,
-        integration: integration,
+        integration,
         service_account: Some(accounts[0].id),
         mailbox: "service@acme.example".to_owned(),
     };
     let id = made["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap();
-    let change = BookingChange { id: id, via: Some(via), ..BookingChange::default() };
+    let change = BookingChange { id, via: Some(via), ..BookingChange::default() };
     setup.change(tenant, vec![Change::Booking(change)]).await;
     let query = "query($id: ID!) { booking(id: $id) {
         writtenVia serviceAccountLabel organiserLine mailbox serviceAccount { address isCurrent } organiser { name }

@@ -204,8 +204,7 @@ impl Setup {
         let email = format!("{name}@acme.example");
         let new = NewUser { email: email.clone(), name: name.to_owned(), ..NewUser::default() };
         let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
-        let found =
-            NewConnection { integration: integration, user: Some(user.id), room: None, address: email };
+        let found = NewConnection { integration, user: Some(user.id), room: None, address: email };
         self.connected(tenant, found).await;
         user.id
     }
@@ -221,7 +220,7 @@ impl Setup {
         let id: Id<ids::OpenIdIssuer> = self.services.ids.make();
         let created_at = self.services.now();
         let issuer = openid_issuer::Model {
-            id: id,
+            id,
             tenant_id: tenant,
             name: text.to_owned(),
             issuer: text.to_owned(),
@@ -267,19 +266,19 @@ impl Setup {
             floor: None,
             equipment: vec!["screen".to_owned()],
         };
-        let list = RoomList { integration: integration, rooms: vec![room] };
+        let list = RoomList { integration, rooms: vec![room] };
         self.change(tenant, vec![Change::Rooms(list)]).await;
         let all = PageArgs { last: Some(100), ..PageArgs::default() };
         let filter = services::rooms::Filter::default();
         let rooms = self.services.rooms().list(&self.allowed(tenant), filter, all).await.unwrap();
         let room = rooms.items.iter().find(|room| room.address == address).unwrap().id;
-        let found = NewConnection { integration: integration, user: None, room: Some(room), address };
+        let found = NewConnection { integration, user: None, room: Some(room), address };
         self.connected(tenant, found).await;
         room
     }
 
     async fn connected(&self, tenant: Id<ids::Tenant>, found: NewConnection) {
-        let holder = found.user.or(found.room).unwrap();
+        let holder = found.user.map(Id::any).or(found.room.map(Id::any)).unwrap();
         self.change(tenant, vec![Change::NewConnections(vec![found])]).await;
         let rows = self.services.connections().of_holders(tenant, &[holder]).await.unwrap();
         let can = Capabilities {

@@ -38,6 +38,9 @@ const CONSUMER: &str = "node";
 /// The response to a read: streams, their entries, and the fields of each.
 type Answer = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
+/// The index of a stream, and the id of an entry in it.
+type StreamEntry = (usize, String);
+
 /// See [`Hints`] and the module.
 #[derive(Debug)]
 pub struct Redis {
@@ -52,7 +55,7 @@ pub struct Redis {
     /// Hints that were read but not returned yet. Locked while reading, so that one read runs at a time.
     read: tokio::sync::Mutex<FairQueue>,
     /// The stream entries of hints that are not settled, by run.
-    unsettled: Mutex<HashMap<Id<ids::Run>, Vec<(usize, String)>>>,
+    unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>,
 }
 
 impl Redis {

@@ -126,7 +126,7 @@ impl Access {
         let known = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         known.ok_or_else(|| Error::not_found("user"))?;
         let row = Model {
-            id: id,
+            id,
             tenant_id: tx.tenant(),
             user_id: user,
             issued_by: by.to_owned(),

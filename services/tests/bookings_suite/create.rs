@@ -6,6 +6,7 @@ use chrono::Duration;
 use domain::{Id, ids, state::BookingState};
 use services::{
     Change, Error as ServiceError, PageArgs,
+    availability::Holder,
     bookings::{BookingReceipt, Error, Filter, Guest, NewBooking},
     change::BookingChange,
 };

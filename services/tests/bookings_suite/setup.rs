@@ -142,7 +142,7 @@ impl Setup {
     /// Adds a tenant.
     pub async fn tenant(&self, id: Id<ids::Tenant>) {
         let row = entity::tenant::Model {
-            id: id,
+            id,
             name: "Acme".to_owned(),
             plan: "PLUS".to_owned(),
             return_urls: json!([]),

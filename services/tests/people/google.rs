@@ -166,7 +166,7 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     let connection = h.services.connections().of_holders(tenant, &[anna.id.any()]).await.unwrap().remove(0);
     let tx = h.services.begin(tenant).await.unwrap();
     let place = Column::ChannelSecret.at(tenant, connection.id);
-    let id = h.services.ids.make();
+    let id = h.services.ids.uuid();
     let channel = entity::channel::ActiveModel {
         id: Set(h.services.ids.make()),
         tenant_id: Set(tenant),

@@ -92,7 +92,7 @@ async fn visit(store: &Store, tenant: Id<ids::Tenant>, watch: &Shared, end: End)
     watch.lock().unwrap().enter(pid, tenant);
     let users = entity::tenant_user::Entity::find().all(&txn).await?;
     let foreign = users.iter().filter(|user| user.tenant_id != tenant).count();
-    if foreign > 0 || said != tenant.to_string() || users.is_empty() {
+    if foreign > 0 || said != tenant.uuid().to_string() || users.is_empty() {
         let seen = users.len();
         watch
             .lock()

@@ -8,7 +8,6 @@ pub use muster::demo::browser::TICKED;
 use muster::demo::browser::{Browser, Location, Page};
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, Statement};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{Org, TestApp};
 
@@ -21,9 +20,8 @@ const PAGES: usize = 12;
 
 impl Org {
     /// The tenant, as it is stored.
-    pub fn id(&self) -> Uuid {
-        let id: Id<ids::Tenant> = self.tenant.parse().unwrap();
-        id
+    pub fn id(&self) -> Id<ids::Tenant> {
+        self.tenant.parse().unwrap()
     }
 
     pub fn admin(&self) -> &str {

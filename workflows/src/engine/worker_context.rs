@@ -39,25 +39,28 @@ impl WorkerContext {
     }
 }
 
+/// A run, and the epoch of the claim on its job.
+type Claim = (Id<ids::Run>, i64);
+
 /// The claims that this node works on. A run may be held twice: by a worker that lost its lease, and by the one that
 /// has it now.
 #[derive(Debug, Clone, Default)]
-pub(super) struct HeldLeases(Arc<Mutex<HashSet<(Id<ids::Run>, i64)>>>);
+pub(super) struct HeldLeases(Arc<Mutex<HashSet<Claim>>>);
 
 impl HeldLeases {
-    fn lock(&self) -> MutexGuard<'_, HashSet<(Id<ids::Run>, i64)>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Claim>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, claims: &[(Id<ids::Run>, i64)]) {
+    pub(super) fn add(&self, claims: &[Claim]) {
         self.lock().extend(claims);
     }
 
-    pub(super) fn remove(&self, claims: &[(Id<ids::Run>, i64)]) {
+    pub(super) fn remove(&self, claims: &[Claim]) {
         self.lock().retain(|claim| !claims.contains(claim));
     }
 
-    pub(super) fn all(&self) -> Vec<(Id<ids::Run>, i64)> {
+    pub(super) fn all(&self) -> Vec<Claim> {
         self.lock().iter().copied().collect()
     }
 }

@@ -32,7 +32,8 @@ static BEGUN: LazyLock<watch::Sender<Vec<Id<ids::Tenant>>>> =
 /// Steps that may end.
 static ENDS: Semaphore = Semaphore::const_new(0);
 /// How many steps of a tenant are under way, and the most there were.
-static UNDER_WAY: LazyLock<Mutex<HashMap<Id<ids::Tenant>, (usize, usize)>>> = LazyLock::new(Mutex::default);
+type StepCounts = HashMap<Id<ids::Tenant>, (usize, usize)>;
+static UNDER_WAY: LazyLock<Mutex<StepCounts>> = LazyLock::new(Mutex::default);
 
 fn count(tenant: Id<ids::Tenant>, change: impl FnOnce(&mut (usize, usize))) {
     change(UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default());

@@ -38,14 +38,14 @@ async fn age(h: &Harness, tenant: Id<ids::Tenant>) {
     owner.close().await.unwrap();
     let (key, nonce): ([u8; 32], [u8; 12]) = (h.services.ids.bytes(), h.services.ids.bytes());
     let tx = h.services.begin(tenant).await.unwrap();
-    let place = format!("v1|{tenant}|tenant|data_key|{tenant}");
+    let place = format!("v1|{0}|tenant|data_key|{0}", tenant.uuid());
     tenant::Entity::update_many()
         .col_expr(tenant::Column::DataKey, Expr::value(sealed(&h.master, nonce, &place, &key)))
         .exec(tx.conn())
         .await
         .unwrap();
     for row in consent_grant::of(tenant).all(tx.conn()).await.unwrap() {
-        let place = format!("v1|{tenant}|consent_grant|secret|{}", row.id);
+        let place = format!("v1|{}|consent_grant|secret|{}", tenant.uuid(), row.id.uuid());
         consent_grant::update(tenant)
             .filter(consent_grant::Column::Id.eq(row.id))
             .col_expr(consent_grant::Column::Secret, Expr::value(sealed(&key, nonce, &place, b"old")))
