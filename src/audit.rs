@@ -22,7 +22,6 @@ use services::audit::{
     maintain::{self, Span},
     verify::{self, KeptCheckpoints, Verdict},
 };
-use uuid::Uuid;
 
 use crate::{app::Error, config::Config, database};
 
@@ -89,13 +88,13 @@ pub async fn run(
     let code = match command {
         Command::Verify { tenant, checkpoint } => {
             let file = checkpoint.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
-            verify(&owner, &sealer, tenant.map(Id::uuid), &file).await?
+            verify(&owner, &sealer, tenant, &file).await?
         }
         Command::Checkpoint => checkpoint(&owner, &sealer, now).await?,
         Command::Export(arguments) => export(&owner, arguments).await?,
         Command::Prune { older_than_days, tenant, even_if_broken } => {
             let before = now - Duration::days(i64::from(older_than_days));
-            let pruning = prune(&owner, &sealer, tenant.map(Id::uuid), (before, now), even_if_broken);
+            let pruning = prune(&owner, &sealer, tenant, (before, now), even_if_broken);
             in_request(command_id(ids), pruning).await?;
             ExitCode::SUCCESS
         }
@@ -123,7 +122,7 @@ async fn snapshot(owner: &DatabaseConnection) -> Result<DatabaseTransaction, DbE
 async fn verify(
     owner: &DatabaseConnection,
     sealer: &Sealer,
-    tenant: Option<Uuid>,
+    tenant: Option<Id<ids::Tenant>>,
     file: &str,
 ) -> Result<ExitCode, Error> {
     let txn = snapshot(owner).await?;
@@ -185,7 +184,7 @@ async fn checkpoint(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp)
 }
 
 async fn export(owner: &DatabaseConnection, arguments: ExportArgs) -> Result<ExitCode, Error> {
-    let chain = arguments.tenant.map_or(INSTALLATION, Id::uuid);
+    let chain = arguments.tenant.unwrap_or(INSTALLATION);
     let txn = snapshot(owner).await?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let span = Span { since: arguments.since, until: arguments.until };
@@ -197,7 +196,7 @@ async fn export(owner: &DatabaseConnection, arguments: ExportArgs) -> Result<Exi
 async fn prune(
     owner: &DatabaseConnection,
     sealer: &Sealer,
-    tenant: Option<Uuid>,
+    tenant: Option<Id<ids::Tenant>>,
     (before, now): (Timestamp, Timestamp),
     even_if_broken: bool,
 ) -> Result<(), Error> {

@@ -154,8 +154,8 @@ fn listed(runs: &[Run]) -> Table {
     let mut shown = new_table(&["Run", "Tenant", "Workflow", "State", "Status", "Since", "Why"]);
     for run in runs {
         shown.add_row([
-            Id::<ids::Run>::from_uuid(run.id).to_string(),
-            Id::<ids::Tenant>::from_uuid(run.tenant_id).to_string(),
+            run.id.to_string(),
+            run.tenant_id.to_string(),
             run.workflow.clone(),
             run.state.clone().unwrap_or_default(),
             run.status.clone(),
@@ -174,8 +174,8 @@ fn reason(reason: Option<&serde_json::Value>) -> String {
 fn shown(run: &Run, history: &[Line]) -> String {
     let said = run.reason.clone().and_then(|reason| serde_json::from_value::<domain::Reason>(reason).ok());
     let mut facts = vec![
-        ("run", Id::<ids::Run>::from_uuid(run.id).to_string()),
-        ("tenant", Id::<ids::Tenant>::from_uuid(run.tenant_id).to_string()),
+        ("run", run.id.to_string()),
+        ("tenant", run.tenant_id.to_string()),
         (
             "workflow",
             format!("{} {}", run.workflow, run.version.map(|v| format!("v{v}")).unwrap_or_default()),

@@ -168,12 +168,12 @@ async fn generate(sandbox: &Url, name: &str, users: usize, rooms: usize) -> Resu
 async fn tenant(services: &Services, staff: &Staff, name: &str) -> Result<Id<ids::Tenant>, Error> {
     let all = services.tenants().list(staff, PageArgs { first: Some(100), ..PageArgs::default() }).await?;
     if let Some(known) = all.items.into_iter().find(|tenant| tenant.name == name) {
-        return Ok(Id::from_uuid(known.id));
+        return Ok(known.id);
     }
     let return_urls = vec!["http://127.0.0.1/".to_owned(), services.settings.link("/")];
     let new =
         NewTenant { name: name.to_owned(), plan: Plan::Plus, return_urls, time_zone: None, language: None };
-    let id = Id::from_uuid(services.tenants().create(staff, new).await?.id);
+    let id = services.tenants().create(staff, new).await?.id;
     services.tenants().set_feature(staff, id, Feature::ServiceAccount, true).await?;
     Ok(id)
 }
@@ -186,10 +186,10 @@ async fn people(
 ) -> Result<(Id<ids::User>, Id<ids::User>), Error> {
     let known = services.users().list(vendor, PageArgs { first: Some(2), ..PageArgs::default() }).await?;
     if let [admin, user, ..] = known.items.as_slice() {
-        return Ok((Id::from_uuid(admin.id), Id::from_uuid(user.id)));
+        return Ok((admin.id, user.id));
     }
     let roles = services.roles().list(vendor).await?;
-    let role = |name: &str| roles.iter().find(|role| role.name == name).map(|role| Id::from_uuid(role.id));
+    let role = |name: &str| roles.iter().find(|role| role.name == name).map(|role| role.id);
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let listed = organisation["users"].as_array().cloned().unwrap_or_default();
     let new = listed.iter().enumerate().map(|(index, person)| NewUser {
@@ -205,7 +205,7 @@ async fn people(
     });
     let made = services.users().create_many(vendor, new.collect()).await?;
     match made.as_slice() {
-        [admin, .., user] => Ok((Id::from_uuid(admin.id), Id::from_uuid(user.id))),
+        [admin, .., user] => Ok((admin.id, user.id)),
         _ => Err(Error::Dev("the sandbox's organisation has no people".to_owned())),
     }
 }

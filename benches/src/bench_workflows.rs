@@ -1,5 +1,6 @@
 //! The workflows that are measured. Their steps do nothing, so that what is measured is the engine.
 
+use domain::{Id, ids};
 use std::{
     collections::HashMap,
     sync::{
@@ -10,22 +11,21 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// When the last step of a run began, by run; taken out by whoever waits for it.
-static LAST: LazyLock<Mutex<HashMap<Uuid, Instant>>> = LazyLock::new(Mutex::default);
+static LAST: LazyLock<Mutex<HashMap<Id<ids::Run>, Instant>>> = LazyLock::new(Mutex::default);
 
-fn last() -> MutexGuard<'static, HashMap<Uuid, Instant>> {
+fn last() -> MutexGuard<'static, HashMap<Id<ids::Run>, Instant>> {
     LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// When the last step of a run began in this process, if it has.
-pub fn last_step_of(run: Uuid) -> Option<Instant> {
+pub fn last_step_of(run: Id<ids::Run>) -> Option<Instant> {
     last().remove(&run)
 }
 
 /// When the last step of a run began, as soon as it has.
-pub async fn last_step_begun(run: Uuid) -> crate::Result<Instant> {
+pub async fn last_step_begun(run: Id<ids::Run>) -> crate::Result<Instant> {
     for _ in 0..10_000 {
         match last_step_of(run) {
             Some(at) => return Ok(at),
@@ -43,7 +43,7 @@ pub fn singles() -> u64 {
 static SINGLES: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the last step of a run has begun in this process.
-pub fn is_near_its_end(run: Uuid) -> bool {
+pub fn is_near_its_end(run: Id<ids::Run>) -> bool {
     last().contains_key(&run)
 }
 

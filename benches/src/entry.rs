@@ -3,17 +3,17 @@
 //! `POST /three` answers when a run of three steps is over. `POST /bell` rings for a waiting run and answers how
 //! many microseconds passed until its step began. `POST /timed` does the same for a new run.
 
+use domain::{Id, ids};
 use std::time::Instant;
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use crate::{Result, bench_workflows, node::Node};
 
 /// The runs that wait for their bell, with their tenants.
-type Waiting = Mutex<Vec<(Uuid, Uuid)>>;
+type Waiting = Mutex<Vec<(Id<ids::Run>, Id<ids::Tenant>)>>;
 
 /// Serves until the process is ended.
 pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
@@ -37,7 +37,7 @@ pub async fn serve(node: Node, port: u16, at_once: usize) -> Result<()> {
     Ok(server.await?)
 }
 
-async fn read_waiting(node: &Node) -> Result<Vec<(Uuid, Uuid)>> {
+async fn read_waiting(node: &Node) -> Result<Vec<(Id<ids::Run>, Id<ids::Tenant>)>> {
     let sql = "SELECT id, tenant_id FROM run WHERE status = 'WAITING' AND wait_signal = 'bell' LIMIT 20000";
     let statement = Statement::from_string(DatabaseBackend::Postgres, sql);
     let rows = node.services.store.engine().query_all_raw(statement).await?;
@@ -88,7 +88,7 @@ async fn ring(node: web::Data<Node>, waiting: web::Data<Waiting>) -> HttpRespons
 }
 
 /// The microseconds from `began` until the last step of a run began.
-async fn until_step(run: Uuid, began: Instant) -> Result<String> {
+async fn until_step(run: Id<ids::Run>, began: Instant) -> Result<String> {
     let at = bench_workflows::last_step_begun(run).await?;
     Ok(at.saturating_duration_since(began).as_micros().to_string())
 }

@@ -180,7 +180,7 @@ async fn until_idle(setup: &Setup, database: &str) -> Result<()> {
 /// million orders leave behind once their hints are gone.
 async fn fill(setup: &Setup, database: &str, node: &Node, many: usize, due: &str) -> Result<()> {
     node.enqueue_all(&[node.a_run("single")]).await?;
-    let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{id}'")).collect();
+    let tenants: Vec<String> = node.tenants.iter().map(|id| format!("'{}'", id.uuid())).collect();
     let (tenants, count) = (tenants.join(", "), tenants.len());
     let sql = format!(
         "UPDATE job SET offered_at = NULL, due_at = {due};

@@ -5,10 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::state::Lane;
+use domain::{Id, ids, state::Lane};
 use queue::Hint;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
-use uuid::Uuid;
 
 use crate::{Result, node::Node};
 
@@ -94,8 +93,8 @@ pub async fn lane(node: &Node, many: usize) -> Result<(f64, f64)> {
 }
 
 fn hints(node: &Node, many: usize) -> Vec<Hint> {
-    let tenants: Vec<Uuid> = (0..64).map(|_| node.services.ids.uuid()).collect();
-    let hint = |n: usize| Hint { run: node.services.ids.uuid(), tenant: tenants[n % 64], lane: Lane::Bulk };
+    let tenants: Vec<Id<ids::Tenant>> = (0..64).map(|_| node.services.ids.make()).collect();
+    let hint = |n: usize| Hint { run: node.services.ids.make(), tenant: tenants[n % 64], lane: Lane::Bulk };
     (0..many).map(hint).collect()
 }
 

@@ -7,7 +7,8 @@ use std::{
 };
 
 use domain::{
-    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, state::Lane,
+    Allowed, Caller, CallerKind, Id, Ids, Permission, SharedClock, StandardRole, SystemClock, ids,
+    state::Lane,
 };
 use entity::{Logins, Store};
 use futures::{
@@ -23,7 +24,6 @@ use services::{
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::Engine;
 
 use crate::{
@@ -44,7 +44,7 @@ pub struct Node {
     /// The engine; it works once it was started.
     pub engine: Engine,
     /// Whose runs they are.
-    pub tenants: Arc<Vec<Uuid>>,
+    pub tenants: Arc<Vec<Id<ids::Tenant>>>,
     orders: mpsc::Sender<NewRunRequest>,
     waiting: Waiting,
     tracker: TaskTracker,
@@ -59,10 +59,10 @@ struct NewRunRequest {
 
 /// Who waits for the end of which run.
 #[derive(Clone, Default)]
-struct Waiting(Arc<Mutex<HashMap<Uuid, oneshot::Sender<()>>>>);
+struct Waiting(Arc<Mutex<HashMap<Id<ids::Run>, oneshot::Sender<()>>>>);
 
 impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, oneshot::Sender<()>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Id<ids::Run>, oneshot::Sender<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -120,14 +120,14 @@ impl Node {
 
     /// A new run of a toy.
     pub fn a_run(&self, workflow: &'static str) -> NewRun {
-        let id = self.services.ids.uuid();
+        let id = self.services.ids.make();
         let tenant = self.tenants[self.services.ids.below(self.tenants.len() as u64) as usize];
         NewRun {
             id,
             tenant,
             workflow,
-            business_key: id.to_string(),
-            subject: id,
+            business_key: id.uuid().to_string(),
+            subject: id.any(),
             asked_by: "bench".to_owned(),
             lane: Lane::Bulk,
             memory: serde_json::json!({}),
@@ -197,7 +197,7 @@ impl Node {
             for heard in chunk {
                 match heard {
                     WatchEvent::Changed { subject, .. } => {
-                        runs.insert(subject);
+                        runs.insert(subject.of());
                     }
                     WatchEvent::Lagged => runs.extend(self.waiting.lock().keys().copied()),
                 }
@@ -216,7 +216,7 @@ impl Node {
     }
 
     /// Which of these runs are over.
-    async fn over(&self, runs: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    async fn over(&self, runs: Vec<Id<ids::Run>>) -> Result<Vec<Id<ids::Run>>> {
         if runs.is_empty() {
             return Ok(runs);
         }
@@ -227,14 +227,14 @@ impl Node {
     }
 }
 
-fn allowed(tenant: Uuid) -> Result<Allowed> {
-    let kind = CallerKind::User(Id::from_uuid(tenant));
+fn allowed(tenant: Id<ids::Tenant>) -> Result<Allowed> {
+    let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller { kind, tenant: Some(Id::from_uuid(tenant)), permissions };
+    let caller = Caller { kind, tenant: Some(tenant), permissions };
     Ok(caller.allow(Permission::BookingEdit).map_err(|_| "an administrator may")?)
 }
 
-async fn new_tenant(services: &Services) -> Result<Uuid> {
+async fn new_tenant(services: &Services) -> Result<Id<ids::Tenant>> {
     let key = format!("muster_{}", services.ids.secret());
     services.keys().ensure_first(Some(&key), "bench").await?;
     let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await?.caller;

@@ -1,5 +1,9 @@
 //! Typed, prefixed identifiers over UUIDv7. All ids and all randomness are made here.
 
+#[cfg(feature = "sea-orm")]
+mod column;
+pub mod plain;
+
 use std::{
     fmt,
     marker::PhantomData,
@@ -72,6 +76,8 @@ kinds! {
     OpenIdIdentity = "idn";
     /// A change event for subscribers.
     Event = "evt";
+    /// A key that signs access tokens; its UUID alone is their `kid`.
+    SigningKey = "sgk";
     /// Any row whose id never appears in the API.
     Row = "row";
 }
@@ -85,9 +91,59 @@ impl<K: Kind> Id<K> {
         Self(id, PhantomData)
     }
 
+    /// All zeros: the installation in place of a tenant, the only row of a table, or an id that is not known yet.
+    pub const fn nil() -> Self {
+        Self::from_uuid(Uuid::nil())
+    }
+
     /// The UUID as stored, without its prefix.
     pub const fn uuid(self) -> Uuid {
         self.0
+    }
+
+    /// The id without its kind.
+    pub const fn any(self) -> AnyId {
+        AnyId(self.0)
+    }
+}
+
+/// The id in a column whose rows point at several nouns, such as the subject of a run. Another column, or the reader's
+/// purpose, tells the kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AnyId(Uuid);
+
+impl AnyId {
+    /// A stored UUID whose kind is known elsewhere.
+    pub const fn from_uuid(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// All zeros: an id that is not known yet.
+    pub const fn nil() -> Self {
+        Self(Uuid::nil())
+    }
+
+    /// The UUID as stored.
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// The id as one of kind `K`; nothing is checked.
+    pub const fn of<K: Kind>(self) -> Id<K> {
+        Id::from_uuid(self.0)
+    }
+}
+
+impl<K: Kind> From<Id<K>> for AnyId {
+    fn from(id: Id<K>) -> Self {
+        id.any()
+    }
+}
+
+impl<K: Kind> PartialEq<Id<K>> for AnyId {
+    fn eq(&self, other: &Id<K>) -> bool {
+        self.0 == other.0
     }
 }
 
@@ -124,6 +180,12 @@ impl<K: Kind> FromStr for Id<K> {
     }
 }
 
+/// All zeros, as [`Id::nil`].
+impl<K: Kind> Default for Id<K> {
+    fn default() -> Self {
+        Self::nil()
+    }
+}
 impl<K: Kind> Clone for Id<K> {
     fn clone(&self) -> Self {
         *self

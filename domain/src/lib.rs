@@ -25,7 +25,7 @@ pub mod zone;
 pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};
 pub use budget::Budget;
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
-pub use ids::{Id, Ids, Kind};
+pub use ids::{AnyId, Id, Ids, Kind};
 pub use provider::{AccessLevel, ProviderKind, Route, WrittenVia};
 pub use reason::Reason;
 pub use time::{Busy, BusyKind, TimeRange, Timestamp};

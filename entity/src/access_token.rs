@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// An access token issued to a user; its id is the token's `jti`.
-    "access_token" {
+    "access_token": ids::AccessToken {
         /// The user as whom the token's bearer acts.
-        user_id: Uuid,
+        user_id: Id<ids::User>,
         /// The actor who requested the token.
         issued_by: String,
         /// When the token was signed.
@@ -14,6 +14,6 @@ crate::table::tenant_table! {
         /// When the token was revoked; null while it is valid.
         revoked_at: Option<DateTimeUtc>,
         /// The OpenID issuer by which the user signed in; null where the vendor asked for the token.
-        issuer_id: Option<Uuid>,
+        issuer_id: Option<Id<ids::OpenIdIssuer>>,
     }
 }

@@ -1,7 +1,7 @@
 //! API keys of the vendor's back ends. Only a digest of a key is stored.
 
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
-use uuid::Uuid;
 
 /// An API key of one of the vendor's back ends; only a digest of the key is stored.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub struct Model {
     /// The id; the API shows it with the prefix `key_`.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: Id<ids::ApiKey>,
     /// A display name, so that people can tell keys apart.
     pub name: String,
     /// The first characters of the key, shown in lists.
@@ -25,11 +25,11 @@ pub struct Model {
     /// The names of the permissions that the key grants.
     pub permissions: Json,
     /// The one tenant that the key may act for; null for a key that may act for any tenant, one per request.
-    pub tenant_id: Option<Uuid>,
+    pub tenant_id: Option<Id<ids::Tenant>>,
     /// When the key was last used, to the minute; null before its first use.
     pub last_used_at: Option<DateTimeUtc>,
     /// The key that replaces this one after a rotation; null for a key that was never rotated.
-    pub replaced_by: Option<Uuid>,
+    pub replaced_by: Option<Id<ids::ApiKey>>,
 }
 
 /// Relations are followed through loaders, by id.

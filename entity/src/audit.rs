@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// One recorded act. The tenant of all zeros stands for the installation.
-    "audit" {
+    "audit": ids::AuditEntry {
         /// Who acted: the id of a user, key or link, `operator`, or the name of a part of the engine.
         actor: String,
         /// The kind of act, as `noun.verb`.

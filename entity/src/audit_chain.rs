@@ -25,6 +25,6 @@ pub fn all_tenants() -> Select<Entity> {
 
 /// The chains of the given tenants.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
-pub fn of_tenants(tenants: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
+pub fn of_tenants(tenants: impl IntoIterator<Item = Id<ids::Tenant>>) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.is_in(tenants))
 }

@@ -1,7 +1,7 @@
 //! The key that seals the audit's chains and signs checkpoints. The table has one row, with the id of all zeros.
 
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
-use uuid::Uuid;
 
 /// The key that seals the audit's chains and signs checkpoints.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub struct Model {
     /// All zeros, since there is only one row.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: Id<ids::Row>,
     /// 32 random bytes, sealed under the master key.
     pub seed: Vec<u8>,
     /// When the key was generated.
@@ -25,5 +25,5 @@ impl ActiveModelBehavior for ActiveModel {}
 /// Selects the only row.
 #[expect(clippy::disallowed_methods, reason = "the key belongs to the installation")]
 pub fn find_key() -> Select<Entity> {
-    Entity::find().filter(Column::Id.eq(Uuid::nil()))
+    Entity::find().filter(Column::Id.eq(Id::<ids::Row>::nil()))
 }

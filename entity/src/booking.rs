@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// An appointment that Muster writes to a calendar.
-    "booking" {
+    "booking": ids::Booking {
         /// The user whose appointment it is, even where another mailbox's calendar holds the event.
-        organiser_id: Uuid,
+        organiser_id: Id<ids::User>,
         /// The title as the caller gave it, one line.
         title: String,
         /// Text for the body of the event; empty when there is none.
@@ -28,9 +28,9 @@ crate::table::tenant_table! {
         /// Which calendar holds the event, the stored word of a `domain::WrittenVia`; null until that is decided.
         written_via: Option<String>,
         /// The integration through which the event is written; null until the calendar is decided.
-        integration_id: Option<Uuid>,
+        integration_id: Option<Id<ids::Integration>>,
         /// The service account whose calendar holds the event; null for events in the organiser's own calendar.
-        service_account_id: Option<Uuid>,
+        service_account_id: Option<Id<ids::ServiceAccount>>,
         /// The address of the mailbox whose calendar holds the event; null until the calendar is decided.
         mailbox: Option<String>,
         /// The provider's id of the event; null before it is written.
@@ -44,7 +44,7 @@ crate::table::tenant_table! {
         /// Part of the key that makes writing the event idempotent; 1 in every booking so far.
         generation: i32,
         /// The run that writes the event, or the one that last changed it.
-        run_id: Uuid,
+        run_id: Id<ids::Run>,
         /// The actor who made the booking: the id of a user or of an API key.
         created_by: String,
         /// When the booking was accepted.

@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// A move or a cancellation of a booking; never changed afterwards.
-    "booking_change" {
+    "booking_change": ids::Row {
         /// The booking that was moved or cancelled.
-        booking_id: Uuid,
+        booking_id: Id<ids::Booking>,
         /// The kind of change: `MOVED` or `CANCELLED`.
         what: String,
         /// When the booking began before the change.

@@ -2,15 +2,15 @@
 
 crate::table::tenant_table! {
     /// A user, room or guest who takes part in a booking.
-    "booking_participant" {
+    "booking_participant": ids::Row {
         /// The booking in which the participant takes part.
-        booking_id: Uuid,
+        booking_id: Id<ids::Booking>,
         /// What the participant is: `USER`, `ROOM` or `GUEST`.
         kind: String,
         /// Set for a user of the tenant, null for rooms and guests.
-        user_id: Option<Uuid>,
+        user_id: Option<Id<ids::User>>,
         /// Set for a room of the tenant, null for users and guests.
-        room_id: Option<Uuid>,
+        room_id: Option<Id<ids::Room>>,
         /// The mailbox address in lower case; unique within the booking.
         address: String,
         /// A display name, copied when the booking was made.

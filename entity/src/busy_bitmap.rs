@@ -4,7 +4,7 @@ crate::table::tenant_junction! {
     /// The busy times of a mailbox, one bit per cell of the grid; derived from `calendar_event`.
     "busy_bitmap" {
         /// The mailbox whose busy times the bitmap holds.
-        connection_id: Uuid,
+        connection_id: Id<ids::Connection>,
         /// Which busy times the bitmap holds: `BUSY` or `TENTATIVE`.
         plane: String;
         /// A serialised `domain::Bitmap`: a header with start, cell length and number of cells, then one bit per cell.

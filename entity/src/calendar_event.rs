@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// An event, or one occurrence of a series, as the provider last returned it.
-    "calendar_event" {
+    "calendar_event": ids::Row {
         /// The mailbox in whose calendar the event is.
-        connection_id: Uuid,
+        connection_id: Id<ids::Connection>,
         /// The provider's id of the event, or of the occurrence.
         external_id: String,
         /// The iCalendar UID, the same in every calendar that holds the event.

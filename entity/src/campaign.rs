@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// One bulk activation of the mailboxes of an integration.
-    "campaign" {
+    "campaign": ids::Campaign {
         /// The integration whose mailboxes the campaign activates.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The stored word of a `domain::CampaignState`.
         state: String,
         /// Number of mailboxes in the campaign.

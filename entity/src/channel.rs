@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// A subscription to a provider's push notifications about one mailbox.
-    "channel" {
+    "channel": ids::Row {
         /// The mailbox whose changes are pushed; it has at most one channel.
-        connection_id: Uuid,
+        connection_id: Id<ids::Connection>,
         /// The provider's id of the subscription, which notifications carry.
         external_id: String,
         /// The value by which notifications prove that they come from the provider, sealed with the tenant's data key.

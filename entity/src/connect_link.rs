@@ -2,15 +2,15 @@
 
 crate::table::tenant_table! {
     /// An invitation by which an administrator connects a calendar system without an account at Muster.
-    "connect_link" {
+    "connect_link": ids::ConnectLink {
         /// The keyed digest of the token in the link's address; the token itself is not stored.
         token_hash: Vec<u8>,
         /// The address of the invited administrator.
         email: String,
         /// The user as whom the invited administrator acts.
-        user_id: Option<Uuid>,
+        user_id: Option<Id<ids::User>>,
         /// The calendar system to connect; null until the administrator chooses one.
-        integration_id: Option<Uuid>,
+        integration_id: Option<Id<ids::Integration>>,
         /// Where the browser goes afterwards; null to stay on Muster's page.
         return_url: Option<String>,
         /// The actor who created the link: the id of a user or of an API key.

@@ -2,13 +2,13 @@
 
 crate::table::tenant_table! {
     /// The session of a browser that follows a connect link, or in which a user connects the user's own calendar.
-    "connect_session" {
+    "connect_session": ids::ConnectSession {
         /// The link that opened the session; null for a user connecting the user's own calendar.
-        link_id: Option<Uuid>,
+        link_id: Option<Id<ids::ConnectLink>>,
         /// The user who connects the user's own calendar; null for a session opened by a link.
-        user_id: Option<Uuid>,
+        user_id: Option<Id<ids::User>>,
         /// The integration to connect, or the one through which the user's calendar is reached.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The keyed digest of the session's cookie; before an own consent begins, of the secret in its address.
         cookie_hash: Vec<u8>,
         /// What the session is for: `CONNECT` for an integration, `OWN` and then `OWN_OPEN` for a user's own consent.

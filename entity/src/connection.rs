@@ -2,13 +2,13 @@
 
 crate::table::tenant_table! {
     /// One mailbox reached through an integration.
-    "connection" {
+    "connection": ids::Connection {
         /// The integration through which the mailbox is reached.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The user whose mailbox it is; null for a room's.
-        user_id: Option<Uuid>,
+        user_id: Option<Id<ids::User>>,
         /// The room whose mailbox it is; null for a user's.
-        room_id: Option<Uuid>,
+        room_id: Option<Id<ids::Room>>,
         /// The mailbox address, in lower case.
         address: String,
         /// The stored word of a `domain::ConnectionState`.

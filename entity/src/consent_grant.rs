@@ -2,11 +2,11 @@
 
 crate::table::tenant_table! {
     /// A consent or a set of credentials by which Muster reaches a calendar system, encrypted.
-    "consent_grant" {
+    "consent_grant": ids::Grant {
         /// The link to the calendar system that the consent opens.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The user who consented for the user's own mailbox; null for the integration's own consent.
-        user_id: Option<Uuid>,
+        user_id: Option<Id<ids::User>>,
         /// The variant of `services`' `Secret` that is stored, in its serialised spelling.
         kind: String,
         /// Who consented, or the account that the credentials belong to.

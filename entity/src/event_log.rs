@@ -2,11 +2,11 @@
 
 crate::table::tenant_table! {
     /// A change event for subscribers: it says that something changed, not how.
-    "event_log" {
+    "event_log": ids::Event {
         /// Which kind of thing changed, one of the words of `services::events::topic`.
         topic: String,
         /// The id of what changed.
-        subject: Uuid,
+        subject: domain::AnyId,
         /// An empty object at present: subscribers read the new state themselves, with their own permissions.
         payload: Json,
         /// When the change was made, in UTC.

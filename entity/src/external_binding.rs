@@ -1,7 +1,7 @@
 //! Which of Muster's tenants an organisation at a provider belongs to.
 
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
-use uuid::Uuid;
 
 /// The binding of one organisation at a provider to exactly one of Muster's tenants.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,9 +14,9 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub external_tenant: String,
     /// Muster's tenant that owns the binding.
-    pub tenant_id: Uuid,
+    pub tenant_id: Id<ids::Tenant>,
     /// The integration whose consent proved the organisation.
-    pub integration_id: Uuid,
+    pub integration_id: Id<ids::Integration>,
     /// When the consent was adopted.
     pub bound_at: DateTimeUtc,
     /// The domains that the provider has verified for it, a list of texts; null while none is known.
@@ -31,18 +31,18 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Selects the bindings of a tenant.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
-pub fn of(tenant: Uuid) -> Select<Entity> {
+pub fn of(tenant: Id<ids::Tenant>) -> Select<Entity> {
     Entity::find().filter(Column::TenantId.eq(tenant))
 }
 
 /// An update of bindings of a tenant.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
-pub fn update(tenant: Uuid) -> sea_orm::UpdateMany<Entity> {
+pub fn update(tenant: Id<ids::Tenant>) -> sea_orm::UpdateMany<Entity> {
     Entity::update_many().filter(Column::TenantId.eq(tenant))
 }
 
 /// Deletes bindings of a tenant.
 #[expect(clippy::disallowed_methods, reason = "finders live here")]
-pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
+pub fn delete(tenant: Id<ids::Tenant>) -> sea_orm::DeleteMany<Entity> {
     Entity::delete_many().filter(Column::TenantId.eq(tenant))
 }

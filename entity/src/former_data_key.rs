@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// A replaced data key, kept while anything is sealed with it and a short time afterwards.
-    "former_data_key" {
+    "former_data_key": ids::Row {
         /// The key, sealed under a master key.
         sealed: Vec<u8>,
         /// When another key replaced it.

@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// An idempotency key and what the mutation sent with it made.
-    "idempotency" {
+    "idempotency": ids::Row {
         /// The GraphQL mutation, such as `createBooking`; a key counts per mutation and caller.
         field: String,
         /// The actor who sent the request: the id of a user or of an API key.
@@ -13,7 +13,7 @@ crate::table::tenant_table! {
         parameters: Vec<u8>,
         /// The id of what the mutation made, returned to repeated requests; all zeros while the first is being
         /// processed.
-        entity: Uuid,
+        entity: domain::AnyId,
         /// When the key is forgotten, 24 hours after the request.
         expires_at: DateTimeUtc,
     }

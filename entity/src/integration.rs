@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// A link to one calendar system of a tenant.
-    "integration" {
+    "integration": ids::Integration {
         /// The calendar system, the stored word of a `domain::ProviderKind`.
         provider: String,
         /// A display name.

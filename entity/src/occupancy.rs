@@ -2,11 +2,11 @@
 
 crate::table::tenant_table! {
     /// A time that a booking blocks for one user or room.
-    "occupancy" {
+    "occupancy": ids::Row {
         /// The id of the user or room whose time is blocked.
-        holder: Uuid,
+        holder: domain::AnyId,
         /// The booking that blocks the time.
-        booking_id: Uuid,
+        booking_id: Id<ids::Booking>,
         /// The start of the blocked time, buffer included.
         start_at: DateTimeUtc,
         /// The end of the blocked time, exclusive and buffer included.

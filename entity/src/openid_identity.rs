@@ -2,11 +2,11 @@
 
 crate::table::tenant_table! {
     /// A user's subject at an OpenID issuer: one per user, and one user per subject.
-    "openid_identity" {
+    "openid_identity": ids::OpenIdIdentity {
         /// The OpenID issuer at which the subject is known.
-        issuer_id: Uuid,
+        issuer_id: Id<ids::OpenIdIssuer>,
         /// The user as whom the subject signs in.
-        user_id: Uuid,
+        user_id: Id<ids::User>,
         /// The value of the issuer's subject claim.
         subject: String,
         /// When the user and the subject were linked.

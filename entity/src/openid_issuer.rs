@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// An OpenID issuer through which users of a tenant sign in.
-    "openid_issuer" {
+    "openid_issuer": ids::OpenIdIssuer {
         /// A display name, shown on the sign-in page.
         name: String,
         /// The issuer identifier, compared byte by byte; it never changes.

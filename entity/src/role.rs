@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// A named set of permissions that users of a tenant hold.
-    "role" {
+    "role": ids::Role {
         /// A display name, unique within the tenant.
         name: String,
         /// Whether every tenant has the role from the start; such roles cannot be changed.

@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// A resource mailbox from an integration's directory.
-    "room" {
+    "room": ids::Room {
         /// The integration in whose directory the room is listed.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The mailbox address, in lower case; unique within the integration.
         address: String,
         /// The display name from the directory.

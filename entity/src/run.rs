@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// One execution of a workflow.
-    "run" {
+    "run": ids::Run {
         /// The name of the workflow, as in its table.
         workflow: String,
         /// The version of the workflow's table with which the run began; null before its first step.
@@ -22,7 +22,7 @@ crate::table::tenant_table! {
         /// What the run works on: at most one unfinished run per tenant, workflow and key.
         business_key: String,
         /// The id of what the run is about, such as a booking or an integration.
-        subject: Uuid,
+        subject: domain::AnyId,
         /// The actor who started the run: the id of a user, key or link, or a part of the engine.
         asked_by: String,
         /// The name of the signal that wakes the run; null when it waits for none.

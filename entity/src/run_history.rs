@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// One committed step of a run, or a retry by a person: one row per revision.
-    "run_history" {
+    "run_history": ids::Row {
         /// The run whose step was committed.
-        run_id: Uuid,
+        run_id: Id<ids::Run>,
         /// The run's revision after the step.
         revision: i64,
         /// The state whose step ran; empty when the run had none.

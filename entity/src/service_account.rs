@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// A mailbox through which an integration writes bookings for others.
-    "service_account" {
+    "service_account": ids::ServiceAccount {
         /// The integration that the account acts for.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The mailbox address, in lower case; unique within the integration.
         address: String,
         /// A display name.

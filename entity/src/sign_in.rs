@@ -3,11 +3,11 @@
 crate::table::tenant_table! {
     /// A successful sign-in through an issuer's page. Its id is made when the sign-in begins, so that one response of
     /// the issuer counts once.
-    "sign_in" {
+    "sign_in": ids::Row {
         /// The OpenID issuer that authenticated the user.
-        issuer_id: Uuid,
+        issuer_id: Id<ids::OpenIdIssuer>,
         /// The user who signed in.
-        user_id: Uuid,
+        user_id: Id<ids::User>,
         /// The digest of the code that an application exchanges for the token; null where the page showed the token
         /// itself.
         code_hash: Option<Vec<u8>>,

@@ -1,7 +1,7 @@
 //! Keys that sign access tokens.
 
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
-use uuid::Uuid;
 
 /// A key that signs access tokens.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub struct Model {
     /// The id, and the `kid` of the tokens signed with the key.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: Id<ids::SigningKey>,
     /// The Ed25519 public key, 32 bytes.
     pub public_key: Vec<u8>,
     /// The private key (PKCS #8), sealed under the master key.

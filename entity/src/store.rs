@@ -16,12 +16,13 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::sea_query::{Expr, extension::postgres::PgFunc};
+use domain::{Id, ids};
+use sea_orm::sea_query::{Expr, ValueType, extension::postgres::PgFunc, postgres_array::NotU8};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
     DatabaseTransaction, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    Value,
 };
-use uuid::Uuid;
 
 pub use self::{
     logins::{APP_ROLE, ENGINE_ROLE, Logins},
@@ -168,7 +169,10 @@ impl Store {
 
     /// The condition "the column is one of these ids". On PostgreSQL the ids are one parameter, so that the statement
     /// is the same, and planned once, for any number of them.
-    pub fn id_in(&self, column: impl ColumnTrait, ids: &[Uuid]) -> Expr {
+    pub fn id_in<I>(&self, column: impl ColumnTrait, ids: &[I]) -> Expr
+    where
+        I: Copy + Into<Value> + ValueType + NotU8,
+    {
         use sea_orm::sea_query::ExprTrait;
         match self.backend {
             DatabaseBackend::Postgres => column.into_expr().eq(PgFunc::any(ids.to_vec())),
@@ -210,21 +214,25 @@ impl Store {
     }
 
     /// A writing transaction that may touch the rows of one tenant.
-    pub async fn write(&self, tenant: Uuid) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn write(&self, tenant: Id<ids::Tenant>) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &[tenant]).await
     }
 
     /// A writing transaction that may touch the rows of the given tenants; for the committer.
-    pub async fn write_many(&self, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn write_many(&self, tenants: &[Id<ids::Tenant>]) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(&CONFINE_BY_KEY, tenants).await
     }
 
     /// A writing transaction that may touch the rows of two tenants.
-    pub async fn write_both(&self, tenants: [Uuid; 2]) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn write_both(&self, tenants: [Id<ids::Tenant>; 2]) -> Result<DatabaseTransaction, DbErr> {
         self.begin_write(CONFINE, &tenants).await
     }
 
-    async fn begin_write(&self, confine: &str, tenants: &[Uuid]) -> Result<DatabaseTransaction, DbErr> {
+    async fn begin_write(
+        &self,
+        confine: &str,
+        tenants: &[Id<ids::Tenant>],
+    ) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
@@ -240,7 +248,7 @@ impl Store {
     }
 
     /// A reading transaction that sees the rows of one tenant.
-    pub async fn read(&self, tenant: Uuid) -> Result<DatabaseTransaction, DbErr> {
+    pub async fn read(&self, tenant: Id<ids::Tenant>) -> Result<DatabaseTransaction, DbErr> {
         let txn = self.read.begin().await?;
         self.confine(&txn, CONFINE, &[tenant]).await?;
         Ok(txn)
@@ -261,9 +269,14 @@ impl Store {
         &self.by_key
     }
 
-    async fn confine(&self, txn: &DatabaseTransaction, confine: &str, tenants: &[Uuid]) -> Result<(), DbErr> {
+    async fn confine(
+        &self,
+        txn: &DatabaseTransaction,
+        confine: &str,
+        tenants: &[Id<ids::Tenant>],
+    ) -> Result<(), DbErr> {
         if self.backend == DatabaseBackend::Postgres {
-            let list = tenants.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+            let list = tenants.iter().map(|tenant| tenant.uuid().to_string()).collect::<Vec<_>>().join(",");
             txn.execute_raw(Statement::from_sql_and_values(self.backend, confine, [list.into()])).await?;
         }
         Ok(())

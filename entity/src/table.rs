@@ -1,10 +1,11 @@
 //! Macros that declare a tenant's table: its columns, and finders that begin with the tenant.
 
-/// Declares an entity with `id` and `tenant_id`, and finders that begin with the tenant, such as `of` and `one`.
+/// Declares an entity with `id`, whose kind follows the table's name, and `tenant_id`, and finders that begin with the
+/// tenant, such as `of` and `one`.
 macro_rules! tenant_table {
-    ($(#[$doc:meta])* $table:literal { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
+    ($(#[$doc:meta])* $table:literal : $kind:ty { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
+        use domain::{Id, ids};
         use sea_orm::entity::prelude::*;
-        use uuid::Uuid;
 
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,9 +13,9 @@ macro_rules! tenant_table {
         pub struct Model {
             /// The primary key, a UUIDv7; the API shows it with the prefix of its kind.
             #[sea_orm(primary_key, auto_increment = false)]
-            pub id: Uuid,
+            pub id: Id<$kind>,
             /// The owning tenant; every finder filters by it.
-            pub tenant_id: Uuid,
+            pub tenant_id: Id<ids::Tenant>,
             $($(#[$fdoc])* pub $field: $ty),*
         }
 
@@ -26,7 +27,7 @@ macro_rules! tenant_table {
 
         /// Selects all rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn of(tenant: Uuid) -> Select<Entity> {
+        pub fn of(tenant: Id<ids::Tenant>) -> Select<Entity> {
             Entity::find().filter(Column::TenantId.eq(tenant))
         }
 
@@ -37,24 +38,24 @@ macro_rules! tenant_table {
         }
 
         /// Selects one row of a tenant by its id.
-        pub fn one(tenant: Uuid, id: Uuid) -> Select<Entity> {
+        pub fn one(tenant: Id<ids::Tenant>, id: Id<$kind>) -> Select<Entity> {
             of(tenant).filter(Column::Id.eq(id))
         }
 
         /// Selects the rows of a tenant with one of the given ids.
-        pub fn by_ids(tenant: Uuid, ids: impl IntoIterator<Item = Uuid>) -> Select<Entity> {
+        pub fn by_ids(tenant: Id<ids::Tenant>, ids: impl IntoIterator<Item = Id<$kind>>) -> Select<Entity> {
             of(tenant).filter(Column::Id.is_in(ids))
         }
 
         /// Updates rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn update(tenant: Uuid) -> sea_orm::UpdateMany<Entity> {
+        pub fn update(tenant: Id<ids::Tenant>) -> sea_orm::UpdateMany<Entity> {
             Entity::update_many().filter(Column::TenantId.eq(tenant))
         }
 
         /// Deletes rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
+        pub fn delete(tenant: Id<ids::Tenant>) -> sea_orm::DeleteMany<Entity> {
             Entity::delete_many().filter(Column::TenantId.eq(tenant))
         }
     };
@@ -63,8 +64,8 @@ macro_rules! tenant_table {
 /// Declares an entity of a tenant whose primary key consists of several columns.
 macro_rules! tenant_junction {
     ($(#[$doc:meta])* $table:literal { $($(#[$kdoc:meta])* $key:ident : $kty:ty),* ; $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
+        use domain::{Id, ids};
         use sea_orm::entity::prelude::*;
-        use uuid::Uuid;
 
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -72,7 +73,7 @@ macro_rules! tenant_junction {
         pub struct Model {
             /// The owning tenant; every finder filters by it.
             #[sea_orm(primary_key, auto_increment = false)]
-            pub tenant_id: Uuid,
+            pub tenant_id: Id<ids::Tenant>,
             $($(#[$kdoc])* #[sea_orm(primary_key, auto_increment = false)] pub $key: $kty,)*
             $($(#[$fdoc])* pub $field: $ty),*
         }
@@ -85,19 +86,19 @@ macro_rules! tenant_junction {
 
         /// Selects all rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn of(tenant: Uuid) -> Select<Entity> {
+        pub fn of(tenant: Id<ids::Tenant>) -> Select<Entity> {
             Entity::find().filter(Column::TenantId.eq(tenant))
         }
 
         /// Updates rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn update(tenant: Uuid) -> sea_orm::UpdateMany<Entity> {
+        pub fn update(tenant: Id<ids::Tenant>) -> sea_orm::UpdateMany<Entity> {
             Entity::update_many().filter(Column::TenantId.eq(tenant))
         }
 
         /// Deletes rows of a tenant.
         #[expect(clippy::disallowed_methods, reason = "finders live here")]
-        pub fn delete(tenant: Uuid) -> sea_orm::DeleteMany<Entity> {
+        pub fn delete(tenant: Id<ids::Tenant>) -> sea_orm::DeleteMany<Entity> {
             Entity::delete_many().filter(Column::TenantId.eq(tenant))
         }
     };

@@ -1,7 +1,7 @@
 //! Tenants: the organisations that are the vendor's customers.
 
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
-use uuid::Uuid;
 
 /// An organisation that is the vendor's customer.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub struct Model {
     /// The primary key; the API shows it with the prefix `ten_`.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub id: Uuid,
+    pub id: Id<ids::Tenant>,
     /// A display name.
     pub name: String,
     /// What the tenant pays for, the stored word of a `domain::Plan`.

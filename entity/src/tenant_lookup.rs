@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
-use uuid::Uuid;
 
 use crate::Store;
 
@@ -19,7 +19,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: Vec<u8>,
     /// The tenant that owns the row.
-    pub tenant_id: Uuid,
+    pub tenant_id: Id<ids::Tenant>,
 }
 
 /// Relations are followed through loaders, by id.
@@ -51,7 +51,7 @@ impl Kind {
 
 /// The tenant that a key belongs to; the row itself is then read as that tenant.
 #[expect(clippy::disallowed_methods, reason = "the key is what tells the tenant")]
-pub async fn tenant_of(store: &Store, kind: Kind, key: &[u8]) -> Result<Option<Uuid>, DbErr> {
+pub async fn tenant_of(store: &Store, kind: Kind, key: &[u8]) -> Result<Option<Id<ids::Tenant>>, DbErr> {
     let found = Entity::find_by_id((kind.table().to_owned(), key.to_vec())).one(store.installation()).await?;
     Ok(found.map(|row| row.tenant_id))
 }
@@ -62,7 +62,7 @@ pub async fn tenants_of(
     store: &Store,
     kind: Kind,
     keys: impl IntoIterator<Item = Vec<u8>>,
-) -> Result<BTreeSet<Uuid>, DbErr> {
+) -> Result<BTreeSet<Id<ids::Tenant>>, DbErr> {
     let found = Entity::find().filter(Column::Kind.eq(kind.table())).filter(Column::Key.is_in(keys));
     Ok(found.all(store.installation()).await?.into_iter().map(|row| row.tenant_id).collect())
 }

@@ -2,7 +2,7 @@
 
 crate::table::tenant_table! {
     /// A person who signs in, books, or has a connected calendar.
-    "tenant_user" {
+    "tenant_user": ids::User {
         /// The address for invitations and sign-in, in lower case; unique within the tenant.
         email: String,
         /// A display name.

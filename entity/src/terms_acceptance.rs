@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// One acceptance of one legal document; never changed afterwards.
-    "terms_acceptance" {
+    "terms_acceptance": ids::Row {
         /// The integration that was being connected.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// Which text was accepted: `TERMS_OF_SERVICE` or `PRIVACY_POLICY`.
         document: String,
         /// The text's version from the operator's configuration at that time.

@@ -2,9 +2,9 @@
 
 crate::table::tenant_table! {
     /// One verification of an integration: the results of all its checks.
-    "verification" {
+    "verification": ids::Verification {
         /// The integration that was checked.
-        integration_id: Uuid,
+        integration_id: Id<ids::Integration>,
         /// The worst result among the checks, skipped ones aside: the stored word of a `domain::Verdict`.
         verdict: String,
         /// The single results in the order of checking, as JSON.

@@ -1,9 +1,9 @@
 //! Keys of limits, which begin with the limit's owner.
 
+use domain::{AnyId, Id, ids};
 use std::net::IpAddr;
 
 use entity::external_binding;
-use uuid::Uuid;
 
 /// The key of a limit. It begins with its owner, and there is no other way to make one: a limit is shared by those who
 /// proved that it is theirs, and never by somebody who merely typed the same server, account or organisation.
@@ -12,8 +12,8 @@ pub struct Key(String);
 
 impl Key {
     /// A limit of one integration alone: before its organisation is verified, and for customers' own servers.
-    pub fn of_integration(tenant: Uuid, integration: Uuid) -> Self {
-        Self(format!("tenant/{}/integration/{}", tenant.simple(), integration.simple()))
+    pub fn of_integration(tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Self {
+        Self(format!("tenant/{}/integration/{}", tenant.uuid().simple(), integration.uuid().simple()))
     }
 
     /// A limit of an organisation at its provider. The binding is the proof: a consent was tried, and the organisation
@@ -23,15 +23,15 @@ impl Key {
     }
 
     /// The quota of a tenant's requests to Muster.
-    pub fn of_tenant(tenant: Uuid) -> Self {
-        Self(format!("tenant/{}", tenant.simple()))
+    pub fn of_tenant(tenant: Id<ids::Tenant>) -> Self {
+        Self(format!("tenant/{}", tenant.uuid().simple()))
     }
 
     /// The quota of a user or a vendor key, in one tenant or in none. The caller is authenticated, so nobody else has
     /// this id.
-    pub fn of_caller(tenant: Option<Uuid>, caller: Uuid) -> Self {
-        let tenant = tenant.map_or_else(String::new, |tenant| tenant.simple().to_string());
-        Self(format!("caller/{tenant}/{}", caller.simple()))
+    pub fn of_caller(tenant: Option<Id<ids::Tenant>>, caller: AnyId) -> Self {
+        let tenant = tenant.map_or_else(String::new, |tenant| tenant.uuid().simple().to_string());
+        Self(format!("caller/{tenant}/{}", caller.uuid().simple()))
     }
 
     /// The quota of unauthenticated requests from an address.
@@ -68,6 +68,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use domain::Timestamp;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -75,8 +76,8 @@ mod tests {
         Key::of_organisation(&external_binding::Model {
             provider: "MICROSOFT_365".to_owned(),
             external_tenant: id.to_owned(),
-            tenant_id: Uuid::nil(),
-            integration_id: Uuid::nil(),
+            tenant_id: Id::nil(),
+            integration_id: Id::nil(),
             bound_at: Timestamp::UNIX_EPOCH,
             domains: None,
         })
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_key_begins_with_its_owner() {
-        let (tenant, integration) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (tenant, integration) = (Id::from_uuid(Uuid::from_u128(1)), Id::from_uuid(Uuid::from_u128(2)));
         let key = Key::of_integration(tenant, integration);
         assert_eq!(
             key.part("mailbox", "Ada@acme.example").as_str(),
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn no_name_of_a_part_leads_to_another_key() {
-        let key = Key::of_integration(Uuid::nil(), Uuid::nil());
+        let key = Key::of_integration(Id::nil(), Id::nil());
         let names = ["a", "a/mailbox/b", "a}", "{a", "a%2f", "a/", "", "ä", "a\0", "a:places", "../a", "a b"];
         let mut keys: Vec<Key> = names.iter().map(|name| key.part("mailbox", name)).collect();
         keys.extend([key.part("mailbox", "a").part("mailbox", "b"), key.clone(), organisation("a")]);

@@ -2,14 +2,13 @@
 
 use std::{env, net::TcpListener, process::Stdio, sync::Arc};
 
-use domain::{Ids, SharedClock, SystemClock};
+use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use crate::{
     Hint, Queue, connect,
@@ -75,8 +74,13 @@ impl Node {
         Arc::new(Link::new(self.client(), Timeouts::Short, clock(), self.ids.clone()))
     }
 
-    pub(crate) fn hints(&self, count: usize, tenant: Uuid, lane: domain::state::Lane) -> Vec<Hint> {
-        (0..count).map(|_| Hint { run: self.ids.uuid(), tenant, lane }).collect()
+    pub(crate) fn hints(
+        &self,
+        count: usize,
+        tenant: Id<ids::Tenant>,
+        lane: domain::state::Lane,
+    ) -> Vec<Hint> {
+        (0..count).map(|_| Hint { run: self.ids.make(), tenant, lane }).collect()
     }
 }
 
@@ -151,5 +155,5 @@ pub(crate) fn ids() -> Ids {
 
 /// The key of some limit.
 pub(crate) fn key(name: &str) -> crate::Key {
-    crate::Key::of_integration(uuid::Uuid::nil(), uuid::Uuid::nil()).part("test", name)
+    crate::Key::of_integration(domain::Id::nil(), domain::Id::nil()).part("test", name)
 }

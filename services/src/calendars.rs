@@ -4,12 +4,11 @@
 //! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
 //! whichever remains is consistent.
 
-use domain::{Allowed, TimeRange, Timestamp, Unreadable, UnreadableReason};
+use domain::{Allowed, Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
-use uuid::Uuid;
 
 use crate::{
     Change, Result, Services,
@@ -33,11 +32,11 @@ impl Calendars {
     pub async fn events(
         &self,
         by: &Allowed,
-        connection: Uuid,
+        connection: Id<ids::Connection>,
         window: TimeRange,
     ) -> Result<Vec<entity::calendar_event::Model>> {
         use entity::calendar_event::{Column, of};
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let rows = of(tenant)
             .filter(Column::ConnectionId.eq(connection))
@@ -50,7 +49,7 @@ impl Calendars {
     /// those that do, with the fewest failures first.
     pub async fn outdated(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         turn: ReadOrder,
         max: usize,
     ) -> Result<Vec<entity::connection::Model>> {
@@ -93,8 +92,8 @@ pub fn window(services: &Services) -> TimeRange {
 /// because their days now lie in another zone.
 pub(crate) async fn invalidate_copies(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    user: Option<Uuid>,
+    tenant: Id<ids::Tenant>,
+    user: Option<Id<ids::User>>,
 ) -> Result<()> {
     use entity::connection::{Column, update};
     let copies = update(tenant).col_expr(Column::Watermark, Expr::value(None::<String>));

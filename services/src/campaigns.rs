@@ -6,7 +6,6 @@ use domain::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Result, Services, Tx,
@@ -55,11 +54,11 @@ impl Campaigns {
         by: &Allowed,
         integration: Id<ids::Integration>,
     ) -> Result<entity::campaign::Model> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = integrations::find(&tx, integration.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = integrations::find(&tx, integration).await?;
         integrations::require_consented(&row)?;
         let campaign = start(&self.services, &mut tx, row.id, &by.actor()).await?;
-        let facts = json!({ "integration": Id::<ids::Integration>::from_uuid(row.id) });
+        let facts = json!({ "integration": row.id });
         tx.audit(&by.actor(), "campaign.start", shown(campaign.id), facts);
         tx.commit().await?;
         Ok(campaign)
@@ -68,8 +67,8 @@ impl Campaigns {
     /// Starts a new campaign for the mailboxes that did not become active in a finished one.
     pub async fn retry(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
         use entity::campaign_item::{Column, Entity, of};
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let old = entity::campaign::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
         if old.state == CampaignState::Running.as_str() {
             return Err(Error::refuse("CAMPAIGN_RUNS", "This campaign has not finished yet."));
@@ -96,12 +95,12 @@ impl Campaigns {
 
     /// What a campaign would do if it started now.
     pub async fn preview(&self, by: &Allowed, integration: Id<ids::Integration>) -> Result<Preview> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let known = entity::integration::one(tenant, integration.uuid()).one(&txn).await?;
+        let known = entity::integration::one(tenant, integration).one(&txn).await?;
         known.ok_or_else(|| Error::not_found("integration"))?;
         let rows = entity::connection::of(tenant)
-            .filter(entity::connection::Column::IntegrationId.eq(integration.uuid()))
+            .filter(entity::connection::Column::IntegrationId.eq(integration))
             .all(&txn)
             .await?;
         let count = |state: ConnectionState| rows.iter().filter(|row| row.state == state.as_str()).count();
@@ -113,7 +112,7 @@ impl Campaigns {
             .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
             .all(&txn)
             .await?;
-        let settled: Vec<Uuid> = rows.iter().filter(done).filter_map(|row| row.user_id).collect();
+        let settled: Vec<Id<ids::User>> = rows.iter().filter(done).filter_map(|row| row.user_id).collect();
         Ok(Preview {
             users: users.iter().filter(|user| !settled.contains(&user.id)).count(),
             rooms: rows.iter().filter(|row| row.room_id.is_some() && !done(row)).count(),
@@ -124,30 +123,34 @@ impl Campaigns {
 
     /// The campaign with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Campaign>) -> Result<entity::campaign::Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let row = entity::campaign::one(tenant, id.uuid()).one(&txn).await?;
+        let row = entity::campaign::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("campaign"))
     }
 
     /// The campaigns of the tenant.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::campaign::Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::campaign::of(tenant), entity::campaign::Column::Id, args, &txn).await
     }
 
     /// The results of a campaign, one for each mailbox.
-    pub async fn items(&self, by: &Allowed, campaign: Uuid) -> Result<Vec<entity::campaign_item::Model>> {
+    pub async fn items(
+        &self,
+        by: &Allowed,
+        campaign: Id<ids::Campaign>,
+    ) -> Result<Vec<entity::campaign_item::Model>> {
         use entity::campaign_item::{Column, of};
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let rows = of(tenant).filter(Column::CampaignId.eq(campaign)).order_by_asc(Column::ConnectionId);
         Ok(rows.all(&txn).await?)
     }
 
     /// How many mailboxes of a campaign have which result.
-    pub async fn progress(&self, by: &Allowed, campaign: Uuid) -> Result<Progress> {
+    pub async fn progress(&self, by: &Allowed, campaign: Id<ids::Campaign>) -> Result<Progress> {
         let items = self.items(by, campaign).await?;
         let count = |state: ConnectionState| {
             items.iter().filter(|item| item.result.as_deref() == Some(state.as_str())).count()
@@ -166,7 +169,7 @@ impl Campaigns {
 pub async fn start(
     services: &Services,
     tx: &mut Tx,
-    integration: Uuid,
+    integration: Id<ids::Integration>,
     actor: &str,
 ) -> Result<entity::campaign::Model> {
     let running = entity::campaign::of(tx.tenant())
@@ -185,7 +188,7 @@ pub async fn start(
 async fn insert(
     services: &Services,
     tx: &mut Tx,
-    integration: Uuid,
+    integration: Id<ids::Integration>,
     actor: &str,
 ) -> Result<entity::campaign::Model> {
     let row = new_row(services, tx.tenant(), integration, actor, tx.now());
@@ -198,13 +201,13 @@ async fn insert(
 
 pub(crate) fn new_row(
     services: &Services,
-    tenant: Uuid,
-    integration: Uuid,
+    tenant: Id<ids::Tenant>,
+    integration: Id<ids::Integration>,
     actor: &str,
     at: domain::Timestamp,
 ) -> entity::campaign::Model {
     entity::campaign::Model {
-        id: services.ids.make::<ids::Campaign>().uuid(),
+        id: services.ids.make::<ids::Campaign>(),
         tenant_id: tenant,
         integration_id: integration,
         state: CampaignState::Running.to_string(),
@@ -228,7 +231,11 @@ async fn enqueue(
 }
 
 /// The row of a mailbox without a result yet.
-pub fn item_row(tenant: Uuid, campaign: Uuid, connection: Uuid) -> entity::campaign_item::ActiveModel {
+pub fn item_row(
+    tenant: Id<ids::Tenant>,
+    campaign: Id<ids::Campaign>,
+    connection: Id<ids::Connection>,
+) -> entity::campaign_item::ActiveModel {
     let row = entity::campaign_item::Model {
         tenant_id: tenant,
         campaign_id: campaign,
@@ -243,7 +250,7 @@ pub fn item_row(tenant: Uuid, campaign: Uuid, connection: Uuid) -> entity::campa
 /// Lists the mailboxes that a campaign must activate and enqueues their activations, in one transaction. Idempotent.
 pub async fn enlist(
     services: &Services,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     campaign: &run_inputs::Campaign,
     actor: &str,
 ) -> Result<usize> {
@@ -284,7 +291,11 @@ pub async fn enlist(
 }
 
 /// Mailboxes of an integration that are neither active nor excluded.
-async fn waiting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -> Result<Vec<Uuid>> {
+async fn waiting(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    integration: Id<ids::Integration>,
+) -> Result<Vec<Id<ids::Connection>>> {
     use entity::connection::{Column, of};
     let settled = [ConnectionState::Active.as_str(), ConnectionState::Excluded.as_str()];
     let rows = of(tenant)
@@ -295,6 +306,6 @@ async fn waiting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-fn shown(id: Uuid) -> String {
-    Id::<ids::Campaign>::from_uuid(id).to_string()
+fn shown(id: Id<ids::Campaign>) -> String {
+    id.to_string()
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ProviderKind, ids, state::Lane, text};
+use domain::{Id, ProviderKind, ids, state::Lane, text};
 use entity::{
     channel::{ActiveModel, Column, Entity, Model},
     tenant_lookup::{self, Kind},
@@ -51,14 +51,18 @@ crate::noun! {
 
 impl Channels {
     /// Active connections of providers that can push, without a channel or with one that ends soon.
-    pub async fn without_channel(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
+    pub async fn without_channel(
+        &self,
+        tenant: Id<ids::Tenant>,
+        max: usize,
+    ) -> Result<Vec<entity::connection::Model>> {
         use entity::{connection, integration};
         let txn = self.services.store.read(tenant).await?;
         let live = integration::of(tenant).filter(integration::Column::State.is_in(["ACTIVE", "DEGRADED"]));
-        let pushing: Vec<Uuid> =
+        let pushing: Vec<Id<ids::Integration>> =
             live.all(&txn).await?.into_iter().filter(|row| self.pushes(row)).map(|row| row.id).collect();
         let channels = entity::channel::of(tenant).all(&txn).await?;
-        let kept: Vec<Uuid> =
+        let kept: Vec<Id<ids::Connection>> =
             channels.into_iter().filter(|row| !self.ends_soon(row)).map(|row| row.connection_id).collect();
         let rows = connection::of(tenant)
             .filter(connection::Column::IntegrationId.is_in(pushing))
@@ -98,7 +102,7 @@ impl Channels {
                 Err(error) => return Err(error.into()),
             }
         }
-        let (id, secret) = (self.services.ids.make::<ids::Row>().uuid(), self.services.ids.secret());
+        let (id, secret) = (self.services.ids.make::<ids::Row>(), self.services.ids.secret());
         let hook = match provider.kind() {
             ProviderKind::GoogleWorkspace => GOOGLE_HOOK,
             _ => MICROSOFT_HOOK,
@@ -112,7 +116,7 @@ impl Channels {
     async fn renewed(
         &self,
         connection: &entity::connection::Model,
-        id: Uuid,
+        id: Id<ids::Row>,
         channel: &Channel,
     ) -> Result<()> {
         let tx = self.services.begin(connection.tenant_id).await?;
@@ -128,7 +132,7 @@ impl Channels {
     async fn store(
         &self,
         connection: &entity::connection::Model,
-        id: Uuid,
+        id: Id<ids::Row>,
         channel: &Channel,
         secret: &str,
     ) -> Result<()> {
@@ -199,7 +203,7 @@ impl Channels {
     }
 
     /// Selects the notifications about one tenant's channels that carry the right secrets.
-    async fn notified_in(&self, tenant: Uuid, notices: &ByChannel<'_>) -> Result<usize> {
+    async fn notified_in(&self, tenant: Id<ids::Tenant>, notices: &ByChannel<'_>) -> Result<usize> {
         let txn = self.services.store.read(tenant).await?;
         let named = entity::channel::of(tenant).filter(Column::ExternalId.is_in(notices.keys()));
         let channels = named.all(&txn).await?;
@@ -226,9 +230,9 @@ impl Channels {
 
     /// Enqueues reading the channels' mailboxes, and removes lapsed channels: notifications may have been lost with
     /// them.
-    async fn take(&self, tenant: Uuid, channels: &[(Model, bool)]) -> Result<()> {
+    async fn take(&self, tenant: Id<ids::Tenant>, channels: &[(Model, bool)]) -> Result<()> {
         let mut tx = self.services.begin(tenant).await?;
-        let lapsed: Vec<Uuid> =
+        let lapsed: Vec<Id<ids::Row>> =
             channels.iter().filter(|(_, has_lapsed)| *has_lapsed).map(|(channel, _)| channel.id).collect();
         if !lapsed.is_empty() {
             let ended = entity::channel::update(tenant)
@@ -265,7 +269,7 @@ fn is_same(known: &[u8], given: &str) -> bool {
 }
 
 /// Secrets are sealed under the connection, which stays while channels come and go.
-fn seal_context(tenant: Uuid, connection: Uuid) -> SealContext {
+fn seal_context(tenant: Id<ids::Tenant>, connection: Id<ids::Connection>) -> SealContext {
     Sealed::ChannelSecret.at(tenant, connection)
 }
 

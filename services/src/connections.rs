@@ -3,7 +3,7 @@
 mod counted;
 
 use domain::{
-    Allowed, Id, Route, Unreadable, ids,
+    Allowed, AnyId, Id, Route, Unreadable, ids,
     provider::Capabilities,
     state::{ConnectionState, Lane, RunStatus},
 };
@@ -12,7 +12,6 @@ use sea_orm::{
     sea_query::Expr,
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Result, Tx,
@@ -35,7 +34,7 @@ crate::noun! {
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionScope {
     /// Only connections of this integration.
-    pub integration: Option<Uuid>,
+    pub integration: Option<Id<ids::Integration>>,
     /// Only connections in this state.
     pub state: Option<ConnectionState>,
     /// Only connections of rooms (`true`) or only of users (`false`).
@@ -45,9 +44,9 @@ pub struct ConnectionScope {
 impl Connections {
     /// The connection with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let row = entity::connection::one(tenant, id.uuid()).one(&txn).await?;
+        let row = entity::connection::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("connection"))
     }
 
@@ -58,26 +57,34 @@ impl Connections {
         wanted: &ConnectionScope,
         args: PageArgs,
     ) -> Result<Page<entity::connection::Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(select(tenant, wanted), entity::connection::Column::Id, args, &txn).await
     }
 
     /// Number of matching connections.
     pub async fn count(&self, by: &Allowed, wanted: &ConnectionScope) -> Result<u64> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         Ok(select(tenant, wanted).count(&txn).await?)
     }
 
     /// The connections with these ids.
-    pub async fn by_ids(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+    pub async fn by_ids(
+        &self,
+        tenant: Id<ids::Tenant>,
+        ids: &[Id<ids::Connection>],
+    ) -> Result<Vec<entity::connection::Model>> {
         let txn = self.services.store.read(tenant).await?;
         Ok(entity::connection::by_ids(tenant, ids.iter().copied()).all(&txn).await?)
     }
 
     /// The connections of these users and rooms.
-    pub async fn of_holders(&self, tenant: Uuid, holders: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+    pub async fn of_holders(
+        &self,
+        tenant: Id<ids::Tenant>,
+        holders: &[AnyId],
+    ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
         let txn = self.services.store.read(tenant).await?;
         let either = Condition::any()
@@ -87,9 +94,9 @@ impl Connections {
     }
 
     /// Activates one mailbox, for the first time or again (S1.13). Returns the run.
-    pub async fn activate(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<Uuid> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+    pub async fn activate(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<Id<ids::Run>> {
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         let run = enqueue(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
@@ -98,9 +105,9 @@ impl Connections {
 
     /// Connects a user's calendar through the service account (S1.13), or the caller's own with one click and no
     /// sign-in at the provider (S3.8). Returns the run.
-    pub async fn activate_user(&self, by: &Allowed, user: Id<ids::User>) -> Result<Uuid> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let user = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+    pub async fn activate_user(&self, by: &Allowed, user: Id<ids::User>) -> Result<Id<ids::Run>> {
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let user = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         let user = user.ok_or_else(|| Error::not_found("user"))?;
         let Some(address) = user.calendar_address.clone() else {
             let message = "This user has no calendar address. Enter it first.";
@@ -119,7 +126,7 @@ impl Connections {
     /// Enqueues the activation of mailboxes that are unintentionally not in use: those whose activation failed and is
     /// due again, and those whose activation began but has no run any more. A run that crashed its worker waits for a
     /// person instead. Returns how many were enqueued.
-    pub async fn retry_failed(&self, tenant: Uuid, max: usize) -> Result<usize> {
+    pub async fn retry_failed(&self, tenant: Id<ids::Tenant>, max: usize) -> Result<usize> {
         use entity::connection::{Column, update};
         let rows = self.to_retry(tenant, max).await?;
         if rows.is_empty() {
@@ -142,7 +149,7 @@ impl Connections {
         Ok(rows.len())
     }
 
-    async fn to_retry(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
+    async fn to_retry(&self, tenant: Id<ids::Tenant>, max: usize) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, of};
         use sea_orm::{QueryOrder, QuerySelect};
         let txn = self.services.store.read(tenant).await?;
@@ -173,8 +180,8 @@ impl Connections {
     /// Excludes a mailbox: it is no longer read or written.
     pub async fn exclude(&self, by: &Allowed, id: Id<ids::Connection>) -> Result<entity::connection::Model> {
         use sea_orm::{ActiveModelTrait, ActiveValue::Set};
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = entity::connection::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         let reason = domain::Reason::new("EXCLUDED", "An administrator has excluded this mailbox.");
         let mut change = entity::connection::ActiveModel::from(row.clone());
@@ -216,7 +223,7 @@ pub(crate) async fn find_or_insert(
     if let Some(row) = known {
         return Ok(row);
     }
-    let row = pending_connection(services.ids.uuid(), tx.tenant(), new, tx.now());
+    let row = pending_connection(services.ids.make(), tx.tenant(), new, tx.now());
     entity::connection::Entity::insert(entity::connection::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.conn())
         .await?;
@@ -225,7 +232,11 @@ pub(crate) async fn find_or_insert(
 }
 
 /// Enqueues an activation; returns the run already in progress if there is one.
-pub(crate) async fn enqueue(tx: &mut Tx, row: &entity::connection::Model, actor: &str) -> Result<Uuid> {
+pub(crate) async fn enqueue(
+    tx: &mut Tx,
+    row: &entity::connection::Model,
+    actor: &str,
+) -> Result<Id<ids::Run>> {
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consented(&integration)?;
     let mut facts = AuditFacts::from(Json::Null);
@@ -236,7 +247,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, row: &entity::connection::Model, actor:
             json!({ "state": ConnectionState::Pending.as_str() }),
         );
     }
-    tx.audit(actor, "connection.activate", Id::<ids::Connection>::from_uuid(row.id).to_string(), facts);
+    tx.audit(actor, "connection.activate", row.id.to_string(), facts);
     let activate = RunInput::Activate(Activate { connection: row.id, campaign: None });
     if let Some(run) = tx.enqueue(activate, actor, Lane::Interactive).await? {
         return Ok(run);
@@ -250,7 +261,7 @@ pub(crate) async fn enqueue(tx: &mut Tx, row: &entity::connection::Model, actor:
 }
 
 /// Includes a mailbox again that was excluded, because somebody activates it.
-async fn take_in(tx: &mut Tx, connection: Uuid) -> Result<()> {
+async fn take_in(tx: &mut Tx, connection: Id<ids::Connection>) -> Result<()> {
     use entity::connection::{Column, update};
     update(tx.tenant())
         .filter(Column::Id.eq(connection))
@@ -264,7 +275,7 @@ async fn take_in(tx: &mut Tx, connection: Uuid) -> Result<()> {
     Ok(())
 }
 
-fn select(tenant: Uuid, wanted: &ConnectionScope) -> sea_orm::Select<entity::connection::Entity> {
+fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<entity::connection::Entity> {
     use entity::connection::{Column, of};
     let mut rows = of(tenant);
     if let Some(integration) = wanted.integration {
@@ -312,12 +323,12 @@ mod tests {
     #[test]
     fn an_example_with_a_newer_reason_does_not_hide_the_others() {
         let new = NewConnection {
-            integration: Uuid::nil(),
-            user: Some(Id::<ids::User>::from_uuid(Uuid::nil()).uuid()),
+            integration: Id::nil(),
+            user: Some(Id::nil()),
             room: None,
             address: "ada@acme.example".to_owned(),
         };
-        let mut row = pending_connection(Uuid::nil(), Uuid::nil(), new, domain::Timestamp::UNIX_EPOCH);
+        let mut row = pending_connection(Id::nil(), Id::nil(), new, domain::Timestamp::UNIX_EPOCH);
         assert_eq!(unreadable(&row), []);
         row.unreadable = json!([
             { "uid": "a", "reason": "NEWER", "blocks": false },

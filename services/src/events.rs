@@ -3,7 +3,7 @@
 //! An event says that something changed, not how: receivers read the current state with their own permissions. Events
 //! are rows, written in the transaction of the change, and are then sent to all nodes.
 
-use domain::{Allowed, Ids, Timestamp};
+use domain::{Allowed, AnyId, Id, Ids, Timestamp, ids};
 use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
@@ -43,9 +43,9 @@ pub enum WatchEvent {
     /// A subject changed.
     Changed {
         /// Identifier of the changed subject.
-        subject: Uuid,
+        subject: AnyId,
         /// Identifier of the event.
-        cursor: Uuid,
+        cursor: Id<ids::Event>,
     },
     /// Events were lost: read everything again.
     Lagged,
@@ -54,14 +54,14 @@ pub enum WatchEvent {
 /// An event that is not stored yet.
 pub fn row(
     ids: &Ids,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     topic: &'static str,
-    subject: Uuid,
+    subject: AnyId,
     at: Timestamp,
 ) -> entity::event_log::Model {
     let payload = serde_json::Value::Object(serde_json::Map::new());
     entity::event_log::Model {
-        id: ids.uuid(),
+        id: ids.make(),
         tenant_id: tenant,
         topic: topic.to_owned(),
         subject,
@@ -78,7 +78,7 @@ pub(crate) fn message(event: &entity::event_log::Model) -> Message {
 impl Events {
     /// Stream of changes on one topic in the caller's tenant, from now on.
     pub fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = WatchEvent> + Send + use<> {
-        let subscription = self.services.queue.fanout.subscribe(by.tenant().uuid(), topic);
+        let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic);
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
                 queue::Delivery::Message(message) => {
@@ -86,8 +86,11 @@ impl Events {
                         .payload
                         .get("subject")
                         .and_then(|id| id.as_str())
-                        .and_then(|id| id.parse().ok());
-                    WatchEvent::Changed { subject: subject.unwrap_or_default(), cursor: message.id }
+                        .and_then(|id| Uuid::try_parse(id).ok());
+                    WatchEvent::Changed {
+                        subject: AnyId::from_uuid(subject.unwrap_or_default()),
+                        cursor: message.id,
+                    }
                 }
                 queue::Delivery::Lagged => WatchEvent::Lagged,
             };
@@ -100,8 +103,14 @@ impl Events {
     /// reader that continues from the last returned event misses none, however late a transaction commits: events
     /// younger than a transaction that is still writing are held back until it ends. A pruned event counts as nil.
     /// [`Self::watch`] delivers events at once and in any order, so its cursors are not suitable here.
-    pub async fn since(&self, by: &Allowed, topic: &str, after: Uuid, max: u64) -> Result<Vec<Model>> {
-        let tenant = by.tenant().uuid();
+    pub async fn since(
+        &self,
+        by: &Allowed,
+        topic: &str,
+        after: Id<ids::Event>,
+        max: u64,
+    ) -> Result<Vec<Model>> {
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let events = entity::event_log::of(tenant).filter(Column::Topic.eq(topic)).limit(max);
         let events = match txn.get_database_backend() {
@@ -133,8 +142,8 @@ impl Events {
 async fn place<T: TryGetable>(
     txn: &DatabaseTransaction,
     column: &str,
-    tenant: Uuid,
-    event: Uuid,
+    tenant: Id<ids::Tenant>,
+    event: Id<ids::Event>,
 ) -> std::result::Result<Option<T>, DatabaseError> {
     let sql = format!("SELECT {column} AS place FROM event_log WHERE tenant_id = $1 AND id = $2");
     let values = [tenant.into(), event.into()];

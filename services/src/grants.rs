@@ -11,7 +11,7 @@ mod owner;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{ProviderKind, ids};
+use domain::{Id, ProviderKind, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session,
     StaticCredentials,
@@ -24,7 +24,6 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
 };
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use self::broker::{Broker, Tokens, Trial};
 use crate::{
@@ -202,14 +201,14 @@ impl Grants {
     pub async fn store(
         &self,
         tx: &crate::Tx,
-        integration: Uuid,
-        user: Option<Uuid>,
+        integration: Id<ids::Integration>,
+        user: Option<Id<ids::User>>,
         account: &str,
         secret: &Secret,
-    ) -> Result<Uuid> {
+    ) -> Result<Id<ids::Grant>> {
         use entity::consent_grant::{ActiveModel, Entity};
         self.remove(tx, integration, user).await?;
-        let id = self.services.ids.make::<ids::Grant>().uuid();
+        let id = self.services.ids.make::<ids::Grant>();
         let row = ActiveModel {
             id: Set(id),
             tenant_id: Set(tx.tenant()),
@@ -229,7 +228,12 @@ impl Grants {
     }
 
     /// Deletes a consent.
-    pub async fn remove(&self, tx: &crate::Tx, integration: Uuid, user: Option<Uuid>) -> Result<()> {
+    pub async fn remove(
+        &self,
+        tx: &crate::Tx,
+        integration: Id<ids::Integration>,
+        user: Option<Id<ids::User>>,
+    ) -> Result<()> {
         use entity::consent_grant::{Column, delete};
         let rows = delete(tx.tenant()).filter(Column::IntegrationId.eq(integration));
         let rows = match user {
@@ -245,7 +249,7 @@ impl Grants {
     pub async fn session(
         &self,
         integration: &entity::integration::Model,
-        user: Option<Uuid>,
+        user: Option<Id<ids::User>>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
         use entity::consent_grant::{Column, of};
         let kind = crate::integrations::provider(integration)?;
@@ -338,7 +342,7 @@ pub(crate) async fn binding(
     txn: &DatabaseTransaction,
     provider: ProviderKind,
     external: &str,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
 ) -> Result<Option<entity::external_binding::Model>> {
     use entity::external_binding::{Column, of};
     let of_provider = of(tenant).filter(Column::Provider.eq(provider.as_str()));
@@ -354,7 +358,7 @@ fn of_integration(integration: &entity::integration::Model) -> Key {
     Key::of_integration(integration.tenant_id, integration.id)
 }
 
-fn seal_context(tenant: Uuid, row: Uuid) -> SealContext {
+fn seal_context(tenant: Id<ids::Tenant>, row: Id<ids::Grant>) -> SealContext {
     Column::ConsentGrantSecret.at(tenant, row)
 }
 

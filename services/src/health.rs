@@ -8,11 +8,10 @@
 use std::time::Duration;
 
 use domain::{
-    Reason,
+    Id, Reason, ids,
     state::{ConnectionState, IntegrationState},
 };
 use providers::{Error, ErrorKind, Provider, Remedy, Session};
-use uuid::Uuid;
 
 use crate::{
     Services,
@@ -176,7 +175,7 @@ pub fn mailbox_unreachable(connection: &entity::connection::Model, error: &Error
 }
 
 /// Marks an integration as failing. Only one that was in use changes.
-pub fn integration_failing(integration: Uuid, error: &Error) -> Change {
+pub fn integration_failing(integration: Id<ids::Integration>, error: &Error) -> Change {
     lost_because(integration, lost_reason(error))
 }
 
@@ -187,7 +186,7 @@ fn lost_reason(error: &Error) -> Reason {
 }
 
 /// [`integration_failing`], for a reason that is already known.
-pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
+pub fn lost_because(integration: Id<ids::Integration>, reason: Reason) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Failing),
@@ -198,7 +197,7 @@ pub fn lost_because(integration: Uuid, reason: Reason) -> Change {
 }
 
 /// Marks a failing integration as working again.
-pub fn integration_recovered(integration: Uuid) -> Change {
+pub fn integration_recovered(integration: Id<ids::Integration>) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),
@@ -209,7 +208,7 @@ pub fn integration_recovered(integration: Uuid) -> Change {
 }
 
 /// Marks an integration as degraded because mailboxes that were active are not any more.
-pub fn integration_degraded(integration: Uuid) -> Change {
+pub fn integration_degraded(integration: Id<ids::Integration>) -> Change {
     let reason = Reason::new("MAILBOXES_LOST", "Some mailboxes that were active can no longer be reached.")
         .with_next_action("Check the mailboxes that are unreachable.");
     Change::Integration(IntegrationChange {
@@ -222,7 +221,7 @@ pub fn integration_degraded(integration: Uuid) -> Change {
 }
 
 /// Marks a degraded integration as active because every mailbox works again or was excluded.
-pub fn all_mailboxes_recovered(integration: Uuid) -> Change {
+pub fn all_mailboxes_recovered(integration: Id<ids::Integration>) -> Change {
     Change::Integration(IntegrationChange {
         id: integration,
         state: Some(IntegrationState::Active),

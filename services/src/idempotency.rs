@@ -6,6 +6,7 @@
 
 use chrono::Duration;
 use domain::text::{self, Shape};
+use domain::{AnyId, Id, ids};
 use entity::idempotency::{ActiveModel, Column, Entity, Model, delete, of, update};
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
@@ -27,14 +28,14 @@ pub enum BeginOutcome {
     /// The request is new: execute it, and record the result with the ticket.
     New(PendingRequest),
     /// The request was executed before and created this.
-    Replay(Uuid),
+    Replay(AnyId),
 }
 
 /// Reservation of a key for a new request.
 #[derive(Debug)]
 #[must_use = "a ticket that is not finished keeps its key unusable for a day"]
 pub struct PendingRequest {
-    row: Uuid,
+    row: Id<ids::Row>,
 }
 
 /// Begins a request. `field` is the mutation, `caller` the name under which the caller is recorded.
@@ -53,7 +54,7 @@ pub async fn begin(
         caller: caller.to_owned(),
         key: key.to_owned(),
         parameters: hash(parameters)?,
-        entity: Uuid::nil(),
+        entity: AnyId::nil(),
         expires_at: tx.now() + KEPT,
     };
     delete(tx.tenant()).filter(same(&row)).filter(Column::ExpiresAt.lte(tx.now())).exec(tx.conn()).await?;
@@ -70,17 +71,17 @@ pub async fn begin(
             let message = "This idempotency key was used before, with other parameters. Use a new key.";
             Err(refusal("IDEMPOTENCY_MISMATCH", message))
         }
-        Some(present) if present.entity != Uuid::nil() => Ok(BeginOutcome::Replay(present.entity)),
+        Some(present) if present.entity != AnyId::nil() => Ok(BeginOutcome::Replay(present.entity)),
         _ => Err(refusal("IN_PROGRESS", "The same request is still in progress. Send it again shortly.")),
     }
 }
 
 impl PendingRequest {
     /// Records what the request created, to be returned when it is repeated.
-    pub async fn finish(self, tx: &Tx, entity: Uuid) -> Result<()> {
+    pub async fn finish(self, tx: &Tx, entity: impl Into<AnyId>) -> Result<()> {
         update(tx.tenant())
             .filter(Column::Id.eq(self.row))
-            .col_expr(Column::Entity, Expr::value(entity))
+            .col_expr(Column::Entity, Expr::value(entity.into()))
             .exec(tx.conn())
             .await?;
         Ok(())
@@ -88,8 +89,9 @@ impl PendingRequest {
 }
 
 /// Derives the row's id from what it is looked up by; such rows are never listed, so their ids need not be sortable.
-fn row_id(tenant: Uuid, field: &str, caller: &str, key: &str) -> Uuid {
-    Uuid::new_v5(&tenant, serde_json::json!([field, caller, key]).to_string().as_bytes())
+fn row_id(tenant: Id<ids::Tenant>, field: &str, caller: &str, key: &str) -> Id<ids::Row> {
+    let row = Uuid::new_v5(&tenant.uuid(), serde_json::json!([field, caller, key]).to_string().as_bytes());
+    Id::from_uuid(row)
 }
 
 fn check(key: &str) -> Result<()> {

@@ -11,7 +11,6 @@ use domain::{
 };
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx,
@@ -58,7 +57,7 @@ impl Integrations {
     /// Registers a technical account as a service account and enqueues its connection (S1.1). Only an administrator
     /// may set a service mailbox with it (S4.18).
     pub async fn create(&self, by: &Allowed, new: NewIntegration) -> Result<entity::integration::Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let is_administrator = by.has_permission(Permission::ServiceAccountEdit)
             || by.has_permission(Permission::PlatformAdministration);
         if new.service_mailbox.is_some() && !is_administrator {
@@ -87,7 +86,7 @@ impl Integrations {
             text::check(group, Shape::Line, LONGEST_GROUP, "scopeGroup")?;
         }
         if let Some(url) = &new.return_url
-            && !self.services.tenants().allows_return(Id::from_uuid(tx.tenant()), url).await?
+            && !self.services.tenants().allows_return(tx.tenant(), url).await?
         {
             let message =
                 "This return address is not allowed. Ask the vendor to add it to the tenant's return URLs.";
@@ -96,7 +95,7 @@ impl Integrations {
         let mailbox =
             new.service_mailbox.map(|address| crate::service_accounts::address(&address)).transpose()?;
         let row = entity::integration::Model {
-            id: self.services.ids.make::<ids::Integration>().uuid(),
+            id: self.services.ids.make::<ids::Integration>(),
             tenant_id: tx.tenant(),
             provider: new.provider.to_string(),
             name,
@@ -133,21 +132,25 @@ impl Integrations {
 
     /// The integration with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let row = entity::integration::one(tenant, id.uuid()).one(&txn).await?;
+        let row = entity::integration::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("integration"))
     }
 
     /// One page of the tenant's integrations.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<entity::integration::Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::integration::of(tenant), entity::integration::Column::Id, args, &txn).await
     }
 
     /// The integrations with these ids.
-    pub async fn by_ids(&self, tenant: Uuid, ids: &[Uuid]) -> Result<Vec<entity::integration::Model>> {
+    pub async fn by_ids(
+        &self,
+        tenant: Id<ids::Tenant>,
+        ids: &[Id<ids::Integration>],
+    ) -> Result<Vec<entity::integration::Model>> {
         let txn = self.services.store.read(tenant).await?;
         Ok(entity::integration::by_ids(tenant, ids.iter().copied()).all(&txn).await?)
     }
@@ -158,17 +161,17 @@ impl Integrations {
         by: &Allowed,
         id: Id<ids::Integration>,
     ) -> Result<entity::integration::Model> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = find(&tx, id.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = find(&tx, id).await?;
         authorise(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(row)
     }
 
     /// Repeats the verification. Returns the run.
-    pub async fn verify(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = find(&tx, id.uuid()).await?;
+    pub async fn verify(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = find(&tx, id).await?;
         require_consented(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: None });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
@@ -180,9 +183,9 @@ impl Integrations {
 
     /// Requests a new consent for an integration whose consent was revoked or never completed. Mailboxes and bookings
     /// stay as they are. Returns the run.
-    pub async fn reconnect(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Uuid> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = find(&tx, id.uuid()).await?;
+    pub async fn reconnect(&self, by: &Allowed, id: Id<ids::Integration>) -> Result<Id<ids::Run>> {
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = find(&tx, id).await?;
         let run = self.enqueue_reconnection(&mut tx, &row, &by.actor()).await?;
         tx.commit().await?;
         Ok(run)
@@ -193,7 +196,7 @@ impl Integrations {
         tx: &mut Tx,
         row: &entity::integration::Model,
         actor: &str,
-    ) -> Result<Uuid> {
+    ) -> Result<Id<ids::Run>> {
         use IntegrationState as S;
         tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let again = match state(row) {
@@ -217,11 +220,11 @@ impl Integrations {
     pub async fn verifications(
         &self,
         by: &Allowed,
-        id: Uuid,
+        id: Id<ids::Integration>,
         max: usize,
     ) -> Result<Vec<entity::verification::Model>> {
         use entity::verification::{Column, of};
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let rows =
             of(tenant).filter(Column::IntegrationId.eq(id)).order_by_desc(Column::Id).all(&txn).await?;
@@ -229,9 +232,13 @@ impl Integrations {
     }
 
     /// Which terms were accepted for an integration, by whom and when.
-    pub async fn acceptances(&self, by: &Allowed, id: Uuid) -> Result<Vec<entity::terms_acceptance::Model>> {
+    pub async fn acceptances(
+        &self,
+        by: &Allowed,
+        id: Id<ids::Integration>,
+    ) -> Result<Vec<entity::terms_acceptance::Model>> {
         use entity::terms_acceptance::{Column, of};
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         Ok(of(tenant).filter(Column::IntegrationId.eq(id)).order_by_asc(Column::Id).all(&txn).await?)
     }
@@ -266,13 +273,16 @@ pub fn reason(json: Option<&serde_json::Value>) -> Option<Reason> {
 }
 
 /// The integrations whose mailboxes may be reached.
-pub(crate) async fn usable(txn: &DatabaseTransaction, tenant: Uuid) -> Result<Vec<Uuid>> {
+pub(crate) async fn usable(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+) -> Result<Vec<Id<ids::Integration>>> {
     use entity::integration::{Column, of};
     let rows = of(tenant).filter(Column::State.is_in(["ACTIVE", "DEGRADED"])).all(txn).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-pub(crate) async fn find(tx: &Tx, id: Uuid) -> Result<entity::integration::Model> {
+pub(crate) async fn find(tx: &Tx, id: Id<ids::Integration>) -> Result<entity::integration::Model> {
     let row = entity::integration::one(tx.tenant(), id).one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("integration"))
 }
@@ -293,7 +303,7 @@ pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, act
 /// Sends a signal to the run that connects an integration.
 pub(crate) async fn signal(
     tx: &mut Tx,
-    integration: Uuid,
+    integration: Id<ids::Integration>,
     name: &str,
     payload: serde_json::Value,
 ) -> Result<()> {
@@ -323,6 +333,6 @@ pub(crate) fn verification_runs() -> Error {
     Error::refuse("VERIFICATION_RUNS", "This integration is being verified at the moment.")
 }
 
-fn shown(id: Uuid) -> String {
-    Id::<ids::Integration>::from_uuid(id).to_string()
+fn shown(id: Id<ids::Integration>) -> String {
+    id.to_string()
 }

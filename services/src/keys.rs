@@ -112,7 +112,7 @@ impl Keys {
         let new = NewKey {
             name: old.name.clone(),
             permissions: permissions_of(&old),
-            tenant: old.tenant_id.map(Id::from_uuid),
+            tenant: old.tenant_id,
             expires_at: None,
         };
         let secret = self.secret();
@@ -217,7 +217,7 @@ impl Keys {
 
     /// A key that the caller may revoke or replace: one whose permissions the caller all holds.
     async fn to_be_taken(&self, by: &Staff, id: Id<ids::ApiKey>, txn: &DatabaseTransaction) -> Result<Model> {
-        let key = Entity::find_by_id(id.uuid()).one(txn).await?;
+        let key = Entity::find_by_id(id).one(txn).await?;
         let key = key.ok_or_else(|| Error::not_found("key"))?;
         roles::may_take_by(|permission| by.has_permission(permission), &permissions_of(&key))?;
         Ok(key)
@@ -233,7 +233,7 @@ impl Keys {
 
     async fn row(&self, secret: &str, new: &NewKey, expires_at: Option<Timestamp>) -> Result<Model> {
         Ok(Model {
-            id: self.services.ids.make::<ids::ApiKey>().uuid(),
+            id: self.services.ids.make::<ids::ApiKey>(),
             name: crate::tenants::checked_name(&new.name)?,
             prefix: secret.chars().take(SHOWN).collect(),
             hash: self.services.secrets().digest(secret).await?,
@@ -241,7 +241,7 @@ impl Keys {
             expires_at,
             revoked_at: None,
             permissions: roles::permission_names(&new.permissions),
-            tenant_id: new.tenant.map(Id::uuid),
+            tenant_id: new.tenant,
             last_used_at: None,
             replaced_by: None,
         })
@@ -258,15 +258,15 @@ pub fn permissions_of(key: &Model) -> BTreeSet<Permission> {
 }
 
 fn shown(key: &Model) -> String {
-    Id::<ids::ApiKey>::from_uuid(key.id).to_string()
+    key.id.to_string()
 }
 
 /// What the audit log records of a key; people tell keys apart by their prefix.
 fn audit_json(key: &Model) -> Json {
     json!({
         "id": shown(key), "name": key.name, "prefix": key.prefix, "permissions": key.permissions,
-        "tenant": key.tenant_id.map(Id::<ids::Tenant>::from_uuid), "expiresAt": key.expires_at,
-        "revokedAt": key.revoked_at, "replacedBy": key.replaced_by.map(Id::<ids::ApiKey>::from_uuid),
+        "tenant": key.tenant_id, "expiresAt": key.expires_at,
+        "revokedAt": key.revoked_at, "replacedBy": key.replaced_by,
     })
 }
 

@@ -45,10 +45,9 @@ pub mod verification;
 
 use std::sync::{Arc, OnceLock};
 
-use domain::{Ids, SharedClock, Timestamp};
+use domain::{Id, Ids, SharedClock, Timestamp, ids};
 use entity::Store;
 use queue::Queue;
-use uuid::Uuid;
 
 pub use catalogue::Catalogue;
 pub use change::Change;
@@ -138,13 +137,13 @@ impl Services {
     }
 
     /// Begins a transaction of one tenant.
-    pub async fn begin(&self, tenant: Uuid) -> Result<Tx> {
+    pub async fn begin(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
         Ok(Tx::new(self.clone(), self.store.write(tenant).await?, tenant))
     }
 
     /// Begins a transaction of one tenant for the vendor's staff: its audit entries are added to the chains of the
     /// tenant and of the installation.
-    pub async fn begin_as_staff(&self, tenant: Uuid) -> Result<Tx> {
+    pub async fn begin_as_staff(&self, tenant: Id<ids::Tenant>) -> Result<Tx> {
         let txn = self.store.write_both([tenant, audit::INSTALLATION]).await?;
         Ok(Tx::new(self.clone(), txn, tenant).also_of_the_installation())
     }

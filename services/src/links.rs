@@ -11,7 +11,6 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{Error, Result, Tx, audit::AuditFacts, roles, tenants::require_feature, users::checked_email};
 
@@ -48,26 +47,26 @@ impl Links {
     /// The invited person becomes a user with the roles, or an existing user with this email address receives them.
     /// The caller must hold every permission of the roles.
     pub async fn invite(&self, by: &Allowed, new: NewLink) -> Result<(Model, String)> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
         let email = checked_email(&new.email, "email")?;
         if let Some(url) = &new.return_url {
             self.services.tenants().require_return(tx.conn(), tx.tenant(), url).await?;
         }
         if let Some(integration) = new.integration {
-            let found = entity::integration::one(tx.tenant(), integration.uuid()).one(tx.conn()).await?;
+            let found = entity::integration::one(tx.tenant(), integration).one(tx.conn()).await?;
             found.ok_or_else(|| Error::not_found("integration"))?;
         }
         let user = self.invited(&mut tx, by, &email, &new.roles).await?;
         let token = self.services.ids.secret();
         let id = self.services.ids.make::<ids::ConnectLink>();
         let link = Model {
-            id: id.uuid(),
+            id,
             tenant_id: tx.tenant(),
             token_hash: self.services.secrets().digest(&token).await?,
             email,
             user_id: Some(user),
-            integration_id: new.integration.map(Id::uuid),
+            integration_id: new.integration,
             return_url: new.return_url,
             created_by: by.actor(),
             created_at: tx.now(),
@@ -75,7 +74,7 @@ impl Links {
         };
         Entity::insert(ActiveModel::from(link.clone())).exec_without_returning(tx.conn()).await?;
         let facts = AuditFacts::created(json!({
-            "user": Id::<ids::User>::from_uuid(user), "email": link.email, "expiresAt": link.expires_at,
+            "user": user, "email": link.email, "expiresAt": link.expires_at,
             "integration": new.integration, "returnUrl": link.return_url,
         }));
         tx.audit(&by.actor(), "link.create", id.to_string(), facts);
@@ -100,27 +99,33 @@ impl Links {
             let message = "This link has expired. Ask the person who sent it for a new one.";
             return Err(Error::refuse("LINK_EXPIRED", message));
         }
-        let tenant = self.services.tenants().find(Id::from_uuid(link.tenant_id)).await?;
+        let tenant = self.services.tenants().find(link.tenant_id).await?;
         Ok(OpenLink { link, tenant: tenant.ok_or_else(unknown)? })
     }
 
     /// The user with this email, created if there is none, with the roles of the invitation.
-    async fn invited(&self, tx: &mut Tx, by: &Allowed, email: &str, roles: &[Id<ids::Role>]) -> Result<Uuid> {
+    async fn invited(
+        &self,
+        tx: &mut Tx,
+        by: &Allowed,
+        email: &str,
+        roles: &[Id<ids::Role>],
+    ) -> Result<Id<ids::User>> {
         let present =
             tenant_user::of(tx.tenant()).filter(tenant_user::Column::Email.eq(email)).one(tx.conn()).await?;
         let user = match present {
             Some(user) => user.id,
             None => self.newcomer(tx, email).await?,
         };
-        let default = [Id::from_uuid(roles::standard(tx, StandardRole::CalendarConnector).await?.id)];
+        let default = [roles::standard(tx, StandardRole::CalendarConnector).await?.id];
         let roles = if roles.is_empty() { &default } else { roles };
         roles::give(tx, by, &[user], roles).await?;
         Ok(user)
     }
 
-    async fn newcomer(&self, tx: &mut Tx, email: &str) -> Result<Uuid> {
+    async fn newcomer(&self, tx: &mut Tx, email: &str) -> Result<Id<ids::User>> {
         let user = tenant_user::Model {
-            id: self.services.ids.uuid(),
+            id: self.services.ids.make(),
             tenant_id: tx.tenant(),
             email: email.to_owned(),
             name: email.to_owned(),

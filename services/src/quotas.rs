@@ -94,10 +94,10 @@ impl QuotaSubject<'_> {
     fn quotas(self, settings: &QuotaSettings) -> Vec<(&'static str, Key, Quota)> {
         let all = match self {
             Self::Caller(caller) => {
-                let tenant = caller.tenant.map(domain::Id::uuid);
+                let tenant = caller.tenant;
                 let id = match caller.kind {
-                    CallerKind::Vendor(key) => Some(key.uuid()),
-                    CallerKind::User(user) => Some(user.uuid()),
+                    CallerKind::Vendor(key) => Some(key.any()),
+                    CallerKind::User(user) => Some(user.any()),
                     CallerKind::Anonymous | CallerKind::Operator => None,
                 };
                 let own = id.map(|id| ("caller", Key::of_caller(tenant, id), settings.caller));

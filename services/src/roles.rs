@@ -18,7 +18,6 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Tx, audit::AuditFacts, error::is_duplicate, tenants::checked_name};
 
@@ -48,7 +47,7 @@ pub struct RoleChange {
 impl Roles {
     /// All roles of the tenant, standard roles first.
     pub async fn list(&self, by: &Allowed) -> Result<Vec<Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let roles = entity::role::of(tenant);
         Ok(roles.order_by_desc(Column::Standard).order_by_asc(Column::Id).all(&txn).await?)
@@ -58,9 +57,9 @@ impl Roles {
     pub async fn create(&self, by: &Allowed, new: NewRole) -> Result<Model> {
         may_hand_on(by, &new.permissions)?;
         let name = checked_name(&new.name)?;
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let id = self.services.ids.make::<ids::Role>();
-        let role = row(id.uuid(), &tx, name, false, &new.permissions);
+        let role = row(id, &tx, name, false, &new.permissions);
         let inserted =
             Entity::insert(ActiveModel::from(role.clone())).exec_without_returning(tx.conn()).await;
         inserted.map_err(name_taken)?;
@@ -71,7 +70,7 @@ impl Roles {
 
     /// Changes a custom role and thereby the permissions of all its holders.
     pub async fn update(&self, by: &Allowed, id: Id<ids::Role>, change: RoleChange) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let role = custom(&tx, id).await?;
         let mut statement = entity::role::update(tx.tenant()).filter(Column::Id.eq(role.id));
         if let Some(permissions) = &change.permissions {
@@ -98,7 +97,7 @@ impl Roles {
 
     /// Removes a custom role; its holders lose the permissions it granted.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::Role>) -> Result<()> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let role = custom(&tx, id).await?;
         may_take(by, &permissions_in(&role))?;
         tx.access_changed();
@@ -110,10 +109,10 @@ impl Roles {
     /// Assigns all the given roles to a user, or none if any is refused.
     pub async fn assign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
         some(roles)?;
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let user_row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let user_row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         user_row.ok_or_else(|| Error::not_found("user"))?;
-        give(&mut tx, by, &[user.uuid()], roles).await?;
+        give(&mut tx, by, &[user], roles).await?;
         tx.audit(
             &by.actor(),
             "role.assign",
@@ -127,11 +126,11 @@ impl Roles {
     pub async fn unassign(&self, by: &Allowed, user: Id<ids::User>, roles: &[Id<ids::Role>]) -> Result<()> {
         use user_role::{Column, delete};
         some(roles)?;
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let taken = require_roles(&tx, roles).await?;
         may_take(by, &taken.iter().flat_map(permissions_in).collect())?;
         let done = delete(tx.tenant())
-            .filter(Column::UserId.eq(user.uuid()))
+            .filter(Column::UserId.eq(user))
             .filter(Column::RoleId.is_in(taken.iter().map(|role| role.id)))
             .exec(tx.conn())
             .await?;
@@ -157,8 +156,8 @@ impl Roles {
         tenant: Id<ids::Tenant>,
         users: &[Id<ids::User>],
     ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        of_users(&txn, tenant.uuid(), users.iter().map(|user| user.uuid())).await
+        let txn = self.services.store.read(tenant).await?;
+        of_users(&txn, tenant, users.iter().copied()).await
     }
 
     /// The permissions of a user: the union of the user's roles. `None` if there is no such user.
@@ -167,7 +166,7 @@ impl Roles {
         tenant: Id<ids::Tenant>,
         user: Id<ids::User>,
     ) -> Result<Option<BTreeSet<Permission>>> {
-        permissions_within(&self.services.store.read(tenant.uuid()).await?, tenant, user).await
+        permissions_within(&self.services.store.read(tenant).await?, tenant, user).await
     }
 }
 
@@ -177,10 +176,10 @@ pub(crate) async fn permissions_within(
     tenant: Id<ids::Tenant>,
     user: Id<ids::User>,
 ) -> Result<Option<BTreeSet<Permission>>> {
-    if entity::tenant_user::one(tenant.uuid(), user.uuid()).one(conn).await?.is_none() {
+    if entity::tenant_user::one(tenant, user).one(conn).await?.is_none() {
         return Ok(None);
     }
-    let roles = of_users(conn, tenant.uuid(), [user.uuid()]).await?;
+    let roles = of_users(conn, tenant, [user]).await?;
     Ok(Some(roles.values().flatten().flat_map(permissions_in).collect()))
 }
 
@@ -199,7 +198,7 @@ pub(crate) fn parsed(words: &Json) -> BTreeSet<Permission> {
 /// Inserts the standard roles of a new tenant.
 pub(crate) async fn insert_standard(ids: &Ids, tx: &Tx) -> Result<()> {
     let rows = StandardRole::ALL.iter().map(|standard| {
-        let id = ids.make::<ids::Role>().uuid();
+        let id = ids.make::<ids::Role>();
         ActiveModel::from(row(id, tx, standard.to_string(), true, &standard.permissions()))
     });
     Entity::insert_many(rows).exec_without_returning(tx.conn()).await?;
@@ -217,11 +216,16 @@ pub(crate) async fn standard(tx: &Tx, role: StandardRole) -> Result<Model> {
 }
 
 /// Assigns roles to users, if the caller holds every permission that the roles grant.
-pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<ids::Role>]) -> Result<()> {
+pub(crate) async fn give(
+    tx: &mut Tx,
+    by: &Allowed,
+    users: &[Id<ids::User>],
+    roles: &[Id<ids::Role>],
+) -> Result<()> {
     let found = require_roles(tx, roles).await?;
     may_hand_on(by, &found.iter().flat_map(permissions_in).collect())?;
     for role in &found {
-        let holder = |user: &Uuid| user_role::ActiveModel {
+        let holder = |user: &Id<ids::User>| user_role::ActiveModel {
             tenant_id: Set(tx.tenant()),
             user_id: Set(*user),
             role_id: Set(role.id),
@@ -237,7 +241,7 @@ pub(crate) async fn give(tx: &mut Tx, by: &Allowed, users: &[Uuid], roles: &[Id<
 
 /// The tenant's roles with these ids; refuses an unknown id.
 async fn require_roles(tx: &Tx, roles: &[Id<ids::Role>]) -> Result<Vec<Model>> {
-    let wanted: BTreeSet<Uuid> = roles.iter().map(|role| role.uuid()).collect();
+    let wanted: BTreeSet<Id<ids::Role>> = roles.iter().copied().collect();
     let found = entity::role::by_ids(tx.tenant(), wanted.iter().copied()).all(tx.conn()).await?;
     if found.len() == wanted.len() { Ok(found) } else { Err(Error::not_found("role")) }
 }
@@ -266,30 +270,30 @@ pub(crate) async fn require_administrator(tx: &Tx) -> Result<()> {
 }
 
 /// Whether a user is an administrator of the tenant.
-pub(crate) async fn holds_administrator(tx: &Tx, user: Uuid) -> Result<bool> {
+pub(crate) async fn holds_administrator(tx: &Tx, user: Id<ids::User>) -> Result<bool> {
     let held = of_users(tx.conn(), tx.tenant(), [user]).await?;
     Ok(held.values().flatten().any(is_administrator))
 }
 
 async fn of_users(
     conn: &impl ConnectionTrait,
-    tenant: Uuid,
-    users: impl IntoIterator<Item = Uuid>,
+    tenant: Id<ids::Tenant>,
+    users: impl IntoIterator<Item = Id<ids::User>>,
 ) -> Result<HashMap<Id<ids::User>, Vec<Model>>> {
     let held = user_role::of(tenant).filter(user_role::Column::UserId.is_in(users)).all(conn).await?;
-    let wanted: BTreeSet<Uuid> = held.iter().map(|held| held.role_id).collect();
+    let wanted: BTreeSet<Id<ids::Role>> = held.iter().map(|held| held.role_id).collect();
     let roles = entity::role::by_ids(tenant, wanted).order_by_asc(Column::Id).all(conn).await?;
     let mut of_users: HashMap<_, Vec<Model>> = HashMap::new();
     for role in roles {
         for held in held.iter().filter(|held| held.role_id == role.id) {
-            of_users.entry(Id::from_uuid(held.user_id)).or_default().push(role.clone());
+            of_users.entry(held.user_id).or_default().push(role.clone());
         }
     }
     Ok(of_users)
 }
 
 async fn custom(tx: &Tx, id: Id<ids::Role>) -> Result<Model> {
-    let role = entity::role::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+    let role = entity::role::one(tx.tenant(), id).one(tx.conn()).await?;
     let role = role.ok_or_else(|| Error::not_found("role"))?;
     if role.standard {
         return Err(Error::refuse(
@@ -344,7 +348,13 @@ pub(crate) fn may_take(by: &Allowed, permissions: &BTreeSet<Permission>) -> Resu
     may_take_by(|permission| by.has_permission(permission), permissions)
 }
 
-fn row(id: Uuid, tx: &Tx, name: String, standard: bool, permissions: &BTreeSet<Permission>) -> Model {
+fn row(
+    id: Id<ids::Role>,
+    tx: &Tx,
+    name: String,
+    standard: bool,
+    permissions: &BTreeSet<Permission>,
+) -> Model {
     let created_at: Timestamp = tx.now();
     Model {
         id,

@@ -33,10 +33,10 @@ impl Rooms {
         args: PageArgs,
     ) -> Result<Page<entity::room::Model>> {
         use entity::room::{Column, of};
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let mut rooms = of(tenant);
         if let Some(integration) = filter.integration {
-            rooms = rooms.filter(Column::IntegrationId.eq(integration.uuid()));
+            rooms = rooms.filter(Column::IntegrationId.eq(integration));
         }
         if let Some(least) = filter.min_capacity {
             rooms = rooms.filter(Column::Capacity.gte(least));
@@ -50,9 +50,9 @@ impl Rooms {
 
     /// One room. Needs `CONNECTION_VIEW` or `AVAILABILITY_VIEW`.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Room>) -> Result<entity::room::Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        entity::room::one(tenant, id.uuid()).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
+        entity::room::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("room"))
     }
 
     /// The tenant's rooms with these ids, in no particular order, for a data loader.
@@ -61,7 +61,7 @@ impl Rooms {
         tenant: Id<ids::Tenant>,
         rooms: &[Id<ids::Room>],
     ) -> Result<Vec<entity::room::Model>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        Ok(entity::room::by_ids(tenant.uuid(), rooms.iter().map(|room| room.uuid())).all(&txn).await?)
+        let txn = self.services.store.read(tenant).await?;
+        Ok(entity::room::by_ids(tenant, rooms.iter().copied()).all(&txn).await?)
     }
 }

@@ -2,11 +2,10 @@
 //!
 //! `workflows` claims them and sets version and first state; a test there checks that every variant has its workflow.
 
-use domain::{TimeRange, state::Lane};
+use domain::{AnyId, Id, TimeRange, ids, state::Lane};
 use queue::jobs::NewRun;
 use sea_orm::prelude::Json;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// A run to be enqueued.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +30,8 @@ pub enum RunInput {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connect {
     /// Identifier of the integration to connect.
-    pub integration: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub integration: Id<ids::Integration>,
     /// Whether the integration was connected before.
     pub again: bool,
 }
@@ -40,7 +40,8 @@ pub struct Connect {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verify {
     /// Identifier of the integration to verify.
-    pub integration: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub integration: Id<ids::Integration>,
     /// The service mailbox that becomes the current one if it passes.
     pub candidate: Option<String>,
 }
@@ -49,9 +50,11 @@ pub struct Verify {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Campaign {
     /// Identifier of the campaign to carry out.
-    pub campaign: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub campaign: Id<ids::Campaign>,
     /// Identifier of the integration that owns the mailboxes.
-    pub integration: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub integration: Id<ids::Integration>,
     /// Whether to activate only the mailboxes already listed by the campaign (a retry), and not every mailbox that is
     /// not active yet.
     pub listed_only: bool,
@@ -61,23 +64,27 @@ pub struct Campaign {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Activate {
     /// Identifier of the connection to activate.
-    pub connection: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub connection: Id<ids::Connection>,
     /// The campaign that counts the result, if there is one.
-    pub campaign: Option<Uuid>,
+    #[serde(with = "domain::ids::plain", default)]
+    pub campaign: Option<Id<ids::Campaign>>,
 }
 
 /// See [`RunInput::WriteBooking`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WriteBooking {
     /// Identifier of the booking to write.
-    pub booking: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub booking: Id<ids::Booking>,
 }
 
 /// See [`RunInput::MoveBooking`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MoveBooking {
     /// Identifier of the booking to move.
-    pub booking: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub booking: Id<ids::Booking>,
     /// Current time range.
     pub from: TimeRange,
     /// New time range. Both times stay blocked until the move is done.
@@ -90,7 +97,8 @@ pub struct MoveBooking {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CancelBooking {
     /// Identifier of the booking to cancel.
-    pub booking: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub booking: Id<ids::Booking>,
     /// Message to the attendees.
     pub message: String,
     /// Actor who cancels the booking, for its history.
@@ -109,25 +117,31 @@ impl RunInput {
         "cancel_booking",
     ];
 
-    fn parts(&self) -> (&'static str, Uuid, Json) {
+    fn parts(&self) -> (&'static str, AnyId, Json) {
         fn memory(order: &impl Serialize) -> Json {
             serde_json::to_value(order).unwrap_or(Json::Null)
         }
         match self {
-            Self::Connect(o) => ("connect_integration", o.integration, memory(o)),
-            Self::Verify(o) => ("verify_integration", o.integration, memory(o)),
-            Self::Campaign(o) => ("campaign", o.campaign, memory(o)),
-            Self::Activate(o) => ("activate_mailbox", o.connection, memory(o)),
-            Self::WriteBooking(o) => ("write_booking", o.booking, memory(o)),
-            Self::MoveBooking(o) => ("move_booking", o.booking, memory(o)),
-            Self::CancelBooking(o) => ("cancel_booking", o.booking, memory(o)),
+            Self::Connect(o) => ("connect_integration", o.integration.any(), memory(o)),
+            Self::Verify(o) => ("verify_integration", o.integration.any(), memory(o)),
+            Self::Campaign(o) => ("campaign", o.campaign.any(), memory(o)),
+            Self::Activate(o) => ("activate_mailbox", o.connection.any(), memory(o)),
+            Self::WriteBooking(o) => ("write_booking", o.booking.any(), memory(o)),
+            Self::MoveBooking(o) => ("move_booking", o.booking.any(), memory(o)),
+            Self::CancelBooking(o) => ("cancel_booking", o.booking.any(), memory(o)),
         }
     }
 
     /// The row to insert. There is at most one live run for each workflow and subject.
-    pub(crate) fn into_run(self, id: Uuid, tenant: Uuid, asked_by: &str, lane: Lane) -> NewRun {
+    pub(crate) fn into_run(
+        self,
+        id: Id<ids::Run>,
+        tenant: Id<ids::Tenant>,
+        asked_by: &str,
+        lane: Lane,
+    ) -> NewRun {
         let (workflow, subject, memory) = self.parts();
-        let business_key = subject.simple().to_string();
+        let business_key = subject.uuid().simple().to_string();
         NewRun { id, tenant, workflow, business_key, subject, asked_by: asked_by.to_owned(), lane, memory }
     }
 }

@@ -1,7 +1,7 @@
 //! Runs of workflows, for people: list, retry, signal and cancel.
 
 use domain::{
-    Allowed, Id, ids,
+    Allowed, AnyId, Id, ids,
     state::{Lane, RunStatus, StepOutcome},
     text::{self, Shape},
 };
@@ -12,7 +12,6 @@ use sea_orm::{
     prelude::Json, sea_query::Expr,
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Tx, catalogue::WorkflowInfo, error::is_duplicate, events::topic,
@@ -31,7 +30,7 @@ crate::noun! {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only runs with this subject: the id of an integration, connection, campaign or booking.
-    pub subject: Option<Uuid>,
+    pub subject: Option<AnyId>,
     /// Only runs of this workflow.
     pub workflow: Option<String>,
     /// Only runs with this status.
@@ -41,7 +40,7 @@ pub struct RunFilter {
 impl Runs {
     /// One page of the tenant's runs.
     pub async fn list(&self, by: &Allowed, filter: RunFilter, args: PageArgs) -> Result<Page<Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         let mut runs = entity::run::of(tenant);
         if let Some(subject) = filter.subject {
@@ -58,9 +57,9 @@ impl Runs {
 
     /// The run with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        entity::run::one(tenant, id.uuid()).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
+        entity::run::one(tenant, id).one(&txn).await?.ok_or_else(|| Error::not_found("run"))
     }
 
     /// The latest runs of all tenants, for the operator's commands.
@@ -82,24 +81,24 @@ impl Runs {
 
     /// The tenant of a run, for the operator's commands.
     pub async fn tenant_of(&self, id: Id<ids::Run>) -> Result<Id<ids::Tenant>> {
-        let run = entity::run::all_tenants().filter(Column::Id.eq(id.uuid()));
+        let run = entity::run::all_tenants().filter(Column::Id.eq(id));
         let run = run.one(self.services.store.engine()).await?;
-        run.map(|run| Id::from_uuid(run.tenant_id)).ok_or_else(|| Error::not_found("run"))
+        run.map(|run| run.tenant_id).ok_or_else(|| Error::not_found("run"))
     }
 
     /// All committed steps of a run, oldest first.
     pub async fn history(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Vec<entity::run_history::Model>> {
         use entity::run_history::Column;
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let steps = entity::run_history::of(tenant).filter(Column::RunId.eq(id.uuid()));
+        let steps = entity::run_history::of(tenant).filter(Column::RunId.eq(id));
         Ok(steps.order_by_asc(Column::Revision).all(&txn).await?)
     }
 
     /// The tenant's runs with these ids, for a data loader.
     pub async fn by_ids(&self, tenant: Id<ids::Tenant>, runs: &[Id<ids::Run>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        Ok(entity::run::by_ids(tenant.uuid(), runs.iter().map(|run| run.uuid())).all(&txn).await?)
+        let txn = self.services.store.read(tenant).await?;
+        Ok(entity::run::by_ids(tenant, runs.iter().copied()).all(&txn).await?)
     }
 
     /// The workflows with their states.
@@ -117,10 +116,10 @@ impl Runs {
     /// A quarantined run continues in its state, forwards or undoing as before. A failed run has undone everything, so
     /// it starts again from its first state with the same memory.
     pub async fn retry(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let run = present(&tx, id).await?;
         set_live(&tx, &run).await?;
-        remember_retry(&tx, &run, self.services.ids.uuid(), by.actor()).await?;
+        remember_retry(&tx, &run, self.services.ids.make(), by.actor()).await?;
         let lane = Lane::parse(&run.lane).unwrap_or(Lane::Background);
         let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
         jobs::requeue(tx.conn(), &hint, tx.now()).await?;
@@ -130,9 +129,9 @@ impl Runs {
 
     /// Asks a run to stop and to undo its completed steps. The run continues until it reads the request.
     pub async fn cancel(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         present(&tx, id).await?;
-        let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id.uuid(), tx.now()).await?;
+        let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
         tx.hint(hint.ok_or_else(over)?);
         self.done(tx, by, "run.cancel", id, json!({})).await
     }
@@ -144,7 +143,7 @@ impl Runs {
             let refusal = Refusal::new("NAME_MALFORMED", message).at("name");
             return Err(refusal.exceeding(LONGEST_SIGNAL, name.chars().count()).into());
         }
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let run = present(&tx, id).await?;
         if run.workflow == "connect_integration" {
             // Its signals say that an administrator was there; they come from the connect page alone.
@@ -152,7 +151,7 @@ impl Runs {
                 own mutations.";
             return Err(Error::refuse("SIGNAL_NOT_BY_HAND", message));
         }
-        if !tx.signal(id.uuid(), name, payload).await? {
+        if !tx.signal(id, name, payload).await? {
             return Err(over());
         }
         self.done(tx, by, "run.signal", id, json!({ "name": name })).await
@@ -167,7 +166,7 @@ impl Runs {
         details: Json,
     ) -> Result<Model> {
         tx.audit(&by.actor(), action, id.to_string(), details);
-        tx.event(topic::RUN, id.uuid());
+        tx.event(topic::RUN, id);
         let run = present(&tx, id).await?;
         tx.commit().await?;
         Ok(run)
@@ -175,7 +174,7 @@ impl Runs {
 }
 
 async fn present(tx: &Tx, id: Id<ids::Run>) -> Result<Model> {
-    let run = entity::run::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+    let run = entity::run::one(tx.tenant(), id).one(tx.conn()).await?;
     run.ok_or_else(|| Error::not_found("run"))
 }
 
@@ -228,7 +227,7 @@ async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
 }
 
 /// Records the retry in the history, which has one line for each revision of a run.
-async fn remember_retry(tx: &Tx, run: &Model, id: Uuid, by: String) -> Result<()> {
+async fn remember_retry(tx: &Tx, run: &Model, id: Id<ids::Row>, by: String) -> Result<()> {
     let line = entity::run_history::ActiveModel {
         id: Set(id),
         tenant_id: Set(run.tenant_id),
@@ -254,7 +253,7 @@ fn forwards(update: UpdateMany<entity::run::Entity>) -> UpdateMany<entity::run::
 }
 
 /// Why a run is being undone, read from its history: since it was quarantined, its row states why that happened.
-async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
+async fn undone_for(tx: &Tx, run: Id<ids::Run>) -> Result<Option<Json>> {
     use entity::run_history::{Column, of};
     let turned = of(tx.tenant()).filter(Column::RunId.eq(run)).filter(
         Column::Outcome.is_in([StepOutcome::Failed, StepOutcome::Cancelled].map(StepOutcome::as_str)),
@@ -264,7 +263,7 @@ async fn undone_for(tx: &Tx, run: Uuid) -> Result<Option<Json>> {
 }
 
 /// Deletes the signals sent to the failed attempt; they are not meant for the next one.
-async fn forget_signals(tx: &Tx, run: Uuid) -> Result<()> {
+async fn forget_signals(tx: &Tx, run: Id<ids::Run>) -> Result<()> {
     entity::signal::delete(tx.tenant()).filter(entity::signal::Column::RunId.eq(run)).exec(tx.conn()).await?;
     Ok(())
 }

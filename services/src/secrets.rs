@@ -15,11 +15,11 @@
 mod rotation;
 mod status;
 
+use domain::{Id, ids};
 use std::sync::Arc;
 
 use entity::{former_data_key, tenant};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, EntityTrait, QueryOrder, QuerySelect};
-use uuid::Uuid;
 
 pub use self::{
     rotation::{Progress, Report, Scope},
@@ -147,13 +147,17 @@ impl Secrets {
     }
 
     /// Creates a data key for a tenant and returns it sealed, in the transaction that stores it.
-    pub(crate) async fn new_data_key(&self, txn: &impl ConnectionTrait, tenant: Uuid) -> Result<Vec<u8>> {
+    pub(crate) async fn new_data_key(
+        &self,
+        txn: &impl ConnectionTrait,
+        tenant: Id<ids::Tenant>,
+    ) -> Result<Vec<u8>> {
         let key = self.services.vault.new_data_key();
         self.seal_for_installation(txn, Column::TenantDataKey.at(tenant, tenant), key.bytes()).await
     }
 
     /// The tenant's current data key, locked so that it stays current until the transaction ends.
-    async fn held_data_key(&self, txn: &impl ConnectionTrait, tenant: Uuid) -> Result<Key> {
+    async fn held_data_key(&self, txn: &impl ConnectionTrait, tenant: Id<ids::Tenant>) -> Result<Key> {
         let row = tenant::Entity::find_by_id(tenant).lock_shared().one(txn).await?;
         self.data_key(&row.ok_or_else(|| Error::not_found("tenant"))?)
     }
@@ -164,13 +168,13 @@ impl Secrets {
     }
 
     /// All data keys that may have sealed a tenant's secrets.
-    async fn key_ring(&self, tenant: Uuid) -> Result<KeyRing> {
+    async fn key_ring(&self, tenant: Id<ids::Tenant>) -> Result<KeyRing> {
         let txn = self.services.store.read(tenant).await?;
         self.key_ring_within(&txn, tenant).await
     }
 
     /// Reads the current key first: one that is replaced in between is then found among the former ones.
-    async fn key_ring_within(&self, txn: &DatabaseTransaction, tenant: Uuid) -> Result<KeyRing> {
+    async fn key_ring_within(&self, txn: &DatabaseTransaction, tenant: Id<ids::Tenant>) -> Result<KeyRing> {
         let present = tenant::Entity::find_by_id(tenant).one(txn).await?;
         let present = self.data_key(&present.ok_or_else(|| Error::not_found("tenant"))?)?;
         let former = former_data_key::of(tenant).order_by_desc(former_data_key::Column::Id);

@@ -3,7 +3,6 @@
 use domain::{Allowed, Id, ids, state::Lane};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     Refusal, Result,
@@ -26,10 +25,10 @@ impl ServiceAccounts {
         by: &Allowed,
         integration: Id<ids::Integration>,
         mailbox: &str,
-    ) -> Result<Uuid> {
+    ) -> Result<Id<ids::Run>> {
         let candidate = address(mailbox)?;
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = integrations::find(&tx, integration.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = integrations::find(&tx, integration).await?;
         integrations::require_consented(&row)?;
         let order = RunInput::Verify(Verify { integration: row.id, candidate: Some(candidate.clone()) });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
@@ -43,8 +42,8 @@ impl ServiceAccounts {
     /// Current and former service mailboxes of integrations.
     pub async fn of(
         &self,
-        tenant: Uuid,
-        integrations: &[Uuid],
+        tenant: Id<ids::Tenant>,
+        integrations: &[Id<ids::Integration>],
     ) -> Result<Vec<entity::service_account::Model>> {
         use entity::service_account::{Column, of};
         let txn = self.services.store.read(tenant).await?;
@@ -56,8 +55,8 @@ impl ServiceAccounts {
 /// The service account with which an integration currently writes bookings.
 pub async fn current(
     conn: &impl ConnectionTrait,
-    tenant: Uuid,
-    integration: Uuid,
+    tenant: Id<ids::Tenant>,
+    integration: Id<ids::Integration>,
 ) -> Result<Option<entity::service_account::Model>> {
     use entity::service_account::{Column, of};
     let rows = of(tenant).filter(Column::IntegrationId.eq(integration)).filter(Column::Status.eq("ACTIVE"));

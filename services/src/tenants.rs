@@ -23,7 +23,6 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 pub use self::locale::owner_zone;
 pub(crate) use self::locale::zone as checked_zone;
@@ -71,15 +70,15 @@ impl Tenants {
         let time_zone = new.time_zone.map(locale::zone).transpose()?;
         let language = new.language.as_deref().map(locale::language).transpose()?;
         let id = self.services.ids.make::<ids::Tenant>();
-        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id).await?;
         let tenant = Model {
-            id: id.uuid(),
+            id,
             name,
             plan: new.plan.to_string(),
             return_urls: json!(return_urls),
             time_zone,
             language,
-            data_key: self.services.secrets().new_data_key(tx.conn(), id.uuid()).await?,
+            data_key: self.services.secrets().new_data_key(tx.conn(), id).await?,
             data_key_rotation: None,
             version: 1,
             created_at: tx.now(),
@@ -114,7 +113,7 @@ impl Tenants {
         wanted: TenantChange,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id).await?;
         let before = self.locked(&tx).await?;
         if if_version.is_some_and(|version| version != before.version) {
             let message = "Somebody else has changed this tenant. Read it again, then repeat your change.";
@@ -147,7 +146,7 @@ impl Tenants {
 
     /// Changes a tenant's plan. Features that the plan does not include stop working at once.
     pub async fn set_plan(&self, by: &Staff, id: Id<ids::Tenant>, plan: Plan) -> Result<Model> {
-        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id).await?;
         let before = self.locked(&tx).await?;
         let tenant = change(&tx, [(Column::Plan, Expr::value(plan.as_str()))]).await?;
         tx.audit(
@@ -168,7 +167,7 @@ impl Tenants {
         feature: Feature,
         on: bool,
     ) -> Result<Model> {
-        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id).await?;
         let tenant = self.locked(&tx).await?;
         if on && !includes(&tenant.plan, feature) {
             let message =
@@ -186,9 +185,9 @@ impl Tenants {
 
     /// Features that a tenant can currently use.
     pub async fn features(&self, tenant: Id<ids::Tenant>) -> Result<Vec<Feature>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        let Some(model) = Entity::find_by_id(tenant.uuid()).one(&txn).await? else { return Ok(Vec::new()) };
-        let rows = entity::tenant_feature::of(tenant.uuid()).all(&txn).await?;
+        let txn = self.services.store.read(tenant).await?;
+        let Some(model) = Entity::find_by_id(tenant).one(&txn).await? else { return Ok(Vec::new()) };
+        let rows = entity::tenant_feature::of(tenant).all(&txn).await?;
         let known = rows.iter().filter_map(|row| Feature::parse(&row.feature));
         Ok(known.filter(|feature| includes(&model.plan, *feature)).collect())
     }
@@ -201,7 +200,7 @@ impl Tenants {
         urls: Vec<String>,
     ) -> Result<Model> {
         let urls = return_url::checked(&urls)?;
-        let mut tx = self.services.begin_as_staff(id.uuid()).await?;
+        let mut tx = self.services.begin_as_staff(id).await?;
         let before = self.locked(&tx).await?;
         let tenant = change(&tx, [(Column::ReturnUrls, Expr::value(json!(urls)))]).await?;
         tx.audit(
@@ -224,7 +223,7 @@ impl Tenants {
     pub(crate) async fn require_return(
         &self,
         conn: &impl ConnectionTrait,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         url: &str,
     ) -> Result<()> {
         let model = Entity::find_by_id(tenant).one(conn).await?;
@@ -237,7 +236,7 @@ impl Tenants {
     }
 
     pub(crate) async fn find(&self, id: Id<ids::Tenant>) -> Result<Option<Model>> {
-        Ok(Entity::find_by_id(id.uuid()).one(self.services.store.installation()).await?)
+        Ok(Entity::find_by_id(id).one(self.services.store.installation()).await?)
     }
 
     /// The transaction's own tenant, locked against other changes until the transaction ends.
@@ -251,7 +250,7 @@ impl Tenants {
 /// Refuses unless the tenant's plan includes the feature and staff have switched it on.
 pub(crate) async fn require_feature(
     conn: &impl ConnectionTrait,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     feature: Feature,
 ) -> Result<()> {
     let model = Entity::find_by_id(tenant).one(conn).await?.ok_or_else(|| Error::not_found("tenant"))?;

@@ -1,13 +1,12 @@
 //! A transaction, and the notifications to send after its commit.
 
-use domain::{Id, Ids, Timestamp, state::Lane};
+use domain::{AnyId, Id, Ids, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
 use queue::{Hint, jobs};
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, Statement, Value, prelude::Json,
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::{
     Result, Services,
@@ -26,7 +25,7 @@ fn list<T>(events: &[entity::event_log::Model], column: impl Fn(&entity::event_l
 pub struct Tx {
     services: Services,
     txn: DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     now: Timestamp,
     after: AfterCommit,
     /// Whether audit entries are also added to the installation's chain.
@@ -97,7 +96,7 @@ impl AfterCommit {
     pub async fn publish(self, services: &Services) {
         let events = async {
             // Who may listen is told before what there is to hear.
-            let access = self.access.iter().map(|change| change.message(services.ids.uuid()));
+            let access = self.access.iter().map(|change| change.message(services.ids.make()));
             let messages: Vec<_> = access.chain(self.events.iter().map(crate::events::message)).collect();
             if !messages.is_empty() {
                 services.queue.fanout.publish(messages).await;
@@ -115,7 +114,7 @@ impl AfterCommit {
 }
 
 impl Tx {
-    pub(crate) fn new(services: Services, txn: DatabaseTransaction, tenant: Uuid) -> Self {
+    pub(crate) fn new(services: Services, txn: DatabaseTransaction, tenant: Id<ids::Tenant>) -> Self {
         let now = services.now();
         Self { services, txn, tenant, now, after: AfterCommit::default(), also_of_the_installation: false }
     }
@@ -130,7 +129,7 @@ impl Tx {
     }
 
     /// The tenant whose rows the transaction reads and writes.
-    pub fn tenant(&self) -> Uuid {
+    pub fn tenant(&self) -> Id<ids::Tenant> {
         self.tenant
     }
 
@@ -145,8 +144,13 @@ impl Tx {
     }
 
     /// Enqueues a run. `None` if the same run is already in progress.
-    pub async fn enqueue(&mut self, order: RunInput, asked_by: &str, lane: Lane) -> Result<Option<Uuid>> {
-        let run = order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
+    pub async fn enqueue(
+        &mut self,
+        order: RunInput,
+        asked_by: &str,
+        lane: Lane,
+    ) -> Result<Option<Id<ids::Run>>> {
+        let run = order.into_run(self.services.ids.make(), self.tenant, asked_by, lane);
         let id = run.id;
         let hints = jobs::enqueue(&self.txn, &[run], self.now).await?;
         let ordered = !hints.is_empty();
@@ -161,7 +165,7 @@ impl Tx {
         asked_by: &str,
         lane: Lane,
     ) -> Result<()> {
-        let run = |order: RunInput| order.into_run(self.services.ids.uuid(), self.tenant, asked_by, lane);
+        let run = |order: RunInput| order.into_run(self.services.ids.make(), self.tenant, asked_by, lane);
         let runs: Vec<_> = orders.into_iter().map(run).collect();
         let hints = jobs::enqueue(&self.txn, &runs, self.now).await?;
         self.after.hints.extend(hints);
@@ -169,9 +173,9 @@ impl Tx {
     }
 
     /// Sends a signal to a run; `false` if the run has ended.
-    pub async fn signal(&mut self, run: Uuid, name: &str, payload: impl Serialize) -> Result<bool> {
+    pub async fn signal(&mut self, run: Id<ids::Run>, name: &str, payload: impl Serialize) -> Result<bool> {
         let payload = serde_json::to_value(payload).unwrap_or(Json::Null);
-        let id = self.services.ids.uuid();
+        let id = self.services.ids.make();
         let hint = jobs::signal(&self.txn, id, (self.tenant, run), name, payload, self.now).await?;
         let reached = hint.is_some();
         self.after.hints.extend(hint);
@@ -184,8 +188,8 @@ impl Tx {
     }
 
     /// Adds an event for subscribers.
-    pub fn event(&mut self, topic: &'static str, subject: Uuid) {
-        let event = crate::events::row(&self.services.ids, self.tenant, topic, subject, self.now);
+    pub fn event(&mut self, topic: &'static str, subject: impl Into<AnyId>) {
+        let event = crate::events::row(&self.services.ids, self.tenant, topic, subject.into(), self.now);
         self.after.events.push(event);
     }
 
@@ -194,7 +198,7 @@ impl Tx {
     pub fn access_changed(&mut self) {
         let change = match self.tenant == audit::INSTALLATION {
             true => AccessChange::Everybody,
-            false => AccessChange::Tenant(Id::from_uuid(self.tenant)),
+            false => AccessChange::Tenant(self.tenant),
         };
         if !self.after.access.contains(&change) {
             self.after.access.push(change);

@@ -82,7 +82,7 @@ impl Users {
         change: UserChange,
         if_version: Option<i64>,
     ) -> Result<Model> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let before = self.present(&tx, id).await?;
         let after = check::changed(&before, change)?;
         if before.email != after.email {
@@ -90,7 +90,7 @@ impl Users {
             self.may_take(&tx, by, &before).await?;
         }
         let statement = entity::tenant_user::update(tx.tenant())
-            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::Id.eq(id))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
             .col_expr(Column::Email, Expr::value(after.email.clone()))
             .col_expr(Column::Name, Expr::value(after.name.clone()))
@@ -121,7 +121,7 @@ impl Users {
     /// Removes a user with the user's own consents and tokens. Refused for a user who takes part in bookings, which
     /// keep their participants; for a user with more permissions than the caller; and for the last administrator.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::User>) -> Result<()> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let user = self.present(&tx, id).await?;
         if check::has_bookings(&tx, &user).await? {
             let message = "This user takes part in bookings and therefore cannot be removed.";
@@ -141,24 +141,24 @@ impl Users {
 
     /// The user with this id.
     pub async fn get(&self, by: &Allowed, id: Id<ids::User>) -> Result<Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let user = entity::tenant_user::one(tenant, id.uuid()).one(&txn).await?;
+        let user = entity::tenant_user::one(tenant, id).one(&txn).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }
 
     /// One page of the tenant's users.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::tenant_user::of(tenant), Column::Id, args, &txn).await
     }
 
     /// The tenant's users with these ids, for a data loader.
     pub async fn by_ids(&self, tenant: Id<ids::Tenant>, users: &[Id<ids::User>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        let ids = users.iter().map(|user| user.uuid());
-        Ok(entity::tenant_user::by_ids(tenant.uuid(), ids).all(&txn).await?)
+        let txn = self.services.store.read(tenant).await?;
+        let ids = users.iter().copied();
+        Ok(entity::tenant_user::by_ids(tenant, ids).all(&txn).await?)
     }
 
     /// The caller, who must be a user.
@@ -178,11 +178,11 @@ impl Users {
         if new.iter().any(|new| !new.roles.is_empty()) && !by.has_permission(Permission::RoleEdit) {
             return Err((None, Denied::Forbidden(Permission::RoleEdit).into()));
         }
-        let mut tx = self.services.begin(by.tenant().uuid()).await.map_err(whole)?;
+        let mut tx = self.services.begin(by.tenant()).await.map_err(whole)?;
         let mut made = Vec::with_capacity(new.len());
         for (index, new) in new.iter().enumerate() {
             let user =
-                check::new(self.services.ids.uuid(), &tx, new).map_err(|error| (Some(index), error))?;
+                check::new(self.services.ids.make(), &tx, new).map_err(|error| (Some(index), error))?;
             made.push(user);
         }
         check::unique(&tx, &made).await?;
@@ -201,7 +201,7 @@ impl Users {
                 roles::give(tx, by, &[user.id], &new.roles).await?;
             }
             connect_to_live_integrations(&self.services.ids, tx, user).await?;
-            let subject = Id::<ids::User>::from_uuid(user.id).to_string();
+            let subject = user.id.to_string();
             let facts = AuditFacts::created(audit_json(user)).with(json!({ "roles": new.roles }));
             tx.audit(&by.actor(), "user.create", subject, facts);
         }
@@ -210,12 +210,12 @@ impl Users {
 
     /// Refuses to change the email address or identity of a user with more permissions than the caller.
     async fn may_take(&self, tx: &Tx, by: &Allowed, user: &Model) -> Result<()> {
-        let held = roles::permissions_within(tx.conn(), by.tenant(), Id::from_uuid(user.id)).await?;
+        let held = roles::permissions_within(tx.conn(), by.tenant(), user.id).await?;
         roles::may_take(by, &held.unwrap_or_default())
     }
 
     async fn present(&self, tx: &Tx, id: Id<ids::User>) -> Result<Model> {
-        let user = entity::tenant_user::one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let user = entity::tenant_user::one(tx.tenant(), id).one(tx.conn()).await?;
         user.ok_or_else(|| Error::not_found("user"))
     }
 }

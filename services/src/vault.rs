@@ -144,8 +144,7 @@ impl Vault {
 mod tests {
     use std::sync::Arc;
 
-    use domain::{TestClock, Timestamp};
-    use uuid::Uuid;
+    use domain::{Id, TestClock, Timestamp, ids};
 
     use super::*;
 
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn a_sealed_value_opens_only_at_its_place_and_with_its_key() {
         let ids = ids();
-        let (tenant, row) = (ids.uuid(), ids.uuid());
+        let (tenant, row) = (ids.make(), ids.make::<ids::Row>());
         let vault = Vault::new(ids.bytes(), ids.clone());
         let key = vault.new_data_key();
         let place = Column::ConsentGrantSecret.at(tenant, row);
@@ -165,8 +164,8 @@ mod tests {
         assert!(!sealed.windows(5).any(|window| window == b"token"));
 
         for elsewhere in [
-            Column::ConsentGrantSecret.at(tenant, ids.uuid()),
-            Column::ConsentGrantSecret.at(ids.uuid(), row),
+            Column::ConsentGrantSecret.at(tenant, ids.make::<ids::Row>()),
+            Column::ConsentGrantSecret.at(ids.make(), row),
             Column::ChannelSecret.at(tenant, row),
         ] {
             assert!(key.open(elsewhere, &sealed).is_err(), "another place must not open it: {elsewhere:?}");
@@ -186,7 +185,7 @@ mod tests {
         let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
         let before = Vault::new(old, ids.clone());
         let after = Vault::with_former(new, &[old], ids.clone());
-        let place = Column::SigningKeyPrivate.at(Uuid::nil(), ids.uuid());
+        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
         let sealed = before.seal(before.current(), place, b"key").unwrap();
         assert_eq!(after.opened(place, &sealed).unwrap(), (before.current(), b"key".to_vec()));
         let sealed = after.seal(after.current(), place, b"key").unwrap();
@@ -201,7 +200,7 @@ mod tests {
     fn a_value_of_the_first_version_opens_with_whichever_key_it_was_sealed() {
         let ids = ids();
         let (old, new): ([u8; 32], [u8; 32]) = (ids.bytes(), ids.bytes());
-        let place = Column::SigningKeyPrivate.at(Uuid::nil(), ids.uuid());
+        let place = Column::SigningKeyPrivate.at(Id::nil(), ids.make::<ids::SigningKey>());
         let sealed = Key::new(old).seal_unkeyed(&ids, place, b"key").unwrap();
         let vault = Vault::with_former(new, &[old], ids.clone());
         assert_eq!(vault.opened(place, &sealed).unwrap(), (Key::new(old).id, b"key".to_vec()));

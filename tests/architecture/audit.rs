@@ -5,7 +5,6 @@ use std::sync::Arc;
 use domain::{Id, Ids, SystemClock, ids};
 use entity::Logins;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
-use uuid::Uuid;
 
 use crate::{
     nodes,
@@ -56,7 +55,8 @@ async fn a_node_adds_to_the_record_and_never_takes_from_it() {
 }
 
 /// Inserts the tenant, and an entry for each of the last `days` days, as a version without chains wrote them.
-async fn fill(server: &DatabaseConnection, tenant: Uuid, days: u32) {
+async fn fill(server: &DatabaseConnection, tenant: Id<ids::Tenant>, days: u32) {
+    let tenant = tenant.uuid();
     let sql = format!(
         "INSERT INTO tenant (id, name, plan, return_urls, data_key, version, created_at)
              VALUES ('{tenant}', 'Acme', 'PLUS', '[]', '', 1, now());
@@ -70,7 +70,8 @@ async fn fill(server: &DatabaseConnection, tenant: Uuid, days: u32) {
 }
 
 /// How many lines of a tenant there are, and which of its acts the operator's are.
-async fn lines(server: &DatabaseConnection, tenant: Uuid) -> (i64, Vec<String>) {
+async fn lines(server: &DatabaseConnection, tenant: Id<ids::Tenant>) -> (i64, Vec<String>) {
+    let tenant = tenant.uuid();
     let sql = format!(
         "SELECT count(*) AS n, coalesce(string_agg(action, ',' ORDER BY seq) FILTER (WHERE actor = 'operator'), '') AS acts
          FROM audit WHERE tenant_id = '{tenant}'"
@@ -89,7 +90,7 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         let owner = as_role(&url, &role);
         migrated(&owner).await.close().await.unwrap();
         let ids = Ids::random(Arc::new(SystemClock));
-        let (acme, other) = (ids.uuid(), ids.uuid());
+        let (acme, other) = (ids.make(), ids.make());
         fill(&server, acme, 1200).await;
         fill(&server, other, 20).await;
         let operator = environment(&Logins::at(&url).app, &owner);
@@ -105,8 +106,8 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         );
         let (fine, told) = said(&["audit", "verify"]).await;
         assert!(fine && told.contains("entries 1 to 1201"), "{told}");
-        let prune = async |days: &str, tenant: Option<Uuid>| {
-            let tenant = tenant.map(|tenant| Id::<ids::Tenant>::from_uuid(tenant).to_string());
+        let prune = async |days: &str, tenant: Option<Id<ids::Tenant>>| {
+            let tenant = tenant.map(|tenant| tenant.to_string());
             let mut arguments = vec!["audit", "prune", "--older-than-days", days];
             arguments.extend(tenant.iter().flat_map(|tenant| ["--tenant", tenant.as_str()]));
             let (fine, said) = nodes::said(&arguments, &operator).await;
@@ -133,7 +134,7 @@ async fn the_owner_prunes_the_record_and_that_is_recorded() {
         // Whoever owns the database changes what was recorded.
         server.execute_unprepared("UPDATE audit SET actor = 'x' WHERE seq = 7").await.unwrap();
         let (fine, told) = said(&["audit", "verify"]).await;
-        let name = Id::<ids::Tenant>::from_uuid(other);
+        let name = other;
         assert!(!fine && told.contains(&format!("BROKEN  {name}: entry 7 was changed")), "{told}");
         let mut node = operator.clone();
         node.insert("MUSTER_MIGRATION_URL".to_owned(), Logins::at(&url).app);

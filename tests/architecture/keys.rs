@@ -31,16 +31,20 @@ const KEPT: &[(&str, &str, Owner)] = &[
     // A caller: a user, a tenant or an address, after authentication.
     ("api/src/holder_counts.rs", "struct HolderCounts<H>(Arc<Mutex<HashMap<H, usize>>>)", Owner::Ours),
     ("queue/src/fanout/hub.rs", "topics: Mutex<HashMap<Topic, Vec<Arc<Mailbox>>>>", Owner::Ours),
-    ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>", Owner::Ours),
+    ("queue/src/hints/redis.rs", "unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>", Owner::Ours),
     ("queue/src/quotas/in_process.rs", "full_at: Mutex<HashMap<Key, Instant>>", Owner::Key),
     ("queue/src/limits/gate.rs", "gates: Mutex<HashMap<String, Arc<Gate>>>", Owner::Key),
     // Places inside a limit, by their random names.
     ("queue/src/limits/redis.rs", "struct HeldPermits(Mutex<HashMap<String, String>>)", Owner::Key),
-    ("services/src/grants/broker.rs", "slots: Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>", Owner::Ours),
+    (
+        "services/src/grants/broker.rs",
+        "slots: Arc<std::sync::Mutex<BTreeMap<Id<ids::Grant>, Slot>>>",
+        Owner::Ours,
+    ),
     ("services/src/keys/signing.rs", "current: Cache<(), SigningKey>", Owner::Installation),
     (
         "services/src/keys/signing.rs",
-        "verifying: Cache<Uuid, (DecodingKey, Option<Timestamp>)>",
+        "verifying: Cache<Id<ids::SigningKey>, (DecodingKey, Option<Timestamp>)>",
         Owner::Installation,
     ),
     // The digest of a credential with the tenant that the request names: whoever presents it gets its answer.
@@ -50,7 +54,7 @@ const KEPT: &[(&str, &str, Owner)] = &[
         "familiar: Cache<CredentialDigest, CachedIdentity>",
         Owner::Content,
     ),
-    ("services/src/keys/signing.rs", "data_keys: Cache<Uuid, KeyRing>", Owner::Ours),
+    ("services/src/keys/signing.rs", "data_keys: Cache<Id<ids::Tenant>, KeyRing>", Owner::Ours),
     (
         "providers/src/google/tokens.rs",
         "struct Tokens(Cache<(Arc<str>, String, String, Scope), Slot>)",

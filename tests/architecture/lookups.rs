@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{
     Logins, Store,
     tenant_lookup::{Kind, tenant_of},
 };
 use sea_orm::{ConnectionTrait, Statement, Value};
-use uuid::Uuid;
 
 use crate::{postgres::on_a_database, row_level_security::migrated};
 
@@ -30,7 +29,7 @@ const WRITTEN: &[&str] = &[
 
 const DIGEST: &[u8] = &[7; 32];
 
-async fn execute(store: &Store, tenant: Uuid, sql: &str) {
+async fn execute(store: &Store, tenant: Id<ids::Tenant>, sql: &str) {
     let txn = store.write(tenant).await.unwrap();
     let digest = sql.contains("$2").then(|| Value::from(DIGEST.to_vec()));
     let values: Vec<Value> = [Some(tenant.into()), digest].into_iter().flatten().collect();
@@ -41,7 +40,7 @@ async fn execute(store: &Store, tenant: Uuid, sql: &str) {
 async fn a_lookup_leads_to_its_tenant(url: &str) {
     migrated(url).await.close().await.unwrap();
     let store = Store::connect(&Logins::at(url), 2).await.unwrap();
-    let tenant = Ids::random(Arc::new(SystemClock)).uuid();
+    let tenant = Ids::random(Arc::new(SystemClock)).make();
     for sql in WRITTEN {
         execute(&store, tenant, sql).await;
     }

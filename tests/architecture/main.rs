@@ -9,6 +9,7 @@ mod direction;
 mod docs;
 mod errors;
 mod files;
+mod ids;
 mod keys;
 mod links;
 mod lookups;

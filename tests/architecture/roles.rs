@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{
     Logins, Store, StoreError,
     store::{APP_ROLE, Role},
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement, TransactionTrait};
-use uuid::Uuid;
 
 use crate::{
     nodes::{self, Environment},
@@ -38,10 +37,10 @@ const ATTEMPTS: &[&str] = &[
     "COPY booking TO PROGRAM 'true'",
 ];
 
-const NOBODY: [Uuid; 0] = [];
+const NOBODY: [Id<ids::Tenant>; 0] = [];
 
 /// The tenants whose rows of a table a connection sees; none where it is refused.
-async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Uuid> {
+async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Id<ids::Tenant>> {
     let sql = format!("SELECT tenant_id FROM {table} ORDER BY 1");
     let rows = through.query_all_raw(Statement::from_string(through.get_database_backend(), sql)).await;
     rows.unwrap_or_default().iter().map(|row| row.try_get("", "tenant_id").unwrap()).collect()
@@ -49,12 +48,16 @@ async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Uuid> {
 
 /// The attempts after which a transaction of one tenant sees the other's bookings, or for which it was not even
 /// refused although nothing but the owner may do them.
-async fn ways_out(connection: &DatabaseConnection, enter: &str, tenants: [Uuid; 2]) -> Vec<&'static str> {
+async fn ways_out(
+    connection: &DatabaseConnection,
+    enter: &str,
+    tenants: [Id<ids::Tenant>; 2],
+) -> Vec<&'static str> {
     let mut ways = Vec::new();
     for attempt in ATTEMPTS {
         let txn = connection.begin().await.unwrap();
         txn.execute_unprepared(enter).await.unwrap();
-        let confine = format!("SELECT set_config('app.tenants', '{}', true)", tenants[0]);
+        let confine = format!("SELECT set_config('app.tenants', '{}', true)", tenants[0].uuid());
         txn.execute_unprepared(&confine).await.unwrap();
         assert_eq!(seen(&txn, "booking").await, [tenants[0]], "what a node sees before {attempt}");
         let done = txn.execute_unprepared(&attempt.replace("{owner}", "postgres")).await;
@@ -172,10 +175,10 @@ async fn an_owner_who_is_no_superuser_migrates_and_nodes_work() {
         let (server, role) = owned_by_a_plain_role(&url).await;
         let owner = migrated(&as_role(&url, &role)).await;
         let store = Store::connect(&Logins::at(&url), 2).await.unwrap();
-        let tenant = Ids::random(Arc::new(SystemClock)).uuid();
+        let tenant = Ids::random(Arc::new(SystemClock)).make();
         let txn = store.write(tenant).await.unwrap();
         for sql in WRITTEN {
-            txn.execute_unprepared(&sql.replace("{tenant}", &tenant.to_string())).await.unwrap();
+            txn.execute_unprepared(&sql.replace("{tenant}", &tenant.uuid().to_string())).await.unwrap();
         }
         txn.commit().await.unwrap();
         let node = store.read(tenant).await.unwrap();

@@ -5,10 +5,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{Logins, Store};
 use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
-use uuid::Uuid;
 
 use crate::postgres::on_a_database;
 
@@ -78,7 +77,7 @@ async fn tables(owner: &DatabaseConnection) -> Vec<Table> {
 }
 
 /// The tenants whose rows of a table a connection sees.
-async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Uuid> {
+async fn seen(through: &impl ConnectionTrait, table: &str) -> Vec<Id<ids::Tenant>> {
     let sql = format!("SELECT tenant_id FROM {table} ORDER BY 1");
     let rows =
         through.query_all_raw(Statement::from_string(through.get_database_backend(), sql)).await.unwrap();
@@ -95,15 +94,15 @@ pub async fn migrated(url: &str) -> DatabaseConnection {
 pub struct Filled {
     pub owner: DatabaseConnection,
     pub store: Store,
-    pub ours: Uuid,
-    pub theirs: Uuid,
+    pub ours: Id<ids::Tenant>,
+    pub theirs: Id<ids::Tenant>,
 }
 
 pub async fn filled(url: &str) -> Filled {
     let owner = migrated(url).await;
     let ids = Ids::random(Arc::new(SystemClock));
-    let (ours, theirs) = (ids.uuid(), ids.uuid());
-    let fill = FILL.replace("{a}", &ours.to_string()).replace("{b}", &theirs.to_string());
+    let (ours, theirs) = (ids.make(), ids.make());
+    let fill = FILL.replace("{a}", &ours.uuid().to_string()).replace("{b}", &theirs.uuid().to_string());
     owner.execute_unprepared(&fill).await.unwrap();
     let store = Store::connect(&Logins::at(url), 2).await.unwrap();
     Filled { owner, store, ours, theirs }
@@ -157,6 +156,7 @@ async fn a_tenants_transaction_cannot_write_into_another_tenant() {
         for table in tables(&owner).await.iter().filter(changed) {
             let name = &table.name;
             let txn = store.write(ours).await.unwrap();
+            let theirs = theirs.uuid();
             let touched =
                 txn.execute_unprepared(&format!("DELETE FROM {name} WHERE tenant_id = '{theirs}'")).await;
             assert_eq!(touched.unwrap().rows_affected(), 0, "{name}");

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use domain::Timestamp;
+use domain::{Id, Timestamp, ids};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 /// How long the database may be away.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -19,7 +18,7 @@ pub struct Database {
 /// A step that some node works on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepInProgress {
-    pub run: Uuid,
+    pub run: Id<ids::Run>,
     pub workflow: String,
     pub state: String,
     /// The booking's key at the provider.

@@ -5,12 +5,11 @@
 
 use std::{path::PathBuf, process::Command, sync::Arc};
 
-use domain::{Ids, SharedClock, SystemClock, state::Lane};
+use domain::{Id, Ids, SharedClock, SystemClock, ids, state::Lane};
 use entity::{Logins, Store};
 use queue::jobs::{self, NewRun};
 use services::{Services, Settings, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Flow};
 
 use super::{
@@ -32,7 +31,7 @@ pub fn size(short: u64, full: u64) -> u64 {
 pub struct EngineCluster {
     pub database: Database,
     pub services: Services,
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     postgres: Postgres,
     redis: Redis,
     serial: u32,
@@ -97,14 +96,14 @@ impl EngineCluster {
     }
 
     /// Orders one run.
-    pub async fn enqueue(&self, workflow: &'static str, memory: serde_json::Value) -> Uuid {
-        let id = self.services.ids.uuid();
+    pub async fn enqueue(&self, workflow: &'static str, memory: serde_json::Value) -> Id<ids::Run> {
+        let id: Id<ids::Run> = self.services.ids.make();
         let run = NewRun {
             id,
             tenant: self.tenant,
             workflow,
-            business_key: id.to_string(),
-            subject: id,
+            business_key: id.uuid().to_string(),
+            subject: id.any(),
             asked_by: "test".to_owned(),
             lane: Lane::Bulk,
             memory,
@@ -116,7 +115,7 @@ impl EngineCluster {
         id
     }
 
-    pub async fn signal(&self, run: Uuid, name: &'static str) {
+    pub async fn signal(&self, run: Id<ids::Run>, name: &'static str) {
         let mut tx = self.services.begin(self.tenant).await.unwrap();
         assert!(tx.signal(run, name, ()).await.unwrap(), "the run is over");
         tx.commit().await.unwrap();

@@ -106,7 +106,7 @@ async fn bookings(on: &Cluster, ledger: &[Known], verdict: &mut Verdict) -> BTre
     let mut found = BTreeMap::new();
     let mut standing = BTreeMap::new();
     for row in on.database.rows(sql).await {
-        let id: Id<ids::Booking> = Id::from_uuid(row.try_get("", "id").unwrap());
+        let id: Id<ids::Booking> = row.try_get("", "id").unwrap();
         let (title, word): (String, String) =
             (row.try_get("", "title").unwrap(), row.try_get("", "state").unwrap());
         let start: Timestamp = row.try_get("", "start_at").unwrap();

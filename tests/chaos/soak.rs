@@ -10,10 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Ids, SharedClock, SystemClock};
+use domain::{Id, Ids, SharedClock, SystemClock, ids};
 use serde_json::json;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use super::{
     cluster::{Cluster, Role, Size},
@@ -459,7 +458,7 @@ impl Soak {
 }
 
 /// Runs that were due, with the revision they stood at.
-async fn due(database: &Database) -> Vec<(Uuid, i64)> {
+async fn due(database: &Database) -> Vec<(Id<ids::Run>, i64)> {
     let sql = "SELECT r.id, r.revision FROM job j JOIN run r ON r.id = j.run_id WHERE j.due_at <= now()";
     let read =
         |row: &sea_orm::QueryResult| (row.try_get("", "id").unwrap(), row.try_get("", "revision").unwrap());
@@ -467,7 +466,12 @@ async fn due(database: &Database) -> Vec<(Uuid, i64)> {
 }
 
 /// How long it takes until hints are read, and until every run that was due has moved on.
-async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i64)>, blows: u64) -> Return {
+async fn after_return(
+    lane: Lane,
+    database: Arc<Database>,
+    mut due: Vec<(Id<ids::Run>, i64)>,
+    blows: u64,
+) -> Return {
     let (began, read) = (Instant::now(), lane.read());
     let (mut resumed, mut caught_up) = (None, None);
     while began.elapsed() < CAUGHT_UP && (resumed.is_none() || caught_up.is_none()) {
@@ -476,7 +480,7 @@ async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i
         }
         if caught_up.is_none() {
             let list: Vec<String> =
-                due.iter().map(|(run, at)| format!("('{run}'::uuid, {at}::bigint)")).collect();
+                due.iter().map(|(run, at)| format!("('{}'::uuid, {at}::bigint)", run.uuid())).collect();
             if !list.is_empty() {
                 let sql = format!(
                     "SELECT r.id, r.revision FROM run r JOIN (VALUES {}) AS d (id, revision)
@@ -502,7 +506,7 @@ async fn after_return(lane: Lane, database: Arc<Database>, mut due: Vec<(Uuid, i
 async fn retry_parked(cluster: &mut Cluster) -> usize {
     let parked = cluster.database.rows("SELECT id FROM run WHERE status = 'QUARANTINED'").await;
     for row in &parked {
-        let id: domain::Id<domain::ids::Run> = domain::Id::from_uuid(row.try_get("", "id").unwrap());
+        let id: domain::Id<domain::ids::Run> = row.try_get("", "id").unwrap();
         cluster.api.change("retryRun", "run { id }", json!({ "id": id })).await;
     }
     cluster.until("all is quiet again", async |cluster| cluster.database.jobs().await == 0).await;

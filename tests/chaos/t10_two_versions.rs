@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use serde_json::json;
-use uuid::Uuid;
 use workflows::engine::Flow;
 
 use super::engine_cluster::{EngineCluster, size};
@@ -133,7 +132,7 @@ async fn t10_runs_end_on_the_version_they_began_with_while_two_binaries_share_a_
     until_waiting(&cluster, runs.len()).await;
     // By chance: the nodes take turns, and so would we.
     let draw = Ids::seeded(Arc::new(SystemClock), 10);
-    let (now, later): (Vec<Uuid>, Vec<Uuid>) = runs.iter().partition(|_| draw.below(2) == 0);
+    let (now, later): (Vec<Id<ids::Run>>, Vec<Id<ids::Run>>) = runs.iter().partition(|_| draw.below(2) == 0);
     for run in &now {
         cluster.signal(*run, "bell").await;
     }

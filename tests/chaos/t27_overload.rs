@@ -124,7 +124,7 @@ async fn starts(cluster: &Cluster, asked: &BTreeMap<String, Timestamp>) -> Vec<T
     let mut waits: Vec<TimeDelta> = rows
         .iter()
         .filter_map(|row| {
-            let run: domain::Id<domain::ids::Run> = domain::Id::from_uuid(row.try_get("", "run_id").unwrap());
+            let run: domain::Id<domain::ids::Run> = row.try_get("", "run_id").unwrap();
             let at: Timestamp = row.try_get("", "at").unwrap();
             asked.get(&run.to_string()).map(|asked| at - *asked)
         })

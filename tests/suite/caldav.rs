@@ -1,5 +1,6 @@
 //! The main job against a real third-party calendar server: Radicale, read back by an independent client.
 
+use domain::{Id, ids};
 use muster::demo::browser::Browser;
 use serde_json::{Value, json};
 
@@ -111,14 +112,14 @@ impl Connected {
         let store = &self.app.node.services.store;
         let tenant = self.users_tenant().await;
         let txn = store.read(tenant).await.unwrap();
-        let row = entity::booking::one(tenant, id.uuid()).one(&txn).await.unwrap().unwrap();
+        let row = entity::booking::one(tenant, id).one(&txn).await.unwrap().unwrap();
         row.event_uid.expect("the booking is written")
     }
 
-    async fn users_tenant(&self) -> uuid::Uuid {
+    async fn users_tenant(&self) -> Id<ids::Tenant> {
         let data = self.vendor.query("{ tenant { id } }", json!({})).await;
         let id: domain::Id<domain::ids::Tenant> = data["tenant"]["id"].as_str().unwrap().parse().unwrap();
-        id.uuid()
+        id
     }
 }
 
@@ -228,8 +229,8 @@ async fn a_stranger(stack: Stack) {
     drop(txn);
     let organiser = it.users.iter().find(|user| user["email"] != "olga.outside@corp.test").unwrap().clone();
     let stranger = entity::integration::Model {
-        id: services.ids.uuid(),
-        tenant_id: services.ids.uuid(),
+        id: services.ids.make(),
+        tenant_id: services.ids.make(),
         external_tenant: None,
         ..victim.clone()
     };

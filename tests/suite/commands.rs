@@ -50,10 +50,10 @@ impl Installation {
         };
         let tenant = node.services.tenants().create(&caller.allow_staff().unwrap(), new).await.unwrap();
         let mut tx = node.services.begin(tenant.id).await.unwrap();
-        let order = RunInput::Verify(Verify { integration: ids.uuid(), candidate: None });
+        let order = RunInput::Verify(Verify { integration: ids.make(), candidate: None });
         let run = tx.enqueue(order, "test", Lane::Bulk).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        let by = Caller { tenant: Some(Id::from_uuid(tenant.id)), ..caller };
+        let by = Caller { tenant: Some(tenant.id), ..caller };
         let by = by.allow(Permission::UserCreate).unwrap();
         let new = services::users::NewUser {
             email: "ada@acme.test".to_owned(),
@@ -62,7 +62,7 @@ impl Installation {
         };
         let user = node.services.users().create(&by, new).await.unwrap();
         node.stop().await;
-        let (run, tenant, user) = (Id::from_uuid(run), Id::from_uuid(tenant.id), Id::from_uuid(user.id));
+        let (run, tenant, user) = (run, tenant.id, user.id);
         Self { file, run, tenant, user, folder }
     }
 

@@ -4,6 +4,7 @@
 //! a crash loses only the memory of one node. The sandbox's journal records each refresh of a consent. As at Microsoft,
 //! a refresh token remains valid after it is replaced.
 
+use domain::{Id, ids};
 use std::{
     pin::pin,
     sync::{Arc, Mutex},
@@ -21,7 +22,6 @@ use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::harness::{Stack, TestApp, steps::at};
 
@@ -44,8 +44,8 @@ fn size() -> Size {
 struct Scene {
     app: TestApp,
     address: String,
-    tenant: Uuid,
-    user: Uuid,
+    tenant: Id<ids::Tenant>,
+    user: Id<ids::User>,
     nodes: Vec<Node>,
     credentials: Vec<Arc<dyn Credentials>>,
     /// Number of lines of the sandbox's journal already consumed.
@@ -84,7 +84,7 @@ impl Scene {
             app,
             address,
             tenant: org.id(),
-            user: user.uuid(),
+            user,
             nodes: Vec::new(),
             credentials: Vec::new(),
             read: 0,

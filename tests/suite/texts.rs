@@ -108,7 +108,7 @@ async fn an_odd_character_in_a_calendar_stops_nothing(app: TestApp) {
     app.connect(&org).await;
     let connections = app.connections(&org).await;
     assert_eq!(connections[org.people()[0]]["state"], "ACTIVE", "{connections:?}");
-    let tenant = org.tenant.parse::<Id<ids::Tenant>>().unwrap().uuid();
+    let tenant = org.tenant.parse::<Id<ids::Tenant>>().unwrap();
     let txn = app.node.services.store.read(tenant).await.unwrap();
     let events = entity::calendar_event::of(tenant).all(&txn).await.unwrap();
     drop(txn);

@@ -4,6 +4,7 @@
 //! A campaign that dies goes on where it was: mailboxes are enlisted once, and a mailbox that somebody else is
 //! activating at the same moment gives its result too.
 
+use domain::{AnyId, Id, ids};
 use std::collections::HashSet;
 
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
@@ -12,7 +13,6 @@ use services::{
     change::{ItemResult, NewConnection, RoomList},
     connections, integrations, run_inputs,
 };
-use uuid::Uuid;
 
 use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
 
@@ -92,7 +92,10 @@ async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign
     Ok(Next::Wait { until: Some(until), or: Some("results_complete") })
 }
 
-async fn open_items(context: &StepContext, at: &Step<run_inputs::Campaign>) -> Result<Vec<Uuid>, StepError> {
+async fn open_items(
+    context: &StepContext,
+    at: &Step<run_inputs::Campaign>,
+) -> Result<Vec<Id<ids::Connection>>, StepError> {
     use entity::campaign_item::{Column, of};
     let txn = context.services.store.read(at.tenant).await?;
     let rows = of(at.tenant)
@@ -106,22 +109,23 @@ async fn open_items(context: &StepContext, at: &Step<run_inputs::Campaign>) -> R
 /// Mailboxes without a result that no run is at: another activation was under way when this campaign ordered its own.
 async fn settled_elsewhere(
     context: &StepContext,
-    tenant: Uuid,
-    open: &[Uuid],
+    tenant: Id<ids::Tenant>,
+    open: &[Id<ids::Connection>],
 ) -> Result<Vec<entity::connection::Model>, StepError> {
     let txn = context.services.store.read(tenant).await?;
-    let live: HashSet<Uuid> = entity::run::of(tenant)
+    let live: HashSet<AnyId> = entity::run::of(tenant)
         .filter(entity::run::Column::Workflow.eq("activate_mailbox"))
         .filter(entity::run::Column::FinishedAt.is_null())
         .select_only()
         .column(entity::run::Column::Subject)
-        .into_tuple::<Uuid>()
+        .into_tuple::<AnyId>()
         .all(&txn)
         .await?
         .into_iter()
         .collect();
     drop(txn);
-    let idle: Vec<Uuid> = open.iter().copied().filter(|connection| !live.contains(connection)).collect();
+    let idle: Vec<Id<ids::Connection>> =
+        open.iter().copied().filter(|connection| !live.contains(&connection.any())).collect();
     let mut rows = Vec::new();
     // One statement holds a few thousand parameters at most on both stores.
     for idle in idle.chunks(1000) {

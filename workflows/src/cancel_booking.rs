@@ -4,6 +4,7 @@
 //! written, then frees the time. An event that is gone already is a success.
 
 use domain::state::{BookingChangeKind, BookingState};
+use domain::{Id, ids};
 use providers::ErrorKind;
 use serde::{Deserialize, Serialize};
 use services::{
@@ -12,7 +13,6 @@ use services::{
     change::BookingChange,
     run_inputs::CancelBooking as RunInput,
 };
-use uuid::Uuid;
 
 use crate::{
     engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
@@ -37,7 +37,8 @@ pub struct Memory {
     order: RunInput,
     /// The runs that were told to stop.
     #[serde(default)]
-    told: Vec<Uuid>,
+    #[serde(with = "domain::ids::plain")]
+    told: Vec<Id<ids::Run>>,
 }
 
 async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {

@@ -5,7 +5,7 @@
 //! before keeps its mailboxes and is `FAILING` until it is connected again.
 
 use domain::{
-    Reason, Timestamp,
+    Id, Reason, Timestamp, ids,
     state::{IntegrationState, Verdict},
 };
 use providers::ErrorKind;
@@ -195,7 +195,7 @@ async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Ou
 
 async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let row = integration(context, at).await?;
-    let probe = at.memory.probe.unwrap_or(at.run);
+    let probe = at.memory.probe.unwrap_or(at.run.uuid());
     let mailbox = verification::mailbox_to_prove(&row, None);
     let climb = verification::run(&context.services, &row, mailbox, probe).await?;
     if let Some(error) = climb.again {
@@ -220,7 +220,7 @@ async fn climb_the_ladder(context: &StepContext, at: &mut Step<Memory>) -> Outco
 }
 
 /// Writes down what a climb saw. Only an organisation whose verification did not fail tells anything of the tenant.
-pub(crate) fn record<M>(at: &mut Step<M>, integration: Uuid, climb: &Report) {
+pub(crate) fn record<M>(at: &mut Step<M>, integration: Id<ids::Integration>, climb: &Report) {
     if let Some(organisation) = climb.organisation.clone()
         && climb.verdict() != Verdict::Failed
     {

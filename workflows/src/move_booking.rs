@@ -6,7 +6,7 @@
 
 use chrono::Duration;
 use domain::{
-    Reason,
+    Id, Reason, ids,
     state::{Answer, BookingChangeKind, BookingState, Lane},
 };
 use providers::{ErrorKind, EventChange};
@@ -18,7 +18,6 @@ use services::{
     health,
     run_inputs::{self, MoveBooking as RunInput},
 };
-use uuid::Uuid;
 
 use crate::{
     engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
@@ -42,7 +41,8 @@ pub struct Memory {
     order: RunInput,
     /// The runs that were told to stop.
     #[serde(default)]
-    told: Vec<Uuid>,
+    #[serde(with = "domain::ids::plain")]
+    told: Vec<Id<ids::Run>>,
 }
 
 async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
@@ -69,9 +69,9 @@ async fn take_over(context: &StepContext, at: &mut Step<Memory>) -> Outcome<Stat
 pub(crate) async fn wait_for_others<M, S>(
     context: &StepContext,
     at: &mut Step<M>,
-    booking: Uuid,
+    booking: Id<ids::Booking>,
     workflows: &[&str],
-    told: &mut Vec<Uuid>,
+    told: &mut Vec<Id<ids::Run>>,
 ) -> Result<Option<Next<S>>, StepError> {
     let live = context.services.bookings().live_runs(at.tenant, booking).await?;
     let is_earlier =

@@ -47,7 +47,7 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
     let mailbox = verification::mailbox_to_prove(&row, order.candidate.as_deref());
     let climb =
-        verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run)).await?;
+        verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run.uuid())).await?;
     if let Some(error) = climb.again {
         return Err(error.into());
     }

@@ -9,7 +9,7 @@ mod meeting;
 mod rooms;
 
 use domain::{
-    Reason, Route as Reached, WrittenVia,
+    Id, Reason, Route as Reached, WrittenVia, ids,
     state::{BookingState, ConnectionState},
 };
 use providers::{Event, NewEvent, Remedy};
@@ -162,7 +162,7 @@ async fn refused(at: &mut Step<Memory>, target: &TargetCalendar, error: provider
     }
 }
 
-fn unreachable(connection: uuid::Uuid, error: &providers::Error, own: bool) -> Change {
+fn unreachable(connection: Id<ids::Connection>, error: &providers::Error, own: bool) -> Change {
     Change::Connection(ConnectionChange {
         id: connection,
         state: Some(ConnectionState::Unreachable),
@@ -240,8 +240,8 @@ async fn details(context: &StepContext, at: &Step<Memory>) -> Result<BookingDeta
 /// A booking with everybody who takes part.
 pub(crate) async fn load(
     context: &StepContext,
-    tenant: uuid::Uuid,
-    booking: uuid::Uuid,
+    tenant: Id<ids::Tenant>,
+    booking: Id<ids::Booking>,
 ) -> Result<BookingDetails, StepError> {
     let details = context.services.bookings().details(tenant, booking).await?;
     details.ok_or_else(|| StepError::fail("NOT_FOUND", "The booking no longer exists."))

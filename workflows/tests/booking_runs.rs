@@ -24,7 +24,6 @@ use services::{
     bookings::{BookingReceipt, NewBooking, NewTime},
     grants::Connectors,
 };
-use uuid::Uuid;
 use workflows::Engine;
 
 use crate::{
@@ -75,7 +74,7 @@ impl App {
         self.setup.services.bookings().create(&self.setup.admin(), new, "create").await.unwrap()
     }
 
-    async fn move_to(&self, id: Uuid, from: i64, to: i64, key: &str) -> BookingReceipt {
+    async fn move_to(&self, id: Id<ids::Booking>, from: i64, to: i64, key: &str) -> BookingReceipt {
         let (start, end) = (at(from, 0), at(to, 0));
         let to = NewTime {
             start,
@@ -84,17 +83,12 @@ impl App {
             ignore_unknown: false,
             on_unreadable: services::availability::OnUnreadable::Offer,
         };
-        self.setup
-            .services
-            .bookings()
-            .move_to(&self.setup.admin(), Id::from_uuid(id), to, None, key)
-            .await
-            .unwrap()
+        self.setup.services.bookings().move_to(&self.setup.admin(), id, to, None, key).await.unwrap()
     }
 
-    async fn cancel(&self, id: Uuid) -> BookingReceipt {
+    async fn cancel(&self, id: Id<ids::Booking>) -> BookingReceipt {
         let bookings = self.setup.services.bookings();
-        bookings.cancel(&self.setup.colleague(), Id::from_uuid(id), "Sorry", "cancel").await.unwrap()
+        bookings.cancel(&self.setup.colleague(), id, "Sorry", "cancel").await.unwrap()
     }
 
     /// Works off what is due now.
@@ -103,10 +97,10 @@ impl App {
     }
 
     /// Works until nothing is left to do, moving the clock second by second.
-    async fn work_through(&self, booking: Uuid) {
+    async fn work_through(&self, booking: Id<ids::Booking>) {
         for _ in 0..3_600 {
             self.work().await;
-            let tenant = self.setup.tenant.uuid();
+            let tenant = self.setup.tenant;
             if self.setup.services.bookings().live_runs(tenant, booking).await.unwrap().is_empty() {
                 return;
             }
@@ -115,33 +109,33 @@ impl App {
         panic!("the booking's runs do not end");
     }
 
-    async fn booking(&self, id: Uuid) -> entity::booking::Model {
-        self.setup.services.bookings().get(&self.setup.admin(), Id::from_uuid(id)).await.unwrap()
+    async fn booking(&self, id: Id<ids::Booking>) -> entity::booking::Model {
+        self.setup.services.bookings().get(&self.setup.admin(), id).await.unwrap()
     }
 
-    async fn state(&self, id: Uuid) -> String {
+    async fn state(&self, id: Id<ids::Booking>) -> String {
         self.booking(id).await.state
     }
 
-    async fn code(&self, id: Uuid) -> Option<String> {
+    async fn code(&self, id: Id<ids::Booking>) -> Option<String> {
         let reason = self.booking(id).await.reason?;
         Some(reason["code"].as_str().unwrap().to_owned())
     }
 
-    async fn status(&self, run: Uuid) -> String {
-        let tenant = self.setup.tenant.uuid();
+    async fn status(&self, run: Id<ids::Run>) -> String {
+        let tenant = self.setup.tenant;
         let txn = self.setup.services.store.read(tenant).await.unwrap();
         entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status
     }
 
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
         let connections = self.setup.services.connections();
-        connections.of_holders(self.setup.tenant.uuid(), &[user.uuid()]).await.unwrap().remove(0)
+        connections.of_holders(self.setup.tenant, &[user.any()]).await.unwrap().remove(0)
     }
 
     /// How many events the copies of all calendars hold.
     async fn copies(&self) -> usize {
-        let tenant = self.setup.tenant.uuid();
+        let tenant = self.setup.tenant;
         let txn = self.setup.services.store.read(tenant).await.unwrap();
         entity::calendar_event::of(tenant).all(&txn).await.unwrap().len()
     }
@@ -182,11 +176,11 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     assert_eq!(app.state(id).await, "ROOM_PENDING", "what cannot be read takes nothing back");
     let bookings = app.setup.services.bookings();
     let address = |rows: &[entity::booking_participant::Model]| rows[1].address.clone();
-    let rows = bookings.participants_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let rows = bookings.participants_of(app.setup.tenant, &[id]).await.unwrap();
     app.calendars.answer(&address(&rows), Answer::Accepted);
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
-    let rows = bookings.participants_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let rows = bookings.participants_of(app.setup.tenant, &[id]).await.unwrap();
     assert_eq!(rows[1].answer, "ACCEPTED");
     app.close().await;
 }
@@ -209,8 +203,7 @@ async fn b16_a_room_that_declines_or_is_silent_is_not_called_confirmed(apps: App
         ("ROOM_PENDING", None),
         "it is asked again"
     );
-    let rows =
-        app.setup.services.bookings().participants_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let rows = app.setup.services.bookings().participants_of(app.setup.tenant, &[id]).await.unwrap();
     app.calendars.answer(&rows[1].address, Answer::Declined);
     app.work_through(id).await;
     assert_eq!(
@@ -299,7 +292,7 @@ async fn a_run_that_is_stopped_after_writing_takes_the_event_back(apps: Apps) {
         app.book(NewBooking { rooms: vec![room], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
     app.work().await;
     assert_eq!(app.calendars.events().len(), 1);
-    let (tenant, now) = (app.setup.tenant.uuid(), app.setup.services.now());
+    let (tenant, now) = (app.setup.tenant, app.setup.services.now());
     let txn = app.setup.services.store.write(tenant).await.unwrap();
     queue::jobs::request_cancel(&txn, tenant, receipt.run, now).await.unwrap();
     txn.commit().await.unwrap();
@@ -317,7 +310,7 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
     let organiser = app.setup.person(&[]).await;
     let integration = async || {
         let integrations = app.setup.services.integrations();
-        integrations.by_ids(app.setup.tenant.uuid(), &[app.setup.integration]).await.unwrap().remove(0).state
+        integrations.by_ids(app.setup.tenant, &[app.setup.integration]).await.unwrap().remove(0).state
     };
     app.calendars.close(&app.mailbox_of(organiser).await.address, lost());
     for (hour, closed, expected) in [(10, "no mailbox", "ACTIVE"), (12, DIRECTORY, "FAILING")] {
@@ -354,8 +347,7 @@ async fn a_move_changes_the_event_and_frees_the_old_time(apps: Apps) {
     assert_eq!((row.start_at, row.end_at, row.state.as_str()), (at(14, 0), at(15, 0), "ROOM_PENDING"));
     assert_eq!(app.calendars.events()[0].1.range, range(at(14, 0), at(15, 0)));
     assert_eq!((app.setup.occupied(id).await, app.copies().await), (2, 2));
-    let changes =
-        app.setup.services.bookings().changes_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let changes = app.setup.services.bookings().changes_of(app.setup.tenant, &[id]).await.unwrap();
     let changes: Vec<_> = changes.iter().map(|row| (row.what.as_str(), row.old_start)).collect();
     assert_eq!(changes, [("MOVED", at(10, 0))]);
     app.move_to(id, 16, 17, "again").await;
@@ -397,7 +389,7 @@ async fn a_failed_move_that_is_retried_does_not_take_a_time_that_was_given_away(
     app.work_through(id).await;
     let (bookings, admin) = (app.setup.services.bookings(), app.setup.admin());
     bookings.create(&admin, booking(organiser, at(14, 0), at(15, 0)), "faster").await.unwrap();
-    app.setup.services.runs().retry(&admin, Id::from_uuid(moved.run)).await.unwrap();
+    app.setup.services.runs().retry(&admin, moved.run).await.unwrap();
     app.work_through(id).await;
     assert_eq!(
         (app.status(moved.run).await.as_str(), app.code(id).await.as_deref()),
@@ -413,17 +405,17 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
     let user = app.setup.person(&[]).await;
     let (admin, connections) = (app.setup.admin(), app.setup.services.connections());
     let mailbox = app.mailbox_of(user).await;
-    connections.exclude(&admin, Id::from_uuid(mailbox.id)).await.unwrap();
-    let mut tx = app.setup.services.begin(app.setup.tenant.uuid()).await.unwrap();
+    connections.exclude(&admin, mailbox.id).await.unwrap();
+    let mut tx = app.setup.services.begin(app.setup.tenant).await.unwrap();
     let order = services::run_inputs::Activate { connection: mailbox.id, campaign: None };
     tx.enqueue(services::run_inputs::RunInput::Activate(order), "push", domain::state::Lane::Background)
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    app.work_through(mailbox.id).await;
+    app.work_through(mailbox.id.any().of()).await;
     assert_eq!((app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")), ("EXCLUDED", 0));
-    connections.activate(&admin, Id::from_uuid(mailbox.id)).await.unwrap();
-    app.work_through(mailbox.id).await;
+    connections.activate(&admin, mailbox.id).await.unwrap();
+    app.work_through(mailbox.id.any().of()).await;
     assert_eq!(
         (app.mailbox_of(user).await.state.as_str(), app.calendars.calls("mailbox")),
         ("UNREACHABLE", 1)
@@ -434,7 +426,7 @@ async fn a_mailbox_that_was_left_out_is_not_touched_until_somebody_asks_for_it(a
 async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(apps: Apps) {
     use workflows::reconcile::Reconciler;
     let app = apps.make().await;
-    let (services, tenant) = (&app.setup.services, app.setup.tenant.uuid());
+    let (services, tenant) = (&app.setup.services, app.setup.tenant);
     let (known, other) = (app.setup.person(&[]).await, app.setup.person(&[]).await);
     let (known, other) = (app.mailbox_of(known).await, app.mailbox_of(other).await);
     let change = services::change::IntegrationChange {
@@ -463,17 +455,17 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
 async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out(apps: Apps) {
     use workflows::reconcile::Reconciler;
     let app = apps.make().await;
-    let (services, tenant) = (&app.setup.services, app.setup.tenant.uuid());
+    let (services, tenant) = (&app.setup.services, app.setup.tenant);
     let mailbox = app.setup.person(&[]).await;
     let mailbox = app.mailbox_of(mailbox).await;
     let row =
         async || services.integrations().by_ids(tenant, &[app.setup.integration]).await.unwrap().remove(0);
     app.calendars.close(&mailbox.address, out_of_scope());
-    app.setup.services.connections().activate(&app.setup.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
-    app.work_through(mailbox.id).await;
+    app.setup.services.connections().activate(&app.setup.admin(), mailbox.id).await.unwrap();
+    app.work_through(mailbox.id.any().of()).await;
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!(row().await.state, "DEGRADED", "a mailbox that was active is not");
-    services.connections().exclude(&app.setup.admin(), Id::from_uuid(mailbox.id)).await.unwrap();
+    services.connections().exclude(&app.setup.admin(), mailbox.id).await.unwrap();
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));
     app.close().await;
@@ -510,8 +502,7 @@ async fn a_cancellation_takes_the_event_out_and_frees_the_time(apps: Apps) {
     assert_eq!(app.state(id).await, "CANCELLED", "it was ordered while the event was being written");
     assert_eq!(app.status(cancelled.run).await, RunStatus::Done.as_str());
     assert_eq!((app.calendars.events().len(), app.setup.occupied(id).await, app.copies().await), (0, 0, 0));
-    let changes =
-        app.setup.services.bookings().changes_of(app.setup.tenant, &[Id::from_uuid(id)]).await.unwrap();
+    let changes = app.setup.services.bookings().changes_of(app.setup.tenant, &[id]).await.unwrap();
     assert_eq!(changes.iter().map(|row| row.what.as_str()).collect::<Vec<_>>(), ["CANCELLED"]);
     assert_eq!(app.calendars.calls("create"), 1, "the write had ended before");
     app.close().await;
@@ -551,7 +542,7 @@ async fn a_cancellation_that_is_refused_leaves_the_booking_and_says_why(apps: Ap
     assert_eq!(app.setup.occupied(id).await, 1);
     app.calendars.open(&mailbox);
     let bookings = app.setup.services.bookings();
-    bookings.cancel(&app.setup.admin(), Id::from_uuid(id), "", "once more").await.unwrap();
+    bookings.cancel(&app.setup.admin(), id, "", "once more").await.unwrap();
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CANCELLED");
     app.close().await;

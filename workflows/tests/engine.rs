@@ -22,7 +22,7 @@ mod time;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Clock, Id, TestClock, Timestamp};
+use domain::{Clock, TestClock, Timestamp};
 use entity::Store;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
@@ -78,7 +78,7 @@ async fn begin(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> 
                 external_id,
                 uid,
                 title,
-                connections: vec![at.run],
+                connections: vec![at.run.any().of()],
                 range,
             }));
             Ok(Next::Go(State::Ring))
@@ -186,7 +186,7 @@ async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench)
     bench.clock.advance(chrono::Duration::seconds(16));
     bench.engine.drain().await.unwrap();
     assert_eq!(bench.run(run).await.status, "QUARANTINED");
-    bench.services.runs().retry(&bench.admin(), Id::from_uuid(run)).await.unwrap();
+    bench.services.runs().retry(&bench.admin(), run).await.unwrap();
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     assert_eq!(second.claimed.epoch, zombie.claimed.epoch, "the danger is there");
     let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);

@@ -14,13 +14,12 @@ mod setup;
 use std::sync::Arc;
 
 use chrono::Duration;
-use domain::state::Verdict;
+use domain::{Id, ids, state::Verdict};
 use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
 use services::{
     Change, change::TenantLocale, connections, grants::Connectors, users::UserChange, verification::Check,
 };
-use uuid::Uuid;
 use workflows::{Engine, reconcile::Reconciler};
 
 use crate::{
@@ -65,8 +64,8 @@ fn not_a_calendar() -> Error {
 }
 
 impl App {
-    fn tenant(&self) -> Uuid {
-        self.setup.tenant.uuid()
+    fn tenant(&self) -> Id<ids::Tenant> {
+        self.setup.tenant
     }
 
     /// The connections, in the order in which they were made.
@@ -112,7 +111,7 @@ impl App {
     }
 
     /// The titles of what is kept of a calendar.
-    async fn titles(&self, connection: Uuid) -> Vec<String> {
+    async fn titles(&self, connection: Id<ids::Connection>) -> Vec<String> {
         use entity::calendar_event::{Column, of};
         let txn = self.setup.services.store.read(self.tenant()).await.unwrap();
         let rows = of(self.tenant()).filter(Column::ConnectionId.eq(connection)).order_by_asc(Column::Title);
@@ -132,9 +131,9 @@ impl App {
         self.calendars.read()
     }
 
-    async fn activate(&self, connection: Uuid) {
+    async fn activate(&self, connection: Id<ids::Connection>) {
         let connections = self.setup.services.connections();
-        connections.activate(&self.setup.admin(), domain::Id::from_uuid(connection)).await.unwrap();
+        connections.activate(&self.setup.admin(), connection).await.unwrap();
         self.work().await;
     }
 
@@ -298,7 +297,7 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     let failed = app.setup.connection(None, None, "PENDING").await;
     let stuck = app.setup.connection(None, None, "VERIFYING").await;
     let pending = app.setup.connection(None, None, "PENDING").await;
-    let state = async |id: Uuid| {
+    let state = async |id: Id<ids::Connection>| {
         let rows = app.connections().await;
         rows.into_iter().find(|row| row.id == id).unwrap()
     };
@@ -323,7 +322,7 @@ async fn the_verification_names_the_mailboxes_with_items_that_cannot_be_read(app
     app.setup.read_with(bad.id, &[], &items).await;
     app.belong_to("acme").await;
     let (admin, integrations) = (app.setup.admin(), app.setup.services.integrations());
-    integrations.verify(&admin, domain::Id::from_uuid(app.setup.integration)).await.unwrap();
+    integrations.verify(&admin, app.setup.integration).await.unwrap();
     app.work().await;
     let txn = app.setup.services.store.read(app.tenant()).await.unwrap();
     let row = entity::verification::of(app.tenant()).one(&txn).await.unwrap().unwrap();
@@ -342,7 +341,7 @@ async fn days_stand_in_the_zone_of_the_mailbox_else_of_the_user_else_of_the_tena
     let app = apps.make(1).await;
     let row = app.connections().await[0].clone();
     let (admin, users) = (app.setup.admin(), app.setup.services.users());
-    let user = domain::Id::from_uuid(row.user_id.unwrap());
+    let user = row.user_id.unwrap();
     app.round(16).await;
     assert_eq!(app.calendars.zone(&row.address), None, "nobody has told one");
     app.set(&row, |row| row.watermark = Set(Some("read in no zone".to_owned()))).await;
@@ -380,7 +379,7 @@ async fn an_administrator_decides_which_calendars_of_a_mailbox_count(apps: Apps)
     ];
     app.calendars.list(&all);
     let row = app.connections().await[0].clone();
-    let (admin, id) = (app.setup.admin(), domain::Id::from_uuid(row.id));
+    let (admin, id) = (app.setup.admin(), row.id);
     let connections = || app.setup.services.connections();
     let count = async |ids: Option<&[&str]>, version: Option<i64>| {
         let ids = ids.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());

@@ -48,12 +48,12 @@ impl From<Model> for IssuedToken {
 impl IssuedToken {
     /// Identifier; starts with `tok_`.
     async fn id(&self) -> ID {
-        format_id::<ids::AccessToken>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Identifier of the user whom the token authenticates; starts with `usr_`.
     async fn user_id(&self) -> ID {
-        format_id::<ids::User>(self.0.user_id)
+        format_id(self.0.user_id)
     }
 
     /// Time at which the token was issued.
@@ -72,7 +72,9 @@ impl IssuedToken {
     }
 }
 
-connection!(IssuedToken, Model, IssuedTokenConnection, IssuedTokenEdge, "issued access tokens", |row| row.id);
+connection!(IssuedToken, Model, IssuedTokenConnection, IssuedTokenEdge, "issued access tokens", |row| row
+    .id
+    .uuid());
 
 #[derive(Default)]
 pub struct AccessTokenQuery;

@@ -1,7 +1,7 @@
 //! Audit log: who changed what, and when.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{Permission, ids};
+use domain::Permission;
 use services::{
     audit::{self, AuditFilter},
     entity::audit::Model,
@@ -29,7 +29,7 @@ impl From<Model> for AuditEntry {
 impl AuditEntry {
     /// Identifier; starts with `aud_`.
     async fn id(&self) -> ID {
-        format_id::<ids::AuditEntry>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Sequence number in the hash chain, counted from 1 without gaps.

@@ -33,7 +33,7 @@ impl From<Model> for Campaign {
 impl Campaign {
     /// Identifier; starts with `cmp_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Campaign>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Current state of the campaign.
@@ -72,7 +72,7 @@ impl Campaign {
             let by = ctx.caller().allow(Permission::ConnectionView)?;
             let items = ctx.services().campaigns().items(&by, self.0.id).await?;
             let total = items.len() as u64;
-            let page = slice(items, |item| item.connection_id, args(first, last, after, before)?)?;
+            let page = slice(items, |item| item.connection_id.uuid(), args(first, last, after, before)?)?;
             Ok(CampaignItemConnection::of(page, Some(total)))
         })
         .await
@@ -94,7 +94,7 @@ impl Campaign {
     }
 }
 
-connection!(Campaign, Model, CampaignConnection, CampaignEdge, "campaigns", |row| row.id);
+connection!(Campaign, Model, CampaignConnection, CampaignEdge, "campaigns", |row| row.id.uuid());
 
 /// The result of a campaign for one mailbox.
 #[derive(Description, Debug, Clone)]
@@ -136,7 +136,7 @@ connection!(
     CampaignItemConnection,
     CampaignItemEdge,
     "results of a campaign",
-    |row| row.connection_id
+    |row| row.connection_id.uuid()
 );
 
 /// Progress of a campaign, as numbers of mailboxes.

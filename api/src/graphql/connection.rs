@@ -42,7 +42,7 @@ impl ConnectedMailbox {
 impl ConnectedMailbox {
     /// Identifier; starts with `con_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Connection>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Email address of the mailbox.
@@ -144,7 +144,7 @@ connection!(
     ConnectedMailboxConnection,
     ConnectedMailboxEdge,
     "connected mailboxes",
-    |row| row.id
+    |row| row.id.uuid()
 );
 
 /// What Muster can do with a mailbox, as measured by its last check.
@@ -293,7 +293,7 @@ pub struct ConnectedMailboxFilter {
 impl ConnectedMailboxFilter {
     fn wanted(&self) -> Result<ConnectionScope> {
         let of = |id| parse_id::<ids::Integration>(id, "integration", "integrationId");
-        let integration = self.integration_id.as_ref().map(of).transpose()?.map(Id::uuid);
+        let integration = self.integration_id.as_ref().map(of).transpose()?;
         Ok(ConnectionScope { integration, state: self.state.map(Into::into), rooms: self.rooms })
     }
 }

@@ -78,8 +78,8 @@ pub(super) fn parse_ids<K: Kind>(ids: &[ID], what: &'static str, field: &'static
 }
 
 /// Formats a stored id with its prefix.
-pub(super) fn format_id<K: Kind>(id: uuid::Uuid) -> ID {
-    ID(Id::<K>::from_uuid(id).to_string())
+pub(super) fn format_id<K: Kind>(id: Id<K>) -> ID {
+    ID(id.to_string())
 }
 
 /// Maps an input field of an update: omitted is `None` (keep), null is `Some(None)` (clear).

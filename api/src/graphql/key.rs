@@ -1,7 +1,6 @@
 //! Vendor keys, which only the vendor's staff may see and change.
 
 use async_graphql::{Context, Description, ID, InputObject, Object};
-use domain::ids;
 use services::{
     entity::api_key::Model,
     keys::{self, NewKey},
@@ -30,7 +29,7 @@ impl From<Model> for ApiKey {
 impl ApiKey {
     /// Identifier; starts with `key_`.
     async fn id(&self) -> ID {
-        format_id::<ids::ApiKey>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Display name.
@@ -55,7 +54,7 @@ impl ApiKey {
 
     /// Identifier of the only tenant for which the key may act; null if it may act for any tenant, one per request.
     async fn tenant_id(&self) -> Option<ID> {
-        self.0.tenant_id.map(format_id::<ids::Tenant>)
+        self.0.tenant_id.map(format_id)
     }
 
     /// Time of the last use, to the minute; null if the key has never been used.
@@ -65,7 +64,7 @@ impl ApiKey {
 
     /// Identifier of the key that replaces this one; null if it has not been rotated.
     async fn replaced_by_id(&self) -> Option<ID> {
-        self.0.replaced_by.map(format_id::<ids::ApiKey>)
+        self.0.replaced_by.map(format_id)
     }
 
     /// Time at which the key expires; null for the first key, which the operator sets up and which does not expire.
@@ -79,7 +78,7 @@ impl ApiKey {
     }
 }
 
-connection!(ApiKey, Model, ApiKeyConnection, ApiKeyEdge, "API keys", |row| row.id);
+connection!(ApiKey, Model, ApiKeyConnection, ApiKeyEdge, "API keys", |row| row.id.uuid());
 
 #[derive(Default)]
 pub struct KeyQuery;

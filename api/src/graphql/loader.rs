@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     future::Future,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
@@ -14,38 +15,42 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use uuid::Uuid;
 
 use super::failure::{Failure, Result};
 
-type Found<V> = HashMap<Uuid, V>;
-type Call<V> = Arc<dyn Fn(Vec<Uuid>) -> BoxFuture<'static, services::Result<Found<V>>> + Send + Sync>;
-type Answer<V> = Shared<BoxFuture<'static, Result<Arc<Found<V>>>>>;
-type Open<V> = Mutex<Option<Batch<V>>>;
+type Found<K, V> = HashMap<K, V>;
+type Call<K, V> = Arc<dyn Fn(Vec<K>) -> BoxFuture<'static, services::Result<Found<K, V>>> + Send + Sync>;
+type Answer<K, V> = Shared<BoxFuture<'static, Result<Arc<Found<K, V>>>>>;
+type Open<K, V> = Mutex<Option<Batch<K, V>>>;
+
+/// What values are loaded by: an id.
+pub(super) trait Key: Copy + Ord + Hash + Send + Sync + 'static {}
+
+impl<K: Copy + Ord + Hash + Send + Sync + 'static> Key for K {}
 
 /// Loads values by id, in batches.
-pub(super) struct Loader<V> {
-    call: Call<V>,
-    open: Arc<Open<V>>,
+pub(super) struct Loader<K, V> {
+    call: Call<K, V>,
+    open: Arc<Open<K, V>>,
 }
 
-struct Batch<V> {
-    keys: BTreeSet<Uuid>,
-    answer: Answer<V>,
+struct Batch<K, V> {
+    keys: BTreeSet<K>,
+    answer: Answer<K, V>,
 }
 
-impl<V: Clone + Send + Sync + 'static> Loader<V> {
+impl<K: Key, V: Clone + Send + Sync + 'static> Loader<K, V> {
     /// Creates a loader over a batch call of a use case.
     pub(super) fn new<F, Fut>(call: F) -> Self
     where
-        F: Fn(Vec<Uuid>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = services::Result<Found<V>>> + Send + 'static,
+        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = services::Result<Found<K, V>>> + Send + 'static,
     {
         Self { call: Arc::new(move |keys| call(keys).boxed()), open: Arc::default() }
     }
 
     /// The value with this id; `None` if there is none.
-    pub(super) async fn load(&self, key: Uuid) -> Result<Option<V>> {
+    pub(super) async fn load(&self, key: K) -> Result<Option<V>> {
         let answer = self.join(key);
         // Everybody else of the wave has a turn before anybody drives the batch.
         tokio::task::yield_now().await;
@@ -53,14 +58,14 @@ impl<V: Clone + Send + Sync + 'static> Loader<V> {
     }
 
     /// The value with this id; `None` if there is none or no id is given.
-    pub(super) async fn load_some(&self, key: Option<Uuid>) -> Result<Option<V>> {
+    pub(super) async fn load_some(&self, key: Option<K>) -> Result<Option<V>> {
         match key {
             None => Ok(None),
             Some(key) => self.load(key).await,
         }
     }
 
-    fn join(&self, key: Uuid) -> Answer<V> {
+    fn join(&self, key: K) -> Answer<K, V> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let begin =
             || Batch { keys: BTreeSet::new(), answer: send(self.call.clone(), Arc::downgrade(&self.open)) };
@@ -71,7 +76,7 @@ impl<V: Clone + Send + Sync + 'static> Loader<V> {
 }
 
 /// Closes the open batch and sends it on first poll.
-fn send<V: Clone + Send + Sync + 'static>(call: Call<V>, open: Weak<Open<V>>) -> Answer<V> {
+fn send<K: Key, V: Clone + Send + Sync + 'static>(call: Call<K, V>, open: Weak<Open<K, V>>) -> Answer<K, V> {
     let sent = async move {
         tokio::task::yield_now().await;
         let batch =
@@ -89,11 +94,11 @@ mod tests {
     use super::*;
 
     /// Returns every odd id as its own value and records the size of each batch.
-    fn odd(asked: &Arc<Mutex<Vec<usize>>>) -> Loader<u128> {
+    fn odd(asked: &Arc<Mutex<Vec<usize>>>) -> Loader<u128, u128> {
         let asked = asked.clone();
         Loader::new(move |keys| {
             asked.lock().unwrap().push(keys.len());
-            let odd = keys.into_iter().map(|key| (key, key.as_u128())).filter(|(_, n)| n % 2 == 1);
+            let odd = keys.into_iter().map(|key| (key, key)).filter(|(_, n)| n % 2 == 1);
             std::future::ready(Ok(odd.collect()))
         })
     }
@@ -102,8 +107,7 @@ mod tests {
     async fn everybody_of_one_wave_shares_one_call() {
         let asked = Arc::default();
         let loader = odd(&asked);
-        let wave =
-            |range: std::ops::Range<u128>| join_all(range.map(|n| loader.load(Uuid::from_u128(n % 50))));
+        let wave = |range: std::ops::Range<u128>| join_all(range.map(|n| loader.load(n % 50)));
         let found: Vec<_> = wave(0..100).await.into_iter().map(Result::unwrap).collect();
         assert_eq!((found[3], found[53], found[4]), (Some(3), Some(3), None));
         wave(0..3).await;
@@ -115,10 +119,10 @@ mod tests {
     async fn one_who_goes_away_leaves_nobody_behind() {
         let asked = Arc::default();
         let loader = odd(&asked);
-        let mut gone = Box::pin(loader.load(Uuid::from_u128(1)));
+        let mut gone = Box::pin(loader.load(1));
         assert!(futures::poll!(&mut gone).is_pending());
         drop(gone);
-        assert_eq!(loader.load(Uuid::from_u128(3)).await.unwrap(), Some(3));
+        assert_eq!(loader.load(3).await.unwrap(), Some(3));
     }
 
     struct Number(u128);
@@ -126,8 +130,8 @@ mod tests {
     #[async_graphql::Object]
     impl Number {
         async fn next(&self, ctx: &async_graphql::Context<'_>) -> Vec<Self> {
-            let loader: &Loader<u128> = ctx.data_unchecked();
-            let own = loader.load(Uuid::from_u128(self.0)).await.unwrap();
+            let loader: &Loader<u128, u128> = ctx.data_unchecked();
+            let own = loader.load(self.0).await.unwrap();
             own.map(|n| Self(n + 200)).into_iter().collect()
         }
     }

@@ -1,13 +1,13 @@
 //! The data loaders of a request.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use async_graphql::{
     Request, ServerResult,
     extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
 };
 use async_trait::async_trait;
-use domain::{Caller, Id};
+use domain::{AnyId, Caller, Id, ids};
 use services::{
     Services,
     entity::{
@@ -15,34 +15,33 @@ use services::{
         tenant_user,
     },
 };
-use uuid::Uuid;
 
 use super::loader::Loader;
 
 /// The data loaders of one request, all limited to the request's tenant.
 pub(super) struct Loaders {
-    pub(super) users: Loader<tenant_user::Model>,
-    pub(super) rooms: Loader<room::Model>,
-    pub(super) integrations: Loader<integration::Model>,
-    pub(super) connections: Loader<connection::Model>,
-    pub(super) runs: Loader<run::Model>,
+    pub(super) users: Loader<Id<ids::User>, tenant_user::Model>,
+    pub(super) rooms: Loader<Id<ids::Room>, room::Model>,
+    pub(super) integrations: Loader<Id<ids::Integration>, integration::Model>,
+    pub(super) connections: Loader<Id<ids::Connection>, connection::Model>,
+    pub(super) runs: Loader<Id<ids::Run>, run::Model>,
     /// Connections by the user or room that owns the mailbox.
-    pub(super) mailboxes: Loader<Vec<connection::Model>>,
+    pub(super) mailboxes: Loader<AnyId, Vec<connection::Model>>,
     /// Roles by the user who holds them.
-    pub(super) roles: Loader<Vec<role::Model>>,
+    pub(super) roles: Loader<Id<ids::User>, Vec<role::Model>>,
     /// Service accounts by integration.
-    pub(super) service_accounts: Loader<Vec<service_account::Model>>,
+    pub(super) service_accounts: Loader<Id<ids::Integration>, Vec<service_account::Model>>,
     /// Participants by booking.
-    pub(super) participants: Loader<Vec<booking_participant::Model>>,
+    pub(super) participants: Loader<Id<ids::Booking>, Vec<booking_participant::Model>>,
     /// Moves and cancellations by booking.
-    pub(super) changes: Loader<Vec<booking_change::Model>>,
+    pub(super) changes: Loader<Id<ids::Booking>, Vec<booking_change::Model>>,
 }
 
 /// Creates a loader of single models by their own ids: `one!(services, |keys| call)`.
 macro_rules! one {
     ($services:ident, $keys:ident => $call:expr) => {{
         let $services = $services.clone();
-        Loader::new(move |$keys: Vec<Uuid>| {
+        Loader::new(move |$keys: Vec<_>| {
             let $services = $services.clone();
             async move { Ok($call.await?.into_iter().map(|row| (row.id, row)).collect()) }
         })
@@ -53,7 +52,7 @@ macro_rules! one {
 macro_rules! many {
     ($services:ident, $keys:ident => $call:expr, $of:expr) => {{
         let $services = $services.clone();
-        Loader::new(move |$keys: Vec<Uuid>| {
+        Loader::new(move |$keys: Vec<_>| {
             let $services = $services.clone();
             async move { Ok(grouped($call.await?, $of)) }
         })
@@ -63,46 +62,38 @@ macro_rules! many {
 impl Loaders {
     /// Loaders for the caller's tenant. For a caller without a tenant they find nothing.
     fn new(services: &Services, caller: Option<&Caller>) -> Self {
-        let tenant = caller.and_then(|caller| caller.tenant).unwrap_or(Id::from_uuid(Uuid::nil()));
-        let row = tenant.uuid();
+        let tenant = caller.and_then(|caller| caller.tenant).unwrap_or_default();
         Self {
-            users: one!(services, keys => services.users().by_ids(tenant, &ids(&keys))),
-            rooms: one!(services, keys => services.rooms().by_ids(tenant, &ids(&keys))),
-            integrations: one!(services, keys => services.integrations().by_ids(row, &keys)),
-            connections: one!(services, keys => services.connections().by_ids(row, &keys)),
-            runs: one!(services, keys => services.runs().by_ids(tenant, &ids(&keys))),
-            mailboxes: many!(services, keys => services.connections().of_holders(row, &keys), |row| {
-                row.user_id.or(row.room_id)
+            users: one!(services, keys => services.users().by_ids(tenant, &keys)),
+            rooms: one!(services, keys => services.rooms().by_ids(tenant, &keys)),
+            integrations: one!(services, keys => services.integrations().by_ids(tenant, &keys)),
+            connections: one!(services, keys => services.connections().by_ids(tenant, &keys)),
+            runs: one!(services, keys => services.runs().by_ids(tenant, &keys)),
+            mailboxes: many!(services, keys => services.connections().of_holders(tenant, &keys), |row| {
+                row.user_id.map(Id::any).or(row.room_id.map(Id::any))
             }),
             roles: {
                 let services = services.clone();
-                Loader::new(move |keys: Vec<Uuid>| {
+                Loader::new(move |keys: Vec<_>| {
                     let services = services.clone();
-                    async move {
-                        let roles = services.roles().of_users(tenant, &ids(&keys)).await?;
-                        Ok(roles.into_iter().map(|(user, roles)| (user.uuid(), roles)).collect())
-                    }
+                    async move { Ok(services.roles().of_users(tenant, &keys).await?.into_iter().collect()) }
                 })
             },
-            service_accounts: many!(services, keys => services.service_accounts().of(row, &keys), |row| {
+            service_accounts: many!(services, keys => services.service_accounts().of(tenant, &keys), |row| {
                 Some(row.integration_id)
             }),
-            participants: many!(services, keys => services.bookings().participants_of(tenant, &ids(&keys)), |row| {
+            participants: many!(services, keys => services.bookings().participants_of(tenant, &keys), |row| {
                 Some(row.booking_id)
             }),
-            changes: many!(services, keys => services.bookings().changes_of(tenant, &ids(&keys)), |row| {
+            changes: many!(services, keys => services.bookings().changes_of(tenant, &keys), |row| {
                 Some(row.booking_id)
             }),
         }
     }
 }
 
-fn ids<K: domain::Kind>(keys: &[Uuid]) -> Vec<Id<K>> {
-    keys.iter().copied().map(Id::from_uuid).collect()
-}
-
-fn grouped<V>(rows: Vec<V>, of: impl Fn(&V) -> Option<Uuid>) -> HashMap<Uuid, Vec<V>> {
-    let mut groups: HashMap<Uuid, Vec<V>> = HashMap::new();
+fn grouped<K: Eq + Hash, V>(rows: Vec<V>, of: impl Fn(&V) -> Option<K>) -> HashMap<K, Vec<V>> {
+    let mut groups: HashMap<K, Vec<V>> = HashMap::new();
     for row in rows {
         if let Some(key) = of(&row) {
             groups.entry(key).or_default().push(row);

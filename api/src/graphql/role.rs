@@ -33,7 +33,7 @@ impl From<Model> for Role {
 impl Role {
     /// Identifier; starts with `rol_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Role>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Display name; unique within the tenant.
@@ -80,7 +80,7 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Role> {
     let by = ctx.caller().allow(domain::Permission::RoleEdit)?;
     let id = parse_id::<ids::Role>(id, "role", "id")?;
     let roles = ctx.services().roles().list(&by).await?;
-    let role = roles.into_iter().find(|role| role.id == id.uuid());
+    let role = roles.into_iter().find(|role| role.id == id);
     Ok(role.ok_or_else(|| services::Error::not_found("role"))?.into())
 }
 

@@ -3,7 +3,6 @@
 use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::{Allowed, Id, Permission, ids};
 use services::{entity::room::Model, rooms::Filter};
-use uuid::Uuid;
 
 use super::{
     connection::ConnectedMailbox,
@@ -27,7 +26,7 @@ impl From<Model> for Room {
 impl Room {
     /// Identifier; starts with `rom_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Room>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Email address of the mailbox.
@@ -65,7 +64,7 @@ impl Room {
     async fn connected_mailbox(&self, ctx: &Context<'_>) -> Option<Result<ConnectedMailbox>> {
         null_if_missing(async {
             ctx.caller().allow(Permission::ConnectionView)?;
-            let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await?.unwrap_or_default();
+            let mailboxes = ctx.loaders().mailboxes.load(self.0.id.any()).await?.unwrap_or_default();
             let of_integration = |row: &&_| same_integration(row, &self.0);
             let row = mailboxes.iter().find(of_integration).cloned();
             Ok(row.ok_or_else(|| services::Error::not_found("connection"))?.into())
@@ -78,7 +77,7 @@ fn same_integration(connection: &services::entity::connection::Model, room: &Mod
     connection.integration_id == room.integration_id
 }
 
-connection!(Room, Model, RoomConnection, RoomEdge, "rooms", |row| row.id);
+connection!(Room, Model, RoomConnection, RoomEdge, "rooms", |row| row.id.uuid());
 
 /// Selects rooms. A room must match every field that is given.
 #[derive(Default, InputObject)]
@@ -110,18 +109,18 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Room> {
 }
 
 /// A room that another object refers to. Whoever may see that object may see the room.
-pub(super) async fn referred(ctx: &Context<'_>, id: Option<Uuid>) -> Option<Result<Room>> {
+pub(super) async fn referred(ctx: &Context<'_>, id: Option<Id<ids::Room>>) -> Option<Result<Room>> {
     ctx.loaders().rooms.load_some(id).await.map(|room| room.map(Room)).transpose()
 }
 
 /// One page of the rooms of an integration.
 pub(super) async fn of_integration(
     ctx: &Context<'_>,
-    integration: Uuid,
+    integration: Id<ids::Integration>,
     page: services::PageArgs,
 ) -> Result<RoomConnection> {
     let by = may_see(ctx)?;
-    let filter = Filter { integration: Some(Id::from_uuid(integration)), ..Filter::default() };
+    let filter = Filter { integration: Some(integration), ..Filter::default() };
     Ok(RoomConnection::of(ctx.services().rooms().list(&by, filter, page).await?, None))
 }
 

@@ -1,7 +1,7 @@
 //! Runs of workflows: their history and diagram, and mutations to retry, cancel and signal them.
 
 use async_graphql::{Context, Description, ID, InputObject, Json, Object};
-use domain::{Allowed, Id, Permission, access::Denied, ids};
+use domain::{Allowed, AnyId, Id, Permission, access::Denied, ids};
 use services::{
     Refusal,
     entity::{run::Model, run_history},
@@ -35,11 +35,11 @@ impl Run {
     fn about(&self) -> ID {
         let subject = self.0.subject;
         match self.0.workflow.as_str() {
-            "connect_integration" | "verify_integration" => format_id::<ids::Integration>(subject),
-            "campaign" => format_id::<ids::Campaign>(subject),
-            "activate_mailbox" => format_id::<ids::Connection>(subject),
-            "write_booking" | "move_booking" | "cancel_booking" => format_id::<ids::Booking>(subject),
-            _ => format_id::<ids::Row>(subject),
+            "connect_integration" | "verify_integration" => format_id(subject.of::<ids::Integration>()),
+            "campaign" => format_id(subject.of::<ids::Campaign>()),
+            "activate_mailbox" => format_id(subject.of::<ids::Connection>()),
+            "write_booking" | "move_booking" | "cancel_booking" => format_id(subject.of::<ids::Booking>()),
+            _ => format_id(subject.of::<ids::Row>()),
         }
     }
 }
@@ -48,7 +48,7 @@ impl Run {
 impl Run {
     /// Identifier; starts with `run_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Run>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Name of the workflow, as listed in `workflows`.
@@ -122,9 +122,9 @@ impl Run {
     ) -> Option<Result<RunStepConnection>> {
         null_if_missing(async {
             let by = ctx.caller().allow(Permission::RunView)?;
-            let steps = ctx.services().runs().history(&by, Id::from_uuid(self.0.id)).await?;
+            let steps = ctx.services().runs().history(&by, self.0.id).await?;
             let total = steps.len() as u64;
-            let page = slice(steps, |step| step.id, args(first, last, after, before)?)?;
+            let page = slice(steps, |step| step.id.uuid(), args(first, last, after, before)?)?;
             Ok(RunStepConnection::of(page, Some(total)))
         })
         .await
@@ -152,7 +152,7 @@ impl Run {
     }
 }
 
-connection!(Run, Model, RunConnection, RunEdge, "runs", |row| row.id);
+connection!(Run, Model, RunConnection, RunEdge, "runs", |row| row.id.uuid());
 
 /// One committed step of a run.
 #[derive(Description, Debug, Clone)]
@@ -202,11 +202,13 @@ impl RunStep {
     }
 }
 
-connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps of a run", |row| row.id);
+connection!(RunStep, run_history::Model, RunStepConnection, RunStepEdge, "steps of a run", |row| row
+    .id
+    .uuid());
 
 /// The run that a mutation has just enqueued, visible to whoever started it.
-pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Uuid) -> Result<Run> {
-    Ok(ctx.services().runs().get(by, Id::from_uuid(run)).await?.into())
+pub(super) async fn of(ctx: &Context<'_>, by: &Allowed, run: Id<ids::Run>) -> Result<Run> {
+    Ok(ctx.services().runs().get(by, run).await?.into())
 }
 
 /// The run with this id in the caller's tenant: any run with `RUN_VIEW`, otherwise only runs that the caller started.
@@ -280,8 +282,8 @@ impl RunQuery {
 }
 
 /// Parses an id with any prefix.
-fn any(id: &ID) -> Result<Uuid> {
-    let uuid = id.split_once('_').and_then(|(_, digits)| Uuid::try_parse(digits).ok());
+fn any(id: &ID) -> Result<AnyId> {
+    let uuid = id.split_once('_').and_then(|(_, digits)| Uuid::try_parse(digits).ok()).map(AnyId::from_uuid);
     Ok(uuid.ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such subject.").at("subjectId"))?)
 }
 

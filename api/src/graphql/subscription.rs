@@ -2,9 +2,8 @@
 
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
-use domain::{Id, Permission, ids, state::RunStatus};
+use domain::{Id, Kind, Permission, ids, state::RunStatus};
 use services::{PageArgs, bookings, connections::ConnectionScope, events::topic, runs::RunFilter};
-use uuid::Uuid;
 
 use super::{
     booking::{self, Booking},
@@ -14,33 +13,34 @@ use super::{
     failure::Result,
     integration::{self, Integration},
     run::{self, Run},
-    watch::{self, EventStream, Listener, Watched},
+    watch::{self, EventStream, Listener, Watched, WatchedPage},
 };
 
 /// Arguments of the next full page of a list that is sent page by page.
-fn next(after: Option<Uuid>) -> PageArgs {
-    PageArgs { first: Some(100), after, ..PageArgs::default() }
+fn next<K: Kind>(after: Option<Id<K>>) -> PageArgs {
+    PageArgs { first: Some(100), after: after.map(Id::uuid), ..PageArgs::default() }
 }
 
 /// Watches the tenant's connections, or those of one integration.
 #[derive(Clone)]
-struct Connections(Option<Uuid>);
+struct Connections(Option<Id<ids::Integration>>);
 
 #[async_trait]
 impl Watched for Connections {
     type Item = ConnectedMailbox;
+    type Kind = ids::Connection;
 
-    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<ConnectedMailbox>> {
+    async fn one(&self, listener: Listener, id: Id<ids::Connection>) -> Result<Option<ConnectedMailbox>> {
         let by = listener.caller.allow(Permission::ConnectionView)?;
-        let row = listener.services.connections().get(&by, Id::from_uuid(id)).await?;
+        let row = listener.services.connections().get(&by, id).await?;
         Ok(self.0.is_none_or(|only| row.integration_id == only).then(|| row.into()))
     }
 
     async fn page(
         &self,
         listener: Listener,
-        after: Option<Uuid>,
-    ) -> Result<(Vec<ConnectedMailbox>, Option<Uuid>)> {
+        after: Option<Id<ids::Connection>>,
+    ) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow(Permission::ConnectionView)?;
         let wanted = ConnectionScope { integration: self.0, ..ConnectionScope::default() };
         let page = listener.services.connections().list(&by, &wanted, next(after)).await?;
@@ -56,12 +56,13 @@ struct Bookings;
 #[async_trait]
 impl Watched for Bookings {
     type Item = Booking;
+    type Kind = ids::Booking;
 
-    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Booking>> {
-        booking::visible(&listener.services, &listener.caller, Id::from_uuid(id)).await.map(Some)
+    async fn one(&self, listener: Listener, id: Id<ids::Booking>) -> Result<Option<Booking>> {
+        booking::visible(&listener.services, &listener.caller, id).await.map(Some)
     }
 
-    async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Booking>, Option<Uuid>)> {
+    async fn page(&self, listener: Listener, after: Option<Id<ids::Booking>>) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow(Permission::BookingView)?;
         let filter = bookings::Filter { from: Some(listener.services.now()), ..bookings::Filter::default() };
         let page = listener.services.bookings().list(&by, filter, next(after)).await?;
@@ -77,14 +78,15 @@ struct ParkedRuns;
 #[async_trait]
 impl Watched for ParkedRuns {
     type Item = Run;
+    type Kind = ids::Run;
 
-    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Run>> {
+    async fn one(&self, listener: Listener, id: Id<ids::Run>) -> Result<Option<Run>> {
         let by = listener.caller.allow(Permission::RunView)?;
-        let run = listener.services.runs().get(&by, Id::from_uuid(id)).await?;
+        let run = listener.services.runs().get(&by, id).await?;
         Ok((run.status == RunStatus::Quarantined.as_str()).then(|| run.into()))
     }
 
-    async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Run>, Option<Uuid>)> {
+    async fn page(&self, listener: Listener, after: Option<Id<ids::Run>>) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow(Permission::RunView)?;
         let filter = RunFilter { status: Some(RunStatus::Quarantined), ..RunFilter::default() };
         let page = listener.services.runs().list(&by, filter, next(after)).await?;
@@ -112,7 +114,7 @@ impl Subscription {
         let id = parse_id(&id, "integration", "id")?;
         let read =
             move |at: Listener| async move { integration::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id, read).await
     }
 
     /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
@@ -125,7 +127,7 @@ impl Subscription {
     ) -> Result<EventStream<ConnectedMailbox>> {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
-        let only = integration_id.map(of).transpose()?.map(Id::uuid);
+        let only = integration_id.map(of).transpose()?;
         Ok(watch::many(Listener::of(ctx), &by, topic::CONNECTION, Connections(only)))
     }
 
@@ -138,7 +140,7 @@ impl Subscription {
         let by = ctx.caller().allow(Permission::ConnectionView)?;
         let id = parse_id(&id, "campaign", "id")?;
         let read = move |at: Listener| async move { campaign::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id, read).await
     }
 
     /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
@@ -154,7 +156,7 @@ impl Subscription {
         };
         let id = parse_id(&id, "booking", "id")?;
         let read = move |at: Listener| async move { booking::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::BOOKING, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::BOOKING, id, read).await
     }
 
     /// Sends a run now, and again after every step. Needs `RUN_VIEW` unless the caller started the run.
@@ -166,7 +168,7 @@ impl Subscription {
         let by = require_member(ctx.caller())?;
         let id = parse_id(&id, "run", "id")?;
         let read = move |at: Listener| async move { run::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::RUN, id.uuid(), read).await
+        watch::one(Listener::of(ctx), &by, topic::RUN, id, read).await
     }
 
     /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:

@@ -1,7 +1,7 @@
 //! Tenants: customer organisations with their plan, features and return URLs.
 
 use async_graphql::{Context, Description, ID, InputObject, MaybeUndefined, Object};
-use domain::{Id, ids};
+use domain::ids;
 use services::{
     entity::tenant::Model,
     tenants::{NewTenant, TenantChange},
@@ -30,7 +30,7 @@ impl From<Model> for Tenant {
 impl Tenant {
     /// Identifier; starts with `ten_`.
     pub(super) async fn id(&self) -> ID {
-        format_id::<ids::Tenant>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Display name.
@@ -45,7 +45,7 @@ impl Tenant {
 
     /// Features that the tenant can use: those that the vendor's staff have switched on and the plan includes.
     async fn features(&self, ctx: &Context<'_>) -> Option<Result<Vec<Feature>>> {
-        let features = ctx.services().tenants().features(Id::from_uuid(self.0.id)).await;
+        let features = ctx.services().tenants().features(self.0.id).await;
         Some(features.map(|all| all.into_iter().map(Feature::from).collect()).map_err(Failure::from))
     }
 
@@ -77,7 +77,7 @@ impl Tenant {
     }
 }
 
-connection!(Tenant, Model, TenantConnection, TenantEdge, "tenants", |row| row.id);
+connection!(Tenant, Model, TenantConnection, TenantEdge, "tenants", |row| row.id.uuid());
 
 /// The caller's own tenant; any tenant for the vendor's staff.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Tenant> {
@@ -86,7 +86,7 @@ pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Tenant> {
         return Ok(ctx.services().tenants().by_id(&staff, id).await?.into());
     }
     let own = ctx.services().tenants().get(&require_member(ctx.caller())?).await?;
-    if own.id == id.uuid() { Ok(own.into()) } else { Err(services::Error::not_found("tenant").into()) }
+    if own.id == id { Ok(own.into()) } else { Err(services::Error::not_found("tenant").into()) }
 }
 
 #[derive(Default)]

@@ -8,13 +8,12 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_graphql::Context;
 use async_trait::async_trait;
-use domain::{Allowed, Caller};
+use domain::{Allowed, AnyId, Caller, Id, Kind};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
 };
 use services::{Services, events::WatchEvent};
-use uuid::Uuid;
 
 use super::{
     context::{ContextExt, with_current_permissions},
@@ -67,7 +66,7 @@ pub(super) async fn one<T, F, Fut>(
     listener: Listener,
     by: &Allowed,
     topic: &'static str,
-    id: Uuid,
+    id: impl Into<AnyId>,
     read: F,
 ) -> Result<EventStream<T>>
 where
@@ -75,7 +74,7 @@ where
     F: Fn(Listener) -> Fut + Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<T>> + Send + 'static,
 {
-    let heard = listener.watch(by, topic);
+    let (id, heard) = (id.into(), listener.watch(by, topic));
     let present = listener.in_time(read(listener.clone())).await?;
     let concerns = move |heard: &WatchEvent| match heard {
         WatchEvent::Changed { subject, .. } => *subject == id,
@@ -93,13 +92,18 @@ where
 pub(super) trait Watched: Clone + Send + Sync + 'static {
     /// The type of the events.
     type Item: Send + 'static;
+    /// The kind of the objects' ids.
+    type Kind: Kind;
 
     /// One object by id; `None` if the subscription does not include it.
-    async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Self::Item>>;
+    async fn one(&self, listener: Listener, id: Id<Self::Kind>) -> Result<Option<Self::Item>>;
 
     /// A page of the objects that are sent first, and the id after which the next page starts.
-    async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Self::Item>, Option<Uuid>)>;
+    async fn page(&self, listener: Listener, after: Option<Id<Self::Kind>>) -> Result<WatchedPage<Self>>;
 }
+
+/// Objects, and the id after which the next page starts; `None` after the last one.
+pub(super) type WatchedPage<W> = (Vec<<W as Watched>::Item>, Option<Id<<W as Watched>::Kind>>);
 
 /// Streams many objects: all of them now, then each that changes.
 pub(super) fn many<W: Watched>(
@@ -112,12 +116,12 @@ pub(super) fn many<W: Watched>(
     let heard = stream::once(future::ready(WatchEvent::Lagged)).chain(listener.watch(by, topic));
     let items = heard.flat_map(move |heard| match heard {
         WatchEvent::Lagged => all(listener.clone(), watched.clone()),
-        WatchEvent::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject),
+        WatchEvent::Changed { subject, .. } => changed(listener.clone(), watched.clone(), subject.of()),
     });
     until_failure(items).boxed()
 }
 
-fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> EventStream<W::Item> {
+fn changed<W: Watched>(listener: Listener, watched: W, id: Id<W::Kind>) -> EventStream<W::Item> {
     let read = async move {
         let read = listener.in_time(async { watched.one(listener.now().await?, id).await }).await;
         match read {
@@ -131,7 +135,7 @@ fn changed<W: Watched>(listener: Listener, watched: W, id: Uuid) -> EventStream<
 
 /// All objects, page by page; each page is read when the previous one has been sent.
 fn all<W: Watched>(listener: Listener, watched: W) -> EventStream<W::Item> {
-    let pages = stream::unfold(Some(None), move |place: Option<Option<Uuid>>| {
+    let pages = stream::unfold(Some(None), move |place: Option<Option<Id<W::Kind>>>| {
         let (listener, watched) = (listener.clone(), watched.clone());
         async move {
             let after = place?;

@@ -132,7 +132,7 @@ impl Scene {
         let integration = setup.integration(tenant).await;
         let second = setup.integration_named(tenant, "Second").await;
         let waiting = setup.integration_named(tenant, "Waiting").await;
-        setup.become_(tenant, waiting.uuid(), IntegrationState::AwaitingAuthorization).await;
+        setup.become_(tenant, waiting, IntegrationState::AwaitingAuthorization).await;
         let dav = setup.integration_named(tenant, "Dav").await;
         let ada = setup.person(tenant, integration, "ada").await;
         let ben = setup.person(tenant, integration, "ben").await;
@@ -143,9 +143,8 @@ impl Scene {
             .await;
         // Addresses make those who have them reachable.
         scene.sql("UPDATE tenant_user SET calendar_address = email").await;
-        let of_ada =
-            scene.setup.services.connections().of_holders(tenant.uuid(), &[ada.uuid()]).await.unwrap();
-        let connection = Id::<ids::Connection>::from_uuid(of_ada[0].id);
+        let of_ada = scene.setup.services.connections().of_holders(tenant, &[ada.any()]).await.unwrap();
+        let connection = of_ada[0].id;
         let ids = [
             ("tenant", tenant.to_string()),
             ("integration", integration.to_string()),
@@ -165,7 +164,7 @@ impl Scene {
     }
 
     async fn sql(&self, sql: &str) {
-        let txn = self.setup.services.store.write(self.tenant.uuid()).await.unwrap();
+        let txn = self.setup.services.store.write(self.tenant).await.unwrap();
         txn.execute_unprepared(sql).await.unwrap();
         txn.commit().await.unwrap();
     }

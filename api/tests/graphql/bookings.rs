@@ -73,7 +73,7 @@ async fn a_booking_is_moved_and_cancelled_by_whoever_may() {
     let made =
         setup.ask(&made_by, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
     let written = BookingChange {
-        id: made["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap().uuid(),
+        id: made["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap(),
         state: Some(domain::state::BookingState::Confirmed),
         ..BookingChange::default()
     };
@@ -109,22 +109,22 @@ async fn s4_7_a_booking_through_the_service_account_is_marked_and_names_its_orga
     let integration = setup.integration(tenant).await;
     let anna = setup.person(tenant, integration, "anna").await;
     let mailbox = Change::ServiceMailbox {
-        integration: integration.uuid(),
+        integration,
         address: "service@acme.example".to_owned(),
         name: "Service".to_owned(),
     };
     setup.change(tenant, vec![mailbox]).await;
     let admin = setup.user(tenant, StandardRole::Administrator).await;
     let made = setup.ask(&admin, CREATE, input(anna, &[], 9, "k1")).await["createBooking"]["booking"].clone();
-    let accounts = setup.services.service_accounts().of(tenant.uuid(), &[integration.uuid()]).await.unwrap();
+    let accounts = setup.services.service_accounts().of(tenant, &[integration]).await.unwrap();
     let via = WriteTarget {
         written_via: domain::WrittenVia::ServiceAccount,
-        integration: integration.uuid(),
+        integration,
         service_account: Some(accounts[0].id),
         mailbox: "service@acme.example".to_owned(),
     };
     let id = made["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap();
-    let change = BookingChange { id: id.uuid(), via: Some(via), ..BookingChange::default() };
+    let change = BookingChange { id, via: Some(via), ..BookingChange::default() };
     setup.change(tenant, vec![Change::Booking(change)]).await;
     let query = "query($id: ID!) { booking(id: $id) {
         writtenVia serviceAccountLabel organiserLine mailbox serviceAccount { address isCurrent } organiser { name }

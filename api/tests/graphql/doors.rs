@@ -146,11 +146,11 @@ impl Scene {
         let email = "boss@acme.example".to_owned();
         let new =
             NewUser { email, name: "Boss".to_owned(), roles: vec![administrator], ..NewUser::default() };
-        let boss = Id::from_uuid(setup.services.users().create(&by, new).await.unwrap().id);
+        let boss = setup.services.users().create(&by, new).await.unwrap().id;
         let token = setup.services.access().issue(&setup.staff, tenant, boss, None).await.unwrap().token;
         let everything: BTreeSet<_> = within_a_tenant().collect();
         let new = NewRole { name: "Powers".to_owned(), permissions: everything };
-        let powers = Id::from_uuid(setup.services.roles().create(&by, new).await.unwrap().id);
+        let powers = setup.services.roles().create(&by, new).await.unwrap().id;
         let key = services::keys::NewKey {
             name: "back end".to_owned(),
             permissions: Permission::ALL.iter().copied().collect(),
@@ -158,7 +158,7 @@ impl Scene {
             expires_at: None,
         };
         let (row, key_secret) = setup.services.keys().create(&setup.staff, key).await.unwrap();
-        let key = Id::from_uuid(row.id);
+        let key = row.id;
         let issuer = setup.issuer(tenant, boss, "boss").await;
         Self { setup, tenant, boss, boss_token: token, key, key_secret, powers, issuer }
     }
@@ -188,13 +188,13 @@ impl Scene {
         let linked = issuers.identities(&by, self.issuer, args).await.unwrap().items;
         assert!(linked.len() == 1 && linked[0].subject == "boss", "{what}: {linked:?}");
         let roles = self.setup.services.roles().list(&by).await.unwrap();
-        for role in roles.iter().filter(|role| !role.standard && role.id != self.powers.uuid()) {
+        for role in roles.iter().filter(|role| !role.standard && role.id != self.powers) {
             let allows = services::roles::permissions_in(role);
             assert!(allows.len() <= 1, "{what}: a role with more than one permission: {allows:?}");
         }
         let users = self.setup.services.users().list(&by, services::PageArgs::default()).await.unwrap().items;
-        for user in users.iter().filter(|user| user.id != self.boss.uuid()) {
-            let held = self.setup.services.roles().permissions_of(self.tenant, Id::from_uuid(user.id)).await;
+        for user in users.iter().filter(|user| user.id != self.boss) {
+            let held = self.setup.services.roles().permissions_of(self.tenant, user.id).await;
             assert!(held.unwrap().unwrap().len() <= 1, "{what}: somebody else may do more");
         }
     }

@@ -30,7 +30,6 @@ use services::{
 };
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use crate::stub::Stub;
 
@@ -95,7 +94,7 @@ impl Setup {
             time_zone: None,
             language: None,
         };
-        let tenant = Id::from_uuid(self.services.tenants().create(&self.staff, new).await.unwrap().id);
+        let tenant = self.services.tenants().create(&self.staff, new).await.unwrap().id;
         let feature = Feature::ServiceAccount;
         self.services.tenants().set_feature(&self.staff, tenant, feature, true).await.unwrap();
         tenant
@@ -125,7 +124,7 @@ impl Setup {
         let name = self.services.ids.uuid().to_string();
         let new = NewRole { name, permissions: permissions.iter().copied().collect() };
         let role = self.services.roles().create(&self.allowed(tenant), new).await.unwrap();
-        self.holder(tenant, Id::from_uuid(role.id)).await
+        self.holder(tenant, role.id).await
     }
 
     async fn holder(&self, tenant: Id<ids::Tenant>, role: Id<ids::Role>) -> Caller {
@@ -133,19 +132,19 @@ impl Setup {
         let new =
             NewUser { email: format!("{name}@acme.example"), name, roles: vec![role], ..NewUser::default() };
         let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
-        self.caller(tenant, Id::from_uuid(user.id)).await
+        self.caller(tenant, user.id).await
     }
 
     /// A role of a tenant, by its name.
     pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
         let roles = self.services.roles().list(&self.allowed(tenant)).await.unwrap();
-        Id::from_uuid(roles.iter().find(|role| role.name == name).unwrap().id)
+        roles.iter().find(|role| role.name == name).unwrap().id
     }
 
     /// The first role of a user.
     pub async fn role_of(&self, tenant: Id<ids::Tenant>, user: Id<ids::User>) -> Id<ids::Role> {
         let held = self.services.roles().of_users(tenant, &[user]).await.unwrap();
-        Id::from_uuid(held[&user][0].id)
+        held[&user][0].id
     }
 
     /// A user as a fresh token shows the user.
@@ -157,9 +156,9 @@ impl Setup {
 
     /// Writes what a workflow's step would write, and tells subscribers.
     pub async fn change(&self, tenant: Id<ids::Tenant>, changes: Vec<Change>) {
-        let txn = self.services.store.write(tenant.uuid()).await.unwrap();
+        let txn = self.services.store.write(tenant).await.unwrap();
         let mut after = AfterCommit::default();
-        let mut writer = Writer::new(&self.services, &txn, tenant.uuid(), "test", &mut after);
+        let mut writer = Writer::new(&self.services, &txn, tenant, "test", &mut after);
         writer.write(changes).await.unwrap();
         txn.commit().await.unwrap();
         after.publish(&self.services).await;
@@ -181,10 +180,15 @@ impl Setup {
         };
         let row = self.services.integrations().create(&self.allowed(tenant), new).await.unwrap();
         self.become_(tenant, row.id, IntegrationState::Active).await;
-        Id::from_uuid(row.id)
+        row.id
     }
 
-    pub async fn become_(&self, tenant: Id<ids::Tenant>, integration: Uuid, state: IntegrationState) {
+    pub async fn become_(
+        &self,
+        tenant: Id<ids::Tenant>,
+        integration: Id<ids::Integration>,
+        state: IntegrationState,
+    ) {
         let change =
             IntegrationChange { id: integration, state: Some(state), ..IntegrationChange::default() };
         self.change(tenant, vec![Change::Integration(change)]).await;
@@ -200,14 +204,9 @@ impl Setup {
         let email = format!("{name}@acme.example");
         let new = NewUser { email: email.clone(), name: name.to_owned(), ..NewUser::default() };
         let user = self.services.users().create(&self.allowed(tenant), new).await.unwrap();
-        let found = NewConnection {
-            integration: integration.uuid(),
-            user: Some(user.id),
-            room: None,
-            address: email,
-        };
+        let found = NewConnection { integration, user: Some(user.id), room: None, address: email };
         self.connected(tenant, found).await;
-        Id::from_uuid(user.id)
+        user.id
     }
 
     /// An OpenID issuer of a tenant, at which a user is linked. All of its texts are `text`.
@@ -221,8 +220,8 @@ impl Setup {
         let id: Id<ids::OpenIdIssuer> = self.services.ids.make();
         let created_at = self.services.now();
         let issuer = openid_issuer::Model {
-            id: id.uuid(),
-            tenant_id: tenant.uuid(),
+            id,
+            tenant_id: tenant,
             name: text.to_owned(),
             issuer: text.to_owned(),
             client_id: text.to_owned(),
@@ -236,14 +235,14 @@ impl Setup {
             version: 1,
         };
         let identity = openid_identity::Model {
-            id: self.services.ids.uuid(),
-            tenant_id: tenant.uuid(),
-            issuer_id: id.uuid(),
-            user_id: user.uuid(),
+            id: self.services.ids.make(),
+            tenant_id: tenant,
+            issuer_id: id,
+            user_id: user,
             subject: text.to_owned(),
             created_at,
         };
-        let txn = self.services.store.write(tenant.uuid()).await.unwrap();
+        let txn = self.services.store.write(tenant).await.unwrap();
         openid_issuer::ActiveModel::from(issuer).insert(&txn).await.unwrap();
         openid_identity::ActiveModel::from(identity).insert(&txn).await.unwrap();
         txn.commit().await.unwrap();
@@ -267,21 +266,21 @@ impl Setup {
             floor: None,
             equipment: vec!["screen".to_owned()],
         };
-        let list = RoomList { integration: integration.uuid(), rooms: vec![room] };
+        let list = RoomList { integration, rooms: vec![room] };
         self.change(tenant, vec![Change::Rooms(list)]).await;
         let all = PageArgs { last: Some(100), ..PageArgs::default() };
         let filter = services::rooms::Filter::default();
         let rooms = self.services.rooms().list(&self.allowed(tenant), filter, all).await.unwrap();
         let room = rooms.items.iter().find(|room| room.address == address).unwrap().id;
-        let found = NewConnection { integration: integration.uuid(), user: None, room: Some(room), address };
+        let found = NewConnection { integration, user: None, room: Some(room), address };
         self.connected(tenant, found).await;
-        Id::from_uuid(room)
+        room
     }
 
     async fn connected(&self, tenant: Id<ids::Tenant>, found: NewConnection) {
-        let holder = found.user.or(found.room).unwrap();
+        let holder = found.user.map(Id::any).or(found.room.map(Id::any)).unwrap();
         self.change(tenant, vec![Change::NewConnections(vec![found])]).await;
-        let rows = self.services.connections().of_holders(tenant.uuid(), &[holder]).await.unwrap();
+        let rows = self.services.connections().of_holders(tenant, &[holder]).await.unwrap();
         let can = Capabilities {
             list: true,
             free_busy: true,

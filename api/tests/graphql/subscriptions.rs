@@ -25,7 +25,7 @@ async fn an_integration_is_told_as_it_stands_and_whenever_it_changes() {
     let mut told = setup.listen(&listener, document, json!({ "id": integration }));
     assert_eq!(told.next().await.unwrap(), json!({ "integrationStatus": { "state": "ACTIVE" } }));
     setup.integration(tenant).await;
-    setup.become_(tenant, integration.uuid(), IntegrationState::Failing).await;
+    setup.become_(tenant, integration, IntegrationState::Failing).await;
     assert_eq!(told.next().await.unwrap(), json!({ "integrationStatus": { "state": "FAILING" } }));
     let stranger = setup.user(other, StandardRole::Administrator).await;
     let mut refused = setup.listen(&stranger, document, json!({ "id": integration }));
@@ -44,9 +44,9 @@ async fn a_role_that_is_taken_away_ends_a_subscription() {
     assert_eq!(told.next().await.unwrap(), json!({ "integrationStatus": { "state": "ACTIVE" } }));
     let domain::CallerKind::User(user) = listener.kind else { panic!("the listener is a user") };
     let roles = setup.services.roles().of_users(tenant, &[user]).await.unwrap();
-    let role = Id::from_uuid(roles[&user][0].id);
+    let role = roles[&user][0].id;
     setup.services.roles().unassign(&setup.allowed(tenant), user, &[role]).await.unwrap();
-    setup.become_(tenant, integration.uuid(), IntegrationState::Failing).await;
+    setup.become_(tenant, integration, IntegrationState::Failing).await;
     assert_eq!(told.next().await.unwrap(), json!({ "code": "FORBIDDEN" }));
     assert_eq!(told.next().await, None);
 }
@@ -67,13 +67,13 @@ async fn connections_are_told_all_at_first_and_then_each_that_changes() {
         let first = told.next().await.unwrap();
         assert_eq!(first["connectionStatus"]["address"], format!("one{n}@acme.example"));
     }
-    let rows = setup.services.connections().of_holders(tenant.uuid(), &[elsewhere.uuid()]).await.unwrap();
+    let rows = setup.services.connections().of_holders(tenant, &[elsewhere.any()]).await.unwrap();
     let lost = |id| {
         let state = Some(ConnectionState::Unreachable);
         Change::Connection(ConnectionChange { id, state, ..ConnectionChange::default() })
     };
     setup.change(tenant, vec![lost(rows[0].id)]).await;
-    let all = services::connections::ConnectionScope { integration: Some(one.uuid()), ..Default::default() };
+    let all = services::connections::ConnectionScope { integration: Some(one), ..Default::default() };
     let page =
         setup.services.connections().list(&setup.allowed(tenant), &all, PageArgs::default()).await.unwrap();
     setup.change(tenant, vec![lost(page.items[1].id)]).await;
@@ -104,7 +104,7 @@ async fn a_booking_and_its_run_are_told_to_whoever_made_it() {
     assert!(told.next().await.unwrap()["bookingChanged"]["state"].is_string());
     let id = made["booking"]["id"].as_str().unwrap().parse::<Id<ids::Booking>>().unwrap();
     let state = Some(BookingState::Confirmed);
-    let change = BookingChange { id: id.uuid(), state, ..BookingChange::default() };
+    let change = BookingChange { id, state, ..BookingChange::default() };
     setup.change(tenant, vec![Change::Booking(change)]).await;
     assert_eq!(told.next().await.unwrap(), json!({ "bookingChanged": { "state": "CONFIRMED" } }));
     let run = "subscription($id: ID!) { runProgress(id: $id) { status workflow } }";
@@ -129,18 +129,18 @@ async fn parked_runs_are_told_to_those_who_look_after_runs() {
     let parked = "subscription { runParked { id status } }";
     let mut told = setup.listen(&admin, parked, json!({}));
     assert!(futures::poll!(told.next()).is_pending(), "a run that lives is not parked");
-    let mut tx = setup.services.begin(tenant.uuid()).await.unwrap();
-    tx.event(topic::RUN_PARKED, run.uuid());
+    let mut tx = setup.services.begin(tenant).await.unwrap();
+    tx.event(topic::RUN_PARKED, run);
     tx.commit().await.unwrap();
     assert!(futures::poll!(told.next()).is_pending(), "it was, and somebody has retried it");
-    let txn = setup.services.store.write(tenant.uuid()).await.unwrap();
-    let row = entity::run::one(tenant.uuid(), run.uuid()).one(&txn).await.unwrap().unwrap();
+    let txn = setup.services.store.write(tenant).await.unwrap();
+    let row = entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap();
     let mut row = row.into_active_model();
     row.status = Set(RunStatus::Quarantined.to_string());
     row.update(&txn).await.unwrap();
     txn.commit().await.unwrap();
-    let mut tx = setup.services.begin(tenant.uuid()).await.unwrap();
-    tx.event(topic::RUN_PARKED, run.uuid());
+    let mut tx = setup.services.begin(tenant).await.unwrap();
+    tx.event(topic::RUN_PARKED, run);
     tx.commit().await.unwrap();
     let it = json!({ "runParked": { "id": run.to_string(), "status": "QUARANTINED" } });
     assert_eq!(told.next().await.unwrap(), it);
@@ -161,7 +161,7 @@ async fn a_campaign_tells_its_progress() {
     let mut told = setup.listen(&admin, document, json!({ "id": id }));
     let first = told.next().await.unwrap();
     assert_eq!(first["campaignProgress"], json!({ "state": "RUNNING", "progress": { "total": 0 } }));
-    let row = id.as_str().unwrap().parse::<Id<ids::Campaign>>().unwrap().uuid();
+    let row = id.as_str().unwrap().parse::<Id<ids::Campaign>>().unwrap();
     setup.change(tenant, vec![Change::CampaignFinished(row)]).await;
     assert_eq!(told.next().await.unwrap()["campaignProgress"]["state"], "FINISHED");
     let preview = "query($id: ID!) { campaignPreview(integrationId: $id) { users rooms active excluded } }";

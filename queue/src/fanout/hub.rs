@@ -1,5 +1,6 @@
 //! The subscribers of one node.
 
+use domain::{Id, ids};
 use std::{
     collections::{HashMap, VecDeque},
     future::poll_fn,
@@ -9,14 +10,13 @@ use std::{
 };
 
 use futures::{Stream, task::AtomicWaker};
-use uuid::Uuid;
 
 use super::{Delivery, Message};
 
 /// The number of messages that may wait for one subscriber.
 pub(super) const CAPACITY: usize = 256;
 
-type Topic = (Uuid, String);
+type Topic = (Id<ids::Tenant>, String);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub struct Subscription {
 }
 
 impl Hub {
-    pub(super) fn subscribe(self: &Arc<Self>, tenant: Uuid, topic: &str) -> Subscription {
+    pub(super) fn subscribe(self: &Arc<Self>, tenant: Id<ids::Tenant>, topic: &str) -> Subscription {
         let (topic, mailbox) = ((tenant, topic.to_owned()), Arc::new(Mailbox::default()));
         self.topics().entry(topic.clone()).or_default().push(mailbox.clone());
         Subscription { hub: Arc::downgrade(self), topic, mailbox }

@@ -1,10 +1,10 @@
 //! Events within one process.
 
+use domain::{Id, ids};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use super::{Fanout, Message, Subscription, hub::Hub};
 
@@ -33,7 +33,7 @@ impl Fanout for InProcess {
         self.hub.deliver(messages);
     }
 
-    fn subscribe(&self, tenant: Uuid, topic: &str) -> Subscription {
+    fn subscribe(&self, tenant: Id<ids::Tenant>, topic: &str) -> Subscription {
         self.hub.subscribe(tenant, topic)
     }
 }

@@ -9,11 +9,11 @@ mod redis;
 #[cfg(test)]
 mod tests;
 
+use domain::{Id, ids};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 pub use self::{hub::Subscription, in_process::InProcess, redis::Redis};
 
@@ -21,11 +21,13 @@ pub use self::{hub::Subscription, in_process::InProcess, redis::Redis};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// The owning tenant; only its subscribers get the message.
-    pub tenant: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub tenant: Id<ids::Tenant>,
     /// The kind of change.
     pub topic: String,
     /// The id of the event.
-    pub id: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub id: Id<ids::Event>,
     /// The data for subscribers.
     pub payload: serde_json::Value,
 }
@@ -47,5 +49,5 @@ pub trait Fanout: Send + Sync + std::fmt::Debug {
     async fn publish(&self, messages: Vec<Message>);
 
     /// Listens to a tenant's topic from now on.
-    fn subscribe(&self, tenant: Uuid, topic: &str) -> Subscription;
+    fn subscribe(&self, tenant: Id<ids::Tenant>, topic: &str) -> Subscription;
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::Ids;
+use domain::{Id, Ids, ids};
 use futures::StreamExt;
 use redis::RedisResult;
 use serde::{Deserialize, Serialize};
@@ -128,7 +128,7 @@ impl Fanout for Redis {
         }
     }
 
-    fn subscribe(&self, tenant: Uuid, topic: &str) -> Subscription {
+    fn subscribe(&self, tenant: Id<ids::Tenant>, topic: &str) -> Subscription {
         self.shared.hub.subscribe(tenant, topic)
     }
 }

@@ -1,13 +1,12 @@
 use std::sync::{Arc, atomic::AtomicU32};
 
 use serde_json::json;
-use uuid::Uuid;
 
 use super::*;
 use crate::testing::{Node, Server, on_both};
 
-fn message(node: &Node, tenant: Uuid, topic: &str, number: usize) -> Message {
-    Message { tenant, topic: topic.to_owned(), id: node.ids.uuid(), payload: json!({ "number": number }) }
+fn message(node: &Node, tenant: Id<ids::Tenant>, topic: &str, number: usize) -> Message {
+    Message { tenant, topic: topic.to_owned(), id: node.ids.make(), payload: json!({ "number": number }) }
 }
 
 /// The next message, leaving out the notices of the first connection.
@@ -32,7 +31,7 @@ async fn listening(node: &Node) -> Redis {
 on_both!(every_subscriber_of_a_topic_gets_a_message_and_nobody_else, subscriptions_end_with_the_node,);
 
 async fn every_subscriber_of_a_topic_gets_a_message_and_nobody_else(node: Node) {
-    let (fanout, tenant, other) = (node.queue.fanout.clone(), node.ids.uuid(), node.ids.uuid());
+    let (fanout, tenant, other) = (node.queue.fanout.clone(), node.ids.make(), node.ids.make());
     let mut both = [fanout.subscribe(tenant, "bookings"), fanout.subscribe(tenant, "bookings")];
     let mut runs = fanout.subscribe(tenant, "runs");
     let sent = [
@@ -52,7 +51,7 @@ async fn every_subscriber_of_a_topic_gets_a_message_and_nobody_else(node: Node) 
 }
 
 async fn subscriptions_end_with_the_node(node: Node) {
-    let mut subscription = node.queue.fanout.subscribe(node.ids.uuid(), "runs");
+    let mut subscription = node.queue.fanout.subscribe(node.ids.make(), "runs");
     node.token.cancel();
     while let Some(delivery) = subscription.next().await {
         assert_eq!(delivery, Delivery::Lagged);
@@ -64,7 +63,7 @@ async fn subscriptions_end_with_the_node(node: Node) {
 #[tokio::test]
 async fn a_subscriber_that_is_too_slow_is_told_and_goes_on() {
     let node = Node::in_process();
-    let (fanout, tenant) = (node.queue.fanout.clone(), node.ids.uuid());
+    let (fanout, tenant) = (node.queue.fanout.clone(), node.ids.make());
     let (mut slow, mut quick) = (fanout.subscribe(tenant, "runs"), fanout.subscribe(tenant, "runs"));
     let sent: Vec<Message> = (0..300).map(|number| message(&node, tenant, "runs", number)).collect();
     for message in &sent {
@@ -81,7 +80,7 @@ async fn a_subscriber_that_is_too_slow_is_told_and_goes_on() {
 async fn a_dropped_subscription_is_forgotten() {
     let node = Node::over_redis();
     let fanout = listening(&node).await;
-    let subscription = fanout.subscribe(node.ids.uuid(), "runs");
+    let subscription = fanout.subscribe(node.ids.make(), "runs");
     assert!(!fanout.has_no_subscribers());
     drop(subscription);
     assert!(fanout.has_no_subscribers());
@@ -92,7 +91,7 @@ async fn messages_reach_the_subscribers_of_other_nodes_once() {
     let node = Node::over_redis();
     let other = node.neighbour();
     let (here, there) = (listening(&node).await, listening(&other).await);
-    let tenant = node.ids.uuid();
+    let tenant = node.ids.make();
     let mut both = [here.subscribe(tenant, "runs"), there.subscribe(tenant, "runs")];
     let sent: Vec<Message> = (0..250).map(|number| message(&node, tenant, "runs", number)).collect();
     here.publish(sent[..125].to_vec()).await;
@@ -113,7 +112,7 @@ async fn subscribers_are_told_after_a_gap() {
     let mut server = Server::start().await;
     let node = Node::at(&server.url(), "muster");
     let fanout = listening(&node).await;
-    let tenant = node.ids.uuid();
+    let tenant = node.ids.make();
     let mut subscription = fanout.subscribe(tenant, "runs");
     server.kill().await;
     let own = message(&node, tenant, "runs", 0);
@@ -128,7 +127,7 @@ async fn other_nodes_are_told_of_what_could_not_be_published() {
     let server = Server::start().await;
     let (node, other) = (Node::at(&server.url(), "muster"), Node::at(&server.url(), "muster"));
     let (here, there) = (listening(&node).await, listening(&other).await);
-    let tenant = node.ids.uuid();
+    let tenant = node.ids.make();
     let (warm, lost) = (message(&node, tenant, "runs", 0), message(&node, tenant, "runs", 1));
     let mut subscription = there.subscribe(tenant, "runs");
     here.publish(vec![warm.clone()]).await;

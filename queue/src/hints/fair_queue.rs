@@ -2,8 +2,7 @@
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
-use domain::state::Lane;
-use uuid::Uuid;
+use domain::{Id, ids, state::Lane};
 
 use super::Hint;
 
@@ -16,14 +15,14 @@ pub(super) struct FairQueue {
     lanes: [TenantRing; 3],
     passed_over: [u32; 3],
     /// The lane in which each run waits. Further entries of a ring belong to runs that moved to a more urgent lane.
-    waiting: HashMap<Uuid, Lane>,
+    waiting: HashMap<Id<ids::Run>, Lane>,
 }
 
 /// The tenants of a lane with hints, in the order of their turns.
 #[derive(Debug, Default)]
 struct TenantRing {
-    turns: VecDeque<Uuid>,
-    runs: HashMap<Uuid, VecDeque<Uuid>>,
+    turns: VecDeque<Id<ids::Tenant>>,
+    runs: HashMap<Id<ids::Tenant>, VecDeque<Id<ids::Run>>>,
     len: usize,
 }
 
@@ -43,7 +42,7 @@ impl FairQueue {
     }
 
     /// Whether the run is waiting.
-    pub(super) fn holds(&self, run: Uuid) -> bool {
+    pub(super) fn holds(&self, run: Id<ids::Run>) -> bool {
         self.waiting.contains_key(&run)
     }
 
@@ -92,7 +91,7 @@ impl FairQueue {
 }
 
 impl TenantRing {
-    fn push(&mut self, tenant: Uuid, run: Uuid) {
+    fn push(&mut self, tenant: Id<ids::Tenant>, run: Id<ids::Run>) {
         let runs = self.runs.entry(tenant).or_default();
         if runs.is_empty() {
             self.turns.push_back(tenant);
@@ -101,7 +100,7 @@ impl TenantRing {
         self.len += 1;
     }
 
-    fn pop(&mut self) -> Option<(Uuid, Uuid)> {
+    fn pop(&mut self) -> Option<(Id<ids::Tenant>, Id<ids::Run>)> {
         let tenant = self.turns.pop_front()?;
         let runs = self.runs.get_mut(&tenant)?;
         let run = runs.pop_front()?;

@@ -12,8 +12,7 @@ mod tests;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::state::Lane;
-use uuid::Uuid;
+use domain::{Id, ids, state::Lane};
 
 pub use self::{in_process::InProcess, redis::Redis};
 use crate::Error;
@@ -22,9 +21,9 @@ use crate::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Hint {
     /// The id of the run to claim.
-    pub run: Uuid,
+    pub run: Id<ids::Run>,
     /// The owning tenant, for taking turns.
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     /// The priority of the work.
     pub lane: Lane,
 }

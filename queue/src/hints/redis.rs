@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{Ids, state::Lane};
+use domain::{Id, Ids, ids, state::Lane};
 use redis::Script;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,9 @@ const CONSUMER: &str = "node";
 /// The response to a read: streams, their entries, and the fields of each.
 type Answer = Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>>;
 
+/// The index of a stream, and the id of an entry in it.
+type StreamEntry = (usize, String);
+
 /// See [`Hints`] and the module.
 #[derive(Debug)]
 pub struct Redis {
@@ -52,7 +55,7 @@ pub struct Redis {
     /// Hints that were read but not returned yet. Locked while reading, so that one read runs at a time.
     read: tokio::sync::Mutex<FairQueue>,
     /// The stream entries of hints that are not settled, by run.
-    unsettled: Mutex<HashMap<Uuid, Vec<(usize, String)>>>,
+    unsettled: Mutex<HashMap<Id<ids::Run>, Vec<StreamEntry>>>,
 }
 
 impl Redis {
@@ -149,6 +152,7 @@ impl Redis {
         for (entry, fields) in entries {
             let id = |index: usize| fields.get(index).and_then(|bytes| Uuid::from_slice(bytes).ok());
             if let (Some(run), Some(tenant)) = (id(1), id(3)) {
+                let (run, tenant) = (Id::from_uuid(run), Id::from_uuid(tenant));
                 unsettled.entry(run).or_default().push((stream, entry));
                 read.push(Hint { run, tenant, lane });
             }
@@ -205,7 +209,11 @@ impl Hints for Redis {
             script.arg(BOUND);
             for hint in hints {
                 let (one, other) = choices(hint);
-                script.arg(one + 1).arg(other + 1).arg(hint.run.as_bytes()).arg(hint.tenant.as_bytes());
+                script
+                    .arg(one + 1)
+                    .arg(other + 1)
+                    .arg(hint.run.uuid().as_bytes())
+                    .arg(hint.tenant.uuid().as_bytes());
             }
             self.commands
                 .ask(|mut connection| async move { script.invoke_async::<()>(&mut connection).await })
@@ -267,7 +275,7 @@ fn shards(lane: Lane) -> std::ops::Range<usize> {
 fn choices(hint: &Hint) -> (usize, usize) {
     // Written out, because it has to be the same on every node and in every version: the halves of the id,
     // mixed by multiplication until every bit hangs on every other.
-    let (high, low) = hint.tenant.as_u64_pair();
+    let (high, low) = hint.tenant.uuid().as_u64_pair();
     let mix = |word: u64| (word ^ (word >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let hash = mix(mix(high).wrapping_add(mix(mix(low))));
     let one = (hash >> 32) as usize % SHARDS;

@@ -10,7 +10,7 @@ use crate::testing::{Node, Server, on_both};
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(20);
 
-fn runs(hints: &[Hint]) -> HashSet<Uuid> {
+fn runs(hints: &[Hint]) -> HashSet<Id<ids::Run>> {
     hints.iter().map(|hint| hint.run).collect()
 }
 
@@ -43,7 +43,7 @@ on_both!(
 
 async fn what_is_pushed_comes_out_once(node: Node) {
     let pushed: Vec<Hint> =
-        Lane::ALL.iter().flat_map(|lane| node.hints(40, node.ids.uuid(), *lane)).collect();
+        Lane::ALL.iter().flat_map(|lane| node.hints(40, node.ids.make(), *lane)).collect();
     node.queue.hints.push(&pushed).await.unwrap();
     let taken = take(&node, 120, 7).await;
     assert_eq!(taken.len(), 120);
@@ -52,7 +52,7 @@ async fn what_is_pushed_comes_out_once(node: Node) {
 }
 
 async fn another_tenants_hint_is_among_the_next_eight_after_a_flood(node: Node) {
-    let (many, one) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let (many, one) = (Id::from_uuid(Uuid::from_u128(1)), Id::from_uuid(Uuid::from_u128(2)));
     node.queue.hints.push(&node.hints(5_000, many, Bulk)).await.unwrap();
     take(&node, 100, 20).await;
     let single = node.hints(1, one, Bulk);
@@ -61,7 +61,7 @@ async fn another_tenants_hint_is_among_the_next_eight_after_a_flood(node: Node) 
 }
 
 async fn interactive_hints_go_first(node: Node) {
-    let tenant = node.ids.uuid();
+    let tenant = node.ids.make();
     for (lane, hints) in [(Background, 50), (Bulk, 50), (Interactive, 5)] {
         node.queue.hints.push(&node.hints(hints, tenant, lane)).await.unwrap();
     }
@@ -72,7 +72,7 @@ async fn interactive_hints_go_first(node: Node) {
 }
 
 async fn the_other_lanes_never_starve(node: Node) {
-    let tenant = node.ids.uuid();
+    let tenant = node.ids.make();
     for (lane, hints) in [(Interactive, 300), (Bulk, 50), (Background, 50)] {
         node.queue.hints.push(&node.hints(hints, tenant, lane)).await.unwrap();
     }
@@ -83,7 +83,7 @@ async fn the_other_lanes_never_starve(node: Node) {
 }
 
 async fn a_waiting_reader_is_woken(node: Node) {
-    let hints = node.hints(1, node.ids.uuid(), Background);
+    let hints = node.hints(1, node.ids.make(), Background);
     let (taken, pushed) = join!(biased; node.queue.hints.next(5, LONG), node.queue.hints.push(&hints));
     pushed.unwrap();
     assert_eq!(taken.unwrap(), hints);
@@ -96,7 +96,7 @@ async fn a_reader_waits_no_longer_than_it_says_nor_than_the_node_runs(node: Node
 }
 
 async fn a_run_may_be_told_again_after_it_was_given(node: Node) {
-    let hints = node.hints(1, node.ids.uuid(), Bulk);
+    let hints = node.hints(1, node.ids.make(), Bulk);
     for _ in 0..3 {
         node.queue.hints.push(&hints).await.unwrap();
         assert_eq!(take(&node, 1, 5).await, hints);
@@ -106,7 +106,7 @@ async fn a_run_may_be_told_again_after_it_was_given(node: Node) {
 #[tokio::test]
 async fn in_one_process_a_run_waits_once_and_in_its_most_urgent_lane() {
     let node = Node::in_process();
-    let first = node.hints(3, node.ids.uuid(), Background);
+    let first = node.hints(3, node.ids.make(), Background);
     let urgent = Hint { lane: Interactive, ..first[2] };
     node.queue.hints.push(&first).await.unwrap();
     node.queue.hints.push(&first).await.unwrap();
@@ -119,7 +119,7 @@ async fn in_one_process_a_run_waits_once_and_in_its_most_urgent_lane() {
 async fn in_one_process_no_more_runs_wait_than_are_kept() {
     let node = Node::in_process();
     let lane = InProcess::with_capacity(10, node.token.clone());
-    let hints = node.hints(12, node.ids.uuid(), Bulk);
+    let hints = node.hints(12, node.ids.make(), Bulk);
     assert!(matches!(lane.push(&hints).await, Err(Error::Full { left_out: 2 })));
     assert!(lane.push(&hints[..10]).await.is_ok(), "those that wait already take no room");
     assert_eq!(lane.next(100, LONG).await.unwrap().len(), 10);
@@ -129,7 +129,7 @@ async fn in_one_process_no_more_runs_wait_than_are_kept() {
 async fn over_redis_each_hint_goes_to_one_node_and_leaves_nothing_behind() {
     let (node, server) = alone().await;
     let other = node.neighbour();
-    let pushed = node.hints(400, node.ids.uuid(), Bulk);
+    let pushed = node.hints(400, node.ids.make(), Bulk);
     node.queue.hints.push(&pushed).await.unwrap();
     let (mut one, two) = (take(&node, 200, 50).await, take(&other, 200, 50).await);
     one.extend(two);
@@ -149,7 +149,7 @@ async fn over_redis_each_hint_goes_to_one_node_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn over_redis_a_flush_loses_hints_and_nothing_else() {
     let (node, server) = alone().await;
-    let tenant = node.ids.uuid();
+    let tenant = node.ids.make();
     node.queue.hints.push(&node.hints(10, tenant, Bulk)).await.unwrap();
     let taken = node.queue.hints.next(5, LONG).await.unwrap();
     server.run(&["FLUSHALL"]).await;
@@ -167,7 +167,7 @@ async fn over_redis_a_flush_loses_hints_and_nothing_else() {
 async fn over_redis_a_flush_does_not_leave_a_waiting_reader_asleep() {
     let (node, server) = alone().await;
     node.queue.hints.next(1, SHORT).await.unwrap();
-    let hints = node.hints(1, node.ids.uuid(), Bulk);
+    let hints = node.hints(1, node.ids.make(), Bulk);
     let push = async {
         server.run(&["FLUSHALL"]).await;
         node.queue.hints.push(&hints).await.unwrap();
@@ -179,7 +179,7 @@ async fn over_redis_a_flush_does_not_leave_a_waiting_reader_asleep() {
 #[tokio::test]
 async fn over_redis_a_dead_server_is_told_and_comes_back_by_itself() {
     let (node, mut server) = alone().await;
-    let hints = node.hints(2, node.ids.uuid(), Interactive);
+    let hints = node.hints(2, node.ids.make(), Interactive);
     node.queue.hints.push(&hints).await.unwrap();
     server.kill().await;
     assert_eq!(node.queue.hints.push(&hints).await.unwrap_err().code(), "REDIS_AWAY");

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{Clock, Timestamp, state::Lane};
+use domain::{Clock, Id, Timestamp, ids, state::Lane};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, Value};
-use uuid::Uuid;
 
 use super::{json_list, lane, now};
 
@@ -13,9 +12,9 @@ use super::{json_list, lane, now};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The id of the run to execute.
-    pub run: Uuid,
+    pub run: Id<ids::Run>,
     /// The tenant that owns the run.
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     /// The priority of the run's work beside other runs'.
     pub lane: Lane,
     /// The fencing token: a commit with another epoch is refused.
@@ -63,7 +62,7 @@ pub async fn claim(
     engine: &DatabaseConnection,
     clock: &dyn Clock,
     node: &str,
-    runs: &[Uuid],
+    runs: &[Id<ids::Run>],
     lease: Duration,
 ) -> Result<Vec<Claimed>, DatabaseError> {
     if runs.is_empty() {
@@ -101,16 +100,16 @@ pub async fn claim(
 pub async fn renew(
     engine: &DatabaseConnection,
     clock: &dyn Clock,
-    held: &[(Uuid, i64)],
+    held: &[(Id<ids::Run>, i64)],
     lease: Duration,
-) -> Result<Vec<Uuid>, DatabaseError> {
+) -> Result<Vec<Id<ids::Run>>, DatabaseError> {
     if held.is_empty() {
         return Ok(Vec::new());
     }
     let backend = engine.get_database_backend();
     let (sql, values): (_, Vec<Value>) = match backend {
         DatabaseBackend::Postgres => {
-            let (runs, epochs): (Vec<Uuid>, Vec<i64>) = held.iter().copied().unzip();
+            let (runs, epochs): (Vec<Id<ids::Run>>, Vec<i64>) = held.iter().copied().unzip();
             let sql = "UPDATE job j SET lease_until = coalesce($1, now()) + $2 * interval '1 millisecond'
                 FROM unnest($3::uuid[], $4::bigint[]) AS held(run_id, epoch)
                 WHERE j.run_id = held.run_id AND j.epoch = held.epoch AND j.lease_until IS NOT NULL
@@ -121,7 +120,7 @@ pub async fn renew(
             let sql = "UPDATE job SET lease_until = $1 WHERE lease_until IS NOT NULL AND (run_id, epoch) IN
                 (SELECT unhex(value ->> 0, '-'), value ->> 1 FROM json_each($2)) RETURNING run_id";
             let held: Vec<(String, i64)> =
-                held.iter().map(|(run, epoch)| (run.to_string(), *epoch)).collect();
+                held.iter().map(|(run, epoch)| (run.uuid().to_string(), *epoch)).collect();
             (sql, vec![(clock.now() + lease).into(), serde_json::json!(held).to_string().into()])
         }
     };
@@ -136,7 +135,11 @@ fn millis(time: Duration) -> Value {
 
 /// Gives a claim back unworked, because the node does not know the workflow. The sweep offers the job again after its
 /// usual pause, so that this node does not claim it again at once.
-pub async fn release(engine: &DatabaseConnection, run: Uuid, epoch: i64) -> Result<(), DatabaseError> {
+pub async fn release(
+    engine: &DatabaseConnection,
+    run: Id<ids::Run>,
+    epoch: i64,
+) -> Result<(), DatabaseError> {
     let sql = "UPDATE job SET lease_until = NULL, leased_by = NULL WHERE run_id = $1 AND epoch = $2";
     let backend = engine.get_database_backend();
     engine.execute_raw(Statement::from_sql_and_values(backend, sql, [run.into(), epoch.into()])).await?;

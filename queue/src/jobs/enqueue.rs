@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use domain::{
-    Timestamp,
+    AnyId, Id, Timestamp, ids,
     state::{Lane, RunStatus},
 };
 use entity::DatabaseError;
@@ -11,7 +11,6 @@ use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DatabaseBackend, DatabaseTransaction, EntityTrait, Statement, Value,
     prelude::Json, sea_query::OnConflict,
 };
-use uuid::Uuid;
 
 use super::lane;
 use crate::Hint;
@@ -23,15 +22,15 @@ const AT_ONCE: usize = 200;
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewRun {
     /// A new UUIDv7, which becomes the primary key.
-    pub id: Uuid,
+    pub id: Id<ids::Run>,
     /// The tenant that owns the run.
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     /// The name of the workflow to execute.
     pub workflow: &'static str,
     /// What the run works on: at most one unfinished run exists per tenant, workflow and key.
     pub business_key: String,
     /// The id of the integration, connection, campaign or booking that the run is about.
-    pub subject: Uuid,
+    pub subject: AnyId,
     /// The actor recorded as the run's initiator: the id of a user, key or link.
     pub asked_by: String,
     /// The priority of the run's work.
@@ -69,7 +68,7 @@ async fn order_together(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
     at: Timestamp,
-) -> Result<HashSet<Uuid>, DatabaseError> {
+) -> Result<HashSet<Id<ids::Run>>, DatabaseError> {
     fn list<T: Into<Value>>(runs: &[NewRun], column: impl Fn(&NewRun) -> T) -> Vec<T> {
         runs.iter().map(column).collect()
     }
@@ -106,7 +105,7 @@ async fn insert_runs(
     txn: &DatabaseTransaction,
     runs: &[NewRun],
     at: Timestamp,
-) -> Result<HashSet<Uuid>, DatabaseError> {
+) -> Result<HashSet<Id<ids::Run>>, DatabaseError> {
     let rows = runs.iter().map(|run| entity::run::ActiveModel {
         id: Set(run.id),
         tenant_id: Set(run.tenant),
@@ -166,8 +165,8 @@ fn at_once(txn: &DatabaseTransaction) -> &'static str {
 /// Stores a signal for a run and wakes the run. Changes nothing and returns `None` if the run has ended.
 pub async fn signal(
     txn: &DatabaseTransaction,
-    id: Uuid,
-    (tenant, run): (Uuid, Uuid),
+    id: Id<ids::Row>,
+    (tenant, run): (Id<ids::Tenant>, Id<ids::Run>),
     name: &str,
     payload: Json,
     at: Timestamp,
@@ -188,8 +187,8 @@ pub async fn signal(
 /// Makes an unfinished run's job due now; `None` if the run has ended.
 async fn wake(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    run: Uuid,
+    tenant: Id<ids::Tenant>,
+    run: Id<ids::Run>,
     at: Timestamp,
 ) -> Result<Option<Hint>, DatabaseError> {
     let due = at_once(txn).replace('?', "$3");
@@ -208,8 +207,8 @@ async fn wake(
 /// Asks an unfinished run to stop and to undo its steps; `None` if the run has ended.
 pub async fn request_cancel(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    run: Uuid,
+    tenant: Id<ids::Tenant>,
+    run: Id<ids::Run>,
     at: Timestamp,
 ) -> Result<Option<Hint>, DatabaseError> {
     let Some(hint) = wake(txn, tenant, run, at).await? else { return Ok(None) };

@@ -10,9 +10,8 @@ mod claim;
 mod enqueue;
 mod sweep;
 
-use domain::{Clock, Timestamp, state::Lane};
+use domain::{Clock, Id, Timestamp, ids, state::Lane};
 use sea_orm::{DatabaseBackend, Value};
-use uuid::Uuid;
 
 pub use claim::{Claimed, claim, end_all_leases, release, release_node, renew};
 pub use enqueue::{NewRun, enqueue, request_cancel, requeue, signal};
@@ -34,6 +33,6 @@ fn lane(word: &str) -> Lane {
 }
 
 /// UUIDs as a SQLite statement takes them: a JSON array of their hyphenated text.
-fn json_list(ids: &[Uuid]) -> String {
-    serde_json::Value::from(ids.iter().map(Uuid::to_string).collect::<Vec<_>>()).to_string()
+fn json_list(ids: &[Id<ids::Run>]) -> String {
+    serde_json::Value::from(ids.iter().map(|id| id.uuid().to_string()).collect::<Vec<_>>()).to_string()
 }

@@ -61,14 +61,14 @@ impl Access {
     ) -> Result<Authenticated> {
         let unknown = || Error::Denied(Denied::Unauthenticated);
         let tenant = self.tenant_meant(&foreign, tenant_header).ok_or_else(unknown)?;
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        let row = entity::openid_issuer::of(tenant.uuid()).filter(Column::Issuer.eq(foreign.iss)).one(&txn);
+        let txn = self.services.store.read(tenant).await?;
+        let row = entity::openid_issuer::of(tenant).filter(Column::Issuer.eq(foreign.iss)).one(&txn);
         let row = row.await?.ok_or_else(unknown)?;
         // Nobody waits for a stranger's server while holding a connection.
         drop(txn);
         let claims = self.verified(&row, token).await?;
         let user = self.user_of(&row, &claims).await?;
-        let txn = self.services.store.read(tenant.uuid()).await?;
+        let txn = self.services.store.read(tenant).await?;
         let permissions = roles::permissions_within(&txn, tenant, user).await?;
         let permissions: BTreeSet<Permission> = permissions.ok_or_else(unknown)?;
         let caller = Caller { kind: CallerKind::User(user), tenant: Some(tenant), permissions };

@@ -16,9 +16,10 @@ use futures::{FutureExt, Stream, stream};
 use moka::sync::Cache;
 use queue::{Delivery, Fanout, Message, fanout::Subscription};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::Authenticated;
+use uuid::Uuid;
+
 use crate::Services;
 
 /// How long an entry is valid.
@@ -52,17 +53,18 @@ impl AccessChange {
         }
     }
 
-    pub(crate) fn message(self, id: Uuid) -> Message {
+    pub(crate) fn message(self, id: Id<ids::Event>) -> Message {
         let tenant = match self {
             Self::Tenant(tenant) => Some(tenant.uuid()),
             Self::Everybody => None,
         };
-        Message { tenant: Uuid::nil(), topic: TOPIC.to_owned(), id, payload: json!({ "tenant": tenant }) }
+        Message { tenant: Id::nil(), topic: TOPIC.to_owned(), id, payload: json!({ "tenant": tenant }) }
     }
 
     fn heard(delivery: &Delivery) -> Self {
         let Delivery::Message(message) = delivery else { return Self::Everybody };
-        let tenant = message.payload.get("tenant").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
+        let tenant =
+            message.payload.get("tenant").and_then(|id| id.as_str()).and_then(|id| Uuid::try_parse(id).ok());
         tenant.map_or(Self::Everybody, |tenant| Self::Tenant(Id::from_uuid(tenant)))
     }
 }
@@ -115,7 +117,7 @@ struct Changes {
 impl Identities {
     pub(crate) fn new(fanout: &dyn Fanout) -> Self {
         let changes = Changes {
-            subscription: fanout.subscribe(Uuid::nil(), TOPIC),
+            subscription: fanout.subscribe(Id::nil(), TOPIC),
             now: AccessEpoch::default(),
             everybody: AccessEpoch::default(),
             tenants: HashMap::new(),
@@ -198,7 +200,7 @@ impl Changes {
 
 /// Stream of all changes of access from now on, whichever node makes them.
 pub(super) fn changes(services: &Services) -> impl Stream<Item = AccessChange> + Send + use<> {
-    let subscription = services.queue.fanout.subscribe(Uuid::nil(), TOPIC);
+    let subscription = services.queue.fanout.subscribe(Id::nil(), TOPIC);
     stream::unfold(subscription, |mut subscription| async move {
         let heard = subscription.next().await?;
         Some((AccessChange::heard(&heard), subscription))

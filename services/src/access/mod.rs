@@ -94,12 +94,12 @@ impl Access {
 
     async fn vendor(&self, secret: &str, tenant_header: Option<&str>) -> Result<Authenticated> {
         let key = self.services.keys().find(secret).await?.ok_or(Denied::Unauthenticated)?;
-        let only = key.tenant_id.map(Id::from_uuid);
+        let only = key.tenant_id;
         let tenant = match tenant_header {
             None => only,
             Some(text) => Some(self.known_tenant(text, only).await?),
         };
-        let kind = CallerKind::Vendor(Id::from_uuid(key.id));
+        let kind = CallerKind::Vendor(key.id);
         let permissions = keys::permissions_of(&key);
         Ok(Authenticated { caller: Caller { kind, tenant, permissions }, expires_at: key.expires_at })
     }
@@ -121,7 +121,7 @@ impl Access {
         if tenant_header.is_some_and(|text| text.trim().parse() != Ok(tenant)) {
             return Err(Error::not_found("tenant"));
         }
-        let txn = self.services.store.read(tenant.uuid()).await?;
+        let txn = self.services.store.read(tenant).await?;
         if !token::is_in_force(&txn, &claims).await? {
             return Err(Denied::Unauthenticated.into());
         }

@@ -16,9 +16,10 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::Access;
+use uuid::Uuid;
+
 use crate::{Error, Page, PageArgs, Refusal, Result, Tx, audit::AuditFacts, keys::SigningKey, page, roles};
 
 /// Audience of access tokens.
@@ -62,7 +63,7 @@ pub(crate) struct Signer {
 impl Signer {
     fn sign(&self, claims: &Claims) -> Result<String> {
         let header = Header {
-            kid: Some(self.key.id.to_string()),
+            kid: Some(self.key.id.uuid().to_string()),
             typ: Some(TYPE.to_owned()),
             ..Header::new(Algorithm::EdDSA)
         };
@@ -96,7 +97,7 @@ impl Access {
             return Err(refusal.exceeding(longest.as_secs(), lifetime.as_secs()).into());
         }
         let signer = self.signer(lifetime).await?;
-        let mut tx = self.services.begin(tenant.uuid()).await?;
+        let mut tx = self.services.begin(tenant).await?;
         let token = self.issue_within(&mut tx, &signer, user, &by.actor(), None).await?;
         tx.commit().await?;
         Ok(token)
@@ -117,17 +118,17 @@ impl Access {
         signer: &Signer,
         user: Id<ids::User>,
         by: &str,
-        issuer: Option<Uuid>,
+        issuer: Option<Id<ids::OpenIdIssuer>>,
     ) -> Result<AccessToken> {
-        let claims = self.claims(Id::from_uuid(tx.tenant()), user, signer.lifetime);
+        let claims = self.claims(tx.tenant(), user, signer.lifetime);
         let token = signer.sign(&claims)?;
         let (id, expires_at) = (claims.jti, claims.expiry()?);
-        let known = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        let known = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         known.ok_or_else(|| Error::not_found("user"))?;
         let row = Model {
-            id: id.uuid(),
+            id,
             tenant_id: tx.tenant(),
-            user_id: user.uuid(),
+            user_id: user,
             issued_by: by.to_owned(),
             created_at: tx.now(),
             expires_at,
@@ -142,7 +143,11 @@ impl Access {
 
     /// Revokes the tokens obtained through an issuer, for one user or for all, as part of a change that ends that way
     /// of signing in.
-    pub(crate) async fn revoke_through(tx: &mut Tx, issuer: Uuid, user: Option<Uuid>) -> Result<()> {
+    pub(crate) async fn revoke_through(
+        tx: &mut Tx,
+        issuer: Id<ids::OpenIdIssuer>,
+        user: Option<Id<ids::User>>,
+    ) -> Result<()> {
         let mut statement = entity::access_token::update(tx.tenant())
             .filter(Column::IssuerId.eq(issuer))
             .filter(Column::RevokedAt.is_null())
@@ -161,9 +166,9 @@ impl Access {
         if by.by() != CallerKind::User(user) && !by.has_permission(Permission::UserView) {
             return Err(Denied::Forbidden(Permission::UserView).into());
         }
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let tokens = entity::access_token::of(tenant).filter(Column::UserId.eq(user.uuid()));
+        let tokens = entity::access_token::of(tenant).filter(Column::UserId.eq(user));
         page::read(tokens, Column::Id, args, &txn).await
     }
 
@@ -178,7 +183,7 @@ impl Access {
         user: Id<ids::User>,
         tokens: Option<&[Id<ids::AccessToken>]>,
     ) -> Result<u64> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let held = roles::permissions_within(tx.conn(), by.tenant(), user).await?;
         if by.by() != CallerKind::User(user) {
             if !by.has_permission(Permission::UserEdit) {
@@ -188,12 +193,12 @@ impl Access {
             roles::may_take(by, &held)?;
         }
         let mut statement = entity::access_token::update(tx.tenant())
-            .filter(Column::UserId.eq(user.uuid()))
+            .filter(Column::UserId.eq(user))
             .filter(Column::RevokedAt.is_null())
             .filter(Column::ExpiresAt.gt(tx.now()))
             .col_expr(Column::RevokedAt, Expr::value(tx.now()));
         if let Some(tokens) = tokens {
-            statement = statement.filter(Column::Id.is_in(tokens.iter().map(|token| token.uuid())));
+            statement = statement.filter(Column::Id.is_in(tokens.iter().copied()));
         }
         let revoked = statement.exec(tx.conn()).await?.rows_affected;
         tx.access_changed();
@@ -262,21 +267,21 @@ impl Head {
     }
 
     /// The key that it names, if it is of our type and names our algorithm.
-    fn key(&self) -> Option<Uuid> {
+    fn key(&self) -> Option<Id<ids::SigningKey>> {
         let typ = self.typ.to_ascii_lowercase();
         let is_ours = typ.strip_prefix("application/").unwrap_or(&typ) == TYPE && self.alg == "EdDSA";
-        let key: Uuid = self.kid.parse().ok()?;
+        let key = Uuid::try_parse(&self.kid).ok()?;
         // An id has several forms, and ours is one of them.
-        (is_ours && key.to_string() == self.kid).then_some(key)
+        (is_ours && key.to_string() == self.kid).then_some(Id::from_uuid(key))
     }
 }
 
 /// Whether a token was issued here and has not been revoked.
 pub(super) async fn is_in_force(conn: &impl ConnectionTrait, claims: &Claims) -> Result<bool> {
-    let record = entity::access_token::one(claims.tenant.uuid(), claims.jti.uuid()).one(conn).await?;
+    let record = entity::access_token::one(claims.tenant, claims.jti).one(conn).await?;
     Ok(record.is_some_and(|record| {
         record.revoked_at.is_none()
-            && record.user_id == claims.sub.uuid()
+            && record.user_id == claims.sub
             && record.expires_at.timestamp() == claims.exp
     }))
 }

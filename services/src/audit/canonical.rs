@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{SecondsFormat, SubsecRound};
-use domain::{Id, Timestamp, ids};
+use domain::Timestamp;
 use entity::audit::Model;
 use sea_orm::prelude::Json;
 use serde_json::{Map, json};
@@ -39,7 +39,7 @@ fn members(row: &Model, previous: &[u8]) -> BTreeMap<&'static str, Json> {
         ("chain", json!(chain_name(row.tenant_id))),
         ("seq", json!(row.seq)),
         ("previous", json!(hex(previous))),
-        ("id", json!(Id::<ids::AuditEntry>::from_uuid(row.id))),
+        ("id", json!(row.id)),
         ("at", json!(row.at.to_rfc3339_opts(SecondsFormat::Micros, true))),
         ("actor", json!(row.actor)),
         ("action", json!(row.action)),

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Timestamp;
+use domain::{Id, Timestamp, ids};
 use entity::{audit, audit_chain};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -14,7 +14,6 @@ use sea_orm::{
     prelude::Json,
     sea_query::{Expr, OnConflict},
 };
-use uuid::Uuid;
 
 use super::{
     AuditFacts,
@@ -28,7 +27,7 @@ use crate::Result;
 #[derive(Debug, Clone)]
 pub(crate) struct AuditRecord {
     /// The chain: a tenant, or [`super::INSTALLATION`].
-    pub(crate) chain: Uuid,
+    pub(crate) chain: Id<ids::Tenant>,
     pub(crate) actor: String,
     pub(crate) action: &'static str,
     pub(crate) subject: String,
@@ -47,12 +46,12 @@ pub(crate) async fn append(
         return Ok(());
     }
     let key = sealer.key(txn).await?;
-    let chains: BTreeSet<Uuid> = acts.iter().map(|act| act.chain).collect();
+    let chains: BTreeSet<Id<ids::Tenant>> = acts.iter().map(|act| act.chain).collect();
     let mut ends = lock(txn, &key, &chains).await?;
     let mut rows = Vec::with_capacity(acts.len());
     for act in acts {
         let end = ends.get_mut(&act.chain).ok_or_else(unreadable)?;
-        let row = append_entry(sealer.ids().uuid(), act, end);
+        let row = append_entry(sealer.ids().make(), act, end);
         (end.seq, end.hash) = (end.seq + 1, row.hash.clone().unwrap_or_default());
         rows.push(row);
     }
@@ -63,8 +62,8 @@ pub(crate) async fn append(
 pub(super) async fn lock(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
-    chains: &BTreeSet<Uuid>,
-) -> Result<BTreeMap<Uuid, audit_chain::Model>> {
+    chains: &BTreeSet<Id<ids::Tenant>>,
+) -> Result<BTreeMap<Id<ids::Tenant>, audit_chain::Model>> {
     let mut ends = held(txn, key, chains).await?;
     let missing: Vec<_> = chains.iter().filter(|chain| !ends.contains_key(*chain)).collect();
     if !missing.is_empty() {
@@ -79,8 +78,8 @@ pub(super) async fn lock(
 async fn held(
     txn: &impl ConnectionTrait,
     key: &AuditKey,
-    chains: &BTreeSet<Uuid>,
-) -> Result<BTreeMap<Uuid, audit_chain::Model>> {
+    chains: &BTreeSet<Id<ids::Tenant>>,
+) -> Result<BTreeMap<Id<ids::Tenant>, audit_chain::Model>> {
     let rows = audit_chain::of_tenants(chains.iter().copied())
         .order_by_asc(audit_chain::Column::TenantId)
         .lock_exclusive()
@@ -103,7 +102,11 @@ pub(super) fn resealed(key: &AuditKey, end: audit_chain::Model) -> audit_chain::
 }
 
 /// Makes the entry for an action that follows the head of its chain.
-pub(super) fn append_entry(id: Uuid, act: AuditRecord, end: &audit_chain::Model) -> audit::Model {
+pub(super) fn append_entry(
+    id: Id<ids::AuditEntry>,
+    act: AuditRecord,
+    end: &audit_chain::Model,
+) -> audit::Model {
     let value = |value: Option<Json>| value.filter(|value| !value.is_null()).map(recordable);
     let mut row = audit::Model {
         id,

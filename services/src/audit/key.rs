@@ -11,7 +11,7 @@ use aws_lc_rs::{
     signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::Ids;
+use domain::{AnyId, Id, Ids, ids};
 use entity::{
     audit_chain,
     audit_key::{self, ActiveModel, Entity, Model},
@@ -20,7 +20,6 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, EntityTrait, IntoActiveModel,
     TransactionTrait, sea_query::OnConflict,
 };
-use uuid::Uuid;
 
 use super::{
     canonical::{NOTHING, hex},
@@ -33,7 +32,7 @@ use crate::{
 
 /// Where the seed is stored.
 fn seal_context() -> SealContext {
-    Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil())
+    Column::AuditKeySeed.at(Id::nil(), AnyId::nil())
 }
 
 /// The opened audit key. Never printed.
@@ -73,7 +72,7 @@ impl AuditKey {
     }
 
     /// The head of a chain without entries.
-    pub(super) fn empty_chain(&self, chain: Uuid) -> audit_chain::Model {
+    pub(super) fn empty_chain(&self, chain: Id<ids::Tenant>) -> audit_chain::Model {
         let empty = audit_chain::Model {
             tenant_id: chain,
             seq: 0,
@@ -156,7 +155,7 @@ impl Sealer {
         }
         let seed: [u8; 32] = self.ids.bytes();
         let sealed = self.vault.seal_in_force(txn, seal_context(), &seed).await?;
-        let row = Model { id: Uuid::nil(), seed: sealed, created_at: self.ids.now() };
+        let row = Model { id: Id::nil(), seed: sealed, created_at: self.ids.now() };
         let nothing = OnConflict::column(audit_key::Column::Id).do_nothing().to_owned();
         Entity::insert(ActiveModel::from(row)).on_conflict(nothing).exec_without_returning(txn).await?;
         let row = audit_key::find_key().one(txn).await?.ok_or_else(unreadable)?;

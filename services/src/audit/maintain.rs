@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::Timestamp;
+use domain::{Id, Timestamp, ids};
 use entity::{
     audit::{Column, Model, all_tenants, delete, of},
     audit_chain,
@@ -14,7 +14,6 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, TransactionTrait,
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     AuditFacts, AuditRecord, INSTALLATION, OPERATOR,
@@ -33,13 +32,24 @@ const BATCH: u64 = 500;
 const READ: u64 = 5_000;
 
 /// An action of the operator, for a chain.
-fn act(chain: Uuid, action: &'static str, about: Uuid, facts: AuditFacts, at: Timestamp) -> AuditRecord {
+fn act(
+    chain: Id<ids::Tenant>,
+    action: &'static str,
+    about: Id<ids::Tenant>,
+    facts: AuditFacts,
+    at: Timestamp,
+) -> AuditRecord {
     let actor = OPERATOR.to_owned();
     AuditRecord { chain, actor, action, subject: chain_name(about), facts, request: request(), at }
 }
 
 /// The same action, for the chain it concerns and for the installation's.
-fn in_both(chain: Uuid, action: &'static str, facts: AuditFacts, at: Timestamp) -> Vec<AuditRecord> {
+fn in_both(
+    chain: Id<ids::Tenant>,
+    action: &'static str,
+    facts: AuditFacts,
+    at: Timestamp,
+) -> Vec<AuditRecord> {
     let chains = BTreeSet::from([chain, INSTALLATION]);
     chains.into_iter().map(|one| act(one, action, chain, facts.clone(), at)).collect()
 }
@@ -52,7 +62,7 @@ fn in_both(chain: Uuid, action: &'static str, facts: AuditFacts, at: Timestamp) 
 pub async fn prune(
     owner: &DatabaseConnection,
     sealer: &Sealer,
-    chain: Uuid,
+    chain: Id<ids::Tenant>,
     before: Timestamp,
     now: Timestamp,
     even_if_broken: bool,
@@ -126,7 +136,7 @@ fn checked(end: &audit_chain::Model, key: &AuditKey, old: &[Model], even_if_brok
 /// were numbered, which is itself recorded.
 pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) -> Result<u64> {
     let txn = owner.begin().await?;
-    let without: Vec<Uuid> = all_tenants()
+    let without: Vec<Id<ids::Tenant>> = all_tenants()
         .filter(Column::Seq.is_null())
         .select_only()
         .column(Column::TenantId)
@@ -135,20 +145,20 @@ pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) 
         .all(&txn)
         .await?;
     #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
-    let tenants: Vec<Uuid> = entity::tenant::Entity::find()
+    let tenants: Vec<Id<ids::Tenant>> = entity::tenant::Entity::find()
         .select_only()
         .column(entity::tenant::Column::Id)
         .into_tuple()
         .all(&txn)
         .await?;
-    let begun: Vec<Uuid> = audit_chain::all_tenants()
+    let begun: Vec<Id<ids::Tenant>> = audit_chain::all_tenants()
         .select_only()
         .column(audit_chain::Column::TenantId)
         .into_tuple()
         .all(&txn)
         .await?;
     let bare = tenants.into_iter().filter(|tenant| !begun.contains(tenant));
-    let chains: BTreeSet<Uuid> = without.into_iter().chain(bare).collect();
+    let chains: BTreeSet<Id<ids::Tenant>> = without.into_iter().chain(bare).collect();
     let mut adopted = 0;
     for chain in chains {
         adopted += adopt_into(&txn, sealer, chain, now).await?;
@@ -157,7 +167,12 @@ pub async fn adopt(owner: &DatabaseConnection, sealer: &Sealer, now: Timestamp) 
     Ok(adopted)
 }
 
-async fn adopt_into(txn: &impl ConnectionTrait, sealer: &Sealer, chain: Uuid, now: Timestamp) -> Result<u64> {
+async fn adopt_into(
+    txn: &impl ConnectionTrait,
+    sealer: &Sealer,
+    chain: Id<ids::Tenant>,
+    now: Timestamp,
+) -> Result<u64> {
     let key = sealer.key(txn).await?;
     let mut ends = lock(txn, &key, &BTreeSet::from([chain])).await?;
     let mut end = ends.remove(&chain).ok_or_else(super::unreadable)?;
@@ -198,7 +213,7 @@ pub struct Span {
 /// Passes every entry of a part of a chain to `take` as a line, in the order of the chain and without gaps.
 pub async fn export(
     conn: &impl ConnectionTrait,
-    chain: Uuid,
+    chain: Id<ids::Tenant>,
     span: &Span,
     mut take: impl FnMut(&str) -> std::io::Result<()>,
 ) -> Result<std::io::Result<u64>> {

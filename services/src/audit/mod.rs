@@ -29,7 +29,7 @@ pub use self::{
 use crate::{Error, Page, PageArgs, Refusal, Result, page};
 
 /// The chain of the installation, beside those of the tenants.
-pub const INSTALLATION: Uuid = Uuid::nil();
+pub const INSTALLATION: Id<ids::Tenant> = Id::nil();
 
 /// Actor of the operator's actions, corresponding to [`domain::CallerKind::Operator`].
 pub const OPERATOR: &str = "operator";
@@ -132,7 +132,7 @@ crate::noun! {
 impl Audit {
     /// Entries of the caller's tenant, in the order of the chain.
     pub async fn list(&self, by: &Allowed, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
-        self.read(by.tenant().uuid(), filter, args).await
+        self.read(by.tenant(), filter, args).await
     }
 
     /// Entries of the installation's own chain.
@@ -145,7 +145,7 @@ impl Audit {
         self.read(INSTALLATION, filter, args).await
     }
 
-    async fn read(&self, chain: Uuid, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
+    async fn read(&self, chain: Id<ids::Tenant>, filter: AuditFilter, args: PageArgs) -> Result<Page<Model>> {
         let AuditFilter { actor, action, subject, since, until } = filter;
         let mut entries = entity::audit::of(chain).filter(Column::Seq.is_not_null());
         for (column, value) in [(Column::Actor, actor), (Column::Action, action), (Column::Subject, subject)]
@@ -191,18 +191,18 @@ pub fn hash_of(row: &Model) -> String {
 }
 
 /// The name of a chain outside the database.
-pub fn chain_name(chain: Uuid) -> String {
+pub fn chain_name(chain: Id<ids::Tenant>) -> String {
     match chain == INSTALLATION {
         true => "installation".to_owned(),
-        false => Id::<ids::Tenant>::from_uuid(chain).to_string(),
+        false => chain.to_string(),
     }
 }
 
 /// The chain with this name.
-pub fn chain_of(name: &str) -> Option<Uuid> {
+pub fn chain_of(name: &str) -> Option<Id<ids::Tenant>> {
     match name {
         "installation" => Some(INSTALLATION),
-        tenant => tenant.parse::<Id<ids::Tenant>>().ok().map(Id::uuid),
+        tenant => tenant.parse::<Id<ids::Tenant>>().ok(),
     }
 }
 

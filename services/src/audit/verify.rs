@@ -3,6 +3,7 @@
 //! Reads all entries once, in order, a few thousand at a time. The caller provides a connection of the database owner
 //! on which nothing changes meanwhile; nodes see only one tenant's entries at a time.
 
+use domain::{Id, ids};
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{
@@ -12,7 +13,6 @@ use entity::{
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use uuid::Uuid;
 
 use super::{
     INSTALLATION,
@@ -70,7 +70,7 @@ pub enum ChainFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The chain: a tenant, or [`INSTALLATION`].
-    pub chain: Uuid,
+    pub chain: Id<ids::Tenant>,
     /// Number of entries that were read.
     pub entries: u64,
     /// Sequence numbers of the first and last entry according to the head.
@@ -84,7 +84,7 @@ pub struct Verdict {
 /// Checkpoints read from a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeptCheckpoints {
-    of_chain: BTreeMap<Uuid, BTreeMap<i64, String>>,
+    of_chain: BTreeMap<Id<ids::Tenant>, BTreeMap<i64, String>>,
     /// Numbers, from 1, of the lines that are not checkpoints of this installation or were changed; they prove
     /// nothing.
     pub forged: Vec<usize>,
@@ -111,17 +111,21 @@ impl KeptCheckpoints {
 }
 
 /// Every chain that exists or must exist: those with a head, with entries, of tenants, and of checkpoints.
-pub async fn chains(conn: &impl ConnectionTrait, kept: &KeptCheckpoints) -> Result<BTreeSet<Uuid>> {
+pub async fn chains(
+    conn: &impl ConnectionTrait,
+    kept: &KeptCheckpoints,
+) -> Result<BTreeSet<Id<ids::Tenant>>> {
     #[expect(clippy::disallowed_methods, reason = "the table of tenants begins with itself")]
-    let tenants: Vec<Uuid> = {
+    let tenants: Vec<Id<ids::Tenant>> = {
         use entity::tenant::{Column, Entity};
         Entity::find().select_only().column(Column::Id).into_tuple().all(conn).await?
     };
     let ends = audit_chain::all_tenants().select_only().column(audit_chain::Column::TenantId);
     let entries = all_tenants().select_only().column(Column::TenantId).distinct();
-    let mut all: BTreeSet<Uuid> = tenants.into_iter().chain(kept.of_chain.keys().copied()).collect();
-    all.extend(ends.into_tuple::<Uuid>().all(conn).await?);
-    all.extend(entries.into_tuple::<Uuid>().all(conn).await?);
+    let mut all: BTreeSet<Id<ids::Tenant>> =
+        tenants.into_iter().chain(kept.of_chain.keys().copied()).collect();
+    all.extend(ends.into_tuple::<Id<ids::Tenant>>().all(conn).await?);
+    all.extend(entries.into_tuple::<Id<ids::Tenant>>().all(conn).await?);
     all.insert(INSTALLATION);
     Ok(all)
 }
@@ -130,7 +134,7 @@ pub async fn chains(conn: &impl ConnectionTrait, kept: &KeptCheckpoints) -> Resu
 pub async fn chain(
     conn: &impl ConnectionTrait,
     key: &AuditKey,
-    chain: Uuid,
+    chain: Id<ids::Tenant>,
     kept: &KeptCheckpoints,
 ) -> Result<Verdict> {
     let none = BTreeMap::new();

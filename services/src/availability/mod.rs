@@ -9,13 +9,12 @@ mod input;
 pub(crate) mod snapshot;
 
 use domain::{
-    Allowed, BusyKind, Id, Reason, TimeRange, Timestamp,
+    Allowed, AnyId, BusyKind, Id, Reason, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
     ids,
     slots::{self, Participant, Participants, Refusal as Cause},
     state::ConnectionState,
 };
-use uuid::Uuid;
 
 pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};
@@ -37,11 +36,19 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Identifier of the user or room.
-    pub const fn uuid(self) -> Uuid {
+    /// Identifier of the user or room, as `occupancy` has it.
+    pub const fn any(self) -> AnyId {
         match self {
-            Self::User(id) => id.uuid(),
-            Self::Room(id) => id.uuid(),
+            Self::User(id) => id.any(),
+            Self::Room(id) => id.any(),
+        }
+    }
+
+    /// The user's id; `None` for a room.
+    pub const fn user(self) -> Option<Id<ids::User>> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Room(_) => None,
         }
     }
 
@@ -159,7 +166,7 @@ impl Availability {
         let on_unreadable = query.on_unreadable;
         let wanted =
             SnapshotScope { users, rooms, reach, exact, except: None, tentative_is_busy, on_unreadable };
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         snapshot::load(&self.services, &txn, tenant, wanted).await
     }

@@ -6,13 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Busy, BusyKind, Id, Reason, Route, TimeRange, Timestamp,
+    AnyId, Busy, BusyKind, Id, Reason, Route, TimeRange, Timestamp,
     bitmap::{Bitmap, GRID_MINUTES},
     ids,
     state::ConnectionState,
 };
 use sea_orm::{ColumnTrait, DatabaseTransaction, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
-use uuid::Uuid;
 
 use super::{Holder, OnUnreadable};
 use crate::{Refusal, Result, Services, change};
@@ -139,7 +138,7 @@ const UNREADABLE: &str = "CALENDAR_UNREADABLE";
 #[derive(Debug)]
 pub(crate) struct CalendarSnapshot {
     /// The tenant whose calendars these are.
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     /// Calendars of users, in the requested order.
     pub users: Vec<Calendar>,
     /// The calendar of each requested room, in the requested order.
@@ -157,27 +156,27 @@ impl CalendarSnapshot {
 pub(crate) async fn load(
     services: &Services,
     txn: &DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     wanted: SnapshotScope<'_>,
 ) -> Result<CalendarSnapshot> {
     let mut users = users(txn, tenant, wanted.users).await?;
     let mut rooms = rooms(txn, tenant, wanted.rooms).await?;
     let freshest = services.now() - services.settings.stale_after;
     attach_connections(txn, tenant, users.iter_mut().chain(&mut rooms), wanted, freshest).await?;
-    let connections: Vec<Uuid> = users.iter().chain(&rooms).filter_map(readable).collect();
+    let connections: Vec<Id<ids::Connection>> = users.iter().chain(&rooms).filter_map(readable).collect();
     let mut copies = if wanted.exact {
         events(txn, tenant, &connections, wanted).await?
     } else {
         bitmaps(txn, tenant, &connections, wanted).await?
     };
-    let holders: Vec<Uuid> = users.iter().chain(&rooms).map(|one| one.holder.uuid()).collect();
+    let holders: Vec<AnyId> = users.iter().chain(&rooms).map(|one| one.holder.any()).collect();
     let occupied = occupancy(txn, tenant, &holders, wanted).await?;
     for calendar in users.iter_mut().chain(&mut rooms) {
         if let Some(copy) = readable(calendar).and_then(|connection| copies.remove(&connection)) {
             calendar.busy = copy.busy;
             calendar.bits = copy.bits.unwrap_or_else(|| bitmap_from_busy(calendar));
         }
-        for range in occupied.get(&calendar.holder.uuid()).into_iter().flatten() {
+        for range in occupied.get(&calendar.holder.any()).into_iter().flatten() {
             calendar.bits.mark(*range);
             calendar.busy.push(Busy { range: *range, kind: BusyKind::Busy });
         }
@@ -186,7 +185,7 @@ pub(crate) async fn load(
 }
 
 /// The connection whose copy is trustworthy.
-fn readable(calendar: &Calendar) -> Option<Uuid> {
+fn readable(calendar: &Calendar) -> Option<Id<ids::Connection>> {
     let connection = calendar.connection.as_ref()?;
     matches!(calendar.unknown, None | Some((UnknownCause::Partly, _))).then_some(connection.id)
 }
@@ -204,22 +203,29 @@ fn blank(holder: Holder, name: String, address: String) -> Calendar {
     Calendar { holder, name, address, connection: None, reachable: false, unknown: None, busy, bits }
 }
 
-async fn users(txn: &DatabaseTransaction, tenant: Uuid, wanted: &[Id<ids::User>]) -> Result<Vec<Calendar>> {
-    let rows = entity::tenant_user::by_ids(tenant, wanted.iter().map(|id| id.uuid())).all(txn).await?;
-    let mut rows: BTreeMap<Uuid, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+async fn users(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+    wanted: &[Id<ids::User>],
+) -> Result<Vec<Calendar>> {
+    let rows = entity::tenant_user::by_ids(tenant, wanted.iter().copied()).all(txn).await?;
+    let mut rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
     let mut calendars = Vec::with_capacity(wanted.len());
     for id in distinct(wanted) {
-        let row = rows.remove(&id.uuid()).ok_or_else(|| missing("user", "userIds"))?;
+        let row = rows.remove(&id).ok_or_else(|| missing("user", "userIds"))?;
         let address = row.calendar_address.unwrap_or(row.email);
         calendars.push(blank(Holder::User(id), row.name, address));
     }
     Ok(calendars)
 }
 
-async fn rooms(txn: &DatabaseTransaction, tenant: Uuid, wanted: RoomScope<'_>) -> Result<Vec<Calendar>> {
+async fn rooms(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+    wanted: RoomScope<'_>,
+) -> Result<Vec<Calendar>> {
     use entity::room::{Column, by_ids, of};
-    let calendar =
-        |row: entity::room::Model| blank(Holder::Room(Id::from_uuid(row.id)), row.name, row.address);
+    let calendar = |row: entity::room::Model| blank(Holder::Room(row.id), row.name, row.address);
     let ids = match wanted {
         RoomScope::Holding(least) => {
             let fitting = of(tenant).filter(Column::Capacity.gte(least));
@@ -228,11 +234,10 @@ async fn rooms(txn: &DatabaseTransaction, tenant: Uuid, wanted: RoomScope<'_>) -
         }
         RoomScope::These(ids) => ids,
     };
-    let rows = by_ids(tenant, ids.iter().map(|id| id.uuid())).all(txn).await?;
-    let mut rows: BTreeMap<Uuid, _> = rows.into_iter().map(|row| (row.id, row)).collect();
-    let one = |id: Id<ids::Room>| {
-        rows.remove(&id.uuid()).map(calendar).ok_or_else(|| missing("room", "roomIds").into())
-    };
+    let rows = by_ids(tenant, ids.iter().copied()).all(txn).await?;
+    let mut rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let one =
+        |id: Id<ids::Room>| rows.remove(&id).map(calendar).ok_or_else(|| missing("room", "roomIds").into());
     distinct(ids).map(one).collect()
 }
 
@@ -248,7 +253,7 @@ pub(crate) fn distinct<T: Copy + Ord>(ids: &[T]) -> impl Iterator<Item = T> + '_
 
 async fn attach_connections(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     calendars: impl Iterator<Item = &mut Calendar>,
     wanted: SnapshotScope<'_>,
     freshest: Timestamp,
@@ -256,16 +261,16 @@ async fn attach_connections(
     use entity::connection::{Column, of};
     let calendars: Vec<&mut Calendar> = calendars.collect();
     let (users, rooms): (Vec<Holder>, _) = calendars.iter().map(|one| one.holder).partition(Holder::is_user);
-    let ids = |holders: Vec<Holder>| holders.into_iter().map(Holder::uuid);
+    let ids = |holders: Vec<Holder>| holders.into_iter().map(Holder::any);
     let theirs = Column::UserId.is_in(ids(users)).or(Column::RoomId.is_in(ids(rooms)));
-    let mut found: BTreeMap<Uuid, Vec<entity::connection::Model>> = BTreeMap::new();
+    let mut found: BTreeMap<AnyId, Vec<entity::connection::Model>> = BTreeMap::new();
     for row in of(tenant).filter(theirs).order_by_asc(Column::Id).all(txn).await? {
-        if let Some(holder) = row.user_id.or(row.room_id) {
+        if let Some(holder) = row.user_id.map(Id::any).or(row.room_id.map(Id::any)) {
             found.entry(holder).or_default().push(row);
         }
     }
     for calendar in calendars {
-        let rows = found.remove(&calendar.holder.uuid()).unwrap_or_default();
+        let rows = found.remove(&calendar.holder.any()).unwrap_or_default();
         calendar.reachable = rows.iter().any(may_be_reached);
         let judged = rows.into_iter().map(|row| (cause(&row, wanted, freshest), row));
         let best = judged.min_by_key(|(cause, row)| (cause.as_ref().map(|(cause, _)| *cause), rank(row)));
@@ -338,12 +343,12 @@ struct Known {
     bits: Option<Bitmap>,
 }
 
-type Copies = BTreeMap<Uuid, Known>;
+type Copies = BTreeMap<Id<ids::Connection>, Known>;
 
 async fn bitmaps(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    of: &[Uuid],
+    tenant: Id<ids::Tenant>,
+    of: &[Id<ids::Connection>],
     wanted: SnapshotScope<'_>,
 ) -> Result<Copies> {
     use entity::busy_bitmap::Column;
@@ -376,8 +381,8 @@ fn both(mut bits: Bitmap, plane: &Bitmap) -> Bitmap {
 
 async fn events(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    of: &[Uuid],
+    tenant: Id<ids::Tenant>,
+    of: &[Id<ids::Connection>],
     wanted: SnapshotScope<'_>,
 ) -> Result<Copies> {
     use entity::calendar_event::Column;
@@ -408,10 +413,10 @@ async fn events(
 
 async fn occupancy(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    holders: &[Uuid],
+    tenant: Id<ids::Tenant>,
+    holders: &[AnyId],
     wanted: SnapshotScope<'_>,
-) -> Result<BTreeMap<Uuid, Vec<TimeRange>>> {
+) -> Result<BTreeMap<AnyId, Vec<TimeRange>>> {
     use entity::occupancy::Column;
     let mut select = entity::occupancy::of(tenant)
         .filter(Column::Holder.is_in(holders.iter().copied()))
@@ -420,7 +425,7 @@ async fn occupancy(
     if let Some(booking) = wanted.except {
         select = select.filter(Column::BookingId.ne(booking.id));
     }
-    let mut occupied: BTreeMap<Uuid, Vec<TimeRange>> = BTreeMap::new();
+    let mut occupied: BTreeMap<AnyId, Vec<TimeRange>> = BTreeMap::new();
     for row in select.all(txn).await? {
         occupied.entry(row.holder).or_default().extend(TimeRange::new(row.start_at, row.end_at));
     }

@@ -4,13 +4,12 @@ use std::num::NonZeroU32;
 
 use chrono::Duration;
 use domain::{
-    BusyKind, Id, TimeRange, Timestamp, ids,
+    AnyId, BusyKind, Id, TimeRange, Timestamp, ids,
     slots::{self, Participant, Participants},
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QueryOrder, Statement,
 };
-use uuid::Uuid;
 
 use super::{Conflict, Outcome, SlotTaken};
 use crate::{
@@ -56,9 +55,9 @@ impl SlotRequest {
     }
 
     /// Ids of all participants, in the fixed order in which they are locked.
-    pub fn holders(&self) -> Vec<Uuid> {
-        let users = self.users.iter().map(|id| id.uuid());
-        let mut holders: Vec<Uuid> = users.chain(self.rooms.iter().map(|id| id.uuid())).collect();
+    pub fn holders(&self) -> Vec<AnyId> {
+        let users = self.users.iter().map(|id| id.any());
+        let mut holders: Vec<AnyId> = users.chain(self.rooms.iter().map(|id| id.any())).collect();
         holders.sort_unstable();
         holders.dedup();
         holders
@@ -69,7 +68,7 @@ impl SlotRequest {
         &self,
         services: &Services,
         txn: &DatabaseTransaction,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         reach: TimeRange,
     ) -> Result<CalendarSnapshot> {
         let rooms = RoomScope::These(&self.rooms);
@@ -83,11 +82,11 @@ impl SlotRequest {
 
 /// Makes other bookings of the same holders wait until this transaction ends. SQLite has only one writer anyway.
 /// Without it the exclusion constraint alone would decide, and bursts would end in deadlocks.
-pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[Uuid]) -> Result<()> {
+pub(super) async fn lock(txn: &DatabaseTransaction, holders: &[AnyId]) -> Result<()> {
     if txn.get_database_backend() != DatabaseBackend::Postgres {
         return Ok(());
     }
-    let list = holders.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+    let list = holders.iter().map(|holder| holder.uuid().to_string()).collect::<Vec<_>>().join(",");
     // OFFSET 0 keeps the planner from merging the sorted part away.
     let sql = "SELECT pg_advisory_xact_lock(hashtextextended(holder, 0)) FROM (
                    SELECT holder FROM unnest(string_to_array($1, ',')) WITH ORDINALITY AS h (holder, n)
@@ -132,7 +131,7 @@ pub(super) fn free(snapshot: &CalendarSnapshot, blocked: TimeRange) -> Outcome<(
 /// Up to three free times of the same length on the same local day, those nearest to the request.
 pub(super) async fn alternatives(
     services: &Services,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     request: &SlotRequest,
 ) -> Result<Vec<TimeRange>> {
     let Some(window) = day_of(request, services.now())? else { return Ok(Vec::new()) };
@@ -188,8 +187,8 @@ fn day_of(request: &SlotRequest, now: Timestamp) -> Result<Option<TimeRange>> {
 /// Runs of a booking that have not ended, oldest first.
 pub(super) async fn live_runs(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    booking: Uuid,
+    tenant: Id<ids::Tenant>,
+    booking: Id<ids::Booking>,
 ) -> Result<Vec<entity::run::Model>> {
     use entity::run::{Column, of};
     let live = of(tenant).filter(Column::Subject.eq(booking)).filter(Column::FinishedAt.is_null());

@@ -3,13 +3,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
-    Allowed, Id, TimeRange, ids,
+    Allowed, AnyId, Id, TimeRange, ids,
     state::{Answer, BookingState, Lane, OnlineMeetingState},
 };
 use entity::{booking, booking_participant, occupancy};
 use sea_orm::EntityTrait;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     BookingReceipt, Bookings, Error, NewBooking, Outcome, SlotTaken,
@@ -52,7 +51,7 @@ impl Bookings {
             on_unreadable: new.on_unreadable,
         };
         let made = self.retry_on_contention(|| self.place(by, &new, &request, idempotency_key)).await;
-        self.with_alternatives(by.tenant().uuid(), &request, made).await
+        self.with_alternatives(by.tenant(), &request, made).await
     }
 
     async fn place(
@@ -62,17 +61,17 @@ impl Bookings {
         request: &SlotRequest,
         key: &str,
     ) -> Outcome<BookingReceipt> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let begun = idempotency::begin(&tx, "createBooking", &by.actor(), key, new).await?;
         let ticket = match begun {
             BeginOutcome::New(ticket) => ticket,
-            BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run).await?),
+            BeginOutcome::Replay(run) => return Ok(self.receipt_of_run(&tx, run.of()).await?),
         };
         input::in_the_future(request.time, tx.now())?;
         check::lock(tx.conn(), &request.holders()).await?;
         organiser_exists(&tx, new.organiser).await?;
         let snapshot = request.snapshot(&self.services, tx.conn(), tx.tenant(), request.blocked()).await?;
-        let routes = route::routes(tx.conn(), tx.tenant(), new.organiser.uuid(), &[]).await?;
+        let routes = route::routes(tx.conn(), tx.tenant(), new.organiser, &[]).await?;
         check::known(&snapshot, new.ignore_unknown, routes.service.is_some())?;
         check::free(&snapshot, request.blocked())?;
         let Some(via) = routes.decide() else {
@@ -99,19 +98,19 @@ impl Bookings {
         blocked: TimeRange,
     ) -> Outcome<BookingReceipt> {
         let id: Id<ids::Booking> = self.services.ids.make();
-        let order = RunInput::WriteBooking(WriteBooking { booking: id.uuid() });
+        let order = RunInput::WriteBooking(WriteBooking { booking: id });
         let run = tx.enqueue(order, &by.actor(), Lane::Interactive).await?;
         let run = run.ok_or(crate::Error::Unreadable { what: "order" })?;
-        let booking = row(tx, id.uuid(), run, by, new);
+        let booking = row(tx, id, run, by, new);
         booking::Entity::insert(booking::ActiveModel::from(booking.clone()))
             .exec_without_returning(tx.conn())
             .await?;
-        let participants = self.participants(id.uuid(), new, snapshot)?;
+        let participants = self.participants(id, new, snapshot)?;
         let participants = participants.into_iter().map(booking_participant::ActiveModel::from);
         booking_participant::Entity::insert_many(participants).exec_without_returning(tx.conn()).await?;
-        let holders: Vec<Uuid> = snapshot.calendars().map(|calendar| calendar.holder.uuid()).collect();
-        self.occupy(tx, id.uuid(), &holders, blocked).await?;
-        tx.event(topic::BOOKING, id.uuid());
+        let holders: Vec<AnyId> = snapshot.calendars().map(|calendar| calendar.holder.any()).collect();
+        self.occupy(tx, id, &holders, blocked).await?;
+        tx.event(topic::BOOKING, id);
         let facts =
             AuditFacts::created(json!({ "start": new.start, "end": new.end, "organiser": new.organiser }));
         tx.audit(&by.actor(), "booking.create", id.to_string(), facts);
@@ -122,19 +121,19 @@ impl Bookings {
     /// The rows of all participants, the organiser first.
     fn participants(
         &self,
-        booking: Uuid,
+        booking: Id<ids::Booking>,
         new: &NewBooking,
         snapshot: &CalendarSnapshot,
     ) -> Result<Vec<booking_participant::Model>> {
         let tenant = snapshot.tenant;
         let one =
             |kind: &str, holder: Option<Holder>, address: &str, name: &str| booking_participant::Model {
-                id: self.services.ids.uuid(),
+                id: self.services.ids.make(),
                 tenant_id: tenant,
                 booking_id: booking,
                 kind: kind.to_owned(),
-                user_id: holder.filter(Holder::is_user).map(Holder::uuid),
-                room_id: holder.and_then(Holder::room).map(Id::uuid),
+                user_id: holder.and_then(Holder::user),
+                room_id: holder.and_then(Holder::room),
                 address: address.to_lowercase(),
                 name: name.to_owned(),
                 answer: Answer::None.to_string(),
@@ -160,13 +159,13 @@ impl Bookings {
     pub(super) async fn occupy(
         &self,
         tx: &Tx,
-        booking: Uuid,
-        holders: &[Uuid],
+        booking: Id<ids::Booking>,
+        holders: &[AnyId],
         time: TimeRange,
     ) -> Result<()> {
         let rows = holders.iter().map(|holder| {
             occupancy::ActiveModel::from(occupancy::Model {
-                id: self.services.ids.uuid(),
+                id: self.services.ids.make(),
                 tenant_id: tx.tenant(),
                 holder: *holder,
                 booking_id: booking,
@@ -179,10 +178,10 @@ impl Bookings {
     }
 
     /// Result of a repeated request: the booking and run of the first one in their current state.
-    pub(super) async fn receipt_of_run(&self, tx: &Tx, run: Uuid) -> Result<BookingReceipt> {
+    pub(super) async fn receipt_of_run(&self, tx: &Tx, run: Id<ids::Run>) -> Result<BookingReceipt> {
         let gone = || crate::Error::not_found("booking");
         let order = entity::run::one(tx.tenant(), run).one(tx.conn()).await?.ok_or_else(gone)?;
-        let row = booking::one(tx.tenant(), order.subject).one(tx.conn()).await?.ok_or_else(gone)?;
+        let row = booking::one(tx.tenant(), order.subject.of()).one(tx.conn()).await?.ok_or_else(gone)?;
         let notice = route::notice(tx.conn(), &row, &[]).await?;
         Ok(BookingReceipt { booking: row, run, notice })
     }
@@ -214,7 +213,7 @@ impl Bookings {
     /// Adds alternative times to a refusal, outside the refused transaction.
     pub(super) async fn with_alternatives<T>(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         request: &SlotRequest,
         made: Outcome<T>,
     ) -> Outcome<T> {
@@ -229,16 +228,16 @@ impl Bookings {
 }
 
 async fn organiser_exists(tx: &Tx, organiser: Id<ids::User>) -> Result<()> {
-    let row = entity::tenant_user::one(tx.tenant(), organiser.uuid()).one(tx.conn()).await?;
+    let row = entity::tenant_user::one(tx.tenant(), organiser).one(tx.conn()).await?;
     row.map(|_| ())
         .ok_or_else(|| Refusal::new("NOT_FOUND", "There is no such user.").at("organiserId").into())
 }
 
-fn row(tx: &Tx, id: Uuid, run: Uuid, by: &Allowed, new: &NewBooking) -> booking::Model {
+fn row(tx: &Tx, id: Id<ids::Booking>, run: Id<ids::Run>, by: &Allowed, new: &NewBooking) -> booking::Model {
     booking::Model {
         id,
         tenant_id: tx.tenant(),
-        organiser_id: new.organiser.uuid(),
+        organiser_id: new.organiser,
         title: new.title.clone(),
         description: new.description.clone(),
         start_at: new.start,

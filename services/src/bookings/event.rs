@@ -12,7 +12,7 @@ const SERVICE_MARK: &str = "This booking has been made via a service account";
 
 /// Key under which a booking's event is found again, however often it is written.
 pub fn effect_key(booking: &booking::Model) -> String {
-    format!("{}-{}", booking.id.simple(), booking.generation)
+    format!("{}-{}", booking.id.uuid().simple(), booking.generation)
 }
 
 /// The event to be written for a booking. Calendars require the owner of the calendar as organiser; if that is the

@@ -17,7 +17,6 @@ use chrono::Duration;
 use domain::{Allowed, Id, TimeRange, Timestamp, ids, state::BookingState};
 use entity::booking::Model;
 use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
-use uuid::Uuid;
 
 pub use self::{
     event::{effect_key, event_of},
@@ -38,7 +37,7 @@ pub struct BookingReceipt {
     /// The booking in its current state.
     pub booking: Model,
     /// Identifier of the run that writes the change to the calendar.
-    pub run: Uuid,
+    pub run: Id<ids::Run>,
     /// What the organiser should know, in one sentence.
     pub notice: Option<String>,
 }
@@ -137,23 +136,23 @@ pub fn time_of(row: &Model) -> TimeRange {
 impl Bookings {
     /// One booking. Needs `BOOKING_VIEW`.
     pub async fn get(&self, by: &Allowed, id: Id<ids::Booking>) -> Result<Model> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let row = entity::booking::one(tenant, id.uuid()).one(&txn).await?;
+        let row = entity::booking::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| crate::Error::not_found("booking"))
     }
 
     /// One page of bookings, oldest first by creation. Needs `BOOKING_VIEW`.
     pub async fn list(&self, by: &Allowed, filter: Filter, args: PageArgs) -> Result<Page<Model>> {
         use entity::booking::{Column, of};
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let mut rows = of(tenant);
         if let Some(organiser) = filter.organiser {
-            rows = rows.filter(Column::OrganiserId.eq(organiser.uuid()));
+            rows = rows.filter(Column::OrganiserId.eq(organiser));
         }
         if let Some(room) = filter.room {
             use entity::booking_participant::{Column as P, of};
-            let of_room = of(tenant).filter(P::RoomId.eq(room.uuid()));
+            let of_room = of(tenant).filter(P::RoomId.eq(room));
             rows =
                 rows.filter(Column::Id.in_subquery(of_room.select_only().column(P::BookingId).into_query()));
         }
@@ -172,9 +171,9 @@ impl Bookings {
 
     /// The tenant's bookings with these ids, for a data loader.
     pub async fn by_ids(&self, tenant: Id<ids::Tenant>, bookings: &[Id<ids::Booking>]) -> Result<Vec<Model>> {
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        let ids = bookings.iter().map(|booking| booking.uuid());
-        Ok(entity::booking::by_ids(tenant.uuid(), ids).all(&txn).await?)
+        let txn = self.services.store.read(tenant).await?;
+        let ids = bookings.iter().copied();
+        Ok(entity::booking::by_ids(tenant, ids).all(&txn).await?)
     }
 
     /// All participants of these bookings, organisers first, for a data loader.
@@ -184,9 +183,9 @@ impl Bookings {
         bookings: &[Id<ids::Booking>],
     ) -> Result<Vec<entity::booking_participant::Model>> {
         use entity::booking_participant::{Column, of};
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        let theirs = Column::BookingId.is_in(bookings.iter().map(|booking| booking.uuid()));
-        Ok(of(tenant.uuid()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
+        let txn = self.services.store.read(tenant).await?;
+        let theirs = Column::BookingId.is_in(bookings.iter().copied());
+        Ok(of(tenant).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
 
     /// Moves and cancellations of these bookings, oldest first, for a data loader.
@@ -196,13 +195,17 @@ impl Bookings {
         bookings: &[Id<ids::Booking>],
     ) -> Result<Vec<entity::booking_change::Model>> {
         use entity::booking_change::{Column, of};
-        let txn = self.services.store.read(tenant.uuid()).await?;
-        let theirs = Column::BookingId.is_in(bookings.iter().map(|booking| booking.uuid()));
-        Ok(of(tenant.uuid()).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
+        let txn = self.services.store.read(tenant).await?;
+        let theirs = Column::BookingId.is_in(bookings.iter().copied());
+        Ok(of(tenant).filter(theirs).order_by_asc(Column::Id).all(&txn).await?)
     }
 
     /// A booking with its participants, for workflows.
-    pub async fn details(&self, tenant: Uuid, id: Uuid) -> Result<Option<BookingDetails>> {
+    pub async fn details(
+        &self,
+        tenant: Id<ids::Tenant>,
+        id: Id<ids::Booking>,
+    ) -> Result<Option<BookingDetails>> {
         use entity::booking_participant::{Column, of};
         let txn = self.services.store.read(tenant).await?;
         let Some(booking) = entity::booking::one(tenant, id).one(&txn).await? else { return Ok(None) };
@@ -228,7 +231,7 @@ impl Bookings {
     }
 
     /// Connections whose calendars contain a copy of the booking's event.
-    async fn copies(&self, details: &BookingDetails) -> Result<Vec<Uuid>> {
+    async fn copies(&self, details: &BookingDetails) -> Result<Vec<Id<ids::Connection>>> {
         use entity::connection::{Column, of};
         let users = details.participants.iter().filter_map(|one| one.user_id);
         let rooms = details.participants.iter().filter_map(|one| one.room_id);
@@ -252,7 +255,11 @@ impl Bookings {
     }
 
     /// Runs of a booking that have not ended, oldest first, for workflows: only one of them may act at a time.
-    pub async fn live_runs(&self, tenant: Uuid, id: Uuid) -> Result<Vec<entity::run::Model>> {
+    pub async fn live_runs(
+        &self,
+        tenant: Id<ids::Tenant>,
+        id: Id<ids::Booking>,
+    ) -> Result<Vec<entity::run::Model>> {
         let txn = self.services.store.read(tenant).await?;
         check::live_runs(&txn, tenant, id).await
     }

@@ -4,11 +4,10 @@
 //! to book without. If the problem appears only when the event is written, the booking stays and reports that it has
 //! no meeting.
 
-use domain::{WrittenVia, state::OnlineMeetingState};
+use domain::{Id, WrittenVia, ids, state::OnlineMeetingState};
 use entity::{booking, connection, integration};
 use providers::{OnlineMeeting, ProviderFeatures};
 use sea_orm::{ColumnTrait, DatabaseTransaction, QueryFilter};
-use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Services, change::WriteTarget};
 
@@ -42,7 +41,7 @@ pub fn meeting_over(booking: &booking::Model) -> Option<Option<String>> {
 pub(super) async fn check(
     services: &Services,
     txn: &DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     via: &WriteTarget,
 ) -> Result<()> {
     let row = integration::one(tenant, via.integration).one(txn).await?;
@@ -62,7 +61,7 @@ pub(super) async fn check(
 }
 
 /// Whether the calendar of a mailbox was measured to permit online meetings.
-async fn permits(txn: &DatabaseTransaction, tenant: Uuid, via: &WriteTarget) -> Result<bool> {
+async fn permits(txn: &DatabaseTransaction, tenant: Id<ids::Tenant>, via: &WriteTarget) -> Result<bool> {
     use connection::{Column, of};
     let at = of(tenant).filter(Column::IntegrationId.eq(via.integration));
     let row = at.filter(Column::Address.eq(via.mailbox.to_lowercase())).one(txn).await?;

@@ -8,7 +8,6 @@ use domain::{
 use entity::booking;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     BookingReceipt, Bookings, NewTime, Outcome, blocked,
@@ -41,7 +40,7 @@ impl Bookings {
         if_version: Option<i64>,
         idempotency_key: &str,
     ) -> Outcome<BookingReceipt> {
-        let (to, tenant) = (to.checked()?, by.tenant().uuid());
+        let (to, tenant) = (to.checked()?, by.tenant());
         let Some(request) = self.request(tenant, id, &to).await? else {
             return Err(crate::Error::not_found("booking").into());
         };
@@ -52,13 +51,18 @@ impl Bookings {
 
     /// The participants and time that a move needs. Participants never change, so they may be read before anything is
     /// locked.
-    async fn request(&self, tenant: Uuid, id: Id<ids::Booking>, to: &NewTime) -> Result<Option<SlotRequest>> {
-        let Some(details) = self.details(tenant, id.uuid()).await? else { return Ok(None) };
+    async fn request(
+        &self,
+        tenant: Id<ids::Tenant>,
+        id: Id<ids::Booking>,
+        to: &NewTime,
+    ) -> Result<Option<SlotRequest>> {
+        let Some(details) = self.details(tenant, id).await? else { return Ok(None) };
         let row = &details.booking;
         let minutes = |minutes: i32| u32::try_from(minutes).unwrap_or_default();
         Ok(Some(SlotRequest {
-            users: details.participants.iter().filter_map(|one| one.user_id).map(Id::from_uuid).collect(),
-            rooms: details.participants.iter().filter_map(|one| one.room_id).map(Id::from_uuid).collect(),
+            users: details.participants.iter().filter_map(|one| one.user_id).collect(),
+            rooms: details.participants.iter().filter_map(|one| one.room_id).collect(),
             time: to.time(),
             before: minutes(row.buffer_before_minutes),
             after: minutes(row.buffer_after_minutes),
@@ -77,8 +81,8 @@ impl Bookings {
         key: &str,
     ) -> Outcome<BookingReceipt> {
         let id = request.except.as_ref().map(|row| row.id).unwrap_or_default();
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let ticket = match self.begin(&tx, by, "moveBooking", key, &(id, to, if_version)).await? {
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let ticket = match self.begin(&tx, by, "moveBooking", key, &(id.uuid(), to, if_version)).await? {
             Ok(ticket) => ticket,
             Err(replay) => return Ok(replay),
         };
@@ -98,7 +102,7 @@ impl Bookings {
             RunInput::MoveBooking(MoveBooking { booking: id, from, to: request.time, by: actor.clone() });
         let run = tx.enqueue(order, &actor, Lane::Interactive).await?.ok_or_else(in_progress)?;
         let facts = AuditFacts::changed(json!(from), json!(request.time));
-        tx.audit(&actor, "booking.move", Id::<ids::Booking>::from_uuid(id).to_string(), facts);
+        tx.audit(&actor, "booking.move", id.to_string(), facts);
         self.ordered(tx, ticket, row, run, Some(&request.zone)).await
     }
 
@@ -125,12 +129,12 @@ impl Bookings {
         message: &str,
         key: &str,
     ) -> Outcome<BookingReceipt> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
         let ticket = match self.begin(&tx, by, "cancelBooking", key, &(id, message)).await? {
             Ok(ticket) => ticket,
             Err(replay) => return Ok(replay),
         };
-        let row = present(&tx, id.uuid(), None).await?;
+        let row = present(&tx, id, None).await?;
         if row.state == BookingState::Failed.as_str() {
             return Err(over().into());
         }
@@ -167,7 +171,7 @@ impl Bookings {
     ) -> Result<std::result::Result<PendingRequest, BookingReceipt>> {
         Ok(match idempotency::begin(tx, field, &by.actor(), key, parameters).await? {
             BeginOutcome::New(ticket) => Ok(ticket),
-            BeginOutcome::Replay(run) => Err(self.receipt_of_run(tx, run).await?),
+            BeginOutcome::Replay(run) => Err(self.receipt_of_run(tx, run.of()).await?),
         })
     }
 
@@ -177,7 +181,7 @@ impl Bookings {
         mut tx: Tx,
         ticket: PendingRequest,
         row: booking::Model,
-        run: Uuid,
+        run: Id<ids::Run>,
         zone: Option<&str>,
     ) -> Outcome<BookingReceipt> {
         use booking::{Column, update};
@@ -198,7 +202,7 @@ impl Bookings {
 }
 
 /// The booking, locked until the transaction ends.
-async fn present(tx: &Tx, id: Uuid, if_version: Option<i64>) -> Result<booking::Model> {
+async fn present(tx: &Tx, id: Id<ids::Booking>, if_version: Option<i64>) -> Result<booking::Model> {
     let row = booking::one(tx.tenant(), id).lock_exclusive().one(tx.conn()).await?;
     let row = row.ok_or_else(|| crate::Error::not_found("booking"))?;
     if if_version.is_some_and(|version| version != row.version) {

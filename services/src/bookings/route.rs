@@ -6,14 +6,13 @@
 use std::sync::Arc;
 
 use domain::{
-    Route, WrittenVia,
+    Id, Route, WrittenVia, ids,
     provider::Capabilities,
     state::{BookingState, ConnectionState, IntegrationState},
 };
 use entity::{booking, connection, integration, service_account};
 use providers::{Provider, Session};
 use sea_orm::{ColumnTrait, DatabaseTransaction, PaginatorTrait, QueryFilter, QueryOrder};
-use uuid::Uuid;
 
 use super::Bookings;
 use crate::{Error, Result, change::WriteTarget};
@@ -42,7 +41,7 @@ impl Bookings {
     /// Where a booking is to be written, for workflows. `without` lists mailboxes that have just refused.
     pub async fn route(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         booking: &booking::Model,
         without: &[String],
     ) -> Result<Option<WriteTarget>> {
@@ -85,7 +84,7 @@ pub struct TargetCalendar {
     /// The integration that reaches the calendar.
     pub integration: integration::Model,
     /// The mailbox's connection, if it has one.
-    pub connection: Option<Uuid>,
+    pub connection: Option<Id<ids::Connection>>,
     /// Connector of the calendar system.
     pub provider: Arc<dyn Provider>,
     /// Authenticated session with the calendar system.
@@ -105,12 +104,13 @@ fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
 /// Reads to which calendars a booking of this organiser could be written.
 pub(super) async fn routes(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
-    organiser: Uuid,
+    tenant: Id<ids::Tenant>,
+    organiser: Id<ids::User>,
     without: &[String],
 ) -> Result<Routes> {
     let integrations = integration::of(tenant).order_by_asc(integration::Column::Id).all(txn).await?;
-    let live: Vec<Uuid> = integrations.iter().filter(|one| may_write(one)).map(|one| one.id).collect();
+    let live: Vec<Id<ids::Integration>> =
+        integrations.iter().filter(|one| may_write(one)).map(|one| one.id).collect();
     let theirs = connection::of(tenant).filter(connection::Column::UserId.eq(organiser));
     let mailboxes = theirs.order_by_asc(connection::Column::Id).all(txn).await?;
     let own = mailboxes

@@ -1,11 +1,10 @@
 //! Writes changes of bookings: their responses, their occupancy, and their events in copies of calendars.
 
 use domain::{
-    Reason, TimeRange, WrittenVia,
+    Id, Reason, TimeRange, WrittenVia, ids,
     state::{Answer, BookingChangeKind, BookingState, OnlineMeetingState},
 };
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
-use uuid::Uuid;
 
 use super::{Writer, reason_json};
 use crate::{Result, events::topic};
@@ -14,7 +13,7 @@ use crate::{Result, events::topic};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BookingChange {
     /// Identifier of the booking.
-    pub id: Uuid,
+    pub id: Id<ids::Booking>,
     /// New state.
     pub state: Option<BookingState>,
     /// New reason; `Some(None)` removes it.
@@ -41,9 +40,9 @@ pub struct WriteTarget {
     /// Whether the calendar is the organiser's or a service mailbox's.
     pub written_via: WrittenVia,
     /// The integration that reaches the calendar.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     /// The service account, if the calendar is its own.
-    pub service_account: Option<Uuid>,
+    pub service_account: Option<Id<ids::ServiceAccount>>,
     /// Address of the mailbox that contains the calendar.
     pub mailbox: String,
 }
@@ -58,7 +57,7 @@ pub struct OwnEvent {
     /// What the event is called in every participant's calendar.
     pub title: String,
     /// Connections whose calendars contain the event.
-    pub connections: Vec<Uuid>,
+    pub connections: Vec<Id<ids::Connection>>,
     /// Time of the event; `None` removes it.
     pub range: Option<TimeRange>,
 }
@@ -117,7 +116,7 @@ impl Writer<'_> {
     }
 
     /// Releases the booking's occupancy outside `time` and its buffers.
-    async fn keep_only(&self, booking: Uuid, time: TimeRange) -> Result<()> {
+    async fn keep_only(&self, booking: Id<ids::Booking>, time: TimeRange) -> Result<()> {
         use entity::occupancy::{Column, delete};
         let row = entity::booking::one(self.tenant, booking).one(self.txn).await?;
         let Some(row) = row else { return Ok(()) };
@@ -130,13 +129,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn free(&self, booking: Uuid) -> Result<()> {
+    async fn free(&self, booking: Id<ids::Booking>) -> Result<()> {
         use entity::occupancy::{Column, delete};
         delete(self.tenant).filter(Column::BookingId.eq(booking)).exec(self.txn).await?;
         Ok(())
     }
 
-    async fn answers(&self, booking: Uuid, answers: Vec<(String, Answer)>) -> Result<()> {
+    async fn answers(&self, booking: Id<ids::Booking>, answers: Vec<(String, Answer)>) -> Result<()> {
         use entity::booking_participant::{Column, update};
         for (address, answer) in answers {
             update(self.tenant)
@@ -151,13 +150,13 @@ impl Writer<'_> {
 
     async fn record(
         &self,
-        booking: Uuid,
+        booking: Id<ids::Booking>,
         what: BookingChangeKind,
         old: TimeRange,
         by_whom: String,
     ) -> Result<()> {
         let row = entity::booking_change::ActiveModel {
-            id: Set(self.services.ids.uuid()),
+            id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
             booking_id: Set(booking),
             what: Set(what.as_str().to_owned()),
@@ -181,7 +180,7 @@ impl Writer<'_> {
             .await?;
         if let Some(range) = event.range {
             let rows = event.connections.iter().map(|connection| entity::calendar_event::ActiveModel {
-                id: Set(self.services.ids.uuid()),
+                id: Set(self.services.ids.make()),
                 tenant_id: Set(self.tenant),
                 connection_id: Set(*connection),
                 external_id: Set(event.external_id.clone()),

@@ -1,13 +1,12 @@
 //! Writes copies of calendars: events and busy bitmaps, consistent within one transaction.
 
-use domain::{BusyKind, TimeRange, Timestamp, Unreadable, bitmap::Bitmap};
+use domain::{BusyKind, Id, TimeRange, Timestamp, Unreadable, bitmap::Bitmap, ids};
 use providers::Event;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, LockType, OnConflict},
 };
-use uuid::Uuid;
 
 use super::{Writer, integrations::window, marks::Mark};
 use crate::{Result, events::topic};
@@ -22,7 +21,7 @@ const HIDDEN_TITLE: &str = "Busy";
 #[derive(Debug, Clone, PartialEq)]
 pub struct CalendarCopy {
     /// Connection whose calendar was read.
-    pub connection: Uuid,
+    pub connection: Id<ids::Connection>,
     /// The time range that was read.
     pub window: TimeRange,
     /// Events that overlap the window.
@@ -39,7 +38,7 @@ pub struct CalendarCopy {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnchangedCalendar {
     /// Connection whose calendar was checked.
-    pub connection: Uuid,
+    pub connection: Id<ids::Connection>,
     /// Watermark with which the provider was asked. Identifies the copy: any other copy is left alone.
     pub asked: String,
     /// The window that the copy covers.
@@ -76,7 +75,7 @@ impl Writer<'_> {
 
     /// Records a successful attempt at a mailbox, which ends its failures. A full reading also reports the unreadable
     /// items. Only differences count as a change of the connection.
-    async fn succeeded(&mut self, connection: Uuid, mark: Option<&Mark>) -> Result<()> {
+    async fn succeeded(&mut self, connection: Id<ids::Connection>, mark: Option<&Mark>) -> Result<()> {
         use entity::connection::{Column, update};
         let mut differs = Condition::any().add(Column::FailingCode.is_not_null());
         let mut statement = update(self.tenant)
@@ -121,7 +120,7 @@ impl Writer<'_> {
 
     /// Marks copies that no longer contain only what was read, so that they are read in full next time whatever the
     /// provider reports.
-    pub(super) async fn mark_copies_mixed(&mut self, connections: &[Uuid]) -> Result<()> {
+    pub(super) async fn mark_copies_mixed(&mut self, connections: &[Id<ids::Connection>]) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::Id.is_in(connections.iter().copied()))
@@ -131,9 +130,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn copied(&self, connection: Uuid, event: &Event) -> calendar_event::ActiveModel {
+    fn copied(&self, connection: Id<ids::Connection>, event: &Event) -> calendar_event::ActiveModel {
         calendar_event::ActiveModel {
-            id: Set(self.services.ids.uuid()),
+            id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
             connection_id: Set(connection),
             external_id: Set(event.id.clone()),
@@ -148,7 +147,11 @@ impl Writer<'_> {
     }
 
     /// Recomputes both planes of a calendar's bitmap from its events.
-    pub(super) async fn rebuild_bitmap(&mut self, connection: Uuid, window: TimeRange) -> Result<()> {
+    pub(super) async fn rebuild_bitmap(
+        &mut self,
+        connection: Id<ids::Connection>,
+        window: TimeRange,
+    ) -> Result<()> {
         use entity::{busy_bitmap, calendar_event};
         let events = calendar_event::of(self.tenant)
             .filter(calendar_event::Column::ConnectionId.eq(connection))
@@ -180,7 +183,10 @@ impl Writer<'_> {
     }
 
     /// Locks connections in a fixed order, so that each writer of events sees what the previous one wrote.
-    pub(super) async fn locked(&self, connections: &[Uuid]) -> Result<Vec<entity::connection::Model>> {
+    pub(super) async fn locked(
+        &self,
+        connections: &[Id<ids::Connection>],
+    ) -> Result<Vec<entity::connection::Model>> {
         use entity::connection::{Column, by_ids};
         let rows = by_ids(self.tenant, connections.iter().copied())
             .order_by_asc(Column::Id)

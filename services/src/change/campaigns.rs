@@ -1,11 +1,10 @@
 //! Writes campaigns and their results.
 
 use domain::{
-    Reason,
+    Id, Reason, ids,
     state::{CampaignState, ConnectionState, Lane},
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
-use uuid::Uuid;
 
 use super::{Writer, reason_json};
 use crate::{
@@ -18,9 +17,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct ItemResult {
     /// The campaign that activated the mailbox.
-    pub campaign: Uuid,
+    pub campaign: Id<ids::Campaign>,
     /// Connection of the mailbox.
-    pub connection: Uuid,
+    pub connection: Id<ids::Connection>,
     /// State of the connection after the activation.
     pub result: ConnectionState,
     /// Why the result is not as expected.
@@ -60,7 +59,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) async fn start_campaign(&mut self, integration: Uuid) -> Result<()> {
+    pub(super) async fn start_campaign(&mut self, integration: Id<ids::Integration>) -> Result<()> {
         use entity::campaign::{Column, of};
         let running = of(self.tenant)
             .filter(Column::IntegrationId.eq(integration))
@@ -81,7 +80,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) async fn campaign_finished(&mut self, campaign: Uuid) -> Result<()> {
+    pub(super) async fn campaign_finished(&mut self, campaign: Id<ids::Campaign>) -> Result<()> {
         use entity::campaign::{Column, update};
         update(self.tenant)
             .filter(Column::Id.eq(campaign))

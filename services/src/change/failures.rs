@@ -4,9 +4,8 @@
 //! integration is at fault; this is decided in the transaction that counts the failures, so that two nodes that fail
 //! at the same moment count each other.
 
-use domain::{Reason, Timestamp, state::ConnectionState};
+use domain::{Id, Reason, Timestamp, ids, state::ConnectionState};
 use sea_orm::{ColumnTrait, Condition, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
-use uuid::Uuid;
 
 use super::Writer;
 use crate::{Result, events::topic, health};
@@ -18,9 +17,9 @@ const ENOUGH: u64 = 3;
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailboxFailure {
     /// Connection that was tried.
-    pub connection: Uuid,
+    pub connection: Id<ids::Connection>,
     /// Integration that the connection belongs to.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     /// How the attempt failed: the stable code of the error kind, a space, and the provider's own code.
     pub way: String,
     /// Time of the next attempt.
@@ -65,7 +64,7 @@ impl Writer<'_> {
 
     /// Whether at least three mailboxes of an integration, or all if it has fewer, have been failing in the same way
     /// for longer than one round of retries, with no other mailbox read since the last of them began to fail.
-    async fn is_everywhere(&self, integration: Uuid, way: &str) -> Result<bool> {
+    async fn is_everywhere(&self, integration: Id<ids::Integration>, way: &str) -> Result<bool> {
         use entity::connection::{Column, of};
         let before = self.at - self.services.settings.reread_after;
         let here = || of(self.tenant).filter(Column::IntegrationId.eq(integration));
@@ -91,7 +90,7 @@ impl Writer<'_> {
 
     /// Schedules the failed mailboxes of an integration that works again for immediate retry, and resets their
     /// counters.
-    pub(super) async fn reset_failures(&self, integration: Uuid) -> Result<()> {
+    pub(super) async fn reset_failures(&self, integration: Id<ids::Integration>) -> Result<()> {
         use entity::connection::{Column, update};
         update(self.tenant)
             .filter(Column::IntegrationId.eq(integration))

@@ -1,7 +1,7 @@
 //! Writes integrations, their service mailboxes, rooms and connections.
 
 use domain::{
-    Reason, Route, TimeRange,
+    Id, Reason, Route, TimeRange, ids,
     provider::Capabilities,
     state::{ConnectionState, IntegrationState, Verdict},
 };
@@ -10,7 +10,6 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr,
     sea_query::OnConflict,
 };
-use uuid::Uuid;
 
 use super::{Writer, reason_json};
 use crate::{Result, events::topic};
@@ -19,7 +18,7 @@ use crate::{Result, events::topic};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IntegrationChange {
     /// Identifier of the integration.
-    pub id: Uuid,
+    pub id: Id<ids::Integration>,
     /// New state.
     pub state: Option<IntegrationState>,
     /// New reason; `Some(None)` removes it.
@@ -36,7 +35,7 @@ pub struct IntegrationChange {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ConnectionChange {
     /// Identifier of the connection.
-    pub id: Uuid,
+    pub id: Id<ids::Connection>,
     /// New state.
     pub state: Option<ConnectionState>,
     /// New reason; `Some(None)` removes it.
@@ -55,11 +54,11 @@ pub struct ConnectionChange {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewConnection {
     /// Integration in whose directory it was found.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     /// The user who owns the mailbox; `None` for a room.
-    pub user: Option<Uuid>,
+    pub user: Option<Id<ids::User>>,
     /// The room that owns the mailbox; `None` for a user.
-    pub room: Option<Uuid>,
+    pub room: Option<Id<ids::Room>>,
     /// Email address of the mailbox.
     pub address: String,
 }
@@ -68,7 +67,7 @@ pub struct NewConnection {
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoomList {
     /// Integration in whose directory the rooms are listed.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     /// Rooms as listed in the directory.
     pub rooms: Vec<RoomInfo>,
 }
@@ -77,7 +76,7 @@ pub struct RoomList {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewVerification {
     /// Integration that was verified.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     /// Overall verdict.
     pub verdict: Verdict,
     /// The individual checks, see [`crate::verification::Check`].
@@ -166,14 +165,14 @@ impl Writer<'_> {
     }
 
     fn pending(&self, new: NewConnection) -> entity::connection::ActiveModel {
-        pending_connection(self.services.ids.uuid(), self.tenant, new, self.at).into()
+        pending_connection(self.services.ids.make(), self.tenant, new, self.at).into()
     }
 
     pub(super) async fn rooms(&mut self, list: RoomList) -> Result<()> {
         use entity::room::Column;
         for room in list.rooms {
             let row = entity::room::ActiveModel {
-                id: Set(self.services.ids.uuid()),
+                id: Set(self.services.ids.make()),
                 tenant_id: Set(self.tenant),
                 integration_id: Set(list.integration),
                 address: Set(room.address.to_lowercase()),
@@ -207,7 +206,7 @@ impl Writer<'_> {
 
     pub(super) async fn verification(&mut self, new: NewVerification) -> Result<()> {
         let row = entity::verification::ActiveModel {
-            id: Set(self.services.ids.uuid()),
+            id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
             integration_id: Set(new.integration),
             verdict: Set(new.verdict.to_string()),
@@ -222,7 +221,7 @@ impl Writer<'_> {
     /// Rows of former service accounts stay, because bookings keep the account with which they were made.
     pub(super) async fn service_mailbox(
         &mut self,
-        integration: Uuid,
+        integration: Id<ids::Integration>,
         address: String,
         name: String,
     ) -> Result<()> {
@@ -235,7 +234,7 @@ impl Writer<'_> {
             .exec(self.txn)
             .await?;
         let row = entity::service_account::ActiveModel {
-            id: Set(self.services.ids.uuid()),
+            id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
             integration_id: Set(integration),
             address: Set(address.clone()),
@@ -263,8 +262,8 @@ impl Writer<'_> {
 
 /// The row of a mailbox that waits for activation.
 pub(crate) fn pending_connection(
-    id: Uuid,
-    tenant: Uuid,
+    id: Id<ids::Connection>,
+    tenant: Id<ids::Tenant>,
     new: NewConnection,
     at: domain::Timestamp,
 ) -> entity::connection::Model {

@@ -11,10 +11,9 @@ mod integrations;
 mod marks;
 mod tenants;
 
-use domain::state::Lane;
+use domain::{AnyId, Id, ids, state::Lane};
 use queue::jobs;
 use sea_orm::{DatabaseTransaction, prelude::Json};
-use uuid::Uuid;
 
 pub use bookings::{BookingChange, OwnEvent, WriteTarget};
 pub(crate) use calendars::busy_word;
@@ -54,14 +53,14 @@ pub enum Change {
     /// The organisation that an integration is bound to, as its directory tells it now.
     Organisation {
         /// Identifier of the bound integration.
-        integration: Uuid,
+        integration: Id<ids::Integration>,
         /// Name, identifier and verified domains at the provider.
         organisation: providers::Organisation,
     },
     /// Makes a verified service mailbox the integration's current one.
     ServiceMailbox {
         /// Integration that owns the service mailbox.
-        integration: Uuid,
+        integration: Id<ids::Integration>,
         /// Email address of the mailbox.
         address: String,
         /// Display name of the mailbox.
@@ -76,9 +75,9 @@ pub enum Change {
     /// Records the result of a campaign for one mailbox.
     Item(ItemResult),
     /// Starts a campaign for an integration, unless one is running.
-    StartCampaign(Uuid),
+    StartCampaign(Id<ids::Integration>),
     /// Ends a campaign, once every item has a result.
-    CampaignFinished(Uuid),
+    CampaignFinished(Id<ids::Campaign>),
     /// Changes a booking's state or data.
     Booking(BookingChange),
     /// Enqueues a run.
@@ -86,7 +85,7 @@ pub enum Change {
     /// Sends a signal to another run.
     Signal {
         /// Identifier of the receiving run.
-        run: Uuid,
+        run: Id<ids::Run>,
         /// One of the signals that the run's workflow accepts in its present state.
         name: &'static str,
         /// Data of the signal.
@@ -109,7 +108,7 @@ pub enum Change {
 pub struct Writer<'a> {
     services: &'a Services,
     txn: &'a DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     at: domain::Timestamp,
     asked_by: &'a str,
     after: &'a mut AfterCommit,
@@ -120,7 +119,7 @@ impl<'a> Writer<'a> {
     pub fn new(
         services: &'a Services,
         txn: &'a DatabaseTransaction,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         asked_by: &'a str,
         after: &'a mut AfterCommit,
     ) -> Self {
@@ -167,20 +166,20 @@ impl<'a> Writer<'a> {
     }
 
     /// Notifies subscribers that something changed.
-    pub fn event(&mut self, topic: &'static str, subject: Uuid) {
-        let event = events::row(&self.services.ids, self.tenant, topic, subject, self.at);
+    pub fn event(&mut self, topic: &'static str, subject: impl Into<AnyId>) {
+        let event = events::row(&self.services.ids, self.tenant, topic, subject.into(), self.at);
         self.after.events.push(event);
     }
 
     async fn enqueue(&mut self, order: RunInput, lane: Lane) -> Result<()> {
-        let run = order.into_run(self.services.ids.uuid(), self.tenant, self.asked_by, lane);
+        let run = order.into_run(self.services.ids.make(), self.tenant, self.asked_by, lane);
         let hints = jobs::enqueue(self.txn, &[run], self.at).await?;
         self.after.hints.extend(hints);
         Ok(())
     }
 
-    async fn signal(&mut self, run: Uuid, name: &str, payload: Json) -> Result<()> {
-        let id = self.services.ids.uuid();
+    async fn signal(&mut self, run: Id<ids::Run>, name: &str, payload: Json) -> Result<()> {
+        let id = self.services.ids.make();
         let hint = jobs::signal(self.txn, id, (self.tenant, run), name, payload, self.at).await?;
         self.after.hints.extend(hint);
         Ok(())
@@ -195,7 +194,7 @@ impl<'a> Writer<'a> {
 
 impl Services {
     /// Writes changes in a transaction of their own, for reconcilers, which are not runs.
-    pub async fn write(&self, tenant: Uuid, actor: &str, changes: Vec<Change>) -> Result<()> {
+    pub async fn write(&self, tenant: Id<ids::Tenant>, actor: &str, changes: Vec<Change>) -> Result<()> {
         let txn = self.store.write(tenant).await?;
         let mut after = AfterCommit::default();
         Writer::new(self, &txn, tenant, actor, &mut after).write(changes).await?;

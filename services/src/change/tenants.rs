@@ -1,6 +1,6 @@
 //! Writes what a verified directory reports about the tenant itself.
 
-use domain::{Id, Zone, ids, language};
+use domain::{Zone, language};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ impl Writer<'_> {
                 if matches!(column, Column::TimeZone) {
                     calendars::invalidate_copies(self.txn, self.tenant, None).await?;
                 }
-                let subject = Id::<ids::Tenant>::from_uuid(self.tenant).to_string();
+                let subject = self.tenant.to_string();
                 let facts = AuditFacts::changed(json!({ key: null }), json!({ key: value }));
                 let facts = facts.with(json!({ "from": "directory" }));
                 self.audit(self.asked_by.to_owned(), "tenant.update", subject, facts);

@@ -10,7 +10,6 @@ use sea_orm::{
 };
 use serde_json::json;
 use url::Url;
-use uuid::Uuid;
 
 use super::{
     ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor, domains,
@@ -41,7 +40,7 @@ impl Connect {
         change.step = Set(HANDED_OVER.to_owned());
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
-        let subject = Id::<ids::Integration>::from_uuid(session.integration_id).to_string();
+        let subject = session.integration_id.to_string();
         tx.audit(&actor(session), "integration.credentials", subject, AuditFacts::created(facts));
         let said = Consented { session: session.id, by: account.to_owned(), server: server.cloned() };
         let said = serde_json::to_value(said).map_err(|_| Error::Unreadable { what: "consent" })?;
@@ -49,7 +48,12 @@ impl Connect {
     }
 
     /// The consent that [`Connect::store_for_run`] stored for an integration; read by the integration's run.
-    pub async fn stored_consent(&self, tenant: Uuid, integration: Uuid, session: Uuid) -> Result<Secret> {
+    pub async fn stored_consent(
+        &self,
+        tenant: Id<ids::Tenant>,
+        integration: Id<ids::Integration>,
+        session: Id<ids::ConnectSession>,
+    ) -> Result<Secret> {
         use entity::connect_session::{Column, one};
         let txn = self.services.store.read(tenant).await?;
         let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
@@ -89,27 +93,31 @@ impl Connect {
         let server = consented.server.as_ref().map(Url::as_str);
         let mut after = told(Some(&organisation.id), Some(&consented.by), server);
         after["secret"] = json!("changed");
-        let subject = Id::<ids::Integration>::from_uuid(integration.id).to_string();
+        let subject = integration.id.to_string();
         tx.audit(&consented.by, "integration.consent", subject, AuditFacts::changed(before, after));
         tx.commit().await
     }
 
     /// Deletes the consents that sessions stored for an integration's run, which has ended.
-    pub async fn forget_stored_consent(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
+    pub async fn forget_stored_consent(
+        &self,
+        tenant: Id<ids::Tenant>,
+        integration: Id<ids::Integration>,
+    ) -> Result<()> {
         let tx = self.services.begin(tenant).await?;
         forget_stored(&tx, integration).await?;
         tx.commit().await
     }
 
     /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
-    pub async fn withdraw(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
+    pub async fn withdraw(&self, tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Result<()> {
         use entity::external_binding::{Column, delete};
         let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;
         delete(tenant).filter(Column::IntegrationId.eq(integration)).exec(tx.conn()).await?;
         forget_stored(&tx, integration).await?;
         forget_organisation(&tx, integration).await?;
-        let subject = Id::<ids::Integration>::from_uuid(integration).to_string();
+        let subject = integration.to_string();
         tx.audit(ENGINE, "integration.abandon", subject, json!({}));
         tx.commit().await
     }
@@ -145,7 +153,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
 }
 
 /// Deletes the consents that sessions stored for an integration's run, once it has made one permanent or given up.
-pub(crate) async fn forget_stored(tx: &Tx, integration: Uuid) -> Result<()> {
+pub(crate) async fn forget_stored(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
@@ -157,7 +165,7 @@ pub(crate) async fn forget_stored(tx: &Tx, integration: Uuid) -> Result<()> {
 }
 
 /// Allows an integration whose consent never took effect to be connected to another organisation.
-pub(super) async fn forget_organisation(tx: &Tx, integration: Uuid) -> Result<()> {
+pub(super) async fn forget_organisation(tx: &Tx, integration: Id<ids::Integration>) -> Result<()> {
     use entity::integration::{Column, update};
     let none = || Expr::value(Option::<String>::None);
     update(tx.tenant())

@@ -1,10 +1,9 @@
 //! Verified domains of an organisation: stored when its consent comes into force and at every verification, and compared
 //! with the domains in a user's own consent.
 
-use domain::ProviderKind;
+use domain::{Id, ProviderKind, ids};
 use providers::Organisation;
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, prelude::Json, sea_query::Expr};
-use uuid::Uuid;
 
 use super::{Connect, own_consent::account_mismatch};
 use crate::{Result, grants::binding, integrations};
@@ -52,8 +51,8 @@ fn has_all(known: &[String], named: [&str; 2]) -> bool {
 /// lists any. Domains that a customer's own server claims prove nothing and are not stored.
 pub(crate) async fn store(
     conn: &impl ConnectionTrait,
-    tenant: Uuid,
-    integration: Uuid,
+    tenant: Id<ids::Tenant>,
+    integration: Id<ids::Integration>,
     organisation: &Organisation,
 ) -> Result<()> {
     use entity::external_binding::{Column, update};

@@ -1,6 +1,5 @@
 //! Connecting through Microsoft: a fresh sign-in of the administrator, then the organisation's consent.
 
-use domain::Id;
 use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;
@@ -42,7 +41,7 @@ impl Connect {
     /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
     pub async fn asked(&self, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
-        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let tenant = self.services.tenants().find(session.tenant_id).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
         Ok(ConsentQuestion { tenant, account: signed.account, organisation: signed.external })
     }

@@ -25,7 +25,6 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
-use uuid::Uuid;
 
 use self::session::{session_over, set_step};
 use crate::{
@@ -144,7 +143,8 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consented {
     /// The session that stores the sealed secret.
-    pub session: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub session: Id<ids::ConnectSession>,
     /// The account that consented.
     pub by: String,
     /// Address of the customer's own server.
@@ -189,7 +189,7 @@ impl Connect {
         choice: &Choice,
     ) -> Result<entity::integration::Model> {
         use IntegrationState as S;
-        let actor = Id::<ids::ConnectLink>::from_uuid(link.id).to_string();
+        let actor = link.id.to_string();
         if let Some(id) = link.integration_id {
             let row = integrations::find(tx, id).await?;
             if row.provider != choice.provider.as_str() {
@@ -224,14 +224,14 @@ impl Connect {
         Ok(row)
     }
 
-    async fn accept_terms(&self, tx: &mut Tx, integration: Uuid, who: &str) -> Result<()> {
+    async fn accept_terms(&self, tx: &mut Tx, integration: Id<ids::Integration>, who: &str) -> Result<()> {
         let settings = &self.services.settings;
         for (document, version) in [
             (TermsDocument::TermsOfService, &settings.terms_version),
             (TermsDocument::PrivacyPolicy, &settings.privacy_version),
         ] {
             let row = entity::terms_acceptance::ActiveModel {
-                id: Set(self.services.ids.uuid()),
+                id: Set(self.services.ids.make()),
                 tenant_id: Set(tx.tenant()),
                 integration_id: Set(integration),
                 document: Set(document.as_str().to_owned()),
@@ -242,19 +242,14 @@ impl Connect {
             entity::terms_acceptance::Entity::insert(row).exec_without_returning(tx.conn()).await?;
         }
         let facts = json!({ "terms": settings.terms_version, "privacy": settings.privacy_version });
-        tx.audit(
-            who,
-            "terms.accept",
-            Id::<ids::Integration>::from_uuid(integration).to_string(),
-            AuditFacts::created(facts),
-        );
+        tx.audit(who, "terms.accept", integration.to_string(), AuditFacts::created(facts));
         Ok(())
     }
 
     /// Progress of the session's integration.
     pub async fn progress(&self, cookie: &str) -> Result<Progress> {
         let session = self.session(cookie, "CONNECT").await?;
-        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let tenant = self.services.tenants().find(session.tenant_id).await?;
         let txn = self.services.store.read(session.tenant_id).await?;
         let row = entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
         let integration = row.ok_or_else(session_over)?;
@@ -299,7 +294,7 @@ impl Connect {
         let said = json!({ "code": reason.code, "message": reason.message });
         integrations::signal(&mut tx, session.integration_id, "declined", said).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
-        let subject = Id::<ids::Integration>::from_uuid(row.id).to_string();
+        let subject = row.id.to_string();
         tx.audit(&actor(&session), "integration.decline", subject, json!({ "code": reason.code }));
         tx.commit().await?;
         let landed = self.landing(&row, IntegrationState::Declined, Some(&reason)).await?;
@@ -314,14 +309,18 @@ impl Connect {
         reason: Option<&Reason>,
     ) -> Result<Option<Url>> {
         let Some(url) = integration.return_url.as_deref() else { return Ok(None) };
-        let tenant = Id::from_uuid(integration.tenant_id);
+        let tenant = integration.tenant_id;
         let allowed = self.services.tenants().allows_return(tenant, url).await?;
         Ok(landing(integration, state, reason).filter(|_| allowed))
     }
 }
 
 /// Whether a run is currently connecting an integration.
-async fn is_connecting(conn: &impl ConnectionTrait, tenant: Uuid, integration: Uuid) -> Result<bool> {
+async fn is_connecting(
+    conn: &impl ConnectionTrait,
+    tenant: Id<ids::Tenant>,
+    integration: Id<ids::Integration>,
+) -> Result<bool> {
     use entity::run::{Column, of};
     let run = of(tenant)
         .filter(Column::Subject.eq(integration))
@@ -334,12 +333,12 @@ async fn is_connecting(conn: &impl ConnectionTrait, tenant: Uuid, integration: U
 
 /// Name under which the audit log records a session's actions.
 fn actor(session: &SessionRow) -> String {
-    let link = |link| Id::<ids::ConnectLink>::from_uuid(link).to_string();
+    let link = |link: Id<ids::ConnectLink>| link.to_string();
     session.link_id.map_or_else(|| "connect".to_owned(), link)
 }
 
 /// The link's row, locked until the transaction ends, so that pressing a button twice creates only one integration.
-async fn held(tx: &Tx, link: Uuid) -> Result<entity::connect_link::Model> {
+async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_link::Model> {
     let row = entity::connect_link::one(tx.tenant(), link).lock_exclusive();
     row.one(tx.conn()).await?.ok_or_else(session_over)
 }
@@ -371,7 +370,7 @@ fn landing(
     reason: Option<&Reason>,
 ) -> Option<Url> {
     let mut url: Url = integration.return_url.as_deref()?.parse().ok()?;
-    let id = Id::<ids::Integration>::from_uuid(integration.id).to_string();
+    let id = integration.id.to_string();
     url.query_pairs_mut().append_pair("integration", &id).append_pair("state", state.as_str());
     if let Some(reason) = reason {
         url.query_pairs_mut().append_pair("reason", &reason.code);

@@ -8,7 +8,6 @@ use providers::{
 };
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{
     Connect, GOOGLE_OWN_CONSENTED, NextPage, OWN_CONSENTED, RedirectAnswer, SessionRow, session::session_over,
@@ -31,7 +30,7 @@ pub(super) struct Owner {
     /// The integration that reaches the calendar system.
     pub(super) integration: entity::integration::Model,
     /// Identifier of the user.
-    pub(super) user: Uuid,
+    pub(super) user: Id<ids::User>,
     /// Calendar address of the user.
     pub(super) address: String,
 }
@@ -42,7 +41,7 @@ impl Connect {
     pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
         let session = self.session(secret, "OWN").await?;
         let Owner { integration, address, .. } = self.owner(&session).await?;
-        let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
+        let tenant = self.services.tenants().find(session.tenant_id).await?;
         let (tenant, provider) =
             (tenant.ok_or_else(session_over)?.name, integrations::provider(&integration)?);
         Ok(OwnInvitation { tenant, provider, address })
@@ -50,8 +49,8 @@ impl Connect {
 
     /// Starts a user's own consent. Returns the link to which the user's browser is sent; it works once.
     pub async fn begin_own_consent(&self, by: &domain::Allowed, user: Id<ids::User>) -> Result<String> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = entity::tenant_user::one(tx.tenant(), user.uuid()).one(tx.conn()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = entity::tenant_user::one(tx.tenant(), user).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("user"))?;
         if row.calendar_address.is_none() {
             let message = "This user has no calendar address. Enter it first.";
@@ -66,7 +65,7 @@ impl Connect {
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
         let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;
-        let facts = json!({ "integration": Id::<ids::Integration>::from_uuid(integration.id) });
+        let facts = json!({ "integration": integration.id });
         tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
         tx.commit().await?;
         Ok(self.services.settings.link(&format!("/connect/own/{secret}")))
@@ -161,14 +160,14 @@ impl Connect {
         &self,
         mut tx: Tx,
         integration: &entity::integration::Model,
-        user: Uuid,
+        user: Id<ids::User>,
         address: String,
         secret: &Secret,
     ) -> Result<NextPage> {
         self.services.grants().store(&tx, integration.id, Some(user), &address, secret).await?;
-        let actor = Id::<ids::User>::from_uuid(user).to_string();
+        let actor = user.to_string();
         let facts = json!({
-            "integration": Id::<ids::Integration>::from_uuid(integration.id), "address": address, "secret": "changed",
+            "integration": integration.id, "address": address, "secret": "changed",
         });
         tx.audit(&actor, "consent.own", actor.clone(), AuditFacts::created(facts));
         let new = crate::change::NewConnection {

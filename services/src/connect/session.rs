@@ -1,8 +1,7 @@
 //! The session that binds a browser to one integration, by a cookie of which only a digest is stored.
 
-use domain::ids;
+use domain::{Id, ids};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
-use uuid::Uuid;
 
 use super::{Connect, SessionRow};
 use crate::{
@@ -15,13 +14,13 @@ impl Connect {
         &self,
         tx: &Tx,
         purpose: &str,
-        integration: Uuid,
-        link: Option<Uuid>,
-        user: Option<Uuid>,
+        integration: Id<ids::Integration>,
+        link: Option<Id<ids::ConnectLink>>,
+        user: Option<Id<ids::User>>,
     ) -> Result<(String, SessionRow)> {
         let secret = self.services.ids.secret();
         let row = SessionRow {
-            id: self.services.ids.make::<ids::ConnectSession>().uuid(),
+            id: self.services.ids.make::<ids::ConnectSession>(),
             tenant_id: tx.tenant(),
             link_id: link,
             user_id: user,

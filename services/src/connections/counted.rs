@@ -34,8 +34,8 @@ impl Connections {
         if_version: Option<i64>,
     ) -> Result<Model> {
         use entity::connection::{Column, one, update};
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = one(tx.tenant(), id.uuid()).one(tx.conn()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
         let wanted = calendars.map(|wanted| checked(&row, &wanted)).transpose()?;
         let changed = update(tx.tenant())

@@ -7,14 +7,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use domain::{ProviderKind, Timestamp};
+use domain::{Id, ProviderKind, Timestamp, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Remedy, microsoft::identity::Identity,
 };
 use sea_orm::{ColumnTrait, DatabaseBackend, DatabaseTransaction, QueryFilter, QuerySelect, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
-use uuid::Uuid;
 
 use super::{Secret, lost, seal_context, service_account};
 use crate::{Error, Result, Services, vault::Column};
@@ -25,7 +24,7 @@ type Live = (SecretString, Timestamp);
 /// Access tokens in memory, one slot for each grant; whoever holds the slot refreshes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens {
-    slots: Arc<std::sync::Mutex<BTreeMap<Uuid, Slot>>>,
+    slots: Arc<std::sync::Mutex<BTreeMap<Id<ids::Grant>, Slot>>>,
     /// Limits the database connections held while a provider responds.
     held: Arc<OnceLock<Semaphore>>,
 }
@@ -34,7 +33,7 @@ pub(super) struct Tokens {
 type Slot = Arc<Mutex<Option<Live>>>;
 
 impl Tokens {
-    fn slot(&self, grant: Uuid) -> Slot {
+    fn slot(&self, grant: Id<ids::Grant>) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(slots.entry(grant).or_default())
     }
@@ -87,8 +86,8 @@ impl Credentials for Trial {
 #[derive(Debug, Clone)]
 pub(super) struct Broker {
     pub(super) services: Services,
-    pub(super) tenant: Uuid,
-    pub(super) grant: Uuid,
+    pub(super) tenant: Id<ids::Tenant>,
+    pub(super) grant: Id<ids::Grant>,
     pub(super) provider: ProviderKind,
 }
 

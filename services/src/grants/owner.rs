@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Id, Zone};
+use domain::Zone;
 use providers::{Provider, Session};
 
 use super::Grants;
@@ -36,7 +36,7 @@ impl Grants {
             }
             None => None,
         };
-        let tenant = self.services.tenants().find(Id::from_uuid(tenant)).await?;
+        let tenant = self.services.tenants().find(tenant).await?;
         let told = tenant.as_ref().and_then(|tenant| tenants::owner_zone(user.as_ref(), tenant));
         Ok(told.and_then(Zone::named))
     }

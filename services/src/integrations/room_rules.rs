@@ -28,8 +28,8 @@ impl Integrations {
         if_version: Option<i64>,
     ) -> Result<Model> {
         use entity::integration::{Column, update};
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let row = find(&tx, id.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let row = find(&tx, id).await?;
         if provider(&row)? != ProviderKind::CalDav {
             let message = "This calendar system has a room directory, so room rules do not apply.";
             return Err(Error::refuse("ROOM_RULES_NOT_USED", message));

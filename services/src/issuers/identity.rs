@@ -29,12 +29,12 @@ impl Issuers {
                 .at("subject")
                 .into());
         }
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let issuer = person::held(&tx, issuer.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let issuer = person::held(&tx, issuer).await?;
         may_take(&tx, by, user).await?;
         let same = of(tx.tenant()).filter(Column::IssuerId.eq(issuer.id)).filter(Column::Subject.eq(subject));
         match same.one(tx.conn()).await? {
-            Some(row) if row.user_id == user.uuid() => return Ok(row),
+            Some(row) if row.user_id == user => return Ok(row),
             Some(_) => {
                 let message = "Another user is already linked to this subject.";
                 return Err(Refusal::new("IDENTITY_TAKEN", message).at("subject").into());
@@ -42,7 +42,7 @@ impl Issuers {
             None => {}
         }
         remove(&mut tx, issuer.id, user).await?;
-        let row = person::insert(&mut tx, &issuer, user.uuid(), subject.to_owned(), &by.actor()).await?;
+        let row = person::insert(&mut tx, &issuer, user, subject.to_owned(), &by.actor()).await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -55,12 +55,12 @@ impl Issuers {
         issuer: Id<ids::OpenIdIssuer>,
         user: Id<ids::User>,
     ) -> Result<bool> {
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let issuer = person::held(&tx, issuer.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let issuer = person::held(&tx, issuer).await?;
         may_take(&tx, by, user).await?;
         let was_there = remove(&mut tx, issuer.id, user).await?;
         if was_there {
-            let issuer = Id::<ids::OpenIdIssuer>::from_uuid(issuer.id);
+            let issuer = issuer.id;
             tx.audit(
                 &by.actor(),
                 "identity.unlink",
@@ -79,18 +79,18 @@ impl Issuers {
         issuer: Id<ids::OpenIdIssuer>,
         args: PageArgs,
     ) -> Result<Page<Model>> {
-        let tenant = by.tenant().uuid();
-        self.find(tenant, issuer.uuid()).await?;
+        let tenant = by.tenant();
+        self.find(tenant, issuer).await?;
         let txn = self.services.store.read(tenant).await?;
-        page::read(of(tenant).filter(Column::IssuerId.eq(issuer.uuid())), Column::Id, args, &txn).await
+        page::read(of(tenant).filter(Column::IssuerId.eq(issuer)), Column::Id, args, &txn).await
     }
 }
 
-async fn remove(tx: &mut Tx, issuer: uuid::Uuid, user: Id<ids::User>) -> Result<bool> {
-    let rows = delete(tx.tenant()).filter(Column::IssuerId.eq(issuer)).filter(Column::UserId.eq(user.uuid()));
+async fn remove(tx: &mut Tx, issuer: Id<ids::OpenIdIssuer>, user: Id<ids::User>) -> Result<bool> {
+    let rows = delete(tx.tenant()).filter(Column::IssuerId.eq(issuer)).filter(Column::UserId.eq(user));
     let was_there = rows.exec(tx.conn()).await?.rows_affected > 0;
     if was_there {
-        Access::revoke_through(tx, issuer, Some(user.uuid())).await?;
+        Access::revoke_through(tx, issuer, Some(user)).await?;
     }
     Ok(was_there)
 }

@@ -8,7 +8,6 @@ use domain::{
 use entity::openid_issuer::Model;
 use sea_orm::prelude::Json;
 use secrecy::{ExposeSecret, SecretString};
-use uuid::Uuid;
 
 use super::{IssuerChange, NewIssuer, audience_of};
 use crate::{Refusal, Result, Services, tenants::checked_name, text};
@@ -19,7 +18,12 @@ const LONGEST: usize = 500;
 const LONGEST_CLAIM: usize = 100;
 
 /// The row of a new registration, without its secret.
-pub(super) fn row(id: Uuid, tenant: Id<ids::Tenant>, new: &NewIssuer, services: &Services) -> Result<Model> {
+pub(super) fn row(
+    id: Id<ids::OpenIdIssuer>,
+    tenant: Id<ids::Tenant>,
+    new: &NewIssuer,
+    services: &Services,
+) -> Result<Model> {
     secret(new.client_secret.as_ref())?;
     let own = audience_of(&services.settings, tenant);
     let issuer = word(&new.issuer, "issuer")?;
@@ -33,7 +37,7 @@ pub(super) fn row(id: Uuid, tenant: Id<ids::Tenant>, new: &NewIssuer, services: 
     }
     Ok(Model {
         id,
-        tenant_id: tenant.uuid(),
+        tenant_id: tenant,
         name: checked_name(&new.name)?,
         issuer,
         client_id: word(&new.client_id, "clientId")?,

@@ -16,7 +16,6 @@ use providers::openid::Issuer;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{
     Error, Page, PageArgs, Refusal, Result, Settings, Tx,
@@ -85,9 +84,9 @@ impl Issuers {
         let tenant = by.tenant();
         let id = self.services.ids.make::<ids::OpenIdIssuer>();
         let secret = new.client_secret.clone();
-        let mut row = input::row(id.uuid(), tenant, &new, &self.services)?;
+        let mut row = input::row(id, tenant, &new, &self.services)?;
         self.try_out(&row).await?;
-        let mut tx = self.services.begin(tenant.uuid()).await?;
+        let mut tx = self.services.begin(tenant).await?;
         row.client_secret = self.sealed(&tx, &row, secret.as_ref()).await?;
         let count = entity::openid_issuer::of(tx.tenant()).count(tx.conn()).await?;
         if count >= MAX {
@@ -111,8 +110,8 @@ impl Issuers {
         if_version: Option<i64>,
     ) -> Result<Model> {
         governs(by)?;
-        let tenant = by.tenant().uuid();
-        let before = self.find(tenant, id.uuid()).await?;
+        let tenant = by.tenant();
+        let before = self.find(tenant, id).await?;
         let secret = change.client_secret.clone();
         let mut after = input::changed(&before, change)?;
         if before.algorithms != after.algorithms {
@@ -120,7 +119,7 @@ impl Issuers {
         }
         let mut tx = self.services.begin(tenant).await?;
         let mut statement = entity::openid_issuer::update(tenant)
-            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::Id.eq(id))
             .filter(Column::Version.eq(if_version.unwrap_or(before.version)))
             .col_expr(Column::Name, Expr::value(after.name.clone()))
             .col_expr(Column::ClientId, Expr::value(after.client_id.clone()))
@@ -150,21 +149,21 @@ impl Issuers {
     /// Needs every permission within the tenant.
     pub async fn delete(&self, by: &Allowed, id: Id<ids::OpenIdIssuer>) -> Result<()> {
         governs(by)?;
-        let mut tx = self.services.begin(by.tenant().uuid()).await?;
-        let issuer = person::held(&tx, id.uuid()).await?;
+        let mut tx = self.services.begin(by.tenant()).await?;
+        let issuer = person::held(&tx, id).await?;
         Access::revoke_through(&mut tx, issuer.id, None).await?;
         entity::openid_issuer::delete(tx.tenant()).filter(Column::Id.eq(issuer.id)).exec(tx.conn()).await?;
         tx.audit(&by.actor(), "issuer.delete", id.to_string(), AuditFacts::deleted(audit_json(&issuer)));
         tx.commit().await?;
         if let Ok(openid) = self.services.connectors.openid() {
-            openid.forget(issuer.id);
+            openid.forget(issuer.id.uuid());
         }
         Ok(())
     }
 
     /// One page of the tenant's issuers.
     pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
-        let tenant = by.tenant().uuid();
+        let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
     }
@@ -179,7 +178,7 @@ impl Issuers {
         self.services.settings.link(&page_of(row))
     }
 
-    pub(crate) async fn find(&self, tenant: Uuid, id: Uuid) -> Result<Model> {
+    pub(crate) async fn find(&self, tenant: Id<ids::Tenant>, id: Id<ids::OpenIdIssuer>) -> Result<Model> {
         let txn = self.services.store.read(tenant).await?;
         let row = entity::openid_issuer::one(tenant, id).one(&txn).await?;
         row.ok_or_else(|| Error::not_found("issuer"))
@@ -215,7 +214,7 @@ pub fn audience_of(settings: &Settings, tenant: Id<ids::Tenant>) -> String {
 pub(crate) fn registered(row: &Model) -> Issuer {
     let algorithms = row.algorithms.as_array().into_iter().flatten();
     Issuer {
-        id: row.id,
+        id: row.id.uuid(),
         url: row.issuer.clone(),
         client_id: row.client_id.clone(),
         algorithms: algorithms.filter_map(|word| SigningAlgorithm::parse(word.as_str()?)).collect(),
@@ -238,8 +237,7 @@ fn governs(by: &Allowed) -> Result<()> {
 }
 
 fn page_of(row: &Model) -> String {
-    let (tenant, issuer) =
-        (Id::<ids::Tenant>::from_uuid(row.tenant_id), Id::<ids::OpenIdIssuer>::from_uuid(row.id));
+    let (tenant, issuer) = (row.tenant_id, row.id);
     format!("/sign-in/{tenant}/{issuer}")
 }
 

@@ -9,7 +9,6 @@ use entity::{openid_identity, openid_issuer::Model, tenant_user};
 use providers::openid::Claims;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{Error, Refusal, Result, Tx, audit::AuditFacts};
 
@@ -26,11 +25,15 @@ pub(crate) async fn linked(
         .filter(Column::Subject.eq(subject))
         .one(conn)
         .await?;
-    Ok(row.map(|row| Id::from_uuid(row.user_id)))
+    Ok(row.map(|row| row.user_id))
 }
 
 /// The user of a token: linked already, or found by verified address and linked now.
-pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<Id<ids::User>> {
+pub(crate) async fn link(
+    tx: &mut Tx,
+    issuer: Id<ids::OpenIdIssuer>,
+    claims: &Claims,
+) -> Result<Id<ids::User>> {
     // Held, so that the first two requests of a person make one link, and none is made of an issuer that is removed.
     let issuer = held(tx, issuer).await?;
     if let Some(user) = linked(tx.conn(), &issuer, claims).await? {
@@ -47,13 +50,17 @@ pub(crate) async fn link(tx: &mut Tx, issuer: Uuid, claims: &Claims) -> Result<I
         return Err(Error::refuse("IDENTITY_TAKEN", message));
     }
     let subject = claims.subject(&issuer.subject_claim).ok_or_else(nobody)?.to_owned();
-    let by = Id::<ids::OpenIdIssuer>::from_uuid(issuer.id).to_string();
+    let by = issuer.id.to_string();
     insert(tx, &issuer, user.id, subject, &by).await?;
-    Ok(Id::from_uuid(user.id))
+    Ok(user.id)
 }
 
 /// The identity of a user at an issuer.
-pub(crate) async fn identity_of(tx: &Tx, issuer: Uuid, user: Uuid) -> Result<Option<openid_identity::Model>> {
+pub(crate) async fn identity_of(
+    tx: &Tx,
+    issuer: Id<ids::OpenIdIssuer>,
+    user: Id<ids::User>,
+) -> Result<Option<openid_identity::Model>> {
     use openid_identity::Column;
     let row =
         openid_identity::of(tx.tenant()).filter(Column::IssuerId.eq(issuer)).filter(Column::UserId.eq(user));
@@ -64,12 +71,12 @@ pub(crate) async fn identity_of(tx: &Tx, issuer: Uuid, user: Uuid) -> Result<Opt
 pub(super) async fn insert(
     tx: &mut Tx,
     issuer: &Model,
-    user: Uuid,
+    user: Id<ids::User>,
     subject: String,
     by: &str,
 ) -> Result<openid_identity::Model> {
     let row = openid_identity::Model {
-        id: tx.ids().make::<ids::OpenIdIdentity>().uuid(),
+        id: tx.ids().make::<ids::OpenIdIdentity>(),
         tenant_id: tx.tenant(),
         issuer_id: issuer.id,
         user_id: user,
@@ -78,14 +85,14 @@ pub(super) async fn insert(
     };
     let stored = openid_identity::ActiveModel::from(row.clone());
     openid_identity::Entity::insert(stored).exec_without_returning(tx.conn()).await?;
-    let (issuer, user) = (Id::<ids::OpenIdIssuer>::from_uuid(issuer.id), Id::<ids::User>::from_uuid(user));
+    let (issuer, user) = (issuer.id, user);
     let facts = AuditFacts::created(json!({ "issuer": issuer, "subject": row.subject }));
     tx.audit(by, "identity.link", user.to_string(), facts);
     Ok(row)
 }
 
 /// The registration's row, locked until the transaction ends.
-pub(crate) async fn held(tx: &Tx, issuer: Uuid) -> Result<Model> {
+pub(crate) async fn held(tx: &Tx, issuer: Id<ids::OpenIdIssuer>) -> Result<Model> {
     let row = entity::openid_issuer::one(tx.tenant(), issuer).lock_exclusive().one(tx.conn()).await?;
     row.ok_or_else(|| Error::not_found("issuer"))
 }

@@ -10,13 +10,12 @@ use std::{sync::Arc, time::Duration};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use domain::Timestamp;
+use domain::{Id, Timestamp, ids};
 use entity::signing_key::{ActiveModel, Column, Entity, Model};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use moka::sync::Cache;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::Keys;
 use crate::{
@@ -34,8 +33,8 @@ const OPENED_FOR: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Signing {
     current: Cache<(), SigningKey>,
-    verifying: Cache<Uuid, (DecodingKey, Option<Timestamp>)>,
-    pub(crate) data_keys: Cache<Uuid, KeyRing>,
+    verifying: Cache<Id<ids::SigningKey>, (DecodingKey, Option<Timestamp>)>,
+    pub(crate) data_keys: Cache<Id<ids::Tenant>, KeyRing>,
 }
 
 impl Default for Signing {
@@ -55,7 +54,7 @@ impl Default for Signing {
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     /// The `kid` of tokens signed with the key.
-    pub(crate) id: Uuid,
+    pub(crate) id: Id<ids::SigningKey>,
     /// The private key.
     pub(crate) key: Arc<EncodingKey>,
 }
@@ -77,7 +76,7 @@ impl Keys {
                 "crv": "Ed25519",
                 "use": "sig",
                 "alg": "EdDSA",
-                "kid": key.id.to_string(),
+                "kid": key.id.uuid().to_string(),
                 "x": URL_SAFE_NO_PAD.encode(&key.public_key),
             })
         };
@@ -87,11 +86,11 @@ impl Keys {
 
     /// Adds a signing key at the operator's request. New tokens are signed with it; tokens of previous keys stay valid
     /// until they expire, and then those keys retire.
-    pub async fn rotate_signing(&self) -> Result<Uuid> {
+    pub async fn rotate_signing(&self) -> Result<Id<ids::SigningKey>> {
         self.rotate_signing_by(OPERATOR).await
     }
 
-    async fn rotate_signing_by(&self, actor: &str) -> Result<Uuid> {
+    async fn rotate_signing_by(&self, actor: &str) -> Result<Id<ids::SigningKey>> {
         let mut tx = self.services.begin_installation().await?;
         let last = self.services.now() + self.services.settings.token_lifetime + OPENED_FOR;
         Entity::update_many()
@@ -100,7 +99,12 @@ impl Keys {
             .exec(tx.conn())
             .await?;
         let key = self.make_signing_key(tx.conn()).await?;
-        tx.audit(actor, "signing_key.rotate", key.id.to_string(), AuditFacts::created(audit_json(&key)));
+        tx.audit(
+            actor,
+            "signing_key.rotate",
+            key.id.uuid().to_string(),
+            AuditFacts::created(audit_json(&key)),
+        );
         tx.commit().await?;
         self.opened().current.invalidate_all();
         self.opened().verifying.invalidate_all();
@@ -119,7 +123,7 @@ impl Keys {
                 tx.audit(
                     ENGINE,
                     "signing_key.retire",
-                    key.id.to_string(),
+                    key.id.uuid().to_string(),
                     AuditFacts::deleted(audit_json(&key)),
                 );
             }
@@ -149,7 +153,7 @@ impl Keys {
     }
 
     /// The public key with this `kid`; `None` if it never existed here or has retired.
-    pub(crate) async fn verifying_key(&self, id: Uuid) -> Result<Option<DecodingKey>> {
+    pub(crate) async fn verifying_key(&self, id: Id<ids::SigningKey>) -> Result<Option<DecodingKey>> {
         let known = match self.opened().verifying.get(&id) {
             Some(known) => known,
             None => {
@@ -188,7 +192,7 @@ impl Keys {
                 tx.audit(
                     ENGINE,
                     "signing_key.create",
-                    key.id.to_string(),
+                    key.id.uuid().to_string(),
                     AuditFacts::created(audit_json(&key)),
                 );
                 key
@@ -207,7 +211,7 @@ impl Keys {
         let seed: [u8; 32] = self.services.ids.bytes();
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| unusable())?;
         let private = pair.to_pkcs8().map_err(|_| unusable())?;
-        let id = self.services.ids.uuid();
+        let id = self.services.ids.make();
         let secrets = self.services.secrets();
         let sealed = secrets.seal_for_installation(conn, seal_context(id), private.as_ref()).await?;
         let row = Model {
@@ -227,6 +231,6 @@ fn audit_json(key: &Model) -> Value {
     json!({ "publicKey": URL_SAFE_NO_PAD.encode(&key.public_key), "retiresAt": key.retires_at })
 }
 
-fn seal_context(row: Uuid) -> SealContext {
-    Sealed::SigningKeyPrivate.at(Uuid::nil(), row)
+fn seal_context(row: Id<ids::SigningKey>) -> SealContext {
+    Sealed::SigningKeyPrivate.at(Id::nil(), row)
 }

@@ -12,7 +12,6 @@ use sea_orm::{
     IntoActiveModel, Iterable, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{KeyRing, Secrets};
 use crate::{
@@ -100,12 +99,12 @@ impl Secrets {
             after = Some(*last);
             for tenant in tenants {
                 let renew = match scope {
-                    Scope::DataKeyOf(only) if only.uuid() == tenant => Renew::UnlessMoving,
+                    Scope::DataKeyOf(only) if only == tenant => Renew::UnlessMoving,
                     _ => Renew::WhatIsDue,
                 };
                 self.rotate_tenant(tenant, renew, &mut report, told).await?;
                 count += 1;
-                send_progress(told, Progress::Tenant(Id::from_uuid(tenant), count))?;
+                send_progress(told, Progress::Tenant(tenant, count))?;
             }
         }
         Ok(report)
@@ -140,7 +139,7 @@ impl Secrets {
         let txn = self.services.store.write_installation().await?;
         let in_force = self.services.vault.in_force(&txn).await?;
         for row in signing_key::Entity::find().order_by_asc(signing_key::Column::Id).all(&txn).await? {
-            let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
+            let place = Column::SigningKeyPrivate.at(Id::nil(), row.id);
             if let Some(sealed) = self.under(in_force, place, &row.private_key)? {
                 let mut row = row.into_active_model();
                 row.private_key = Set(sealed);
@@ -168,7 +167,7 @@ impl Secrets {
         Ok(marked.count(conn).await?)
     }
 
-    pub(super) async fn tenants_after(&self, after: Option<Uuid>) -> Result<Vec<Uuid>> {
+    pub(super) async fn tenants_after(&self, after: Option<Id<ids::Tenant>>) -> Result<Vec<Id<ids::Tenant>>> {
         let mut tenants = tenant::Entity::find().select_only().column(tenant::Column::Id);
         if let Some(after) = after {
             tenants = tenants.filter(tenant::Column::Id.gt(after));
@@ -179,7 +178,7 @@ impl Secrets {
 
     async fn rotate_tenant(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         renew: Renew,
         report: &mut Report,
         told: ProgressSink<'_>,
@@ -187,7 +186,7 @@ impl Secrets {
         let Some(replaced) = self.replace_data_key(tenant, renew, report).await? else { return Ok(()) };
         if replaced {
             report.new_data_keys += 1;
-            send_progress(told, Progress::NewDataKey(Id::from_uuid(tenant)))?;
+            send_progress(told, Progress::NewDataKey(tenant))?;
         }
         let ring = self.key_ring(tenant).await?;
         let keyed = |column: &Column| column.owner() == Owner::Tenant;
@@ -202,7 +201,7 @@ impl Secrets {
     /// the previous one beside it. Returns whether it did; does nothing if the tenant or its key is gone.
     async fn replace_data_key(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         renew: Renew,
         report: &mut Report,
     ) -> Result<Option<bool>> {
@@ -224,7 +223,7 @@ impl Secrets {
         let renew = renew.applies(row.data_key_rotation.as_deref());
         if renew {
             self.put_in_place(tx.conn(), row, in_force).await?;
-            let subject = Id::<ids::Tenant>::from_uuid(tenant).to_string();
+            let subject = tenant.to_string();
             tx.audit(OPERATOR, "data_key.rotate", subject, json!({}));
         } else if let Some(sealed) =
             self.under(in_force, Column::TenantDataKey.at(tenant, tenant), &row.data_key)?
@@ -246,7 +245,7 @@ impl Secrets {
     ) -> Result<()> {
         let (tenant, now, vault) = (row.id, self.services.now(), &self.services.vault);
         let former = self.data_key(&row)?;
-        let id = self.services.ids.uuid();
+        let id = self.services.ids.make();
         let kept = former_data_key::ActiveModel {
             id: Set(id),
             tenant_id: Set(tenant),
@@ -265,7 +264,7 @@ impl Secrets {
 
     /// Ends the rotation of a tenant's data key. Former keys that seal nothing any more are deleted some time later,
     /// because somebody may just have read a value and be about to open it.
-    async fn finish(&self, tenant: Uuid) -> Result<()> {
+    async fn finish(&self, tenant: Id<ids::Tenant>) -> Result<()> {
         use former_data_key::{Column, update};
         let txn = self.services.store.write(tenant).await?;
         let current = self.held_data_key(&txn, tenant).await?.id;

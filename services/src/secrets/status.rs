@@ -1,10 +1,10 @@
 //! Reports which keys are in use, so that the operator knows which may be removed.
 
+use domain::{AnyId, Id, ids};
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{former_data_key, signing_key, tenant};
 use sea_orm::EntityTrait;
-use uuid::Uuid;
 
 use super::{Secrets, rotation::outdated};
 use crate::{
@@ -81,10 +81,10 @@ impl Secrets {
             status.count(self, own_place(), &row.sealed);
         }
         if let Some(row) = entity::audit_key::find_key().one(conn).await? {
-            status.count(self, Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed);
+            status.count(self, Column::AuditKeySeed.at(Id::nil(), AnyId::nil()), &row.seed);
         }
         for row in signing_key::Entity::find().all(conn).await? {
-            let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
+            let place = Column::SigningKeyPrivate.at(Id::nil(), row.id);
             status.count(self, place, &row.private_key);
         }
         let mut after = None;
@@ -98,7 +98,7 @@ impl Secrets {
         }
     }
 
-    async fn status_of(&self, tenant: Uuid, status: &mut Status) -> Result<()> {
+    async fn status_of(&self, tenant: Id<ids::Tenant>, status: &mut Status) -> Result<()> {
         let txn = self.services.store.read(tenant).await?;
         let Some(row) = tenant::Entity::find_by_id(tenant).one(&txn).await? else { return Ok(()) };
         status.tenants += 1;

@@ -3,7 +3,7 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
-use domain::Id;
+use domain::{Id, ids};
 use entity::sign_in::{ActiveModel, Column, Entity, Model, of, update};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretString};
@@ -23,7 +23,11 @@ impl SignIn {
     /// Exchanges a code for an access token. A code is valid for a minute, once, and for the application that sent the
     /// browser: only that has the verifier. Every failure returns the same error.
     pub async fn redeem(&self, code: &str, verifier: &SecretString) -> Result<AccessToken> {
-        let tenant = code.get(..TENANT).and_then(|text| Uuid::try_parse(text).ok()).ok_or_else(dead)?;
+        let tenant = code
+            .get(..TENANT)
+            .and_then(|text| Uuid::try_parse(text).ok())
+            .map(Id::from_uuid)
+            .ok_or_else(dead)?;
         let hash = self.services.secrets().digest(code).await?;
         // Strangers with made-up codes read, and wait for nobody who writes.
         let txn = self.services.store.read(tenant).await?;
@@ -44,7 +48,7 @@ impl SignIn {
         if redeemed.rows_affected != 1 || row.created_at + EXCHANGE <= tx.now() || !is_shown {
             return Err(dead());
         }
-        let user = Id::from_uuid(row.user_id);
+        let user = row.user_id;
         let token =
             access.issue_within(&mut tx, &signer, user, &user.to_string(), Some(row.issuer_id)).await?;
         tx.commit().await?;
@@ -57,7 +61,7 @@ impl SignIn {
         &self,
         tx: &Tx,
         session: &Session,
-        user: Uuid,
+        user: Id<ids::User>,
         code: Option<&str>,
     ) -> Result<()> {
         let code_hash = match code {
@@ -82,7 +86,7 @@ impl SignIn {
 }
 
 /// The application's URL with the code and the application's state added.
-pub(super) fn with(url: &str, tenant: Uuid, code: &str, state: Option<&str>) -> Result<Url> {
+pub(super) fn with(url: &str, tenant: Id<ids::Tenant>, code: &str, state: Option<&str>) -> Result<Url> {
     let mut url = Url::parse(url).map_err(|_| super::session::over())?;
     url.query_pairs_mut().append_pair("code", &whole(tenant, code));
     if let Some(state) = state {
@@ -92,8 +96,8 @@ pub(super) fn with(url: &str, tenant: Uuid, code: &str, state: Option<&str>) -> 
 }
 
 /// A code that starts with its tenant's id.
-fn whole(tenant: Uuid, secret: &str) -> String {
-    format!("{}{secret}", tenant.simple())
+fn whole(tenant: Id<ids::Tenant>, secret: &str) -> String {
+    format!("{}{secret}", tenant.uuid().simple())
 }
 
 fn is_verifier_of(challenge: &str, verifier: &SecretString) -> bool {

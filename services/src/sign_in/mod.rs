@@ -69,9 +69,9 @@ impl SignIn {
         issuer: Id<ids::OpenIdIssuer>,
         request: Request,
     ) -> Result<(String, Url)> {
-        let row = self.services.issuers().find(tenant.uuid(), issuer.uuid()).await?;
+        let row = self.services.issuers().find(tenant, issuer).await?;
         self.check(tenant, &request).await?;
-        let id = self.services.ids.uuid();
+        let id = self.services.ids.make();
         let attempt = self.attempt(tenant, id).await?;
         let url =
             self.at_issuer(&row, async |openid, login| openid.authorize_url(login, &attempt).await).await?;
@@ -89,12 +89,12 @@ impl SignIn {
         answer: &CallbackParams,
     ) -> Result<SignedIn> {
         let session = self.session(tenant, cookie).await?;
-        if session.issuer != issuer.uuid() || session.expires_at <= self.services.now() {
+        if session.issuer != issuer || session.expires_at <= self.services.now() {
             return Err(session::over());
         }
         let attempt = self.attempt(tenant, session.id).await?;
         answer.check_state(&attempt.state)?;
-        let row = self.services.issuers().find(tenant.uuid(), issuer.uuid()).await?;
+        let row = self.services.issuers().find(tenant, issuer).await?;
         let claims = self.claims(&row, &attempt, answer).await?;
         self.taken_in(&row, &session, &claims).await
     }
@@ -115,7 +115,7 @@ impl SignIn {
         let mut tx = self.services.begin(row.tenant_id).await?;
         let user = person::link(&mut tx, row.id, claims).await?;
         let code = session.request.return_url.as_ref().map(|_| self.services.ids.secret());
-        self.record(&tx, session, user.uuid(), code.as_deref()).await?;
+        self.record(&tx, session, user, code.as_deref()).await?;
         let signed_in = match (&session.request.return_url, code) {
             (Some(url), Some(code)) => {
                 SignedIn::Return(code::with(url, row.tenant_id, &code, session.request.state.as_deref())?)

@@ -9,7 +9,6 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{Id, Timestamp, ids};
 use providers::openid::Attempt;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{Request, SignIn};
 use crate::{Error, Result};
@@ -17,8 +16,10 @@ use crate::{Error, Result};
 /// Content of a cookie.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Session {
-    pub(super) id: Uuid,
-    pub(super) issuer: Uuid,
+    #[serde(with = "domain::ids::plain")]
+    pub(super) id: Id<ids::Row>,
+    #[serde(with = "domain::ids::plain")]
+    pub(super) issuer: Id<ids::OpenIdIssuer>,
     pub(super) request: Request,
     pub(super) expires_at: Timestamp,
 }
@@ -40,8 +41,8 @@ impl SignIn {
     }
 
     /// The values that a sign-in sends to the issuer.
-    pub(super) async fn attempt(&self, tenant: Id<ids::Tenant>, id: Uuid) -> Result<Attempt> {
-        let id = id.to_string();
+    pub(super) async fn attempt(&self, tenant: Id<ids::Tenant>, id: Id<ids::Row>) -> Result<Attempt> {
+        let id = id.uuid().to_string();
         let (state, nonce) =
             (self.derived("state", tenant, &id).await?, self.derived("nonce", tenant, &id).await?);
         Ok(Attempt { state, nonce, verifier: self.derived("verifier", tenant, &id).await?.into() })

@@ -29,14 +29,13 @@ pub(super) fn language(tag: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::Timestamp;
-    use uuid::Uuid;
+    use domain::{Id, Timestamp};
 
     use super::*;
 
     fn tenant(zone: Option<&str>) -> tenant::Model {
         tenant::Model {
-            id: Uuid::nil(),
+            id: Id::nil(),
             name: String::new(),
             plan: String::new(),
             return_urls: serde_json::json!([]),
@@ -51,8 +50,8 @@ mod tests {
 
     fn user(zone: Option<&str>) -> tenant_user::Model {
         tenant_user::Model {
-            id: Uuid::nil(),
-            tenant_id: Uuid::nil(),
+            id: Id::nil(),
+            tenant_id: Id::nil(),
             email: String::new(),
             name: String::new(),
             calendar_address: None,

@@ -1,10 +1,10 @@
 //! Validates a user's fields before they are stored.
 
+use domain::{Id, ids};
 use std::collections::HashMap;
 
 use entity::tenant_user::{Column, Model};
 use sea_orm::{ColumnTrait, DbErr, ExprTrait, QueryFilter};
-use uuid::Uuid;
 
 use super::{NewUser, UserChange};
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) fn email(text: &str, field: &'static str) -> Result<String> {
 }
 
 /// The row of a new user.
-pub(super) fn new(id: Uuid, tx: &Tx, new: &NewUser) -> Result<Model> {
+pub(super) fn new(id: Id<ids::User>, tx: &Tx, new: &NewUser) -> Result<Model> {
     Ok(Model {
         id,
         tenant_id: tx.tenant(),

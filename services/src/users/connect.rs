@@ -10,7 +10,6 @@ use entity::{
 };
 use queue::jobs;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, sea_query::Expr};
-use uuid::Uuid;
 
 use crate::{
     Result, Tx,
@@ -40,7 +39,7 @@ pub(crate) async fn connect_to_live_integrations(
     let Some(integration) = integration else { return Ok(()) };
     let Some(connection) = pending(ids, tx, user, integration.id, address).await? else { return Ok(()) };
     let order = RunInput::Activate(Activate { connection, campaign: None });
-    let asked_by = Id::<ids::User>::from_uuid(user.id).to_string();
+    let asked_by = user.id.to_string();
     tx.enqueue(order, &asked_by, Lane::Interactive).await?;
     tx.event(topic::CONNECTION, connection);
     Ok(())
@@ -51,9 +50,9 @@ async fn pending(
     ids: &Ids,
     tx: &Tx,
     user: &tenant_user::Model,
-    integration: Uuid,
+    integration: Id<ids::Integration>,
     address: &str,
-) -> Result<Option<Uuid>> {
+) -> Result<Option<Id<ids::Connection>>> {
     use connection::Column;
     let present = connection::of(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
@@ -62,7 +61,7 @@ async fn pending(
         .await?;
     let Some(present) = present else {
         let new = NewConnection { integration, user: Some(user.id), room: None, address: address.to_owned() };
-        let row = pending_connection(ids.uuid(), tx.tenant(), new, tx.now());
+        let row = pending_connection(ids.make(), tx.tenant(), new, tx.now());
         let id = row.id;
         connection::Entity::insert(ActiveModel::from(row)).exec_without_returning(tx.conn()).await?;
         return Ok(Some(id));
@@ -95,7 +94,7 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
     for connection in mine {
         connection::update(tx.tenant())
             .filter(Column::Id.eq(connection.id))
-            .col_expr(Column::UserId, Expr::value(None::<Uuid>))
+            .col_expr(Column::UserId, Expr::value(None::<Id<ids::User>>))
             .col_expr(Column::State, Expr::value(ConnectionState::Disconnected.as_str()))
             .col_expr(Column::Reason, Expr::value(reason_json(Some(reason.clone()))))
             .col_expr(Column::Since, Expr::value(tx.now()))
@@ -121,14 +120,14 @@ pub(super) async fn forget(tx: &mut Tx, user: &tenant_user::Model) -> Result<()>
         .await?;
     connect_link::update(tx.tenant())
         .filter(connect_link::Column::UserId.eq(user.id))
-        .col_expr(connect_link::Column::UserId, Expr::value(None::<Uuid>))
+        .col_expr(connect_link::Column::UserId, Expr::value(None::<Id<ids::User>>))
         .col_expr(connect_link::Column::ExpiresAt, Expr::value(tx.now()))
         .exec(tx.conn())
         .await?;
     Ok(())
 }
 
-async fn cancel_runs_about(tx: &mut Tx, subject: Uuid) -> Result<()> {
+async fn cancel_runs_about(tx: &mut Tx, subject: Id<ids::Connection>) -> Result<()> {
     use entity::run::Column;
     let live = entity::run::of(tx.tenant())
         .filter(Column::Subject.eq(subject))

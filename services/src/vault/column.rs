@@ -1,8 +1,8 @@
 //! Every column that contains sealed values. Values can be sealed only for one of these, and rotation visits all of
 //! them, so that a new column cannot be forgotten.
 
+use domain::{AnyId, Id, ids};
 use sea_orm::EnumIter;
-use uuid::Uuid;
 
 use super::KeyId;
 
@@ -83,8 +83,8 @@ impl Column {
     }
 
     /// The location of a value. The tenant is nil for values of the installation.
-    pub fn at(self, tenant: Uuid, row: Uuid) -> SealContext {
-        SealContext { column: self, tenant, row }
+    pub fn at(self, tenant: Id<ids::Tenant>, row: impl Into<AnyId>) -> SealContext {
+        SealContext { column: self, tenant, row: row.into() }
     }
 }
 
@@ -92,13 +92,13 @@ impl Column {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealContext {
     column: Column,
-    tenant: Uuid,
-    row: Uuid,
+    tenant: Id<ids::Tenant>,
+    row: AnyId,
 }
 
 impl SealContext {
     /// The tenant; nil for values of the installation.
-    pub(crate) fn tenant(self) -> Uuid {
+    pub(crate) fn tenant(self) -> Id<ids::Tenant> {
         self.tenant
     }
 
@@ -110,7 +110,7 @@ impl SealContext {
     /// Associated data of a value: its location and, unless it is of the first version, its key.
     pub(super) fn bound(self, key: Option<KeyId>) -> String {
         let (table, column) = self.column.name();
-        let Self { tenant, row, .. } = self;
+        let (tenant, row) = (self.tenant.uuid(), self.row.uuid());
         match key {
             Some(key) => format!("v2|{tenant}|{table}|{column}|{row}|{key}"),
             None => format!("v1|{tenant}|{table}|{column}|{row}"),

@@ -2,13 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "it belongs to the installation")]
 
+use domain::{AnyId, Id};
 use entity::{installation_secret, tenant};
 use sea_orm::{
     ActiveValue::Set,
     ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, OnConflict},
 };
-use uuid::Uuid;
 
 use super::{Column, KeyId, MIN_LEN, SealContext, Vault, key_id};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ pub(crate) const DIGEST: &str = "digest";
 
 /// Location of the secret.
 pub(crate) fn seal_context() -> SealContext {
-    Column::InstallationSecret.at(Uuid::nil(), Uuid::nil())
+    Column::InstallationSecret.at(Id::nil(), AnyId::nil())
 }
 
 impl Vault {
@@ -69,12 +69,12 @@ impl Vault {
             return derived(key).ok_or_else(unreadable);
         }
         if let Some(row) = entity::signing_key::Entity::find().one(conn).await? {
-            let place = Column::SigningKeyPrivate.at(Uuid::nil(), row.id);
+            let place = Column::SigningKeyPrivate.at(Id::nil(), row.id);
             let (key, _) = self.opened(place, &row.private_key)?;
             return derived(key).ok_or_else(unreadable);
         }
         if let Some(row) = entity::audit_key::find_key().one(conn).await? {
-            let (key, _) = self.opened(Column::AuditKeySeed.at(Uuid::nil(), Uuid::nil()), &row.seed)?;
+            let (key, _) = self.opened(Column::AuditKeySeed.at(Id::nil(), AnyId::nil()), &row.seed)?;
             return derived(key).ok_or_else(unreadable);
         }
         if entity::api_key::Entity::find().count(conn).await? > 0 {

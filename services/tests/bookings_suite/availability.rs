@@ -78,8 +78,8 @@ async fn b6_an_unknown_calendar_refuses_every_slot_and_says_why(setup: &Setup) {
     assert!(!other.known && other.connection.is_none() && other.as_of.is_none());
     assert_eq!(other.reason.as_ref().unwrap().code, "CALENDAR_UNKNOWN");
     let whys = setup.services.availability().explain(&setup.admin(), &query, at(9, 0)).await.unwrap();
-    let whys: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
-    assert_eq!(whys, [(Some(unknown.uuid()), "CALENDAR_UNKNOWN")]);
+    let whys: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
+    assert_eq!(whys, [(Some(Holder::User(unknown)), "CALENDAR_UNKNOWN")]);
     let careless = Query { on_unknown: OnUnknown::Ignore, ..query };
     assert_eq!(find(setup, &careless).await.slots.len(), 4);
     setup.clock.advance(Duration::hours(6) + Duration::seconds(1));
@@ -114,8 +114,8 @@ async fn b6_a_refused_slot_is_explained_per_participant(setup: &Setup) {
     let query = hourly(vec![one, two]);
     let availability = setup.services.availability();
     let whys = availability.explain(&setup.admin(), &query, at(9, 0)).await.unwrap();
-    let codes: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
-    assert_eq!(codes, [(Some(one.uuid()), "BUSY"), (Some(two.uuid()), "BUSY")]);
+    let codes: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
+    assert_eq!(codes, [(Some(Holder::User(one)), "BUSY"), (Some(Holder::User(two)), "BUSY")]);
     assert!(whys.iter().all(|why| why.as_of == Some(setup.services.now())));
     assert!(
         !whys.iter().any(|why| why.message.contains("Meeting")),
@@ -209,10 +209,10 @@ async fn rooms_are_listed_by_what_they_are(setup: &Setup) {
         let page = rooms.list(&by, filter, PageArgs::default()).await.unwrap();
         page.items.iter().map(|room| room.id).collect::<Vec<_>>()
     };
-    assert_eq!(listed(rooms::Filter::default()).await, [small.uuid(), large.uuid()]);
+    assert_eq!(listed(rooms::Filter::default()).await, [small, large]);
     let spacious =
         rooms::Filter { min_capacity: Some(5), building: Some("North".to_owned()), ..Default::default() };
-    assert_eq!(listed(spacious).await, [large.uuid()]);
+    assert_eq!(listed(spacious).await, [large]);
     let elsewhere = rooms::Filter { building: Some("South".to_owned()), ..Default::default() };
     assert!(listed(elsewhere).await.is_empty());
     let stranger = of(setup.services.ids.make(), "0190a000-0000-7000-8000-00000000000c");
@@ -242,8 +242,8 @@ async fn items_of_which_nothing_is_known_are_counted_and_refuse_only_whoever_ask
         assert_eq!((status.known, status.unreadable), (false, 1));
         assert_eq!(status.reason.as_ref().unwrap().code, "CALENDAR_UNREADABLE");
         let whys = setup.services.availability().explain(&setup.admin(), &strict, at(10, 0)).await.unwrap();
-        let whys: Vec<_> = whys.iter().map(|why| (why.participant.map(Holder::uuid), why.code)).collect();
-        assert_eq!(whys, [(Some(person.uuid()), "CALENDAR_UNREADABLE")], "{on_unknown:?}");
+        let whys: Vec<_> = whys.iter().map(|why| (why.participant, why.code)).collect();
+        assert_eq!(whys, [(Some(Holder::User(person)), "CALENDAR_UNREADABLE")], "{on_unknown:?}");
     }
 
     let bookings = setup.services.bookings();

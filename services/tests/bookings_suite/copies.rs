@@ -1,6 +1,6 @@
 //! The copies of calendars that several writers change at once.
 
-use domain::Timestamp;
+use domain::{Id, Timestamp, ids};
 use services::{
     Change,
     change::{OwnEvent, Writer},
@@ -8,11 +8,10 @@ use services::{
     events::topic,
     tx::AfterCommit,
 };
-use uuid::Uuid;
 
 use crate::setup::{Setup, at, range, unreadable};
 
-fn own(connection: Uuid, uid: &str, from: Timestamp, to: Timestamp) -> Change {
+fn own(connection: Id<ids::Connection>, uid: &str, from: Timestamp, to: Timestamp) -> Change {
     Change::OwnEvent(OwnEvent {
         external_id: uid.to_owned(),
         uid: uid.to_owned(),
@@ -24,14 +23,14 @@ fn own(connection: Uuid, uid: &str, from: Timestamp, to: Timestamp) -> Change {
 
 async fn bits(setup: &Setup) -> Vec<Vec<u8>> {
     use sea_orm::QueryOrder;
-    let tenant = setup.tenant.uuid();
+    let tenant = setup.tenant;
     let txn = setup.services.store.read(tenant).await.unwrap();
     let rows = entity::busy_bitmap::of(tenant).order_by_asc(entity::busy_bitmap::Column::Plane);
     rows.all(&txn).await.unwrap().into_iter().map(|row| row.bits).collect()
 }
 
 async fn two_events_written_at_once_are_both_in_the_bitmap(setup: &Setup) {
-    let (tenant, connection) = (setup.tenant.uuid(), setup.connection(None, None, "ACTIVE").await);
+    let (tenant, connection) = (setup.tenant, setup.connection(None, None, "ACTIVE").await);
     setup.read(connection, &[]).await;
     let empty = bits(setup).await;
     let services = setup.services.clone();
@@ -55,14 +54,14 @@ async fn two_events_written_at_once_are_both_in_the_bitmap(setup: &Setup) {
     assert_eq!(drawn, bits(setup).await, "drawing it anew shows the same");
 }
 
-async fn row(setup: &Setup, connection: Uuid) -> entity::connection::Model {
-    setup.services.connections().by_ids(setup.tenant.uuid(), &[connection]).await.unwrap().remove(0)
+async fn row(setup: &Setup, connection: Id<ids::Connection>) -> entity::connection::Model {
+    setup.services.connections().by_ids(setup.tenant, &[connection]).await.unwrap().remove(0)
 }
 
 /// How many changes of the connection subscribers are told: counted in the log itself, because a reader of it hears
 /// nothing that is younger than any transaction still open on the server, another test's included.
-async fn told(setup: &Setup, connection: Uuid) -> usize {
-    let tenant = setup.tenant.uuid();
+async fn told(setup: &Setup, connection: Id<ids::Connection>) -> usize {
+    let tenant = setup.tenant;
     let txn = setup.services.store.read(tenant).await.unwrap();
     let events = entity::event_log::of(tenant).all(&txn).await.unwrap();
     events.iter().filter(|event| event.topic == topic::CONNECTION && event.subject == connection).count()

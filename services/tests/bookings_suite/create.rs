@@ -6,6 +6,7 @@ use chrono::Duration;
 use domain::{Id, ids, state::BookingState};
 use services::{
     Change, Error as ServiceError, PageArgs,
+    availability::Holder,
     bookings::{BookingReceipt, Error, Filter, Guest, NewBooking},
     change::BookingChange,
 };
@@ -64,7 +65,7 @@ async fn overlapping_sets_of_holders_neither_deadlock_nor_overlap(setup: &Setup)
     for made in callers.join_all().await {
         match made {
             Ok(receipt) => {
-                let booking = Id::from_uuid(receipt.booking.id);
+                let booking = receipt.booking.id;
                 for one in setup.services.bookings().participants_of(setup.tenant, &[booking]).await.unwrap()
                 {
                     assert!(held.insert(one.user_id), "somebody was booked twice");
@@ -94,8 +95,8 @@ async fn a_taken_slot_says_who_and_names_the_nearest_free_times(setup: &Setup) {
     let guest = setup.person(&[range(at(10, 30), at(11, 30))]).await;
     let new = NewBooking { users: vec![guest], ..booking(organiser, at(10, 0), at(11, 0)) };
     let Err(Error::SlotTaken(taken)) = create(setup, new, "key").await else { panic!("it is taken") };
-    let conflicts: Vec<_> = taken.conflicts.iter().map(|one| (one.holder.uuid(), one.code)).collect();
-    assert_eq!(conflicts, [(guest.uuid(), "BUSY")]);
+    let conflicts: Vec<_> = taken.conflicts.iter().map(|one| (one.holder, one.code)).collect();
+    assert_eq!(conflicts, [(Holder::User(guest), "BUSY")]);
     let free = [range(at(8, 0), at(9, 0)), range(at(11, 30), at(12, 30)), range(at(11, 45), at(12, 45))];
     assert_eq!(taken.alternatives, free);
 }
@@ -146,8 +147,7 @@ async fn s4_6_an_organiser_without_a_mailbox_is_booked_through_the_service_accou
         "SLOT_TAKEN",
         "the slot is blocked all the same"
     );
-    let via =
-        setup.services.bookings().route(setup.tenant.uuid(), &receipt.booking, &[]).await.unwrap().unwrap();
+    let via = setup.services.bookings().route(setup.tenant, &receipt.booking, &[]).await.unwrap().unwrap();
     assert_eq!((via.written_via.as_str(), via.mailbox.as_str()), ("SERVICE_ACCOUNT", "service@acme.example"));
     let written = BookingChange { id: receipt.booking.id, via: Some(via), ..BookingChange::default() };
     setup.change(vec![Change::Booking(written)]).await;
@@ -160,12 +160,10 @@ async fn s4_6_an_organiser_whose_calendar_can_be_written_keeps_it(setup: &Setup)
     let organiser = setup.person(&[]).await;
     let receipt = create(setup, booking(organiser, at(10, 0), at(11, 0)), "one").await.unwrap();
     assert_eq!(receipt.notice, None);
-    let via =
-        setup.services.bookings().route(setup.tenant.uuid(), &receipt.booking, &[]).await.unwrap().unwrap();
+    let via = setup.services.bookings().route(setup.tenant, &receipt.booking, &[]).await.unwrap().unwrap();
     assert_eq!(via.written_via.as_str(), "ORGANISER");
     let refusing = [via.mailbox];
-    let via =
-        setup.services.bookings().route(setup.tenant.uuid(), &receipt.booking, &refusing).await.unwrap();
+    let via = setup.services.bookings().route(setup.tenant, &receipt.booking, &refusing).await.unwrap();
     assert_eq!(via.unwrap().written_via.as_str(), "SERVICE_ACCOUNT");
 }
 
@@ -205,7 +203,7 @@ async fn ids_of_another_tenant_do_not_exist(setup: &Setup) {
     assert_eq!(refused(made), ("NOT_FOUND", Some("roomIds")));
     let receipt = create(setup, new, "d").await.unwrap();
     let stranger = of(other, "0190a000-0000-7000-8000-00000000000c");
-    let seen = setup.services.bookings().get(&stranger, Id::from_uuid(receipt.booking.id)).await;
+    let seen = setup.services.bookings().get(&stranger, receipt.booking.id).await;
     assert_eq!(seen.unwrap_err().code(), "NOT_FOUND");
 }
 
@@ -243,19 +241,19 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
     };
     let receipt = create(setup, new, "key").await.unwrap();
     assert_eq!(receipt.booking.state, BookingState::Held.as_str());
-    let id = Id::from_uuid(receipt.booking.id);
+    let id = receipt.booking.id;
     let rows = setup.services.bookings().participants_of(setup.tenant, &[id]).await.unwrap();
-    let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id.or(row.room_id))).collect();
+    let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id, row.room_id)).collect();
     let expected = [
-        ("USER", Some(organiser.uuid())),
-        ("USER", Some(other.uuid())),
-        ("ROOM", Some(room.uuid())),
-        ("GUEST", None),
+        ("USER", Some(organiser), None),
+        ("USER", Some(other), None),
+        ("ROOM", None, Some(room)),
+        ("GUEST", None, None),
     ];
     assert_eq!(kinds, expected);
     assert_eq!(rows[3].address, "gast@example.com");
     assert_eq!(setup.occupied(receipt.booking.id).await, 3, "guests hold nothing");
-    let runs = setup.services.bookings().live_runs(setup.tenant.uuid(), receipt.booking.id).await.unwrap();
+    let runs = setup.services.bookings().live_runs(setup.tenant, receipt.booking.id).await.unwrap();
     let runs: Vec<_> = runs.iter().map(|run| (run.id, run.workflow.as_str())).collect();
     assert_eq!(runs, [(receipt.run, "write_booking")]);
 }

@@ -1,7 +1,7 @@
 //! Moving and cancelling bookings, and the event that is written for them.
 
 use chrono::Duration;
-use domain::{Id, TimeRange, Timestamp, state::BookingState};
+use domain::{TimeRange, Timestamp, state::BookingState};
 use providers::AttendeeRole;
 use sea_orm::{ColumnTrait, QueryFilter, sea_query::Expr};
 use services::{
@@ -35,15 +35,15 @@ async fn written(setup: &Setup, new: NewBooking, key: &str) -> BookingReceipt {
     let (organiser, time) = (new.organiser, range(new.start, new.end));
     let receipt = setup.services.bookings().create(&setup.admin(), new, key).await.unwrap();
     settle(setup, &receipt, Some(time), BookingState::Confirmed).await;
-    let id = Id::from_uuid(receipt.booking.id);
+    let id = receipt.booking.id;
     let booking = setup.services.bookings().get(&setup.admin(), id).await.unwrap();
-    assert_eq!(booking.organiser_id, organiser.uuid());
+    assert_eq!(booking.organiser_id, organiser);
     BookingReceipt { booking, ..receipt }
 }
 
 /// What the workflows write at the end of a run, and the end of the run itself.
 async fn settle(setup: &Setup, receipt: &BookingReceipt, time: Option<TimeRange>, state: BookingState) {
-    let (tenant, id) = (setup.tenant.uuid(), receipt.booking.id);
+    let (tenant, id) = (setup.tenant, receipt.booking.id);
     let whole = setup.services.bookings().details(tenant, id).await.unwrap().unwrap();
     let uid = format!("uid-{id}");
     let own = setup.services.bookings().own_event(&whole, ("provider-id", &uid), time).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_booking_moves_onto_a_time_that_overlaps_its_own(setup: &Setup) {
     let (person, room) = (setup.person(&[]).await, setup.room(4, &[]).await);
     let new = NewBooking { rooms: vec![room], ..booking(person, at(10, 0), at(11, 0)) };
     let receipt = written(setup, new, "create").await;
-    let id = Id::from_uuid(receipt.booking.id);
+    let id = receipt.booking.id;
     let half_on = to(at(10, 30), at(11, 30));
     let moved =
         setup.services.bookings().move_to(&setup.colleague(), id, half_on, None, "move").await.unwrap();
@@ -88,11 +88,11 @@ async fn a_booking_does_not_move_onto_what_is_taken(setup: &Setup) {
     let (person, other) = (setup.person(&[]).await, setup.person(&[range(at(12, 0), at(13, 0))]).await);
     let receipt =
         written(setup, NewBooking { users: vec![other], ..booking(person, at(10, 0), at(11, 0)) }, "a").await;
-    let id = Id::from_uuid(receipt.booking.id);
+    let id = receipt.booking.id;
     let bookings = setup.services.bookings();
     let moved = bookings.move_to(&setup.admin(), id, to(at(12, 30), at(13, 30)), None, "move").await;
     let Err(Error::SlotTaken(taken)) = moved else { panic!("it is taken") };
-    assert_eq!(taken.conflicts.iter().map(|one| one.holder.uuid()).collect::<Vec<_>>(), [other.uuid()]);
+    assert_eq!(taken.conflicts.iter().map(|one| one.holder.any()).collect::<Vec<_>>(), [other]);
     assert_eq!(taken.alternatives.len(), 3);
     assert_eq!(setup.occupied(receipt.booking.id).await, 2, "nothing is left of the attempt");
 }
@@ -101,14 +101,14 @@ async fn one_change_at_a_time_and_only_of_what_was_seen(setup: &Setup) {
     let person = setup.person(&[]).await;
     let bookings = setup.services.bookings();
     let held = bookings.create(&setup.admin(), booking(person, at(14, 0), at(15, 0)), "held").await.unwrap();
-    let id = Id::from_uuid(held.booking.id);
+    let id = held.booking.id;
     let later = to(at(16, 0), at(17, 0));
     assert_eq!(
         code(bookings.move_to(&setup.admin(), id, later.clone(), None, "a").await),
         "BOOKING_IN_PROGRESS"
     );
     let receipt = written(setup, booking(person, at(10, 0), at(11, 0)), "create").await;
-    let (id, version) = (Id::from_uuid(receipt.booking.id), receipt.booking.version);
+    let (id, version) = (receipt.booking.id, receipt.booking.version);
     let stale = bookings.move_to(&setup.admin(), id, later.clone(), Some(version - 1), "b").await;
     assert_eq!(code(stale), "VERSION_CONFLICT");
     let moved = bookings.move_to(&setup.admin(), id, later.clone(), Some(version), "c").await.unwrap();
@@ -121,7 +121,7 @@ async fn one_change_at_a_time_and_only_of_what_was_seen(setup: &Setup) {
 async fn b15_a_colleague_cancels_and_twice_is_once(setup: &Setup) {
     let person = setup.person(&[]).await;
     let receipt = written(setup, booking(person, at(10, 0), at(11, 0)), "create").await;
-    let id = Id::from_uuid(receipt.booking.id);
+    let id = receipt.booking.id;
     let bookings = setup.services.bookings();
     let cancelled = bookings.cancel(&setup.colleague(), id, "Sorry", "one").await.unwrap();
     let meanwhile = bookings.cancel(&setup.admin(), id, "", "two").await.unwrap();
@@ -138,7 +138,7 @@ async fn b15_a_colleague_cancels_and_twice_is_once(setup: &Setup) {
 async fn what_is_over_is_not_moved_and_what_is_foreign_does_not_exist(setup: &Setup) {
     let person = setup.person(&[]).await;
     let receipt = written(setup, booking(person, at(7, 0), at(8, 0)), "create").await;
-    let id = Id::from_uuid(receipt.booking.id);
+    let id = receipt.booking.id;
     let bookings = setup.services.bookings();
     let past = bookings.move_to(&setup.admin(), id, to(at(4, 0), at(5, 0)), None, "past").await;
     assert_eq!(code(past), "IN_THE_PAST");
@@ -163,7 +163,7 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
         ..booking(organiser, at(10, 0), at(11, 0))
     };
     let receipt = written(setup, new, "create").await;
-    let tenant = setup.tenant.uuid();
+    let tenant = setup.tenant;
     let whole = setup.services.bookings().details(tenant, receipt.booking.id).await.unwrap().unwrap();
     let own = setup.services.bookings().route(tenant, &receipt.booking, &[]).await.unwrap().unwrap();
     let event = event_of(&whole, &own);
@@ -174,7 +174,7 @@ async fn s4_7_an_event_of_the_service_account_says_so_and_invites_the_organiser(
     let roles: Vec<_> = event.attendees.iter().map(|one| one.role).collect();
     assert_eq!(roles, [AttendeeRole::Room, AttendeeRole::Required], "the organiser does not invite herself");
     assert_eq!(event.location.as_deref(), Some(whole.participants[1].name.as_str()));
-    assert_eq!(event.effect_key, format!("{}-1", receipt.booking.id.simple()));
+    assert_eq!(event.effect_key, format!("{}-1", receipt.booking.id.uuid().simple()));
     let service = WriteTarget {
         written_via: domain::WrittenVia::ServiceAccount,
         integration: setup.integration,

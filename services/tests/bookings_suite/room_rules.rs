@@ -1,6 +1,5 @@
 //! How rooms are told from people, per integration.
 
-use domain::Id;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use services::integrations::{self, RoomRule};
 
@@ -12,13 +11,13 @@ async fn set_provider(setup: &Setup, provider: &str) {
         provider: Set(provider.to_owned()),
         ..Default::default()
     };
-    let txn = setup.services.store.write(setup.tenant.uuid()).await.unwrap();
+    let txn = setup.services.store.write(setup.tenant).await.unwrap();
     row.update(&txn).await.unwrap();
     txn.commit().await.unwrap();
 }
 
 async fn room_rules_are_kept_for_the_integration_that_they_fit(setup: &Setup) {
-    let (admin, id) = (setup.admin(), Id::from_uuid(setup.integration));
+    let (admin, id) = (setup.admin(), setup.integration);
     let set = async |rules: Option<RoomRule>, version: Option<i64>| {
         setup.services.integrations().set_room_rules(&admin, id, rules, version).await
     };

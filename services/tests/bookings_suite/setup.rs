@@ -18,7 +18,6 @@ use services::{
     Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 /// The surroundings of a test: use cases, clock, tenant and integration.
 pub struct Setup {
@@ -29,7 +28,7 @@ pub struct Setup {
     /// The only customer, unless a test adds another with [`Setup::tenant`].
     pub tenant: Id<ids::Tenant>,
     /// The tenant's only integration.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     count: AtomicU32,
     place: Place,
 }
@@ -55,7 +54,7 @@ pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
 
 /// A caller with all permissions of some tenant.
 pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
-    let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
+    let kind = CallerKind::User(user.parse().unwrap());
     let permissions = StandardRole::Administrator.permissions();
     Caller { kind, tenant: Some(tenant), permissions }.allow(Permission::BookingEdit).unwrap()
 }
@@ -106,7 +105,7 @@ impl Setup {
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
         let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
-        let (tenant, integration) = (services.ids.make(), Uuid::nil());
+        let (tenant, integration) = (services.ids.make(), Id::nil());
         let mut setup = Self { services, clock, tenant, integration, count: AtomicU32::new(0), place };
         setup.tenant(tenant).await;
         setup.integration = setup.integration(tenant).await;
@@ -135,7 +134,7 @@ impl Setup {
         A: ActiveModelTrait + Send,
         <A::Entity as EntityTrait>::Model: IntoActiveModel<A> + Send,
     {
-        let txn = self.services.store.write(tenant.uuid()).await.unwrap();
+        let txn = self.services.store.write(tenant).await.unwrap();
         A::Entity::insert(row).exec_without_returning(&txn).await.unwrap();
         txn.commit().await.unwrap();
     }
@@ -143,7 +142,7 @@ impl Setup {
     /// Adds a tenant.
     pub async fn tenant(&self, id: Id<ids::Tenant>) {
         let row = entity::tenant::Model {
-            id: id.uuid(),
+            id,
             name: "Acme".to_owned(),
             plan: "PLUS".to_owned(),
             return_urls: json!([]),
@@ -157,11 +156,11 @@ impl Setup {
         self.insert(id, entity::tenant::ActiveModel::from(row)).await;
     }
 
-    async fn integration(&self, tenant: Id<ids::Tenant>) -> Uuid {
-        let id = self.services.ids.uuid();
+    async fn integration(&self, tenant: Id<ids::Tenant>) -> Id<ids::Integration> {
+        let id = self.services.ids.make();
         let row = entity::integration::Model {
             id,
-            tenant_id: tenant.uuid(),
+            tenant_id: tenant,
             provider: "MICROSOFT_365".to_owned(),
             name: "Office".to_owned(),
             state: "ACTIVE".to_owned(),
@@ -185,15 +184,15 @@ impl Setup {
         let binding = entity::external_binding::Model {
             provider: "MICROSOFT_365".to_owned(),
             external_tenant: id.to_string(),
-            tenant_id: tenant.uuid(),
+            tenant_id: tenant,
             integration_id: id,
             bound_at: self.clock.now(),
             domains: None,
         };
         self.insert(tenant, entity::external_binding::ActiveModel::from(binding)).await;
         let consent = entity::consent_grant::Model {
-            id: self.services.ids.uuid(),
-            tenant_id: tenant.uuid(),
+            id: self.services.ids.make(),
+            tenant_id: tenant,
             integration_id: id,
             user_id: None,
             kind: "APP".to_owned(),
@@ -213,8 +212,8 @@ impl Setup {
     pub async fn stranger(&self, tenant: Id<ids::Tenant>) -> Id<ids::User> {
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let row = entity::tenant_user::Model {
-            id: self.services.ids.uuid(),
-            tenant_id: tenant.uuid(),
+            id: self.services.ids.make(),
+            tenant_id: tenant,
             email: format!("person{n}@acme.example"),
             name: format!("Person {n}"),
             calendar_address: None,
@@ -224,7 +223,7 @@ impl Setup {
         };
         let id = row.id;
         self.insert(tenant, entity::tenant_user::ActiveModel::from(row)).await;
-        Id::from_uuid(id)
+        id
     }
 
     /// Adds a user whose calendar was read and holds these busy times.
@@ -239,8 +238,8 @@ impl Setup {
     pub async fn room(&self, capacity: i32, busy: &[TimeRange]) -> Id<ids::Room> {
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let row = entity::room::Model {
-            id: self.services.ids.uuid(),
-            tenant_id: self.tenant.uuid(),
+            id: self.services.ids.make(),
+            tenant_id: self.tenant,
             integration_id: self.integration,
             address: format!("room{n}@acme.example"),
             name: format!("Room {n}"),
@@ -250,7 +249,7 @@ impl Setup {
             equipment: json!([]),
             created_at: self.clock.now(),
         };
-        let id = Id::from_uuid(row.id);
+        let id = row.id;
         self.insert(self.tenant, entity::room::ActiveModel::from(row)).await;
         let connection = self.connection(None, Some(id), "ACTIVE").await;
         self.read(connection, busy).await;
@@ -263,14 +262,14 @@ impl Setup {
         user: Option<Id<ids::User>>,
         room: Option<Id<ids::Room>>,
         state: &str,
-    ) -> Uuid {
+    ) -> Id<ids::Connection> {
         let n = self.count.fetch_add(1, Ordering::Relaxed);
         let row = entity::connection::Model {
-            id: self.services.ids.uuid(),
-            tenant_id: self.tenant.uuid(),
+            id: self.services.ids.make(),
+            tenant_id: self.tenant,
             integration_id: self.integration,
-            user_id: user.map(Id::uuid),
-            room_id: room.map(Id::uuid),
+            user_id: user,
+            room_id: room,
             address: format!("box{n}@acme.example"),
             state: state.to_owned(),
             reason: None,
@@ -302,18 +301,18 @@ impl Setup {
     }
 
     /// Stores a copy of a mailbox's calendar, from the day before to thirty days ahead, with these busy times.
-    pub async fn read(&self, connection: Uuid, busy: &[TimeRange]) {
+    pub async fn read(&self, connection: Id<ids::Connection>, busy: &[TimeRange]) {
         let busy: Vec<Busy> = busy.iter().map(|range| Busy { range: *range, kind: BusyKind::Busy }).collect();
         self.read_kinds(connection, &busy).await;
     }
 
     /// Like [`Self::read`], with tentative times.
-    pub async fn read_kinds(&self, connection: Uuid, busy: &[Busy]) {
+    pub async fn read_kinds(&self, connection: Id<ids::Connection>, busy: &[Busy]) {
         self.read_with(connection, busy, &[]).await;
     }
 
     /// Like [`Self::read`], with unreadable items.
-    pub async fn read_with(&self, connection: Uuid, busy: &[Busy], unreadable: &[Unreadable]) {
+    pub async fn read_with(&self, connection: Id<ids::Connection>, busy: &[Busy], unreadable: &[Unreadable]) {
         let event = |(n, busy): (usize, &Busy)| Event {
             id: format!("event-{n}"),
             uid: format!("uid-{connection}-{n}"),
@@ -342,7 +341,7 @@ impl Setup {
 
     /// Applies changes as a workflow's step would.
     pub async fn change(&self, changes: Vec<Change>) {
-        self.services.write(self.tenant.uuid(), "test", changes).await.unwrap();
+        self.services.write(self.tenant, "test", changes).await.unwrap();
     }
 
     /// Gives the integration a service mailbox.
@@ -352,10 +351,10 @@ impl Setup {
     }
 
     /// The number of rows of `occupancy` that a booking has.
-    pub async fn occupied(&self, booking: Uuid) -> usize {
+    pub async fn occupied(&self, booking: Id<ids::Booking>) -> usize {
         use sea_orm::{ColumnTrait, QueryFilter};
-        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
-        let rows = entity::occupancy::of(self.tenant.uuid());
+        let txn = self.services.store.read(self.tenant).await.unwrap();
+        let rows = entity::occupancy::of(self.tenant);
         rows.filter(entity::occupancy::Column::BookingId.eq(booking)).all(&txn).await.unwrap().len()
     }
 }

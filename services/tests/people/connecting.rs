@@ -16,9 +16,8 @@ use services::{
     links::NewLink,
     users::UserChange,
 };
-use uuid::Uuid;
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     a_consent_is_read_for_its_own_integration_alone,
@@ -76,21 +75,21 @@ pub async fn follow(h: &Harness, link: &str) -> String {
 }
 
 async fn only(h: &Harness, tenant: Id<ids::Tenant>) -> integration::Model {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let mut rows = integration::of(tenant.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let mut rows = integration::of(tenant).all(&txn).await.unwrap();
     assert_eq!(rows.len(), 1);
     rows.remove(0)
 }
 
 async fn sessions(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<connect_session::Model> {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    connect_session::of(tenant.uuid()).all(&txn).await.unwrap()
+    let txn = h.services.store.read(tenant).await.unwrap();
+    connect_session::of(tenant).all(&txn).await.unwrap()
 }
 
 /// What the integration's run does to its state.
 async fn put(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) {
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    integration::update(tenant.uuid())
+    let tx = h.services.begin(tenant).await.unwrap();
+    integration::update(tenant)
         .col_expr(integration::Column::State, Expr::value(state.as_str()))
         .exec(tx.conn())
         .await
@@ -100,8 +99,8 @@ async fn put(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) {
 
 /// The connect run is over.
 pub async fn end_runs(h: &Harness, tenant: Id<ids::Tenant>) {
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    entity::run::update(tenant.uuid())
+    let tx = h.services.begin(tenant).await.unwrap();
+    entity::run::update(tenant)
         .col_expr(entity::run::Column::FinishedAt, Expr::value(tx.now()))
         .exec(tx.conn())
         .await
@@ -144,7 +143,7 @@ pub async fn adopted(h: &Harness, tenant: Id<ids::Tenant>, external: &str) -> in
 
 async fn adopt(h: &Harness, row: &integration::Model, external: &str) -> Result<(), Error> {
     let secret = Secret::MicrosoftApp { external: external.to_owned() };
-    let said = Consented { session: Uuid::nil(), by: "admin@acme.example".to_owned(), server: None };
+    let said = Consented { session: Id::nil(), by: "admin@acme.example".to_owned(), server: None };
     h.services.connect().put_in_force(row, &said, &secret, &organisation(external)).await
 }
 
@@ -155,13 +154,13 @@ async fn a_consent_is_read_for_its_own_integration_alone(h: Harness) {
     let session = sessions(&h, tenant).await.remove(0);
     let other = made(&h, &h.vendor(tenant).await, ProviderKind::CalDav).await;
     let connect = h.services.connect();
-    assert!(connect.stored_consent(tenant.uuid(), session.integration_id, session.id).await.is_ok());
+    assert!(connect.stored_consent(tenant, session.integration_id, session.id).await.is_ok());
     assert_eq!(
-        refused(connect.stored_consent(tenant.uuid(), other.id, session.id).await.map(|_| ())),
+        refused(connect.stored_consent(tenant, other.id, session.id).await.map(|_| ())),
         "SESSION_OVER"
     );
     let stranger = h.tenant("other").await;
-    let read = connect.stored_consent(stranger.uuid(), session.integration_id, session.id).await;
+    let read = connect.stored_consent(stranger, session.integration_id, session.id).await;
     assert_eq!(refused(read.map(|_| ())), "SESSION_OVER");
 }
 
@@ -183,11 +182,11 @@ async fn nobody_signals_a_connection_by_hand(h: Harness) {
         .remove(0);
     let forged = json!({ "session": session.id, "by": "svc", "server": "https://evil.example/" });
     for (name, payload) in [("consented", forged), ("authorised", json!({})), ("terms_accepted", json!({}))] {
-        let answer = runs.signal(&by, id(run.id), name, payload).await;
+        let answer = runs.signal(&by, run.id, name, payload).await;
         assert_eq!(refused(answer), "SIGNAL_NOT_BY_HAND", "{name}");
     }
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let waiting = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let waiting = entity::signal::of(tenant).all(&txn).await.unwrap();
     let names: Vec<_> = waiting.iter().map(|signal| signal.name.as_str()).collect();
     assert_eq!(names, ["terms_accepted", "consented"], "those of the page");
 }
@@ -255,8 +254,8 @@ async fn an_exchange_server_may_be_left_to_be_found_and_exchange_online_is_refus
         .submit(&cookie, TypedCredentials { user: "svc@acme.example".to_owned(), ..typed(" ") })
         .await
         .unwrap();
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let told = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let told = entity::signal::of(tenant).all(&txn).await.unwrap();
     let consented = told.iter().find(|signal| signal.name == "consented").unwrap();
     assert_eq!(consented.payload["server"], json!(null), "{:?}", consented.payload);
     drop(txn);
@@ -286,7 +285,7 @@ async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harnes
     let row = only(&h, tenant).await;
     assert_eq!(row.state, "ACTIVE");
     // Whoever may reconnect opens the door for the link again.
-    h.services.integrations().reconnect(&h.vendor(tenant).await, id(row.id)).await.unwrap();
+    h.services.integrations().reconnect(&h.vendor(tenant).await, row.id).await.unwrap();
     assert!(connect.choose(&token, choice(ProviderKind::CalDav)).await.is_ok());
 }
 
@@ -323,12 +322,12 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
     let connect = h.services.connect();
     connect.submit(&cookie, typed("https://dav.example/")).await.unwrap();
     let (row, session) = (only(&h, tenant).await, sessions(&h, tenant).await.remove(0));
-    let secret = connect.stored_consent(tenant.uuid(), row.id, session.id).await.unwrap();
+    let secret = connect.stored_consent(tenant, row.id, session.id).await.unwrap();
     let server = Some("https://dav.example/".parse().unwrap());
     let said = Consented { session: session.id, by: "svc".to_owned(), server };
     connect.put_in_force(&row, &said, &secret, &organisation("https://dav.example/svc/")).await.unwrap();
-    connect.withdraw(tenant.uuid(), row.id).await.unwrap();
-    connect.withdraw(tenant.uuid(), row.id).await.unwrap();
+    connect.withdraw(tenant, row.id).await.unwrap();
+    connect.withdraw(tenant, row.id).await.unwrap();
 
     let row = only(&h, tenant).await;
     assert_eq!(
@@ -336,9 +335,9 @@ async fn an_abandoned_consent_leaves_no_secret_and_no_organisation(h: Harness) {
         (None, None, None, None)
     );
     assert_eq!(sessions(&h, tenant).await.remove(0).verifier, None);
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    assert_eq!(consent_grant::of(tenant.uuid()).all(&txn).await.unwrap(), []);
-    let bound = entity::external_binding::of(tenant.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(tenant).await.unwrap();
+    assert_eq!(consent_grant::of(tenant).all(&txn).await.unwrap(), []);
+    let bound = entity::external_binding::of(tenant).all(&txn).await.unwrap();
     assert_eq!(bound, []);
 }
 
@@ -360,8 +359,8 @@ async fn a_consent_whose_organisation_is_not_bound_gives_no_access(h: Harness) {
     let row = adopted(&h, tenant, "org").await;
     let grants = h.services.grants();
     assert!(grants.session(&row, None).await.is_ok());
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    entity::external_binding::delete(tenant.uuid()).exec(tx.conn()).await.unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
+    entity::external_binding::delete(tenant).exec(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
     let error = grants.session(&row, None).await.map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::Provider(error) if error.kind == providers::ErrorKind::GrantLost));
@@ -384,12 +383,8 @@ async fn s4_18_only_an_administrator_names_a_service_mailbox(h: Harness) {
         let by = h.caller(tenant, role).await.allow_connecting().unwrap();
         assert!(integrations.create(&by, with_mailbox()).await.is_ok(), "{role}");
     }
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    assert_eq!(
-        service_account::of(tenant.uuid()).all(&txn).await.unwrap(),
-        [],
-        "none is in use before its proof"
-    );
+    let txn = h.services.store.read(tenant).await.unwrap();
+    assert_eq!(service_account::of(tenant).all(&txn).await.unwrap(), [], "none is in use before its proof");
 }
 
 async fn a_place_that_is_no_longer_allowed_is_not_landed_at(h: Harness) {
@@ -410,14 +405,14 @@ async fn another_calendar_address_ends_the_users_own_consent(h: Harness) {
     new.calendar_address = Some("anna@acme.example".to_owned());
     let anna = h.services.users().create(&by, new).await.unwrap();
     let secret = Secret::MicrosoftUser { external: "org".to_owned(), refresh_token: "token".to_owned() };
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
     h.services.grants().store(&tx, row.id, Some(anna.id), "anna@acme.example", &secret).await.unwrap();
     tx.commit().await.unwrap();
     let grants = h.services.grants();
     assert!(grants.session(&row, Some(anna.id)).await.is_ok());
     let change =
         UserChange { calendar_address: Some(Some("other@acme.example".to_owned())), ..UserChange::default() };
-    h.services.users().update(&by, id(anna.id), change, None).await.unwrap();
+    h.services.users().update(&by, anna.id, change, None).await.unwrap();
     assert!(grants.session(&row, Some(anna.id)).await.is_err());
     assert!(grants.session(&row, None).await.is_ok(), "the organisation's consent stays");
 }
@@ -427,7 +422,7 @@ async fn whoever_is_removed_is_removed_from_the_connect_page_too(h: Harness) {
     let token = link(&h, tenant).await;
     let cookie = follow(&h, &token).await;
     let invited = h.services.links().open(&token).await.unwrap().link.user_id.unwrap();
-    h.services.users().delete(&h.vendor(tenant).await, id(invited)).await.unwrap();
+    h.services.users().delete(&h.vendor(tenant).await, invited).await.unwrap();
     assert_eq!(
         refused(h.services.connect().submit(&cookie, typed("https://dav.example/")).await),
         "SESSION_OVER"

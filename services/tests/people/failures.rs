@@ -41,7 +41,7 @@ async fn what_the_database_refuses_is_told_without_the_value(h: Harness) {
     for (sql, shows) in
         [(&twice, if postgres { "23505" } else { "1555" }), (&unread, "22P02"), (&wrong, "42703")]
     {
-        let tx = h.services.begin(tenant.uuid()).await.unwrap();
+        let tx = h.services.begin(tenant).await.unwrap();
         let Err(raw) = tx.conn().execute_unprepared(sql).await else {
             assert!(!postgres, "{sql} is refused");
             continue;

@@ -7,7 +7,7 @@ use aws_lc_rs::{
     signature::RsaKeyPair,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+use domain::{AccessLevel, Id, ProviderKind, state::IntegrationState};
 use entity::integration;
 use providers::{Credential, Organisation};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
@@ -20,7 +20,6 @@ use services::{
     users::NewUser,
     vault::Column,
 };
-use uuid::Uuid;
 
 use crate::harness::{Harness, person, refused};
 
@@ -130,7 +129,7 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
     let tenant = h.tenant("acme").await;
     let row = h.services.integrations().create(&h.vendor(tenant).await, wanted()).await.unwrap();
     let secret = Secret::ServiceAccount { key: key_file() };
-    let consented = Consented { session: Uuid::nil(), by: "it@acme.example".to_owned(), server: None };
+    let consented = Consented { session: Id::nil(), by: "it@acme.example".to_owned(), server: None };
     let organisation = Organisation {
         id: "C01".to_owned(),
         name: "Acme".to_owned(),
@@ -139,13 +138,13 @@ async fn a_key_gives_a_session_only_while_its_organisation_is_bound(h: Harness) 
         language: None,
     };
     h.services.connect().put_in_force(&row, &consented, &secret, &organisation).await.unwrap();
-    let rows = h.services.integrations().by_ids(tenant.uuid(), &[row.id]).await.unwrap();
+    let rows = h.services.integrations().by_ids(tenant, &[row.id]).await.unwrap();
     let (_, session) = h.services.grants().session(&rows[0], None).await.unwrap();
     assert_eq!((session.account.as_str(), session.own), ("it@acme.example", false));
     let credential = session.credentials.current().await.unwrap();
     let Credential::ServiceAccount(key) = credential else { panic!("{credential:?}") };
     assert_eq!(key.email, "m@p.iam.gserviceaccount.com");
-    h.services.connect().withdraw(tenant.uuid(), row.id).await.unwrap();
+    h.services.connect().withdraw(tenant, row.id).await.unwrap();
     assert!(h.services.grants().session(&rows[0], None).await.is_err());
     assert!(session.credentials.current().await.is_err(), "a session that is open loses its key too");
 }
@@ -154,8 +153,8 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     let tenant = h.tenant("acme").await;
     let by = h.vendor(tenant).await;
     let row = h.services.integrations().create(&by, wanted()).await.unwrap();
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    integration::update(tenant.uuid())
+    let tx = h.services.begin(tenant).await.unwrap();
+    integration::update(tenant)
         .col_expr(integration::Column::State, Expr::value(IntegrationState::Active.as_str()))
         .filter(integration::Column::Id.eq(row.id))
         .exec(tx.conn())
@@ -164,13 +163,13 @@ async fn a_notice_is_believed_by_the_channels_own_id_and_secret(h: Harness) {
     tx.commit().await.unwrap();
     let new = NewUser { calendar_address: Some("anna@acme.example".to_owned()), ..person("anna") };
     let anna = h.services.users().create(&by, new).await.unwrap();
-    let connection = h.services.connections().of_holders(tenant.uuid(), &[anna.id]).await.unwrap().remove(0);
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    let place = Column::ChannelSecret.at(tenant.uuid(), connection.id);
+    let connection = h.services.connections().of_holders(tenant, &[anna.id.any()]).await.unwrap().remove(0);
+    let tx = h.services.begin(tenant).await.unwrap();
+    let place = Column::ChannelSecret.at(tenant, connection.id);
     let id = h.services.ids.uuid();
     let channel = entity::channel::ActiveModel {
-        id: Set(h.services.ids.uuid()),
-        tenant_id: Set(tenant.uuid()),
+        id: Set(h.services.ids.make()),
+        tenant_id: Set(tenant),
         connection_id: Set(connection.id),
         external_id: Set(format!("{id}|resource|anna@acme.example")),
         secret: Set(h.services.secrets().seal(tx.conn(), place, b"known").await.unwrap()),

@@ -19,7 +19,6 @@ use providers::{caldav, exchange, google, microsoft};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use services::{Error, Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 /// Makes each of these tests twice, over SQLite and over PostgreSQL.
 macro_rules! on_both {
@@ -140,7 +139,7 @@ impl Harness {
     pub async fn plain_tenant(&self, name: &str, plan: Plan) -> Id<ids::Tenant> {
         let return_urls = vec![format!("https://{name}.example/settings")];
         let new = NewTenant { name: name.to_owned(), plan, return_urls, time_zone: None, language: None };
-        Id::from_uuid(self.services.tenants().create(&self.staff, new).await.unwrap().id)
+        self.services.tenants().create(&self.staff, new).await.unwrap().id
     }
 
     /// The vendor, acting for a tenant.
@@ -159,7 +158,7 @@ impl Harness {
         let mut new = person(&self.services.ids.uuid().simple().to_string());
         new.roles = vec![role];
         let user = self.services.users().create(&by, new).await.unwrap();
-        self.bearer(tenant, Id::from_uuid(user.id)).await
+        self.bearer(tenant, user.id).await
     }
 
     /// A user, as a fresh token shows the user.
@@ -172,15 +171,15 @@ impl Harness {
     /// A role of a tenant, by its name.
     pub async fn role(&self, tenant: Id<ids::Tenant>, name: &str) -> Id<ids::Role> {
         let roles = self.services.roles().list(&self.vendor(tenant).await).await.unwrap();
-        Id::from_uuid(roles.iter().find(|role| role.name == name).unwrap().id)
+        roles.iter().find(|role| role.name == name).unwrap().id
     }
 
     /// How many jobs a tenant has.
     pub async fn jobs(&self, tenant: Id<ids::Tenant>) -> usize {
-        let txn = self.services.store.read(tenant.uuid()).await.unwrap();
+        let txn = self.services.store.read(tenant).await.unwrap();
         let sql = "SELECT run_id FROM job WHERE tenant_id = $1";
         let backend = self.services.store.backend();
-        let statement = sea_orm::Statement::from_sql_and_values(backend, sql, [tenant.uuid().into()]);
+        let statement = sea_orm::Statement::from_sql_and_values(backend, sql, [tenant.into()]);
         txn.query_all_raw(statement).await.unwrap().len()
     }
 }
@@ -221,9 +220,4 @@ pub fn person(name: &str) -> NewUser {
 /// The code of a refusal.
 pub fn refused<T: std::fmt::Debug>(answer: Result<T, Error>) -> &'static str {
     answer.expect_err("this must be refused").code()
-}
-
-/// The typed id of a stored one.
-pub fn id<K: domain::Kind>(stored: Uuid) -> Id<K> {
-    Id::from_uuid(stored)
 }

@@ -5,7 +5,7 @@ use domain::{Permission, access::Denied};
 use services::{PageArgs, keys::NewKey};
 
 use crate::{
-    harness::{Harness, id, refused},
+    harness::{Harness, refused},
     tokens::{is_dead, new_key, tried},
 };
 
@@ -50,7 +50,7 @@ async fn a_key_for_one_tenant_acts_for_no_other(h: Harness) {
     assert_eq!(refused(elsewhere), "NOT_FOUND");
     let staff = NewKey { tenant: Some(acme), ..new_key(&h, "both", None) };
     assert_eq!(refused(keys.create(&h.staff, staff).await), "KEY_SCOPE");
-    let nowhere = domain::Id::from_uuid(h.services.ids.uuid());
+    let nowhere = h.services.ids.make();
     let nowhere = NewKey { tenant: Some(nowhere), ..limited("nowhere", &[Permission::UserView]) };
     assert_eq!(refused(keys.create(&h.staff, nowhere).await), "NOT_FOUND");
 }
@@ -62,8 +62,8 @@ async fn nobody_makes_or_takes_a_key_with_more_rights(h: Harness) {
     let more = limited("more", &[Permission::Staff, Permission::UserView]);
     assert_eq!(refused(keys.create(&by, more.clone()).await), "PERMISSION_NOT_YOURS");
     let (richer, richer_secret) = keys.create(&h.staff, more).await.unwrap();
-    assert_eq!(refused(keys.revoke(&by, id(richer.id)).await), "PERMISSION_NOT_YOURS");
-    let rotated = keys.rotate(&by, id(richer.id), Duration::zero()).await;
+    assert_eq!(refused(keys.revoke(&by, richer.id).await), "PERMISSION_NOT_YOURS");
+    let rotated = keys.rotate(&by, richer.id, Duration::zero()).await;
     assert_eq!(refused(rotated), "PERMISSION_NOT_YOURS");
     assert!(tried(&h, &richer_secret).await.is_ok());
     assert!(keys.create(&by, limited("same", &[Permission::Staff])).await.is_ok());
@@ -83,20 +83,20 @@ async fn a_rotated_key_and_its_successor_overlap(h: Harness) {
     let (old, old_secret) = keys.create(&h.staff, new).await.unwrap();
     let too_long = Duration::days(30) + Duration::seconds(1);
     for overlap in [Duration::seconds(-1), too_long] {
-        assert_eq!(refused(keys.rotate(&h.staff, id(old.id), overlap).await), "KEY_OVERLAP");
+        assert_eq!(refused(keys.rotate(&h.staff, old.id, overlap).await), "KEY_OVERLAP");
     }
-    let (new, new_secret) = keys.rotate(&h.staff, id(old.id), Duration::hours(1)).await.unwrap();
+    let (new, new_secret) = keys.rotate(&h.staff, old.id, Duration::hours(1)).await.unwrap();
     assert_eq!((&new.name, &new.permissions, new.tenant_id), (&old.name, &old.permissions, old.tenant_id));
     assert_eq!(tried(&h, &new_secret).await.unwrap().permissions, [Permission::UserView].into());
     assert!(tried(&h, &old_secret).await.is_ok());
     let listed = keys.list(&h.staff, PageArgs::default()).await.unwrap().items;
     let old = listed.iter().find(|key| key.id == old.id).unwrap();
     assert_eq!(old.replaced_by, Some(new.id));
-    assert_eq!(refused(keys.rotate(&h.staff, id(old.id), Duration::zero()).await), "KEY_ENDED", "once");
+    assert_eq!(refused(keys.rotate(&h.staff, old.id, Duration::zero()).await), "KEY_ENDED", "once");
     h.clock.advance(Duration::hours(1));
     assert!(is_dead(&h, &old_secret).await);
     assert!(tried(&h, &new_secret).await.is_ok());
-    let (_, at_once) = keys.rotate(&h.staff, id(new.id), Duration::zero()).await.unwrap();
+    let (_, at_once) = keys.rotate(&h.staff, new.id, Duration::zero()).await.unwrap();
     assert!(is_dead(&h, &new_secret).await, "no overlap is an end at once");
     assert!(tried(&h, &at_once).await.is_ok());
 }

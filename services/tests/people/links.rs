@@ -6,9 +6,8 @@ use domain::{
     state::{Feature, Plan},
 };
 use services::links::NewLink;
-use uuid::Uuid;
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     s2_1_and_s3_2_nobody_is_invited_before_plan_and_staff_allow_it,
@@ -46,8 +45,8 @@ async fn s3_3_an_it_person_is_invited_with_one_permission(h: Harness) {
     assert_eq!((link.email.as_str(), link.created_by.as_str()), ("it@acme.example", by.actor().as_str()));
 
     let open = h.services.links().open(token(&url)).await.unwrap();
-    assert_eq!((open.link.id, open.tenant.id), (link.id, tenant.uuid()));
-    let user = id(link.user_id.unwrap());
+    assert_eq!((open.link.id, open.tenant.id), (link.id, tenant));
+    let user = link.user_id.unwrap();
     let invited = h.bearer(tenant, user).await;
     assert_eq!(invited.permissions, [Permission::CalendarConnect].into());
     assert!(invited.allow_connecting().is_ok());
@@ -87,7 +86,7 @@ async fn an_invitation_is_checked_before_anything_is_made(h: Harness) {
     elsewhere.return_url = Some("https://evil.example/settings".to_owned());
     assert_eq!(refused(links.invite(&by, elsewhere).await), "RETURN_URL_NOT_ALLOWED");
     let mut unknown = invitation("it@acme.example");
-    unknown.integration = Some(Id::<ids::Integration>::from_uuid(Uuid::nil()));
+    unknown.integration = Some(Id::<ids::Integration>::nil());
     assert_eq!(refused(links.invite(&by, unknown).await), "NOT_FOUND");
     let users = h.services.users().list(&by, services::PageArgs::default()).await.unwrap();
     assert_eq!(users.items, [], "nobody was made");

@@ -7,11 +7,10 @@ use domain::{Id, ids, state::ConnectionState};
 use entity::connection;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use services::{channels::Notice, vault::Column};
-use uuid::Uuid;
 
 use crate::{
     connecting::{adopted, end_runs},
-    harness::{Harness, id, person},
+    harness::{Harness, person},
 };
 
 on_both!(
@@ -29,20 +28,20 @@ pub async fn watched(h: &Harness, name: &str, users: &[&str]) -> (Id<ids::Tenant
         let mut new = person(user);
         new.calendar_address = Some(format!("{user}@{name}.example"));
         let user = h.services.users().create(&by, new).await.unwrap();
-        mailboxes.extend(h.services.connections().of_holders(tenant.uuid(), &[user.id]).await.unwrap());
+        mailboxes.extend(h.services.connections().of_holders(tenant, &[user.id.any()]).await.unwrap());
     }
     end_runs(h, tenant).await;
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    connection::update(tenant.uuid())
+    let tx = h.services.begin(tenant).await.unwrap();
+    connection::update(tenant)
         .col_expr(connection::Column::State, Expr::value(ConnectionState::Active.as_str()))
         .exec(tx.conn())
         .await
         .unwrap();
     for (mailbox, user) in mailboxes.iter().zip(users) {
-        let place = Column::ChannelSecret.at(tenant.uuid(), mailbox.id);
+        let place = Column::ChannelSecret.at(tenant, mailbox.id);
         let channel = entity::channel::ActiveModel {
-            id: Set(h.services.ids.uuid()),
-            tenant_id: Set(tenant.uuid()),
+            id: Set(h.services.ids.make()),
+            tenant_id: Set(tenant),
             connection_id: Set(mailbox.id),
             external_id: Set(format!("{name}-{user}")),
             secret: Set(h.services.secrets().seal(tx.conn(), place, b"known").await.unwrap()),
@@ -55,9 +54,9 @@ pub async fn watched(h: &Harness, name: &str, users: &[&str]) -> (Id<ids::Tenant
 }
 
 /// How many runs are under way about a mailbox.
-async fn live(h: &Harness, tenant: Id<ids::Tenant>, mailbox: Uuid) -> usize {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let about = entity::run::of(tenant.uuid()).filter(entity::run::Column::Subject.eq(mailbox));
+async fn live(h: &Harness, tenant: Id<ids::Tenant>, mailbox: Id<ids::Connection>) -> usize {
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let about = entity::run::of(tenant).filter(entity::run::Column::Subject.eq(mailbox));
     about.filter(entity::run::Column::FinishedAt.is_null()).all(&txn).await.unwrap().len()
 }
 
@@ -75,7 +74,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert!(channels.handle_push("acme-anna", "known").await.unwrap());
     assert_eq!(live(&h, tenant, mailbox.id).await, 1);
     let wanting = async || {
-        let wanting = channels.without_channel(tenant.uuid(), 10).await.unwrap();
+        let wanting = channels.without_channel(tenant, 10).await.unwrap();
         wanting.iter().any(|connection| connection.id == mailbox.id)
     };
     let lapsed = async |secret: &str| {
@@ -88,7 +87,7 @@ async fn a_push_does_not_bring_back_the_mailbox_of_somebody_who_left(h: Harness)
     assert!(wanting().await, "a channel that has ended is made anew");
     end_runs(&h, tenant).await;
     let by = h.vendor(tenant).await;
-    h.services.users().delete(&by, id(mailbox.user_id.unwrap())).await.unwrap();
+    h.services.users().delete(&by, mailbox.user_id.unwrap()).await.unwrap();
     channels.handle_push("acme-anna", "known").await.unwrap();
     assert_eq!(live(&h, tenant, mailbox.id).await, 0, "the mailbox is left alone");
 }

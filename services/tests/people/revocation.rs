@@ -12,7 +12,7 @@ use services::{
 };
 
 use crate::{
-    harness::{Harness, id, person, refused},
+    harness::{Harness, person, refused},
     tokens::{a_user, is_dead, new_key, tried},
 };
 
@@ -48,7 +48,7 @@ async fn nobody_revokes_the_tokens_of_somebody_with_more_rights(h: Harness) {
     let access = h.services.access();
     let by = h.vendor(tenant).await;
     let new = NewUser { roles: vec![h.role(tenant, "Administrator").await], ..person("anna") };
-    let administrator = id(h.services.users().create(&by, new).await.unwrap().id);
+    let administrator = h.services.users().create(&by, new).await.unwrap().id;
     let token = access.issue(&h.staff, tenant, administrator, None).await.unwrap().token;
     let editor = h.caller(tenant, StandardRole::HumanResources).await.allow(Permission::UserEdit).unwrap();
     assert_eq!(refused(access.revoke(&editor, administrator, None).await), "PERMISSION_NOT_YOURS");
@@ -71,10 +71,7 @@ async fn tokens_are_listed_for_those_who_may_see_users_and_for_their_bearer(h: H
     for by in [&own, &h.vendor(tenant).await] {
         let listed = access.tokens(by, user, PageArgs::default()).await.unwrap().items;
         let (row, issuer) = (&listed[0], h.staff.actor());
-        assert_eq!(
-            (row.id, row.issued_by.as_str(), row.revoked_at),
-            (token.id.uuid(), issuer.as_str(), None)
-        );
+        assert_eq!((row.id, row.issued_by.as_str(), row.revoked_at), (token.id, issuer.as_str(), None));
         assert!(!format!("{row:?}").contains(&token.token), "the token itself is kept nowhere");
     }
     let connector = h.caller(tenant, StandardRole::CalendarConnector).await;
@@ -92,7 +89,7 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     let may = async |permission: Permission| tried(&h, &token).await.unwrap().allow(permission).is_ok();
     let custom = |permissions: &[Permission]| permissions.iter().copied().collect();
     let new = NewRole { name: "Custom".to_owned(), permissions: custom(&[Permission::UserView]) };
-    let role = id(services.roles().create(&by, new).await.unwrap().id);
+    let role = services.roles().create(&by, new).await.unwrap().id;
     assert!(!may(Permission::UserView).await);
     services.roles().assign(&by, user, &[role]).await.unwrap();
     assert!(may(Permission::UserView).await, "assigned");
@@ -117,7 +114,7 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
     let (key, secret) = services.keys().create(&h.staff, new_key(&h, "back end", None)).await.unwrap();
     assert!(tried(&h, &secret).await.is_ok());
     assert!(is_familiar(&secret));
-    services.keys().revoke(&h.staff, id(key.id)).await.unwrap();
+    services.keys().revoke(&h.staff, key.id).await.unwrap();
     assert!(!is_familiar(&secret));
     assert!(is_dead(&h, &secret).await, "a revoked key");
 }
@@ -126,11 +123,11 @@ async fn every_change_of_access_ends_what_is_remembered(h: Harness) {
 async fn what_is_remembered_ends_by_itself_where_no_message_comes(h: Harness) {
     let tenant = h.tenant("acme").await;
     let new = NewUser { roles: vec![h.role(tenant, "Administrator").await], ..person("anna") };
-    let user = id(h.services.users().create(&h.vendor(tenant).await, new).await.unwrap().id);
+    let user = h.services.users().create(&h.vendor(tenant).await, new).await.unwrap().id;
     let token = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
     let may = async || tried(&h, &token).await.unwrap().allow(Permission::RoleEdit).is_ok();
     assert!(may().await);
-    let txn = h.services.store.write(tenant.uuid()).await.unwrap();
+    let txn = h.services.store.write(tenant).await.unwrap();
     txn.execute_unprepared("DELETE FROM user_role").await.unwrap();
     txn.commit().await.unwrap();
     h.clock.advance(Duration::seconds(5) - Duration::milliseconds(1));

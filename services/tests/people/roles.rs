@@ -7,7 +7,7 @@ use services::{
     users::NewUser,
 };
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 /// Any of these may connect the calendar system.
 const MAY_CONNECT: &[Permission] = &[
@@ -46,9 +46,9 @@ async fn s1_3_only_people_with_user_rights_or_the_connector_role_may_connect(h: 
     }
     let by = h.vendor(tenant).await;
     let booker = roles.create(&by, role("Booker", &[Permission::BookingEdit])).await.unwrap();
-    let new = NewUser { roles: vec![id(booker.id)], ..person("bob") };
+    let new = NewUser { roles: vec![booker.id], ..person("bob") };
     let bob = h.services.users().create(&by, new).await.unwrap();
-    let caller = h.bearer(tenant, id(bob.id)).await;
+    let caller = h.bearer(tenant, bob.id).await;
     assert_eq!(caller.allow_any(MAY_CONNECT).unwrap_err(), Denied::Forbidden(Permission::UserView));
     assert!(caller.allow(Permission::BookingEdit).is_ok());
 }
@@ -76,9 +76,9 @@ async fn nobody_gives_what_they_do_not_have(h: Harness) {
 
     let editor = role("Editor", &[Permission::RoleEdit, Permission::UserCreate]);
     let editor = roles.create(&vendor, editor).await.unwrap();
-    let new = NewUser { roles: vec![id(editor.id)], ..person("eve") };
+    let new = NewUser { roles: vec![editor.id], ..person("eve") };
     let eve = h.services.users().create(&vendor, new).await.unwrap();
-    let by = h.bearer(tenant, id(eve.id)).await.allow(Permission::RoleEdit).unwrap();
+    let by = h.bearer(tenant, eve.id).await.allow(Permission::RoleEdit).unwrap();
 
     let more = role("More", &[Permission::BookingEdit]);
     assert_eq!(refused(roles.create(&by, more).await), "PERMISSION_NOT_YOURS");
@@ -86,9 +86,9 @@ async fn nobody_gives_what_they_do_not_have(h: Harness) {
         permissions: Some([Permission::RoleEdit, Permission::BookingEdit].into()),
         ..RoleChange::default()
     };
-    assert_eq!(refused(roles.update(&by, id(editor.id), widened).await), "PERMISSION_NOT_YOURS");
+    assert_eq!(refused(roles.update(&by, editor.id, widened).await), "PERMISSION_NOT_YOURS");
     let administrator = h.role(tenant, StandardRole::Administrator.as_str()).await;
-    assert_eq!(refused(roles.assign(&by, id(eve.id), &[administrator]).await), "PERMISSION_NOT_YOURS");
+    assert_eq!(refused(roles.assign(&by, eve.id, &[administrator]).await), "PERMISSION_NOT_YOURS");
     let puppet = NewUser { roles: vec![administrator], ..person("puppet") };
     assert_eq!(refused(h.services.users().create(&by, puppet).await), "PERMISSION_NOT_YOURS");
     assert!(roles.create(&by, role("Same", &[Permission::UserCreate])).await.is_ok());
@@ -107,22 +107,22 @@ async fn custom_roles_change_what_their_holders_may_do(h: Harness) {
     assert_eq!(refused(roles.create(&by, role(" ", &[])).await), "NAME_MALFORMED");
     let bob = h.services.users().create(&by, person("bob")).await.unwrap();
     for _ in 0..2 {
-        roles.assign(&by, id(bob.id), &[id(made.id)]).await.unwrap();
+        roles.assign(&by, bob.id, &[made.id]).await.unwrap();
     }
-    let held = roles.of_users(tenant, &[id(bob.id)]).await.unwrap();
-    assert_eq!(held[&id(bob.id)], std::slice::from_ref(&made), "given twice, held once");
+    let held = roles.of_users(tenant, &[bob.id]).await.unwrap();
+    assert_eq!(held[&bob.id], std::slice::from_ref(&made), "given twice, held once");
     let change =
         RoleChange { permissions: Some([Permission::BookingEdit].into()), name: Some("Editor".to_owned()) };
-    let changed = roles.update(&by, id(made.id), change).await.unwrap();
+    let changed = roles.update(&by, made.id, change).await.unwrap();
     assert_eq!(
         (changed.name.as_str(), permissions_in(&changed)),
         ("Editor", [Permission::BookingEdit].into())
     );
-    let permissions = roles.permissions_of(tenant, id(bob.id)).await.unwrap();
+    let permissions = roles.permissions_of(tenant, bob.id).await.unwrap();
     assert_eq!(permissions, Some([Permission::BookingEdit].into()));
-    roles.delete(&by, id(made.id)).await.unwrap();
-    assert_eq!(roles.permissions_of(tenant, id(bob.id)).await.unwrap(), Some([].into()));
-    assert_eq!(refused(roles.unassign(&by, id(bob.id), &[id(made.id)]).await), "NOT_FOUND");
+    roles.delete(&by, made.id).await.unwrap();
+    assert_eq!(roles.permissions_of(tenant, bob.id).await.unwrap(), Some([].into()));
+    assert_eq!(refused(roles.unassign(&by, bob.id, &[made.id]).await), "NOT_FOUND");
 }
 
 async fn standard_roles_stay_as_they_are(h: Harness) {
@@ -140,10 +140,10 @@ async fn roles_of_one_tenant_are_not_anothers(h: Harness) {
     let (roles, by) = (h.services.roles(), h.vendor(acme).await);
     let anna = h.services.users().create(&by, person("anna")).await.unwrap();
     let theirs = h.role(other, StandardRole::Administrator.as_str()).await;
-    assert_eq!(refused(roles.assign(&by, id(anna.id), &[theirs]).await), "NOT_FOUND");
+    assert_eq!(refused(roles.assign(&by, anna.id, &[theirs]).await), "NOT_FOUND");
     let ours = h.role(acme, StandardRole::Administrator.as_str()).await;
-    assert_eq!(refused(roles.assign(&h.vendor(other).await, id(anna.id), &[ours]).await), "NOT_FOUND");
-    assert_eq!(roles.permissions_of(other, id(anna.id)).await.unwrap(), None);
+    assert_eq!(refused(roles.assign(&h.vendor(other).await, anna.id, &[ours]).await), "NOT_FOUND");
+    assert_eq!(roles.permissions_of(other, anna.id).await.unwrap(), None);
 }
 
 /// Forms and commands reach use cases without a document.

@@ -5,7 +5,7 @@ mod moments;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use domain::{Id, ids};
+use domain::{AnyId, Id, ids};
 use entity::{channel, connect_session, consent_grant, former_data_key, tenant};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use services::{
@@ -15,7 +15,6 @@ use services::{
     secrets::{Progress, Report, Scope, Status},
     vault::Column,
 };
-use uuid::Uuid;
 
 use crate::{
     connecting::{follow, link_back_to, typed},
@@ -35,7 +34,7 @@ on_both!(
 const CONSENTS: usize = 210;
 
 /// What is stored of a tenant, opened.
-type Snapshot = BTreeMap<(&'static str, Uuid), Vec<u8>>;
+type Snapshot = BTreeMap<(&'static str, AnyId), Vec<u8>>;
 
 /// A rotation that goes on whatever happens.
 async fn rotate(services: &Services, scope: Scope) -> Report {
@@ -49,10 +48,10 @@ async fn status(services: &Services) -> Status {
 /// A tenant with consents, channels and a session in which a consent waits.
 async fn filled(h: &Harness, name: &str, consents: usize) -> Id<ids::Tenant> {
     let (tenant, _) = watched(h, name, &["anna", "ben"]).await;
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    let integration = entity::integration::of(tenant.uuid()).one(tx.conn()).await.unwrap().unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
+    let integration = entity::integration::of(tenant).one(tx.conn()).await.unwrap().unwrap();
     for number in 0..consents {
-        let user = Some(h.services.ids.uuid());
+        let user = Some(h.services.ids.make());
         let secret = consent(number);
         h.services.grants().store(&tx, integration.id, user, "svc", &secret).await.unwrap();
     }
@@ -68,18 +67,22 @@ fn consent(number: usize) -> Secret {
 
 /// Opens everything that is stored of a tenant.
 async fn snapshot(services: &Services, tenant: Id<ids::Tenant>) -> Snapshot {
-    let tenant = tenant.uuid();
     let txn = services.store.read(tenant).await.unwrap();
     let mut sealed = Vec::new();
     for row in consent_grant::of(tenant).all(&txn).await.unwrap() {
-        sealed.push(("consent", Column::ConsentGrantSecret.at(tenant, row.id), row.id, row.secret));
+        sealed.push(("consent", Column::ConsentGrantSecret.at(tenant, row.id), row.id.any(), row.secret));
     }
     for row in channel::of(tenant).all(&txn).await.unwrap() {
-        sealed.push(("channel", Column::ChannelSecret.at(tenant, row.connection_id), row.id, row.secret));
+        sealed.push((
+            "channel",
+            Column::ChannelSecret.at(tenant, row.connection_id),
+            row.id.any(),
+            row.secret,
+        ));
     }
     for row in connect_session::of(tenant).all(&txn).await.unwrap() {
         let verifier = row.verifier.unwrap();
-        sealed.push(("session", Column::ConnectSessionVerifier.at(tenant, row.id), row.id, verifier));
+        sealed.push(("session", Column::ConnectSessionVerifier.at(tenant, row.id), row.id.any(), verifier));
     }
     drop(txn);
     let mut opened = Snapshot::new();
@@ -91,17 +94,17 @@ async fn snapshot(services: &Services, tenant: Id<ids::Tenant>) -> Snapshot {
 }
 
 async fn data_key(services: &Services, tenant: Id<ids::Tenant>) -> Vec<u8> {
-    let row = tenant::Entity::find_by_id(tenant.uuid()).one(services.store.installation()).await.unwrap();
+    let row = tenant::Entity::find_by_id(tenant).one(services.store.installation()).await.unwrap();
     row.unwrap().data_key
 }
 
 async fn former(services: &Services, tenant: Id<ids::Tenant>) -> Vec<former_data_key::Model> {
-    let txn = services.store.read(tenant.uuid()).await.unwrap();
-    former_data_key::of(tenant.uuid()).all(&txn).await.unwrap()
+    let txn = services.store.read(tenant).await.unwrap();
+    former_data_key::of(tenant).all(&txn).await.unwrap()
 }
 
 /// What is recorded of a tenant, or of the installation.
-async fn acts(h: &Harness, chain: Uuid) -> Vec<String> {
+async fn acts(h: &Harness, chain: Id<ids::Tenant>) -> Vec<String> {
     let txn = h.services.store.read(chain).await.unwrap();
     let rows = entity::audit::of(chain).order_by_asc(entity::audit::Column::Seq).all(&txn).await.unwrap();
     rows.into_iter().map(|row| row.action).collect()
@@ -123,7 +126,7 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     let before = snapshot(&h.services, acme).await;
     assert_eq!(before.len(), 3 + 1 + 2 + 1, "consents, the service account's, channels, a session");
     let user = h.services.users().create(&h.vendor(acme).await, crate::harness::person("eve")).await.unwrap();
-    let token = h.services.access().issue(&h.staff, acme, Id::from_uuid(user.id), None).await.unwrap().token;
+    let token = h.services.access().issue(&h.staff, acme, user.id, None).await.unwrap().token;
     let key: [u8; 32] = h.services.ids.bytes();
     let vault = Vault::with_former(key, &[h.master], h.services.ids.clone());
     let (old, new) = (&h.services, h.node(vault.clone()));
@@ -138,11 +141,11 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
         time_zone: None,
         language: None,
     };
-    let gamma = Id::from_uuid(new.tenants().create(&h.staff, made).await.unwrap().id);
+    let gamma = new.tenants().create(&h.staff, made).await.unwrap().id;
     for tenant in [beta, gamma] {
         for (here, there) in [(old, &new), (&new, old)] {
-            let place = Column::ChannelSecret.at(tenant.uuid(), Uuid::nil());
-            let tx = here.begin(tenant.uuid()).await.unwrap();
+            let place = Column::ChannelSecret.at(tenant, AnyId::nil());
+            let tx = here.begin(tenant).await.unwrap();
             let sealed = here.secrets().seal(tx.conn(), place, b"word").await.unwrap();
             drop(tx);
             assert_eq!(there.secrets().open(place, &sealed).await.unwrap(), b"word");
@@ -162,7 +165,7 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     assert!(!seen.is_behind(), "{seen:?}");
     assert_eq!(seen.sealed, BTreeMap::from([(vault.current(), 6)]));
     assert_eq!(seen.unused().collect::<Vec<_>>(), [h.vault.current()]);
-    assert_eq!(acts(&h, Uuid::nil()).await.last().unwrap(), "master_key.rotate", "it is recorded");
+    assert_eq!(acts(&h, Id::nil()).await.last().unwrap(), "master_key.rotate", "it is recorded");
     assert!(!old.is_ready().await, "a node without the key takes no requests");
     assert!(new.is_ready().await);
 
@@ -171,7 +174,7 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     last.secrets().ready().await.unwrap();
     assert_eq!(snapshot(&last, acme).await, before);
     assert!(opens_the_door(&last, &h.key).await && opens_the_door(&last, &token).await);
-    last.access().issue(&h.staff, acme, Id::from_uuid(user.id), None).await.unwrap();
+    last.access().issue(&h.staff, acme, user.id, None).await.unwrap();
     assert_eq!(rotate(&last, Scope::Master).await, Report::default(), "a second time there is nothing to do");
 }
 
@@ -191,7 +194,7 @@ async fn a_master_key_that_is_missing_is_named(h: Harness) {
     let new = h.node(Vault::with_former(key, &[h.master], h.services.ids.clone()));
     let sealed = data_key(&h.services, acme).await;
     rotate(&new, Scope::Master).await;
-    let tx = new.begin(acme.uuid()).await.unwrap();
+    let tx = new.begin(acme).await.unwrap();
     tenant::Entity::update_many()
         .col_expr(tenant::Column::DataKey, Expr::value(sealed))
         .exec(tx.conn())
@@ -221,8 +224,8 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
     assert_eq!((snapshot(&h.services, acme).await, snapshot(&h.services, other).await), before);
     assert_eq!(status(&h.services).await.values_to_do, 0);
     let recorded = |acts: Vec<String>| acts.iter().any(|act| act == "data_key.rotate");
-    assert!(recorded(acts(&h, acme.uuid()).await) && !recorded(acts(&h, other.uuid()).await));
-    let nobody = Scope::DataKeyOf(Id::from_uuid(Uuid::nil()));
+    assert!(recorded(acts(&h, acme).await) && !recorded(acts(&h, other).await));
+    let nobody = Scope::DataKeyOf(Id::nil());
     let refusal = h.services.secrets().rotate(nobody, &mut |_| ControlFlow::Continue(())).await;
     assert_eq!(refused(refusal.map(|_| ())), "NOT_FOUND");
 }
@@ -230,12 +233,12 @@ async fn one_tenants_data_key_is_replaced_and_nobody_elses(h: Harness) {
 /// Another node read the value before it was sealed anew, and has not opened it yet.
 async fn a_former_data_key_opens_what_was_just_read(h: Harness) {
     let acme = filled(&h, "acme", 1).await;
-    let txn = h.services.store.read(acme.uuid()).await.unwrap();
-    let row = consent_grant::of(acme.uuid()).one(&txn).await.unwrap().unwrap();
+    let txn = h.services.store.read(acme).await.unwrap();
+    let row = consent_grant::of(acme).one(&txn).await.unwrap().unwrap();
     drop(txn);
     rotate(&h.services, Scope::DataKeys).await;
     let there = h.node(h.vault.clone());
-    let place = Column::ConsentGrantSecret.at(acme.uuid(), row.id);
+    let place = Column::ConsentGrantSecret.at(acme, row.id);
     assert!(there.secrets().open(place, &row.secret).await.is_ok());
     let kept = former(&h.services, acme).await;
     assert_eq!(kept.len(), 1);
@@ -244,11 +247,11 @@ async fn a_former_data_key_opens_what_was_just_read(h: Harness) {
 
 async fn a_value_that_no_key_opens_is_told_and_keeps_the_former_key(h: Harness) {
     let acme = filled(&h, "acme", 3).await;
-    let tx = h.services.begin(acme.uuid()).await.unwrap();
-    let row = consent_grant::of(acme.uuid()).one(tx.conn()).await.unwrap().unwrap();
+    let tx = h.services.begin(acme).await.unwrap();
+    let row = consent_grant::of(acme).one(tx.conn()).await.unwrap().unwrap();
     let mut damaged = row.secret.clone();
     *damaged.last_mut().unwrap() ^= 1;
-    consent_grant::update(acme.uuid())
+    consent_grant::update(acme)
         .filter(consent_grant::Column::Id.eq(row.id))
         .col_expr(consent_grant::Column::Secret, Expr::value(damaged.clone()))
         .exec(tx.conn())
@@ -260,7 +263,7 @@ async fn a_value_that_no_key_opens_is_told_and_keeps_the_former_key(h: Harness) 
     assert_eq!(former(&h.services, acme).await[0].unused_since, None, "it may be the one that is needed");
     let seen = status(&h.services).await;
     assert_eq!((seen.values_to_do, seen.tenants_to_do, seen.under_way), (1, 1, 0));
-    let txn = h.services.store.read(acme.uuid()).await.unwrap();
-    let kept = consent_grant::one(acme.uuid(), row.id).one(&txn).await.unwrap().unwrap();
+    let txn = h.services.store.read(acme).await.unwrap();
+    let kept = consent_grant::one(acme, row.id).one(&txn).await.unwrap().unwrap();
     assert_eq!(kept.secret, damaged, "it is as it was");
 }

@@ -12,9 +12,8 @@ use services::{
     run_inputs::{RunInput, Verify},
     runs::RunFilter,
 };
-use uuid::Uuid;
 
-use crate::harness::{Harness, id, refused};
+use crate::harness::{Harness, refused};
 
 on_both!(
     a_quarantined_run_goes_on_where_it_stood,
@@ -32,19 +31,19 @@ async fn setup(h: &Harness) -> (Id<ids::Tenant>, Allowed) {
     (tenant, administrator.allow(Permission::RunEdit).unwrap())
 }
 
-async fn ordered(h: &Harness, tenant: Id<ids::Tenant>, integration: Uuid) -> Id<ids::Run> {
-    let mut tx = h.services.begin(tenant.uuid()).await.unwrap();
+async fn ordered(h: &Harness, tenant: Id<ids::Tenant>, integration: Id<ids::Integration>) -> Id<ids::Run> {
+    let mut tx = h.services.begin(tenant).await.unwrap();
     let order = RunInput::Verify(Verify { integration, candidate: None });
     let run = tx.enqueue(order, "test", Lane::Interactive).await.unwrap().unwrap();
     tx.commit().await.unwrap();
-    id(run)
+    run
 }
 
 /// Parks a run as the engine does: no job, and an end.
 async fn park(h: &Harness, tenant: Id<ids::Tenant>, run: Id<ids::Run>, status: RunStatus) {
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
-    entity::run::update(tenant.uuid())
-        .filter(Column::Id.eq(run.uuid()))
+    let tx = h.services.begin(tenant).await.unwrap();
+    entity::run::update(tenant)
+        .filter(Column::Id.eq(run))
         .col_expr(Column::Status, Expr::value(status.as_str()))
         .col_expr(Column::State, Expr::value("Climb"))
         .col_expr(Column::Version, Expr::value(1))
@@ -65,7 +64,7 @@ fn standing(run: &Model) -> (&str, Option<&str>, Option<i32>, Option<Timestamp>,
 
 async fn a_quarantined_run_goes_on_where_it_stood(h: Harness) {
     let (tenant, by) = setup(&h).await;
-    let run = ordered(&h, tenant, h.services.ids.uuid()).await;
+    let run = ordered(&h, tenant, h.services.ids.make()).await;
     park(&h, tenant, run, RunStatus::Quarantined).await;
     let retried = h.services.runs().retry(&by, run).await.unwrap();
     assert_eq!(standing(&retried), ("RUNNING", Some("Climb"), Some(1), None, false));
@@ -76,7 +75,7 @@ async fn a_quarantined_run_goes_on_where_it_stood(h: Harness) {
 
 async fn a_failed_run_begins_again(h: Harness) {
     let (tenant, by) = setup(&h).await;
-    let run = ordered(&h, tenant, h.services.ids.uuid()).await;
+    let run = ordered(&h, tenant, h.services.ids.make()).await;
     let before = h.services.runs().get(&by, run).await.unwrap();
     h.services.runs().signal(&by, run, "old", json!({})).await.unwrap();
     park(&h, tenant, run, RunStatus::Failed).await;
@@ -85,14 +84,14 @@ async fn a_failed_run_begins_again(h: Harness) {
     assert_eq!((retried.trail.clone(), retried.memory.clone()), (json!([]), before.memory));
     assert!(retried.revision > before.revision, "a worker of the former attempt can commit no more");
     assert_eq!(h.jobs(tenant).await, 1);
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let signals = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let signals = entity::signal::of(tenant).all(&txn).await.unwrap();
     assert_eq!(signals, [], "what was said to the former attempt is gone");
 }
 
 async fn only_what_is_parked_can_be_retried(h: Harness) {
     let (tenant, by) = setup(&h).await;
-    let run = ordered(&h, tenant, h.services.ids.uuid()).await;
+    let run = ordered(&h, tenant, h.services.ids.make()).await;
     let runs = h.services.runs();
     assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE");
     for over in [RunStatus::Done, RunStatus::Cancelled] {
@@ -103,12 +102,12 @@ async fn only_what_is_parked_can_be_retried(h: Harness) {
     park(&h, tenant, run, RunStatus::Failed).await;
     runs.retry(&by, run).await.unwrap();
     assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE", "twice is once");
-    assert_eq!(refused(runs.retry(&by, Id::from_uuid(Uuid::nil())).await), "NOT_FOUND");
+    assert_eq!(refused(runs.retry(&by, Id::nil()).await), "NOT_FOUND");
 }
 
 async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
     let (tenant, by) = setup(&h).await;
-    let integration = h.services.ids.uuid();
+    let integration = h.services.ids.make();
     let first = ordered(&h, tenant, integration).await;
     park(&h, tenant, first, RunStatus::Failed).await;
     let second = ordered(&h, tenant, integration).await;
@@ -120,11 +119,11 @@ async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
 async fn a_live_run_is_cancelled_and_signalled(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let runs = h.services.runs();
-    let run = ordered(&h, tenant, h.services.ids.uuid()).await;
+    let run = ordered(&h, tenant, h.services.ids.make()).await;
     runs.signal(&by, run, "authorised", json!({ "by": "it" })).await.unwrap();
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let signals = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
-    assert_eq!((signals.len(), signals[0].name.as_str(), signals[0].run_id), (1, "authorised", run.uuid()));
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let signals = entity::signal::of(tenant).all(&txn).await.unwrap();
+    assert_eq!((signals.len(), signals[0].name.as_str(), signals[0].run_id), (1, "authorised", run));
     drop(txn);
     assert!(runs.cancel(&by, run).await.unwrap().cancel_requested);
     park(&h, tenant, run, RunStatus::Cancelled).await;
@@ -135,15 +134,15 @@ async fn a_live_run_is_cancelled_and_signalled(h: Harness) {
 
 async fn runs_are_found_by_what_they_are_about(h: Harness) {
     let (tenant, by) = setup(&h).await;
-    let (one, two) = (h.services.ids.uuid(), h.services.ids.uuid());
+    let (one, two) = (h.services.ids.make(), h.services.ids.make());
     let (first, second) = (ordered(&h, tenant, one).await, ordered(&h, tenant, two).await);
     park(&h, tenant, second, RunStatus::Failed).await;
     let found = async |filter: RunFilter| {
         let page = h.services.runs().list(&by, filter, PageArgs::default()).await.unwrap();
-        page.items.iter().map(|run| id(run.id)).collect::<Vec<Id<ids::Run>>>()
+        page.items.iter().map(|run| run.id).collect::<Vec<Id<ids::Run>>>()
     };
     assert_eq!(found(RunFilter::default()).await, [first, second]);
-    assert_eq!(found(RunFilter { subject: Some(one), ..RunFilter::default() }).await, [first]);
+    assert_eq!(found(RunFilter { subject: Some(one.any()), ..RunFilter::default() }).await, [first]);
     assert_eq!(found(RunFilter { status: Some(RunStatus::Failed), ..RunFilter::default() }).await, [second]);
     let workflow = |name: &str| RunFilter { workflow: Some(name.to_owned()), ..RunFilter::default() };
     assert_eq!(found(workflow("verify_integration")).await, [first, second]);
@@ -156,7 +155,7 @@ async fn a_run_is_its_tenants_alone(h: Harness) {
     let other = h.tenant("other").await;
     let stranger = h.caller(other, StandardRole::Administrator).await.allow(Permission::RunEdit).unwrap();
     let runs = h.services.runs();
-    let run = ordered(&h, tenant, h.services.ids.uuid()).await;
+    let run = ordered(&h, tenant, h.services.ids.make()).await;
     assert_eq!(refused(runs.get(&stranger, run).await), "NOT_FOUND");
     assert_eq!(refused(runs.retry(&stranger, run).await), "NOT_FOUND");
     assert_eq!(refused(runs.cancel(&stranger, run).await), "NOT_FOUND");

@@ -18,7 +18,6 @@ use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait};
 use services::{PageArgs, Services, links::NewLink};
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::harness::{Harness, on_postgres, person};
 
@@ -51,7 +50,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> bool {
 #[derive(Debug, Default)]
 struct Watch {
     /// The last tenant of each connection, by backend process id, and whether its transaction completed.
-    last: HashMap<i32, (Uuid, bool)>,
+    last: HashMap<i32, (Id<ids::Tenant>, bool)>,
     /// Number of times a tenant got a connection after another tenant's aborted transaction.
     reused: usize,
     /// Descriptions of rows and settings that were visible without permission.
@@ -59,13 +58,13 @@ struct Watch {
 }
 
 impl Watch {
-    fn enter(&mut self, pid: i32, tenant: Uuid) {
+    fn enter(&mut self, pid: i32, tenant: Id<ids::Tenant>) {
         let former = self.last.insert(pid, (tenant, false));
         let is_met = former.is_some_and(|(former, ended)| former != tenant && !ended);
         self.reused += usize::from(is_met);
     }
 
-    fn leave(&mut self, pid: i32, tenant: Uuid) {
+    fn leave(&mut self, pid: i32, tenant: Id<ids::Tenant>) {
         self.last.insert(pid, (tenant, true));
     }
 }
@@ -85,7 +84,7 @@ enum End {
 const ENDS: [End; 5] = [End::Commit, End::Drop, End::Panic, End::TimeOut, End::Refusal];
 
 /// Runs a transaction of a tenant that also looks for rows of other tenants.
-async fn visit(store: &Store, tenant: Uuid, watch: &Shared, end: End) -> Result<(), DbErr> {
+async fn visit(store: &Store, tenant: Id<ids::Tenant>, watch: &Shared, end: End) -> Result<(), DbErr> {
     let txn = store.write(tenant).await?;
     let sql = "SELECT pg_backend_pid() AS pid, current_setting('app.tenants', true) AS said";
     let row = txn.query_one_raw(statement(sql)).await?.unwrap();
@@ -93,7 +92,7 @@ async fn visit(store: &Store, tenant: Uuid, watch: &Shared, end: End) -> Result<
     watch.lock().unwrap().enter(pid, tenant);
     let users = entity::tenant_user::Entity::find().all(&txn).await?;
     let foreign = users.iter().filter(|user| user.tenant_id != tenant).count();
-    if foreign > 0 || said != tenant.to_string() || users.is_empty() {
+    if foreign > 0 || said != tenant.uuid().to_string() || users.is_empty() {
         let seen = users.len();
         watch
             .lock()
@@ -175,7 +174,7 @@ async fn storm(h: &Harness, tenants: &[Id<ids::Tenant>], rounds: usize, seed: u6
     let watch = Shared::default();
     let mut running = JoinSet::new();
     for (index, tenant) in tenants.iter().enumerate() {
-        let (store, watch, tenant) = (store.clone(), Arc::clone(&watch), tenant.uuid());
+        let (store, watch, tenant) = (store.clone(), Arc::clone(&watch), *tenant);
         let random = Ids::seeded(clock.clone(), seed + u64::try_from(index).unwrap());
         running.spawn(async move {
             for _ in 0..rounds {
@@ -255,7 +254,7 @@ fn act<'a>(
             _ => {
                 let users = services.users().list(&by, PageArgs::default()).await;
                 let Ok(users) = users else { return false };
-                let user = Id::from_uuid(users.items[0].id);
+                let user = users.items[0].id;
                 services.access().issue(&h.staff, tenant, user, None).await.is_ok()
             }
         }
@@ -276,7 +275,7 @@ async fn t22_a_use_case_that_is_dropped_at_any_moment_leaves_nothing_behind() {
                     let tenant = tenants[polls % TENANTS];
                     let ended = dropped_after(polls, act(&services, &h, tenant, which, polls)).await;
                     let other = tenants[(polls + 1) % TENANTS];
-                    visit(&store, other.uuid(), &watch, End::Commit).await.unwrap();
+                    visit(&store, other, &watch, End::Commit).await.unwrap();
                     bare(&store, &watch).await;
                     moments += 1;
                     if ended {

@@ -1,7 +1,7 @@
 //! Plans, features and return addresses.
 
 use domain::{
-    Id, StandardRole,
+    AnyId, Id, StandardRole, ids,
     state::{Feature, Plan},
 };
 use services::{
@@ -11,7 +11,6 @@ use services::{
     tenants::{NewTenant, TenantChange},
     vault::Column,
 };
-use uuid::Uuid;
 
 use crate::harness::{Harness, refused};
 
@@ -32,15 +31,15 @@ async fn a_tenant_begins_with_the_standard_roles_and_its_own_data_key(h: Harness
     for (role, standard) in roles.iter().zip(StandardRole::ALL) {
         assert_eq!((role.name.as_str(), permissions_in(role)), (standard.as_str(), standard.permissions()));
     }
-    let (secrets, at) = (h.services.secrets(), |tenant| Column::ChannelSecret.at(tenant, Uuid::nil()));
-    let tx = h.services.begin(acme.uuid()).await.unwrap();
-    let sealed = secrets.seal(tx.conn(), at(acme.uuid()), b"secret").await.unwrap();
-    assert_eq!(refused(secrets.seal(tx.conn(), at(Uuid::nil()), b"secret").await), "NOT_FOUND");
+    let (secrets, at) = (h.services.secrets(), |tenant| Column::ChannelSecret.at(tenant, AnyId::nil()));
+    let tx = h.services.begin(acme).await.unwrap();
+    let sealed = secrets.seal(tx.conn(), at(acme), b"secret").await.unwrap();
+    assert_eq!(refused(secrets.seal(tx.conn(), at(Id::nil()), b"secret").await), "NOT_FOUND");
     drop(tx);
-    assert_eq!(secrets.open(at(acme.uuid()), &sealed).await.unwrap(), b"secret");
-    let error = secrets.open(at(other.uuid()), &sealed).await.unwrap_err();
+    assert_eq!(secrets.open(at(acme), &sealed).await.unwrap(), b"secret");
+    let error = secrets.open(at(other), &sealed).await.unwrap_err();
     assert_eq!(error.code(), "UNREADABLE", "another tenant's key opens nothing");
-    assert_eq!(refused(secrets.open(at(Uuid::nil()), &sealed).await), "NOT_FOUND");
+    assert_eq!(refused(secrets.open(at(Id::nil()), &sealed).await), "NOT_FOUND");
 }
 
 async fn s2_1_a_feature_needs_its_plan(h: Harness) {
@@ -54,7 +53,7 @@ async fn s2_1_a_feature_needs_its_plan(h: Harness) {
     assert_eq!(tenants.features(tenant).await.unwrap(), [feature]);
     tenants.set_plan(&h.staff, tenant, Plan::Basic).await.unwrap();
     assert_eq!(tenants.features(tenant).await.unwrap(), [], "it stops with the plan");
-    let nobody = Id::from_uuid(Uuid::nil());
+    let nobody = Id::nil();
     assert_eq!(refused(tenants.set_plan(&h.staff, nobody, Plan::Plus).await), "NOT_FOUND");
 }
 
@@ -69,8 +68,8 @@ async fn s3_2_a_feature_works_once_staff_switch_it_on(h: Harness) {
     assert_eq!(tenants.features(other).await.unwrap(), [], "another tenant has nothing of it");
     tenants.set_feature(&h.staff, acme, Feature::ServiceAccount, false).await.unwrap();
     assert_eq!(tenants.features(acme).await.unwrap(), []);
-    let txn = h.services.store.read(acme.uuid()).await.unwrap();
-    let audit = entity::audit::of(acme.uuid()).all(&txn).await.unwrap();
+    let txn = h.services.store.read(acme).await.unwrap();
+    let audit = entity::audit::of(acme).all(&txn).await.unwrap();
     let switched: Vec<_> = audit.iter().filter(|row| row.action == "tenant.feature").collect();
     assert_eq!(switched.len(), 3, "every switch is recorded");
     assert!(switched.iter().all(|row| row.actor == h.staff.actor()), "with who did it");
@@ -104,17 +103,17 @@ async fn tenants_are_listed_page_by_page(h: Harness) {
     let tenants = h.services.tenants();
     let mut made = Vec::new();
     for name in ["a", "b", "c"] {
-        made.push(h.plain_tenant(name, Plan::Basic).await.uuid());
+        made.push(h.plain_tenant(name, Plan::Basic).await);
     }
     let first = PageArgs { first: Some(2), ..PageArgs::default() };
     let page = tenants.list(&h.staff, first).await.unwrap();
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[..2]);
     assert!(page.has_next && !page.has_previous);
-    let rest = PageArgs { after: Some(made[1]), ..PageArgs::default() };
+    let rest = PageArgs { after: Some(made[1].uuid()), ..PageArgs::default() };
     let page = tenants.list(&h.staff, rest).await.unwrap();
     assert_eq!(page.items.iter().map(|tenant| tenant.id).collect::<Vec<_>>(), made[2..]);
-    assert_eq!(tenants.get(&h.vendor(Id::from_uuid(made[0])).await).await.unwrap().name, "a");
-    assert_eq!(tenants.by_id(&h.staff, Id::from_uuid(made[1])).await.unwrap().name, "b");
+    assert_eq!(tenants.get(&h.vendor(made[0]).await).await.unwrap().name, "a");
+    assert_eq!(tenants.by_id(&h.staff, made[1]).await.unwrap().name, "b");
 }
 
 fn in_zone(zone: &str, language: &str) -> NewTenant {
@@ -128,7 +127,7 @@ fn in_zone(zone: &str, language: &str) -> NewTenant {
 }
 
 /// Who changed a tenant, by the audit log.
-async fn changed_by(h: &Harness, tenant: Uuid) -> Vec<String> {
+async fn changed_by(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<String> {
     let txn = h.services.store.read(tenant).await.unwrap();
     let audit = entity::audit::of(tenant).all(&txn).await.unwrap();
     audit.into_iter().filter(|row| row.action == "tenant.update").map(|row| row.actor).collect()
@@ -150,7 +149,7 @@ async fn a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recor
     }
     let made = tenants.create(&h.staff, in_zone("Europe/Berlin", "DE")).await.unwrap();
     assert_eq!((made.time_zone.as_deref(), made.language.as_deref()), (Some("Europe/Berlin"), Some("de")));
-    let id = Id::from_uuid(made.id);
+    let id = made.id;
     let update = async |change, version| tenants.update(&h.staff, id, change, version).await;
     let change = TenantChange { language: Some(Some("en-gb".to_owned())), ..TenantChange::default() };
     let after = update(change.clone(), Some(made.version)).await.unwrap();
@@ -165,7 +164,7 @@ async fn a_zone_and_a_language_are_checked_and_changed_and_every_change_is_recor
     assert_eq!((after.time_zone, after.name.as_str()), (None, "New"));
     let change = TenantChange { language: Some(Some("?".to_owned())), ..TenantChange::default() };
     assert_eq!(refused(update(change.clone(), None).await), "LANGUAGE_UNKNOWN");
-    let nobody = Id::from_uuid(Uuid::nil());
+    let nobody = Id::nil();
     assert_eq!(refused(tenants.update(&h.staff, nobody, change, None).await), "NOT_FOUND");
     assert_eq!(changed_by(&h, made.id).await, [h.staff.actor(), h.staff.actor()]);
 }
@@ -182,9 +181,9 @@ async fn the_directory_fills_the_zone_and_the_language_that_are_not_known(h: Har
         ("Asia/Tokyo", "fr", (Some("Asia/Tokyo"), Some("en-GB"))),
         ("UTC", "fr", (Some("Asia/Tokyo"), Some("en-GB"))),
     ] {
-        h.services.write(id.uuid(), "run", vec![told(zone, language)]).await.unwrap();
+        h.services.write(id, "run", vec![told(zone, language)]).await.unwrap();
         let read = tenants.by_id(&h.staff, id).await.unwrap();
         assert_eq!((read.time_zone.as_deref(), read.language.as_deref()), known, "{zone} {language}");
     }
-    assert_eq!(changed_by(&h, id.uuid()).await, ["run", "run"], "only what was filled is recorded");
+    assert_eq!(changed_by(&h, id).await, ["run", "run"], "only what was filled is recorded");
 }

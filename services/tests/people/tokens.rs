@@ -7,9 +7,8 @@ use jsonwebtoken::Algorithm;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 use services::{Error, keys::NewKey};
-use uuid::Uuid;
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     nothing_presented_is_the_anonymous_caller,
@@ -64,7 +63,7 @@ async fn a_vendor_key_opens_until_it_is_revoked_or_ends(h: Harness) {
     for secret in [&ending_secret, &revoked_secret] {
         assert!(tried(&h, secret).await.unwrap().allow_staff().is_ok(), "a live key is the staff's");
     }
-    let after = keys.revoke(&h.staff, id(revoked.id)).await.unwrap();
+    let after = keys.revoke(&h.staff, revoked.id).await.unwrap();
     assert_eq!(after.revoked_at, Some(h.services.now()));
     assert!(is_dead(&h, &revoked_secret).await, "a revoked key is dead");
     h.clock.advance(Duration::hours(1));
@@ -85,7 +84,7 @@ async fn a_vendor_key_acts_for_one_existing_tenant_at_a_time(h: Harness) {
     assert_eq!(nowhere.allow(Permission::UserView).unwrap_err(), Denied::TenantMissing);
     let there = access.authenticate(Some(&authorization), Some(&tenant.to_string())).await.unwrap().caller;
     assert_eq!(there.tenant, Some(tenant));
-    for unknown in ["ten_1", "acme", &Id::<ids::Tenant>::from_uuid(Uuid::nil()).to_string()] {
+    for unknown in ["ten_1", "acme", &Id::<ids::Tenant>::nil().to_string()] {
         let answer = access.authenticate(Some(&authorization), Some(unknown)).await;
         assert_eq!(refused(answer), "NOT_FOUND", "{unknown}");
     }
@@ -104,7 +103,7 @@ async fn a_known_first_key_is_installed_once(h: Harness) {
 pub async fn a_user(h: &Harness) -> (Id<ids::Tenant>, Id<ids::User>) {
     let tenant = h.tenant("acme").await;
     let user = h.services.users().create(&h.vendor(tenant).await, person("anna")).await.unwrap();
-    (tenant, id(user.id))
+    (tenant, user.id)
 }
 
 async fn a_token_is_valid_from_its_beginning_to_its_end(h: Harness) {

@@ -12,9 +12,8 @@ use services::{
     PageArgs,
     users::{NewUser, UserChange},
 };
-use uuid::Uuid;
 
-use crate::harness::{Harness, id, person, refused};
+use crate::harness::{Harness, person, refused};
 
 on_both!(
     a_tenant_never_sees_anothers_user,
@@ -32,18 +31,18 @@ async fn a_tenant_never_sees_anothers_user(h: Harness) {
     let (acme, other) = (h.tenant("acme").await, h.tenant("other").await);
     let users = h.services.users();
     let anna = users.create(&h.vendor(acme).await, person("anna")).await.unwrap();
-    let anna = id(anna.id);
+    let anna = anna.id;
     let stranger = h.caller(other, StandardRole::Administrator).await.allow(Permission::UserDelete).unwrap();
     assert_eq!(refused(users.get(&stranger, anna).await), "NOT_FOUND");
     assert_eq!(refused(users.update(&stranger, anna, UserChange::default(), None).await), "NOT_FOUND");
     assert_eq!(refused(users.delete(&stranger, anna).await), "NOT_FOUND");
     assert_eq!(users.by_ids(other, &[anna]).await.unwrap(), []);
     let listed = users.list(&stranger, PageArgs::default()).await.unwrap().items;
-    assert!(listed.iter().all(|user| user.tenant_id == other.uuid()), "only their own are listed");
+    assert!(listed.iter().all(|user| user.tenant_id == other), "only their own are listed");
     assert!(users.get(&h.vendor(acme).await, anna).await.is_ok(), "the user is untouched");
     if h.services.store.backend() == sea_orm::DatabaseBackend::Postgres {
-        let txn = h.services.store.read(other.uuid()).await.unwrap();
-        let seen = tenant_user::Entity::find_by_id(anna.uuid()).one(&txn).await.unwrap();
+        let txn = h.services.store.read(other).await.unwrap();
+        let seen = tenant_user::Entity::find_by_id(anna).one(&txn).await.unwrap();
         assert_eq!(seen, None, "the second wall hides the row from a finder that forgot the tenant");
     }
 }
@@ -69,7 +68,7 @@ async fn a_users_fields_are_checked(h: Harness) {
         (NewUser { name: "\n".to_owned(), ..person("x") }, "NAME_MALFORMED"),
         (person("ANNA"), "EMAIL_TAKEN"),
         (with_address("x", "anna.CALENDAR@acme.example"), "ADDRESS_TAKEN"),
-        (NewUser { roles: vec![Id::from_uuid(Uuid::nil())], ..person("x") }, "NOT_FOUND"),
+        (NewUser { roles: vec![Id::nil()], ..person("x") }, "NOT_FOUND"),
     ] {
         assert_eq!(refused(users.create(&by, new.clone()).await), code, "{new:?}");
     }
@@ -79,9 +78,9 @@ async fn a_users_fields_are_checked(h: Harness) {
         calendar_address: address.map(|address| Some(address.to_owned())),
         ..UserChange::default()
     };
-    let email = users.update(&by, id(bob.id), take(Some("anna@acme.example"), None), None).await;
+    let email = users.update(&by, bob.id, take(Some("anna@acme.example"), None), None).await;
     assert_eq!(refused(email), "EMAIL_TAKEN");
-    let address = users.update(&by, id(bob.id), take(None, Some("anna.calendar@acme.example")), None).await;
+    let address = users.update(&by, bob.id, take(None, Some("anna.calendar@acme.example")), None).await;
     assert_eq!(refused(address), "ADDRESS_TAKEN");
     let other = h.tenant("other").await;
     assert!(
@@ -115,25 +114,25 @@ async fn a_change_is_lost_neither_by_you_nor_by_others(h: Harness) {
     let (users, by) = (h.services.users(), h.vendor(tenant).await);
     let anna = users.create(&by, person("anna")).await.unwrap();
     let rename = |name: &str| UserChange { name: Some(name.to_owned()), ..UserChange::default() };
-    let changed = users.update(&by, id(anna.id), rename("Anna B."), Some(1)).await.unwrap();
+    let changed = users.update(&by, anna.id, rename("Anna B."), Some(1)).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.version), ("Anna B.", 2));
-    assert_eq!(refused(users.update(&by, id(anna.id), rename("Anna C."), Some(1)).await), "VERSION_CONFLICT");
-    assert_eq!(users.get(&by, id(anna.id)).await.unwrap(), changed, "what is answered is what is stored");
+    assert_eq!(refused(users.update(&by, anna.id, rename("Anna C."), Some(1)).await), "VERSION_CONFLICT");
+    assert_eq!(users.get(&by, anna.id).await.unwrap(), changed, "what is answered is what is stored");
     let zone = UserChange { time_zone: Some(Some("Europe/Paris".to_owned())), ..UserChange::default() };
     assert_eq!(
-        users.update(&by, id(anna.id), zone, None).await.unwrap().time_zone.as_deref(),
+        users.update(&by, anna.id, zone, None).await.unwrap().time_zone.as_deref(),
         Some("Europe/Paris")
     );
     let none = UserChange { time_zone: Some(None), ..UserChange::default() };
-    assert_eq!(users.update(&by, id(anna.id), none, Some(3)).await.unwrap().time_zone, None);
+    assert_eq!(users.update(&by, anna.id, none, Some(3)).await.unwrap().time_zone, None);
 }
 
 /// An integration in a state, as if it had been connected.
-async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) -> Uuid {
+async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState) -> Id<ids::Integration> {
     let now: Timestamp = h.services.now();
     let row = integration::Model {
-        id: h.services.ids.uuid(),
-        tenant_id: tenant.uuid(),
+        id: h.services.ids.make(),
+        tenant_id: tenant,
         provider: "MICROSOFT_365".to_owned(),
         name: "Calendars".to_owned(),
         state: state.to_string(),
@@ -153,7 +152,7 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
         created_at: now,
         version: 1,
     };
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
     integration::Entity::insert(integration::ActiveModel::from(row.clone()))
         .exec_without_returning(tx.conn())
         .await
@@ -163,13 +162,13 @@ async fn integrate(h: &Harness, tenant: Id<ids::Tenant>, state: IntegrationState
 }
 
 async fn connections(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<connection::Model> {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    connection::of(tenant.uuid()).all(&txn).await.unwrap()
+    let txn = h.services.store.read(tenant).await.unwrap();
+    connection::of(tenant).all(&txn).await.unwrap()
 }
 
 async fn runs(h: &Harness, tenant: Id<ids::Tenant>) -> Vec<run::Model> {
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    run::of(tenant.uuid()).all(&txn).await.unwrap()
+    let txn = h.services.store.read(tenant).await.unwrap();
+    run::of(tenant).all(&txn).await.unwrap()
 }
 
 fn with_calendar(name: &str) -> NewUser {
@@ -194,13 +193,13 @@ async fn s3_7_a_user_added_later_is_activated_by_itself(h: Harness) {
     assert_eq!((made.state.as_str(), made.route.as_str()), ("PENDING", "DELEGATED"));
     let ordered = runs(&h, tenant).await;
     assert_eq!((ordered.len(), h.jobs(tenant).await), (1, 1));
-    assert_eq!((ordered[0].workflow.as_str(), ordered[0].subject), ("activate_mailbox", made.id));
+    assert_eq!((ordered[0].workflow.as_str(), ordered[0].subject), ("activate_mailbox", made.id.any()));
 
     let later = h.services.users().create(&by, person("bob")).await.unwrap();
     assert_eq!(runs(&h, tenant).await.len(), 1, "without an address there is nothing to activate");
     let address =
         UserChange { calendar_address: Some(Some("bob@acme.example".to_owned())), ..UserChange::default() };
-    h.services.users().update(&by, id(later.id), address, None).await.unwrap();
+    h.services.users().update(&by, later.id, address, None).await.unwrap();
     assert_eq!(runs(&h, tenant).await.len(), 2, "an address given later is activated too");
 }
 
@@ -213,7 +212,7 @@ async fn a_mailbox_follows_its_users_address(h: Harness) {
         calendar_address: Some(Some("anna.new@acme.example".to_owned())),
         ..UserChange::default()
     };
-    users.update(&by, id(anna.id), moved, None).await.unwrap();
+    users.update(&by, anna.id, moved, None).await.unwrap();
     let mut found = connections(&h, tenant).await;
     found.sort_by(|a, b| a.address.cmp(&b.address));
     assert_eq!(
@@ -227,14 +226,14 @@ async fn a_mailbox_follows_its_users_address(h: Harness) {
         runs(&h, tenant).await.iter().map(|run| (run.subject, run.cancel_requested)).collect();
     assert_eq!(cancelled.len(), 2);
     assert!(
-        cancelled.contains(&(found[1].id, true)) && cancelled.contains(&(found[0].id, false)),
+        cancelled.contains(&(found[1].id.any(), true)) && cancelled.contains(&(found[0].id.any(), false)),
         "{cancelled:?}"
     );
 
     let heir = users.create(&by, with_calendar("anna2")).await.unwrap();
     let taken_over =
         UserChange { calendar_address: Some(Some("anna@acme.example".to_owned())), ..UserChange::default() };
-    users.update(&by, id(heir.id), taken_over, None).await.unwrap();
+    users.update(&by, heir.id, taken_over, None).await.unwrap();
     let old =
         connections(&h, tenant).await.into_iter().find(|found| found.address == "anna@acme.example").unwrap();
     assert_eq!((old.user_id, old.state.as_str()), (Some(heir.id), "PENDING"), "a free mailbox is taken over");
@@ -256,11 +255,11 @@ async fn a_removed_user_leaves_no_consent_behind(h: Harness) {
         users.create(&by, with_calendar("anna")).await.unwrap(),
         users.create(&by, person("bob")).await.unwrap(),
     );
-    let tx = h.services.begin(tenant.uuid()).await.unwrap();
+    let tx = h.services.begin(tenant).await.unwrap();
     for user in [anna.id, bob.id] {
         let grant = entity::consent_grant::Model {
-            id: h.services.ids.uuid(),
-            tenant_id: tenant.uuid(),
+            id: h.services.ids.make(),
+            tenant_id: tenant,
             integration_id: integration,
             user_id: Some(user),
             kind: "DELEGATED".to_owned(),
@@ -276,10 +275,10 @@ async fn a_removed_user_leaves_no_consent_behind(h: Harness) {
         entity::consent_grant::Entity::insert(row).exec_without_returning(tx.conn()).await.unwrap();
     }
     tx.commit().await.unwrap();
-    users.delete(&by, id(anna.id)).await.unwrap();
-    assert_eq!(refused(users.get(&by, id(anna.id)).await), "NOT_FOUND");
-    let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-    let grants = entity::consent_grant::of(tenant.uuid()).all(&txn).await.unwrap();
+    users.delete(&by, anna.id).await.unwrap();
+    assert_eq!(refused(users.get(&by, anna.id).await), "NOT_FOUND");
+    let txn = h.services.store.read(tenant).await.unwrap();
+    let grants = entity::consent_grant::of(tenant).all(&txn).await.unwrap();
     assert_eq!(grants.iter().map(|grant| grant.user_id).collect::<Vec<_>>(), [Some(bob.id)]);
     drop(txn);
     let left = connections(&h, tenant).await;
@@ -295,7 +294,7 @@ async fn a_user_sees_oneself(h: Harness) {
     let tenant = h.tenant("acme").await;
     let caller = h.caller(tenant, StandardRole::CalendarConnector).await;
     let (own, user) = caller.allow_own().unwrap();
-    assert_eq!(h.services.users().me(&own).await.unwrap().id, user.uuid());
+    assert_eq!(h.services.users().me(&own).await.unwrap().id, user);
     let vendor = h.services.users().me(&h.vendor(tenant).await).await;
     assert!(matches!(vendor, Err(services::Error::Denied(Denied::Forbidden(_)))), "a vendor is no user");
 }

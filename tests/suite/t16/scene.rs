@@ -72,7 +72,7 @@ pub async fn who(asker: &Asker) -> Result<String, String> {
 pub async fn left_behind(app: &TestApp, tenants: &[&Tenant]) -> Vec<i64> {
     let mut counts = Vec::new();
     for tenant in tenants {
-        let id = tenant.id.parse::<domain::Id<domain::ids::Tenant>>().unwrap().uuid();
+        let id = tenant.id.parse::<domain::Id<domain::ids::Tenant>>().unwrap();
         let txn = app.node.services.store.read(id).await.unwrap();
         for table in ["openid_issuer", "openid_identity", "sign_in", "access_token"] {
             let sql = format!("SELECT count(*) AS n FROM {table} WHERE tenant_id = $1");

@@ -22,7 +22,6 @@ use services::{
     events::{self, topic},
     tx::AfterCommit,
 };
-use uuid::Uuid;
 
 use super::{decide::Transition, sqlite::move_one_by_one, worker::LEASE};
 
@@ -31,7 +30,11 @@ use super::{decide::Transition, sqlite::move_one_by_one, worker::LEASE};
 const ATTEMPTS: u32 = 5;
 
 /// Commits a batch; returns for each run whether it was written. No claim is kept.
-pub async fn commit(services: &Services, node: &str, mut batch: Vec<Transition>) -> Vec<(Uuid, bool)> {
+pub async fn commit(
+    services: &Services,
+    node: &str,
+    mut batch: Vec<Transition>,
+) -> Vec<(Id<ids::Run>, bool)> {
     for transition in &mut batch {
         transition.keep = false;
     }
@@ -149,7 +152,8 @@ async fn write(
     node: &str,
     batch: &[Transition],
 ) -> services::Result<(Vec<CommitOutcome>, AfterCommit)> {
-    let changed = |s: &Transition| events::row(&services.ids, s.tenant, topic::RUN, s.run, services.now());
+    let changed =
+        |s: &Transition| events::row(&services.ids, s.tenant, topic::RUN, s.run.any(), services.now());
     let events: Vec<Event> = batch.iter().map(changed).collect();
     let is_postgres = services.store.backend() == DatabaseBackend::Postgres;
     let mut after = AfterCommit::default();
@@ -157,7 +161,7 @@ async fn write(
         let moved = move_batch(services, services.store.by_key(), node, batch, &events).await?;
         jobs_of(batch, &moved)
     } else {
-        let mut tenants: Vec<Uuid> = batch.iter().map(|transition| transition.tenant).collect();
+        let mut tenants: Vec<Id<ids::Tenant>> = batch.iter().map(|transition| transition.tenant).collect();
         tenants.sort_unstable();
         tenants.dedup();
         let txn = services.store.write_many(&tenants).await?;
@@ -168,7 +172,7 @@ async fn write(
         let jobs = jobs_of(batch, &moved);
         for (transition, _) in batch.iter().zip(&jobs).filter(|(_, job)| job.is_some()) {
             let mut writer = Writer::new(services, &txn, transition.tenant, &transition.asked_by, &mut after);
-            let run = Id::<ids::Run>::from_uuid(transition.run).to_string();
+            let run = transition.run.to_string();
             in_request(run, writer.write(transition.changes.clone())).await?;
             if transition.status == RunStatus::Quarantined {
                 tracing::error!(run = %transition.run, reason = ?transition.reason, "a run is parked: it needs somebody");
@@ -195,7 +199,7 @@ async fn write(
 }
 
 /// Identifies a result by run, epoch and revision: a zombie from before a retry may hold the epoch of the revived run.
-pub(super) fn key(transition: &Transition) -> (Uuid, i64, i64) {
+pub(super) fn key(transition: &Transition) -> (Id<ids::Run>, i64, i64) {
     (transition.run, transition.epoch, transition.revision)
 }
 
@@ -219,7 +223,7 @@ pub(super) fn job(row: &QueryResult) -> Result<Job, DatabaseError> {
 }
 
 /// The moved runs, with the epoch and revision that they were moved from.
-pub(super) type MovedJobs = HashMap<(Uuid, i64, i64), Job>;
+pub(super) type MovedJobs = HashMap<(Id<ids::Run>, i64, i64), Job>;
 
 /// The statement that moves a batch on PostgreSQL; named for the test of its plan.
 // A claim that is kept is not written while half of its lease is left: whoever would take it from its worker moves the
@@ -310,7 +314,7 @@ async fn move_batch(
         list(batch, |s| s.due).into(),
         list(batch, |s| s.attempt).into(),
         list(batch, |s| s.status.is_over()).into(),
-        list(batch, |_| services.ids.uuid()).into(),
+        list(batch, |_| services.ids.make::<ids::Row>()).into(),
         list(batch, |s| s.line.state.clone()).into(),
         list(batch, |s| s.line.outcome.as_str().to_owned()).into(),
         list(batch, |s| s.line.next.clone().unwrap_or_default()).into(),

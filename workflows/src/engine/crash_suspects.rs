@@ -5,13 +5,13 @@
 //! without anything beside it: whoever would be parked at its next death is worked on when everything else on the node
 //! has ended, so that what dies beside it, over which no worker had died before, is not counted for it.
 
+use domain::{Id, ids};
 use std::{
     collections::{HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use queue::Hint;
-use uuid::Uuid;
 
 /// How many wait here at most; of the others the sweep tells again.
 const CAPACITY: usize = 10_000;
@@ -24,7 +24,7 @@ pub(super) struct CrashSuspects(Arc<Mutex<Inner>>);
 struct Inner {
     is_at_work: bool,
     waiting: VecDeque<Hint>,
-    runs: HashSet<Uuid>,
+    runs: HashSet<Id<ids::Run>>,
 }
 
 impl CrashSuspects {
@@ -65,7 +65,11 @@ mod tests {
 
     #[test]
     fn one_is_worked_on_at_a_time_and_each_waits_once() {
-        let hint = |run| Hint { run: Uuid::from_u128(run), tenant: Uuid::nil(), lane: Lane::Bulk };
+        let hint = |run| Hint {
+            run: Id::from_uuid(uuid::Uuid::from_u128(run)),
+            tenant: Id::nil(),
+            lane: Lane::Bulk,
+        };
         let crash_suspects = CrashSuspects::default();
         assert!(crash_suspects.admit(hint(1)));
         assert!(

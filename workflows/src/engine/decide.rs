@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use domain::{
-    Clock, Reason, Timestamp,
+    Clock, Id, Reason, Timestamp, ids,
     state::{Lane, RunStatus, StepOutcome},
 };
 use entity::run::Model as Run;
 use queue::jobs::Claimed;
 use sea_orm::prelude::Json;
 use services::Change;
-use uuid::Uuid;
 
 use super::{Next, Retry, Row, Signal, StepError, StepOutput, Table};
 
@@ -27,9 +26,9 @@ const FOR_EVER: chrono::Duration = chrono::Duration::days(3650);
 #[derive(Debug)]
 pub struct Transition {
     /// The id of the run to update.
-    pub run: Uuid,
+    pub run: Id<ids::Run>,
     /// The tenant that owns the run.
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     /// The actor who started the run.
     pub asked_by: String,
     /// The priority of the run's next job.
@@ -67,7 +66,7 @@ pub struct Transition {
     /// The row for the run's history.
     pub line: HistoryEntry,
     /// The ids of the signals that the step consumed.
-    pub consumed: Vec<Uuid>,
+    pub consumed: Vec<Id<ids::Row>>,
     /// The step's other changes, written in the same transaction.
     pub changes: Vec<Change>,
 }

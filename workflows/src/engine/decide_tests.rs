@@ -9,7 +9,7 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
     let clock = std::sync::Arc::new(domain::TestClock::at(Timestamp::UNIX_EPOCH));
     let ids = Ids::seeded(clock, 1);
     let now = ids.now();
-    let (run, tenant) = (ids.uuid(), ids.uuid());
+    let (run, tenant) = (ids.make(), ids.make());
     let row = Run {
         id: run,
         tenant_id: tenant,
@@ -22,7 +22,7 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
         status: status.to_string(),
         lane: "BULK".to_owned(),
         business_key: "k".to_owned(),
-        subject: tenant,
+        subject: tenant.any(),
         asked_by: "x".to_owned(),
         wait_signal: None,
         cancel_requested: false,
@@ -37,10 +37,10 @@ fn work(status: RunStatus, state: &str, trail: &[&str], attempt: i32) -> (Claime
 }
 
 fn output(outcome: Result<Next<&'static str>, StepError>) -> StepOutput {
-    let changes = vec![Change::CampaignFinished(Uuid::nil())];
+    let changes = vec![Change::CampaignFinished(Id::nil())];
     StepOutput {
         memory: Some(serde_json::json!({ "new": true })),
-        consumed: vec![Uuid::nil()],
+        consumed: vec![Id::nil()],
         changes,
         outcome,
     }

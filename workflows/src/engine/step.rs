@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use domain::{Reason, Timestamp};
+use domain::{Id, Reason, Timestamp, ids};
 use providers::Remedy;
 use sea_orm::prelude::Json;
 use serde::{Serialize, de::DeserializeOwned};
 use services::{Change, Services};
-use uuid::Uuid;
 
 use super::Table;
 
@@ -22,7 +21,7 @@ pub struct StepContext {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Signal {
     /// The primary key, by which the commit deletes a consumed signal.
-    pub id: Uuid,
+    pub id: Id<ids::Row>,
     /// The name that a waiting step asks for.
     pub name: String,
     /// The data sent with the signal.
@@ -124,9 +123,9 @@ pub type UndoOutcome = Result<(), StepError>;
 #[derive(Debug)]
 pub struct Step<M> {
     /// The primary key, the same for all steps of a run.
-    pub run: Uuid,
+    pub run: Id<ids::Run>,
     /// The owner of the run, within which the step acts.
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     /// The actor who started the run.
     pub asked_by: String,
     /// Failed attempts at this state so far.
@@ -138,7 +137,7 @@ pub struct Step<M> {
     /// The run's memory; saved with the step.
     pub memory: M,
     signals: Vec<Signal>,
-    consumed: Vec<Uuid>,
+    consumed: Vec<Id<ids::Row>>,
     changes: Vec<Change>,
 }
 
@@ -209,7 +208,7 @@ pub struct StepOutput {
     /// The new memory; `None` keeps the old one.
     pub memory: Option<Json>,
     /// The ids of the signals that the step consumed.
-    pub consumed: Vec<Uuid>,
+    pub consumed: Vec<Id<ids::Row>>,
     /// The changes to write. Written on success only; a failed step stores nothing but its reason.
     pub changes: Vec<Change>,
     /// What follows, or why the step failed.

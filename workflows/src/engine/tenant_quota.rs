@@ -10,9 +10,8 @@ use std::{
     time::Duration,
 };
 
-use domain::state::Lane;
+use domain::{Id, ids, state::Lane};
 use queue::Hint;
-use uuid::Uuid;
 
 /// How many hints wait here at most.
 const CAPACITY: usize = 20_000;
@@ -23,11 +22,11 @@ pub(super) struct TenantQuota(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    at_work: HashMap<Uuid, usize>,
-    waiting: HashMap<Uuid, VecDeque<Hint>>,
+    at_work: HashMap<Id<ids::Tenant>, usize>,
+    waiting: HashMap<Id<ids::Tenant>, VecDeque<Hint>>,
     /// Tenants that wait, in the order of their turns.
-    turns: VecDeque<Uuid>,
-    runs: HashSet<Uuid>,
+    turns: VecDeque<Id<ids::Tenant>>,
+    runs: HashSet<Id<ids::Run>>,
 }
 
 impl TenantQuota {
@@ -97,7 +96,7 @@ impl TenantQuota {
 }
 
 impl Inner {
-    fn try_admit(&mut self, tenant: Uuid, limit: usize) -> bool {
+    fn try_admit(&mut self, tenant: Id<ids::Tenant>, limit: usize) -> bool {
         let at_work = self.at_work.entry(tenant).or_default();
         let free = *at_work < limit;
         *at_work += usize::from(free);
@@ -114,7 +113,7 @@ impl Inner {
         }
     }
 
-    fn next_of(&mut self, tenant: Uuid) -> Option<Hint> {
+    fn next_of(&mut self, tenant: Id<ids::Tenant>) -> Option<Hint> {
         let line = self.waiting.get_mut(&tenant)?;
         let hint = line.pop_front()?;
         if line.is_empty() {
@@ -129,14 +128,17 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn hint(tenant: u128, run: u128, lane: Lane) -> Hint {
-        Hint { run: Uuid::from_u128(run), tenant: Uuid::from_u128(tenant), lane }
+        let (run, tenant) = (Uuid::from_u128(run), Uuid::from_u128(tenant));
+        Hint { run: Id::from_uuid(run), tenant: Id::from_uuid(tenant), lane }
     }
 
     fn runs(hints: &[Hint]) -> Vec<u128> {
-        hints.iter().map(|hint| hint.run.as_u128()).collect()
+        hints.iter().map(|hint| hint.run.uuid().as_u128()).collect()
     }
 
     #[test]

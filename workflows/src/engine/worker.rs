@@ -18,7 +18,6 @@ use sea_orm::{DatabaseBackend, QueryFilter, QueryOrder};
 use services::audit::in_request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use super::{
     Engine, Signal, StepInput, StepOutput,
@@ -95,7 +94,7 @@ impl Engine {
 
     /// Claims the runs of hints and reads them.
     pub async fn claim(&self, hints: &[Hint]) -> Result<Vec<ClaimedRun>, DatabaseError> {
-        let ids: Vec<Uuid> = hints.iter().map(|hint| hint.run).collect();
+        let ids: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
         let services = self.services();
         // Before the claim: what passes meanwhile counts as passed.
         let since = services.clock.steady();
@@ -104,10 +103,10 @@ impl Engine {
         if claimed.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.run).collect();
+        let ids: Vec<Id<ids::Run>> = claimed.iter().map(|claimed| claimed.run).collect();
         let select = entity::run::all_tenants().filter(services.store.id_in(entity::run::Column::Id, &ids));
         let (rows, signals) = tokio::join!(select.all(services.store.by_key()), self.signals(&ids));
-        let mut rows: HashMap<Uuid, entity::run::Model> =
+        let mut rows: HashMap<Id<ids::Run>, entity::run::Model> =
             rows?.into_iter().map(|row| (row.id, row)).collect();
         let mut signals = signals?;
         let mut works = Vec::new();
@@ -143,7 +142,7 @@ impl Engine {
         let signals = work.signals.clone();
         let input = StepInput { row: &work.row, state: work.state(), attempt, signals, now };
         // What a step commits by itself is recorded as its run's.
-        let doing = in_request(Id::<ids::Run>::from_uuid(work.claimed.run).to_string(), async {
+        let doing = in_request(work.claimed.run.to_string(), async {
             match work.is_undoing() {
                 false => flow.step(self.context(), input).await,
                 true => flow.undo(self.context(), input).await,
@@ -160,11 +159,14 @@ impl Engine {
 
     /// The signals that wait for runs, read after their claim. A step never goes without: it would sleep through what
     /// it did not see.
-    async fn signals(&self, runs: &[Uuid]) -> Result<HashMap<Uuid, Vec<Signal>>, DatabaseError> {
+    async fn signals(
+        &self,
+        runs: &[Id<ids::Run>],
+    ) -> Result<HashMap<Id<ids::Run>, Vec<Signal>>, DatabaseError> {
         let store = &self.services().store;
         let select = entity::signal::all_tenants().filter(store.id_in(entity::signal::Column::RunId, runs));
         let rows = select.order_by_asc(entity::signal::Column::Id).all(store.by_key()).await?;
-        let mut signals: HashMap<Uuid, Vec<Signal>> = HashMap::new();
+        let mut signals: HashMap<Id<ids::Run>, Vec<Signal>> = HashMap::new();
         for row in rows {
             let signal = Signal { id: row.id, name: row.name, payload: row.payload };
             signals.entry(row.run_id).or_default().push(signal);
@@ -231,7 +233,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        let mut claimed: HashSet<Uuid> = works.iter().map(|work| work.claimed.run).collect();
+        let mut claimed: HashSet<Id<ids::Run>> = works.iter().map(|work| work.claimed.run).collect();
         // Whoever was told twice of a run has it once.
         admitted
             .iter()

@@ -1,5 +1,6 @@
 //! What a node works with: places, the claims that it holds, and the way to the committers.
 
+use domain::{Id, ids};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +8,6 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 
 use super::{committers::Committers, crash_suspects::CrashSuspects, tenant_quota::TenantQuota};
 
@@ -39,25 +39,28 @@ impl WorkerContext {
     }
 }
 
+/// A run, and the epoch of the claim on its job.
+type Claim = (Id<ids::Run>, i64);
+
 /// The claims that this node works on. A run may be held twice: by a worker that lost its lease, and by the one that
 /// has it now.
 #[derive(Debug, Clone, Default)]
-pub(super) struct HeldLeases(Arc<Mutex<HashSet<(Uuid, i64)>>>);
+pub(super) struct HeldLeases(Arc<Mutex<HashSet<Claim>>>);
 
 impl HeldLeases {
-    fn lock(&self) -> MutexGuard<'_, HashSet<(Uuid, i64)>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Claim>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, claims: &[(Uuid, i64)]) {
+    pub(super) fn add(&self, claims: &[Claim]) {
         self.lock().extend(claims);
     }
 
-    pub(super) fn remove(&self, claims: &[(Uuid, i64)]) {
+    pub(super) fn remove(&self, claims: &[Claim]) {
         self.lock().retain(|claim| !claims.contains(claim));
     }
 
-    pub(super) fn all(&self) -> Vec<(Uuid, i64)> {
+    pub(super) fn all(&self) -> Vec<Claim> {
         self.lock().iter().copied().collect()
     }
 }

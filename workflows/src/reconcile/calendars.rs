@@ -6,7 +6,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use domain::Reason;
+use domain::{Id, Reason, ids};
 use futures::{FutureExt, StreamExt};
 use providers::{Error, ErrorKind, Remedy};
 use services::{
@@ -14,7 +14,6 @@ use services::{
     calendars::{self, ReadOrder},
     health::{self, Judgement},
 };
-use uuid::Uuid;
 
 /// How many calendars of a tenant one round reads: the others are served meanwhile.
 const A_ROUND: usize = 200;
@@ -47,7 +46,7 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
 /// Reads one calendar again. A panic is a failure of this one mailbox.
 async fn guarded(
     services: &Services,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     connection: &entity::connection::Model,
 ) -> services::Result<()> {
     match AssertUnwindSafe(reread(services, tenant, connection)).catch_unwind().await {
@@ -64,7 +63,7 @@ async fn guarded(
 
 async fn reread(
     services: &Services,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     connection: &entity::connection::Model,
 ) -> services::Result<()> {
     let rows = services.integrations().by_ids(tenant, &[connection.integration_id]).await?;

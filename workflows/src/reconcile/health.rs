@@ -1,13 +1,12 @@
 //! Consents are still accepted: the status turns by itself when one is revoked, and turns back when it is there again.
 
 use domain::{
-    Reason, Route,
+    Id, Reason, Route, ids,
     state::{ConnectionState, IntegrationState},
 };
 use providers::{Error, Provider, Remedy, Session};
 use sea_orm::{ColumnTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use services::{Change, Services, change::IntegrationChange, health};
-use uuid::Uuid;
 
 /// How many other mailboxes are asked when the one that is known to work cannot be served any more.
 const OTHERS: u64 = 3;
@@ -26,7 +25,7 @@ pub(super) async fn round(services: &Services) -> services::Result<()> {
 
 async fn integrations(
     services: &Services,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
 ) -> services::Result<Vec<entity::integration::Model>> {
     use entity::integration::{Column, of};
     let asked = [IntegrationState::Active, IntegrationState::Degraded, IntegrationState::Failing];

@@ -8,6 +8,7 @@ mod channels;
 mod health;
 mod retention;
 
+use domain::{Id, ids};
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use entity::DatabaseError;
@@ -63,7 +64,7 @@ impl Reconciler {
 
 /// Every tenant: reconcilers walk over them one by one.
 #[expect(clippy::disallowed_methods, reason = "reconcilers serve every tenant")]
-async fn tenants(services: &Services) -> Result<Vec<uuid::Uuid>, DatabaseError> {
+async fn tenants(services: &Services) -> Result<Vec<Id<ids::Tenant>>, DatabaseError> {
     use sea_orm::EntityTrait;
     let rows = entity::tenant::Entity::find().all(services.store.installation()).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())

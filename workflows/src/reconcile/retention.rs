@@ -5,7 +5,7 @@
 //! next round. Live runs are never touched.
 
 use chrono::Duration;
-use domain::{Timestamp, state::RunStatus};
+use domain::{Id, Timestamp, ids, state::RunStatus};
 use entity::DatabaseError;
 use sea_orm::{ConnectionTrait, DatabaseBackend, Statement, Value};
 use services::Services;
@@ -53,7 +53,7 @@ async fn runs(services: &Services) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-async fn of_tenant(services: &Services, tenant: Uuid, left: &mut usize) -> services::Result<()> {
+async fn of_tenant(services: &Services, tenant: Id<ids::Tenant>, left: &mut usize) -> services::Result<()> {
     let now = services.now();
     let events: Value = first_id_at(now - services.settings.keep_events).into();
     // A consent may lie in its session for as long as the permission takes to spread at the provider.

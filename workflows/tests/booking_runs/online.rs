@@ -1,7 +1,7 @@
 //! Online meetings of bookings: at once, a moment later, never, and not at all.
 
 use chrono::Duration;
-use domain::provider::Capabilities;
+use domain::{Id, ids, provider::Capabilities};
 use providers::OnlineMeeting;
 use services::{Change, bookings::NewBooking, change::ConnectionChange};
 
@@ -18,14 +18,14 @@ fn ready() -> OnlineMeeting {
 }
 
 /// Books an online meeting of one person; returns the booking's id.
-async fn book(app: &App) -> uuid::Uuid {
+async fn book(app: &App) -> Id<ids::Booking> {
     let organiser = app.setup.person(&[]).await;
     let new = NewBooking { online_meeting: true, ..booking(organiser, at(10, 0), at(11, 0)) };
     app.book(new).await.booking.id
 }
 
 /// What became of the meeting, and where it is joined.
-async fn meeting(app: &App, id: uuid::Uuid) -> (String, String, Option<String>) {
+async fn meeting(app: &App, id: Id<ids::Booking>) -> (String, String, Option<String>) {
     let row = app.booking(id).await;
     (row.state, row.online_meeting.unwrap_or_default(), row.online_meeting_url)
 }
@@ -120,7 +120,7 @@ pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held
             capabilities: Some(capabilities),
             ..ConnectionChange::default()
         };
-        let tenant = app.setup.tenant.uuid();
+        let tenant = app.setup.tenant;
         app.setup.services.write(tenant, "test", vec![Change::Connection(change)]).await.unwrap();
     };
     permit(false).await;

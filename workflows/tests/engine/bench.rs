@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    Caller, CallerKind, Clock, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp,
+    Caller, CallerKind, Clock, Id, Ids, Permission, SharedClock, StandardRole, TestClock, Timestamp, ids,
     state::Lane,
 };
 use entity::{Logins, Store};
@@ -14,14 +14,13 @@ use queue::jobs::{self, NewRun};
 use sea_orm::{ConnectionTrait, Statement};
 use services::{Services, Settings, Vault, grants::Connectors};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Flow};
 
 pub struct Bench {
     pub services: Services,
     pub engine: Engine,
     pub clock: TestClock,
-    pub tenant: Uuid,
+    pub tenant: Id<ids::Tenant>,
     pub url: String,
     pub statements: Arc<AtomicU64>,
     _folder: tempfile::TempDir,
@@ -93,7 +92,7 @@ async fn database(ids: &Ids) -> String {
     format!("{base}/{name}")
 }
 
-pub async fn new_tenant(services: &Services) -> Uuid {
+pub async fn new_tenant(services: &Services) -> Id<ids::Tenant> {
     let key = format!("muster_{}", services.ids.secret());
     services.keys().ensure_first(Some(&key), "test").await.unwrap();
     let caller = services.access().authenticate(Some(&format!("Bearer {key}")), None).await.unwrap().caller;
@@ -122,7 +121,7 @@ pub fn number(name: &str) -> Option<u64> {
 }
 
 /// The ids that a statement over the engine's tables answers.
-pub async fn column(bench: &Bench, sql: &str) -> Vec<Uuid> {
+pub async fn column(bench: &Bench, sql: &str) -> Vec<Id<ids::Run>> {
     let engine = bench.services.store.engine();
     let rows =
         engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
@@ -130,17 +129,17 @@ pub async fn column(bench: &Bench, sql: &str) -> Vec<Uuid> {
 }
 
 /// An administrator of a tenant.
-pub fn admin(tenant: Uuid) -> domain::Allowed {
-    let kind = CallerKind::User(Id::from_uuid(tenant));
+pub fn admin(tenant: Id<ids::Tenant>) -> domain::Allowed {
+    let kind = CallerKind::User(tenant.any().of());
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller { kind, tenant: Some(Id::from_uuid(tenant)), permissions };
+    let caller = Caller { kind, tenant: Some(tenant), permissions };
     caller.allow(Permission::BookingEdit).unwrap()
 }
 
 /// A run that somebody wants.
 pub fn wanted(
-    id: Uuid,
-    tenant: Uuid,
+    id: Id<ids::Run>,
+    tenant: Id<ids::Tenant>,
     workflow: &'static str,
     key: String,
     memory: serde_json::Value,
@@ -150,7 +149,7 @@ pub fn wanted(
         tenant,
         workflow,
         business_key: key,
-        subject: id,
+        subject: id.any(),
         asked_by: "test".to_owned(),
         lane: Lane::Bulk,
         memory,
@@ -158,8 +157,8 @@ pub fn wanted(
 }
 
 impl Bench {
-    pub async fn enqueue(&self, tenant: Uuid, mode: &str) -> Uuid {
-        let id = self.services.ids.uuid();
+    pub async fn enqueue(&self, tenant: Id<ids::Tenant>, mode: &str) -> Id<ids::Run> {
+        let id = self.services.ids.make();
         let run = wanted(id, tenant, "toy", id.to_string(), serde_json::json!({ "mode": mode }));
         let txn = self.services.store.write(tenant).await.unwrap();
         let hints = jobs::enqueue(&txn, &[run], self.services.now()).await.unwrap();
@@ -169,14 +168,14 @@ impl Bench {
         id
     }
 
-    pub async fn signal(&self, run: Uuid) -> bool {
+    pub async fn signal(&self, run: Id<ids::Run>) -> bool {
         let mut tx = self.services.begin(self.tenant).await.unwrap();
         let reached = tx.signal(run, "bell", ()).await.unwrap();
         tx.commit().await.unwrap();
         reached
     }
 
-    pub async fn run(&self, id: Uuid) -> entity::run::Model {
+    pub async fn run(&self, id: Id<ids::Run>) -> entity::run::Model {
         let txn = self.services.store.read(self.tenant).await.unwrap();
         entity::run::one(self.tenant, id).one(&txn).await.unwrap().unwrap()
     }

@@ -62,7 +62,7 @@ async fn orders_of_any_number_are_one_statement() {
     let bench = crate::bench(true).await;
     for size in [1, 7, 128] {
         let run = |_| {
-            let id = bench.services.ids.uuid();
+            let id = bench.services.ids.make();
             crate::bench::wanted(id, bench.tenant, "toy", id.to_string(), json!({}))
         };
         let runs: Vec<_> = (0..size).map(run).collect();
@@ -90,7 +90,7 @@ async fn a_run_is_found_by_its_id_on_tables_without_statistics() {
         .unwrap();
     for mode in ["force_generic_plan", "force_custom_plan"] {
         owner.execute_unprepared(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
-        let id = bench.tenant;
+        let id = bench.tenant.uuid();
         let explain = format!("EXPLAIN EXECUTE ask ('{id}', '{id}')");
         let rows =
             owner.query_all_raw(Statement::from_string(DatabaseBackend::Postgres, explain)).await.unwrap();

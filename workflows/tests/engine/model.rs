@@ -46,7 +46,7 @@ mod work;
 
 use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData, rc::Rc, time::Duration};
 
-use domain::{Clock, Id};
+use domain::{Clock, Id, ids};
 use entity::Store;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
@@ -55,7 +55,6 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, Statement, prelude::*,
 };
 use tokio::runtime::Runtime;
-use uuid::Uuid;
 use workflows::engine::{ClaimedRun, CommitOutcome, Engine, Transition, commit_keeping};
 
 use self::{
@@ -73,7 +72,7 @@ struct Bed {
     owner: DatabaseConnection,
     engines: Vec<Engine>,
     stranger: Engine,
-    tenants: [Uuid; 2],
+    tenants: [Id<ids::Tenant>; 2],
 }
 
 thread_local! {
@@ -117,7 +116,7 @@ impl Bed {
 /// What the product has: the ids of the model's runs, and what each worker holds.
 struct Real<const POSTGRES: bool> {
     ground: Rc<Bed>,
-    runs: Vec<(Uuid, Uuid)>,
+    runs: Vec<(Id<ids::Run>, Id<ids::Tenant>)>,
     worker_states: Vec<(Vec<ClaimedRun>, Results)>,
 }
 
@@ -126,7 +125,7 @@ type Results = Vec<(ClaimedRun, Transition)>;
 struct Machine<const POSTGRES: bool>(PhantomData<()>);
 
 impl<const POSTGRES: bool> Real<POSTGRES> {
-    fn index(&self, run: Uuid) -> usize {
+    fn index(&self, run: Id<ids::Run>) -> usize {
         self.runs.iter().position(|(id, _)| *id == run).unwrap()
     }
 
@@ -137,7 +136,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
 
     async fn enqueue(&mut self, key: u8, memory: serde_json::Value) -> bool {
         let (services, tenant) = (&self.ground.bench.services, self.ground.tenants[usize::from(key) % 2]);
-        let id = services.ids.uuid();
+        let id = services.ids.make();
         let run = bench::wanted(id, tenant, "walk", key.to_string(), memory);
         let txn = services.store.write(tenant).await.unwrap();
         let ordered = !jobs::enqueue(&txn, &[run], services.now()).await.unwrap().is_empty();
@@ -199,7 +198,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         kept
     }
 
-    async fn signal(&self, (run, tenant): (Uuid, Uuid), name: &str) -> bool {
+    async fn signal(&self, (run, tenant): (Id<ids::Run>, Id<ids::Tenant>), name: &str) -> bool {
         let mut tx = self.ground.bench.services.begin(tenant).await.unwrap();
         let reached = tx.signal(run, name, ()).await.unwrap();
         tx.commit().await.unwrap();
@@ -260,8 +259,8 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
                 let (run, tenant) = self.runs[run % self.runs.len()];
                 let (runs, by) = (ground.bench.services.runs(), bench::admin(tenant));
                 let answered = match op {
-                    Op::Cancel { .. } => runs.cancel(&by, Id::from_uuid(run)).await,
-                    _ => runs.retry(&by, Id::from_uuid(run)).await,
+                    Op::Cancel { .. } => runs.cancel(&by, run).await,
+                    _ => runs.retry(&by, run).await,
                 };
                 assert_eq!(answered.is_ok(), *done, "{op:?}: {answered:?}");
             }
@@ -299,7 +298,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         stored
     }
 
-    async fn jobs(&self) -> BTreeMap<Uuid, Job> {
+    async fn jobs(&self) -> BTreeMap<Id<ids::Run>, Job> {
         let engine = self.ground.engine();
         let sql = "SELECT run_id, due_at, lease_until, offered_at, epoch, attempt, crashes, first_crash_at, wakes FROM job";
         let rows =
@@ -323,7 +322,7 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
     /// The history of one run and the numbers that its steps wrote into the audit log.
     async fn told(
         &self,
-        (run, tenant): (Uuid, Uuid),
+        (run, tenant): (Id<ids::Run>, Id<ids::Tenant>),
     ) -> (Vec<(i64, String, String, Option<String>, i32)>, Vec<u64>) {
         let txn = self.ground.bench.services.store.read(tenant).await.unwrap();
         let lines = entity::run_history::of(tenant).filter(entity::run_history::Column::RunId.eq(run));

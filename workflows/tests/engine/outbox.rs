@@ -15,13 +15,12 @@ use std::{
     time::Duration,
 };
 
-use domain::TestClock;
+use domain::{AnyId, Id, TestClock, ids};
 use entity::{Logins, Store};
 use futures::future::join_all;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
 use services::{Services, Tx, events::topic};
-use uuid::Uuid;
 
 use crate::bench::{self, Bench};
 
@@ -44,11 +43,11 @@ fn portion() -> usize {
 }
 
 /// Writes something, so that the database gives the transaction its place in the order of all.
-async fn write_something(services: &Services, tx: &mut Tx) -> Uuid {
-    let id = services.ids.uuid();
-    let run = bench::wanted(id, tx.tenant(), "toy", id.to_string(), serde_json::json!({ "mode": "" }));
+async fn write_something(services: &Services, tx: &mut Tx) -> AnyId {
+    let id: Id<ids::Run> = services.ids.make();
+    let run = bench::wanted(id, tx.tenant(), "toy", id.uuid().to_string(), serde_json::json!({ "mode": "" }));
     assert_eq!(jobs::enqueue(tx.conn(), &[run], tx.now()).await.unwrap().len(), 1);
-    id
+    id.any()
 }
 
 /// Lets others go first for a while.
@@ -60,13 +59,17 @@ async fn dawdle(services: &Services, tx: &Tx) {
 }
 
 /// Writers that commit late and out of order, and now and then not at all. Returns what was committed.
-async fn write_at_once(services: &Services, tenant: Uuid) -> BTreeSet<Uuid> {
+async fn write_at_once(services: &Services, tenant: Id<ids::Tenant>) -> BTreeSet<AnyId> {
     let writer = async |writer: usize| {
         let mut committed = Vec::new();
         for n in 0..each() {
             let mut tx = services.begin(tenant).await.unwrap();
             let early = (writer + n).is_multiple_of(2);
-            let subject = if early { write_something(services, &mut tx).await } else { services.ids.uuid() };
+            let subject = if early {
+                write_something(services, &mut tx).await
+            } else {
+                AnyId::from_uuid(services.ids.uuid())
+            };
             tx.event(topic::RUN, subject);
             dawdle(services, &tx).await;
             if (writer + n) % 10 == 9 {
@@ -83,8 +86,8 @@ async fn write_at_once(services: &Services, tenant: Uuid) -> BTreeSet<Uuid> {
 /// What a reader keeps, whatever happens to it: the last event it has dealt with.
 #[derive(Default)]
 struct Kept {
-    cursor: Mutex<Uuid>,
-    heard: Mutex<BTreeMap<Uuid, usize>>,
+    cursor: Mutex<Id<ids::Event>>,
+    heard: Mutex<BTreeMap<AnyId, usize>>,
     /// Events that came after one whose id is greater.
     late: AtomicUsize,
 }
@@ -116,7 +119,7 @@ impl Kept {
 async fn an_event_that_is_committed_late_is_not_skipped() {
     let bench = bench::still(true, Vec::new()).await;
     let (by, services) = (bench.admin(), wide(&bench).await);
-    let since = async |cursor: Uuid| {
+    let since = async |cursor: Id<ids::Event>| {
         let events = services.events().since(&by, topic::RUN, cursor, 10).await.unwrap();
         events.into_iter().map(|event| (event.id, event.subject)).collect::<Vec<_>>()
     };
@@ -128,10 +131,10 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
     let second = write_something(&services, &mut quick).await;
     quick.event(topic::RUN, second);
     quick.commit().await.unwrap();
-    let before = since(Uuid::nil()).await;
+    let before = since(Id::nil()).await;
     late.commit().await.unwrap();
-    let cursor = before.last().map_or(Uuid::nil(), |(id, _)| *id);
-    let mut read: Vec<(Uuid, Uuid)> = before;
+    let cursor = before.last().map_or(Id::nil(), |(id, _)| *id);
+    let mut read: Vec<(Id<ids::Event>, AnyId)> = before;
     let both = async {
         while read.len() < 2 {
             read.extend(since(read.last().map_or(cursor, |(id, _)| *id)).await);
@@ -147,7 +150,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let by = bench.admin();
     let tell = async |services: &Services| {
         let mut tx = services.begin(bench.tenant).await.unwrap();
-        let subject = services.ids.uuid();
+        let subject = AnyId::from_uuid(services.ids.uuid());
         tx.event(topic::RUN, subject);
         tx.commit().await.unwrap();
         subject
@@ -159,7 +162,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     let restarted = bench::services(store, Arc::new(bench.clock.clone()));
     let third = tell(&restarted).await;
     assert!(third < first, "the danger is there");
-    let (mut cursor, mut read) = (Uuid::nil(), Vec::new());
+    let (mut cursor, mut read) = (Id::nil(), Vec::new());
     let all = async {
         while read.len() < 3 {
             for event in bench.services.events().since(&by, topic::RUN, cursor, 1).await.unwrap() {
@@ -170,7 +173,7 @@ async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
     };
     tokio::time::timeout(Duration::from_mins(1), all).await.expect("all three are read");
     assert_eq!(read, [first, second, third]);
-    assert_eq!(bench.services.events().since(&by, topic::BOOKING, Uuid::nil(), 9).await.unwrap(), []);
+    assert_eq!(bench.services.events().since(&by, topic::BOOKING, Id::nil(), 9).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -207,12 +210,12 @@ async fn no_event_is_lost_to_readers_that_die_while_writers_commit_late() {
 async fn every_committed_order_is_claimed_once_though_relays_die() {
     let bench = bench::still(true, Vec::new()).await;
     let services = wide(&bench).await;
-    let (claimed, lost) = (Mutex::new(BTreeMap::<Uuid, usize>::new()), AtomicUsize::new(0));
+    let (claimed, lost) = (Mutex::new(BTreeMap::<Id<ids::Run>, usize>::new()), AtomicUsize::new(0));
     let written = AtomicUsize::new(usize::MAX);
     let write = async {
         let mut all = write_at_once(&services, bench.tenant).await;
         let runs = bench::column(&bench, "SELECT id FROM run").await;
-        all.retain(|id| runs.contains(id));
+        all.retain(|id| runs.contains(&id.of()));
         written.store(all.len(), Ordering::Relaxed);
         all
     };
@@ -228,7 +231,7 @@ async fn every_committed_order_is_claimed_once_though_relays_die() {
                 lost.fetch_add(hints.len(), Ordering::Relaxed);
                 continue;
             }
-            let runs: Vec<Uuid> = hints.iter().map(|hint| hint.run).collect();
+            let runs: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
             let node = format!("relay {relay}");
             for claim in jobs::claim(engine, &clock, &node, &runs, Duration::from_secs(15)).await.unwrap() {
                 *claimed.lock().unwrap().entry(claim.run).or_default() += 1;
@@ -239,7 +242,7 @@ async fn every_committed_order_is_claimed_once_though_relays_die() {
     let both = tokio::time::timeout(Duration::from_mins(5), async { tokio::join!(write, relays) }).await;
     let (all, _) = both.expect("every order is claimed");
     let claimed = claimed.lock().unwrap().clone();
-    assert_eq!(claimed.keys().copied().collect::<BTreeSet<_>>(), all);
+    assert_eq!(claimed.keys().map(|run| run.any()).collect::<BTreeSet<_>>(), all);
     assert!(claimed.values().all(|times| *times == 1), "no order is claimed twice");
     assert!(lost.load(Ordering::Relaxed) > 0, "no hint was lost: nothing was proven");
 }

@@ -1,11 +1,10 @@
 //! What is over goes by policy, what lives stays.
 
-use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+use domain::{AccessLevel, Id, ProviderKind, ids, state::IntegrationState};
 use queue::jobs;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, Statement,
 };
-use uuid::Uuid;
 use workflows::reconcile::Reconciler;
 
 use crate::bench::{Bench, wanted};
@@ -20,13 +19,13 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
     let lines = async || {
         let txn = bench.services.store.read(bench.tenant).await.unwrap();
         let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
-        let mut runs: Vec<Uuid> = history.iter().map(|line| line.run_id).collect();
+        let mut runs: Vec<Id<ids::Run>> = history.iter().map(|line| line.run_id).collect();
         runs.sort_unstable();
         runs.dedup();
         let events = entity::event_log::of(bench.tenant).all(&txn).await.unwrap();
         (runs, events.len())
     };
-    let sorted = |mut runs: Vec<Uuid>| {
+    let sorted = |mut runs: Vec<Id<ids::Run>>| {
         runs.sort_unstable();
         runs
     };
@@ -59,7 +58,7 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
     let ids = &bench.services.ids;
     let now = bench.services.now();
     let integration = entity::integration::Model {
-        id: ids.uuid(),
+        id: ids.make(),
         tenant_id: bench.tenant,
         provider: ProviderKind::CalDav.to_string(),
         name: "Office".to_owned(),
@@ -82,22 +81,22 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
     };
     let keep = now + chrono::Duration::days(60);
     let new = |_| {
-        let id = ids.uuid();
+        let id = ids.make();
         wanted(id, bench.tenant, "toy", id.to_string(), serde_json::json!({ "mode": "done" }))
     };
     let runs: Vec<_> = (0..MANY).map(new).collect();
     let repeated = (0..2 * MANY).map(|n| entity::idempotency::Model {
-        id: ids.uuid(),
+        id: ids.make(),
         tenant_id: bench.tenant,
         field: "createBooking".to_owned(),
         caller: "test".to_owned(),
         key: n.to_string(),
         parameters: vec![0],
-        entity: ids.uuid(),
+        entity: domain::AnyId::from_uuid(ids.uuid()),
         expires_at: if n < MANY { now } else { keep },
     });
     let sessions = (0..2 * MANY).map(|n| entity::connect_session::Model {
-        id: ids.uuid(),
+        id: ids.make(),
         tenant_id: bench.tenant,
         link_id: None,
         user_id: None,

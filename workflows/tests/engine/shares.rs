@@ -1,5 +1,6 @@
 //! A tenant works on no more runs at a time than its share, however many places are free.
 
+use domain::{Id, ids};
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
@@ -9,7 +10,6 @@ use entity::{Logins, Store};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Next, Outcome, Step, StepContext, nothing};
 
 use crate::bench::{self, new_tenant};
@@ -27,13 +27,15 @@ struct Memory {
 }
 
 /// The tenants of the steps that have begun, in their order.
-static BEGUN: LazyLock<watch::Sender<Vec<Uuid>>> = LazyLock::new(|| watch::Sender::new(Vec::new()));
+static BEGUN: LazyLock<watch::Sender<Vec<Id<ids::Tenant>>>> =
+    LazyLock::new(|| watch::Sender::new(Vec::new()));
 /// Steps that may end.
 static ENDS: Semaphore = Semaphore::const_new(0);
 /// How many steps of a tenant are under way, and the most there were.
-static UNDER_WAY: LazyLock<Mutex<HashMap<Uuid, (usize, usize)>>> = LazyLock::new(Mutex::default);
+type StepCounts = HashMap<Id<ids::Tenant>, (usize, usize)>;
+static UNDER_WAY: LazyLock<Mutex<StepCounts>> = LazyLock::new(Mutex::default);
 
-fn count(tenant: Uuid, change: impl FnOnce(&mut (usize, usize))) {
+fn count(tenant: Id<ids::Tenant>, change: impl FnOnce(&mut (usize, usize))) {
     change(UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default());
 }
 
@@ -61,7 +63,7 @@ async fn a_tenants_bulk_runs_take_no_more_than_its_share(postgres: bool) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     engine.start(&tracker, &stop, 4);
     let mut begun = BEGUN.subscribe();
-    let of = |begun: &[Uuid], tenant| begun.iter().filter(|one| **one == tenant).count();
+    let of = |begun: &[Id<ids::Tenant>], tenant| begun.iter().filter(|one| **one == tenant).count();
     begun.wait_for(|begun| of(begun, busy) > 0 && of(begun, other) > 0).await.unwrap();
     assert_eq!(of(&BEGUN.borrow(), busy), 1, "three places are free, and none of them for this tenant");
     ENDS.add_permits(4);

@@ -5,14 +5,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
 use domain::{
-    Clock, TestClock, TimeRange, Timestamp,
+    Clock, Id, TestClock, TimeRange, Timestamp, ids,
     slots::{Span, WorkingHours},
 };
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
 use serde::{Deserialize, Serialize};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::engine::{Engine, Flow, Next, Outcome, Step, StepContext, StepError, commit, nothing};
 
 use crate::bench::{self, Bench, Wrong};
@@ -118,11 +117,11 @@ async fn hang(
     from: Timestamp,
     last: Timestamp,
     each: usize,
-) -> BTreeMap<Uuid, Vec<Timestamp>> {
+) -> BTreeMap<Id<ids::Run>, Vec<Timestamp>> {
     let mut due = BTreeMap::new();
     let mut runs = Vec::new();
     for daily in DAILY.iter().flat_map(|daily| std::iter::repeat_n(daily, each)) {
-        let id = bench.services.ids.uuid();
+        let id = bench.services.ids.make();
         let bell = Bell { zone: daily.zone.to_string(), wall: daily.wall(), last, until: None };
         runs.push(bench::wanted(id, bench.tenant, "alarm", id.to_string(), serde_json::json!(bell)));
         due.insert(id, daily.all(from, last).collect());
@@ -134,12 +133,12 @@ async fn hang(
 }
 
 /// When each run made its steps.
-async fn steps(bench: &Bench) -> BTreeMap<Uuid, Vec<Timestamp>> {
+async fn steps(bench: &Bench) -> BTreeMap<Id<ids::Run>, Vec<Timestamp>> {
     let engine = bench.services.store.engine();
     let sql = "SELECT run_id, at FROM run_history ORDER BY run_id, revision";
     let rows =
         engine.query_all_raw(Statement::from_string(engine.get_database_backend(), sql)).await.unwrap();
-    let mut steps: BTreeMap<Uuid, Vec<Timestamp>> = BTreeMap::new();
+    let mut steps: BTreeMap<Id<ids::Run>, Vec<Timestamp>> = BTreeMap::new();
     for row in rows {
         steps.entry(row.try_get("", "run_id").unwrap()).or_default().push(row.try_get("", "at").unwrap());
     }
@@ -230,8 +229,8 @@ async fn after_an_outage_the_oldest_come_first(bench: Bench) {
     for chunk in expected.chunks(64) {
         let engine = bench.services.store.engine();
         let hints = jobs::sweep(engine, clock, None, 64).await.unwrap();
-        let mut offered: Vec<Uuid> = hints.iter().map(|hint| hint.run).collect();
-        let mut oldest: Vec<Uuid> = chunk.iter().map(|(_, run)| *run).collect();
+        let mut offered: Vec<Id<ids::Run>> = hints.iter().map(|hint| hint.run).collect();
+        let mut oldest: Vec<Id<ids::Run>> = chunk.iter().map(|(_, run)| *run).collect();
         offered.sort_unstable();
         oldest.sort_unstable();
         assert_eq!(offered, oldest);
@@ -307,8 +306,8 @@ mod wrong_clocks {
         bench::at(true, clock, Arc::new(Wrong(hours)), vec![Box::new(Sleeper)]).await
     }
 
-    async fn enqueue(bench: &Bench, night: Night) -> Uuid {
-        let id = bench.services.ids.uuid();
+    async fn enqueue(bench: &Bench, night: Night) -> Id<ids::Run> {
+        let id = bench.services.ids.make();
         let run = bench::wanted(id, bench.tenant, "sleeper", id.to_string(), serde_json::json!(night));
         let txn = bench.services.store.write(bench.tenant).await.unwrap();
         jobs::enqueue(&txn, &[run], bench.services.now()).await.unwrap();

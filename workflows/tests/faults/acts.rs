@@ -1,7 +1,7 @@
 //! What people do: the administrator before the connect page, whoever books, and the rooms.
 
 use chrono::Duration;
-use domain::{AccessLevel, Id, ProviderKind, TimeRange, Timestamp, state::IntegrationState};
+use domain::{AccessLevel, Id, ProviderKind, TimeRange, Timestamp, ids, state::IntegrationState};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, Statement};
 use services::{
     bookings::{NewBooking, NewTime},
@@ -10,7 +10,6 @@ use services::{
     links::NewLink,
     users::NewUser,
 };
-use uuid::Uuid;
 
 use crate::{fake_provider::SERVICE, setup::Setup};
 
@@ -43,7 +42,7 @@ impl Setup {
     /// The integration's row.
     pub async fn integration(&self) -> entity::integration::Model {
         let id = self.notes().integration;
-        let rows = self.services.integrations().by_ids(self.tenant.uuid(), &[id]).await.unwrap();
+        let rows = self.services.integrations().by_ids(self.tenant, &[id]).await.unwrap();
         rows.into_iter().next().unwrap()
     }
 
@@ -52,26 +51,27 @@ impl Setup {
         if name != "consented" {
             return serde_json::Value::Null;
         }
-        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
+        let txn = self.services.store.read(self.tenant).await.unwrap();
         let sql = "SELECT id FROM connect_session ORDER BY created_at DESC LIMIT 1";
         let statement = Statement::from_string(txn.get_database_backend(), sql);
-        let session: Uuid = txn.query_one_raw(statement).await.unwrap().unwrap().try_get("", "id").unwrap();
+        let session: Id<ids::ConnectSession> =
+            txn.query_one_raw(statement).await.unwrap().unwrap().try_get("", "id").unwrap();
         let server = "https://calendar.acme.example/";
         serde_json::json!({ "session": session, "by": "muster", "server": server })
     }
 
     /// The signals that wait for a run.
-    pub async fn signals_of(&self, run: Uuid) -> Vec<Uuid> {
-        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
-        let rows = entity::signal::of(self.tenant.uuid()).filter(entity::signal::Column::RunId.eq(run));
+    pub async fn signals_of(&self, run: Id<ids::Run>) -> Vec<Id<ids::Row>> {
+        let txn = self.services.store.read(self.tenant).await.unwrap();
+        let rows = entity::signal::of(self.tenant).filter(entity::signal::Column::RunId.eq(run));
         rows.all(&txn).await.unwrap().into_iter().map(|signal| signal.id).collect()
     }
 
     /// The live runs of a workflow.
-    pub async fn live(&self, workflow: &str) -> Vec<Uuid> {
+    pub async fn live(&self, workflow: &str) -> Vec<Id<ids::Run>> {
         use entity::run::{Column, of};
-        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
-        let rows = of(self.tenant.uuid()).filter(Column::Workflow.eq(workflow));
+        let txn = self.services.store.read(self.tenant).await.unwrap();
+        let rows = of(self.tenant).filter(Column::Workflow.eq(workflow));
         let rows = rows.filter(Column::FinishedAt.is_null()).all(&txn).await.unwrap();
         rows.into_iter().map(|run| run.id).collect()
     }
@@ -81,7 +81,7 @@ impl Setup {
         let link = NewLink {
             email: "admin@acme.example".to_owned(),
             return_url: None,
-            integration: Some(Id::from_uuid(self.notes().integration)),
+            integration: Some(self.notes().integration),
             roles: Vec::new(),
         };
         let (_, url) = self.services.links().invite(&self.admin(), link).await.unwrap();
@@ -149,22 +149,22 @@ impl Setup {
     }
 
     /// The mailbox with this address.
-    pub async fn mailbox(&self, address: &str) -> Uuid {
+    pub async fn mailbox(&self, address: &str) -> Id<ids::Connection> {
         use entity::connection::{Column, of};
-        let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
-        of(self.tenant.uuid()).filter(Column::Address.eq(address)).one(&txn).await.unwrap().unwrap().id
+        let txn = self.services.store.read(self.tenant).await.unwrap();
+        of(self.tenant).filter(Column::Address.eq(address)).one(&txn).await.unwrap().unwrap().id
     }
 
     /// Books an hour for these people, the organiser first, and a room if it is named.
     pub async fn book(&self, people: &[usize], room: Option<&str>, from: i64) {
-        let users: Vec<_> = people.iter().map(|index| Id::from_uuid(self.notes().users[*index])).collect();
+        let users: Vec<_> = people.iter().map(|index| self.notes().users[*index]).collect();
         let rooms = match room {
             None => Vec::new(),
             Some(address) => {
                 use entity::room::{Column, of};
-                let txn = self.services.store.read(self.tenant.uuid()).await.unwrap();
-                let row = of(self.tenant.uuid()).filter(Column::Address.eq(address)).one(&txn).await;
-                vec![Id::from_uuid(row.unwrap().unwrap().id)]
+                let txn = self.services.store.read(self.tenant).await.unwrap();
+                let row = of(self.tenant).filter(Column::Address.eq(address)).one(&txn).await;
+                vec![row.unwrap().unwrap().id]
             }
         };
         let new = NewBooking {
@@ -191,12 +191,12 @@ impl Setup {
     /// The last booking.
     pub async fn booking(&self) -> entity::booking::Model {
         let id = *self.notes().bookings.last().unwrap();
-        self.services.bookings().get(&self.admin(), Id::from_uuid(id)).await.unwrap()
+        self.services.bookings().get(&self.admin(), id).await.unwrap()
     }
 
     /// Moves the last booking.
     pub async fn move_to(&self, from: i64) {
-        let id = Id::from_uuid(self.booking().await.id);
+        let id = self.booking().await.id;
         let to = NewTime {
             start: at(from),
             end: at(from + 1),
@@ -210,7 +210,7 @@ impl Setup {
 
     /// Cancels the last booking.
     pub async fn cancel(&self) {
-        let id = Id::from_uuid(self.booking().await.id);
+        let id = self.booking().await.id;
         self.services.bookings().cancel(&self.admin(), id, "Sorry", "cancel").await.unwrap();
     }
 }

@@ -6,13 +6,12 @@ use std::{
 };
 
 use domain::{
-    TimeRange,
+    Id, TimeRange, ids,
     state::{BookingState, IntegrationState, RunStatus},
 };
 use sea_orm::{ConnectionTrait, QueryOrder, Statement};
 use serde_json::Value;
 use services::bookings::{effect_key, time_of};
-use uuid::Uuid;
 use workflows::Engine;
 
 use crate::setup::Setup;
@@ -45,7 +44,7 @@ pub struct Left {
 impl Left {
     /// Looks at a world.
     pub async fn by(setup: &Setup) -> Self {
-        let tenant = setup.tenant.uuid();
+        let tenant = setup.tenant;
         let txn = setup.services.store.read(tenant).await.unwrap();
         macro_rules! all {
             ($table:ident by $column:ident) => {
@@ -98,13 +97,13 @@ impl Left {
     }
 
     /// The runs that stand until a person looks at them.
-    pub fn parked(&self) -> Vec<Uuid> {
+    pub fn parked(&self) -> Vec<Id<ids::Run>> {
         let parked = self.runs.iter().filter(|run| run.status == RunStatus::Quarantined.as_str());
         parked.map(|run| run.id).collect()
     }
 
     /// Every run.
-    pub fn runs(&self) -> impl Iterator<Item = Uuid> {
+    pub fn runs(&self) -> impl Iterator<Item = Id<ids::Run>> {
         self.runs.iter().map(|run| run.id)
     }
 
@@ -176,7 +175,7 @@ impl Left {
         text
     }
 
-    fn address(&self, connection: Uuid) -> &str {
+    fn address(&self, connection: Id<ids::Connection>) -> &str {
         self.connections.iter().find(|row| row.id == connection).map_or("?", |row| row.address.as_str())
     }
 

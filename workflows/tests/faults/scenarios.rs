@@ -3,10 +3,7 @@
 //! What people and rooms do depends on what they see, never on the number of attempts: a scenario must end in the same
 //! way whatever faults are planted on its way.
 
-use domain::{
-    Id,
-    state::{Answer, BookingState, IntegrationState},
-};
+use domain::state::{Answer, BookingState, IntegrationState};
 use providers::ErrorKind;
 
 use crate::{
@@ -182,7 +179,7 @@ impl Scenario {
                 fake_provider.relent(LATECOMERS[0]);
                 fake_provider.lock_for_writing(LATECOMERS[0]);
                 if self == Self::CampaignRetried {
-                    let integration = Id::from_uuid(setup.notes().integration);
+                    let integration = setup.notes().integration;
                     fake_provider.refuse("*", CARL, out_of_scope());
                     setup.services.campaigns().start(&setup.admin(), integration).await.unwrap();
                     settle().await;
@@ -238,7 +235,7 @@ impl Scenario {
     /// Performs the call that starts the scenario's workflow.
     pub async fn begin(self, setup: &Setup) {
         let (services, admin, fake_provider) = (&setup.services, setup.admin(), &setup.fake_provider);
-        let integration = Id::from_uuid(setup.notes().integration);
+        let integration = setup.notes().integration;
         match self {
             Self::Connect | Self::Spreading | Self::Declined | Self::Expired | Self::Unproven => {
                 match self {
@@ -269,7 +266,7 @@ impl Scenario {
             Self::Campaign => drop(services.campaigns().start(&admin, integration).await.unwrap()),
             Self::CampaignRetried => {
                 let all = services.campaigns().list(&admin, services::PageArgs::default()).await.unwrap();
-                let last = Id::from_uuid(all.items.iter().map(|campaign| campaign.id).max().unwrap());
+                let last = all.items.iter().map(|campaign| campaign.id).max().unwrap();
                 services.campaigns().retry(&admin, last).await.unwrap();
             }
             Self::Activate | Self::ActivateGone | Self::ActivateLost => {
@@ -278,7 +275,7 @@ impl Scenario {
                     Self::ActivateLost => fake_provider.refuse("*", "*", lost()),
                     _ => {}
                 }
-                let mailbox = Id::from_uuid(setup.mailbox(ANNA).await);
+                let mailbox = setup.mailbox(ANNA).await;
                 services.connections().activate(&admin, mailbox).await.unwrap();
             }
             other => other.begin_booking(setup).await,
@@ -306,11 +303,11 @@ impl Scenario {
             Self::SlotLost => {
                 use entity::run::{Column, of};
                 use sea_orm::{ColumnTrait, QueryFilter};
-                let txn = setup.services.store.read(setup.tenant.uuid()).await.unwrap();
-                let moves = of(setup.tenant.uuid()).filter(Column::Workflow.eq("move_booking"));
+                let txn = setup.services.store.read(setup.tenant).await.unwrap();
+                let moves = of(setup.tenant).filter(Column::Workflow.eq("move_booking"));
                 let run = moves.one(&txn).await.unwrap().unwrap();
                 drop(txn);
-                setup.services.runs().retry(&setup.admin(), Id::from_uuid(run.id)).await.unwrap();
+                setup.services.runs().retry(&setup.admin(), run.id).await.unwrap();
             }
             Self::Cancel => setup.cancel().await,
             Self::CancelRefused => {

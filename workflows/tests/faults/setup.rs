@@ -15,7 +15,6 @@ use entity::{Logins, Store};
 use sea_orm::ConnectionTrait;
 use services::{Services, Settings, Vault, grants::Connectors, tenants::NewTenant, users::NewUser};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use uuid::Uuid;
 use workflows::Engine;
 
 use crate::{
@@ -37,11 +36,11 @@ pub enum On {
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
     /// Users in the order of [`PEOPLE`].
-    pub users: Vec<Uuid>,
+    pub users: Vec<Id<ids::User>>,
     /// The integration, once there is one.
-    pub integration: Uuid,
+    pub integration: Id<ids::Integration>,
     /// Bookings in the order in which they were made.
-    pub bookings: Vec<Uuid>,
+    pub bookings: Vec<Id<ids::Booking>>,
     /// The cookie of the administrator's browser.
     pub cookie: String,
     /// What was done once.
@@ -150,8 +149,7 @@ impl Setup {
         owner.close().await.unwrap();
         let monday = "2026-06-01T06:00:00Z".parse().unwrap();
         let fake_provider = FakeProvider::default();
-        let mut setup =
-            Self::at(place, fake_provider, Id::from_uuid(Uuid::nil()), Notes::default(), monday, 1).await;
+        let mut setup = Self::at(place, fake_provider, Id::nil(), Notes::default(), monday, 1).await;
         setup.tenant = setup.organisation().await;
         for address in PEOPLE {
             let new = NewUser {
@@ -204,7 +202,7 @@ impl Setup {
             time_zone: None,
             language: None,
         };
-        let id = Id::from_uuid(self.services.tenants().create(&staff, new).await.unwrap().id);
+        let id = self.services.tenants().create(&staff, new).await.unwrap().id;
         self.services.tenants().set_feature(&staff, id, Feature::ServiceAccount, true).await.unwrap();
         id
     }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use domain::Id;
 use futures::{StreamExt, stream};
 use workflows::engine::{Retry, Row};
 
@@ -254,7 +253,7 @@ impl Walks {
             Worker::new(&setup, self.scenario, vec![(at.clone(), fault.clone())]).work_through().await;
             let parked = Left::by(&setup).await.parked();
             assert_eq!(parked.len(), 1, "{at:?}");
-            setup.services.runs().retry(&setup.admin(), Id::from_uuid(parked[0])).await.unwrap();
+            setup.services.runs().retry(&setup.admin(), parked[0]).await.unwrap();
             Worker::new(&setup, self.scenario, Vec::new()).work_through().await;
             let left = Left::by(&setup).await;
             let (text, wrongs) = (left.text(), left.wrongs(&setup.engine, HUMANS));

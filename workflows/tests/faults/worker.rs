@@ -6,11 +6,10 @@ use std::{
     time::Duration,
 };
 
-use domain::{Clock, Id, Timestamp};
+use domain::{Clock, Id, Timestamp, ids};
 use queue::{Hint, jobs};
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
-use uuid::Uuid;
 use workflows::engine::{ClaimedRun, CommitOutcome, Transition, commit, commit_keeping};
 
 use crate::{planted::InStep, scenarios::Scenario, setup::Setup};
@@ -298,7 +297,7 @@ impl<'a> Worker<'a> {
         match fault {
             Fault::Stop(_) => {
                 let runs = self.setup.services.runs();
-                runs.cancel(&self.setup.admin(), Id::from_uuid(run.id)).await.unwrap();
+                runs.cancel(&self.setup.admin(), run.id).await.unwrap();
             }
             Fault::Signal(name, _, times) => {
                 let payload = self.setup.payload(name).await;
@@ -321,8 +320,8 @@ impl Fault {
 }
 
 /// Sends a signal; `false` when the run is over.
-pub async fn signal(setup: &Setup, run: Uuid, name: &str, payload: &Value) -> bool {
-    let mut tx = setup.services.begin(setup.tenant.uuid()).await.unwrap();
+pub async fn signal(setup: &Setup, run: Id<ids::Run>, name: &str, payload: &Value) -> bool {
+    let mut tx = setup.services.begin(setup.tenant).await.unwrap();
     let reached = tx.signal(run, name, payload.clone()).await.unwrap();
     tx.commit().await.unwrap();
     reached

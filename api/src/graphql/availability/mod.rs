@@ -5,7 +5,6 @@ pub(super) mod input;
 use async_graphql::{Context, Description, ID, Object, SimpleObject};
 use domain::{Id, Permission, ids};
 use services::availability::{self as free, Query};
-use uuid::Uuid;
 
 use self::input::AvailabilityInput;
 use super::{
@@ -29,12 +28,12 @@ impl From<free::Holder> for Holder {
 }
 
 impl Holder {
-    fn user_id(&self) -> Option<Uuid> {
-        self.0.is_user().then(|| self.0.uuid())
+    fn user_id(&self) -> Option<Id<ids::User>> {
+        self.0.user()
     }
 
-    fn room_id(&self) -> Option<Uuid> {
-        self.0.room().map(Id::uuid)
+    fn room_id(&self) -> Option<Id<ids::Room>> {
+        self.0.room()
     }
 }
 
@@ -103,7 +102,7 @@ impl Slot {
 
     /// Rooms free at that time, if the search asked for any one of several rooms; otherwise empty.
     async fn rooms(&self, ctx: &Context<'_>) -> Option<Result<Vec<Room>>> {
-        let rooms = self.0.rooms.iter().map(|room: &Id<ids::Room>| ctx.loaders().rooms.load(room.uuid()));
+        let rooms = self.0.rooms.iter().map(|room: &Id<ids::Room>| ctx.loaders().rooms.load(*room));
         let rooms = futures::future::try_join_all(rooms).await;
         Some(rooms.map(|rooms| rooms.into_iter().flatten().map(Room::from).collect()))
     }

@@ -52,7 +52,7 @@ impl Booking {
 impl Booking {
     /// Identifier; starts with `bkg_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        format_id::<ids::Booking>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Title of the meeting.
@@ -197,7 +197,7 @@ impl Booking {
     }
 }
 
-connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| row.id);
+connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| row.id.uuid());
 
 /// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]

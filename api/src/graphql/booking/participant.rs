@@ -1,8 +1,8 @@
 //! Participants of a booking and their responses.
 
 use async_graphql::{Context, Description, Enum, Object};
+use domain::{Id, ids};
 use services::entity::booking_participant::Model;
-use uuid::Uuid;
 
 use crate::graphql::{
     enums::Answer,
@@ -34,7 +34,7 @@ pub struct Participant {
 
 impl Participant {
     /// A participant of a booking that this user organises.
-    pub(super) fn of(row: Model, organiser: Uuid) -> Self {
+    pub(super) fn of(row: Model, organiser: Id<ids::User>) -> Self {
         Self { organises: row.user_id == Some(organiser), row }
     }
 }

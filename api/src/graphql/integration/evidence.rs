@@ -1,7 +1,6 @@
 //! Evidence about an integration: verifications, accepted terms and service accounts.
 
 use async_graphql::{Description, ID, Object, SimpleObject};
-use domain::ids;
 use services::{
     entity::{service_account, terms_acceptance, verification as record},
     verification,
@@ -28,7 +27,7 @@ impl From<record::Model> for Verification {
 impl Verification {
     /// Identifier; starts with `ver_`.
     async fn id(&self) -> ID {
-        format_id::<ids::Verification>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Worst verdict among the checks, ignoring skipped ones; null if the stored value comes from a newer server
@@ -108,7 +107,7 @@ impl From<service_account::Model> for ServiceAccount {
 impl ServiceAccount {
     /// Identifier; starts with `svc_`.
     async fn id(&self) -> ID {
-        format_id::<ids::ServiceAccount>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Email address of the mailbox.

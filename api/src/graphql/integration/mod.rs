@@ -8,7 +8,6 @@ pub(super) mod room_rules;
 use async_graphql::{Context, Description, ID, Object};
 use domain::{Caller, Id, Permission, ids};
 use services::{PageArgs, Services, entity::integration::Model, integrations};
-use uuid::Uuid;
 
 pub use self::{change::IntegrationMutation, evidence::ServiceAccount};
 use self::{
@@ -41,7 +40,7 @@ impl From<Model> for Integration {
 impl Integration {
     /// Identifier; starts with `int_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        format_id::<ids::Integration>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Display name.
@@ -215,7 +214,7 @@ impl Integration {
     }
 }
 
-connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integrations", |row| row.id);
+connection!(Integration, Model, IntegrationConnection, IntegrationEdge, "integrations", |row| row.id.uuid());
 
 /// The integration with this id in the caller's tenant. Needs `CONNECTION_VIEW` or the right to connect.
 pub(super) async fn read(ctx: &Context<'_>, id: &ID) -> Result<Integration> {
@@ -233,7 +232,10 @@ pub(super) async fn visible(
 }
 
 /// An integration that another object refers to, with the same permissions as [`read`].
-pub(super) async fn referred(ctx: &Context<'_>, id: Option<Uuid>) -> Option<Result<Integration>> {
+pub(super) async fn referred(
+    ctx: &Context<'_>,
+    id: Option<Id<ids::Integration>>,
+) -> Option<Result<Integration>> {
     let id = id?;
     if let Err(failure) = sees_integrations(ctx.caller()) {
         return Some(Err(failure));

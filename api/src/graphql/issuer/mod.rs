@@ -3,7 +3,7 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Permission, ids, openid};
+use domain::{Permission, openid};
 use services::entity::{openid_identity, openid_issuer::Model};
 
 use super::{
@@ -30,7 +30,7 @@ impl From<Model> for OpenIdIssuer {
 impl OpenIdIssuer {
     /// Identifier; starts with `iss_`.
     async fn id(&self) -> ID {
-        format_id::<ids::OpenIdIssuer>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Display name.
@@ -101,7 +101,9 @@ impl OpenIdIssuer {
     }
 }
 
-connection!(OpenIdIssuer, Model, OpenIdIssuerConnection, OpenIdIssuerEdge, "OpenID issuers", |row| row.id);
+connection!(OpenIdIssuer, Model, OpenIdIssuerConnection, OpenIdIssuerEdge, "OpenID issuers", |row| row
+    .id
+    .uuid());
 
 /// The identity of a user at an OpenID issuer.
 #[derive(Description, Debug, Clone)]
@@ -117,12 +119,12 @@ impl From<openid_identity::Model> for OpenIdIdentity {
 impl OpenIdIdentity {
     /// Identifier of the linked user.
     async fn user_id(&self) -> ID {
-        format_id::<ids::User>(self.0.user_id)
+        format_id(self.0.user_id)
     }
 
     /// Identifier of the issuer where the identity exists.
     async fn issuer_id(&self) -> ID {
-        format_id::<ids::OpenIdIssuer>(self.0.issuer_id)
+        format_id(self.0.issuer_id)
     }
 
     /// The user's value of the issuer's `subjectClaim`.
@@ -142,7 +144,7 @@ connection!(
     OpenIdIdentityConnection,
     OpenIdIdentityEdge,
     "identities at an OpenID issuer",
-    |row| row.id
+    |row| row.id.uuid()
 );
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 mod change;
 
 use async_graphql::{Context, Description, ID, Object};
-use domain::{Caller, Permission, ids};
+use domain::{Caller, Id, Permission, ids};
 use services::{
     Services,
     entity::{connection, tenant_user::Model},
@@ -35,7 +35,7 @@ impl From<Model> for User {
 impl User {
     /// Identifier; starts with `usr_`.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        format_id::<ids::User>(self.0.id)
+        format_id(self.0.id)
     }
 
     /// Email address; unique within the tenant.
@@ -66,7 +66,7 @@ impl User {
 
     /// State of the user's calendar. Needs `USER_VIEW` unless the caller is that user.
     async fn calendar(&self, ctx: &Context<'_>) -> Option<Result<UserCalendar>> {
-        let mailboxes = ctx.loaders().mailboxes.load(self.0.id).await;
+        let mailboxes = ctx.loaders().mailboxes.load(self.0.id.any()).await;
         Some(mailboxes.map(|mailboxes| UserCalendar::best(mailboxes.unwrap_or_default())))
     }
 
@@ -81,7 +81,7 @@ impl User {
     }
 }
 
-connection!(User, Model, UserConnection, UserEdge, "users", |row| row.id);
+connection!(User, Model, UserConnection, UserEdge, "users", |row| row.id.uuid());
 
 /// How a user's calendar is connected.
 #[derive(Description)]
@@ -160,8 +160,8 @@ pub(super) async fn visible(
 }
 
 /// A user that another object refers to. Needs `USER_VIEW` unless the caller is that user.
-pub(super) async fn referred(ctx: &Context<'_>, id: Option<uuid::Uuid>) -> Option<Result<User>> {
-    let is_own = ctx.caller().allow_own().is_ok_and(|(_, own)| Some(own.uuid()) == id);
+pub(super) async fn referred(ctx: &Context<'_>, id: Option<Id<ids::User>>) -> Option<Result<User>> {
+    let is_own = ctx.caller().allow_own().is_ok_and(|(_, own)| Some(own) == id);
     null_if_missing(async {
         if id.is_some() && !is_own {
             ctx.caller().allow(Permission::UserView)?;

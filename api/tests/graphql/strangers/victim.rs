@@ -49,8 +49,8 @@ impl Victim {
             user.to_string(),
             integration.to_string(),
             room.to_string(),
-            Id::<ids::Role>::from_uuid(role.id).to_string(),
-            Id::<ids::ConnectLink>::from_uuid(link.id).to_string(),
+            role.id.to_string(),
+            link.id.to_string(),
             token.id.to_string(),
             issuer.to_string(),
         ];
@@ -62,7 +62,7 @@ impl Victim {
 
     /// Every row of the victim's, by table.
     pub async fn rows(&self, setup: &Setup) -> BTreeMap<String, Vec<String>> {
-        let txn = setup.services.store.read(self.tenant.uuid()).await.unwrap();
+        let txn = setup.services.store.read(self.tenant).await.unwrap();
         let all = async |sql: String| {
             let statement = Statement::from_string(DatabaseBackend::Sqlite, sql);
             txn.query_all_raw(statement).await.unwrap()

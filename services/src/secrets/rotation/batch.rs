@@ -1,8 +1,7 @@
 //! Seals the values of one column of one tenant again, a bounded number in each transaction.
 
-use domain::Id;
+use domain::{AnyId, Id, ids};
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Iterable, Statement, Value};
-use uuid::Uuid;
 
 use super::{KeyRing, Progress, ProgressSink, Report, Secrets, send_progress};
 use crate::{
@@ -16,7 +15,11 @@ const BATCH: usize = 200;
 const ATTEMPTS: usize = 20;
 
 /// Counts a tenant's values that are sealed with another key than the current one.
-pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: KeyId) -> Result<u64> {
+pub(crate) async fn outdated(
+    txn: &DatabaseTransaction,
+    tenant: Id<ids::Tenant>,
+    current: KeyId,
+) -> Result<u64> {
     let mut found = 0;
     for column in Column::iter().filter(|column| column.owner() == Owner::Tenant) {
         let (table, name) = column.name();
@@ -34,15 +37,15 @@ pub(crate) async fn outdated(txn: &DatabaseTransaction, tenant: Uuid, current: K
 
 /// A value to be sealed again.
 struct SealedValue {
-    id: Uuid,
-    bound_to: Uuid,
+    id: AnyId,
+    bound_to: AnyId,
     sealed: Vec<u8>,
 }
 
 /// Result of one transaction.
 struct BatchResult {
     /// The last row that was visited; `None` if there are no more.
-    last: Option<Uuid>,
+    last: Option<AnyId>,
     moved: usize,
     unreadable: usize,
 }
@@ -63,7 +66,7 @@ impl Secrets {
     /// Seals every value of a column again that is not sealed with the tenant's current data key.
     pub(super) async fn reseal(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         column: Column,
         ring: &KeyRing,
         report: &mut Report,
@@ -71,17 +74,14 @@ impl Secrets {
     ) -> Result<()> {
         let mut unreadable = 0;
         for pass in PASSES {
-            let mut after = Uuid::nil();
+            let mut after = AnyId::nil();
             unreadable = 0;
             loop {
                 let done = self.batch_in_peace(tenant, column, ring, after, pass).await?;
                 unreadable += done.unreadable;
                 if done.moved > 0 {
                     report.values += done.moved;
-                    send_progress(
-                        told,
-                        Progress::Values(Id::from_uuid(tenant), column.name().0, done.moved),
-                    )?;
+                    send_progress(told, Progress::Values(tenant, column.name().0, done.moved))?;
                 }
                 let Some(last) = done.last else { break };
                 after = last;
@@ -93,10 +93,10 @@ impl Secrets {
 
     async fn batch_in_peace(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         column: Column,
         ring: &KeyRing,
-        after: Uuid,
+        after: AnyId,
         pass: BatchQuery,
     ) -> Result<BatchResult> {
         let mut attempt = 1;
@@ -110,10 +110,10 @@ impl Secrets {
 
     async fn batch(
         &self,
-        tenant: Uuid,
+        tenant: Id<ids::Tenant>,
         column: Column,
         ring: &KeyRing,
-        after: Uuid,
+        after: AnyId,
         pass: BatchQuery,
     ) -> Result<BatchResult> {
         let txn = self.services.store.write(tenant).await?;
@@ -138,10 +138,10 @@ impl Secrets {
 
 async fn find(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     column: Column,
     current: KeyId,
-    after: Uuid,
+    after: AnyId,
     pass: BatchQuery,
 ) -> Result<Vec<SealedValue>> {
     let ((table, name), bound_to, limit) = (column.name(), column.bound_to(), pass.limit);
@@ -169,7 +169,7 @@ async fn find(
 /// Replaces the value that was read, unless it has changed meanwhile.
 async fn replace(
     txn: &DatabaseTransaction,
-    tenant: Uuid,
+    tenant: Id<ids::Tenant>,
     column: Column,
     value: &SealedValue,
     sealed: Vec<u8>,

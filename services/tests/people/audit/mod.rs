@@ -20,7 +20,6 @@ use services::{
     keys::NewKey,
     users::UserChange,
 };
-use uuid::Uuid;
 
 use crate::harness::{Harness, person, refused};
 
@@ -56,7 +55,7 @@ async fn verdicts(h: &Harness, file: &str) -> Vec<Verdict> {
 }
 
 /// The chains that are broken, with what is wrong with them.
-async fn broken(h: &Harness, file: &str) -> Vec<(Uuid, ChainFault)> {
+async fn broken(h: &Harness, file: &str) -> Vec<(Id<ids::Tenant>, ChainFault)> {
     let broken = verdicts(h, file).await.into_iter();
     broken.filter_map(|verdict| verdict.broken.map(|broken| (verdict.chain, broken))).collect()
 }
@@ -70,13 +69,13 @@ async fn file(h: &Harness) -> String {
     made.iter().map(|checkpoint| checkpoint.line() + "\n").collect()
 }
 
-async fn entries(h: &Harness, chain: Uuid) -> Vec<audit::Model> {
+async fn entries(h: &Harness, chain: Id<ids::Tenant>) -> Vec<audit::Model> {
     let txn = h.services.store.read(chain).await.unwrap();
     audit::of(chain).order_by_asc(audit::Column::Seq).all(&txn).await.unwrap()
 }
 
 /// Records this number of acts in a chain, in one transaction.
-async fn acts(h: &Harness, chain: Uuid, many: usize) {
+async fn acts(h: &Harness, chain: Id<ids::Tenant>, many: usize) {
     let mut tx = h.services.begin(chain).await.unwrap();
     for number in 0..many {
         tx.audit("somebody", "thing.change", format!("thing_{number}"), json!({ "number": number }));
@@ -89,9 +88,9 @@ async fn an_act_is_recorded_with_who_what_and_by_which_request(h: Harness) {
     let by = h.caller(tenant, StandardRole::Administrator).await.allow(Permission::UserEdit).unwrap();
     let user = h.services.users().create(&by, person("ada")).await.unwrap();
     let change = UserChange { name: Some("Ada L.".to_owned()), ..UserChange::default() };
-    let id = Id::<ids::User>::from_uuid(user.id);
+    let id = user.id;
     in_request("req_7", h.services.users().update(&by, id, change, None)).await.unwrap();
-    let entries = entries(&h, tenant.uuid()).await;
+    let entries = entries(&h, tenant).await;
     let last = entries.last().unwrap();
     assert_eq!((last.actor.as_str(), last.action.as_str()), (by.actor().as_str(), "user.update"));
     assert_eq!((last.subject.clone(), last.request.as_deref()), (id.to_string(), Some("req_7")));
@@ -112,7 +111,7 @@ async fn an_act_is_recorded_with_who_what_and_by_which_request(h: Harness) {
 async fn what_staff_do_to_a_tenant_stands_in_both_chains(h: Harness) {
     let tenant = h.plain_tenant("acme", Plan::Basic).await;
     in_request("req_1", h.services.tenants().set_plan(&h.staff, tenant, Plan::Plus)).await.unwrap();
-    for chain in [tenant.uuid(), INSTALLATION] {
+    for chain in [tenant, INSTALLATION] {
         let entries = entries(&h, chain).await;
         let last = entries.last().unwrap();
         assert_eq!((last.action.as_str(), last.subject.clone()), ("tenant.plan", tenant.to_string()));
@@ -131,9 +130,8 @@ async fn keys_and_signing_keys_are_recorded_without_what_is_secret_in_them(h: Ha
         expires_at: None,
     };
     let (made, first) = keys.create(&h.staff, new).await.unwrap();
-    let (successor, second) =
-        keys.rotate(&h.staff, Id::from_uuid(made.id), Duration::hours(1)).await.unwrap();
-    keys.revoke(&h.staff, Id::from_uuid(successor.id)).await.unwrap();
+    let (successor, second) = keys.rotate(&h.staff, made.id, Duration::hours(1)).await.unwrap();
+    keys.revoke(&h.staff, successor.id).await.unwrap();
     keys.rotate_signing().await.unwrap();
     let entries = entries(&h, INSTALLATION).await;
     let actions: Vec<_> = entries.iter().map(|entry| entry.action.as_str()).collect();
@@ -150,11 +148,11 @@ async fn keys_and_signing_keys_are_recorded_without_what_is_secret_in_them(h: Ha
 
 async fn what_is_taken_back_is_not_recorded(h: Harness) {
     let tenant = h.tenant("acme").await;
-    let before = entries(&h, tenant.uuid()).await.len();
-    let mut tx = h.services.begin(tenant.uuid()).await.unwrap();
+    let before = entries(&h, tenant).await.len();
+    let mut tx = h.services.begin(tenant).await.unwrap();
     tx.audit("somebody", "thing.change", "thing".to_owned(), json!({}));
     drop(tx);
-    assert_eq!(entries(&h, tenant.uuid()).await.len(), before);
+    assert_eq!(entries(&h, tenant).await.len(), before);
     assert_eq!(broken(&h, "").await, []);
 }
 
@@ -195,7 +193,7 @@ fn verified(lines: &[String]) -> Result<Vec<i64>, String> {
     Ok(places)
 }
 
-async fn exported(h: &Harness, chain: Uuid, span: Span) -> Vec<String> {
+async fn exported(h: &Harness, chain: Id<ids::Tenant>, span: Span) -> Vec<String> {
     let mut lines = Vec::new();
     let take = |line: &str| {
         lines.push(line.to_owned());
@@ -206,7 +204,7 @@ async fn exported(h: &Harness, chain: Uuid, span: Span) -> Vec<String> {
 }
 
 async fn an_export_is_verified_by_whoever_has_it(h: Harness) {
-    let tenant = h.tenant("acme").await.uuid();
+    let tenant = h.tenant("acme").await;
     let made = entries(&h, tenant).await.len() as i64;
     h.clock.advance(Duration::hours(1));
     let since = h.services.now();
@@ -229,7 +227,7 @@ async fn an_export_is_verified_by_whoever_has_it(h: Harness) {
 }
 
 async fn pruning_leaves_a_beginning_from_which_the_rest_is_verified(h: Harness) {
-    let tenant = h.tenant("acme").await.uuid();
+    let tenant = h.tenant("acme").await;
     acts(&h, tenant, 1_000).await;
     let earlier = file(&h).await;
     acts(&h, tenant, 100).await;
@@ -265,7 +263,7 @@ async fn pruning_leaves_a_beginning_from_which_the_rest_is_verified(h: Harness) 
 }
 
 async fn a_broken_chain_is_not_pruned_unless_it_is_said(h: Harness) {
-    let tenant = h.tenant("acme").await.uuid();
+    let tenant = h.tenant("acme").await;
     acts(&h, tenant, 20).await;
     h.clock.advance(Duration::days(10));
     let (owner, now) = (h.owner().await, h.services.now());
@@ -281,11 +279,11 @@ async fn a_broken_chain_is_not_pruned_unless_it_is_said(h: Harness) {
 }
 
 async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
-    let tenant = h.tenant("acme").await.uuid();
-    let bare = h.services.ids.uuid();
-    let old = |chain: Uuid| {
+    let tenant = h.tenant("acme").await;
+    let bare = h.services.ids.make();
+    let old = |chain: Id<ids::Tenant>| {
         audit::ActiveModel::from(audit::Model {
-            id: h.services.ids.uuid(),
+            id: h.services.ids.make(),
             tenant_id: chain,
             actor: "old".to_owned(),
             action: "thing.change".to_owned(),
@@ -317,7 +315,7 @@ async fn entries_of_an_earlier_version_are_given_a_place(h: Harness) {
 }
 
 async fn a_node_does_not_seal_what_somebody_else_changed(h: Harness) {
-    let tenant = h.tenant("acme").await.uuid();
+    let tenant = h.tenant("acme").await;
     acts(&h, tenant, 3).await;
     let owner = h.owner().await;
     // The last entry is removed, and the end moved back by somebody without the key.
@@ -338,9 +336,9 @@ async fn the_log_is_read_page_by_page_and_by_what_is_asked_for(h: Harness) {
     let tenant = h.tenant("acme").await;
     let other = h.tenant("other").await;
     let by = h.vendor(tenant).await;
-    let made = entries(&h, tenant.uuid()).await.len();
-    acts(&h, tenant.uuid(), 5).await;
-    acts(&h, other.uuid(), 5).await;
+    let made = entries(&h, tenant).await.len();
+    acts(&h, tenant, 5).await;
+    acts(&h, other, 5).await;
     let log = h.services.audit();
     let read = async |filter: AuditFilter, args: PageArgs| {
         let page = log.list(&by, filter, args).await.unwrap();

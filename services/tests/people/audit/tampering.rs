@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{Ids, SystemClock};
+use domain::{Id, Ids, SystemClock, ids};
 use entity::{audit, audit_chain};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
@@ -14,7 +14,6 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 use services::audit::{line, verify::ChainFault};
-use uuid::Uuid;
 
 use super::{Harness, SHA256, acts, broken, digest, file};
 
@@ -25,7 +24,7 @@ on_both! {
 
 /// A chain, with what an attacker knows about it.
 struct Target {
-    chain: Uuid,
+    chain: Id<ids::Tenant>,
     /// The number of entries in the chain.
     entries: i64,
     /// The position that is tampered with: neither the first nor the last entry.
@@ -33,7 +32,7 @@ struct Target {
     /// The chain's end at half of its entries, with its seal at that time: taken from a copy of the database.
     half: audit_chain::Model,
     /// A chain that is changed only by moving entries into it.
-    other: Uuid,
+    other: Id<ids::Tenant>,
     /// The last position of the other chain.
     other_end: i64,
 }
@@ -252,7 +251,7 @@ async fn tamper(h: &Harness, owner: &DatabaseConnection, way: &str, target: &Tar
 }
 
 /// Recomputes the hashes of entries, as anybody can; returns the last one.
-async fn rehash(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64) -> Vec<u8> {
+async fn rehash(owner: &DatabaseConnection, chain: Id<ids::Tenant>, from: i64, to: i64) -> Vec<u8> {
     let before = audit::of(chain).filter(audit::Column::Seq.eq(from - 1)).one(owner).await.unwrap();
     let mut hash = before.and_then(|row| row.hash).unwrap();
     let rows = audit::of(chain).filter(audit::Column::Seq.between(from, to)).order_by_asc(audit::Column::Seq);
@@ -267,7 +266,7 @@ async fn rehash(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64) -> 
 }
 
 /// Shifts positions by `by`, despite the unique index.
-async fn renumber(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64, by: i64) {
+async fn renumber(owner: &DatabaseConnection, chain: Id<ids::Tenant>, from: i64, to: i64, by: i64) {
     use audit::Column::Seq;
     for (expression, from, to) in
         [(Expr::col(Seq).mul(-1), from, to), (Expr::col(Seq).mul(-1).add(by), -to, -from)]
@@ -277,8 +276,14 @@ async fn renumber(owner: &DatabaseConnection, chain: Uuid, from: i64, to: i64, b
     }
 }
 
-async fn copy(h: &Harness, owner: &DatabaseConnection, row: audit::Model, chain: Uuid, seq: Option<i64>) {
-    let copy = audit::Model { id: h.services.ids.uuid(), tenant_id: chain, seq, ..row };
+async fn copy(
+    h: &Harness,
+    owner: &DatabaseConnection,
+    row: audit::Model,
+    chain: Id<ids::Tenant>,
+    seq: Option<i64>,
+) {
+    let copy = audit::Model { id: h.services.ids.make(), tenant_id: chain, seq, ..row };
     audit::Entity::insert(audit::ActiveModel::from(copy)).exec_without_returning(owner).await.unwrap();
 }
 
@@ -295,7 +300,12 @@ fn size(name: &str, small: i64) -> i64 {
 }
 
 /// Writes the given number of entries with every member set; returns the chain's end at half of them.
-async fn fill(h: &Harness, owner: &DatabaseConnection, chain: Uuid, entries: i64) -> audit_chain::Model {
+async fn fill(
+    h: &Harness,
+    owner: &DatabaseConnection,
+    chain: Id<ids::Tenant>,
+    entries: i64,
+) -> audit_chain::Model {
     let mut half = None;
     for many in [entries / 2, entries - entries / 2] {
         services::audit::in_request("req_1", async {
@@ -323,7 +333,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
     let mut targets = Vec::new();
     let mut others = Vec::new();
     for number in 0..chains {
-        let (chain, other) = (h.services.ids.uuid(), h.services.ids.uuid());
+        let (chain, other) = (h.services.ids.make(), h.services.ids.make());
         let half = fill(&h, &owner, chain, entries).await;
         if WAYS[number as usize % WAYS.len()] == "moved away" || others.is_empty() {
             fill(&h, &owner, other, 24).await;
@@ -350,7 +360,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
     }
     for (file, wanted) in [("", &alone), (&kept, &wanted)] {
         let began = std::time::Instant::now();
-        let mut found: BTreeMap<Uuid, ChainFault> = broken(&h, file).await.into_iter().collect();
+        let mut found: BTreeMap<Id<ids::Tenant>, ChainFault> = broken(&h, file).await.into_iter().collect();
         let took = began.elapsed();
         for (chain, (way, wanted)) in wanted {
             assert_eq!(found.remove(chain).as_ref(), Some(wanted), "{way}");
@@ -367,7 +377,7 @@ async fn t23_every_way_of_tampering_is_found_at_its_place(h: Harness) {
 
 async fn t23_checkpoints_that_were_changed_are_found(h: Harness) {
     use services::audit::verify::KeptCheckpoints;
-    let chain = h.tenant("acme").await.uuid();
+    let chain = h.tenant("acme").await;
     acts(&h, chain, 3).await;
     let file = file(&h).await;
     let owner = h.owner().await;

@@ -4,12 +4,12 @@ use aes_gcm::{
     Aes256Gcm, KeyInit,
     aead::{Aead, Payload},
 };
+use domain::{Id, ids};
 use entity::{Store, api_key, consent_grant, signing_key, tenant};
 use hmac::{Hmac, Mac};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use services::{Vault, secrets::Scope};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::{filled, opens_the_door, reseal, rotate, snapshot, status};
 use crate::harness::Harness;
@@ -32,20 +32,20 @@ fn digest(key: &[u8; 32], token: &str) -> Vec<u8> {
 }
 
 /// Makes the database as the first version would have left it.
-async fn age(h: &Harness, tenant: Uuid) {
+async fn age(h: &Harness, tenant: Id<ids::Tenant>) {
     let owner = Store::owner(&h.url).await.unwrap();
     owner.execute_unprepared("DELETE FROM installation_secret").await.unwrap();
     owner.close().await.unwrap();
     let (key, nonce): ([u8; 32], [u8; 12]) = (h.services.ids.bytes(), h.services.ids.bytes());
     let tx = h.services.begin(tenant).await.unwrap();
-    let place = format!("v1|{tenant}|tenant|data_key|{tenant}");
+    let place = format!("v1|{0}|tenant|data_key|{0}", tenant.uuid());
     tenant::Entity::update_many()
         .col_expr(tenant::Column::DataKey, Expr::value(sealed(&h.master, nonce, &place, &key)))
         .exec(tx.conn())
         .await
         .unwrap();
     for row in consent_grant::of(tenant).all(tx.conn()).await.unwrap() {
-        let place = format!("v1|{tenant}|consent_grant|secret|{}", row.id);
+        let place = format!("v1|{}|consent_grant|secret|{}", tenant.uuid(), row.id.uuid());
         consent_grant::update(tenant)
             .filter(consent_grant::Column::Id.eq(row.id))
             .col_expr(consent_grant::Column::Secret, Expr::value(sealed(&key, nonce, &place, b"old")))
@@ -67,7 +67,7 @@ async fn age(h: &Harness, tenant: Uuid) {
 
 async fn an_installation_of_before_there_were_key_ids_goes_on_with_its_keys_and_links(h: Harness) {
     let acme = filled(&h, "acme", 3).await;
-    age(&h, acme.uuid()).await;
+    age(&h, acme).await;
     // Somebody even changes the master key at the same moment.
     let key: [u8; 32] = h.services.ids.bytes();
     let forgetful = h.node(Vault::new(key, h.services.ids.clone()));

@@ -15,7 +15,6 @@ use services::{
     secrets::{Progress, Scope},
     vault::Column,
 };
-use uuid::Uuid;
 
 use super::{CONSENTS, data_key, filled, reseal, rotate, snapshot, status};
 use crate::harness::{Harness, refused};
@@ -113,9 +112,9 @@ async fn somebody_waits(services: &Services) -> bool {
 async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_anew(h: Harness) {
     let tenant = filled(&h, "acme", 1).await;
     let there = h.node(h.vault.clone());
-    let tx = there.begin(tenant.uuid()).await.unwrap();
-    let row = entity::consent_grant::of(tenant.uuid()).one(tx.conn()).await.unwrap().unwrap();
-    let place = Column::ConsentGrantSecret.at(tenant.uuid(), row.id);
+    let tx = there.begin(tenant).await.unwrap();
+    let row = entity::consent_grant::of(tenant).one(tx.conn()).await.unwrap().unwrap();
+    let place = Column::ConsentGrantSecret.at(tenant, row.id);
     let sealed = there.secrets().seal(tx.conn(), place, b"late").await.unwrap();
     let secrets = h.services.secrets();
     let mut on = |_: Progress| ControlFlow::Continue(());
@@ -144,11 +143,11 @@ async fn what_is_sealed_before_a_rotation_and_stored_after_it_began_is_sealed_an
     };
     assert!(!early, "it did not wait for who had sealed with the former key");
     assert_eq!(status(&h.services).await.values_to_do, 0, "nothing is left under the former key");
-    assert_eq!(snapshot(&h.services, tenant).await[&("consent", row.id)], b"late");
+    assert_eq!(snapshot(&h.services, tenant).await[&("consent", row.id.any())], b"late");
 }
 
-async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Uuid, sealed: Vec<u8>) {
-    entity::consent_grant::update(tenant.uuid())
+async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Id<ids::Grant>, sealed: Vec<u8>) {
+    entity::consent_grant::update(tenant)
         .filter(entity::consent_grant::Column::Id.eq(row))
         .col_expr(entity::consent_grant::Column::Secret, Expr::value(sealed))
         .exec(tx.conn())
@@ -160,9 +159,9 @@ async fn store(tx: &services::Tx, tenant: Id<ids::Tenant>, row: Uuid, sealed: Ve
 async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
     let tenant = filled(&h, "acme", 40).await;
     let there = h.node(h.vault.clone());
-    let rows: Vec<Uuid> = {
-        let txn = h.services.store.read(tenant.uuid()).await.unwrap();
-        let rows = entity::consent_grant::of(tenant.uuid()).all(&txn).await.unwrap();
+    let rows: Vec<Id<ids::Grant>> = {
+        let txn = h.services.store.read(tenant).await.unwrap();
+        let rows = entity::consent_grant::of(tenant).all(&txn).await.unwrap();
         rows.into_iter().map(|row| row.id).collect()
     };
     let rotations = async {
@@ -174,12 +173,12 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
         keys
     };
     let mut rotations = Box::pin(rotations);
-    let mut written: BTreeMap<Uuid, Vec<u8>> = BTreeMap::new();
+    let mut written: BTreeMap<Id<ids::Grant>, Vec<u8>> = BTreeMap::new();
     let mut count = 0_u32;
     let writes = async {
         for row in rows.iter().cycle() {
-            let tx = there.begin(tenant.uuid()).await.unwrap();
-            let place = Column::ConsentGrantSecret.at(tenant.uuid(), *row);
+            let tx = there.begin(tenant).await.unwrap();
+            let place = Column::ConsentGrantSecret.at(tenant, *row);
             let plain = format!("written {count}").into_bytes();
             let sealed = there.secrets().seal(tx.conn(), place, &plain).await.unwrap();
             store(&tx, tenant, *row, sealed).await;
@@ -198,7 +197,7 @@ async fn what_is_written_during_rotations_is_not_lost(h: Harness) {
     let seen = snapshot(&h.node(h.vault.clone()), tenant).await;
     for (row, plain) in &written {
         // The last one may have been cut off after it was committed.
-        let (stored, cut_off) = (&seen[&("consent", *row)], format!("written {count}").into_bytes());
+        let (stored, cut_off) = (&seen[&("consent", row.any())], format!("written {count}").into_bytes());
         assert!(stored == plain || stored == &cut_off, "{row}");
     }
     rotate(&h.services, Scope::Master).await;

@@ -25,9 +25,9 @@ pub async fn words(h: &Harness) -> Vec<(&'static str, String)> {
     let token = url.rsplit('/').next().unwrap().to_owned();
     let installation = h.services.store.installation();
     let key = signing_key::Entity::find().one(installation).await.unwrap().unwrap();
-    let tenant = tenant::Entity::find_by_id(forge.tenant.uuid()).one(installation).await.unwrap().unwrap();
-    let txn = h.services.store.read(forge.tenant.uuid()).await.unwrap();
-    let stored = connect_link::one(forge.tenant.uuid(), link.id).one(&txn).await.unwrap().unwrap();
+    let tenant = tenant::Entity::find_by_id(forge.tenant).one(installation).await.unwrap().unwrap();
+    let txn = h.services.store.read(forge.tenant).await.unwrap();
+    let stored = connect_link::one(forge.tenant, link.id).one(&txn).await.unwrap().unwrap();
     let digits = h.key.strip_prefix("muster_").unwrap();
     let claims = &forge.claims;
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();

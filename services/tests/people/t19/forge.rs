@@ -13,7 +13,6 @@ use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 use services::vault::Column;
-use uuid::Uuid;
 
 use crate::{harness::Harness, tokens::a_user};
 
@@ -40,7 +39,7 @@ impl Forge {
         let (tenant, user) = a_user(h).await;
         let genuine = h.services.access().issue(&h.staff, tenant, user, None).await.unwrap().token;
         let row = Entity::find().one(h.services.store.installation()).await.unwrap().unwrap();
-        let private = h.vault.open(Column::SigningKeyPrivate.at(Uuid::nil(), row.id), &row.private_key);
+        let private = h.vault.open(Column::SigningKeyPrivate.at(Id::nil(), row.id), &row.private_key);
         let random = SystemRandom::new();
         let attacker = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(attacker.as_ref()).unwrap();
