@@ -248,6 +248,56 @@ words! {
 }
 
 words! {
+    /// What somebody or something that takes part in a booking is.
+    ParticipantKind {
+        /// A user of the tenant.
+        User = "USER",
+        /// A room of the tenant.
+        Room = "ROOM",
+        /// Anybody else, known by an address alone.
+        Guest = "GUEST",
+    }
+}
+
+words! {
+    /// Whether a service account is used for new bookings.
+    ServiceAccountStatus {
+        /// New bookings use it.
+        Active = "ACTIVE",
+        /// Only bookings written through it earlier still do.
+        Retired = "RETIRED",
+    }
+}
+
+words! {
+    /// How far the rotation of a tenant's data key is.
+    KeyRotation {
+        /// A rotation of all tenants has yet to give the tenant a new data key.
+        Due = "DUE",
+        /// The tenant has a new data key, and its values are being sealed with it.
+        Moving = "MOVING",
+    }
+}
+
+words! {
+    /// Which kind of thing a change event is about; one for each noun that has a subscription.
+    Topic {
+        /// An integration changed its state or reason.
+        Integration = "integration",
+        /// A connection changed its state, reason or route, or which of its items cannot be read.
+        Connection = "connection",
+        /// A campaign made progress.
+        Campaign = "campaign",
+        /// A booking changed.
+        Booking = "booking",
+        /// A run made a step.
+        Run = "run",
+        /// A run was quarantined and needs a person.
+        RunParked = "run_parked",
+    }
+}
+
+words! {
     /// The response of an attendee or a room.
     Answer {
         /// No response yet.
