@@ -37,6 +37,9 @@ words! {
 }
 
 impl IntegrationState {
+    /// The states in which mailboxes may be reached.
+    pub const USABLE: [Self; 2] = [Self::Active, Self::Degraded];
+
     /// Whether mailboxes may be reached through the integration.
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Active | Self::Degraded)
@@ -71,6 +74,9 @@ words! {
 }
 
 impl ConnectionState {
+    /// The states in which the mailbox's busy times are known.
+    pub const READABLE: [Self; 2] = [Self::Active, Self::FreeBusyOnly];
+
     /// Whether the mailbox's busy times are known.
     pub const fn is_readable(self) -> bool {
         matches!(self, Self::Active | Self::FreeBusyOnly)

@@ -56,4 +56,4 @@ pub mod verification;
 pub use failure::DatabaseError;
 pub use state_name::StateName;
 pub use store::{Logins, Store, StoreError};
-pub use stored::{Stored, UnknownWord};
+pub use stored::{Stored, UnknownWord, holds};

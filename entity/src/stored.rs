@@ -8,8 +8,8 @@ use std::fmt;
 
 use domain::Word;
 use sea_orm::{
-    ColIdx, ColumnType, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value,
-    sea_query::{ArrayType, Nullable, ValueType, ValueTypeErr},
+    ColIdx, ColumnTrait, ColumnType, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value,
+    sea_query::{ArrayType, Expr, Nullable, ValueType, ValueTypeErr},
 };
 use serde::{Serialize, Serializer};
 
@@ -69,6 +69,14 @@ impl<W: Word> Stored<W> {
     }
 }
 
+/// The filter for rows whose column holds this word; with `None`, any word that this version does not know.
+pub fn holds<W: Word>(column: impl ColumnTrait, word: Option<W>) -> Expr {
+    match word {
+        Some(word) => column.eq(word.word()),
+        None => column.is_not_in(W::all().iter().map(|word| word.word())),
+    }
+}
+
 impl<W: Word> From<W> for Stored<W> {
     fn from(word: W) -> Self {
         Self(Content::Known(word))
@@ -90,7 +98,7 @@ impl<W: Word> fmt::Display for Stored<W> {
 impl<W: Word> fmt::Debug for Stored<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Content::Known(word) => word.fmt(f),
+            Content::Known(word) => fmt::Debug::fmt(word, f),
             Content::Unknown(text) => write!(f, "Unknown({text:?})"),
         }
     }
@@ -151,7 +159,7 @@ impl<W: Word> TryFromU64 for Stored<W> {
 #[cfg(test)]
 mod tests {
     use domain::state::BookingState;
-    use sea_orm::{ColumnTrait, DbBackend, QueryFilter, QueryTrait};
+    use sea_orm::{DbBackend, QueryFilter, QueryTrait};
 
     use super::*;
 

@@ -76,7 +76,7 @@ impl AfterCommit {
         let values: [Value; 6] = [
             list(&self.events, |event| event.id).into(),
             list(&self.events, |event| event.tenant_id).into(),
-            list(&self.events, |event| event.topic.clone()).into(),
+            list(&self.events, |event| event.topic.to_string()).into(),
             list(&self.events, |event| event.subject).into(),
             list(&self.events, |event| event.payload.clone()).into(),
             list(&self.events, |event| event.at).into(),
@@ -184,7 +184,7 @@ impl Tx {
     }
 
     /// Adds an event for subscribers.
-    pub fn event(&mut self, topic: &'static str, subject: Uuid) {
+    pub fn event(&mut self, topic: domain::Topic, subject: Uuid) {
         let event = crate::events::row(&self.services.ids, self.tenant, topic, subject, self.now);
         self.after.events.push(event);
     }

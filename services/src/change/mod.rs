@@ -17,7 +17,6 @@ use sea_orm::{DatabaseTransaction, prelude::Json};
 use uuid::Uuid;
 
 pub use bookings::{BookingChange, OwnEvent, WriteTarget};
-pub(crate) use calendars::busy_word;
 pub use calendars::{CalendarCopy, UnchangedCalendar};
 pub use campaigns::ItemResult;
 pub use failures::MailboxFailure;
@@ -167,7 +166,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Notifies subscribers that something changed.
-    pub fn event(&mut self, topic: &'static str, subject: Uuid) {
+    pub fn event(&mut self, topic: domain::Topic, subject: Uuid) {
         let event = events::row(&self.services.ids, self.tenant, topic, subject, self.at);
         self.after.events.push(event);
     }

@@ -1,7 +1,7 @@
 //! How a consent takes effect: it is stored sealed in the session, tried by the integration's run, and only then made
 //! permanent; and how it is withdrawn.
 
-use domain::{Id, ids};
+use domain::{Id, connect::ConnectStep, ids};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
@@ -13,7 +13,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor, domains,
+    Connect, Consented, SessionRow, actor, domains,
     session::{session_over, verifier_context},
 };
 use crate::{
@@ -38,7 +38,7 @@ impl Connect {
         let sealed = self.services.secrets().seal(tx.conn(), verifier_context(session), &plain).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.verifier = Set(Some(sealed));
-        change.step = Set(HANDED_OVER.to_owned());
+        change.step = Set(ConnectStep::HandedOver.into());
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
         let subject = Id::<ids::Integration>::from_uuid(session.integration_id).to_string();
@@ -132,7 +132,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
         return Ok(());
     }
     let ours = of(tx.tenant())
-        .filter(Column::Provider.eq(&integration.provider))
+        .filter(Column::Provider.eq(integration.provider.clone()))
         .filter(Column::ExternalTenant.eq(organisation))
         .filter(Column::IntegrationId.eq(integration.id));
     match ours.one(tx.conn()).await? {
@@ -149,7 +149,7 @@ pub(crate) async fn forget_stored(tx: &Tx, integration: Uuid) -> Result<()> {
     use entity::connect_session::{Column, update};
     update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
-        .filter(Column::Step.is_in([HANDED_OVER, ANSWERED]))
+        .filter(Column::Step.is_in([ConnectStep::HandedOver, ConnectStep::Answered].map(ConnectStep::as_str)))
         .col_expr(Column::Verifier, Expr::value(Option::<Vec<u8>>::None))
         .exec(tx.conn())
         .await?;

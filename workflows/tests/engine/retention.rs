@@ -1,6 +1,10 @@
 //! What is over goes by policy, what lives stays.
 
-use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+use domain::{
+    AccessLevel, ProviderKind,
+    connect::{ConnectPurpose, ConnectStep},
+    state::IntegrationState,
+};
 use queue::jobs;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, Statement,
@@ -61,12 +65,12 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
     let integration = entity::integration::Model {
         id: ids.uuid(),
         tenant_id: bench.tenant,
-        provider: ProviderKind::CalDav.to_string(),
+        provider: ProviderKind::CalDav.into(),
         name: "Office".to_owned(),
-        state: IntegrationState::Draft.to_string(),
+        state: IntegrationState::Draft.into(),
         reason: None,
         since: now,
-        access_level: AccessLevel::Full.to_string(),
+        access_level: AccessLevel::Full.into(),
         scope_group: None,
         external_tenant: None,
         external_name: None,
@@ -103,8 +107,8 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         user_id: None,
         integration_id: integration.id,
         cookie_hash: ids.bytes::<32>().to_vec(),
-        purpose: "test".to_owned(),
-        step: "test".to_owned(),
+        purpose: ConnectPurpose::Connect.into(),
+        step: ConnectStep::Open.into(),
         state_hash: None,
         nonce: None,
         verifier: None,

@@ -99,7 +99,7 @@ impl Left {
 
     /// The runs that stand until a person looks at them.
     pub fn parked(&self) -> Vec<Uuid> {
-        let parked = self.runs.iter().filter(|run| run.status == RunStatus::Quarantined.as_str());
+        let parked = self.runs.iter().filter(|run| run.status == RunStatus::Quarantined);
         parked.map(|run| run.id).collect()
     }
 
@@ -208,7 +208,7 @@ impl Left {
     fn judge_runs(&self, engine: &Engine, must: &mut impl FnMut(bool, String)) {
         for run in &self.runs {
             let name = &run.workflow;
-            let status = RunStatus::parse(&run.status).unwrap();
+            let status = run.status.known().unwrap();
             must(status.is_over() && run.finished_at.is_some(), format!("{name} is left {status}"));
             must(
                 status == RunStatus::Done || run.reason.is_some(),
@@ -233,7 +233,7 @@ impl Left {
 
     fn judge_bookings(&self, must: &mut impl FnMut(bool, String)) {
         for (index, row) in self.bookings.iter().enumerate() {
-            let state = BookingState::parse(&row.state).unwrap();
+            let state = row.state.known().unwrap();
             let name = format!("booking {index} ({state} {})", code(row.reason.as_ref()));
             let key = effect_key(row);
             let live: Vec<_> =
@@ -281,7 +281,7 @@ impl Left {
     fn judge_connections(&self, must: &mut impl FnMut(bool, String)) {
         must(self.sealed == 0, format!("{} typed credentials are left", self.sealed));
         for row in &self.integrations {
-            let state = IntegrationState::parse(&row.state).unwrap();
+            let state = row.state.known().unwrap();
             if state.is_over() {
                 let left = (self.consents, self.bindings, self.connections.len(), self.rooms.len());
                 let more = (self.accounts.len(), self.campaigns.len(), row.external_tenant.is_some());
