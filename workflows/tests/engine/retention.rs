@@ -3,7 +3,7 @@
 use domain::{
     AccessLevel, ProviderKind,
     connect::{ConnectPurpose, ConnectStep},
-    state::IntegrationState,
+    state::{IntegrationState, RunStatus},
 };
 use queue::jobs;
 use sea_orm::{
@@ -47,7 +47,7 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
     assert_eq!(prune(60).await.0, [live], "a failed one for three");
     assert!(bench.signal(live).await, "what waits is never too old");
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(live).await.status, "DONE");
+    assert_eq!(bench.run(live).await.status, RunStatus::Done);
 }
 
 /// Sessions are found before their tenant is known: there is no finder that begins with it.
