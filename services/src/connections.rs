@@ -143,6 +143,7 @@ impl Connections {
     }
 
     async fn to_retry(&self, tenant: Uuid, max: usize) -> Result<Vec<entity::connection::Model>> {
+        use ConnectionState as S;
         use entity::connection::{Column, of};
         use sea_orm::{QueryOrder, QuerySelect};
         let txn = self.services.store.read(tenant).await?;
@@ -151,7 +152,6 @@ impl Connections {
             .add(Column::State.eq(S::Verifying.as_str()))
             .add(Column::RetryAt.is_null())
             .add(Column::Since.lte(now - self.services.settings.reread_after));
-        use ConnectionState as S;
         let waiting = [S::Pending, S::Verifying, S::Unreachable].map(S::as_str);
         let due = Condition::all().add(Column::State.is_in(waiting)).add(Column::RetryAt.lte(now));
         let rows = of(tenant)

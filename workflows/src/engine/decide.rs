@@ -126,11 +126,8 @@ impl ClaimedRun {
 
     /// The state whose step or undo is next.
     pub fn state(&self) -> &str {
-        self.row
-            .state
-            .as_ref()
-            .map(StateName::as_str)
-            .unwrap_or_else(|| self.table.rows.first().map_or("", |row| row.state))
+        let first = || self.table.rows.first().map_or("", |row| row.state);
+        self.row.state.as_ref().map_or_else(first, StateName::as_str)
     }
 
     /// Whether the run is being undone.
