@@ -157,8 +157,8 @@ fn listed(runs: &[Run]) -> Table {
             run.id.to_string(),
             run.tenant_id.to_string(),
             run.workflow.clone(),
-            run.state.clone().unwrap_or_default(),
-            run.status.clone(),
+            run.state.clone().unwrap_or_default().to_string(),
+            run.status.to_string(),
             run.updated_at.to_rfc3339(),
             reason(run.reason.as_ref()),
         ]);
@@ -181,8 +181,8 @@ fn shown(run: &Run, history: &[Line]) -> String {
             format!("{} {}", run.workflow, run.version.map(|v| format!("v{v}")).unwrap_or_default()),
         ),
         ("asked by", run.asked_by.clone()),
-        ("status", run.status.clone()),
-        ("state", run.state.clone().unwrap_or_else(|| "not begun".to_owned())),
+        ("status", run.status.to_string()),
+        ("state", run.state.as_ref().map_or_else(|| "not begun".to_owned(), ToString::to_string)),
     ];
     facts.extend(run.wait_signal.clone().map(|signal| ("waits for", signal)));
     if let Some(said) = said {
@@ -195,9 +195,9 @@ fn shown(run: &Run, history: &[Line]) -> String {
         lines.add_row([
             line.revision.to_string(),
             line.at.to_rfc3339(),
-            line.state.clone(),
-            line.outcome.clone(),
-            line.next_state.clone().unwrap_or_default(),
+            line.state.to_string(),
+            line.outcome.to_string(),
+            line.next_state.clone().unwrap_or_default().to_string(),
             line.attempt.to_string(),
             reason(line.reason.as_ref()),
             line.node.clone(),

@@ -218,7 +218,7 @@ async fn invite(services: &Services, vendor: &Allowed, email: &str) -> Result<St
 /// Walks the pages as the administrator does, and waits until every mailbox has its result.
 async fn connect(services: &Services, vendor: &Allowed, organisation: &Value) -> Result<(), Error> {
     let known = services.integrations().list(vendor, PageArgs::default()).await?;
-    let usable = |row: &entity::integration::Model| services::integrations::state(row).is_usable();
+    let usable = |row: &entity::integration::Model| services::integrations::is_usable(row);
     if !known.items.iter().any(usable) {
         let email = organisation["admin"]["address"].as_str().unwrap_or_default();
         let link = invite(services, vendor, email).await?;
@@ -242,10 +242,10 @@ async fn connect(services: &Services, vendor: &Allowed, organisation: &Value) ->
 
 async fn is_active(services: &Services, vendor: &Allowed) -> Result<bool, Error> {
     let rows = services.integrations().list(vendor, PageArgs::default()).await?.items;
-    let active = rows.iter().find(|row| services::integrations::state(row) == IntegrationState::Active);
+    let active = rows.iter().find(|row| row.state == IntegrationState::Active);
     let Some(active) = active else { return Ok(false) };
     let count = async |state: Option<ConnectionState>| {
-        let wanted = ConnectionScope { integration: Some(active.id), state, rooms: None };
+        let wanted = ConnectionScope { integration: Some(active.id), state: state.map(Some), rooms: None };
         services.connections().count(vendor, &wanted).await
     };
     let open = count(Some(ConnectionState::Pending)).await? + count(Some(ConnectionState::Verifying)).await?;

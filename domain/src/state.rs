@@ -37,6 +37,9 @@ words! {
 }
 
 impl IntegrationState {
+    /// The states in which mailboxes may be reached.
+    pub const USABLE: [Self; 2] = [Self::Active, Self::Degraded];
+
     /// Whether mailboxes may be reached through the integration.
     pub const fn is_usable(self) -> bool {
         matches!(self, Self::Active | Self::Degraded)
@@ -71,6 +74,9 @@ words! {
 }
 
 impl ConnectionState {
+    /// The states in which the mailbox's busy times are known.
+    pub const READABLE: [Self; 2] = [Self::Active, Self::FreeBusyOnly];
+
     /// Whether the mailbox's busy times are known.
     pub const fn is_readable(self) -> bool {
         matches!(self, Self::Active | Self::FreeBusyOnly)
@@ -244,6 +250,56 @@ words! {
         Ready = "READY",
         /// There is none: the calendar permits none, the calendar system created none, or the booking has ended.
         Unavailable = "UNAVAILABLE",
+    }
+}
+
+words! {
+    /// What somebody or something that takes part in a booking is.
+    ParticipantKind {
+        /// A user of the tenant.
+        User = "USER",
+        /// A room of the tenant.
+        Room = "ROOM",
+        /// Anybody else, known by an address alone.
+        Guest = "GUEST",
+    }
+}
+
+words! {
+    /// Whether a service account is used for new bookings.
+    ServiceAccountStatus {
+        /// New bookings use it.
+        Active = "ACTIVE",
+        /// Only bookings written through it earlier still do.
+        Retired = "RETIRED",
+    }
+}
+
+words! {
+    /// How far the rotation of a tenant's data key is.
+    KeyRotation {
+        /// A rotation of all tenants has yet to give the tenant a new data key.
+        Due = "DUE",
+        /// The tenant has a new data key, and its values are being sealed with it.
+        Moving = "MOVING",
+    }
+}
+
+words! {
+    /// Which kind of thing a change event is about; one for each noun that has a subscription.
+    Topic {
+        /// An integration changed its state or reason.
+        Integration = "integration",
+        /// A connection changed its state, reason or route, or which of its items cannot be read.
+        Connection = "connection",
+        /// A campaign made progress.
+        Campaign = "campaign",
+        /// A booking changed.
+        Booking = "booking",
+        /// A run made a step.
+        Run = "run",
+        /// A run was quarantined and needs a person.
+        RunParked = "run_parked",
     }
 }
 

@@ -54,14 +54,14 @@ pub fn after(at: Timestamp, wait: std::time::Duration) -> Timestamp {
     wait.and_then(|wait| at.checked_add_signed(wait)).unwrap_or(Timestamp::MAX_UTC)
 }
 
-/// How firmly a busy time is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum BusyKind {
-    /// May still be given up.
-    Tentative,
-    /// Cannot be given up.
-    Busy,
+crate::words! {
+    /// How firmly a busy time is taken.
+    BusyKind {
+        /// May still be given up.
+        Tentative = "TENTATIVE",
+        /// Cannot be given up.
+        Busy = "BUSY",
+    }
 }
 
 /// A busy time in one calendar.

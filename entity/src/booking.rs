@@ -1,5 +1,12 @@
 //! Appointments that Muster writes to calendars.
 
+use domain::{
+    WrittenVia,
+    state::{BookingState, OnlineMeetingState},
+};
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// An appointment that Muster writes to a calendar.
     "booking": ids::Booking {
@@ -19,14 +26,14 @@ crate::table::tenant_table! {
         buffer_after_minutes: i32,
         /// The IANA name of the zone in which calendars show the event.
         time_zone: String,
-        /// The stored word of a `domain::BookingState`.
-        state: String,
+        /// How far the booking is written, confirmed or taken back.
+        state: Stored<BookingState>,
         /// Why the booking is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the booking entered its state.
         since: DateTimeUtc,
-        /// Which calendar holds the event, the stored word of a `domain::WrittenVia`; null until that is decided.
-        written_via: Option<String>,
+        /// Which calendar holds the event; null until that is decided.
+        written_via: Option<Stored<WrittenVia>>,
         /// The integration through which the event is written; null until the calendar is decided.
         integration_id: Option<Id<ids::Integration>>,
         /// The service account whose calendar holds the event; null for events in the organiser's own calendar.
@@ -37,8 +44,8 @@ crate::table::tenant_table! {
         external_id: Option<String>,
         /// The iCalendar UID of the event; null before it is written.
         event_uid: Option<String>,
-        /// The stored word of a `domain::OnlineMeetingState`; null when no online meeting was requested.
-        online_meeting: Option<String>,
+        /// The state of the online meeting; null when none was requested.
+        online_meeting: Option<Stored<OnlineMeetingState>>,
         /// The https address at which people join the online meeting; null until there is one.
         online_meeting_url: Option<String>,
         /// Part of the key that makes writing the event idempotent; 1 in every booking so far.

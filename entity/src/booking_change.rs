@@ -1,12 +1,16 @@
 //! The history of moves and cancellations of bookings.
 
+use domain::state::BookingChangeKind;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// A move or a cancellation of a booking; never changed afterwards.
     "booking_change": ids::Row {
         /// The booking that was moved or cancelled.
         booking_id: Id<ids::Booking>,
-        /// The kind of change: `MOVED` or `CANCELLED`.
-        what: String,
+        /// What was done to the booking.
+        what: Stored<BookingChangeKind>,
         /// When the booking began before the change.
         old_start: DateTimeUtc,
         /// When the booking ended before the change.

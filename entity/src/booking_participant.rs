@@ -1,12 +1,16 @@
 //! The users, rooms and guests who take part in bookings.
 
+use domain::state::{Answer, ParticipantKind};
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// A user, room or guest who takes part in a booking.
     "booking_participant": ids::Row {
         /// The booking in which the participant takes part.
         booking_id: Id<ids::Booking>,
-        /// What the participant is: `USER`, `ROOM` or `GUEST`.
-        kind: String,
+        /// What the participant is.
+        kind: Stored<ParticipantKind>,
         /// Set for a user of the tenant, null for rooms and guests.
         user_id: Option<Id<ids::User>>,
         /// Set for a room of the tenant, null for users and guests.
@@ -15,7 +19,7 @@ crate::table::tenant_table! {
         address: String,
         /// A display name, copied when the booking was made.
         name: String,
-        /// The response to the invitation, the stored word of a `domain::Answer`.
-        answer: String,
+        /// The response to the invitation.
+        answer: Stored<Answer>,
     }
 }

@@ -1,12 +1,16 @@
 //! The busy times of mailboxes as bitmaps, derived from `calendar_event`.
 
+use domain::BusyKind;
+
+use crate::Stored;
+
 crate::table::tenant_junction! {
     /// The busy times of a mailbox, one bit per cell of the grid; derived from `calendar_event`.
     "busy_bitmap" {
         /// The mailbox whose busy times the bitmap holds.
         connection_id: Id<ids::Connection>,
-        /// Which busy times the bitmap holds: `BUSY` or `TENTATIVE`.
-        plane: String;
+        /// Which busy times the bitmap holds.
+        plane: Stored<BusyKind>;
         /// A serialised `domain::Bitmap`: a header with start, cell length and number of cells, then one bit per cell.
         bits: Vec<u8>,
     }

@@ -1,5 +1,9 @@
 //! The copy of calendars: events as the provider last returned them.
 
+use domain::BusyKind;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// An event, or one occurrence of a series, as the provider last returned it.
     "calendar_event": ids::Row {
@@ -19,7 +23,7 @@ crate::table::tenant_table! {
         end_at: DateTimeUtc,
         /// Whether the event covers whole days of the calendar's zone.
         all_day: bool,
-        /// How the event takes the time: `BUSY` or `TENTATIVE`; null when it leaves the time free.
-        busy: Option<String>,
+        /// How firmly the event takes the time; null when it leaves the time free.
+        busy: Option<Stored<BusyKind>>,
     }
 }

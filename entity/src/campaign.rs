@@ -1,12 +1,16 @@
 //! Campaigns: bulk activations of the mailboxes of an integration.
 
+use domain::state::CampaignState;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// One bulk activation of the mailboxes of an integration.
     "campaign": ids::Campaign {
         /// The integration whose mailboxes the campaign activates.
         integration_id: Id<ids::Integration>,
-        /// The stored word of a `domain::CampaignState`.
-        state: String,
+        /// Whether the campaign is under way or over.
+        state: Stored<CampaignState>,
         /// Number of mailboxes in the campaign.
         total: i32,
         /// The actor who started the campaign: the id of a user, key or link.

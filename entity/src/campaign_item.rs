@@ -1,5 +1,9 @@
 //! One mailbox within a campaign.
 
+use domain::state::ConnectionState;
+
+use crate::Stored;
+
 crate::table::tenant_junction! {
     /// One mailbox within a campaign.
     "campaign_item" {
@@ -7,8 +11,8 @@ crate::table::tenant_junction! {
         campaign_id: Id<ids::Campaign>,
         /// The mailbox to activate.
         connection_id: Id<ids::Connection>;
-        /// The `domain::ConnectionState` after the activation; null until there is a result.
-        result: Option<String>,
+        /// The mailbox's state after the activation; null until there is a result.
+        result: Option<Stored<ConnectionState>>,
         /// Why the activation had this result, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the mailbox had its result; null while it is still to be activated.

@@ -1,5 +1,9 @@
 //! Browser sessions in which somebody connects a calendar system or a single calendar.
 
+use domain::connect::{ConnectPurpose, ConnectStep};
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// The session of a browser that follows a connect link, or in which a user connects the user's own calendar.
     "connect_session": ids::ConnectSession {
@@ -11,10 +15,10 @@ crate::table::tenant_table! {
         integration_id: Id<ids::Integration>,
         /// The keyed digest of the session's cookie; before an own consent begins, of the secret in its address.
         cookie_hash: Vec<u8>,
-        /// What the session is for: `CONNECT` for an integration, `OWN` and then `OWN_OPEN` for a user's own consent.
-        purpose: String,
-        /// How far the session is; it begins with `OPEN`.
-        step: String,
+        /// What the session is for.
+        purpose: Stored<ConnectPurpose>,
+        /// How far the session is.
+        step: Stored<ConnectStep>,
         /// The keyed digest of the OAuth `state` that the provider has to return; null outside a redirect.
         state_hash: Option<Vec<u8>>,
         /// The OpenID nonce that the id token has to carry; null before the redirect.

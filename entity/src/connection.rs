@@ -1,5 +1,9 @@
 //! Mailboxes reached through an integration.
 
+use domain::{Route, state::ConnectionState};
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// One mailbox reached through an integration.
     "connection": ids::Connection {
@@ -11,14 +15,14 @@ crate::table::tenant_table! {
         room_id: Option<Id<ids::Room>>,
         /// The mailbox address, in lower case.
         address: String,
-        /// The stored word of a `domain::ConnectionState`.
-        state: String,
+        /// Whether the mailbox is read and written.
+        state: Stored<ConnectionState>,
         /// Why the connection is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the connection entered its state.
         since: DateTimeUtc,
-        /// How the mailbox is reached, the stored word of a `domain::Route`.
-        route: String,
+        /// How the mailbox is reached.
+        route: Stored<Route>,
         /// What the last activation found to work, as `domain::Capabilities`.
         capabilities: Json,
         /// The mailbox's own zone, as an IANA name; null when the provider does not return one.

@@ -1,5 +1,9 @@
 //! The consents and credentials by which Muster reaches a calendar system, encrypted.
 
+use domain::connect::SecretKind;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// A consent or a set of credentials by which Muster reaches a calendar system, encrypted.
     "consent_grant": ids::Grant {
@@ -7,8 +11,8 @@ crate::table::tenant_table! {
         integration_id: Id<ids::Integration>,
         /// The user who consented for the user's own mailbox; null for the integration's own consent.
         user_id: Option<Id<ids::User>>,
-        /// The variant of `services`' `Secret` that is stored, in its serialised spelling.
-        kind: String,
+        /// What `secret` consists of.
+        kind: Stored<SecretKind>,
         /// Who consented, or the account that the credentials belong to.
         account: String,
         /// The credentials, sealed with the tenant's data key; rotating refresh tokens are replaced here.

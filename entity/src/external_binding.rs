@@ -1,15 +1,18 @@
 //! Which of Muster's tenants an organisation at a provider belongs to.
 
 use domain::{Id, ids};
+use domain::ProviderKind;
 use sea_orm::entity::prelude::*;
+
+use crate::Stored;
 
 /// The binding of one organisation at a provider to exactly one of Muster's tenants.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "external_binding")]
 pub struct Model {
-    /// The calendar system, the stored word of a `domain::ProviderKind`.
+    /// The calendar system.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub provider: String,
+    pub provider: Stored<ProviderKind>,
     /// The organisation's id at the provider; unique together with `provider`.
     #[sea_orm(primary_key, auto_increment = false)]
     pub external_tenant: String,

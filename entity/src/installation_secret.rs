@@ -1,6 +1,9 @@
 //! Secrets of the installation itself, sealed under the current master key.
 
+use domain::connect::InstallationSecret;
 use sea_orm::entity::prelude::*;
+
+use crate::Stored;
 
 /// A secret of the installation itself, sealed under a master key.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -8,7 +11,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     /// Which secret the row holds.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub name: String,
+    pub name: Stored<InstallationSecret>,
     /// The secret, sealed under a master key.
     pub sealed: Vec<u8>,
     /// When the secret was sealed last.

@@ -1,20 +1,24 @@
 //! Links to the calendar systems of tenants.
 
+use domain::{AccessLevel, ProviderKind, state::IntegrationState};
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// A link to one calendar system of a tenant.
     "integration": ids::Integration {
-        /// The calendar system, the stored word of a `domain::ProviderKind`.
-        provider: String,
+        /// The calendar system.
+        provider: Stored<ProviderKind>,
         /// A display name.
         name: String,
-        /// The stored word of a `domain::IntegrationState`.
-        state: String,
+        /// How far the integration is connected, and whether it works.
+        state: Stored<IntegrationState>,
         /// Why the integration is in its state, as a `domain::Reason`; null when there is nothing to explain.
         reason: Option<Json>,
         /// When the integration entered its state.
         since: DateTimeUtc,
-        /// How much the service account may reach, the stored word of a `domain::AccessLevel`.
-        access_level: String,
+        /// How much the service account may reach.
+        access_level: Stored<AccessLevel>,
         /// The group to which restricted access is limited, as the customer calls it; null when access is not limited
         /// to one.
         scope_group: Option<String>,

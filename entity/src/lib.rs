@@ -1,12 +1,14 @@
 //! One file per table, and finders that begin with the tenant.
 //!
 //! `services` reads and writes through this crate; the engine's set-based statements are in `queue` and `workflows`.
-//! Words such as states are stored as text and parsed by `domain`, so that a row written by a newer binary never makes
-//! a whole list fail.
+//! Words such as states are [`Stored`]: parsed here, once, and kept as text where only a newer binary knows them, so that
+//! a row of its making never makes a whole list fail.
 
 mod failure;
 mod sqlite_file;
+mod state_name;
 pub mod store;
+mod stored;
 mod table;
 
 pub mod access_token;
@@ -52,4 +54,6 @@ pub mod user_role;
 pub mod verification;
 
 pub use failure::DatabaseError;
+pub use state_name::StateName;
 pub use store::{Logins, Store, StoreError};
+pub use stored::{Stored, UnknownWord, holds};

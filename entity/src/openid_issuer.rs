@@ -1,5 +1,9 @@
 //! OpenID issuers through which users of a tenant sign in.
 
+use domain::openid::IssuerTokens;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// An OpenID issuer through which users of a tenant sign in.
     "openid_issuer": ids::OpenIdIssuer {
@@ -14,7 +18,7 @@ crate::table::tenant_table! {
         /// The signature algorithms accepted from the issuer, a list of words.
         algorithms: Json,
         /// Which of the issuer's tokens the API accepts directly.
-        accepts: String,
+        accepts: Stored<IssuerTokens>,
         /// The audience that the issuer's access tokens must carry.
         audience: String,
         /// The claim that identifies the user at the issuer.

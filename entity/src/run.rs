@@ -1,5 +1,9 @@
 //! Executions of workflows.
 
+use domain::state::{Lane, RunStatus};
+
+use crate::{StateName, Stored};
+
 crate::table::tenant_table! {
     /// One execution of a workflow.
     "run": ids::Run {
@@ -8,17 +12,17 @@ crate::table::tenant_table! {
         /// The version of the workflow's table with which the run began; null before its first step.
         version: Option<i32>,
         /// The state of the workflow's table that the run is in; null before its first step.
-        state: Option<String>,
+        state: Option<StateName>,
         /// What the workflow remembers between steps, as JSON of its own type; at first, its input.
         memory: Json,
         /// The states entered so far, a list in the order of first entry; undoing follows it backwards.
         trail: Json,
         /// Incremented with every committed step; a commit at a stale revision is refused.
         revision: i64,
-        /// Whether the run has work, waits or has ended: the stored word of a `domain::RunStatus`.
-        status: String,
-        /// The priority of the run's work, the stored word of a `domain::Lane`.
-        lane: String,
+        /// Whether the run has work, waits or has ended.
+        status: Stored<RunStatus>,
+        /// The priority of the run's work.
+        lane: Stored<Lane>,
         /// What the run works on: at most one unfinished run per tenant, workflow and key.
         business_key: String,
         /// The id of what the run is about, such as a booking or an integration.

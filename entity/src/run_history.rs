@@ -1,5 +1,9 @@
 //! The history of runs: one row per committed step or retry by a person.
 
+use domain::state::StepOutcome;
+
+use crate::{StateName, Stored};
+
 crate::table::tenant_table! {
     /// One committed step of a run, or a retry by a person: one row per revision.
     "run_history": ids::Row {
@@ -8,11 +12,11 @@ crate::table::tenant_table! {
         /// The run's revision after the step.
         revision: i64,
         /// The state whose step ran; empty when the run had none.
-        state: String,
-        /// The result in one word, such as `DONE`; `REVIVED` for a retry by a person.
-        outcome: String,
+        state: StateName,
+        /// What came of the step; `REVIVED` for a retry by a person.
+        outcome: Stored<StepOutcome>,
         /// The state after the step; null when the run ended or stayed in its state.
-        next_state: Option<String>,
+        next_state: Option<StateName>,
         /// Number of attempts at the step so far, from 1 on; 0 for a retry by a person.
         attempt: i32,
         /// Why the step ended as it did, as a `domain::Reason`; null when there is nothing to explain.

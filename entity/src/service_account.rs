@@ -1,5 +1,9 @@
 //! The service mailboxes of integrations, current and former.
 
+use domain::state::ServiceAccountStatus;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// A mailbox through which an integration writes bookings for others.
     "service_account": ids::ServiceAccount {
@@ -9,8 +13,8 @@ crate::table::tenant_table! {
         address: String,
         /// A display name.
         name: String,
-        /// `ACTIVE` for the account that new bookings use, `RETIRED` for former ones.
-        status: String,
+        /// Whether new bookings use the account.
+        status: Stored<ServiceAccountStatus>,
         /// Rank among the accounts when one is chosen, lowest first; 0 at present.
         position: i32,
         /// When the account last passed verification; null before.

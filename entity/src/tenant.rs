@@ -1,7 +1,10 @@
 //! Tenants: the organisations that are the vendor's customers.
 
 use domain::{Id, ids};
+use domain::state::{KeyRotation, Plan};
 use sea_orm::entity::prelude::*;
+
+use crate::Stored;
 
 /// An organisation that is the vendor's customer.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -12,8 +15,8 @@ pub struct Model {
     pub id: Id<ids::Tenant>,
     /// A display name.
     pub name: String,
-    /// What the tenant pays for, the stored word of a `domain::Plan`.
-    pub plan: String,
+    /// What the tenant pays for.
+    pub plan: Stored<Plan>,
     /// A list of URLs: browsers may be sent back to these and to anything below them.
     pub return_urls: Json,
     /// The IANA name of the zone for whole days where neither a calendar nor a user has one; null while unknown.
@@ -23,7 +26,7 @@ pub struct Model {
     /// The tenant's current data key, sealed under a master key.
     pub data_key: Vec<u8>,
     /// How far the rotation of the data key is; null when none is in progress.
-    pub data_key_rotation: Option<String>,
+    pub data_key_rotation: Option<Stored<KeyRotation>>,
     /// Incremented on every change; updates compare it with `ifVersion`.
     pub version: i64,
     /// When the tenant was created.

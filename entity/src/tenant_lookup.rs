@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use domain::{Id, ids};
 use sea_orm::entity::prelude::*;
 
-use crate::Store;
+use crate::{Store, Stored};
+
+pub use domain::connect::LookupKind as Kind;
 
 /// The tenant of one key.
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -14,7 +16,7 @@ use crate::Store;
 pub struct Model {
     /// The table of the row that the key belongs to.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub kind: String,
+    pub kind: Stored<Kind>,
     /// The key: a digest, or the bytes of a provider's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub key: Vec<u8>,
@@ -28,31 +30,10 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The tables whose rows are looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// An invitation, by the digest of its token.
-    ConnectLink,
-    /// A browser's session, by the digest of its cookie.
-    ConnectSession,
-    /// A channel, by the name that notifications use: its external id up to the first bar.
-    Channel,
-}
-
-impl Kind {
-    fn table(self) -> &'static str {
-        match self {
-            Self::ConnectLink => "connect_link",
-            Self::ConnectSession => "connect_session",
-            Self::Channel => "channel",
-        }
-    }
-}
-
 /// The tenant that a key belongs to; the row itself is then read as that tenant.
 #[expect(clippy::disallowed_methods, reason = "the key is what tells the tenant")]
 pub async fn tenant_of(store: &Store, kind: Kind, key: &[u8]) -> Result<Option<Id<ids::Tenant>>, DbErr> {
-    let found = Entity::find_by_id((kind.table().to_owned(), key.to_vec())).one(store.installation()).await?;
+    let found = Entity::find_by_id((Stored::from(kind), key.to_vec())).one(store.installation()).await?;
     Ok(found.map(|row| row.tenant_id))
 }
 
@@ -63,6 +44,6 @@ pub async fn tenants_of(
     kind: Kind,
     keys: impl IntoIterator<Item = Vec<u8>>,
 ) -> Result<BTreeSet<Id<ids::Tenant>>, DbErr> {
-    let found = Entity::find().filter(Column::Kind.eq(kind.table())).filter(Column::Key.is_in(keys));
+    let found = Entity::find().filter(Column::Kind.eq(Stored::from(kind))).filter(Column::Key.is_in(keys));
     Ok(found.all(store.installation()).await?.into_iter().map(|row| row.tenant_id).collect())
 }

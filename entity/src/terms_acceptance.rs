@@ -1,12 +1,16 @@
 //! Acceptances of legal documents.
 
+use domain::state::TermsDocument;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// One acceptance of one legal document; never changed afterwards.
     "terms_acceptance": ids::Row {
         /// The integration that was being connected.
         integration_id: Id<ids::Integration>,
-        /// Which text was accepted: `TERMS_OF_SERVICE` or `PRIVACY_POLICY`.
-        document: String,
+        /// Which text was accepted.
+        document: Stored<TermsDocument>,
         /// The text's version from the operator's configuration at that time.
         document_version: String,
         /// Who accepted: an email address, or the id of a user, key or link.

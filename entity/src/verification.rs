@@ -1,12 +1,16 @@
 //! Verifications: the recorded results of checking an integration step by step.
 
+use domain::state::Verdict;
+
+use crate::Stored;
+
 crate::table::tenant_table! {
     /// One verification of an integration: the results of all its checks.
     "verification": ids::Verification {
         /// The integration that was checked.
         integration_id: Id<ids::Integration>,
-        /// The worst result among the checks, skipped ones aside: the stored word of a `domain::Verdict`.
-        verdict: String,
+        /// The worst result among the checks, skipped ones aside.
+        verdict: Stored<Verdict>,
         /// The single results in the order of checking, as JSON.
         checks: Json,
         /// When the last check ended.

@@ -19,7 +19,7 @@ impl Key {
     /// A limit of an organisation at its provider. The binding is the proof: a consent was tried, and the organisation
     /// belongs to exactly one tenant.
     pub fn of_organisation(binding: &external_binding::Model) -> Self {
-        Self(format!("organisation/{}/{}", plain(&binding.provider), plain(&binding.external_tenant)))
+        Self(format!("organisation/{}/{}", plain(binding.provider.as_str()), plain(&binding.external_tenant)))
     }
 
     /// The quota of a tenant's requests to Muster.
@@ -74,7 +74,7 @@ mod tests {
 
     fn organisation(id: &str) -> Key {
         Key::of_organisation(&external_binding::Model {
-            provider: "MICROSOFT_365".to_owned(),
+            provider: domain::ProviderKind::Microsoft365.into(),
             external_tenant: id.to_owned(),
             tenant_id: Id::nil(),
             integration_id: Id::nil(),

@@ -4,7 +4,7 @@
 //! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
 //! whichever remains is consistent.
 
-use domain::{Allowed, Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids};
+use domain::{Allowed, Id, TimeRange, Timestamp, Unreadable, UnreadableReason, ids, state::ConnectionState};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
@@ -56,7 +56,7 @@ impl Calendars {
         use entity::connection::{Column, of};
         let txn = self.services.store.read(tenant).await?;
         let usable = integrations::usable(&txn, tenant).await?;
-        let (now, states) = (self.services.now(), ["ACTIVE", "FREE_BUSY_ONLY"]);
+        let (now, states) = (self.services.now(), ConnectionState::READABLE.map(ConnectionState::as_str));
         let before = now - self.services.settings.reread_after;
         let old = Condition::any().add(Column::AsOf.is_null()).add(Column::AsOf.lt(before));
         let rows = of(tenant)

@@ -14,6 +14,9 @@ use crate::{
     run_inputs::{self, RunInput},
 };
 
+/// The states in which a campaign leaves a mailbox alone.
+const SETTLED: [ConnectionState; 2] = [ConnectionState::Active, ConnectionState::Excluded];
+
 crate::noun! {
     /// Bulk activations of mailboxes.
     Campaigns
@@ -70,7 +73,7 @@ impl Campaigns {
         let mut tx = self.services.begin(by.tenant()).await?;
         let old = entity::campaign::one(tx.tenant(), id).one(tx.conn()).await?;
         let old = old.ok_or_else(|| Error::not_found("campaign"))?;
-        if old.state == CampaignState::Running.as_str() {
+        if old.state.require()? == CampaignState::Running {
             return Err(Error::refuse("CAMPAIGN_RUNS", "This campaign has not finished yet."));
         }
         let failed = of(tx.tenant())
@@ -103,10 +106,10 @@ impl Campaigns {
             .filter(entity::connection::Column::IntegrationId.eq(integration))
             .all(&txn)
             .await?;
-        let count = |state: ConnectionState| rows.iter().filter(|row| row.state == state.as_str()).count();
+        let count = |state: ConnectionState| rows.iter().filter(|row| row.state == state).count();
         let done = |row: &&entity::connection::Model| {
-            [ConnectionState::Active.as_str(), ConnectionState::Excluded.as_str()]
-                .contains(&row.state.as_str())
+            // What this version does not know is not for it to activate.
+            row.state.known().is_none_or(|state| SETTLED.contains(&state))
         };
         let users = entity::tenant_user::of(tenant)
             .filter(entity::tenant_user::Column::CalendarAddress.is_not_null())
@@ -153,7 +156,7 @@ impl Campaigns {
     pub async fn progress(&self, by: &Allowed, campaign: Id<ids::Campaign>) -> Result<Progress> {
         let items = self.items(by, campaign).await?;
         let count = |state: ConnectionState| {
-            items.iter().filter(|item| item.result.as_deref() == Some(state.as_str())).count()
+            items.iter().filter(|item| item.result.as_ref().is_some_and(|result| *result == state)).count()
         };
         Ok(Progress {
             total: items.len(),
@@ -210,7 +213,7 @@ pub(crate) fn new_row(
         id: services.ids.make::<ids::Campaign>(),
         tenant_id: tenant,
         integration_id: integration,
-        state: CampaignState::Running.to_string(),
+        state: CampaignState::Running.into(),
         total: 0,
         asked_by: actor.to_owned(),
         started_at: at,
@@ -297,10 +300,10 @@ async fn waiting(
     integration: Id<ids::Integration>,
 ) -> Result<Vec<Id<ids::Connection>>> {
     use entity::connection::{Column, of};
-    let settled = [ConnectionState::Active.as_str(), ConnectionState::Excluded.as_str()];
+    let open = ConnectionState::ALL.iter().filter(|state| !SETTLED.contains(state));
     let rows = of(tenant)
         .filter(Column::IntegrationId.eq(integration))
-        .filter(Column::State.is_not_in(settled))
+        .filter(Column::State.is_in(open.map(|state| state.as_str())))
         .all(conn)
         .await?;
     Ok(rows.into_iter().map(|row| row.id).collect())

@@ -5,7 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Id, ProviderKind, ids, state::Lane, text};
+use domain::{Id, 
+    ProviderKind, ids,
+    state::{ConnectionState, IntegrationState, Lane},
+    text,
+};
 use entity::{
     channel::{ActiveModel, Column, Entity, Model},
     tenant_lookup::{self, Kind},
@@ -58,7 +62,8 @@ impl Channels {
     ) -> Result<Vec<entity::connection::Model>> {
         use entity::{connection, integration};
         let txn = self.services.store.read(tenant).await?;
-        let live = integration::of(tenant).filter(integration::Column::State.is_in(["ACTIVE", "DEGRADED"]));
+        let live = integration::of(tenant)
+            .filter(integration::Column::State.is_in(IntegrationState::USABLE.map(IntegrationState::as_str)));
         let pushing: Vec<Id<ids::Integration>> =
             live.all(&txn).await?.into_iter().filter(|row| self.pushes(row)).map(|row| row.id).collect();
         let channels = entity::channel::of(tenant).all(&txn).await?;
@@ -66,7 +71,7 @@ impl Channels {
             channels.into_iter().filter(|row| !self.ends_soon(row)).map(|row| row.connection_id).collect();
         let rows = connection::of(tenant)
             .filter(connection::Column::IntegrationId.is_in(pushing))
-            .filter(connection::Column::State.is_in(["ACTIVE", "FREE_BUSY_ONLY"]))
+            .filter(connection::Column::State.is_in(ConnectionState::READABLE.map(ConnectionState::as_str)))
             .all(&txn)
             .await?;
         Ok(rows.into_iter().filter(|row| !kept.contains(&row.id)).take(max).collect())
@@ -246,7 +251,7 @@ impl Channels {
             .all(tx.conn())
             .await?;
         // A channel outlives the connection of somebody who left: a push must not bring that mailbox back.
-        let readable = connections.iter().filter(|row| connections::state(row).is_readable());
+        let readable = connections.iter().filter(|row| connections::is_readable(row));
         let orders = readable.map(|row| RunInput::Activate(Activate { connection: row.id, campaign: None }));
         // A reading that is under way may have passed the change already; the periodic one will not.
         tx.enqueue_all(orders, "push", Lane::Background).await?;

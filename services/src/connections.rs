@@ -5,7 +5,7 @@ mod counted;
 use domain::{
     Allowed, AnyId, Id, Route, Unreadable, ids,
     provider::Capabilities,
-    state::{ConnectionState, Lane, RunStatus},
+    state::{ConnectionState, IntegrationState, Lane, RunStatus},
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, prelude::Json,
@@ -35,8 +35,8 @@ crate::noun! {
 pub struct ConnectionScope {
     /// Only connections of this integration.
     pub integration: Option<Id<ids::Integration>>,
-    /// Only connections in this state.
-    pub state: Option<ConnectionState>,
+    /// Only connections in this state; `Some(None)` for states that only a newer version knows.
+    pub state: Option<Option<ConnectionState>>,
     /// Only connections of rooms (`true`) or only of users (`false`).
     pub rooms: Option<bool>,
 }
@@ -150,15 +150,16 @@ impl Connections {
     }
 
     async fn to_retry(&self, tenant: Id<ids::Tenant>, max: usize) -> Result<Vec<entity::connection::Model>> {
+        use ConnectionState as S;
         use entity::connection::{Column, of};
         use sea_orm::{QueryOrder, QuerySelect};
         let txn = self.services.store.read(tenant).await?;
         let now = self.services.now();
         let stuck = Condition::all()
-            .add(Column::State.eq(ConnectionState::Verifying.as_str()))
+            .add(Column::State.eq(S::Verifying.as_str()))
             .add(Column::RetryAt.is_null())
             .add(Column::Since.lte(now - self.services.settings.reread_after));
-        let waiting = ["PENDING", "VERIFYING", "UNREACHABLE"];
+        let waiting = [S::Pending, S::Verifying, S::Unreachable].map(S::as_str);
         let due = Condition::all().add(Column::State.is_in(waiting)).add(Column::RetryAt.lte(now));
         let rows = of(tenant)
             .filter(Column::IntegrationId.is_in(integrations::usable(&txn, tenant).await?))
@@ -183,9 +184,10 @@ impl Connections {
         let mut tx = self.services.begin(by.tenant()).await?;
         let row = entity::connection::one(tx.tenant(), id).one(tx.conn()).await?;
         let row = row.ok_or_else(|| Error::not_found("connection"))?;
+        row.state.require()?;
         let reason = domain::Reason::new("EXCLUDED", "An administrator has excluded this mailbox.");
         let mut change = entity::connection::ActiveModel::from(row.clone());
-        change.state = Set(ConnectionState::Excluded.to_string());
+        change.state = Set(ConnectionState::Excluded.into());
         change.reason = Set(serde_json::to_value(reason).ok());
         change.since = Set(tx.now());
         change.version = Set(row.version + 1);
@@ -203,7 +205,8 @@ impl Connections {
 pub(crate) async fn live_integration(tx: &Tx) -> Result<Option<entity::integration::Model>> {
     use entity::integration::{Column, of};
     use sea_orm::QueryOrder;
-    let rows = of(tx.tenant()).filter(Column::State.is_in(["ACTIVE", "DEGRADED"])).order_by_asc(Column::Id);
+    let usable = IntegrationState::USABLE.map(IntegrationState::as_str);
+    let rows = of(tx.tenant()).filter(Column::State.is_in(usable)).order_by_asc(Column::Id);
     Ok(rows.one(tx.conn()).await?)
 }
 
@@ -240,7 +243,7 @@ pub(crate) async fn enqueue(
     let integration = integrations::find(tx, row.integration_id).await?;
     integrations::require_consented(&integration)?;
     let mut facts = AuditFacts::from(Json::Null);
-    if state(row) == ConnectionState::Excluded {
+    if row.state.require()? == ConnectionState::Excluded {
         take_in(tx, row.id).await?;
         facts = AuditFacts::changed(
             json!({ "state": row.state }),
@@ -282,7 +285,7 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<
         rows = rows.filter(Column::IntegrationId.eq(integration));
     }
     if let Some(state) = wanted.state {
-        rows = rows.filter(Column::State.eq(state.as_str()));
+        rows = rows.filter(entity::holds(Column::State, state));
     }
     match wanted.rooms {
         Some(true) => rows.filter(Column::RoomId.is_not_null()),
@@ -291,14 +294,14 @@ fn select(tenant: Id<ids::Tenant>, wanted: &ConnectionScope) -> sea_orm::Select<
     }
 }
 
-/// The state of a row; one from a newer binary counts as unreachable.
-pub fn state(row: &entity::connection::Model) -> ConnectionState {
-    ConnectionState::parse(&row.state).unwrap_or(ConnectionState::Unreachable)
+/// Whether the mailbox's busy times are known.
+pub fn is_readable(row: &entity::connection::Model) -> bool {
+    row.state.known().is_some_and(ConnectionState::is_readable)
 }
 
 /// Whether the mailbox is reached with its owner's own consent.
 pub fn is_own(row: &entity::connection::Model) -> bool {
-    row.user_id.is_some() && row.route == Route::Own.as_str()
+    row.user_id.is_some() && row.route == Route::Own
 }
 
 /// The measured capabilities of a connection.

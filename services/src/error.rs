@@ -1,7 +1,7 @@
 //! Errors of use cases.
 
 use domain::access::Denied;
-use entity::DatabaseError;
+use entity::{DatabaseError, UnknownWord};
 use sea_orm::DbErr;
 
 /// A limit and what exceeded it, in the unit of the sentence that says so.
@@ -79,6 +79,9 @@ pub enum Error {
         /// Id of the missing master key.
         key: crate::vault::KeyId,
     },
+    /// A row holds a word that only a newer version knows. Nothing has changed.
+    #[error(transparent)]
+    UnknownWord(#[from] UnknownWord),
     /// A stored value cannot be read: the key is wrong, or the value is damaged.
     #[error("what is stored as {what} cannot be read")]
     Unreadable {
@@ -112,6 +115,7 @@ impl Error {
             Self::Provider(error) => error.kind_code(),
             Self::Database(_) | Self::Queue(_) => "UNAVAILABLE",
             Self::MasterKeyUnknown { .. } => "MASTER_KEY_UNKNOWN",
+            Self::UnknownWord(_) => "STATE_UNKNOWN",
             Self::Unreadable { .. } => "UNREADABLE",
         }
     }

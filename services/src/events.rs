@@ -3,7 +3,7 @@
 //! An event says that something changed, not how: receivers read the current state with their own permissions. Events
 //! are rows, written in the transaction of the change, and are then sent to all nodes.
 
-use domain::{Allowed, AnyId, Id, Ids, Timestamp, ids};
+use domain::{Allowed, AnyId, Id, Ids, Timestamp, ids, Topic};
 use entity::DatabaseError;
 use entity::event_log::{Column, Model};
 use futures::{Stream, StreamExt, stream};
@@ -21,20 +21,22 @@ crate::noun! {
     Events
 }
 
-/// Topics, one for each noun that has a subscription.
+/// The topics by the names under which use cases know them.
 pub mod topic {
+    use domain::Topic;
+
     /// An integration changed its state or reason.
-    pub const INTEGRATION: &str = "integration";
+    pub const INTEGRATION: Topic = Topic::Integration;
     /// A connection changed its state, reason or route, or which of its items cannot be read.
-    pub const CONNECTION: &str = "connection";
+    pub const CONNECTION: Topic = Topic::Connection;
     /// A campaign made progress.
-    pub const CAMPAIGN: &str = "campaign";
+    pub const CAMPAIGN: Topic = Topic::Campaign;
     /// A booking changed.
-    pub const BOOKING: &str = "booking";
+    pub const BOOKING: Topic = Topic::Booking;
     /// A run made a step.
-    pub const RUN: &str = "run";
+    pub const RUN: Topic = Topic::Run;
     /// A run was quarantined and needs a person.
-    pub const RUN_PARKED: &str = "run_parked";
+    pub const RUN_PARKED: Topic = Topic::RunParked;
 }
 
 /// What a watcher receives.
@@ -52,33 +54,20 @@ pub enum WatchEvent {
 }
 
 /// An event that is not stored yet.
-pub fn row(
-    ids: &Ids,
-    tenant: Id<ids::Tenant>,
-    topic: &'static str,
-    subject: AnyId,
-    at: Timestamp,
-) -> entity::event_log::Model {
+pub fn row(ids: &Ids, tenant: Id<ids::Tenant>, topic: Topic, subject: AnyId, at: Timestamp) -> entity::event_log::Model {
     let payload = serde_json::Value::Object(serde_json::Map::new());
-    entity::event_log::Model {
-        id: ids.make(),
-        tenant_id: tenant,
-        topic: topic.to_owned(),
-        subject,
-        payload,
-        at,
-    }
+    entity::event_log::Model { id: ids.make(), tenant_id: tenant, topic: topic.into(), subject, payload, at }
 }
 
 pub(crate) fn message(event: &entity::event_log::Model) -> Message {
     let payload = serde_json::json!({ "subject": event.subject });
-    Message { tenant: event.tenant_id, topic: event.topic.clone(), id: event.id, payload }
+    Message { tenant: event.tenant_id, topic: event.topic.to_string(), id: event.id, payload }
 }
 
 impl Events {
     /// Stream of changes on one topic in the caller's tenant, from now on.
-    pub fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = WatchEvent> + Send + use<> {
-        let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic);
+    pub fn watch(&self, by: &Allowed, topic: Topic) -> impl Stream<Item = WatchEvent> + Send + use<> {
+        let subscription = self.services.queue.fanout.subscribe(by.tenant(), topic.as_str());
         stream::unfold(subscription, |mut subscription| async move {
             let heard = match subscription.next().await? {
                 queue::Delivery::Message(message) => {
@@ -106,13 +95,13 @@ impl Events {
     pub async fn since(
         &self,
         by: &Allowed,
-        topic: &str,
+        topic: Topic,
         after: Id<ids::Event>,
         max: u64,
     ) -> Result<Vec<Model>> {
         let tenant = by.tenant();
         let txn = self.services.store.read(tenant).await?;
-        let events = entity::event_log::of(tenant).filter(Column::Topic.eq(topic)).limit(max);
+        let events = entity::event_log::of(tenant).filter(Column::Topic.eq(topic.as_str())).limit(max);
         let events = match txn.get_database_backend() {
             DatabaseBackend::Postgres => {
                 let settled = Expr::cust("event_log.xact < pg_snapshot_xmin(pg_current_snapshot())");

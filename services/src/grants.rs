@@ -11,7 +11,7 @@ mod owner;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{Id, ProviderKind, ids};
+use domain::{Id, ProviderKind, connect::SecretKind, ids};
 use providers::{
     Credential, Credentials, Error as ProviderError, ErrorKind, Provider, Remedy, Sanitized, Session,
     StaticCredentials,
@@ -166,14 +166,14 @@ pub struct SignedInAdministrator {
 }
 
 impl Secret {
-    const fn kind(&self) -> &'static str {
+    const fn kind(&self) -> SecretKind {
         match self {
-            Self::MicrosoftApp { .. } => "MICROSOFT_APP",
-            Self::MicrosoftUser { .. } => "MICROSOFT_USER",
-            Self::Basic { .. } => "BASIC",
-            Self::GoogleUser { .. } => "GOOGLE_USER",
-            Self::ServiceAccount { .. } => "SERVICE_ACCOUNT",
-            Self::Keyless { .. } => "KEYLESS",
+            Self::MicrosoftApp { .. } => SecretKind::MicrosoftApp,
+            Self::MicrosoftUser { .. } => SecretKind::MicrosoftUser,
+            Self::Basic { .. } => SecretKind::Basic,
+            Self::GoogleUser { .. } => SecretKind::GoogleUser,
+            Self::ServiceAccount { .. } => SecretKind::ServiceAccount,
+            Self::Keyless { .. } => SecretKind::Keyless,
         }
     }
 
@@ -214,7 +214,7 @@ impl Grants {
             tenant_id: Set(tx.tenant()),
             integration_id: Set(integration),
             user_id: Set(user),
-            kind: Set(secret.kind().to_owned()),
+            kind: Set(secret.kind().into()),
             account: Set(account.to_owned()),
             secret: Set(self.seal(tx.conn(), seal_context(tx.tenant(), id), secret).await?),
             access_token: Set(None),
@@ -245,13 +245,14 @@ impl Grants {
     }
 
     /// Opens a session with an integration's calendar system: through the service account, or with a user's own
-    /// consent.
+    /// consent. Refused while the integration is in a state that this version does not know.
     pub async fn session(
         &self,
         integration: &entity::integration::Model,
         user: Option<Id<ids::User>>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
         use entity::consent_grant::{Column, of};
+        integration.state.require()?;
         let kind = crate::integrations::provider(integration)?;
         let connector = self.services.connectors.get(kind)?;
         let txn = self.services.store.read(integration.tenant_id).await?;

@@ -97,12 +97,12 @@ impl Integrations {
         let row = entity::integration::Model {
             id: self.services.ids.make::<ids::Integration>(),
             tenant_id: tx.tenant(),
-            provider: new.provider.to_string(),
+            provider: new.provider.into(),
             name,
-            state: IntegrationState::Draft.to_string(),
+            state: IntegrationState::Draft.into(),
             reason: None,
             since: tx.now(),
-            access_level: new.access_level.to_string(),
+            access_level: new.access_level.into(),
             scope_group: new.scope_group,
             external_tenant: None,
             external_name: None,
@@ -199,7 +199,7 @@ impl Integrations {
     ) -> Result<Id<ids::Run>> {
         use IntegrationState as S;
         tenants::require_feature(tx.conn(), tx.tenant(), Feature::ServiceAccount).await?;
-        let again = match state(row) {
+        let again = match row.state.require()? {
             S::Active | S::Degraded | S::Failing => true,
             S::Failed | S::Expired | S::Declined => false,
             _ => {
@@ -257,14 +257,14 @@ impl Integrations {
     }
 }
 
-/// The state of a row; one from a newer binary counts as failing, so that nothing is written through it.
-pub fn state(row: &entity::integration::Model) -> IntegrationState {
-    IntegrationState::parse(&row.state).unwrap_or(IntegrationState::Failing)
+/// Whether mailboxes may be reached through the integration.
+pub fn is_usable(row: &entity::integration::Model) -> bool {
+    row.state.known().is_some_and(IntegrationState::is_usable)
 }
 
 /// The calendar system of a row.
 pub fn provider(row: &entity::integration::Model) -> Result<ProviderKind> {
-    ProviderKind::parse(&row.provider).ok_or(Error::Unreadable { what: "provider" })
+    Ok(row.provider.require()?)
 }
 
 /// Decodes the reason stored with a row.
@@ -278,7 +278,8 @@ pub(crate) async fn usable(
     tenant: Id<ids::Tenant>,
 ) -> Result<Vec<Id<ids::Integration>>> {
     use entity::integration::{Column, of};
-    let rows = of(tenant).filter(Column::State.is_in(["ACTIVE", "DEGRADED"])).all(txn).await?;
+    let usable = IntegrationState::USABLE.map(IntegrationState::as_str);
+    let rows = of(tenant).filter(Column::State.is_in(usable)).all(txn).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
@@ -289,7 +290,7 @@ pub(crate) async fn find(tx: &Tx, id: Id<ids::Integration>) -> Result<entity::in
 
 /// Signals the authorisation, a separate and explicit step, to the integration's run.
 pub(crate) async fn authorise(tx: &mut Tx, row: &entity::integration::Model, actor: &str) -> Result<()> {
-    if state(row) != IntegrationState::AwaitingAuthorization {
+    if row.state.require()? != IntegrationState::AwaitingAuthorization {
         let message = "This integration cannot be authorised now: the provider has not granted access yet, \
             or it has already been authorised.";
         return Err(Error::refuse("NOTHING_TO_AUTHORISE", message));
@@ -322,7 +323,7 @@ pub(crate) async fn signal(
 /// Refuses an integration without a consent in effect.
 pub(crate) fn require_consented(row: &entity::integration::Model) -> Result<()> {
     use IntegrationState as S;
-    match state(row) {
+    match row.state.require()? {
         S::Active | S::Degraded | S::Failing => Ok(()),
         S::Suspended => Err(Error::refuse("INTEGRATION_SUSPENDED", "This integration is suspended.")),
         _ => Err(Error::refuse("INTEGRATION_NOT_CONNECTED", "This integration is not connected yet.")),

@@ -5,7 +5,10 @@ use domain::{
     state::{Lane, RunStatus, StepOutcome},
     text::{self, Shape},
 };
-use entity::run::{Column, Model};
+use entity::{
+    StateName,
+    run::{Column, Model},
+};
 use queue::{Hint, jobs};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
@@ -33,8 +36,8 @@ pub struct RunFilter {
     pub subject: Option<AnyId>,
     /// Only runs of this workflow.
     pub workflow: Option<String>,
-    /// Only runs with this status.
-    pub status: Option<RunStatus>,
+    /// Only runs with this status; `Some(None)` for a status that only a newer version knows.
+    pub status: Option<Option<RunStatus>>,
 }
 
 impl Runs {
@@ -50,7 +53,7 @@ impl Runs {
             runs = runs.filter(Column::Workflow.eq(workflow));
         }
         if let Some(status) = filter.status {
-            runs = runs.filter(Column::Status.eq(status.as_str()));
+            runs = runs.filter(entity::holds(Column::Status, status));
         }
         page::read(runs, Column::Id, args, &txn).await
     }
@@ -108,7 +111,11 @@ impl Runs {
 
     /// Mermaid diagram of a run's workflow with the current state marked. `None` before the run's first step.
     pub fn diagram(&self, _by: &Allowed, run: &Model) -> Option<String> {
-        self.services.catalogue()?.diagram(&run.workflow, run.version?, run.state.as_deref())
+        self.services.catalogue()?.diagram(
+            &run.workflow,
+            run.version?,
+            run.state.as_ref().map(StateName::as_str),
+        )
     }
 
     /// Retries a run.
@@ -120,7 +127,8 @@ impl Runs {
         let run = present(&tx, id).await?;
         set_live(&tx, &run).await?;
         remember_retry(&tx, &run, self.services.ids.make(), by.actor()).await?;
-        let lane = Lane::parse(&run.lane).unwrap_or(Lane::Background);
+        // A lane that only a newer version knows counts as the least urgent.
+        let lane = run.lane.known().unwrap_or(Lane::Background);
         let hint = Hint { run: run.id, tenant: run.tenant_id, lane };
         jobs::requeue(tx.conn(), &hint, tx.now()).await?;
         tx.hint(hint);
@@ -130,7 +138,7 @@ impl Runs {
     /// Asks a run to stop and to undo its completed steps. The run continues until it reads the request.
     pub async fn cancel(&self, by: &Allowed, id: Id<ids::Run>) -> Result<Model> {
         let mut tx = self.services.begin(by.tenant()).await?;
-        present(&tx, id).await?;
+        present(&tx, id).await?.status.require()?;
         let hint = jobs::request_cancel(tx.conn(), tx.tenant(), id, tx.now()).await?;
         tx.hint(hint.ok_or_else(over)?);
         self.done(tx, by, "run.cancel", id, json!({})).await
@@ -190,20 +198,20 @@ async fn set_live(tx: &Tx, run: &Model) -> Result<()> {
         .col_expr(Column::Revision, Expr::value(run.revision + 1))
         .col_expr(Column::UpdatedAt, Expr::value(tx.now()))
         .col_expr(Column::FinishedAt, Expr::value(None::<domain::Timestamp>));
-    statement = match RunStatus::parse(&run.status) {
+    statement = match run.status.require()? {
         // Somebody who asked for it is still owed it.
-        Some(RunStatus::Quarantined) if run.undoing => {
+        RunStatus::Quarantined if run.undoing => {
             let reason = undone_for(tx, run.id).await?.or_else(|| run.reason.clone());
             let statement = statement.col_expr(Column::Reason, Expr::value(reason));
             statement.col_expr(Column::Status, Expr::value(RunStatus::Undoing.as_str()))
         }
-        Some(RunStatus::Quarantined) if run.state.is_some() => {
+        RunStatus::Quarantined if run.state.is_some() => {
             forwards(statement).col_expr(Column::Status, Expr::value(RunStatus::Running.as_str()))
         }
-        Some(RunStatus::Quarantined) => {
+        RunStatus::Quarantined => {
             forwards(statement).col_expr(Column::Status, Expr::value(RunStatus::Ordered.as_str()))
         }
-        Some(RunStatus::Failed) => {
+        RunStatus::Failed => {
             forget_signals(tx, run.id).await?;
             forwards(statement)
                 .col_expr(Column::Status, Expr::value(RunStatus::Ordered.as_str()))
@@ -234,7 +242,7 @@ async fn remember_retry(tx: &Tx, run: &Model, id: Id<ids::Row>, by: String) -> R
         run_id: Set(run.id),
         revision: Set(run.revision + 1),
         state: Set(run.state.clone().unwrap_or_default()),
-        outcome: Set(StepOutcome::Revived.as_str().to_owned()),
+        outcome: Set(StepOutcome::Revived.into()),
         next_state: Set(None),
         attempt: Set(0),
         reason: Set(None),

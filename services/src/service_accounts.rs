@@ -1,6 +1,9 @@
 //! Service accounts: the mailbox with which an integration writes bookings, and how it is replaced.
 
-use domain::{Allowed, Id, ids, state::Lane};
+use domain::{
+    Allowed, Id, ids,
+    state::{Lane, ServiceAccountStatus},
+};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder};
 use serde_json::json;
 
@@ -59,7 +62,9 @@ pub async fn current(
     integration: Id<ids::Integration>,
 ) -> Result<Option<entity::service_account::Model>> {
     use entity::service_account::{Column, of};
-    let rows = of(tenant).filter(Column::IntegrationId.eq(integration)).filter(Column::Status.eq("ACTIVE"));
+    let rows = of(tenant)
+        .filter(Column::IntegrationId.eq(integration))
+        .filter(Column::Status.eq(ServiceAccountStatus::Active.as_str()));
     Ok(rows.order_by_asc(Column::Position).one(conn).await?)
 }
 

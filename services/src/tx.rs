@@ -75,7 +75,7 @@ impl AfterCommit {
         let values: [Value; 6] = [
             list(&self.events, |event| event.id).into(),
             list(&self.events, |event| event.tenant_id).into(),
-            list(&self.events, |event| event.topic.clone()).into(),
+            list(&self.events, |event| event.topic.to_string()).into(),
             list(&self.events, |event| event.subject).into(),
             list(&self.events, |event| event.payload.clone()).into(),
             list(&self.events, |event| event.at).into(),
@@ -188,7 +188,7 @@ impl Tx {
     }
 
     /// Adds an event for subscribers.
-    pub fn event(&mut self, topic: &'static str, subject: impl Into<AnyId>) {
+    pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
         let event = crate::events::row(&self.services.ids, self.tenant, topic, subject.into(), self.now);
         self.after.events.push(event);
     }

@@ -24,7 +24,7 @@ pub use self::{
     key::KeyId,
 };
 pub(crate) use self::{
-    installation::{DIGEST, seal_context as own_place},
+    installation::seal_context as own_place,
     key::{HEADER_LEN, Key, MIN_LEN, head, key_id},
 };
 use crate::{Error, Result};

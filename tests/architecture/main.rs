@@ -19,3 +19,4 @@ mod roles;
 mod rotation;
 mod row_level_security;
 mod sealed;
+mod words;

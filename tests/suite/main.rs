@@ -27,3 +27,4 @@ mod t16;
 mod t17;
 mod t18;
 mod texts;
+mod unknown_words;

@@ -39,6 +39,7 @@ pub struct Memory {
 
 struct Mailbox {
     connection: entity::connection::Model,
+    state: ConnectionState,
     integration: entity::integration::Model,
     provider: std::sync::Arc<dyn Provider>,
     session: Session,
@@ -49,10 +50,11 @@ async fn open(context: &StepContext, at: &Step<Memory>) -> Result<Mailbox, StepE
     let services = &context.services;
     let rows = services.connections().by_ids(at.tenant, &[at.memory.order.connection]).await?;
     let connection = rows.into_iter().next().ok_or_else(gone)?;
+    let state = connection.state.require()?;
     let rows = services.integrations().by_ids(at.tenant, &[connection.integration_id]).await?;
     let integration = rows.into_iter().next().ok_or_else(gone)?;
     let (provider, session) = services.grants().session_of(&integration, &connection).await?;
-    Ok(Mailbox { connection, integration, provider, session })
+    Ok(Mailbox { connection, state, integration, provider, session })
 }
 
 async fn look(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
@@ -74,7 +76,7 @@ async fn look(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     };
     at.memory.capabilities = calendar.capabilities;
     let route = if mailbox.session.own { Route::Own } else { Route::Delegated };
-    let was_active = connections::state(&mailbox.connection) == ConnectionState::Active;
+    let was_active = mailbox.state == ConnectionState::Active;
     at.change(Change::Connection(ConnectionChange {
         id: mailbox.connection.id,
         state: (!was_active).then_some(ConnectionState::Verifying),
@@ -137,7 +139,7 @@ async fn read_the_window(context: &StepContext, at: &mut Step<Memory>) -> Outcom
 
 /// Whether an administrator left the mailbox out after this was ordered: then it is not touched.
 fn left_out(at: &mut Step<Memory>, mailbox: &Mailbox) -> bool {
-    let state = connections::state(&mailbox.connection);
+    let state = mailbox.state;
     if state == ConnectionState::Excluded {
         settle(at, state, integrations::reason(mailbox.connection.reason.as_ref()));
     }
@@ -152,7 +154,7 @@ async fn cannot(
     error: providers::Error,
 ) -> Outcome<State> {
     let (connection, own) = (&mailbox.connection, mailbox.session.own);
-    let (known_good, state) = (mailbox.integration.known_good.as_deref(), connections::state(connection));
+    let (known_good, state) = (mailbox.integration.known_good.as_deref(), mailbox.state);
     let address = &connection.address;
     match health::judge(&*mailbox.provider, &mailbox.session, known_good, address, &error).await {
         Judgement::Passing(error) => return Err(error.into()),
@@ -184,7 +186,7 @@ async fn cannot(
 async fn give_up(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     let rows = context.services.connections().by_ids(at.tenant, &[at.memory.order.connection]).await?;
     let Some(row) = rows.into_iter().next() else { return Ok(()) };
-    let state = match connections::state(&row) {
+    let state = match row.state.require()? {
         ConnectionState::Active => ConnectionState::Active,
         ConnectionState::FreeBusyOnly => ConnectionState::FreeBusyOnly,
         ConnectionState::Excluded => ConnectionState::Excluded,

@@ -7,11 +7,12 @@
 use domain::{AnyId, Id, ids};
 use std::collections::HashSet;
 
+use domain::state::CampaignState;
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 use services::{
     Change, campaigns,
     change::{ItemResult, NewConnection, RoomList},
-    connections, integrations, run_inputs,
+    integrations, run_inputs,
 };
 
 use crate::engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing};
@@ -64,7 +65,8 @@ async fn discover(context: &StepContext, at: &mut Step<run_inputs::Campaign>) ->
 }
 
 /// A campaign that cannot go on is over; what has no result can be tried by the next one.
-async fn finish(_context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> UndoOutcome {
+async fn finish(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> UndoOutcome {
+    campaign_state(context, at).await?;
     at.change(Change::CampaignFinished(at.memory.campaign));
     Ok(())
 }
@@ -76,6 +78,7 @@ async fn enlist(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> O
 
 async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign>) -> Outcome<State> {
     while at.take("results_complete").is_some() {}
+    campaign_state(context, at).await?;
     let open = open_items(context, at).await?;
     if open.is_empty() {
         at.change(Change::CampaignFinished(at.memory.campaign));
@@ -83,13 +86,23 @@ async fn count_results(context: &StepContext, at: &mut Step<run_inputs::Campaign
     }
     let mut left = open.len();
     for row in settled_elsewhere(context, at.tenant, &open).await? {
-        let (campaign, connection, result) = (at.memory.campaign, row.id, connections::state(&row));
+        let (campaign, connection, result) = (at.memory.campaign, row.id, row.state.require()?);
         let reason = integrations::reason(row.reason.as_ref());
         at.change(Change::Item(ItemResult { campaign, connection, result, reason }));
         left -= 1;
     }
     let until = if left == 0 { at.now } else { at.now + LOOK_EVERY };
     Ok(Next::Wait { until: Some(until), or: Some("results_complete") })
+}
+
+/// The campaign's own state; a run waits until it is known.
+async fn campaign_state(
+    context: &StepContext,
+    at: &Step<run_inputs::Campaign>,
+) -> Result<Option<CampaignState>, StepError> {
+    let txn = context.services.store.read(at.tenant).await?;
+    let row = entity::campaign::one(at.tenant, at.memory.campaign).one(&txn).await?;
+    Ok(row.map(|row| row.state.require()).transpose()?)
 }
 
 async fn open_items(

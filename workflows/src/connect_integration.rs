@@ -65,6 +65,7 @@ pub struct Memory {
 async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let deadline = *at.memory.deadline.get_or_insert(at.now + context.services.settings.link_lifetime);
     if at.take("terms_accepted").is_some() {
+        require_known(context, at).await?;
         let reason =
             Reason::new("CONSENT_PENDING", "The administrator has not granted access at the provider yet.")
                 .with_next_action("Finish the consent at the provider.");
@@ -76,6 +77,7 @@ async fn await_terms(context: &StepContext, at: &mut Step<Memory>) -> Outcome<St
 
 /// How it ends when it does not succeed. The last undo of all: typed credentials that were not tried go too.
 async fn close(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
+    require_known(context, at).await?;
     context.services.connect().forget_stored_consent(at.tenant, at.memory.order.integration).await?;
     let reason =
         at.failure.clone().unwrap_or_else(|| Reason::new("CONNECT_FAILED", "The connection failed."));
@@ -177,6 +179,7 @@ fn trial_trouble(secret: &Secret, error: providers::Error) -> StepError {
 /// Nothing half-connected is left behind; a connection that was there before keeps what it had.
 async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
     if !at.memory.order.again {
+        require_known(context, at).await?;
         context.services.connect().withdraw(at.tenant, at.memory.order.integration).await?;
     }
     Ok(())
@@ -185,6 +188,7 @@ async fn revoke_grant(context: &StepContext, at: &mut Step<Memory>) -> UndoOutco
 async fn await_authorization(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     declined(at)?;
     if at.take("authorised").is_some() {
+        require_known(context, at).await?;
         at.memory.spread_by = Some(at.now + context.services.settings.propagation);
         at.change(state(at, IntegrationState::Verifying, None));
         return Ok(Next::Go(State::Verify));
@@ -244,17 +248,19 @@ pub(crate) fn check_reason(climb: &Report) -> Reason {
     }
 }
 
-async fn wait_for_permission(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+async fn wait_for_permission(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
     let resume = *at.memory.resume_at.get_or_insert(at.now + chrono::Duration::minutes(2));
     if at.now < resume {
         return Ok(Next::Wait { until: Some(resume), or: None });
     }
+    require_known(context, at).await?;
     at.memory.resume_at = None;
     at.change(state(at, IntegrationState::Verifying, None));
     Ok(Next::Go(State::Verify))
 }
 
-async fn activate(_context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+async fn activate(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
+    require_known(context, at).await?;
     let integration = at.memory.order.integration;
     if let Some((address, name)) = at.memory.proven.take() {
         at.change(Change::ServiceMailbox { integration, address, name });
@@ -279,7 +285,19 @@ async fn integration(
     at: &Step<Memory>,
 ) -> Result<entity::integration::Model, StepError> {
     let rows = context.services.integrations().by_ids(at.tenant, &[at.memory.order.integration]).await?;
-    rows.into_iter().next().ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))
+    let row = rows.into_iter().next();
+    let row = row.ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+    row.state.require()?;
+    Ok(row)
+}
+
+/// Lets the run wait while the integration is in a state that this version does not know.
+async fn require_known(context: &StepContext, at: &Step<Memory>) -> Result<(), StepError> {
+    let rows = context.services.integrations().by_ids(at.tenant, &[at.memory.order.integration]).await?;
+    for row in rows {
+        row.state.require()?;
+    }
+    Ok(())
 }
 
 /// Whether the administrator, or the provider in his name, said no.

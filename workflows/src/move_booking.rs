@@ -21,7 +21,7 @@ use services::{
 
 use crate::{
     engine::{Next, Outcome, Step, StepContext, StepError, UndoOutcome, nothing},
-    write_booking::{SUPERSEDED, is_over, load, state, target_calendar},
+    write_booking::{SUPERSEDED, is_over, load, target_calendar},
 };
 
 crate::workflow! {
@@ -81,7 +81,7 @@ pub(crate) async fn wait_for_others<M, S>(
         return Ok(None);
     }
     for run in earlier {
-        if run.state.as_deref() == Some("AwaitRooms") && !told.contains(&run.id) {
+        if run.state.as_ref().is_some_and(|state| *state == "AwaitRooms") && !told.contains(&run.id) {
             told.push(run.id);
             let payload = serde_json::Value::Null;
             at.change(Change::Signal { run: run.id, name: SUPERSEDED, payload });
@@ -201,7 +201,8 @@ async fn stay(context: &StepContext, at: &mut Step<Memory>) -> UndoOutcome {
 
 /// Whoever waited for the rooms was told to stop: somebody has to wait again.
 pub(crate) fn wait_for_rooms_again<M>(at: &mut Step<M>, details: &BookingDetails) {
-    let waited = matches!(state(details), BookingState::Written | BookingState::RoomPending);
+    let waited =
+        matches!(details.booking.state.known(), Some(BookingState::Written | BookingState::RoomPending));
     if waited || awaits_meeting(&details.booking) {
         let order = run_inputs::WriteBooking { booking: details.booking.id };
         at.change(Change::RunInput(run_inputs::RunInput::WriteBooking(order), Lane::Interactive));

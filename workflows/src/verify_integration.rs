@@ -45,6 +45,7 @@ async fn climb(context: &StepContext, at: &mut Step<Memory>) -> Outcome<State> {
         .into_iter()
         .next()
         .ok_or_else(|| StepError::fail("NOT_FOUND", "The integration has been removed."))?;
+    row.state.require()?;
     let mailbox = verification::mailbox_to_prove(&row, order.candidate.as_deref());
     let climb =
         verification::run(&context.services, &row, mailbox, at.memory.probe.unwrap_or(at.run.uuid())).await?;

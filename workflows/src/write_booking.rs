@@ -237,14 +237,17 @@ async fn details(context: &StepContext, at: &Step<Memory>) -> Result<BookingDeta
     load(context, at.tenant, at.memory.order.booking).await
 }
 
-/// A booking with everybody who takes part.
+/// A booking with everybody who takes part. The run waits while the booking is in a state that this version does not
+/// know: then nothing may be done with it.
 pub(crate) async fn load(
     context: &StepContext,
     tenant: Id<ids::Tenant>,
     booking: Id<ids::Booking>,
 ) -> Result<BookingDetails, StepError> {
     let details = context.services.bookings().details(tenant, booking).await?;
-    details.ok_or_else(|| StepError::fail("NOT_FOUND", "The booking no longer exists."))
+    let details = details.ok_or_else(|| StepError::fail("NOT_FOUND", "The booking no longer exists."))?;
+    details.booking.state.require()?;
+    Ok(details)
 }
 
 /// The calendar that was decided on.
@@ -258,10 +261,6 @@ pub(crate) async fn target_calendar(
     })
 }
 
-pub(crate) fn state(details: &BookingDetails) -> BookingState {
-    BookingState::parse(&details.booking.state).unwrap_or(BookingState::Held)
-}
-
 pub(crate) fn is_over(details: &BookingDetails) -> bool {
-    !state(details).blocks()
+    details.booking.state.known().is_some_and(|state| !state.blocks())
 }

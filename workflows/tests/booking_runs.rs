@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use domain::{
-    Id, ids,
-    state::{Answer, RunStatus},
+    Id, WrittenVia, ids,
+    state::{Answer, ConnectionState, IntegrationState, RunStatus},
 };
 use services::{
     bookings::{BookingReceipt, NewBooking, NewTime},
@@ -114,7 +114,7 @@ impl App {
     }
 
     async fn state(&self, id: Id<ids::Booking>) -> String {
-        self.booking(id).await.state
+        self.booking(id).await.state.to_string()
     }
 
     async fn code(&self, id: Id<ids::Booking>) -> Option<String> {
@@ -125,7 +125,7 @@ impl App {
     async fn status(&self, run: Id<ids::Run>) -> String {
         let tenant = self.setup.tenant;
         let txn = self.setup.services.store.read(tenant).await.unwrap();
-        entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status
+        entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap().status.to_string()
     }
 
     async fn mailbox_of(&self, user: Id<ids::User>) -> entity::connection::Model {
@@ -148,7 +148,7 @@ async fn a_booking_is_written_to_the_organisers_calendar_and_to_every_copy(apps:
         app.book(NewBooking { users: vec![other], ..booking(organiser, at(10, 0), at(11, 0)) }).await;
     app.work().await;
     let row = app.booking(receipt.booking.id).await;
-    assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("ORGANISER")));
+    assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::Organiser.into())));
     let events = app.calendars.events();
     let mailbox = app.mailbox_of(organiser).await.address;
     assert_eq!(events.len(), 1);
@@ -181,7 +181,7 @@ async fn b16_a_room_is_pending_until_it_has_answered(apps: Apps) {
     app.work_through(id).await;
     assert_eq!(app.state(id).await, "CONFIRMED");
     let rows = bookings.participants_of(app.setup.tenant, &[id]).await.unwrap();
-    assert_eq!(rows[1].answer, "ACCEPTED");
+    assert_eq!(rows[1].answer, Answer::Accepted);
     app.close().await;
 }
 
@@ -223,7 +223,7 @@ async fn s4_6_only_a_mailbox_that_cannot_be_reached_leads_to_the_service_account
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     let row = app.booking(receipt.booking.id).await;
-    assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("SERVICE_ACCOUNT")));
+    assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::ServiceAccount.into())));
     let (at_mailbox, event) = app.calendars.events().remove(0);
     assert_eq!(at_mailbox, "service@acme.example");
     assert_eq!(event.attendees[0].party.address, mailbox, "S4.8: the organiser is invited");
@@ -247,9 +247,9 @@ async fn s4_6_a_passing_error_changes_no_route(apps: Apps) {
     let receipt = app.book(booking(organiser, at(10, 0), at(11, 0))).await;
     app.work_through(receipt.booking.id).await;
     let row = app.booking(receipt.booking.id).await;
-    assert_eq!((row.state.as_str(), row.written_via.as_deref()), ("CONFIRMED", Some("ORGANISER")));
+    assert_eq!((row.state.as_str(), row.written_via), ("CONFIRMED", Some(WrittenVia::Organiser.into())));
     assert_eq!(app.calendars.calls("create"), 4);
-    assert_eq!(app.mailbox_of(organiser).await.state, "ACTIVE");
+    assert_eq!(app.mailbox_of(organiser).await.state, ConnectionState::Active);
     app.close().await;
 }
 
@@ -313,7 +313,9 @@ async fn a_lost_consent_is_said_of_the_integration_and_of_the_booking(apps: Apps
         integrations.by_ids(app.setup.tenant, &[app.setup.integration]).await.unwrap().remove(0).state
     };
     app.calendars.close(&app.mailbox_of(organiser).await.address, lost());
-    for (hour, closed, expected) in [(10, "no mailbox", "ACTIVE"), (12, DIRECTORY, "FAILING")] {
+    for (hour, closed, expected) in
+        [(10, "no mailbox", IntegrationState::Active), (12, DIRECTORY, IntegrationState::Failing)]
+    {
         app.calendars.close(closed, lost());
         let new = booking(organiser, at(hour, 0), at(hour + 1, 0));
         let bookings = app.setup.services.bookings();
@@ -442,13 +444,13 @@ async fn one_mailbox_that_leaves_the_scope_is_not_the_end_of_the_integration(app
     assert_eq!((row().await.state.as_str(), row().await.known_good), ("ACTIVE", Some(other.address.clone())));
     app.calendars.close(&other.address, out_of_scope());
     Reconciler::Health.round(services).await.unwrap();
-    assert_eq!(row().await.state, "ACTIVE", "it may pass");
+    assert_eq!(row().await.state, IntegrationState::Active, "it may pass");
     app.setup.clock.advance(Duration::minutes(16));
     Reconciler::Health.round(services).await.unwrap();
-    assert_eq!(row().await.state, "FAILING", "nobody is in scope");
+    assert_eq!(row().await.state, IntegrationState::Failing, "nobody is in scope");
     app.calendars.open(&other.address);
     Reconciler::Health.round(services).await.unwrap();
-    assert_eq!(row().await.state, "ACTIVE");
+    assert_eq!(row().await.state, IntegrationState::Active);
     app.close().await;
 }
 
@@ -464,7 +466,7 @@ async fn a_degraded_integration_is_whole_again_when_its_lost_mailbox_is_left_out
     app.setup.services.connections().activate(&app.setup.admin(), mailbox.id).await.unwrap();
     app.work_through(mailbox.id.any().of()).await;
     Reconciler::Health.round(services).await.unwrap();
-    assert_eq!(row().await.state, "DEGRADED", "a mailbox that was active is not");
+    assert_eq!(row().await.state, IntegrationState::Degraded, "a mailbox that was active is not");
     services.connections().exclude(&app.setup.admin(), mailbox.id).await.unwrap();
     Reconciler::Health.round(services).await.unwrap();
     assert_eq!((row().await.state.as_str(), row().await.reason), ("ACTIVE", None));

@@ -22,7 +22,7 @@ mod time;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Clock, TestClock, Timestamp};
+use domain::{Clock, TestClock, Timestamp, state::RunStatus};
 use entity::Store;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
@@ -117,7 +117,7 @@ async fn a_run_waits_for_its_signal_and_ends(bench: Bench) {
     );
     assert!(bench.signal(run).await);
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "DONE");
+    assert_eq!(bench.run(run).await.status, RunStatus::Done);
     assert!(!bench.signal(run).await, "a signal to a finished run changes nothing");
     assert_eq!(bench.engine.drain().await.unwrap(), 0);
 }
@@ -126,7 +126,7 @@ async fn a_signal_that_comes_early_is_kept(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "").await;
     assert!(bench.signal(run).await);
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "DONE");
+    assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
 async fn a_signal_during_the_step_is_not_slept_through(bench: Bench) {
@@ -142,7 +142,7 @@ async fn a_signal_during_the_step_is_not_slept_through(bench: Bench) {
         commit(&bench.services, "here", transition).await;
     }
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "DONE", "the signal woke the run after its commit");
+    assert_eq!(bench.run(run).await.status, RunStatus::Done, "the signal woke the run after its commit");
 }
 
 async fn a_worker_that_lost_its_lease_cannot_commit(bench: Bench) {
@@ -185,14 +185,14 @@ async fn a_zombie_from_before_a_retry_cannot_take_the_new_job_away(bench: Bench)
     }
     bench.clock.advance(chrono::Duration::seconds(16));
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "QUARANTINED");
+    assert_eq!(bench.run(run).await.status, RunStatus::Quarantined);
     bench.services.runs().retry(&bench.admin(), run).await.unwrap();
     let second = bench.engine.claim(&bench.sweep().await).await.unwrap().pop().unwrap();
     assert_eq!(second.claimed.epoch, zombie.claimed.epoch, "the danger is there");
     let (late, good) = (bench.engine.work(&zombie).await, bench.engine.work(&second).await);
     assert_eq!(commit(&bench.services, "zombie", vec![late]).await, [(run, false)]);
     assert_eq!(commit(&bench.services, "here", vec![good]).await, [(run, true)]);
-    assert_eq!(bench.run(run).await.status, "DONE");
+    assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
 async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
@@ -206,7 +206,7 @@ async fn signals_that_cannot_be_read_are_not_slept_through(bench: Bench) {
     owner.close().await.unwrap();
     bench.clock.advance(chrono::Duration::seconds(16));
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "DONE");
+    assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
 async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
@@ -217,7 +217,7 @@ async fn a_step_that_panics_ends_its_run_and_says_so(bench: Bench) {
     let code = row.reason.clone().unwrap()["code"].clone();
     assert_eq!((row.status.as_str(), code), ("FAILED", "STEP_PANICKED".into()));
     assert_eq!(row.memory["undone"], true, "what it had done was taken back");
-    assert_eq!(bench.run(other).await.status, "DONE", "nobody else is touched");
+    assert_eq!(bench.run(other).await.status, RunStatus::Done, "nobody else is touched");
     // A panic while a step is taken back parks the run: a person has to look.
     let run = bench.enqueue(bench.tenant, "panic twice").await;
     bench.engine.drain().await.unwrap();
@@ -238,16 +238,17 @@ async fn a_step_that_panics_does_not_keep_its_lease(bench: Bench) {
     assert!(ended.is_ok(), "the claim of the broken step was kept for ever");
     bench.clock.advance(chrono::Duration::seconds(16));
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "FAILED");
+    assert_eq!(bench.run(run).await.status, RunStatus::Failed);
 }
 
 async fn a_run_goes_through_its_states_under_one_claim(bench: Bench) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let mut heard = bench.services.queue.fanout.subscribe(bench.tenant, services::events::topic::RUN);
+    let mut heard =
+        bench.services.queue.fanout.subscribe(bench.tenant, services::events::topic::RUN.as_str());
     let run = bench.enqueue(bench.tenant, "").await;
     bench.engine.start(&tracker, &stop, 2);
     let waits = async {
-        while bench.run(run).await.status != "WAITING" {
+        while bench.run(run).await.status != RunStatus::Waiting {
             heard.next().await;
         }
     };
@@ -286,7 +287,7 @@ async fn a_node_whose_clock_is_ahead_does_not_wait_for_itself() {
     assert_eq!(bench.engine.drain().await.unwrap(), 2, "both steps were due at once");
     bench.signal(run).await;
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "DONE");
+    assert_eq!(bench.run(run).await.status, RunStatus::Done);
 }
 
 async fn one_bad_result_never_fails_its_neighbours(bench: Bench) {
@@ -307,7 +308,7 @@ async fn a_failed_run_is_undone_and_says_why(bench: Bench) {
     let run = bench.enqueue(bench.tenant, "fail").await;
     bench.engine.drain().await.unwrap();
     let row = bench.run(run).await;
-    assert_eq!(row.status, "FAILED");
+    assert_eq!(row.status, RunStatus::Failed);
     assert_eq!(row.reason.unwrap()["code"], "TOY_FAILED");
     assert_eq!(row.memory["undone"], true);
     assert!(row.finished_at.is_some());

@@ -14,7 +14,7 @@ mod setup;
 use std::sync::Arc;
 
 use chrono::Duration;
-use domain::{Id, ids, state::Verdict};
+use domain::{Id, ids, state::{ConnectionState, Verdict};
 use providers::{CalendarKind, CalendarListing, Error, ErrorKind, Remedy};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, QueryOrder};
 use services::{
@@ -92,7 +92,7 @@ impl App {
     async fn belong_to(&self, organisation: &str) {
         let (integration, at) = (self.setup.integration, self.setup.services.now());
         let binding = entity::external_binding::Model {
-            provider: "MICROSOFT_365".to_owned(),
+            provider: domain::ProviderKind::Microsoft365.into(),
             external_tenant: organisation.to_owned(),
             tenant_id: self.tenant(),
             integration_id: integration,
@@ -120,7 +120,13 @@ impl App {
 
     async fn integration(&self) -> String {
         let integrations = self.setup.services.integrations();
-        integrations.by_ids(self.tenant(), &[self.setup.integration]).await.unwrap().remove(0).state
+        integrations
+            .by_ids(self.tenant(), &[self.setup.integration])
+            .await
+            .unwrap()
+            .remove(0)
+            .state
+            .to_string()
     }
 
     /// Lets time pass and reads what is old by then. Returns who was asked for events, in order.
@@ -203,8 +209,8 @@ async fn what_one_mailbox_returns_degrades_its_integration_at_most(apps: Apps) {
         }
         assert!(!states.iter().any(|state| state == "FAILING"), "{}: {states:?}", error.code);
         assert_eq!(states.last().unwrap(), "DEGRADED", "{}", error.code);
-        assert_eq!(app.connections().await[0].state, "UNREACHABLE", "{}", error.code);
-        assert!(app.connections().await[1..].iter().all(|row| row.state == "ACTIVE"));
+        assert_eq!(app.connections().await[0].state, ConnectionState::Unreachable, "{}", error.code);
+        assert!(app.connections().await[1..].iter().all(|row| row.state == ConnectionState::Active));
         app.setup.close().await;
     }
 }
@@ -271,7 +277,10 @@ async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
     app.calendars.close(DIRECTORY, lost());
     app.round(16).await;
     assert_eq!(app.integration().await, "FAILING");
-    assert!(app.connections().await.iter().all(|row| row.state == "ACTIVE"), "mailboxes keep their state");
+    assert!(
+        app.connections().await.iter().all(|row| row.state == ConnectionState::Active),
+        "mailboxes keep their state"
+    );
     app.calendars.open(DIRECTORY);
     for row in app.connections().await {
         app.calendars.open(&row.address);
@@ -284,7 +293,7 @@ async fn a_lost_consent_turns_the_integration_at_once(apps: Apps) {
 async fn a_person_whose_own_consent_is_gone_turns_nothing_for_others(apps: Apps) {
     let app = apps.make(3).await;
     let row = app.connections().await[0].clone();
-    app.set(&row, |row| row.route = Set("OWN".to_owned())).await;
+    app.set(&row, |row| row.route = Set(domain::Route::Own.into())).await;
     // There is no consent of this person's at all.
     app.round(16).await;
     let row = app.connections().await[0].clone();
@@ -309,9 +318,9 @@ async fn an_activation_that_failed_or_was_lost_is_tried_again(apps: Apps) {
     app.calendars.open(&row.address);
     app.round(16).await;
     app.work().await;
-    assert_eq!(state(failed).await.state, "ACTIVE");
-    assert_eq!(state(stuck).await.state, "ACTIVE", "its run is gone");
-    assert_eq!(state(pending).await.state, "PENDING", "nobody asked for it");
+    assert_eq!(state(failed).await.state, ConnectionState::Active);
+    assert_eq!(state(stuck).await.state, ConnectionState::Active, "its run is gone");
+    assert_eq!(state(pending).await.state, ConnectionState::Pending, "nobody asked for it");
     app.setup.close().await;
 }
 

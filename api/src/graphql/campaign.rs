@@ -38,8 +38,7 @@ impl Campaign {
 
     /// Current state of the campaign.
     async fn state(&self) -> CampaignState {
-        use domain::state::CampaignState as S;
-        S::parse(&self.0.state).unwrap_or(S::Running).into()
+        (&self.0.state).into()
     }
 
     /// The integration whose mailboxes the campaign activates.
@@ -116,7 +115,7 @@ impl CampaignItem {
 
     /// State of the mailbox after the activation; null until there is a result.
     async fn result(&self) -> Option<ConnectedMailboxState> {
-        domain::state::ConnectionState::parse(self.0.result.as_deref()?).map(ConnectedMailboxState::from)
+        self.0.result.as_ref().map(ConnectedMailboxState::from)
     }
 
     /// Why the mailbox is in this state and what to do next; null if there is nothing to explain.

@@ -32,12 +32,6 @@ impl From<Model> for ConnectedMailbox {
     }
 }
 
-impl ConnectedMailbox {
-    fn way(&self) -> Option<Way> {
-        Way::parse(&self.0.route)
-    }
-}
-
 #[Object(use_type_description)]
 impl ConnectedMailbox {
     /// Identifier; starts with `con_`.
@@ -52,7 +46,7 @@ impl ConnectedMailbox {
 
     /// Current state of the connected mailbox.
     async fn state(&self) -> ConnectedMailboxState {
-        connections::state(&self.0).into()
+        (&self.0.state).into()
     }
 
     /// Why the connected mailbox is in its current state and what to do next; null if there is nothing to explain.
@@ -70,14 +64,14 @@ impl ConnectedMailbox {
         connections::capabilities(&self.0).into()
     }
 
-    /// How Muster reaches the mailbox; null if the stored value comes from a newer server version.
-    async fn route(&self) -> Option<Route> {
-        self.way().map(Route::from)
+    /// How Muster reaches the mailbox.
+    async fn route(&self) -> Route {
+        (&self.0.route).into()
     }
 
     /// Whether Muster reaches the mailbox through the service account rather than with the user's own consent.
     async fn via_service_account(&self) -> bool {
-        self.way() != Some(Way::Own)
+        self.0.route != Way::Own
     }
 
     /// Time at which the calendar was last read; null if it has never been read.

@@ -1,34 +1,67 @@
 //! Enums of the schema that mirror enums of the domain.
 
 use async_graphql::Enum;
+use services::entity::Stored;
 
-/// Declares a schema enum for a domain enum, with conversions both ways. A variant missing on either side does not
+/// Declares schema enums for domain enums, with conversions both ways. A variant missing on either side does not
 /// compile; a test checks that the words agree.
+///
+/// An enum of words that are read from rows ends with `, or Unknown`: it has a value for words that only a newer version
+/// knows. As a filter, that value selects the rows with such a word.
 macro_rules! mirror {
-    ($($(#[$doc:meta])* $name:ident of $of:path { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* $(,)? })*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-            pub enum $name { $($(#[$vdoc])* #[graphql(name = $word)] $variant),* }
-
-            impl From<$of> for $name {
-                fn from(word: $of) -> Self {
-                    use $of as Of;
-                    match word { $(Of::$variant => Self::$variant),* }
-                }
-            }
-
-            impl From<$name> for $of {
-                fn from(word: $name) -> Self {
-                    use $of as Of;
-                    match word { $($name::$variant => Of::$variant),* }
-                }
-            }
-        )*
+    ($($(#[$doc:meta])* $name:ident of $of:path $(, or $unknown:ident)? { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* $(,)? })*) => {
+        $(mirror! { @one $(#[$doc])* $name of $of $(, or $unknown)? { $($(#[$vdoc])* $variant = $word),* } })*
 
         #[cfg(test)]
         fn agree() -> Vec<(&'static str, &'static str)> {
             vec![$($({ use $of as Of; ($word, Of::$variant.as_str()) }),*),*]
+        }
+    };
+    (@one $(#[$doc:meta])* $name:ident of $of:path { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        pub enum $name { $($(#[$vdoc])* #[graphql(name = $word)] $variant),* }
+
+        mirror! { @from $name of $of { $($variant),* } }
+
+        impl From<$name> for $of {
+            fn from(word: $name) -> Self {
+                use $of as Of;
+                match word { $($name::$variant => Of::$variant),* }
+            }
+        }
+    };
+    (@one $(#[$doc:meta])* $name:ident of $of:path, or $unknown:ident { $($(#[$vdoc:meta])* $variant:ident = $word:tt),* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        pub enum $name {
+            $($(#[$vdoc])* #[graphql(name = $word)] $variant,)*
+            /// A word that a newer version of Muster stored. Nothing can be changed until this server is updated.
+            #[graphql(name = "UNKNOWN")]
+            $unknown,
+        }
+
+        mirror! { @from $name of $of { $($variant),* } }
+
+        impl From<&Stored<$of>> for $name {
+            fn from(stored: &Stored<$of>) -> Self {
+                stored.known().map_or(Self::$unknown, Self::from)
+            }
+        }
+
+        impl From<$name> for Option<$of> {
+            fn from(word: $name) -> Self {
+                use $of as Of;
+                match word { $($name::$variant => Some(Of::$variant),)* $name::$unknown => None }
+            }
+        }
+    };
+    (@from $name:ident of $of:path { $($variant:ident),* }) => {
+        impl From<$of> for $name {
+            fn from(word: $of) -> Self {
+                use $of as Of;
+                match word { $(Of::$variant => Self::$variant),* }
+            }
         }
     };
 }
@@ -113,7 +146,7 @@ mirror! {
     }
 
     /// How Muster reaches a mailbox.
-    Route of domain::Route {
+    Route of domain::Route, or Unknown {
         /// With the user's own consent.
         Own = "OWN",
         /// Through the service account, which acts inside the mailbox.
@@ -123,7 +156,7 @@ mirror! {
     }
 
     /// Calendar that a booking is written to.
-    WrittenVia of domain::WrittenVia {
+    WrittenVia of domain::WrittenVia, or Unknown {
         /// The organiser's own calendar.
         Organiser = "ORGANISER",
         /// The calendar of the service mailbox.
@@ -131,7 +164,7 @@ mirror! {
     }
 
     /// How far the connection of a calendar system has got.
-    IntegrationState of domain::state::IntegrationState {
+    IntegrationState of domain::state::IntegrationState, or Unknown {
         /// Created; nobody has been asked for consent yet.
         Draft = "DRAFT",
         /// Waiting for an administrator to give consent at the provider.
@@ -163,7 +196,7 @@ mirror! {
     }
 
     /// State of a connection to a mailbox.
-    ConnectedMailboxState of domain::state::ConnectionState {
+    ConnectedMailboxState of domain::state::ConnectionState, or Unknown {
         /// Found in the directory; not activated or excluded yet.
         Discovered = "DISCOVERED",
         /// Excluded by an administrator.
@@ -183,7 +216,7 @@ mirror! {
     }
 
     /// Outcome of one step of a run.
-    StepOutcome of domain::state::StepOutcome {
+    StepOutcome of domain::state::StepOutcome, or Unknown {
         /// The run went on to another state.
         WentOn = "WENT_ON",
         /// The run waits for a time or a signal.
@@ -205,7 +238,7 @@ mirror! {
     }
 
     /// What was done to a booking after it had been created.
-    BookingChangeKind of domain::state::BookingChangeKind {
+    BookingChangeKind of domain::state::BookingChangeKind, or Unknown {
         /// Moved to another time.
         Moved = "MOVED",
         /// Cancelled by a person.
@@ -213,7 +246,7 @@ mirror! {
     }
 
     /// Legal text that a customer accepts before connecting a calendar system.
-    TermsDocument of domain::state::TermsDocument {
+    TermsDocument of domain::state::TermsDocument, or Unknown {
         /// The vendor's terms of service.
         TermsOfService = "TERMS_OF_SERVICE",
         /// The vendor's privacy policy.
@@ -221,7 +254,7 @@ mirror! {
     }
 
     /// How far a booking has got, from the request to its end.
-    BookingState of domain::state::BookingState {
+    BookingState of domain::state::BookingState, or Unknown {
         /// Accepted; the time is not blocked yet.
         Requested = "REQUESTED",
         /// The time is blocked; the calendar event is being written.
@@ -241,7 +274,7 @@ mirror! {
     }
 
     /// Execution status of a run.
-    RunStatus of domain::state::RunStatus {
+    RunStatus of domain::state::RunStatus, or Unknown {
         /// Enqueued; no worker has started it yet.
         Ordered = "ORDERED",
         /// Has steps to execute.
@@ -261,7 +294,7 @@ mirror! {
     }
 
     /// State of the online meeting requested for a booking.
-    OnlineMeetingState of domain::state::OnlineMeetingState {
+    OnlineMeetingState of domain::state::OnlineMeetingState, or Unknown {
         /// The calendar system is creating the meeting; `bookingChanged` reports when it is ready.
         Pending = "PENDING",
         /// The meeting can be joined at `onlineMeetingUrl`.
@@ -272,7 +305,7 @@ mirror! {
     }
 
     /// Result of one check of a verification.
-    Verdict of domain::state::Verdict {
+    Verdict of domain::state::Verdict, or Unknown {
         /// The check succeeded.
         Passed = "PASSED",
         /// The check failed; the integration cannot be used.
@@ -284,7 +317,7 @@ mirror! {
     }
 
     /// Whether a bulk activation is running, paused or over.
-    CampaignState of domain::state::CampaignState {
+    CampaignState of domain::state::CampaignState, or Unknown {
         /// Mailboxes are being activated.
         Running = "RUNNING",
         /// Every mailbox has a result.
@@ -308,7 +341,7 @@ mirror! {
     }
 
     /// Response of an attendee or room to an invitation.
-    Answer of domain::state::Answer {
+    Answer of domain::state::Answer, or Unknown {
         /// No response yet.
         None = "NONE",
         /// Will attend.

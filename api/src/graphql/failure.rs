@@ -79,6 +79,9 @@ impl From<services::Error> for Failure {
         let message = match error {
             services::Error::Refused(refusal) => return Self::Refused(refusal),
             services::Error::Denied(denied) => return Self::Denied(denied),
+            services::Error::UnknownWord(unknown) => {
+                return Self::Refused(Refusal::new("STATE_UNKNOWN", unknown.to_string()));
+            }
             services::Error::Provider(error) => error.message,
             services::Error::Database(_) | services::Error::Queue(_) => {
                 tracing::error!(error = ?error, "a use case failed");

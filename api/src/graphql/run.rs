@@ -4,7 +4,7 @@ use async_graphql::{Context, Description, ID, InputObject, Json, Object};
 use domain::{Allowed, AnyId, Id, Permission, access::Denied, ids};
 use services::{
     Refusal,
-    entity::{run::Model, run_history},
+    entity::{StateName, run::Model, run_history},
     runs::RunFilter,
 };
 use uuid::Uuid;
@@ -63,13 +63,12 @@ impl Run {
 
     /// Current state in the workflow's table; null before the first step.
     async fn state(&self) -> Option<&str> {
-        self.0.state.as_deref()
+        self.0.state.as_ref().map(StateName::as_str)
     }
 
     /// Execution status of the run.
     async fn status(&self) -> RunStatus {
-        use domain::state::RunStatus as S;
-        S::parse(&self.0.status).unwrap_or(S::Running).into()
+        (&self.0.status).into()
     }
 
     /// Why the run is in its current status; null if there is nothing to explain.
@@ -168,17 +167,17 @@ impl From<run_history::Model> for RunStep {
 impl RunStep {
     /// State in the workflow's table in which the step ran.
     async fn state(&self) -> &str {
-        &self.0.state
+        self.0.state.as_str()
     }
 
-    /// What came of the step; null if a newer version of Muster recorded something that this one does not know.
-    async fn outcome(&self) -> Option<StepOutcome> {
-        domain::state::StepOutcome::parse(&self.0.outcome).map(StepOutcome::from)
+    /// What came of the step.
+    async fn outcome(&self) -> StepOutcome {
+        (&self.0.outcome).into()
     }
 
     /// The state that follows; null if the run ended or stayed in its state.
     async fn next_state(&self) -> Option<&str> {
-        self.0.next_state.as_deref()
+        self.0.next_state.as_ref().map(StateName::as_str)
     }
 
     /// Number of the attempt, counted from 1; 0 for an entry that is not a step.

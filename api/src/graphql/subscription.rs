@@ -83,12 +83,12 @@ impl Watched for ParkedRuns {
     async fn one(&self, listener: Listener, id: Id<ids::Run>) -> Result<Option<Run>> {
         let by = listener.caller.allow(Permission::RunView)?;
         let run = listener.services.runs().get(&by, id).await?;
-        Ok((run.status == RunStatus::Quarantined.as_str()).then(|| run.into()))
+        Ok((run.status == RunStatus::Quarantined).then(|| run.into()))
     }
 
     async fn page(&self, listener: Listener, after: Option<Id<ids::Run>>) -> Result<WatchedPage<Self>> {
         let by = listener.caller.allow(Permission::RunView)?;
-        let filter = RunFilter { status: Some(RunStatus::Quarantined), ..RunFilter::default() };
+        let filter = RunFilter { status: Some(Some(RunStatus::Quarantined)), ..RunFilter::default() };
         let page = listener.services.runs().list(&by, filter, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
         Ok((page.items.into_iter().map(Run::from).collect(), last))

@@ -40,7 +40,7 @@ impl Tenant {
 
     /// The plan that the tenant pays for; null if the stored value comes from a newer server version.
     async fn plan(&self) -> Option<Plan> {
-        domain::state::Plan::parse(&self.0.plan).map(Plan::from)
+        self.0.plan.known().map(Plan::from)
     }
 
     /// Features that the tenant can use: those that the vendor's staff have switched on and the plan includes.

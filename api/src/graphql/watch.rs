@@ -8,7 +8,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_graphql::Context;
 use async_trait::async_trait;
-use domain::{Allowed, AnyId, Caller, Id, Kind};
+use domain::{Allowed, AnyId, Caller, Id, Kind, Topic};
 use futures::{
     Stream, StreamExt, future,
     stream::{self, BoxStream},
@@ -56,7 +56,7 @@ impl Listener {
         Ok(Self { caller: with_current_permissions(&self.services, &self.caller).await?, ..self.clone() })
     }
 
-    fn watch(&self, by: &Allowed, topic: &'static str) -> impl Stream<Item = WatchEvent> + Send + use<> {
+    fn watch(&self, by: &Allowed, topic: Topic) -> impl Stream<Item = WatchEvent> + Send + use<> {
         self.services.events().watch(by, topic)
     }
 }
@@ -65,7 +65,7 @@ impl Listener {
 pub(super) async fn one<T, F, Fut>(
     listener: Listener,
     by: &Allowed,
-    topic: &'static str,
+    topic: Topic,
     id: impl Into<AnyId>,
     read: F,
 ) -> Result<EventStream<T>>
@@ -109,7 +109,7 @@ pub(super) type WatchedPage<W> = (Vec<<W as Watched>::Item>, Option<Id<<W as Wat
 pub(super) fn many<W: Watched>(
     listener: Listener,
     by: &Allowed,
-    topic: &'static str,
+    topic: Topic,
     watched: W,
 ) -> EventStream<W::Item> {
     // The beginning is like having missed everything.

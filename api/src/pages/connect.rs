@@ -63,7 +63,7 @@ async fn offered(services: &Services, token: &str) -> services::Result<(OpenLink
         Some(id) => services.integrations().by_ids(open.link.tenant_id, &[id]).await?.into_iter().next(),
         None => None,
     };
-    let fits = |kind: &ProviderKind| only.as_ref().is_none_or(|row| row.provider == kind.as_str());
+    let fits = |kind: &ProviderKind| only.as_ref().is_none_or(|row| row.provider == *kind);
     let kinds = services.connectors.kinds().filter(fits).collect();
     Ok((open, kinds))
 }
@@ -195,7 +195,7 @@ async fn credentials(request: HttpRequest, services: web::Data<Services>) -> Htt
         Ok(open) => open,
         Err(error) => return layout::error_page(&error),
     };
-    let provider = ProviderKind::parse(&open.integration.provider);
+    let provider = open.integration.provider.known();
     if provider == Some(ProviderKind::GoogleWorkspace) {
         let is_keyless = services.connectors.google().is_ok_and(Google::is_keyless);
         return layout::page("Enter the service account", false, service_account(&open.tenant, is_keyless));

@@ -69,9 +69,11 @@ pub(super) fn error_page(error: &Error) -> HttpResponse {
         Error::Refused(_) => StatusCode::BAD_REQUEST,
         Error::Denied(_) => StatusCode::FORBIDDEN,
         Error::Provider(_) => StatusCode::BAD_GATEWAY,
-        Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Database(_)
+        | Error::Queue(_)
+        | Error::MasterKeyUnknown { .. }
+        | Error::Unreadable { .. }
+        | Error::UnknownWord(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     let said = match error {
         Error::Database(_) | Error::Queue(_) | Error::MasterKeyUnknown { .. } | Error::Unreadable { .. } => {

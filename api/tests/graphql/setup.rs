@@ -227,7 +227,7 @@ impl Setup {
             client_id: text.to_owned(),
             client_secret: None,
             algorithms: json!(["RS256"]),
-            accepts: "ID_TOKEN".to_owned(),
+            accepts: domain::openid::IssuerTokens::IdToken.into(),
             audience: text.to_owned(),
             subject_claim: "sub".to_owned(),
             email_claim: None,

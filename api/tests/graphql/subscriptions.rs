@@ -136,7 +136,7 @@ async fn parked_runs_are_told_to_those_who_look_after_runs() {
     let txn = setup.services.store.write(tenant).await.unwrap();
     let row = entity::run::one(tenant, run).one(&txn).await.unwrap().unwrap();
     let mut row = row.into_active_model();
-    row.status = Set(RunStatus::Quarantined.to_string());
+    row.status = Set(RunStatus::Quarantined.into());
     row.update(&txn).await.unwrap();
     txn.commit().await.unwrap();
     let mut tx = setup.services.begin(tenant).await.unwrap();

@@ -81,11 +81,10 @@ pub async fn claim(
     };
     let rows = engine.query_all_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     let read = |row: &sea_orm::QueryResult| {
-        let word: String = row.try_get("", "lane")?;
         Ok(Claimed {
             run: row.try_get("", "run_id")?,
             tenant: row.try_get("", "tenant_id")?,
-            lane: lane(&word),
+            lane: lane(row)?,
             epoch: row.try_get("", "epoch")?,
             attempt: row.try_get("", "attempt")?,
             crashes: row.try_get("", "crashes")?,

@@ -115,8 +115,8 @@ async fn insert_runs(
         memory: Set(run.memory.clone()),
         trail: Set(Json::Array(Vec::new())),
         revision: Set(0),
-        status: Set(RunStatus::Ordered.to_string()),
-        lane: Set(run.lane.to_string()),
+        status: Set(RunStatus::Ordered.into()),
+        lane: Set(run.lane.into()),
         business_key: Set(run.business_key.clone()),
         subject: Set(run.subject),
         asked_by: Set(run.asked_by.clone()),
@@ -200,8 +200,7 @@ async fn wake(
     let values = [tenant.into(), run.into(), at.into()];
     let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
     let Some(row) = txn.query_one_raw(statement).await? else { return Ok(None) };
-    let word: String = row.try_get("", "lane")?;
-    Ok(Some(Hint { run, tenant, lane: lane(&word) }))
+    Ok(Some(Hint { run, tenant, lane: lane(&row)? }))
 }
 
 /// Asks an unfinished run to stop and to undo its steps; `None` if the run has ended.

@@ -11,7 +11,8 @@ mod enqueue;
 mod sweep;
 
 use domain::{Clock, Id, Timestamp, ids, state::Lane};
-use sea_orm::{DatabaseBackend, Value};
+use entity::{DatabaseError, Stored};
+use sea_orm::{DatabaseBackend, QueryResult, Value};
 
 pub use claim::{Claimed, claim, end_all_leases, release, release_node, renew};
 pub use enqueue::{NewRun, enqueue, request_cancel, requeue, signal};
@@ -27,9 +28,10 @@ fn now(clock: &dyn Clock, backend: DatabaseBackend) -> Value {
     bound.into()
 }
 
-/// Parses a stored lane; an unknown word counts as the least urgent.
-fn lane(word: &str) -> Lane {
-    Lane::parse(word).unwrap_or(Lane::Background)
+/// The lane of a job; one that only a newer version knows counts as the least urgent.
+fn lane(row: &QueryResult) -> Result<Lane, DatabaseError> {
+    let lane: Stored<Lane> = row.try_get("", "lane")?;
+    Ok(lane.known().unwrap_or(Lane::Background))
 }
 
 /// UUIDs as a SQLite statement takes them: a JSON array of their hyphenated text.

@@ -83,8 +83,7 @@ pub async fn sweep(
     };
     let rows = engine.query_all_raw(statement).await?;
     let read = |row: &sea_orm::QueryResult| {
-        let word: String = row.try_get("", "lane")?;
-        Ok(Hint { run: row.try_get("", "run_id")?, tenant: row.try_get("", "tenant_id")?, lane: lane(&word) })
+        Ok(Hint { run: row.try_get("", "run_id")?, tenant: row.try_get("", "tenant_id")?, lane: lane(row)? })
     };
     rows.iter().map(read).collect()
 }

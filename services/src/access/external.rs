@@ -94,7 +94,7 @@ impl Access {
 
     async fn verified(&self, row: &Model, token: &str) -> Result<Claims> {
         let unknown = || Error::Denied(Denied::Unauthenticated);
-        let what = match IssuerTokens::parse(&row.accepts) {
+        let what = match row.accepts.known() {
             Some(IssuerTokens::AccessToken) => Use::AccessToken { audience: &row.audience },
             Some(IssuerTokens::IdToken) => Use::IdToken,
             Some(IssuerTokens::None) | None => return Err(unknown()),

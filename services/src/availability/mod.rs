@@ -15,6 +15,8 @@ use domain::{
     slots::{self, Participant, Participants, Refusal as Cause},
     state::ConnectionState,
 };
+use entity::Stored;
+use uuid::Uuid;
 
 pub use self::input::{DayHours, OnUnknown, OnUnreadable, Query, RoomChoice};
 pub(crate) use self::input::{at_most, buffer, zone};
@@ -92,7 +94,7 @@ pub struct ParticipantStatus {
     /// The user or room that the status is about.
     pub holder: Holder,
     /// State of the connection from which the calendar is read; `None` if there is none.
-    pub connection: Option<ConnectionState>,
+    pub connection: Option<Stored<ConnectionState>>,
     /// When the calendar was last read; `None` if never.
     pub as_of: Option<Timestamp>,
     /// Whether the calendar is known for the whole window.

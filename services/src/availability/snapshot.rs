@@ -11,6 +11,7 @@ use domain::{
     ids,
     state::ConnectionState,
 };
+use entity::Stored;
 use sea_orm::{ColumnTrait, DatabaseTransaction, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Holder, OnUnreadable};
@@ -70,8 +71,8 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// State of the holder's connection.
-    pub fn state(&self) -> Option<ConnectionState> {
-        ConnectionState::parse(&self.connection.as_ref()?.state)
+    pub fn state(&self) -> Option<Stored<ConnectionState>> {
+        Some(self.connection.as_ref()?.state.clone())
     }
 
     /// When the calendar was last read.
@@ -288,10 +289,7 @@ async fn attach_connections(
 /// A mailbox that is being activated counts as reachable: it will be known soon, so nothing is booked around it.
 fn may_be_reached(row: &entity::connection::Model) -> bool {
     use ConnectionState as S;
-    matches!(
-        ConnectionState::parse(&row.state),
-        Some(S::Active | S::FreeBusyOnly | S::Pending | S::Verifying)
-    )
+    matches!(row.state.known(), Some(S::Active | S::FreeBusyOnly | S::Pending | S::Verifying))
 }
 
 /// Why a connection's copy does not cover what is wanted; `None` if it does.
@@ -300,8 +298,7 @@ fn cause(
     wanted: SnapshotScope<'_>,
     freshest: Timestamp,
 ) -> Option<(UnknownCause, Reason)> {
-    let state = ConnectionState::parse(&row.state);
-    if !state.is_some_and(ConnectionState::is_readable) {
+    if !row.state.known().is_some_and(ConnectionState::is_readable) {
         let stored: Option<Reason> = row.reason.clone().and_then(|json| serde_json::from_value(json).ok());
         let message =
             stored.as_ref().map_or("The calendar cannot be read at present.", |reason| &reason.message);
@@ -329,7 +326,7 @@ fn cause(
 
 /// Rank of a connection: a mailbox connected by its owner precedes the same mailbox through a service account.
 fn rank(row: &entity::connection::Model) -> u8 {
-    match Route::parse(&row.route) {
+    match row.route.known() {
         Some(Route::Own) => 0,
         Some(Route::Delegated) => 1,
         _ => 2,
@@ -354,7 +351,7 @@ async fn bitmaps(
     use entity::busy_bitmap::Column;
     let mut select = entity::busy_bitmap::of(tenant).filter(Column::ConnectionId.is_in(of.iter().copied()));
     if !wanted.tentative_is_busy {
-        select = select.filter(Column::Plane.eq(change::busy_word(BusyKind::Busy)));
+        select = select.filter(Column::Plane.eq(BusyKind::Busy.as_str()));
     }
     let mut copies = Copies::new();
     for row in select.all(txn).await? {
@@ -394,14 +391,13 @@ async fn events(
     if let Some(uid) = wanted.except.and_then(|booking| booking.event_uid.clone()) {
         select = select.filter(Column::Uid.ne(uid));
     }
-    let tentative = change::busy_word(BusyKind::Tentative);
     let mut copies: Copies = of.iter().map(|connection| (*connection, Known::default())).collect();
     for row in select.all(txn).await? {
-        let kind = match row.busy.as_deref() == Some(&tentative) {
-            true if !wanted.tentative_is_busy => continue,
-            true => BusyKind::Tentative,
-            false => BusyKind::Busy,
-        };
+        // A word that only a newer version knows takes the time too.
+        let kind = row.busy.and_then(|busy| busy.known()).unwrap_or(BusyKind::Busy);
+        if kind == BusyKind::Tentative && !wanted.tentative_is_busy {
+            continue;
+        }
         if let (Some(range), Some(copy)) =
             (TimeRange::new(row.start_at, row.end_at), copies.get_mut(&row.connection_id))
         {

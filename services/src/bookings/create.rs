@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     Allowed, AnyId, Id, TimeRange, ids,
-    state::{Answer, BookingState, Lane, OnlineMeetingState},
+    state::{Answer, BookingState, Lane, OnlineMeetingState, ParticipantKind},
 };
 use entity::{booking, booking_participant, occupancy};
 use sea_orm::EntityTrait;
@@ -126,22 +126,23 @@ impl Bookings {
         snapshot: &CalendarSnapshot,
     ) -> Result<Vec<booking_participant::Model>> {
         let tenant = snapshot.tenant;
-        let one =
-            |kind: &str, holder: Option<Holder>, address: &str, name: &str| booking_participant::Model {
+        let one = |kind: ParticipantKind, holder: Option<Holder>, address: &str, name: &str| {
+            booking_participant::Model {
                 id: self.services.ids.make(),
                 tenant_id: tenant,
                 booking_id: booking,
-                kind: kind.to_owned(),
+                kind: kind.into(),
                 user_id: holder.and_then(Holder::user),
                 room_id: holder.and_then(Holder::room),
                 address: address.to_lowercase(),
                 name: name.to_owned(),
-                answer: Answer::None.to_string(),
-            };
+                answer: Answer::None.into(),
+            }
+        };
         let mut seen = BTreeSet::new();
         let mut rows = Vec::new();
         for calendar in snapshot.calendars() {
-            let kind = if calendar.holder.is_user() { "USER" } else { "ROOM" };
+            let kind = if calendar.holder.is_user() { ParticipantKind::User } else { ParticipantKind::Room };
             let row = one(kind, Some(calendar.holder), &calendar.address, &calendar.name);
             if !seen.insert(row.address.clone()) {
                 let message = format!("{} shares a mailbox with another participant.", calendar.name);
@@ -151,7 +152,7 @@ impl Bookings {
         }
         // Somebody who is invited as a user of the tenant is not invited again as a guest.
         let guests = new.guests.iter().filter(|guest| seen.insert(guest.email.clone()));
-        rows.extend(guests.map(|guest| one("GUEST", None, &guest.email, &guest.name)));
+        rows.extend(guests.map(|guest| one(ParticipantKind::Guest, None, &guest.email, &guest.name)));
         Ok(rows)
     }
 
@@ -245,7 +246,7 @@ fn row(tx: &Tx, id: Id<ids::Booking>, run: Id<ids::Run>, by: &Allowed, new: &New
         buffer_before_minutes: new.buffer_before_minutes.cast_signed(),
         buffer_after_minutes: new.buffer_after_minutes.cast_signed(),
         time_zone: new.zone.clone(),
-        state: BookingState::Held.to_string(),
+        state: BookingState::Held.into(),
         reason: None,
         since: tx.now(),
         written_via: None,
@@ -254,7 +255,7 @@ fn row(tx: &Tx, id: Id<ids::Booking>, run: Id<ids::Run>, by: &Allowed, new: &New
         mailbox: None,
         external_id: None,
         event_uid: None,
-        online_meeting: new.online_meeting.then(|| OnlineMeetingState::Pending.to_string()),
+        online_meeting: new.online_meeting.then(|| OnlineMeetingState::Pending.into()),
         online_meeting_url: None,
         generation: 1,
         run_id: run,

@@ -109,8 +109,8 @@ pub struct Filter {
     pub from: Option<Timestamp>,
     /// Only bookings that start before this time.
     pub until: Option<Timestamp>,
-    /// Only bookings in this state.
-    pub state: Option<BookingState>,
+    /// Only bookings in this state; `Some(None)` for states that only a newer version knows.
+    pub state: Option<Option<BookingState>>,
 }
 
 /// A booking with all participants, as needed for writing calendars.
@@ -163,7 +163,7 @@ impl Bookings {
             rows = rows.filter(Column::StartAt.lt(until));
         }
         if let Some(state) = filter.state {
-            rows = rows.filter(Column::State.eq(state.as_str()));
+            rows = rows.filter(entity::holds(Column::State, state));
         }
         let txn = self.services.store.read(tenant).await?;
         page::read(rows, Column::Id, args, &txn).await

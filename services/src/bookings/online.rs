@@ -13,7 +13,7 @@ use crate::{Error, Refusal, Result, Services, change::WriteTarget};
 
 /// Whether a booking is still waiting for the online meeting it requested.
 pub fn awaits_meeting(booking: &booking::Model) -> bool {
-    booking.online_meeting.as_deref() == Some(OnlineMeetingState::Pending.as_str())
+    booking.online_meeting.as_ref().is_some_and(|state| *state == OnlineMeetingState::Pending)
 }
 
 /// News about a booking's online meeting after its event was read: its joining address, that there is none

@@ -135,14 +135,13 @@ impl Bookings {
             Err(replay) => return Ok(replay),
         };
         let row = present(&tx, id, None).await?;
-        if row.state == BookingState::Failed.as_str() {
+        let state = row.state.require().map_err(crate::Error::from)?;
+        if state == BookingState::Failed {
             return Err(over().into());
         }
         let live = check::live_runs(tx.conn(), tx.tenant(), row.id).await?;
         let cancelling = live.iter().find(|run| run.workflow == "cancel_booking").map(|run| run.id);
-        if let Some(run) =
-            cancelling.or_else(|| (row.state == BookingState::Cancelled.as_str()).then_some(row.run_id))
-        {
+        if let Some(run) = cancelling.or_else(|| (state == BookingState::Cancelled).then_some(row.run_id)) {
             ticket.finish(&tx, run).await?;
             tx.commit().await?;
             return Ok(BookingReceipt { booking: row, run, notice: None });
@@ -214,11 +213,11 @@ async fn present(tx: &Tx, id: Id<ids::Booking>, if_version: Option<i64>) -> Resu
 
 async fn may_move(tx: &Tx, row: &booking::Model) -> Result<()> {
     use BookingState as S;
-    match BookingState::parse(&row.state) {
-        Some(S::Failed | S::Cancelled) => return Err(over()),
+    match row.state.require()? {
+        S::Failed | S::Cancelled => return Err(over()),
         _ if row.end_at <= tx.now() => return Err(over()),
-        Some(S::Written | S::RoomPending | S::Confirmed | S::RoomDeclined) => {}
-        _ => return Err(in_progress()),
+        S::Written | S::RoomPending | S::Confirmed | S::RoomDeclined => {}
+        S::Requested | S::Held => return Err(in_progress()),
     }
     let live = check::live_runs(tx.conn(), tx.tenant(), row.id).await?;
     let changes = live.iter().any(|run| CHANGING.contains(&run.workflow.as_str()));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use domain::{
     Id, Route, WrittenVia, ids,
     provider::Capabilities,
-    state::{BookingState, ConnectionState, IntegrationState},
+    state::{BookingState, ConnectionState, IntegrationState, ServiceAccountStatus},
 };
 use entity::{booking, connection, integration, service_account};
 use providers::{Provider, Session};
@@ -50,8 +50,12 @@ impl Bookings {
     }
 
     /// Opens the calendar that was chosen for a booking, for workflows: always the same one, even if the service
-    /// account has changed (S4.14). `None` if none has been chosen yet.
+    /// account has changed (S4.14). `None` if none has been chosen yet. Fails if a newer version has chosen in a way that
+    /// this one does not know.
     pub async fn target_calendar(&self, booking: &booking::Model) -> Result<Option<TargetCalendar>> {
+        if let Some(via) = &booking.written_via {
+            via.require()?;
+        }
         let (Some(via), tenant) = (recorded(booking), booking.tenant_id) else { return Ok(None) };
         let (row, connection) = {
             use connection::{Column, of};
@@ -94,14 +98,15 @@ pub struct TargetCalendar {
 /// The calendar that was chosen for a booking.
 fn recorded(booking: &booking::Model) -> Option<WriteTarget> {
     Some(WriteTarget {
-        written_via: WrittenVia::parse(booking.written_via.as_deref()?)?,
+        written_via: booking.written_via.as_ref()?.known()?,
         integration: booking.integration_id?,
         service_account: booking.service_account_id,
         mailbox: booking.mailbox.clone()?,
     })
 }
 
-/// Reads to which calendars a booking of this organiser could be written.
+/// Reads to which calendars a booking of this organiser could be written. Fails where that depends on a state that this
+/// version does not know: such a state does not change the route, as a temporary failure does not.
 pub(super) async fn routes(
     txn: &DatabaseTransaction,
     tenant: Id<ids::Tenant>,
@@ -113,11 +118,18 @@ pub(super) async fn routes(
         integrations.iter().filter(|one| may_write(one)).map(|one| one.id).collect();
     let theirs = connection::of(tenant).filter(connection::Column::UserId.eq(organiser));
     let mailboxes = theirs.order_by_asc(connection::Column::Id).all(txn).await?;
+    for mailbox in &mailboxes {
+        mailbox.state.require()?;
+        if let Some(integration) = integrations.iter().find(|one| one.id == mailbox.integration_id) {
+            integration.state.require()?;
+        }
+    }
     let own = mailboxes
         .iter()
         .filter(|row| live.contains(&row.integration_id) && writes(row) && !without.contains(&row.address))
-        .min_by_key(|row| Route::parse(&row.route) != Some(Route::Own));
-    let accounts = service_account::of(tenant).filter(service_account::Column::Status.eq("ACTIVE"));
+        .min_by_key(|row| row.route != Route::Own);
+    let accounts = service_account::of(tenant)
+        .filter(service_account::Column::Status.eq(ServiceAccountStatus::Active.as_str()));
     let accounts = accounts.order_by_asc(service_account::Column::Position).all(txn).await?;
     let service = accounts
         .iter()
@@ -126,7 +138,13 @@ pub(super) async fn routes(
             let is_home = mailboxes.iter().any(|row| row.integration_id == account.integration_id);
             (!is_home, account.position, account.id)
         });
-    Ok(Routes { own: own.map(through_own), service: service.map(through_service) })
+    let routes = Routes { own: own.map(through_own), service: service.map(through_service) };
+    if routes.own.is_none() && routes.service.is_none() {
+        for integration in &integrations {
+            integration.state.require()?;
+        }
+    }
+    Ok(routes)
 }
 
 fn through_own(row: &connection::Model) -> WriteTarget {
@@ -152,14 +170,14 @@ fn through_service(account: &service_account::Model) -> WriteTarget {
 fn may_write(row: &integration::Model) -> bool {
     use IntegrationState as S;
     matches!(
-        IntegrationState::parse(&row.state),
+        row.state.known(),
         Some(S::Active | S::Degraded | S::Failing | S::Verifying | S::AwaitingPropagation)
     )
 }
 
 fn writes(row: &connection::Model) -> bool {
     let measured = serde_json::from_value::<Capabilities>(row.capabilities.clone()).unwrap_or_default();
-    ConnectionState::parse(&row.state) == Some(ConnectionState::Active) && measured.writes()
+    row.state == ConnectionState::Active && measured.writes()
 }
 
 /// Notice to the organiser about the route; repeated until a booking has taken that route.
@@ -169,8 +187,8 @@ pub(super) async fn notice(
     without: &[String],
 ) -> Result<Option<String>> {
     use booking::{Column, of};
-    let via = match booking.written_via.as_deref() {
-        Some(word) => WrittenVia::parse(word),
+    let via = match &booking.written_via {
+        Some(word) => word.known(),
         None => {
             let routes = routes(txn, booking.tenant_id, booking.organiser_id, without).await?;
             routes.decide().map(|via| via.written_via)

@@ -159,7 +159,7 @@ impl Writer<'_> {
             id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
             booking_id: Set(booking),
-            what: Set(what.as_str().to_owned()),
+            what: Set(what.into()),
             old_start: Set(old.start),
             old_end: Set(old.end),
             by_whom: Set(by_whom),
@@ -190,7 +190,7 @@ impl Writer<'_> {
                 start_at: Set(range.start),
                 end_at: Set(range.end),
                 all_day: Set(false),
-                busy: Set(Some(super::calendars::busy_word(domain::BusyKind::Busy))),
+                busy: Set(Some(domain::BusyKind::Busy.into())),
             });
             let rows: Vec<_> = rows.collect();
             if !rows.is_empty() {

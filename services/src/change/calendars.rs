@@ -142,7 +142,7 @@ impl Writer<'_> {
             start_at: Set(event.range.start),
             end_at: Set(event.range.end),
             all_day: Set(event.all_day),
-            busy: Set(event.busy.map(busy_word)),
+            busy: Set(event.busy.map(Into::into)),
         }
     }
 
@@ -159,14 +159,13 @@ impl Writer<'_> {
             .all(self.txn)
             .await?;
         for plane in [BusyKind::Busy, BusyKind::Tentative] {
-            let word = busy_word(plane);
-            let taken = events.iter().filter(|event| event.busy.as_deref() == Some(&word));
+            let taken = events.iter().filter(|event| event.busy.as_ref().is_some_and(|busy| *busy == plane));
             let ranges = taken.filter_map(|event| TimeRange::new(event.start_at, event.end_at));
             let bits = Bitmap::from_busy(window, GRID_MINUTES, ranges).to_bytes();
             let row = busy_bitmap::ActiveModel {
                 tenant_id: Set(self.tenant),
                 connection_id: Set(connection),
-                plane: Set(word),
+                plane: Set(plane.into()),
                 bits: Set(bits),
             };
             let key = [
@@ -209,11 +208,3 @@ impl Writer<'_> {
 }
 
 use entity::calendar_event;
-
-/// The stored name of a busy kind's plane.
-pub(crate) fn busy_word(kind: BusyKind) -> String {
-    match kind {
-        BusyKind::Busy => "BUSY".to_owned(),
-        BusyKind::Tentative => "TENTATIVE".to_owned(),
-    }
-}

@@ -82,8 +82,10 @@ impl Writer<'_> {
 
     pub(super) async fn campaign_finished(&mut self, campaign: Id<ids::Campaign>) -> Result<()> {
         use entity::campaign::{Column, update};
+        // A state that only a newer version knows stays as it is.
         update(self.tenant)
             .filter(Column::Id.eq(campaign))
+            .filter(Column::State.is_in(CampaignState::ALL.iter().map(|state| state.as_str())))
             .col_expr(Column::State, Expr::value(CampaignState::Finished.as_str()))
             .col_expr(Column::FinishedAt, Expr::value(self.at))
             .exec(self.txn)

@@ -29,6 +29,14 @@ pub struct MailboxFailure {
     pub concerns: Option<Reason>,
 }
 
+/// The states of mailboxes that Muster reads or is about to.
+const OURS: [ConnectionState; 4] = [
+    ConnectionState::Active,
+    ConnectionState::FreeBusyOnly,
+    ConnectionState::Pending,
+    ConnectionState::Verifying,
+];
+
 impl Writer<'_> {
     pub(super) async fn failure(&mut self, failure: MailboxFailure) -> Result<()> {
         use entity::connection::{Column, update};
@@ -81,7 +89,7 @@ impl Writer<'_> {
         let Some(last) = last.and_then(|row| row.failing_since) else { return Ok(false) };
         // A mailbox that is out of scope is no mailbox of ours; one that became unreachable by failing still is.
         let ours = Condition::any()
-            .add(Column::State.is_in(["ACTIVE", "FREE_BUSY_ONLY", "PENDING", "VERIFYING"]))
+            .add(Column::State.is_in(OURS.map(ConnectionState::as_str)))
             .add(Column::FailingCode.is_not_null());
         let enough =
             failing.count(self.txn).await? >= ENOUGH || others().filter(ours).count(self.txn).await? == 0;

@@ -3,7 +3,7 @@
 use domain::{
     Id, Reason, Route, TimeRange, ids,
     provider::Capabilities,
-    state::{ConnectionState, IntegrationState, Verdict},
+    state::{ConnectionState, IntegrationState, ServiceAccountStatus, Verdict},
 };
 use providers::RoomInfo;
 use sea_orm::{
@@ -89,9 +89,9 @@ impl Writer<'_> {
         let mut statement = update(self.tenant)
             .filter(Column::Id.eq(change.id))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1));
-        if let Some(from) = change.only_from {
-            statement = statement.filter(Column::State.is_in(from.iter().map(|state| state.as_str())));
-        }
+        // A state that only a newer version knows stays as it is.
+        let from = change.only_from.as_deref().unwrap_or(IntegrationState::ALL);
+        statement = statement.filter(Column::State.is_in(from.iter().map(|state| state.as_str())));
         if let Some(state) = change.state {
             statement = statement
                 .col_expr(Column::State, Expr::value(state.as_str()))
@@ -120,10 +120,12 @@ impl Writer<'_> {
 
     pub(super) async fn connection(&mut self, change: ConnectionChange) -> Result<()> {
         use entity::connection::{Column, update};
-        // What an administrator left out meanwhile stays out: only a person takes it in again.
+        // What an administrator left out meanwhile stays out: only a person takes it in again. A state that only a newer
+        // version knows stays as it is.
+        let known = ConnectionState::ALL.iter().filter(|state| **state != ConnectionState::Excluded);
         let mut statement = update(self.tenant)
             .filter(Column::Id.eq(change.id))
-            .filter(Column::State.ne(ConnectionState::Excluded.as_str()))
+            .filter(Column::State.is_in(known.map(|state| state.as_str())))
             .col_expr(Column::Version, Expr::col(Column::Version).add(1));
         if let Some(state) = change.state {
             statement = statement
@@ -209,7 +211,7 @@ impl Writer<'_> {
             id: Set(self.services.ids.make()),
             tenant_id: Set(self.tenant),
             integration_id: Set(new.integration),
-            verdict: Set(new.verdict.to_string()),
+            verdict: Set(new.verdict.into()),
             checks: Set(new.checks),
             at: Set(self.at),
         };
@@ -228,9 +230,9 @@ impl Writer<'_> {
         use entity::service_account::{Column, update};
         update(self.tenant)
             .filter(Column::IntegrationId.eq(integration))
-            .filter(Column::Status.eq("ACTIVE"))
+            .filter(Column::Status.eq(ServiceAccountStatus::Active.as_str()))
             .filter(Column::Address.ne(address.clone()))
-            .col_expr(Column::Status, Expr::value("RETIRED"))
+            .col_expr(Column::Status, Expr::value(ServiceAccountStatus::Retired.as_str()))
             .exec(self.txn)
             .await?;
         let row = entity::service_account::ActiveModel {
@@ -239,7 +241,7 @@ impl Writer<'_> {
             integration_id: Set(integration),
             address: Set(address.clone()),
             name: Set(name),
-            status: Set("ACTIVE".to_owned()),
+            status: Set(ServiceAccountStatus::Active.into()),
             position: Set(0),
             verified_at: Set(Some(self.at)),
             created_at: Set(self.at),
@@ -274,10 +276,10 @@ pub(crate) fn pending_connection(
         user_id: new.user,
         room_id: new.room,
         address: new.address.to_lowercase(),
-        state: ConnectionState::Pending.to_string(),
+        state: ConnectionState::Pending.into(),
         reason: None,
         since: at,
-        route: Route::Delegated.to_string(),
+        route: Route::Delegated.into(),
         capabilities: serde_json::to_value(Capabilities::default()).unwrap_or_default(),
         time_zone: None,
         as_of: None,

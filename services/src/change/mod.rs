@@ -16,7 +16,6 @@ use queue::jobs;
 use sea_orm::{DatabaseTransaction, prelude::Json};
 
 pub use bookings::{BookingChange, OwnEvent, WriteTarget};
-pub(crate) use calendars::busy_word;
 pub use calendars::{CalendarCopy, UnchangedCalendar};
 pub use campaigns::ItemResult;
 pub use failures::MailboxFailure;
@@ -166,7 +165,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Notifies subscribers that something changed.
-    pub fn event(&mut self, topic: &'static str, subject: impl Into<AnyId>) {
+    pub fn event(&mut self, topic: domain::Topic, subject: impl Into<AnyId>) {
         let event = events::row(&self.services.ids, self.tenant, topic, subject.into(), self.at);
         self.after.events.push(event);
     }

@@ -1,7 +1,7 @@
 //! How a consent takes effect: it is stored sealed in the session, tried by the integration's run, and only then made
 //! permanent; and how it is withdrawn.
 
-use domain::{Id, ids};
+use domain::{Id, connect::ConnectStep, ids};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
@@ -12,7 +12,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{
-    ANSWERED, Connect, Consented, HANDED_OVER, SessionRow, actor, domains,
+    Connect, Consented, SessionRow, actor, domains,
     session::{session_over, verifier_context},
 };
 use crate::{
@@ -37,7 +37,7 @@ impl Connect {
         let sealed = self.services.secrets().seal(tx.conn(), verifier_context(session), &plain).await?;
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.verifier = Set(Some(sealed));
-        change.step = Set(HANDED_OVER.to_owned());
+        change.step = Set(ConnectStep::HandedOver.into());
         *session = change.update(tx.conn()).await?;
         let facts = json!({ "account": account, "server": server.map(Url::as_str), "secret": "changed" });
         let subject = session.integration_id.to_string();
@@ -140,7 +140,7 @@ async fn bind(tx: &Tx, integration: &entity::integration::Model, organisation: &
         return Ok(());
     }
     let ours = of(tx.tenant())
-        .filter(Column::Provider.eq(&integration.provider))
+        .filter(Column::Provider.eq(integration.provider.clone()))
         .filter(Column::ExternalTenant.eq(organisation))
         .filter(Column::IntegrationId.eq(integration.id));
     match ours.one(tx.conn()).await? {
@@ -157,7 +157,7 @@ pub(crate) async fn forget_stored(tx: &Tx, integration: Id<ids::Integration>) ->
     use entity::connect_session::{Column, update};
     update(tx.tenant())
         .filter(Column::IntegrationId.eq(integration))
-        .filter(Column::Step.is_in([HANDED_OVER, ANSWERED]))
+        .filter(Column::Step.is_in([ConnectStep::HandedOver, ConnectStep::Answered].map(ConnectStep::as_str)))
         .col_expr(Column::Verifier, Expr::value(Option::<Vec<u8>>::None))
         .exec(tx.conn())
         .await?;

@@ -6,7 +6,7 @@
 //! must sign in as the administrator, otherwise anybody could connect an organisation that trusts that service
 //! account.
 
-use domain::ProviderKind;
+use domain::{ProviderKind, connect::ConnectPurpose};
 use providers::{
     Organisation, Person,
     google::{ServiceAccountKey, consent::Ask},
@@ -88,7 +88,7 @@ impl Connect {
     /// Completes the sign-in of the named administrator. Any other account ends the attempt.
     pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let (mut session, verifier) =
-            self.take_redirect(cookie, "CONNECT", GOOGLE_SIGNED_IN, &answer).await?;
+            self.take_redirect(cookie, ConnectPurpose::Connect, GOOGLE_SIGNED_IN, &answer).await?;
         let named: Option<Named> =
             session.signed_in.clone().and_then(|named| serde_json::from_value(named).ok());
         let named = named.ok_or_else(session_over)?;
@@ -149,7 +149,7 @@ impl Connect {
     /// under the user's calendar address, in one of the organisation's verified domains.
     pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let path = GOOGLE_OWN_CONSENTED;
-        let (session, verifier) = self.take_redirect(cookie, "OWN_OPEN", path, &answer).await?;
+        let (session, verifier) = self.take_redirect(cookie, ConnectPurpose::OwnOpen, path, &answer).await?;
         let google = self.services.connectors.google()?.clone();
         let (redirect, nonce) = (self.services.settings.link(path), session.nonce.as_deref());
         let tokens =

@@ -1,5 +1,9 @@
 //! Connecting through Microsoft: a fresh sign-in of the administrator, then the organisation's consent.
 
+use domain::{
+    Id,
+    connect::{ConnectPurpose, ConnectStep},
+};
 use providers::microsoft::identity::{Ask, Identity, ORGANIZATIONS};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, QueryFilter, sea_query::Expr};
 use secrecy::SecretString;
@@ -7,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    ASKING, AT_PROVIDER, CONSENTED, Connect, ConsentQuestion, NextPage, SIGNED_IN, SessionRow,
+    CONSENTED, Connect, ConsentQuestion, NextPage, SIGNED_IN, SessionRow,
     session::{session_over, set_step, verifier_context},
 };
 use crate::{Error, Refusal, Result, Tx, grants::Secret};
@@ -23,14 +27,15 @@ impl Connect {
     /// Completes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends
     /// the attempt.
     pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
-        let (mut session, verifier) = self.take_redirect(cookie, "CONNECT", SIGNED_IN, &answer).await?;
+        let (mut session, verifier) =
+            self.take_redirect(cookie, ConnectPurpose::Connect, SIGNED_IN, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
         let signed = self.redeem_sign_in(&identity, &session, &verifier, &answer).await;
         let tx = self.services.begin(session.tenant_id).await?;
         match signed {
             Ok(signed) => {
                 session = set_signed_in(&tx, session, &signed).await?;
-                set_step(&tx, &mut session, ASKING).await?;
+                set_step(&tx, &mut session, ConnectStep::Asking).await?;
                 tx.commit().await?;
                 Ok(NextPage::Ask)
             }
@@ -60,10 +65,14 @@ impl Connect {
 
     /// A session whose administrator has signed in and may be sent to the consent, for the first time or again.
     async fn asking(&self, cookie: &str) -> Result<(SessionRow, SignedIn)> {
-        let session = self.session(cookie, "CONNECT").await?;
+        let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let signed = session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
         match signed {
-            Some(signed) if [ASKING, AT_PROVIDER].contains(&session.step.as_str()) => Ok((session, signed)),
+            Some(signed)
+                if matches!(session.step.known(), Some(ConnectStep::Asking | ConnectStep::AtProvider)) =>
+            {
+                Ok((session, signed))
+            }
             _ => Err(session_over()),
         }
     }
@@ -101,7 +110,8 @@ impl Connect {
     /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
     /// sign-in.
     pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
-        let (mut session, _verifier) = self.take_redirect(cookie, "CONNECT", CONSENTED, &answer).await?;
+        let (mut session, _verifier) =
+            self.take_redirect(cookie, ConnectPurpose::Connect, CONSENTED, &answer).await?;
         let signed: Option<SignedIn> =
             session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());
         let mut tx = self.services.begin(session.tenant_id).await?;
@@ -151,7 +161,7 @@ impl Connect {
         let state = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session.clone());
         change.state_hash = Set(Some(self.services.secrets().digest(&format!("{path}|{state}")).await?));
-        change.step = Set(AT_PROVIDER.to_owned());
+        change.step = Set(ConnectStep::AtProvider.into());
         *session = change.update(tx.conn()).await?;
         Ok(state)
     }
@@ -161,7 +171,7 @@ impl Connect {
     pub(super) async fn take_redirect(
         &self,
         cookie: &str,
-        purpose: &str,
+        purpose: ConnectPurpose,
         path: &str,
         answer: &RedirectAnswer,
     ) -> Result<(SessionRow, SecretString)> {

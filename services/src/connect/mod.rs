@@ -14,7 +14,9 @@ mod session;
 mod typed_credentials;
 
 use domain::{
-    Id, ProviderKind, Reason, ids,
+    Id, ProviderKind, Reason,
+    connect::{ConnectPurpose, ConnectStep},
+    ids,
     state::{IntegrationState, TermsDocument},
 };
 use providers::microsoft::identity::Ask;
@@ -50,16 +52,6 @@ pub const OWN_CONSENTED: &str = "/connect/microsoft/own";
 pub const GOOGLE_SIGNED_IN: &str = "/connect/google/signed-in";
 /// Path to which Google redirects after a user's own consent.
 pub const GOOGLE_OWN_CONSENTED: &str = "/connect/google/own";
-/// Step of a session that waits for credentials to be entered.
-const CREDENTIALS: &str = "CREDENTIALS";
-/// Step of a session whose administrator has signed in and is shown what the organisation will be asked for.
-const ASKING: &str = "ASKING";
-/// Step of a session whose browser was sent to the provider.
-const AT_PROVIDER: &str = "PROVIDER";
-/// Step of a session that has stored a consent for the run.
-const HANDED_OVER: &str = "PROGRESS";
-/// Step of a session whose administrator has authorised or declined.
-const ANSWERED: &str = "ANSWERED";
 
 crate::noun! {
     /// The steps of the connect page.
@@ -164,7 +156,7 @@ impl Connect {
         let link = held(&tx, link.id).await?;
         let integration = self.integration_of(&mut tx, &link, &choice).await?;
         self.accept_terms(&mut tx, integration.id, &link.email).await?;
-        let purpose = "CONNECT";
+        let purpose = ConnectPurpose::Connect;
         let (cookie, mut session) =
             self.open_session(&tx, purpose, integration.id, Some(link.id), None).await?;
         let onward = match choice.provider {
@@ -172,7 +164,7 @@ impl Connect {
                 self.microsoft_redirect(&tx, &mut session, Ask::SignIn, SIGNED_IN, Some(&link.email)).await?
             }
             _ => {
-                set_step(&tx, &mut session, CREDENTIALS).await?;
+                set_step(&tx, &mut session, ConnectStep::Credentials).await?;
                 NextPage::Credentials
             }
         };
@@ -192,18 +184,18 @@ impl Connect {
         let actor = link.id.to_string();
         if let Some(id) = link.integration_id {
             let row = integrations::find(tx, id).await?;
-            if row.provider != choice.provider.as_str() {
+            if row.provider != choice.provider {
                 let message = "This link is for another calendar system.";
                 return Err(Refusal::new("PROVIDER_MISMATCH", message).at("provider").into());
             }
+            let state = row.state.require()?;
             let connecting = is_connecting(tx.conn(), tx.tenant(), row.id).await?;
-            if matches!(integrations::state(&row), S::Active | S::Degraded) && !connecting {
+            if matches!(state, S::Active | S::Degraded) && !connecting {
                 // Whoever comes by a link that has done its work could otherwise take the connection down again.
                 let message = "This calendar system is connected; there is nothing left to do here.";
                 return Err(Error::refuse("INTEGRATION_NOT_RECONNECTABLE", message));
             }
-            let waits =
-                matches!(integrations::state(&row), S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
+            let waits = matches!(state, S::Draft | S::AwaitingConsent | S::AwaitingAuthorization);
             if !waits && !connecting {
                 self.services.integrations().enqueue_reconnection(tx, &row, &actor).await?;
             }
@@ -234,7 +226,7 @@ impl Connect {
                 id: Set(self.services.ids.make()),
                 tenant_id: Set(tx.tenant()),
                 integration_id: Set(integration),
-                document: Set(document.as_str().to_owned()),
+                document: Set(document.into()),
                 document_version: Set(version.clone()),
                 accepted_by: Set(who.to_owned()),
                 accepted_at: Set(tx.now()),
@@ -248,31 +240,31 @@ impl Connect {
 
     /// Progress of the session's integration.
     pub async fn progress(&self, cookie: &str) -> Result<Progress> {
-        let session = self.session(cookie, "CONNECT").await?;
+        let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let txn = self.services.store.read(session.tenant_id).await?;
         let row = entity::integration::one(session.tenant_id, session.integration_id).one(&txn).await?;
         let integration = row.ok_or_else(session_over)?;
         let (state, reason) =
-            (integrations::state(&integration), integrations::reason(integration.reason.as_ref()));
+            (integration.state.require()?, integrations::reason(integration.reason.as_ref()));
         let connecting = is_connecting(&txn, session.tenant_id, integration.id).await?;
         drop(txn);
         let landing = self.landing(&integration, state, reason.as_ref()).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
-        let answered = session.step == ANSWERED;
+        let answered = session.step == ConnectStep::Answered;
         Ok(Progress { tenant, integration, state, reason, landing, answered, connecting })
     }
 
     /// Authorises Muster to use what the provider granted, as a separate, explicit step (S3.5).
     pub async fn authorise(&self, cookie: &str) -> Result<NextPage> {
-        let mut session = self.session(cookie, "CONNECT").await?;
+        let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
         let mut tx = self.services.begin(session.tenant_id).await?;
         let row = integrations::find(&tx, session.integration_id).await?;
         // Pressed twice is pressed once.
-        if session.step != ANSWERED {
+        if session.step != ConnectStep::Answered {
             may_authorise(&session, &row)?;
             integrations::authorise(&mut tx, &row, &actor(&session)).await?;
-            set_step(&tx, &mut session, ANSWERED).await?;
+            set_step(&tx, &mut session, ConnectStep::Answered).await?;
         }
         tx.commit().await?;
         let landed = self.landing(&row, IntegrationState::Verifying, None).await?;
@@ -281,7 +273,7 @@ impl Connect {
 
     /// Records that the administrator declined, before or instead of the authorisation.
     pub async fn decline(&self, cookie: &str) -> Result<NextPage> {
-        let session = self.session(cookie, "CONNECT").await?;
+        let session = self.session(cookie, ConnectPurpose::Connect).await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let error = Refusal::new("CONSENT_DECLINED", "The administrator did not grant access.");
         self.give_up(tx, session, &error.into()).await
@@ -289,7 +281,7 @@ impl Connect {
 
     /// Ends the attempt: the run undoes what was done, and the browser returns with the reason (S1.12).
     async fn give_up(&self, mut tx: Tx, mut session: SessionRow, error: &Error) -> Result<NextPage> {
-        set_step(&tx, &mut session, ANSWERED).await?;
+        set_step(&tx, &mut session, ConnectStep::Answered).await?;
         let reason = Reason::new(error.code(), error.to_string());
         let said = json!({ "code": reason.code, "message": reason.message });
         integrations::signal(&mut tx, session.integration_id, "declined", said).await?;
@@ -346,10 +338,10 @@ async fn held(tx: &Tx, link: Id<ids::ConnectLink>) -> Result<entity::connect_lin
 /// Requires that the person who authorises has granted the access in the same session, for the integration's current
 /// organisation: of two people with one link, neither confirms for the other.
 fn may_authorise(session: &SessionRow, row: &entity::integration::Model) -> Result<()> {
-    if integrations::state(row) != IntegrationState::AwaitingAuthorization {
+    if row.state.require()? != IntegrationState::AwaitingAuthorization {
         return Ok(());
     }
-    if session.step != HANDED_OVER {
+    if session.step != ConnectStep::HandedOver {
         let message = "Grant the access first: open the link from your invitation again.";
         return Err(Error::refuse("SIGN_IN_INCOMPLETE", message));
     }

@@ -1,6 +1,6 @@
 //! A user's own consent: a link that works once, the provider's page, and the way back.
 
-use domain::{Id, ProviderKind, ids, state::IntegrationState};
+use domain::{Id, ProviderKind, connect::ConnectPurpose, ids, state::IntegrationState};
 use providers::{
     Remedy,
     google::consent::Ask as GoogleAsk,
@@ -39,7 +39,7 @@ impl Connect {
     /// What the link of [`Connect::own_consent`] is for. Opening it does not consume it, because mail filters and previews
     /// open links too.
     pub async fn own_invitation(&self, secret: &str) -> Result<OwnInvitation> {
-        let session = self.session(secret, "OWN").await?;
+        let session = self.session(secret, ConnectPurpose::Own).await?;
         let Owner { integration, address, .. } = self.owner(&session).await?;
         let tenant = self.services.tenants().find(session.tenant_id).await?;
         let (tenant, provider) =
@@ -64,7 +64,8 @@ impl Connect {
                     administrator to connect one.";
             Error::refuse("INTEGRATION_NOT_CONNECTED", message)
         })?;
-        let (secret, _) = self.open_session(&tx, "OWN", integration.id, None, Some(row.id)).await?;
+        let (secret, _) =
+            self.open_session(&tx, ConnectPurpose::Own, integration.id, None, Some(row.id)).await?;
         let facts = json!({ "integration": integration.id });
         tx.audit(&by.actor(), "consent.begin", user.to_string(), facts);
         tx.commit().await?;
@@ -73,12 +74,12 @@ impl Connect {
 
     /// Exchanges the link of [`Connect::own_consent`] for a cookie and the provider's page.
     pub async fn open_own_consent(&self, secret: &str) -> Result<(String, NextPage)> {
-        let mut session = self.session(secret, "OWN").await?;
+        let mut session = self.session(secret, ConnectPurpose::Own).await?;
         let tx = self.services.begin(session.tenant_id).await?;
         let cookie = self.services.ids.secret();
         let mut change = entity::connect_session::ActiveModel::from(session);
         change.cookie_hash = Set(self.services.secrets().digest(&cookie).await?);
-        change.purpose = Set("OWN_OPEN".to_owned());
+        change.purpose = Set(ConnectPurpose::OwnOpen.into());
         session = change.update(tx.conn()).await?;
         let user = entity::tenant_user::one(session.tenant_id, session.user_id.unwrap_or_default());
         let hint = user.one(tx.conn()).await?.and_then(|user| user.calendar_address);
@@ -105,7 +106,8 @@ impl Connect {
     /// Completes a user's own consent; the mailbox switches to the user's own route and is activated again.
     pub async fn own_consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         use secrecy::ExposeSecret;
-        let (session, verifier) = self.take_redirect(cookie, "OWN_OPEN", OWN_CONSENTED, &answer).await?;
+        let (session, verifier) =
+            self.take_redirect(cookie, ConnectPurpose::OwnOpen, OWN_CONSENTED, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
         let redirect = self.services.settings.link(OWN_CONSENTED);
         let tokens = identity.redeem_code(answer.code()?, &verifier, &redirect, ORGANIZATIONS).await?;
@@ -178,7 +180,7 @@ impl Connect {
         };
         let connection = crate::connections::find_or_insert(&self.services, &mut tx, new).await?;
         let mut change = entity::connection::ActiveModel::from(connection.clone());
-        change.route = Set(domain::Route::Own.to_string());
+        change.route = Set(domain::Route::Own.into());
         change.update(tx.conn()).await?;
         crate::connections::enqueue(&mut tx, &connection, &actor).await?;
         tx.commit().await?;

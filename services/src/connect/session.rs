@@ -1,6 +1,10 @@
 //! The session that binds a browser to one integration, by a cookie of which only a digest is stored.
 
-use domain::{Id, ids};
+use domain::{
+    Id,
+    connect::{ConnectPurpose, ConnectStep},
+    ids,
+};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::{Connect, SessionRow};
@@ -13,7 +17,7 @@ impl Connect {
     pub(super) async fn open_session(
         &self,
         tx: &Tx,
-        purpose: &str,
+        purpose: ConnectPurpose,
         integration: Id<ids::Integration>,
         link: Option<Id<ids::ConnectLink>>,
         user: Option<Id<ids::User>>,
@@ -26,8 +30,8 @@ impl Connect {
             user_id: user,
             integration_id: integration,
             cookie_hash: self.services.secrets().digest(&secret).await?,
-            purpose: purpose.to_owned(),
-            step: "OPEN".to_owned(),
+            purpose: purpose.into(),
+            step: ConnectStep::Open.into(),
             state_hash: None,
             nonce: None,
             verifier: None,
@@ -41,7 +45,7 @@ impl Connect {
     }
 
     /// The unexpired session of a cookie.
-    pub(super) async fn session(&self, cookie: &str, purpose: &str) -> Result<SessionRow> {
+    pub(super) async fn session(&self, cookie: &str, purpose: ConnectPurpose) -> Result<SessionRow> {
         use entity::{
             connect_session::{Column, of},
             tenant_lookup::{Kind, tenant_of},
@@ -50,15 +54,15 @@ impl Connect {
         let store = &self.services.store;
         let tenant = tenant_of(store, Kind::ConnectSession, &hash).await?.ok_or_else(session_over)?;
         let txn = store.read(tenant).await?;
-        let row = of(tenant).filter(Column::CookieHash.eq(hash)).filter(Column::Purpose.eq(purpose));
+        let row = of(tenant).filter(Column::CookieHash.eq(hash)).filter(Column::Purpose.eq(purpose.as_str()));
         let row = row.one(&txn).await?;
         row.filter(|row| row.expires_at > self.services.now()).ok_or_else(session_over)
     }
 }
 
-pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: &str) -> Result<()> {
+pub(super) async fn set_step(tx: &Tx, session: &mut SessionRow, step: ConnectStep) -> Result<()> {
     let mut change = entity::connect_session::ActiveModel::from(session.clone());
-    change.step = Set(step.to_owned());
+    change.step = Set(step.into());
     *session = change.update(tx.conn()).await?;
     Ok(())
 }

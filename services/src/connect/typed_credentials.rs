@@ -1,10 +1,14 @@
 //! Credentials that an administrator enters, for systems without consent pages.
 
-use domain::{ProviderKind, text::Shape};
+use domain::{
+    ProviderKind,
+    connect::{ConnectPurpose, ConnectStep},
+    text::Shape,
+};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{CREDENTIALS, Connect, NextPage, TypedCredentials};
+use super::{Connect, NextPage, TypedCredentials};
 use crate::{
     Error, Refusal, Result,
     grants::Secret,
@@ -18,8 +22,8 @@ const LONGEST_USER: usize = 320;
 impl Connect {
     /// Accepts entered credentials. The integration's run tries them.
     pub async fn submit(&self, cookie: &str, typed: TypedCredentials) -> Result<NextPage> {
-        let mut session = self.session(cookie, "CONNECT").await?;
-        if session.step != CREDENTIALS {
+        let mut session = self.session(cookie, ConnectPurpose::Connect).await?;
+        if session.step != ConnectStep::Credentials {
             let message =
                 "Credentials are not asked for at this step. Open the link from your invitation again.";
             return Err(Error::refuse("STEP_OVER", message));

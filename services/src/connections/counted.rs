@@ -9,7 +9,7 @@ use providers::CalendarListing;
 use sea_orm::{ColumnTrait, ExprTrait, QueryFilter, prelude::Json, sea_query::Expr};
 use serde_json::json;
 
-use super::{Connections, state};
+use super::{Connections, is_readable};
 use crate::{
     Error, Refusal, Result,
     audit::AuditFacts,
@@ -52,7 +52,7 @@ impl Connections {
                 "Somebody else has changed this connection. Read it again, then repeat your change.";
             return Err(Refusal::new("VERSION_CONFLICT", message).at("ifVersion").into());
         }
-        if state(&row).is_readable() {
+        if is_readable(&row) {
             let activate = RunInput::Activate(Activate { connection: row.id, campaign: None });
             tx.enqueue(activate, &by.actor(), Lane::Interactive).await?;
         }
@@ -71,7 +71,7 @@ fn checked(row: &Model, wanted: &[String]) -> Result<Json> {
         let message = "Give at least one calendar. Without any, the owner would never be busy.";
         return Err(Refusal::new("CALENDARS_MISSING", message).at("calendarIds").into());
     }
-    if state(row) == ConnectionState::Excluded {
+    if row.state.require()? == ConnectionState::Excluded {
         return Err(Error::refuse("EXCLUDED", "An administrator has excluded this mailbox."));
     }
     let listed = calendars(row);

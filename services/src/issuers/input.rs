@@ -1,10 +1,6 @@
 //! Validates the registration of an issuer before it is stored.
 
-use domain::{
-    Id, ids,
-    openid::{IssuerTokens, SigningAlgorithm},
-    text::Shape,
-};
+use domain::{Id, ids, openid::SigningAlgorithm, text::Shape};
 use entity::openid_issuer::Model;
 use sea_orm::prelude::Json;
 use secrecy::{ExposeSecret, SecretString};
@@ -43,7 +39,7 @@ pub(super) fn row(
         client_id: word(&new.client_id, "clientId")?,
         client_secret: None,
         algorithms: algorithms(&new.algorithms)?,
-        accepts: new.accepts.to_string(),
+        accepts: new.accepts.into(),
         audience: new.audience.as_deref().map_or(Ok(own), |text| word(text, "audience"))?,
         subject_claim: claim(&new.subject_claim, "subjectClaim")?,
         email_claim: new.email_claim.as_deref().map(|name| claim(name, "emailClaim")).transpose()?,
@@ -62,7 +58,7 @@ pub(super) fn changed(before: &Model, change: IssuerChange) -> Result<Model> {
         name: change.name.map_or(Ok(kept.name), |name| checked_name(&name))?,
         client_id: change.client_id.map_or(Ok(kept.client_id), |text| word(&text, "clientId"))?,
         algorithms: change.algorithms.map_or(Ok(kept.algorithms), |list| algorithms(&list))?,
-        accepts: change.accepts.map_or(kept.accepts, |word: IssuerTokens| word.to_string()),
+        accepts: change.accepts.map_or(kept.accepts, Into::into),
         audience: change.audience.map_or(Ok(kept.audience), |text| word(&text, "audience"))?,
         email_claim: match change.email_claim {
             None => kept.email_claim,

@@ -5,8 +5,8 @@
 
 use std::ops::ControlFlow;
 
-use domain::{Id, ids};
-use entity::{former_data_key, installation_secret, signing_key, tenant};
+use domain::{Id, connect::InstallationSecret, ids, state::KeyRotation};
+use entity::{Stored, former_data_key, installation_secret, signing_key, tenant};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, Iterable, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
@@ -17,7 +17,7 @@ use super::{KeyRing, Secrets};
 use crate::{
     Error, Result,
     audit::{AuditFacts, OPERATOR},
-    vault::{Column, DIGEST, KeyId, MIN_LEN, Owner, SealContext, key_id, own_place},
+    vault::{Column, KeyId, MIN_LEN, Owner, SealContext, key_id, own_place},
 };
 
 mod batch;
@@ -26,10 +26,6 @@ pub(super) use batch::outdated;
 
 /// Number of tenants looked up at a time.
 const TENANTS: u64 = 100;
-/// Mark of a tenant to which a rotation of all tenants has yet to give a new data key.
-const DUE: &str = "DUE";
-/// Mark of a tenant that has a new data key and whose values are being sealed with it.
-const MOVING: &str = "MOVING";
 
 /// Which keys to replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +111,7 @@ impl Secrets {
     async fn put_into_force(&self, told: ProgressSink<'_>) -> Result<usize> {
         let vault = &self.services.vault;
         let mut tx = self.services.begin_installation().await?;
-        let held = installation_secret::Entity::find_by_id(DIGEST.to_owned()).lock_exclusive();
+        let held = installation_secret::Entity::find_by_id(InstallationSecret::Digest).lock_exclusive();
         let row = held.one(tx.conn()).await?.ok_or(Error::Unreadable { what: "installation_secret" })?;
         let former = key_id(&row.sealed);
         if former == Some(vault.current()) {
@@ -155,7 +151,7 @@ impl Secrets {
     async fn mark_all(&self) -> Result<()> {
         let txn = self.services.store.write_installation().await?;
         if self.under_way(&txn).await? == 0 {
-            let due = Expr::value(DUE);
+            let due = Expr::value(KeyRotation::Due.as_str());
             tenant::Entity::update_many().col_expr(tenant::Column::DataKeyRotation, due).exec(&txn).await?;
         }
         Ok(txn.commit().await?)
@@ -220,7 +216,7 @@ impl Secrets {
                 report.master_values += 1;
             }
         }
-        let renew = renew.applies(row.data_key_rotation.as_deref());
+        let renew = renew.applies(row.data_key_rotation.as_ref().map(Stored::require).transpose()?);
         if renew {
             self.put_in_place(tx.conn(), row, in_force).await?;
             let subject = tenant.to_string();
@@ -257,7 +253,7 @@ impl Secrets {
         let key = vault.new_data_key();
         let mut row = row.into_active_model();
         row.data_key = Set(vault.seal(in_force, Column::TenantDataKey.at(tenant, tenant), key.bytes())?);
-        row.data_key_rotation = Set(Some(MOVING.to_owned()));
+        row.data_key_rotation = Set(Some(KeyRotation::Moving.into()));
         row.update(txn).await?;
         Ok(())
     }
@@ -277,7 +273,7 @@ impl Secrets {
         }
         tenant::Entity::update_many()
             .filter(tenant::Column::Id.eq(tenant))
-            .filter(tenant::Column::DataKeyRotation.eq(MOVING))
+            .filter(tenant::Column::DataKeyRotation.eq(KeyRotation::Moving.as_str()))
             .col_expr(tenant::Column::DataKeyRotation, Expr::value(Option::<String>::None))
             .exec(&txn)
             .await?;
@@ -304,10 +300,10 @@ enum Renew {
 }
 
 impl Renew {
-    fn applies(self, rotation: Option<&str>) -> bool {
+    fn applies(self, rotation: Option<KeyRotation>) -> bool {
         match self {
-            Self::WhatIsDue => rotation == Some(DUE),
-            Self::UnlessMoving => rotation != Some(MOVING),
+            Self::WhatIsDue => rotation == Some(KeyRotation::Due),
+            Self::UnlessMoving => rotation != Some(KeyRotation::Moving),
         }
     }
 }

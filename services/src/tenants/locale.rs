@@ -37,7 +37,7 @@ mod tests {
         tenant::Model {
             id: Id::nil(),
             name: String::new(),
-            plan: String::new(),
+            plan: domain::state::Plan::Basic.into(),
             return_urls: serde_json::json!([]),
             time_zone: zone.map(str::to_owned),
             language: None,

@@ -69,6 +69,7 @@ async fn pending(
     if present.user_id.is_some() || present.room_id.is_some() {
         return Ok(None);
     }
+    present.state.require()?;
     connection::update(tx.tenant())
         .filter(Column::Id.eq(present.id))
         .col_expr(Column::UserId, Expr::value(user.id))
@@ -92,6 +93,7 @@ pub(super) async fn disconnect(tx: &mut Tx, user: &tenant_user::Model) -> Result
     let mine = connection::of(tx.tenant()).filter(Column::UserId.eq(user.id)).all(tx.conn()).await?;
     let reason = Reason::new("NOT_THE_USERS", "This mailbox no longer belongs to a user.");
     for connection in mine {
+        connection.state.require()?;
         connection::update(tx.tenant())
             .filter(Column::Id.eq(connection.id))
             .col_expr(Column::UserId, Expr::value(None::<Id<ids::User>>))

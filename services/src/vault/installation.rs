@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "it belongs to the installation")]
 
 use domain::{AnyId, Id};
+use domain::connect::InstallationSecret;
 use entity::{installation_secret, tenant};
 use sea_orm::{
     ActiveValue::Set,
@@ -12,9 +13,6 @@ use sea_orm::{
 
 use super::{Column, KeyId, MIN_LEN, SealContext, Vault, key_id};
 use crate::{Error, Result};
-
-/// Name of the secret used as the key of digests.
-pub(crate) const DIGEST: &str = "digest";
 
 /// Location of the secret.
 pub(crate) fn seal_context() -> SealContext {
@@ -40,13 +38,14 @@ impl Vault {
 
     /// The installation's own secret, locked against rotation; created if there is none yet.
     pub(crate) async fn own_secret(&self, txn: &impl ConnectionTrait) -> Result<installation_secret::Model> {
-        let held = || installation_secret::Entity::find_by_id(DIGEST.to_owned()).lock_shared().one(txn);
+        let held =
+            || installation_secret::Entity::find_by_id(InstallationSecret::Digest).lock_shared().one(txn);
         if let Some(row) = held().await? {
             return Ok(row);
         }
         let (key, pepper) = self.first_pepper(txn).await?;
         let row = installation_secret::ActiveModel {
-            name: Set(DIGEST.to_owned()),
+            name: Set(InstallationSecret::Digest.into()),
             sealed: Set(self.seal(key, seal_context(), &pepper)?),
             changed_at: Set(self.ids().now()),
         };
@@ -88,7 +87,7 @@ impl Vault {
         &self,
         conn: &impl ConnectionTrait,
     ) -> Result<Option<installation_secret::Model>> {
-        Ok(installation_secret::Entity::find_by_id(DIGEST.to_owned()).one(conn).await?)
+        Ok(installation_secret::Entity::find_by_id(InstallationSecret::Digest).one(conn).await?)
     }
 
     /// Opens the installation's own secret.

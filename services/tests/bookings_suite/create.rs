@@ -240,7 +240,7 @@ async fn a_booking_holds_everybody_and_orders_its_run(setup: &Setup) {
         ..booking(organiser, at(10, 0), at(11, 0))
     };
     let receipt = create(setup, new, "key").await.unwrap();
-    assert_eq!(receipt.booking.state, BookingState::Held.as_str());
+    assert_eq!(receipt.booking.state, BookingState::Held);
     let id = receipt.booking.id;
     let rows = setup.services.bookings().participants_of(setup.tenant, &[id]).await.unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| (row.kind.as_str(), row.user_id, row.room_id)).collect();

@@ -8,7 +8,7 @@ use crate::setup::Setup;
 async fn set_provider(setup: &Setup, provider: &str) {
     let row = entity::integration::ActiveModel {
         id: Set(setup.integration),
-        provider: Set(provider.to_owned()),
+        provider: Set(entity::Stored::from_text(provider.to_owned())),
         ..Default::default()
     };
     let txn = setup.services.store.write(setup.tenant).await.unwrap();

@@ -7,8 +7,11 @@ use std::sync::{
 
 use chrono::Duration;
 use domain::{
-    Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
-    TimeRange, Timestamp, Unreadable, UnreadableReason, ids,
+    AccessLevel, Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, ProviderKind,
+    Route, StandardRole, TestClock, TimeRange, Timestamp, Unreadable, UnreadableReason,
+    connect::SecretKind,
+    ids,
+    state::{IntegrationState, Plan},
 };
 use entity::{Logins, Store};
 use providers::Event;
@@ -144,7 +147,7 @@ impl Setup {
         let row = entity::tenant::Model {
             id,
             name: "Acme".to_owned(),
-            plan: "PLUS".to_owned(),
+            plan: Plan::Plus.into(),
             return_urls: json!([]),
             time_zone: None,
             language: None,
@@ -161,12 +164,12 @@ impl Setup {
         let row = entity::integration::Model {
             id,
             tenant_id: tenant,
-            provider: "MICROSOFT_365".to_owned(),
+            provider: ProviderKind::Microsoft365.into(),
             name: "Office".to_owned(),
-            state: "ACTIVE".to_owned(),
+            state: IntegrationState::Active.into(),
             reason: None,
             since: self.clock.now(),
-            access_level: "FULL".to_owned(),
+            access_level: AccessLevel::Full.into(),
             scope_group: None,
             external_tenant: Some(id.to_string()),
             external_name: None,
@@ -182,7 +185,7 @@ impl Setup {
         };
         self.insert(tenant, entity::integration::ActiveModel::from(row)).await;
         let binding = entity::external_binding::Model {
-            provider: "MICROSOFT_365".to_owned(),
+            provider: ProviderKind::Microsoft365.into(),
             external_tenant: id.to_string(),
             tenant_id: tenant,
             integration_id: id,
@@ -195,7 +198,7 @@ impl Setup {
             tenant_id: tenant,
             integration_id: id,
             user_id: None,
-            kind: "APP".to_owned(),
+            kind: SecretKind::MicrosoftApp.into(),
             account: "app".to_owned(),
             secret: vec![1],
             access_token: None,
@@ -271,10 +274,10 @@ impl Setup {
             user_id: user,
             room_id: room,
             address: format!("box{n}@acme.example"),
-            state: state.to_owned(),
+            state: entity::Stored::from_text(state.to_owned()),
             reason: None,
             since: self.clock.now(),
-            route: "DELEGATED".to_owned(),
+            route: Route::Delegated.into(),
             capabilities: json!({
                 "list": true, "freeBusy": true, "readDetails": true, "create": true, "update": true, "delete": true,
                 "onlineMeetings": true

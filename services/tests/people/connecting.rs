@@ -283,7 +283,7 @@ async fn a_link_that_has_done_its_work_cannot_take_the_connection_down(h: Harnes
     let again = connect.choose(&token, choice(ProviderKind::CalDav)).await;
     assert_eq!(refused(again), "INTEGRATION_NOT_RECONNECTABLE");
     let row = only(&h, tenant).await;
-    assert_eq!(row.state, "ACTIVE");
+    assert_eq!(row.state, IntegrationState::Active);
     // Whoever may reconnect opens the door for the link again.
     h.services.integrations().reconnect(&h.vendor(tenant).await, row.id).await.unwrap();
     assert!(connect.choose(&token, choice(ProviderKind::CalDav)).await.is_ok());

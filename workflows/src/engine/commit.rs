@@ -330,7 +330,7 @@ async fn move_batch(
         consumed().map(|(_, transition)| transition.epoch).collect::<Vec<_>>().into(),
         consumed().map(|(_, transition)| transition.revision).collect::<Vec<_>>().into(),
         list(batch, |s| s.undoing).into(),
-        topic::RUN.into(),
+        topic::RUN.as_str().into(),
         services.now().into(),
     ];
     let rows = connection

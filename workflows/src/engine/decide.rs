@@ -6,7 +6,7 @@ use domain::{
     Clock, Id, Reason, Timestamp, ids,
     state::{Lane, RunStatus, StepOutcome},
 };
-use entity::run::Model as Run;
+use entity::{StateName, run::Model as Run};
 use queue::jobs::Claimed;
 use sea_orm::prelude::Json;
 use services::Change;
@@ -111,8 +111,8 @@ impl ClaimedRun {
     /// Continues with the next state after a commit that kept the claim.
     pub fn advance(&mut self, transition: Transition) {
         self.row.version = Some(transition.version);
-        self.row.state = Some(transition.state);
-        self.row.status = transition.status.to_string();
+        self.row.state = Some(transition.state.into());
+        self.row.status = transition.status.into();
         self.row.undoing = transition.undoing;
         self.row.memory = transition.memory;
         self.row.trail = serde_json::json!(transition.trail);
@@ -125,12 +125,13 @@ impl ClaimedRun {
 
     /// The state whose step or undo is next.
     pub fn state(&self) -> &str {
-        self.row.state.as_deref().unwrap_or_else(|| self.table.rows.first().map_or("", |row| row.state))
+        let first = || self.table.rows.first().map_or("", |row| row.state);
+        self.row.state.as_ref().map_or_else(first, StateName::as_str)
     }
 
     /// Whether the run is being undone.
     pub fn is_undoing(&self) -> bool {
-        self.row.status == RunStatus::Undoing.as_str()
+        self.row.status == RunStatus::Undoing
     }
 
     /// What is written without executing a step: a run that keeps killing its workers is quarantined, and one whose

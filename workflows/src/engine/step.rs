@@ -55,6 +55,9 @@ impl<S> Next<S> {
     }
 }
 
+/// How long a run waits that met a word of a newer version.
+const UNKNOWN_WORD_PAUSE: Duration = Duration::from_mins(1);
+
 /// Why a step did not succeed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StepError {
@@ -65,7 +68,7 @@ pub enum StepError {
         /// The shortest wait; `None` leaves the wait to the policy.
         after: Option<Duration>,
     },
-    /// Muster's own limits leave no room now: execute the step again after `transition_after`, however often this happens.
+    /// Not now: Muster's own limits leave no room, or a newer version stored a word that this one does not know. Execute the step again after `transition_after`, however often this happens.
     Later {
         /// The explanation shown until then.
         reason: Reason,
@@ -99,11 +102,23 @@ impl From<services::Error> for StepError {
     fn from(error: services::Error) -> Self {
         match error {
             services::Error::Provider(error) => error.into(),
+            // Nothing failed: whoever runs the newer version may continue, and so does this one once it knows the word.
+            services::Error::UnknownWord(unknown) => Self::Later {
+                reason: Reason::new("STATE_UNKNOWN", unknown.to_string())
+                    .with_next_action("Ask the operator to update all servers to the newer version."),
+                after: UNKNOWN_WORD_PAUSE,
+            },
             error if error.is_retryable() => {
                 Self::Retry { reason: Reason::new(error.code(), error.to_string()), after: None }
             }
             error => Self::Fail(Reason::new(error.code(), error.to_string())),
         }
+    }
+}
+
+impl From<entity::UnknownWord> for StepError {
+    fn from(unknown: entity::UnknownWord) -> Self {
+        services::Error::from(unknown).into()
     }
 }
 

@@ -112,7 +112,7 @@ impl Engine {
         let mut works = Vec::new();
         for claimed in claimed {
             let Some(row) = rows.remove(&claimed.run) else { continue };
-            match self.table(&row.workflow, row.version) {
+            match self.table(&row.workflow, row.version).filter(|_| row.status.known().is_some()) {
                 Some(table) => {
                     let signals = signals.remove(&claimed.run).unwrap_or_default();
                     works.push(ClaimedRun { claimed, row, table, signals, since });
@@ -123,9 +123,11 @@ impl Engine {
         Ok(works)
     }
 
-    /// A run of a workflow or version that this binary does not know: a newer or older node has to take it.
+    /// A run of a workflow or version, or with a status, that this binary does not know: a newer or older node has to
+    /// take it.
     async fn release_unknown(&self, row: &entity::run::Model, claimed: &Claimed) {
-        tracing::warn!(run = %row.id, workflow = row.workflow, version = row.version, "no such workflow here");
+        let (workflow, version) = (&row.workflow, row.version);
+        tracing::warn!(run = %row.id, workflow, version, status = %row.status, "no such workflow or status here");
         give_back(self.services(), claimed).await;
     }
 

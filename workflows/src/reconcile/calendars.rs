@@ -68,7 +68,7 @@ async fn reread(
 ) -> services::Result<()> {
     let rows = services.integrations().by_ids(tenant, &[connection.integration_id]).await?;
     let Some(integration) = rows.into_iter().next() else { return Ok(()) };
-    if !services::integrations::state(&integration).is_usable() {
+    if !services::integrations::is_usable(&integration) {
         return Ok(());
     }
     let own = services::connections::is_own(connection);

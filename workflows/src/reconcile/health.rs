@@ -55,7 +55,7 @@ async fn check(services: &Services, integration: &entity::integration::Model) ->
         Err(services::Error::Provider(error)) => Probe::Failed(error),
         Err(error) => return Err(error),
     };
-    let state = services::integrations::state(integration);
+    let state = integration.state.require()?;
     match probed {
         Probe::Works if state == IntegrationState::Failing => {
             changes.push(health::integration_recovered(integration.id));

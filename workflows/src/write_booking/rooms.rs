@@ -44,7 +44,7 @@ pub(super) async fn await_rooms(context: &StepContext, at: &mut Step<Memory>) ->
     if superseded || is_over(&details) || others(context, at, &details).await? {
         return Ok(Next::Done);
     }
-    let seen = match find(context, &details).await {
+    let seen = match find(context, &details).await? {
         Found::Event(event, offers) => Some((event, offers)),
         Found::Unread => None,
         Found::NothingToCome => {
@@ -81,25 +81,30 @@ fn rooms(details: &BookingDetails) -> impl Iterator<Item = &entity::booking_part
     details.participants.iter().filter(|one| one.room_id.is_some())
 }
 
-async fn find(context: &StepContext, details: &BookingDetails) -> Found {
+async fn find(context: &StepContext, details: &BookingDetails) -> Result<Found, StepError> {
     let (has_rooms, awaits) = (rooms(details).next().is_some(), awaits_meeting(&details.booking));
     if !has_rooms && !awaits {
-        return Found::NothingToCome;
+        return Ok(Found::NothingToCome);
     }
-    let Ok(target) = target_calendar(context, details).await else { return Found::Unread };
+    let target = match target_calendar(context, details).await {
+        Ok(target) => target,
+        // The calendar may not be used now; that says nothing of the rooms.
+        Err(later @ StepError::Later { .. }) => return Err(later),
+        Err(_) => return Ok(Found::Unread),
+    };
     let offers = target.provider.features();
     if !awaits && !offers.rooms_answer {
-        return Found::NothingToCome;
+        return Ok(Found::NothingToCome);
     }
     let external = details.booking.external_id.as_deref().unwrap_or_default();
-    match target.provider.event(&target.session, &target.via.mailbox, external).await {
+    Ok(match target.provider.event(&target.session, &target.via.mailbox, external).await {
         Ok(Some(event)) => Found::Event(Box::new(event), offers),
         Ok(None) => Found::Gone,
         Err(error) => {
             tracing::warn!(booking = %details.booking.id, code = error.code, "the rooms' answers could not be read");
             Found::Unread
         }
-    }
+    })
 }
 
 /// What the rooms' answers come to.
@@ -169,11 +174,11 @@ fn following(verdict: &Verdict) -> BookingChange {
 fn settle(at: &mut Step<Memory>, details: &BookingDetails, change: BookingChange) {
     let is_new = |(address, answer): &(String, Answer)| {
         let known = details.participants.iter().find(|one| one.address.eq_ignore_ascii_case(address));
-        known.is_some_and(|one| one.answer != answer.as_str())
+        known.is_some_and(|one| one.answer != *answer)
     };
     let change = BookingChange {
         id: details.booking.id,
-        state: change.state.filter(|state| details.booking.state != state.as_str()),
+        state: change.state.filter(|state| details.booking.state != *state),
         reason: change.reason.filter(|reason| reason.is_some() || details.booking.reason.is_some()),
         answers: change.answers.into_iter().filter(is_new).collect(),
         ..change

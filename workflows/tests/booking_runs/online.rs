@@ -27,7 +27,8 @@ async fn book(app: &App) -> Id<ids::Booking> {
 /// What became of the meeting, and where it is joined.
 async fn meeting(app: &App, id: Id<ids::Booking>) -> (String, String, Option<String>) {
     let row = app.booking(id).await;
-    (row.state, row.online_meeting.unwrap_or_default(), row.online_meeting_url)
+    let meeting = row.online_meeting.map(|state| state.to_string());
+    (row.state.to_string(), meeting.unwrap_or_default(), row.online_meeting_url)
 }
 
 fn is(state: &str, meeting: &str, url: Option<&str>) -> (String, String, Option<String>) {

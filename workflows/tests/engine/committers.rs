@@ -1,6 +1,7 @@
 //! What committers owe: a plain step waits for nobody's changes, a claim that was not on the disk when the database
 //! crashed does no harm, and a connection that broke while it lay in the pool costs no result.
 
+use domain::state::RunStatus;
 use entity::Store;
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, Statement, TransactionTrait};
 use serde::{Deserialize, Serialize};
@@ -53,14 +54,14 @@ async fn a_plain_step_waits_for_nobodys_changes() {
     }
     let plain = bench.enqueue(bench.tenant, "").await;
     let mut looks = 0;
-    while bench.run(plain).await.status != "DONE" {
+    while bench.run(plain).await.status != RunStatus::Done {
         looks += 1;
         assert!(looks < 3000, "it stands behind the changes of others");
     }
     assert_eq!(stuck(&watcher).await, 2, "which still wait");
     lock.rollback().await.unwrap();
     for run in waiting {
-        while bench.run(run).await.status != "DONE" {}
+        while bench.run(run).await.status != RunStatus::Done {}
     }
     stop.cancel();
     tracker.close();
@@ -88,11 +89,11 @@ pub async fn of_a_claim_that_the_database_forgot_and_the_next_one_result_is_writ
         };
         assert_eq!(written.iter().filter(|(_, written)| *written).count(), 1, "{written:?}");
         let done = bench.run(run).await;
-        assert_eq!((done.revision, done.state.as_deref()), (1, Some("Ring")));
+        assert_eq!((done.revision, done.state), (1, Some("Ring".into())));
         bench.engine.drain().await.unwrap();
         assert!(bench.signal(run).await);
         bench.engine.drain().await.unwrap();
-        assert_eq!(bench.run(run).await.status, "DONE", "and the run goes on");
+        assert_eq!(bench.run(run).await.status, RunStatus::Done, "and the run goes on");
     }
 }
 

@@ -281,8 +281,8 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         assert_eq!(runs.len(), self.runs.len(), "no run comes or goes by itself");
         runs.sort_by_key(|run| self.index(run.id));
         let stored = runs.into_iter().map(|run| Stored {
-            status: run.status.clone(),
-            state: run.state.clone(),
+            status: run.status.to_string(),
+            state: run.state.as_ref().map(ToString::to_string),
             revision: run.revision,
             memory: serde_json::from_value(run.memory.clone()).unwrap(),
             trail: serde_json::from_value(run.trail.clone()).unwrap(),
@@ -333,7 +333,10 @@ impl<const POSTGRES: bool> Real<POSTGRES> {
         let mut counts: Vec<u64> =
             audits.all(&txn).await.unwrap().iter().map(|audit| audit.details.as_u64().unwrap()).collect();
         counts.sort_unstable();
-        let lines = lines.into_iter().map(|l| (l.revision, l.state, l.outcome, l.next_state, l.attempt));
+        let lines = lines.into_iter().map(|l| {
+            let next = l.next_state.map(|state| state.to_string());
+            (l.revision, l.state.to_string(), l.outcome.to_string(), next, l.attempt)
+        });
         (lines.collect(), counts)
     }
 }

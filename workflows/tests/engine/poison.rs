@@ -1,6 +1,6 @@
 //! Work that kills its workers, or cannot be undone, is parked, and told.
 
-use domain::AnyId;
+use domain::{AnyId, state::RunStatus};
 use sea_orm::{ColumnTrait, QueryFilter};
 
 use crate::bench::Bench;
@@ -21,7 +21,7 @@ pub async fn work_that_kills_three_workers_is_parked(bench: Bench) {
     let alerts = async || {
         // From the table: a reader of the log may have to wait for what other databases of the server write.
         let txn = bench.services.store.read(bench.tenant).await.unwrap();
-        let parked = entity::event_log::Column::Topic.eq(services::events::topic::RUN_PARKED);
+        let parked = entity::event_log::Column::Topic.eq(services::events::topic::RUN_PARKED.as_str());
         entity::event_log::of(bench.tenant).filter(parked).all(&txn).await.unwrap()
     };
     let told: Vec<AnyId> = alerts().await.iter().map(|event| event.subject).collect();
@@ -39,7 +39,7 @@ pub async fn a_run_parked_while_undoing_goes_on_undoing(bench: Bench) {
     assert_eq!((row.status.as_str(), code(&row), row.undoing), ("QUARANTINED", "TOY_STUCK".into(), true));
     bench.services.runs().retry(&bench.admin(), run).await.unwrap();
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "QUARANTINED", "its step was not done once more");
+    assert_eq!(bench.run(run).await.status, RunStatus::Quarantined, "its step was not done once more");
     let txn = bench.services.store.read(bench.tenant).await.unwrap();
     let history = entity::run_history::of(bench.tenant).all(&txn).await.unwrap();
     let steps: Vec<_> = history.iter().map(|line| line.outcome.as_str()).collect();
@@ -53,5 +53,5 @@ pub async fn crashes_that_lie_days_apart_park_nothing(bench: Bench) {
         bench.clock.advance(chrono::Duration::hours(40));
     }
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(run).await.status, "WAITING");
+    assert_eq!(bench.run(run).await.status, RunStatus::Waiting);
 }

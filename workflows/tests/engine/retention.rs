@@ -1,6 +1,10 @@
 //! What is over goes by policy, what lives stays.
 
-use domain::{AccessLevel, Id, ProviderKind, ids, state::IntegrationState};
+use domain::{
+    AccessLevel, Id, ProviderKind, ids,
+    connect::{ConnectPurpose, ConnectStep},
+    state::{IntegrationState, RunStatus},
+};
 use queue::jobs;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait, Statement,
@@ -42,7 +46,7 @@ pub async fn what_is_over_is_pruned_by_policy_and_what_lives_stays(bench: Bench)
     assert_eq!(prune(60).await.0, [live], "a failed one for three");
     assert!(bench.signal(live).await, "what waits is never too old");
     bench.engine.drain().await.unwrap();
-    assert_eq!(bench.run(live).await.status, "DONE");
+    assert_eq!(bench.run(live).await.status, RunStatus::Done);
 }
 
 /// Sessions are found before their tenant is known: there is no finder that begins with it.
@@ -60,12 +64,12 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
     let integration = entity::integration::Model {
         id: ids.make(),
         tenant_id: bench.tenant,
-        provider: ProviderKind::CalDav.to_string(),
+        provider: ProviderKind::CalDav.into(),
         name: "Office".to_owned(),
-        state: IntegrationState::Draft.to_string(),
+        state: IntegrationState::Draft.into(),
         reason: None,
         since: now,
-        access_level: AccessLevel::Full.to_string(),
+        access_level: AccessLevel::Full.into(),
         scope_group: None,
         external_tenant: None,
         external_name: None,
@@ -102,8 +106,8 @@ pub async fn pruning_goes_on_until_nothing_old_is_left(bench: Bench) {
         user_id: None,
         integration_id: integration.id,
         cookie_hash: ids.bytes::<32>().to_vec(),
-        purpose: "test".to_owned(),
-        step: "test".to_owned(),
+        purpose: ConnectPurpose::Connect.into(),
+        step: ConnectStep::Open.into(),
         state_hash: None,
         nonce: None,
         verifier: None,

@@ -7,6 +7,7 @@ use chrono::{NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
 use domain::{
     Clock, Id, TestClock, TimeRange, Timestamp, ids,
     slots::{Span, WorkingHours},
+    state::RunStatus,
 };
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
@@ -185,7 +186,7 @@ async fn every_bell_rings_once_and_on_the_second(bench: Bench, from: &str, last:
     for (run, due) in due {
         let expected: Vec<Timestamp> = std::iter::once(from).chain(due).collect();
         assert_eq!(steps[&run], expected, "each rang when it had to");
-        assert_eq!(bench.run(run).await.status, "DONE");
+        assert_eq!(bench.run(run).await.status, RunStatus::Done);
     }
 }
 
@@ -358,7 +359,7 @@ mod wrong_clocks {
         let store = entity::Store::connect(&entity::Logins::at(&bench.url), 4).await.unwrap();
         let behind = bench::services(store, Arc::new(Wrong(-1)));
         let engines = [bench.engine.clone(), Engine::new(behind.clone(), "behind", vec![Box::new(Sleeper)])];
-        let topic = services::events::topic::RUN;
+        let topic = services::events::topic::RUN.as_str();
         let mut here = bench.services.queue.fanout.subscribe(bench.tenant, topic);
         let mut there = behind.queue.fanout.subscribe(bench.tenant, topic);
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());

@@ -124,7 +124,7 @@ impl Setup {
             self.consent().await;
             return true;
         }
-        let waits = self.integration().await.state == IntegrationState::AwaitingAuthorization.as_str();
+        let waits = self.integration().await.state == IntegrationState::AwaitingAuthorization;
         if answers == Answers::Nothing || !waits || !self.once("answer") {
             return false;
         }

@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     Id, TimeRange, ids,
-    state::{BookingState, IntegrationState, RunStatus},
+    state::{RunStatus, StepOutcome},
 };
 use sea_orm::{ConnectionTrait, QueryOrder, Statement};
 use serde_json::Value;
@@ -98,7 +98,7 @@ impl Left {
 
     /// The runs that stand until a person looks at them.
     pub fn parked(&self) -> Vec<Id<ids::Run>> {
-        let parked = self.runs.iter().filter(|run| run.status == RunStatus::Quarantined.as_str());
+        let parked = self.runs.iter().filter(|run| run.status == RunStatus::Quarantined);
         parked.map(|run| run.id).collect()
     }
 
@@ -109,8 +109,8 @@ impl Left {
 
     /// The states whose undo was done.
     pub fn undone(&self) -> BTreeSet<(String, String)> {
-        let done = self.history.iter().filter(|line| line.outcome == "UNDONE");
-        done.map(|line| (self.workflow(line), line.state.clone())).collect()
+        let done = self.history.iter().filter(|line| line.outcome == StepOutcome::Undone);
+        done.map(|line| (self.workflow(line), line.state.to_string())).collect()
     }
 
     fn workflow(&self, line: &entity::run_history::Model) -> String {
@@ -119,9 +119,12 @@ impl Left {
 
     /// Every edge that was walked.
     pub fn edges(&self) -> BTreeSet<(String, String, String)> {
-        let walked = self.history.iter().filter(|line| line.outcome == "WENT_ON");
+        let walked = self.history.iter().filter(|line| line.outcome == StepOutcome::WentOn);
         walked
-            .map(|line| (self.workflow(line), line.state.clone(), line.next_state.clone().unwrap()))
+            .map(|line| {
+                let next = line.next_state.as_ref().unwrap().to_string();
+                (self.workflow(line), line.state.to_string(), next)
+            })
             .collect()
     }
 
@@ -145,7 +148,11 @@ impl Left {
             line(format!("campaign {} of {}", row.state, row.total));
             for item in self.items.iter().filter(|item| item.campaign_id == row.id) {
                 let address = self.address(item.connection_id);
-                line(format!("  {address} {:?} {}", item.result, code(item.reason.as_ref())));
+                line(format!(
+                    "  {address} {:?} {}",
+                    item.result.as_ref().map(ToString::to_string),
+                    code(item.reason.as_ref())
+                ));
             }
         }
         self.verifications.iter().for_each(|row| line(format!("verification {}", row.verdict)));
@@ -166,7 +173,8 @@ impl Left {
             let whose = event.effect_key.as_ref().map_or("human".to_owned(), |key| self.owner(key));
             line(format!("event of {whose} in {mailbox} {}", shown(event.range)));
         }
-        let runs = self.runs.iter().map(|run| (&run.workflow, &run.status, code(run.reason.as_ref())));
+        let runs =
+            self.runs.iter().map(|run| (&run.workflow, run.status.as_str(), code(run.reason.as_ref())));
         let mut runs: Vec<_> = runs.collect();
         runs.sort();
         for (workflow, status, code) in runs {
@@ -207,7 +215,7 @@ impl Left {
     fn judge_runs(&self, engine: &Engine, must: &mut impl FnMut(bool, String)) {
         for run in &self.runs {
             let name = &run.workflow;
-            let status = RunStatus::parse(&run.status).unwrap();
+            let status = run.status.known().unwrap();
             must(status.is_over() && run.finished_at.is_some(), format!("{name} is left {status}"));
             must(
                 status == RunStatus::Done || run.reason.is_some(),
@@ -222,9 +230,9 @@ impl Left {
                 format!("{name} has the history {revisions:?} at revision {}", run.revision),
             );
             let table = engine.table(name, run.version).unwrap();
-            for line in lines.iter().filter(|line| line.outcome == "WENT_ON") {
-                let next = line.next_state.as_deref().unwrap_or_default();
-                let leads = table.row(&line.state).is_some_and(|row| row.then.contains(&next));
+            for line in lines.iter().filter(|line| line.outcome == StepOutcome::WentOn) {
+                let next = line.next_state.as_ref().map_or("", entity::StateName::as_str);
+                let leads = table.row(line.state.as_str()).is_some_and(|row| row.then.contains(&next));
                 must(leads, format!("{name} went from {} to {next}", line.state));
             }
         }
@@ -232,7 +240,7 @@ impl Left {
 
     fn judge_bookings(&self, must: &mut impl FnMut(bool, String)) {
         for (index, row) in self.bookings.iter().enumerate() {
-            let state = BookingState::parse(&row.state).unwrap();
+            let state = row.state.known().unwrap();
             let name = format!("booking {index} ({state} {})", code(row.reason.as_ref()));
             let key = effect_key(row);
             let live: Vec<_> =
@@ -280,7 +288,7 @@ impl Left {
     fn judge_connections(&self, must: &mut impl FnMut(bool, String)) {
         must(self.sealed == 0, format!("{} typed credentials are left", self.sealed));
         for row in &self.integrations {
-            let state = IntegrationState::parse(&row.state).unwrap();
+            let state = row.state.known().unwrap();
             if state.is_over() {
                 let left = (self.consents, self.bindings, self.connections.len(), self.rooms.len());
                 let more = (self.accounts.len(), self.campaigns.len(), row.external_tenant.is_some());

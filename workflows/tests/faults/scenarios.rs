@@ -160,7 +160,7 @@ impl Scenario {
     pub async fn connected(setup: &Setup) {
         setup.register().await;
         Worker::new(setup, Self::Connect, Vec::new()).work_through().await;
-        assert_eq!(setup.integration().await.state, IntegrationState::Active.as_str());
+        assert_eq!(setup.integration().await.state, IntegrationState::Active);
         setup.notes().done.clear();
     }
 
@@ -345,7 +345,7 @@ impl Scenario {
                     return true;
                 }
                 let state = IntegrationState::AwaitingPropagation;
-                let spreads = setup.integration().await.state == state.as_str();
+                let spreads = setup.integration().await.state == state;
                 if spreads {
                     setup.fake_provider.relent("");
                 }
@@ -377,7 +377,7 @@ impl Scenario {
 }
 
 async fn waits_for_its_room(setup: &Setup) -> bool {
-    setup.booking().await.state == BookingState::RoomPending.as_str()
+    setup.booking().await.state == BookingState::RoomPending
 }
 
 /// The provider's error for a mailbox that does not exist.

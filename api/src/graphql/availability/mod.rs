@@ -130,7 +130,7 @@ impl From<free::ParticipantStatus> for ParticipantStatus {
     fn from(status: free::ParticipantStatus) -> Self {
         Self {
             holder: Holder(status.holder),
-            connected_mailbox_state: status.connection.map(ConnectedMailboxState::from),
+            connected_mailbox_state: status.connection.as_ref().map(ConnectedMailboxState::from),
             as_of: status.as_of.map(DateTime),
             known: status.known,
             unreadable: status.unreadable,

@@ -39,10 +39,6 @@ impl From<Model> for Booking {
 }
 
 impl Booking {
-    fn via(&self) -> Option<domain::WrittenVia> {
-        domain::WrittenVia::parse(self.0.written_via.as_deref()?)
-    }
-
     async fn everybody(&self, ctx: &Context<'_>) -> Result<Vec<booking_participant::Model>> {
         Ok(ctx.loaders().participants.load(self.0.id).await?.unwrap_or_default())
     }
@@ -92,8 +88,7 @@ impl Booking {
 
     /// Current state of the booking.
     async fn state(&self) -> BookingState {
-        use domain::state::BookingState as S;
-        S::parse(&self.0.state).unwrap_or(S::Requested).into()
+        (&self.0.state).into()
     }
 
     /// Why the booking is in its current state and what to do next; null if there is nothing to explain.
@@ -133,12 +128,13 @@ impl Booking {
 
     /// Whose calendar the event is written to; null until Muster has decided.
     async fn written_via(&self) -> Option<WrittenVia> {
-        self.via().map(WrittenVia::from)
+        self.0.written_via.as_ref().map(WrittenVia::from)
     }
 
     /// Label that marks a booking written through a service account; null for other bookings.
     async fn service_account_label(&self) -> Option<&'static str> {
-        (self.via() == Some(domain::WrittenVia::ServiceAccount)).then_some(SERVICE_LABEL)
+        let via = self.0.written_via.as_ref()?.known();
+        (via == Some(domain::WrittenVia::ServiceAccount)).then_some(SERVICE_LABEL)
     }
 
     /// The service account that writes the event; null if the event is written to the organiser's own calendar.
@@ -161,8 +157,7 @@ impl Booking {
 
     /// State of the booking's online meeting; null if none was requested.
     async fn online_meeting(&self) -> Option<OnlineMeetingState> {
-        use domain::state::OnlineMeetingState as S;
-        self.0.online_meeting.as_deref().map(|word| S::parse(word).unwrap_or(S::Unavailable).into())
+        self.0.online_meeting.as_ref().map(OnlineMeetingState::from)
     }
 
     /// HTTPS address for joining the online meeting; null unless `onlineMeeting` is `READY`.
@@ -202,8 +197,8 @@ connection!(Booking, Model, BookingConnection, BookingEdge, "bookings", |row| ro
 /// One move, or the cancellation, of a booking.
 #[derive(SimpleObject)]
 pub struct BookingChange {
-    /// What was done; null if a newer version of Muster recorded something that this one does not know.
-    what: Option<BookingChangeKind>,
+    /// What was done.
+    what: BookingChangeKind,
     /// Start of the meeting before the change.
     old_start: DateTime,
     /// End of the meeting before the change.
@@ -217,7 +212,7 @@ pub struct BookingChange {
 impl From<booking_change::Model> for BookingChange {
     fn from(row: booking_change::Model) -> Self {
         Self {
-            what: domain::state::BookingChangeKind::parse(&row.what).map(BookingChangeKind::from),
+            what: (&row.what).into(),
             old_start: row.old_start.into(),
             old_end: row.old_end.into(),
             by_whom: row.by_whom,

@@ -63,8 +63,7 @@ impl Participant {
 
     /// The participant's response to the invitation.
     async fn answer(&self) -> Answer {
-        use domain::state::Answer as A;
-        A::parse(&self.row.answer).unwrap_or(A::None).into()
+        (&self.row.answer).into()
     }
 
     /// The user; null for rooms and guests. Needs `USER_VIEW` unless the caller is that user.

@@ -30,10 +30,9 @@ impl Verification {
         format_id(self.0.id)
     }
 
-    /// Worst verdict among the checks, ignoring skipped ones; null if the stored value comes from a newer server
-    /// version.
-    async fn verdict(&self) -> Option<Verdict> {
-        domain::state::Verdict::parse(&self.0.verdict).map(Verdict::from)
+    /// Worst verdict among the checks, ignoring skipped ones.
+    async fn verdict(&self) -> Verdict {
+        (&self.0.verdict).into()
     }
 
     /// The checks, in the order in which they ran.
@@ -72,8 +71,8 @@ impl From<verification::Check> for Check {
 /// A person's acceptance of one version of a legal document.
 #[derive(SimpleObject)]
 pub struct TermsAcceptance {
-    /// Accepted document; null if a newer version of Muster recorded one that this one does not know.
-    document: Option<TermsDocument>,
+    /// Accepted document.
+    document: TermsDocument,
     /// Version of the accepted document.
     document_version: String,
     /// Who accepted the document: an email address, or the id of a user, vendor key or invitation.
@@ -85,7 +84,7 @@ pub struct TermsAcceptance {
 impl From<terms_acceptance::Model> for TermsAcceptance {
     fn from(row: terms_acceptance::Model) -> Self {
         Self {
-            document: domain::state::TermsDocument::parse(&row.document).map(TermsDocument::from),
+            document: (&row.document).into(),
             document_version: row.document_version,
             accepted_by: row.accepted_by,
             accepted_at: row.accepted_at.into(),
@@ -123,7 +122,7 @@ impl ServiceAccount {
     /// Whether new bookings are written with this mailbox. Former service mailboxes remain in use for the bookings
     /// written with them.
     async fn is_current(&self) -> bool {
-        self.0.status == "ACTIVE"
+        self.0.status == domain::state::ServiceAccountStatus::Active
     }
 
     /// Time at which the mailbox passed its verification; null until then.

@@ -7,7 +7,7 @@ pub(super) mod room_rules;
 
 use async_graphql::{Context, Description, ID, Object};
 use domain::{Caller, Id, Permission, ids};
-use services::{PageArgs, Services, entity::integration::Model, integrations};
+use services::{PageArgs, Services, entity::integration::Model};
 
 pub use self::{change::IntegrationMutation, evidence::ServiceAccount};
 use self::{
@@ -50,12 +50,12 @@ impl Integration {
 
     /// The calendar system; null if the stored value comes from a newer server version.
     async fn provider(&self) -> Option<ProviderKind> {
-        domain::ProviderKind::parse(&self.0.provider).map(ProviderKind::from)
+        self.0.provider.known().map(ProviderKind::from)
     }
 
     /// Current state of the integration.
     async fn state(&self) -> IntegrationState {
-        integrations::state(&self.0).into()
+        (&self.0.state).into()
     }
 
     /// Why the integration is in its current state and what to do next; null if there is nothing to explain.
@@ -71,7 +71,7 @@ impl Integration {
     /// How much of the calendar system the service account may access; null if the stored value comes from a newer
     /// server version.
     async fn access_level(&self) -> Option<AccessLevel> {
-        domain::AccessLevel::parse(&self.0.access_level).map(AccessLevel::from)
+        self.0.access_level.known().map(AccessLevel::from)
     }
 
     /// The group of mailboxes to which `RESTRICTED` access is limited, as the customer names it; null if access is not

@@ -59,9 +59,9 @@ impl OpenIdIssuer {
         words.filter_map(|word| openid::SigningAlgorithm::parse(word.as_str()?)).map(Into::into).collect()
     }
 
-    /// Which of the issuer's tokens the API accepts directly.
-    async fn accepts(&self) -> IssuerTokens {
-        openid::IssuerTokens::parse(&self.0.accepts).unwrap_or(openid::IssuerTokens::None).into()
+    /// Which of the issuer's tokens the API accepts directly; null if the stored value comes from a newer server version.
+    async fn accepts(&self) -> Option<IssuerTokens> {
+        self.0.accepts.known().map(IssuerTokens::from)
     }
 
     /// Required audience of the issuer's access tokens.

@@ -91,12 +91,12 @@ impl UserCalendar {
     /// Selects the most useful of several connections: writable before readable before pending before others.
     fn best(mailboxes: Vec<connection::Model>) -> Self {
         use domain::state::ConnectionState as S;
-        let rank = |row: &connection::Model| match services::connections::state(row) {
-            S::Active => 0,
-            S::FreeBusyOnly => 1,
-            S::Verifying | S::Pending => 2,
-            S::Unreachable => 3,
-            S::Discovered | S::Excluded | S::Disconnected => 4,
+        let rank = |row: &connection::Model| match row.state.known() {
+            Some(S::Active) => 0,
+            Some(S::FreeBusyOnly) => 1,
+            Some(S::Verifying | S::Pending) => 2,
+            Some(S::Unreachable) | None => 3,
+            Some(S::Discovered | S::Excluded | S::Disconnected) => 4,
         };
         Self(mailboxes.into_iter().min_by_key(|row| (rank(row), row.id)))
     }
@@ -106,8 +106,7 @@ impl UserCalendar {
 impl UserCalendar {
     /// State of the connection; `DISCONNECTED` if the calendar has never been connected.
     async fn state(&self) -> ConnectedMailboxState {
-        use domain::state::ConnectionState as S;
-        self.0.as_ref().map_or(S::Disconnected, services::connections::state).into()
+        self.0.as_ref().map_or(ConnectedMailboxState::Disconnected, |row| (&row.state).into())
     }
 
     /// Why the calendar is in its current state and what to do next; null if there is nothing to explain.

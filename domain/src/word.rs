@@ -1,0 +1,21 @@
+//! What all types of words have in common.
+
+use std::{fmt, hash::Hash};
+
+/// A closed set of words, each stored and shown in one spelling; implemented by the types of this crate that are
+/// declared with `words!`.
+pub trait Word: Copy + Ord + Hash + fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// The name of the type.
+    const NAME: &'static str;
+
+    /// All words, in order of declaration.
+    fn all() -> &'static [Self];
+
+    /// The spelling.
+    fn word(self) -> &'static str;
+
+    /// The word with this spelling; `None` for a word that this version does not know.
+    fn from_word(text: &str) -> Option<Self> {
+        Self::all().iter().copied().find(|word| word.word() == text)
+    }
+}

@@ -1,0 +1,201 @@
+//! Columns that hold a word of the domain.
+//!
+//! During a rolling upgrade a row may hold a word that only a newer binary knows. Reading such a row never fails and
+//! never guesses: [`Stored`] keeps the text as it is, and whoever wants to act on the word asks for it with
+//! [`Stored::require`].
+
+use std::fmt;
+
+use domain::Word;
+use sea_orm::{
+    ColIdx, ColumnTrait, ColumnType, DbErr, QueryResult, TryFromU64, TryGetError, TryGetable, Value,
+    sea_query::{ArrayType, Expr, Nullable, ValueType, ValueTypeErr},
+};
+use serde::{Serialize, Serializer};
+
+/// The content of a column of words: a word that this version knows, or the text of another one, kept verbatim.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Stored<W>(Content<W>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Content<W> {
+    Known(W),
+    /// Never the spelling of a word that is known.
+    Unknown(String),
+}
+
+/// A stored word that only a newer version of Muster knows. Nobody may act on the row: what the word means for it is
+/// not known here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "A newer version of Muster stored the word \"{word}\", which this version does not know. Try again when all \
+     servers run the newer version."
+)]
+pub struct UnknownWord {
+    /// The type of words that the column holds.
+    pub kind: &'static str,
+    /// The text of the column.
+    pub word: String,
+}
+
+impl<W: Word> Stored<W> {
+    /// The content of a column that holds this text.
+    pub fn from_text(text: String) -> Self {
+        Self(W::from_word(&text).map_or(Content::Unknown(text), Content::Known))
+    }
+
+    /// The word; `None` if this version does not know it.
+    pub fn known(&self) -> Option<W> {
+        match &self.0 {
+            Content::Known(word) => Some(*word),
+            Content::Unknown(_) => None,
+        }
+    }
+
+    /// The word, for whoever acts on it.
+    ///
+    /// # Errors
+    /// [`UnknownWord`] if this version does not know the word.
+    pub fn require(&self) -> Result<W, UnknownWord> {
+        self.known().ok_or_else(|| UnknownWord { kind: W::NAME, word: self.as_str().to_owned() })
+    }
+
+    /// The text of the column, whether or not this version knows the word.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Content::Known(word) => word.word(),
+            Content::Unknown(text) => text,
+        }
+    }
+}
+
+/// The filter for rows whose column holds this word; with `None`, any word that this version does not know.
+pub fn holds<W: Word>(column: impl ColumnTrait, word: Option<W>) -> Expr {
+    match word {
+        Some(word) => column.eq(word.word()),
+        None => column.is_not_in(W::all().iter().map(|word| word.word())),
+    }
+}
+
+impl<W: Word> From<W> for Stored<W> {
+    fn from(word: W) -> Self {
+        Self(Content::Known(word))
+    }
+}
+
+impl<W: Word> PartialEq<W> for Stored<W> {
+    fn eq(&self, word: &W) -> bool {
+        self.known() == Some(*word)
+    }
+}
+
+impl<W: Word> fmt::Display for Stored<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<W: Word> fmt::Debug for Stored<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Content::Known(word) => fmt::Debug::fmt(word, f),
+            Content::Unknown(text) => write!(f, "Unknown({text:?})"),
+        }
+    }
+}
+
+impl<W: Word> Serialize for Stored<W> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<W: Word> From<Stored<W>> for Value {
+    fn from(stored: Stored<W>) -> Self {
+        match stored.0 {
+            Content::Known(word) => word.word().into(),
+            Content::Unknown(text) => text.into(),
+        }
+    }
+}
+
+impl<W: Word> TryGetable for Stored<W> {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        String::try_get_by(row, index).map(Self::from_text)
+    }
+}
+
+impl<W: Word> ValueType for Stored<W> {
+    fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+        <String as ValueType>::try_from(value).map(Self::from_text)
+    }
+
+    fn type_name() -> String {
+        format!("Stored<{}>", W::NAME)
+    }
+
+    fn array_type() -> ArrayType {
+        String::array_type()
+    }
+
+    fn column_type() -> ColumnType {
+        String::column_type()
+    }
+}
+
+impl<W: Word> Nullable for Stored<W> {
+    fn null() -> Value {
+        String::null()
+    }
+}
+
+/// A word is no number: a primary key with one is never made by the database.
+impl<W: Word> TryFromU64 for Stored<W> {
+    fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+        Err(DbErr::ConvertFromU64("a word"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::state::BookingState;
+    use sea_orm::{DbBackend, QueryFilter, QueryTrait};
+
+    use super::*;
+
+    type State = Stored<BookingState>;
+
+    #[test]
+    fn every_word_and_every_other_text_survive_the_way_into_a_value_and_back() {
+        for word in BookingState::ALL {
+            let stored = State::from_text(word.to_string());
+            assert_eq!((stored.known(), stored.as_str()), (Some(*word), word.as_str()));
+            assert_eq!(stored, *word);
+            assert_eq!(stored, State::from(*word));
+            assert_eq!(<State as ValueType>::unwrap(Value::from(stored)), *word);
+        }
+        for text in ["PAUSED", "held", "", "HELD "] {
+            let stored = State::from_text(text.to_owned());
+            assert_eq!((stored.known(), stored.as_str()), (None, text));
+            assert_eq!(<State as ValueType>::unwrap(Value::from(stored.clone())), stored);
+            assert_eq!(serde_json::to_value(&stored).unwrap(), text);
+            assert!(BookingState::ALL.iter().all(|word| stored != *word));
+        }
+    }
+
+    #[test]
+    fn whoever_acts_on_an_unknown_word_is_told_what_it_is() {
+        let unknown = State::from_text("PAUSED".to_owned()).require().unwrap_err();
+        assert_eq!(unknown, UnknownWord { kind: "BookingState", word: "PAUSED".to_owned() });
+        assert!(unknown.to_string().contains("\"PAUSED\""), "{unknown}");
+        assert_eq!(State::from(BookingState::Held).require(), Ok(BookingState::Held));
+    }
+
+    #[test]
+    fn a_filter_takes_a_stored_word() {
+        let rows = crate::booking::all_tenants()
+            .filter(crate::booking::Column::State.eq(Stored::from(BookingState::Held)));
+        let sql = rows.build(DbBackend::Postgres).to_string();
+        assert!(sql.ends_with(r#""booking"."state" = 'HELD'"#), "{sql}");
+    }
+}
