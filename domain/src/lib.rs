@@ -22,7 +22,7 @@ pub mod time;
 pub mod unreadable;
 pub mod zone;
 
-pub use access::{Allowed, Caller, CallerKind, Permission, StandardRole};
+pub use access::{CallerKind, Permission, StandardRole, may};
 pub use budget::Budget;
 pub use clock::{Clock, SharedClock, SystemClock, TestClock};
 pub use ids::{Id, Ids, Kind};

@@ -4,7 +4,7 @@
 //! for changes reports it. Two concurrent readers each write a copy and its watermark together, one after the other;
 //! whichever remains is consistent.
 
-use domain::{Allowed, TimeRange, Timestamp, Unreadable, UnreadableReason};
+use domain::{TimeRange, Timestamp, Unreadable, UnreadableReason};
 use providers::{ChangeCheck, Error, ErrorKind, Event, Provider, Remedy, Session};
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
@@ -12,7 +12,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::{
-    Change, Result, Services,
+    Change, Result, Services, System,
     change::{CalendarCopy, UnchangedCalendar, window as covered},
     connections::counted,
     integrations,
@@ -29,27 +29,11 @@ crate::noun! {
 }
 
 impl Calendars {
-    /// Events of a mailbox that overlap a window, as last read.
-    pub async fn events(
-        &self,
-        by: &Allowed,
-        connection: Uuid,
-        window: TimeRange,
-    ) -> Result<Vec<entity::calendar_event::Model>> {
-        use entity::calendar_event::{Column, of};
-        let tenant = by.tenant().uuid();
-        let txn = self.services.store.read(tenant).await?;
-        let rows = of(tenant)
-            .filter(Column::ConnectionId.eq(connection))
-            .filter(Column::StartAt.lt(window.end))
-            .filter(Column::EndAt.gt(window.start));
-        Ok(rows.order_by_asc(Column::StartAt).all(&txn).await?)
-    }
-
     /// Connections of usable integrations whose copy is due to be read again: those that do not fail, oldest first, or
     /// those that do, with the fewest failures first.
     pub async fn outdated(
         &self,
+        _by: &System,
         tenant: Uuid,
         turn: ReadOrder,
         max: usize,

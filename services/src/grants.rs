@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use self::broker::{Broker, Tokens, Trial};
 use crate::{
-    Error, Result,
+    Error, Result, System,
     gate::IntegrationGate,
     vault::{Column, SealContext},
 };
@@ -232,6 +232,15 @@ impl Grants {
     /// consent.
     pub async fn session(
         &self,
+        _by: &System,
+        integration: &entity::integration::Model,
+        user: Option<Uuid>,
+    ) -> Result<(Arc<dyn Provider>, Session)> {
+        self.open(integration, user).await
+    }
+
+    pub(crate) async fn open(
+        &self,
         integration: &entity::integration::Model,
         user: Option<Uuid>,
     ) -> Result<(Arc<dyn Provider>, Session)> {
@@ -279,6 +288,7 @@ impl Grants {
     /// Opens a session with a consent that is not in effect yet, to try it.
     pub fn trial(
         &self,
+        _by: &System,
         integration: &entity::integration::Model,
         secret: &Secret,
         account: &str,

@@ -3,8 +3,8 @@
 use async_graphql::{Context, Description, ID, InputObject, Object};
 use domain::ids;
 use services::{
-    entity::api_key::Model,
     keys::{self, NewKey},
+    rows::api_key::Model,
 };
 
 use super::{

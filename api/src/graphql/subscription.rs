@@ -2,15 +2,15 @@
 
 use async_graphql::{Context, Description, ID, Subscription as Fields};
 use async_trait::async_trait;
-use domain::{Id, Permission, ids, state::RunStatus};
-use services::{PageArgs, bookings, connections::ConnectionScope, events::topic, runs::RunFilter};
+use domain::{Id, ids, may, state::RunStatus};
+use services::{PageArgs, bookings, connections::ConnectionScope, runs::RunFilter};
 use uuid::Uuid;
 
 use super::{
     booking::{self, Booking},
     campaign::{self, Campaign},
     connection::ConnectedMailbox,
-    context::{ContextExt, parse_id, require_member, sees_integrations},
+    context::{ContextExt, parse_id},
     failure::Result,
     integration::{self, Integration},
     run::{self, Run},
@@ -31,7 +31,7 @@ impl Watched for Connections {
     type Item = ConnectedMailbox;
 
     async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<ConnectedMailbox>> {
-        let by = listener.caller.allow(Permission::ConnectionView)?;
+        let by = listener.caller.allow::<may::ConnectionView>()?;
         let row = listener.services.connections().get(&by, Id::from_uuid(id)).await?;
         Ok(self.0.is_none_or(|only| row.integration_id == only).then(|| row.into()))
     }
@@ -41,7 +41,7 @@ impl Watched for Connections {
         listener: Listener,
         after: Option<Uuid>,
     ) -> Result<(Vec<ConnectedMailbox>, Option<Uuid>)> {
-        let by = listener.caller.allow(Permission::ConnectionView)?;
+        let by = listener.caller.allow::<may::ConnectionView>()?;
         let wanted = ConnectionScope { integration: self.0, ..ConnectionScope::default() };
         let page = listener.services.connections().list(&by, &wanted, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
@@ -62,7 +62,7 @@ impl Watched for Bookings {
     }
 
     async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Booking>, Option<Uuid>)> {
-        let by = listener.caller.allow(Permission::BookingView)?;
+        let by = listener.caller.allow::<may::BookingView>()?;
         let filter = bookings::Filter { from: Some(listener.services.now()), ..bookings::Filter::default() };
         let page = listener.services.bookings().list(&by, filter, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
@@ -79,13 +79,13 @@ impl Watched for ParkedRuns {
     type Item = Run;
 
     async fn one(&self, listener: Listener, id: Uuid) -> Result<Option<Run>> {
-        let by = listener.caller.allow(Permission::RunView)?;
+        let by = listener.caller.allow::<may::RunView>()?;
         let run = listener.services.runs().get(&by, Id::from_uuid(id)).await?;
         Ok((run.status == RunStatus::Quarantined.as_str()).then(|| run.into()))
     }
 
     async fn page(&self, listener: Listener, after: Option<Uuid>) -> Result<(Vec<Run>, Option<Uuid>)> {
-        let by = listener.caller.allow(Permission::RunView)?;
+        let by = listener.caller.allow::<may::RunView>()?;
         let filter = RunFilter { status: Some(RunStatus::Quarantined), ..RunFilter::default() };
         let page = listener.services.runs().list(&by, filter, next(after)).await?;
         let last = page.items.last().filter(|_| page.has_next).map(|row| row.id);
@@ -108,11 +108,11 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the integration.")] id: ID,
     ) -> Result<EventStream<Integration>> {
-        let by = sees_integrations(ctx.caller())?;
+        let by = ctx.caller().allow::<may::SeeIntegrations>()?;
         let id = parse_id(&id, "integration", "id")?;
         let read =
             move |at: Listener| async move { integration::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::INTEGRATION, id.uuid(), read).await
+        watch::one(Listener::of(ctx), ctx.services().events().integrations(&by), id.uuid(), read).await
     }
 
     /// Sends each connection of the tenant, or of one integration, now and again whenever it changes. Needs
@@ -123,10 +123,10 @@ impl Subscription {
         #[graphql(desc = "Send only connections of this integration; defaults to all.")]
         integration_id: Option<ID>,
     ) -> Result<EventStream<ConnectedMailbox>> {
-        let by = ctx.caller().allow(Permission::ConnectionView)?;
+        let by = ctx.caller().allow::<may::ConnectionView>()?;
         let of = |id| parse_id::<ids::Integration>(&id, "integration", "integrationId");
         let only = integration_id.map(of).transpose()?.map(Id::uuid);
-        Ok(watch::many(Listener::of(ctx), &by, topic::CONNECTION, Connections(only)))
+        Ok(watch::many(Listener::of(ctx), ctx.services().events().connections(&by), Connections(only)))
     }
 
     /// Sends a campaign now, and again whenever it makes progress. Needs `CONNECTION_VIEW`.
@@ -135,10 +135,10 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the campaign.")] id: ID,
     ) -> Result<EventStream<Campaign>> {
-        let by = ctx.caller().allow(Permission::ConnectionView)?;
+        let by = ctx.caller().allow::<may::ConnectionView>()?;
         let id = parse_id(&id, "campaign", "id")?;
         let read = move |at: Listener| async move { campaign::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::CAMPAIGN, id.uuid(), read).await
+        watch::one(Listener::of(ctx), ctx.services().events().campaigns(&by), id.uuid(), read).await
     }
 
     /// Sends a booking now, and again whenever it changes. Without an id, sends every booking of the tenant that is
@@ -148,13 +148,13 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Send only this booking; defaults to all bookings of the tenant.")] id: Option<ID>,
     ) -> Result<EventStream<Booking>> {
-        let by = ctx.caller().allow(Permission::BookingView)?;
+        let by = ctx.caller().allow::<may::BookingView>()?;
         let Some(id) = id else {
-            return Ok(watch::many(Listener::of(ctx), &by, topic::BOOKING, Bookings));
+            return Ok(watch::many(Listener::of(ctx), ctx.services().events().bookings(&by), Bookings));
         };
         let id = parse_id(&id, "booking", "id")?;
         let read = move |at: Listener| async move { booking::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::BOOKING, id.uuid(), read).await
+        watch::one(Listener::of(ctx), ctx.services().events().bookings(&by), id.uuid(), read).await
     }
 
     /// Sends a run now, and again after every step. Needs `RUN_VIEW` unless the caller started the run.
@@ -163,16 +163,16 @@ impl Subscription {
         ctx: &Context<'_>,
         #[graphql(desc = "Identifier of the run.")] id: ID,
     ) -> Result<EventStream<Run>> {
-        let by = require_member(ctx.caller())?;
+        let by = ctx.caller().allow_member()?;
         let id = parse_id(&id, "run", "id")?;
         let read = move |at: Listener| async move { run::visible(&at.services, &at.caller, id).await };
-        watch::one(Listener::of(ctx), &by, topic::RUN, id.uuid(), read).await
+        watch::one(Listener::of(ctx), ctx.services().events().runs(&by), id.uuid(), read).await
     }
 
     /// Sends each run of the tenant that is `QUARANTINED`, and then each that becomes so. Such runs need a person:
     /// read the reason and the history, then call `retryRun`. Needs `RUN_VIEW`.
     async fn run_parked(&self, ctx: &Context<'_>) -> Result<EventStream<Run>> {
-        let by = ctx.caller().allow(Permission::RunView)?;
-        Ok(watch::many(Listener::of(ctx), &by, topic::RUN_PARKED, ParkedRuns))
+        let by = ctx.caller().allow::<may::RunView>()?;
+        Ok(watch::many(Listener::of(ctx), ctx.services().events().parked_runs(&by), ParkedRuns))
     }
 }

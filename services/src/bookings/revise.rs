@@ -1,7 +1,7 @@
 //! Moves and cancels bookings. Everybody with the permission may: a booking belongs to the tenant (B15).
 
 use domain::{
-    Allowed, Id, ids,
+    Id, ids, may,
     state::{BookingState, Lane},
     text::Shape,
 };
@@ -20,6 +20,7 @@ use crate::{
     audit::AuditFacts,
     events::topic,
     idempotency::{self, BeginOutcome, PendingRequest},
+    proof::{Allowed, Member},
     run_inputs::{CancelBooking, MoveBooking, RunInput},
     text,
 };
@@ -35,7 +36,7 @@ impl Bookings {
     /// The new time is blocked beside the old one until the calendar event has moved.
     pub async fn move_to(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::BookingEdit>,
         id: Id<ids::Booking>,
         to: NewTime,
         if_version: Option<i64>,
@@ -53,7 +54,7 @@ impl Bookings {
     /// The participants and time that a move needs. Participants never change, so they may be read before anything is
     /// locked.
     async fn request(&self, tenant: Uuid, id: Id<ids::Booking>, to: &NewTime) -> Result<Option<SlotRequest>> {
-        let Some(details) = self.details(tenant, id.uuid()).await? else { return Ok(None) };
+        let Some(details) = self.with_participants(tenant, id.uuid()).await? else { return Ok(None) };
         let row = &details.booking;
         let minutes = |minutes: i32| u32::try_from(minutes).unwrap_or_default();
         Ok(Some(SlotRequest {
@@ -70,7 +71,7 @@ impl Bookings {
 
     async fn move_once(
         &self,
-        by: &Allowed,
+        by: &Member,
         request: &SlotRequest,
         to: &NewTime,
         if_version: Option<i64>,
@@ -108,7 +109,7 @@ impl Bookings {
     /// cancelled is returned unchanged.
     pub async fn cancel(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::BookingEdit>,
         id: Id<ids::Booking>,
         message: &str,
         idempotency_key: &str,
@@ -120,7 +121,7 @@ impl Bookings {
 
     async fn cancel_once(
         &self,
-        by: &Allowed,
+        by: &Member,
         id: Id<ids::Booking>,
         message: &str,
         key: &str,
@@ -160,7 +161,7 @@ impl Bookings {
     async fn begin(
         &self,
         tx: &Tx,
-        by: &Allowed,
+        by: &Member,
         field: &str,
         key: &str,
         parameters: &impl serde::Serialize,

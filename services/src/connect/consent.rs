@@ -17,7 +17,7 @@ use super::{
     session::{session_over, verifier_context},
 };
 use crate::{
-    Error, Result, Tx,
+    Error, Result, System, Tx,
     audit::{AuditFacts, ENGINE},
     grants::Secret,
     integrations,
@@ -49,7 +49,13 @@ impl Connect {
     }
 
     /// The consent that [`Connect::store_for_run`] stored for an integration; read by the integration's run.
-    pub async fn stored_consent(&self, tenant: Uuid, integration: Uuid, session: Uuid) -> Result<Secret> {
+    pub async fn stored_consent(
+        &self,
+        _by: &System,
+        tenant: Uuid,
+        integration: Uuid,
+        session: Uuid,
+    ) -> Result<Secret> {
         use entity::connect_session::{Column, one};
         let txn = self.services.store.read(tenant).await?;
         let row = one(tenant, session).filter(Column::IntegrationId.eq(integration)).one(&txn).await?;
@@ -65,6 +71,7 @@ impl Connect {
     /// no other, and stores the secret. Idempotent.
     pub async fn put_in_force(
         &self,
+        _by: &System,
         integration: &entity::integration::Model,
         consented: &Consented,
         secret: &Secret,
@@ -95,14 +102,14 @@ impl Connect {
     }
 
     /// Deletes the consents that sessions stored for an integration's run, which has ended.
-    pub async fn forget_stored_consent(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
+    pub async fn forget_stored_consent(&self, _by: &System, tenant: Uuid, integration: Uuid) -> Result<()> {
         let tx = self.services.begin(tenant).await?;
         forget_stored(&tx, integration).await?;
         tx.commit().await
     }
 
     /// Withdraws a consent so that nothing of it remains. Safe if it never took effect.
-    pub async fn withdraw(&self, tenant: Uuid, integration: Uuid) -> Result<()> {
+    pub async fn withdraw(&self, _by: &System, tenant: Uuid, integration: Uuid) -> Result<()> {
         use entity::external_binding::{Column, delete};
         let mut tx = self.services.begin(tenant).await?;
         self.services.grants().remove(&tx, integration, None).await?;

@@ -19,7 +19,12 @@ use super::{
     own_consent::{Owner, account_mismatch},
     session::{session_over, verifier_context},
 };
-use crate::{Error, Refusal, Result, Tx, grants::Secret, integrations};
+use crate::{
+    Error, Refusal, Result, Tx,
+    grants::Secret,
+    integrations,
+    proof::{Anyone, TenantScope},
+};
 
 /// What an administrator entered before the sign-in that proves their identity; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,7 +36,11 @@ struct Named {
 impl Connect {
     /// The calendar system of a session.
     pub(super) async fn provider_of(&self, session: &SessionRow) -> Result<ProviderKind> {
-        let rows = self.services.integrations().by_ids(session.tenant_id, &[session.integration_id]).await?;
+        let rows = self
+            .services
+            .integrations()
+            .by_ids(TenantScope::new(session.tenant_id), &[session.integration_id])
+            .await?;
         let row = rows.into_iter().next().ok_or_else(session_over)?;
         integrations::provider(&row)
     }
@@ -79,7 +88,12 @@ impl Connect {
     }
 
     /// Completes the sign-in of the named administrator. Any other account ends the attempt.
-    pub async fn signed_in_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn signed_in_at_google(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
         let (mut session, verifier) =
             self.take_redirect(cookie, "CONNECT", GOOGLE_SIGNED_IN, &answer).await?;
         let named: Option<Named> =
@@ -143,7 +157,12 @@ impl Connect {
 
     /// Completes a user's own consent at Google. The account must be the one that the organisation's directory has
     /// under the user's calendar address, in one of the organisation's verified domains.
-    pub async fn own_consented_at_google(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn own_consented_at_google(
+        &self,
+        _by: Anyone,
+        cookie: &str,
+        answer: RedirectAnswer,
+    ) -> Result<NextPage> {
         let path = GOOGLE_OWN_CONSENTED;
         let (session, verifier) = self.take_redirect(cookie, "OWN_OPEN", path, &answer).await?;
         let google = self.services.connectors.google()?.clone();

@@ -11,7 +11,7 @@ use super::{
     ASKING, AT_PROVIDER, CONSENTED, Connect, ConsentQuestion, NextPage, SIGNED_IN, SessionRow,
     session::{session_over, set_step, verifier_context},
 };
-use crate::{Error, Refusal, Result, Tx, grants::Secret};
+use crate::{Error, Refusal, Result, Tx, grants::Secret, proof::Anyone};
 
 /// The account that signed in at the provider; stored in the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub(super) struct SignedIn {
 impl Connect {
     /// Completes the administrator's sign-in at Microsoft. Anything but a validated sign-in of an administrator ends
     /// the attempt.
-    pub async fn signed_in(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn signed_in(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let (mut session, verifier) = self.take_redirect(cookie, "CONNECT", SIGNED_IN, &answer).await?;
         let identity = self.services.connectors.microsoft()?.clone();
         let signed = self.redeem_sign_in(&identity, &session, &verifier, &answer).await;
@@ -40,7 +40,7 @@ impl Connect {
     }
 
     /// Who will be asked for the organisation's consent, and for which tenant; shown to the administrator beforehand.
-    pub async fn asked(&self, cookie: &str) -> Result<ConsentQuestion> {
+    pub async fn asked(&self, _by: Anyone, cookie: &str) -> Result<ConsentQuestion> {
         let (session, signed) = self.asking(cookie).await?;
         let tenant = self.services.tenants().find(Id::from_uuid(session.tenant_id)).await?;
         let tenant = tenant.map(|tenant| tenant.name).unwrap_or_default();
@@ -48,7 +48,7 @@ impl Connect {
     }
 
     /// Redirects to the organisation's consent.
-    pub async fn ask_consent(&self, cookie: &str) -> Result<NextPage> {
+    pub async fn ask_consent(&self, _by: Anyone, cookie: &str) -> Result<NextPage> {
         let (mut session, signed) = self.asking(cookie).await?;
         let identity = self.services.connectors.microsoft()?;
         let tx = self.services.begin(session.tenant_id).await?;
@@ -101,7 +101,7 @@ impl Connect {
 
     /// Completes the organisation's consent. The organisation named by the redirect is only compared with that of the
     /// sign-in.
-    pub async fn consented(&self, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
+    pub async fn consented(&self, _by: Anyone, cookie: &str, answer: RedirectAnswer) -> Result<NextPage> {
         let (mut session, _verifier) = self.take_redirect(cookie, "CONNECT", CONSENTED, &answer).await?;
         let signed: Option<SignedIn> =
             session.signed_in.clone().and_then(|signed| serde_json::from_value(signed).ok());

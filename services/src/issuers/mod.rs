@@ -8,7 +8,7 @@ mod input;
 pub(crate) mod person;
 
 use domain::{
-    Allowed, Id, Permission, ids,
+    Id, Permission, ids, may,
     openid::{IssuerTokens, SigningAlgorithm},
 };
 use entity::openid_issuer::{ActiveModel, Column, Entity, Model};
@@ -24,6 +24,7 @@ use crate::{
     audit::AuditFacts,
     error::is_duplicate,
     page,
+    proof::{Allowed, Member},
     vault::{Column as SealedColumn, SealContext},
 };
 
@@ -80,7 +81,7 @@ pub struct IssuerChange {
 
 impl Issuers {
     /// Registers an issuer, if its published configuration is usable. Needs every permission within the tenant.
-    pub async fn create(&self, by: &Allowed, new: NewIssuer) -> Result<Model> {
+    pub async fn create(&self, by: &Allowed<may::RoleEdit>, new: NewIssuer) -> Result<Model> {
         governs(by)?;
         let tenant = by.tenant();
         let id = self.services.ids.make::<ids::OpenIdIssuer>();
@@ -105,7 +106,7 @@ impl Issuers {
     /// one are discarded. Needs every permission within the tenant.
     pub async fn update(
         &self,
-        by: &Allowed,
+        by: &Allowed<may::RoleEdit>,
         id: Id<ids::OpenIdIssuer>,
         change: IssuerChange,
         if_version: Option<i64>,
@@ -148,7 +149,7 @@ impl Issuers {
 
     /// Removes an issuer and its identities. All tokens obtained through it are revoked and their sockets closed.
     /// Needs every permission within the tenant.
-    pub async fn delete(&self, by: &Allowed, id: Id<ids::OpenIdIssuer>) -> Result<()> {
+    pub async fn delete(&self, by: &Allowed<may::RoleEdit>, id: Id<ids::OpenIdIssuer>) -> Result<()> {
         governs(by)?;
         let mut tx = self.services.begin(by.tenant().uuid()).await?;
         let issuer = person::held(&tx, id.uuid()).await?;
@@ -163,7 +164,7 @@ impl Issuers {
     }
 
     /// One page of the tenant's issuers.
-    pub async fn list(&self, by: &Allowed, args: PageArgs) -> Result<Page<Model>> {
+    pub async fn list(&self, by: &Allowed<may::RoleEdit>, args: PageArgs) -> Result<Page<Model>> {
         let tenant = by.tenant().uuid();
         let txn = self.services.store.read(tenant).await?;
         page::read(entity::openid_issuer::of(tenant), Column::Id, args, &txn).await
@@ -223,7 +224,7 @@ pub(crate) fn registered(row: &Model) -> Issuer {
 }
 
 /// Requires every permission, because whoever controls an issuer could sign in as anybody.
-fn governs(by: &Allowed) -> Result<()> {
+fn governs(by: &Member) -> Result<()> {
     let within = Permission::ALL.iter().filter(|permission| **permission != Permission::Staff);
     match within.copied().find(|permission| !by.has_permission(*permission)) {
         None => Ok(()),

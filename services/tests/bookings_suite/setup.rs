@@ -7,15 +7,15 @@ use std::sync::{
 
 use chrono::Duration;
 use domain::{
-    Allowed, Busy, BusyKind, Caller, CallerKind, Clock, Id, Ids, Permission, StandardRole, TestClock,
-    TimeRange, Timestamp, Unreadable, UnreadableReason, ids,
+    Busy, BusyKind, CallerKind, Clock, Id, Ids, StandardRole, TestClock, TimeRange, Timestamp, Unreadable,
+    UnreadableReason, ids,
 };
-use entity::{Logins, Store};
+use entity::{Logins, Store, Trusted};
 use providers::Event;
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel};
 use serde_json::json;
 use services::{
-    Change, Services, Settings, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
+    Caller, Change, Settings, System, Vault, bookings::NewBooking, change::CalendarCopy, grants::Connectors,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// The surroundings of a test: use cases, clock, tenant and integration.
 pub struct Setup {
     /// The use cases under test.
-    pub services: Services,
+    pub services: System,
     /// The clock; it stands still unless a test moves it.
     pub clock: TestClock,
     /// The only customer, unless a test adds another with [`Setup::tenant`].
@@ -54,10 +54,10 @@ pub fn range(from: Timestamp, to: Timestamp) -> TimeRange {
 }
 
 /// A caller with all permissions of some tenant.
-pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Allowed {
+pub fn of(tenant: Id<ids::Tenant>, user: &str) -> Caller {
     let kind = CallerKind::User(Id::from_uuid(user.parse().unwrap()));
     let permissions = StandardRole::Administrator.permissions();
-    Caller { kind, tenant: Some(tenant), permissions }.allow(Permission::BookingEdit).unwrap()
+    Caller::new(Trusted, kind, Some(tenant), permissions)
 }
 
 impl Setup {
@@ -105,7 +105,7 @@ impl Setup {
         let queue = queue::connect("memory:", "test", shared.clone(), ids.clone(), &tracker, &token).unwrap();
         let vault = Vault::new([7; 32], ids.clone());
         let settings = Settings::at("http://localhost:8080".parse().unwrap());
-        let services = Services::new(store, shared, ids, queue, vault, connectors, settings);
+        let services = System::new(store, shared, ids, queue, vault, connectors, settings);
         let (tenant, integration) = (services.ids.make(), Uuid::nil());
         let mut setup = Self { services, clock, tenant, integration, count: AtomicU32::new(0), place };
         setup.tenant(tenant).await;
@@ -121,12 +121,12 @@ impl Setup {
     }
 
     /// A caller with all permissions of the world's tenant.
-    pub fn admin(&self) -> Allowed {
+    pub fn admin(&self) -> Caller {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000a")
     }
 
     /// Another caller with all permissions of the world's tenant.
-    pub fn colleague(&self) -> Allowed {
+    pub fn colleague(&self) -> Caller {
         of(self.tenant, "0190a000-0000-7000-8000-00000000000b")
     }
 

@@ -1,14 +1,14 @@
 //! Runs, as people see and steer them.
 
 use domain::{
-    Allowed, Id, Permission, StandardRole, Timestamp, ids,
+    Id, StandardRole, Timestamp, ids,
     state::{Lane, RunStatus},
 };
 use entity::run::{Column, Model};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, sea_query::Expr};
 use serde_json::json;
 use services::{
-    PageArgs,
+    Caller, PageArgs,
     run_inputs::{RunInput, Verify},
     runs::RunFilter,
 };
@@ -26,10 +26,10 @@ on_both!(
     a_run_is_its_tenants_alone,
 );
 
-async fn setup(h: &Harness) -> (Id<ids::Tenant>, Allowed) {
+async fn setup(h: &Harness) -> (Id<ids::Tenant>, Caller) {
     let tenant = h.tenant("acme").await;
     let administrator = h.caller(tenant, StandardRole::Administrator).await;
-    (tenant, administrator.allow(Permission::RunEdit).unwrap())
+    (tenant, administrator)
 }
 
 async fn ordered(h: &Harness, tenant: Id<ids::Tenant>, integration: Uuid) -> Id<ids::Run> {
@@ -154,13 +154,13 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
 async fn a_run_is_its_tenants_alone(h: Harness) {
     let (tenant, _) = setup(&h).await;
     let other = h.tenant("other").await;
-    let stranger = h.caller(other, StandardRole::Administrator).await.allow(Permission::RunEdit).unwrap();
+    let stranger = h.caller(other, StandardRole::Administrator).await;
     let runs = h.services.runs();
     let run = ordered(&h, tenant, h.services.ids.uuid()).await;
-    assert_eq!(refused(runs.get(&stranger, run).await), "NOT_FOUND");
-    assert_eq!(refused(runs.retry(&stranger, run).await), "NOT_FOUND");
-    assert_eq!(refused(runs.cancel(&stranger, run).await), "NOT_FOUND");
-    assert_eq!(refused(runs.signal(&stranger, run, "x", json!({})).await), "NOT_FOUND");
-    assert_eq!(runs.by_ids(other, &[run]).await.unwrap(), []);
-    assert_eq!(runs.by_ids(tenant, &[run]).await.unwrap().len(), 1);
+    assert_eq!(refused(runs.get(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
+    assert_eq!(refused(runs.retry(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
+    assert_eq!(refused(runs.cancel(&stranger.allow().unwrap(), run).await), "NOT_FOUND");
+    assert_eq!(refused(runs.signal(&stranger.allow().unwrap(), run, "x", json!({})).await), "NOT_FOUND");
+    assert_eq!(runs.by_ids(h.services.within(other.uuid()), &[run]).await.unwrap(), []);
+    assert_eq!(runs.by_ids(h.services.within(tenant.uuid()), &[run]).await.unwrap().len(), 1);
 }

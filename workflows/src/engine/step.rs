@@ -6,7 +6,7 @@ use domain::{Reason, Timestamp};
 use providers::Remedy;
 use sea_orm::prelude::Json;
 use serde::{Serialize, de::DeserializeOwned};
-use services::{Change, Services};
+use services::{Change, System};
 use uuid::Uuid;
 
 use super::Table;
@@ -15,7 +15,7 @@ use super::Table;
 #[derive(Debug, Clone)]
 pub struct StepContext {
     /// The use cases and their settings.
-    pub services: Services,
+    pub services: System,
 }
 
 /// A signal that waits for the run.

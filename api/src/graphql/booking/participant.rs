@@ -1,7 +1,7 @@
 //! Participants of a booking and their responses.
 
 use async_graphql::{Context, Description, Enum, Object};
-use services::entity::booking_participant::Model;
+use services::rows::booking_participant::Model;
 use uuid::Uuid;
 
 use crate::graphql::{

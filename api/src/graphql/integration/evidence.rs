@@ -3,7 +3,7 @@
 use async_graphql::{Description, ID, Object, SimpleObject};
 use domain::ids;
 use services::{
-    entity::{service_account, terms_acceptance, verification as record},
+    rows::{service_account, terms_acceptance, verification as record},
     verification,
 };
 
