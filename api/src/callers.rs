@@ -63,6 +63,6 @@ impl Authenticate for Callers {
 #[async_trait]
 impl Readiness for Callers {
     async fn check(&self) -> Vec<Check> {
-        vec![Check { name: "store", ok: self.0.is_ready().await }]
+        vec![Check { name: "store", ok: self.0.is_ready(Anyone).await }]
     }
 }

@@ -161,7 +161,7 @@ impl Services {
     }
 
     /// Whether the database responds, and this node can open what is stored in it.
-    pub async fn is_ready(&self) -> bool {
+    pub async fn is_ready(&self, _by: Anyone) -> bool {
         let opens = self.secrets().has_the_key_in_force().await;
         opens.is_ok_and(|opens| opens) && self.store.engine().ping().await.is_ok()
     }

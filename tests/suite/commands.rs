@@ -59,7 +59,6 @@ impl Installation {
         tx.commit().await.unwrap();
         let by =
             Caller::new(Trusted, caller.kind(), Some(Id::from_uuid(tenant.id)), caller.permissions().clone());
-        let by = by;
         let new = services::users::NewUser {
             email: "ada@acme.test".to_owned(),
             name: "Ada".to_owned(),

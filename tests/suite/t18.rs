@@ -321,7 +321,7 @@ async fn many_consents(scene: &mut Scene) -> usize {
         let account = &scene.address;
         services.grants().store(&tx, integration.id, Some(user.id), account, &secret).await.unwrap();
         tx.commit().await.unwrap();
-        let session = services.grants().session(&services, &integration, Some(user.id)).await.unwrap().1;
+        let session = services.grants().session(services, &integration, Some(user.id)).await.unwrap().1;
         scene.credentials.push(session.credentials);
     }
     users.len()

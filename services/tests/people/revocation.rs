@@ -165,7 +165,7 @@ async fn another_node_hears_of_it(h: Harness) {
     let there = async || other.access().authenticate(Anyone, Some(&authorization), None).await;
     assert!(there().await.is_ok());
     let mut changes = Box::pin(other.access().changes(Anyone));
-    own.access().revoke(&h.vendor(tenant).await.allow().unwrap(), user, None).await.unwrap();
+    own.access().revoke(&h.vendor(tenant).await.allow_own_or(user).unwrap(), None).await.unwrap();
     assert_eq!(
         changes.next().now_or_never(),
         Some(Some(AccessChange::Tenant(tenant))),

@@ -39,11 +39,11 @@ type Snapshot = BTreeMap<(&'static str, Uuid), Vec<u8>>;
 
 /// A rotation that goes on whatever happens.
 async fn rotate(services: &System, scope: Scope) -> Report {
-    services.secrets().rotate(&services, scope, &mut |_: Progress| ControlFlow::Continue(())).await.unwrap()
+    services.secrets().rotate(services, scope, &mut |_: Progress| ControlFlow::Continue(())).await.unwrap()
 }
 
 async fn status(services: &System) -> Status {
-    services.secrets().status(&services).await.unwrap()
+    services.secrets().status(services).await.unwrap()
 }
 
 /// A tenant with consents, channels and a session in which a consent waits.
@@ -168,8 +168,8 @@ async fn nodes_of_an_old_and_a_new_configuration_work_side_by_side_and_the_forme
     assert_eq!(seen.sealed, BTreeMap::from([(vault.current(), 6)]));
     assert_eq!(seen.unused().collect::<Vec<_>>(), [h.vault.current()]);
     assert_eq!(acts(&h, Uuid::nil()).await.last().unwrap(), "master_key.rotate", "it is recorded");
-    assert!(!old.is_ready().await, "a node without the key takes no requests");
-    assert!(new.is_ready().await);
+    assert!(!old.is_ready(Anyone).await, "a node without the key takes no requests");
+    assert!(new.is_ready(Anyone).await);
 
     // The former key goes, and everything opens as before.
     let last = h.node(Vault::new(key, h.services.ids.clone()));

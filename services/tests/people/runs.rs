@@ -67,20 +67,20 @@ async fn a_quarantined_run_goes_on_where_it_stood(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let run = ordered(&h, tenant, h.services.ids.uuid()).await;
     park(&h, tenant, run, RunStatus::Quarantined).await;
-    let retried = h.services.runs().retry(&by, run).await.unwrap();
+    let retried = h.services.runs().retry(&by.allow().unwrap(), run).await.unwrap();
     assert_eq!(standing(&retried), ("RUNNING", Some("Climb"), Some(1), None, false));
     assert_eq!((retried.trail.clone(), retried.reason.clone()), (json!(["Climb"]), None));
     assert_eq!(h.jobs(tenant).await, 1);
-    assert_eq!(h.services.runs().get(&by, run).await.unwrap(), retried);
+    assert_eq!(h.services.runs().get(&by.allow().unwrap(), run).await.unwrap(), retried);
 }
 
 async fn a_failed_run_begins_again(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let run = ordered(&h, tenant, h.services.ids.uuid()).await;
-    let before = h.services.runs().get(&by, run).await.unwrap();
-    h.services.runs().signal(&by, run, "old", json!({})).await.unwrap();
+    let before = h.services.runs().get(&by.allow().unwrap(), run).await.unwrap();
+    h.services.runs().signal(&by.allow().unwrap(), run, "old", json!({})).await.unwrap();
     park(&h, tenant, run, RunStatus::Failed).await;
-    let retried = h.services.runs().retry(&by, run).await.unwrap();
+    let retried = h.services.runs().retry(&by.allow().unwrap(), run).await.unwrap();
     assert_eq!(standing(&retried), ("ORDERED", None, None, None, false));
     assert_eq!((retried.trail.clone(), retried.memory.clone()), (json!([]), before.memory));
     assert!(retried.revision > before.revision, "a worker of the former attempt can commit no more");
@@ -94,16 +94,16 @@ async fn only_what_is_parked_can_be_retried(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let run = ordered(&h, tenant, h.services.ids.uuid()).await;
     let runs = h.services.runs();
-    assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE");
+    assert_eq!(refused(runs.retry(&by.allow().unwrap(), run).await), "RUN_NOT_RETRYABLE");
     for over in [RunStatus::Done, RunStatus::Cancelled] {
         park(&h, tenant, run, over).await;
-        assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE", "{over}");
+        assert_eq!(refused(runs.retry(&by.allow().unwrap(), run).await), "RUN_NOT_RETRYABLE", "{over}");
         assert_eq!(h.jobs(tenant).await, 0);
     }
     park(&h, tenant, run, RunStatus::Failed).await;
-    runs.retry(&by, run).await.unwrap();
-    assert_eq!(refused(runs.retry(&by, run).await), "RUN_NOT_RETRYABLE", "twice is once");
-    assert_eq!(refused(runs.retry(&by, Id::from_uuid(Uuid::nil())).await), "NOT_FOUND");
+    runs.retry(&by.allow().unwrap(), run).await.unwrap();
+    assert_eq!(refused(runs.retry(&by.allow().unwrap(), run).await), "RUN_NOT_RETRYABLE", "twice is once");
+    assert_eq!(refused(runs.retry(&by.allow().unwrap(), Id::from_uuid(Uuid::nil())).await), "NOT_FOUND");
 }
 
 async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
@@ -112,25 +112,25 @@ async fn a_run_is_not_retried_beside_another_of_its_kind(h: Harness) {
     let first = ordered(&h, tenant, integration).await;
     park(&h, tenant, first, RunStatus::Failed).await;
     let second = ordered(&h, tenant, integration).await;
-    assert_eq!(refused(h.services.runs().retry(&by, first).await), "RUN_ALREADY_LIVE");
+    assert_eq!(refused(h.services.runs().retry(&by.allow().unwrap(), first).await), "RUN_ALREADY_LIVE");
     park(&h, tenant, second, RunStatus::Done).await;
-    assert!(h.services.runs().retry(&by, first).await.is_ok());
+    assert!(h.services.runs().retry(&by.allow().unwrap(), first).await.is_ok());
 }
 
 async fn a_live_run_is_cancelled_and_signalled(h: Harness) {
     let (tenant, by) = setup(&h).await;
     let runs = h.services.runs();
     let run = ordered(&h, tenant, h.services.ids.uuid()).await;
-    runs.signal(&by, run, "authorised", json!({ "by": "it" })).await.unwrap();
+    runs.signal(&by.allow().unwrap(), run, "authorised", json!({ "by": "it" })).await.unwrap();
     let txn = h.services.store.read(tenant.uuid()).await.unwrap();
     let signals = entity::signal::of(tenant.uuid()).all(&txn).await.unwrap();
     assert_eq!((signals.len(), signals[0].name.as_str(), signals[0].run_id), (1, "authorised", run.uuid()));
     drop(txn);
-    assert!(runs.cancel(&by, run).await.unwrap().cancel_requested);
+    assert!(runs.cancel(&by.allow().unwrap(), run).await.unwrap().cancel_requested);
     park(&h, tenant, run, RunStatus::Cancelled).await;
-    assert_eq!(refused(runs.cancel(&by, run).await), "RUN_OVER");
-    assert_eq!(refused(runs.signal(&by, run, "late", json!({})).await), "RUN_OVER");
-    assert_eq!(refused(runs.signal(&by, run, "", json!({})).await), "NAME_MALFORMED");
+    assert_eq!(refused(runs.cancel(&by.allow().unwrap(), run).await), "RUN_OVER");
+    assert_eq!(refused(runs.signal(&by.allow().unwrap(), run, "late", json!({})).await), "RUN_OVER");
+    assert_eq!(refused(runs.signal(&by.allow().unwrap(), run, "", json!({})).await), "NAME_MALFORMED");
 }
 
 async fn runs_are_found_by_what_they_are_about(h: Harness) {
@@ -139,7 +139,7 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
     let (first, second) = (ordered(&h, tenant, one).await, ordered(&h, tenant, two).await);
     park(&h, tenant, second, RunStatus::Failed).await;
     let found = async |filter: RunFilter| {
-        let page = h.services.runs().list(&by, filter, PageArgs::default()).await.unwrap();
+        let page = h.services.runs().list(&by.allow().unwrap(), filter, PageArgs::default()).await.unwrap();
         page.items.iter().map(|run| id(run.id)).collect::<Vec<Id<ids::Run>>>()
     };
     assert_eq!(found(RunFilter::default()).await, [first, second]);
@@ -148,7 +148,7 @@ async fn runs_are_found_by_what_they_are_about(h: Harness) {
     let workflow = |name: &str| RunFilter { workflow: Some(name.to_owned()), ..RunFilter::default() };
     assert_eq!(found(workflow("verify_integration")).await, [first, second]);
     assert_eq!(found(workflow("campaign")).await, []);
-    assert_eq!(h.services.runs().history(&by, first).await.unwrap(), []);
+    assert_eq!(h.services.runs().history(&by.allow().unwrap(), first).await.unwrap(), []);
 }
 
 async fn a_run_is_its_tenants_alone(h: Harness) {

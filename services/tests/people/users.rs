@@ -1,7 +1,7 @@
 //! People, and what follows when they come and go.
 
 use domain::{
-    Id, StandardRole, Timestamp,
+    Id, Permission, StandardRole, Timestamp,
     access::Denied,
     ids,
     state::{IntegrationState, RunStatus},

@@ -138,11 +138,8 @@ pub async fn a_calendar_that_permits_no_meetings_refuses_before_anything_is_held
     permit(false).await;
     let refused = bookings.create(&admin.allow().unwrap(), new.clone(), "key").await.unwrap_err();
     assert_eq!(refused.code(), "ONLINE_MEETING_UNAVAILABLE", "this calendar permits none");
-    let page = bookings.list(
-        &admin.allow().unwrap(),
-        services::bookings::Filter::default(),
-        services::PageArgs::default(),
-    );
+    let by = admin.allow().unwrap();
+    let page = bookings.list(&by, services::bookings::Filter::default(), services::PageArgs::default());
     assert!(page.await.unwrap().items.is_empty(), "nothing was booked");
     permit(true).await;
     bookings.create(&admin.allow().unwrap(), new, "key").await.unwrap();

@@ -92,7 +92,7 @@ async fn database(ids: &Ids) -> String {
 
 pub async fn new_tenant(services: &System) -> Uuid {
     let key = format!("muster_{}", services.ids.secret());
-    services.keys().ensure_first(&services, Some(&key), "test").await.unwrap();
+    services.keys().ensure_first(services, Some(&key), "test").await.unwrap();
     let caller =
         services.access().authenticate(Anyone, Some(&format!("Bearer {key}")), None).await.unwrap().caller;
     let staff = caller.allow_staff().unwrap();
@@ -131,8 +131,7 @@ pub async fn column(bench: &Bench, sql: &str) -> Vec<Uuid> {
 pub fn admin(tenant: Uuid) -> Caller {
     let kind = CallerKind::User(Id::from_uuid(tenant));
     let permissions = StandardRole::Administrator.permissions();
-    let caller = Caller::new(Trusted, kind, Some(Id::from_uuid(tenant)), permissions);
-    caller
+    Caller::new(Trusted, kind, Some(Id::from_uuid(tenant)), permissions)
 }
 
 /// A run that somebody wants.

@@ -20,7 +20,7 @@ use entity::{Logins, Store};
 use futures::future::join_all;
 use queue::jobs;
 use sea_orm::{ConnectionTrait, Statement};
-use services::{Caller, System, Tx, events::topic};
+use services::{System, Tx, events::topic};
 use uuid::Uuid;
 
 use crate::bench::{self, Bench};
@@ -146,7 +146,6 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
 }
 
 async fn a_clock_that_is_set_back_hides_no_event(bench: Bench) {
-    let by = bench.admin();
     let tell = async |services: &System| {
         let mut tx = services.begin(bench.tenant).await.unwrap();
         let subject = services.ids.uuid();
@@ -202,14 +201,15 @@ async fn postgres_hides_no_event_when_the_clock_is_set_back() {
 #[tokio::test]
 async fn no_event_is_lost_to_readers_that_die_while_writers_commit_late() {
     let bench = bench::still(true, Vec::new()).await;
-    let (by, services, kept) = (bench.admin(), wide(&bench).await, Kept::default());
+    let (services, kept) = (wide(&bench).await, Kept::default());
     let committed = AtomicUsize::new(usize::MAX);
     let write = async {
         let all = write_at_once(&services, bench.tenant).await;
         committed.store(all.len(), Ordering::Relaxed);
         all
     };
-    let read = kept.read_on_and_die(&services, &by, |heard| heard >= committed.load(Ordering::Relaxed));
+    let read =
+        kept.read_on_and_die(&services, bench.tenant, |heard| heard >= committed.load(Ordering::Relaxed));
     let both = tokio::time::timeout(Duration::from_mins(5), async { tokio::join!(write, read) }).await;
     let heard = kept.heard.lock().unwrap().clone();
     let (all, ()) = both.unwrap_or_else(|_| panic!("{} of {committed:?} were heard", heard.len()));

@@ -276,7 +276,7 @@ impl Scenario {
                     .unwrap();
             }
             Self::Campaign => {
-                drop(services.campaigns().start(&admin.allow().unwrap(), integration).await.unwrap())
+                drop(services.campaigns().start(&admin.allow().unwrap(), integration).await.unwrap());
             }
             Self::CampaignRetried => {
                 let all = services
